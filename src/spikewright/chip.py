@@ -1,0 +1,286 @@
+"""The deployed network: integers only, frozen, and checked when it is made.
+
+A :class:`ChipNetwork` is a graph of populations and connections with the registers of Lava's fixed-point LIF process
+(Loihi's compartment). Nothing in it is a float; what the simulators run, what Lava runs and what the energy
+estimator counts is this object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import refuse
+
+IntArray = npt.NDArray[np.int64]
+Role = Literal["input", "hidden", "readout", "relay", "bias"]
+Encoding = Literal["direct", "current", "rate", "latency", "events"]
+Readout = Literal["membrane", "count"]
+
+ENCODINGS: tuple[Encoding, ...] = ("direct", "current", "rate", "latency", "events")
+READOUTS: tuple[Readout, ...] = ("membrane", "count")
+VTH_MAX = 2**17 - 1
+STATE_LIMIT = 2**23
+
+
+@dataclass(frozen=True, eq=False)
+class Neuron:
+    """Registers of one population of leaky integrate-and-fire compartments (``reference``: Lava's fixed-point LIF).
+
+    ``u = decay(u, du + 1) + (a << 6)``; ``v = clip(decay(v, dv) + u + (bias << bias_exp))``; spike and ``v = 0`` where
+    ``v > vth << 6``.
+
+    Attributes:
+        du: current decay register, 0..4095 (4095: no current memory, a plain LIF).
+        dv: voltage decay register, 0..4096 (0: no leak).
+        vth: threshold mantissa, 0..131071.
+        bias: bias mantissas, shape of the population, int64, each -4096..4095.
+        bias_exp: shared bias exponent, 0..7.
+        fires: False for a readout integrator, whose quantisation guarantees that it never reaches its threshold.
+    """
+
+    du: int
+    dv: int
+    vth: int
+    bias: IntArray
+    bias_exp: int = 6
+    fires: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Compartments of one kind.
+
+    Attributes:
+        name: unique in the network.
+        shape: ``(N,)`` or ``(channels, height, width)``; flat order is C order (channel, row, column).
+        role: ``input`` populations are driven from outside the chip, ``relay`` and ``bias`` ones were added in lowering.
+        neuron: None for an input population whose events are injected ready-made (direct, rate, latency, events).
+            An input population with a neuron is driven by a bias that the host sets per sample (current encoding).
+        payload_bits: width of a graded spike's payload; 0 for binary spikes.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    role: Role
+    neuron: Neuron | None
+    payload_bits: int = 0
+
+    @property
+    def size(self) -> int:
+        """Number of compartments (or of input lines)."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class ConvGeometry:
+    """Geometry of a convolution, each pair ``(vertical, horizontal)``."""
+
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Connection:
+    """Synapses from one population to another; spikes arrive one step later on the chip.
+
+    Attributes:
+        weight: int64; dense ``(target size, source size)``, or, where ``conv`` is given, a cross-correlation kernel
+            ``(out channels, in channels / groups, kernel height, kernel width)`` as in torch.
+        weight_bits: width of a weight including its sign.
+        conv: geometry of a convolution, None for a dense connection.
+    """
+
+    source: str
+    target: str
+    weight: IntArray
+    weight_bits: int = 8
+    conv: ConvGeometry | None = None
+
+    @property
+    def name(self) -> str:
+        """``source->target``."""
+        return f"{self.source}->{self.target}"
+
+
+@dataclass(frozen=True, eq=False)
+class ChipNetwork:
+    """Integer populations and connections, ready for a chip of one profile.
+
+    Attributes:
+        populations: in an order in which every feed-forward connection points forward.
+        timesteps: algorithmic steps per sample.
+        classes: size of the readout.
+        provenance: JSON-able facts of where it came from (parent hash, profile hash, seed, scales for humans).
+    """
+
+    populations: tuple[Population, ...]
+    connections: tuple[Connection, ...]
+    timesteps: int
+    encoding: Encoding
+    readout: Readout
+    profile: str
+    profile_sha256: str
+    provenance: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        refuse("chip network", list(_faults(self)))
+
+    @cached_property
+    def by_name(self) -> dict[str, Population]:
+        """Populations by their names."""
+        return {population.name: population for population in self.populations}
+
+    @property
+    def input(self) -> Population:
+        """The population that the data drives."""
+        return next(p for p in self.populations if p.role == "input")
+
+    @property
+    def output(self) -> Population:
+        """The population that the host reads."""
+        return next(p for p in self.populations if p.role == "readout")
+
+    @property
+    def classes(self) -> int:
+        """Number of classes: the size of the readout."""
+        return self.output.size
+
+    def into(self, target: str) -> tuple[Connection, ...]:
+        """Connections that arrive at ``target``."""
+        return tuple(c for c in self.connections if c.target == target)
+
+    def out_of(self, source: str) -> tuple[Connection, ...]:
+        """Connections that leave ``source``."""
+        return tuple(c for c in self.connections if c.source == source)
+
+    @cached_property
+    def depth(self) -> dict[str, int]:
+        """Steps from the input to each population: its spikes of sample step t come at chip step t + depth.
+
+        Bias populations sit one step before what they feed.
+        """
+        depth: dict[str, int] = {}
+        for population in self.populations:
+            arriving = [depth[c.source] for c in self.into(population.name) if c.source in depth]
+            depth[population.name] = 1 + max(arriving) if arriving else 0
+        for population in self.populations:
+            if population.role == "bias":
+                depth[population.name] = min(depth[c.target] for c in self.out_of(population.name)) - 1
+        return depth
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every feed-forward connection spans exactly one step, as the chip requires."""
+        return all(self.depth[c.target] - self.depth[c.source] == 1 for c in self.connections if c.source != c.target)
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether a population feeds itself."""
+        return any(c.source == c.target for c in self.connections)
+
+    def with_provenance(self, **facts: object) -> ChipNetwork:
+        """A copy with further facts in its provenance."""
+        return replace(self, provenance={**self.provenance, **facts})
+
+
+def output_shape(connection: Connection, source: Population) -> tuple[int, ...]:
+    """Shape of what ``connection`` delivers when driven by ``source``."""
+    if connection.conv is None:
+        return (connection.weight.shape[0],)
+    geometry, kernel = connection.conv, connection.weight.shape[2:]
+    spatial = (
+        (size + 2 * p - d * (k - 1) - 1) // s + 1
+        for size, p, d, k, s in zip(
+            source.shape[1:], geometry.padding, geometry.dilation, kernel, geometry.stride, strict=True
+        )
+    )
+    return (connection.weight.shape[0], *spatial)
+
+
+def _faults(chip: ChipNetwork) -> Iterator[str]:
+    names = [p.name for p in chip.populations]
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        yield f"two populations are named {name!r}"
+    for role in ("input", "readout"):
+        if (count := sum(p.role == role for p in chip.populations)) != 1:
+            yield f"{count} populations have the role {role!r}; exactly one must"
+    if chip.timesteps < 1:
+        yield f"timesteps is {chip.timesteps}; at least 1"
+    known = {p.name: p for p in chip.populations}
+    for population in chip.populations:
+        yield from _register_faults(population)
+    for connection in chip.connections:
+        yield from _connection_faults(connection, known)
+    yield from _order_faults(chip, names)
+
+
+def _register_faults(population: Population) -> Iterator[str]:
+    neuron = population.neuron
+    if neuron is None:
+        if population.role != "input":
+            yield f"{population.name}: has no neuron; only an input population may be without"
+        return
+    for register, value, most in (
+        ("du", neuron.du, 4095),
+        ("dv", neuron.dv, 4096),
+        ("vth", neuron.vth, VTH_MAX),
+        ("bias_exp", neuron.bias_exp, 7),
+    ):
+        if not 0 <= value <= most:
+            yield f"{population.name}: {register} is {value}; may be 0..{most}"
+    if neuron.bias.shape != population.shape:
+        yield f"{population.name}: bias has shape {neuron.bias.shape}; the population has {population.shape}"
+    elif neuron.bias.size and not (-4096 <= neuron.bias.min() and neuron.bias.max() <= 4095):
+        yield f"{population.name}: bias reaches {neuron.bias.min()}..{neuron.bias.max()}; 13 bits hold -4096..4095"
+
+
+def _connection_faults(connection: Connection, known: dict[str, Population]) -> Iterator[str]:
+    if missing := [n for n in (connection.source, connection.target) if n not in known]:
+        yield f"connection {connection.name}: no population is named {missing[0]!r}"
+        return
+    source, target = known[connection.source], known[connection.target]
+    if not np.issubdtype(connection.weight.dtype, np.integer):
+        yield f"connection {connection.name}: weights are {connection.weight.dtype}; they must be integers"
+    if connection.weight.size and not (-256 <= connection.weight.min() and connection.weight.max() <= 255):
+        yield (
+            f"connection {connection.name}: weights reach {connection.weight.min()}..{connection.weight.max()};"
+            " may be -256..255"
+        )
+    if connection.conv is None:
+        fits = connection.weight.shape == (target.size, source.size)
+    else:
+        fits = (
+            len(source.shape) == 3
+            and connection.weight.shape[1] * connection.conv.groups == source.shape[0]
+            and output_shape(connection, source) == target.shape
+        )
+    if not fits:
+        yield (
+            f"connection {connection.name}: weight {connection.weight.shape} does not lead from {source.shape} to "
+            f"{target.shape}"
+        )
+
+
+def _order_faults(chip: ChipNetwork, names: list[str]) -> Iterator[str]:
+    sorter: TopologicalSorter[str] = TopologicalSorter({name: set() for name in names})
+    for connection in chip.connections:
+        if connection.source != connection.target:
+            sorter.add(connection.target, connection.source)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        yield f"populations feed each other in a circle ({' -> '.join(error.args[1])}); only a population on itself may"
+        return
+    place = {name: i for i, name in enumerate(names)}
+    for connection in chip.connections:
+        if place.get(connection.source, 0) > place.get(connection.target, 0):
+            yield f"connection {connection.name}: points backwards in the order of populations"

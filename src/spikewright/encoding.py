@@ -1,0 +1,53 @@
+"""How a sample becomes what enters the chip: one integer definition for training, simulation and Lava.
+
+Samples are intensities in [0, 1]. The student sees exactly these integers divided by their full scale, so nothing is
+lost between training and deployment.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .chip import Encoding, IntArray
+
+
+def full_scale(encoding: Encoding, input_bits: int) -> int:
+    """The integer that an intensity of 1 becomes."""
+    return 2**input_bits - 1 if encoding in ("direct", "current") else 1
+
+
+def encode(
+    encoding: Encoding,
+    samples: npt.NDArray[np.float32],
+    timesteps: int,
+    input_bits: int,
+    seed: int = 0,
+    first_index: int = 0,
+) -> IntArray:
+    """Integers that drive the input population.
+
+    Args:
+        samples: intensities in [0, 1], shape ``(batch, *input shape)``.
+        timesteps: algorithmic steps T.
+        input_bits: width of a graded payload or of a current (direct and current only).
+        seed: of the rate code; the same seed and index give the same spikes.
+        first_index: index of ``samples[0]`` in its data set, so that batching does not change the code.
+
+    Returns:
+        int64; ``(1, batch, *input shape)`` for direct and current (the same at every step), else
+        ``(timesteps, batch, *input shape)`` of 0 and 1.
+    """
+    unit = np.clip(samples.astype(np.float64), 0.0, 1.0)
+    if encoding in ("direct", "current"):
+        return np.rint(unit * full_scale(encoding, input_bits)).astype(np.int64)[None]
+    if encoding == "rate":
+        draws = [np.random.default_rng((seed, first_index + i)).random((timesteps, *s.shape)) for i, s in enumerate(unit)]
+        return (np.stack(draws, axis=1) < unit[None]).astype(np.int64)
+    if encoding == "latency":
+        first = np.rint((1.0 - unit) * (timesteps - 1)).astype(np.int64)
+        steps = np.arange(timesteps).reshape(-1, *([1] * unit.ndim))
+        return ((steps == first[None]) & (unit[None] > 0)).astype(np.int64)
+    if samples.shape[1] != timesteps:
+        raise ValueError(f"events need shape (batch, {timesteps}, ...), found {samples.shape}")
+    return np.moveaxis(np.rint(samples), 0, 1).astype(np.int64)

@@ -1,0 +1,199 @@
+"""The spiking student: torch layers and snnTorch neurons, a time horizon, an encoding and a readout."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..artefacts import atomic_write, existing_file
+from ..chip import ENCODINGS, READOUTS, Encoding, Readout
+from ..encoding import encode, full_scale
+from ..errors import InputError, refuse
+from .architectures import Shape, builder_of
+from .neurons import NEURON_KINDS, NeuronSettings, NeuronTrace, is_integrator, run_over_time, spiking
+from .tracing import trace, walk
+
+FORMAT = "spikewright-student"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """Everything that, with the weights, makes a student.
+
+    Attributes:
+        architecture: a name, or ``file.py:function``.
+        width: channels of the first layer.
+        input_shape: ``(channels, height, width)``.
+        timesteps: algorithmic steps T per sample.
+        input_bits: width of a graded payload or current (direct and current encodings).
+    """
+
+    architecture: str
+    width: int
+    input_shape: Shape
+    classes: int
+    timesteps: int
+    encoding: Encoding = "direct"
+    readout: Readout = "membrane"
+    input_bits: int = 8
+    neuron: NeuronSettings = field(default_factory=NeuronSettings)
+
+    def __post_init__(self) -> None:
+        refuse("student", list(self._faults()))
+
+    def _faults(self) -> list[str]:
+        faults = [
+            f"{name} is {value}; must be at least 1"
+            for name, value in (("timesteps", self.timesteps), ("width", self.width), ("classes", self.classes))
+            if value < 1
+        ]
+        if not 1 <= self.input_bits <= 12:
+            faults.append(f"input_bits is {self.input_bits}; may be 1..12")
+        for name, choice, known in (
+            ("encoding", self.encoding, ENCODINGS),
+            ("readout", self.readout, READOUTS),
+            ("neuron", self.neuron.kind, NEURON_KINDS),
+        ):
+            if choice not in known:
+                faults.append(f"{name} is {choice!r}; may be {', '.join(known)}")
+        for decay in ("beta", "alpha"):
+            if not 0 <= getattr(self.neuron, decay) <= 1:
+                faults.append(f"{decay} is {getattr(self.neuron, decay)}; may be 0..1")
+        if self.neuron.threshold <= 0:
+            faults.append(f"threshold is {self.neuron.threshold}; must be above 0")
+        return faults
+
+
+@dataclass(frozen=True)
+class StudentOutput:
+    """One forward pass.
+
+    Attributes:
+        scores: what the chip's readout gives, ``(B, K)``: the membrane after the last step, or spike counts.
+        logits: ``(B, K)``; scores divided by T for the membrane readout, spike counts for the count readout.
+        step_logits: ``(T, B, K)``: the current into the readout at each step, or its spikes.
+        spikes: by layer, ``(T, B, *shape)``, with the encoder's where there is one and without a membrane readout.
+        traces: by layer, currents and membranes as well.
+        drive: what entered the network, ``(1 or T, B, *input shape)``, in [0, 1].
+    """
+
+    scores: Tensor
+    logits: Tensor
+    step_logits: Tensor
+    spikes: dict[str, Tensor]
+    traces: dict[str, NeuronTrace]
+    drive: Tensor
+
+
+class Student(nn.Module):
+    """A network of torch layers and snnTorch neurons that knows its T, its encoding and its readout, but no chip."""
+
+    def __init__(self, config: StudentConfig, network: nn.Module | None = None) -> None:
+        """Build the named architecture, or take ``network``: any module made of layers, ``+``, flatten and neurons."""
+        super().__init__()
+        self.config = config
+        self.encoder = spiking(NeuronSettings(beta=1.0, learn_threshold=True)) if config.encoding == "current" else None
+        if network is None:
+            build = builder_of(config.architecture)
+            network = build(config.input_shape, config.classes, config.width, config.neuron, config.readout)
+        self.network = network
+        self._graph = [trace(network)]  # in a list: the traced twin shares the weights and is no second submodule
+        if (config.readout == "membrane") != is_integrator(self.readout):
+            raise InputError(
+                f"the readout is {config.readout!r} but the network's last neuron "
+                f'{"integrates" if is_integrator(self.readout) else "fires"}; a membrane readout is '
+                'snn.Leaky(reset_mechanism="none"), a count readout a neuron that fires'
+            )
+
+    @property
+    def readout(self) -> nn.Module:
+        """The network's last neuron layer."""
+        last = next(node for node in reversed(self._graph[0].graph.nodes) if node.op == "call_module")
+        module: nn.Module = self._graph[0].get_submodule(str(last.target))
+        return module
+
+    def drive(self, images: Tensor, seed: int = 0, first_index: int = 0) -> Tensor:
+        """Encode samples exactly as the chip is driven, scaled back to [0, 1]: ``(1 or T, B, *input shape)``."""
+        config = self.config
+        samples = images.detach().cpu().numpy()
+        codes = encode(config.encoding, samples, config.timesteps, config.input_bits, seed, first_index)
+        scaled = torch.from_numpy(codes).to(images) / full_scale(config.encoding, config.input_bits)
+        return scaled
+
+    def forward(self, images: Tensor, seed: int = 0, first_index: int = 0) -> StudentOutput:
+        """Run samples ``(B, *input shape)`` with intensities in [0, 1] over all T steps."""
+        return self.run(self.drive(images, seed, first_index))
+
+    def run(self, drive: Tensor) -> StudentOutput:
+        """Run an encoded drive ``(1 or T, B, *input shape)``."""
+        traces: dict[str, NeuronTrace] = {}
+        entering = drive
+        if self.encoder is not None:
+            encoded = run_over_time("encoder", self.encoder, drive, self.config.timesteps)
+            traces["encoder"] = encoded
+            assert encoded.spikes is not None
+            entering = encoded.spikes
+        last = walk(self._graph[0], entering, self.config.timesteps, traces.__setitem__)
+        if last.spikes is None:
+            steps = last.current.expand(self.config.timesteps, *last.current.shape[1:])
+            scores = last.membrane[-1]
+            logits = scores / self.config.timesteps
+        else:
+            steps, scores = last.spikes, last.spikes.sum(0)
+            logits = scores
+        spikes = {name: t.spikes for name, t in traces.items() if t.spikes is not None}
+        return StudentOutput(scores, logits, steps, spikes, traces, drive)
+
+
+def save_student(student: Student, path: Path | str, provenance: dict[str, object]) -> None:
+    """Write a student and where it came from to ``path``, atomically."""
+    header = {"format": FORMAT, "format_version": FORMAT_VERSION, "config": asdict(student.config), "provenance": provenance}
+    with atomic_write(path) as temporary:
+        torch.save({"header": json.dumps(header), "weights": student.state_dict()}, temporary)
+
+
+def load_student(path: Path | str, network: nn.Module | None = None) -> Student:
+    """Read a student; ``network`` is the module of one that was made from the caller's own.
+
+    Raises:
+        InputError: no such file, not a student, or weights that do not fit the architecture it names.
+    """
+    header, weights = _read(path)
+    config = dict(header["config"])
+    config["neuron"] = NeuronSettings(**config["neuron"])
+    config["input_shape"] = tuple(config["input_shape"])
+    student = Student(StudentConfig(**config), network)
+    try:
+        student.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(f"{path}: its weights do not fit the architecture {config['architecture']!r}: {error}") from error
+    return student.eval()
+
+
+def student_provenance(path: Path | str) -> dict[str, object]:
+    """What a student file says of its making."""
+    header, _ = _read(path)
+    return dict(header["provenance"])
+
+
+def _read(path: Path | str) -> tuple[dict, dict[str, Tensor]]:
+    file = existing_file(path, "a student written by `spikewright distill`")
+    try:
+        content = torch.load(io.BytesIO(file.read_bytes()), map_location="cpu", weights_only=True)
+        header = json.loads(content["header"])
+        weights = content["weights"]
+    except Exception as error:  # torch.load raises whatever its unpickler meets in a foreign file
+        raise InputError(f"{file}: is not a student file ({type(error).__name__}); make one with `spikewright distill`") from error
+    if header.get("format") != FORMAT:
+        raise InputError(f"{file}: its format is {header.get('format')!r}; expected {FORMAT!r}")
+    if header.get("format_version") != FORMAT_VERSION:
+        raise InputError(
+            f"{file}: its format version is {header.get('format_version')}; this version reads {FORMAT_VERSION}"
+        )
+    return header, weights

@@ -1,0 +1,97 @@
+"""A student's module graph, and the walk through it layer by layer."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, fx, nn
+
+from ..errors import InputError
+from .neurons import NeuronTrace, is_neuron, run_over_time
+
+
+class _NeuronTracer(fx.Tracer):
+    """Traces through the user's modules and stops at torch's and snnTorch's own."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return is_neuron(m) or super().is_leaf_module(m, module_qualified_name)
+
+
+def trace(module: nn.Module) -> fx.GraphModule:
+    """The graph of ``module`` with torch's layers and snnTorch's neurons as its nodes.
+
+    Raises:
+        InputError: the forward pass branches on data or does what cannot be followed symbolically.
+    """
+    try:
+        graph = _NeuronTracer().trace(module)
+    except (fx.proxy.TraceError, TypeError, NotImplementedError) as error:
+        raise InputError(
+            f"{type(module).__name__}: its forward pass cannot be followed ({error}); "
+            "write it as layers, + and torch.flatten, without branching on data"
+        ) from error
+    return fx.GraphModule(module, graph)
+
+
+def flat_time(function: Callable[..., Tensor], *values: Tensor) -> Tensor:
+    """Apply a stateless function to ``(T, B, ...)`` values as one batch of ``T * B``; T = 1 stays 1 where all agree."""
+    steps = max(value.shape[0] for value in values)
+    batch = values[0].shape[1]
+    merged = (v.expand(steps, *v.shape[1:]).reshape(steps * batch, *v.shape[2:]) for v in values)
+    result = function(*merged)
+    return result.reshape(steps, batch, *result.shape[1:])
+
+
+def walk(
+    graph: fx.GraphModule, inputs: Tensor, timesteps: int, observe: Callable[[str, NeuronTrace], None]
+) -> NeuronTrace:
+    """Run a traced network layer by layer over all its time steps.
+
+    Args:
+        inputs: ``(T, B, *input shape)``, or ``(1, B, *input shape)`` when every step is the same.
+        observe: called with the name and trace of each neuron layer, in order.
+
+    Returns:
+        The trace of the last neuron layer, whose output the network must return.
+
+    Raises:
+        InputError: a node that is neither a module, ``+`` nor ``flatten``, or an output that is not a neuron's.
+    """
+    modules = dict(graph.named_modules())
+    values: dict[fx.Node, Tensor] = {}
+    traces: dict[fx.Node, NeuronTrace] = {}
+    for node in graph.graph.nodes:
+        if node.op == "placeholder":
+            values[node] = inputs
+        elif node.op == "call_module" and is_neuron(modules[node.target]):
+            neuron_trace = run_over_time(node.target, modules[node.target], values[node.args[0]], timesteps)
+            traces[node] = neuron_trace
+            values[node] = neuron_trace.membrane if neuron_trace.spikes is None else neuron_trace.spikes
+            observe(node.target, neuron_trace)
+        elif node.op == "output":
+            return _output_trace(node, traces)
+        else:
+            values[node] = flat_time(_stateless(node, modules), *(values[a] for a in node.all_input_nodes))
+    raise InputError("the traced network has no output")
+
+
+def _stateless(node: fx.Node, modules: dict[str, nn.Module]) -> Callable[..., Tensor]:
+    if node.op == "call_module":
+        return modules[str(node.target)]
+    if node.op == "call_function" and node.target in (operator.add, torch.add):
+        return torch.add
+    if (node.op == "call_function" and node.target is torch.flatten) or (
+        node.op == "call_method" and node.target == "flatten"
+    ):
+        extra, named = node.args[1:], node.kwargs
+        return lambda value: torch.flatten(value, *extra, **named)
+    raise InputError(f"{node.name}: {node.op} {node.target} is not handled; may be a module, + or torch.flatten")
+
+
+def _output_trace(node: fx.Node, traces: dict[fx.Node, NeuronTrace]) -> NeuronTrace:
+    (result,) = node.args
+    if not isinstance(result, fx.Node) or result not in traces:
+        raise InputError(f"the network returns {result}; it must return the output of its last snn.Leaky or snn.Synaptic")
+    return traces[result]

@@ -1,0 +1,1 @@
+"""From data and a teacher to a trained spiking student."""

@@ -1,0 +1,6 @@
+"""Image data sets as arrays: one loader, one split rule."""
+
+from .dataset import Dataset, Split
+from .load import NAMES, load
+
+__all__ = ["NAMES", "Dataset", "Split", "load"]

@@ -1,0 +1,124 @@
+"""A data set: three parts of images and labels, and the rule that makes them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+SPLIT_SEED = 20240229
+VALIDATION_SHARE = 0.1
+DIGITS_SHARE = 0.2
+
+Pixels = npt.NDArray[np.uint8]
+Images = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One part of a data set.
+
+    Attributes:
+        images: intensities in [0, 1], float32, shape ``(n, channels, height, width)``.
+        labels: classes, int64, shape ``(n,)``.
+    """
+
+    images: Images
+    labels: Labels
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.labels.shape != self.images.shape[:1]:
+            raise ValueError(f"images {self.images.shape} and labels {self.labels.shape} do not belong together")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of shape, images and labels."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.images, dtype="<f4").data)
+        digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set cut once and for all.
+
+    Attributes:
+        name: one of :data:`spikewright.train.data.NAMES`.
+        train: what weights are fitted on.
+        validation: what choices are made on.
+        test: touched only by the final report.
+        classes: number of classes K; labels are 0..K-1.
+        shape: ``(channels, height, width)`` of one image.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: int
+    shape: tuple[int, int, int]
+
+
+def permutation(count: int) -> npt.NDArray[np.int64]:
+    """The fixed order of ``count`` samples in which parts are cut.
+
+    NumPy promises that the legacy generator's stream never changes, which it does not promise for the newer ones.
+    """
+    return np.random.RandomState(SPLIT_SEED).permutation(count).astype(np.int64)
+
+
+def official(name: str, train: tuple[Pixels, Labels], test: tuple[Pixels, Labels], classes: int) -> Dataset:
+    """Cut the validation part out of the official training part; the official test part stays as it is.
+
+    Args:
+        name: of the data set.
+        train: pixels 0..255 of shape ``(n, channels, height, width)`` and labels of shape ``(n,)``.
+        test: the same for the official test part.
+        classes: number of classes.
+    """
+    order = permutation(len(train[1]))
+    held_out = round(VALIDATION_SHARE * len(order))
+    shape = (int(train[0].shape[1]), int(train[0].shape[2]), int(train[0].shape[3]))
+    return Dataset(
+        name=name,
+        train=_scaled(train[0][order[held_out:]], train[1][order[held_out:]], 255),
+        validation=_scaled(train[0][order[:held_out]], train[1][order[:held_out]], 255),
+        test=_scaled(test[0], test[1], 255),
+        classes=classes,
+        shape=shape,
+    )
+
+
+def three_way(name: str, images: Pixels, labels: Labels, full_scale: int, classes: int) -> Dataset:
+    """Cut a data set without an official test part into 60 % train, 20 % validation and 20 % test.
+
+    Args:
+        name: of the data set.
+        images: pixels 0..full_scale, shape ``(n, channels, height, width)``.
+        labels: shape ``(n,)``.
+        full_scale: the pixel value that becomes 1.
+        classes: number of classes.
+    """
+    order = permutation(len(labels))
+    part = round(DIGITS_SHARE * len(order))
+    test, validation, train = order[:part], order[part : 2 * part], order[2 * part :]
+    return Dataset(
+        name=name,
+        train=_scaled(images[train], labels[train], full_scale),
+        validation=_scaled(images[validation], labels[validation], full_scale),
+        test=_scaled(images[test], labels[test], full_scale),
+        classes=classes,
+        shape=(int(images.shape[1]), int(images.shape[2]), int(images.shape[3])),
+    )
+
+
+def _scaled(pixels: Pixels, labels: Labels, full_scale: int) -> Split:
+    return Split(pixels.astype(np.float32) / np.float32(full_scale), labels.astype(np.int64))

@@ -1,0 +1,44 @@
+"""One way for a download to go wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...errors import InputError
+
+
+@contextlib.contextmanager
+def download(name: str, files: str) -> Iterator[None]:
+    """Run a download: what it prints goes to stderr, and its failure becomes one sentence.
+
+    Args:
+        name: of the data set.
+        files: what a person who has them already can put into a folder.
+
+    Raises:
+        InputError: the download failed.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"{name}: is not on this machine and could not be downloaded ({_first_line(error)}); connect to the "
+            f"network once, or give with --data-dir a folder that holds {files}"
+        ) from error
+
+
+def missing_folder(data_dir: Path, name: str) -> InputError:
+    """The refusal of a ``--data-dir`` that is not a folder."""
+    return InputError(
+        f"{data_dir}: there is no such folder; --data-dir is the folder that holds the files of {name}, "
+        "or leave it out to have them found or downloaded"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".:") if lines else type(error).__name__

@@ -1,0 +1,57 @@
+"""Data sets by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import InputError, did_you_mean
+from .cifar import load_cifar10
+from .dataset import Dataset, three_way
+from .mnist_like import FASHION_MNIST, MNIST, load_mnist_like
+
+DIGITS_FULL_SCALE = 16  # pixels of scikit-learn's digits count the set pixels of a 4 x 4 block
+
+
+def load_digits(data_dir: Path | None) -> Dataset:
+    """The 1797 handwritten digits of 8 x 8 pixels that come with scikit-learn.
+
+    Raises:
+        InputError: a folder was given, which this data set does not have.
+    """
+    if data_dir is not None:
+        raise InputError(f"{data_dir}: digits come with scikit-learn and read no folder; leave --data-dir out")
+    from sklearn import datasets
+
+    bunch = datasets.load_digits()
+    images = bunch.images.astype(np.uint8)[:, None]
+    return three_way("digits", images, bunch.target.astype(np.int64), DIGITS_FULL_SCALE, classes=10)
+
+
+LOADERS: dict[str, Callable[[Path | None], Dataset]] = {
+    "digits": load_digits,
+    "mnist": partial(load_mnist_like, MNIST),
+    "fashion-mnist": partial(load_mnist_like, FASHION_MNIST),
+    "cifar10": load_cifar10,
+}
+NAMES = tuple(LOADERS)
+
+
+def load(name: str, data_dir: Path | None = None) -> Dataset:
+    """The data set called ``name``.
+
+    Args:
+        name: one of :data:`NAMES`.
+        data_dir: folder that holds the data set's standard files; None: look in the cache and in the system's
+            folder, else download.
+
+    Raises:
+        InputError: no such data set, files missing or damaged, or a download that failed.
+    """
+    loader = LOADERS.get(name)
+    if loader is None:
+        raise InputError(f"{name}: there is no such data set; {did_you_mean(name, NAMES)}")
+    return loader(data_dir)

@@ -1,0 +1,253 @@
+"""The chip network's file: HDF5, integers only, read as data and checked before anything is allocated.
+
+Layout, version 1: root attributes ``format`` and ``format_version``; ``network`` and ``provenance``, each JSON text;
+``bias/<population index>`` and ``weight/<connection index>``, int16, contiguous and uncompressed, so that an array can
+never be larger than the file that holds it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import h5py
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..artefacts import atomic_write, existing_file
+from ..chip import ChipNetwork, Connection, ConvGeometry, Encoding, IntArray, Neuron, Population, Readout, Role
+from ..errors import InputError
+
+FORMAT = "spikewright chip network"
+FORMAT_VERSION = 1
+WHAT = "a chip network file, as written by `spikewright lower`"
+
+_Count = Annotated[int, Field(ge=1)]
+_Natural = Annotated[int, Field(ge=0)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _NeuronRecord(_Record):
+    du: int
+    dv: int
+    vth: int
+    bias_exp: int
+    fires: bool
+
+
+class _PopulationRecord(_Record):
+    name: str
+    shape: Annotated[list[_Count], Field(min_length=1, max_length=3)]
+    role: Role
+    payload_bits: _Natural
+    neuron: _NeuronRecord | None
+
+
+class _ConvRecord(_Record):
+    stride: Annotated[list[_Count], Field(min_length=2, max_length=2)]
+    padding: Annotated[list[_Natural], Field(min_length=2, max_length=2)]
+    dilation: Annotated[list[_Count], Field(min_length=2, max_length=2)]
+    groups: _Count
+
+
+class _ConnectionRecord(_Record):
+    source: str
+    target: str
+    shape: Annotated[list[_Count], Field(min_length=2, max_length=4)]
+    weight_bits: _Count
+    conv: _ConvRecord | None
+
+
+class _NetworkRecord(_Record):
+    timesteps: int
+    encoding: Encoding
+    readout: Readout
+    profile: str
+    profile_sha256: str
+    populations: list[_PopulationRecord]
+    connections: list[_ConnectionRecord]
+
+
+def save_chip(chip: ChipNetwork, path: Path | str) -> None:
+    """Write ``chip`` to ``path``, atomically; the same network gives the same bytes.
+
+    Raises:
+        InputError: the folder does not exist.
+    """
+    network = _record(chip).model_dump_json()
+    provenance = json.dumps(chip.provenance, sort_keys=True, allow_nan=False)
+    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["format_version"] = FORMAT_VERSION
+        file["network"] = np.frombuffer(network.encode(), np.uint8)
+        file["provenance"] = np.frombuffer(provenance.encode(), np.uint8)
+        for index, population in enumerate(chip.populations):
+            if population.neuron is not None:
+                file[f"bias/{index}"] = population.neuron.bias.astype("<i2")
+        for index, connection in enumerate(chip.connections):
+            file[f"weight/{index}"] = connection.weight.astype("<i2")
+
+
+def load_chip(path: Path | str) -> ChipNetwork:
+    """Read a chip network.
+
+    Raises:
+        InputError: no such file, not HDF5, truncated, of another kind or version, or inconsistent in itself.
+    """
+    source = existing_file(path, WHAT)
+    try:
+        with h5py.File(source, "r") as file:
+            _check_format(file, source)
+            return _network(file)
+    except _DamagedError as error:
+        raise InputError(f"{source}: is a damaged chip network file: {error}; lower the graph again") from None
+    except OSError as error:
+        how = "is truncated" if "truncated" in str(error) else "cannot be read as HDF5"
+        raise InputError(f"{source}: {how}; expected {WHAT}") from None
+
+
+class _DamagedError(Exception):
+    """Something in the file that no writer of ours leaves behind."""
+
+
+def _record(chip: ChipNetwork) -> _NetworkRecord:
+    return _NetworkRecord(
+        timesteps=chip.timesteps,
+        encoding=chip.encoding,
+        readout=chip.readout,
+        profile=chip.profile,
+        profile_sha256=chip.profile_sha256,
+        populations=[_population_record(population) for population in chip.populations],
+        connections=[_connection_record(connection) for connection in chip.connections],
+    )
+
+
+def _population_record(population: Population) -> _PopulationRecord:
+    n = population.neuron
+    return _PopulationRecord(
+        name=population.name,
+        shape=list(population.shape),
+        role=population.role,
+        payload_bits=population.payload_bits,
+        neuron=None if n is None else _NeuronRecord(du=n.du, dv=n.dv, vth=n.vth, bias_exp=n.bias_exp, fires=n.fires),
+    )
+
+
+def _connection_record(connection: Connection) -> _ConnectionRecord:
+    geometry = connection.conv
+    conv = None
+    if geometry is not None:
+        conv = _ConvRecord(
+            stride=list(geometry.stride),
+            padding=list(geometry.padding),
+            dilation=list(geometry.dilation),
+            groups=geometry.groups,
+        )
+    return _ConnectionRecord(
+        source=connection.source,
+        target=connection.target,
+        shape=list(connection.weight.shape),
+        weight_bits=connection.weight_bits,
+        conv=conv,
+    )
+
+
+def _check_format(file: h5py.File, path: Path) -> None:
+    if file.attrs.get("format") != FORMAT:
+        kind = "a NIR graph" if "node" in file else "an HDF5 file of another kind"
+        raise InputError(f"{path}: is {kind}; expected {WHAT}")
+    version = file.attrs.get("format_version")
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: has format version {version}; this spikewright reads {FORMAT_VERSION}: lower the graph again or "
+            "use the spikewright that wrote it"
+        )
+
+
+def _network(file: h5py.File) -> ChipNetwork:
+    try:
+        record = _NetworkRecord.model_validate_json(_text(file, "network"))
+        provenance = json.loads(_text(file, "provenance"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _DamagedError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except ValueError:
+        raise _DamagedError("its text is not JSON in UTF-8") from None
+    if not isinstance(provenance, dict):
+        raise _DamagedError("its provenance is not a JSON object")
+    populations = tuple(_population(file, i, p) for i, p in enumerate(record.populations))
+    connections = tuple(_connection(file, i, c) for i, c in enumerate(record.connections))
+    try:
+        return _assembled(record, populations, connections, provenance)
+    except InputError as error:
+        raise _DamagedError(str(error)) from None
+
+
+def _assembled(
+    record: _NetworkRecord,
+    populations: tuple[Population, ...],
+    connections: tuple[Connection, ...],
+    provenance: dict[str, object],
+) -> ChipNetwork:
+    return ChipNetwork(
+        populations=populations,
+        connections=connections,
+        timesteps=record.timesteps,
+        encoding=record.encoding,
+        readout=record.readout,
+        profile=record.profile,
+        profile_sha256=record.profile_sha256,
+        provenance=provenance,
+    )
+
+
+def _population(file: h5py.File, index: int, record: _PopulationRecord) -> Population:
+    neuron = None
+    if (n := record.neuron) is not None:
+        bias = _integers(file, f"bias/{index}", tuple(record.shape))
+        neuron = Neuron(du=n.du, dv=n.dv, vth=n.vth, bias=bias, bias_exp=n.bias_exp, fires=n.fires)
+    return Population(record.name, tuple(record.shape), record.role, neuron, record.payload_bits)
+
+
+def _connection(file: h5py.File, index: int, record: _ConnectionRecord) -> Connection:
+    weight = _integers(file, f"weight/{index}", tuple(record.shape))
+    conv = None
+    if (c := record.conv) is not None:
+        if weight.ndim != 4:
+            raise _DamagedError(f"weight/{index} is a convolution's kernel and has shape {weight.shape}")
+        conv = ConvGeometry(_pair(c.stride), _pair(c.padding), _pair(c.dilation), c.groups)
+    return Connection(record.source, record.target, weight, record.weight_bits, conv)
+
+
+def _pair(values: list[int]) -> tuple[int, int]:
+    return values[0], values[1]
+
+
+def _integers(file: h5py.File, name: str, shape: tuple[int, ...]) -> IntArray:
+    dataset = _dataset(file, name, "an int16 array", lambda found: found == np.dtype("<i2"))
+    if dataset.shape != shape:
+        raise _DamagedError(f"{name} has shape {dataset.shape}, its record says {shape}")
+    return np.asarray(dataset[()], np.int64)
+
+
+def _text(file: h5py.File, name: str) -> str:
+    dataset = _dataset(file, name, "UTF-8 bytes", lambda found: found == np.uint8)
+    return bytes(dataset[()]).decode()
+
+
+def _dataset(file: h5py.File, name: str, what: str, is_right: Callable[[object], bool]) -> h5py.Dataset:
+    """A dataset whose values lie whole in this very file: no link elsewhere, nothing that unpacks to more."""
+    node: h5py.Group | h5py.Dataset | None = file
+    for part in name.split("/"):
+        is_link_here = isinstance(node, h5py.Group) and isinstance(node.get(part, getlink=True), h5py.HardLink)
+        node = node.get(part) if is_link_here and isinstance(node, h5py.Group) else None
+    if not isinstance(node, h5py.Dataset) or not is_right(node.dtype):
+        raise _DamagedError(f"{name} is missing or is not {what}")
+    if node.shape is None or node.is_virtual or node.external or node.id.get_storage_size() != node.nbytes:
+        raise _DamagedError(f"{name} is not stored whole in the file")
+    return node

@@ -42,7 +42,9 @@ def encode(
     if encoding in ("direct", "current"):
         return np.rint(unit * full_scale(encoding, input_bits)).astype(np.int64)[None]
     if encoding == "rate":
-        draws = [np.random.default_rng((seed, first_index + i)).random((timesteps, *s.shape)) for i, s in enumerate(unit)]
+        draws = [
+            np.random.default_rng((seed, first_index + i)).random((timesteps, *s.shape)) for i, s in enumerate(unit)
+        ]
         return (np.stack(draws, axis=1) < unit[None]).astype(np.int64)
     if encoding == "latency":
         first = np.rint((1.0 - unit) * (timesteps - 1)).astype(np.int64)

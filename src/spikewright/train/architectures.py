@@ -134,7 +134,9 @@ def builder_of(spec: str) -> Builder:
     """
     if ".py:" not in spec:
         if spec not in ARCHITECTURES:
-            raise InputError(f"student architecture {spec!r} is unknown; {did_you_mean(spec, ARCHITECTURES)}, file.py:function")
+            raise InputError(
+                f"student architecture {spec!r} is unknown; {did_you_mean(spec, ARCHITECTURES)}, file.py:function"
+            )
         return ARCHITECTURES[spec]
     file, function = spec.rsplit(":", 1)
     path = Path(file)

@@ -107,7 +107,7 @@ class Student(nn.Module):
         if (config.readout == "membrane") != is_integrator(self.readout):
             raise InputError(
                 f"the readout is {config.readout!r} but the network's last neuron "
-                f'{"integrates" if is_integrator(self.readout) else "fires"}; a membrane readout is '
+                f"{'integrates' if is_integrator(self.readout) else 'fires'}; a membrane readout is "
                 'snn.Leaky(reset_mechanism="none"), a count readout a neuron that fires'
             )
 
@@ -153,7 +153,12 @@ class Student(nn.Module):
 
 def save_student(student: Student, path: Path | str, provenance: dict[str, object]) -> None:
     """Write a student and where it came from to ``path``, atomically."""
-    header = {"format": FORMAT, "format_version": FORMAT_VERSION, "config": asdict(student.config), "provenance": provenance}
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "config": asdict(student.config),
+        "provenance": provenance,
+    }
     with atomic_write(path) as temporary:
         torch.save({"header": json.dumps(header), "weights": student.state_dict()}, temporary)
 
@@ -172,7 +177,9 @@ def load_student(path: Path | str, network: nn.Module | None = None) -> Student:
     try:
         student.load_state_dict(weights)
     except RuntimeError as error:
-        raise InputError(f"{path}: its weights do not fit the architecture {config['architecture']!r}: {error}") from error
+        raise InputError(
+            f"{path}: its weights do not fit the architecture {config['architecture']!r}: {error}"
+        ) from error
     return student.eval()
 
 
@@ -189,7 +196,9 @@ def _read(path: Path | str) -> tuple[dict, dict[str, Tensor]]:
         header = json.loads(content["header"])
         weights = content["weights"]
     except Exception as error:  # torch.load raises whatever its unpickler meets in a foreign file
-        raise InputError(f"{file}: is not a student file ({type(error).__name__}); make one with `spikewright distill`") from error
+        raise InputError(
+            f"{file}: is not a student file ({type(error).__name__}); make one with `spikewright distill`"
+        ) from error
     if header.get("format") != FORMAT:
         raise InputError(f"{file}: its format is {header.get('format')!r}; expected {FORMAT!r}")
     if header.get("format_version") != FORMAT_VERSION:

@@ -93,5 +93,7 @@ def _stateless(node: fx.Node, modules: dict[str, nn.Module]) -> Callable[..., Te
 def _output_trace(node: fx.Node, traces: dict[fx.Node, NeuronTrace]) -> NeuronTrace:
     (result,) = node.args
     if not isinstance(result, fx.Node) or result not in traces:
-        raise InputError(f"the network returns {result}; it must return the output of its last snn.Leaky or snn.Synaptic")
+        raise InputError(
+            f"the network returns {result}; it must return the output of its last snn.Leaky or snn.Synaptic"
+        )
     return traces[result]

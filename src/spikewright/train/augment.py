@@ -1,0 +1,34 @@
+"""Random shifts and mirror images of a training batch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Augmentation = Literal["none", "shift", "shift-flip"]
+AUGMENTATIONS: tuple[Augmentation, ...] = ("none", "shift", "shift-flip")
+NATURAL: dict[str, Augmentation] = {"mnist": "shift", "fashion-mnist": "shift-flip", "cifar10": "shift-flip"}
+"""What leaves a sample's class as it is, by data set; a mirrored digit is another sign."""
+
+
+def augmented(images: Tensor, augmentation: Augmentation, generator: torch.Generator, reach: int = 2) -> Tensor:
+    """Shift each sample by up to ``reach`` pixels (zeros enter) and mirror half of them.
+
+    Args:
+        images: ``(B, C, H, W)``.
+    """
+    if augmentation == "none":
+        return images
+    batch, _, height, width = images.shape
+    padded = F.pad(images, (reach, reach, reach, reach))
+    top, left = (torch.randint(0, 2 * reach + 1, (batch,), generator=generator) for _ in range(2))
+    rows = top[:, None] + torch.arange(height)
+    columns = left[:, None] + torch.arange(width)
+    if augmentation == "shift-flip":
+        flip = torch.rand(batch, generator=generator) < 0.5
+        columns = torch.where(flip[:, None], columns.flip(1), columns)
+    index = torch.arange(batch)[:, None, None]
+    return padded[index, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,245 @@
+"""`spikewright distill`: an accurate ANN teaches a spiking student, inside an energy budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import command as cli
+from ..errors import InputError
+from .options import takes_settings
+from .settings import DistillSettings
+
+if TYPE_CHECKING:
+    from .data import Dataset
+    from .distillation import LossTerms
+    from .sizing import Size
+    from .student import Student
+    from .teacher import Teacher
+    from .trainer import EpochRecord, Training
+
+# Passes over the training part, chosen on validation; small data sets need more of them.
+EPOCHS = {"digits": 40, "mnist": 8, "fashion-mnist": 12, "cifar10": 30}
+BATCHES = {"digits": 32}
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """A trained student and the record of its training.
+
+    Attributes:
+        provenance: JSON-able facts: settings, teacher, split, profile, budget, what was measured.
+    """
+
+    student: Student
+    history: tuple[EpochRecord, ...]
+    provenance: dict[str, object]
+
+
+def distill(
+    data: str = "digits",
+    profile: str = "loihi2-assumed",
+    energy_budget: str | None = None,
+    teacher: str = "convnet",
+    method: str = "kd",
+    epochs: int | None = None,
+    seed: int = 0,
+) -> Student:
+    """Train a student and return it; :func:`distill_with` takes every setting.
+
+    Args:
+        data: a data set's name.
+        profile: a hardware profile's name or path.
+        energy_budget: a number with a unit, such as ``"2uJ"``, per inference.
+        teacher: a named ANN architecture or an ONNX file.
+        method: ``name`` or ``name:option=value,...``.
+
+    Raises:
+        InputError: an unknown name, an impossible value, or a budget below the network's floor.
+    """
+    settings = DistillSettings(
+        data=data,
+        profile=profile,
+        energy_budget=energy_budget,
+        teacher=teacher,
+        method=method,
+        epochs=epochs,
+        seed=seed,
+    )
+    return distill_with(settings).student
+
+
+def distill_with(
+    settings: DistillSettings, checkpoint: Path | None = None, resume: bool = False, quiet: bool = True
+) -> Distillation:
+    """Train the student that ``settings`` describe.
+
+    Args:
+        checkpoint: where to save after each epoch, None for nowhere.
+        resume: take up ``checkpoint`` where it stopped.
+        quiet: say nothing on stderr.
+
+    Raises:
+        InputError: an unknown name, an impossible value, or a budget below the network's floor.
+    """
+    from ..energy import parse_budget
+    from ..hardware_profiles.profile import load_profile
+    from .data import load
+    from .sizing import choose_size
+    from .teacher import teacher_from
+
+    say = _silent if quiet else cli.say
+    profile = load_profile(settings.profile)
+    budget = parse_budget(settings.energy_budget, profile).value if settings.energy_budget else None
+    dataset = load(settings.data, settings.data_dir)
+    method, regularizers = _loss_terms(settings)
+    size = choose_size(settings, dataset, profile, budget)
+    config = size.student.config
+    say(
+        f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input, "
+        f"floor {_readable(size.floor, profile.cost_unit)} per inference on {profile.name}"
+    )
+    teacher = None
+    if method.needs_teacher:
+        teacher = teacher_from(
+            settings.teacher,
+            dataset,
+            epochs=settings.teacher_epochs,
+            seed=settings.seed,
+            progress=None if quiet else cli.progress,
+        )
+        say(f"teacher: {teacher.name}, validation accuracy {teacher.accuracy(dataset.validation):.2%}")
+    training = _training(settings, dataset, size, method, regularizers, teacher, budget)
+    if resume:
+        if checkpoint is None or not checkpoint.is_file():
+            raise InputError(f"--resume: there is no checkpoint {checkpoint}; leave out --resume to start anew")
+        training.resume(checkpoint)
+        say(f"resumed after epoch {len(training.history)}")
+    remaining = training.total_steps - training.step
+    with cli.progress("training the student", remaining) if not quiet else _no_progress() as advance:
+        training.run(checkpoint, advance, say)
+    _check_budget_met(training, say)
+    facts = _provenance(settings, training, profile.sha256, dataset.train.sha256)
+    if teacher is not None:
+        facts |= {"teacher": teacher.name, "teacher_sha256": teacher.sha256, "teacher_macs": teacher.macs}
+    return Distillation(training.student, tuple(training.history), facts)
+
+
+@takes_settings
+def command(
+    settings: DistillSettings,
+    out: Annotated[Path, typer.Option("--out", "-o", help="where the student goes")] = Path("student.pt"),
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint beside --out")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+) -> None:
+    """Train a spiking student from an ANN teacher, inside an energy budget.
+
+    Example: spikewright distill --data fashion-mnist --energy-budget 3uJ -o student.pt
+    """
+    distill_to(settings, out, resume, json_output)
+
+
+def distill_to(settings: DistillSettings, out: Path, resume: bool = False, json_output: bool = False) -> Distillation:
+    """Distil and write the student to ``out``, keeping a checkpoint beside it until that is done."""
+    from .student import save_student
+
+    if not out.parent.is_dir():
+        raise InputError(f"--out {out}: the folder {out.parent} does not exist; create it first")
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    result = distill_with(settings, checkpoint, resume, quiet=False)
+    save_student(result.student, out, result.provenance)
+    checkpoint.unlink(missing_ok=True)
+    if json_output:
+        cli.emit({"student": str(out), **result.provenance})
+    else:
+        print(out)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "distill")
+
+
+def _loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:
+    from .distillation import METHODS, REGULARIZERS, parse_spec
+
+    regularizers = tuple(parse_spec("regularizer", text, REGULARIZERS) for text in settings.regularize)
+    return parse_spec("method", settings.method, METHODS), regularizers
+
+
+def _training(
+    settings: DistillSettings,
+    dataset: Dataset,
+    size: Size,
+    method: LossTerms,
+    regularizers: tuple[LossTerms, ...],
+    teacher: Teacher | None,
+    budget: float | None,
+) -> Training:
+    from .budget import BudgetController, BudgetSettings, refuse_below_floor
+    from .trainer import Training, TrainSettings
+
+    train = TrainSettings(
+        epochs=settings.epochs or EPOCHS.get(settings.data, 10),
+        batch=settings.batch or BATCHES.get(settings.data, 128),
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        seed=settings.seed,
+        augmentation=settings.chosen_augmentation,
+    )
+    controller = None
+    if budget is not None:
+        timesteps = size.student.config.timesteps
+        refuse_below_floor(budget, size.floor, size.cost.unit, timesteps, BudgetSettings().margin)
+        steps = max(1, len(dataset.train) // train.batch) * train.epochs
+        controller = BudgetController(budget, size.floor, steps)
+    return Training(size.student, dataset, method, regularizers, teacher, size.cost, controller, train)
+
+
+def _check_budget_met(training: Training, say: Callable[[str], None]) -> None:
+    if training.controller is not None and training.best is None:
+        last = training.history[-1]
+        say(
+            f"warning: no epoch met the budget of {_readable(training.controller.budget, training.cost.unit)}; "
+            f"the last one costs {_readable(last.cost, training.cost.unit)}; train longer (--epochs)"
+        )
+
+
+def _provenance(
+    settings: DistillSettings, training: Training, profile_sha256: str, split_sha256: str
+) -> dict[str, object]:
+    from ..version import __version__
+
+    last = training.history[-1]
+    return {
+        "made_by": f"spikewright {__version__} distill",
+        "settings": settings.model_dump(mode="json", exclude={"data_dir"}),
+        "student": asdict(training.student.config),
+        "training": asdict(training.settings),
+        "method": repr(training.method),
+        "regularizers": [repr(r) for r in training.regularizers],
+        "profile_sha256": profile_sha256,
+        "train_split_sha256": split_sha256,
+        "budget": training.controller.describe() if training.controller else None,
+        "validation_accuracy": training.best_accuracy if training.best is not None else last.validation_accuracy,
+        "history": [asdict(record) for record in training.history],
+    }
+
+
+def _readable(cost: float, unit: str) -> str:
+    return f"{cost * 1e6:.3g} uJ" if unit == "J" else f"{cost / 1e3:.4g} kops"
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""
+
+
+@contextmanager
+def _no_progress() -> Iterator[Callable[[int], None]]:
+    yield lambda steps: None

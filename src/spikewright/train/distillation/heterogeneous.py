@@ -1,0 +1,43 @@
+"""Heterogeneous-temperature knowledge distillation (HT-KD)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from .base import Confidence, Evidence, LossTerms, cross_entropy, kl_divergence
+
+
+class HeterogeneousKD(LossTerms):
+    """Teacher and student temperatures apart, so that the student need not reproduce the teacher's logit range.
+
+    The divergence is smallest at ``z = (tau_S / tau_T) z_A`` (up to a constant): a student temperature below the
+    teacher's asks for smaller logits, and smaller logits for fewer spikes.
+    """
+
+    title: ClassVar[str] = "heterogeneous-temperature distillation (HT-KD)"
+    equation: ClassVar[str] = "L = (1 - alpha) CE(z, y) + alpha s KL(softmax(z_A/tau_T) || softmax(z/tau_S))"
+    source: ClassVar[str] = (
+        "Lee, Park, Kim, Doh, Yoon 2021, arXiv 2106.07172; only the abstract is public knowledge to us: "
+        "the form, s = tau_S^2 and every default are our reading"
+    )
+    confidence: ClassVar[Confidence] = "low"
+    needs_teacher: ClassVar[bool] = True
+
+    alpha: float = Field(0.7, ge=0, le=1, description="weight of the teacher against the labels")
+    teacher_temperature: float = Field(4.0, gt=0, description="tau_T")
+    student_temperature: float = Field(1.0, gt=0, description="tau_S; below tau_T saves spikes")
+    scale: Literal["student", "product", "teacher", "none"] = Field(
+        "student", description="s: tau_S^2, tau_S tau_T, tau_T^2 or 1"
+    )
+
+    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+        tau_t, tau_s = self.teacher_temperature, self.student_temperature
+        scale = {"student": tau_s**2, "product": tau_s * tau_t, "teacher": tau_t**2, "none": 1.0}[self.scale]
+        divergence = kl_divergence(evidence.teacher, evidence.student.logits, tau_t, tau_s)
+        return {
+            "cross_entropy": (1 - self.alpha) * cross_entropy(evidence),
+            "distillation": self.alpha * scale * divergence,
+        }

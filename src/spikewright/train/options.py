@@ -1,0 +1,64 @@
+"""Command-line flags made from the fields of :class:`DistillSettings`, so that each is described in one place."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import typer
+
+from .settings import DistillSettings, settings_from
+
+
+def takes_settings(function: Callable[..., None]) -> Callable[..., None]:
+    """Replace a command's first parameter, ``settings``, by one flag for each field, and ``--preset``.
+
+    A flag that is not given stays None, and the preset's value or the field's default stands.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name != "settings"
+    ]
+    flags = [_preset_flag(), *(_flag(name) for name in DistillSettings.model_fields)]
+
+    @functools.wraps(function)
+    def with_flags(**given: Any) -> None:
+        preset = given.pop("preset")
+        values = {name: given.pop(name) for name in DistillSettings.model_fields}
+        function(settings_from(preset, values), **given)
+
+    with_flags.__signature__ = inspect.Signature([*flags, *own])  # type: ignore[attr-defined]
+    with_flags.__annotations__ = {p.name: p.annotation for p in (*flags, *own)}
+    return with_flags
+
+
+def _preset_flag() -> inspect.Parameter:
+    option = typer.Option("--preset", help="a preset in train/presets, or a .toml file; flags override it")
+    return _parameter("preset", Annotated[str | None, option])
+
+
+def _flag(name: str) -> inspect.Parameter:
+    field = DistillSettings.model_fields[name]
+    default = "" if field.default in (None, (), False) else f" [dim]\\[{field.default}][/dim]"
+    kind = _flag_type(field.annotation)
+    words = [f"--{name.replace('_', '-')}"] + (["-T"] if name == "timesteps" else [])
+    return _parameter(name, Annotated[kind | None, typer.Option(*words, help=f"{field.description}{default}")])
+
+
+def _flag_type(annotation: object) -> Any:
+    """The type that Typer parses: choices are words, checked with everything else when the settings are made."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = next(a for a in get_args(annotation) if a is not types.NoneType)
+    if get_origin(annotation) is tuple:
+        return list[str]
+    return annotation if annotation in (bool, int, float, Path) else str
+
+
+def _parameter(name: str, annotation: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

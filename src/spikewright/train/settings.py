@@ -1,0 +1,97 @@
+"""All that decides what a distillation does: defaults, presets, flags, in this order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..chip import Encoding, Readout
+from ..errors import InputError, did_you_mean
+from ..resources import presets_dir
+from .augment import NATURAL, Augmentation
+from .neurons import NeuronKind, NeuronSettings
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class DistillSettings(BaseModel):
+    """One distillation; None leaves the choice to the data set, the profile and the budget.
+
+    The description of each field is also the help of the flag of the same name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = Field("digits", description="digits, mnist, fashion-mnist or cifar10")
+    data_dir: Path | None = Field(None, description="folder with the data set's standard files")
+    profile: str = Field("loihi2-assumed", description="hardware profile, a name or a .toml file")
+    energy_budget: str | None = Field(None, description="per inference, with its unit: 2uJ, 350nJ, 40kops")
+    teacher: str = Field("convnet", description="mlp, convnet, vgg, or an .onnx file")
+    teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
+    method: str = Field("kd", description="kd, ht-kd or none, as name:option=value,...")
+    regularize: tuple[str, ...] = Field((), description="activation or logits, as name:option=value; repeatable")
+    architecture: str = Field("convnet", description="mlp, convnet, vgg, skipnet, or file.py:function")
+    width: int | None = Field(None, ge=1, description="channels of the first layer; left out, as the budget allows")
+    timesteps: int | None = Field(None, ge=1, description="T; left out, the profile's or as the budget allows")
+    encoding: Encoding | None = Field(None, description="direct, current, rate or latency; left out, the profile's")
+    readout: Readout = Field("membrane", description="membrane or count")
+    input_bits: int = Field(8, ge=1, le=12, description="width of a graded input")
+    neuron: NeuronKind = Field("lif", description="lif or cubalif")
+    beta: float = Field(0.5, ge=0, le=1, description="membrane decay per step")
+    alpha: float = Field(0.5, ge=0, le=1, description="current decay per step (cubalif)")
+    threshold: float = Field(1.0, gt=0, description="firing threshold")
+    learn_beta: bool = Field(False, description="learn beta, one per layer")
+    learn_threshold: bool = Field(False, description="learn the threshold, one per layer")
+    epochs: int | None = Field(None, ge=1, description="passes over the training part; left out, by data set")
+    batch: int | None = Field(None, ge=2, description="samples per step; left out, by data set")
+    learning_rate: float = Field(3e-3, gt=0, description="peak of AdamW's rate")
+    weight_decay: float = Field(1e-4, ge=0, description="of weights")
+    augmentation: Augmentation | None = Field(None, description="none, shift or shift-flip; left out, by data set")
+    seed: int = Field(0, ge=0, description="of weights, order and encoding")
+
+    @property
+    def neuron_settings(self) -> NeuronSettings:
+        """The hidden neurons."""
+        return NeuronSettings(self.neuron, self.beta, self.alpha, self.threshold, self.learn_beta, self.learn_threshold)
+
+    @property
+    def chosen_augmentation(self) -> Augmentation:
+        """What was asked for, else what suits the data set."""
+        return self.augmentation or NATURAL.get(self.data, "none")
+
+
+def preset_names() -> list[str]:
+    """Presets that come with the project."""
+    return sorted(path.stem for path in presets_dir().glob("*.toml"))
+
+
+def settings_from(preset: str | None, flags: Mapping[str, object]) -> DistillSettings:
+    """Defaults, overlaid with a preset, overlaid with the flags that were given (those that are not None).
+
+    Raises:
+        InputError: an unknown preset, or faults in any field, all of them at once.
+    """
+    values: dict[str, object] = _read_preset(preset) if preset is not None else {}
+    values.update({key: value for key, value in flags.items() if value is not None})
+    try:
+        return DistillSettings.model_validate(values)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))} is {e['input']!r}: {e['msg'].lower()}" for e in error.errors()]
+        where = f"preset {preset}" if preset is not None else "settings"
+        raise InputError(f"{where}: {'; '.join(faults)}") from error
+
+
+def _read_preset(name: str) -> dict[str, object]:
+    path = Path(name) if name.endswith(".toml") else presets_dir() / f"{name}.toml"
+    if not path.is_file():
+        raise InputError(f"preset {name!r} is unknown; {did_you_mean(name, preset_names())}, or a path to a .toml file")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"preset {path}: is not TOML ({error})") from error

@@ -1,0 +1,92 @@
+"""Choosing the student's size: the largest that leaves its energy budget room for spikes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..chip import Encoding
+from ..hardware_profiles.profile import HardwareProfile
+from .architectures import Shape
+from .budget import BudgetSettings, refuse_below_floor
+from .cost import SpikeCost
+from .data import Dataset
+from .settings import DistillSettings
+from .student import Student, StudentConfig
+
+ROOM = 0.6
+"""A size is taken when its floor is at most this share of the budget, so that the rest can be spent on spikes."""
+WIDTHS = {"mlp": (256, 192, 128, 96, 64, 32)}
+CONV_WIDTHS = (16, 12, 8, 6, 4)
+SAMPLES = 500
+
+
+@dataclass(frozen=True)
+class Size:
+    """A student before training, and what it costs at least."""
+
+    student: Student
+    cost: SpikeCost
+    floor: float
+
+
+def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: float | None) -> Size:
+    """The student to train.
+
+    What was asked for is taken as it is. Otherwise widths are tried from the widest, and for each the time steps from
+    the profile's default downwards to half of it, until the floor leaves room for spikes; then shorter ones.
+
+    Raises:
+        InputError: not even the smallest fits the budget; says the floor.
+    """
+    encoding = settings.encoding or profile.default_encoding
+    longest = settings.timesteps or profile.default_timesteps
+    widths = (settings.width,) if settings.width else WIDTHS.get(settings.architecture, CONV_WIDTHS)
+    if budget is None:
+        return _size(settings, dataset, profile, encoding, widths[0], longest)
+    steps = (longest,) if settings.timesteps else tuple(range(longest, 0, -1))
+    half = [t for t in steps if 2 * t >= longest]
+    order = [(w, t) for w in widths for t in half] + [(w, t) for w in widths for t in steps if t not in half]
+    size = None
+    for width, timesteps in order:
+        size = _size(settings, dataset, profile, encoding, width, timesteps)
+        if size.floor <= ROOM * budget:
+            return size
+    assert size is not None
+    smallest = _size(settings, dataset, profile, encoding, widths[-1], steps[-1])
+    refuse_below_floor(budget, smallest.floor, profile.cost_unit, steps[-1], BudgetSettings().margin)
+    return smallest
+
+
+def _size(
+    settings: DistillSettings,
+    dataset: Dataset,
+    profile: HardwareProfile,
+    encoding: Encoding,
+    width: int,
+    timesteps: int,
+) -> Size:
+    config = student_config(settings, dataset.shape, dataset.classes, encoding, width, timesteps)
+    torch.manual_seed(settings.seed)
+    student = Student(config)
+    cost = SpikeCost.of(student, profile)
+    drive = student.drive(torch.from_numpy(dataset.train.images[:SAMPLES]))
+    return Size(student, cost, cost.floor(drive, timesteps))
+
+
+def student_config(
+    settings: DistillSettings, shape: Shape, classes: int, encoding: Encoding, width: int, timesteps: int
+) -> StudentConfig:
+    """The student that these settings describe."""
+    return StudentConfig(
+        architecture=settings.architecture,
+        width=width,
+        input_shape=shape,
+        classes=classes,
+        timesteps=timesteps,
+        encoding=encoding,
+        readout=settings.readout,
+        input_bits=settings.input_bits,
+        neuron=settings.neuron_settings,
+    )

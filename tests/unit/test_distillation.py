@@ -1,0 +1,145 @@
+"""Every loss against values worked out by hand from its equation."""
+
+import math
+
+import pytest
+import torch
+from torch import tensor
+
+from spikewright.errors import InputError
+from spikewright.train.distillation import METHODS, REGULARIZERS, Evidence, kl_divergence, parse_spec
+from spikewright.train.student import StudentOutput
+
+TEACHER = tensor([[2.0, 0.0, -1.0], [0.0, 3.0, 1.0]])
+LOGITS = tensor([[0.5, 0.0, 1.0], [1.0, 1.0, -1.0]])
+LABELS = tensor([0, 1])
+
+
+def evidence(logits=LOGITS, teacher=TEACHER, spikes=None):
+    spikes = spikes or {}
+    return Evidence(LABELS, StudentOutput(logits, logits, logits[None], spikes, {}, logits[None]), teacher)
+
+
+def softmax(row, temperature=1.0):
+    powers = [math.exp(float(z) / temperature) for z in row]
+    return [p / sum(powers) for p in powers]
+
+
+def kl_by_hand(teacher, student, tau_t, tau_s):
+    rows = zip(teacher, student, strict=True)
+    pairs = [(softmax(a, tau_t), softmax(z, tau_s)) for a, z in rows]
+    return sum(p * math.log(p / q) for ps, qs in pairs for p, q in zip(ps, qs, strict=True)) / len(teacher)
+
+
+def ce_by_hand(logits):
+    return -sum(math.log(softmax(z)[y]) for z, y in zip(logits, LABELS.tolist(), strict=True)) / len(logits)
+
+
+def total(name, known=METHODS, **options):
+    text = name + ":" + ",".join(f"{k}={v}" for k, v in options.items())
+    return parse_spec("method", text, known)
+
+
+def test_labels_only():
+    assert float(total("none").terms(evidence())["cross_entropy"]) == pytest.approx(ce_by_hand(LOGITS), rel=1e-6)
+
+
+def test_conventional_kd():
+    terms = total("kd", alpha=0.7, temperature=4).terms(evidence())
+    assert float(terms["cross_entropy"]) == pytest.approx(0.3 * ce_by_hand(LOGITS), rel=1e-6)
+    assert float(terms["distillation"]) == pytest.approx(0.7 * 16 * kl_by_hand(TEACHER, LOGITS, 4, 4), rel=1e-5)
+
+
+@pytest.mark.parametrize(("scale", "factor"), [("student", 4.0), ("product", 16.0), ("teacher", 64.0), ("none", 1.0)])
+def test_heterogeneous_temperatures(scale, factor):
+    method = total("ht-kd", alpha=0.9, teacher_temperature=8, student_temperature=2, scale=scale)
+    expected = 0.9 * factor * kl_by_hand(TEACHER, LOGITS, 8, 2)
+    assert float(method.terms(evidence())["distillation"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_equal_temperatures_make_ht_kd_conventional():
+    mine = total("ht-kd", alpha=0.7, teacher_temperature=4, student_temperature=4).terms(evidence())
+    theirs = total("kd", alpha=0.7, temperature=4).terms(evidence())
+    assert mine.keys() == theirs.keys()
+    assert all(torch.allclose(mine[k], theirs[k]) for k in mine)
+
+
+def test_ht_kd_is_stationary_where_the_student_has_the_scaled_teacher_logits():
+    """The gradient vanishes at z = (tau_S / tau_T) z_A plus a constant, and nowhere near it."""
+    for offset, vanishes in ((0.0, True), (0.3, False)):
+        logits = (0.25 * TEACHER + 1.7).clone()
+        logits[:, 0] += offset
+        logits.requires_grad_()
+        kl_divergence(TEACHER, logits, 8.0, 2.0).backward()
+        assert (logits.grad.abs().max() < 1e-6) == vanishes
+
+
+def test_distillation_is_zero_with_zero_gradient_where_student_equals_teacher():
+    logits = TEACHER.clone().requires_grad_()
+    loss = total("kd", alpha=1.0).terms(evidence(logits))["distillation"]
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(0, abs=1e-6)
+    assert logits.grad.abs().max() < 1e-6
+
+
+def test_the_squared_temperature_keeps_the_gradient_for_small_logits():
+    norms = []
+    for temperature in (2.0, 4.0, 8.0):
+        logits = (0.01 * LOGITS).clone().requires_grad_()
+        (temperature**2 * kl_divergence(0.01 * TEACHER, logits, temperature, temperature)).backward()
+        norms.append(float(logits.grad.norm()))
+    assert max(norms) / min(norms) == pytest.approx(1, abs=0.01)
+
+
+def test_no_gradient_into_the_teacher():
+    teacher = TEACHER.clone().requires_grad_()
+    logits = LOGITS.clone().requires_grad_()
+    total("kd").terms(evidence(logits, teacher))["distillation"].backward()
+    assert teacher.grad is None
+
+
+SPIKES = {
+    "a": tensor([[[1.0, 0.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 0.0]]]).requires_grad_(),  # (T=2, B=2, 2)
+    "b": tensor([[[1.0], [1.0]], [[1.0], [0.0]]]).requires_grad_(),
+}
+
+
+def test_activation_regularization_by_hand():
+    # Layer a: 4 of 8, layer b: 3 of 4; layers weigh the same.
+    found = total("activation", REGULARIZERS, weight=0.2).terms(evidence(spikes=SPIKES))["activation"]
+    assert float(found) == pytest.approx(0.2 * (4 / 8 + 3 / 4) / 2)
+    # Rates over time: a = 1/2, 0, 1, 1/2; b = 1, 1/2.
+    squared = total("activation", REGULARIZERS, weight=0.2, norm="l2").terms(evidence(spikes=SPIKES))["activation"]
+    assert float(squared) == pytest.approx(0.2 * ((0.25 + 0 + 1 + 0.25) / 4 + (1 + 0.25) / 2) / 2)
+
+
+def test_logits_regularization_by_hand():
+    values = [0.5, 0.0, 1.0, 1.0, 1.0, -1.0]
+    found = total("logits", REGULARIZERS, weight=0.01).terms(evidence())["logits"]
+    assert float(found) == pytest.approx(0.01 * sum(v * v for v in values) / 6)
+    absolute = total("logits", REGULARIZERS, weight=0.01, norm="l1").terms(evidence())["logits"]
+    assert float(absolute) == pytest.approx(0.01 * sum(abs(v) for v in values) / 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kdd", "method 'kdd' is unknown; did you mean 'kd'? may be: ht-kd, kd, none"),
+        ("kd:alpha", "method 'kd:alpha': 'alpha' is not option=value; write kd:option=value,option=value"),
+        (
+            "kd:alpha=2,tau=3",
+            "method kd: alpha: input should be less than or equal to 1; tau: extra inputs are not permitted; "
+            "options and their defaults: alpha=0.7, temperature=4.0",
+        ),
+    ],
+)
+def test_refusals(text, message):
+    with pytest.raises(InputError) as refusal:
+        parse_spec("method", text, METHODS)
+    assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize("name", [*METHODS, *REGULARIZERS])
+def test_every_method_says_what_it_is(name):
+    method = {**METHODS, **REGULARIZERS}[name]
+    assert method.title and "L" in method.equation and method.source and method.confidence in ("high", "medium", "low")

@@ -1,0 +1,144 @@
+"""The layer-by-layer forward pass against snnTorch stepped in time."""
+
+import itertools
+
+import pytest
+import snntorch as snn
+import torch
+from torch import nn
+
+from spikewright.errors import InputError
+from spikewright.train.neurons import NeuronSettings
+from spikewright.train.student import Student, StudentConfig, load_student, save_student
+
+SHAPE = (1, 12, 12)
+
+
+def make(architecture="convnet", encoding="direct", readout="membrane", **neuron):
+    torch.manual_seed(0)
+    config = StudentConfig(
+        architecture, 4, SHAPE, 10, 5, encoding, readout, neuron=NeuronSettings(beta=0.8, threshold=0.4, **neuron)
+    )
+    return Student(config)
+
+
+def stepped_in_time(student, drive):
+    """What snnTorch's own modules give when they are stepped one by one."""
+    for module in student.modules():
+        if isinstance(module, snn.SpikingNeuron):
+            module.reset_mem()
+    outputs, spikes = [], {}
+    neurons = {n: m for n, m in student.network.named_modules() if isinstance(m, snn.SpikingNeuron)}
+    hooks = [
+        m.register_forward_hook(lambda _m, _i, out, n=n: spikes.setdefault(n, []).append(out))
+        for n, m in neurons.items()
+    ]
+    for step in drive.expand(student.config.timesteps, *drive.shape[1:]):
+        entering = step if student.encoder is None else student.encoder(step)
+        outputs.append(student.network(entering))
+    for hook in hooks:
+        hook.remove()
+    scores = student.readout.mem if student.config.readout == "membrane" else torch.stack(outputs).sum(0)
+    return scores, {name: torch.stack(train) for name, train in spikes.items()}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "encoding", "readout", "kind"),
+    itertools.product(
+        ("mlp", "convnet", "vgg", "skipnet"),
+        ("direct", "current", "rate", "latency"),
+        ("membrane", "count"),
+        ("lif", "cubalif"),
+    ),
+)
+def test_layer_by_layer_equals_snntorch_stepped_in_time(architecture, encoding, readout, kind):
+    student = make(architecture, encoding, readout, kind=kind).eval()
+    images = torch.rand(3, *SHAPE)
+    with torch.no_grad():
+        output = student(images)
+        scores, spikes = stepped_in_time(student, output.drive)
+    assert torch.allclose(output.scores, scores, atol=1e-6)
+    hidden = {n: s for n, s in output.spikes.items() if n != "encoder"}
+    assert sum(s.sum() for s in hidden.values()) > 0
+    for name, train in hidden.items():
+        assert torch.equal(train, spikes[name]), name
+
+
+def test_membrane_readout_without_leak_adds_up_its_input():
+    output = make(readout="membrane").eval()(torch.rand(2, *SHAPE))
+    assert torch.allclose(output.scores, output.step_logits.sum(0), atol=1e-6)
+    assert torch.allclose(output.logits, output.step_logits.mean(0), atol=1e-6)
+
+
+def test_gradients_reach_every_parameter():
+    student = make(encoding="current", learn_beta=True, learn_threshold=True)
+    student(torch.rand(8, *SHAPE)).logits.square().sum().backward()
+    silent = [n for n, p in student.named_parameters() if p.grad is None or not p.grad.abs().sum()]
+    assert [n for n in silent if "readout" not in n] == []
+
+
+def test_a_students_own_module(tmp_path):
+    class Mine(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.dense = nn.Linear(144, 10)
+            self.out = snn.Leaky(beta=0.9, init_hidden=True, reset_mechanism="zero", reset_delay=False)
+
+        def forward(self, x):
+            return self.out(self.dense(torch.flatten(x, 1)))
+
+    config = StudentConfig("mine", 1, SHAPE, 10, 3, readout="count")
+    student = Student(config, Mine()).eval()
+    save_student(student, tmp_path / "mine.pt", {})
+    again = load_student(tmp_path / "mine.pt", Mine())
+    images = torch.rand(2, *SHAPE)
+    assert torch.equal(student(images).scores, again(images).scores)
+
+
+def test_saved_and_loaded_is_the_same(tmp_path):
+    student = make("skipnet", "rate", "count", kind="cubalif").eval()
+    save_student(student, tmp_path / "student.pt", {"seed": 3})
+    again = load_student(tmp_path / "student.pt")
+    assert again.config == student.config
+    images = torch.rand(2, *SHAPE)
+    assert torch.equal(student(images).scores, again(images).scores)
+
+
+def test_a_foreign_file_is_refused(tmp_path):
+    path = tmp_path / "student.pt"
+    path.write_bytes(b"not a student")
+    with pytest.raises(InputError, match=r"student.pt: is not a student file .*make one with `spikewright distill`"):
+        load_student(path)
+
+
+def test_subtract_reset_is_refused_with_the_reason():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(144, 10), snn.Leaky(beta=0.9, init_hidden=True))
+    student = Student(StudentConfig("mine", 1, SHAPE, 10, 3, readout="count"), network)
+    with pytest.raises(InputError) as refusal:
+        student(torch.rand(1, *SHAPE))
+    assert str(refusal.value) == (
+        '2: reset_mechanism is "subtract" (snnTorch\'s default), which NIR, Lava and Loihi do not have; '
+        'train with reset_mechanism="zero", reset_delay=False'
+    )
+
+
+def test_all_faults_of_a_configuration_at_once():
+    with pytest.raises(InputError) as refusal:
+        StudentConfig("mlp", 0, SHAPE, 10, 0, encoding="morse")
+    text = str(refusal.value)
+    assert "3 faults" in text
+    for fault in ("timesteps is 0", "width is 0", "encoding is 'morse'"):
+        assert fault in text
+
+
+def test_data_dependent_forward_is_refused():
+    class Branching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.out = snn.Leaky(beta=0.9, init_hidden=True, reset_mechanism="none")
+
+        def forward(self, x):
+            return self.out(x) if x.sum() > 0 else x
+
+    with pytest.raises(InputError, match="Branching: its forward pass cannot be followed"):
+        Student(StudentConfig("mine", 1, SHAPE, 10, 3), Branching())

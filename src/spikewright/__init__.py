@@ -1,0 +1,59 @@
+"""From an ANN teacher to a spiking chip, inside an energy budget, and every spike accounted for.
+
+The names below are imported when they are first used, so that ``import spikewright`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .activity import Activity
+    from .chip import ChipNetwork
+    from .convert.to_nir import to_nir
+    from .deploy.lower import lower
+    from .deploy.simulate import simulate
+    from .hardware_profiles.profile import HardwareProfile, load_profile
+    from .hardware_profiles.report import report
+    from .train.distill import distill
+    from .train.student import Student
+
+_HOMES = {
+    "Activity": "activity",
+    "ChipNetwork": "chip",
+    "HardwareProfile": "hardware_profiles.profile",
+    "Student": "train.student",
+    "distill": "train.distill",
+    "load_profile": "hardware_profiles.profile",
+    "lower": "deploy.lower",
+    "report": "hardware_profiles.report",
+    "simulate": "deploy.simulate",
+    "to_nir": "convert.to_nir",
+}
+
+__all__ = [
+    "Activity",
+    "ChipNetwork",
+    "HardwareProfile",
+    "Student",
+    "__version__",
+    "distill",
+    "load_profile",
+    "lower",
+    "report",
+    "simulate",
+    "to_nir",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

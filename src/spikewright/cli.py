@@ -1,0 +1,81 @@
+"""The console command ``spikewright``: a table of verbs, each imported only when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+from .command import DONE, USAGE, say
+from .errors import did_you_mean
+from .version import __version__
+
+Main = Callable[[Sequence[str] | None], int]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One word after ``spikewright``.
+
+    Attributes:
+        module: below ``spikewright``; its ``main(argv) -> int`` is the command.
+        help: one line for the overview.
+        door: the script in a checkout that does the same, empty where there is none.
+    """
+
+    module: str
+    help: str
+    door: str = ""
+
+    def load(self) -> Main:
+        """The command itself, imported now."""
+        return cast(Main, import_module(f"spikewright.{self.module}").main)
+
+
+def _door(module: str, line: str) -> Verb:
+    return Verb(module, line, door=module.replace(".", "/") + ".py")
+
+
+VERBS = {
+    "run": Verb("run", "All of it: teacher to student to NIR to chip to report"),
+    "distill": _door("train.distill", "Distil a teacher into a spiking student, within an energy budget"),
+    "to-nir": _door("convert.to_nir", "Write a student as a NIR graph that computes the same"),
+    "lower": _door("deploy.lower", "Turn a NIR graph into an integer network for a chip"),
+    "simulate": _door("deploy.simulate", "Run a chip network on data and count what happens"),
+    "report": _door("hardware_profiles.report", "What the counts cost on a chip, and whether it fits"),
+    "profiles": Verb("hardware_profiles.profiles", "List the hardware profiles, or show one with its sources"),
+    "check": Verb("convert.check", "Every finding in a NIR file"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb named by the first word, or say what verbs there are."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        _print_overview()
+        return DONE
+    if words[0] == "--version":
+        print(f"spikewright {__version__}")
+        return DONE
+    if words[0] in VERBS:
+        return VERBS[words[0]].load()(words[1:])
+    kind = "option" if words[0].startswith("-") else "verb"
+    known = ("--help", "--version") if kind == "option" else VERBS
+    say(f"error: there is no {kind} {words[0]!r}; {did_you_mean(words[0], known)}")
+    return USAGE
+
+
+def _print_overview() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 3))
+    for name, verb in VERBS.items():
+        table.add_row(f"  [bold cyan]{name}[/]", verb.help)
+    console = Console(highlight=False)
+    console.print("[bold]Usage:[/] spikewright VERB [OPTIONS]\n")
+    console.print("From an ANN teacher to a spiking chip, inside an energy budget, and every spike accounted for.\n")
+    console.print(table)
+    console.print("\nspikewright VERB --help says what a verb takes; spikewright --version says which one this is.")

@@ -1,0 +1,149 @@
+"""How every command behaves: flags, exit codes, progress, and where its words go.
+
+stdout carries the result and nothing else; stderr carries progress and remarks. Exit codes: 0 done, 1 ran and the
+answer is no, 2 wrong input or flags, 70 a defect of ours (sysexits' EX_SOFTWARE), 130 interrupted,
+141 nobody reads stdout any more (128 + SIGPIPE, as a shell says it).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import typer
+import typer.core
+import typer.main
+
+from .errors import SpikewrightError, did_you_mean
+
+DONE = 0
+USAGE = 2
+DEFECT = 70
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+_DEBUG = "--debug"
+_EPILOG = "With --debug an error shows its traceback. Exit codes: 0 done, 1 the answer is no, 2 wrong input or flags."
+
+
+class Advance(Protocol):
+    """Says that ``steps`` more of the announced total are done."""
+
+    def __call__(self, steps: int = 1, /) -> None: ...
+
+
+def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) -> int:
+    """Run one command function on command-line words and return its exit code.
+
+    Args:
+        function: what Typer reads flags and help from; an int that it returns becomes the exit code.
+        argv: words after the command's name; None takes them from ``sys.argv``.
+        name: the verb, as in ``spikewright NAME``.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = _DEBUG in words
+    try:
+        code = _typer_command(function).main(
+            args=[word for word in words if word != _DEBUG], prog_name=f"spikewright {name}", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        return _reader_left()
+    except Exception as error:
+        return _fail(error, name, debug)
+    if code == INTERRUPTED:
+        say("interrupted")
+    return code if isinstance(code, int) else DONE
+
+
+def emit(value: object) -> None:
+    """Print one JSON object on stdout: the result of a command under ``--json``."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def say(text: str) -> None:
+    """Print a line on stderr: what is being done, what was assumed, where a file went."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress(description: str, total: int) -> Iterator[Advance]:
+    """A progress bar on stderr where that is a terminal, silence where it is not; yields what moves it.
+
+    Args:
+        description: what is being done.
+        total: steps to do.
+    """
+    if not sys.stderr.isatty():
+        yield _stand_still
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=total)
+
+        def advance(steps: int = 1, /) -> None:
+            bar.advance(task, steps)
+
+        yield advance
+
+
+def _stand_still(steps: int = 1, /) -> None:
+    """Move no bar."""
+
+
+def _typer_command(function: Callable[..., object]) -> typer.core.TyperCommand:
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    app.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})(function)
+    command = typer.main.get_command(app)
+    if not isinstance(command, typer.core.TyperCommand):
+        raise TypeError(f"{function.__name__} became a {type(command).__name__}, not one command")
+    return command
+
+
+def _fail(error: Exception, name: str, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, SpikewrightError):
+        say(f"error: {error}")
+        return error.exit_code
+    if isinstance(error, typer.TyperException):
+        say(f"error: {_usage_message(error)} (spikewright {name} --help lists what there is)")
+        return USAGE
+    say(
+        f"error: spikewright {name} hit a defect of its own, {type(error).__name__} at {_innermost(error)}: {error}; "
+        f"please report it with the traceback that {_DEBUG} shows"
+    )
+    return DEFECT
+
+
+def _usage_message(error: typer.TyperException) -> str:
+    option = getattr(error, "option_name", None)
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ != "NoSuchOption" or option is None or context is None:
+        message = error.format_message().rstrip(".")
+        return message[:1].lower() + message[1:]
+    known = {word for parameter in context.command.params for word in parameter.opts if word.startswith("--")}
+    return f"there is no option {option}; {did_you_mean(option, known | {_DEBUG, '--help'})}"
+
+
+def _innermost(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
+
+
+def _reader_left() -> int:
+    # Whoever read our stdout closed it (`| head`); keep Python from complaining about it again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return PIPE_CLOSED

@@ -1,0 +1,42 @@
+"""Every door is the template, and leads to the module of the same path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spikewright.cli import VERBS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOORS = {verb.door: name for name, verb in VERBS.items() if verb.door}
+FOLDERS = ("train", "convert", "deploy", "hardware_profiles")
+BODY = """
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1] / "src")
+
+from spikewright.{module} import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_is_the_template(door: str) -> None:
+    head, _, body = (ROOT / door).read_text(encoding="utf-8").partition("\n")
+    module = VERBS[DOORS[door]].module
+    assert head.startswith(f'"""Door to ``spikewright.{module}``: ')
+    assert body == BODY.format(module=module)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_has_the_path_of_its_module(door: str) -> None:
+    assert door == VERBS[DOORS[door]].module.replace(".", "/") + ".py"
+
+
+def test_every_script_in_the_users_folders_is_in_the_verb_table() -> None:
+    scripts = {path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
+    assert scripts == set(DOORS)

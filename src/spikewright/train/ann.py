@@ -1,0 +1,120 @@
+"""Named teacher architectures: plain networks of analogue neurons.
+
+Each is a sequence whose parts have names (``stage1``, ``hidden``, ``logits`` ...), so that a distillation method can ask
+for a part's output by name.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..errors import InputError, did_you_mean
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A named architecture.
+
+    Attributes:
+        build: ``(input shape, classes) -> network``.
+        halvings: how often height and width are halved; both must survive it.
+    """
+
+    build: Callable[[Shape, int], nn.Sequential]
+    halvings: int
+
+
+def _convolution(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+
+
+def _head(size: int, hidden: int, classes: int, dropout: float) -> list[tuple[str, nn.Module]]:
+    layers = nn.Sequential(nn.Linear(size, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
+    return [
+        ("flatten", nn.Flatten()),
+        ("hidden", layers),
+        ("dropout", nn.Dropout(dropout)),
+        ("logits", nn.Linear(hidden, classes)),
+    ]
+
+
+def _flat(shape: Shape, channels: int, halvings: int) -> int:
+    return channels * (shape[1] >> halvings) * (shape[2] >> halvings)
+
+
+def mlp(shape: Shape, classes: int) -> nn.Sequential:
+    """Two hidden layers of 256 neurons."""
+    first = nn.Sequential(nn.Linear(_flat(shape, shape[0], 0), 256, bias=False), nn.BatchNorm1d(256), nn.ReLU())
+    second = nn.Sequential(nn.Linear(256, 256, bias=False), nn.BatchNorm1d(256), nn.ReLU())
+    return nn.Sequential(
+        OrderedDict(
+            [
+                ("flatten", nn.Flatten()),
+                ("hidden1", first),
+                ("hidden2", second),
+                ("dropout", nn.Dropout(0.2)),
+                ("logits", nn.Linear(256, classes)),
+            ]
+        )
+    )
+
+
+def convnet(shape: Shape, classes: int) -> nn.Sequential:
+    """Three 3 x 3 convolutions of 32, 64 and 128 channels, the first two halved, and 128 hidden neurons."""
+    return nn.Sequential(
+        OrderedDict(
+            [
+                ("stage1", nn.Sequential(*_convolution(shape[0], 32), nn.MaxPool2d(2))),
+                ("stage2", nn.Sequential(*_convolution(32, 64), nn.MaxPool2d(2))),
+                ("stage3", nn.Sequential(*_convolution(64, 128))),
+                *_head(_flat(shape, 128, 2), 128, classes, dropout=0.3),
+            ]
+        )
+    )
+
+
+def vgg(shape: Shape, classes: int) -> nn.Sequential:
+    """Six 3 x 3 convolutions in three halved stages of 64, 128 and 256 channels, and 256 hidden neurons."""
+    stages: list[tuple[str, nn.Module]] = []
+    inputs = shape[0]
+    for number, outputs in enumerate((64, 128, 256), start=1):
+        layers = [*_convolution(inputs, outputs), *_convolution(outputs, outputs), nn.MaxPool2d(2)]
+        stages.append((f"stage{number}", nn.Sequential(*layers)))
+        inputs = outputs
+    return nn.Sequential(OrderedDict([*stages, *_head(_flat(shape, 256, 3), 256, classes, dropout=0.4)]))
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "mlp": Architecture(mlp, 0),
+    "convnet": Architecture(convnet, 2),
+    "vgg": Architecture(vgg, 3),
+}
+
+
+def build(name: str, shape: Shape, classes: int) -> nn.Sequential:
+    """A new network with random weights.
+
+    Args:
+        name: one of :data:`ARCHITECTURES`.
+        shape: ``(channels, height, width)`` of one image.
+        classes: number of logits.
+
+    Raises:
+        InputError: no such architecture, or an image too small for it.
+    """
+    architecture = ARCHITECTURES.get(name)
+    if architecture is None:
+        raise InputError(f"teacher {name!r}: there is no such architecture; {did_you_mean(name, ARCHITECTURES)}")
+    least = 2**architecture.halvings
+    if min(shape[1:]) < least:
+        raise InputError(
+            f"teacher {name!r}: halves its input {architecture.halvings} times and needs at least {least} x {least} "
+            f"pixels, found {shape[1]} x {shape[2]}; choose the teacher 'mlp'"
+        )
+    return architecture.build(shape, classes)

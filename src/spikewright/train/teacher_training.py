@@ -1,0 +1,196 @@
+"""Training a named teacher, once: the result is kept under a hash of all that went into it."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..artefacts import atomic_write, sha256_of_json
+from ..errors import InputError
+from .ann import build
+from .augment import NATURAL, Augmentation, augmented
+from .cache import cache_folder
+from .data import Dataset, Split
+from .torch_teacher import TorchTeacher
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""A function of a description and a total that gives a context in which steps are announced."""
+
+CODE_VERSION = 1  # raise it when training changes: kept teachers of older versions are then trained anew
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a teacher is trained: SGD with Nesterov momentum under a one-cycle learning rate, cross-entropy on hard labels.
+
+    Labels are not smoothed: smoothing erases what a student learns from a teacher (Müller et al., NeurIPS 2019).
+
+    Attributes:
+        epochs: passes over the training part.
+        batch_size: samples per step.
+        learning_rate: the peak.
+        momentum: of SGD.
+        weight_decay: on all weights.
+        augmentation: see :mod:`spikewright.train.augment`.
+        reach: pixels of the largest shift.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    augmentation: Augmentation
+    reach: int
+
+
+_LARGE = Recipe(
+    epochs=10,
+    batch_size=128,
+    learning_rate=0.1,
+    momentum=0.9,
+    weight_decay=5e-4,
+    augmentation="shift",
+    reach=2,
+)
+# Chosen on the validation parts.
+RECIPES: dict[str, Recipe] = {
+    "digits": replace(_LARGE, epochs=30, batch_size=32, augmentation="shift", reach=1),
+    "mnist": replace(_LARGE, epochs=6, augmentation=NATURAL["mnist"]),
+    "fashion-mnist": replace(_LARGE, augmentation=NATURAL["fashion-mnist"]),
+    "cifar10": replace(_LARGE, epochs=30, augmentation=NATURAL["cifar10"], reach=4),
+}
+
+
+def train_teacher(
+    dataset: Dataset,
+    architecture: str,
+    *,
+    epochs: int | None = None,
+    seed: int = 0,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> TorchTeacher:
+    """The teacher of this architecture for this data set, trained unless the cache has it.
+
+    Args:
+        dataset: its training part is learnt from, its validation part is only measured on.
+        architecture: a name in :data:`spikewright.train.ann.ARCHITECTURES`.
+        epochs: instead of the data set's default.
+        seed: of initial weights, order and augmentation.
+        cache_dir: instead of the user's cache folder.
+        progress: shows the steps done, None for silence.
+
+    Raises:
+        InputError: an unknown architecture, epochs below 1, or a cache that cannot be written.
+    """
+    if epochs is not None and epochs < 1:
+        raise InputError(f"teacher epochs {epochs}: must be at least 1")
+    network = build(architecture, dataset.shape, dataset.classes)
+    default = RECIPES.get(dataset.name, _LARGE)
+    recipe = default if epochs is None else replace(default, epochs=epochs)
+    key = teacher_key(dataset, architecture, recipe, seed)
+    file = cache_folder("teachers", cache_dir) / f"{dataset.name}-{architecture}-{key[:16]}.pt"
+    name = f"{architecture} on {dataset.name}"
+    accuracy = _restore(file, key, network)
+    if accuracy is not None:
+        return TorchTeacher(network, dataset.shape, name, accuracy)
+    started = time.perf_counter()
+    network = fit(dataset, architecture, recipe, seed, progress)
+    teacher = TorchTeacher(network, dataset.shape, name)
+    teacher.validation_accuracy = teacher.accuracy(dataset.validation)
+    kept = {
+        "format_version": FORMAT_VERSION,
+        "key": key,
+        "state": teacher.state_dict(),
+        "validation_accuracy": teacher.validation_accuracy,
+        "seconds": time.perf_counter() - started,
+    }
+    with atomic_write(file) as temporary:
+        torch.save(kept, temporary)
+    return teacher
+
+
+def teacher_key(dataset: Dataset, architecture: str, recipe: Recipe, seed: int) -> str:
+    """The hash of all that decides what the trained teacher is."""
+    return sha256_of_json(
+        {
+            "data": dataset.name,
+            "train_sha256": dataset.train.sha256,
+            "classes": dataset.classes,
+            "architecture": architecture,
+            "recipe": asdict(recipe),
+            "seed": seed,
+            "code_version": CODE_VERSION,
+        }
+    )
+
+
+def fit(
+    dataset: Dataset, architecture: str, recipe: Recipe, seed: int, progress: Progress | None = None
+) -> nn.Sequential:
+    """Train a new network; the caller's random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build(architecture, dataset.shape, dataset.classes).to(memory_format=torch.channels_last)
+        steps = recipe.epochs * _steps(dataset.train, recipe)
+        optimizer = torch.optim.SGD(
+            network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps)
+        generator = torch.Generator().manual_seed(seed)
+        announced = progress(f"teacher {architecture}", steps) if progress else contextlib.nullcontext(_silent)
+        with announced as advance:
+            for _ in range(recipe.epochs):
+                for images, labels in _batches(dataset.train, recipe, generator):
+                    optimizer.zero_grad(set_to_none=True)
+                    F.cross_entropy(network(images), labels).backward()
+                    optimizer.step()
+                    schedule.step()
+                    advance(1)
+    return network.eval()
+
+
+def _silent(steps: int) -> None:
+    return None
+
+
+def _steps(split: Split, recipe: Recipe) -> int:
+    """Whole batches in an epoch (at least one): batch normalisation cannot learn from a batch of one."""
+    return max(1, len(split) // recipe.batch_size)
+
+
+def _batches(split: Split, recipe: Recipe, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+    order = torch.randperm(len(split), generator=generator)
+    for step in range(_steps(split, recipe)):
+        chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+        batch = augmented(images[chosen], recipe.augmentation, generator, recipe.reach)
+        yield batch.contiguous(memory_format=torch.channels_last), labels[chosen]
+
+
+def _restore(file: Path, key: str, network: nn.Module) -> float | None:
+    """Load kept weights into ``network`` and return their validation accuracy, None when there are no good ones."""
+    if not file.exists():
+        return None
+    try:
+        kept = torch.load(file, map_location="cpu", weights_only=True)
+        if kept["format_version"] != FORMAT_VERSION or kept["key"] != key:
+            raise ValueError("was made from something else")
+        network.load_state_dict(kept["state"])
+        return float(kept["validation_accuracy"])
+    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, OSError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        warnings.warn(f"{file}: the kept teacher is damaged ({reason}); it is trained anew", RuntimeWarning, stacklevel=3)
+        return None

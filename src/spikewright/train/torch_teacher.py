@@ -1,0 +1,161 @@
+"""What a teacher is, and the teacher that is a torch network."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError, did_you_mean
+from .data import Split
+
+LOGITS = "logits"
+BATCH = 500
+
+
+class Teacher(Protocol):
+    """A trained classifier that is asked and never changed.
+
+    Attributes:
+        name: for people.
+        names: values that :meth:`features` can return; ``logits`` is one of them.
+        macs: multiply-accumulates of one inference, convolutions and matrix products counted.
+        sha256: of the weights (of the file, for a teacher read from one).
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def macs(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Images ``(B, C, H, W)`` to logits ``(B, classes)``, without gradient."""
+        ...
+
+    def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """The named values for images ``(B, C, H, W)``, each ``(B, ...)``, without gradient."""
+        ...
+
+    def accuracy(self, split: Split) -> float:
+        """Share of the samples classified correctly."""
+        ...
+
+
+class TorchTeacher:
+    """A frozen copy of a torch network: evaluation mode, no gradients, no way for a student's training to reach it.
+
+    It is not a module: held by one, it is not in the tree that ``.train()``, ``.to()`` or ``.parameters()`` walks.
+
+    Attributes:
+        validation_accuracy: share of the validation part classified correctly after training, None if not measured.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        input_shape: tuple[int, int, int],
+        name: str,
+        validation_accuracy: float | None = None,
+    ) -> None:
+        self._network = copy.deepcopy(network).eval().requires_grad_(False)
+        self._modules_by_name = {path: module for path, module in self._network.named_modules() if path}
+        self.name = name
+        self.input_shape = input_shape
+        self.validation_accuracy = validation_accuracy
+        self.names = tuple(dict.fromkeys([*self._modules_by_name, LOGITS]))
+        self.macs = _macs(self._network, input_shape)
+        self.sha256 = weights_sha256(self._network)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Images ``(B, C, H, W)`` to logits ``(B, classes)``, without gradient, on the device of the images."""
+        network = self._network.to(images.device).eval()
+        with torch.no_grad():
+            result: Tensor = network(images)
+        return result
+
+    def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """The outputs of the named modules for images ``(B, C, H, W)``, without gradient.
+
+        Raises:
+            InputError: a name that the network does not have.
+        """
+        unknown_feature(self.name, names, self.names)
+        found: dict[str, Tensor] = {}
+        with _watched({name: self._modules_by_name[name] for name in names if name in self._modules_by_name}, found):
+            logits = self.logits(images)
+        return {name: found.get(name, logits) for name in names}
+
+    def accuracy(self, split: Split) -> float:
+        """Share of the samples classified correctly."""
+        return accuracy(self, split)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """A copy of weights and buffers, for the cache and for tests."""
+        return {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
+
+
+def unknown_feature(teacher: str, asked: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse the first name that the teacher does not have."""
+    for name in asked:
+        if name not in known:
+            raise InputError(f"teacher {teacher}: has no value {name!r} to distil from; {did_you_mean(name, known)}")
+
+
+def precompute_logits(teacher: Teacher, images: Tensor, batch: int = BATCH) -> Tensor:
+    """Logits ``(n, classes)`` of all images ``(n, C, H, W)``, batch by batch.
+
+    Without augmentation a teacher's answers are the same in every epoch, so they are computed once.
+    """
+    return torch.cat([teacher.logits(part) for part in images.split(batch)])
+
+
+def accuracy(teacher: Teacher, split: Split) -> float:
+    """Share of the samples of ``split`` whose largest logit is at the label."""
+    predicted = precompute_logits(teacher, torch.from_numpy(split.images)).argmax(1)
+    return float((predicted == torch.from_numpy(split.labels)).float().mean())
+
+
+def weights_sha256(network: nn.Module) -> str:
+    """The SHA-256 of names, shapes and values of a network's weights and buffers."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        array = value.detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _macs(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
+    """Multiply-accumulates: of a layer, its outputs times the inputs that each output sums over."""
+    outputs: dict[str, Tensor] = {}
+    layers = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+    with _watched(layers, outputs), torch.no_grad():
+        network(torch.zeros(1, *input_shape))
+    return sum(outputs[name].numel() * layers[name].weight[0].numel() for name in outputs)
+
+
+@contextmanager
+def _watched(modules: dict[str, nn.Module], found: dict[str, Tensor]) -> Iterator[None]:
+    """Within the block, put a copy of each module's output into ``found`` under its name."""
+
+    def keep(name: str, output: Tensor) -> None:
+        found[name] = output.detach().clone()  # an in-place activation after the module would change it
+
+    handles = [
+        module.register_forward_hook(lambda _module, _inputs, output, name=name: keep(name, output))
+        for name, module in modules.items()
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

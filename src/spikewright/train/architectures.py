@@ -59,7 +59,7 @@ def mlp(shape: Shape, classes: int, width: int, settings: NeuronSettings, readou
 def convnet(shape: Shape, classes: int, width: int, settings: NeuronSettings, readout: Readout) -> nn.Module:
     """Three convolutions, the first two strided, and one hidden dense layer: few neurons and short fan-outs."""
     features = nn.Sequential(
-        *_conv(shape[0], width, 5, settings, stride=2),
+        *_conv(shape[0], width, 3, settings, stride=2),
         *_conv(width, 2 * width, 3, settings, stride=2),
         *_conv(2 * width, 2 * width, 3, settings),
     )

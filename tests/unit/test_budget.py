@@ -1,0 +1,103 @@
+"""The budget controller on systems small enough to reason about."""
+
+import math
+
+import pytest
+import torch
+
+from spikewright.errors import InputError
+from spikewright.train.budget import BudgetController, BudgetSettings, refuse_below_floor
+
+
+def descend(controller, steps, task_pull=1.0, rate=0.05):
+    """A one-parameter "network": cost = floor + exp(x); the task wants x large, with diminishing returns."""
+    x = torch.tensor(3.0, requires_grad=True)
+    costs = []
+    for _ in range(steps):
+        cost = controller.floor + x.exp()
+        loss = task_pull * torch.exp(-x) + controller.penalty(cost)
+        (gradient,) = torch.autograd.grad(loss, x)
+        with torch.no_grad():
+            x -= rate * gradient
+        controller.update(float(cost.detach()))
+        costs.append(float(cost.detach()))
+    return costs
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-6, 1e3])
+@pytest.mark.parametrize("budget", [3.0, 6.0, 12.0])
+def test_the_budget_binds_and_is_held_whatever_the_unit(budget, unit):
+    settings = BudgetSettings()
+    controller = BudgetController(budget, 1.0, 2000, settings)
+    scaled = BudgetController(budget * unit, 1.0 * unit, 2000, settings)
+    costs = descend(controller, 2000)
+    for cost in costs:
+        scaled.update(cost * unit)
+    assert costs[-1] == pytest.approx(settings.margin * budget, rel=0.03)
+    assert scaled.multiplier == pytest.approx(controller.multiplier, rel=1e-6)
+
+
+def test_it_does_not_collapse_to_silence():
+    """Never far below the goal on the way: plain dual ascent overshoots to (almost) no spikes."""
+    controller = BudgetController(3.0, 1.0, 2000)
+    costs = descend(controller, 2000)
+    goal = controller.goal
+    assert min(c - 1.0 for c in costs) > 0.7 * goal
+
+
+def test_a_loose_budget_changes_nothing():
+    controller = BudgetController(1e6, 1.0, 200)
+    descend(controller, 200)
+    assert controller.multiplier == 0.0
+    assert float(controller.penalty(torch.tensor(5.0))) == 0.0
+
+
+def test_no_penalty_during_warm_up_and_a_falling_target_after_it():
+    controller = BudgetController(3.0, 1.0, 100, BudgetSettings(warm_up=0.2, anneal_until=0.8))
+    targets = []
+    for step in range(100):
+        if step < 20:
+            assert float(controller.penalty(torch.tensor(50.0))) == 0.0
+        controller.update(50.0)
+        if step >= 20:
+            targets.append(controller.target)
+    assert targets == sorted(targets, reverse=True)
+    assert targets[-1] == pytest.approx(0.95 * 3.0)
+    # Half-way through the annealing the target is the geometric mean of start and goal, above the floor.
+    assert controller.start == pytest.approx(49.0)
+    middle = BudgetController(3.0, 1.0, 100, BudgetSettings(warm_up=0.2, anneal_until=0.8))
+    for _ in range(50):
+        middle.update(50.0)
+    assert middle.target - 1.0 == pytest.approx(math.sqrt(49.0 * middle.goal))
+
+
+def test_state_goes_on_exactly():
+    whole, first = BudgetController(3.0, 1.0, 50), BudgetController(3.0, 1.0, 50)
+    costs = [9.0 - 0.1 * i for i in range(50)]
+    for cost in costs:
+        whole.update(cost)
+    for cost in costs[:23]:
+        first.update(cost)
+    second = BudgetController(3.0, 1.0, 50)
+    second.restore(first.state())
+    for cost in costs[23:]:
+        second.update(cost)
+    assert second.state() == whole.state()
+
+
+def test_penalty_by_hand():
+    controller = BudgetController(3.0, 1.0, 10, BudgetSettings(warm_up=0.0, anneal_until=0.0, damping=2.0))
+    controller.multiplier = 0.5
+    violation = math.log((5.0 - 1.0) / (0.95 * 3.0 - 1.0))
+    expected = ((0.5 + 2.0 * violation) ** 2 - 0.25) / 4.0
+    assert float(controller.penalty(torch.tensor(5.0))) == pytest.approx(expected, rel=1e-6)
+
+
+def test_infeasible_budget_says_the_floor():
+    with pytest.raises(InputError) as refusal:
+        refuse_below_floor(1e-6, 2e-6, "J", 4, 0.95)
+    assert str(refusal.value) == (
+        "--energy-budget 1uJ: below the floor of 2uJ that this network spends before any hidden neuron spikes "
+        "(neuron updates over 4 timesteps and input events); ask for at least 2.211uJ, or lower the floor with "
+        "fewer --timesteps or a smaller --width"
+    )

@@ -121,6 +121,8 @@ def _contradictions(profile: HardwareProfile) -> Iterator[str]:
             yield f"absent.{event}: energy.{event} is given; remove one of the two"
     if profile.default_encoding == "direct" and limits.graded_spike_bits == 0:
         yield "default_encoding: is 'direct'; with limits.graded_spike_bits 0 it may be: current, rate, latency, events"
+    if limits.synapse_bits_per_core and not limits.synapse_format:
+        yield "limits.synapse_format: is missing; say how synapses take up limits.synapse_bits_per_core"
     if limits.mesh and limits.cores and limits.cores > limits.mesh.cores:
         yield f"limits.cores: is {limits.cores}; the mesh holds {limits.mesh.cores}"
 
@@ -129,7 +131,7 @@ def _unit_faults(profile: HardwareProfile) -> Iterator[str]:
     for event, constant in profile.energy.given().items():
         if (constant.unit == "ops") != (profile.cost_unit == "ops"):
             allowed = "ops" if profile.cost_unit == "ops" else ", ".join(JOULES)
-            yield f"energy.{event}.unit: is {constant.unit!r}; where cost_unit is {profile.cost_unit!r} may be: {allowed}"
+            yield f"energy.{event}.unit: is {constant.unit!r} where cost_unit is {profile.cost_unit!r}; may be: {allowed}"
 
 
 def _source_faults(profile: HardwareProfile) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,7 +23,7 @@ REMEDY = {
     "neurons": "fewer neurons would make it fit",
     "input axons": "fewer sources (fewer channels, a larger stride, more pooling) would make it fit",
     "output axons": "fewer targets (a narrower next layer) would make it fit",
-    "synapse memory": "fewer or narrower synapses (fewer neurons, smaller kernels, fewer weight bits) would make it fit",
+    "synapse memory": "fewer or narrower synapses (fewer sources, smaller kernels, fewer bits) would make it fit",
     "fan-in": "fewer sources for each neuron would make it fit",
     "cores": "a smaller network (narrower layers, more pooling) would make it fit",
 }
@@ -258,7 +259,7 @@ class _Planner:
 
 def _ranges(size: int, parts: int) -> list[Range]:
     bounds = [size * part // parts for part in range(parts + 1)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(pairwise(bounds))
 
 
 def _total(amounts: Sequence[IntArray], parts: int) -> IntArray:

@@ -110,10 +110,7 @@ def _contradictions(profile: HardwareProfile) -> Iterator[str]:
     yield from _unit_faults(profile)
     yield from _source_faults(profile)
     energy, limits = profile.energy.given(), profile.limits
-    if {"neuron_update_active", "neuron_update_inactive"} & energy.keys() and (
-        {"neuron_access", "neuron_active_extra"} & energy.keys()
-    ):
-        yield "energy: gives neuron updates in both ways; may be update_active and update_inactive, or access and extra"
+    yield from _update_faults(set(energy))
     for event in profile.absent:
         if event not in Energy.model_fields:
             yield f"absent.{event}: unknown event; {did_you_mean(event, Energy.model_fields)}"
@@ -127,11 +124,22 @@ def _contradictions(profile: HardwareProfile) -> Iterator[str]:
         yield f"limits.cores: is {limits.cores}; the mesh holds {limits.mesh.cores}"
 
 
+def _update_faults(given: set[str]) -> Iterator[str]:
+    whole = given & {"neuron_update_active", "neuron_update_inactive"}
+    parts = given & {"neuron_access", "neuron_active_extra"}
+    if whole and parts:
+        yield f"energy.{min(parts)}: stands beside energy.{min(whole)}; neuron updates are given in one of the two ways"
+    if len(whole) == 1:
+        yield f"energy.{whole.pop()}: stands alone; neuron_update_active and neuron_update_inactive go together"
+    if parts == {"neuron_active_extra"}:
+        yield "energy.neuron_active_extra: stands alone; it comes on top of neuron_access"
+
+
 def _unit_faults(profile: HardwareProfile) -> Iterator[str]:
     for event, constant in profile.energy.given().items():
         if (constant.unit == "ops") != (profile.cost_unit == "ops"):
             allowed = "ops" if profile.cost_unit == "ops" else ", ".join(JOULES)
-            yield f"energy.{event}.unit: is {constant.unit!r} where cost_unit is {profile.cost_unit!r}; may be: {allowed}"
+            yield f"energy.{event}.unit: is {constant.unit!r}; with cost_unit {profile.cost_unit!r} may be: {allowed}"
 
 
 def _source_faults(profile: HardwareProfile) -> Iterator[str]:

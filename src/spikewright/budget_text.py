@@ -1,0 +1,80 @@
+"""Energies in words: ``2uJ`` to a number and back. A number without a unit says nothing and is refused."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from .errors import InputError, did_you_mean
+from .hardware_profiles.schema import CostUnit, HardwareProfile
+
+PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0}
+OPS_PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+UNITS: dict[str, tuple[CostUnit, float]] = {
+    **{f"{prefix}J": ("J", factor) for prefix, factor in PREFIXES.items()},
+    **{f"{prefix}ops": ("ops", factor) for prefix, factor in OPS_PREFIXES.items()},
+}
+EXAMPLES = "e.g. 2uJ, 350nJ or 40kops"
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s]*)\s*")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one inference may cost.
+
+    Attributes:
+        value: in joules, or in ops.
+        unit: of the profile that it is for.
+    """
+
+    value: float
+    unit: CostUnit
+
+    def __str__(self) -> str:
+        return quantity(self.value, self.unit)
+
+
+def parse_budget(text: str, profile: HardwareProfile) -> Budget:
+    """The budget that ``text`` gives, in the profile's unit.
+
+    Raises:
+        InputError: no number, no unit, an unknown unit, not above zero, or a unit that the profile does not have.
+    """
+    where = f"--energy-budget {text}"
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise InputError(f"{where}: is not a number with a unit, {EXAMPLES}")
+    number, word = float(match[1]), match[2]
+    if not word:
+        raise InputError(f"{where}: say the unit, {EXAMPLES}")
+    if word not in UNITS:
+        spelt = [unit for unit in UNITS if unit.isascii()]
+        raise InputError(f"{where}: unknown unit {word!r}; {did_you_mean(word, spelt)}")
+    unit, factor = UNITS[word]
+    if unit != profile.cost_unit:
+        raise InputError(f"{where}: {_wrong_unit(profile)}")
+    value = number * factor
+    if not (value > 0 and math.isfinite(value)):
+        raise InputError(f"{where}: a budget must be above zero, {EXAMPLES}")
+    return Budget(value, unit)
+
+
+def quantity(value: float, unit: CostUnit) -> str:
+    """``value`` to four digits with the prefix that suits it: ``195.6 nJ``, ``40.2 kops``."""
+    prefixes = OPS_PREFIXES if unit == "ops" else {p: f for p, f in PREFIXES.items() if p not in ("u", "μ")}
+    steps = sorted(prefixes.items(), key=lambda item: item[1])
+    prefix, factor = steps[0] if value else ("", 1.0)
+    for candidate, size in steps:
+        if abs(value) >= size * 0.99995:
+            prefix, factor = candidate, size
+    return f"{value / factor:.4g} {prefix}{unit}"
+
+
+def _wrong_unit(profile: HardwareProfile) -> str:
+    if profile.has_joules:
+        return f"profile {profile.name!r} counts in joules; give e.g. 2uJ or 350nJ"
+    return (
+        f"profile {profile.name!r} has no joules, since none are published for it; give its relative unit, "
+        "e.g. 40kops, or choose a profile with joules"
+    )

@@ -1,0 +1,222 @@
+"""The answer: count x constant = energy, row by row, with what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .activity import Backend
+from .budget_text import Budget, quantity
+from .chip import Role
+from .deploy.placement import Use
+from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind
+
+SCHEMA_VERSION = 1
+Part = Literal["input", "hidden", "readout"]
+PARTS: tuple[Part, ...] = ("input", "hidden", "readout")
+
+
+@dataclass(frozen=True)
+class EnergyRow:
+    """One event of one population: ``energy = count x constant``, per inference.
+
+    Attributes:
+        event: key of the constant in the profile; ``words`` says it to people.
+        population: whose update, or who sent the spike.
+        connection: where the spike went, empty for what happens within the population.
+        constant: in the profile's unit.
+        source: of the constant, and the place in it.
+    """
+
+    event: str
+    words: str
+    part: Part
+    population: str
+    connection: str
+    count: float
+    constant: float
+    source: str
+    kind: Kind
+
+    @property
+    def energy(self) -> float:
+        """In the profile's unit."""
+        return self.count * self.constant
+
+
+@dataclass(frozen=True)
+class Unmodelled:
+    """Something that costs energy and is not in the total.
+
+    Attributes:
+        count: how many of it one inference has, None where that is not known either.
+    """
+
+    event: str
+    words: str
+    count: float | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Spikes:
+    """What one population does in one inference."""
+
+    population: str
+    part: Part
+    role: Role
+    neurons: int
+    spikes: float
+    updates: float
+    synaptic_ops: float
+
+
+@dataclass(frozen=True)
+class TeacherCost:
+    """The artificial network on the same table: ``energy = multiply-accumulates x constant``."""
+
+    macs: int
+    constant: float
+    source: str
+
+    @property
+    def energy(self) -> float:
+        """In the profile's unit."""
+        return self.macs * self.constant
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyReport:
+    """What one inference costs on one profile, and whether it is within the budget.
+
+    Attributes:
+        rows: every modelled event.
+        not_modelled: what costs energy too and is not in ``total``.
+        floor: what would remain if no hidden neuron ever fired.
+        fit: for each resource, the fullest core; then the number of cores.
+        binding: the use nearest to its limit, None where there are no limits.
+        teacher: None where the profile has no constant for it or the network does not know its teacher.
+        provenance: JSON-able facts of where the network and the activity came from.
+    """
+
+    profile: HardwareProfile
+    rows: tuple[EnergyRow, ...]
+    not_modelled: tuple[Unmodelled, ...]
+    floor: float
+    spikes: tuple[Spikes, ...]
+    synaptic_ops: float
+    samples: int
+    timesteps: int
+    accuracy: float | None
+    backend: Backend
+    split: str
+    fit: tuple[Use, ...]
+    binding: Use | None
+    budget: Budget | None = None
+    teacher: TeacherCost | None = None
+    provenance: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> CostUnit:
+        """Joules or ops."""
+        return self.profile.cost_unit
+
+    @property
+    def total(self) -> float:
+        """Sum of all rows; at least that, where something is not modelled."""
+        return sum(row.energy for row in self.rows)
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the total leaves something out."""
+        return bool(self.not_modelled)
+
+    @property
+    def within_budget(self) -> bool | None:
+        """Whether the modelled energy is within the budget; None without a budget."""
+        return None if self.budget is None else self.total <= self.budget.value
+
+    @property
+    def assumed(self) -> bool:
+        """Whether any constant used was never published for this chip."""
+        return any(row.kind == "assumed" for row in self.rows)
+
+    def by_population(self) -> dict[str, float]:
+        """Energy charged to each population, in network order, those that cost nothing included."""
+        return {s.population: sum(r.energy for r in self.rows if r.population == s.population) for s in self.spikes}
+
+    def by_event(self) -> dict[str, float]:
+        """Energy of each kind of event, in words."""
+        return {words: sum(r.energy for r in self.rows if r.words == words) for words in unique(self.rows)}
+
+    def by_part(self) -> dict[Part, float]:
+        """Energy of input, hidden layers and readout."""
+        return {part: sum(r.energy for r in self.rows if r.part == part) for part in PARTS}
+
+    def say(self, value: float) -> str:
+        """An energy in the profile's unit, for people."""
+        return quantity(value, self.unit)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: the energy, and the budget where there is one."""
+        total = f"{'at least ' if self.at_least else ''}{self.say(self.total)} per inference"
+        if self.budget is None:
+            return f"{total}; no budget was set"
+        word = "within budget" if self.within_budget else "over budget"
+        return f"{word}: {total}, {self.total / self.budget.value:.1%} of {self.budget}"
+
+    def __str__(self) -> str:
+        from .hardware_profiles.text import as_text
+
+        return as_text(self)
+
+    def as_json(self) -> dict[str, object]:
+        """The report as one JSON object; energies in the profile's unit (``unit``)."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "profile": self.profile.name,
+            "profile_sha256": self.profile.sha256,
+            "title": self.profile.title,
+            "assumed": self.assumed,
+            "banner": self.profile.banner,
+            "unit": self.unit,
+            "verdict": self.verdict,
+            "energy": self.total,
+            "at_least": self.at_least,
+            "budget": None if self.budget is None else self.budget.value,
+            "within_budget": self.within_budget,
+            "floor": self.floor,
+            "by_part": dict(self.by_part()),
+            "by_population": self.by_population(),
+            "by_event": self.by_event(),
+            "rows": [_row_json(row) for row in self.rows],
+            "not_modelled": [vars(item) for item in self.not_modelled],
+            "spikes": [vars(item) for item in self.spikes],
+            "synaptic_ops": self.synaptic_ops,
+            "fit": [_use_json(use) for use in self.fit],
+            "binding": None if self.binding is None else _use_json(self.binding),
+            "teacher": None if self.teacher is None else {**vars(self.teacher), "energy": self.teacher.energy},
+            "samples": self.samples,
+            "split": self.split,
+            "timesteps": self.timesteps,
+            "accuracy": self.accuracy,
+            "backend": self.backend,
+            "uncertainty": self.profile.uncertainty,
+            "sources": {name: source.model_dump() for name, source in self.profile.sources.items()},
+            "provenance": self.provenance,
+        }
+
+
+def unique(rows: Sequence[EnergyRow]) -> list[str]:
+    """The kinds of event that rows have, in words, in their order."""
+    return list(dict.fromkeys(row.words for row in rows))
+
+
+def _row_json(row: EnergyRow) -> dict[str, object]:
+    return {**vars(row), "energy": row.energy}
+
+
+def _use_json(use: Use) -> dict[str, object]:
+    return {**vars(use), "share": use.share}

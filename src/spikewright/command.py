@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Protocol
 
 import typer
-import typer.core
 import typer.main
 
 from .errors import SpikewrightError, did_you_mean
@@ -49,18 +48,17 @@ def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) 
     words = list(sys.argv[1:] if argv is None else argv)
     debug = _DEBUG in words
     try:
-        code = _typer_command(function).main(
-            args=[word for word in words if word != _DEBUG], prog_name=f"spikewright {name}", standalone_mode=False
-        )
+        code = _call(function, [word for word in words if word != _DEBUG], name)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+        say("interrupted")
+        return INTERRUPTED
+    except typer.Exit as leave:
+        return leave.exit_code
     except BrokenPipeError:
         return _reader_left()
     except Exception as error:
         return _fail(error, name, debug)
-    if code == INTERRUPTED:
-        say("interrupted")
     return code if isinstance(code, int) else DONE
 
 
@@ -103,13 +101,13 @@ def _stand_still(steps: int = 1, /) -> None:
     """Move no bar."""
 
 
-def _typer_command(function: Callable[..., object]) -> typer.core.TyperCommand:
+def _call(function: Callable[..., object], words: list[str], name: str) -> object:
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
     app.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})(function)
     command = typer.main.get_command(app)
-    if not isinstance(command, typer.core.TyperCommand):
-        raise TypeError(f"{function.__name__} became a {type(command).__name__}, not one command")
-    return command
+    # Not command.main(): it answers a closed stdout and an interrupt itself, with exit codes of its own.
+    with command.make_context(f"spikewright {name}", words) as context:
+        return command.invoke(context)
 
 
 def _fail(error: Exception, name: str, debug: bool) -> int:

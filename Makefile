@@ -1,0 +1,52 @@
+# `make demo` and `make test` make what they need; nothing has to be installed first but Python and make.
+BIN := .venv/bin
+DEMO := build/demo
+PINS := pyproject.toml requirements/make-env.sh requirements/lava-py310.txt requirements/core.txt
+
+.PHONY: help env demo test lint types docs ci test-newer clean
+
+help:
+	@grep -E '^# make ' Makefile | cut -c 3-
+
+# make env         the environment .venv: Python 3.10 with Lava, or a newer Python without it
+env: .venv/.ready
+
+.venv/.ready: $(PINS)
+	requirements/make-env.sh default .venv
+
+.venv-newer/.ready: $(PINS)
+	requirements/make-env.sh newer .venv-newer
+
+# make demo        teacher to report on the embedded digits, from nothing, into build/demo
+demo: .venv/.ready
+	rm -rf $(DEMO)
+	mkdir -p $(DEMO)
+	SPIKEWRIGHT_CACHE=$(DEMO)/cache $(BIN)/spikewright run --data digits --out $(DEMO)
+
+# make test        every test
+test: .venv/.ready
+	$(BIN)/python -m pytest
+
+# make lint        ruff: rules and layout
+lint: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# make types       mypy, strict
+types: .venv/.ready
+	$(BIN)/mypy
+
+# make docs        the pages, into build/site
+docs: .venv/.ready
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+
+# make ci          lint, types, docs, tests and a demo from nothing
+ci: lint types docs test demo
+
+# make test-newer  the tests on Python 3.12 or later with the current torch and numpy 2, without Lava
+test-newer: .venv-newer/.ready
+	.venv-newer/bin/python -m pytest
+
+# make clean       remove what was made, environments included
+clean:
+	rm -rf build dist .venv .venv-newer .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis

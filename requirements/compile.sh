@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Pin what pyproject.toml asks for, with hashes and without index addresses. Run it after changing dependencies there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+UV=${UV:-uv}
+
+pin() {
+    local output=$1
+    shift
+    "$UV" pip compile pyproject.toml "$@" --upgrade --generate-hashes --no-emit-index-url --no-annotate --no-header \
+        --quiet --output-file "$output"
+    sed -i "1i # Pinned by requirements/compile.sh from pyproject.toml: $*" "$output"
+}
+
+# Lava exists for Python 3.10 alone; one platform, because pins for all of them drag in versions for Pythons not meant.
+pin requirements/lava-py310.txt --extra lava --extra dev --extra docs \
+    --python-version 3.10 --python-platform x86_64-unknown-linux-gnu
+pin requirements/core.txt --extra dev --extra docs --universal --python-version 3.11

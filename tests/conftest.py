@@ -1,0 +1,53 @@
+"""What every test run has in common: a cache of its own, and plain words about what the Lava tests did."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+REQUIRE_LAVA = os.environ.get("SPIKEWRIGHT_REQUIRE_LAVA") == "1"
+RAN_LAVA = ("lava", "ran")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Teachers trained in tests are kept for the run, apart from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if item.get_closest_marker("lava") is None:
+        return report
+    if report.skipped and REQUIRE_LAVA and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"SPIKEWRIGHT_REQUIRE_LAVA=1 lets no Lava test be skipped, and this one was: {report.longrepr}"
+        )
+    elif report.when == "call":
+        report.user_properties.append(RAN_LAVA)
+    return report
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    # A module that skips itself (importorskip at its top) has no items to mark: Lava tests must not do that.
+    if report.skipped and REQUIRE_LAVA and "lava" in str(report.longrepr).lower():
+        report.outcome = "failed"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    ran = sum(RAN_LAVA in report.user_properties for report in reports if isinstance(report, pytest.TestReport))
+    terminalreporter.write_line(f"tests that ran Lava: {ran}")

@@ -1,0 +1,76 @@
+"""Numbers in words for every kind of report, so that the table, the page and the plots say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..budget_text import quantity
+from ..deploy.placement import Use
+from ..energy_report import PARTS, EnergyReport, EnergyRow, Part
+
+PART_TITLES: dict[Part, str] = {"input": "Input", "hidden": "Hidden layers", "readout": "Readout"}
+
+
+def count(value: float | None) -> str:
+    """A count per inference: whole from a hundred on, two digits after the point below; a dash where unknown."""
+    if value is None:
+        return "not counted"
+    if value >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if value >= 0.01 else f"{value:.2g}"
+
+
+def share(part: float, whole: float) -> str:
+    """A percentage, never rounded to nothing; a dash where there is no whole."""
+    if not whole:
+        return "-"
+    return "<0.1%" if 0 < part / whole < 0.0005 else f"{part / whole:.1%}"
+
+
+def by_part(report: EnergyReport) -> Iterator[tuple[Part, list[EnergyRow]]]:
+    """Rows of input, hidden layers and readout, those without rows left out."""
+    for part in PARTS:
+        rows = [row for row in report.rows if row.part == part]
+        if rows:
+            yield part, rows
+
+
+def place_of(row: EnergyRow) -> str:
+    """Where the events of a row happen: a connection as ``a → b``, or a population."""
+    return row.connection.replace("->", " → ") if row.connection else row.population
+
+
+def used(use: Use) -> str:
+    """``used of limit``, in the resource's own unit."""
+    if use.resource == "synapse memory":
+        amount, limit = f"{use.used / 8192:.1f} KiB", None if use.limit is None else f"{use.limit / 8192:g} KiB"
+    else:
+        amount, limit = f"{use.used:,}", None if use.limit is None else f"{use.limit:,}"
+    return f"{amount} (no known limit)" if limit is None else f"{amount} of {limit}"
+
+
+def where(use: Use) -> str:
+    """On which core, or on the whole chip."""
+    return "whole chip" if use.core is None else f"core {use.core}, {use.population}"
+
+
+def binding(report: EnergyReport) -> str:
+    """The resource nearest to its limit, in words."""
+    use = report.binding
+    if use is None:
+        return "none: the profile has no limits of size"
+    return f"{use.resource}, {used(use)} ({use.share:.0%}) on {where(use)}"
+
+
+def constants(report: EnergyReport) -> list[tuple[str, EnergyRow]]:
+    """Each constant used once: its value in words, and a row that has it."""
+    seen = {row.event: row for row in report.rows}
+    return [(quantity(row.constant, report.unit), row) for row in seen.values()]
+
+
+def measured(report: EnergyReport) -> str:
+    """What was run, in one line."""
+    split = f" of the {report.split} split" if report.split else ""
+    accuracy = "" if report.accuracy is None else f", accuracy {report.accuracy:.2%}"
+    samples = f"{report.samples:,} {'sample' if report.samples == 1 else 'samples'}"
+    return f"{samples}{split}, {report.timesteps} timesteps, {report.backend} simulation{accuracy}"

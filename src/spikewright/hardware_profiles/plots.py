@@ -1,0 +1,192 @@
+"""Plots of a report as SVG: every bar is told by a hatch and a label as well as by its colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from ..energy_report import EnergyReport, unique
+from . import numbers
+
+INK, FAINT, RULE = "#1f2933", "#66727f", "#c9d1d9"
+FILLS = ("#2f5d8a", "#9db8d2", "#d9a441", "#7a9e7e", "#b5651d", "#8c7aa9", "#c9c3b4", "#5f6b76")
+HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oo", "++")
+PART_STYLE = {"input": ("#d9a441", "...."), "hidden": ("#2f5d8a", ""), "readout": ("#9db8d2", "////")}
+WIDTH_IN = 5.4
+STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10.5,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "spikewright",
+    "hatch.linewidth": 0.7,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": FAINT,
+    "text.color": INK,
+    "xtick.color": FAINT,
+    "ytick.color": INK,
+}
+
+
+def budget_plot(report: EnergyReport) -> str:
+    """Energy of input, hidden layers and readout in one bar, against floor and budget."""
+    figure, axes = _figure(1.55)
+    left = 0.0
+    for part, energy in report.by_part().items():
+        fill, hatch = PART_STYLE[part]
+        axes.barh(0, energy, left=left, height=0.5, color=fill, hatch=hatch, edgecolor="white", label=f"{part}")
+        left += energy
+    reach = max(report.total, report.budget.value if report.budget else 0.0) or 1.0
+    axes.set_xlim(0, reach * 1.12)
+    axes.set_ylim(-0.45, 0.85)
+    marks = [(report.floor, "floor")] + ([(report.budget.value, "budget")] if report.budget else [])
+    for value, word in marks:
+        axes.plot([value, value], [-0.35, 0.42], color=INK, linewidth=2 if word == "budget" else 1, clip_on=False)
+        near_right = value > 0.7 * reach
+        axes.text(value, 0.5, f"{word} {report.say(value)}", ha="right" if near_right else "left", fontsize=9.5)
+    axes.set_yticks([])
+    _quantity_axis(axes, report)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=3, frameon=False, handlelength=1.6)
+    return _svg(figure)
+
+
+def layers_plot(report: EnergyReport) -> str:
+    """Energy of each layer, stacked by event."""
+    names, words = list(report.by_population()), unique(report.rows)
+    figure, axes = _figure(0.9 + 0.42 * len(names) + 0.24 * len(words))
+    left = np.zeros(len(names))
+    for word, fill, hatch in zip(words, _cycle(FILLS, words), _cycle(HATCHES, words), strict=True):
+        energy = np.array([sum(r.energy for r in report.rows if (r.population, r.words) == (n, word)) for n in names])
+        axes.barh(names, energy, left=left, height=0.62, color=fill, hatch=hatch, edgecolor="white", label=word)
+        left += energy
+    _end_labels(axes, left, [report.say(value) for value in left])
+    axes.invert_yaxis()
+    _quantity_axis(axes, report)
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=(0, -0.34 / (0.42 * len(names)) - 0.02),
+        frameon=False,
+        handlelength=1.8,
+        ncols=1,
+    )
+    return _svg(figure)
+
+
+def events_plot(report: EnergyReport) -> str:
+    """Energy of each kind of event, over the whole network."""
+    energies = report.by_event()
+    words = unique(report.rows)
+    figure, axes = _figure(0.75 + 0.42 * len(words))
+    styles = zip(energies.items(), _cycle(FILLS, words), _cycle(HATCHES, words), strict=True)
+    for (word, energy), fill, hatch in styles:
+        axes.barh(word, energy, height=0.62, color=fill, hatch=hatch, edgecolor="white")
+    values = np.array(list(energies.values()))
+    _end_labels(axes, values, [f"{report.say(v)} ({numbers.share(v, report.total)})" for v in values])
+    axes.invert_yaxis()
+    _quantity_axis(axes, report)
+    return _svg(figure)
+
+
+def spikes_plot(report: EnergyReport) -> str:
+    """Spikes of each layer in one inference, with the mean rate of its neurons."""
+    names = [s.population for s in report.spikes]
+    figure, axes = _figure(0.75 + 0.42 * len(names))
+    for item in report.spikes:
+        fill, hatch = PART_STYLE[item.part]
+        axes.barh(item.population, item.spikes, height=0.62, color=fill, hatch=hatch, edgecolor="white")
+    labels = [
+        f"{numbers.count(s.spikes)} ({s.spikes / (s.neurons * report.timesteps):.1%} of steps)" for s in report.spikes
+    ]
+    _end_labels(axes, np.array([s.spikes for s in report.spikes]), labels)
+    axes.invert_yaxis()
+    axes.set_xlabel("spikes (input: events) per inference")
+    _plain_axis(axes)
+    return _svg(figure)
+
+
+def fit_plot(report: EnergyReport) -> str:
+    """Used share of each limited resource on its fullest core."""
+    uses = [use for use in report.fit if use.limit]
+    figure, axes = _figure(0.75 + 0.42 * len(uses))
+    for use in uses:
+        bound = use == report.binding
+        axes.barh(use.resource, 1, height=0.62, color="white", edgecolor=RULE, linewidth=1)
+        axes.barh(
+            use.resource, use.share, height=0.62, color=FILLS[0] if bound else FILLS[1], hatch="" if bound else "////",
+            edgecolor="white",
+        )  # fmt: skip
+        text = f"{use.share:.0%}: {numbers.used(use)}{', binding' if bound else ''}"
+        inside = use.share > 0.62
+        axes.text(
+            use.share - 0.015 if inside else use.share + 0.015, use.resource, text, va="center", fontsize=9,
+            ha="right" if inside else "left", color=INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.92},
+        )  # fmt: skip
+    axes.set_xlim(0, 1.0)
+    axes.invert_yaxis()
+    axes.set_xlabel("share of the limit, fullest core")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    _plain_axis(axes)
+    return _svg(figure)
+
+
+def comparison_plot(reports: Sequence[EnergyReport]) -> str:
+    """Energy on several profiles that share a unit, split into input, hidden layers and readout."""
+    figure, axes = _figure(1.2 + 0.42 * len(reports))
+    left = np.zeros(len(reports))
+    names = [report.profile.name for report in reports]
+    for part, (fill, hatch) in PART_STYLE.items():
+        energy = np.array([dict(report.by_part())[part] for report in reports])  # type: ignore[index]
+        axes.barh(names, energy, left=left, height=0.62, color=fill, hatch=hatch, edgecolor="white", label=part)
+        left += energy
+    _end_labels(axes, left, [report.say(report.total) for report in reports])
+    axes.invert_yaxis()
+    _quantity_axis(axes, reports[0])
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.36 / (0.42 * len(names)) - 0.02), ncols=3, frameon=False)
+    return _svg(figure)
+
+
+def _figure(height_in: float) -> tuple[Figure, Any]:
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH_IN, height_in))
+        FigureCanvasSVG(figure)
+        return figure, figure.add_subplot()
+
+
+def _svg(figure: Figure) -> str:
+    with mpl.rc_context(STYLE):
+        text = StringIO()
+        figure.savefig(text, format="svg", bbox_inches="tight", pad_inches=0.04, metadata={"Date": None})
+    return text.getvalue()
+
+
+def _quantity_axis(axes: Any, report: EnergyReport) -> None:
+    axes.xaxis.set_major_formatter(lambda value, _: report.say(value) if value else "0")
+    axes.locator_params(axis="x", nbins=4)
+    axes.set_xlabel("energy per inference" if report.unit == "J" else "relative cost per inference")
+    _plain_axis(axes)
+
+
+def _plain_axis(axes: Any) -> None:
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=9, length=3)
+    axes.xaxis.label.set_size(9.5)
+
+
+def _end_labels(axes: Any, values: np.ndarray[Any, Any], labels: Sequence[str]) -> None:
+    reach = float(values.max()) if values.size and values.max() > 0 else 1.0
+    for position, (value, label) in enumerate(zip(values, labels, strict=True)):
+        axes.text(value + 0.015 * reach, position, label, va="center", fontsize=9)
+    axes.set_xlim(0, reach * 1.42)
+
+
+def _cycle(options: Sequence[str], words: Sequence[str]) -> list[str]:
+    return [options[i % len(options)] for i in range(len(words))]

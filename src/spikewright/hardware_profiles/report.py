@@ -1,0 +1,243 @@
+"""`spikewright report`: what the counts cost on a chip, and whether it fits.
+
+Exit code 1 where the modelled energy is over the budget or the network does not fit, after everything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, overload
+
+import typer
+
+from .. import command as cli
+from ..errors import AnswerIsNo
+
+if TYPE_CHECKING:
+    from ..activity import Activity
+    from ..budget_text import Budget
+    from ..chip import ChipNetwork
+    from ..energy_report import EnergyReport
+    from .profile import HardwareProfile
+
+SUFFIXES = (".json", ".md", ".html")
+
+
+class Format(str, Enum):
+    """What is printed on stdout; the files are written whatever it is."""
+
+    table = "table"
+    json = "json"
+    md = "md"
+    html = "html"
+
+
+def command(
+    activity: Annotated[Path, typer.Argument(help="activity.json, as written by `spikewright simulate`")],
+    chip: Annotated[Path, typer.Argument(help="chip.h5, the network that the activity was counted on")],
+    profile: Annotated[
+        list[str] | None, typer.Option("--profile", "-p", help="a profile's name or TOML file; again for several")
+    ] = None,
+    energy_budget: Annotated[str | None, typer.Option(help="per inference, e.g. 2uJ, 350nJ or 40kops")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="folder or file stem; default: `report` beside the activity")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="what to print")] = Format.table,
+    as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
+) -> None:
+    """Price an activity on one or several hardware profiles, against a budget.
+
+    Prints a table and writes OUT.json, OUT.md and OUT.html. Without --profile it is the one that the network was
+    lowered for. Example: spikewright report activity.json chip.h5 --profile loihi1-davies --energy-budget 2uJ
+    """
+    from ..activity_file import load_activity
+    from ..deploy.chip_file import load_chip
+    from .render import write_report
+
+    counts, network = load_activity(activity), load_chip(chip)
+    facts = _facts(activity, chip, counts, network)
+    reports, refusals = _priced(counts, network, profile or [network.profile], energy_budget, facts)
+    if not reports:
+        raise AnswerIsNo("; ".join(refusals))
+    files = write_report(reports, _stem(out, activity), refusals)
+    _print(reports, refusals, Format.json if as_json else form)
+    cli.say("wrote " + ", ".join(str(path) for path in files.values()))
+    over = [f"{r.profile.name}: {r.verdict}" for r in reports if r.within_budget is False]
+    if over or refusals:
+        raise AnswerIsNo("; ".join([*over, *refusals]))
+
+
+@overload
+def report(
+    activity: Activity, chip: ChipNetwork, profile: str | Path | HardwareProfile, energy_budget: str | None = None
+) -> EnergyReport: ...
+
+
+@overload
+def report(
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: Sequence[str | Path | HardwareProfile],
+    energy_budget: str | None = None,
+) -> list[EnergyReport]: ...
+
+
+def report(
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: str | Path | HardwareProfile | Sequence[str | Path | HardwareProfile],
+    energy_budget: str | None = None,
+) -> EnergyReport | list[EnergyReport]:
+    """What ``activity`` costs on one profile, or on each of several.
+
+    Args:
+        activity: counts of ``chip``.
+        profile: a name, a TOML file, a profile, or a list of these.
+        energy_budget: a number with a unit, for the profiles that have this unit.
+
+    Raises:
+        InputError: unknown profile, unusable budget, or the activity is not of this network.
+        AnswerIsNo: the network does not fit a profile.
+    """
+    if isinstance(profile, Sequence) and not isinstance(profile, str):
+        profiles = [_profile(each) for each in profile]
+        budgets = _budgets(energy_budget, profiles)
+        return [_report(activity, chip, each, budgets.get(each.name)) for each in profiles]
+    single = _profile(profile)
+    return _report(activity, chip, single, _budgets(energy_budget, [single]).get(single.name))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "report")
+
+
+def _profile(given: str | Path | HardwareProfile) -> HardwareProfile:
+    from .profile import HardwareProfile, load_profile
+
+    return given if isinstance(given, HardwareProfile) else load_profile(given)
+
+
+def _budgets(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str, Budget]:
+    """The budget for each profile that counts in its unit; refused where that is none of them."""
+    from ..budget_text import parse_budget
+    from ..errors import InputError
+
+    if text is None:
+        return {}
+    budgets, refusal = {}, None
+    for profile in profiles:
+        try:
+            budgets[profile.name] = parse_budget(text, profile)
+        except InputError as error:
+            refusal = refusal or error
+    if not budgets and refusal is not None:
+        raise refusal
+    return budgets
+
+
+def _report(activity: Activity, chip: ChipNetwork, profile: HardwareProfile, budget: Budget | None) -> EnergyReport:
+    from ..deploy.placement import place
+    from ..energy import estimate
+
+    _check_formats(chip, profile)
+    priced = estimate(activity, chip, place(chip, profile), profile)
+    return replace(priced, budget=budget, teacher=_teacher(chip, profile), provenance=dict(chip.provenance))
+
+
+def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
+    """Refuse a network whose payloads or weights the chip cannot hold."""
+    limits = profile.limits
+    for population in chip.populations:
+        if population.payload_bits > limits.graded_spike_bits:
+            raise AnswerIsNo(
+                f"{profile.name}: {population.name!r} sends spikes with {population.payload_bits}-bit payloads and the "
+                f"chip takes {limits.graded_spike_bits or 'none'}; use an encoding of binary spikes (current, rate, latency)"
+            )
+    for connection in chip.connections:
+        if connection.weight_bits > limits.weight_bits:
+            raise AnswerIsNo(
+                f"{profile.name}: {connection.name} has {connection.weight_bits}-bit weights and the chip holds "
+                f"{limits.weight_bits}; lower the network for {profile.name}"
+            )
+
+
+def _teacher(chip: ChipNetwork, profile: HardwareProfile) -> object:
+    from ..energy_report import TeacherCost
+
+    constant, macs = profile.energy.teacher_mac, chip.provenance.get("teacher_macs")
+    if constant is None or not isinstance(macs, int):
+        return None
+    return TeacherCost(macs, constant.cost, f"{constant.source}, {constant.where}")
+
+
+def _priced(
+    activity: Activity, chip: ChipNetwork, names: Sequence[str], budget: str | None, facts: dict[str, object]
+) -> tuple[list[EnergyReport], list[str]]:
+    """Reports for the profiles that the network fits, and for the others why not."""
+    profiles = [_profile(name) for name in dict.fromkeys(names)]
+    budgets = _budgets(budget, profiles)
+    reports, refusals = [], []
+    for profile in profiles:
+        try:
+            priced = _report(activity, chip, profile, budgets.get(profile.name))
+        except AnswerIsNo as error:
+            refusals.append(str(error))
+        else:
+            reports.append(replace(priced, provenance={**facts, "profile_sha256": profile.sha256}))
+    return reports, refusals
+
+
+def _facts(activity_file: Path, chip_file: Path, activity: Activity, chip: ChipNetwork) -> dict[str, object]:
+    """Provenance of a report; refuses an activity that was counted on another network."""
+    from ..artefacts import sha256_of
+    from ..errors import InputError
+
+    chip_sha256 = sha256_of(chip_file)
+    if activity.chip_sha256 and activity.chip_sha256 != chip_sha256:
+        raise InputError(
+            f"{activity_file}: was counted on a network with SHA-256 {activity.chip_sha256[:12]}..., and {chip_file} has "
+            f"{chip_sha256[:12]}...; give the network that was simulated, or simulate this one"
+        )
+    return {
+        "activity": {"file": activity_file.name, "sha256": sha256_of(activity_file), **activity.provenance},
+        "chip": {"file": chip_file.name, "sha256": chip_sha256, "lowered_for": chip.profile, **chip.provenance},
+    }
+
+
+def _stem(out: Path | None, activity: Path) -> Path:
+    if out is None:
+        return activity.with_name("report")
+    if out.is_dir():
+        return out / "report"
+    return out.with_suffix("") if out.suffix in SUFFIXES else out
+
+
+def _print(reports: Sequence[EnergyReport], refusals: Sequence[str], form: Format) -> None:
+    from . import render
+
+    if form is Format.json:
+        cli.emit(render.as_json(reports, refusals))
+    elif form is Format.md:
+        print(render.as_markdown(reports, refusals), end="")
+    elif form is Format.html:
+        print(render.as_html(reports, refusals), end="")
+    else:
+        _print_tables(reports)
+
+
+def _print_tables(reports: Sequence[EnergyReport]) -> None:
+    import sys
+
+    from rich.console import Console
+
+    from .text import WIDTH, renderable
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    for i, each in enumerate(reports):
+        if i:
+            console.print()
+        console.print(renderable(each))

@@ -1,0 +1,104 @@
+"""The report as a table for the terminal, and as plain text."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ..energy_report import EnergyReport
+from . import numbers
+
+WIDTH = 100
+
+
+def as_text(report: EnergyReport) -> str:
+    """The report as plain text, without colour."""
+    console = Console(file=StringIO(), width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
+    with console.capture() as captured:
+        console.print(renderable(report))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def renderable(report: EnergyReport) -> Group:
+    """The report for a rich console: verdict first, then what it is made of, what is left out, and the fit."""
+    parts: list[RenderableType] = [
+        Text(f"{report.profile.name}: {report.profile.title}", style="bold"),
+        Text(report.verdict, style=_verdict_style(report)),
+    ]
+    if report.profile.banner:
+        parts.append(Text(report.profile.banner, style="yellow"))
+    parts += [Text(numbers.measured(report)), Text(f"floor with no hidden spike: {report.say(report.floor)}")]
+    if report.teacher is not None:
+        parts.append(Text(teacher_line(report)))
+    parts += [
+        Text(),
+        _rows(report),
+        Text("\nNot modelled, so the total is at least what it says", style="bold"),
+        _not_modelled(report),
+        Text("\nFit", style="bold"),
+        _fit(report),
+    ]
+    return Group(*parts)
+
+
+def teacher_line(report: EnergyReport) -> str:
+    """The artificial network beside the spiking one."""
+    teacher = report.teacher
+    if teacher is None:
+        return ""
+    times = f", {teacher.energy / report.total:.3g} times the spiking network" if report.total else ""
+    return f"ANN teacher: {teacher.macs:,} MACs, {report.say(teacher.energy)} per inference{times}"
+
+
+def _verdict_style(report: EnergyReport) -> str:
+    return {None: "bold", True: "bold green", False: "bold red"}[report.within_budget]
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
+    for heading in headings:
+        table.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left")
+    return table
+
+
+def _rows(report: EnergyReport) -> Table:
+    table = _table("event", "where", ">count", ">each", ">energy", ">share")
+    for part, rows in numbers.by_part(report):
+        energy = report.by_part()[part]
+        cells = (numbers.PART_TITLES[part], "", "", "", report.say(energy), numbers.share(energy, report.total))
+        table.add_row(*cells, style="bold")
+        for row in rows:
+            table.add_row(
+                f"  {row.words}",
+                numbers.place_of(row),
+                numbers.count(row.count),
+                report.say(row.constant),
+                report.say(row.energy),
+                numbers.share(row.energy, report.total),
+            )
+    table.add_section()
+    table.add_row("Total", "at least" if report.at_least else "", "", "", report.say(report.total), "", style="bold")
+    return table
+
+
+def _not_modelled(report: EnergyReport) -> RenderableType:
+    table = _table("what", ">count", "why")
+    for item in report.not_modelled:
+        table.add_row(item.words, numbers.count(item.count), item.why)
+    return Padding(table, (0, 0))
+
+
+def _fit(report: EnergyReport) -> RenderableType:
+    if report.binding is None:
+        return Text("the profile has no limits of size")
+    table = _table("resource", ">fullest", ">share", "where")
+    for use in report.fit:
+        mark = " (binding)" if use == report.binding else ""
+        percent = f"{use.share:.0%}" if use.limit else ""
+        table.add_row(use.resource + mark, numbers.used(use), percent, numbers.where(use))
+    return table

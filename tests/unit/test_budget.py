@@ -5,11 +5,10 @@ import math
 import pytest
 import torch
 
-from spikewright.errors import InputError
-from spikewright.train.budget import BudgetController, BudgetSettings, refuse_below_floor
+from spikewright.train.budget import BudgetController, BudgetSettings
 
 
-def descend(controller, steps, task_pull=1.0, rate=0.05):
+def descend(controller, steps, task_pull=1.0, rate=0.15):
     """A one-parameter "network": cost = floor + exp(x); the task wants x large, with diminishing returns."""
     x = torch.tensor(3.0, requires_grad=True)
     costs = []
@@ -28,9 +27,9 @@ def descend(controller, steps, task_pull=1.0, rate=0.05):
 @pytest.mark.parametrize("budget", [3.0, 6.0, 12.0])
 def test_the_budget_binds_and_is_held_whatever_the_unit(budget, unit):
     settings = BudgetSettings()
-    controller = BudgetController(budget, 1.0, 2000, settings)
-    scaled = BudgetController(budget * unit, 1.0 * unit, 2000, settings)
-    costs = descend(controller, 2000)
+    controller = BudgetController(budget, 1.0, 600, settings)
+    scaled = BudgetController(budget * unit, 1.0 * unit, 600, settings)
+    costs = descend(controller, 600)
     for cost in costs:
         scaled.update(cost * unit)
     assert costs[-1] == pytest.approx(settings.margin * budget, rel=0.03)
@@ -39,8 +38,8 @@ def test_the_budget_binds_and_is_held_whatever_the_unit(budget, unit):
 
 def test_it_does_not_collapse_to_silence():
     """Never far below the goal on the way: plain dual ascent overshoots to (almost) no spikes."""
-    controller = BudgetController(3.0, 1.0, 2000)
-    costs = descend(controller, 2000)
+    controller = BudgetController(3.0, 1.0, 600)
+    costs = descend(controller, 600)
     goal = controller.goal
     assert min(c - 1.0 for c in costs) > 0.7 * goal
 
@@ -93,11 +92,5 @@ def test_penalty_by_hand():
     assert float(controller.penalty(torch.tensor(5.0))) == pytest.approx(expected, rel=1e-6)
 
 
-def test_infeasible_budget_says_the_floor():
-    with pytest.raises(InputError) as refusal:
-        refuse_below_floor(1e-6, 2e-6, "J", 4, 0.95)
-    assert str(refusal.value) == (
-        "--energy-budget 1uJ: below the floor of 2uJ that this network spends before any hidden neuron spikes "
-        "(neuron updates over 4 timesteps and input events); ask for at least 2.211uJ, or lower the floor with "
-        "fewer --timesteps or a smaller --width"
-    )
+def test_just_above_the_floor_the_goal_is_half_way():
+    assert BudgetController(1.02, 1.0, 10).goal == pytest.approx(0.01)

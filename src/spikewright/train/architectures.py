@@ -21,7 +21,7 @@ Shape = tuple[int, int, int]
 Builder = Callable[[Shape, int, int, NeuronSettings, Readout], nn.Module]
 
 
-def _readout(classes: int, settings: NeuronSettings, readout: Readout) -> nn.Module:
+def _readout(settings: NeuronSettings, readout: Readout) -> nn.Module:
     return integrator() if readout == "membrane" else spiking(settings)
 
 
@@ -52,7 +52,7 @@ def mlp(shape: Shape, classes: int, width: int, settings: NeuronSettings, readou
         nn.BatchNorm1d(width),
         spiking(settings),
         nn.Linear(width, classes),
-        _readout(classes, settings, readout),
+        _readout(settings, readout),
     )
 
 
@@ -71,7 +71,7 @@ def convnet(shape: Shape, classes: int, width: int, settings: NeuronSettings, re
         nn.BatchNorm1d(hidden),
         spiking(settings),
         nn.Linear(hidden, classes),
-        _readout(classes, settings, readout),
+        _readout(settings, readout),
     )
 
 
@@ -91,7 +91,7 @@ def vgg(shape: Shape, classes: int, width: int, settings: NeuronSettings, readou
         nn.BatchNorm1d(hidden),
         spiking(settings),
         nn.Linear(hidden, classes),
-        _readout(classes, settings, readout),
+        _readout(settings, readout),
     )
 
 
@@ -112,7 +112,7 @@ class SkipNet(nn.Module):
         self.joined = spiking(settings)
         size = _flat_size(nn.Sequential(self.stem, self.inner, self.outer), shape)
         self.head = nn.Sequential(nn.Flatten(), nn.Linear(size, classes))
-        self.readout = _readout(classes, settings, readout)
+        self.readout = _readout(settings, readout)
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, *input shape)`` to the readout of one step, ``(B, classes)``."""
@@ -127,7 +127,7 @@ ARCHITECTURES: dict[str, Builder] = {"mlp": mlp, "convnet": convnet, "vgg": vgg,
 
 
 def builder_of(spec: str) -> Builder:
-    """The builder named by ``spec``: a name in :data:`ARCHITECTURES`, or ``path/to/file.py:function`` of the user's own.
+    """The builder named by ``spec``: a name in :data:`ARCHITECTURES`, or ``file.py:function`` of the user's own.
 
     Raises:
         InputError: an unknown name, a missing file, or a file without that function.

@@ -18,8 +18,6 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from ..errors import InputError
-
 
 @dataclass(frozen=True)
 class BudgetSettings:
@@ -28,7 +26,8 @@ class BudgetSettings:
     Attributes:
         warm_up: share of training without constraint.
         anneal_until: share of training at which the target has come down to the budget.
-        margin: aim at this share of the budget, for what rounding to integers will add.
+        margin: aim at this share of the budget, for what rounding to integers will add; just above the floor, half-way
+            between floor and budget.
         dual_rate: step of the multiplier on the log energy.
         damping: rho of the augmented term.
         smoothing: of the energy that the multiplier follows.
@@ -60,9 +59,9 @@ class BudgetController:
         """
         self.settings = settings or BudgetSettings()
         self.budget, self.floor, self.total_steps = budget, floor, total_steps
-        self.goal = self.settings.margin * budget - floor
-        if self.goal <= 0:
+        if budget <= floor:
             raise ValueError("the budget is below the floor; refuse it before training")
+        self.goal = max(self.settings.margin * budget - floor, 0.5 * (budget - floor))
         self.step = 0
         self.multiplier = 0.0
         self.smoothed = math.nan
@@ -128,20 +127,3 @@ class BudgetController:
         first, last = self.settings.warm_up, self.settings.anneal_until
         done = (self.step / self.total_steps - first) / (last - first)
         return math.exp((1 - done) * math.log(start) + done * math.log(self.goal))
-
-
-def refuse_below_floor(budget: float, floor: float, unit: str, timesteps: int, margin: float) -> None:
-    """Refuse a budget that no amount of silence can meet.
-
-    Raises:
-        InputError: saying the floor and what would lower it.
-    """
-    if margin * budget > floor:
-        return
-    scale, word = (1e6, "uJ") if unit == "J" else (1e-3, "kops")
-    raise InputError(
-        f"--energy-budget {budget * scale:.4g}{word}: below the floor of {floor * scale:.4g}{word} that this network "
-        f"spends before any hidden neuron spikes (neuron updates over {timesteps} timesteps and input events); "
-        f"ask for at least {floor / margin * 1.05 * scale:.4g}{word}, or lower the floor with fewer --timesteps "
-        "or a smaller --width"
-    )

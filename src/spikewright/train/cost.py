@@ -9,16 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..chip import ChipNetwork
+from ..chip import ChipNetwork, IntArray
 from ..convert.to_nir import to_nir
 from ..deploy.fan_out import fan_out
 from ..deploy.lower import lower
 from ..deploy.placement import place
-from ..energy import linear_cost
-from ..hardware_profiles.profile import HardwareProfile
+from ..energy import Floor, linear_cost
+from ..hardware_profiles.schema import CostUnit, HardwareProfile
 from .student import Student, StudentOutput
 
 
@@ -45,21 +46,23 @@ class SpikeCost:
     """
 
     def __init__(self, chip: ChipNetwork, profile: HardwareProfile) -> None:
-        self.unit = profile.cost_unit
+        self.unit: CostUnit = profile.cost_unit
         self.input_name = chip.input.name
-        self.input_is_free_to_choose = chip.input.neuron is not None
+        self._input_is_trained = chip.input.neuron is not None
+        self._timesteps = chip.timesteps
+        self._neurons = sum(p.size for p in chip.populations if p.neuron is not None)
+        self._updates = self._bias_axons = 0.0
         costs = linear_cost(chip, place(chip, profile), profile)
-        self.constant = 0.0
         self._per_spike: dict[str, Tensor] = {}
         self._fan_out: dict[str, Tensor] = {}
         for population in chip.populations:
             cost = costs[population.name]
             if population.neuron is not None:
                 each = cost.per_update_inactive + cost.extra_per_active_update
-                self.constant += chip.timesteps * population.size * each
+                self._updates += chip.timesteps * population.size * each
             reach = sum((fan_out(chip, c) for c in chip.out_of(population.name)), np.zeros(population.shape, np.int64))
             if population.role == "bias":
-                self.constant += chip.timesteps * float(np.sum(cost.per_spike))
+                self._bias_axons += chip.timesteps * float(np.sum(cost.per_spike))
                 continue
             layer = _layer_behind(chip, population.name)
             self._accumulate(self._per_spike, layer, cost.per_spike)
@@ -75,7 +78,7 @@ class SpikeCost:
 
     def read(self, output: StudentOutput) -> CostReading:
         """Cost of one forward pass."""
-        total = torch.full((), self.constant, dtype=torch.float32, device=output.scores.device)
+        total = torch.full((), self._updates + self._bias_axons, dtype=torch.float32, device=output.scores.device)
         spikes, operations = {}, {}
         for name, per_spike in self._per_spike.items():
             counts = self._mean_counts(name, output)
@@ -87,26 +90,27 @@ class SpikeCost:
                 operations[name] = float((counts * self._fan_out[name].to(counts)).sum())
         return CostReading(total, spikes, operations)
 
-    def floor(self, drive: Tensor, timesteps: int) -> float:
-        """What an inference costs before any hidden layer spikes: idle updates, and input events that data fixes.
+    def floor(self, drive: Tensor) -> Floor:
+        """What an inference costs before any hidden layer spikes: updates, and input events that the data fixes.
 
         Args:
             drive: encoded samples ``(1 or T, B, *input shape)``.
         """
-        if self.input_is_free_to_choose:
-            return self.constant
-        events = _input_events(drive, timesteps)
-        return self.constant + float((events * self._per_spike[self.input_name].to(events)).sum())
+        inputs = self._bias_axons
+        if not self._input_is_trained:
+            events = _input_events(drive, self._timesteps)
+            inputs += float((events * self._per_spike[self.input_name].to(events)).sum())
+        return Floor(self._updates, inputs, self.unit, self._neurons, self._timesteps)
 
     def _mean_counts(self, name: str, output: StudentOutput) -> Tensor | None:
         if name in output.spikes:
             return output.spikes[name].sum(0).mean(0)
         if name == self.input_name:
-            return _input_events(output.drive, output.step_logits.shape[0])
+            return _input_events(output.drive, self._timesteps)
         return None  # the membrane readout, which sends no spikes
 
     @staticmethod
-    def _accumulate(into: dict[str, Tensor], layer: str, values: np.ndarray) -> None:
+    def _accumulate(into: dict[str, Tensor], layer: str, values: npt.NDArray[np.floating] | IntArray) -> None:
         tensor = torch.as_tensor(np.asarray(values, dtype=np.float32))
         into[layer] = into[layer] + tensor if layer in into else tensor
 

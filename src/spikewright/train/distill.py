@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import command as cli
+from ..budget_text import quantity
 from ..errors import InputError
 from .options import takes_settings
 from .settings import DistillSettings
 
 if TYPE_CHECKING:
+    from ..energy import Budget
     from .data import Dataset
     from .distillation import LossTerms
     from .sizing import Size
@@ -95,14 +97,14 @@ def distill_with(
 
     say = _silent if quiet else cli.say
     profile = load_profile(settings.profile)
-    budget = parse_budget(settings.energy_budget, profile).value if settings.energy_budget else None
+    budget = parse_budget(settings.energy_budget, profile) if settings.energy_budget else None
     dataset = load(settings.data, settings.data_dir)
     method, regularizers = _loss_terms(settings)
     size = choose_size(settings, dataset, profile, budget)
     config = size.student.config
     say(
         f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input, "
-        f"floor {_readable(size.floor, profile.cost_unit)} per inference on {profile.name}"
+        f"floor {quantity(size.floor.total, profile.cost_unit)} per inference on {profile.name}"
     )
     teacher = None
     if method.needs_teacher:
@@ -121,7 +123,7 @@ def distill_with(
         training.resume(checkpoint)
         say(f"resumed after epoch {len(training.history)}")
     remaining = training.total_steps - training.step
-    with cli.progress("training the student", remaining) if not quiet else _no_progress() as advance:
+    with cli.progress("training the student", remaining) if not quiet else nullcontext(_stand_still) as advance:
         training.run(checkpoint, advance, say)
     _check_budget_met(training, say)
     facts = _provenance(settings, training, profile.sha256, dataset.train.sha256)
@@ -180,9 +182,9 @@ def _training(
     method: LossTerms,
     regularizers: tuple[LossTerms, ...],
     teacher: Teacher | None,
-    budget: float | None,
+    budget: Budget | None,
 ) -> Training:
-    from .budget import BudgetController, BudgetSettings, refuse_below_floor
+    from .budget import BudgetController
     from .trainer import Training, TrainSettings
 
     train = TrainSettings(
@@ -195,10 +197,8 @@ def _training(
     )
     controller = None
     if budget is not None:
-        timesteps = size.student.config.timesteps
-        refuse_below_floor(budget, size.floor, size.cost.unit, timesteps, BudgetSettings().margin)
         steps = max(1, len(dataset.train) // train.batch) * train.epochs
-        controller = BudgetController(budget, size.floor, steps)
+        controller = BudgetController(budget.value, size.floor.total, steps)
     return Training(size.student, dataset, method, regularizers, teacher, size.cost, controller, train)
 
 
@@ -206,8 +206,8 @@ def _check_budget_met(training: Training, say: Callable[[str], None]) -> None:
     if training.controller is not None and training.best is None:
         last = training.history[-1]
         say(
-            f"warning: no epoch met the budget of {_readable(training.controller.budget, training.cost.unit)}; "
-            f"the last one costs {_readable(last.cost, training.cost.unit)}; train longer (--epochs)"
+            f"warning: no epoch met the budget of {quantity(training.controller.budget, training.cost.unit)}; "
+            f"the last one costs {quantity(last.cost, training.cost.unit)}; train longer (--epochs)"
         )
 
 
@@ -232,14 +232,9 @@ def _provenance(
     }
 
 
-def _readable(cost: float, unit: str) -> str:
-    return f"{cost * 1e6:.3g} uJ" if unit == "J" else f"{cost / 1e3:.4g} kops"
-
-
 def _silent(text: str) -> None:
     """Say nothing."""
 
 
-@contextmanager
-def _no_progress() -> Iterator[Callable[[int], None]]:
-    yield lambda steps: None
+def _stand_still(steps: int = 1, /) -> None:
+    """Move no bar."""

@@ -53,14 +53,16 @@ def spiking(settings: NeuronSettings) -> nn.Module:
         "reset_delay": False,
         "spike_grad": snn.surrogate.atan(),
     }
-    if settings.kind == "cubalif":
-        return snn.Synaptic(alpha=float(settings.alpha), **common)
-    return snn.Leaky(**common)
+    neuron: nn.Module = (
+        snn.Synaptic(alpha=float(settings.alpha), **common) if settings.kind == "cubalif" else snn.Leaky(**common)
+    )
+    return neuron
 
 
 def integrator(beta: float = 1.0) -> nn.Module:
     """A readout that never fires: its membrane is the answer."""
-    return snn.Leaky(beta=float(beta), init_hidden=True, reset_mechanism="none", reset_delay=False)
+    neuron: nn.Module = snn.Leaky(beta=float(beta), init_hidden=True, reset_mechanism="none", reset_delay=False)
+    return neuron
 
 
 def is_neuron(module: nn.Module) -> bool:
@@ -137,7 +139,7 @@ def run_over_time(name: str, module: nn.Module, current: Tensor, timesteps: int)
         membrane = beta * membrane + arriving
         membranes.append(membrane)
         if fires:
-            spike = module.spike_grad(membrane - module.threshold)
+            spike = module.spike_grad(membrane - module.threshold).to(membrane)  # snnTorch gives float32 always
             spikes.append(spike)
             membrane = membrane * (1.0 - spike.detach())
     return NeuronTrace(current, torch.stack(spikes) if fires else None, torch.stack(membranes))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 
 from ..chip import Encoding
-from ..hardware_profiles.profile import HardwareProfile
+from ..energy import Floor
+from ..errors import InputError
+from ..hardware_profiles.schema import HardwareProfile
 from .architectures import Shape
-from .budget import BudgetSettings, refuse_below_floor
 from .cost import SpikeCost
 from .data import Dataset
 from .settings import DistillSettings
@@ -28,10 +29,10 @@ class Size:
 
     student: Student
     cost: SpikeCost
-    floor: float
+    floor: Floor
 
 
-def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: float | None) -> Size:
+def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Size:
     """The student to train.
 
     What was asked for is taken as it is. Otherwise widths are tried from the widest, and for each the time steps from
@@ -51,11 +52,12 @@ def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwarePr
     size = None
     for width, timesteps in order:
         size = _size(settings, dataset, profile, encoding, width, timesteps)
-        if size.floor <= ROOM * budget:
+        if size.floor.total <= ROOM * budget.value:
             return size
     assert size is not None
     smallest = _size(settings, dataset, profile, encoding, widths[-1], steps[-1])
-    refuse_below_floor(budget, smallest.floor, profile.cost_unit, steps[-1], BudgetSettings().margin)
+    if smallest.floor.total >= budget.value:
+        raise InputError(smallest.floor.sentence(budget, profile.name))
     return smallest
 
 
@@ -72,7 +74,7 @@ def _size(
     student = Student(config)
     cost = SpikeCost.of(student, profile)
     drive = student.drive(torch.from_numpy(dataset.train.images[:SAMPLES]))
-    return Size(student, cost, cost.floor(drive, timesteps))
+    return Size(student, cost, cost.floor(drive))
 
 
 def student_config(

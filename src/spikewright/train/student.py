@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -123,8 +124,7 @@ class Student(nn.Module):
         config = self.config
         samples = images.detach().cpu().numpy()
         codes = encode(config.encoding, samples, config.timesteps, config.input_bits, seed, first_index)
-        scaled = torch.from_numpy(codes).to(images) / full_scale(config.encoding, config.input_bits)
-        return scaled
+        return torch.from_numpy(codes).to(images) / full_scale(config.encoding, config.input_bits)
 
     def forward(self, images: Tensor, seed: int = 0, first_index: int = 0) -> StudentOutput:
         """Run samples ``(B, *input shape)`` with intensities in [0, 1] over all T steps."""
@@ -189,7 +189,7 @@ def student_provenance(path: Path | str) -> dict[str, object]:
     return dict(header["provenance"])
 
 
-def _read(path: Path | str) -> tuple[dict, dict[str, Tensor]]:
+def _read(path: Path | str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     file = existing_file(path, "a student written by `spikewright distill`")
     try:
         content = torch.load(io.BytesIO(file.read_bytes()), map_location="cpu", weights_only=True)

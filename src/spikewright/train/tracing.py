@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -32,7 +33,8 @@ def trace(module: nn.Module) -> fx.GraphModule:
             f"{type(module).__name__}: its forward pass cannot be followed ({error}); "
             "write it as layers, + and torch.flatten, without branching on data"
         ) from error
-    return fx.GraphModule(module, graph)
+    traced: fx.GraphModule = fx.GraphModule(module, graph)
+    return traced
 
 
 def flat_time(function: Callable[..., Tensor], *values: Tensor) -> Tensor:
@@ -85,7 +87,8 @@ def _stateless(node: fx.Node, modules: dict[str, nn.Module]) -> Callable[..., Te
     if (node.op == "call_function" and node.target is torch.flatten) or (
         node.op == "call_method" and node.target == "flatten"
     ):
-        extra, named = node.args[1:], node.kwargs
+        extra: Any = node.args[1:]
+        named: Any = node.kwargs
         return lambda value: torch.flatten(value, *extra, **named)
     raise InputError(f"{node.name}: {node.op} {node.target} is not handled; may be a module, + or torch.flatten")
 

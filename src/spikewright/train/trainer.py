@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from ..artefacts import atomic_write, sha256_of_json
+from ..budget_text import quantity
 from ..errors import InputError
+from ..hardware_profiles.schema import CostUnit
 from .augment import Augmentation, augmented
 from .budget import BudgetController
 from .cost import SpikeCost
@@ -162,7 +164,7 @@ class Training:
                 f"training: the loss is no longer finite at step {self.step} ({values}); lower --learning-rate"
             )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
         self.optimizer.step()
         self.step += 1
@@ -255,14 +257,13 @@ def measure(student: Student, split: Split, cost: SpikeCost, batch: int = 500) -
     return Measurement(correct / len(split), weighted.mean("cost"), weighted.of("spikes/"), weighted.of("ops/"))
 
 
-def summary(record: EpochRecord, epochs: int, unit: str) -> str:
+def summary(record: EpochRecord, epochs: int, unit: CostUnit) -> str:
     """One line on an epoch."""
-    scale, word = (1e6, "uJ") if unit == "J" else (1e-3, "kops")
     terms = " ".join(f"{name} {value:.3f}" for name, value in record.loss.items())
-    target = f" (target {record.target * scale:.3g})" if record.target is not None else ""
+    target = f" (target {quantity(record.target, unit)})" if record.target is not None else ""
     return (
         f"epoch {record.epoch + 1}/{epochs}  validation {record.validation_accuracy:.2%}  train "
-        f"{record.train_accuracy:.2%}  {record.cost * scale:.3g} {word}{target}  "
+        f"{record.train_accuracy:.2%}  {quantity(record.cost, unit)}{target}  "
         f"spikes {sum(record.spikes.values()):.0f}  {terms}"
     )
 

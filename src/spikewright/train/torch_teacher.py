@@ -115,7 +115,7 @@ def precompute_logits(teacher: Teacher, images: Tensor, batch: int = BATCH) -> T
 
     Without augmentation a teacher's answers are the same in every epoch, so they are computed once.
     """
-    return torch.cat([teacher.logits(part) for part in images.split(batch)])
+    return torch.cat([teacher.logits(part) for part in torch.split(images, batch)])
 
 
 def accuracy(teacher: Teacher, split: Split) -> float:
@@ -138,9 +138,9 @@ def _macs(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
     """Multiply-accumulates: of a layer, its outputs times the inputs that each output sums over."""
     outputs: dict[str, Tensor] = {}
     layers = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
-    with _watched(layers, outputs), torch.no_grad():
+    with _watched(dict(layers), outputs), torch.no_grad():
         network(torch.zeros(1, *input_shape))
-    return sum(outputs[name].numel() * layers[name].weight[0].numel() for name in outputs)
+    return sum(output.numel() * layers[name].weight[0].numel() for name, output in outputs.items())
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def _records(file: Path, content: bytes) -> Part:
         raise InputError(f"{file}: has {size}, may have 1 to {MOST} records of {RECORD} bytes; get the file again")
     table = np.frombuffer(content, dtype=np.uint8).reshape(count, RECORD)
     if table[:, 0].max() >= CLASSES:
-        raise InputError(f"{file}: holds the label {table[:, 0].max()}, may be 0 to {CLASSES - 1}; get the file again")
+        raise InputError(f"{file}: holds the label {table[:, 0].max()}, may be 0 to {CLASSES - 1}; get it again")
     return table[:, 1:].reshape(count, *SHAPE), table[:, 0].astype(np.int64)
 
 

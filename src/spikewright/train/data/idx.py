@@ -10,7 +10,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 
@@ -36,8 +36,9 @@ def read_idx(path: Path, item: tuple[int, ...], most: int) -> Pixels:
         InputError: the file is not IDX, has another shape, or is shorter or longer than its header says.
     """
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
-            return _read(path, file, item, most)
+        with path.open("rb") as raw:
+            unpacked = gzip.open(raw, "rb") if path.suffix == ".gz" else raw
+            return _read(path, cast("IO[bytes]", unpacked), item, most)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: is not a whole gzip file ({error}); {AGAIN}") from error
     except OSError as error:

@@ -101,5 +101,5 @@ def _part(files: dict[str, Path], part: str, most: int) -> tuple[Pixels, Labels]
             "get both files from the same place"
         )
     if labels.max() >= CLASSES:
-        raise InputError(f"{labels_file}: holds the label {labels.max()}, may be 0 to {CLASSES - 1}; get the file again")
+        raise InputError(f"{labels_file}: holds the label {labels.max()}, may be 0 to {CLASSES - 1}; get it again")
     return images[:, None], labels.astype(np.int64)

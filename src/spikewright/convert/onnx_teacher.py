@@ -1,0 +1,184 @@
+"""A teacher from an ONNX file, whoever's tool wrote it, run by onnxruntime."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, shape_inference
+from onnxruntime.capi import onnxruntime_pybind11_state as ort
+from torch import Tensor
+
+from ..errors import InputError
+from ..train.data import Split
+from ..train.torch_teacher import LOGITS, accuracy, unknown_feature
+from .onnx_file import first_line, read_onnx
+from .onnx_signature import FLOATS, Array, Shape, signature_of
+
+COUNTED = ("Conv", "Gemm", "MatMul")
+# Operators of the standard that multiply and accumulate too, or that hide others, and are not counted.
+MULTIPLYING = (
+    *("ConvTranspose", "DeformConv", "ConvInteger", "QLinearConv", "MatMulInteger", "QLinearMatMul", "Einsum"),
+    *("Attention", "LSTM", "GRU", "RNN", "If", "Loop", "Scan"),
+)
+RUNTIME_ERRORS = (
+    *(ort.EPFail, ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented),
+    ort.RuntimeException,
+)
+
+
+class OnnxTeacher:
+    """A classifier in an ONNX file.
+
+    The model takes one batch of images in [0, 1], as ``(B, C, H, W)``, ``(B, H, W, C)`` or flat ``(B, C*H*W)``; a batch
+    size that the file fixes is kept to. The logits are its only output, or the one called ``logits``, or the one that
+    is named; behind a closing softmax they are what goes into it.
+
+    Attributes:
+        name: of the file.
+        sha256: of the file, with its external data.
+        signature: how the model is asked.
+        names: values of the graph that :meth:`features` can return, and ``logits``.
+        uncounted: types of operators in the graph that multiply, but that :attr:`macs` leaves out.
+    """
+
+    def __init__(self, path: Path, input_shape: Shape, classes: int, logits: str | None = None) -> None:
+        """Read, check and try the model.
+
+        Args:
+            path: of the .onnx file.
+            input_shape: ``(C, H, W)`` of the data set's images.
+            classes: of the data set.
+            logits: name of the output that is the logits.
+
+        Raises:
+            InputError: a file that cannot be used, or a model that does not fit the data set.
+        """
+        file = read_onnx(path)
+        self.path = path
+        self.name = path.name
+        self.sha256 = file.sha256
+        self.input_shape = input_shape
+        self._model = file.model
+        self.signature = signature_of(str(path), self._model.graph, input_shape, logits)
+        self._types = _value_types(self._model)
+        produced = [name for node in self._model.graph.node for name in node.output if self._types.get(name) in FLOATS]
+        self.names = tuple(dict.fromkeys([*produced, LOGITS]))
+        self.uncounted = tuple(sorted({n.op_type for n in self._model.graph.node if n.op_type in MULTIPLYING}))
+        self._sessions: dict[frozenset[str], onnxruntime.InferenceSession] = {}
+        self._try(classes)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Images ``(B, C, H, W)`` to logits ``(B, classes)``, float32, on the device of the images."""
+        return self.features(images, [LOGITS])[LOGITS]
+
+    def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """The named values for images ``(B, C, H, W)``, each ``(B, ...)``, float32, on the device of the images.
+
+        Raises:
+            InputError: a name that the graph does not have, or a value that is not one array per image.
+        """
+        unknown_feature(self.name, names, self.names)
+        values = [self.signature.logits_name if name == LOGITS else name for name in names]
+        whole = images.detach().cpu().numpy()
+        size = self.signature.batch or max(1, len(whole))
+        starts = range(0, max(1, len(whole)), size)
+        batches = [self._run_batch(whole[start : start + size], values) for start in starts]
+        found = {}
+        for place, name in enumerate(names):
+            array = np.concatenate([batch[place] for batch in batches]).astype(np.float32, copy=False)
+            found[name] = torch.from_numpy(array).to(images.device)
+        return found
+
+    def accuracy(self, split: Split) -> float:
+        """Share of the samples classified correctly."""
+        return accuracy(self, split)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference: convolutions and matrix products, on the shapes of a real run."""
+        nodes = [node for node in self._model.graph.node if node.op_type in COUNTED]
+        constants = {tensor.name: tuple(tensor.dims) for tensor in self._model.graph.initializer}
+        batch = self.signature.batch or 1
+        sample = self.signature.arranged(np.zeros((batch, *self.input_shape), np.float32))
+        shapes = {self.signature.input_name: sample.shape, **constants}
+        wanted = [name for node in nodes for name in (*node.input[:2], node.output[0])]
+        missing = sorted({name for name in wanted if name not in shapes})
+        shapes.update(zip(missing, [array.shape for array in self._run(sample, missing)], strict=True))
+        return sum(_node_macs(node, shapes) for node in nodes) // batch
+
+    def _try(self, classes: int) -> None:
+        """Ask once, so that a model which cannot answer is refused before training starts."""
+        answer = self._run_batch(np.zeros((1, *self.input_shape), np.float32), [self.signature.logits_name])[0]
+        if answer.ndim != 2 or answer.shape[1] != classes:
+            raise InputError(
+                f"{self.path}: its output {self.signature.logits_name!r} has shape {answer.shape[1:]} per image, the "
+                f"data set has {classes} classes and needs ({classes},); use a model trained for these classes"
+            )
+
+    def _run_batch(self, images: Array, values: Sequence[str]) -> list[Array]:
+        """Run on one batch of images, filled up with black ones where the file fixes the batch size."""
+        whole = self.signature.batch or max(1, len(images))
+        filled = np.concatenate([images, np.zeros((whole - len(images), *images.shape[1:]), images.dtype)])
+        answers = self._run(self.signature.arranged(filled), values)
+        for name, answer in zip(values, answers, strict=True):
+            if answer.shape[:1] != (whole,):
+                raise InputError(
+                    f"{self.path}: its value {name!r} has shape {answer.shape} for {whole} images, so it is not one "
+                    "array per image; choose another value"
+                )
+        return [answer[: len(images)] for answer in answers]
+
+    def _run(self, images: Array, values: Sequence[str]) -> list[Array]:
+        session = self._session(values)
+        try:
+            return list(session.run(list(values), {self.signature.input_name: images})) if values else []
+        except RUNTIME_ERRORS as error:
+            raise self._refused(error) from error
+
+    def _session(self, values: Iterable[str]) -> onnxruntime.InferenceSession:
+        """A session in which ``values`` are outputs; made once for each set of additional ones."""
+        extra = frozenset(values) - {output.name for output in self._model.graph.output}
+        if extra not in self._sessions:
+            model = onnx.ModelProto()
+            model.CopyFrom(self._model)
+            kinds = {name: self._types.get(name, TensorProto.FLOAT) for name in sorted(extra)}
+            model.graph.output.extend(helper.make_tensor_value_info(name, kind, None) for name, kind in kinds.items())
+            self._sessions[extra] = self._started(model)
+        return self._sessions[extra]
+
+    def _refused(self, error: Exception) -> InputError:
+        return InputError(
+            f"{self.path}: onnxruntime cannot run it ({first_line(error)}); export it for other operators"
+        )
+
+    def _started(self, model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 4  # what goes wrong is raised, not printed
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leaves the cores to torch in between
+        try:
+            return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        except RUNTIME_ERRORS as error:
+            raise self._refused(error) from error
+
+
+def _value_types(model: onnx.ModelProto) -> dict[str, int]:
+    """Element types of all arrays in the graph, by name."""
+    graph = shape_inference.infer_shapes(model).graph
+    return {value.name: value.type.tensor_type.elem_type for value in (*graph.value_info, *graph.output, *graph.input)}
+
+
+def _node_macs(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
+    """Outputs times the products that each one sums."""
+    left, right, output = shapes[node.input[0]], shapes[node.input[1]], shapes[node.output[0]]
+    if node.op_type == "Conv":
+        return math.prod(output) * math.prod(right[1:])
+    transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+    return math.prod(output) * (left[0] if transposed else left[-1])

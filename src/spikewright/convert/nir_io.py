@@ -1,0 +1,179 @@
+"""NIR files in and out: read as data and checked before anything is allocated, written whole or not at all.
+
+Reading builds nir's own nodes and leaves out nir's type check, which rejects grouped convolutions and harmless
+legacies; :func:`spikewright.convert.wiring.wire` checks shapes instead. A missing ``v_reset``, ``w_in`` or
+``input_shape`` (files older than the field) is taken as zero, one and "follows from the graph".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+
+from ..artefacts import atomic_write, existing_file
+from ..errors import InputError, refuse
+from .nodes import HANDLED
+
+WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
+# Room for every synapse that the largest published neuromorphic chip holds (Loihi 2: 120 million), and then some.
+MOST_VALUES = 2**28
+# DEFLATE never packs tighter than 1032 to 1 (RFC 1951): an array that claims more than that holds nothing real.
+_TIGHTEST_PACKING = 1100
+_LEGACY = {"v_reset": None, "w_in": 1.0, "input_shape": None, "input_type": None, "start_dim": 1, "end_dim": -1}
+_KINDS: dict[str, type[nir.NIRNode]] = {
+    kind.__name__: kind
+    for kind in (
+        nir.Affine, nir.AvgPool2d, nir.Conv1d, nir.Conv2d, nir.CubaLI, nir.CubaLIF, nir.Delay, nir.Flatten, nir.I,
+        nir.IF, nir.LI, nir.LIF, nir.Linear, nir.Scale, nir.SumPool2d, nir.Threshold,
+    )
+}  # fmt: skip
+
+
+def read_graph(path: Path | str) -> nir.NIRGraph:
+    """Read a graph; metadata comes back as plain strings and numbers.
+
+    Raises:
+        InputError: no such file, not HDF5, truncated, no NIR graph, or every node that cannot be read.
+    """
+    source = existing_file(path, WHAT)
+    try:
+        with h5py.File(source, "r") as file:
+            if not isinstance(file.get("node"), h5py.Group):
+                raise InputError(f"{source}: is an HDF5 file without a NIR graph; expected {WHAT}")
+            faults: list[str] = []
+            graph = _graph(file["node"], "", faults)
+            refuse(str(source), faults)
+            return graph
+    except OSError as error:
+        how = "is truncated" if "truncated" in str(error) else "cannot be read as HDF5"
+        raise InputError(f"{source}: {how}; expected {WHAT}") from None
+
+
+def write_graph(graph: nir.NIRGraph, path: Path | str) -> None:
+    """Write a graph to ``path``, atomically; the same graph gives the same bytes.
+
+    Raises:
+        InputError: the folder does not exist.
+    """
+    with atomic_write(path) as temporary:
+        nir.write(temporary, graph)
+
+
+class _Unreadable(Exception):  # noqa: N818
+    """What is wrong with one node of a file."""
+
+
+def _graph(group: h5py.Group, prefix: str, faults: list[str]) -> nir.NIRGraph:
+    nodes: dict[str, nir.NIRNode] = {}
+    edges: list[tuple[str, str]] = []
+    try:
+        found = _member(group, "nodes", h5py.Group)
+        edges = list(_edges(_member(group, "edges", h5py.Dataset)))
+    except _Unreadable as fault:
+        faults.append(f"graph {prefix.rstrip('.') or 'at the top'!r} {fault}")
+        return nir.NIRGraph({}, [], metadata={}, type_check=False)
+    for name in found:
+        try:
+            nodes[name] = _node(found, name, f"{prefix}{name}.", faults)
+        except _Unreadable as fault:
+            faults.append(f"node {prefix + name!r} {fault}")
+    return nir.NIRGraph(nodes, edges, metadata=_metadata(group), type_check=False)
+
+
+def _edges(dataset: h5py.Dataset) -> Iterator[tuple[str, str]]:
+    pairs = np.asarray(_value(dataset))
+    if pairs.size == 0:
+        return
+    if pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise _Unreadable(f"has edges of shape {pairs.shape}; expected (n, 2)")
+    for source, target in pairs:
+        yield _as_text(source), _as_text(target)
+
+
+def _node(parent: h5py.Group, name: str, prefix: str, faults: list[str]) -> nir.NIRNode:
+    group = _member(parent, name, h5py.Group)
+    kind = _as_text(_value(_member(group, "type", h5py.Dataset)))
+    if kind == "NIRGraph":
+        return _graph(group, prefix, faults)
+    if kind in ("Input", "Output"):
+        shape = np.asarray(_value(_member(group, "shape", h5py.Dataset)))
+        metadata = _metadata(group)
+        return nir.Input(shape, metadata=metadata) if kind == "Input" else nir.Output(shape, metadata=metadata)
+    if kind not in _KINDS:
+        raise _Unreadable(f"is of unknown type {kind!r}; handled are {HANDLED}")
+    wanted = [f.name for f in fields(_KINDS[kind]) if f.name not in ("metadata", "output_type", "input_type")]
+    values = {field: _field(group, field) for field in wanted}
+    if kind == "Flatten":
+        values["input_type"] = {"input": _field(group, "input_type")}
+    try:
+        return _KINDS[kind](**values, metadata=_metadata(group))
+    except (AssertionError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+        raise _Unreadable(f"is a {kind} with parameters that do not fit each other: {error}") from error
+
+
+def _field(group: h5py.Group, name: str) -> Any:
+    if name not in group:
+        if name in _LEGACY:
+            return _LEGACY[name]
+        raise _Unreadable(f"has no {name!r}")
+    value = _value(_member(group, name, h5py.Dataset))
+    if isinstance(value, bytes | str):
+        return _as_text(value)
+    return int(value) if isinstance(value, np.integer) else np.asarray(value)
+
+
+def _member(group: h5py.Group, name: str, kind: type) -> Any:
+    """A member that lies in this very file; links elsewhere are not followed."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink) or not isinstance(group.get(name), kind):
+        raise _Unreadable(f"has no {name!r}")
+    return group[name]
+
+
+def _value(dataset: h5py.Dataset) -> Any:
+    name = str(dataset.name).rsplit("/", 1)[-1]
+    if dataset.shape is None or dataset.is_virtual or dataset.external:
+        raise _Unreadable(f"has a {name!r} that is not stored in the file")
+    if dataset.dtype.kind not in "iufbSO" or (
+        dataset.dtype.kind == "O" and h5py.check_string_dtype(dataset.dtype) is None
+    ):
+        raise _Unreadable(f"has a {name!r} of type {dataset.dtype}; expected numbers or text")
+    stored = max(dataset.id.get_storage_size(), 1)
+    if dataset.size > MOST_VALUES or dataset.nbytes > stored * _TIGHTEST_PACKING:
+        raise _Unreadable(f"has a {name!r} that claims {dataset.size} values and stores {stored} bytes")
+    value = dataset[()]
+    if isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f" and not np.all(np.isfinite(value)):
+        raise _Unreadable(f"has a {name!r} that is not finite everywhere")
+    return value
+
+
+def _metadata(group: h5py.Group) -> dict[str, Any]:
+    if not isinstance(group.get("metadata"), h5py.Group):
+        return {}
+    return _plain(_member(group, "metadata", h5py.Group))
+
+
+def _plain(group: h5py.Group) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in group:
+        member = group.get(name)
+        if isinstance(member, h5py.Group):
+            found[name] = _plain(member)
+        elif isinstance(member, h5py.Dataset):
+            value = _value(member)
+            found[name] = _as_text(value) if isinstance(value, bytes) else np.asarray(value).tolist()
+    return found
+
+
+def _as_text(value: object) -> str:
+    if not isinstance(value, bytes | str):
+        raise _Unreadable(f"has {value!r} where a name was expected")
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        raise _Unreadable(f"has a name that is not UTF-8: {value!r}") from None

@@ -1,0 +1,275 @@
+"""What each NIR node computes: the one place that knows a node, for the interpreter, the lowering and the checks.
+
+A node is a neuron (:func:`law_of`), or a linear map (:func:`apply`), or an end of the graph. Shapes leave out the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import TypeAlias
+
+import nir
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+Shape: TypeAlias = tuple[int, ...]
+
+NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.I, nir.CubaLI)
+LINEAR: tuple[type[nir.NIRNode], ...] = (
+    nir.Conv2d,
+    nir.Linear,
+    nir.Affine,
+    nir.Scale,
+    nir.AvgPool2d,
+    nir.SumPool2d,
+    nir.Flatten,
+)
+HANDLED = ", ".join(kind.__name__ for kind in (nir.Input, *NEURONS, *LINEAR, nir.Output))
+
+
+class NodeFault(Exception):  # noqa: N818  (a finding about a node, gathered with others before anything is raised)
+    """What is wrong with a node, without its name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """One forward Euler step of a neuron, all arrays float64 of the population's shape.
+
+    ``u = (1 - leak_u) * u + gain_u * I``; ``v = (1 - leak_v) * v + gain_v * u + drift``; spike where ``v > threshold``,
+    then ``v = v_reset``.
+
+    Attributes:
+        leak_u: share of the synaptic current lost per step, dt / tau_syn; 1 where there is no synaptic filter.
+        leak_v: share of the membrane potential lost per step, dt / tau; 0 for an integrator without leak.
+        threshold: None for a readout that does not fire.
+    """
+
+    leak_u: FloatArray
+    gain_u: FloatArray
+    leak_v: FloatArray
+    gain_v: FloatArray
+    drift: FloatArray
+    threshold: FloatArray | None
+    v_reset: FloatArray
+
+
+@singledispatch
+def law_of(node: nir.NIRNode, dt_s: float, shape: Shape) -> Law:
+    """The step of a neuron node of ``shape`` at a time step of ``dt_s`` seconds.
+
+    Raises:
+        NodeFault: the node is no neuron that is handled.
+    """
+    raise NodeFault(f"is a {type(node).__name__}; handled are {HANDLED}")
+
+
+@law_of.register
+def _(node: nir.LIF, dt_s: float, shape: Shape) -> Law:
+    return _leaky(node, dt_s, shape, node.v_threshold, node.v_reset)
+
+
+@law_of.register
+def _(node: nir.LI, dt_s: float, shape: Shape) -> Law:
+    return _leaky(node, dt_s, shape, None, 0.0)
+
+
+@law_of.register
+def _(node: nir.IF, dt_s: float, shape: Shape) -> Law:
+    return _integrator(node.r, dt_s, shape, node.v_threshold, node.v_reset)
+
+
+@law_of.register
+def _(node: nir.I, dt_s: float, shape: Shape) -> Law:
+    return _integrator(node.r, dt_s, shape, None, 0.0)
+
+
+@law_of.register
+def _(node: nir.CubaLIF, dt_s: float, shape: Shape) -> Law:
+    return _current_based(node, dt_s, shape, node.v_threshold, node.v_reset)
+
+
+@law_of.register
+def _(node: nir.CubaLI, dt_s: float, shape: Shape) -> Law:
+    return _current_based(node, dt_s, shape, None, 0.0)
+
+
+def _leaky(node: nir.LIF | nir.LI, dt_s: float, shape: Shape, threshold: object, v_reset: object) -> Law:
+    leak = dt_s / filled(node.tau, shape)
+    ones = np.ones(shape)
+    return Law(
+        leak_u=ones,
+        gain_u=ones,
+        leak_v=leak,
+        gain_v=filled(node.r, shape) * leak,
+        drift=filled(node.v_leak, shape) * leak,
+        threshold=None if threshold is None else filled(threshold, shape),
+        v_reset=filled(v_reset, shape),
+    )
+
+
+def _integrator(r: object, dt_s: float, shape: Shape, threshold: object, v_reset: object) -> Law:
+    ones, zeros = np.ones(shape), np.zeros(shape)
+    return Law(
+        leak_u=ones,
+        gain_u=ones,
+        leak_v=zeros,
+        gain_v=filled(r, shape) * dt_s,
+        drift=zeros,
+        threshold=None if threshold is None else filled(threshold, shape),
+        v_reset=filled(v_reset, shape),
+    )
+
+
+def _current_based(
+    node: nir.CubaLIF | nir.CubaLI, dt_s: float, shape: Shape, threshold: object, v_reset: object
+) -> Law:
+    leak_u, leak_v = dt_s / filled(node.tau_syn, shape), dt_s / filled(node.tau_mem, shape)
+    return Law(
+        leak_u=leak_u,
+        gain_u=filled(node.w_in, shape) * leak_u,
+        leak_v=leak_v,
+        gain_v=filled(node.r, shape) * leak_v,
+        drift=filled(node.v_leak, shape) * leak_v,
+        threshold=None if threshold is None else filled(threshold, shape),
+        v_reset=filled(v_reset, shape),
+    )
+
+
+def filled(value: object, shape: Shape) -> FloatArray:
+    """A parameter as a float64 array of the population's shape; a scalar or single value stands for all neurons."""
+    array = np.asarray(value, np.float64)
+    if array.size == 1:
+        return np.full(shape, array.reshape(-1)[0])
+    if array.shape != shape:
+        raise NodeFault(f"has a parameter of shape {array.shape} for neurons of shape {shape}")
+    return array
+
+
+@singledispatch
+def apply(node: nir.NIRNode, value: Tensor) -> Tensor:
+    """The linear map of a node, bias included: ``(B, *input shape)`` to ``(B, *output shape)``.
+
+    Raises:
+        NodeFault: the node is no linear map that is handled, or the value does not fit it.
+    """
+    raise NodeFault(f"is a {type(node).__name__}; handled are {HANDLED}")
+
+
+@apply.register
+def _(node: nir.Conv2d, value: Tensor) -> Tensor:
+    weight = tensor(node.weight, value)
+    if value.ndim != 4 or value.shape[1] != weight.shape[1] * int(node.groups):
+        raise NodeFault(
+            f"is a convolution of {weight.shape[1] * int(node.groups)} channels; what arrives has shape {_shape(value)}"
+        )
+    padding = conv_padding(node)
+    return F.conv2d(
+        value,
+        weight,
+        tensor(node.bias, value),
+        stride=pair(node.stride),
+        padding=padding,
+        dilation=pair(node.dilation),
+        groups=int(node.groups),
+    )
+
+
+@apply.register
+def _(node: nir.Affine, value: Tensor) -> Tensor:
+    return _dense(node.weight, value) + tensor(node.bias, value)
+
+
+@apply.register
+def _(node: nir.Linear, value: Tensor) -> Tensor:
+    return _dense(node.weight, value)
+
+
+@apply.register
+def _(node: nir.Scale, value: Tensor) -> Tensor:
+    scale = tensor(node.scale, value)
+    if scale.numel() > 1 and tuple(scale.shape) != _shape(value):
+        raise NodeFault(f"scales shape {tuple(scale.shape)}; what arrives has shape {_shape(value)}")
+    return value * scale
+
+
+@apply.register
+def _(node: nir.SumPool2d, value: Tensor) -> Tensor:
+    return _pool(node, value, divisor=1)
+
+
+@apply.register
+def _(node: nir.AvgPool2d, value: Tensor) -> Tensor:
+    kernel = pair(node.kernel_size)
+    return _pool(node, value, divisor=kernel[0] * kernel[1])
+
+
+@apply.register
+def _(node: nir.Flatten, value: Tensor) -> Tensor:
+    if (first := int(node.start_dim)) < 0:
+        first += value.ndim - 1
+    last = int(node.end_dim)
+    return torch.flatten(value, first + 1, last if last < 0 else last + 1)
+
+
+def _dense(weight: object, value: Tensor) -> Tensor:
+    matrix = tensor(weight, value)
+    if matrix.ndim != 2 or value.ndim != 2 or value.shape[1] != matrix.shape[1]:
+        raise NodeFault(f"has weights {tuple(matrix.shape)}; what arrives has shape {_shape(value)}")
+    return F.linear(value, matrix)
+
+
+def _pool(node: nir.SumPool2d | nir.AvgPool2d, value: Tensor, divisor: int) -> Tensor:
+    if value.ndim != 4:
+        raise NodeFault(f"pools (channels, height, width); what arrives has shape {_shape(value)}")
+    return F.avg_pool2d(value, pair(node.kernel_size), pair(node.stride), pair(node.padding), divisor_override=divisor)
+
+
+def tensor(array: object, like: Tensor) -> Tensor:
+    """An array as a tensor of the same type and place as ``like``."""
+    return torch.as_tensor(np.asarray(array)).to(like)
+
+
+def pair(value: object) -> tuple[int, int]:
+    """``(vertical, horizontal)`` of a field that may be one number for both."""
+    numbers = [int(number) for number in np.asarray(value).reshape(-1)]
+    if len(numbers) not in (1, 2):
+        raise NodeFault(f"has a pair of {len(numbers)} numbers: {numbers}")
+    return numbers[0], numbers[-1]
+
+
+def conv_padding(node: nir.Conv2d) -> tuple[int, int]:
+    """Zeros on each side of a convolution's input, per axis, with ``same`` and ``valid`` worked out."""
+    if not isinstance(node.padding, str):
+        return pair(node.padding)
+    if node.padding == "valid":
+        return 0, 0
+    reach = [d * (k - 1) for d, k in zip(pair(node.dilation), node.weight.shape[2:], strict=True)]
+    if any(r % 2 for r in reach):
+        raise NodeFault(f"is padded 'same' with an even kernel {node.weight.shape[2:]}, which pads one side more")
+    return reach[0] // 2, reach[1] // 2
+
+
+def output_shape(node: nir.NIRNode, shape: Shape) -> Shape:
+    """Shape of what a node gives for an input of ``shape``.
+
+    Raises:
+        NodeFault: the node is not handled, or an input of that shape does not fit it.
+    """
+    if isinstance(node, nir.Input | nir.Output):
+        return shape
+    if isinstance(node, NEURONS):
+        law_of(node, 1.0, shape)
+        return shape
+    try:
+        return _shape(apply(node, torch.zeros(1, *shape)))
+    except (RuntimeError, IndexError) as error:
+        raise NodeFault(f"does not take an input of shape {shape}: {str(error).splitlines()[0]}") from error
+
+
+def _shape(value: Tensor) -> Shape:
+    return tuple(value.shape[1:])

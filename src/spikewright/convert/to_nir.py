@@ -1,0 +1,269 @@
+"""`spikewright to-nir`: a trained student becomes a NIR graph, and the file is proven to compute the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .. import command as cli
+from ..errors import AnswerIsNo, InputError, refuse
+from ..version import __version__
+
+if TYPE_CHECKING:
+    import nir
+    from torch import Tensor, nn
+
+    from ..train.student import Student
+    from .nodes import Shape
+    from .sketch import Sketch
+
+GRAPH_FORMAT_VERSION = 1
+# A file holds float32: a membrane closer to its threshold than this share may fall on either side of it.
+TIE = 1e-5
+READOUT_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How a graph's file was compared with its student, both computed in float64.
+
+    Attributes:
+        samples: compared over all their steps.
+        spikes: compared one by one.
+        ties: samples left out from where a membrane potential met its threshold to within float32.
+    """
+
+    samples: int
+    spikes: int
+    ties: int
+
+
+def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRGraph:
+    """The NIR graph that computes what ``student`` does at inference.
+
+    Batch norms are folded in with their running statistics, dropout is left out; neuron parameters are arrays of the
+    population's shape. Metadata say what NIR cannot: time step, reset, encoding, readout, T.
+
+    Args:
+        facts: JSON-able, kept in the metadata as ``provenance`` (and ``parent_sha256``, ``teacher_macs`` beside it).
+
+    Raises:
+        InputError: every module that has no counterpart, with the reason.
+    """
+    import nir
+    import numpy as np
+
+    from ..train.tracing import trace
+    from .sketch import INPUT, OUTPUT, sketch
+
+    config = student.config
+    first = "encoder" if student.encoder is not None else INPUT
+    drawn = sketch(trace(student.network), config.input_shape, first)
+    nodes: dict[str, nir.NIRNode] = {INPUT: nir.Input(np.array(config.input_shape))}
+    edges: list[tuple[str, str]] = []
+    if student.encoder is not None:
+        _add(nodes, drawn, first, student.encoder, config.input_shape)
+        edges.append((INPUT, first))
+    for step in drawn.steps.values():
+        _add(nodes, drawn, step.name, step.what, step.shape)
+        edges += [(source, step.name) for source in step.sources]
+    refuse("student", drawn.faults)
+    nodes[OUTPUT] = nir.Output(np.array([config.classes]))
+    edges += [(source, OUTPUT) for source in drawn.returns]
+    return nir.NIRGraph(nodes, edges, metadata=_metadata(student, facts or {}), type_check=False)
+
+
+def _add(
+    nodes: dict[str, nir.NIRNode], drawn: Sketch, name: str, what: nn.Module | tuple[int, int], shape: Shape
+) -> None:
+    from .modules import CannotExport, Passes, flatten, node_of
+
+    try:
+        node = flatten(shape, *what) if isinstance(what, tuple) else node_of(what, shape)
+    except CannotExport as fault:
+        drawn.faults.append(f"module {name!r} {fault}")
+        return
+    if not isinstance(node, Passes):
+        nodes[name] = node
+
+
+def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
+    import numpy as np
+
+    from .modules import DT_S
+
+    config = student.config
+    metadata: dict[str, Any] = {
+        "format_version": GRAPH_FORMAT_VERSION,
+        "source": f"spikewright {__version__}",
+        "dt_s": DT_S,
+        "reset": "zero",
+        "encoding": config.encoding,
+        "readout": config.readout,
+        "timesteps": config.timesteps,
+        "input_bits": config.input_bits,
+        "classes": config.classes,
+        "input_shape": np.array(config.input_shape),
+        "provenance": json.dumps(facts, sort_keys=True),
+    }
+    beside = ("parent_sha256", "teacher_macs")
+    return metadata | {key: facts[key] for key in beside if facts.get(key) is not None}
+
+
+def verify_export(student: Student, graph: nir.NIRGraph, images: Tensor) -> Verification:
+    """Compare a graph with its student on samples, both in float64: every spike, and the readout.
+
+    A sample in which a membrane potential comes within :data:`TIE` of its threshold may spike differently there, since
+    the graph holds float32; it is left out from then on and counted.
+
+    Args:
+        images: intensities in [0, 1], ``(B, *input shape)``.
+
+    Raises:
+        AnswerIsNo: the first node and step that differ, or more ties than samples compared.
+    """
+    import torch
+
+    from .interpreter import interpret
+    from .time_step import resolve_dt
+    from .wiring import wire
+
+    exact = _in_double(student)
+    wiring = wire(graph)
+    with torch.no_grad():
+        expected = exact(images.double())
+        found = interpret(wiring, expected.drive, resolve_dt(wiring, graph.metadata).dt_s, student.config.timesteps)
+    whole = torch.ones(len(images), dtype=torch.bool)
+    for name in (n for n in wiring.neurons if n in found.spikes):
+        threshold = torch.as_tensor(wiring.nodes[name].v_threshold).double()
+        distance = (expected.traces[name].membrane - threshold).abs() / threshold.abs()
+        whole &= _agreeing(name, expected.spikes[name], found.spikes[name], distance, whole)
+    if whole.sum() * 2 < len(images):
+        raise AnswerIsNo(
+            f"export: {len(images) - int(whole.sum())} of {len(images)} samples hold a membrane potential that equals its "
+            "threshold to within float32, too many to compare by; verify with other samples"
+        )
+    _compare_readout(wiring.readout, expected.scores[whole], _scores(wiring.readout, found)[whole])
+    compared = sum(int(spikes[:, whole].numel()) for spikes in found.spikes.values())
+    return Verification(int(whole.sum()), compared, int((~whole).sum()))
+
+
+def _in_double(student: Student) -> Student:
+    import copy
+
+    # A copied fx.GraphModule no longer shares its layers, so the twin is built and traced anew.
+    twin = type(student)(student.config, copy.deepcopy(student.network))
+    twin.load_state_dict(student.state_dict())
+    return twin.double().eval()
+
+
+def _agreeing(name: str, expected: Tensor, found: Tensor, distance: Tensor, whole: Tensor) -> Tensor:
+    """Samples whose spikes are equal; raises where one differs without a tie to excuse it."""
+    import torch
+
+    wrong = (expected != found).flatten(2)
+    per_step = wrong.any(2)
+    good = ~per_step.any(0)
+    for sample in torch.nonzero(whole & ~good).flatten().tolist():
+        step = int(per_step[:, sample].int().argmax())
+        neurons = wrong[step, sample].nonzero().flatten()
+        if float(distance.flatten(2)[step, sample, neurons].max()) > TIE:
+            raise AnswerIsNo(
+                f"export: the graph does not compute what the student does: node {name!r} spikes differently at step "
+                f"{step} of sample {sample}, neuron {int(neurons[0])} first"
+            )
+    return good
+
+
+def _scores(name: str, found: Any) -> Tensor:
+    result: Tensor = found.spikes[name].sum(0) if name in found.spikes else found.membranes[name][-1]
+    return result
+
+
+def _compare_readout(name: str, expected: Tensor, found: Tensor) -> None:
+    scale = max(float(expected.abs().max()), 1e-12)
+    worst = float((expected - found).abs().max()) / scale
+    if worst > READOUT_TOLERANCE:
+        raise AnswerIsNo(
+            f"export: the graph does not compute what the student does: readout {name!r} differs by {worst:.2g} of its "
+            f"largest value; up to {READOUT_TOLERANCE:g} is float32's rounding"
+        )
+
+
+def export(student: Student, path: Path | str, images: Tensor, facts: dict[str, object] | None = None) -> Verification:
+    """Write the graph of ``student`` to ``path``; the file is read back and compared before it gets its name.
+
+    Raises:
+        InputError: a module without a counterpart, or no folder to write to.
+        AnswerIsNo: the file does not compute what the student does; nothing is left behind.
+    """
+    import nir
+
+    from ..artefacts import atomic_write
+    from .nir_io import read_graph
+
+    graph = to_nir(student, facts)
+    with atomic_write(path) as temporary:
+        nir.write(temporary, graph)
+        return verify_export(student, read_graph(temporary), images)
+
+
+def command(
+    student: Annotated[Path, typer.Argument(help="student written by `spikewright distill`")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="where the graph goes")] = Path("student.nir"),
+    samples: Annotated[int, typer.Option(min=1, help="samples on which file and student are compared")] = 32,
+    data: Annotated[str, typer.Option(help="data set of these samples; default: random intensities")] = "",
+    data_dir: Annotated[Path | None, typer.Option(help="folder that holds the data set's files")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+) -> None:
+    """Write a student as a NIR graph that computes the same.
+
+    The file is read back, run by a reference interpreter and compared with the student spike by spike before it is
+    called done.
+
+    Example: spikewright to-nir student.pt -o student.nir
+    """
+    from ..artefacts import existing_file, sha256_of
+    from ..train.student import load_student, student_provenance
+
+    source = existing_file(student, "a student written by `spikewright distill`")
+    loaded = load_student(source)
+    facts = student_provenance(source) | {"parent_sha256": sha256_of(source)}
+    images = _samples(loaded, samples, data, data_dir)
+    checked = export(loaded, out, images, facts)
+    cli.say(f"{out}: computes what {source} does: {_said(checked)}")
+    if json_output:
+        cli.emit({"nir": str(out), "samples": checked.samples, "spikes": checked.spikes, "ties": checked.ties})
+    else:
+        print(out)
+
+
+def _said(checked: Verification) -> str:
+    ties = f"; {checked.ties} left out, where a membrane meets its threshold to within float32" if checked.ties else ""
+    return f"{checked.spikes} spikes and silences and the readout equal on {checked.samples} samples{ties}"
+
+
+def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> Tensor:
+    """Validation samples of a data set, or random intensities in the student's shape."""
+    import torch
+
+    shape = student.config.input_shape
+    if not data:
+        steps = torch.randint(0, 256, (count, *shape), generator=torch.Generator().manual_seed(0))
+        return steps / 255
+    from ..train.data import load
+
+    images = torch.from_numpy(load(data, data_dir).validation.images[:count])
+    if tuple(images.shape[1:]) != tuple(shape):
+        raise InputError(f"--data {data}: its samples have shape {tuple(images.shape[1:])}; the student takes {shape}")
+    return images
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "to-nir")

@@ -1,0 +1,49 @@
+"""How many synapses one spike visits, exactly, borders included."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..chip import ChipNetwork, Connection, IntArray, output_shape
+
+
+def fan_out(chip: ChipNetwork, connection: Connection) -> IntArray:
+    """Synapses that a spike of each source compartment visits.
+
+    Dense: the number of target compartments, whatever the weights (a zero weight occupies the table). Convolution:
+    ``out channels / groups x reach(row) x reach(column)``, the transposed convolution of ones.
+
+    Returns:
+        int64 counts, shape of the source population.
+    """
+    source = chip.by_name[connection.source]
+    if connection.conv is None:
+        return np.full(source.shape, connection.weight.shape[0], dtype=np.int64)
+    out_channels, *outputs = output_shape(connection, source)
+    geometry, kernel = connection.conv, connection.weight.shape[2:]
+    rows, columns = (
+        reach(source.shape[1 + axis], outputs[axis], kernel[axis], geometry.stride[axis], geometry.padding[axis],
+              geometry.dilation[axis])
+        for axis in (0, 1)
+    )  # fmt: skip
+    per_channel = (out_channels // geometry.groups) * np.outer(rows, columns)
+    return np.broadcast_to(per_channel, source.shape).copy()
+
+
+def reach(size: int, outputs: int, kernel: int, stride: int, padding: int, dilation: int) -> IntArray:
+    """Kernel taps along one axis that touch each input position: ``#{(o, k): o*stride + k*dilation - padding = i}``.
+
+    Args:
+        size: input positions along the axis.
+        outputs: output positions along the axis.
+        kernel: taps of the kernel along the axis.
+        stride: step between outputs.
+        padding: zeros on each side.
+        dilation: step between taps.
+
+    Returns:
+        int64, shape ``(size,)``.
+    """
+    touched = np.arange(outputs)[:, None] * stride + np.arange(kernel)[None, :] * dilation - padding
+    inside = touched[(touched >= 0) & (touched < size)]
+    return np.bincount(inside, minlength=size).astype(np.int64)

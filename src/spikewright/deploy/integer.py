@@ -1,0 +1,245 @@
+"""The integer simulator: many samples at once, bit for bit what Lava's fixed-point processes compute.
+
+Populations are walked in order; the synaptic input of all steps of a population is computed at once, then its
+compartments are stepped through time. That is the chip's pipeline with every population's clock set back by its depth:
+a balanced network gives the same spikes and membranes either way.
+
+Arithmetic is floating point used as integers: a sum is taken in float32 where a bound proves that no partial result
+leaves 24 bits, else in float64, and the compartments' registers are float64 throughout (decay products have 44 bits).
+Nothing is ever rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..chip import STATE_LIMIT, ChipNetwork, Connection, IntArray, Neuron, Population
+from ..errors import InputError
+from .compartments import Buffers, Rules, Trace, integrate, largest
+from .drive import check_drive
+from .recording import Progress, Recording, SpikeArray, StateArray, Tally
+
+EXACT_FLOAT32 = 2**23
+"""Below this bound sums of integers are exact in float32 and a convolution cannot leave its signed 24 bits."""
+
+EXACT_FLOAT64 = 2**46
+"""Below this bound sums of integers are exact in float64, with the six bits of the input shift to spare."""
+
+CHUNK_ELEMENTS = 2**21
+"""Compartment steps worked on at once: bounds the memory and keeps the registers in the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """Spikes of one population.
+
+    Attributes:
+        values: float32, shape ``(timesteps or 1, samples, *population shape)``; 1 means the same at every step.
+        peak: largest absolute value.
+    """
+
+    values: Tensor
+    peak: int
+
+
+def run(
+    chip: ChipNetwork,
+    drive: IntArray,
+    *,
+    record_states: bool = False,
+    progress: Progress | None = None,
+) -> Recording:
+    """Simulate ``chip`` on all samples of ``drive``.
+
+    Args:
+        chip: the network.
+        drive: int64, shape ``(timesteps or 1, samples, *input shape)``, as :func:`spikewright.encoding.encode` makes
+            it: payloads or spikes of an event input, or the bias mantissas of an input population that has neurons.
+        record_states: also keep currents and membrane potentials.
+        progress: called with the number of samples done.
+
+    Raises:
+        InputError: the drive does not fit the network's input, or sums could leave what float64 holds exactly.
+    """
+    check_drive(chip, drive)
+    recording = _empty(chip, drive, record_states)
+    for chunk in _walk(chip, drive, {}, recording):
+        if progress:
+            progress(chunk.stop - chunk.start)
+    return recording
+
+
+def tallies_of(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArray]) -> dict[str, Tally]:
+    """The counts that another backend's spikes imply: each population stepped on the spikes that it was sent.
+
+    Args:
+        chip: the network.
+        drive: what drove it, as for :func:`run`.
+        spikes: by population, shape ``(timesteps, samples, *population shape)``.
+    """
+    recording = _empty(chip, drive, record_states=False)
+    for _ in _walk(chip, drive, spikes, recording):
+        pass
+    return recording.tallies
+
+
+@contextmanager
+def _exact_kernels() -> Iterator[None]:
+    """Keep torch from convolutions and products that round: NNPACK's transforms, reduced-precision products."""
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.nnpack.flags(enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
+
+
+def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording:
+    """A recording of the right shapes, with the input's events in it and everything else to be filled in."""
+    events = (chip.timesteps, *drive.shape[1:])
+    spikes: dict[str, SpikeArray] = {}
+    states: list[dict[str, StateArray]] = [{}, {}]
+    for population in chip.populations:
+        shape = (chip.timesteps, drive.shape[1], *population.shape)
+        if population.neuron is None:
+            spikes[population.name] = np.broadcast_to(_compact(drive), events)
+            continue
+        spikes[population.name] = np.empty(shape, dtype=np.uint8)
+        for state in states:
+            state[population.name] = np.empty(shape if record_states else 0, dtype=np.int32)
+    return Recording(
+        spikes=spikes,
+        scores=np.zeros((drive.shape[1], chip.classes), dtype=np.int64),
+        tallies={p.name: Tally() for p in chip.populations if p.neuron is not None},
+        u=states[0] if record_states else {},
+        v=states[1] if record_states else {},
+    )
+
+
+def _walk(chip: ChipNetwork, drive: IntArray, heard: Mapping[str, SpikeArray], recording: Recording) -> Iterator[slice]:
+    """Fill ``recording`` chunk by chunk of samples; yields which samples are done."""
+    per_chunk = max(1, CHUNK_ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations)))
+    simulator = _Simulator(chip)
+    for start in range(0, drive.shape[1], per_chunk):
+        chunk = slice(start, min(start + per_chunk, drive.shape[1]))
+        with torch.inference_mode(), _exact_kernels():
+            simulator.run(drive, heard, recording, chunk)
+        yield chunk
+
+
+class _Simulator:
+    """One network with its weights as tensors, and memory to work in."""
+
+    def __init__(self, chip: ChipNetwork) -> None:
+        self.chip = chip
+        self._weights: dict[tuple[str, torch.dtype], Tensor] = {}
+        self._buffers = {p.name: Buffers() for p in chip.populations}
+
+    def run(self, drive: IntArray, heard: Mapping[str, SpikeArray], recording: Recording, chunk: slice) -> None:
+        """Simulate some samples into ``recording``; targets of a population in ``heard`` hear those spikes instead."""
+        signals: dict[str, Signal] = {}
+        for population in self.chip.populations:
+            name = population.name
+            if population.neuron is None:
+                signals[name] = _signal(drive[:, chunk])
+                continue
+            trace = self._integrate(population, population.neuron, drive[0, chunk], signals, bool(recording.v))
+            signals[name] = _signal(heard[name][:, chunk]) if name in heard else Signal(trace.spikes, 1)
+            recording.spikes[name][:, chunk] = trace.spikes.numpy()
+            recording.tallies[name] += trace.tally
+            if recording.v:
+                recording.u[name][:, chunk], recording.v[name][:, chunk] = trace.u.numpy(), trace.v.numpy()
+            if population.role == "readout":
+                score = trace.last_v if self.chip.readout == "membrane" else trace.spikes.sum(dim=0)
+                recording.scores[chunk] = score.flatten(1).numpy()
+
+    def _integrate(
+        self, population: Population, neuron: Neuron, drive: IntArray, signals: Mapping[str, Signal], states: bool
+    ) -> Trace:
+        """One population through all its steps; ``drive`` is the bias of an input population, one row a sample."""
+        bias = drive if population.role == "input" else neuron.bias[None]
+        into = self.chip.into(population.name)
+        loops = [c for c in into if c.source == population.name]
+        looped = sum(_bound(c, 1) for c in loops)
+        dtype = _dtype(population, looped + sum(_bound(c, signals[c.source].peak) for c in into if c not in loops))
+        arriving = None
+        for connection in into:
+            if connection not in loops:
+                arriving = _sum(arriving, self._delivered(connection, signals[connection.source], dtype))
+        if arriving is None:
+            arriving = torch.zeros((1, len(drive), *population.shape), dtype=dtype)
+
+        def feedback(spikes: Tensor) -> Tensor:
+            total = None
+            for connection in loops:
+                total = _sum(total, self._delivered(connection, Signal(spikes[None], 1), dtype)[0])
+            assert total is not None
+            return total
+
+        return integrate(
+            Rules.of(neuron, bias, self.chip.timesteps, peak=largest(arriving) + looped),
+            arriving,
+            feedback if loops else None,
+            record_states=states,
+            buffers=self._buffers[population.name],
+        )
+
+    def _delivered(self, connection: Connection, signal: Signal, dtype: torch.dtype) -> Tensor:
+        """Synaptic input of every step, shape ``(steps, samples, *target shape)``."""
+        weight = self._weight(connection, dtype)
+        steps, samples = signal.values.shape[:2]
+        target = self.chip.by_name[connection.target]
+        values = signal.values.to(dtype)
+        if connection.conv is None:
+            return (values.reshape(steps * samples, -1) @ weight.T).reshape(steps, samples, *target.shape)
+        geometry = connection.conv
+        out = functional.conv2d(
+            values.flatten(0, 1), weight, None, geometry.stride, geometry.padding, geometry.dilation, geometry.groups
+        ).reshape(steps, samples, *target.shape)
+        if _bound(connection, signal.peak) < EXACT_FLOAT32:
+            return out
+        wrapped: Tensor = torch.remainder(out + STATE_LIMIT, 2 * STATE_LIMIT) - STATE_LIMIT
+        return wrapped
+
+    def _weight(self, connection: Connection, dtype: torch.dtype) -> Tensor:
+        key = (connection.name, dtype)
+        if key not in self._weights:
+            self._weights[key] = torch.from_numpy(connection.weight.astype(np.float64)).to(dtype)
+        return self._weights[key]
+
+
+def _sum(total: Tensor | None, more: Tensor) -> Tensor:
+    return more if total is None else total + more
+
+
+def _signal(spikes: SpikeArray) -> Signal:
+    return Signal(torch.from_numpy(np.asarray(spikes, dtype=np.float32)), int(np.abs(spikes).max(initial=0)))
+
+
+def _compact(drive: IntArray) -> SpikeArray:
+    return drive.astype(np.min_scalar_type(int(drive.max(initial=0))))
+
+
+def _bound(connection: Connection, peak: int) -> int:
+    """Largest absolute synaptic input that ``connection`` could deliver, partial sums included."""
+    per_target = np.abs(connection.weight.astype(np.int64)).reshape(len(connection.weight), -1).sum(axis=1)
+    return int(per_target.max(initial=0)) * peak
+
+
+def _dtype(population: Population, bound: int) -> torch.dtype:
+    if bound < EXACT_FLOAT32:
+        return torch.float32
+    if bound < EXACT_FLOAT64:
+        return torch.float64
+    raise InputError(
+        f"population {population.name!r}: its synaptic input may reach {bound}; the simulator is exact below "
+        f"{EXACT_FLOAT64}: lower the payloads of the input"
+    )

@@ -1,0 +1,130 @@
+"""The process that runs Lava: reads a job's folder, runs the network, leaves the recordings in the folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..chip import ChipNetwork, IntArray
+from . import on_lava, on_netx
+from .chip_file import load_chip
+from .lava_job import PROGRESS, recorded
+from .lava_network import LavaNetwork, lava_order
+from .schedule import Schedule
+
+POLL_S = 0.5
+FAILED = 70
+"""Exit code of a child one of whose processes failed (sysexits' EX_SOFTWARE)."""
+
+
+def main(folder: Path) -> None:
+    """Run the job in ``folder``."""
+    job = json.loads((folder / "job.json").read_text())
+    chip = load_chip(folder / "chip.h5")
+    drive: IntArray = np.load(folder / "drive.npy", allow_pickle=False)
+    schedule = Schedule.of(chip, drive.shape[1])
+    network = BUILDERS[job["kind"]](chip, drive, schedule, folder)
+    _record(chip, schedule, network, folder, ("u", "v") if job["record_states"] else ())
+    session = Session(network.neurons[chip.output.name])
+    for sample in range(schedule.samples):
+        if chip.is_recurrent:
+            _from_rest(session, chip, network, drive, sample)
+        else:
+            if chip.input.name in network.neurons:
+                session.assign(network.neurons[chip.input.name].bias_mant, lava_order(drive[0, sample]))
+            session.steps(schedule.timesteps)
+        print(f"{PROGRESS}1", flush=True)
+    if not chip.is_recurrent:
+        session.steps(schedule.deepest)
+    session.process.stop()
+
+
+def _record(chip: ChipNetwork, schedule: Schedule, network: LavaNetwork, folder: Path, states: tuple[str, ...]) -> None:
+    """Attach recorders: spikes, the named states, and the readout's membrane potentials at each sample's end."""
+    from .lava_processes.recorders import SpikeRecorder, StateRecorder
+
+    for index, population in enumerate(chip.populations):
+        if population.neuron is None:
+            continue
+        neuron, port = network.neurons[population.name], network.ports[population.name]
+        shape = (schedule.chip_steps, *neuron.v.shape)
+        path = _file(recorded(folder, "spikes", index), shape, np.uint8)
+        port.connect(SpikeRecorder(shape=port.shape, path=path).a_in)
+        for what in states:
+            path = _file(recorded(folder, what, index), shape, np.int32)
+            StateRecorder(variable=getattr(neuron, what), path=path, interval=1, first=1)
+        if population.role == "readout" and chip.readout == "membrane":
+            path = _file(recorded(folder, "last", index), (schedule.samples, *neuron.v.shape), np.int32)
+            first = chip.depth[population.name] + schedule.timesteps
+            StateRecorder(variable=neuron.v, path=path, interval=schedule.stride, first=first)
+
+
+def _file(path: Path, shape: tuple[int, ...], dtype: type[np.integer[Any]]) -> str:
+    np.save(path, np.zeros(shape, dtype=dtype))
+    return str(path)
+
+
+class Session:
+    """A network under way: variables may be assigned between its steps."""
+
+    def __init__(self, process: Any) -> None:
+        self.process = process
+
+    def assign(self, variable: Any, values: IntArray) -> None:
+        """Give a variable new values, before the first step or between two."""
+        if self.process.runtime is None:
+            variable.init = values
+        else:
+            variable.set(values)
+
+    def steps(self, count: int) -> None:
+        """Advance the whole network."""
+        from lava.magma.core.run_conditions import RunSteps
+        from lava.magma.core.run_configs import Loihi2SimCfg
+
+        if self.process.runtime is None:
+            self.process.create_runtime(run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+            threading.Thread(target=_end_on_failure, args=(self.process.runtime,), daemon=True).start()
+        if count:
+            self.process.run(condition=RunSteps(num_steps=count))
+
+
+def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork, drive: IntArray, sample: int) -> None:
+    """Run one sample of a recurrent network: empty it, then wake the biases of each depth when its step has come."""
+    biased = {p.name: p.neuron.bias for p in chip.populations if p.neuron is not None and p.neuron.bias.any()}
+    if chip.input.name in network.neurons:
+        biased[chip.input.name] = drive[0, sample]
+    for neuron in network.neurons.values():
+        for variable in (neuron.u, neuron.v):
+            session.assign(variable, np.zeros(variable.shape, dtype=np.int64))
+    for variable in (*network.in_flight, *(network.neurons[name].bias_mant for name in biased)):
+        session.assign(variable, np.zeros(variable.shape, dtype=np.int64))
+    deepest = max(chip.depth.values())
+    for depth in range(deepest + 1):
+        for name in biased:
+            if chip.depth[name] == depth:
+                session.assign(network.neurons[name].bias_mant, lava_order(biased[name]))
+        session.steps(1 if depth < deepest else chip.timesteps)
+
+
+def _end_on_failure(runtime: Any) -> None:
+    """End this process when one of Lava's has failed, which Lava itself may wait for ever to notice."""
+    while True:
+        time.sleep(POLL_S)
+        for actor in runtime._messaging_infrastructure.actors:
+            if actor.exception:
+                print(actor.exception[1], file=sys.stderr, flush=True)
+                os._exit(FAILED)
+
+
+BUILDERS = {"lava": on_lava.build, "netx": on_netx.build}
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,168 @@
+"""The chip network in lava-dl's network exchange format (HDF5), for the networks that the format can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from ..artefacts import atomic_write
+from ..chip import ChipNetwork, Connection, IntArray, Neuron, Population
+from ..errors import refuse
+
+NETX_BIAS_EXP = 6
+"""lava-dl loads every bias with this exponent."""
+
+
+def write_netx(chip: ChipNetwork, path: Path | str) -> None:
+    """Write ``chip`` to ``path``, atomically.
+
+    Raises:
+        InputError: the format cannot hold the network; says every reason.
+    """
+    refuse("netx", netx_faults(chip))
+    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+        layers = file.create_group("layer")
+        for index, block in enumerate(_blocks(chip)):
+            _write(layers.create_group(str(index)), block)
+
+
+def netx_faults(chip: ChipNetwork) -> list[str]:
+    """Why the format cannot hold ``chip``, or its loader would change it; empty where neither is so."""
+    return [*_chain_faults(chip), *_neuron_faults(chip), *_weight_faults(chip)]
+
+
+def _chain_faults(chip: ChipNetwork) -> Iterator[str]:
+    for population in chip.populations:
+        into, out_of = chip.into(population.name), chip.out_of(population.name)
+        if any(c.source == population.name for c in into):
+            yield f"population {population.name!r} feeds itself; a recurrent network cannot be emptied between samples"
+        elif len(into) > 1 or len(out_of) > 1:
+            yield (
+                f"population {population.name!r} has {len(into)} incoming and {len(out_of)} outgoing connections; the "
+                "format holds chains only"
+            )
+        elif population.role == "bias":
+            yield f"population {population.name!r} is a bias population, which the format has no place for"
+
+
+def _neuron_faults(chip: ChipNetwork) -> Iterator[str]:
+    for population in chip.populations:
+        neuron = population.neuron
+        uses_bias = neuron is not None and (population.role == "input" or bool(neuron.bias.any()))
+        if neuron is not None and uses_bias and neuron.bias_exp != NETX_BIAS_EXP:
+            yield (
+                f"population {population.name!r} has the bias exponent {neuron.bias_exp}; the format's is always "
+                f"{NETX_BIAS_EXP}"
+            )
+
+
+def _weight_faults(chip: ChipNetwork) -> Iterator[str]:
+    for connection in chip.connections:
+        if connection.conv is not None:
+            continue
+        if len(chip.by_name[connection.target].shape) != 1:
+            yield f"connection {connection.name} is dense and leads to a population of three axes"
+        if not connection.weight.any():
+            yield f"connection {connection.name} has no weight but 0, which lava-dl cannot scale"
+        elif not np.array_equal(loaded_weight(connection.weight), connection.weight):
+            yield f"connection {connection.name}: lava-dl would change its weights (those of mixed sign must be even)"
+
+
+def loaded_weight(weight: IntArray) -> IntArray:
+    """What lava-dl's loader and Lava's Dense process make of dense weights that are not all 0.
+
+    The loader scales weights up to fill the synapse, ``w << k`` with weight exponent ``-k``, and counts the bits that
+    are left; Dense clips and floors to those bits, and shifts the sum back by k. Where nothing is lost on the way, the
+    sum is a multiple of ``2^k`` and nothing is lost on the way back.
+    """
+    low, high = int(weight.min()), int(weight.max())
+    if low < 0 <= high:
+        weight = np.clip(weight, -256, 254)
+        low, high = int(weight.min()), int(weight.max())
+        scale, mixed = min(127 / high if high else np.inf, -128 / low), True
+    else:
+        scale, mixed = (255 / high if high > 0 else -256 / low), False
+    shift = int(np.floor(np.log2(scale))) + mixed
+    scaled = weight.astype(np.int64) << shift if shift >= 0 else weight.astype(np.int64) >> -shift
+    spare = next((n for n in range(8, 0, -1) if not np.any(weight % 2**n)), 0) - mixed
+    # Dense decides about the sign for itself, and calls a matrix with no weight above 0 inhibitory.
+    really_mixed = bool(scaled.min() < 0 < scaled.max())
+    sign = -1 if scaled.max() <= 0 else 1
+    floor = max(0, shift + spare + really_mixed)
+    kept = sign * ((np.clip(sign * scaled, -256 if really_mixed else 0, 255) >> floor) << floor)
+    return kept >> shift if shift >= 0 else kept << -shift
+
+
+Block = dict[str, object]
+
+
+def _blocks(chip: ChipNetwork) -> Iterator[Block]:
+    """One mapping per layer: dataset names to values, a nested mapping for a group."""
+    first = chip.input
+    yield {"type": "input", "shape": list(first.shape)} | ({"neuron": _neuron(first.neuron)} if first.neuron else {})
+    name = first.name
+    while following := chip.out_of(name):
+        (connection,) = following
+        source, target = chip.by_name[connection.source], chip.by_name[connection.target]
+        if connection.conv is None and len(source.shape) > 1:
+            yield {"type": "flatten", "shape": [source.size]}
+        yield _block(connection, source, target)
+        name = target.name
+
+
+def _block(connection: Connection, source: Population, target: Population) -> Block:
+    neuron = target.neuron
+    assert neuron is not None
+    block: Block = {
+        "shape": list(target.shape),
+        "neuron": _neuron(neuron),
+        "weight": connection.weight.astype(np.int32),
+    }
+    if neuron.bias.any():
+        block["bias"] = _bias(neuron)
+    if connection.conv is None:
+        return block | {"type": "dense", "inFeatures": source.size, "outFeatures": target.size}
+    geometry = connection.conv
+    return block | {
+        "type": "conv",
+        "inChannels": source.shape[0],
+        "outChannels": target.shape[0],
+        "kernelSize": list(connection.weight.shape[2:]),
+        "stride": list(geometry.stride),
+        "padding": list(geometry.padding),
+        "dilation": list(geometry.dilation),
+        "groups": geometry.groups,
+    }
+
+
+def _bias(neuron: Neuron) -> IntArray:
+    """Per channel where the bias is the same all over each channel, else per compartment in (column, row, channel)."""
+    bias = neuron.bias.astype(np.int32)
+    if bias.ndim == 1:
+        return bias
+    per_channel = bias[:, 0, 0]
+    return per_channel if np.array_equal(bias, np.broadcast_to(per_channel[:, None, None], bias.shape)) else bias.T
+
+
+def _neuron(neuron: Neuron) -> Block:
+    return {
+        "type": "LOIHI",
+        "iDecay": neuron.du + 1,
+        "vDecay": neuron.dv,
+        "vThMant": neuron.vth,
+        "refDelay": 1,
+        "gradedSpike": False,
+    }
+
+
+def _write(group: h5py.Group, block: Block) -> None:
+    for name, value in block.items():
+        if isinstance(value, dict):
+            _write(group.create_group(name), value)
+        elif isinstance(value, str):
+            group.create_dataset(name, data=np.array([value.encode("ascii")], dtype="S10"))
+        else:
+            group.create_dataset(name, data=value)

@@ -1,0 +1,184 @@
+"""What a simulator hands back: spikes of every population, membranes where asked for, and the counts made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..activity import Activity, Backend, PopulationActivity
+from ..chip import ChipNetwork, IntArray
+from .fan_out import fan_out
+
+SpikeArray = npt.NDArray[np.integer]
+StateArray = npt.NDArray[np.int32]
+
+
+class Progress(Protocol):
+    """Says that ``steps`` more samples are done."""
+
+    def __call__(self, steps: int = 1, /) -> None: ...
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of one population that its spikes do not show.
+
+    Attributes:
+        active_updates: compartment updates that had something to do: synaptic input not zero, a bias set, or a
+            membrane potential, or a current with memory (du < 4095), left from the step before.
+        u_wraps: updates in which the current left its 24 bits and wrapped around: legal, silent, almost never wanted.
+        v_saturations: updates in which the membrane potential was clipped to its 24 bits.
+    """
+
+    active_updates: int = 0
+    u_wraps: int = 0
+    v_saturations: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.active_updates + other.active_updates,
+            self.u_wraps + other.u_wraps,
+            self.v_saturations + other.v_saturations,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A run of some samples, aligned: step t is the same algorithmic step in every population.
+
+    Attributes:
+        spikes: by population, shape ``(timesteps, samples, *population shape)``; 0 and 1, or payloads of graded events.
+        scores: what the host reads, int64, shape ``(samples, classes)``: the readout's membrane potentials at the
+            last step, or its spike counts.
+        tallies: by population that has neurons.
+        u: currents by population, same shape, int32; empty unless states were recorded.
+        v: membrane potentials after the reset, likewise.
+    """
+
+    spikes: dict[str, SpikeArray]
+    scores: IntArray
+    tallies: dict[str, Tally]
+    u: dict[str, StateArray] = field(default_factory=dict)
+    v: dict[str, StateArray] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(self.scores)
+
+    @property
+    def predictions(self) -> IntArray:
+        """The class of the highest score (the first of equals), shape ``(samples,)``."""
+        return np.argmax(self.scores, axis=1)
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Where two recordings of the same network differ.
+
+    Attributes:
+        population: its name.
+        what: ``spikes``, ``u`` or ``v``.
+        count: entries that differ.
+        first: ``(sample, step, flat compartment index)`` of the earliest difference.
+    """
+
+    population: str
+    what: str
+    count: int
+    first: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        sample, step, neuron = self.first
+        return (
+            f"{self.population}: {self.count} {self.what} differ, first at sample {sample}, step {step}, "
+            f"compartment {neuron}"
+        )
+
+
+def compare(a: Recording, b: Recording) -> list[Mismatch]:
+    """Every population whose spikes or (where both recorded them) states differ; empty where the two agree.
+
+    Raises:
+        ValueError: the recordings hold different populations or shapes, so that nothing can be compared.
+    """
+    if a.spikes.keys() != b.spikes.keys():
+        raise ValueError(f"recordings of different populations: {sorted(a.spikes)} and {sorted(b.spikes)}")
+    found: list[Mismatch] = []
+    for what, mine, theirs in (("spikes", a.spikes, b.spikes), ("u", a.u, b.u), ("v", a.v, b.v)):
+        for name in mine:
+            if name in theirs:
+                found.extend(_mismatch(name, what, mine[name], theirs[name]))
+    return found
+
+
+def _mismatch(name: str, what: str, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> list[Mismatch]:
+    if a.shape != b.shape:
+        raise ValueError(f"{name}: {what} of shapes {a.shape} and {b.shape} cannot be compared")
+    samples_first = np.swapaxes(a != b, 0, 1).reshape(a.shape[1], a.shape[0], -1)
+    places = np.argwhere(samples_first)
+    if not len(places):
+        return []
+    sample, step, neuron = (int(i) for i in places[0])
+    return [Mismatch(name, what, len(places), (sample, step, neuron))]
+
+
+def concatenate(recordings: Sequence[Recording]) -> Recording:
+    """Recordings of consecutive samples of one network as one."""
+    first = recordings[0]
+    if len(recordings) == 1:
+        return first
+    return Recording(
+        spikes={n: np.concatenate([r.spikes[n] for r in recordings], axis=1) for n in first.spikes},
+        scores=np.concatenate([r.scores for r in recordings]),
+        tallies={n: sum((r.tallies[n] for r in recordings), Tally()) for n in first.tallies},
+        u={n: np.concatenate([r.u[n] for r in recordings], axis=1) for n in first.u},
+        v={n: np.concatenate([r.v[n] for r in recordings], axis=1) for n in first.v},
+    )
+
+
+def activity_of(
+    chip: ChipNetwork,
+    recording: Recording,
+    backend: Backend,
+    labels: IntArray | None = None,
+    *,
+    chip_sha256: str = "",
+    split: str = "",
+) -> Activity:
+    """Count a recording.
+
+    ``synaptic_ops(connection) = sum over source compartments of spikes x fan-out``. Spikes of the last step count too:
+    the chip sends them, although nothing is left to hear them.
+
+    Args:
+        chip: the network that was run.
+        recording: of that network.
+        backend: who ran it.
+        labels: true classes, shape ``(samples,)``; None leaves ``correct`` unknown.
+        chip_sha256: of the network's file.
+        split: part of the data that the samples came from.
+    """
+    populations = {}
+    for population in chip.populations:
+        spikes = recording.spikes[population.name]
+        tally = recording.tallies.get(population.name, Tally())
+        populations[population.name] = PopulationActivity(
+            spikes=np.count_nonzero(spikes, axis=(0, 1)).astype(np.int64),
+            updates=0 if population.neuron is None else spikes.size,
+            active_updates=tally.active_updates,
+        )
+    return Activity(
+        populations=populations,
+        synaptic_ops={c.name: int(np.sum(populations[c.source].spikes * fan_out(chip, c))) for c in chip.connections},
+        samples=recording.samples,
+        timesteps=chip.timesteps,
+        backend=backend,
+        chip_sha256=chip_sha256,
+        correct=None if labels is None else int(np.sum(recording.predictions == labels)),
+        split=split,
+    )

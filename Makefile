@@ -38,7 +38,7 @@ types: .venv/.ready
 
 # make docs        the pages, into build/site
 docs: .venv/.ready
-	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 # make ci          lint, types, docs, tests and a demo from nothing
 ci: lint types docs test demo

@@ -7,6 +7,7 @@ answer is no, 2 wrong input or flags, 70 a defect of ours (sysexits' EX_SOFTWARE
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
@@ -14,9 +15,10 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import typer
+import typer.core
 import typer.main
 
 from .errors import SpikewrightError, did_you_mean
@@ -48,7 +50,10 @@ def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) 
     words = list(sys.argv[1:] if argv is None else argv)
     debug = _DEBUG in words
     try:
-        code = _call(function, [word for word in words if word != _DEBUG], name)
+        command = typer_command(function)
+        # Not command.main(): it answers a closed stdout and an interrupt itself, with exit codes of its own.
+        with command.make_context(f"spikewright {name}", [word for word in words if word != _DEBUG]) as context:
+            code = command.invoke(context)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
@@ -60,6 +65,16 @@ def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) 
     except Exception as error:
         return _fail(error, name, debug)
     return code if isinstance(code, int) else DONE
+
+
+def typer_command(function: Callable[..., object]) -> typer.core.TyperCommand:
+    """The parsed form of a command function: its flags and its help."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    # Typer keeps the line breaks of a docstring; a terminal has its own width.
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    app.command(help=text, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})(function)
+    return cast(typer.core.TyperCommand, typer.main.get_command(app))
 
 
 def emit(value: object) -> None:
@@ -99,15 +114,6 @@ def progress(description: str, total: int) -> Iterator[Advance]:
 
 def _stand_still(steps: int = 1, /) -> None:
     """Move no bar."""
-
-
-def _call(function: Callable[..., object], words: list[str], name: str) -> object:
-    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    app.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})(function)
-    command = typer.main.get_command(app)
-    # Not command.main(): it answers a closed stdout and an interrupt itself, with exit codes of its own.
-    with command.make_context(f"spikewright {name}", words) as context:
-        return command.invoke(context)
 
 
 def _fail(error: Exception, name: str, debug: bool) -> int:

@@ -1,0 +1,81 @@
+"""What the pages tell people to type exists, and what they show in Python runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from spikewright.cli import VERBS
+from spikewright.command import typer_command
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("*.md", "docs/**/*.md", "train/*.md", "convert/*.md", "deploy/*.md", "hardware_profiles/*.md")
+    for path in ROOT.glob(pattern)
+)
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+DOORS = {verb.door: name for name, verb in VERBS.items() if verb.door}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    found = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    return [body for kind, body in found if kind == language]
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every command line of every page, its continuation lines joined and its comments left out."""
+    lines = []
+    for page in PAGES:
+        for body in blocks(page, "bash"):
+            lines += [(page, line) for line in body.replace("\\\n", " ").splitlines() if line.split("#")[0].strip()]
+    return lines
+
+
+def verb_of(words: list[str]) -> str | None:
+    if words[0].endswith("spikewright") and len(words) > 1:
+        return words[1]
+    return DOORS[words[1]] if words[0] == "python" and words[1] in DOORS else None
+
+
+def test_there_are_pages_with_commands() -> None:
+    assert {"README.md", "docs/index.md", "CONTRIBUTING.md"} <= set(PAGES)
+    assert len(commands()) > 10
+
+
+@pytest.mark.parametrize(("page", "line"), commands(), ids=lambda text: str(text)[:60])
+def test_a_command_line_names_what_exists(page: str, line: str) -> None:
+    words = shlex.split(line, comments=True)
+    if words[0] == "make":
+        assert set(words[1:]) <= TARGETS
+        return
+    if words[0] in ("pip", "source"):
+        return
+    verb = verb_of(words)
+    assert verb in VERBS, f"{page} shows {line!r}, which is no command of ours"
+    module = import_module(f"spikewright.{VERBS[verb].module}")
+    known = {flag for option in typer_command(module.command).params for flag in option.opts + option.secondary_opts}
+    used = {word.split("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
+    assert used <= known | {"--help", "-h", "--debug"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_leads_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    missing = [target for target in LINK.findall(text) if not (ROOT / page).parent.joinpath(target).exists()]
+    assert missing == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
+def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for number, body in enumerate(blocks(page, "python")):
+        exec(compile(body, f"{page}, block {number}", "exec"), names)

@@ -65,7 +65,7 @@ def write_graph(graph: nir.NIRGraph, path: Path | str) -> None:
         nir.write(temporary, graph)
 
 
-class _Unreadable(Exception):  # noqa: N818
+class _Unreadable(Exception):
     """What is wrong with one node of a file."""
 
 
@@ -139,9 +139,8 @@ def _value(dataset: h5py.Dataset) -> Any:
     name = str(dataset.name).rsplit("/", 1)[-1]
     if dataset.shape is None or dataset.is_virtual or dataset.external:
         raise _Unreadable(f"has a {name!r} that is not stored in the file")
-    if dataset.dtype.kind not in "iufbSO" or (
-        dataset.dtype.kind == "O" and h5py.check_string_dtype(dataset.dtype) is None
-    ):
+    is_text = h5py.check_string_dtype(dataset.dtype) is not None
+    if dataset.dtype.kind not in "iufb" and not is_text:
         raise _Unreadable(f"has a {name!r} of type {dataset.dtype}; expected numbers or text")
     stored = max(dataset.id.get_storage_size(), 1)
     if dataset.size > MOST_VALUES or dataset.nbytes > stored * _TIGHTEST_PACKING:

@@ -1,7 +1,10 @@
 """What each NIR node computes: the one place that knows a node, for the interpreter, the lowering and the checks.
 
-A node is a neuron (:func:`law_of`), or a linear map (:func:`apply`), or an end of the graph. Shapes leave out the batch.
+A node is a neuron (:func:`law_of`), or a linear map (:func:`apply`), or an end of the graph. Shapes leave out the
+batch.
 """
+
+# ruff: noqa: ARG001  (every handler takes what the dispatcher takes)
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import nir
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -32,7 +35,7 @@ LINEAR: tuple[type[nir.NIRNode], ...] = (
 HANDLED = ", ".join(kind.__name__ for kind in (nir.Input, *NEURONS, *LINEAR, nir.Output))
 
 
-class NodeFault(Exception):  # noqa: N818  (a finding about a node, gathered with others before anything is raised)
+class NodeFault(Exception):
     """What is wrong with a node, without its name."""
 
 

@@ -1,4 +1,4 @@
-"""A student's modules as steps of a graph, before they become NIR nodes: dropout out, batch norms folded, sums as edges."""
+"""A student's modules as steps of a graph, before they become NIR nodes: batch norms folded, sums turned into edges."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _follow(
             return arriving[0]
         return _module_step(drawn, name, module, sources, shape)
     if node.target in (operator.add, torch.add):
-        return _sum(node, arriving)
+        return _sum(arriving)
     if node.target is torch.flatten or (node.op == "call_method" and node.target == "flatten"):
         sources, shape = arriving[0]
         start, end = _flatten_dims(node)
@@ -144,7 +144,7 @@ def _flatten_dims(node: fx.Node) -> tuple[int, int]:
     return int(str(dims.get("start_dim", 0))), int(str(dims.get("end_dim", -1)))
 
 
-def _sum(node: fx.Node, arriving: list[Value]) -> Value:
+def _sum(arriving: list[Value]) -> Value:
     if len(arriving) != 2:
         raise CannotExport("adds something that is not the output of a layer; fold constants into a bias")
     (one, shape), (other, other_shape) = arriving

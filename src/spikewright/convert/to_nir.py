@@ -145,8 +145,8 @@ def verify_export(student: Student, graph: nir.NIRGraph, images: Tensor) -> Veri
         whole &= _agreeing(name, expected.spikes[name], found.spikes[name], distance, whole)
     if whole.sum() * 2 < len(images):
         raise AnswerIsNo(
-            f"export: {len(images) - int(whole.sum())} of {len(images)} samples hold a membrane potential that equals its "
-            "threshold to within float32, too many to compare by; verify with other samples"
+            f"export: {len(images) - int(whole.sum())} of {len(images)} samples hold a membrane potential that equals "
+            "its threshold to within float32, too many to compare by; verify with other samples"
         )
     _compare_readout(wiring.readout, expected.scores[whole], _scores(wiring.readout, found)[whole])
     compared = sum(int(spikes[:, whole].numel()) for spikes in found.spikes.values())

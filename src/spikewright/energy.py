@@ -17,28 +17,13 @@ from .budget_text import Budget, parse_budget, quantity
 from .chip import ChipNetwork, Connection, IntArray, Population
 from .deploy.fan_out import fan_out
 from .deploy.placement import Placement
-from .energy_report import EnergyReport, EnergyRow, Part, Spikes, Unmodelled
+from .energy_report import WORDS, EnergyReport, EnergyRow, Part, Spikes, Unmodelled
 from .errors import refuse
 from .hardware_profiles.schema import Constant, Energy, HardwareProfile, StaticPower
 
 __all__ = ["Budget", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
 
 FloatArray = npt.NDArray[np.float64]
-
-WORDS = {
-    "synaptic_op": "synaptic operations",
-    "synaptic_op_conv": "synaptic operations (convolution)",
-    "synaptic_op_graded": "synaptic operations (graded)",
-    "neuron_update_active": "neuron updates, active",
-    "neuron_update_inactive": "neuron updates, inactive",
-    "neuron_access": "neuron accesses",
-    "neuron_active_extra": "neuron updates, active",
-    "spike_out": "spikes fired",
-    "message": "messages between cores",
-    "hop_x": "hops east-west",
-    "hop_y": "hops north-south",
-    "input_event": "input events injected",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +219,6 @@ def _row(counted: _Counted, constant: Constant, samples: int) -> EnergyRow:
     assert counted.count is not None
     return EnergyRow(
         event=counted.event,
-        words=WORDS[counted.event],
         part=_part(counted.population),
         population=counted.population.name,
         connection=counted.connection,

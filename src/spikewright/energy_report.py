@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,6 +13,20 @@ from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind
 
 SCHEMA_VERSION = 1
 Part = Literal["input", "hidden", "readout"]
+WORDS = {
+    "synaptic_op": "synaptic operations",
+    "synaptic_op_conv": "synaptic operations (convolution)",
+    "synaptic_op_graded": "synaptic operations (graded)",
+    "neuron_update_active": "neuron updates, active",
+    "neuron_update_inactive": "neuron updates, inactive",
+    "neuron_access": "neuron accesses",
+    "neuron_active_extra": "neuron updates, active",
+    "spike_out": "spikes fired",
+    "message": "messages between cores",
+    "hop_x": "hops east-west",
+    "hop_y": "hops north-south",
+    "input_event": "input events injected",
+}
 PARTS: tuple[Part, ...] = ("input", "hidden", "readout")
 
 
@@ -22,7 +35,7 @@ class EnergyRow:
     """One event of one population: ``energy = count x constant``, per inference.
 
     Attributes:
-        event: key of the constant in the profile; ``words`` says it to people.
+        event: key of the constant in the profile.
         population: whose update, or who sent the spike.
         connection: where the spike went, empty for what happens within the population.
         constant: in the profile's unit.
@@ -30,7 +43,6 @@ class EnergyRow:
     """
 
     event: str
-    words: str
     part: Part
     population: str
     connection: str
@@ -38,6 +50,11 @@ class EnergyRow:
     constant: float
     source: str
     kind: Kind
+
+    @property
+    def words(self) -> str:
+        """The event, for people."""
+        return WORDS[self.event]
 
     @property
     def energy(self) -> float:
@@ -147,8 +164,11 @@ class EnergyReport:
         return {s.population: sum(r.energy for r in self.rows if r.population == s.population) for s in self.spikes}
 
     def by_event(self) -> dict[str, float]:
-        """Energy of each kind of event, in words."""
-        return {words: sum(r.energy for r in self.rows if r.words == words) for words in unique(self.rows)}
+        """Energy of each kind of event, the largest first."""
+        energies = {
+            e: sum(r.energy for r in self.rows if r.event == e) for e in dict.fromkeys(r.event for r in self.rows)
+        }
+        return dict(sorted(energies.items(), key=lambda item: -item[1]))
 
     def by_part(self) -> dict[Part, float]:
         """Energy of input, hidden layers and readout."""
@@ -209,13 +229,8 @@ class EnergyReport:
         }
 
 
-def unique(rows: Sequence[EnergyRow]) -> list[str]:
-    """The kinds of event that rows have, in words, in their order."""
-    return list(dict.fromkeys(row.words for row in rows))
-
-
 def _row_json(row: EnergyRow) -> dict[str, object]:
-    return {**vars(row), "energy": row.energy}
+    return {**vars(row), "words": row.words, "energy": row.energy}
 
 
 def _use_json(use: Use) -> dict[str, object]:

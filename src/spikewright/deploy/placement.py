@@ -100,7 +100,7 @@ class Placement:
 
     def destinations(self, connection: Connection) -> IntArray:
         """Cores that a spike of each source compartment reaches, int64, shape of the source population."""
-        return np.count_nonzero(self._reach(connection), axis=0).astype(np.int64)
+        return np.asarray(np.count_nonzero(self._reach(connection), axis=0), dtype=np.int64)
 
     def hops_x(self, connection: Connection) -> IntArray | None:
         """Tile borders crossed east-west by a spike of each source compartment, over all its destinations.
@@ -190,10 +190,9 @@ class _Planner:
         most = min(population.size, self.limits.cores or population.size)
         fewest = -(-population.size // (self.limits.neurons_per_core or population.size))
         if fewest > most:
-            fault = Use("cores", fewest, most, population=population.name)
             raise AnswerIsNo(
                 f"{self.profile.name}: {population.name!r} does not fit: its {population.size} neurons need {fewest} "
-                f"cores and there are {most}; {REMEDY[fault.resource]}"
+                f"cores and there are {most}; {REMEDY['cores']}"
             )
         failed, parts = fewest - 1, fewest
         while (fault := self._fault(population, parts, blocks)) is not None:

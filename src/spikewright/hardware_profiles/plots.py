@@ -11,13 +11,27 @@ import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from ..energy_report import EnergyReport, unique
+from ..energy_report import WORDS, EnergyReport
 from . import numbers
 
 INK, FAINT, RULE = "#1f2933", "#66727f", "#c9d1d9"
-FILLS = ("#2f5d8a", "#9db8d2", "#d9a441", "#7a9e7e", "#b5651d", "#8c7aa9", "#c9c3b4", "#5f6b76")
-HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oo", "++")
-PART_STYLE = {"input": ("#d9a441", "...."), "hidden": ("#2f5d8a", ""), "readout": ("#9db8d2", "////")}
+BLUE, PALE, SAND = "#2f5d8a", "#9db8d2", "#d9a441"
+# A fill and a hatch for each event, the same in every plot. Lines only: dots make the page ten times as large.
+EVENT_STYLE = {
+    "synaptic_op": (BLUE, ""),
+    "synaptic_op_conv": ("#5b86ad", "xxx"),
+    "synaptic_op_graded": ("#17375e", "|||"),
+    "neuron_update_active": (SAND, "\\\\\\"),
+    "neuron_update_inactive": ("#e8cf9c", "---"),
+    "neuron_access": ("#e8cf9c", "---"),
+    "neuron_active_extra": (SAND, "\\\\\\"),
+    "spike_out": ("#7a9e7e", "+++"),
+    "message": (PALE, "///"),
+    "hop_x": ("#8c7aa9", "||"),
+    "hop_y": ("#b5a5cc", "--"),
+    "input_event": ("#b5651d", "//"),
+}
+PART_STYLE = {"input": (SAND, "\\\\\\"), "hidden": (BLUE, ""), "readout": (PALE, "///")}
 WIDTH_IN = 5.4
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -36,7 +50,7 @@ STYLE: dict[str, Any] = {
 
 def budget_plot(report: EnergyReport) -> str:
     """Energy of input, hidden layers and readout in one bar, against floor and budget."""
-    figure, axes = _figure(1.55)
+    figure, axes = _figure(1.75)
     left = 0.0
     for part, energy in report.by_part().items():
         fill, hatch = PART_STYLE[part]
@@ -49,43 +63,39 @@ def budget_plot(report: EnergyReport) -> str:
     for value, word in marks:
         axes.plot([value, value], [-0.35, 0.42], color=INK, linewidth=2 if word == "budget" else 1, clip_on=False)
         near_right = value > 0.7 * reach
-        axes.text(value, 0.5, f"{word} {report.say(value)}", ha="right" if near_right else "left", fontsize=9.5)
+        axes.text(
+            value, 0.5, f"{word} {report.say(value)}", ha="right" if near_right else "left", fontsize=9.5, color=INK
+        )
     axes.set_yticks([])
     _quantity_axis(axes, report)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=3, frameon=False, handlelength=1.6)
+    figure.legend(loc="outside lower left", ncols=3, frameon=False, handlelength=1.8, fontsize=9.5, labelcolor=INK)
     return _svg(figure)
 
 
 def layers_plot(report: EnergyReport) -> str:
     """Energy of each layer, stacked by event."""
-    names, words = list(report.by_population()), unique(report.rows)
-    figure, axes = _figure(0.9 + 0.42 * len(names) + 0.24 * len(words))
+    names, events = list(report.by_population()), report.by_event()
+    figure, axes = _figure(0.75 + 0.42 * len(names) + 0.25 * ((len(events) + 1) // 2))
     left = np.zeros(len(names))
-    for word, fill, hatch in zip(words, _cycle(FILLS, words), _cycle(HATCHES, words), strict=True):
-        energy = np.array([sum(r.energy for r in report.rows if (r.population, r.words) == (n, word)) for n in names])
-        axes.barh(names, energy, left=left, height=0.62, color=fill, hatch=hatch, edgecolor="white", label=word)
+    for event in events:
+        energy = np.array([sum(r.energy for r in report.rows if (r.population, r.event) == (n, event)) for n in names])
+        fill, hatch = EVENT_STYLE[event]
+        axes.barh(names, energy, left=left, height=0.62, color=fill, hatch=hatch, edgecolor="white", label=WORDS[event])
         left += energy
     _end_labels(axes, left, [report.say(value) for value in left])
     axes.invert_yaxis()
     _quantity_axis(axes, report)
-    axes.legend(
-        loc="upper left",
-        bbox_to_anchor=(0, -0.34 / (0.42 * len(names)) - 0.02),
-        frameon=False,
-        handlelength=1.8,
-        ncols=1,
-    )
+    figure.legend(loc="outside lower left", ncols=2, frameon=False, handlelength=1.8, fontsize=9, labelcolor=INK)
     return _svg(figure)
 
 
 def events_plot(report: EnergyReport) -> str:
     """Energy of each kind of event, over the whole network."""
     energies = report.by_event()
-    words = unique(report.rows)
-    figure, axes = _figure(0.75 + 0.42 * len(words))
-    styles = zip(energies.items(), _cycle(FILLS, words), _cycle(HATCHES, words), strict=True)
-    for (word, energy), fill, hatch in styles:
-        axes.barh(word, energy, height=0.62, color=fill, hatch=hatch, edgecolor="white")
+    figure, axes = _figure(0.75 + 0.42 * len(energies))
+    for event, energy in energies.items():
+        fill, hatch = EVENT_STYLE[event]
+        axes.barh(WORDS[event], energy, height=0.62, color=fill, hatch=hatch, edgecolor="white")
     values = np.array(list(energies.values()))
     _end_labels(axes, values, [f"{report.say(v)} ({numbers.share(v, report.total)})" for v in values])
     axes.invert_yaxis()
@@ -106,6 +116,8 @@ def spikes_plot(report: EnergyReport) -> str:
     _end_labels(axes, np.array([s.spikes for s in report.spikes]), labels)
     axes.invert_yaxis()
     axes.set_xlabel("spikes (input: events) per inference")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}")
+    axes.locator_params(axis="x", nbins=5)
     _plain_axis(axes)
     return _svg(figure)
 
@@ -118,7 +130,7 @@ def fit_plot(report: EnergyReport) -> str:
         bound = use == report.binding
         axes.barh(use.resource, 1, height=0.62, color="white", edgecolor=RULE, linewidth=1)
         axes.barh(
-            use.resource, use.share, height=0.62, color=FILLS[0] if bound else FILLS[1], hatch="" if bound else "////",
+            use.resource, use.share, height=0.62, color=BLUE if bound else PALE, hatch="" if bound else "///",
             edgecolor="white",
         )  # fmt: skip
         text = f"{use.share:.0%}: {numbers.used(use)}{', binding' if bound else ''}"
@@ -148,13 +160,13 @@ def comparison_plot(reports: Sequence[EnergyReport]) -> str:
     _end_labels(axes, left, [report.say(report.total) for report in reports])
     axes.invert_yaxis()
     _quantity_axis(axes, reports[0])
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.36 / (0.42 * len(names)) - 0.02), ncols=3, frameon=False)
+    figure.legend(loc="outside lower left", ncols=3, frameon=False, handlelength=1.8, fontsize=9.5, labelcolor=INK)
     return _svg(figure)
 
 
 def _figure(height_in: float) -> tuple[Figure, Any]:
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH_IN, height_in))
+        figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
         FigureCanvasSVG(figure)
         return figure, figure.add_subplot()
 
@@ -162,7 +174,7 @@ def _figure(height_in: float) -> tuple[Figure, Any]:
 def _svg(figure: Figure) -> str:
     with mpl.rc_context(STYLE):
         text = StringIO()
-        figure.savefig(text, format="svg", bbox_inches="tight", pad_inches=0.04, metadata={"Date": None})
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     return text.getvalue()
 
 
@@ -184,9 +196,5 @@ def _plain_axis(axes: Any) -> None:
 def _end_labels(axes: Any, values: np.ndarray[Any, Any], labels: Sequence[str]) -> None:
     reach = float(values.max()) if values.size and values.max() > 0 else 1.0
     for position, (value, label) in enumerate(zip(values, labels, strict=True)):
-        axes.text(value + 0.015 * reach, position, label, va="center", fontsize=9)
+        axes.text(value + 0.015 * reach, position, label, va="center", fontsize=9, color=INK)
     axes.set_xlim(0, reach * 1.42)
-
-
-def _cycle(options: Sequence[str], words: Sequence[str]) -> list[str]:
-    return [options[i % len(options)] for i in range(len(words))]

@@ -11,7 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..artefacts import write_json, write_text
-from ..energy_report import SCHEMA_VERSION, EnergyReport
+from ..energy_report import SCHEMA_VERSION, WORDS, EnergyReport
 from ..version import __version__
 from . import numbers, plots
 from .text import teacher_line
@@ -82,7 +82,7 @@ def plots_of(report: EnergyReport) -> Iterator[Plot]:
     yield Plot(
         "Energy by layer and event", f"Bars of energy by layer, stacked by event: {layers}.", plots.layers_plot(report)
     )
-    events = ", ".join(f"{word} {say(e)} ({numbers.share(e, total)})" for word, e in report.by_event().items())
+    events = ", ".join(f"{WORDS[event]} {say(e)} ({numbers.share(e, total)})" for event, e in report.by_event().items())
     yield Plot("Energy by event", f"Bars of energy by event: {events}.", plots.events_plot(report))
     spikes = ", ".join(f"{s.population} {numbers.count(s.spikes)}" for s in report.spikes)
     yield Plot("Spikes by layer", f"Bars of spikes per inference: {spikes}.", plots.spikes_plot(report))

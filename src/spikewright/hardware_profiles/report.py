@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..activity import Activity
     from ..budget_text import Budget
     from ..chip import ChipNetwork
-    from ..energy_report import EnergyReport
+    from ..energy_report import EnergyReport, TeacherCost
     from .profile import HardwareProfile
 
 SUFFIXES = (".json", ".md", ".html")
@@ -80,7 +80,7 @@ def report(
 def report(
     activity: Activity,
     chip: ChipNetwork,
-    profile: Sequence[str | Path | HardwareProfile],
+    profile: list[str | Path | HardwareProfile],
     energy_budget: str | None = None,
 ) -> list[EnergyReport]: ...
 
@@ -88,7 +88,7 @@ def report(
 def report(
     activity: Activity,
     chip: ChipNetwork,
-    profile: str | Path | HardwareProfile | Sequence[str | Path | HardwareProfile],
+    profile: str | Path | HardwareProfile | list[str | Path | HardwareProfile],
     energy_budget: str | None = None,
 ) -> EnergyReport | list[EnergyReport]:
     """What ``activity`` costs on one profile, or on each of several.
@@ -102,7 +102,7 @@ def report(
         InputError: unknown profile, unusable budget, or the activity is not of this network.
         AnswerIsNo: the network does not fit a profile.
     """
-    if isinstance(profile, Sequence) and not isinstance(profile, str):
+    if isinstance(profile, list):
         profiles = [_profile(each) for each in profile]
         budgets = _budgets(energy_budget, profiles)
         return [_report(activity, chip, each, budgets.get(each.name)) for each in profiles]
@@ -154,8 +154,8 @@ def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
     for population in chip.populations:
         if population.payload_bits > limits.graded_spike_bits:
             raise AnswerIsNo(
-                f"{profile.name}: {population.name!r} sends spikes with {population.payload_bits}-bit payloads and the "
-                f"chip takes {limits.graded_spike_bits or 'none'}; use an encoding of binary spikes (current, rate, latency)"
+                f"{profile.name}: {population.name!r} sends {population.payload_bits}-bit payloads and the "
+                f"chip takes {limits.graded_spike_bits or 'none'}; use binary spikes (current, rate or latency encoding)"
             )
     for connection in chip.connections:
         if connection.weight_bits > limits.weight_bits:
@@ -165,7 +165,7 @@ def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
             )
 
 
-def _teacher(chip: ChipNetwork, profile: HardwareProfile) -> object:
+def _teacher(chip: ChipNetwork, profile: HardwareProfile) -> TeacherCost | None:
     from ..energy_report import TeacherCost
 
     constant, macs = profile.energy.teacher_mac, chip.provenance.get("teacher_macs")
@@ -199,8 +199,8 @@ def _facts(activity_file: Path, chip_file: Path, activity: Activity, chip: ChipN
     chip_sha256 = sha256_of(chip_file)
     if activity.chip_sha256 and activity.chip_sha256 != chip_sha256:
         raise InputError(
-            f"{activity_file}: was counted on a network with SHA-256 {activity.chip_sha256[:12]}..., and {chip_file} has "
-            f"{chip_sha256[:12]}...; give the network that was simulated, or simulate this one"
+            f"{activity_file}: was counted on a network with SHA-256 {activity.chip_sha256[:12]}..., and {chip_file} "
+            f"has {chip_sha256[:12]}...; give the network that was simulated, or simulate this one"
         )
     return {
         "activity": {"file": activity_file.name, "sha256": sha256_of(activity_file), **activity.provenance},

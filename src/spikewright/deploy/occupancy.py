@@ -35,7 +35,8 @@ def synapses_into(chip: ChipNetwork, connection: Connection, blocks: Sequence[Ra
     source = chip.by_name[connection.source]
     sizes = np.array([stop - start for start, stop in blocks], dtype=np.int64)
     if connection.conv is None:
-        return sizes.reshape(-1, *[1] * len(source.shape)) * np.ones((1, *source.shape), dtype=np.int64)
+        one_each = sizes.reshape(-1, *[1] * len(source.shape))
+        return np.asarray(np.broadcast_to(one_each, (len(blocks), *source.shape)))
     channels, height, width = output_shape(connection, source)
     groups = connection.conv.groups
     members = np.zeros((len(blocks), channels * height * width), dtype=np.float32)
@@ -44,7 +45,7 @@ def synapses_into(chip: ChipNetwork, connection: Connection, blocks: Sequence[Ra
     members = members.reshape(len(blocks), groups, channels // groups, height, width).sum(2)
     rows, columns = (_touches(connection, axis, source.shape[1 + axis], (height, width)[axis]) for axis in (0, 1))
     counts: IntArray = np.rint(rows.T.astype(np.float32) @ members @ columns.astype(np.float32)).astype(np.int64)
-    return np.repeat(counts, source.shape[0] // groups, axis=1)
+    return np.asarray(np.repeat(counts, source.shape[0] // groups, axis=1))
 
 
 def axons_in(connection: Connection, reached: BoolArray, shared: bool) -> IntArray:

@@ -50,7 +50,7 @@ STYLE: dict[str, Any] = {
 
 def budget_plot(report: EnergyReport) -> str:
     """Energy of input, hidden layers and readout in one bar, against floor and budget."""
-    figure, axes = _figure(1.75)
+    figure, axes = _figure(1.95)
     left = 0.0
     for part, energy in report.by_part().items():
         fill, hatch = PART_STYLE[part]
@@ -58,14 +58,12 @@ def budget_plot(report: EnergyReport) -> str:
         left += energy
     reach = max(report.total, report.budget.value if report.budget else 0.0) or 1.0
     axes.set_xlim(0, reach * 1.12)
-    axes.set_ylim(-0.45, 0.85)
-    marks = [(report.floor, "floor")] + ([(report.budget.value, "budget")] if report.budget else [])
-    for value, word in marks:
-        axes.plot([value, value], [-0.35, 0.42], color=INK, linewidth=2 if word == "budget" else 1, clip_on=False)
-        near_right = value > 0.7 * reach
-        axes.text(
-            value, 0.5, f"{word} {report.say(value)}", ha="right" if near_right else "left", fontsize=9.5, color=INK
-        )
+    axes.set_ylim(-0.45, 1.1)
+    marks = [(report.floor, "floor", 0.48)] + ([(report.budget.value, "budget", 0.8)] if report.budget else [])
+    for value, word, height in marks:
+        axes.plot([value, value], [-0.35, height - 0.06], color=INK, linewidth=2 if word == "budget" else 1)
+        side = "right" if value > 0.6 * reach else "left"
+        axes.text(value, height, f"{word} {report.say(value)}", ha=side, fontsize=9.5, color=INK)
     axes.set_yticks([])
     _quantity_axis(axes, report)
     figure.legend(loc="outside lower left", ncols=3, frameon=False, handlelength=1.8, fontsize=9.5, labelcolor=INK)

@@ -154,8 +154,8 @@ def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
     for population in chip.populations:
         if population.payload_bits > limits.graded_spike_bits:
             raise AnswerIsNo(
-                f"{profile.name}: {population.name!r} sends {population.payload_bits}-bit payloads and the "
-                f"chip takes {limits.graded_spike_bits or 'none'}; use binary spikes (current, rate or latency encoding)"
+                f"{profile.name}: {population.name!r} sends {population.payload_bits}-bit payloads and the chip "
+                f"takes {limits.graded_spike_bits or 'none'}; use binary spikes (current, rate or latency encoding)"
             )
     for connection in chip.connections:
         if connection.weight_bits > limits.weight_bits:

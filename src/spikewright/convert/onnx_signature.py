@@ -108,7 +108,7 @@ def _layout(where: str, shape: list[int | None], wanted: Shape) -> Layout:
 
 
 def _chosen_output(where: str, graph: onnx.GraphProto, asked: str | None) -> str:
-    names = [value.name for value in graph.output]
+    names = [str(value.name) for value in graph.output]
     if asked is not None:
         if asked not in names:
             raise InputError(f"{where}: has no output {asked!r}; {did_you_mean(asked, names)}")

@@ -115,11 +115,20 @@ class OnnxTeacher:
 
     def _try(self, classes: int) -> None:
         """Ask once, so that a model which cannot answer is refused before training starts."""
-        answer = self._run_batch(np.zeros((1, *self.input_shape), np.float32), [self.signature.logits_name])[0]
+        noise = np.random.default_rng(0).random((2, *self.input_shape), np.float32)
+        answer = self.logits(torch.from_numpy(noise))
+        output = self.signature.logits_name
         if answer.ndim != 2 or answer.shape[1] != classes:
             raise InputError(
-                f"{self.path}: its output {self.signature.logits_name!r} has shape {answer.shape[1:]} per image, the "
-                f"data set has {classes} classes and needs ({classes},); use a model trained for these classes"
+                f"{self.path}: its output {output!r} has shape {tuple(answer.shape[1:])} per image, the data set has "
+                f"{classes} classes and needs ({classes},); use a model trained for these classes"
+            )
+        if not bool(torch.isfinite(answer).all()):
+            raise InputError(f"{self.path}: its output {output!r} is not finite for images of noise; check its weights")
+        if bool((answer >= 0).all()) and torch.allclose(answer.sum(1), torch.ones(2), atol=1e-4):
+            raise InputError(
+                f"{self.path}: its output {output!r} holds probabilities (they sum to 1), a student learns from the "
+                "logits before them; export the model without its last softmax"
             )
 
     def _run_batch(self, images: Array, values: Sequence[str]) -> list[Array]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tarfile
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def _from_archive(archive: Path) -> tuple[Part, Part]:
                 stream = tar.extractfile(member) if member.isreg() and name in FILES else None
                 if stream is not None:
                     parts[name] = _records(archive / name, stream.read(MOST * RECORD + 1))
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise InputError(f"{archive}: is not a whole .tar.gz archive ({error}); remove it and try again") from error
     missing = [name for name in FILES if name not in parts]
     if missing:

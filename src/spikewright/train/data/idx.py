@@ -36,9 +36,8 @@ def read_idx(path: Path, item: tuple[int, ...], most: int) -> Pixels:
         InputError: the file is not IDX, has another shape, or is shorter or longer than its header says.
     """
     try:
-        with path.open("rb") as raw:
-            unpacked = gzip.open(raw, "rb") if path.suffix == ".gz" else raw
-            return _read(path, cast("IO[bytes]", unpacked), item, most)
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            return _read(path, cast("IO[bytes]", file), item, most)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: is not a whole gzip file ({error}); {AGAIN}") from error
     except OSError as error:

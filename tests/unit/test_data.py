@@ -1,0 +1,109 @@
+"""Data sets: what is in them, and how they are cut."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikewright.errors import InputError
+from spikewright.train.data import NAMES, Split, load
+from spikewright.train.data.dataset import official, permutation
+
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+
+
+def test_the_names() -> None:
+    assert NAMES == ("digits", "mnist", "fashion-mnist", "cifar10")
+
+
+def test_digits_are_cut_into_60_20_20() -> None:
+    digits = load("digits")
+    assert digits.shape == (1, 8, 8)
+    assert digits.classes == 10
+    assert [len(part) for part in (digits.train, digits.validation, digits.test)] == [1079, 359, 359]
+    for part in (digits.train, digits.validation, digits.test):
+        assert part.images.dtype == np.float32
+        assert part.labels.dtype == np.int64
+        assert (part.images.min(), part.images.max()) == (0.0, 1.0)
+        assert set(part.labels) == set(range(10))
+
+
+def test_the_cut_of_digits_never_changes() -> None:
+    digits = load("digits")
+    assert [part.sha256[:16] for part in (digits.train, digits.validation, digits.test)] == [
+        "ddd196fbec7288de",
+        "663b83bf427a6fd4",
+        "072bac1b74065a80",
+    ]
+
+
+def test_the_parts_of_digits_hold_every_sample_once() -> None:
+    from sklearn.datasets import load_digits
+
+    digits = load("digits")
+    images = np.concatenate([digits.train.images, digits.validation.images, digits.test.images]) * 16
+    every = load_digits().images[:, None]
+    assert np.array_equal(images[np.argsort(permutation_of_parts())], every)
+
+
+def permutation_of_parts() -> np.ndarray:
+    """Where in scikit-learn's order the samples of train, validation and test come from."""
+    order = permutation(1797)
+    return np.concatenate([order[718:], order[359:718], order[:359]])
+
+
+def test_the_permutation_is_the_same_for_ever() -> None:
+    assert hashlib.sha256(permutation(60000).astype("<i8").tobytes()).hexdigest()[:16] == "640cd4886a8793a5"
+
+
+def test_the_official_test_part_stays_as_it_is() -> None:
+    pixels = np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
+    labels = np.arange(50) % 10
+    data = official("made-up", (pixels, labels), (pixels[:7] * 5, labels[:7]), 10)
+    assert (len(data.train), len(data.validation)) == (45, 5)
+    assert np.array_equal(data.test.images.ravel(), np.arange(7, dtype=np.float32) * 5 / 255)
+    together = np.concatenate([data.train.images, data.validation.images]).ravel()
+    assert np.array_equal(np.sort(together), np.arange(50, dtype=np.float32) / np.float32(255))
+    assert np.array_equal(np.rint(data.train.images.ravel() * 255) % 10, data.train.labels)
+
+
+def test_a_split_hashes_what_it_holds() -> None:
+    images, labels = np.zeros((3, 1, 2, 2), np.float32), np.zeros(3, np.int64)
+    assert Split(images, labels).sha256 == Split(images.copy(), labels.copy()).sha256
+    assert Split(images, labels).sha256 != Split(images, labels + 1).sha256
+    assert Split(images, labels).sha256 != Split(images.reshape(3, 4, 1, 1), labels).sha256
+
+
+def test_images_and_labels_must_belong_together() -> None:
+    with pytest.raises(ValueError, match="do not belong together"):
+        Split(np.zeros((3, 1, 2, 2), np.float32), np.zeros(2, np.int64))
+
+
+def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(InputError) as refusal:
+        load("fasion-mnist")
+    assert str(refusal.value) == (
+        "fasion-mnist: there is no such data set; did you mean 'fashion-mnist'? "
+        "may be: cifar10, digits, fashion-mnist, mnist"
+    )
+
+
+def test_digits_take_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refusal:
+        load("digits", tmp_path)
+    assert str(refusal.value) == f"{tmp_path}: digits come with scikit-learn and read no folder; leave --data-dir out"
+
+
+@pytest.mark.skipif(not DEBIAN.is_dir(), reason="the Debian package dataset-fashion-mnist is not installed")
+def test_fashion_mnist_is_found_where_debian_puts_it() -> None:
+    data = load("fashion-mnist")
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [54000, 6000, 10000]
+    assert [part.sha256[:16] for part in (data.train, data.validation, data.test)] == [
+        "2b510481720d3166",
+        "040984717e8b5b68",
+        "3c9f1eb94de6d799",
+    ]
+    assert data.test.labels[:10].tolist() == [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]  # as published

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from ..artefacts import atomic_write
 from ..chip import ChipNetwork, Connection, IntArray, Neuron, Population
@@ -68,7 +69,10 @@ def _weight_faults(chip: ChipNetwork) -> Iterator[str]:
         if not connection.weight.any():
             yield f"connection {connection.name} has no weight but 0, which lava-dl cannot scale"
         elif not np.array_equal(loaded_weight(connection.weight), connection.weight):
-            yield f"connection {connection.name}: lava-dl would change its weights (those of mixed sign must be even)"
+            yield (
+                f"connection {connection.name}: lava-dl would change its weights; dense weights of mixed sign must be "
+                "even"
+            )
 
 
 def loaded_weight(weight: IntArray) -> IntArray:
@@ -138,7 +142,7 @@ def _block(connection: Connection, source: Population, target: Population) -> Bl
     }
 
 
-def _bias(neuron: Neuron) -> IntArray:
+def _bias(neuron: Neuron) -> npt.NDArray[np.int32]:
     """Per channel where the bias is the same all over each channel, else per compartment in (column, row, channel)."""
     bias = neuron.bias.astype(np.int32)
     if bias.ndim == 1:

@@ -55,7 +55,7 @@ def lava_faults(chip: ChipNetwork) -> Iterator[str]:
             )
         if connection.conv is None and not np.array_equal(dense_weight(connection), connection.weight):
             yield (
-                f"connection {connection.name}: Lava would change its weights (dense weights of mixed sign must be even)"
+                f"connection {connection.name}: Lava would change its weights; dense weights of mixed sign must be even"
             )
 
 

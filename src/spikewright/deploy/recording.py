@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from ..activity import Activity, Backend, PopulationActivity
 from ..chip import ChipNetwork, IntArray
 from .fan_out import fan_out
 
-SpikeArray = npt.NDArray[np.integer]
+SpikeArray = npt.NDArray[np.integer[Any]]
 StateArray = npt.NDArray[np.int32]
 
 
@@ -73,7 +73,8 @@ class Recording:
     @property
     def predictions(self) -> IntArray:
         """The class of the highest score (the first of equals), shape ``(samples,)``."""
-        return np.argmax(self.scores, axis=1)
+        best: IntArray = self.scores.argmax(axis=1).astype(np.int64)
+        return best
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def compare(a: Recording, b: Recording) -> list[Mismatch]:
     return found
 
 
-def _mismatch(name: str, what: str, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> list[Mismatch]:
+def _mismatch(name: str, what: str, a: SpikeArray, b: SpikeArray) -> list[Mismatch]:
     if a.shape != b.shape:
         raise ValueError(f"{name}: {what} of shapes {a.shape} and {b.shape} cannot be compared")
     samples_first = np.swapaxes(a != b, 0, 1).reshape(a.shape[1], a.shape[0], -1)

@@ -1,0 +1,304 @@
+"""`spikewright simulate`: run a chip network on data, on one of three simulators, and count what happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from enum import Enum
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from .. import command as cli
+from ..errors import InputError, did_you_mean
+from ..version import __version__
+
+if TYPE_CHECKING:
+    from ..activity import Activity
+    from ..chip import ChipNetwork, IntArray
+    from ..train.data import Dataset, Split
+    from .recording import Progress, Recording, Tally
+
+    Images = npt.NDArray[np.float32]
+    Labelled = tuple[Images, IntArray]
+
+Simulator = Literal["integer", "lava", "netx"]
+
+BACKENDS: dict[Simulator, str] = {"integer": "integer", "lava": "on_lava", "netx": "on_netx"}
+"""Simulators by name: modules beside this one, each with a ``run(chip, drive, ...)``."""
+
+OVERFLOWS = {
+    "u_wraps": "a current left its 24 bits and wrapped around",
+    "v_saturations": "a membrane potential was clipped to its 24 bits",
+}
+"""Counts of a :class:`spikewright.deploy.recording.Tally` that deserve a remark."""
+
+SPLITS = ("test", "validation", "train")
+BATCH = 256
+"""Samples simulated and recorded at once: bounds the memory, and spreads Lava's start over many samples."""
+
+
+class On(str, Enum):
+    """The simulators, as the command line names them."""
+
+    integer = "integer"
+    lava = "lava"
+    netx = "netx"
+
+
+class Part(str, Enum):
+    """The parts of a data set."""
+
+    test = "test"
+    validation = "validation"
+    train = "train"
+
+
+class Backend(Protocol):
+    """What every simulator's ``run`` takes and gives."""
+
+    def __call__(
+        self, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Progress | None = None
+    ) -> Recording: ...
+
+
+def command(
+    chip: Annotated[Path, typer.Argument(help="chip.h5, as written by `spikewright lower`")],
+    data: Annotated[str, typer.Option(help="digits, mnist, fashion-mnist or cifar10")] = "digits",
+    samples: Annotated[int | None, typer.Option(min=1, help="how many, from the first; default: all")] = None,
+    on: Annotated[
+        On, typer.Option(help="integer: ours, batched; lava: Lava's processes; netx: lava-dl's")
+    ] = On.integer,
+    split: Annotated[Part, typer.Option(help="part of the data set")] = Part.test,
+    data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="samples simulated at once, or per start of Lava")] = BATCH,
+    seed: Annotated[int, typer.Option(min=0, help="of the rate code")] = 0,
+    record: Annotated[Path | None, typer.Option(help="also write every spike to this HDF5 file")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="file for the counts")] = Path("activity.json"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object instead of lines")] = False,
+) -> None:
+    """Run a chip network on data and count spikes, synaptic operations and updates.
+
+    All three simulators give the same spikes and membrane potentials, bit for bit. Example: spikewright simulate
+    chip.h5 --data fashion-mnist --samples 1000 -o activity.json
+    """
+    from ..activity_file import save_activity
+    from ..artefacts import sha256_of
+    from ..train.data import load
+    from .chip_file import load_chip
+
+    network = load_chip(chip)
+    part = getattr(load(data, data_dir), split.value)
+    count = len(part) if samples is None else samples
+    began = time.perf_counter()
+    with cli.progress(f"simulating on {on.value}", count) as advance:
+        activity = simulate(
+            network,
+            part,
+            on.value,
+            samples,
+            split.value,
+            batch=batch,
+            seed=seed,
+            record=record,
+            progress=advance,
+            chip_sha256=sha256_of(chip),
+        )
+    rate = activity.samples / (time.perf_counter() - began)
+    activity = replace(activity, provenance={**activity.provenance, "data": data})
+    save_activity(activity, out)
+    _print(activity, as_json)
+    for remark in remarks(network, activity):
+        cli.say(f"warning: {remark}")
+    cli.say(f"{rate:.0f} samples/s; wrote {out}" + (f" and {record}" if record else ""))
+
+
+def simulate(
+    chip: ChipNetwork,
+    data: str | Dataset | Split | Labelled,
+    on: Simulator = "integer",
+    samples: int | None = None,
+    split: str = "test",
+    *,
+    data_dir: Path | None = None,
+    batch: int = BATCH,
+    seed: int = 0,
+    record: Path | None = None,
+    progress: Progress | None = None,
+    chip_sha256: str = "",
+) -> Activity:
+    """Run ``chip`` on ``data`` and count what happens.
+
+    Args:
+        chip: the network.
+        data: a data set, its name, one part of it, or ``(images, labels)``: float32 in [0, 1] of shape
+            ``(samples, *input shape)`` and int64 of shape ``(samples,)``.
+        on: ``integer``, ``lava`` or ``netx``; the counts are the same.
+        samples: how many, from the first; None: all.
+        split: part of a data set or its name: test, validation or train; otherwise only noted.
+        data_dir: where a data set's files are.
+        batch: samples simulated at once; nothing depends on it but memory and speed.
+        seed: of the rate code.
+        record: file for every spike.
+        progress: called with the number of samples done.
+        chip_sha256: of the network's file, noted in the activity.
+
+    Raises:
+        InputError: no such data, split or simulator, images that do not fit the network's input, Lava not installed, or
+            a network that it cannot hold.
+        SpikewrightError: Lava failed.
+    """
+    from .raster import raster_writer
+    from .recording import Tally, activity_of
+
+    run = backend(on)
+    images, labels = _chosen(data, split, samples, data_dir)
+    images = _fitting(chip, images)
+    tallies = {p.name: Tally() for p in chip.populations if p.neuron is not None}
+    total: Activity | None = None
+    with raster_writer(record, chip) if record else nullcontext(_keep_nothing) as keep:
+        for chosen in _batches(len(images), batch):
+            drive = drive_of(chip, images[chosen], seed, first_index=chosen.start)
+            recording = run(chip, drive, progress=progress)
+            keep(recording)
+            counted = activity_of(chip, recording, on, labels[chosen], chip_sha256=chip_sha256, split=split)
+            total = counted if total is None else total + counted
+            tallies = {name: tally + recording.tallies[name] for name, tally in tallies.items()}
+    assert total is not None
+    return replace(total, provenance=_provenance(data, seed, tallies))
+
+
+def backend(on: str) -> Backend:
+    """The ``run`` of a simulator.
+
+    Raises:
+        InputError: there is no such simulator.
+    """
+    if on not in BACKENDS:
+        raise InputError(f"{on!r}: there is no such simulator; {did_you_mean(on, BACKENDS)}")
+    return cast(Backend, import_module(f".{BACKENDS[on]}", __package__).run)
+
+
+def drive_of(
+    chip: ChipNetwork,
+    images: Images,
+    seed: int = 0,
+    first_index: int = 0,
+) -> IntArray:
+    """The integers that drive ``chip`` for these images.
+
+    Args:
+        chip: the network.
+        images: intensities in [0, 1], shape ``(samples, *input shape)``.
+        seed: of the rate code.
+        first_index: index of the first image in its data set, which the rate code depends on.
+
+    Raises:
+        InputError: the network does not say how many bits its input has.
+    """
+    from ..encoding import encode
+
+    return encode(chip.encoding, images, chip.timesteps, _input_bits(chip), seed, first_index)
+
+
+def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
+    """What happened that is legal, silent and almost never wanted."""
+    for what, words in OVERFLOWS.items():
+        for name, count in cast(dict[str, int], activity.provenance.get(what, {})).items():
+            yield f"population {name!r}: {words} in {count} of {activity.populations[name].updates} updates"
+    for population in chip.populations:
+        fired = int(activity.populations[population.name].spikes.sum())
+        if fired and population.neuron is not None and not population.neuron.fires:
+            yield f"population {population.name!r} must never fire and did so {fired} times; its scores are wrong"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "simulate")
+
+
+def _keep_nothing(recording: Recording) -> None:
+    """Stand in for a raster's file."""
+
+
+def _batches(count: int, batch: int) -> Iterator[slice]:
+    for start in range(0, count, batch):
+        yield slice(start, min(start + batch, count))
+
+
+def _chosen(data: str | Dataset | Split | Labelled, split: str, samples: int | None, data_dir: Path | None) -> Labelled:
+    """Images and labels of the first ``samples`` of the part."""
+    from ..train.data import Dataset, Split, load
+
+    if isinstance(data, str):
+        data = load(data, data_dir)
+    if isinstance(data, Dataset):
+        if split not in SPLITS:
+            raise InputError(f"{split!r}: there is no such part of a data set; {did_you_mean(split, SPLITS)}")
+        data = cast(Split, getattr(data, split))
+    images, labels = (data.images, data.labels) if isinstance(data, Split) else data
+    if len(images) != len(labels):
+        raise InputError(f"{len(images)} images and {len(labels)} labels; every image needs one label")
+    if not len(images) or (samples is not None and not 1 <= samples <= len(images)):
+        asked = "" if samples is None else f" and {samples} were asked for"
+        raise InputError(f"the {split} part holds {len(images)} samples{asked}; ask for 1 or more that are there")
+    return images[:samples], labels[:samples]
+
+
+def _fitting(chip: ChipNetwork, images: Images) -> Images:
+    """Images in the shape of the network's input, flattened where that is flat."""
+    steps = (chip.timesteps,) if chip.encoding == "events" else ()
+    wanted = (*steps, *chip.input.shape)
+    if images.shape[1:] == wanted:
+        return images
+    if len(chip.input.shape) == 1 and np.prod(images.shape[1:]) == np.prod(wanted):
+        return images.reshape(len(images), *wanted)
+    raise InputError(
+        f"the network's input takes samples of shape {wanted} and the data has {images.shape[1:]}; use the data that "
+        "it was trained on"
+    )
+
+
+def _input_bits(chip: ChipNetwork) -> int:
+    if chip.encoding not in ("direct", "current"):
+        return 1
+    bits = chip.input.payload_bits or chip.provenance.get("input_bits")
+    if not isinstance(bits, int):
+        raise InputError(
+            f"the network's {chip.encoding} input does not say its bits (`input_bits` in its provenance); lower it "
+            "again"
+        )
+    return bits
+
+
+def _provenance(data: object, seed: int, tallies: dict[str, Tally]) -> dict[str, object]:
+    facts: dict[str, object] = {"source": f"spikewright {__version__}", "seed": seed}
+    name = data if isinstance(data, str) else getattr(data, "name", None)
+    if name is not None:
+        facts["data"] = name
+    for what in OVERFLOWS:
+        if counts := {name: count for name, tally in tallies.items() if (count := getattr(tally, what))}:
+            facts[what] = counts
+    return facts
+
+
+def _print(activity: Activity, as_json: bool) -> None:
+    from ..activity_file import as_json as whole
+
+    if as_json:
+        cli.emit({**whole(activity), "accuracy": activity.accuracy})
+        return
+    count = activity.samples
+    typer.echo(f"accuracy      {activity.accuracy:.2%}  ({activity.correct} of {count} {activity.split} samples)")
+    typer.echo(f"spikes        {activity.spikes / count:.1f} per sample")
+    for name, population in activity.populations.items():
+        typer.echo(f"  {name:<24} {population.spikes.sum() / count:.1f}")
+    typer.echo(f"synaptic ops  {activity.total_synaptic_ops / count:.1f} per sample")
+    for name, operations in activity.synaptic_ops.items():
+        typer.echo(f"  {name:<24} {operations / count:.1f}")

@@ -44,7 +44,7 @@ def synapses_into(chip: ChipNetwork, connection: Connection, blocks: Sequence[Ra
         row[start:stop] = 1
     members = members.reshape(len(blocks), groups, channels // groups, height, width).sum(2)
     rows, columns = (_touches(connection, axis, source.shape[1 + axis], (height, width)[axis]) for axis in (0, 1))
-    counts: IntArray = np.rint(rows.T.astype(np.float32) @ members @ columns.astype(np.float32)).astype(np.int64)
+    counts = np.rint(rows.T.astype(np.float32) @ members @ columns.astype(np.float32)).astype(np.int64)
     return np.asarray(np.repeat(counts, source.shape[0] // groups, axis=1))
 
 
@@ -60,7 +60,7 @@ def axons_in(connection: Connection, reached: BoolArray, shared: bool) -> IntArr
     """
     if connection.conv is not None and shared:
         reached = reached.any(axis=1)
-    return np.count_nonzero(reached.reshape(len(reached), -1), axis=1).astype(np.int64)
+    return np.asarray(np.count_nonzero(reached.reshape(len(reached), -1), axis=1), dtype=np.int64)
 
 
 def axons_out(

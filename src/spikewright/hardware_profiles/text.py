@@ -33,8 +33,8 @@ def renderable(report: EnergyReport) -> Group:
     if report.profile.banner:
         parts.append(Text(report.profile.banner, style="yellow"))
     parts += [Text(numbers.measured(report)), Text(f"floor with no hidden spike: {report.say(report.floor)}")]
-    if report.teacher is not None:
-        parts.append(Text(teacher_line(report)))
+    if line := teacher_line(report):
+        parts.append(Text(line))
     parts += [
         Text(),
         _rows(report),
@@ -47,10 +47,11 @@ def renderable(report: EnergyReport) -> Group:
 
 
 def teacher_line(report: EnergyReport) -> str:
-    """The artificial network beside the spiking one."""
+    """The artificial network beside the spiking one, or why it is not there; empty where no constant exists for it."""
     teacher = report.teacher
     if teacher is None:
-        return ""
+        known = report.profile.energy.teacher_mac is not None
+        return "ANN teacher: left out, since the network does not say how many MACs its teacher has" if known else ""
     times = f", {teacher.energy / report.total:.3g} times the spiking network" if report.total else ""
     return f"ANN teacher: {teacher.macs:,} MACs, {report.say(teacher.energy)} per inference{times}"
 
@@ -59,7 +60,8 @@ def _verdict_style(report: EnergyReport) -> str:
     return {None: "bold", True: "bold green", False: "bold red"}[report.within_budget]
 
 
-def _table(*headings: str) -> Table:
+def table_of(*headings: str) -> Table:
+    """An empty table; a heading that starts with ``>`` has its column aligned to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
     for heading in headings:
         table.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left")
@@ -67,7 +69,7 @@ def _table(*headings: str) -> Table:
 
 
 def _rows(report: EnergyReport) -> Table:
-    table = _table("event", "where", ">count", ">each", ">energy", ">share")
+    table = table_of("event", "where", ">count", ">each", ">energy", ">share")
     for part, rows in numbers.by_part(report):
         energy = report.by_part()[part]
         cells = (numbers.PART_TITLES[part], "", "", "", report.say(energy), numbers.share(energy, report.total))
@@ -87,7 +89,7 @@ def _rows(report: EnergyReport) -> Table:
 
 
 def _not_modelled(report: EnergyReport) -> RenderableType:
-    table = _table("what", ">count", "why")
+    table = table_of("what", ">count", "why")
     for item in report.not_modelled:
         table.add_row(item.words, numbers.count(item.count), item.why)
     return Padding(table, (0, 0))
@@ -96,7 +98,7 @@ def _not_modelled(report: EnergyReport) -> RenderableType:
 def _fit(report: EnergyReport) -> RenderableType:
     if report.binding is None:
         return Text("the profile has no limits of size")
-    table = _table("resource", ">fullest", ">share", "where")
+    table = table_of("resource", ">fullest", ">share", "where")
     for use in report.fit:
         mark = " (binding)" if use == report.binding else ""
         percent = f"{use.share:.0%}" if use.limit else ""

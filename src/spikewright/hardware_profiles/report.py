@@ -58,7 +58,7 @@ def command(
     from .render import write_report
 
     counts, network = load_activity(activity), load_chip(chip)
-    facts = _facts(activity, chip, counts, network)
+    facts = provenance_of(activity, chip, counts, network)
     reports, refusals = _priced(counts, network, profile or [network.profile], energy_budget, facts)
     if not reports:
         raise AnswerIsNo("; ".join(refusals))
@@ -191,7 +191,7 @@ def _priced(
     return reports, refusals
 
 
-def _facts(activity_file: Path, chip_file: Path, activity: Activity, chip: ChipNetwork) -> dict[str, object]:
+def provenance_of(activity_file: Path, chip_file: Path, activity: Activity, chip: ChipNetwork) -> dict[str, object]:
     """Provenance of a report; refuses an activity that was counted on another network."""
     from ..artefacts import sha256_of
     from ..errors import InputError

@@ -110,7 +110,7 @@ class SpikeCost:
         return None  # the membrane readout, which sends no spikes
 
     @staticmethod
-    def _accumulate(into: dict[str, Tensor], layer: str, values: npt.NDArray[np.floating] | IntArray) -> None:
+    def _accumulate(into: dict[str, Tensor], layer: str, values: npt.NDArray[np.float64] | IntArray) -> None:
         tensor = torch.as_tensor(np.asarray(values, dtype=np.float32))
         into[layer] = into[layer] + tensor if layer in into else tensor
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from ..chip import Encoding
-from ..energy import Floor
+from ..energy import Budget, Floor
 from ..errors import InputError
 from ..hardware_profiles.schema import HardwareProfile
 from .architectures import Shape

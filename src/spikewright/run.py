@@ -1,0 +1,332 @@
+"""`spikewright run`: teacher to budgeted student to NIR to chip network to Lava to report, in one command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import command as cli
+from .errors import AnswerIsNo, InputError
+from .train.options import takes_settings
+from .train.settings import DistillSettings
+
+if TYPE_CHECKING:
+    from .activity import Activity
+    from .chip import ChipNetwork
+    from .energy_report import EnergyReport
+    from .train.data import Dataset, Split
+    from .train.student import Student
+
+EXPORT_SAMPLES = 64
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where each artefact of a run goes."""
+
+    student: Path
+    nir: Path
+    chip: Path
+    activity: Path
+    report: Path
+
+    @classmethod
+    def under(cls, folder: Path) -> Paths:
+        """The usual names in one folder; ``report`` is the stem of the report's three files."""
+        return cls(*(folder / name for name in ("student.pt", "student.nir", "chip.h5", "activity.json", "report")))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a run ended.
+
+    Attributes:
+        accuracy: of the float student, the integer network (whole test split) and Lava (its samples); None: not run.
+        samples: how many samples the integer network and Lava saw.
+        mismatches: differing spikes, currents and membrane potentials; None where that simulator was not run.
+        skipped: why a simulator was not run, by its name.
+        report: the integer network's cost per inference, against the budget where there is one.
+        spikes: per inference, input events included; synaptic_ops likewise.
+    """
+
+    accuracy: dict[str, float | None]
+    samples: dict[str, int]
+    mismatches: dict[str, int | None]
+    skipped: dict[str, str]
+    report: EnergyReport
+    timesteps: int
+    spikes: float
+    synaptic_ops: float
+    paths: Paths
+
+    @property
+    def binding(self) -> str:
+        """The resource nearest to its limit."""
+        use = self.report.binding
+        return (
+            f"{use.resource}: {use.used} of {use.limit} ({use.share:.0%})" if use else "none: the profile has no limits"
+        )
+
+    @property
+    def faults(self) -> list[str]:
+        """Why the answer is no; empty when it is yes."""
+        over = [self.report.verdict] if self.report.within_budget is False else []
+        return over + [f"{pair.replace('_', ' and ')} differ in {n} values" for pair, n in self.mismatches.items() if n]
+
+    def artefacts(self) -> dict[str, Path]:
+        """Where the files are."""
+        return {**vars(self.paths), "report": self.paths.report.with_suffix(".html")}
+
+    def as_json(self) -> dict[str, object]:
+        """The object that ``--json`` prints; energy, spikes and operations are per inference."""
+        joules, budget = self.report.unit == "J", self.report.budget
+        cost, bound = self.report.total, None if budget is None else budget.value
+        return {
+            "accuracy": self.accuracy,
+            "samples": self.samples,
+            "mismatches": self.mismatches,
+            "skipped": self.skipped,
+            "energy_j": cost if joules else None,
+            "budget_j": bound if joules else None,
+            "energy_ops": None if joules else cost,
+            "budget_ops": None if joules else bound,
+            "energy_is_at_least": self.report.at_least,
+            "within_budget": self.report.within_budget,
+            "binding_resource": self.binding,
+            "profile": self.report.profile.name,
+            "timesteps": self.timesteps,
+            "spikes": self.spikes,
+            "synaptic_ops": self.synaptic_ops,
+            "artefacts": {name: str(path) for name, path in self.artefacts().items()},
+        }
+
+
+@takes_settings
+def command(
+    settings: DistillSettings,
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for every artefact")] = Path("build/run"),
+    samples_lava: Annotated[
+        int, typer.Option("--samples-lava", min=0, help="test samples that also go through Lava and netx; 0: none")
+    ] = 20,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from a training that was stopped")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+) -> None:
+    """Do all five steps: distil, export to NIR, lower, simulate (integers, Lava, netx), report.
+
+    Ends with the verdict; exit code 1 when the budget is exceeded or two simulators disagree.
+
+    Example: spikewright run --data fashion-mnist --profile loihi2-assumed --energy-budget 3uJ
+    """
+    verdict = run(settings, out, samples_lava, resume)
+    if json_output:
+        cli.emit(verdict.as_json())
+    else:
+        _print(verdict)
+    if verdict.faults:
+        raise AnswerIsNo(f"run: {'; '.join(verdict.faults)}")
+
+
+def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bool = False) -> Verdict:
+    """Take a network the whole way; every artefact lands in ``out``.
+
+    Raises:
+        SpikewrightError: a step refused its input, or the network does not fit the profile.
+    """
+    from .artefacts import sha256_of
+    from .deploy.chip_file import load_chip
+    from .train.data import load
+    from .train.distill import distill_to
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: the folder cannot be made ({error.strerror}); choose another") from error
+    paths = Paths.under(out)
+    cli.say("1/5 distil")
+    student = distill_to(settings, paths.student, resume).student
+    dataset = load(settings.data, settings.data_dir)
+    _export_and_lower(student, settings, dataset, paths)
+    chip = load_chip(paths.chip)
+    cli.say("4/5 simulate the test split on integers, and samples of it on Lava")
+    activity = _simulate(chip, dataset, settings, paths, sha256_of(paths.chip))
+    checked = cross_check(chip, dataset.test, min(samples_lava, len(dataset.test)), settings.seed)
+    cli.say("5/5 report")
+    report = _report(activity, chip, settings, paths)
+    return Verdict(
+        accuracy={
+            "float": float_accuracy(student, dataset.test, settings.seed),
+            "integer": activity.accuracy,
+            "lava": checked.lava_accuracy,
+        },
+        samples={"integer": activity.samples, "lava": checked.samples},
+        mismatches=checked.mismatches,
+        skipped=checked.skipped,
+        report=report,
+        timesteps=chip.timesteps,
+        spikes=activity.spikes / activity.samples,
+        synaptic_ops=activity.total_synaptic_ops / activity.samples,
+        paths=paths,
+    )
+
+
+@dataclass(frozen=True)
+class CrossCheck:
+    """The integer simulator against Lava's processes and lava-dl's, on the same samples.
+
+    Attributes:
+        mismatches: differing spikes, currents and membrane potentials; None where a simulator was not run.
+        skipped: why it was not, by simulator.
+        samples: that went through Lava.
+    """
+
+    mismatches: dict[str, int | None]
+    skipped: dict[str, str]
+    samples: int
+    lava_accuracy: float | None
+
+
+def cross_check(chip: ChipNetwork, split: Split, samples: int, seed: int) -> CrossCheck:
+    """Run the first ``samples`` of a split on every simulator and compare spikes, currents and membranes."""
+    from .deploy import integer
+    from .deploy.recording import compare
+    from .deploy.simulate import backend, drive_of
+
+    mismatches: dict[str, int | None] = {"integer_lava": None, "integer_netx": None}
+    skipped = _why_not(chip, samples)
+    if skipped.keys() >= {"lava", "netx"}:
+        return CrossCheck(mismatches, skipped, 0, None)
+    drive = drive_of(chip, split.images[:samples], seed)
+    ours = integer.run(chip, drive, record_states=True)
+    accuracy = None
+    for name in ("lava", "netx"):
+        if name in skipped:
+            continue
+        with cli.progress(f"samples through {name}", samples) as advance:
+            theirs = backend(name)(chip, drive, record_states=True, progress=advance)
+        found = compare(ours, theirs)
+        for mismatch in found:
+            cli.say(f"warning: integer and {name}: {mismatch}")
+        mismatches[f"integer_{name}"] = sum(m.count for m in found)
+        if name == "lava":
+            accuracy = float((theirs.predictions == split.labels[:samples]).mean())
+    return CrossCheck(mismatches, skipped, 0 if accuracy is None else samples, accuracy)
+
+
+def _why_not(chip: ChipNetwork, samples: int) -> dict[str, str]:
+    from .deploy.lava_job import require_lava
+    from .deploy.netx_file import netx_faults
+
+    skipped = {}
+    for name in ("lava", "netx"):
+        try:
+            require_lava(name)
+        except InputError as error:
+            skipped[name] = str(error)
+    if faults := netx_faults(chip):
+        skipped.setdefault("netx", "; ".join(faults))
+    return skipped if samples else dict.fromkeys(("lava", "netx"), "--samples-lava is 0")
+
+
+def float_accuracy(student: Student, split: Split, seed: int, batch: int = 500) -> float:
+    """Share of a split that the float student classifies correctly."""
+    import torch
+
+    correct = 0
+    with torch.no_grad():
+        for first in range(0, len(split), batch):
+            images = torch.from_numpy(split.images[first : first + batch])
+            scores = student(images, seed, first).scores
+            correct += int((scores.argmax(1).numpy() == split.labels[first : first + batch]).sum())
+    return correct / len(split)
+
+
+def _export_and_lower(student: Student, settings: DistillSettings, dataset: Dataset, paths: Paths) -> None:
+    import torch
+
+    from .artefacts import sha256_of
+    from .convert.nir_io import read_graph
+    from .convert.to_nir import export
+    from .deploy.chip_file import save_chip
+    from .deploy.lower import lower
+    from .deploy.rules import remarks
+    from .train.student import student_provenance
+
+    cli.say("2/5 export to NIR")
+    facts = student_provenance(paths.student) | {"parent_sha256": sha256_of(paths.student)}
+    checked = export(student, paths.nir, torch.from_numpy(dataset.validation.images[:EXPORT_SAMPLES]), facts)
+    cli.say(f"{paths.nir}: {checked.spikes} spikes and silences equal the student's on {checked.samples} samples")
+    cli.say(f"3/5 lower for {settings.profile}")
+    chip = lower(read_graph(paths.nir), settings.profile).with_provenance(parent_sha256=sha256_of(paths.nir))
+    for sentence in remarks(chip):
+        cli.say(f"note: {sentence}")
+    save_chip(chip, paths.chip)
+
+
+def _simulate(
+    chip: ChipNetwork, dataset: Dataset, settings: DistillSettings, paths: Paths, chip_sha256: str
+) -> Activity:
+    from .activity_file import save_activity
+    from .deploy.simulate import remarks, simulate
+
+    with cli.progress("simulating the test split", len(dataset.test)) as advance:
+        activity = simulate(chip, dataset.test, seed=settings.seed, progress=advance, chip_sha256=chip_sha256)
+    activity = replace(activity, provenance={**activity.provenance, "data": settings.data})
+    save_activity(activity, paths.activity)
+    for remark in remarks(chip, activity):
+        cli.say(f"warning: {remark}")
+    return activity
+
+
+def _report(activity: Activity, chip: ChipNetwork, settings: DistillSettings, paths: Paths) -> EnergyReport:
+    from .hardware_profiles.render import write_report
+    from .hardware_profiles.report import provenance_of, report
+
+    priced = report(activity, chip, settings.profile, settings.energy_budget)
+    facts = provenance_of(paths.activity, paths.chip, activity, chip)
+    priced = replace(priced, provenance={**facts, "profile_sha256": priced.profile.sha256})
+    write_report([priced], paths.report)
+    return priced
+
+
+def _print(verdict: Verdict) -> None:
+    """The verdict for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("accuracy", _accuracies(verdict))
+    table.add_row("agreement", _agreement(verdict))
+    table.add_row("energy", verdict.report.verdict)
+    table.add_row("spikes", f"{verdict.spikes:.0f} per inference, {verdict.synaptic_ops:.0f} synaptic operations")
+    table.add_row("binding resource", verdict.binding)
+    table.add_row("files", ", ".join(str(path) for path in verdict.artefacts().values()))
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _accuracies(verdict: Verdict) -> str:
+    words = []
+    for level, value in verdict.accuracy.items():
+        if value is not None:
+            samples = verdict.samples.get(level, verdict.samples["integer"])
+            words.append(f"{level} {value:.2%} ({samples} test samples)")
+    return ", ".join(words)
+
+
+def _agreement(verdict: Verdict) -> str:
+    words = []
+    for name in ("lava", "netx"):
+        count = verdict.mismatches[f"integer_{name}"]
+        if count is None:
+            words.append(f"{name} not run: {verdict.skipped[name]}")
+        else:
+            words.append(f"{name} {'bit for bit' if count == 0 else f'{count} values differ'}")
+    return "; ".join(words)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "run")

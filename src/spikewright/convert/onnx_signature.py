@@ -78,8 +78,7 @@ def signature_of(where: str, graph: onnx.GraphProto, input_shape: Shape, logits:
             f"{where}: its input {inputs[0].name!r} takes {kind}, images are floating-point numbers in [0, 1]; "
             "export the model with a float32 input"
         )
-    known = tensor.HasField("shape")
-    shape: list[int | None] = [d.dim_value or None for d in tensor.shape.dim] if known else [None] * 4
+    shape: list[int | None] = [dimension.dim_value or None for dimension in tensor.shape.dim]
     output = _chosen_output(where, graph, logits)
     return Signature(
         input_name=inputs[0].name,

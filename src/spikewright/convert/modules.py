@@ -56,9 +56,10 @@ def _(module: nn.Module, shape: Shape) -> nir.NIRNode | Passes:
 def _(module: nn.Linear, shape: Shape) -> nir.NIRNode | Passes:
     if len(shape) != 1:
         raise CannotExport(f"is a Linear fed with shape {shape}; put nn.Flatten before it")
-    if not isinstance(module.bias, Tensor):
+    bias: Tensor | None = getattr(module, "bias", None)
+    if bias is None:
         return nir.Linear(weight=array(module.weight))
-    return nir.Affine(weight=array(module.weight), bias=array(module.bias))
+    return nir.Affine(weight=array(module.weight), bias=array(bias))
 
 
 @node_of.register

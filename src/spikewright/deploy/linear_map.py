@@ -1,0 +1,248 @@
+"""Weights between two populations as one map: a convolution where that is exact, else a matrix.
+
+A path of linear nodes (convolutions, pooling, flatten, linear) has no neurons in between, so the chip needs none: its
+composition is one connection, without an extra step of latency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import singledispatch
+
+import nir
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..chip import ConvGeometry
+from ..convert.nodes import FloatArray, Shape, apply, conv_padding, output_shape, pair
+from ..errors import InputError
+
+# Larger than any single chip holds (Loihi: 128 cores of 128 KiB at 8 bits a synapse make 2^24).
+MOST_DENSE_WEIGHTS = 2**25
+_CHUNK = 256
+
+
+@dataclass(frozen=True, eq=False)
+class LinearMap:
+    """Weights from values of one shape to values of another.
+
+    Attributes:
+        weight: float64, ``(target size, source size)``, or a kernel as in :class:`spikewright.chip.Connection`.
+        conv: geometry of a kernel, None for a matrix.
+    """
+
+    weight: FloatArray
+    source_shape: Shape
+    target_shape: Shape
+    conv: ConvGeometry | None = None
+
+    def scaled(self, gain: FloatArray) -> LinearMap:
+        """The map with its outputs multiplied by ``gain``, one number for each."""
+        if np.all(gain == gain.flat[0]):
+            return replace(self, weight=self.weight * gain.flat[0])
+        if self.conv is None:
+            return replace(self, weight=self.weight * gain.reshape(-1, 1))
+        per_channel = gain.reshape(gain.shape[0], -1)
+        if np.all(per_channel == per_channel[:, :1]):
+            return replace(self, weight=self.weight * per_channel[:, 0].reshape(-1, 1, 1, 1))
+        return self.dense().scaled(gain)
+
+    def plus(self, other: LinearMap) -> LinearMap:
+        """The sum of two maps between the same shapes."""
+        if self.conv == other.conv and self.weight.shape == other.weight.shape:
+            return replace(self, weight=self.weight + other.weight)
+        one, two = self.dense(), other.dense()
+        return replace(one, weight=one.weight + two.weight)
+
+    def dense(self) -> LinearMap:
+        """The same map as a matrix."""
+        if self.conv is None:
+            return self
+        geometry, kernel = self.conv, torch.from_numpy(self.weight)
+
+        def push(value: Tensor) -> Tensor:
+            return F.conv2d(
+                value,
+                kernel,
+                stride=geometry.stride,
+                padding=geometry.padding,
+                dilation=geometry.dilation,
+                groups=geometry.groups,
+            )
+
+        matrix = _matrix(push, self.source_shape, self.target_shape)
+        return LinearMap(matrix, self.source_shape, self.target_shape)
+
+
+def compose(path: Sequence[nir.NIRNode], source_shape: Shape) -> LinearMap:
+    """One map for a path of linear nodes; biases are left out.
+
+    Raises:
+        InputError: a matrix is needed and is larger than :data:`MOST_DENSE_WEIGHTS`.
+    """
+    shapes = [source_shape]
+    for node in path:
+        shapes.append(output_shape(node, shapes[-1]))
+    if (kernel := _as_convolution(path, shapes)) is not None:
+        return kernel
+    target_shape = shapes[-1]
+    weighted = [node for node in path if not isinstance(node, nir.Flatten)]  # flattening keeps the order of values
+    if len(weighted) == 1 and isinstance(weighted[0], nir.Linear | nir.Affine):
+        return LinearMap(np.asarray(weighted[0].weight, np.float64), source_shape, target_shape)
+    if not weighted:
+        return LinearMap(np.eye(_size(source_shape)), source_shape, target_shape)
+
+    def push(value: Tensor) -> Tensor:
+        for node in path:
+            value = apply(node, value)
+        return value
+
+    return LinearMap(_matrix(push, source_shape, target_shape), source_shape, target_shape)
+
+
+def identity(shape: Shape) -> LinearMap:
+    """The map that passes everything on: one weight for each channel, or the unit matrix where there are none."""
+    if len(shape) == 3:
+        return LinearMap(np.ones((shape[0], 1, 1, 1)), shape, shape, ConvGeometry(groups=shape[0]))
+    return LinearMap(np.eye(_size(shape)), shape, shape)
+
+
+def _as_convolution(path: Sequence[nir.NIRNode], shapes: list[Shape]) -> LinearMap | None:
+    if len(shapes[0]) != 3:
+        return None
+    total: LinearMap | None = None
+    for node, shape in zip(path, shapes, strict=False):
+        kernel = _convolution_of(node, shape)
+        total = kernel if total is None or kernel is None else _fold(total, kernel)
+        if total is None:
+            return None
+    return total
+
+
+@singledispatch
+def _convolution_of(node: nir.NIRNode, shape: Shape) -> LinearMap | None:  # noqa: ARG001
+    """A node as a convolution over values of ``shape``, None where it is none."""
+    return None
+
+
+@_convolution_of.register
+def _(node: nir.Conv2d, shape: Shape) -> LinearMap | None:
+    geometry = ConvGeometry(pair(node.stride), conv_padding(node), pair(node.dilation), int(node.groups))
+    return LinearMap(np.asarray(node.weight, np.float64), shape, output_shape(node, shape), geometry)
+
+
+@_convolution_of.register
+def _(node: nir.SumPool2d, shape: Shape) -> LinearMap | None:
+    return _pooling(node, shape, 1.0)
+
+
+@_convolution_of.register
+def _(node: nir.AvgPool2d, shape: Shape) -> LinearMap | None:
+    kernel = pair(node.kernel_size)
+    return _pooling(node, shape, 1.0 / (kernel[0] * kernel[1]))
+
+
+@_convolution_of.register
+def _(node: nir.Scale, shape: Shape) -> LinearMap | None:
+    scale = np.broadcast_to(np.asarray(node.scale, np.float64), shape)
+    return identity(shape).scaled(scale) if np.all(scale == scale[:, :1, :1]) else None
+
+
+def _pooling(node: nir.SumPool2d | nir.AvgPool2d, shape: Shape, weight: float) -> LinearMap:
+    geometry = ConvGeometry(pair(node.stride), pair(node.padding), groups=shape[0])
+    kernel = np.full((shape[0], 1, *pair(node.kernel_size)), weight)
+    return LinearMap(kernel, shape, output_shape(node, shape), geometry)
+
+
+def _fold(first: LinearMap, second: LinearMap) -> LinearMap | None:
+    """Two convolutions in a row as one with a larger kernel and stride; None where zero padding makes that inexact.
+
+    ``K[o, i, a*dA + b*dB*sA] += B[o, m, b] * A[m, i, a]``, stride ``sA*sB``, padding ``pA + pB*sA``.
+    """
+    a, b = first.conv, second.conv
+    if a is None or b is None or not all(_is_exact(first, second, axis) for axis in (0, 1)):
+        return None
+    groups, one, two = _aligned_groups(first, second)
+    size = [
+        (one.shape[2 + x] - 1) * a.dilation[x] + (two.shape[2 + x] - 1) * b.dilation[x] * a.stride[x] + 1
+        for x in (0, 1)
+    ]
+    kernel = np.zeros((groups, two.shape[0] // groups, one.shape[1], *size))
+    grouped_one = one.reshape(groups, -1, *one.shape[1:])
+    grouped_two = two.reshape(groups, -1, *two.shape[1:])
+    for row in range(two.shape[2]):
+        for column in range(two.shape[3]):
+            product = np.einsum("gom,gmiyx->goiyx", grouped_two[..., row, column], grouped_one)
+            top, left = row * b.dilation[0] * a.stride[0], column * b.dilation[1] * a.stride[1]
+            bottom = top + (one.shape[2] - 1) * a.dilation[0] + 1
+            right = left + (one.shape[3] - 1) * a.dilation[1] + 1
+            kernel[..., top : bottom : a.dilation[0], left : right : a.dilation[1]] += product
+    geometry = ConvGeometry(
+        stride=(a.stride[0] * b.stride[0], a.stride[1] * b.stride[1]),
+        padding=(a.padding[0] + b.padding[0] * a.stride[0], a.padding[1] + b.padding[1] * a.stride[1]),
+        groups=groups,
+    )
+    flat = kernel.reshape(two.shape[0], one.shape[1], *size)
+    return LinearMap(flat, first.source_shape, second.target_shape, geometry)
+
+
+def _is_exact(first: LinearMap, second: LinearMap, axis: int) -> bool:
+    """Whether the second's padding, zeros around the first's outputs, is what the folded kernel reads there.
+
+    Outputs that the first does not have must see nothing but its own padding.
+    """
+    a, b = first.conv, second.conv
+    assert a is not None and b is not None
+    if b.padding[axis] == 0:
+        return True
+    reach = (first.weight.shape[2 + axis] - 1) * a.dilation[axis]
+    before = -a.stride[axis] - a.padding[axis] + reach
+    after = first.target_shape[1 + axis] * a.stride[axis] - a.padding[axis]
+    return before < 0 and after >= first.source_shape[1 + axis]
+
+
+def _aligned_groups(first: LinearMap, second: LinearMap) -> tuple[int, FloatArray, FloatArray]:
+    """A number of groups that both kernels can be written in, and the kernels written so."""
+    assert first.conv is not None and second.conv is not None
+    one, two = first.conv.groups, second.conv.groups
+    groups = one if two % one == 0 else two if one % two == 0 else 1
+    return groups, _regrouped(first.weight, one, groups), _regrouped(second.weight, two, groups)
+
+
+def _regrouped(weight: FloatArray, groups: int, fewer: int) -> FloatArray:
+    """A kernel of ``groups`` groups written in ``fewer``, with zeros where the groups did not see each other."""
+    outputs, inputs = weight.shape[:2]
+    wide = np.zeros((outputs, inputs * groups // fewer, *weight.shape[2:]))
+    per_group, merged = outputs // groups, groups // fewer
+    for group in range(groups):
+        first = (group % merged) * inputs
+        rows = slice(group * per_group, (group + 1) * per_group)
+        wide[rows, first : first + inputs] = weight[rows]
+    return wide
+
+
+def _matrix(push: Callable[[Tensor], Tensor], source_shape: Shape, target_shape: Shape) -> FloatArray:
+    """The matrix of a linear function, by pushing unit vectors through it."""
+    sources, targets = _size(source_shape), _size(target_shape)
+    if sources * targets > MOST_DENSE_WEIGHTS:
+        raise InputError(
+            f"a path of pooling and linear layers from shape {source_shape} to {target_shape} needs a matrix of "
+            f"{sources * targets:,} weights, more than the {MOST_DENSE_WEIGHTS:,} that a chip may hold; let pooling "
+            "divide the size that it pools, or use a convolution with a stride"
+        )
+    matrix = np.empty((targets, sources))
+    offset = push(torch.zeros(1, *source_shape, dtype=torch.float64))
+    for start in range(0, sources, _CHUNK):
+        end = min(start + _CHUNK, sources)
+        units = torch.zeros(end - start, sources, dtype=torch.float64)
+        units[torch.arange(end - start), torch.arange(start, end)] = 1
+        answers = push(units.reshape(-1, *source_shape)) - offset
+        matrix[:, start:end] = answers.reshape(end - start, targets).numpy().T
+    return matrix
+
+
+def _size(shape: Shape) -> int:
+    return int(np.prod(shape))

@@ -1,0 +1,158 @@
+"""`spikewright lower`: a NIR graph becomes an integer chip network for one hardware profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .. import command as cli
+from ..chip import ChipNetwork, Encoding
+from ..errors import InputError
+from ..hardware_profiles.profile import HardwareProfile, load_profile
+
+if TYPE_CHECKING:
+    import nir
+
+    from .draft import Draft, Horizon
+
+DEFAULT_INPUT_BITS = 8
+
+
+def lower(
+    graph: nir.NIRGraph,
+    profile: HardwareProfile | str = "loihi2-assumed",
+    *,
+    timesteps: int | None = None,
+    encoding: Encoding | None = None,
+    input_bits: int | None = None,
+    dt_s: float | None = None,
+) -> ChipNetwork:
+    """The integer network that ``graph`` becomes on a chip.
+
+    What the graph's metadata say holds; for graphs of other tools the arguments fill in what NIR leaves out.
+
+    Args:
+        profile: a profile, its name, or a path to its file.
+        timesteps: steps per sample; without metadata the profile's default.
+        encoding: how samples enter; without metadata ready-made events.
+        input_bits: width of graded input or currents; without metadata 8.
+        dt_s: seconds per step; without metadata the producer's convention.
+
+    Raises:
+        InputError: every fault of the graph, or every broken design rule, at once.
+    """
+    from ..convert.time_step import resolve_dt
+    from ..convert.wiring import wire
+    from .draft import draft_from_nir, plain
+
+    target = load_profile(profile) if isinstance(profile, str) else profile
+    wiring = wire(graph)
+    horizon, assumed = _horizon(graph.metadata, target, timesteps, encoding, input_bits)
+    step = resolve_dt(wiring, graph.metadata, dt_s)
+    if step.assumed:
+        assumed.append(f"time step {step.dt_s:g} s: {step.why}")
+    if "reset" not in graph.metadata:
+        assumed.append("reset to zero: the file does not say how its neurons were reset in training")
+    facts = plain(graph.metadata) | {"dt_s": step.dt_s, "assumed": [*wiring.assumed, *assumed]}
+    return lower_draft(draft_from_nir(wiring, step.dt_s, horizon, facts), target)
+
+
+def lower_draft(draft: Draft, profile: HardwareProfile) -> ChipNetwork:
+    """Rules, passes and rounding: the second half of :func:`lower`.
+
+    Raises:
+        InputError: every broken design rule.
+    """
+    from .passes import PASSES
+    from .quantize import quantize
+    from .rules import check_draft, check_integers
+
+    check_draft(draft, profile)
+    for rewrite in PASSES:
+        draft = rewrite(draft, profile)
+    chip = quantize(draft, profile)
+    check_integers(chip, draft)
+    return chip
+
+
+def _horizon(
+    metadata: Mapping[str, Any],
+    profile: HardwareProfile,
+    timesteps: int | None,
+    encoding: Encoding | None,
+    input_bits: int | None,
+) -> tuple[Horizon, list[str]]:
+    from .draft import Horizon
+
+    assumed: list[str] = []
+    chosen: dict[str, Any] = {}
+    for name, given, default, why in (
+        ("timesteps", timesteps, profile.default_timesteps, f"the default of profile {profile.name}"),
+        ("encoding", encoding, "events", "the file does not say how samples enter"),
+        ("input_bits", input_bits, DEFAULT_INPUT_BITS, ""),
+    ):
+        said = metadata.get(name)
+        if said is not None and given is not None and given != said:
+            raise InputError(
+                f"--{name.replace('_', '-')} {given}: the graph was made for {said}; leave the flag out, or train a "
+                f"student for {given}"
+            )
+        chosen[name] = said if said is not None else given if given is not None else default
+        if said is None and given is None and why:
+            assumed.append(f"{name} {default}: {why}")
+    return Horizon(int(chosen["timesteps"]), chosen["encoding"], int(chosen["input_bits"])), assumed
+
+
+def command(
+    graph: Annotated[Path, typer.Argument(help="NIR file, from `spikewright to-nir` or any exporter")],
+    profile: Annotated[
+        str, typer.Option("--profile", "-p", help="hardware profile, or a path to one")
+    ] = "loihi2-assumed",
+    out: Annotated[Path, typer.Option("--out", "-o", help="where the chip network goes")] = Path("chip.h5"),
+    timesteps: Annotated[int | None, typer.Option(help="steps per sample, where the file does not say")] = None,
+    encoding: Annotated[str | None, typer.Option(help="how samples enter, where the file does not say")] = None,
+    input_bits: Annotated[int | None, typer.Option(help="width of graded input, where the file does not say")] = None,
+    dt: Annotated[float | None, typer.Option(help="seconds per step, where the file does not say")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+) -> None:
+    """Turn a NIR graph into an integer network for a chip, and say how it fits.
+
+    Exit code 1: the network does not fit the chip.
+
+    Example: spikewright lower student.nir --profile loihi2-assumed -o chip.h5
+    """
+    from ..artefacts import sha256_of
+    from ..convert.nir_io import read_graph
+    from .chip_file import save_chip
+    from .placement import place
+    from .rules import remarks
+    from .summary import fit_of, summary, table
+
+    target = load_profile(profile)
+    chip = lower(
+        read_graph(graph),
+        target,
+        timesteps=timesteps,
+        encoding=encoding,  # type: ignore[arg-type]  # checked with the graph, together with its other faults
+        input_bits=input_bits,
+        dt_s=dt,
+    ).with_provenance(parent_sha256=sha256_of(graph))
+    for sentence in chip.provenance["assumed"]:  # type: ignore[attr-defined]
+        cli.say(f"assumed: {sentence}")
+    for sentence in remarks(chip):
+        cli.say(f"note: {sentence}")
+    placement = place(chip, target)
+    save_chip(chip, out)
+    if json_output:
+        cli.emit({"chip": str(out), **summary(chip), "fit": fit_of(placement)})
+    else:
+        print(table(chip, placement))
+        cli.say(str(out))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "lower")

@@ -1,0 +1,156 @@
+"""Rewrites of a draft, each a function from draft and profile to draft; :data:`PASSES` is their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import ceil
+from typing import TypeAlias
+
+import numpy as np
+
+from ..convert.nodes import Shape
+from ..encoding import full_scale
+from ..errors import InputError
+from ..hardware_profiles.profile import HardwareProfile
+from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
+from .linear_map import identity
+
+Pass: TypeAlias = Callable[[Draft, HardwareProfile], Draft]
+
+
+def scale_input(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
+    """Graded input arrives as integers: divide the first weights by the integer that an intensity of 1 becomes."""
+    if draft.encoding != "direct":
+        return draft
+    source = draft.populations[0]
+    most = full_scale(draft.encoding, draft.input_bits)
+    return replace(
+        draft,
+        populations=(replace(source, payload=most), *draft.populations[1:]),
+        connections=tuple(
+            replace(c, weight=c.weight / most) if c.source == source.name else c for c in draft.connections
+        ),
+    )
+
+
+def bias_axons(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
+    """A bias in front of a synaptic filter comes from neurons that fire at every step; the chip's own bias skips the
+    filter.
+
+    Their number is chosen so that no bias weight is larger than the population's largest other weight.
+    """
+    populations: list[DraftPopulation] = []
+    connections = list(draft.connections)
+    for population in draft.populations:
+        neuron = population.neuron
+        if neuron is None or not np.any(neuron.synaptic_bias):
+            populations.append(population)
+            continue
+        bias = neuron.synaptic_bias.reshape(-1, 1)
+        largest = max((float(np.abs(c.weight).max()) for c in draft.into(population.name)), default=0.0)
+        count = max(1, ceil(np.abs(bias).max() / largest)) if largest > 0 else 1
+        source = _always_on(_free_name(draft, f"{population.name}.bias"), (count,))
+        weight = np.repeat(bias / count, count, axis=1)
+        populations += [
+            source,
+            replace(population, neuron=replace(neuron, synaptic_bias=np.zeros(population.shape))),
+        ]
+        connections.append(DraftConnection(source.name, population.name, weight))
+    return replace(draft, populations=tuple(populations), connections=tuple(connections))
+
+
+def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
+    """Put relays on shorter paths, so that every feed-forward connection spans one step.
+
+    A relay is a population that repeats its source's spikes one step later; relays of one source form one chain, shared
+    by all connections that leave it. They are counted and charged like any other population.
+
+    Raises:
+        InputError: the path to be lengthened starts at a graded input, whose values a relay cannot repeat.
+    """
+    depth = _depths(draft)
+    longest = {
+        name: max((depth[c.target] - depth[name] for c in draft.connections if _is_forward(c, name)), default=1)
+        for name in depth
+    }
+    shapes = {population.name: population for population in draft.populations}
+    relays: dict[tuple[str, int], DraftPopulation] = {}
+    connections: list[DraftConnection] = []
+    for source, steps in longest.items():
+        if steps > 1 and shapes[source].payload > 1:
+            raise InputError(
+                f"path from input {source!r}: one way is {steps - 1} layers shorter than another, and graded values "
+                "cannot wait on the chip; give both ways as many neuron layers, or take spikes as input "
+                "(--encoding current)"
+            )
+        chain = source
+        for step in range(1, steps):
+            relay = _relay(_free_name(draft, f"{source}.relay{step}"), shapes[source].shape)
+            relays[source, step] = relay
+            repeat = identity(relay.shape)
+            connections.append(DraftConnection(chain, relay.name, repeat.weight, repeat.conv))
+            chain = relay.name
+    for connection in draft.connections:
+        steps = depth.get(connection.target, 0) - depth.get(connection.source, 0)
+        if connection.source in depth and _is_forward(connection, connection.source) and steps > 1:
+            connection = replace(connection, source=relays[connection.source, steps - 1].name)
+        connections.append(connection)
+    return replace(draft, populations=_in_order(draft, relays, depth), connections=tuple(connections))
+
+
+PASSES: tuple[Pass, ...] = (scale_input, bias_axons, balance)
+
+
+def _always_on(name: str, shape: Shape) -> DraftPopulation:
+    neuron = _memoryless(shape, threshold=0.5, bias=1.0)
+    return DraftPopulation(name, shape, "bias", neuron)
+
+
+def _relay(name: str, shape: Shape) -> DraftPopulation:
+    return DraftPopulation(name, shape, "relay", _memoryless(shape, threshold=0.5, bias=0.0))
+
+
+def _memoryless(shape: Shape, threshold: float, bias: float) -> DraftNeuron:
+    ones, zeros = np.ones(shape), np.zeros(shape)
+    return DraftNeuron(ones, ones, np.full(shape, threshold), zeros, np.full(shape, bias), zeros)
+
+
+def _free_name(draft: Draft, name: str) -> str:
+    taken = {population.name for population in draft.populations}
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _is_forward(connection: DraftConnection, source: str) -> bool:
+    return connection.source == source and connection.target != source
+
+
+def _depths(draft: Draft) -> dict[str, int]:
+    """Steps from the input to each population but the biases, which have no place of their own in time."""
+    depth: dict[str, int] = {}
+    for population in draft.populations:
+        if population.role == "bias":
+            continue
+        before = [
+            depth[c.source] for c in draft.into(population.name) if _is_forward(c, c.source) and c.source in depth
+        ]
+        depth[population.name] = 1 + max(before) if before else 0
+    return depth
+
+
+def _in_order(
+    draft: Draft, relays: dict[tuple[str, int], DraftPopulation], depth: dict[str, int]
+) -> tuple[DraftPopulation, ...]:
+    """Populations by depth, so that what a relay repeats stands before it; equal depths keep their order."""
+    first_use = {
+        p.name: min(depth[c.target] for c in draft.connections if c.source == p.name) - 0.5
+        for p in draft.populations
+        if p.role == "bias"
+    }
+    placed: list[tuple[float, DraftPopulation]] = [
+        (first_use.get(p.name, depth.get(p.name, 0)), p) for p in draft.populations
+    ]
+    placed += [(depth[source] + step, relay) for (source, step), relay in relays.items()]
+    return tuple(population for _, population in sorted(placed, key=lambda entry: entry[0]))

@@ -1,0 +1,199 @@
+"""What a network must keep to run on a chip: small named functions; a broken rule is printed with its name.
+
+Each takes a draft and a profile and yields sentences. :data:`RULES` look at the floats, before any pass;
+:data:`INTEGER_RULES` at what rounding left. Add a rule by adding a function and naming it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+
+from ..chip import ChipNetwork
+from ..convert.nodes import FloatArray
+from ..errors import InputError, refuse
+from ..hardware_profiles.profile import HardwareProfile
+from .draft import Draft, DraftNeuron
+
+Rule: TypeAlias = Callable[[Draft, HardwareProfile], Iterator[str]]
+IntegerRule: TypeAlias = Callable[[ChipNetwork, Draft], Iterator[str]]
+
+_SAME = 1e-6  # parameters in float32 that are meant to be equal
+_FEWEST_DECAY = 0.5 / 4096
+_FEW_LEVELS = 8  # three bits and a sign: where published accuracies of quantized networks start to fall
+_COARSE_THRESHOLD = 0.02
+
+
+def check_draft(draft: Draft, profile: HardwareProfile) -> None:
+    """Apply :data:`RULES`.
+
+    Raises:
+        InputError: every broken rule with its name.
+    """
+    refuse(
+        f"profile {profile.name!r}",
+        [f"[{rule.__name__}] {broken}" for rule in RULES for broken in rule(draft, profile)],
+    )
+
+
+def check_integers(chip: ChipNetwork, draft: Draft) -> None:
+    """Apply :data:`INTEGER_RULES`.
+
+    Raises:
+        InputError: every broken rule with its name.
+    """
+    refuse(
+        f"profile {chip.profile!r}",
+        [f"[{rule.__name__}] {broken}" for rule in INTEGER_RULES for broken in rule(chip, draft)],
+    )
+
+
+def graded_input(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
+    """Direct encoding sends graded spikes, which the chip must take at that width."""
+    if draft.encoding != "direct":
+        return
+    bits = profile.limits.graded_spike_bits
+    if bits == 0:
+        yield "encoding 'direct' sends graded spikes, which this chip does not have; train with --encoding current"
+    elif draft.input_bits > bits:
+        yield f"input has {draft.input_bits} bits, a graded spike carries {bits}; train with --input-bits {bits}"
+
+
+def input_width(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
+    """A current is set as a bias mantissa, and must fit it."""
+    most = profile.limits.bias_mantissa_bits - 1
+    if draft.encoding == "current" and draft.input_bits > most:
+        yield f"input has {draft.input_bits} bits, a bias mantissa holds {most}; train with --input-bits {most}"
+
+
+def reset_to_zero(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+    """The chip resets to zero."""
+    for name, neuron in _neurons(draft):
+        if np.any(neuron.v_reset != 0):
+            yield (
+                f"{name}: v_reset reaches {_extreme(neuron.v_reset):g}; the chip resets to 0: shift v_leak and "
+                "v_threshold by it"
+            )
+
+
+def one_decay_per_population(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+    """Decay registers are shared by a population."""
+    for name, neuron in _neurons(draft):
+        for what, leak in (("synaptic", neuron.leak_u), ("membrane", neuron.leak_v)):
+            if np.ptp(leak) > _SAME * leak.max():
+                yield (
+                    f"{name}: its {what} time constants vary (decay {leak.min():.4g} to {leak.max():.4g} per step); "
+                    "the chip holds one for a population: split it by time constant"
+                )
+
+
+def decays_in_range(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+    """A decay is a share of at most 1 per step, and a synaptic filter needs one that 12 bits can hold."""
+    for name, neuron in _neurons(draft):
+        for what, leak in (("synaptic", neuron.leak_u), ("membrane", neuron.leak_v)):
+            if leak.max() > 1 + _SAME or leak.min() < 0:
+                yield (
+                    f"{name}: its {what} decay per step (dt / tau) is {_extreme(leak):.4g}; may be 0..1: the time step "
+                    "is too long for its time constants, give the right one with --dt"
+                )
+        if neuron.leak_u.min() < _FEWEST_DECAY:
+            yield f"{name}: its synaptic decay per step is {neuron.leak_u.min():.3g}; the chip needs at least 1/8192"
+
+
+def one_threshold_per_population(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+    """A threshold is one register that cannot be negative (positive ones that vary are divided into the weights)."""
+    for name, neuron in _neurons(draft):
+        threshold = neuron.threshold
+        if threshold is None:
+            continue
+        if threshold.min() < 0:
+            yield f"{name}: its threshold is {threshold.min():g}; may be 0 or more"
+        elif np.ptp(threshold) > _SAME * threshold.max():
+            yield f"{name}: its thresholds are {threshold.min():g} to {threshold.max():g}; one population holds one"
+
+
+def steady_encoder(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+    """Neurons that a current drives have their bias register set by the host, so they can hold no bias of their own."""
+    for population in draft.populations:
+        neuron = population.neuron
+        if population.role != "input" or neuron is None:
+            continue
+        if np.any(neuron.bias) or np.any(neuron.synaptic_bias) or np.any(neuron.leak_u != 1):
+            yield f"{population.name}: takes the input current and has a v_leak or a synaptic filter; may have neither"
+        if neuron.threshold is None or neuron.threshold.max() <= 0:
+            yield f"{population.name}: takes the input current and never spikes; it needs a positive threshold"
+
+
+def no_circles(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+    """A population may feed itself, but not an earlier one."""
+    place = {population.name: index for index, population in enumerate(draft.populations)}
+    for connection in draft.connections:
+        if place[connection.source] > place[connection.target]:
+            yield (
+                f"{connection.source} feeds {connection.target}, which comes before it; only a population's own "
+                "recurrence is handled"
+            )
+
+
+def weights_survive(chip: ChipNetwork, draft: Draft) -> Iterator[str]:
+    """Rounding must not leave a connection without weights."""
+    lost = {f"{c.source}->{c.target}" for c in draft.connections if np.any(c.weight)}
+    limited = chip.provenance["scale_limited_by"]
+    assert isinstance(limited, dict)
+    for connection in chip.connections:
+        if connection.name in lost and not np.any(connection.weight):
+            yield (
+                f"{connection.name}: all weights round to zero, since the scale is limited by {limited[connection.target]}"
+                "; use fewer input bits, a smaller fan-in, or weights and bias of similar size"
+            )
+
+
+def threshold_survives(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noqa: ARG001
+    """Rounding must not leave a neuron with a threshold of zero, where any input at all makes it fire."""
+    for population in chip.populations:
+        neuron = population.neuron
+        if neuron is not None and neuron.fires and neuron.vth == 0:
+            yield (
+                f"{population.name}: its threshold rounds to zero beside its weights; the largest weight may be at "
+                "most about 250 thresholds"
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    graded_input,
+    input_width,
+    reset_to_zero,
+    one_decay_per_population,
+    decays_in_range,
+    one_threshold_per_population,
+    steady_encoder,
+    no_circles,
+)
+INTEGER_RULES: tuple[IntegerRule, ...] = (weights_survive, threshold_survives)
+
+
+def remarks(chip: ChipNetwork) -> Iterator[str]:
+    """What is allowed and seldom wanted: coarse weights, coarse thresholds."""
+    levels, errors = chip.provenance["weight_levels"], chip.provenance["threshold_errors"]
+    limited = chip.provenance["scale_limited_by"]
+    if not (isinstance(levels, dict) and isinstance(errors, dict) and isinstance(limited, dict)):
+        raise InputError("chip network: its provenance was not written by the lowering")
+    for connection in chip.connections:
+        if levels[connection.name] < _FEW_LEVELS:
+            yield (
+                f"{connection.name}: only {levels[connection.name]} levels from zero to the largest weight, since the "
+                f"scale is limited by {limited[connection.target]}; fewer input bits or a smaller fan-in would help"
+            )
+    for name, error in errors.items():
+        if error > _COARSE_THRESHOLD:
+            yield f"{name}: its threshold is {error:.1%} off by rounding"
+
+
+def _neurons(draft: Draft) -> list[tuple[str, DraftNeuron]]:
+    return [(p.name, p.neuron) for p in draft.populations if p.neuron is not None]
+
+
+def _extreme(values: FloatArray) -> float:
+    return float(values.flat[np.abs(values).argmax()])

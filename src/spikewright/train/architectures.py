@@ -7,6 +7,7 @@ channels of the first convolution (of hidden neurons, for ``mlp``); everything e
 from __future__ import annotations
 
 import importlib.util
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,100 +26,99 @@ def _readout(settings: NeuronSettings, readout: Readout) -> nn.Module:
     return integrator() if readout == "membrane" else spiking(settings)
 
 
-def _conv(inputs: int, outputs: int, kernel: int, settings: NeuronSettings, stride: int = 1) -> list[nn.Module]:
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
-    return [convolution, nn.BatchNorm2d(outputs), spiking(settings)]
+class _Stack:
+    """Layers under construction, named after what they are: ``conv1``, ``norm1``, ``lif1``, ``pool1`` ..."""
 
+    def __init__(self, shape: Shape, settings: NeuronSettings) -> None:
+        self._shape: tuple[int, ...] = shape
+        self._settings = settings
+        self._layers: OrderedDict[str, nn.Module] = OrderedDict()
+        self._neurons = self._pools = 0
 
-def _flat_size(layers: nn.Module, shape: Shape) -> int:
-    """Number of values that reach a flatten, by pushing one sample through the stateless layers."""
-    value = torch.zeros(1, *shape)
-    with torch.no_grad():
-        for layer in layers.modules():
-            if isinstance(layer, nn.Conv2d | nn.AvgPool2d):
-                value = layer(value)
-    return value.numel()
+    def conv(self, channels: int, stride: int = 1) -> _Stack:
+        """A 3 x 3 convolution, batch normalisation and neurons."""
+        self._add(f"conv{self._neurons + 1}", nn.Conv2d(self._shape[0], channels, 3, stride, padding=1, bias=False))
+        return self._neuron(nn.BatchNorm2d(channels))
+
+    def dense(self, size: int) -> _Stack:
+        """A dense layer, batch normalisation and neurons."""
+        self._flatten()
+        self._add(f"dense{self._neurons + 1}", nn.Linear(self._shape[0], size, bias=False))
+        return self._neuron(nn.BatchNorm1d(size))
+
+    def pool(self) -> _Stack:
+        """Averages of 2 x 2."""
+        self._pools += 1
+        self._add(f"pool{self._pools}", nn.AvgPool2d(2))
+        return self
+
+    def readout(self, classes: int, readout: Readout) -> nn.Sequential:
+        """The last dense layer and the readout; the network is done."""
+        self._flatten()
+        self._add("head", nn.Linear(self._shape[0], classes))
+        self._layers["readout"] = _readout(self._settings, readout)
+        return nn.Sequential(self._layers)
+
+    def _flatten(self) -> None:
+        if len(self._shape) == 3:
+            self._add("flatten", nn.Flatten())
+
+    def _neuron(self, norm: nn.Module) -> _Stack:
+        self._neurons += 1
+        self._layers[f"norm{self._neurons}"] = norm
+        self._layers[f"lif{self._neurons}"] = spiking(self._settings)
+        return self
+
+    def _add(self, name: str, layer: nn.Module) -> None:
+        with torch.no_grad():
+            self._shape = tuple(layer(torch.zeros(1, *self._shape)).shape[1:])
+        self._layers[name] = layer
 
 
 def mlp(shape: Shape, classes: int, width: int, settings: NeuronSettings, readout: Readout) -> nn.Module:
     """Two hidden layers of ``width`` neurons."""
-    size = shape[0] * shape[1] * shape[2]
-    return nn.Sequential(
-        nn.Flatten(),
-        nn.Linear(size, width, bias=False),
-        nn.BatchNorm1d(width),
-        spiking(settings),
-        nn.Linear(width, width, bias=False),
-        nn.BatchNorm1d(width),
-        spiking(settings),
-        nn.Linear(width, classes),
-        _readout(settings, readout),
-    )
+    return _Stack(shape, settings).dense(width).dense(width).readout(classes, readout)
 
 
 def convnet(shape: Shape, classes: int, width: int, settings: NeuronSettings, readout: Readout) -> nn.Module:
     """Three convolutions, the first two strided, and one hidden dense layer: few neurons and short fan-outs."""
-    features = nn.Sequential(
-        *_conv(shape[0], width, 3, settings, stride=2),
-        *_conv(width, 2 * width, 3, settings, stride=2),
-        *_conv(2 * width, 2 * width, 3, settings),
-    )
-    hidden = 8 * width
-    return nn.Sequential(
-        *features,
-        nn.Flatten(),
-        nn.Linear(_flat_size(features, shape), hidden, bias=False),
-        nn.BatchNorm1d(hidden),
-        spiking(settings),
-        nn.Linear(hidden, classes),
-        _readout(settings, readout),
-    )
+    stack = _Stack(shape, settings).conv(width, stride=2).conv(2 * width, stride=2).conv(2 * width)
+    return stack.dense(8 * width).readout(classes, readout)
 
 
 def vgg(shape: Shape, classes: int, width: int, settings: NeuronSettings, readout: Readout) -> nn.Module:
     """Six convolutions in three stages with average pooling between them, and one hidden dense layer."""
-    layers: list[nn.Module] = []
-    channels = shape[0]
-    for outputs in (width, 2 * width, 4 * width):
-        layers += _conv(channels, outputs, 3, settings) + _conv(outputs, outputs, 3, settings) + [nn.AvgPool2d(2)]
-        channels = outputs
-    features = nn.Sequential(*layers)
-    hidden = 8 * width
-    return nn.Sequential(
-        *features,
-        nn.Flatten(),
-        nn.Linear(_flat_size(features, shape), hidden, bias=False),
-        nn.BatchNorm1d(hidden),
-        spiking(settings),
-        nn.Linear(hidden, classes),
-        _readout(settings, readout),
-    )
+    stack = _Stack(shape, settings)
+    for channels in (width, 2 * width, 4 * width):
+        stack.conv(channels).conv(channels).pool()
+    return stack.dense(8 * width).readout(classes, readout)
 
 
 class SkipNet(nn.Module):
     """A convolutional stem and one residual block whose short path skips a layer.
 
-    The block's two paths meet as two connections into one population: ``lif(bn(conv(spikes)) + bn(skip(spikes)))``.
+    The block's two paths meet as two connections into one population: ``lif3(bn(conv(spikes)) + bn(skip(spikes)))``.
     """
 
     def __init__(self, shape: Shape, classes: int, width: int, settings: NeuronSettings, readout: Readout) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_conv(shape[0], width, 5, settings, stride=2))
-        self.inner = nn.Sequential(*_conv(width, 2 * width, 3, settings, stride=2))
-        self.outer = nn.Conv2d(2 * width, 2 * width, 3, padding=1, bias=False)
-        self.outer_norm = nn.BatchNorm2d(2 * width)
-        self.skip = nn.Conv2d(width, 2 * width, 1, stride=2, bias=False)
-        self.skip_norm = nn.BatchNorm2d(2 * width)
-        self.joined = spiking(settings)
-        size = _flat_size(nn.Sequential(self.stem, self.inner, self.outer), shape)
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(size, classes))
+        wide = 2 * width
+        self.conv1, self.norm1 = nn.Conv2d(shape[0], width, 3, 2, padding=1, bias=False), nn.BatchNorm2d(width)
+        self.lif1 = spiking(settings)
+        self.conv2, self.norm2 = nn.Conv2d(width, wide, 3, 2, padding=1, bias=False), nn.BatchNorm2d(wide)
+        self.lif2 = spiking(settings)
+        self.conv3, self.norm3 = nn.Conv2d(wide, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide)
+        self.skip, self.skip_norm = nn.Conv2d(width, wide, 1, 2, bias=False), nn.BatchNorm2d(wide)
+        self.lif3 = spiking(settings)
+        height, breadth = (((size + 1) // 2 + 1) // 2 for size in shape[1:])  # two strides of 2 with padding 1
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(wide * height * breadth, classes))
         self.readout = _readout(settings, readout)
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, *input shape)`` to the readout of one step, ``(B, classes)``."""
-        stem = self.stem(images)
-        outer = self.outer_norm(self.outer(self.inner(stem)))
-        joined = self.joined(outer + self.skip_norm(self.skip(stem)))
+        stem = self.lif1(self.norm1(self.conv1(images)))
+        inner = self.lif2(self.norm2(self.conv2(stem)))
+        joined = self.lif3(self.norm3(self.conv3(inner)) + self.skip_norm(self.skip(stem)))
         result: Tensor = self.readout(self.head(joined))
         return result
 

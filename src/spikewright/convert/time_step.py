@@ -44,7 +44,10 @@ def resolve_dt(wiring: Wiring, metadata: Mapping[str, Any], dt_s: float | None =
     if dt_s is not None:
         return _positive(TimeStep(dt_s, "as given with --dt", assumed=False))
     if "dt_s" in metadata:
-        return _positive(TimeStep(float(metadata["dt_s"]), "as the file's metadata says", assumed=False))
+        said = metadata["dt_s"]
+        if not isinstance(said, int | float):
+            raise InputError(f"NIR graph: its metadata give the time step as {said!r}; must be a number of seconds")
+        return _positive(TimeStep(float(said), "as the file's metadata says", assumed=False))
     steps = [(name, found) for name in wiring.neurons for found in _implied(wiring.nodes[name]) if found is not None]
     if not steps:
         return TimeStep(CUSTOMARY_DT_S, "customary where r = 1 (norse), since nothing in the file implies one")

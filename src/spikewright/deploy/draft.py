@@ -10,11 +10,12 @@ import nir
 import numpy as np
 import torch
 
-from ..chip import ENCODINGS, ConvGeometry, Encoding, Readout, Role
+from ..chip import ConvGeometry, Encoding, Readout, Role
 from ..convert.interpreter import at_rest
 from ..convert.nodes import LINEAR, FloatArray, Law, NodeFault, Shape, law_of
 from ..convert.wiring import Wiring
-from ..errors import did_you_mean, refuse
+from ..errors import refuse
+from .horizon import Horizon
 from .linear_map import LinearMap, compose, identity
 
 
@@ -88,15 +89,6 @@ class Draft:
         return tuple(c for c in self.connections if c.target == target)
 
 
-@dataclass(frozen=True)
-class Horizon:
-    """What a graph's metadata may leave open: steps per sample, encoding, and the width of graded input."""
-
-    timesteps: int
-    encoding: Encoding
-    input_bits: int
-
-
 def draft_from_nir(wiring: Wiring, dt_s: float, horizon: Horizon, facts: Mapping[str, object]) -> Draft:
     """Populations from the neuron nodes, connections from the linear paths between them.
 
@@ -134,10 +126,6 @@ def draft_from_nir(wiring: Wiring, dt_s: float, horizon: Horizon, facts: Mapping
 
 def _end_faults(wiring: Wiring, horizon: Horizon) -> list[str]:
     faults = []
-    if horizon.encoding not in ENCODINGS:
-        faults.append(f"encoding is {horizon.encoding!r}; {did_you_mean(horizon.encoding, ENCODINGS)}")
-    if horizon.timesteps < 1:
-        faults.append(f"timesteps is {horizon.timesteps}; at least 1")
     last = wiring.into(wiring.output)
     if len(last) != 1 or last[0] not in wiring.neurons:
         faults.append(

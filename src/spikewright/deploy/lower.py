@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import command as cli
-from ..chip import ChipNetwork, Encoding
-from ..errors import InputError
+from ..chip import ChipNetwork
 from ..hardware_profiles.profile import HardwareProfile, load_profile
 
 if TYPE_CHECKING:
     import nir
 
-    from .draft import Draft, Horizon
-
-DEFAULT_INPUT_BITS = 8
+    from .draft import Draft
 
 
 def lower(
@@ -26,7 +23,7 @@ def lower(
     profile: HardwareProfile | str = "loihi2-assumed",
     *,
     timesteps: int | None = None,
-    encoding: Encoding | None = None,
+    encoding: str | None = None,
     input_bits: int | None = None,
     dt_s: float | None = None,
 ) -> ChipNetwork:
@@ -47,10 +44,11 @@ def lower(
     from ..convert.time_step import resolve_dt
     from ..convert.wiring import wire
     from .draft import draft_from_nir, plain
+    from .horizon import Asked, horizon_of
 
     target = load_profile(profile) if isinstance(profile, str) else profile
     wiring = wire(graph)
-    horizon, assumed = _horizon(graph.metadata, target, timesteps, encoding, input_bits)
+    horizon, assumed = horizon_of(graph.metadata, Asked(timesteps, encoding, input_bits), target)
     step = resolve_dt(wiring, graph.metadata, dt_s)
     if step.assumed:
         assumed.append(f"time step {step.dt_s:g} s: {step.why}")
@@ -76,34 +74,6 @@ def lower_draft(draft: Draft, profile: HardwareProfile) -> ChipNetwork:
     chip = quantize(draft, profile)
     check_integers(chip, draft)
     return chip
-
-
-def _horizon(
-    metadata: Mapping[str, Any],
-    profile: HardwareProfile,
-    timesteps: int | None,
-    encoding: Encoding | None,
-    input_bits: int | None,
-) -> tuple[Horizon, list[str]]:
-    from .draft import Horizon
-
-    assumed: list[str] = []
-    chosen: dict[str, Any] = {}
-    for name, given, default, why in (
-        ("timesteps", timesteps, profile.default_timesteps, f"the default of profile {profile.name}"),
-        ("encoding", encoding, "events", "the file does not say how samples enter"),
-        ("input_bits", input_bits, DEFAULT_INPUT_BITS, ""),
-    ):
-        said = metadata.get(name)
-        if said is not None and given is not None and given != said:
-            raise InputError(
-                f"--{name.replace('_', '-')} {given}: the graph was made for {said}; leave the flag out, or train a "
-                f"student for {given}"
-            )
-        chosen[name] = said if said is not None else given if given is not None else default
-        if said is None and given is None and why:
-            assumed.append(f"{name} {default}: {why}")
-    return Horizon(int(chosen["timesteps"]), chosen["encoding"], int(chosen["input_bits"])), assumed
 
 
 def command(
@@ -136,7 +106,7 @@ def command(
         read_graph(graph),
         target,
         timesteps=timesteps,
-        encoding=encoding,  # type: ignore[arg-type]  # checked with the graph, together with its other faults
+        encoding=encoding,
         input_bits=input_bits,
         dt_s=dt,
     ).with_provenance(parent_sha256=sha256_of(graph))

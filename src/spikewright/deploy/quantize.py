@@ -250,10 +250,9 @@ def _peak_current(site: _Site, weights: Sequence[FloatArray | IntArray]) -> floa
 
 def _peak_potential(site: _Site, current: float, bias: float) -> float:
     """Largest |v| of a neuron that never fires, after all steps of a sample with the largest current and bias."""
-    keep, total = 1 - site.dv / _DECAY_ONE, 0.0
-    for _ in range(site.timesteps):
-        total = total * keep + current + bias
-    return total
+    keep = 1 - site.dv / _DECAY_ONE
+    steps = site.timesteps if keep == 1 else (1 - keep**site.timesteps) / (1 - keep)
+    return steps * (current + bias)
 
 
 def _bias(site: _Site) -> float:

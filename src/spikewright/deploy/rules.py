@@ -1,7 +1,8 @@
 """What a network must keep to run on a chip: small named functions; a broken rule is printed with its name.
 
-Each takes a draft and a profile and yields sentences. :data:`RULES` look at the floats, before any pass;
-:data:`INTEGER_RULES` at what rounding left. Add a rule by adding a function and naming it there.
+Each yields sentences. :data:`GRAPH_RULES` look at the floats before any pass, whatever the profile;
+:data:`PROFILE_RULES` at what one profile allows; :data:`INTEGER_RULES` at what rounding left. Add a rule by adding a
+function and naming it there. What a core or a chip can hold is checked by the placement.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from ..errors import InputError, refuse
 from ..hardware_profiles.profile import HardwareProfile
 from .draft import Draft, DraftNeuron
 
-Rule: TypeAlias = Callable[[Draft, HardwareProfile], Iterator[str]]
+GraphRule: TypeAlias = Callable[[Draft], Iterator[str]]
+ProfileRule: TypeAlias = Callable[[Draft, HardwareProfile], Iterator[str]]
 IntegerRule: TypeAlias = Callable[[ChipNetwork, Draft], Iterator[str]]
 
 _SAME = 1e-6  # parameters in float32 that are meant to be equal
@@ -27,15 +29,14 @@ _COARSE_THRESHOLD = 0.02
 
 
 def check_draft(draft: Draft, profile: HardwareProfile) -> None:
-    """Apply :data:`RULES`.
+    """Apply :data:`GRAPH_RULES` and :data:`PROFILE_RULES`.
 
     Raises:
         InputError: every broken rule with its name.
     """
-    refuse(
-        f"profile {profile.name!r}",
-        [f"[{rule.__name__}] {broken}" for rule in RULES for broken in rule(draft, profile)],
-    )
+    broken = [f"[{rule.__name__}] {fault}" for rule in PROFILE_RULES for fault in rule(draft, profile)]
+    broken += [f"[{rule.__name__}] {fault}" for rule in GRAPH_RULES for fault in rule(draft)]
+    refuse(f"profile {profile.name!r}", broken)
 
 
 def check_integers(chip: ChipNetwork, draft: Draft) -> None:
@@ -68,7 +69,7 @@ def input_width(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
         yield f"input has {draft.input_bits} bits, a bias mantissa holds {most}; train with --input-bits {most}"
 
 
-def reset_to_zero(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+def reset_to_zero(draft: Draft) -> Iterator[str]:
     """The chip resets to zero."""
     for name, neuron in _neurons(draft):
         if np.any(neuron.v_reset != 0):
@@ -78,7 +79,7 @@ def reset_to_zero(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # n
             )
 
 
-def one_decay_per_population(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+def one_decay_per_population(draft: Draft) -> Iterator[str]:
     """Decay registers are shared by a population."""
     for name, neuron in _neurons(draft):
         for what, leak in (("synaptic", neuron.leak_u), ("membrane", neuron.leak_v)):
@@ -89,7 +90,7 @@ def one_decay_per_population(draft: Draft, profile: HardwareProfile) -> Iterator
                 )
 
 
-def decays_in_range(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+def decays_in_range(draft: Draft) -> Iterator[str]:
     """A decay is a share of at most 1 per step, and a synaptic filter needs one that 12 bits can hold."""
     for name, neuron in _neurons(draft):
         for what, leak in (("synaptic", neuron.leak_u), ("membrane", neuron.leak_v)):
@@ -102,7 +103,7 @@ def decays_in_range(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  #
             yield f"{name}: its synaptic decay per step is {neuron.leak_u.min():.3g}; the chip needs at least 1/8192"
 
 
-def one_threshold_per_population(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+def one_threshold_per_population(draft: Draft) -> Iterator[str]:
     """A threshold is one register that cannot be negative (positive ones that vary are divided into the weights)."""
     for name, neuron in _neurons(draft):
         threshold = neuron.threshold
@@ -114,7 +115,7 @@ def one_threshold_per_population(draft: Draft, profile: HardwareProfile) -> Iter
             yield f"{name}: its thresholds are {threshold.min():g} to {threshold.max():g}; one population holds one"
 
 
-def steady_encoder(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+def steady_encoder(draft: Draft) -> Iterator[str]:
     """Neurons that a current drives have their bias register set by the host, so they can hold no bias of their own."""
     for population in draft.populations:
         neuron = population.neuron
@@ -126,7 +127,7 @@ def steady_encoder(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # 
             yield f"{population.name}: takes the input current and never spikes; it needs a positive threshold"
 
 
-def no_circles(draft: Draft, profile: HardwareProfile) -> Iterator[str]:  # noqa: ARG001
+def no_circles(draft: Draft) -> Iterator[str]:
     """A population may feed itself, but not an earlier one."""
     place = {population.name: index for index, population in enumerate(draft.populations)}
     for connection in draft.connections:
@@ -145,8 +146,8 @@ def weights_survive(chip: ChipNetwork, draft: Draft) -> Iterator[str]:
     for connection in chip.connections:
         if connection.name in lost and not np.any(connection.weight):
             yield (
-                f"{connection.name}: all weights round to zero, since the scale is limited by {limited[connection.target]}"
-                "; use fewer input bits, a smaller fan-in, or weights and bias of similar size"
+                f"{connection.name}: all weights round to zero; the scale is limited by {limited[connection.target]}: "
+                "use fewer input bits, a smaller fan-in, or weights and bias of similar size"
             )
 
 
@@ -161,9 +162,7 @@ def threshold_survives(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noq
             )
 
 
-RULES: tuple[Rule, ...] = (
-    graded_input,
-    input_width,
+GRAPH_RULES: tuple[GraphRule, ...] = (
     reset_to_zero,
     one_decay_per_population,
     decays_in_range,
@@ -171,6 +170,7 @@ RULES: tuple[Rule, ...] = (
     steady_encoder,
     no_circles,
 )
+PROFILE_RULES: tuple[ProfileRule, ...] = (graded_input, input_width)
 INTEGER_RULES: tuple[IntegerRule, ...] = (weights_survive, threshold_survives)
 
 

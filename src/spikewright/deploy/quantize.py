@@ -20,11 +20,11 @@ from ..hardware_profiles.profile import HardwareProfile
 from ..hardware_profiles.schema import Limits
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 
-# Lava's LIF shifts synaptic input and thresholds by 6 bits; lava-dl's netx files hold biases at exponent 6.
+# Lava's LIF shifts synaptic input and thresholds by 6 bits. Biases keep the exponent 6, the only one that lava-dl's
+# netx files can hold; a layer whose biases need more range gives up weight resolution, and says so.
 STATE_SHIFT = 6
-CUSTOMARY_BIAS_EXP = 6
+BIAS_EXP = 6
 _DECAY_ONE = 4096
-_ACCEPTED_ROUNDING = 0.005  # of a threshold; Lava's own export truncates thresholds to 1 part in 64 and worse
 _SHRINK = 0.999
 _FLOAT_ROUNDING = 1e-12
 
@@ -137,9 +137,9 @@ def _population(draft: Draft, population: DraftPopulation, payloads: dict[str, i
     site = _Site(population, population.neuron, incoming, payloads, draft.timesteps, limits)
     if population.role == "input":
         return _encoder(site, full_scale(draft.encoding, draft.input_bits))
-    scale, limited_by, exponent = _largest_scale(site)
+    scale, limited_by = _largest_scale(site)
     while True:
-        quantized = _rounded(site, _with_whole_threshold(site, scale), limited_by, exponent)
+        quantized = _rounded(site, _with_whole_threshold(site, scale), limited_by)
         excess = _excess(site, quantized)
         if excess <= 1:
             return quantized
@@ -157,29 +157,20 @@ def _with_whole_threshold(site: _Site, scale: float) -> float:
 def _encoder(site: _Site, most: int) -> _Quantized:
     """Neurons driven by a bias that the host sets to the integer intensity: only the threshold has to be scaled.
 
-    ``vth = round(threshold * full scale * 2^bias_exp / 2^6)``; the larger exponent where the customary one is coarse.
+    ``v > vth << 6`` is to say ``potential > threshold * most``. Without a leak the potential is a whole number, so the
+    floor of the right side says exactly that; with one, the nearest integer is taken.
     """
     assert site.threshold is not None
-    exponent = min(CUSTOMARY_BIAS_EXP, site.limits.bias_exponent_max)
-    vth, error = _encoder_threshold(site.threshold, most, exponent)
-    if error > _ACCEPTED_ROUNDING and exponent < site.limits.bias_exponent_max:
-        finer = _encoder_threshold(site.threshold, most, exponent + 1)
-        if finer[1] < error:
-            exponent, (vth, error) = exponent + 1, finer
-    made = Neuron(site.du, site.dv, vth, np.zeros(site.population.shape, np.int64), exponent)
+    exact = site.threshold * most
+    vth = int(exact) if site.dv == 0 else round(exact)
+    error = 0.0 if site.dv == 0 or not exact else abs(vth - exact) / exact
+    made = Neuron(site.du, site.dv, vth, np.zeros(site.population.shape, np.int64), BIAS_EXP)
     population = Population(site.population.name, site.population.shape, site.population.role, made)
-    return _Quantized(
-        population, (), Scaling(most * 2.0 ** (exponent - STATE_SHIFT), "the width of the input", error, {})
-    )
+    return _Quantized(population, (), Scaling(float(most), "the width of the input", error, {}))
 
 
-def _encoder_threshold(threshold: float, most: int, exponent: int) -> tuple[int, float]:
-    exact = threshold * most * 2.0 ** (exponent - STATE_SHIFT)
-    return round(exact), abs(round(exact) - exact) / exact if exact else 0.0
-
-
-def _largest_scale(site: _Site) -> tuple[float, str, int]:
-    """The largest scale, what limits it, and the bias exponent."""
+def _largest_scale(site: _Site) -> tuple[float, str]:
+    """The largest scale, and what limits it."""
     bounds: list[tuple[float, str]] = []
     for connection in site.incoming:
         largest = float(np.abs(connection.weight).max(initial=0.0))
@@ -192,25 +183,19 @@ def _largest_scale(site: _Site) -> tuple[float, str, int]:
         if site.threshold is None:
             bounds.append((_unreached(site) / _peak_potential(site, peak, _bias(site)), "the range of the readout"))
     largest_bias = float(np.abs(site.neuron.bias).max(initial=0.0))
-    exponent = min(CUSTOMARY_BIAS_EXP, site.limits.bias_exponent_max)
     if largest_bias > 0:
-        others = min(bounds, default=(np.inf, ""))[0]
-        reach = site.bias_max * 2.0 ** (exponent - STATE_SHIFT) / largest_bias
-        if exponent < site.limits.bias_exponent_max and others >= 2 * reach:
-            exponent, reach = exponent + 1, 2 * reach  # buys every weight a whole bit
-        bounds.append((reach, "the bias register"))
-    scale, why = min(bounds, default=(1.0, "nothing"))
-    return scale, why, exponent
+        bounds.append((site.bias_max * 2.0 ** (BIAS_EXP - STATE_SHIFT) / largest_bias, "the bias register"))
+    return min(bounds, default=(1.0, "nothing"))
 
 
-def _rounded(site: _Site, scale: float, limited_by: str, exponent: int) -> _Quantized:
+def _rounded(site: _Site, scale: float, limited_by: str) -> _Quantized:
     connections = tuple(_weights(c, scale, site.limits) for c in site.incoming)
     vth, error = site.vth_max, 0.0
     if site.threshold is not None:
         vth = round(scale * site.threshold)
         error = abs(vth - scale * site.threshold) / (scale * site.threshold) if site.threshold else 0.0
-    bias = np.rint(scale * site.neuron.bias * 2.0 ** (STATE_SHIFT - exponent)).astype(np.int64)
-    neuron = Neuron(site.du, site.dv, vth, bias, exponent, fires=site.threshold is not None)
+    bias = np.rint(scale * site.neuron.bias * 2.0 ** (STATE_SHIFT - BIAS_EXP)).astype(np.int64)
+    neuron = Neuron(site.du, site.dv, vth, bias, BIAS_EXP, fires=site.threshold is not None)
     levels = {
         made.name: int(np.abs(made.weight).max(initial=0)) // _grid(drawn.weight, site.limits)[0]
         for made, drawn in zip(connections, site.incoming, strict=True)

@@ -50,19 +50,20 @@ def parse_budget(text: str, profile: HardwareProfile) -> Budget:
         raise InputError(f"{where}: say the unit, {EXAMPLES}")
     if word not in UNITS:
         spelt = [unit for unit in UNITS if unit.isascii()]
-        raise InputError(f"{where}: unknown unit {word!r}; {did_you_mean(word, spelt)}")
+        meant = next((unit for unit in spelt if unit.lower() == word.lower()), word)
+        raise InputError(f"{where}: unknown unit {word!r}; {did_you_mean(meant, spelt)}")
     unit, factor = UNITS[word]
     if unit != profile.cost_unit:
         raise InputError(f"{where}: {_wrong_unit(profile)}")
     value = number * factor
     if not (value > 0 and math.isfinite(value)):
-        raise InputError(f"{where}: a budget must be above zero, {EXAMPLES}")
+        raise InputError(f"{where}: a budget must be finite and above zero, {EXAMPLES}")
     return Budget(value, unit)
 
 
 def quantity(value: float, unit: CostUnit) -> str:
     """``value`` to four digits with the prefix that suits it: ``195.6 nJ``, ``40.2 kops``."""
-    prefixes = OPS_PREFIXES if unit == "ops" else {p: f for p, f in PREFIXES.items() if p not in ("u", "μ")}
+    prefixes = OPS_PREFIXES if unit == "ops" else {p: PREFIXES[p] for p in ("p", "n", "µ", "m", "")}
     steps = sorted(prefixes.items(), key=lambda item: item[1])
     prefix, factor = steps[0] if value else ("", 1.0)
     for candidate, size in steps:

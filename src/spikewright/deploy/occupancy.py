@@ -7,6 +7,7 @@ profile's synapse format.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from math import ceil, log2, prod
 
 import numpy as np
@@ -114,11 +115,9 @@ def fan_in(chip: ChipNetwork, population: str) -> int:
 
 def _touches(connection: Connection, axis: int, size: int, outputs: int) -> BoolArray:
     """Whether output position o (row) has a kernel tap on source position i (column)."""
-    assert connection.conv is not None
-    geometry = connection.conv
-    offset = np.arange(size)[None, :] + geometry.padding[axis] - np.arange(outputs)[:, None] * geometry.stride[axis]
-    reach = geometry.dilation[axis] * (connection.weight.shape[2 + axis] - 1)
-    return np.asarray((offset >= 0) & (offset <= reach) & (offset % geometry.dilation[axis] == 0))
+    kernel, stride, padding, dilation = _axis(connection, axis)
+    offset = np.arange(size)[None, :] + padding - np.arange(outputs)[:, None] * stride
+    return np.asarray((offset >= 0) & (offset <= dilation * (kernel - 1)) & (offset % dilation == 0))
 
 
 def _pixels_reaching(flat: BoolArray, start: int, stop: int, pixels: int) -> int:
@@ -139,25 +138,31 @@ def _kernel_bits(chip: ChipNetwork, connection: Connection, block: Range, form: 
     source = chip.by_name[connection.source]
     _, height, width = output_shape(connection, source)
     (first, top), (last, bottom) = (divmod(index // width, height) for index in (block[0], block[1] - 1))
-    rows_of_block = slice(top, bottom + 1) if first == last else slice(None)
-    rows = _pattern_sizes(connection, 0, source.shape[1], height, rows_of_block)
-    columns = _pattern_sizes(connection, 1, source.shape[2], width, slice(None))
+    if first != last:
+        top, bottom = 0, height - 1
+    rows = _pattern_sizes(_axis(connection, 0), source.shape[1], top, bottom)
+    columns = _pattern_sizes(_axis(connection, 1), source.shape[2], 0, width - 1)
     synapses = np.outer(rows, columns).reshape(-1) * (source.shape[0] * (last - first + 1) // connection.conv.groups)
     bits = connection.weight_bits + _index_bits(block[1] - block[0], form)
     return int(np.sum(_list_bits(synapses, bits, form)))
 
 
-def _pattern_sizes(connection: Connection, axis: int, size: int, outputs: int, part: slice) -> IntArray:
-    """Taps in each different set of taps that source positions along an axis have on ``part`` of the outputs."""
+def _axis(connection: Connection, axis: int) -> tuple[int, int, int, int]:
+    """Kernel size, stride, padding and dilation along one axis."""
     assert connection.conv is not None
     geometry = connection.conv
-    touched = _touches(connection, axis, size, outputs)
-    touched[np.isin(np.arange(outputs), np.arange(outputs)[part], invert=True)] = False
+    return connection.weight.shape[2 + axis], geometry.stride[axis], geometry.padding[axis], geometry.dilation[axis]
+
+
+@cache
+def _pattern_sizes(axis: tuple[int, int, int, int], size: int, first: int, last: int) -> tuple[int, ...]:
+    """Taps in each different set of taps that the source positions of an axis have on outputs ``first..last``."""
+    kernel, stride, padding, dilation = axis
     patterns = set()
-    for i in range(size):
-        taps = i + geometry.padding[axis] - np.flatnonzero(touched[:, i]) * geometry.stride[axis]
-        patterns.add(tuple(int(t) for t in taps))
-    return np.array([len(p) for p in patterns if p], dtype=np.int64)
+    for position in range(size):
+        taps = (position + padding - output * stride for output in range(first, last + 1))
+        patterns.add(tuple(tap for tap in taps if 0 <= tap <= dilation * (kernel - 1) and tap % dilation == 0))
+    return tuple(sorted(len(pattern) for pattern in patterns if pattern))
 
 
 def _index_bits(compartments: int, form: SynapseFormat) -> int:

@@ -1,0 +1,240 @@
+"""The report command: exit codes, files, and a page that stands alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from spikewright.activity import Activity, PopulationActivity
+from spikewright.activity_file import save_activity
+from spikewright.artefacts import sha256_of
+from spikewright.chip import ChipNetwork, Connection, Neuron, Population
+from spikewright.deploy.chip_file import save_chip
+from spikewright.errors import AnswerIsNo, InputError
+from spikewright.hardware_profiles.report import main, report
+
+
+def neuron(size):
+    return Neuron(4095, 0, 100, np.zeros((size,), dtype=np.int64), 6)
+
+
+def network(payload_bits=0, **provenance):
+    populations = (
+        Population("in", (10,), "input", None, payload_bits),
+        Population("hidden", (20,), "hidden", neuron(20)),
+        Population("out", (5,), "readout", neuron(5)),
+    )
+    connections = (
+        Connection("in", "hidden", np.full((20, 10), 2, dtype=np.int64)),
+        Connection("hidden", "out", np.full((5, 20), 2, dtype=np.int64)),
+    )
+    return ChipNetwork(populations, connections, 50, "events", "count", "loihi1-davies", "", provenance)
+
+
+def counts():
+    """The 195.6 nJ of loihi1-davies, twice over: two samples."""
+    populations = {
+        "in": PopulationActivity(np.array([34] * 8 + [0, 0]), 0, 0),
+        "hidden": PopulationActivity(np.array([26] * 20) + np.array([4] + [0] * 19), 2000, 1940),
+        "out": PopulationActivity(np.array([54, 54, 54, 55, 55]), 500, 458),
+    }
+    return Activity(populations, {"in->hidden": 5440, "hidden->out": 2620}, 2, 50, "integer", "", 1, "test")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """activity.json and chip.h5 that belong together."""
+
+    def write(**change):
+        chip = network(**change)
+        save_chip(chip, tmp_path / "chip.h5")
+        save_activity(replace(counts(), chip_sha256=sha256_of(tmp_path / "chip.h5")), tmp_path / "activity.json")
+        return [str(tmp_path / "activity.json"), str(tmp_path / "chip.h5")]
+
+    return write
+
+
+def test_within_budget_is_0_and_writes_three_files(files, tmp_path, capsys):
+    assert main([*files(), "--energy-budget", "200nJ"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[:2] == [
+        "loihi1-davies: Loihi 1 (Davies 2018, pre-silicon)",
+        "within budget: at least 195.6 nJ per inference, 97.8% of 200 nJ",
+    ]
+    names = [str(tmp_path / f"report.{kind}") for kind in ("json", "md", "html")]
+    assert said.err == f"wrote {', '.join(names)}\n"
+    stored = json.loads((tmp_path / "report.json").read_text())
+    assert stored["schema_version"] == 1
+    assert stored["within_budget"] is True
+    assert stored["reports"][0]["energy"] == pytest.approx(1.955556e-07)
+    assert stored["reports"][0]["provenance"]["chip"]["sha256"] == sha256_of(tmp_path / "chip.h5")
+
+
+def test_over_budget_is_1_after_everything_is_written(files, tmp_path, capsys):
+    out = tmp_path / "here"
+    out.mkdir()
+    assert main([*files(), "--energy-budget", "100nJ", "--out", str(out)]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: loihi1-davies: over budget: at least 195.6 nJ per inference, 195.6% of 100 nJ"
+    )
+    assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.json", "report.md"]
+    assert "over budget" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_several_profiles_share_one_page(files, tmp_path):
+    words = [*files(), "-p", "loihi1-davies", "-p", "loihi1-sanafe", "-p", "loihi2", "-p", "loihi2-assumed"]
+    assert main([*words, "--energy-budget", "400nJ", "-o", str(tmp_path / "all.html")]) == 0
+    stored = json.loads((tmp_path / "all.json").read_text())
+    assert {each["profile"]: each["within_budget"] for each in stored["reports"]} == {
+        "loihi1-davies": True, "loihi1-sanafe": True, "loihi2": None, "loihi2-assumed": True,
+    }  # fmt: skip
+    assert len(Page((tmp_path / "all.html").read_text(encoding="utf-8")).images) == 4 * 5 + 1
+
+
+def test_a_profile_that_the_network_does_not_fit_is_1_and_the_others_are_written(files, tmp_path, capsys):
+    words = [*files(payload_bits=8), "-p", "loihi2", "-p", "loihi1-davies"]
+    assert main(words) == 1
+    sentence = (
+        "loihi1-davies: 'in' sends 8-bit payloads and the chip takes none; use binary spikes (current, rate or latency "
+        "encoding)"
+    )
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: {sentence}"
+    stored = json.loads((tmp_path / "report.json").read_text())
+    assert stored["refusals"] == [sentence]
+    assert [each["profile"] for each in stored["reports"]] == ["loihi2"]
+
+
+def test_no_profile_that_fits_is_1(files, tmp_path, capsys):
+    assert main([*files(payload_bits=8), "-p", "loihi1-davies"]) == 1
+    assert "8-bit payloads" in capsys.readouterr().err
+    assert not (tmp_path / "report.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--energy-budget", "2"], "--energy-budget 2: say the unit, e.g. 2uJ, 350nJ or 40kops"),
+        (
+            ["-p", "loihi2", "--energy-budget", "2uJ"],
+            "--energy-budget 2uJ: profile 'loihi2' has no joules, since none are published for it; give its relative "
+            "unit, e.g. 40kops, or choose a profile with joules",
+        ),
+        (
+            ["-p", "loihi"],
+            "profile 'loihi': there is none of that name; did you mean 'loihi2'? may be: cmos45, loihi1-davies, "
+            "loihi1-sanafe, loihi2, loihi2-assumed, or a path to a .toml",
+        ),
+    ],
+)
+def test_wrong_flags_are_2_and_write_nothing(files, flags, sentence, tmp_path, capsys):
+    assert main([*files(), *flags]) == 2
+    assert capsys.readouterr().err == f"error: {sentence}\n"
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_an_activity_of_another_network_is_2(files, tmp_path, capsys):
+    words = files()
+    save_chip(network(seed=1), tmp_path / "chip.h5")
+    assert main(words) == 2
+    assert "activity.json: was counted on a network with SHA-256" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--json"], ["--format", "json"]])
+def test_json_on_stdout(files, flags, capsys, tmp_path):
+    assert main([*files(), *flags]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "report.json").read_text())
+
+
+@pytest.mark.parametrize("kind", ["md", "html"])
+def test_other_formats_on_stdout(files, kind, capsys, tmp_path):
+    assert main([*files(), "--format", kind]) == 0
+    assert capsys.readouterr().out == (tmp_path / f"report.{kind}").read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """Collects what a page shows and what it loads."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.images, self.loads, self.text = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        if tag == "img":
+            self.images.append(found)
+        self.loads += [value for key, value in attrs if key in ("src", "href", "srcset") and value]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_stands_alone_and_speaks(files, tmp_path):
+    assert main([*files(), "-p", "loihi2-assumed", "--energy-budget", "1uJ"]) == 0
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(html)
+    assert all(load.startswith("data:image/svg+xml;base64,") for load in page.loads)
+    assert "@import" not in html
+    assert "<script" not in html
+    assert len(page.images) == 5
+    assert all(len(image["alt"]) > 30 for image in page.images)
+    text = " ".join(" ".join(page.text).split())
+    body = text[text.index("Loihi 2 limits") :]
+    order = ["ASSUMED", "at least 196.6 nJ", "within budget", "Fit", "Count × constant", "Not modelled", "How sure"]
+    assert [body.index(words) for words in order] == sorted(body.index(words) for words in order)
+    assert 'name="viewport"' in html
+
+
+def test_the_same_input_gives_the_same_page(files, tmp_path):
+    words = files()
+    assert main(words) == 0
+    first = (tmp_path / "report.html").read_bytes()
+    assert main(words) == 0
+    assert (tmp_path / "report.html").read_bytes() == first
+
+
+def test_names_from_files_are_escaped(tmp_path, capsys):
+    chip = network(note="<script>alert(1)</script>")
+    save_chip(chip, tmp_path / "chip.h5")
+    save_activity(counts(), tmp_path / "activity.json")
+    assert main([str(tmp_path / "activity.json"), str(tmp_path / "chip.h5")]) == 0
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_teacher_on_the_same_table():
+    priced = report(counts(), network(teacher_macs=1_000_000), "cmos45")
+    assert priced.teacher.energy == pytest.approx(1e6 * 4.6e-12)
+    assert "ANN teacher: 1,000,000 MACs, 4.6 µJ per inference, 1.27e+03 times the spiking network" in str(priced)
+
+
+def test_unknown_teacher_is_said():
+    assert "ANN teacher: left out" in str(report(counts(), network(), "cmos45"))
+    assert "ANN teacher" not in str(report(counts(), network(teacher_macs=5), "loihi1-davies"))
+
+
+def test_pure_function_takes_one_or_several():
+    one = report(counts(), network(), "loihi1-davies", energy_budget="1uJ")
+    assert one.within_budget is True
+    several = report(counts(), network(), ["loihi1-davies", "loihi2"], energy_budget="1kops")
+    assert [each.within_budget for each in several] == [None, False]
+    with pytest.raises(InputError):
+        report(counts(), network(), ["loihi1-davies"], energy_budget="1kops")
+    with pytest.raises(AnswerIsNo):
+        report(counts(), network(payload_bits=8), "loihi1-davies")
+
+
+def test_text_and_markdown_are_golden(files, root, capsys, tmp_path):
+    assert main([*files(), "-p", "loihi1-davies", "-p", "cmos45", "--energy-budget", "200nJ"]) == 0
+    golden = root / "tests" / "golden" / "report"
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == (
+        (golden / "two_profiles.txt").read_text(encoding="utf-8").splitlines()
+    )
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
+    assert markdown[:-1] == (golden / "two_profiles.md").read_text(encoding="utf-8").splitlines()[:-1]
+    assert markdown[-1].startswith("Written by spikewright ")

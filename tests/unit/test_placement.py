@@ -250,8 +250,8 @@ def test_a_convention_without_limits_takes_anything():
             (10, 60, 60, 10),
             {"neurons_per_core": 10, "cores": 8},
             "loihi1-davies: the network does not fit: it needs 13 cores and there are 8; 'h1' takes 6 of them, bound "
-            "by neurons (10 of 10 on its fullest core); a smaller network (narrower layers, more pooling) would make it "
-            "fit",
+            "by neurons (10 of 10 on its fullest core); a smaller network (narrower layers, more pooling) would "
+            "make it fit",
         ),
     ],
 )

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from ..chip import Readout
 from ..errors import InputError, did_you_mean
-from .neurons import NeuronSettings, integrator, spiking
+from .choices import NeuronSettings
+from .neurons import integrator, spiking
 
 Shape = tuple[int, int, int]
 Builder = Callable[[Shape, int, int, NeuronSettings, Readout], nn.Module]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Augmentation = Literal["none", "shift", "shift-flip"]
-AUGMENTATIONS: tuple[Augmentation, ...] = ("none", "shift", "shift-flip")
-NATURAL: dict[str, Augmentation] = {"mnist": "shift", "fashion-mnist": "shift-flip", "cifar10": "shift-flip"}
-"""What leaves a sample's class as it is, by data set; a mirrored digit is another sign."""
+from .choices import Augmentation
 
 
 def augmented(images: Tensor, augmentation: Augmentation, generator: torch.Generator, reach: int = 2) -> Tensor:

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..chip import Encoding, Readout
 from ..errors import InputError, did_you_mean
 from ..resources import presets_dir
-from .augment import NATURAL, Augmentation
-from .neurons import NeuronKind, NeuronSettings
+from .choices import NATURAL, Augmentation, NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -16,7 +16,8 @@ from ..chip import ENCODINGS, READOUTS, Encoding, Readout
 from ..encoding import encode, full_scale
 from ..errors import InputError, refuse
 from .architectures import Shape, builder_of
-from .neurons import NEURON_KINDS, NeuronSettings, NeuronTrace, is_integrator, run_over_time, spiking
+from .choices import NEURON_KINDS, NeuronSettings
+from .neurons import NeuronTrace, is_integrator, run_over_time, spiking
 from .tracing import trace, walk
 
 FORMAT = "spikewright-student"

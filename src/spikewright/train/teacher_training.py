@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from ..artefacts import atomic_write, sha256_of_json
 from ..errors import InputError
 from .ann import build
-from .augment import NATURAL, Augmentation, augmented
+from .augment import augmented
 from .cache import cache_folder
+from .choices import NATURAL, Augmentation
 from .data import Dataset, Split
 from .torch_teacher import TorchTeacher
 

@@ -16,8 +16,9 @@ from ..artefacts import atomic_write, sha256_of_json
 from ..budget_text import quantity
 from ..errors import InputError
 from ..hardware_profiles.schema import CostUnit
-from .augment import Augmentation, augmented
+from .augment import augmented
 from .budget import BudgetController
+from .choices import Augmentation
 from .cost import SpikeCost
 from .data import Dataset, Split
 from .distillation import Evidence, LossTerms

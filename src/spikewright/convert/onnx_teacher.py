@@ -25,7 +25,7 @@ COUNTED = ("Conv", "Gemm", "MatMul")
 # Operators of the standard that multiply and accumulate too, or that hide others, and are not counted.
 MULTIPLYING = (
     *("ConvTranspose", "DeformConv", "ConvInteger", "QLinearConv", "MatMulInteger", "QLinearMatMul", "Einsum"),
-    *("Attention", "LSTM", "GRU", "RNN", "If", "Loop", "Scan"),
+    *("Attention", "LSTM", "GRU", "RNN", "If", "Loop", "Scan", "LinearClassifier", "SVMClassifier"),
 )
 RUNTIME_ERRORS = (
     *(ort.EPFail, ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented),

@@ -82,14 +82,14 @@ def convnet(shape: Shape, classes: int) -> nn.Sequential:
 
 
 def vgg(shape: Shape, classes: int) -> nn.Sequential:
-    """Six 3 x 3 convolutions in three halved stages of 64, 128 and 256 channels, and 256 hidden neurons."""
+    """Six 3 x 3 convolutions in three halved stages of 32, 64 and 128 channels, and 128 hidden neurons."""
     stages: list[tuple[str, nn.Module]] = []
     inputs = shape[0]
-    for number, outputs in enumerate((64, 128, 256), start=1):
+    for number, outputs in enumerate((32, 64, 128), start=1):
         layers = [*_convolution(inputs, outputs), *_convolution(outputs, outputs, halve=True)]
         stages.append((f"stage{number}", nn.Sequential(*layers)))
         inputs = outputs
-    return nn.Sequential(OrderedDict([*stages, *_head(_flat(shape, 256, 3), 256, classes, dropout=0.4)]))
+    return nn.Sequential(OrderedDict([*stages, *_head(_flat(shape, 128, 3), 128, classes, dropout=0.3)]))
 
 
 ARCHITECTURES: dict[str, Architecture] = {

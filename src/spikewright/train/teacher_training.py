@@ -192,7 +192,9 @@ def _restore(file: Path, key: str, network: nn.Module) -> float | None:
     if not file.exists():
         return None
     try:
-        kept = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch thinks of bytes that are none of its own: ours says it all
+            kept = torch.load(file, map_location="cpu", weights_only=True)
         if kept["format_version"] != FORMAT_VERSION or kept["key"] != key:
             raise ValueError("was made from something else")
         network.load_state_dict(kept["state"])

@@ -229,6 +229,13 @@ def test_pure_function_takes_one_or_several():
         report(counts(), network(payload_bits=8), "loihi1-davies")
 
 
+def test_provenance_in_json_text_is_opened(files, tmp_path):
+    assert main(files(provenance='{"seed": 7}', note="{not json")) == 0
+    (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
+    assert only["provenance"]["chip"]["provenance"] == {"seed": 7}
+    assert only["provenance"]["chip"]["note"] == "{not json"
+
+
 def test_text_and_markdown_are_golden(files, root, capsys, tmp_path):
     assert main([*files(), "-p", "loihi1-davies", "-p", "cmos45", "--energy-budget", "200nJ"]) == 0
     golden = root / "tests" / "golden" / "report"

@@ -204,8 +204,26 @@ def provenance_of(activity_file: Path, chip_file: Path, activity: Activity, chip
         )
     return {
         "activity": {"file": activity_file.name, "sha256": sha256_of(activity_file), **activity.provenance},
-        "chip": {"file": chip_file.name, "sha256": chip_sha256, "lowered_for": chip.profile, **chip.provenance},
+        "chip": {
+            "file": chip_file.name,
+            "sha256": chip_sha256,
+            "lowered_for": chip.profile,
+            **_opened(chip.provenance),
+        },
     }
+
+
+def _opened(facts: dict[str, object]) -> dict[str, object]:
+    """Facts with those that are JSON text (as NIR metadata must be) read, one level deep."""
+    import json
+
+    opened = {}
+    for name, fact in facts.items():
+        try:
+            opened[name] = json.loads(fact) if isinstance(fact, str) and fact.startswith("{") else fact
+        except ValueError:
+            opened[name] = fact
+    return opened
 
 
 def _stem(out: Path | None, activity: Path) -> Path:

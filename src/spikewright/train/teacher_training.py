@@ -22,7 +22,7 @@ from .augment import augmented
 from .cache import cache_folder
 from .choices import NATURAL, Augmentation
 from .data import Dataset, Split
-from .torch_teacher import TorchTeacher
+from .torch_teacher import TorchTeacher, use_channels_last
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """A function of a description and a total that gives a context in which steps are announced."""
@@ -150,6 +150,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(architecture, dataset.shape, dataset.classes)
+        use_channels_last(network)
         steps = recipe.epochs * _steps(dataset.train, recipe)
         optimizer = torch.optim.SGD(
             network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True

@@ -67,6 +67,7 @@ class TorchTeacher:
         validation_accuracy: float | None = None,
     ) -> None:
         self._network = copy.deepcopy(network).eval().requires_grad_(False)
+        use_channels_last(self._network)
         self._modules_by_name = {path: module for path, module in self._network.named_modules() if path}
         self.name = name
         self.input_shape = input_shape
@@ -79,7 +80,6 @@ class TorchTeacher:
         """Images ``(B, C, H, W)`` to logits ``(B, classes)``, without gradient, on the device of the images."""
         network = self._network.to(images.device).eval()
         with torch.no_grad():
-            # Channels last halves a convolutional teacher's time on a CPU.
             result: Tensor = network(images.contiguous(memory_format=torch.channels_last))
         return result
 
@@ -123,6 +123,13 @@ def accuracy(teacher: Teacher, split: Split) -> float:
     """Share of the samples of ``split`` whose largest logit is at the label."""
     predicted = precompute_logits(teacher, torch.from_numpy(split.images)).argmax(1)
     return float((predicted == torch.from_numpy(split.labels)).float().mean())
+
+
+def use_channels_last(network: nn.Module) -> None:
+    """Lay out the kernels with channels last, in place; with images laid out so too, a CPU takes half the time."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def weights_sha256(network: nn.Module) -> str:

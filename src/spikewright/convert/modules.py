@@ -66,6 +66,13 @@ def _(module: nn.Linear, shape: Shape) -> nir.NIRNode | Passes:
 def _(module: nn.Conv2d, shape: Shape) -> nir.NIRNode | Passes:
     if module.padding_mode != "zeros":
         raise CannotExport(f"pads with {module.padding_mode!r}; NIR and the chip pad with zeros: padding_mode='zeros'")
+    if module.padding == "same" and any(
+        d * (k - 1) % 2 for d, k in zip(module.dilation, module.kernel_size, strict=True)
+    ):
+        raise CannotExport(
+            f"is padded 'same' with a kernel of {module.kernel_size}, which pads one side more than the other; use "
+            "odd sizes"
+        )
     bias = np.zeros(module.out_channels, np.float32) if module.bias is None else array(module.bias)
     node = nir.Conv2d(
         input_shape=(shape[1], shape[2]),
@@ -170,8 +177,8 @@ def flatten(shape: Shape, start_dim: int, end_dim: int) -> nir.NIRNode | Passes:
 
 
 def array(value: Tensor) -> npt.NDArray[np.float32]:
-    """A parameter as float32, the type that other tools read without trouble."""
-    return np.asarray(value.detach().cpu().numpy(), np.float32)
+    """A copy of a parameter as float32, the type that other tools read without trouble."""
+    return np.array(value.detach().cpu().numpy(), np.float32)
 
 
 def clamped(value: Tensor, name: str, shape: Shape) -> npt.NDArray[np.float64]:

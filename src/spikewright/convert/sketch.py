@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import operator
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -70,6 +72,7 @@ def sketch(graph: fx.GraphModule, shape: Shape, first: str) -> Sketch:
                 values[node] = _follow(drawn, node, name, what, arriving, _is_sole_use(node, values))
             except CannotExport as fault:
                 drawn.faults.append(f"{_called(node, name)} {fault}")
+                _go_on(values, node, name, what, arriving)
     return drawn
 
 
@@ -83,6 +86,19 @@ def _is_sole_use(node: fx.Node, values: dict[fx.Node, Value]) -> bool:
         )
         for source in node.all_input_nodes
     )
+
+
+def _go_on(
+    values: dict[fx.Node, Value], node: fx.Node, name: str, module: nn.Module | None, arriving: list[Value]
+) -> None:
+    """Give a faulty module's value a shape where it has one, so that faults behind it are found as well."""
+    if module is None:
+        return
+    _, shape = arriving[0]
+    with suppress(CannotExport, NotImplementedError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the module is refused already
+        twin = copy.deepcopy(module).eval()
+        values[node] = (name,), shape if is_neuron(module) else _pushed(twin, shape)
 
 
 def _called(node: fx.Node, name: str) -> str:

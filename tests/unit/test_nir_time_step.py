@@ -1,0 +1,75 @@
+"""Where a graph's time step comes from, by producer."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import nir
+import numpy as np
+import pytest
+
+from spikewright.convert.time_step import resolve_dt
+from spikewright.convert.wiring import Wiring, wire
+from spikewright.errors import InputError
+
+ONES = np.ones(2, np.float32)
+
+
+def lif(tau: float, r: float) -> nir.LIF:
+    return nir.LIF(tau=ONES * tau, r=ONES * r, v_leak=ONES * 0, v_threshold=ONES)
+
+
+def neuron_if(r: float) -> nir.IF:
+    return nir.IF(r=ONES * r, v_threshold=ONES)
+
+
+def cuba(tau_mem: float, r: float, tau_syn: float, w_in: float) -> nir.CubaLIF:
+    return nir.CubaLIF(
+        tau_syn=ONES * tau_syn, tau_mem=ONES * tau_mem, r=ONES * r, v_leak=ONES * 0, v_threshold=ONES, w_in=ONES * w_in
+    )
+
+
+def wired(*neurons: nir.NIRNode) -> Wiring:
+    names = ["input", *(f"n{i}" for i in range(len(neurons))), "output"]
+    nodes = dict(zip(names, [nir.Input(np.array([2])), *neurons, nir.Output(np.array([2]))], strict=True))
+    return wire(nir.NIRGraph(nodes, list(pairwise(names)), metadata={}, type_check=False))
+
+
+@pytest.mark.parametrize(
+    ("neurons", "dt_s", "why"),
+    [
+        ([lif(1e-3, 10)], 1e-4, "snnTorch"),
+        ([lif(2e-2, 20), lif(3e-3, 3)], 1e-3, "snnTorch"),
+        ([cuba(1e-3, 10, 2e-4, 2)], 1e-4, "snnTorch"),
+        ([neuron_if(1)], 1.0, "sinabs"),
+        ([neuron_if(1000)], 1e-3, "spikingjelly"),
+        ([lif(2.5e-3, 1)], 1e-4, "norse"),
+        ([lif(2.5e-3, 1), neuron_if(1e4)], 1e-4, "spikingjelly"),
+    ],
+)
+def test_the_producers_convention(neurons: list[nir.NIRNode], dt_s: float, why: str) -> None:
+    step = resolve_dt(wired(*neurons), {})
+    assert step.dt_s == pytest.approx(dt_s, rel=1e-5)
+    assert step.assumed and why in step.why
+
+
+def test_the_user_beats_the_file_and_the_file_beats_conventions() -> None:
+    wiring = wired(lif(1e-3, 10))
+    said = resolve_dt(wiring, {"dt_s": 5e-4})
+    assert (said.dt_s, said.assumed) == (5e-4, False)
+    asked = resolve_dt(wiring, {"dt_s": 5e-4}, dt_s=1e-3)
+    assert (asked.dt_s, asked.assumed) == (1e-3, False)
+
+
+def test_contradicting_nodes_are_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        resolve_dt(wired(lif(1e-3, 10), lif(1e-3, 5)), {})
+    assert str(caught.value) == (
+        "NIR graph: its neurons imply different time steps ('n0' 0.0001 s, 'n1' 0.0002 s); say which with --dt SECONDS"
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), "soon"])
+def test_an_impossible_time_step_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"must be a (positive )?number of seconds"):
+        resolve_dt(wired(lif(1e-3, 10)), {"dt_s": value})

@@ -66,6 +66,20 @@ def signature_of(where: str, graph: onnx.GraphProto, input_shape: Shape, logits:
     Raises:
         InputError: not one input of floating-point images of this shape, or no clear logits.
     """
+    name, tensor = _only_input(where, graph)
+    shape: list[int | None] = [dimension.dim_value or None for dimension in tensor.shape.dim]
+    output = _chosen_output(where, graph, logits)
+    return Signature(
+        input_name=name,
+        dtype=FLOATS[tensor.elem_type],
+        batch=shape[0] if shape else None,
+        layout=_layout(where, shape, input_shape),
+        logits_name=_behind_softmax(graph, output),
+    )
+
+
+def _only_input(where: str, graph: onnx.GraphProto) -> tuple[str, onnx.TypeProto.Tensor]:
+    """Name and type of the images."""
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in constants]
     if len(inputs) != 1 or not inputs[0].type.HasField("tensor_type"):
@@ -78,15 +92,7 @@ def signature_of(where: str, graph: onnx.GraphProto, input_shape: Shape, logits:
             f"{where}: its input {inputs[0].name!r} takes {kind}, images are floating-point numbers in [0, 1]; "
             "export the model with a float32 input"
         )
-    shape: list[int | None] = [dimension.dim_value or None for dimension in tensor.shape.dim]
-    output = _chosen_output(where, graph, logits)
-    return Signature(
-        input_name=inputs[0].name,
-        dtype=FLOATS[tensor.elem_type],
-        batch=shape[0] if shape else None,
-        layout=_layout(where, shape, input_shape),
-        logits_name=_behind_softmax(graph, output),
-    )
+    return str(inputs[0].name), tensor
 
 
 def _layout(where: str, shape: list[int | None], wanted: Shape) -> Layout:

@@ -113,18 +113,9 @@ def train_teacher(
     if accuracy is not None:
         return TorchTeacher(network, dataset.shape, name, accuracy)
     started = time.perf_counter()
-    network = fit(dataset, architecture, recipe, seed, progress)
-    teacher = TorchTeacher(network, dataset.shape, name)
+    teacher = TorchTeacher(fit(dataset, architecture, recipe, seed, progress), dataset.shape, name)
     teacher.validation_accuracy = teacher.accuracy(dataset.validation)
-    kept = {
-        "format_version": FORMAT_VERSION,
-        "key": key,
-        "state": teacher.state_dict(),
-        "validation_accuracy": teacher.validation_accuracy,
-        "seconds": time.perf_counter() - started,
-    }
-    with atomic_write(file) as temporary:
-        torch.save(kept, temporary)
+    _keep(file, key, teacher, time.perf_counter() - started)
     return teacher
 
 
@@ -186,6 +177,18 @@ def _batches(split: Split, recipe: Recipe, generator: torch.Generator) -> Iterat
         chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
         batch = augmented(images[chosen], recipe.augmentation, generator, recipe.reach)
         yield batch.contiguous(memory_format=torch.channels_last), labels[chosen]
+
+
+def _keep(file: Path, key: str, teacher: TorchTeacher, seconds: float) -> None:
+    kept = {
+        "format_version": FORMAT_VERSION,
+        "key": key,
+        "state": teacher.state_dict(),
+        "validation_accuracy": teacher.validation_accuracy,
+        "seconds": seconds,
+    }
+    with atomic_write(file) as temporary:
+        torch.save(kept, temporary)
 
 
 def _restore(file: Path, key: str, network: nn.Module) -> float | None:

@@ -26,6 +26,12 @@ _SAME = 1e-6  # parameters in float32 that are meant to be equal
 _FEWEST_DECAY = 0.5 / 4096
 _FEW_LEVELS = 8  # three bits and a sign: where published accuracies of quantized networks start to fall
 _COARSE_THRESHOLD = 0.02
+_REMEDIES = {
+    "the range of the current": "fewer input bits or a smaller fan-in would help",
+    "the range of the readout": "fewer timesteps or a smaller fan-in would help",
+    "the threshold register": "a lower threshold would help",
+    "the bias register": "a smaller bias or leak potential would help",
+}
 
 
 def check_draft(draft: Draft, profile: HardwareProfile) -> None:
@@ -145,10 +151,7 @@ def weights_survive(chip: ChipNetwork, draft: Draft) -> Iterator[str]:
     assert isinstance(limited, dict)
     for connection in chip.connections:
         if connection.name in lost and not np.any(connection.weight):
-            yield (
-                f"{connection.name}: all weights round to zero; the scale is limited by {limited[connection.target]}: "
-                "use fewer input bits, a smaller fan-in, or weights and bias of similar size"
-            )
+            yield f"{connection.name}: all weights round to zero; {_limit(limited[connection.target])}"
 
 
 def threshold_survives(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noqa: ARG001
@@ -183,12 +186,16 @@ def remarks(chip: ChipNetwork) -> Iterator[str]:
     for connection in chip.connections:
         if levels[connection.name] < _FEW_LEVELS:
             yield (
-                f"{connection.name}: only {levels[connection.name]} levels from zero to the largest weight, since the "
-                f"scale is limited by {limited[connection.target]}; fewer input bits or a smaller fan-in would help"
+                f"{connection.name}: only {levels[connection.name]} levels from zero to the largest weight; "
+                f"{_limit(limited[connection.target])}"
             )
     for name, error in errors.items():
         if error > _COARSE_THRESHOLD:
             yield f"{name}: its threshold is {error:.1%} off by rounding"
+
+
+def _limit(limited_by: str) -> str:
+    return f"the scale is limited by {limited_by}: {_REMEDIES.get(limited_by, 'weights of similar size would help')}"
 
 
 def _neurons(draft: Draft) -> list[tuple[str, DraftNeuron]]:

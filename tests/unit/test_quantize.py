@@ -1,0 +1,181 @@
+"""Rounding: by hand on a tiny network, and its bounds on drawn ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikewright.chip import ChipNetwork, ConvGeometry
+from spikewright.deploy.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
+from spikewright.deploy.quantize import quantize
+from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
+
+LOIHI2 = load_profile("loihi2")
+
+
+def neuron(
+    shape: tuple[int, ...],
+    *,
+    leak_u: float = 1.0,
+    leak_v: float = 0.5,
+    threshold: float | None = 1.0,
+    bias: object = 0.0,
+) -> DraftNeuron:
+    ones = np.ones(shape)
+    level = None if threshold is None else threshold * ones
+    return DraftNeuron(leak_u * ones, leak_v * ones, level, 0 * ones, np.asarray(bias) * ones, 0 * ones)
+
+
+def lone(weight: object, made: DraftNeuron, *, payload: int = 1, timesteps: int = 4) -> Draft:
+    matrix = np.asarray(weight, np.float64)
+    return Draft(
+        (
+            DraftPopulation("input", (matrix.shape[1],), "input", None, payload),
+            DraftPopulation("n", (matrix.shape[0],), "readout", made),
+        ),
+        (DraftConnection("input", "n", matrix),),
+        timesteps,
+        "direct" if payload > 1 else "events",
+        "count" if made.threshold is not None else "membrane",
+        8,
+    )
+
+
+def rounded(draft: Draft, profile: HardwareProfile = LOIHI2) -> ChipNetwork:
+    return quantize(draft, profile)
+
+
+def test_a_tiny_network_by_hand() -> None:
+    # Mixed signs: even weights up to 254, so S <= 254 / 0.8 = 317.5; a whole threshold makes it 158 / 0.5 = 316.
+    chip = rounded(lone([[0.8, -0.4], [0.1, 0.3]], neuron((2,), leak_v=0.3, threshold=0.5, bias=[0.1, -0.02])))
+    made = chip.by_name["n"].neuron
+    assert made is not None
+    assert chip.provenance["scales"] == {"n": 316.0}
+    assert chip.provenance["scale_limited_by"] == {"n": "weights from input"}
+    assert chip.connections[0].weight.tolist() == [[252, -126], [32, 94]]
+    assert (made.du, made.dv, made.vth, made.bias_exp) == (4095, 1229, 158, 6)
+    assert made.bias.tolist() == [32, -6]
+
+
+def test_weights_of_one_sign_use_every_integer() -> None:
+    chip = rounded(lone([[0.5, 0.25], [0.1, 0.0]], neuron((2,), threshold=0.5)))
+    assert chip.connections[0].weight.tolist() == [[255, 128], [51, 0]]
+    negative = rounded(lone([[-0.5, -0.25]], neuron((1,), threshold=0.5)))
+    assert negative.connections[0].weight.tolist() == [[-255, -128]]
+
+
+def test_a_large_threshold_limits_the_scale() -> None:
+    chip = rounded(lone([[0.01]], neuron((1,), threshold=1000.0)))
+    assert chip.provenance["scale_limited_by"] == {"n": "the threshold register"}
+    assert chip.by_name["n"].neuron.vth == 131071
+
+
+def test_a_large_bias_limits_the_scale() -> None:
+    chip = rounded(lone([[0.5]], neuron((1,), threshold=0.5, bias=16.1)))
+    made = chip.by_name["n"].neuron
+    assert chip.provenance["scale_limited_by"] == {"n": "the bias register"}
+    assert (made.bias_exp, made.vth) == (6, 127)
+    assert made.bias.tolist() == [4089]
+
+
+def test_fewer_weight_bits_widen_the_step() -> None:
+    limits = LOIHI2.limits.model_copy(update={"weight_bits": 4})
+    chip = rounded(lone([[0.8, -0.4], [0.1, 0.3]], neuron((2,))), LOIHI2.model_copy(update={"limits": limits}))
+    assert set(np.unique(chip.connections[0].weight % 32)) == {0}
+    assert np.abs(chip.connections[0].weight).max() == 224
+    assert chip.connections[0].weight_bits == 4
+
+
+def test_odd_mixed_weights_where_the_chip_has_them() -> None:
+    limits = LOIHI2.limits.model_copy(update={"mixed_weights_even": False})
+    chip = rounded(lone([[0.8, -0.401]], neuron((1,), threshold=0.8)), LOIHI2.model_copy(update={"limits": limits}))
+    assert chip.connections[0].weight.tolist() == [[255, -128]]
+
+
+def test_an_encoder_compares_with_the_integer_intensity() -> None:
+    def encoder(threshold: float, bits: int) -> ChipNetwork:
+        return rounded(
+            Draft(
+                (
+                    DraftPopulation("encoder", (2,), "input", neuron((2,), leak_v=0.0, threshold=threshold)),
+                    DraftPopulation("n", (2,), "readout", neuron((2,))),
+                ),
+                (DraftConnection("encoder", "n", np.eye(2)),),
+                4,
+                "current",
+                "count",
+                bits,
+            )
+        )
+
+    exact = encoder(1.0, 8).by_name["encoder"].neuron
+    assert (exact.vth, exact.bias_exp, exact.dv) == (255, 6, 0)
+    for threshold in (0.9991, 0.5, 0.3, 1.7):
+        made = encoder(threshold, 3).by_name["encoder"].neuron
+        for intensity in range(1, 8):
+            potential = v = 0
+            for _ in range(40):
+                potential, v = potential + intensity, v + (intensity << made.bias_exp)
+                assert (v > made.vth << 6) == (potential > threshold * 7), "no rounding can be seen"
+                potential, v = (0, 0) if v > made.vth << 6 else (potential, v)
+
+
+def peak_current(chip: ChipNetwork, payload: int) -> int:
+    """The largest |u| over all inputs, by slow integers: every source at its worst, for ever."""
+    weights = chip.connections[0].weight
+    worst = max(int(weights.clip(0).sum(1).max()), int((-weights).clip(0).sum(1).max())) * payload
+    u, before = 0, -1
+    while u != before:
+        before, u = u, ((u * (4096 - chip.by_name["n"].neuron.du - 1)) >> 12) + (worst << 6)
+    return u
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    seed=st.integers(0, 10_000),
+    spread=st.floats(0.001, 100),
+    leak_u=st.sampled_from([1.0, 0.5, 0.1]),
+    payload=st.sampled_from([1, 15, 255]),
+    fires=st.booleans(),
+    sources=st.integers(1, 60),
+)
+def test_registers_are_kept_whatever_the_floats(
+    seed: int, spread: float, leak_u: float, payload: int, fires: bool, sources: int
+) -> None:
+    random = np.random.default_rng(seed)
+    weight = random.normal(0, spread, (3, sources)) / payload
+    bias = random.normal(0, spread, 3)
+    threshold = float(spread * random.uniform(0.5, 5)) if fires else None
+    draft = lone(weight, neuron((3,), leak_u=leak_u, threshold=threshold, bias=bias), payload=payload, timesteps=6)
+    chip = rounded(draft)
+    made, scale = chip.by_name["n"].neuron, chip.provenance["scales"]["n"]
+    integers = chip.connections[0].weight
+    mixed = (weight > 0).any() and (weight < 0).any()
+    assert np.abs(integers).max() <= (254 if mixed else 255)
+    assert np.abs(integers - scale * weight).max() <= (1.0 if mixed else 0.5) + 1e-9
+    peak = peak_current(chip, payload)
+    assert peak < 2**23
+    bias_in_v = made.bias << made.bias_exp
+    assert np.abs(bias_in_v - scale * 64 * bias).max() <= 2 ** (made.bias_exp - 1) + 1e-9
+    if threshold is not None:
+        assert made.vth == pytest.approx(scale * threshold, rel=1e-9) or made.vth == 0
+    else:
+        v = 0
+        for _ in range(6):
+            v = ((v * (4096 - made.dv)) >> 12) + peak + int(np.abs(bias_in_v).max())
+        assert v <= made.vth << 6, "a readout never fires"
+
+
+def test_the_worst_case_adds_up_over_all_that_arrives_at_a_neuron() -> None:
+    shape = (1, 4, 4)
+    populations = (
+        DraftPopulation("input", shape, "input", None, 255),
+        DraftPopulation("n", shape, "readout", neuron(shape, threshold=0.5)),
+    )
+    kernel = DraftConnection("input", "n", np.full((1, 1, 3, 3), 1.0), ConvGeometry(padding=(1, 1)))
+    alone = rounded(Draft(populations, (kernel,), 2, "direct", "count", 8))
+    assert alone.provenance["scale_limited_by"] == {"n": "the range of the current"}
+    assert 9 * 255 * 64 * int(alone.connections[0].weight[0, 0, 0, 0]) < 2**23
+    assert 9 * 255 * 64 * (int(alone.connections[0].weight[0, 0, 0, 0]) + 1) > 2**23 * 0.98

@@ -82,9 +82,7 @@ class Drawing:
         return drawn * (self.random.random(shape) < 0.67)
 
     def chip(self, timesteps: int, encoding: str = "rate", readout: str = "membrane") -> ChipNetwork:
-        return ChipNetwork(
-            tuple(self.populations), tuple(self.connections), timesteps, encoding, readout, "none", ""
-        )
+        return ChipNetwork(tuple(self.populations), tuple(self.connections), timesteps, encoding, readout, "none", "")
 
     def drive(self, chip: ChipNetwork) -> IntArray:
         shape = (SAMPLES, *chip.input.shape)
@@ -177,8 +175,18 @@ def bias_population(draw: Drawing) -> ChipNetwork:
     return draw.chip(6)
 
 
+def beyond_32_bits(draw: Drawing) -> ChipNetwork:
+    """Payloads so large that sums leave the 32 bits that Lava computes them in."""
+    draw.events((40,), payload_bits=20)
+    draw.neurons("a", (12,), cuba=True, biased=True, vth=100000)
+    draw.readout(4)
+    draw.dense("input", "a")
+    draw.dense("a", "readout")
+    return draw.chip(5)
+
+
 def overflowing(draw: Drawing) -> ChipNetwork:
-    """Currents that wrap, membranes that saturate, and sums that leave even 32 bits."""
+    """Currents that wrap, convolutions that leave 24 bits, and membranes that saturate."""
     draw.events((3, 8, 8), payload_bits=12)
     draw.neurons("wrapping", (4, 2, 2), cuba=True, biased=True, vth=131071)
     draw.neurons("saturating", (6,), vth=131071)
@@ -186,8 +194,7 @@ def overflowing(draw: Drawing) -> ChipNetwork:
     draw.conv("input", "wrapping", (4, 3, 7, 7), ConvGeometry())
     draw.dense("wrapping", "saturating")
     draw.dense("saturating", "readout")
-    chip = draw.chip(5, "rate")
-    return chip
+    return draw.chip(5)
 
 
 KINDS: dict[str, Callable[[Drawing], ChipNetwork]] = {
@@ -200,6 +207,7 @@ KINDS: dict[str, Callable[[Drawing], ChipNetwork]] = {
         skip_with_relay,
         recurrent,
         bias_population,
+        beyond_32_bits,
         overflowing,
     )
 }
@@ -213,8 +221,9 @@ def drawn() -> Callable[[str, int], Case]:
         drawing = Drawing(seed)
         chip = KINDS[kind](drawing)
         drive = drawing.drive(chip)
-        if kind == "overflowing":
-            drive = drive * drawing.random.integers(2000, 4096, drive.shape)
+        bits = chip.input.payload_bits
+        if bits > 8:
+            drive = drive * drawing.random.integers(2 ** (bits - 1), 2**bits, drive.shape)
         return chip, drive
 
     return draw

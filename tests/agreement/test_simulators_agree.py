@@ -44,9 +44,7 @@ def test_integers_and_lava(lava: None, drawn: Draw, kind: str) -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_integers_and_lava_on_more_networks(lava: None, drawn: Draw, kind: str, seed: int) -> None:
     chip, drive = drawn(kind, seed)
-    assert_same(
-        chip, integer.run(chip, drive, record_states=True), on_lava.run(chip, drive, record_states=True)
-    )
+    assert_same(chip, integer.run(chip, drive, record_states=True), on_lava.run(chip, drive, record_states=True))
 
 
 @pytest.mark.lava

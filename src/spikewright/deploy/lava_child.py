@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,16 @@ FAILED = 70
 
 
 def main(folder: Path) -> None:
-    """Run the job in ``folder``."""
+    """Run the job in ``folder``; a failure ends this process at once, which otherwise waits for Lava's for ever."""
+    try:
+        _run(folder)
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(FAILED)
+
+
+def _run(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text())
     chip = load_chip(folder / "chip.h5")
     drive: IntArray = np.load(folder / "drive.npy", allow_pickle=False)
@@ -92,8 +102,12 @@ class Session:
         if self.process.runtime is None:
             self.process.create_runtime(run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
             threading.Thread(target=_end_on_failure, args=(self.process.runtime,), daemon=True).start()
-        if count:
+        if not count:
+            return
+        try:
             self.process.run(condition=RunSteps(num_steps=count))
+        except RuntimeError as error:
+            raise RuntimeError("\n".join(["a process of Lava's failed", *_failures(self.process.runtime)])) from error
 
 
 def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork, drive: IntArray, sample: int) -> None:
@@ -118,10 +132,14 @@ def _end_on_failure(runtime: Any) -> None:
     """End this process when one of Lava's has failed, which Lava itself may wait for ever to notice."""
     while True:
         time.sleep(POLL_S)
-        for actor in runtime._messaging_infrastructure.actors:
-            if actor.exception:
-                print(actor.exception[1], file=sys.stderr, flush=True)
-                os._exit(FAILED)
+        if failures := _failures(runtime):
+            print(*failures, sep="\n", file=sys.stderr, flush=True)
+            os._exit(FAILED)
+
+
+def _failures(runtime: Any) -> list[str]:
+    """Tracebacks of the processes that have failed, which Lava keeps to itself."""
+    return [actor.exception[1] for actor in runtime._messaging_infrastructure.actors if actor.exception]
 
 
 BUILDERS = {"lava": on_lava.build, "netx": on_netx.build}

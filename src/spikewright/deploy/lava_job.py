@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, Queue
@@ -38,6 +39,7 @@ PROGRESS = "spikewright-done "
 """What a line on the child's stdout begins with that says how many more samples are done."""
 
 TRACEBACK_LINES = 12
+POLL_S = 0.2
 
 
 def require_lava(kind: Kind) -> None:
@@ -101,7 +103,7 @@ def _watch(command: list[str], folder: Path, kind: Kind, progress: Progress | No
     reader = threading.Thread(target=_forward, args=(child.stdout, lines.put), daemon=True)
     reader.start()
     try:
-        _follow(lines, kind, progress, time_limit_s, words)
+        _follow(child, lines, kind, progress, time_limit_s, words)
         code = child.wait(time_limit_s)
     finally:
         _end(child)
@@ -117,16 +119,30 @@ def _forward(lines: object, put: Callable[[str | None], None]) -> None:
     put(None)
 
 
-def _follow(lines: Queue[str | None], kind: Kind, progress: Progress | None, time_limit_s: float, words: Path) -> None:
-    """Pass the child's progress on until it closes its stdout."""
+def _follow(
+    child: subprocess.Popen[str],
+    lines: Queue[str | None],
+    kind: Kind,
+    progress: Progress | None,
+    time_limit_s: float,
+    words: Path,
+) -> None:
+    """Pass the child's progress on until it ends; its own processes may outlive it and keep its stdout open."""
+    heard = time.monotonic()
     while True:
+        ended = child.poll() is not None
         try:
-            line = lines.get(timeout=time_limit_s)
+            line = lines.get(timeout=0 if ended else POLL_S)
         except Empty:
-            raise SpikewrightError(
-                f"--on {kind}: Lava's process said nothing for {time_limit_s:g} s and was ended; a longer limit may "
-                f"help a large network{_tail(words)}"
-            ) from None
+            if ended:
+                return
+            if time.monotonic() - heard > time_limit_s:
+                raise SpikewrightError(
+                    f"--on {kind}: Lava's process said nothing for {time_limit_s:g} s and was ended; a longer limit "
+                    f"may help a large network{_tail(words)}"
+                ) from None
+            continue
+        heard = time.monotonic()
         if line is None:
             return
         if line.startswith(PROGRESS) and progress:

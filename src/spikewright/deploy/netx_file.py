@@ -68,10 +68,12 @@ def _weight_faults(chip: ChipNetwork) -> Iterator[str]:
             yield f"connection {connection.name} is dense and leads to a population of three axes"
         if not connection.weight.any():
             yield f"connection {connection.name} has no weight but 0, which lava-dl cannot scale"
-        elif not np.array_equal(loaded_weight(connection.weight), connection.weight):
+            continue
+        loaded = loaded_weight(connection.weight)
+        if changed := np.flatnonzero(loaded != connection.weight).tolist():
             yield (
-                f"connection {connection.name}: lava-dl would change its weights; dense weights of mixed sign must be "
-                "even"
+                f"connection {connection.name}: lava-dl would change {len(changed)} of its weights, the first from "
+                f"{connection.weight.flat[changed[0]]} to {loaded.flat[changed[0]]}"
             )
 
 
@@ -80,7 +82,8 @@ def loaded_weight(weight: IntArray) -> IntArray:
 
     The loader scales weights up to fill the synapse, ``w << k`` with weight exponent ``-k``, and counts the bits that
     are left; Dense clips and floors to those bits, and shifts the sum back by k. Where nothing is lost on the way, the
-    sum is a multiple of ``2^k`` and nothing is lost on the way back.
+    sum is a multiple of ``2^k`` and nothing is lost on the way back. The two do not always agree about the sign and the
+    bits: weights that are all -2 are loaded as 0.
     """
     low, high = int(weight.min()), int(weight.max())
     if low < 0 <= high:
@@ -90,14 +93,16 @@ def loaded_weight(weight: IntArray) -> IntArray:
     else:
         scale, mixed = (255 / high if high > 0 else -256 / low), False
     shift = int(np.floor(np.log2(scale))) + mixed
-    scaled = weight.astype(np.int64) << shift if shift >= 0 else weight.astype(np.int64) >> -shift
+    scaled = weight.astype(np.int64) << shift
     spare = next((n for n in range(8, 0, -1) if not np.any(weight % 2**n)), 0) - mixed
     # Dense decides about the sign for itself, and calls a matrix with no weight above 0 inhibitory.
     really_mixed = bool(scaled.min() < 0 < scaled.max())
     sign = -1 if scaled.max() <= 0 else 1
-    floor = max(0, shift + spare + really_mixed)
+    floor = shift + spare + really_mixed
+    if floor < 0:
+        return np.zeros_like(scaled)  # NumPy shifts by a negative count to 0
     kept = sign * ((np.clip(sign * scaled, -256 if really_mixed else 0, 255) >> floor) << floor)
-    return kept >> shift if shift >= 0 else kept << -shift
+    return kept >> shift
 
 
 Block = dict[str, object]

@@ -1,0 +1,94 @@
+"""The activity's file: what is read is what was written, and nothing else is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spikewright.activity import Activity, PopulationActivity
+from spikewright.activity_file import as_json, load_activity, save_activity
+from spikewright.errors import InputError
+
+count = st.integers(0, 2**40)
+shape = st.lists(st.integers(1, 3), min_size=1, max_size=3)
+
+
+@st.composite
+def activities(draw: st.DrawFn) -> Activity:
+    populations = {}
+    for name in draw(st.lists(st.text(min_size=1, max_size=5), unique=True, min_size=1, max_size=3)):
+        dimensions = draw(shape)
+        size = int(np.prod(dimensions))
+        spikes = draw(st.lists(count, min_size=size, max_size=size))
+        populations[name] = PopulationActivity(np.array(spikes).reshape(dimensions), draw(count), draw(count))
+    samples = draw(st.integers(1, 1000))
+    return Activity(
+        populations=populations,
+        synaptic_ops=draw(st.dictionaries(st.text(max_size=6), count, max_size=3)),
+        samples=samples,
+        timesteps=draw(st.integers(1, 64)),
+        backend=draw(st.sampled_from(["integer", "lava", "netx", "float"])),
+        chip_sha256=draw(st.sampled_from(["", "ab" * 32])),
+        correct=draw(st.one_of(st.none(), st.integers(0, samples))),
+        split=draw(st.sampled_from(["", "test"])),
+        provenance=draw(st.dictionaries(st.text(max_size=4), st.one_of(st.text(max_size=4), st.integers(0, 9)))),
+    )
+
+
+@given(activity=activities())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_read_of_write_is_the_same(activity: Activity, tmp_path: Path) -> None:
+    path = tmp_path / "activity.json"
+    save_activity(activity, path)
+    back = load_activity(path)
+    assert as_json(back) == as_json(activity)
+    assert all(p.spikes.dtype == np.int64 for p in back.populations.values())
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    populations = {"a": PopulationActivity(np.array([1, 2]), 8, 4)}
+    save_activity(Activity(populations, {"a->b": 6}, 2, 2, "integer", correct=1), tmp_path / "a.json")
+    return tmp_path / "a.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": "another"}, "format: Input should be 'spikewright activity'"),
+        ({"format_version": 2}, "format_version: Input should be 1"),
+        ({"samples": -1}, "samples: Input should be greater than or equal to 0"),
+        ({"samples": 1.5}, "samples: Input should be a valid integer"),
+        ({"spare": 1}, "spare: Extra inputs are not permitted"),
+    ],
+)
+def test_refuses_what_is_not_an_activity(written: Path, change: dict[str, object], words: str) -> None:
+    written.write_text(json.dumps({**json.loads(written.read_text()), **change}))
+    with pytest.raises(InputError) as refusal:
+        load_activity(written)
+    assert str(refusal.value) == (f"{written}: is not an activity file, as written by `spikewright simulate`: {words}")
+
+
+def test_refuses_counts_that_contradict_each_other(written: Path) -> None:
+    value = json.loads(written.read_text())
+    value["populations"]["a"]["shape"] = [3]
+    value["correct"] = 5
+    written.write_text(json.dumps(value))
+    with pytest.raises(InputError) as refusal:
+        load_activity(written)
+    assert str(refusal.value) == (
+        f"{written}: 2 faults\n  - population a: 2 spike counts for the shape [3]\n  - correct is 5 of 2 samples"
+    )
+
+
+def test_refuses_text_and_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("spikes: many")
+    with pytest.raises(InputError, match=r"a\.json: is not JSON \(Expecting value: line 1 column 1 \(char 0\)\)"):
+        load_activity(tmp_path / "a.json")
+    with pytest.raises(InputError, match=r"b\.json: there is no such file; expected an activity file"):
+        load_activity(tmp_path / "b.json")

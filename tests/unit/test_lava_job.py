@@ -1,0 +1,125 @@
+"""The child that runs Lava: how it is watched, how its failures are said, and what is said without Lava."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikewright.chip import ChipNetwork, Connection, Neuron, Population
+from spikewright.deploy import lava_job, on_lava, on_netx
+from spikewright.deploy.chip_file import save_chip
+from spikewright.errors import InputError, SpikewrightError
+
+
+@pytest.fixture
+def chip() -> ChipNetwork:
+    neuron = Neuron(4095, 0, 131071, np.zeros(2, dtype=np.int64), fires=False)
+    populations = (Population("in", (3,), "input", None), Population("out", (2,), "readout", neuron))
+    connection = Connection("in", "out", np.full((2, 3), 2, dtype=np.int64))
+    return ChipNetwork(populations, (connection,), 2, "rate", "membrane", "none", "")
+
+
+def watch(code: str, folder: Path, time_limit_s: float = 20.0) -> list[int]:
+    done: list[int] = []
+    lava_job._watch([sys.executable, "-c", code], folder, "lava", lambda steps=1: done.append(steps), time_limit_s)
+    return done
+
+
+def test_progress_is_passed_on_and_other_words_are_not(tmp_path: Path) -> None:
+    assert watch("print('hello'); print('spikewright-done 2'); print('spikewright-done 1')", tmp_path) == [2, 1]
+
+
+def test_a_crash_carries_the_end_of_its_traceback(tmp_path: Path) -> None:
+    with pytest.raises(SpikewrightError) as failure:
+        watch("import sys; print('noise', file=sys.stderr); raise ValueError('the axon fell off')", tmp_path)
+    assert str(failure.value).splitlines() == [
+        "--on lava: Lava's process failed (exit code 1)",
+        "  Traceback (most recent call last):",
+        '    File "<string>", line 1, in <module>',
+        "  ValueError: the axon fell off",
+    ]
+
+
+def test_a_hang_is_ended_with_all_its_processes(tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    grandchild = f"import time, pathlib\nwhile True: pathlib.Path({str(alive)!r}).touch(); time.sleep(0.05)"
+    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {grandchild!r}]); time.sleep(600)"
+    began = time.monotonic()
+    with pytest.raises(SpikewrightError) as failure:
+        watch(code, tmp_path, time_limit_s=3)
+    assert str(failure.value) == (
+        "--on lava: Lava's process said nothing for 3 s and was ended; a longer limit may help a large network"
+    )
+    assert time.monotonic() - began < 60
+    time.sleep(0.5)
+    alive.unlink(missing_ok=True)
+    time.sleep(0.5)
+    assert not alive.exists()
+
+
+@pytest.mark.parametrize(("backend", "kind", "package"), [(on_lava, "lava", "lava-nc"), (on_netx, "netx", "lava-dl")])
+def test_without_lava_one_sentence_says_how_to_get_it(
+    chip: ChipNetwork, backend: object, kind: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "lava"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lava", None)
+    with pytest.raises(InputError) as refusal:
+        backend.run(chip, np.zeros((1, 1, 3), dtype=np.int64))
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert str(refusal.value) == (
+        f"--on {kind}: {package} is not installed (this is Python {version}); Lava exists for Python 3.10 only: "
+        "install with `pip install 'spikewright[lava]'` there, or use --on integer, which computes the same"
+    )
+
+
+def test_refuses_networks_that_lava_would_compute_differently(
+    chip: ChipNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_lava, "require_lava", lambda kind: None)
+    odd = Connection("in", "out", np.array([[1, -2, 3], [2, 2, 2]]))
+    skip = Population("mid", (2,), "hidden", Neuron(4095, 0, 1, np.zeros(2, dtype=np.int64)))
+    unbalanced = ChipNetwork(
+        (chip.populations[0], skip, chip.populations[1]),
+        (Connection("in", "mid", np.full((2, 3), 2)), Connection("mid", "out", np.full((2, 2), 2)), odd),
+        2, "rate", "membrane", "none", "",
+    )  # fmt: skip
+    with pytest.raises(InputError) as refusal:
+        on_lava.run(unbalanced, np.zeros((1, 1, 3), dtype=np.int64))
+    assert str(refusal.value) == (
+        "--on lava: 2 faults\n"
+        "  - connection in->out spans 2 steps and Lava's take one; lower the network again, which adds relays\n"
+        "  - connection in->out: Lava would change its weights; dense weights of mixed sign must be even"
+    )
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (0, "FileNotFoundError: [Errno 2] No such file or directory"),  # while Lava starts
+        (1, "IndexError: index 1 is out of bounds for axis 0 with size 1"),  # while it runs
+    ],
+)
+def test_a_failing_lava_process_becomes_one_error(chip: ChipNetwork, tmp_path: Path, rows: int, words: str) -> None:
+    if importlib.util.find_spec("lava") is None:
+        pytest.skip("Lava is not installed (it needs Python 3.10)")
+    save_chip(chip, tmp_path / "chip.h5")
+    np.save(tmp_path / "drive.npy", np.zeros((1, 1, 3), dtype=np.int64))
+    (tmp_path / "job.json").write_text('{"kind": "lava", "record_states": false}')
+    file = tmp_path / "short.npy"
+    if rows:
+        np.save(file, np.zeros((rows, 2), dtype=np.uint8))
+    code = (
+        "from pathlib import Path; from spikewright.deploy import lava_child; "
+        f"lava_child._file = lambda *a: {str(file)!r}; lava_child.main(Path({str(tmp_path)!r}))"
+    )
+    with pytest.raises(SpikewrightError) as failure:
+        watch(code, tmp_path, time_limit_s=90)
+    assert str(failure.value).startswith("--on lava: Lava's process failed (exit code 70)\n")
+    assert words in str(failure.value)

@@ -26,7 +26,7 @@ STATE_SHIFT = 6
 BIAS_EXP = 6
 _DECAY_ONE = 4096
 _SHRINK = 0.999
-_FLOAT_ROUNDING = 1e-12
+_FLOAT_ROUNDING = 1e-6  # parameters come in float32
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ class BudgetSettings:
     warm_up: float = 0.25
     anneal_until: float = 0.7
     margin: float = 0.95
-    dual_rate: float = 0.02
-    damping: float = 1.0
+    dual_rate: float = 0.03
+    damping: float = 10.0
     smoothing: float = 0.95
     max_multiplier: float = 20.0
 

@@ -185,6 +185,7 @@ def _training(
     budget: Budget | None,
 ) -> Training:
     from .budget import BudgetController
+    from .choices import REACH
     from .trainer import Training, TrainSettings
 
     train = TrainSettings(
@@ -194,6 +195,7 @@ def _training(
         weight_decay=settings.weight_decay,
         seed=settings.seed,
         augmentation=settings.chosen_augmentation,
+        reach=REACH.get(settings.data, 2),
     )
     controller = None
     if budget is not None:

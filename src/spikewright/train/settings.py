@@ -40,7 +40,7 @@ class DistillSettings(BaseModel):
     timesteps: int | None = Field(None, ge=1, description="T; left out, the profile's or as the budget allows")
     encoding: Encoding | None = Field(None, description="direct, current, rate or latency; left out, the profile's")
     readout: Readout = Field("membrane", description="membrane or count")
-    input_bits: int = Field(8, ge=1, le=12, description="width of a graded input")
+    input_bits: int | None = Field(None, ge=1, le=12, description="width of graded input; left out, 6 (current: 8)")
     neuron: NeuronKind = Field("lif", description="lif or cubalif")
     beta: float = Field(0.5, ge=0, le=1, description="membrane decay per step")
     alpha: float = Field(0.5, ge=0, le=1, description="current decay per step (cubalif)")

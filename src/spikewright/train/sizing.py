@@ -21,6 +21,9 @@ ROOM = 0.6
 WIDTHS = {"mlp": (256, 192, 128, 96, 64, 32)}
 CONV_WIDTHS = (16, 12, 8, 6, 4)
 SAMPLES = 500
+INPUT_BITS: dict[Encoding, int] = {"direct": 6}
+"""Where it is not 8. A graded payload multiplies the weights and not the bias of the first layer, whose 13 bits then
+bound the scale of both: two bits less of input are two bits more of weights."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,6 @@ def student_config(
         timesteps=timesteps,
         encoding=encoding,
         readout=settings.readout,
-        input_bits=settings.input_bits,
+        input_bits=settings.input_bits or INPUT_BITS.get(encoding, 8),
         neuron=settings.neuron_settings,
     )

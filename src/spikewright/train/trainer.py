@@ -41,6 +41,7 @@ class TrainSettings:
 
     Attributes:
         learning_rate: peak of AdamW's rate; warmed up over 5 % of the steps, then lowered along a cosine.
+        reach: pixels of the largest shift.
     """
 
     epochs: int = 10
@@ -49,6 +50,7 @@ class TrainSettings:
     weight_decay: float = 1e-4
     seed: int = 0
     augmentation: Augmentation = "none"
+    reach: int = 2
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Training:
         seen = _Means()
         for position in range(self.steps_per_epoch):
             rows = order[position * batch : (position + 1) * batch]
-            samples = augmented(images[rows], self.settings.augmentation, generator)
+            samples = augmented(images[rows], self.settings.augmentation, generator, self.settings.reach)
             self._step(samples, labels[rows], seen)
             advance(1)
         measured = measure(self.student, self.dataset.validation, self.cost)

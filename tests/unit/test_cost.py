@@ -1,0 +1,89 @@
+"""The cost that training sees is the estimate that the report prints."""
+
+import numpy as np
+import pytest
+import torch
+
+from spikewright.activity import Activity, PopulationActivity
+from spikewright.convert.to_nir import to_nir
+from spikewright.deploy.fan_out import fan_out
+from spikewright.deploy.lower import lower
+from spikewright.deploy.placement import place
+from spikewright.energy import estimate
+from spikewright.hardware_profiles.profile import load_profile
+from spikewright.train.cost import SpikeCost
+from spikewright.train.neurons import NeuronSettings
+from spikewright.train.student import Student, StudentConfig
+
+SHAPE = (1, 8, 8)
+
+
+def student_of(architecture, encoding, kind="lif"):
+    torch.manual_seed(0)
+    neuron = NeuronSettings(kind, threshold=0.3)
+    return Student(StudentConfig(architecture, 4, SHAPE, 10, 3, encoding, input_bits=6, neuron=neuron)).eval()
+
+
+def counted(chip, output, samples):
+    """The float student's spikes as an activity of the lowered network, relays and bias axons included."""
+
+    def source(name):
+        return source(chip.into(name)[0].source) if chip.by_name[name].role == "relay" else name
+
+    populations = {}
+    for population in chip.populations:
+        updates = 0 if population.neuron is None else samples * chip.timesteps * population.size
+        layer = source(population.name)
+        if layer in output.spikes:
+            spikes = output.spikes[layer].sum((0, 1)).numpy().astype(np.int64)
+        elif population.role == "input":
+            spikes = chip.timesteps * (output.drive[0] != 0).sum(0).numpy().astype(np.int64)
+        elif population.role == "bias":
+            spikes = np.full(population.shape, samples * chip.timesteps)
+        else:
+            spikes = np.zeros(population.shape, np.int64)
+        populations[population.name] = PopulationActivity(spikes, updates, updates)
+    operations = {c.name: int((populations[c.source].spikes * fan_out(chip, c)).sum()) for c in chip.connections}
+    return Activity(populations, operations, samples, chip.timesteps, "float")
+
+
+@pytest.mark.parametrize("profile", ["loihi1-davies", "loihi1-sanafe", "loihi2", "loihi2-assumed", "cmos45"])
+@pytest.mark.parametrize("architecture", ["convnet", "vgg", "skipnet", "mlp"])
+def test_training_and_report_agree(architecture, profile):
+    target = load_profile(profile)
+    student = student_of(architecture, target.default_encoding)
+    images = torch.rand(5, *SHAPE)
+    with torch.no_grad():
+        output = student(images)
+        reading = SpikeCost.of(student, target).read(output)
+    chip = lower(to_nir(student), target)
+    report = estimate(counted(chip, output, len(images)), chip, place(chip, target), target)
+    assert float(reading.total) == pytest.approx(report.total, rel=1e-5)
+    assert sum(reading.synaptic_ops.values()) == pytest.approx(report.synaptic_ops, rel=1e-6)
+    assert sum(output.spikes[n].sum() for n in output.spikes) > 0
+
+
+def test_cost_is_differentiable_and_silence_costs_the_floor():
+    target = load_profile("loihi2-assumed")
+    student = student_of("convnet", "direct").train()
+    cost = SpikeCost.of(student, target)
+    images = torch.rand(5, *SHAPE)
+    cost.read(student(images)).total.backward()
+    assert student.network.conv1.weight.grad.abs().sum() > 0
+    for name, module in student.network.named_modules():
+        if name.startswith("lif"):
+            module.threshold.fill_(1e9)
+    with torch.no_grad():
+        output = student.eval()(images)
+        assert float(cost.read(output).total) == pytest.approx(cost.floor(output.drive).total, rel=1e-6)
+
+
+def test_current_input_is_not_part_of_the_floor():
+    """Its neurons can be trained to fire less, so only their updates are certain."""
+    target = load_profile("loihi1-davies")
+    student = student_of("convnet", "current")
+    cost = SpikeCost.of(student, target)
+    dark, bright = torch.zeros(2, *SHAPE), torch.ones(2, *SHAPE)
+    assert cost.floor(student.drive(dark)).total == cost.floor(student.drive(bright)).total
+    with torch.no_grad():
+        assert float(cost.read(student(bright)).total) > float(cost.read(student(dark)).total)

@@ -1,0 +1,114 @@
+"""Training: exact resume, a budget held on real data without collapse, the teacher left alone."""
+
+import pytest
+import torch
+
+from spikewright.errors import InputError
+from spikewright.train.data import load
+from spikewright.train.distill import distill_with
+from spikewright.train.settings import DistillSettings, settings_from
+from spikewright.train.trainer import Training
+
+QUICK = DistillSettings(data="digits", width=4, timesteps=2, epochs=3, teacher_epochs=1)
+
+
+def weights_of(student):
+    return {name: tensor.clone() for name, tensor in student.state_dict().items()}
+
+
+class Killed(Exception):
+    pass
+
+
+def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch):
+    settings = QUICK.model_copy(update={"energy_budget": "150nJ", "method": "ht-kd", "regularize": ("activation",)})
+    whole = weights_of(distill_with(settings).student)
+    checkpoint, steps = tmp_path / "checkpoint", []
+    original = Training._step
+
+    def dies_in_the_second_epoch(self, *batch):
+        steps.append(1)
+        if len(steps) == 50:
+            raise Killed
+        original(self, *batch)
+
+    monkeypatch.setattr(Training, "_step", dies_in_the_second_epoch)
+    with pytest.raises(Killed):
+        distill_with(settings, checkpoint)
+    monkeypatch.setattr(Training, "_step", original)
+    resumed = weights_of(distill_with(settings, checkpoint, resume=True).student)
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+    distill_with(QUICK.model_copy(update={"epochs": 1}), checkpoint)
+    with pytest.raises(InputError, match="is of a training with other settings; use the same flags"):
+        distill_with(QUICK, checkpoint, resume=True)
+
+
+def test_resuming_nothing_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"--resume: there is no checkpoint .*; leave out --resume to start anew"):
+        distill_with(QUICK, tmp_path / "none", resume=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("budget", ["330nJ", "280nJ"])
+def test_a_tight_budget_is_met_without_silence(budget):
+    """Naive dual ascent falls to 10 % here; the controller keeps the budget, the accuracy, and every layer alive."""
+    settings = DistillSettings(data="digits", width=8, timesteps=4, epochs=20, teacher_epochs=10, energy_budget=budget)
+    result = distill_with(settings)
+    free = distill_with(settings.model_copy(update={"energy_budget": None, "epochs": 6}))
+    last = result.history[-1]
+    assert last.cost <= float(budget.removesuffix("nJ")) * 1e-9 < 0.8 * free.history[-1].cost
+    assert result.provenance["validation_accuracy"] > 0.8
+    assert all(count > 1 for count in last.spikes.values()), last.spikes
+
+
+def test_infeasible_budget_says_the_floor():
+    with pytest.raises(InputError) as refusal:
+        distill_with(QUICK.model_copy(update={"energy_budget": "1nJ"}))
+    text = str(refusal.value)
+    assert text.startswith("--energy-budget 1 nJ: is below the floor of ")
+    assert "fewer timesteps, fewer neurons, or an encoding with fewer input events lower it" in text
+
+
+def test_the_budget_chooses_the_size():
+    from spikewright.energy import Budget
+    from spikewright.hardware_profiles.profile import load_profile
+    from spikewright.train.sizing import ROOM, choose_size
+
+    profile, dataset = load_profile("loihi2-assumed"), load("digits")
+    settings = DistillSettings(data="digits")
+    free = choose_size(settings, dataset, profile, None)
+    tight = choose_size(settings, dataset, profile, Budget(0.25 * free.floor.total, "J"))
+    assert tight.floor.total <= ROOM * 0.25 * free.floor.total
+    assert tight.student.config.width < free.student.config.width
+    fixed = choose_size(settings.model_copy(update={"width": 16, "timesteps": 4}), dataset, profile, Budget(1.0, "J"))
+    assert (fixed.student.config.width, fixed.student.config.timesteps) == (16, 4)
+
+
+def test_history_keeps_terms_and_layers_apart():
+    result = distill_with(QUICK.model_copy(update={"epochs": 1, "regularize": ("activation", "logits:weight=0.1")}))
+    (record,) = result.history
+    assert set(record.loss) == {"cross_entropy", "distillation", "activation", "logits"}
+    assert set(record.spikes) == set(record.synaptic_ops) == {"input", "lif1", "lif2", "lif3", "lif4"}
+    assert record.teacher_logit_range > 0 < record.student_logit_range
+    assert result.provenance["teacher_macs"] > 0
+
+
+def test_settings_gather_every_fault():
+    with pytest.raises(InputError) as refusal:
+        settings_from(None, {"timesteps": 0, "encoding": "morse", "beta": 2.0})
+    text = str(refusal.value)
+    assert all(f"{name} is " in text for name in ("timesteps", "encoding", "beta"))
+
+
+def test_unknown_preset_suggests(tmp_path):
+    with pytest.raises(InputError, match="preset 'fashion' is unknown"):
+        settings_from("fashion", {})
+    mine = tmp_path / "mine.toml"
+    mine.write_text('data = "mnist"\nwidth = 6\n')
+    settings = settings_from(str(mine), {"width": 7, "timesteps": None})
+    assert (settings.data, settings.width, settings.timesteps) == ("mnist", 7, None)

@@ -250,8 +250,8 @@ REFUSED = {
     ),
     "subtract": (
         lambda: Own(nn.Flatten(), nn.Linear(128, 5), snn.Leaky(beta=0.5, init_hidden=True), *head(5)[1:]),
-        "student: module 'layers.2' reset_mechanism is \"subtract\" (snnTorch's default), which NIR, Lava and Loihi do "
-        'not have; train with reset_mechanism="zero", reset_delay=False',
+        "student: module 'layers.2' cannot be exported: reset_mechanism is \"subtract\" (snnTorch's default), "
+        'which NIR, Lava and Loihi do not have; train with reset_mechanism="zero", reset_delay=False',
     ),
     "unknown": (
         lambda: Own(nn.ReLU(), *head(128)),

@@ -188,7 +188,7 @@ def clamped(value: Tensor, name: str, shape: Shape) -> npt.NDArray[np.float64]:
 
 def _check(module: nn.Module) -> None:
     if faults := check_neuron("", module):
-        raise CannotExport("; ".join(fault.removeprefix(": ") for fault in faults))
+        raise CannotExport("cannot be exported: " + "; ".join(fault.removeprefix(": ") for fault in faults))
 
 
 def _threshold(module: nn.Module, shape: Shape) -> npt.NDArray[np.float32]:

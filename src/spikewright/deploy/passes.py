@@ -80,7 +80,7 @@ def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
     for source, steps in longest.items():
         if steps > 1 and shapes[source].payload > 1:
             raise InputError(
-                f"path from input {source!r}: one way is {steps - 1} layers shorter than another, and graded values "
+                f"path from input {source!r}: one way is {_layers(steps - 1)} shorter than another, and graded values "
                 "cannot wait on the chip; give both ways as many neuron layers, or take spikes as input "
                 "(--encoding current)"
             )
@@ -100,6 +100,10 @@ def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
 
 
 PASSES: tuple[Pass, ...] = (scale_input, bias_axons, balance)
+
+
+def _layers(count: int) -> str:
+    return "1 layer" if count == 1 else f"{count} layers"
 
 
 def _always_on(name: str, shape: Shape) -> DraftPopulation:

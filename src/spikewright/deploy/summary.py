@@ -39,8 +39,9 @@ def table(chip: ChipNetwork, placement: Placement) -> str:
     rows: list[tuple[str, ...]] = [_HEADINGS]
     for population in chip.populations:
         incoming = chip.into(population.name)
-        first = _cells(chip, population, placement)
-        rows.append((*first[:3], *(_weights(chip, incoming[0]) if incoming else ("", "", "", "")), *first[3:]))
+        shape = "x".join(map(str, population.shape))
+        feed = _weights(chip, incoming[0]) if incoming else (_driven_by(population), "", "", "")
+        rows.append((population.name, population.role, shape, *feed, *_registers(chip, population, placement)))
         rows += [("", "", "", *_weights(chip, connection), "", "", "", "", "") for connection in incoming[1:]]
     head = f"{chip.profile}: {chip.encoding} input, T = {chip.timesteps}, {chip.readout} readout"
     fit = [_use_line(use.resource, use.used, use.limit, use.population) for use in placement.worst]
@@ -85,18 +86,23 @@ def _connection(chip: ChipNetwork, connection: Connection) -> dict[str, object]:
     }
 
 
-def _cells(chip: ChipNetwork, population: Population, placement: Placement) -> tuple[str, ...]:
-    shape = "x".join(map(str, population.shape))
+def _driven_by(population: Population) -> str:
+    if population.role != "input":
+        return ""
+    if population.neuron is not None:
+        return "current"
+    return f"{population.payload_bits}-bit events" if population.payload_bits else "events"
+
+
+def _registers(chip: ChipNetwork, population: Population, placement: Placement) -> tuple[str, ...]:
     neuron = population.neuron
     if neuron is None:
-        payload = f"{population.payload_bits}-bit events" if population.payload_bits else "events"
-        return population.name, population.role, shape, payload, "", "", "", ""
+        return "", "", "", "", ""
     scales = chip.provenance["scales"]
     assert isinstance(scales, dict)
     vth = str(neuron.vth) if neuron.fires else "never"
     cores = str(len(placement.cores_of(population.name)))
-    registers = (f"{scales[population.name]:.5g}", vth, str(neuron.du), str(neuron.dv))
-    return population.name, population.role, shape, *registers, cores
+    return f"{scales[population.name]:.5g}", vth, str(neuron.du), str(neuron.dv), cores
 
 
 def _weights(chip: ChipNetwork, connection: Connection) -> tuple[str, ...]:

@@ -1,0 +1,104 @@
+"""``spikewright check``: every finding of a file, and the repaired copy."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+
+from spikewright.cli import main
+from spikewright.convert.nir_io import read_graph, write_graph
+
+
+def lif(size: int, **given: object) -> nir.LIF:
+    ones = np.ones(size, np.float32)
+    values = {"tau": 2e-4 * ones, "r": 2 * ones, "v_leak": 0 * ones, "v_threshold": ones}
+    return nir.LIF(**values | {name: np.asarray(value, np.float32) * ones for name, value in given.items()})
+
+
+def saved(path: Path, neuron: nir.NIRNode, metadata: dict[str, object] | None = None) -> Path:
+    kernel = np.ones((2, 1, 2, 2), np.float32)
+    nodes = {
+        "in": nir.Input(np.array([1, 1, 3, 3])),
+        "conv": nir.Conv2d((3, 3), kernel, 1, 0, 1, 1, np.zeros(2, np.float32)),
+        "flat": nir.Flatten({"input": np.array([2, 2, 2])}, 0, -1),
+        "lif": neuron,
+        "out": nir.Output(np.array([1, 8])),
+    }
+    names = list(nodes)
+    edges = list(pairwise(names))
+    write_graph(nir.NIRGraph(nodes, edges, metadata=metadata or {}, type_check=False), path)
+    return path
+
+
+RESET = (
+    "reset to zero: NIR cannot say how its neurons were reset in training; a network trained with reset by subtraction "
+    "will spike differently"
+)
+
+
+def test_every_finding_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = saved(tmp_path / "g.nir", lif(8, v_threshold=np.arange(1, 9), r=3, tau=3e-4))
+    assert main(["check", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.splitlines() == [
+        "assumed graph: input 'in' has shape (1, 1, 3, 3): its first 1 is read as a batch and left out",
+        "assumed graph: output 'out' says shape (1, 8): (8,) is what arrives",
+        f"assumed graph: {RESET}",
+        "assumed graph: time step 0.0001 s: r = tau/dt, snnTorch's convention: the gain per step is 1",
+        "note    lif: membrane decays by 0.3333 per step, threshold 1 to 8",
+        "note    lif: thresholds vary; the chip holds one for a population: divided into the weights",
+    ]
+
+
+def test_what_blocks_the_lowering_sets_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    varying = np.linspace(2e-4, 3e-4, 8)
+    path = saved(tmp_path / "g.nir", lif(8, tau=varying, r=varying / 1e-4, v_reset=0.5), {"reset": "subtract"})
+    assert main(["check", str(path), "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert err == f"error: {path}: 3 findings keep it from being lowered\n"
+    blocking = [finding for finding in json.loads(out)["findings"] if finding["level"] == "blocks"]
+    assert {finding["where"] for finding in blocking} == {"graph"}
+    assert [finding["what"] for finding in blocking] == [
+        "reset is 'subtract'; NIR, Lava and Loihi reset to zero",
+        "[reset_to_zero] lif: v_reset reaches 0.5; the chip resets to 0: shift v_leak and v_threshold by it",
+        "[one_decay_per_population] lif: its membrane time constants vary (decay 0.3333 to 0.5 per step); the chip "
+        "holds one for a population: split it by time constant",
+    ]
+
+
+def test_a_graph_that_cannot_be_followed_is_still_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = saved(tmp_path / "g.nir", nir.Delay(np.ones(8)))
+    assert main(["check", str(path)]) == 1
+    out, err = capsys.readouterr()
+    assert "blocks  graph: node 'lif' is a Delay; handled are Input, LIF" in out
+    assert err == f"error: {path}: 1 finding keeps it from being lowered\n"
+
+
+def test_a_repaired_copy_leaves_nothing_to_assume_but_the_reset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = saved(tmp_path / "g.nir", nir.IF(r=np.ones(1, np.float32), v_threshold=np.full(1, 2.0)))
+    out = tmp_path / "repaired.nir"
+    assert main(["check", str(path), "--repair", "-o", str(out)]) == 0
+    assert capsys.readouterr().err == f"repaired: {out}\n"
+    graph = read_graph(out)
+    assert set(graph.nodes) == {"input", "conv", "flat", "lif", "output"}
+    assert graph.nodes["input"].input_type["input"].tolist() == [1, 3, 3]
+    assert graph.nodes["lif"].v_threshold.tolist() == [2.0] * 8
+    assert graph.metadata["dt_s"] == 1.0
+    assert set(nir.read(out).nodes) == set(graph.nodes), "nir's own type check accepts it"
+    assert main(["check", str(out)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if line.startswith("assumed")] == [f"assumed graph: {RESET}"]
+
+
+def test_repair_and_out_belong_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = saved(tmp_path / "g.nir", lif(8))
+    assert main(["check", str(path), "--repair"]) == 2
+    assert capsys.readouterr().err == "error: --repair and --out belong together: give both, or neither\n"

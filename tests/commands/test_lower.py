@@ -1,0 +1,151 @@
+"""``spikewright lower``: the network, the table, the fit, and flags that fill in what a file leaves out."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+
+from spikewright.artefacts import sha256_of
+from spikewright.cli import main
+from spikewright.convert.nir_io import write_graph
+from spikewright.deploy.chip_file import load_chip
+
+
+def network(hidden: int = 3, metadata: dict[str, object] | None = None) -> nir.NIRGraph:
+    def lif(size: int) -> nir.LIF:
+        ones = np.ones(size, np.float32)
+        return nir.LIF(tau=ones * 2e-4, r=ones * 2, v_leak=ones * 0, v_threshold=ones)
+
+    weight = np.linspace(-1, 1, hidden * 4, dtype=np.float32).reshape(hidden, 4)
+    nodes = {
+        "input": nir.Input(np.array([4])),
+        "fc1": nir.Affine(weight, np.full(hidden, 0.25, np.float32)),
+        "lif1": lif(hidden),
+        "fc2": nir.Linear(np.eye(2, hidden, dtype=np.float32)),
+        "lif2": lif(2),
+        "output": nir.Output(np.array([2])),
+    }
+    names = list(nodes)
+    return nir.NIRGraph(nodes, list(pairwise(names)), metadata=metadata or {}, type_check=False)
+
+
+OURS = {"dt_s": 1e-4, "reset": "zero", "encoding": "rate", "readout": "count", "timesteps": 6, "input_bits": 8}
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Path:
+    write_graph(network(metadata=OURS), tmp_path / "ours.nir")
+    return tmp_path / "ours.nir"
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    write_graph(network(), tmp_path / "foreign.nir")
+    return tmp_path / "foreign.nir"
+
+
+def test_the_table(ours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "chip.h5"
+    assert main(["lower", str(ours), "-p", "loihi2", "-o", str(out)]) == 0
+    said, progress = capsys.readouterr()
+    assert progress == f"{out}\n"
+    assert said.splitlines() == [
+        "loihi2: rate input, T = 6, count readout",
+        "population  role     shape  from    weights  bits  fan-in  scale  vth  du    dv    cores",
+        "input       input    4      events",
+        "lif1        hidden   3      input   3x4      8.0   4       254    254  4095  2048  1",
+        "lif2        readout  2      lif1    2x3      8.0   3       255    255  4095  2048  1",
+        "neurons: 3 of 8192 (lif1)",
+        "synapse memory: 256 of 1048576 (lif1)",
+        "cores: 2 of 120",
+    ]
+    chip = load_chip(out)
+    assert (chip.timesteps, chip.encoding, chip.readout, chip.profile) == (6, "rate", "count", "loihi2")
+    assert chip.provenance["parent_sha256"] == sha256_of(ours)
+    assert chip.provenance["assumed"] == []
+
+
+def test_json(ours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lower", str(ours), "-p", "loihi2", "-o", str(tmp_path / "chip.h5"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["chip"] == str(tmp_path / "chip.h5")
+    assert [p["name"] for p in said["populations"]] == ["input", "lif1", "lif2"]
+    assert said["populations"][1] == {
+        "name": "lif1", "role": "hidden", "shape": [3], "du": 4095, "dv": 2048, "vth": 254, "bias_exp": 6,
+        "fires": True, "scale": 254.0,
+    }  # fmt: skip
+    assert said["connections"][0] == {
+        "source": "input", "target": "lif1", "weights": [3, 4], "convolution": False, "fan_in": 4, "weight_bits": 8,
+        "effective_bits": 7.99,
+    }  # fmt: skip
+    assert {use["resource"]: (use["used"], use["limit"]) for use in said["fit"]}["cores"] == (2, 120)
+
+
+def test_what_a_foreign_file_leaves_out_is_assumed_and_said(
+    foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "chip.h5"
+    assert main(["lower", str(foreign), "-p", "loihi2", "-o", str(out)]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "assumed: timesteps 4: the default of profile loihi2",
+        "assumed: encoding events: the file does not say how samples enter",
+        "assumed: time step 0.0001 s: r = tau/dt, snnTorch's convention: the gain per step is 1",
+        "assumed: reset to zero: the file does not say how its neurons were reset in training",
+        str(out),
+    ]
+
+
+def test_flags_fill_in_what_a_foreign_file_leaves_out(
+    foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "chip.h5"
+    words = ["--timesteps", "9", "--encoding", "direct", "--input-bits", "2", "--dt", "5e-5"]
+    assert main(["lower", str(foreign), "-p", "loihi2", "-o", str(out), *words]) == 0
+    chip = load_chip(out)
+    assert (chip.timesteps, chip.encoding, chip.input.payload_bits) == (9, "direct", 2)
+    assert chip.by_name["lif1"].neuron.dv == 1024
+    assert capsys.readouterr().err.splitlines() == [
+        "assumed: reset to zero: the file does not say how its neurons were reset in training",
+        str(out),
+    ]
+
+
+def test_a_flag_cannot_contradict_the_graph(ours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lower", str(ours), "-o", str(tmp_path / "c.h5"), "--timesteps", "9"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --timesteps 9: the graph was made for 6; leave the flag out, or train a student for 9\n"
+    )
+
+
+def test_unknown_encoding_and_profile(foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "c.h5")
+    assert main(["lower", str(foreign), "-o", out, "--encoding", "rates"]) == 2
+    assert capsys.readouterr().err == (
+        "error: NIR graph: encoding is 'rates'; did you mean 'rate'? may be: current, direct, events, latency, rate\n"
+    )
+    assert main(["lower", str(foreign), "-o", out, "-p", "loihi3"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "error: profile 'loihi3': there is none of that name; did you mean 'loihi2'?"
+    )
+
+
+def test_a_network_that_does_not_fit_leaves_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny = tmp_path / "tiny.toml"
+    loihi2 = Path(__file__).resolve().parents[2] / "hardware_profiles" / "loihi2.toml"
+    text = loihi2.read_text(encoding="utf-8").replace("[limits]\n", "[limits]\nfan_in = 3\n", 1)
+    text = text.replace("[limit_sources]\n", '[limit_sources]\nfan_in = { source = "lava", where = "made up" }\n', 1)
+    tiny.write_text(text, encoding="utf-8")
+    write_graph(network(metadata=OURS), tmp_path / "s.nir")
+    assert main(["lower", str(tmp_path / "s.nir"), "-p", str(tiny), "-o", str(tmp_path / "chip.h5")]) == 1
+    said, error = capsys.readouterr()
+    assert said == ""
+    assert error == (
+        "error: tiny: 'lif1' does not fit: even cut over 3 cores, one of them needs 4 synapses for one neuron and "
+        "holds 3; fewer sources for each neuron would make it fit\n"
+    )
+    assert not (tmp_path / "chip.h5").exists()

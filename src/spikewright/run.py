@@ -66,10 +66,9 @@ class Verdict:
     @property
     def binding(self) -> str:
         """The resource nearest to its limit."""
-        use = self.report.binding
-        return (
-            f"{use.resource}: {use.used} of {use.limit} ({use.share:.0%})" if use else "none: the profile has no limits"
-        )
+        from .hardware_profiles.numbers import binding
+
+        return binding(self.report)
 
     @property
     def faults(self) -> list[str]:

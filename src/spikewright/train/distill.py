@@ -143,10 +143,14 @@ def command(
 
     Example: spikewright distill --data fashion-mnist --energy-budget 3uJ -o student.pt
     """
-    distill_to(settings, out, resume, json_output)
+    result = distill_to(settings, out, resume)
+    if json_output:
+        cli.emit({"student": str(out), **result.provenance})
+    else:
+        print(out)
 
 
-def distill_to(settings: DistillSettings, out: Path, resume: bool = False, json_output: bool = False) -> Distillation:
+def distill_to(settings: DistillSettings, out: Path, resume: bool = False) -> Distillation:
     """Distil and write the student to ``out``, keeping a checkpoint beside it until that is done."""
     from .student import save_student
 
@@ -156,10 +160,6 @@ def distill_to(settings: DistillSettings, out: Path, resume: bool = False, json_
     result = distill_with(settings, checkpoint, resume, quiet=False)
     save_student(result.student, out, result.provenance)
     checkpoint.unlink(missing_ok=True)
-    if json_output:
-        cli.emit({"student": str(out), **result.provenance})
-    else:
-        print(out)
     return result
 
 

@@ -19,7 +19,7 @@ from .student import Student, StudentConfig
 ROOM = 0.6
 """A size is taken when its floor is at most this share of the budget, so that the rest can be spent on spikes."""
 WIDTHS = {"mlp": (256, 192, 128, 96, 64, 32)}
-CONV_WIDTHS = (16, 12, 8, 6, 4)
+CONV_WIDTHS = (24, 16, 12, 8, 6, 4)
 SAMPLES = 500
 INPUT_BITS: dict[Encoding, int] = {"direct": 6}
 """Where it is not 8. A graded payload multiplies the weights and not the bias of the first layer, whose 13 bits then

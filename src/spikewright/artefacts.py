@@ -30,11 +30,7 @@ def sha256_of_json(value: object) -> str:
 @contextmanager
 def atomic_write(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it replaces ``path``, on failure nothing changes."""
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise InputError(f"{target}: the folder {target.parent} does not exist; create it or choose another path")
-    if target.is_dir():
-        raise InputError(f"{target}: is a folder; give the name of a file")
+    target = writable(path)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix)
     os.close(handle)
     temporary = Path(name)
@@ -44,6 +40,16 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def writable(path: Path | str) -> Path:
+    """``path`` as a :class:`Path` that a file can be written to; long work asks before it begins."""
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise InputError(f"{target}: the folder {target.parent} does not exist; create it or choose another path")
+    if target.is_dir():
+        raise InputError(f"{target}: is a folder; give the name of a file")
+    return target
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -89,11 +89,12 @@ def command(
     chip.h5 --data fashion-mnist --samples 1000 -o activity.json
     """
     from ..activity_file import save_activity
-    from ..artefacts import sha256_of
+    from ..artefacts import sha256_of, writable
     from ..train.data import load
     from .chip_file import load_chip
 
     network = load_chip(chip)
+    writable(out)
     part = getattr(load(data, data_dir), split.value)
     count = len(part) if samples is None else samples
     began = time.perf_counter()

@@ -140,6 +140,15 @@ def test_a_link_out_of_the_file_is_not_followed(graph: nir.NIRGraph, tmp_path: P
     assert "node 'n1' has no 'weight'" in _fault(path)
 
 
+def test_a_graph_linked_into_itself_is_refused(graph: nir.NIRGraph, tmp_path: Path) -> None:
+    path = tmp_path / "g.nir"
+    write_graph(graph, path)
+    with h5py.File(path, "a") as file:
+        file["node/nodes/inner"] = file["node"]
+        file["node/metadata/again"] = file["node/metadata"]
+    assert "is nested deeper than 10 graphs, or in itself" in _fault(path)
+
+
 def test_an_interrupted_write_leaves_the_old_file(graph: nir.NIRGraph, tmp_path: Path) -> None:
     path = tmp_path / "g.nir"
     write_graph(graph, path)

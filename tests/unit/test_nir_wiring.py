@@ -139,6 +139,27 @@ FAULTY = {
         [("input", "lif"), ("in", "lif"), ("lif", "output")],
         "has 2 Input nodes (in, input); one is handled",
     ),
+    "input of no size": (
+        {**ends(0, 2), "lif": lif(2)},
+        [("input", "lif"), ("lif", "output")],
+        "input 'input' has shape (0,); sizes are at least 1, and all of them together at most 16,777,216",
+    ),
+    "padding without end": (
+        {
+            **ends(1, 2),
+            "input": nir.Input(np.array([1, 3, 3])),
+            "conv": nir.Conv2d((3, 3), np.ones((1, 1, 2, 2)), 1, 10**6, 1, 1, np.zeros(1)),
+            "lif": lif(1),
+        },
+        [("input", "conv"), ("conv", "lif"), ("lif", "output")],
+        "node 'conv' has shape (1, 2000002, 2000002); sizes are at least 1, and all of them together at most "
+        "16,777,216",
+    ),
+    "no time": (
+        {**ends(2, 2), "lif": nir.LIF(tau=np.zeros(2), r=np.ones(2), v_leak=np.zeros(2), v_threshold=np.ones(2))},
+        [("input", "lif"), ("lif", "output")],
+        "node 'lif' has a time constant of 0 s; must be above 0",
+    ),
     "linear too wide": (
         {**ends(2, 3), "fc": nir.Linear(np.ones((3, 5))), "lif": lif(3)},
         [("input", "fc"), ("fc", "lif"), ("lif", "output")],

@@ -25,6 +25,7 @@ WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
 MOST_VALUES = 2**28
 # DEFLATE never packs tighter than 1032 to 1 (RFC 1951): an array that claims more than that holds nothing real.
 _TIGHTEST_PACKING = 1100
+_DEEPEST = 30  # levels of HDF5 groups; a group may be linked into itself
 _LEGACY = {"v_reset": None, "w_in": 1.0, "input_shape": None, "input_type": None, "start_dim": 1, "end_dim": -1}
 _KINDS: dict[str, type[nir.NIRNode]] = {
     kind.__name__: kind
@@ -72,6 +73,9 @@ class _Unreadable(Exception):
 def _graph(group: h5py.Group, prefix: str, faults: list[str]) -> nir.NIRGraph:
     nodes: dict[str, nir.NIRNode] = {}
     edges: list[tuple[str, str]] = []
+    if group.name.count("/") > _DEEPEST:
+        faults.append(f"graph {prefix.rstrip('.')!r} is nested deeper than {_DEEPEST // 3} graphs, or in itself")
+        return nir.NIRGraph({}, [], metadata={}, type_check=False)
     try:
         found = _member(group, "nodes", h5py.Group)
         edges = list(_edges(_member(group, "edges", h5py.Dataset)))
@@ -160,8 +164,8 @@ def _metadata(group: h5py.Group) -> dict[str, Any]:
 def _plain(group: h5py.Group) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in group:
-        member = group.get(name)
-        if isinstance(member, h5py.Group):
+        member = group.get(name) if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+        if isinstance(member, h5py.Group) and member.name.count("/") <= _DEEPEST:
             found[name] = _plain(member)
         elif isinstance(member, h5py.Dataset):
             value = _value(member)

@@ -8,6 +8,7 @@ batch.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import TypeAlias
@@ -32,6 +33,7 @@ LINEAR: tuple[type[nir.NIRNode], ...] = (
     nir.SumPool2d,
     nir.Flatten,
 )
+MOST_NEURONS = 2**24  # sixteen times what a whole Loihi 2 holds (128 cores of 8192)
 HANDLED = ", ".join(kind.__name__ for kind in (nir.Input, *NEURONS, *LINEAR, nir.Output))
 
 
@@ -102,7 +104,7 @@ def _(node: nir.CubaLI, dt_s: float, shape: Shape) -> Law:
 
 
 def _leaky(node: nir.LIF | nir.LI, dt_s: float, shape: Shape, threshold: object, v_reset: object) -> Law:
-    leak = dt_s / filled(node.tau, shape)
+    leak = _leak(node.tau, dt_s, shape)
     ones = np.ones(shape)
     return Law(
         leak_u=ones,
@@ -131,7 +133,7 @@ def _integrator(r: object, dt_s: float, shape: Shape, threshold: object, v_reset
 def _current_based(
     node: nir.CubaLIF | nir.CubaLI, dt_s: float, shape: Shape, threshold: object, v_reset: object
 ) -> Law:
-    leak_u, leak_v = dt_s / filled(node.tau_syn, shape), dt_s / filled(node.tau_mem, shape)
+    leak_u, leak_v = _leak(node.tau_syn, dt_s, shape), _leak(node.tau_mem, dt_s, shape)
     return Law(
         leak_u=leak_u,
         gain_u=filled(node.w_in, shape) * leak_u,
@@ -141,6 +143,13 @@ def _current_based(
         threshold=None if threshold is None else filled(threshold, shape),
         v_reset=filled(v_reset, shape),
     )
+
+
+def _leak(tau: object, dt_s: float, shape: Shape) -> FloatArray:
+    constants = filled(tau, shape)
+    if constants.min() <= 0:
+        raise NodeFault(f"has a time constant of {constants.min():g} s; must be above 0")
+    return dt_s / constants
 
 
 def filled(value: object, shape: Shape) -> FloatArray:
@@ -269,9 +278,22 @@ def output_shape(node: nir.NIRNode, shape: Shape) -> Shape:
         law_of(node, 1.0, shape)
         return shape
     try:
-        return _shape(apply(node, torch.zeros(1, *shape)))
+        # On the meta device shapes are worked out and nothing is allocated, whatever a file asks for.
+        given = _shape(apply(node, torch.zeros(1, *shape, device="meta")))
     except (RuntimeError, IndexError) as error:
         raise NodeFault(f"does not take an input of shape {shape}: {str(error).splitlines()[0]}") from error
+    check_size(given)
+    return given
+
+
+def check_size(shape: Shape) -> None:
+    """Refuse shapes that are empty or larger than any chip.
+
+    Raises:
+        NodeFault: there is such a size.
+    """
+    if not shape or min(shape) < 1 or math.prod(shape) > MOST_NEURONS:
+        raise NodeFault(f"has shape {shape}; sizes are at least 1, and all of them together at most {MOST_NEURONS:,}")
 
 
 def _shape(value: Tensor) -> Shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +12,7 @@ import nir
 import numpy as np
 
 from ..errors import refuse
-from .nodes import LINEAR, NEURONS, NodeFault, Shape, output_shape
+from .nodes import LINEAR, NEURONS, NodeFault, Shape, check_size, output_shape
 
 Edge: TypeAlias = tuple[str, str]
 
@@ -133,13 +134,13 @@ def _opened(graph: nir.NIRGraph, prefix: str = "") -> tuple[dict[str, nir.NIRNod
 
 
 def _check_edges(found: Survey) -> None:
-    for edge in dict.fromkeys(found.edges):
+    for edge, count in Counter(found.edges).items():
         if missing := [name for name in edge if name not in found.nodes]:
             found.faults.append(
                 f"edge {edge[0]!r} -> {edge[1]!r} dangles: there is no node {missing[0]!r}; remove it or add the node"
             )
-        if found.edges.count(edge) > 1:
-            found.faults.append(f"edge {edge[0]!r} -> {edge[1]!r} occurs {found.edges.count(edge)} times; keep one")
+        if count > 1:
+            found.faults.append(f"edge {edge[0]!r} -> {edge[1]!r} occurs {count} times; keep one")
 
 
 def _contract_inner_ends(found: Survey) -> None:
@@ -232,7 +233,7 @@ def _infer_shapes(found: Survey, order: list[str], delayed: frozenset[Edge]) -> 
         node = found.nodes[name]
         arriving = [shapes[s][1] for s, t in found.edges if t == name and (s, t) not in delayed and s in shapes]
         if isinstance(node, nir.Input):
-            arriving = [_input_shape(found, name, node)]
+            arriving = _input_shape(found, name, node)
         if not arriving:
             return shapes  # what feeds it has a fault of its own
         if len(set(arriving)) > 1:
@@ -251,12 +252,18 @@ def _infer_shapes(found: Survey, order: list[str], delayed: frozenset[Edge]) -> 
     return shapes
 
 
-def _input_shape(found: Survey, name: str, node: nir.Input) -> Shape:
+def _input_shape(found: Survey, name: str, node: nir.Input) -> list[Shape]:
+    """The shape of the input, nothing where it is a fault."""
     shape = tuple(int(size) for size in np.asarray(node.input_type["input"]).reshape(-1))
+    try:
+        check_size(shape)
+    except NodeFault as fault:
+        found.faults.append(f"input {name!r} {fault}")
+        return []
     if len(shape) == 4 and shape[0] == 1:
         found.assumed.append(f"input {name!r} has shape {shape}: its first 1 is read as a batch and left out")
-        return shape[1:]
-    return shape
+        return [shape[1:]]
+    return [shape]
 
 
 def _say_shape(found: Survey, name: str, node: nir.NIRNode, shape: Shape) -> None:

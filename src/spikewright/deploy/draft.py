@@ -14,9 +14,11 @@ from ..chip import ConvGeometry, Encoding, Readout, Role
 from ..convert.interpreter import at_rest
 from ..convert.nodes import LINEAR, FloatArray, Law, NodeFault, Shape, law_of
 from ..convert.wiring import Wiring
-from ..errors import refuse
+from ..errors import InputError, refuse
 from .horizon import Horizon
 from .linear_map import LinearMap, compose, identity
+
+_MOST_PATHS = 1000  # sums behind sums multiply them
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +207,10 @@ def _paths(wiring: Wiring, target: str) -> list[tuple[str, tuple[str, ...]]]:
     found: list[tuple[str, tuple[str, ...]]] = []
     todo: list[tuple[str, tuple[str, ...]]] = [(source, ()) for source in wiring.into(target)]
     while todo:
+        if len(found) + len(todo) > _MOST_PATHS:
+            raise InputError(
+                f"node {target!r}: more than {_MOST_PATHS} ways of linear nodes lead to it; merge some of them"
+            )
         name, path = todo.pop(0)
         if isinstance(wiring.nodes[name], LINEAR):
             todo += [(source, (name, *path)) for source in wiring.into(name)]

@@ -11,9 +11,10 @@ from torch import nn
 
 from spikewright.chip import ChipNetwork
 from spikewright.convert.to_nir import to_nir
-from spikewright.deploy import integer
+from spikewright.deploy import integer, on_lava
 from spikewright.deploy.chip_file import load_chip, save_chip
 from spikewright.deploy.lower import lower
+from spikewright.deploy.recording import compare
 from spikewright.encoding import encode
 from spikewright.train.neurons import NeuronSettings, integrator, spiking
 from spikewright.train.student import Student, StudentConfig
@@ -115,3 +116,25 @@ def test_where_every_constant_is_an_integer_nothing_differs(tmp_path: Path) -> N
         np.testing.assert_array_equal(recording.spikes[name], spikes.numpy(), err_msg=name)
     scale = chip.provenance["scales"][chip.output.name]
     np.testing.assert_allclose(recording.scores / (64 * scale), expected.scores.numpy(), atol=1e-5)
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize(
+    ("architecture", "encoding", "kind", "profile", "added"),
+    [
+        ("skipnet", "current", "cubalif", "loihi1-davies", {"relay", "bias"}),
+        ("skipnet", "rate", "lif", "loihi2", {"relay"}),
+        ("vgg", "direct", "lif", "loihi2-assumed", set()),
+    ],
+)
+def test_what_lowering_adds_runs_in_lava_bit_for_bit(
+    lava: None, architecture: str, encoding: str, kind: str, profile: str, added: set[str]
+) -> None:
+    """Relays, always-on bias neurons and folded pooling, next to the connections that a student has itself."""
+    made = student(architecture, encoding, "membrane", kind)
+    chip = lower(to_nir(made), profile)
+    assert {p.role for p in chip.populations} == {"input", "hidden", "readout"} | added
+    drive = encode(encoding, images(2), 4, 4)
+    ours, theirs = integer.run(chip, drive, record_states=True), on_lava.run(chip, drive, record_states=True)
+    assert [str(mismatch) for mismatch in compare(ours, theirs)] == []
+    assert np.array_equal(ours.scores, theirs.scores)

@@ -136,7 +136,8 @@ def _usage_message(error: typer.TyperException) -> str:
     option = getattr(error, "option_name", None)
     context = getattr(error, "ctx", None)
     if type(error).__name__ != "NoSuchOption" or option is None or context is None:
-        message = error.format_message().rstrip(".")
+        # Whether this prefix of pydantic's comes along depends on Typer's version.
+        message = error.format_message().rstrip(".").replace("Value error, ", "")
         return message[:1].lower() + message[1:]
     known = {word for parameter in context.command.params for word in parameter.opts if word.startswith("--")}
     return f"there is no option {option}; {did_you_mean(option, known | {_DEBUG, '--help'})}"

@@ -107,7 +107,7 @@ SPIKES = {
 def test_activation_regularization_by_hand():
     # Layer a: 4 of 8, layer b: 3 of 4; layers weigh the same.
     found = total("activation", REGULARIZERS, weight=0.2).terms(evidence(spikes=SPIKES))["activation"]
-    assert float(found) == pytest.approx(0.2 * (4 / 8 + 3 / 4) / 2)
+    assert found.item() == pytest.approx(0.2 * (4 / 8 + 3 / 4) / 2)
     # Rates over time: a = 1/2, 0, 1, 1/2; b = 1, 1/2.
     squared = total("activation", REGULARIZERS, weight=0.2, norm="l2").terms(evidence(spikes=SPIKES))["activation"]
     assert float(squared) == pytest.approx(0.2 * ((0.25 + 0 + 1 + 0.25) / 4 + (1 + 0.25) / 2) / 2)
@@ -116,7 +116,7 @@ def test_activation_regularization_by_hand():
 def test_logits_regularization_by_hand():
     values = [0.5, 0.0, 1.0, 1.0, 1.0, -1.0]
     found = total("logits", REGULARIZERS, weight=0.01).terms(evidence())["logits"]
-    assert float(found) == pytest.approx(0.01 * sum(v * v for v in values) / 6)
+    assert found.item() == pytest.approx(0.01 * sum(v * v for v in values) / 6)
     absolute = total("logits", REGULARIZERS, weight=0.01, norm="l1").terms(evidence())["logits"]
     assert float(absolute) == pytest.approx(0.01 * sum(abs(v) for v in values) / 6)
 

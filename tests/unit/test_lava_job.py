@@ -37,12 +37,13 @@ def test_progress_is_passed_on_and_other_words_are_not(tmp_path: Path) -> None:
 def test_a_crash_carries_the_end_of_its_traceback(tmp_path: Path) -> None:
     with pytest.raises(SpikewrightError) as failure:
         watch("import sys; print('noise', file=sys.stderr); raise ValueError('the axon fell off')", tmp_path)
-    assert str(failure.value).splitlines() == [
+    lines = str(failure.value).splitlines()
+    assert lines[:3] == [
         "--on lava: Lava's process failed (exit code 1)",
         "  Traceback (most recent call last):",
         '    File "<string>", line 1, in <module>',
-        "  ValueError: the axon fell off",
     ]
+    assert lines[-1] == "  ValueError: the axon fell off"  # newer Pythons show the source line before it
 
 
 def test_a_hang_is_ended_with_all_its_processes(tmp_path: Path) -> None:

@@ -44,12 +44,14 @@ def stepped_in_time(student, drive):
 
 @pytest.mark.parametrize(
     ("architecture", "encoding", "readout", "kind"),
-    itertools.product(
-        ("mlp", "convnet", "vgg", "skipnet"),
-        ("direct", "current", "rate", "latency"),
-        ("membrane", "count"),
-        ("lif", "cubalif"),
-    ),
+    [
+        *itertools.product(
+            ("mlp", "convnet", "vgg", "skipnet"),
+            ("direct", "current", "rate", "latency"),
+            ("membrane", "count"),
+            ("lif", "cubalif"),
+        )
+    ],
 )
 def test_layer_by_layer_equals_snntorch_stepped_in_time(architecture, encoding, readout, kind):
     student = make(architecture, encoding, readout, kind=kind).eval()

@@ -98,7 +98,6 @@ def command(
     from ..convert.nir_io import read_graph
     from .chip_file import save_chip
     from .placement import place
-    from .rules import remarks
     from .summary import fit_of, summary, table
 
     target = load_profile(profile)
@@ -110,10 +109,7 @@ def command(
         input_bits=input_bits,
         dt_s=dt,
     ).with_provenance(parent_sha256=sha256_of(graph))
-    for sentence in chip.provenance["assumed"]:  # type: ignore[attr-defined]
-        cli.say(f"assumed: {sentence}")
-    for sentence in remarks(chip):
-        cli.say(f"note: {sentence}")
+    _say_assumed(chip)
     placement = place(chip, target)
     save_chip(chip, out)
     if json_output:
@@ -121,6 +117,17 @@ def command(
     else:
         print(table(chip, placement))
         cli.say(str(out))
+
+
+def _say_assumed(chip: ChipNetwork) -> None:
+    from .rules import remarks
+
+    assumed = chip.provenance["assumed"]
+    assert isinstance(assumed, list)
+    for sentence in assumed:
+        cli.say(f"assumed: {sentence}")
+    for sentence in remarks(chip):
+        cli.say(f"note: {sentence}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

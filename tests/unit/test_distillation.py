@@ -110,7 +110,7 @@ def test_activation_regularization_by_hand():
     assert found.item() == pytest.approx(0.2 * (4 / 8 + 3 / 4) / 2)
     # Rates over time: a = 1/2, 0, 1, 1/2; b = 1, 1/2.
     squared = total("activation", REGULARIZERS, weight=0.2, norm="l2").terms(evidence(spikes=SPIKES))["activation"]
-    assert float(squared) == pytest.approx(0.2 * ((0.25 + 0 + 1 + 0.25) / 4 + (1 + 0.25) / 2) / 2)
+    assert squared.item() == pytest.approx(0.2 * ((0.25 + 0 + 1 + 0.25) / 4 + (1 + 0.25) / 2) / 2)
 
 
 def test_logits_regularization_by_hand():

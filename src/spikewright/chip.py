@@ -60,7 +60,7 @@ class Population:
     Attributes:
         name: unique in the network.
         shape: ``(N,)`` or ``(channels, height, width)``; flat order is C order (channel, row, column).
-        role: ``input`` populations are driven from outside the chip; ``relay`` and ``bias`` ones were added in lowering.
+        role: ``input`` populations are driven from outside the chip; ``relay`` and ``bias`` ones are added in lowering.
         neuron: None for an input population whose events are injected ready-made (direct, rate, latency, events).
             An input population with a neuron is driven by a bias that the host sets per sample (current encoding).
         payload_bits: width of a graded spike's payload; 0 for binary spikes.

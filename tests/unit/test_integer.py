@@ -164,13 +164,16 @@ def test_tallies_from_the_spikes_alone_are_the_same(chip: ChipNetwork, drive: In
 
 
 def test_the_caller_keeps_its_torch_settings(chip: ChipNetwork, drive: IntArray) -> None:
-    before = torch.get_float32_matmul_precision()
+    before = torch.get_float32_matmul_precision(), torch.get_num_threads()
     try:
         torch.set_float32_matmul_precision("medium")
+        torch.set_num_threads(3)
         integer.run(chip, drive)
         assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.get_num_threads() == 3
     finally:
-        torch.set_float32_matmul_precision(before)
+        torch.set_float32_matmul_precision(before[0])
+        torch.set_num_threads(before[1])
     assert not torch.is_inference_mode_enabled()
 
 

@@ -12,8 +12,10 @@ Nothing is ever rounded.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import numpy as np
 import torch
@@ -70,9 +72,7 @@ def run(
     """
     check_drive(chip, drive)
     recording = _empty(chip, drive, record_states)
-    for chunk in _walk(chip, drive, {}, recording):
-        if progress:
-            progress(chunk.stop - chunk.start)
+    _walk(chip, drive, {}, recording, progress)
     return recording
 
 
@@ -85,8 +85,7 @@ def tallies_of(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArr
         spikes: by population, shape ``(timesteps, samples, *population shape)``.
     """
     recording = _empty(chip, drive, record_states=False)
-    for _ in _walk(chip, drive, spikes, recording):
-        pass
+    _walk(chip, drive, spikes, recording)
     return recording.tallies
 
 
@@ -124,15 +123,52 @@ def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording
     )
 
 
-def _walk(chip: ChipNetwork, drive: IntArray, heard: Mapping[str, SpikeArray], recording: Recording) -> Iterator[slice]:
-    """Fill ``recording`` chunk by chunk of samples; yields which samples are done."""
+def _walk(
+    chip: ChipNetwork,
+    drive: IntArray,
+    heard: Mapping[str, SpikeArray],
+    recording: Recording,
+    progress: Progress | None = None,
+) -> None:
+    """Fill ``recording`` chunk by chunk of samples.
+
+    As many chunks are under way as torch has threads, each on one: operations this small lose more by being cut up
+    among threads than they gain, and on a busy machine lose a hundredfold.
+    """
     per_chunk = max(1, CHUNK_ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations)))
-    simulator = _Simulator(chip)
-    for start in range(0, drive.shape[1], per_chunk):
-        chunk = slice(start, min(start + per_chunk, drive.shape[1]))
-        with torch.inference_mode(), _exact_kernels():
-            simulator.run(drive, heard, recording, chunk)
-        yield chunk
+    starts = range(0, drive.shape[1], per_chunk)
+    chunks = [slice(start, min(start + per_chunk, drive.shape[1])) for start in starts]
+    workers = min(torch.get_num_threads(), len(chunks))
+    idle: SimpleQueue[_Simulator] = SimpleQueue()
+    for _ in range(workers):
+        idle.put(_Simulator(chip))
+
+    def work(chunk: slice) -> dict[str, Tally]:
+        simulator = idle.get()
+        try:
+            with torch.inference_mode():
+                return simulator.run(drive, heard, recording, chunk)
+        finally:
+            idle.put(simulator)
+
+    with _exact_kernels(), _one_thread_each(workers) as pool:
+        for chunk, tallies in zip(chunks, pool.map(work, chunks), strict=True):
+            for name, tally in tallies.items():
+                recording.tallies[name] += tally
+            if progress:
+                progress(chunk.stop - chunk.start)
+
+
+@contextmanager
+def _one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Workers whose torch operations use their own thread alone; what has not begun is dropped on a failure."""
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # a worker's setting becomes the default of threads to come
 
 
 class _Simulator:
@@ -143,9 +179,12 @@ class _Simulator:
         self._weights: dict[tuple[str, torch.dtype], Tensor] = {}
         self._buffers = {p.name: Buffers() for p in chip.populations}
 
-    def run(self, drive: IntArray, heard: Mapping[str, SpikeArray], recording: Recording, chunk: slice) -> None:
+    def run(
+        self, drive: IntArray, heard: Mapping[str, SpikeArray], recording: Recording, chunk: slice
+    ) -> dict[str, Tally]:
         """Simulate some samples into ``recording``; targets of a population in ``heard`` hear those spikes instead."""
         signals: dict[str, Signal] = {}
+        tallies: dict[str, Tally] = {}
         for population in self.chip.populations:
             name = population.name
             if population.neuron is None:
@@ -154,12 +193,13 @@ class _Simulator:
             trace = self._integrate(population, population.neuron, drive[0, chunk], signals, bool(recording.v))
             signals[name] = _signal(heard[name][:, chunk]) if name in heard else Signal(trace.spikes, 1)
             recording.spikes[name][:, chunk] = trace.spikes.numpy()
-            recording.tallies[name] += trace.tally
+            tallies[name] = trace.tally
             if recording.v:
                 recording.u[name][:, chunk], recording.v[name][:, chunk] = trace.u.numpy(), trace.v.numpy()
             if population.role == "readout":
                 score = trace.last_v if self.chip.readout == "membrane" else trace.spikes.sum(dim=0)
                 recording.scores[chunk] = score.flatten(1).numpy()
+        return tallies
 
     def _integrate(
         self, population: Population, neuron: Neuron, drive: IntArray, signals: Mapping[str, Signal], states: bool

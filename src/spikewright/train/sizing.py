@@ -18,8 +18,9 @@ from .student import Student, StudentConfig
 
 ROOM = 0.6
 """A size is taken when its floor is at most this share of the budget, so that the rest can be spent on spikes."""
-WIDTHS = {"mlp": (256, 192, 128, 96, 64, 32)}
+DENSE_WIDTHS = (256, 192, 128, 96, 64, 32)
 CONV_WIDTHS = (24, 16, 12, 8, 6, 4)
+"""From the second on where the input differs from step to step: its first layer is computed at each of them."""
 SAMPLES = 500
 INPUT_BITS: dict[Encoding, int] = {"direct": 6}
 """Where it is not 8. A graded payload multiplies the weights and not the bias of the first layer, whose 13 bits then
@@ -46,7 +47,7 @@ def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwarePr
     """
     encoding = settings.encoding or profile.default_encoding
     longest = settings.timesteps or profile.default_timesteps
-    widths = (settings.width,) if settings.width else WIDTHS.get(settings.architecture, CONV_WIDTHS)
+    widths = (settings.width,) if settings.width else _widths(settings.architecture, encoding)
     if budget is None:
         return _size(settings, dataset, profile, encoding, widths[0], longest)
     steps = (longest,) if settings.timesteps else tuple(range(longest, 0, -1))
@@ -62,6 +63,12 @@ def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwarePr
     if smallest.floor.total >= budget.value:
         raise InputError(smallest.floor.sentence(budget, profile.name))
     return smallest
+
+
+def _widths(architecture: str, encoding: Encoding) -> tuple[int, ...]:
+    if architecture == "mlp":
+        return DENSE_WIDTHS
+    return CONV_WIDTHS if encoding == "direct" else CONV_WIDTHS[1:]
 
 
 def _size(

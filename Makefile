@@ -2,6 +2,9 @@
 BIN := .venv/bin
 DEMO := build/demo
 PINS := pyproject.toml requirements/make-env.sh requirements/lava-py310.txt requirements/core.txt
+# Networks in tests are small: one process a core, one thread a process.
+PYTEST_ENV := OMP_NUM_THREADS=1
+PYTEST_ARGS ?= --numprocesses auto --maxprocesses 4
 
 .PHONY: help env demo test lint types docs ci test-newer clean
 
@@ -21,11 +24,11 @@ env: .venv/.ready
 demo: .venv/.ready
 	rm -rf $(DEMO)
 	mkdir -p $(DEMO)
-	SPIKEWRIGHT_CACHE=$(DEMO)/cache $(BIN)/spikewright run --data digits --out $(DEMO)
+	SPIKEWRIGHT_CACHE=$(DEMO)/cache $(BIN)/spikewright run --data digits --energy-budget 1uJ --out $(DEMO)
 
 # make test        every test
 test: .venv/.ready
-	$(BIN)/python -m pytest
+	$(PYTEST_ENV) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # make lint        ruff: rules and layout
 lint: .venv/.ready
@@ -45,7 +48,7 @@ ci: lint types docs test demo
 
 # make test-newer  the tests on Python 3.12 or later with the current torch and numpy 2, without Lava
 test-newer: .venv-newer/.ready
-	.venv-newer/bin/python -m pytest
+	$(PYTEST_ENV) .venv-newer/bin/python -m pytest $(PYTEST_ARGS)
 
 # make clean       remove what was made, environments included
 clean:

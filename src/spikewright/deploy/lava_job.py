@@ -40,6 +40,8 @@ PROGRESS = "spikewright-done "
 
 TRACEBACK_LINES = 12
 POLL_S = 0.2
+GRACE_S = 5.0
+"""How long a child's processes may take to end before they are made to."""
 
 
 def require_lava(kind: Kind) -> None:
@@ -150,8 +152,19 @@ def _follow(
 
 
 def _end(child: subprocess.Popen[str]) -> None:
-    """End the child and every process that it started; they share its session's process group."""
+    """End the child and every process that it started; they share its session's process group.
+
+    Where it did not end well, first the polite way: Python's resource tracker survives that and, when the others are
+    gone, frees the shared memory that they talked through.
+    """
     with contextlib.suppress(ProcessLookupError):
+        if child.poll() != 0:
+            os.killpg(child.pid, signal.SIGTERM)
+            deadline = time.monotonic() + GRACE_S
+            while time.monotonic() < deadline:
+                child.poll()
+                os.killpg(child.pid, 0)
+                time.sleep(POLL_S / 4)
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
 

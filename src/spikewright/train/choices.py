@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 Augmentation = Literal["none", "shift", "shift-flip"]
-AUGMENTATIONS: tuple[Augmentation, ...] = ("none", "shift", "shift-flip")
 NATURAL: dict[str, Augmentation] = {
     "digits": "shift",
     "mnist": "shift",

@@ -94,3 +94,11 @@ def test_penalty_by_hand():
 
 def test_just_above_the_floor_the_goal_is_half_way():
     assert BudgetController(1.02, 1.0, 10).goal == pytest.approx(0.01)
+
+
+def test_weights_are_admitted_with_half_of_the_margin_to_spare():
+    controller = BudgetController(3.0, 1.0, 10)
+    assert not controller.admits(2.0)  # the target has not come down yet
+    controller.step = 10
+    assert controller.admits(0.974 * 3.0)
+    assert not controller.admits(0.976 * 3.0)

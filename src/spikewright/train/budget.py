@@ -77,6 +77,10 @@ class BudgetController:
         """Whether the target has reached the budget, so that what is measured now may be kept."""
         return self.step >= self.settings.anneal_until * self.total_steps
 
+    def admits(self, cost: float) -> bool:
+        """Whether weights of this measured cost may be kept: half of the margin is left for rounding to integers."""
+        return self.holds and cost <= 0.5 * (self.floor + self.goal + self.budget)
+
     @property
     def target(self) -> float:
         """The energy aimed at now, floor included."""

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Augmentation = Literal["none", "shift", "shift-flip"]
-NATURAL: dict[str, Augmentation] = {
-    "digits": "shift",
-    "mnist": "shift",
-    "fashion-mnist": "shift-flip",
-    "cifar10": "shift-flip",
-}
+NATURAL: dict[str, Augmentation] = {"mnist": "shift", "fashion-mnist": "shift-flip", "cifar10": "shift-flip"}
 """What leaves a sample's class as it is, by data set; a mirrored digit is another sign."""
 REACH = {"digits": 1, "mnist": 2, "fashion-mnist": 2, "cifar10": 4}
 """Pixels of the largest shift, by data set."""

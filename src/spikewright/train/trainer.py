@@ -187,8 +187,7 @@ class Training:
 
     def _keep_best(self, record: EpochRecord) -> None:
         """Keep the weights of the best validation accuracy; with a budget, among the epochs that meet it."""
-        controller = self.controller
-        if controller is not None and not (controller.holds and record.cost <= controller.budget):
+        if self.controller is not None and not self.controller.admits(record.cost):
             return
         if record.validation_accuracy >= self.best_accuracy:
             self.best_accuracy = record.validation_accuracy

@@ -1,0 +1,132 @@
+"""How a run ended: accuracy at every level, agreement, energy against the budget, and where the files are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from .energy_report import EnergyReport
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where each artefact of a run goes."""
+
+    student: Path
+    nir: Path
+    chip: Path
+    activity: Path
+    report: Path
+
+    @classmethod
+    def under(cls, folder: Path) -> Paths:
+        """The usual names in one folder; ``report`` is the stem of the report's three files."""
+        return cls(*(folder / name for name in ("student.pt", "student.nir", "chip.h5", "activity.json", "report")))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a run ended.
+
+    Attributes:
+        accuracy: of the float student, the integer network (whole test split) and Lava (its samples); None: not run.
+        samples: how many samples the integer network and Lava saw.
+        mismatches: differing spikes, currents and membrane potentials; None where that simulator was not run.
+        skipped: why a simulator was not run, by its name.
+        report: the integer network's cost per inference, against the budget where there is one.
+        spikes: per inference, input events included; synaptic_ops likewise.
+    """
+
+    accuracy: dict[str, float | None]
+    samples: dict[str, int]
+    mismatches: dict[str, int | None]
+    skipped: dict[str, str]
+    report: EnergyReport
+    timesteps: int
+    spikes: float
+    synaptic_ops: float
+    paths: Paths
+
+    @property
+    def binding(self) -> str:
+        """The resource nearest to its limit."""
+        from .hardware_profiles.numbers import binding
+
+        return binding(self.report)
+
+    @property
+    def faults(self) -> list[str]:
+        """Why the answer is no; empty when it is yes."""
+        over = [self.report.verdict] if self.report.within_budget is False else []
+        return over + [f"{pair.replace('_', ' and ')} differ in {n} values" for pair, n in self.mismatches.items() if n]
+
+    def artefacts(self) -> dict[str, Path]:
+        """Where the files are."""
+        return {**vars(self.paths), "report": self.paths.report.with_suffix(".html")}
+
+    def as_json(self) -> dict[str, object]:
+        """The object that ``--json`` prints; energy, spikes and operations are per inference."""
+        joules, budget = self.report.unit == "J", self.report.budget
+        cost, bound = self.report.total, None if budget is None else budget.value
+        return {
+            "accuracy": self.accuracy,
+            "samples": self.samples,
+            "mismatches": self.mismatches,
+            "skipped": self.skipped,
+            "energy_j": cost if joules else None,
+            "budget_j": bound if joules else None,
+            "energy_ops": None if joules else cost,
+            "budget_ops": None if joules else bound,
+            "energy_is_at_least": self.report.at_least,
+            "within_budget": self.report.within_budget,
+            "binding_resource": self.binding,
+            "profile": self.report.profile.name,
+            "timesteps": self.timesteps,
+            "spikes": self.spikes,
+            "synaptic_ops": self.synaptic_ops,
+            "artefacts": {name: str(path) for name, path in self.artefacts().items()},
+        }
+
+    def print(self) -> None:
+        """Write the verdict on stdout."""
+        from rich.console import Console
+
+        Console(highlight=False, soft_wrap=True).print(_table(self))
+
+
+def _table(verdict: Verdict) -> Table:
+    """The verdict for people."""
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("accuracy", _accuracies(verdict))
+    table.add_row("agreement", _agreement(verdict))
+    table.add_row("energy", verdict.report.verdict)
+    table.add_row("spikes", f"{verdict.spikes:.0f} per inference, {verdict.synaptic_ops:.0f} synaptic operations")
+    table.add_row("binding resource", verdict.binding)
+    table.add_row("files", ", ".join(str(path) for path in verdict.artefacts().values()))
+    return table
+
+
+def _accuracies(verdict: Verdict) -> str:
+    words = []
+    for level, value in verdict.accuracy.items():
+        if value is not None:
+            samples = verdict.samples.get(level, verdict.samples["integer"])
+            words.append(f"{level} {value:.2%} ({samples} test samples)")
+    return ", ".join(words)
+
+
+def _agreement(verdict: Verdict) -> str:
+    words = []
+    for name in ("lava", "netx"):
+        count = verdict.mismatches[f"integer_{name}"]
+        if count is None:
+            words.append(f"{name} not run: {verdict.skipped[name]}")
+        else:
+            words.append(f"{name} {'bit for bit' if count == 0 else f'{count} values differ'}")
+    return "; ".join(words)

@@ -28,16 +28,17 @@ class BudgetSettings:
         anneal_until: share of training at which the target has come down to the budget.
         margin: aim at this share of the budget, for what rounding to integers will add; just above the floor, half-way
             between floor and budget.
-        dual_rate: step of the multiplier on the log energy.
+        dual_gain: what a violation of 1 (on the log scale) adds to the multiplier over a whole training; a gain per
+            training, not per step, makes short and long trainings behave alike.
         damping: rho of the augmented term.
         smoothing: of the energy that the multiplier follows.
         max_multiplier: ceiling of the multiplier.
     """
 
     warm_up: float = 0.25
-    anneal_until: float = 0.7
+    anneal_until: float = 0.6
     margin: float = 0.95
-    dual_rate: float = 0.03
+    dual_gain: float = 50.0
     damping: float = 10.0
     smoothing: float = 0.95
     max_multiplier: float = 20.0
@@ -47,7 +48,7 @@ class BudgetController:
     """An augmented-Lagrangian controller with an annealed target.
 
     Per step, with ``g = log((E - floor) / (target - floor))``, the loss gains
-    ``(relu(mu + rho g)^2 - mu^2) / (2 rho)`` and then ``mu <- clip(mu + eta mean(g), 0, max)``.
+    ``(relu(mu + rho g)^2 - mu^2) / (2 rho)`` and then ``mu <- clip(mu + (gain / total steps) mean(g), 0, max)``.
     """
 
     def __init__(self, budget: float, floor: float, total_steps: int, settings: BudgetSettings | None = None) -> None:
@@ -103,7 +104,7 @@ class BudgetController:
             if math.isnan(self.start):
                 self.start = self.smoothed
             violation = math.log(self.smoothed / self._target_above_floor())
-            moved = self.multiplier + self.settings.dual_rate * violation
+            moved = self.multiplier + self.settings.dual_gain / self.total_steps * violation
             self.multiplier = min(max(moved, 0.0), self.settings.max_multiplier)
         self.step += 1
 

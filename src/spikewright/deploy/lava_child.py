@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import threading
-import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ def _run(folder: Path) -> None:
         print(f"{PROGRESS}1", flush=True)
     if not chip.is_recurrent:
         session.steps(schedule.deepest)
-    session.process.stop()
+    session.stop()
 
 
 def _record(chip: ChipNetwork, schedule: Schedule, network: LavaNetwork, folder: Path, states: tuple[str, ...]) -> None:
@@ -86,6 +85,8 @@ class Session:
 
     def __init__(self, process: Any) -> None:
         self.process = process
+        self._over = threading.Event()
+        self._watch: threading.Thread | None = None
 
     def assign(self, variable: Any, values: IntArray) -> None:
         """Give a variable new values, before the first step or between two."""
@@ -101,13 +102,26 @@ class Session:
 
         if self.process.runtime is None:
             self.process.create_runtime(run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
-            threading.Thread(target=_end_on_failure, args=(self.process.runtime,), daemon=True).start()
+            arguments = (self.process.runtime, self._over)
+            self._watch = threading.Thread(target=_end_on_failure, args=arguments, daemon=True)
+            self._watch.start()
         if not count:
             return
         try:
             self.process.run(condition=RunSteps(num_steps=count))
         except RuntimeError as error:
             raise RuntimeError("\n".join(["a process of Lava's failed", *_failures(self.process.runtime)])) from error
+
+    def stop(self) -> None:
+        """End Lava's processes.
+
+        The watch ends first: Lava reads the same pipes when it joins its processes, and two readers of one message
+        leave one of them waiting for ever.
+        """
+        self._over.set()
+        if self._watch is not None:
+            self._watch.join()
+        self.process.stop()
 
 
 def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork, drive: IntArray, sample: int) -> None:
@@ -128,10 +142,9 @@ def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork, drive:
         session.steps(1 if depth < deepest else chip.timesteps)
 
 
-def _end_on_failure(runtime: Any) -> None:
+def _end_on_failure(runtime: Any, over: threading.Event) -> None:
     """End this process when one of Lava's has failed, which Lava itself may wait for ever to notice."""
-    while True:
-        time.sleep(POLL_S)
+    while not over.wait(POLL_S):
         if failures := _failures(runtime):
             print(*failures, sep="\n", file=sys.stderr, flush=True)
             os._exit(FAILED)

@@ -54,7 +54,7 @@ def test_resuming_nothing_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("budget", ["330nJ", "280nJ"])
+@pytest.mark.parametrize("budget", ["300nJ", "260nJ"])
 def test_a_tight_budget_is_met_without_silence(budget):
     """Naive dual ascent falls to 10 % here; the controller keeps the budget, the accuracy, and every layer alive."""
     settings = DistillSettings(data="digits", width=8, timesteps=4, epochs=20, teacher_epochs=10, energy_budget=budget)

@@ -24,7 +24,7 @@ env: .venv/.ready
 demo: .venv/.ready
 	rm -rf $(DEMO)
 	mkdir -p $(DEMO)
-	SPIKEWRIGHT_CACHE=$(DEMO)/cache $(BIN)/spikewright run --data digits --energy-budget 1uJ --out $(DEMO)
+	SPIKEWRIGHT_CACHE=$(DEMO)/cache OMP_NUM_THREADS=1 $(BIN)/spikewright run --data digits --energy-budget 1uJ --out $(DEMO)
 
 # make test        every test
 test: .venv/.ready

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .trainer import EpochRecord, Training
 
 # Passes over the training part, chosen on validation; small data sets need more of them.
-EPOCHS = {"digits": 40, "mnist": 8, "fashion-mnist": 12, "cifar10": 30}
+EPOCHS = {"digits": 25, "mnist": 8, "fashion-mnist": 12, "cifar10": 30}
 BATCHES = {"digits": 32}
 
 

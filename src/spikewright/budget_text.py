@@ -35,13 +35,16 @@ class Budget:
         return quantity(self.value, self.unit)
 
 
-def parse_budget(text: str, profile: HardwareProfile) -> Budget:
+def parse_budget(text: str, profile: HardwareProfile, flag: str = "--energy-budget") -> Budget:
     """The budget that ``text`` gives, in the profile's unit.
+
+    Args:
+        flag: where the text was given, for the refusal.
 
     Raises:
         InputError: no number, no unit, an unknown unit, not above zero, or a unit that the profile does not have.
     """
-    where = f"--energy-budget {text}"
+    where = f"{flag} {text}"
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise InputError(f"{where}: is not a number with a unit, {EXAMPLES}")
@@ -70,6 +73,14 @@ def quantity(value: float, unit: CostUnit) -> str:
         if abs(value) >= size * 0.99995:
             prefix, factor = candidate, size
     return f"{value / factor:.4g} {prefix}{unit}"
+
+
+def spelled(value: float, unit: CostUnit) -> str:
+    """``value`` to six digits, in ASCII and without a space, as :func:`parse_budget` reads it: ``1.5uJ``, ``40kops``."""
+    prefixes = OPS_PREFIXES if unit == "ops" else {p: PREFIXES[p] for p in ("f", "p", "n", "u", "m", "")}
+    steps = sorted(prefixes.items(), key=lambda item: item[1])
+    prefix, factor = next((step for step in reversed(steps) if value >= step[1] * 0.9999995), steps[0])
+    return f"{value / factor:.6g}{prefix}{unit}"
 
 
 def _wrong_unit(profile: HardwareProfile) -> str:

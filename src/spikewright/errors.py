@@ -20,6 +20,10 @@ class InputError(SpikewrightError):
     """Wrong input or flags (exit code 2)."""
 
 
+class BelowFloor(InputError):
+    """A budget that no network of the shape that was asked for can meet."""
+
+
 class AnswerIsNo(SpikewrightError):
     """The work ran and the answer is no: over budget, does not fit, levels disagree (exit code 1)."""
 

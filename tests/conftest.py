@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 REQUIRE_LAVA = os.environ.get("SPIKEWRIGHT_REQUIRE_LAVA") == "1"
@@ -24,6 +25,26 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def root() -> Path:
     """The checkout."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def nmnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up N-MNIST in its published layout: 40 recordings to train on, 20 to test, 300 events each.
+
+    A recording shows a bar of one polarity in the rows of its class.
+    """
+    folder = tmp_path_factory.mktemp("events")
+    random = np.random.default_rng(0)
+    for part, count in (("Train", 40), ("Test", 20)):
+        for number in range(count):
+            label = number * 7 % 10
+            x, y = random.integers(0, 34, 300), 3 * label + random.integers(0, 3, 300)
+            t = np.sort(random.integers(0, 315_000, 300))
+            third = (label % 2) << 7 | t >> 16  # polarity, and the highest bits of the time
+            file = folder / part / str(label) / f"{number + 1:05d}.bin"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(np.stack([x, y, third, t >> 8 & 255, t & 255], axis=1).astype(np.uint8).tobytes())
+    return folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,7 @@
 """How a sample becomes what enters the chip: one integer definition for training, simulation and Lava.
 
-Samples are intensities in [0, 1]. The student sees exactly these integers divided by their full scale, so nothing is
-lost between training and deployment.
+Samples are intensities in [0, 1], or frames of events. The student sees exactly these integers divided by their full
+scale, so nothing is lost between training and deployment.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .chip import Encoding, IntArray
+from .errors import InputError
 
 
 def full_scale(encoding: Encoding, input_bits: int) -> int:
@@ -19,7 +20,7 @@ def full_scale(encoding: Encoding, input_bits: int) -> int:
 
 def encode(
     encoding: Encoding,
-    samples: npt.NDArray[np.float32],
+    samples: npt.NDArray[np.float32 | np.uint8],
     timesteps: int,
     input_bits: int,
     seed: int = 0,
@@ -28,7 +29,8 @@ def encode(
     """Integers that drive the input population.
 
     Args:
-        samples: intensities in [0, 1], shape ``(batch, *input shape)``.
+        samples: intensities in [0, 1], shape ``(batch, *input shape)``; for events frames of 0 and 1, shape
+            ``(batch, timesteps, *input shape)``.
         timesteps: algorithmic steps T.
         input_bits: width of a graded payload or of a current (direct and current only).
         seed: of the rate code; the same seed and index give the same spikes.
@@ -37,7 +39,17 @@ def encode(
     Returns:
         int64; ``(1, batch, *input shape)`` for direct and current (the same at every step), else
         ``(timesteps, batch, *input shape)`` of 0 and 1.
+
+    Raises:
+        InputError: events in another number of frames than there are time steps.
     """
+    if encoding == "events":
+        if samples.ndim < 2 or samples.shape[1] != timesteps:
+            raise InputError(
+                f"events: the samples have shape {samples.shape}; must be (samples, {timesteps}, ...), one frame for "
+                f"each time step: load the data with timesteps={timesteps}"
+            )
+        return np.moveaxis(np.rint(samples), 0, 1).astype(np.int64)
     unit = np.clip(samples.astype(np.float64), 0.0, 1.0)
     if encoding in ("direct", "current"):
         return np.rint(unit * full_scale(encoding, input_bits)).astype(np.int64)[None]
@@ -46,10 +58,6 @@ def encode(
             np.random.default_rng((seed, first_index + i)).random((timesteps, *s.shape)) for i, s in enumerate(unit)
         ]
         return (np.stack(draws, axis=1) < unit[None]).astype(np.int64)
-    if encoding == "latency":
-        first = np.rint((1.0 - unit) * (timesteps - 1)).astype(np.int64)
-        steps = np.arange(timesteps).reshape(-1, *([1] * unit.ndim))
-        return ((steps == first[None]) & (unit[None] > 0)).astype(np.int64)
-    if samples.shape[1] != timesteps:
-        raise ValueError(f"events need shape (batch, {timesteps}, ...), found {samples.shape}")
-    return np.moveaxis(np.rint(samples), 0, 1).astype(np.int64)
+    first = np.rint((1.0 - unit) * (timesteps - 1)).astype(np.int64)  # latency: the brighter, the earlier
+    steps = np.arange(timesteps).reshape(-1, *([1] * unit.ndim))
+    return ((steps == first[None]) & (unit[None] > 0)).astype(np.int64)

@@ -68,7 +68,7 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     paths = Paths.under(out)
     cli.say("1/5 distil")
     student = distill_to(settings, paths.student, resume).student
-    dataset = load(settings.data, settings.data_dir)
+    dataset = load(settings.data, settings.data_dir, student.config.timesteps)
     _export_and_lower(student, settings, dataset, paths)
     chip = load_chip(paths.chip)
     cli.say("4/5 simulate the test split on integers, and samples of it on Lava")

@@ -16,7 +16,7 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
 def test_the_names() -> None:
-    assert NAMES == ("digits", "mnist", "fashion-mnist", "cifar10")
+    assert NAMES == ("digits", "mnist", "fashion-mnist", "cifar10", "nmnist")
 
 
 def test_digits_are_cut_into_60_20_20() -> None:
@@ -87,7 +87,7 @@ def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
         load("fasion-mnist")
     assert str(refusal.value) == (
         "fasion-mnist: there is no such data set; did you mean 'fashion-mnist'? "
-        "may be: cifar10, digits, fashion-mnist, mnist"
+        "may be: cifar10, digits, fashion-mnist, mnist, nmnist"
     )
 
 

@@ -249,17 +249,19 @@ def _said(checked: Verification) -> str:
 
 
 def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> Tensor:
-    """Validation samples of a data set, or random intensities in the student's shape."""
+    """Validation samples of a data set, or random intensities (events: frames) in the student's shape."""
     import torch
 
-    shape = student.config.input_shape
+    config = student.config
+    most, frames = (1, (config.timesteps,)) if config.encoding == "events" else (255, ())
+    shape = (*frames, *config.input_shape)
     if not data:
-        steps = torch.randint(0, 256, (count, *shape), generator=torch.Generator().manual_seed(0))
-        return steps / 255
+        steps = torch.randint(0, most + 1, (count, *shape), generator=torch.Generator().manual_seed(0))
+        return steps / most
     from ..train.data import load
 
-    images = torch.from_numpy(load(data, data_dir).validation.images[:count])
-    if tuple(images.shape[1:]) != tuple(shape):
+    images = torch.from_numpy(load(data, data_dir, student.config.timesteps).validation.images[:count])
+    if tuple(images.shape[1:]) != shape:
         raise InputError(f"--data {data}: its samples have shape {tuple(images.shape[1:])}; the student takes {shape}")
     return images
 

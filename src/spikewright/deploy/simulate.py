@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..train.data import Dataset, Split
     from .recording import Progress, Recording, Tally
 
-    Images = npt.NDArray[np.float32]
+    Images = npt.NDArray[np.float32 | np.uint8]
     Labelled = tuple[Images, IntArray]
 
 Simulator = Literal["integer", "lava", "netx"]
@@ -70,7 +70,7 @@ class Backend(Protocol):
 
 def command(
     chip: Annotated[Path, typer.Argument(help="chip.h5, as written by `spikewright lower`")],
-    data: Annotated[str, typer.Option(help="digits, mnist, fashion-mnist or cifar10")] = "digits",
+    data: Annotated[str, typer.Option(help="digits, mnist, fashion-mnist, cifar10 or nmnist")] = "digits",
     samples: Annotated[int | None, typer.Option(min=1, help="how many, from the first; default: all")] = None,
     on: Annotated[
         On, typer.Option(help="integer: ours, batched; lava: Lava's processes; netx: lava-dl's")
@@ -95,7 +95,7 @@ def command(
 
     network = load_chip(chip)
     writable(out)
-    part = getattr(load(data, data_dir), split.value)
+    part = getattr(load(data, data_dir, network.timesteps), split.value)
     count = len(part) if samples is None else samples
     began = time.perf_counter()
     with cli.progress(f"simulating on {on.value}", count) as advance:
@@ -139,7 +139,8 @@ def simulate(
     Args:
         chip: the network.
         data: a data set, its name, one part of it, or ``(images, labels)``: float32 in [0, 1] of shape
-            ``(samples, *input shape)`` and int64 of shape ``(samples,)``.
+            ``(samples, *input shape)``, of events 0 and 1 of shape ``(samples, timesteps, *input shape)``; and int64 of
+            shape ``(samples,)``.
         on: ``integer``, ``lava`` or ``netx``; the counts are the same.
         samples: how many, from the first; None: all.
         split: part of a data set or its name: test, validation or train; otherwise only noted.
@@ -155,12 +156,14 @@ def simulate(
             a network that it cannot hold.
         SpikewrightError: Lava failed.
     """
+    from ..train.data import load
     from .raster import raster_writer
     from .recording import Tally, activity_of
 
     run = backend(on)
-    images, labels = _chosen(data, split, samples, data_dir)
-    images = _fitting(chip, images)
+    whole = load(data, data_dir, chip.timesteps) if isinstance(data, str) else data
+    images, labels = chosen_samples(whole, split, samples)
+    images = fitting(chip, images)
     tallies = {p.name: Tally() for p in chip.populations if p.neuron is not None}
     total: Activity | None = None
     with raster_writer(record, chip) if record else nullcontext(_keep_nothing) as keep:
@@ -233,12 +236,10 @@ def _batches(count: int, batch: int) -> Iterator[slice]:
         yield slice(start, min(start + batch, count))
 
 
-def _chosen(data: str | Dataset | Split | Labelled, split: str, samples: int | None, data_dir: Path | None) -> Labelled:
+def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Labelled:
     """Images and labels of the first ``samples`` of the part."""
-    from ..train.data import Dataset, Split, load
+    from ..train.data import Dataset, Split
 
-    if isinstance(data, str):
-        data = load(data, data_dir)
     if isinstance(data, Dataset):
         if split not in SPLITS:
             raise InputError(f"{split!r}: there is no such part of a data set; {did_you_mean(split, SPLITS)}")
@@ -252,7 +253,7 @@ def _chosen(data: str | Dataset | Split | Labelled, split: str, samples: int | N
     return images[:samples], labels[:samples]
 
 
-def _fitting(chip: ChipNetwork, images: Images) -> Images:
+def fitting(chip: ChipNetwork, images: Images) -> Images:
     """Images in the shape of the network's input, flattened where that is flat."""
     steps = (chip.timesteps,) if chip.encoding == "events" else ()
     wanted = (*steps, *chip.input.shape)

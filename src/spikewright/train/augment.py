@@ -1,4 +1,4 @@
-"""Random shifts and mirror images of a training batch."""
+"""What happens to samples before a network sees them: shifts and mirror images, and stills for an ANN."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .choices import Augmentation
+
+
+def still(samples: Tensor) -> Tensor:
+    """What an ANN sees of samples: an image as it is, of events the mean of their frames over time.
+
+    Args:
+        samples: ``(B, C, H, W)``, or frames ``(B, T, C, H, W)`` of 0 and 1.
+
+    Returns:
+        ``(B, C, H, W)`` in [0, 1].
+    """
+    return samples.to(torch.float32).mean(1) if samples.ndim == 5 else samples
 
 
 def augmented(images: Tensor, augmentation: Augmentation, generator: torch.Generator, reach: int = 2) -> Tensor:

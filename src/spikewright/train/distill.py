@@ -98,7 +98,7 @@ def distill_with(
     say = _silent if quiet else cli.say
     profile = load_profile(settings.profile)
     budget = parse_budget(settings.energy_budget, profile) if settings.energy_budget else None
-    dataset = load(settings.data, settings.data_dir)
+    dataset = load(settings.data, settings.data_dir, settings.timesteps)
     method, regularizers = _loss_terms(settings)
     size = choose_size(settings, dataset, profile, budget)
     config = size.student.config

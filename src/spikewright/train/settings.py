@@ -27,7 +27,7 @@ class DistillSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: str = Field("digits", description="digits, mnist, fashion-mnist or cifar10")
+    data: str = Field("digits", description="digits, mnist, fashion-mnist, cifar10 or nmnist")
     data_dir: Path | None = Field(None, description="folder with the data set's standard files")
     profile: str = Field("loihi2-assumed", description="hardware profile, a name or a .toml file")
     energy_budget: str | None = Field(None, description="per inference, with its unit: 2uJ, 350nJ, 40kops")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from ..chip import Encoding
 from ..energy import Budget, Floor
-from ..errors import InputError
+from ..errors import InputError, refuse
 from ..hardware_profiles.schema import HardwareProfile
 from .architectures import Shape
 from .cost import SpikeCost
@@ -42,15 +43,19 @@ def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwarePr
     What was asked for is taken as it is. Otherwise widths are tried from the widest, and for each the time steps from
     the profile's default downwards to half of it, until the floor leaves room for spikes; then shorter ones.
 
+    The T of event data is the number of frames of its samples.
+
     Raises:
-        InputError: not even the smallest fits the budget; says the floor.
+        InputError: not even the smallest fits the budget, which says the floor; or settings do not go with the data.
     """
-    encoding = settings.encoding or profile.default_encoding
-    longest = settings.timesteps or profile.default_timesteps
+    refuse(f"data {dataset.name}", list(_misfits(settings, dataset)))
+    encoding = _encoding(settings, dataset, profile)
+    asked = dataset.timesteps or settings.timesteps
+    longest = asked or profile.default_timesteps
     widths = (settings.width,) if settings.width else _widths(settings.architecture, encoding)
     if budget is None:
         return _size(settings, dataset, profile, encoding, widths[0], longest)
-    steps = (longest,) if settings.timesteps else tuple(range(longest, 0, -1))
+    steps = (longest,) if asked else tuple(range(longest, 0, -1))
     half = [t for t in steps if 2 * t >= longest]
     order = [(w, t) for w in widths for t in half] + [(w, t) for w in widths for t in steps if t not in half]
     size = None
@@ -63,6 +68,27 @@ def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwarePr
     if smallest.floor.total >= budget.value:
         raise InputError(smallest.floor.sentence(budget, profile.name))
     return smallest
+
+
+def _encoding(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile) -> Encoding:
+    return "events" if dataset.timesteps else settings.encoding or profile.default_encoding
+
+
+def _misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
+    """Settings that do not go with event data, or event input without any."""
+    if dataset.timesteps is None:
+        if settings.encoding == "events":
+            yield "encoding is 'events', but the samples are images; may be direct, current, rate or latency"
+        return
+    if settings.encoding not in (None, "events"):
+        yield f"encoding is {settings.encoding!r}, but the samples are events already; leave --encoding out"
+    if settings.timesteps not in (None, dataset.timesteps):
+        yield (
+            f"timesteps is {settings.timesteps}, but the samples have {dataset.timesteps} frames; load them with "
+            f"timesteps={settings.timesteps}"
+        )
+    if settings.chosen_augmentation != "none":
+        yield f"augmentation is {settings.chosen_augmentation!r}, which is for images; leave --augmentation out"
 
 
 def _widths(architecture: str, encoding: Encoding) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..artefacts import atomic_write, sha256_of_json
 from ..errors import InputError
 from .ann import build
-from .augment import augmented
+from .augment import augmented, still
 from .cache import cache_folder
 from .choices import NATURAL, Augmentation
 from .data import Dataset, Split
@@ -76,6 +76,7 @@ RECIPES: dict[str, Recipe] = {
     "mnist": replace(_LARGE, epochs=6, augmentation=NATURAL["mnist"]),
     "fashion-mnist": replace(_LARGE, augmentation=NATURAL["fashion-mnist"]),
     "cifar10": replace(_LARGE, epochs=30, augmentation=NATURAL["cifar10"], reach=4),
+    "nmnist": replace(_LARGE, augmentation="none"),
 }
 
 
@@ -175,7 +176,7 @@ def _batches(split: Split, recipe: Recipe, generator: torch.Generator) -> Iterat
     order = torch.randperm(len(split), generator=generator)
     for step in range(_steps(split, recipe)):
         chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-        batch = augmented(images[chosen], recipe.augmentation, generator, recipe.reach)
+        batch = augmented(still(images[chosen]), recipe.augmentation, generator, recipe.reach)
         yield batch.contiguous(memory_format=torch.channels_last), labels[chosen]
 
 

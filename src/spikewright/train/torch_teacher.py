@@ -12,13 +12,22 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, did_you_mean
+from .augment import still
 from .data import Split
 
 LOGITS = "logits"
 BATCH = 500
 
 
-class Teacher(Protocol):
+class GivesLogits(Protocol):
+    """The least that a training needs of a teacher."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Images ``(B, C, H, W)`` to logits ``(B, classes)``, without gradient."""
+        ...
+
+
+class Teacher(GivesLogits, Protocol):
     """A trained classifier that is asked and never changed.
 
     Attributes:
@@ -36,10 +45,6 @@ class Teacher(Protocol):
     def macs(self) -> int: ...
     @property
     def sha256(self) -> str: ...
-
-    def logits(self, images: Tensor) -> Tensor:
-        """Images ``(B, C, H, W)`` to logits ``(B, classes)``, without gradient."""
-        ...
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         """The named values for images ``(B, C, H, W)``, each ``(B, ...)``, without gradient."""
@@ -111,12 +116,12 @@ def unknown_feature(teacher: str, asked: Sequence[str], known: Sequence[str]) ->
             raise InputError(f"teacher {teacher}: has no value {name!r} to distil from; {did_you_mean(name, known)}")
 
 
-def precompute_logits(teacher: Teacher, images: Tensor, batch: int = BATCH) -> Tensor:
-    """Logits ``(n, classes)`` of all images ``(n, C, H, W)``, batch by batch.
+def precompute_logits(teacher: GivesLogits, images: Tensor, batch: int = BATCH) -> Tensor:
+    """Logits ``(n, classes)`` of all samples ``(n, C, H, W)`` or ``(n, T, C, H, W)``, batch by batch.
 
     Without augmentation a teacher's answers are the same in every epoch, so they are computed once.
     """
-    return torch.cat([teacher.logits(part) for part in torch.split(images, batch)])
+    return torch.cat([teacher.logits(still(part)) for part in torch.split(images, batch)])
 
 
 def accuracy(teacher: Teacher, split: Split) -> float:

@@ -1,4 +1,4 @@
-"""Image data sets as arrays: one loader, one split rule."""
+"""Data sets as arrays, images or frames of events: one loader, one split rule."""
 
 from .dataset import Dataset, Split
 from .load import NAMES, load

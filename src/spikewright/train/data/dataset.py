@@ -1,4 +1,4 @@
-"""A data set: three parts of images and labels, and the rule that makes them."""
+"""A data set: three parts of samples and labels, and the rule that makes them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ class Split:
     """One part of a data set.
 
     Attributes:
-        images: intensities in [0, 1], float32, shape ``(n, channels, height, width)``.
+        images: intensities in [0, 1], float32, shape ``(n, channels, height, width)``; of event data, frames of 0 and
+            1, uint8, shape ``(n, timesteps, channels, height, width)``.
         labels: classes, int64, shape ``(n,)``.
     """
 
-    images: Images
+    images: Images | Pixels
     labels: Labels
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.labels.shape != self.images.shape[:1]:
+        wanted = {4: np.float32, 5: np.uint8}
+        if wanted.get(self.images.ndim) != self.images.dtype.type or self.labels.shape != self.images.shape[:1]:
             raise ValueError(f"images {self.images.shape} and labels {self.labels.shape} do not belong together")
 
     def __len__(self) -> int:
@@ -41,7 +43,7 @@ class Split:
     def sha256(self) -> str:
         """The SHA-256 of shape, images and labels."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
-        digest.update(np.ascontiguousarray(self.images, dtype="<f4").data)
+        digest.update(np.ascontiguousarray(self.images, dtype=self.images.dtype.newbyteorder("<")).data)
         digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return digest.hexdigest()
 
@@ -56,7 +58,8 @@ class Dataset:
         validation: what choices are made on.
         test: touched only by the final report.
         classes: number of classes K; labels are 0..K-1.
-        shape: ``(channels, height, width)`` of one image.
+        shape: ``(channels, height, width)`` of one image or frame.
+        timesteps: frames of each sample of event data, None for images.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Dataset:
     test: Split
     classes: int
     shape: tuple[int, int, int]
+    timesteps: int | None = None
 
 
 def permutation(count: int) -> npt.NDArray[np.int64]:

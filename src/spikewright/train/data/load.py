@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import InputError, did_you_mean
 from .cifar import load_cifar10
 from .dataset import Dataset, three_way
+from .events import load_nmnist
 from .mnist_like import FASHION_MNIST, MNIST, load_mnist_like
 
 DIGITS_FULL_SCALE = 16  # pixels of scikit-learn's digits count the set pixels of a 4 x 4 block
@@ -37,20 +38,24 @@ LOADERS: dict[str, Callable[[Path | None], Dataset]] = {
     "fashion-mnist": partial(load_mnist_like, FASHION_MNIST),
     "cifar10": load_cifar10,
 }
-NAMES = tuple(LOADERS)
+EVENT_LOADERS: dict[str, Callable[[Path | None, int | None], Dataset]] = {"nmnist": load_nmnist}
+NAMES = (*LOADERS, *EVENT_LOADERS)
 
 
-def load(name: str, data_dir: Path | None = None) -> Dataset:
+def load(name: str, data_dir: Path | None = None, timesteps: int | None = None) -> Dataset:
     """The data set called ``name``.
 
     Args:
         name: one of :data:`NAMES`.
         data_dir: folder that holds the data set's standard files; None: look in the cache and in the system's
             folder, else download.
+        timesteps: frames that a recording of events is cut into, None for the data set's default; images have none.
 
     Raises:
         InputError: no such data set, files missing or damaged, or a download that failed.
     """
+    if name in EVENT_LOADERS:
+        return EVENT_LOADERS[name](data_dir, timesteps)
     loader = LOADERS.get(name)
     if loader is None:
         raise InputError(f"{name}: there is no such data set; {did_you_mean(name, NAMES)}")

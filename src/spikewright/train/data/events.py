@@ -1,0 +1,141 @@
+"""N-MNIST: recordings of an event camera, cut into frames of binary events, one frame for each time step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import InputError, refuse
+from ..cache import cache_folder, cache_root
+from .dataset import VALIDATION_SHARE, Dataset, Pixels, Split, permutation
+from .download import download, missing_folder
+
+NAME = "nmnist"
+FOLDER = "NMNIST"
+"""Where tonic keeps the files, below the folder that it is given."""
+CLASSES = 10
+POLARITIES = 2
+SIDE = 34
+# The camera makes three movements of 105 ms (the stabilisation code that G. Orchard et al. published with N-MNIST).
+DURATION_US = 3 * 105_000
+PARTS = {"Train": 60000, "Test": 10000}
+BYTES_PER_EVENT = 5
+DEFAULT_TIMESTEPS = 10
+"""Frames where nobody asked for a number: 31.5 ms each."""
+AGAIN = "get the file again"
+
+
+def load_nmnist(data_dir: Path | None, timesteps: int | None) -> Dataset:
+    """Read ``Train/0..9/*.bin`` and ``Test/0..9/*.bin`` from ``data_dir``, else from the cache, else download them.
+
+    Raises:
+        InputError: tonic is not installed, or files are missing, damaged, or cannot be downloaded.
+    """
+    steps = DEFAULT_TIMESTEPS if timesteps is None else timesteps
+    if steps < 1:
+        raise InputError(f"{NAME}: timesteps is {steps}; must be at least 1")
+    tonic = _tonic()
+    folder = _given(data_dir) if data_dir is not None else _found_or_downloaded(tonic)
+    train, test = (_recordings(folder / part, most) for part, most in PARTS.items())
+    order = permutation(len(train))
+    held_out = round(VALIDATION_SHARE * len(order))
+    return Dataset(
+        name=NAME,
+        train=_split(tonic, [train[i] for i in order[held_out:]], steps),
+        validation=_split(tonic, [train[i] for i in order[:held_out]], steps),
+        test=_split(tonic, test, steps),
+        classes=CLASSES,
+        shape=(POLARITIES, SIDE, SIDE),
+        timesteps=steps,
+    )
+
+
+def frames(events: npt.NDArray[np.void], timesteps: int) -> Pixels:
+    """Cut one recording into frames: 1 where a pixel had at least one event of that polarity during the step.
+
+    Step ``s`` takes the events with ``s <= t T / D < s + 1`` (``t`` in us, ``D`` the duration of every recording);
+    what comes later than ``D`` is left out, so that a step lasts the same time in every sample.
+
+    Args:
+        events: fields ``x``, ``y``, ``t`` (us), ``p`` (polarity).
+        timesteps: number of steps T.
+
+    Returns:
+        uint8 of 0 and 1, shape ``(T, 2, 34, 34)``.
+    """
+    binned = np.zeros((timesteps, POLARITIES, SIDE, SIDE), np.uint8)
+    within = events[events["t"] < DURATION_US]
+    binned[within["t"] * timesteps // DURATION_US, within["p"], within["y"], within["x"]] = 1
+    return binned
+
+
+def _tonic() -> ModuleType:
+    try:
+        import tonic.datasets
+        import tonic.io
+    except ImportError as error:
+        raise InputError(
+            f"{NAME}: needs tonic, which is not installed; install it with `pip install 'spikewright[events]'`"
+        ) from error
+    module: ModuleType = tonic
+    return module
+
+
+def _given(data_dir: Path) -> Path:
+    if not data_dir.is_dir():
+        raise missing_folder(data_dir, NAME)
+    for folder in (data_dir, data_dir / FOLDER):
+        if _is_whole(folder):
+            return folder
+    raise InputError(
+        f"{data_dir}: has not both folders of {NAME}, Train and Test (here or in {FOLDER}); unpack Train.zip and "
+        "Test.zip there, or leave --data-dir out to have them found or downloaded"
+    )
+
+
+def _found_or_downloaded(tonic: ModuleType) -> Path:
+    kept = cache_root() / "data" / FOLDER
+    if _is_whole(kept):
+        return kept
+    with download(NAME, "Train and Test, as in the published archives"):
+        for train in (True, False):
+            tonic.datasets.NMNIST(str(cache_folder("data")), train=train)
+    lacking = [part for part in PARTS if not (kept / part).is_dir()]
+    refuse(str(kept), [f"the download left no {part}; remove the folder and try again" for part in lacking])
+    return kept
+
+
+def _is_whole(folder: Path) -> bool:
+    return all((folder / part).is_dir() for part in PARTS)
+
+
+def _recordings(part: Path, most: int) -> list[tuple[Path, int]]:
+    """Files and labels in the order of their numbers, which are MNIST's: any first hundred hold every class."""
+    found = [(file, label) for label in range(CLASSES) for file in (part / str(label)).glob("*.bin")]
+    if not 0 < len(found) <= most:
+        raise InputError(f"{part}: holds {len(found)} recordings in 0/*.bin to 9/*.bin, may be 1 to {most}; {AGAIN}")
+    return sorted(found, key=lambda entry: (entry[0].stem, entry[1]))
+
+
+def _split(tonic: ModuleType, recordings: Sequence[tuple[Path, int]], timesteps: int) -> Split:
+    images = np.empty((len(recordings), timesteps, POLARITIES, SIDE, SIDE), np.uint8)
+    for index, (file, _) in enumerate(recordings):
+        images[index] = frames(_read(tonic, file), timesteps)
+    return Split(images, np.array([label for _, label in recordings], np.int64))
+
+
+def _read(tonic: ModuleType, file: Path) -> npt.NDArray[np.void]:
+    try:
+        size = file.stat().st_size
+        if not size or size % BYTES_PER_EVENT:
+            raise InputError(f"{file}: holds {size} bytes, must be a multiple of {BYTES_PER_EVENT}; {AGAIN}")
+        events: npt.NDArray[np.void] = tonic.io.read_mnist_file(str(file), dtype=tonic.datasets.NMNIST.dtype)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error
+    if len(events) and max(events["x"].max(), events["y"].max()) >= SIDE:
+        raise InputError(f"{file}: has an event outside {SIDE} x {SIDE} pixels; {AGAIN}")
+    return events

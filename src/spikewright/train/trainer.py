@@ -16,7 +16,7 @@ from ..artefacts import atomic_write, sha256_of_json
 from ..budget_text import quantity
 from ..errors import InputError
 from ..hardware_profiles.schema import CostUnit
-from .augment import augmented
+from .augment import augmented, still
 from .budget import BudgetController
 from .choices import Augmentation
 from .cost import SpikeCost
@@ -151,7 +151,7 @@ class Training:
     def _step(self, samples: Tensor, labels: Tensor, seen: _Means) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
-        teacher_logits = self.teacher.logits(samples).detach() if self.teacher is not None else None
+        teacher_logits = self.teacher.logits(still(samples)).detach() if self.teacher is not None else None
         output = self.student(samples, seed=self.settings.seed, first_index=self.step * self.settings.batch)
         evidence = Evidence(labels, output, teacher_logits)
         terms = dict(self.method.terms(evidence))

@@ -45,7 +45,9 @@ VERBS = {
     "lower": _door("deploy.lower", "Turn a NIR graph into an integer network for a chip"),
     "simulate": _door("deploy.simulate", "Run a chip network on data and count what happens"),
     "report": _door("hardware_profiles.report", "What the counts cost on a chip, and whether it fits"),
+    "sweep": Verb("sweeps.sweep", "Students for several energy budgets, and what accuracy each buys"),
     "profiles": Verb("hardware_profiles.profiles", "List the hardware profiles, or show one with its sources"),
+    "drift": Verb("deploy.drift", "Where float network and integers part ways on data, and why"),
     "check": Verb("convert.check", "Every finding in a NIR file"),
 }
 

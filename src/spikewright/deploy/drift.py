@@ -1,0 +1,201 @@
+"""`spikewright drift`: where a float network and the integers made from it part ways, and why.
+
+A graph that was trained in floats is compared with its chip network through the draft, which holds the same populations
+in float64; one that was trained on integers must be on the chip what it was in training, and is compared with that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import command as cli
+from ..errors import AnswerIsNo, InputError, refuse
+from .simulate import Part
+
+if TYPE_CHECKING:
+    import nir
+
+    from ..chip import ChipNetwork, IntArray
+    from ..hardware_profiles.profile import HardwareProfile
+    from .drift_levels import Level
+    from .drift_report import DriftReport
+    from .recording import Progress
+    from .simulate import Images
+    from .trained_grid import TrainedGrid
+
+ELEMENTS = 2**21
+"""Compartment steps compared at once: bounds the memory, as in the simulator."""
+
+
+def drift(
+    graph: nir.NIRGraph,
+    chip: ChipNetwork,
+    images: Images,
+    labels: IntArray | None = None,
+    *,
+    profile: HardwareProfile | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> DriftReport:
+    """Compare ``graph`` with ``chip`` on samples, layer by layer, and say what their differences are due to.
+
+    Args:
+        graph: that ``chip`` was made from; trained in floats or (its metadata say) on integers.
+        chip: lowered from it.
+        images: intensities in [0, 1], shape ``(samples, *input shape)``; events ``(samples, timesteps, *input shape)``.
+        labels: classes, shape ``(samples,)``; None leaves the accuracies open.
+        profile: where the name that chip or graph give is of a file of one's own; None takes that name.
+        seed: of the rate code.
+        progress: called with the number of samples done.
+
+    Raises:
+        InputError: the chip was not made from this graph, or the samples do not fit.
+    """
+    from .drift_float import FloatLevel
+    from .drift_trained import TrainedLevel
+    from .simulate import fitting
+    from .trained_grid import trained_grid
+
+    refuse("drift", list(_contradictions(graph.metadata, chip)))
+    images = fitting(chip, images)
+    if (trained := trained_grid(graph.metadata)) is None:
+        level = FloatLevel.of(graph, chip, profile or _profile(chip.profile))
+        return _compared(level, chip, images, labels, seed, list(level.remarks()), progress)
+    target = profile or _profile(trained.profile)
+    report = _compared(
+        TrainedLevel.of(graph, chip, target),
+        chip,
+        images,
+        labels,
+        seed,
+        list(_profile_remarks(trained, target, chip)),
+        progress,
+    )
+    return replace(report, trained={"profile": target.name, "weight_bits": trained.registers.weight_bits})
+
+
+def _profile(name: str) -> HardwareProfile:
+    from ..hardware_profiles.profile import load_profile
+
+    try:
+        return load_profile(name)
+    except InputError as error:
+        raise InputError(f"{error}; where the file lies elsewhere, say so with --profile PATH") from error
+
+
+def _contradictions(metadata: Mapping[str, object], chip: ChipNetwork) -> Iterator[str]:
+    """Facts of the graph that the chip network contradicts."""
+    here = {
+        "timesteps": chip.timesteps,
+        "encoding": chip.encoding,
+        "input_bits": chip.provenance.get("input_bits"),
+        "readout": chip.readout,
+    }
+    for name, value in here.items():
+        said = metadata.get(name)
+        if said is not None and value is not None and said != value:
+            yield f"the graph has {name} {said} and the chip network {value}; lower the graph again"
+
+
+def _profile_remarks(trained: TrainedGrid, target: HardwareProfile, chip: ChipNetwork) -> Iterator[str]:
+    if target.sha256 != trained.profile_sha256:
+        yield f"profile {target.name} has changed since the graph was trained for it"
+    if chip.profile != target.name:
+        yield f"the graph was trained for {target.name}, and the chip network is lowered for {chip.profile}"
+
+
+def _compared(
+    level: Level,
+    chip: ChipNetwork,
+    images: Images,
+    labels: IntArray | None,
+    seed: int,
+    remarks: Sequence[str],
+    progress: Progress | None,
+) -> DriftReport:
+    """The report of one level against the chip, batch by batch of samples."""
+    from . import integer
+    from .drift_levels import Tally
+    from .drift_report import DriftReport
+    from .simulate import drive_of
+
+    total: Tally | None = None
+    batch = max(1, ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations)))
+    for start in range(0, len(images), batch):
+        chosen = slice(start, min(start + batch, len(images)))
+        drive = drive_of(chip, images[chosen], seed, first_index=start)
+        found = level.compare(drive, integer.run(chip, drive, record_states=True), start)
+        tally = Tally.of(found, None if labels is None else labels[chosen])
+        total = tally if total is None else total + tally
+        if progress:
+            progress(chosen.stop - start)
+    if total is None:
+        raise InputError("drift: there are no samples; give at least 1")
+    facts = {"profile": chip.profile, "encoding": chip.encoding, "readout": chip.readout, "seed": seed}
+    return DriftReport(
+        reference=level.reference,
+        layers=total.layers,
+        answers=total.answers,
+        timesteps=chip.timesteps,
+        changed=level.changed,
+        remarks=tuple(remarks),
+        facts=facts,
+    )
+
+
+def command(
+    graph: Annotated[Path, typer.Argument(help="NIR file that the chip network was lowered from")],
+    chip: Annotated[Path, typer.Argument(help="chip.h5, as written by `spikewright lower`")],
+    data: Annotated[str, typer.Option(help="data set whose samples both networks get")] = "digits",
+    samples: Annotated[int, typer.Option(min=1, help="how many, from the first")] = 200,
+    split: Annotated[Part, typer.Option(help="part of the data set")] = Part.validation,
+    data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", "-p", help="path to the profile, where it is a file of your own")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the rate code")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="also write the report to this Markdown file")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+) -> None:
+    """Say where a float network and its integers part ways on data, and which rounding or limit is the reason.
+
+    Exit code 1: the graph was trained on integers, and the chip network holds others.
+
+    Example: spikewright drift student.nir chip.h5 --data fashion-mnist
+    """
+    from ..artefacts import sha256_of, writable
+    from ..convert.nir_io import read_graph
+    from ..hardware_profiles.profile import load_profile
+    from ..train.data import load
+    from .chip_file import load_chip
+    from .drift_text import show, write_markdown
+    from .simulate import chosen_samples
+
+    network, read = load_chip(chip), read_graph(graph)
+    if out is not None:
+        writable(out)
+    if network.provenance.get("parent_sha256") not in (None, sha256_of(graph)):
+        cli.say(f"warning: {chip} was lowered from another file than {graph}: its SHA-256 is not the one noted")
+    images, labels = chosen_samples(load(data, data_dir, network.timesteps), split.value, samples)
+    with cli.progress("comparing", samples) as advance:
+        target = None if profile is None else load_profile(profile)
+        report = drift(read, network, images, labels, profile=target, seed=seed, progress=advance)
+    if json_output:
+        cli.emit({"nir": str(graph), "chip": str(chip), "data": data, "split": split.value, **report.as_json()})
+    else:
+        show(report)
+    if out is not None:
+        write_markdown(report, out)
+        cli.say(f"wrote {out}")
+    if report.is_wrong:
+        raise AnswerIsNo(f"{chip}: does not hold the integers that {graph} was trained on; lower it again")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "drift")

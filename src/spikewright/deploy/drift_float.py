@@ -1,0 +1,141 @@
+"""The float network that a chip network was rounded from, and what every cause of drift does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import nir
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..chip import ChipNetwork, IntArray
+from ..convert.nodes import FloatArray
+from ..convert.time_step import resolve_dt
+from ..convert.wiring import wire
+from ..errors import InputError, refuse
+from ..hardware_profiles.profile import HardwareProfile
+from .compartments import STATE_SHIFT
+from .draft import Draft, draft_from_nir
+from .drift_causes import ALL, CAUSES, Bench, Cause, Layer, Played, layer_of
+from .drift_levels import ADDED, FOREIGN, Found, fires, strangers
+from .drift_report import Effect, LayerDrift, Reference, Why, raster
+from .horizon import Asked, horizon_of
+from .passes import PASSES
+from .recording import Recording
+from .rules import check_draft
+
+
+@dataclass(frozen=True, eq=False)
+class FloatLevel:
+    """The float network of a graph, in the chip's units; also computes what each cause does.
+
+    The network is the draft after all passes: what the graph says, with linear nodes folded into one connection.
+    """
+
+    chip: ChipNetwork
+    layers: dict[str, Layer]
+    reference: Reference = "float"
+    changed: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(graph: nir.NIRGraph, chip: ChipNetwork, profile: HardwareProfile) -> FloatLevel:
+        """Both sides of every population.
+
+        Raises:
+            InputError: the graph cannot be lowered, or the chip has other populations, shapes or connections.
+        """
+        draft = _draft(graph, chip, profile)
+        refuse(FOREIGN, list(strangers(draft, chip)))
+        scales = chip.provenance.get("scales")
+        if not isinstance(scales, dict) or any(p.neuron is not None and p.name not in scales for p in chip.populations):
+            raise InputError("chip network: its provenance does not say the scale of every population; lower it again")
+        layers = {
+            drawn.name: layer_of(
+                chip, chip.by_name[drawn.name], drawn.neuron, draft.into(drawn.name), float(scales[drawn.name])
+            )
+            for drawn in draft.populations
+            if drawn.neuron is not None
+        }
+        return FloatLevel(chip, layers)
+
+    def remarks(self) -> Iterator[str]:
+        """Weights that rounding cannot have made from the graph's."""
+        for layer in self.layers.values():
+            for connection in layer.connections:
+                exact, rounded = (side.weights[connection.source] for side in (layer.exact, layer.rounded))
+                # The widest grid: the bits that are missing, and one for the sign.
+                step = 2 ** (8 - connection.weight_bits + 1)
+                off = float((exact.clamp(-256, 255) - rounded).abs().max())
+                if off > step:
+                    yield (
+                        f"{connection.name}: weights lie up to {off:.3g} units from the graph's, more than rounding "
+                        f"to {connection.weight_bits} bits explains; was the chip network lowered from this graph?"
+                    )
+
+    def compare(self, drive: IntArray, chip: Recording, first_sample: int) -> Found:
+        """The float network on its own spikes, and every layer on the chip's."""
+        source = self.chip.input.name
+        events = torch.from_numpy(drive.astype(np.float64))
+        mine: dict[str, Tensor] = {} if source in self.layers else {source: events}
+        theirs = mine | {
+            name: torch.from_numpy(chip.spikes[name].astype(np.float64)) for name in self.layers if name in chip.spikes
+        }
+        found: list[LayerDrift] = []
+        last: Played | None = None
+        for population in self.chip.populations:
+            if (layer := self.layers.get(population.name)) is None:
+                continue
+            heard = {c.source: mine[c.source] for c in layer.connections if c.source != population.name}
+            played = Bench(layer, heard, events[0] * STATE_SHIFT).play()
+            mine[population.name] = played.spikes.double()
+            if population.role not in ADDED:
+                heard = {c.source: theirs[c.source] for c in layer.connections}
+                why = _why(Bench(layer, heard, events[0] * STATE_SHIFT), chip)
+                count = raster(played.spikes.numpy(), chip.spikes[population.name], first_sample)
+                found.append(LayerDrift(population.name, fires(population), count, why))
+            if population.role == "readout":
+                last = played
+        assert last is not None
+        return Found(tuple(found), self._scores(last, chip))
+
+    def _scores(self, readout: Played, chip: Recording) -> tuple[FloatArray, FloatArray]:
+        if self.chip.readout == "count":
+            counts = readout.spikes.double().sum(0).flatten(1).numpy()
+            return counts, chip.scores.astype(np.float64)
+        unit = STATE_SHIFT * self.layers[self.chip.output.name].scale
+        return readout.v[-1].flatten(1).numpy() / unit, chip.scores / unit
+
+
+def _why(bench: Bench, chip: Recording) -> Why:
+    """Every cause alone and all together against exact arithmetic, on the same input spikes."""
+    layer, name = bench.layer, bench.layer.population.name
+    exact, acting = bench.play(), bench.may_act()
+    alone: dict[Cause, Effect] = {
+        cause: _effect(layer, exact, bench.play([cause])) for cause in CAUSES if cause in acting
+    }
+    whole = bench.play(ALL)
+    unexplained = (whole.spikes.numpy() != (chip.spikes[name] != 0)) | (whole.v.numpy() != chip.v[name])
+    return Why(alone, _effect(layer, exact, whole), int(unexplained.sum()))
+
+
+def _effect(layer: Layer, exact: Played, other: Played) -> Effect:
+    spikes = int((exact.spikes != other.spikes).sum())
+    if fires(layer.population):
+        return Effect(spikes)
+    return Effect(spikes, float((exact.v[-1] - other.v[-1]).abs().max()) / (STATE_SHIFT * layer.scale))
+
+
+def _draft(graph: nir.NIRGraph, chip: ChipNetwork, profile: HardwareProfile) -> Draft:
+    """The draft that ``chip`` was rounded from, with what the graph leaves out as the chip has it."""
+    wiring = wire(graph)
+    bits, dt_s = chip.provenance.get("input_bits"), chip.provenance.get("dt_s")
+    asked = Asked(chip.timesteps, chip.encoding, bits if isinstance(bits, int) else None)
+    horizon, _ = horizon_of(graph.metadata, asked, profile)
+    step = resolve_dt(wiring, graph.metadata, dt_s if isinstance(dt_s, float) else None)
+    draft = draft_from_nir(wiring, step.dt_s, horizon, {})
+    check_draft(draft, profile)
+    for rewrite in PASSES:
+        draft = rewrite(draft, profile)
+    return draft

@@ -1,0 +1,182 @@
+"""A drift report for people: one sentence, a table of layers, a table of causes, and the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..artefacts import write_text
+from .drift_causes import CAUSES
+from .drift_report import DriftReport, Effect, LayerDrift, Place, Why
+
+_NONE = "-"
+_FIRST = "first (step, sample, neuron)"
+_WIDE = 160  # a table is printed whole; what is wider than the terminal is for the terminal to wrap
+
+
+def sentence(report: DriftReport) -> str:
+    """What the report comes to."""
+    if report.reference == "trained integers":
+        return _trained_sentence(report)
+    first, answers = report.first, report.answers
+    if first is None:
+        if not answers.score:
+            return f"no drift: spikes and scores are those of the float network on {_samples(report)}"
+        return (
+            f"no spike differs on {_samples(report)}; scores differ by up to {answers.score:.3g} of "
+            f"{answers.spread:.3g}{_blame(report.layers[-1].why)}"
+        )
+    assert first.raster.first is not None
+    where = f"{first.name!r} is the first layer that differs, first at {_place(first.raster.first)}"
+    earliest = report.earliest
+    if earliest is not None and earliest[0].step < first.raster.first.step:
+        where += f" (earliest of all: {earliest[1]!r} at {_place(earliest[0])})"
+    return where + _blame(first.why)
+
+
+def _trained_sentence(report: DriftReport) -> str:
+    on = f"trained on integers: {report.trained['profile']}, {report.trained['weight_bits']}-bit weights"
+    if not report.differs:
+        return f"{on}; no drift: spikes, currents, membrane potentials and scores are equal on {_samples(report)}"
+    first = report.first
+    if first is None:
+        return f"{on}; the chip network holds other numbers, which change no spike on {_samples(report)}"
+    place = "" if first.raster.first is None else f", first at {_place(first.raster.first)}"
+    return f"{on}; the chip network holds other numbers: {first.name!r} is the first layer that differs{place}"
+
+
+def _samples(report: DriftReport) -> str:
+    count = report.answers.samples
+    return "1 sample" if count == 1 else f"{count:,} samples"
+
+
+def _place(place: Place) -> str:
+    return f"step {place.step} (sample {place.sample}, neuron {place.neuron})"
+
+
+def _blame(why: Why | None) -> str:
+    """The causes of a layer's own drift, the largest first."""
+    if why is None:
+        return ""
+    other = f"; {why.other:,} values are left unexplained" if why.other else ""
+    if not (ranked := why.ranked()):
+        return f"; no cause alone changes it, only together{other}" if why.together else other
+    (cause, effect), *more = ranked
+    rest = "".join(f", {CAUSES[cause]} {_much(effect)}" for cause, effect in more)
+    return f"; on the same input, {CAUSES[cause]} alone changes {_effect(effect)}{rest}{other}"
+
+
+def _effect(effect: Effect) -> str:
+    if effect.score:
+        return f"a score by {_much(effect)}"
+    return f"{_much(effect)} {'spike' if effect.spikes == 1 else 'spikes'}"
+
+
+def _much(effect: Effect) -> str:
+    return f"up to {effect.score:.3g}" if effect.score else f"{effect.spikes:,}"
+
+
+def layer_rows(report: DriftReport) -> list[list[str]]:
+    """Headings, then a row for every layer."""
+    mine = "float" if report.reference == "float" else "trained"
+    head = ["layer", f"{mine} rate", "chip rate", "agreement", "kappa", "differing", _FIRST]
+    return [head, *(_layer_row(layer) for layer in report.layers)]
+
+
+def _layer_row(layer: LayerDrift) -> list[str]:
+    r = layer.raster
+    if not layer.fires and not (r.reference or r.chip):
+        return [layer.name, "does not fire", _NONE, _NONE, _NONE, _NONE, _NONE]
+    return [
+        layer.name,
+        f"{r.reference / r.compared:.4f}",
+        f"{r.chip / r.compared:.4f}",
+        _share(r.agreement),
+        _NONE if r.kappa is None else f"{r.kappa:.3f}",
+        f"{r.differing:,}",
+        _NONE if r.first is None else f"{r.first.step}, {r.first.sample}, {r.first.neuron}",
+    ]
+
+
+def _share(share: float) -> str:
+    """A percentage that says 100 % only where all are equal."""
+    return "100%" if share == 1 else f"{min(share, 0.9999):.2%}"
+
+
+def cause_rows(report: DriftReport) -> list[list[str]]:
+    """Headings, then what each cause changes in every layer; nothing against trained integers."""
+    if not any(layer.why for layer in report.layers):
+        return []
+    causes = [cause for cause in CAUSES if any(layer.why and cause in layer.why.alone for layer in report.layers)]
+    rows = [["layer", *causes, "together", "other"]]
+    for layer in report.layers:
+        if (why := layer.why) is not None:
+            alone = [_number(layer, why.alone.get(cause)) for cause in causes]
+            rows.append([layer.name, *alone, _number(layer, why.together), f"{why.other:,}"])
+    return rows
+
+
+def _number(layer: LayerDrift, effect: Effect | None) -> str:
+    if effect is None:
+        return _NONE
+    return f"{effect.spikes:,}" if layer.fires else f"{effect.score:.3g}"
+
+
+def answer_lines(report: DriftReport) -> list[str]:
+    """Accuracy, agreement of the predictions, and scores."""
+    answers, mine = report.answers, "float" if report.reference == "float" else "trained"
+    lines = [f"same answer     {_share(answers.agreeing / answers.samples)} of {_samples(report)}"]
+    if answers.correct_reference is not None and answers.correct_chip is not None:
+        shares = [f"{correct / answers.samples:.2%}" for correct in (answers.correct_reference, answers.correct_chip)]
+        lines.insert(0, f"accuracy        {mine} {shares[0]}, chip {shares[1]}")
+    return [*lines, f"scores          differ by up to {answers.score:.3g}; {mine} ones span {answers.spread:.3g}"]
+
+
+def show(report: DriftReport) -> None:
+    """Write the report on stdout."""
+    parts: list[RenderableType] = [Text(sentence(report), style="bold"), Text(), _table(layer_rows(report))]
+    if causes := cause_rows(report):
+        parts += [Text(), Text(_causes_title(report)), _table(causes)]
+    parts += [Text(), *(Text(line) for line in answer_lines(report))]
+    parts += [Text(f"changed         {line}") for line in report.changed]
+    parts += [Text(f"note            {line}") for line in report.remarks]
+    console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, _WIDE)
+    console.print(Group(*parts))
+
+
+def _causes_title(report: DriftReport) -> str:
+    return "Spikes that each cause alone changes, every layer driven by the chip's spikes" + (
+        "" if all(layer.fires for layer in report.layers) else " (readout: largest change of a score)"
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, heading in enumerate(rows[0]):
+        is_text = index == 0 or heading == _FIRST
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
+    for row in rows[1:]:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def write_markdown(report: DriftReport, path: Path) -> None:
+    """Write the report to a Markdown file, whole or not at all."""
+    blocks = ["# Drift", f"{sentence(report)}.", _markdown(layer_rows(report))]
+    if causes := cause_rows(report):
+        blocks += [f"{_causes_title(report)}:", _markdown(causes)]
+    lines = answer_lines(report) + [f"changed: {line}" for line in report.changed]
+    lines += [f"note: {line}" for line in report.remarks]
+    blocks.append("\n".join(f"- {' '.join(line.split())}" for line in lines))
+    write_text(path, "\n\n".join(blocks) + "\n")
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = [f"| {' | '.join(row)} |" for row in rows]
+    rule = "|" + " --- |" * len(rows[0])
+    return "\n".join([head, rule, *body])

@@ -1,0 +1,109 @@
+"""The float side of a drift report is what the graph says, and the chip's side is the simulator's, on every kind of
+network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from spikewright.chip import ChipNetwork, IntArray
+from spikewright.convert.interpreter import GraphTrace, interpret
+from spikewright.convert.nir_io import read_graph
+from spikewright.convert.to_nir import to_nir
+from spikewright.convert.wiring import wire
+from spikewright.deploy import integer
+from spikewright.deploy.drift import drift
+from spikewright.deploy.drift_report import DriftReport, raster
+from spikewright.deploy.lower import lower
+from spikewright.encoding import encode, full_scale
+from spikewright.train.neurons import NeuronSettings
+from spikewright.train.student import Student, StudentConfig
+
+SHAPE = (1, 12, 12)
+SAMPLES = 10
+
+
+def student_graph(architecture: str, encoding: str, readout: str, kind: str) -> nir.NIRGraph:
+    torch.manual_seed(5)
+    neuron = NeuronSettings(kind=kind, beta=0.7, alpha=0.6, threshold=0.5)
+    made = Student(StudentConfig(architecture, 6, SHAPE, 5, 4, encoding, readout, 4, neuron)).eval()
+    for module in made.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.02, 0.1)
+    return to_nir(made)
+
+
+def is_what_both_levels_do(report: DriftReport, trace: GraphTrace, chip: ChipNetwork, drive: IntArray) -> None:
+    ours = integer.run(chip, drive)
+    names = [layer.name for layer in report.layers]
+    assert names == [p.name for p in chip.populations if p.neuron is not None and p.role not in ("relay", "bias")]
+    assert set(names) == set(trace.membranes), "every neuron node of the graph, and nothing that lowering added"
+    for layer in report.layers:
+        assert layer.why is not None
+        assert layer.why.other == 0, f"{layer.name}: the causes together are the chip"
+        if layer.fires:
+            assert layer.raster == raster(trace.spikes[layer.name].numpy(), ours.spikes[layer.name], 0)
+            assert 0.002 < layer.raster.reference / layer.raster.compared < 0.99
+    if chip.readout == "membrane":
+        scores = trace.membranes[chip.output.name][-1].numpy()
+        scale = 64 * float(chip.provenance["scales"][chip.output.name])
+        assert report.answers.score == pytest.approx(np.abs(scores - ours.scores / scale).max(), rel=1e-9)
+        assert report.answers.agreeing == (scores.argmax(1) == ours.predictions).sum()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "encoding", "readout", "kind", "profile"),
+    [
+        ("convnet", "direct", "membrane", "lif", "loihi2-assumed"),
+        ("skipnet", "current", "count", "lif", "loihi1-davies"),
+        ("skipnet", "rate", "membrane", "cubalif", "loihi1-davies"),
+        ("mlp", "latency", "count", "cubalif", "loihi2"),
+    ],
+)
+def test_students(architecture: str, encoding: str, readout: str, kind: str, profile: str) -> None:
+    graph = student_graph(architecture, encoding, readout, kind)
+    chip = lower(graph, profile)
+    images = np.random.default_rng(2).random((SAMPLES, *SHAPE), dtype=np.float32)
+    drive = encode(encoding, images, 4, 4)
+    unit = torch.from_numpy(drive).double() / full_scale(encoding, 4)
+    trace = interpret(wire(graph), unit, 1e-4, 4)
+    is_what_both_levels_do(drift(graph, chip, images, np.zeros(SAMPLES, np.int64)), trace, chip, drive)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "dt_s", "rate"),
+    [
+        ("lif_norse.nir", 60, 1e-4, 0.5),
+        ("cnn_sinabs.nir", 6, 1.0, 0.3),
+        ("braille_noDelay_bias_zero.nir", 30, 1e-4, 0.3),
+        ("braille_noDelay_noBias_subtract.nir", 30, 1e-4, 0.3),
+    ],
+)
+def test_published_graphs(root: Path, name: str, steps: int, dt_s: float, rate: float) -> None:
+    path = root.parent / "shared" / "oracles" / name
+    if not path.is_file():
+        pytest.skip("the oracle files are not beside this checkout")
+    graph = read_graph(path)
+    chip = lower(graph, "loihi2", timesteps=steps, encoding="events")
+    random = np.random.default_rng(3)
+    frames = (random.random((4, steps, *chip.input.shape)) < rate).astype(np.float32)
+    drive = encode("events", frames, steps, 8)
+    trace = interpret(wire(graph), torch.from_numpy(drive).double(), dt_s, steps)
+    is_what_both_levels_do(drift(graph, chip, frames), trace, chip, drive)
+
+
+def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = student_graph("skipnet", "rate", "membrane", "cubalif")
+    chip = lower(graph, "loihi1-davies")
+    images = np.random.default_rng(2).random((SAMPLES, *SHAPE), dtype=np.float32)
+    whole = drift(graph, chip, images, np.zeros(SAMPLES, np.int64))
+    monkeypatch.setattr("spikewright.deploy.drift.ELEMENTS", 3 * 4 * sum(p.size for p in chip.populations))
+    seen: list[int] = []
+    assert drift(graph, chip, images, np.zeros(SAMPLES, np.int64), progress=lambda n=1: seen.append(n)) == whole
+    assert seen == [3, 3, 3, 1]

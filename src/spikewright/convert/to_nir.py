@@ -47,7 +47,8 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     """The NIR graph that computes what ``student`` does at inference.
 
     Batch norms are folded in with their running statistics, dropout is left out; neuron parameters are arrays of the
-    population's shape. Metadata say what NIR cannot: time step, reset, encoding, readout, T.
+    population's shape. Metadata say what NIR cannot: time step, reset, encoding, readout, T. Of a student on integers
+    every number is an integer divided by its layer's scale, and the metadata hold the scales.
 
     Args:
         facts: JSON-able, kept in the metadata as ``provenance`` (and ``parent_sha256``, ``teacher_macs`` beside it).
@@ -61,6 +62,8 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     from ..train.tracing import trace
     from .sketch import INPUT, OUTPUT, sketch
 
+    if student.grid is not None:
+        return _integer_graph(student, facts)
     config = student.config
     first = "encoder" if student.encoder is not None else INPUT
     drawn = sketch(trace(student.network), config.input_shape, first)
@@ -76,6 +79,17 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     nodes[OUTPUT] = nir.Output(np.array([config.classes]))
     edges += [(source, OUTPUT) for source in drawn.returns]
     return nir.NIRGraph(nodes, edges, metadata=_metadata(student, facts or {}), type_check=False)
+
+
+def _integer_graph(student: Student, facts: dict[str, object] | None) -> nir.NIRGraph:
+    from ..deploy.trained_grid import KEY
+    from ..train.quantized.form import standing_for
+    from .membrane_biases import biases_on_membranes
+
+    assert student.grid is not None
+    graph = biases_on_membranes(to_nir(standing_for(student), facts))
+    graph.metadata[KEY] = student.grid.as_metadata
+    return graph
 
 
 def _add(
@@ -116,9 +130,10 @@ def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
 
 
 def verify_export(student: Student, graph: nir.NIRGraph, images: Tensor) -> Verification:
-    """Compare a graph with its student on samples, both in float64: every spike, and the readout.
+    """Compare a graph with its student on samples: every spike, and the readout.
 
-    A sample in which a membrane potential comes within :data:`TIE` of its threshold may spike differently there, since
+    A student on integers is compared with the chip network that the graph becomes: every spike, current and membrane
+    potential, bit for bit. One in floats is compared with the graph's own equations, both in float64. A sample in which a membrane potential comes within :data:`TIE` of its threshold may spike differently there, since
     the graph holds float32; it is left out from then on and counted.
 
     Args:
@@ -133,6 +148,8 @@ def verify_export(student: Student, graph: nir.NIRGraph, images: Tensor) -> Veri
     from .time_step import resolve_dt
     from .wiring import wire
 
+    if student.grid is not None:
+        return _verify_integers(student, graph, images)
     exact = _in_double(student)
     wiring = wire(graph)
     with torch.no_grad():
@@ -151,6 +168,18 @@ def verify_export(student: Student, graph: nir.NIRGraph, images: Tensor) -> Veri
     _compare_readout(wiring.readout, expected.scores[whole], _scores(wiring.readout, found)[whole])
     compared = sum(int(spikes[:, whole].numel()) for spikes in found.spikes.values())
     return Verification(int(whole.sum()), compared, int((~whole).sum()))
+
+
+def _verify_integers(student: Student, graph: nir.NIRGraph, images: Tensor) -> Verification:
+    from ..deploy.lower import lower
+    from ..train.quantized.agreement import differences
+
+    assert student.grid is not None
+    found = differences(student, lower(graph, student.grid.profile), images)
+    if found:
+        raise AnswerIsNo(f"export: the chip network is not what the student computes: {'; '.join(map(str, found))}")
+    spikes = sum(int(s.numel()) for s in student(images[:1]).spikes.values())
+    return Verification(len(images), spikes * len(images), 0)
 
 
 def _in_double(student: Student) -> Student:

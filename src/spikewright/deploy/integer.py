@@ -26,6 +26,7 @@ from ..chip import STATE_LIMIT, ChipNetwork, Connection, IntArray, Neuron, Popul
 from ..errors import InputError
 from .compartments import Buffers, Rules, Trace, integrate, largest
 from .drive import check_drive
+from .exact import exact_kernels
 from .recording import Progress, Recording, SpikeArray, StateArray, Tally
 
 EXACT_FLOAT32 = 2**23
@@ -89,18 +90,6 @@ def tallies_of(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArr
     return recording.tallies
 
 
-@contextmanager
-def _exact_kernels() -> Iterator[None]:
-    """Keep torch from convolutions and products that round: NNPACK's transforms, reduced-precision products."""
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.backends.nnpack.flags(enabled=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(precision)
-
-
 def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording:
     """A recording of the right shapes, with the input's events in it and everything else to be filled in."""
     events = (chip.timesteps, *drive.shape[1:])
@@ -151,7 +140,7 @@ def _walk(
         finally:
             idle.put(simulator)
 
-    with _exact_kernels(), _one_thread_each(workers) as pool:
+    with exact_kernels(), _one_thread_each(workers) as pool:
         for chunk, tallies in zip(chunks, pool.map(work, chunks), strict=True):
             for name, tally in tallies.items():
                 recording.tallies[name] += tally

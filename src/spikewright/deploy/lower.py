@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import nir
 
     from .draft import Draft
+    from .horizon import Asked
+    from .quantize import Grid
 
 
 def lower(
@@ -26,8 +28,12 @@ def lower(
     encoding: str | None = None,
     input_bits: int | None = None,
     dt_s: float | None = None,
+    weight_bits: int | None = None,
 ) -> ChipNetwork:
     """The integer network that ``graph`` becomes on a chip.
+
+    A graph that was trained on integers says so in its metadata: its numbers lie on the chip's grid already, and
+    nothing is rounded.
 
     What the graph's metadata say holds; for graphs of other tools the arguments fill in what NIR leaves out.
 
@@ -37,28 +43,54 @@ def lower(
         encoding: how samples enter; without metadata ready-made events.
         input_bits: width of graded input or currents; without metadata 8.
         dt_s: seconds per step; without metadata the producer's convention.
+        weight_bits: width of a weight, sign included; without metadata the chip's own.
 
     Raises:
         InputError: every fault of the graph, or every broken design rule, at once.
     """
+    from .horizon import Asked
+
+    target = load_profile(profile) if isinstance(profile, str) else profile
+    draft, grid = _drafted(graph, target, Asked(timesteps, encoding, input_bits), dt_s, weight_bits)
+    return lower_draft(draft, target, grid)
+
+
+def fitting_scales(graph: nir.NIRGraph, profile: HardwareProfile) -> dict[str, float]:
+    """By population, the largest scale up to the one its metadata give at which a graph fits the chip's registers."""
+    from .horizon import Asked
+    from .passes import PASSES
+    from .quantize import quantize
+
+    draft, grid = _drafted(graph, profile, Asked(None, None, None), None, None)
+    for rewrite in PASSES:
+        draft = rewrite(draft, profile)
+    scales = quantize(draft, profile, grid).provenance["scales"]
+    assert isinstance(scales, dict)
+    return scales
+
+
+def _drafted(
+    graph: nir.NIRGraph, target: HardwareProfile, asked: Asked, dt_s: float | None, weight_bits: int | None
+) -> tuple[Draft, Grid]:
     from ..convert.time_step import resolve_dt
     from ..convert.wiring import wire
     from .draft import draft_from_nir, plain
-    from .horizon import Asked, horizon_of
+    from .horizon import horizon_of
+    from .trained_grid import grid_for, trained_grid
 
-    target = load_profile(profile) if isinstance(profile, str) else profile
     wiring = wire(graph)
-    horizon, assumed = horizon_of(graph.metadata, Asked(timesteps, encoding, input_bits), target)
+    horizon, assumed = horizon_of(graph.metadata, asked, target)
     step = resolve_dt(wiring, graph.metadata, dt_s)
     if step.assumed:
         assumed.append(f"time step {step.dt_s:g} s: {step.why}")
     if "reset" not in graph.metadata:
         assumed.append("reset to zero: the file does not say how its neurons were reset in training")
-    facts = plain(graph.metadata) | {"dt_s": step.dt_s, "assumed": [*wiring.assumed, *assumed]}
-    return lower_draft(draft_from_nir(wiring, step.dt_s, horizon, facts), target)
+    grid, remarks = grid_for(trained_grid(graph.metadata), target, weight_bits)
+    facts = plain(graph.metadata) | {"dt_s": step.dt_s, "assumed": [*wiring.assumed, *assumed, *remarks]}
+    return draft_from_nir(wiring, step.dt_s, horizon, facts), grid
 
 
-def lower_draft(draft: Draft, profile: HardwareProfile) -> ChipNetwork:
+def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None) -> ChipNetwork:
     """Rules, passes and rounding: the second half of :func:`lower`.
 
     Raises:
@@ -71,7 +103,7 @@ def lower_draft(draft: Draft, profile: HardwareProfile) -> ChipNetwork:
     check_draft(draft, profile)
     for rewrite in PASSES:
         draft = rewrite(draft, profile)
-    chip = quantize(draft, profile)
+    chip = quantize(draft, profile, grid)
     check_integers(chip, draft)
     return chip
 
@@ -86,6 +118,10 @@ def command(
     encoding: Annotated[str | None, typer.Option(help="how samples enter, where the file does not say")] = None,
     input_bits: Annotated[int | None, typer.Option(help="width of graded input, where the file does not say")] = None,
     dt: Annotated[float | None, typer.Option(help="seconds per step, where the file does not say")] = None,
+    weight_bits: Annotated[
+        int | None,
+        typer.Option(help="width of a weight with its sign, 2 up to the chip's; where the file does not say"),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> None:
     """Turn a NIR graph into an integer network for a chip, and say how it fits.
@@ -108,6 +144,7 @@ def command(
         encoding=encoding,
         input_bits=input_bits,
         dt_s=dt,
+        weight_bits=weight_bits,
     ).with_provenance(parent_sha256=sha256_of(graph))
     _say_assumed(chip)
     placement = place(chip, target)

@@ -17,12 +17,14 @@ from ..convert.nodes import FloatArray
 from ..errors import InputError, refuse
 from ..hardware_profiles.profile import HardwareProfile
 from .draft import Draft, DraftNeuron
+from .quantize import TRAINED
 
 GraphRule: TypeAlias = Callable[[Draft], Iterator[str]]
 ProfileRule: TypeAlias = Callable[[Draft, HardwareProfile], Iterator[str]]
 IntegerRule: TypeAlias = Callable[[ChipNetwork, Draft], Iterator[str]]
 
 _SAME = 1e-6  # parameters in float32 that are meant to be equal
+_ON_GRID = 0.01  # steps: what float32 parameters leave
 _FEWEST_DECAY = 0.5 / 4096
 _FEW_LEVELS = 8  # three bits and a sign: where published accuracies of quantized networks start to fall
 _COARSE_THRESHOLD = 0.02
@@ -165,6 +167,18 @@ def threshold_survives(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noq
             )
 
 
+def trained_integers_stay(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noqa: ARG001
+    """A network that was trained on integers lies on the chip's grid: lowering it rounds nothing."""
+    limited, rounding = chip.provenance["scale_limited_by"], chip.provenance["rounding"]
+    assert isinstance(limited, dict) and isinstance(rounding, dict)
+    for name, why in limited.items():
+        if why == TRAINED and rounding[name] > _ON_GRID:
+            yield (
+                f"{name}: the graph says it was trained on integers, and its numbers lie {rounding[name]:.2g} of a "
+                "step beside them; export it again, or remove 'integer' from its metadata to round it"
+            )
+
+
 GRAPH_RULES: tuple[GraphRule, ...] = (
     reset_to_zero,
     one_decay_per_population,
@@ -174,7 +188,7 @@ GRAPH_RULES: tuple[GraphRule, ...] = (
     no_circles,
 )
 PROFILE_RULES: tuple[ProfileRule, ...] = (graded_input, input_width)
-INTEGER_RULES: tuple[IntegerRule, ...] = (weights_survive, threshold_survives)
+INTEGER_RULES: tuple[IntegerRule, ...] = (weights_survive, threshold_survives, trained_integers_stay)
 
 
 def remarks(chip: ChipNetwork) -> Iterator[str]:

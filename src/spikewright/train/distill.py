@@ -112,7 +112,7 @@ def distill_with(
             settings.teacher,
             dataset,
             epochs=settings.teacher_epochs,
-            seed=settings.seed,
+            seed=settings.teacher_seed,
             progress=None if quiet else cli.progress,
         )
         say(f"teacher: {teacher.name}, validation accuracy {teacher.accuracy(dataset.validation):.2%}")

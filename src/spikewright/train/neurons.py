@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .choices import NeuronSettings
+from .surrogate import Steps, through_time
 
 
 def spiking(settings: NeuronSettings) -> nn.Module:
@@ -56,14 +57,25 @@ class NeuronTrace:
     """One layer over one batch, each tensor ``(T, B, *shape)``.
 
     Attributes:
-        current: what arrived at the layer.
+        arriving: sums of weights, in float units once multiplied by ``gain``; ``(1, B, *shape)`` where every step has
+            the same.
         spikes: 0 or 1; None for an integrator.
         membrane: after the step, before a reset.
+        gain: of ``arriving``; not 1 where it is in the integers of a chip.
+        bias: what each step adds to it, where that is kept apart.
     """
 
-    current: Tensor
+    arriving: Tensor
     spikes: Tensor | None
     membrane: Tensor
+    gain: float = 1.0
+    bias: Tensor | None = None
+
+    @property
+    def current(self) -> Tensor:
+        """What arrived at the layer, in float units."""
+        scaled = self.arriving if self.gain == 1.0 else self.arriving * self.gain
+        return scaled if self.bias is None else scaled + self.bias
 
 
 def check_neuron(name: str, module: nn.Module) -> list[str]:
@@ -105,17 +117,26 @@ def run_over_time(name: str, module: nn.Module, current: Tensor, timesteps: int)
         raise InputError(faults[0])
     beta = module.beta.clamp(0, 1)
     alpha = module.alpha.clamp(0, 1) if isinstance(module, snn.Synaptic) else None
-    fires = not is_integrator(module)
-    membrane = synaptic = torch.zeros_like(current[0])
-    spikes, membranes = [], []
+    threshold = None if is_integrator(module) else module.threshold
+    with torch.no_grad():
+        steps = _stepped(current, beta, alpha, threshold, timesteps)
+    spikes, membrane = through_time(steps, current, beta, alpha, threshold, module.spike_grad)
+    return NeuronTrace(current, spikes, membrane)
+
+
+def _stepped(current: Tensor, beta: Tensor, alpha: Tensor | None, threshold: Tensor | None, timesteps: int) -> Steps:
+    shape = (timesteps, *current.shape[1:])
+    membranes = current.new_empty(shape)
+    synaptics = current.new_empty(shape) if alpha is not None else None
+    spikes = current.new_empty(shape) if threshold is not None else None
+    membrane = synaptic = current.new_zeros(shape[1:])
     for step in range(timesteps):
         arriving = current[step if current.shape[0] > 1 else 0]
-        if alpha is not None:
-            synaptic = arriving = alpha * synaptic + arriving
-        membrane = beta * membrane + arriving
-        membranes.append(membrane)
-        if fires:
-            spike = module.spike_grad(membrane - module.threshold).to(membrane)  # snnTorch gives float32 always
-            spikes.append(spike)
-            membrane = membrane * (1.0 - spike.detach())
-    return NeuronTrace(current, torch.stack(spikes) if fires else None, torch.stack(membranes))
+        if alpha is not None and synaptics is not None:
+            synaptic = arriving = torch.add(alpha * synaptic, arriving, out=synaptics[step])
+        membrane = torch.add(beta * membrane, arriving, out=membranes[step])
+        if spikes is not None and threshold is not None:
+            fired = membrane > threshold
+            spikes[step].copy_(fired)
+            membrane = membrane.masked_fill(fired, 0.0)
+    return Steps(spikes, membranes, synaptics)

@@ -33,6 +33,7 @@ class DistillSettings(BaseModel):
     energy_budget: str | None = Field(None, description="per inference, with its unit: 2uJ, 350nJ, 40kops")
     teacher: str = Field("convnet", description="mlp, convnet, vgg, or an .onnx file")
     teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
+    teacher_seed: int = Field(0, ge=0, description="of the teacher, whatever the student's seed is")
     method: str = Field("kd", description="kd, ht-kd or none, as name:option=value,...")
     regularize: tuple[str, ...] = Field((), description="activation or logits, as name:option=value; repeatable")
     architecture: str = Field("convnet", description="mlp, convnet, vgg, skipnet, or file.py:function")

@@ -13,11 +13,16 @@ from torch import Tensor, nn
 
 from ..artefacts import atomic_write, existing_file
 from ..chip import ENCODINGS, READOUTS, Encoding, Readout
+from ..deploy.trained_grid import TrainedGrid
 from ..encoding import encode, full_scale
 from ..errors import InputError, refuse
 from .architectures import Shape, builder_of
 from .choices import NEURON_KINDS, NeuronSettings
 from .neurons import NeuronTrace, is_integrator, run_over_time, spiking
+from .quantized.compartments import IntegerStates
+from .quantized.folding import fold_norms
+from .quantized.plan import plan_of
+from .quantized.walk import IntegerWalk
 from .tracing import trace, walk
 
 FORMAT = "spikewright-student"
@@ -83,6 +88,7 @@ class StudentOutput:
         spikes: by layer, ``(T, B, *shape)``, with the encoder's where there is one and without a membrane readout.
         traces: by layer, currents and membranes as well.
         drive: what entered the network, ``(1 or T, B, *input shape)``, in [0, 1].
+        active: by layer, mean updates per inference that had something to do; None for a student in floats.
     """
 
     scores: Tensor
@@ -91,12 +97,19 @@ class StudentOutput:
     spikes: dict[str, Tensor]
     traces: dict[str, NeuronTrace]
     drive: Tensor
+    active: dict[str, float] | None = None
 
 
 class Student(nn.Module):
-    """A network of torch layers and snnTorch neurons that knows its T, its encoding and its readout, but no chip."""
+    """A network of torch layers and snnTorch neurons that knows its T, its encoding and its readout, but no chip.
 
-    def __init__(self, config: StudentConfig, network: nn.Module | None = None) -> None:
+    Attributes:
+        grid: widths and scales of the integers that its forward pass computes with; None for a student in floats.
+    """
+
+    def __init__(
+        self, config: StudentConfig, network: nn.Module | None = None, grid: TrainedGrid | None = None
+    ) -> None:
         """Build the named architecture, or take ``network``: any module made of layers, ``+``, flatten and neurons."""
         super().__init__()
         self.config = config
@@ -104,7 +117,10 @@ class Student(nn.Module):
         if network is None:
             build = builder_of(config.architecture)
             network = build(config.input_shape, config.classes, config.width, config.neuron, config.readout)
+        if grid is not None:
+            fold_norms(network)
         self.network = network
+        self.grid: TrainedGrid | None = None
         self._graph = [trace(network)]  # in a list: the traced twin shares the weights and is no second submodule
         if (config.readout == "membrane") != is_integrator(self.readout):
             raise InputError(
@@ -112,6 +128,8 @@ class Student(nn.Module):
                 f"{'integrates' if is_integrator(self.readout) else 'fires'}; a membrane readout is "
                 'snn.Leaky(reset_mechanism="none"), a count readout a neuron that fires'
             )
+        if grid is not None:
+            self.take_grid(grid)
 
     @property
     def readout(self) -> nn.Module:
@@ -132,8 +150,26 @@ class Student(nn.Module):
         """Run samples ``(B, *input shape)`` with intensities in [0, 1], or frames ``(B, T, ...)``, over all T steps."""
         return self.run(self.drive(images, seed, first_index))
 
+    @property
+    def input_unit(self) -> float:
+        """What an integer 1 of the first layer's input is worth."""
+        config = self.config
+        return 1.0 / full_scale(config.encoding, config.input_bits) if config.encoding == "direct" else 1.0
+
+    def take_grid(self, grid: TrainedGrid) -> None:
+        """Compute on integers from now on; batch norms must have been folded.
+
+        Raises:
+            InputError: every place where the integers of the chip could not be the student's, at once.
+        """
+        self._plan = plan_of(self._graph[0], self.input_unit)
+        self.grid = grid
+
     def run(self, drive: Tensor) -> StudentOutput:
         """Run an encoded drive ``(1 or T, B, *input shape)``."""
+        if self.grid is not None:
+            walk_through, last = self._on_integers(self.grid, drive)
+            return self._output(drive, walk_through.traces, last, walk_through.active)
         traces: dict[str, NeuronTrace] = {}
         entering = drive
         if self.encoder is not None:
@@ -142,6 +178,30 @@ class Student(nn.Module):
             assert encoded.spikes is not None
             entering = encoded.spikes
         last = walk(self._graph[0], entering, self.config.timesteps, traces.__setitem__)
+        return self._output(drive, traces, last, None)
+
+    def registers(self, images: Tensor, seed: int = 0, first_index: int = 0) -> dict[str, IntegerStates]:
+        """The registers of every layer after every step, of a student on integers.
+
+        Raises:
+            ValueError: the student computes in floats.
+        """
+        if self.grid is None:
+            raise ValueError("this student computes in floats; it has no registers")
+        with torch.no_grad():
+            return self._on_integers(self.grid, self.drive(images, seed, first_index), record=True)[0].states
+
+    def _on_integers(self, grid: TrainedGrid, drive: Tensor, record: bool = False) -> tuple[IntegerWalk, NeuronTrace]:
+        most = full_scale(self.config.encoding, self.config.input_bits)
+        entering = torch.round(drive * most)
+        through = IntegerWalk(self._plan, grid, self.config.timesteps, record)
+        if self.encoder is not None:
+            entering = through.encode("encoder", self.encoder, entering, most)
+        return through, through.run(self._graph[0], entering)
+
+    def _output(
+        self, drive: Tensor, traces: dict[str, NeuronTrace], last: NeuronTrace, active: dict[str, float] | None
+    ) -> StudentOutput:
         if last.spikes is None:
             steps = last.current.expand(self.config.timesteps, *last.current.shape[1:])
             scores = last.membrane[-1]
@@ -150,7 +210,7 @@ class Student(nn.Module):
             steps, scores = last.spikes, last.spikes.sum(0)
             logits = scores
         spikes = {name: t.spikes for name, t in traces.items() if t.spikes is not None}
-        return StudentOutput(scores, logits, steps, spikes, traces, drive)
+        return StudentOutput(scores, logits, steps, spikes, traces, drive, active)
 
 
 def save_student(student: Student, path: Path | str, provenance: dict[str, object]) -> None:
@@ -159,6 +219,7 @@ def save_student(student: Student, path: Path | str, provenance: dict[str, objec
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "config": asdict(student.config),
+        "integer": None if student.grid is None else student.grid.model_dump(mode="json"),
         "provenance": provenance,
     }
     with atomic_write(path) as temporary:
@@ -175,7 +236,8 @@ def load_student(path: Path | str, network: nn.Module | None = None) -> Student:
     config = dict(header["config"])
     config["neuron"] = NeuronSettings(**config["neuron"])
     config["input_shape"] = tuple(config["input_shape"])
-    student = Student(StudentConfig(**config), network)
+    grid = header.get("integer")
+    student = Student(StudentConfig(**config), network, None if grid is None else TrainedGrid.model_validate(grid))
     try:
         student.load_state_dict(weights)
     except RuntimeError as error:

@@ -75,11 +75,16 @@ def walk(
         elif node.op == "output":
             return _output_trace(node, traces)
         else:
-            values[node] = flat_time(_stateless(node, modules), *(values[a] for a in node.all_input_nodes))
+            values[node] = flat_time(stateless(node, modules), *(values[a] for a in node.all_input_nodes))
     raise InputError("the traced network has no output")
 
 
-def _stateless(node: fx.Node, modules: dict[str, nn.Module]) -> Callable[..., Tensor]:
+def stateless(node: fx.Node, modules: dict[str, nn.Module]) -> Callable[..., Tensor]:
+    """What a node that is no neuron computes, on one batch.
+
+    Raises:
+        InputError: neither a module, ``+`` nor ``flatten``.
+    """
     if node.op == "call_module":
         return modules[str(node.target)]
     if node.op == "call_function" and node.target in (operator.add, torch.add):

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,23 +15,16 @@ from ..artefacts import atomic_write, sha256_of_json
 from ..budget_text import quantity
 from ..errors import InputError
 from ..hardware_profiles.schema import CostUnit
-from .augment import augmented, still
+from .augment import augmented
 from .budget import BudgetController
 from .choices import Augmentation
 from .cost import SpikeCost
 from .data import Dataset, Split
 from .distillation import Evidence, LossTerms
 from .student import Student
+from .torch_teacher import GivesLogits, precompute_logits
 
 Say = Callable[[str], None]
-
-
-class GivesLogits(Protocol):
-    """What the trainer needs of a teacher."""
-
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits ``(B, K)`` of samples ``(B, C, H, W)``, detached."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -101,6 +93,7 @@ class Training:
         groups = _parameter_groups(self.student, self.settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate)
         self.step = 0
+        self._answers: Tensor | None = None
 
     @property
     def total_steps(self) -> int:
@@ -131,7 +124,7 @@ class Training:
         for position in range(self.steps_per_epoch):
             rows = order[position * batch : (position + 1) * batch]
             samples = augmented(images[rows], self.settings.augmentation, generator, self.settings.reach)
-            self._step(samples, labels[rows], seen)
+            self._step(samples, labels[rows], self._taught(images, rows, samples), seen)
             advance(1)
         measured = measure(self.student, self.dataset.validation, self.cost)
         return EpochRecord(
@@ -148,10 +141,19 @@ class Training:
             target=self.controller.target if self.controller else None,
         )
 
-    def _step(self, samples: Tensor, labels: Tensor, seen: _Means) -> None:
+    def _taught(self, images: Tensor, rows: Tensor, samples: Tensor) -> Tensor | None:
+        """The teacher's logits; to samples that never change they are the same in every epoch and asked for once."""
+        if self.teacher is None:
+            return None
+        if self.settings.augmentation != "none":
+            return self.teacher.logits(samples).detach()
+        if self._answers is None:
+            self._answers = precompute_logits(self.teacher, images).detach()
+        return self._answers[rows]
+
+    def _step(self, samples: Tensor, labels: Tensor, teacher_logits: Tensor | None, seen: _Means) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
-        teacher_logits = self.teacher.logits(still(samples)).detach() if self.teacher is not None else None
         output = self.student(samples, seed=self.settings.seed, first_index=self.step * self.settings.batch)
         evidence = Evidence(labels, output, teacher_logits)
         terms = dict(self.method.terms(evidence))

@@ -1,0 +1,56 @@
+"""Biases behind synaptic filters, moved onto the membrane."""
+
+from __future__ import annotations
+
+from copy import copy
+
+import nir
+import numpy as np
+import torch
+
+from .interpreter import at_rest
+from .nodes import LINEAR
+from .wiring import Wiring, wire
+
+_FILTERED = (nir.CubaLIF, nir.CubaLI)
+
+
+def biases_on_membranes(graph: nir.NIRGraph) -> nir.NIRGraph:
+    """The graph with what linear layers add in front of a synaptic filter added to the membrane instead.
+
+    A chip's bias register acts on the membrane. NIR says it as a leak potential: ``dv = v_leak * dt / tau_mem`` at
+    every step, so ``v_leak = b * r``, with ``r = tau_mem / dt`` as this project writes it.
+    """
+    wiring = wire(graph)
+    filtered = [name for name in wiring.neurons if isinstance(wiring.nodes[name], _FILTERED)]
+    if not filtered:
+        return graph
+    rest = at_rest(wiring, torch.zeros(1, 1, dtype=torch.float64))
+    nodes = dict(graph.nodes)
+    for name in filtered:
+        node = graph.nodes[name]
+        bias = sum((rest[s][0].numpy() for s in wiring.into(name)), start=np.zeros(wiring.shapes[name][0]))
+        nodes[name] = copy(node)
+        nodes[name].v_leak = (node.v_leak + bias * node.r).astype(np.float32)
+        for linear in _linear_before(wiring, name):
+            nodes[linear] = _without_bias(graph.nodes[linear])
+    return nir.NIRGraph(nodes, list(graph.edges), metadata=graph.metadata, type_check=False)
+
+
+def _linear_before(wiring: Wiring, name: str) -> set[str]:
+    found: set[str] = set()
+    todo = list(wiring.into(name))
+    while todo:
+        before = todo.pop()
+        if isinstance(wiring.nodes[before], LINEAR) and before not in found:
+            found.add(before)
+            todo += wiring.into(before)
+    return found
+
+
+def _without_bias(node: nir.NIRNode) -> nir.NIRNode:
+    if not isinstance(node, nir.Affine | nir.Conv2d):
+        return node
+    bare = copy(node)
+    bare.bias = np.zeros_like(node.bias)
+    return bare

@@ -1,0 +1,115 @@
+"""The widths that a chip's integers must fit: one description for lowering and for training on integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..convert.nodes import FloatArray
+from ..errors import InputError
+from ..hardware_profiles.schema import Limits
+
+# Lava's LIF shifts synaptic input and thresholds by 6 bits. Biases keep the exponent 6, the only one that lava-dl's
+# netx files can hold; a layer whose biases need more range gives up weight resolution, and says so.
+STATE_SHIFT = 6
+BIAS_EXP = 6
+DECAY_ONE = 4096
+FULL_WEIGHT_BITS = 8
+MANY_LEVELS = 32
+"""With so many steps up to the largest weight none is clipped; with fewer, clipping the rare large ones costs less than
+what a finer grid gains for all others."""
+_CLIPPING = np.geomspace(1, 12, 100)
+
+
+@dataclass(frozen=True)
+class Registers:
+    """Widths of weights and registers, as a profile's limits give them.
+
+    Attributes:
+        weight_bits: of a stored weight, sign included; at most what the chip has.
+        mixed_weights_even: weights of mixed sign are even numbers (their lowest bit is the sign's).
+    """
+
+    weight_bits: int
+    mixed_weights_even: bool
+    threshold_bits: int
+    bias_mantissa_bits: int
+    state_bits: int
+
+    @staticmethod
+    def of(limits: Limits, weight_bits: int | None = None) -> Registers:
+        """What a chip has, with narrower weights where ``weight_bits`` asks for them.
+
+        Raises:
+            InputError: more weight bits than the chip has, or too few to hold both signs.
+        """
+        bits = limits.weight_bits if weight_bits is None else weight_bits
+        if not 2 <= bits <= limits.weight_bits:
+            raise InputError(f"--weight-bits {bits}: may be 2..{limits.weight_bits} on this chip")
+        return Registers(
+            weight_bits=bits,
+            mixed_weights_even=limits.mixed_weights_even,
+            threshold_bits=limits.threshold_bits,
+            bias_mantissa_bits=limits.bias_mantissa_bits,
+            state_bits=limits.state_bits,
+        )
+
+    def grid(self, mixed: bool) -> tuple[int, int]:
+        """Step between the integers that weights may take, and the largest of them.
+
+        Weights of both signs lose their lowest bit to the sign where the chip says so; fewer bits widen the step.
+        """
+        step = 2 ** (FULL_WEIGHT_BITS - self.weight_bits) * (2 if mixed and self.mixed_weights_even else 1)
+        return step, 255 // step * step
+
+    @property
+    def vth_max(self) -> int:
+        """Largest threshold mantissa."""
+        return int(2**self.threshold_bits - 1)
+
+    @property
+    def bias_max(self) -> int:
+        """Largest bias mantissa."""
+        return int(2 ** (self.bias_mantissa_bits - 1) - 1)
+
+    @property
+    def state_limit(self) -> int:
+        """u must stay below this, or it wraps around."""
+        return int(2 ** (self.state_bits - 1))
+
+    @property
+    def unreached(self) -> int:
+        """Largest potential that does not fire at the largest threshold (the comparison is strict)."""
+        return self.vth_max << STATE_SHIFT
+
+
+def is_mixed(weight: FloatArray) -> bool:
+    """Whether there are weights of both signs."""
+    return bool((weight > 0).any() and (weight < 0).any())
+
+
+def weight_scale(weights: Sequence[FloatArray], registers: Registers) -> float:
+    """Integer units per float unit that serve these weights of one population best.
+
+    With many levels the largest weight becomes the largest integer. With fewer than :data:`MANY_LEVELS`, the scale at
+    or above that one with the smallest sum of squared errors, larger weights being clipped.
+
+    Raises:
+        ValueError: every weight is zero.
+    """
+    grids = [registers.grid(is_mixed(weight)) for weight in weights]
+    tops = [top / float(np.abs(w).max()) for w, (_, top) in zip(weights, grids, strict=True) if np.any(w)]
+    unclipped = min(tops)
+    if max(top // step for step, top in grids) >= MANY_LEVELS:
+        return unclipped
+
+    def error(scale: float) -> float:
+        found = 0.0
+        for weight, (step, top) in zip(weights, grids, strict=True):
+            rounded = np.clip(np.rint(scale * weight / step), -top // step, top // step) * step / scale
+            found += float(np.square(rounded - weight).sum())
+        return found
+
+    return min((float(unclipped * more) for more in _CLIPPING), key=error)

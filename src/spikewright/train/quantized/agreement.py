@@ -1,0 +1,53 @@
+"""A student on integers against the chip network that it became."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...chip import ChipNetwork
+from ...deploy import integer
+from ...deploy.recording import Mismatch, Recording, compare
+from ...encoding import encode
+from ..student import Student
+
+
+def differences(
+    student: Student, chip: ChipNetwork, images: Tensor, seed: int = 0, first_index: int = 0
+) -> list[Mismatch]:
+    """Every layer whose spikes, currents or membrane potentials are not the chip network's, bit for bit.
+
+    Populations that lowering added (relays) have no counterpart in the student and are not compared.
+
+    Args:
+        images: intensities in [0, 1], ``(B, *input shape)``.
+
+    Raises:
+        ValueError: the student computes in floats.
+    """
+    config = student.config
+    codes = encode(config.encoding, images.numpy(), config.timesteps, config.input_bits, seed, first_index)
+    theirs = integer.run(chip, codes, record_states=True)
+    states = student.registers(images, seed, first_index)
+    with torch.no_grad():
+        output = student(images, seed, first_index)
+    spikes = {name: output.spikes[name].numpy().astype(np.uint8) for name in states if name in output.spikes}
+    ours = Recording(
+        spikes=spikes,
+        scores=theirs.scores,
+        tallies={},
+        u={name: state.u.numpy() for name, state in states.items()},
+        v={name: state.v.numpy() for name, state in states.items()},
+    )
+    return compare(ours, _of_layers(theirs, ours))
+
+
+def _of_layers(whole: Recording, like: Recording) -> Recording:
+    return Recording(
+        spikes={name: whole.spikes[name] for name in like.spikes},
+        scores=whole.scores,
+        tallies={},
+        u={name: whole.u[name] for name in like.u},
+        v={name: whole.v[name] for name in like.v},
+    )

@@ -1,0 +1,156 @@
+"""Where the float warm-up ends: a student takes on a chip's integers, and keeps within its registers."""
+
+from __future__ import annotations
+
+import copy
+
+import snntorch as snn
+import torch
+from torch import nn
+
+from ...deploy.registers import Registers
+from ...deploy.trained_grid import TrainedGrid
+from ...encoding import full_scale
+from ...errors import refuse
+from ...hardware_profiles.profile import HardwareProfile
+from ..neurons import is_integrator, is_neuron
+from ..student import Student
+from ..tracing import trace
+from .folding import fold_norms
+from .integers import NeuronIntegers, bias_on_grid, weight_integers
+from .plan import plan_of
+
+
+def become_integer(student: Student, profile: HardwareProfile, spec: str, weight_bits: int | None = None) -> Student:
+    """A student whose forward pass is the integer network that ``student`` becomes on the chip of ``profile``.
+
+    Its batch norms are folded for good; its scales are those that lowering chooses, and stay. Behind a synaptic filter
+    a bias moves to the membrane, with the mean gain that the filter has over T steps: the chip's bias register skips
+    the filter.
+
+    Args:
+        spec: the profile's name or path, noted in the student.
+        weight_bits: width of a weight, sign included; None for the chip's own.
+
+    Raises:
+        InputError: a layer whose integers the chip cannot hold as the student computes them; every one at once.
+    """
+    from ...deploy.lower import lower
+
+    network = copy.deepcopy(student.network)
+    fold_norms(network)
+    folded = _twin(student, network)
+    refuse("training on integers", _vector_faults(network))
+    _move_biases(folded)
+    registers = Registers.of(profile.limits, weight_bits)
+    scales = lower(_graph(folded), profile, weight_bits=weight_bits).provenance["scales"]
+    assert isinstance(scales, dict)
+    names = [name for name, module in network.named_modules() if is_neuron(module)]
+    folded.take_grid(
+        TrainedGrid(
+            profile=spec,
+            profile_sha256=profile.sha256,
+            registers=registers,
+            scales={name: float(scales[name]) for name in names},
+        )
+    )
+    settle(folded, profile)
+    return folded.train(student.training)
+
+
+def settle(student: Student, profile: HardwareProfile) -> bool:
+    """Lower the scales of layers whose largest sums left their registers; returns whether any did.
+
+    Training moves weights; a layer keeps its scale unless its worst case does not fit any more.
+    """
+    from ...convert.to_nir import to_nir
+    from ...deploy.lower import fitting_scales
+
+    assert student.grid is not None
+    moved = False
+    while True:
+        fitting = fitting_scales(to_nir(student), profile)
+        scales = {name: fitting[name] for name in student.grid.scales}
+        if scales == student.grid.scales:
+            return moved
+        student.take_grid(student.grid.model_copy(update={"scales": scales}))
+        moved = True
+
+
+@torch.no_grad()
+def standing_for(student: Student) -> Student:
+    """The student in floats whose every number is a chip's integer divided by its layer's scale."""
+    grid = student.grid
+    assert grid is not None
+    twin = _twin(student, copy.deepcopy(student.network))
+    traced = trace(twin.network)
+    modules = dict(twin.network.named_modules())
+    plan = plan_of(traced, student.input_unit)
+    for node in traced.graph.nodes:
+        if node.name in plan.targets:
+            module, scale = modules[str(node.target)], grid.scales[plan.targets[node.name]]
+            assert isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None
+            unit = scale * plan.units[node.name]
+            module.weight.copy_(weight_integers(module.weight, unit, grid.registers) / unit)
+            module.bias.copy_(bias_on_grid(module.bias, scale, grid.registers))
+    for name, scale in grid.scales.items():
+        _set_neuron(modules[name], NeuronIntegers.of(modules[name], scale, grid.registers))
+    if twin.encoder is not None:
+        most = full_scale(student.config.encoding, student.config.input_bits)
+        _set_neuron(twin.encoder, NeuronIntegers.of_encoder(twin.encoder, most))
+    return twin.eval()
+
+
+def _twin(student: Student, network: nn.Module) -> Student:
+    """A student of its own around ``network``."""
+    twin = Student(student.config, network)
+    twin.encoder = copy.deepcopy(student.encoder)
+    return twin
+
+
+def _graph(folded: Student) -> object:
+    from ...convert.membrane_biases import biases_on_membranes
+    from ...convert.to_nir import to_nir
+
+    return biases_on_membranes(to_nir(folded.eval()))
+
+
+def _vector_faults(network: nn.Module) -> list[str]:
+    faults = []
+    for name, module in network.named_modules():
+        if not is_neuron(module):
+            continue
+        constants = {"beta": module.beta, "threshold": module.threshold}
+        if isinstance(module, snn.Synaptic):
+            constants["alpha"] = module.alpha
+        faults += [
+            f"{name}: has {value.numel()} values of {what}; the chip holds one for a layer"
+            for what, value in constants.items()
+            if value.numel() != 1 and not (what == "threshold" and is_integrator(module))
+        ]
+    return faults
+
+
+@torch.no_grad()
+def _move_biases(student: Student) -> None:
+    """Scale biases behind synaptic filters to what reaches the membrane on average over T steps.
+
+    A constant 1 gives ``1 + alpha + ... + alpha^t`` at step t; the mean over T steps is the gain.
+    """
+    traced = trace(student.network)
+    modules = dict(student.network.named_modules())
+    plan = plan_of(traced, student.input_unit)
+    for node in traced.graph.nodes:
+        target = modules[plan.targets[node.name]] if node.name in plan.targets else None
+        if isinstance(target, snn.Synaptic):
+            alpha, steps = float(target.alpha.clamp(0, 1)), student.config.timesteps
+            gain = sum((steps - t) * alpha**t for t in range(steps)) / steps
+            modules[str(node.target)].bias.mul_(gain)
+
+
+def _set_neuron(module: nn.Module, law: NeuronIntegers) -> None:
+    module.beta.copy_(law.beta.expand_as(module.beta))
+    if law.alpha is not None:
+        module.alpha.copy_(law.alpha.expand_as(module.alpha))
+    if law.threshold is not None:
+        module.threshold.copy_(law.threshold.expand_as(module.threshold))

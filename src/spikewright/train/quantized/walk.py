@@ -1,0 +1,147 @@
+"""The forward pass of a student on integers: its own layers, in the chip's units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from ...deploy.exact import exact_kernels
+from ...deploy.trained_grid import TrainedGrid
+from ..neurons import NeuronTrace, is_neuron
+from ..tracing import flat_time, stateless
+from .compartments import IntegerStates, Stepped, step_integers, with_gradient
+from .integers import NeuronIntegers, bias_on_grid, weight_integers
+from .plan import PASSES, Plan
+
+
+@dataclass(frozen=True, eq=False)
+class _Value:
+    """Whole numbers ``(T or 1, B, *shape)`` on their way, and behind weights the bias that goes with them."""
+
+    integers: Tensor
+    bias: Tensor | None = None
+
+
+class IntegerWalk:
+    """One pass through a traced network, every neuron layer over all its time steps.
+
+    Attributes:
+        traces: by neuron layer, in float units.
+        active: by neuron layer, mean active updates per inference.
+        states: by neuron layer, its registers after every step; empty unless recorded.
+    """
+
+    def __init__(self, plan: Plan, grid: TrainedGrid, timesteps: int, record: bool = False) -> None:
+        self._plan, self._grid, self._timesteps, self._record = plan, grid, timesteps, record
+        self.traces: dict[str, NeuronTrace] = {}
+        self.active: dict[str, float] = {}
+        self.states: dict[str, IntegerStates] = {}
+
+    def encode(self, name: str, module: nn.Module, codes: Tensor, most: int) -> Tensor:
+        """Spikes ``(T, B, *shape)`` of neurons whose bias is the integer intensity, ``codes`` ``(1, B, *shape)``."""
+        law = NeuronIntegers.of_encoder(module, most)
+        silence = torch.zeros_like(codes)
+        stepped = step_integers(silence, codes[0], law, self._grid.registers, most, self._timesteps, self._record)
+        spikes, membrane = with_gradient(
+            stepped, silence, torch.zeros((), device=codes.device), law, most, _grad(module)
+        )
+        self._keep(name, stepped, NeuronTrace(codes / most, spikes, membrane))
+        assert spikes is not None
+        return spikes
+
+    def run(self, graph: fx.GraphModule, inputs: Tensor) -> NeuronTrace:
+        """Whole numbers ``(T or 1, B, *input shape)`` through the network; the trace of its last layer."""
+        modules = dict(graph.named_modules())
+        values: dict[fx.Node, _Value] = {}
+        last: NeuronTrace | None = None
+        with exact_kernels():
+            for node in graph.graph.nodes:
+                if node.op == "placeholder":
+                    values[node] = _Value(inputs)
+                elif node.op == "output":
+                    break
+                elif node.op == "call_module" and is_neuron(modules[node.target]):
+                    last = self._neurons(node.target, modules[node.target], values[node.args[0]])
+                    values[node] = _Value(last.membrane if last.spikes is None else last.spikes)
+                else:
+                    values[node] = self._linear(node, modules, [values[a] for a in node.all_input_nodes])
+        assert last is not None
+        return last
+
+    def _neurons(self, name: str, module: nn.Module, value: _Value) -> NeuronTrace:
+        scale, registers = self._grid.scales[name], self._grid.registers
+        assert value.bias is not None
+        law = NeuronIntegers.of(module, scale, registers)
+        mantissa = torch.round(value.bias.detach() * scale)
+        stepped = step_integers(value.integers.detach(), mantissa, law, registers, scale, self._timesteps, self._record)
+        spikes, membrane = with_gradient(stepped, value.integers, value.bias, law, scale, _grad(module))
+        trace = NeuronTrace(value.integers, spikes, membrane, 1.0 / scale, value.bias)
+        self._keep(name, stepped, trace)
+        return trace
+
+    def _keep(self, name: str, stepped: Stepped, trace: NeuronTrace) -> None:
+        self.traces[name], self.active[name] = trace, stepped.active
+        if stepped.states is not None:
+            self.states[name] = stepped.states
+
+    def _linear(self, node: fx.Node, modules: dict[str, nn.Module], values: list[_Value]) -> _Value:
+        module = modules[str(node.target)] if node.op == "call_module" else None
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            return self._weighted(node.name, module, values[0].integers)
+        if isinstance(module, nn.AvgPool2d):
+            return _Value(flat_time(_summing(module), values[0].integers))
+        if isinstance(module, PASSES):
+            return values[0]
+        function = stateless(node, modules)
+        integers = flat_time(function, *(v.integers for v in values))
+        if values[0].bias is None:
+            return _Value(integers)
+        shape = values[0].integers.shape[2:]
+        return _Value(integers, function(*(_expanded(v.bias, shape) for v in values))[0])
+
+    def _weighted(self, name: str, module: nn.Conv2d | nn.Linear, integers: Tensor) -> _Value:
+        scale = self._grid.scales[self._plan.targets[name]]
+        weight = weight_integers(module.weight, scale * self._plan.units[name], self._grid.registers)
+        assert module.bias is not None
+        bias = bias_on_grid(module.bias, scale, self._grid.registers)
+        if isinstance(module, nn.Linear):
+            return _Value(flat_time(lambda x: F.linear(x, weight), integers), bias)
+        convolve = _convolving(module, weight)
+        return _Value(flat_time(convolve, integers), bias[:, None, None])
+
+
+def _convolving(module: nn.Conv2d, weight: Tensor) -> Any:
+    return lambda x: F.conv2d(
+        x,
+        weight,
+        None,
+        module.stride,
+        module.padding,
+        module.dilation,
+        module.groups,
+    )
+
+
+def _summing(module: nn.AvgPool2d) -> Any:
+    """A pool's sums, which stay whole numbers."""
+    return lambda x: F.avg_pool2d(
+        x,
+        module.kernel_size,
+        module.stride,
+        module.padding,
+        divisor_override=1,
+    )
+
+
+def _expanded(bias: Tensor | None, shape: torch.Size) -> Tensor:
+    """A bias for every neuron, with a batch of one."""
+    assert bias is not None
+    return bias.expand(shape)[None]
+
+
+def _grad(module: nn.Module) -> Any:
+    return module.spike_grad

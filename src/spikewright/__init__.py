@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .deploy.simulate import simulate
     from .hardware_profiles.profile import HardwareProfile, load_profile
     from .hardware_profiles.report import report
+    from .sweeps.sweep import sweep
     from .train.distill import distill
     from .train.student import Student
 
@@ -31,6 +32,7 @@ _HOMES = {
     "lower": "deploy.lower",
     "report": "hardware_profiles.report",
     "simulate": "deploy.simulate",
+    "sweep": "sweeps.sweep",
     "to_nir": "convert.to_nir",
 }
 
@@ -45,6 +47,7 @@ __all__ = [
     "lower",
     "report",
     "simulate",
+    "sweep",
     "to_nir",
 ]
 

@@ -76,7 +76,7 @@ def quantity(value: float, unit: CostUnit) -> str:
 
 
 def spelled(value: float, unit: CostUnit) -> str:
-    """``value`` to six digits, in ASCII and without a space, as :func:`parse_budget` reads it: ``1.5uJ``, ``40kops``."""
+    """``value`` to six digits in ASCII without a space, as :func:`parse_budget` reads it: ``1.5uJ``, ``40kops``."""
     prefixes = OPS_PREFIXES if unit == "ops" else {p: PREFIXES[p] for p in ("f", "p", "n", "u", "m", "")}
     steps = sorted(prefixes.items(), key=lambda item: item[1])
     prefix, factor = next((step for step in reversed(steps) if value >= step[1] * 0.9999995), steps[0])

@@ -13,13 +13,20 @@ import pytest
 
 import spikewright as sw
 
-FUNCTIONS = ("distill", "to_nir", "lower", "simulate", "report", "load_profile")
+FUNCTIONS = ("distill", "to_nir", "lower", "simulate", "report", "sweep", "load_profile")
 TYPES = ("Activity", "ChipNetwork", "HardwareProfile", "Student")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_verb_is_a_function_even_after_its_module_was_imported(name: str) -> None:
-    for module in ("train.distill", "convert.to_nir", "deploy.lower", "deploy.simulate", "hardware_profiles.report"):
+    for module in (
+        "train.distill",
+        "convert.to_nir",
+        "deploy.lower",
+        "deploy.simulate",
+        "hardware_profiles.report",
+        "sweeps.sweep",
+    ):
         import_module(f"spikewright.{module}")
     function = getattr(sw, name)
     assert isinstance(function, FunctionType)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -19,18 +19,27 @@ def takes_settings(function: Callable[..., None]) -> Callable[..., None]:
 
     A flag that is not given stays None, and the preset's value or the field's default stands.
     """
+    return takes_settings_without()(function)
+
+
+def takes_settings_without(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The same, with no flags for some fields: those that the command sets itself."""
+    return functools.partial(_with_flags, names=[name for name in DistillSettings.model_fields if name not in left_out])
+
+
+def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
     hints = get_type_hints(function, include_extras=True)
     own = [
         parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
         for name, parameter in inspect.signature(function).parameters.items()
         if name != "settings"
     ]
-    flags = [_preset_flag(), *(_flag(name) for name in DistillSettings.model_fields)]
+    flags = [_preset_flag(), *(_flag(name) for name in names)]
 
     @functools.wraps(function)
     def with_flags(**given: Any) -> None:
         preset = given.pop("preset")
-        values = {name: given.pop(name) for name in DistillSettings.model_fields}
+        values = {name: given.pop(name) for name in names}
         function(settings_from(preset, values), **given)
 
     with_flags.__signature__ = inspect.Signature([*flags, *own])  # type: ignore[attr-defined]

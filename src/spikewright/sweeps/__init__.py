@@ -1,0 +1,1 @@
+"""Many budgets, one table: what accuracy each of them buys."""

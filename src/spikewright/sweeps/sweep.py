@@ -1,0 +1,221 @@
+"""`spikewright sweep`: many budgets, one table and one plot of accuracy against deployed energy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import command as cli
+from ..errors import AnswerIsNo, InputError, refuse
+from ..train.options import takes_settings_without
+from ..train.settings import DistillSettings
+from .points import Point
+
+if TYPE_CHECKING:
+    from ..hardware_profiles.profile import HardwareProfile
+    from .result import SweepResult
+    from .study import SweepStudy
+
+OWN = {"energy_budget", "seed", "data_dir"}
+"""Settings that differ from point to point, or say nothing of the student."""
+DATABASE = "study.db"
+SETTINGS = "settings.json"
+
+
+@takes_settings_without("energy_budget")
+def command(
+    settings: DistillSettings,
+    budgets: Annotated[str | None, typer.Option("--budgets", help="with units and commas: 8uJ,4uJ,2uJ")] = None,
+    points: Annotated[
+        int | None, typer.Option("--points", min=1, help="instead: so many budgets, evenly on the log scale")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="students for each budget: --seed, --seed + 1, ...")] = 1,
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for every artefact")] = Path("build/sweep"),
+    study: Annotated[
+        str | None, typer.Option("--study", help="URL of the database that workers share; left out, a file in --out")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+) -> None:
+    """Distil a student for each of several energy budgets and compare what they buy on the chip.
+
+    The same command again goes on with what is missing, and started twice at once, the two share the work. Exit code 1
+    when a point failed for another reason than a budget below the floor.
+
+    Example: spikewright sweep --data fashion-mnist --budgets 8uJ,4uJ,2uJ,1uJ,0.5uJ --seeds 3
+    """
+    texts = None if budgets is None else [text.strip() for text in budgets.split(",") if text.strip()]
+    result = sweep(settings, texts, seeds, out, points=points, study=study)
+    if json_output:
+        cli.emit(result.as_json())
+    else:
+        _print(result)
+    if result.failures:
+        raise AnswerIsNo(f"sweep: {'; '.join(result.failures)}; run it again to try once more")
+
+
+def sweep(
+    settings: DistillSettings,
+    budgets: Sequence[str] | None = None,
+    seeds: int = 1,
+    out: Path | str = "build/sweep",
+    *,
+    points: int | None = None,
+    study: str | None = None,
+) -> SweepResult:
+    """Distil a student for each budget and seed, and one without a budget, and measure all of them on the chip.
+
+    Writes ``sweep.json``, ``sweep.md``, ``pareto.svg`` and ``pareto.png``; each student's files are under ``points/``.
+
+    Args:
+        settings: what all students have in common; their ``energy_budget`` must be None, their seed is the first one's.
+        budgets: numbers with a unit, such as ``["8uJ", "4uJ"]``.
+        seeds: students for each budget.
+        out: folder for every artefact; what it holds of this sweep is not done again.
+        points: instead of ``budgets``, how many to choose between the floor and the energy without a budget.
+        study: URL of the database that the workers share; None: an SQLite file in ``out``.
+
+    Raises:
+        InputError: unusable budgets or settings, another sweep's folder, no Optuna, or no such database.
+        SpikewrightError: the students without a budget cannot be made.
+    """
+    from ..artefacts import sha256_of_json
+    from ..hardware_profiles.profile import load_profile
+    from .claim import locked
+    from .result import SweepResult
+    from .study import open_study, require_optuna, shown
+
+    folder = Path(out)
+    profile = load_profile(settings.profile)
+    texts = _checked(settings, budgets, points, seeds, profile)
+    require_optuna()
+    facts = {**settings.model_dump(mode="json", exclude=OWN), "profile_sha256": profile.sha256}
+    _claim_folder(folder, facts)
+    url = study or f"sqlite:///{folder.resolve() / DATABASE}"
+    name = f"{settings.data}-{profile.name}-{sha256_of_json(facts)[:12]}"
+    with ExitStack() as stack:
+        with locked(folder, wait=True):  # two workers that start at once would both make the tables
+            kept = stack.enter_context(open_study(url, name))
+        chosen = range(settings.seed, settings.seed + seeds)
+        _complete(kept, settings, texts, points, chosen, folder, profile)
+        found = tuple(kept.results())
+    result = SweepResult(profile, settings.data, (name, shown(url)), facts, found)
+    _write(result, folder)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "sweep")
+
+
+def _checked(
+    settings: DistillSettings,
+    budgets: Sequence[str] | None,
+    points: int | None,
+    seeds: int,
+    profile: HardwareProfile,
+) -> list[str] | None:
+    """The budgets in their one spelling, None where they are to be chosen; refuses with every fault at once."""
+    from .points import read_budgets
+
+    texts, faults = read_budgets(budgets or (), profile)
+    if budgets is None and points is None:
+        faults.append("give --budgets, such as 8uJ,4uJ,2uJ, or --points, such as 5")
+    if budgets is not None and points is not None:
+        faults.append(f"--points {points}: chooses the budgets, and --budgets gives them; leave out one of the two")
+    if budgets is not None and not budgets:
+        faults.append("--budgets: names no budget; give e.g. 8uJ,4uJ,2uJ")
+    if settings.energy_budget is not None:
+        faults.append(f"energy_budget is {settings.energy_budget!r}: a sweep sets its own; leave it out")
+    for name, number in (("--points", points), ("--seeds", seeds)):
+        if number is not None and number < 1:
+            faults.append(f"{name} {number}: must be at least 1")
+    refuse("sweep", faults)
+    return None if budgets is None else texts
+
+
+def _claim_folder(folder: Path, facts: Mapping[str, object]) -> None:
+    """Make the folder, or see that it is of this sweep."""
+    import json
+
+    from ..artefacts import write_json
+
+    file = folder / SETTINGS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        there = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else facts
+    except (OSError, ValueError) as error:
+        raise InputError(f"--out {folder}: cannot hold a sweep ({error}); choose another folder") from error
+    if not isinstance(there, dict):
+        raise InputError(f"--out {folder}: its {SETTINGS} is not of a sweep; choose another folder")
+    names = sorted({*facts, *there})
+    refuse(
+        f"--out {folder}: holds a sweep with other settings; give the same ones, or another folder",
+        [f"{n} is {there.get(n)!r} there and {facts.get(n)!r} here" for n in names if there.get(n) != facts.get(n)],
+    )
+    if not file.is_file():
+        write_json(file, facts)
+
+
+def _complete(
+    study: SweepStudy,
+    settings: DistillSettings,
+    budgets: list[str] | None,
+    count: int | None,
+    seeds: Sequence[int],
+    folder: Path,
+    profile: HardwareProfile,
+) -> None:
+    """See every point done, choosing the budgets on the way where they are not given."""
+    from functools import partial
+
+    from .point_work import folder_of, work
+    from .points import points_of
+
+    do, where = partial(work, settings=settings, out=folder), partial(folder_of, out=folder)
+    if budgets is None:
+        assert count is not None
+        first = Point(None, seeds[0])
+        study.complete([first], do, where)
+        budgets = _chosen(study, first, settings, count, profile)
+        cli.say(f"budgets: {', '.join(budgets)}")
+    study.complete(points_of(budgets, seeds), do, where)
+
+
+def _chosen(
+    study: SweepStudy, first: Point, settings: DistillSettings, count: int, profile: HardwareProfile
+) -> list[str]:
+    from ..train.data import load
+    from ..train.sizing import smallest_size
+    from .points import spaced
+
+    (outcome,) = (result.outcome for result in study.results() if result.point == first)
+    assert outcome is not None
+    dataset = load(settings.data, settings.data_dir, settings.timesteps)
+    floor = smallest_size(settings, dataset, profile).floor.total
+    return spaced(floor, outcome.energy["validation"], count, profile.cost_unit)
+
+
+def _write(result: SweepResult, folder: Path) -> None:
+    from ..artefacts import write_json, write_text
+    from .plot import write_plot
+    from .text import markdown
+
+    write_json(folder / "sweep.json", result.as_json())
+    write_text(folder / "sweep.md", markdown(result))
+    plots = write_plot(result, folder / "pareto")
+    cli.say("wrote " + ", ".join(str(path) for path in (folder / "sweep.json", folder / "sweep.md", *plots.values())))
+
+
+def _print(result: SweepResult) -> None:
+    import sys
+
+    from rich.console import Console
+
+    from .text import WIDTH, renderable
+
+    Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH).print(renderable(result))

@@ -1,0 +1,135 @@
+"""A sweep in words: one table for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .outcome import Outcome
+from .result import Row, Spread, SweepResult
+
+if TYPE_CHECKING:
+    from rich.console import Group, RenderableType
+
+WIDTH = 160
+"""Of the table where stdout is no terminal."""
+HEADINGS = (
+    "budget",
+    "student",
+    "energy, test",
+    "of none",
+    "of budget, val/test",
+    "accuracy, validation",
+    "accuracy, test",
+    "Pareto",
+    "best within, test",
+)
+NOTE = (
+    "Energy per inference of the integer network; of none: of what it is without a budget. Over several seeds: mean ± "
+    "sample standard deviation; of the budget, the largest. Pareto: no other budget costs at most as much and is at "
+    "least as accurate, by means on validation. Best within: of all students that cost at most the budget on "
+    "validation, the one most accurate there; its accuracy on test, and which it is."
+)
+
+
+def cells(result: SweepResult) -> list[tuple[str, ...]]:
+    """The table's body, row by row, a cell for each of :data:`HEADINGS`."""
+    return [_cells(result, row) for row in result.rows]
+
+
+def remarks(result: SweepResult) -> Iterator[str]:
+    """What the table cannot hold: budgets over which a student is, and points without one."""
+    for row in result.rows:
+        over = [r for r in row.results if r.outcome is not None and r.outcome.energy["validation"] > row.limit]
+        for each in over:
+            assert each.outcome is not None
+            yield f"{each.point}: over budget on validation, {result.say(each.outcome.energy['validation'])}"
+        for each in row.results:
+            if each.outcome is None:
+                yield f"{each.point}: {each.state}: {each.sentence}"
+
+
+def markdown(result: SweepResult) -> str:
+    """The sweep as Markdown."""
+    lines = [
+        f"# Accuracy within energy budgets: {result.data} on {result.profile.name}",
+        "",
+        *([f"> {result.profile.banner}", ""] if result.profile.banner else []),
+        "![Accuracy against deployed energy](pareto.svg)",
+        "",
+        _line(HEADINGS),
+        _line(["---"] * len(HEADINGS)),
+        *(_line(row) for row in cells(result)),
+        "",
+        NOTE,
+        *(line for remark in remarks(result) for line in ("", f"- {remark}")),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def renderable(result: SweepResult) -> Group:
+    """The sweep for a rich console."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading in ("student", "Pareto") else "right")
+    for row, texts in zip(result.rows, cells(result), strict=True):
+        table.add_row(*texts, style="bold" if row.pareto else "")
+    parts: list[RenderableType] = [
+        Text(f"{result.data} on {result.profile.name}", style="bold"),
+        table,
+        Text(NOTE, style="dim"),
+    ]
+    if result.profile.banner:
+        parts.insert(1, Text(result.profile.banner, style="yellow"))
+    return Group(*parts, *(Text(remark, style="yellow") for remark in remarks(result)))
+
+
+def _cells(result: SweepResult, row: Row) -> tuple[str, ...]:
+    energy, shares = row.energy("test"), [row.share(split) for split in ("validation", "test")]
+    return (
+        row.budget or "none",
+        " / ".join(dict.fromkeys(_student(outcome) for outcome in row.outcomes)) or "-",
+        "-" if energy is None else _energies(result, energy),
+        _of_none(result, energy),
+        " / ".join(f"{share:.1%}" for share in shares if share is not None) or "-",
+        _percent(row.accuracy("validation")),
+        _percent(row.accuracy("test")),
+        "yes" if row.pareto else "",
+        _best(row),
+    )
+
+
+def _student(outcome: Outcome) -> str:
+    return f"width {outcome.width}, T {outcome.timesteps}, {outcome.encoding}"
+
+
+def _energies(result: SweepResult, energy: Spread) -> str:
+    spread = "" if energy.deviation is None else f" ± {result.say(energy.deviation)}"
+    return result.say(energy.mean) + spread
+
+
+def _of_none(result: SweepResult, energy: Spread | None) -> str:
+    """Mean energy in means of the students without a budget, both on test."""
+    free = next((row.energy("test") for row in result.rows if row.budget is None), None)
+    return "-" if energy is None or free is None else f"{energy.mean / free.mean:.1%}"
+
+
+def _percent(spread: Spread | None) -> str:
+    if spread is None:
+        return "-"
+    return f"{spread.mean:.2%}" + ("" if spread.deviation is None else f" ± {100 * spread.deviation:.2f}")
+
+
+def _best(row: Row) -> str:
+    if row.best is None or row.best.outcome is None:
+        return "-"
+    return f"{row.best.outcome.accuracy['test']:.2%} ({row.best.point})"
+
+
+def _line(cells: tuple[str, ...] | list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

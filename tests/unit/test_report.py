@@ -245,3 +245,22 @@ def test_text_and_markdown_are_golden(files, root, capsys, tmp_path):
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
     assert markdown[:-1] == (golden / "two_profiles.md").read_text(encoding="utf-8").splitlines()[:-1]
     assert markdown[-1].startswith("Written by spikewright ")
+
+
+@pytest.mark.parametrize("used", [5, 300, 450, 500, 600, 610, 700, 860, 1024])
+def test_the_labels_of_the_fit_stay_in_the_plot(used, monkeypatch):
+    """Whatever the share, also beside "binding", which is long."""
+    from spikewright.hardware_profiles import plots
+
+    kept = []
+    drawn = plots._svg
+    monkeypatch.setattr(plots, "_svg", lambda figure: kept.append(figure) or drawn(figure))
+    priced = report(counts(), network(), "loihi1-davies", None)
+    uses = tuple(replace(use, used=used / 1024 * use.limit) for use in priced.fit if use.limit)
+    binding = next(use for use in uses if use.resource == "synapse memory")
+    assert "<svg" in plots.fit_plot(replace(priced, fit=uses, binding=binding))
+    (axes,) = kept[0].axes
+    assert [text.get_text().endswith(" KiB, binding") for text in axes.texts].count(True) == 1
+    for text in axes.texts:
+        box = axes.transAxes.inverted().transform(text.get_window_extent().get_points())
+        assert 0 <= box[0, 0] < box[1, 0] <= 1, text.get_text()

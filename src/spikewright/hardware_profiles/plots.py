@@ -33,6 +33,8 @@ EVENT_STYLE = {
 }
 PART_STYLE = {"input": (SAND, "\\\\\\"), "hidden": (BLUE, ""), "readout": (PALE, "///")}
 WIDTH_IN = 5.4
+GAP = 0.015
+"""Between the end of a bar and its label, as a share of the axes' width."""
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -131,18 +133,17 @@ def fit_plot(report: EnergyReport) -> str:
             use.resource, use.share, height=0.62, color=BLUE if bound else PALE, hatch="" if bound else "///",
             edgecolor="white",
         )  # fmt: skip
-        text = f"{use.share:.0%}: {numbers.used(use)}{', binding' if bound else ''}"
-        inside = use.share > 0.62
         axes.text(
-            use.share - 0.015 if inside else use.share + 0.015, use.resource, text, va="center", fontsize=9,
-            ha="right" if inside else "left", color=INK,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.92},
+            use.share, use.resource, f"{use.share:.0%}: {numbers.used(use)}{', binding' if bound else ''}",
+            va="center", fontsize=9, color=INK, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+            in_layout=False,
         )  # fmt: skip
     axes.set_xlim(0, 1.0)
     axes.invert_yaxis()
     axes.set_xlabel("share of the limit, fullest core")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     _plain_axis(axes)
+    _place_beside(figure, axes, [use.share for use in uses])
     return _svg(figure)
 
 
@@ -167,6 +168,20 @@ def _figure(height_in: float) -> tuple[Figure, Any]:
         figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
         FigureCanvasSVG(figure)
         return figure, figure.add_subplot()
+
+
+def _place_beside(figure: Figure, axes: Any, values: Sequence[float]) -> None:
+    """Put each text behind the end of its bar, else before it, else, where it fits on neither side, over it.
+
+    The texts must have no part in the layout: the axes would be made narrower for the places that they had before.
+    """
+    with mpl.rc_context(STYLE):
+        figure.draw_without_rendering()  # only now is it known how wide the axes and the texts are
+    for text, value in zip(axes.texts, values, strict=True):
+        left, right = axes.transData.inverted().transform(text.get_window_extent().get_points())[:, 0]
+        width, least = right - left, GAP * np.ptp(axes.get_xlim())
+        behind, before, last = value + least, value - least - width, axes.get_xlim()[1] - least - width
+        text.set_x(behind if behind <= last else before if before >= 0 else last)
 
 
 def _svg(figure: Figure) -> str:
@@ -194,5 +209,5 @@ def _plain_axis(axes: Any) -> None:
 def _end_labels(axes: Any, values: np.ndarray[Any, Any], labels: Sequence[str]) -> None:
     reach = float(values.max()) if values.size and values.max() > 0 else 1.0
     for position, (value, label) in enumerate(zip(values, labels, strict=True)):
-        axes.text(value + 0.015 * reach, position, label, va="center", fontsize=9, color=INK)
+        axes.text(value + GAP * reach, position, label, va="center", fontsize=9, color=INK)
     axes.set_xlim(0, reach * 1.42)

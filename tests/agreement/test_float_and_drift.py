@@ -21,14 +21,16 @@ from spikewright.deploy.drift import drift
 from spikewright.deploy.drift_report import DriftReport, raster
 from spikewright.deploy.lower import lower
 from spikewright.encoding import encode, full_scale
+from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.neurons import NeuronSettings
+from spikewright.train.quantized.form import become_integer
 from spikewright.train.student import Student, StudentConfig
 
 SHAPE = (1, 12, 12)
 SAMPLES = 10
 
 
-def student_graph(architecture: str, encoding: str, readout: str, kind: str) -> nir.NIRGraph:
+def student(architecture: str, encoding: str, readout: str, kind: str) -> Student:
     torch.manual_seed(5)
     neuron = NeuronSettings(kind=kind, beta=0.7, alpha=0.6, threshold=0.5)
     made = Student(StudentConfig(architecture, 6, SHAPE, 5, 4, encoding, readout, 4, neuron)).eval()
@@ -36,7 +38,11 @@ def student_graph(architecture: str, encoding: str, readout: str, kind: str) -> 
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.02, 0.1)
-    return to_nir(made)
+    return made
+
+
+def student_graph(architecture: str, encoding: str, readout: str, kind: str) -> nir.NIRGraph:
+    return to_nir(student(architecture, encoding, readout, kind))
 
 
 def is_what_both_levels_do(report: DriftReport, trace: GraphTrace, chip: ChipNetwork, drive: IntArray) -> None:
@@ -96,6 +102,28 @@ def test_published_graphs(root: Path, name: str, steps: int, dt_s: float, rate: 
     drive = encode("events", frames, steps, 8)
     trace = interpret(wire(graph), torch.from_numpy(drive).double(), dt_s, steps)
     is_what_both_levels_do(drift(graph, chip, frames), trace, chip, drive)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "encoding", "readout", "kind", "profile", "bits"),
+    [
+        ("convnet", "direct", "membrane", "lif", "loihi2-assumed", 8),
+        ("skipnet", "current", "count", "lif", "loihi1-davies", 4),
+        ("mlp", "rate", "membrane", "cubalif", "loihi2", 8),
+    ],
+)
+def test_a_student_on_integers_does_not_drift(
+    architecture: str, encoding: str, readout: str, kind: str, profile: str, bits: int
+) -> None:
+    made = student(architecture, encoding, readout, kind)
+    graph = to_nir(become_integer(made, load_profile(profile), profile, bits))
+    chip = lower(graph, profile)
+    images = np.random.default_rng(2).random((SAMPLES, *SHAPE), dtype=np.float32)
+    report = drift(graph, chip, images)
+    assert report.reference == "trained integers"
+    assert report.trained == {"profile": profile, "weight_bits": bits}
+    assert sum(layer.raster.chip for layer in report.layers) > 0
+    assert not report.differs
 
 
 def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

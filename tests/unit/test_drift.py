@@ -106,9 +106,10 @@ def test_a_leak_that_rounds() -> None:
 
 def test_a_decay_product_that_is_cut() -> None:
     # 1 << 6 halves to 0.5 in seven steps, or to 0 in integers; the next input just meets the threshold.
-    events = np.zeros((1, 9, 2), np.float32)
+    # The third weight rounds too, on a line that never spikes: by itself it changes nothing.
+    events = np.zeros((1, 9, 3), np.float32)
     events[0, 0, 0] = events[0, 8, 1] = 1
-    report = drift(one_layer([1.0, 2.0], 2.0, 9, leak=0.5), integers([1, 2], 2, 9, 1.0, dv=2048), events)
+    report = drift(one_layer([1.0, 2.0, 0.6], 2.0, 9, leak=0.5), integers([1, 2, 1], 2, 9, 1.0, dv=2048), events)
     assert blamed(report) == {"truncation": 1}
     assert only_layer(report).raster.first == Place(8, 0, 0)
 

@@ -57,7 +57,6 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
     from .artefacts import sha256_of
-    from .deploy.chip_file import load_chip
     from .train.data import load
     from .train.distill import distill_to
 
@@ -69,8 +68,10 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     cli.say("1/5 distil")
     student = distill_to(settings, paths.student, resume).student
     dataset = load(settings.data, settings.data_dir, student.config.timesteps)
-    _export_and_lower(student, settings, dataset, paths)
-    chip = load_chip(paths.chip)
+    cli.say("2/5 export to NIR")
+    export_student(student, dataset, paths)
+    cli.say(f"3/5 lower for {settings.profile}")
+    chip = lower_graph(settings.profile, paths)
     cli.say("4/5 simulate the test split on integers, and samples of it on Lava")
     activity = _simulate(chip, dataset, settings, paths, sha256_of(paths.chip))
     checked = cross_check(chip, dataset.test, min(samples_lava, len(dataset.test)), settings.seed)
@@ -164,26 +165,32 @@ def float_accuracy(student: Student, split: Split, seed: int, batch: int = 500) 
     return correct / len(split)
 
 
-def _export_and_lower(student: Student, settings: DistillSettings, dataset: Dataset, paths: Paths) -> None:
+def export_student(student: Student, dataset: Dataset, paths: Paths) -> None:
+    """Write the student of ``paths`` as a NIR graph that computes the same on samples of the validation split."""
     import torch
 
     from .artefacts import sha256_of
-    from .convert.nir_io import read_graph
     from .convert.to_nir import export
-    from .deploy.chip_file import save_chip
-    from .deploy.lower import lower
-    from .deploy.rules import remarks
     from .train.student import student_provenance
 
-    cli.say("2/5 export to NIR")
     facts = student_provenance(paths.student) | {"parent_sha256": sha256_of(paths.student)}
     checked = export(student, paths.nir, torch.from_numpy(dataset.validation.images[:EXPORT_SAMPLES]), facts)
     cli.say(f"{paths.nir}: {checked.spikes} spikes and silences equal the student's on {checked.samples} samples")
-    cli.say(f"3/5 lower for {settings.profile}")
-    chip = lower(read_graph(paths.nir), settings.profile).with_provenance(parent_sha256=sha256_of(paths.nir))
+
+
+def lower_graph(profile: str, paths: Paths) -> ChipNetwork:
+    """Lower the graph of ``paths`` for a profile, write the network and return what was written."""
+    from .artefacts import sha256_of
+    from .convert.nir_io import read_graph
+    from .deploy.chip_file import load_chip, save_chip
+    from .deploy.lower import lower
+    from .deploy.rules import remarks
+
+    chip = lower(read_graph(paths.nir), profile).with_provenance(parent_sha256=sha256_of(paths.nir))
     for sentence in remarks(chip):
         cli.say(f"note: {sentence}")
     save_chip(chip, paths.chip)
+    return load_chip(paths.chip)
 
 
 def _simulate(

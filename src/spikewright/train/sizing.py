@@ -9,7 +9,7 @@ import torch
 
 from ..chip import Encoding
 from ..energy import Budget, Floor
-from ..errors import InputError, refuse
+from ..errors import BelowFloor, refuse
 from ..hardware_profiles.schema import HardwareProfile
 from .architectures import Shape
 from .cost import SpikeCost
@@ -46,7 +46,8 @@ def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwarePr
     The T of event data is the number of frames of its samples.
 
     Raises:
-        InputError: not even the smallest fits the budget, which says the floor; or settings do not go with the data.
+        BelowFloor: not even the smallest fits the budget; says the floor.
+        InputError: settings that do not go with the data.
     """
     refuse(f"data {dataset.name}", list(_misfits(settings, dataset)))
     encoding = _encoding(settings, dataset, profile)
@@ -64,10 +65,17 @@ def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwarePr
         if size.floor.total <= ROOM * budget.value:
             return size
     assert size is not None
-    smallest = _size(settings, dataset, profile, encoding, widths[-1], steps[-1])
+    smallest = smallest_size(settings, dataset, profile)
     if smallest.floor.total >= budget.value:
-        raise InputError(smallest.floor.sentence(budget, profile.name))
+        raise BelowFloor(smallest.floor.sentence(budget, profile.name))
     return smallest
+
+
+def smallest_size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile) -> Size:
+    """The last size that :func:`choose_size` tries: the narrowest, at one time step where T is free."""
+    encoding = _encoding(settings, dataset, profile)
+    width = settings.width or _widths(settings.architecture, encoding)[-1]
+    return _size(settings, dataset, profile, encoding, width, dataset.timesteps or settings.timesteps or 1)
 
 
 def _encoding(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile) -> Encoding:

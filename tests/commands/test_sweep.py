@@ -121,9 +121,9 @@ def test_budgets_can_be_chosen(tmp_path, capsys):
 
 def worker(out, log, *more):
     words = [sys.executable, "-m", "spikewright", "sweep", *more, "-o", str(out)]
-    return subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=log.open("w"), env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with log.open("w") as file:
+        return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=file, env=environment)
 
 
 @pytest.mark.slow

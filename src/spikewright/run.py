@@ -59,6 +59,7 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     from .artefacts import sha256_of
     from .train.data import load
     from .train.distill import distill_to
+    from .train.measurement import accuracy_of
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -79,7 +80,7 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     report = _report(activity, chip, settings, paths)
     return Verdict(
         accuracy={
-            "float": float_accuracy(student, dataset.test, settings.seed),
+            "float": accuracy_of(student, dataset.test, settings.seed),
             "integer": activity.accuracy,
             "lava": checked.lava_accuracy,
         },
@@ -150,19 +151,6 @@ def _why_not(chip: ChipNetwork, samples: int) -> dict[str, str]:
     if faults := netx_faults(chip):
         skipped.setdefault("netx", "; ".join(faults))
     return skipped if samples else dict.fromkeys(("lava", "netx"), "--samples-lava is 0")
-
-
-def float_accuracy(student: Student, split: Split, seed: int, batch: int = 500) -> float:
-    """Share of a split that the float student classifies correctly."""
-    import torch
-
-    correct = 0
-    with torch.no_grad():
-        for first in range(0, len(split), batch):
-            images = torch.from_numpy(split.images[first : first + batch])
-            scores = student(images, seed, first).scores
-            correct += int((scores.argmax(1).numpy() == split.labels[first : first + batch]).sum())
-    return correct / len(split)
 
 
 def export_student(student: Student, dataset: Dataset, paths: Paths) -> None:

@@ -61,7 +61,7 @@ def test_no_penalty_during_warm_up_and_a_falling_target_after_it():
         if step >= 20:
             targets.append(controller.target)
     assert targets == sorted(targets, reverse=True)
-    assert targets[-1] == pytest.approx(0.95 * 3.0)
+    assert targets[-1] == pytest.approx(BudgetSettings().margin * 3.0)
     # Half-way through the annealing the target is the geometric mean of start and goal, above the floor.
     assert controller.start == pytest.approx(49.0)
     middle = BudgetController(3.0, 1.0, 100, BudgetSettings(warm_up=0.2, anneal_until=0.8))
@@ -87,7 +87,7 @@ def test_state_goes_on_exactly():
 def test_penalty_by_hand():
     controller = BudgetController(3.0, 1.0, 10, BudgetSettings(warm_up=0.0, anneal_until=0.0, damping=2.0))
     controller.multiplier = 0.5
-    violation = math.log((5.0 - 1.0) / (0.95 * 3.0 - 1.0))
+    violation = math.log((5.0 - 1.0) / (0.98 * 3.0 - 1.0))
     expected = ((0.5 + 2.0 * violation) ** 2 - 0.25) / 4.0
     assert float(controller.penalty(torch.tensor(5.0))) == pytest.approx(expected, rel=1e-6)
 
@@ -96,9 +96,40 @@ def test_just_above_the_floor_the_goal_is_half_way():
     assert BudgetController(1.02, 1.0, 10).goal == pytest.approx(0.01)
 
 
-def test_weights_are_admitted_with_half_of_the_margin_to_spare():
+def test_weights_are_admitted_within_the_budget_once_the_target_has_come_down():
     controller = BudgetController(3.0, 1.0, 10)
-    assert not controller.admits(2.0)  # the target has not come down yet
+    assert not controller.admits(2.0)
     controller.step = 10
-    assert controller.admits(0.974 * 3.0)
-    assert not controller.admits(0.976 * 3.0)
+    assert controller.admits(3.0)
+    assert not controller.admits(3.0001)
+
+
+def test_what_validation_shows_moves_the_aim():
+    controller = BudgetController(3.0, 1.0, 10)
+    controller.correct(3.6)
+    assert controller.correction == 1.0, "the target has not come down yet"
+    controller.step, controller.multiplier = 10, 2.0
+    goal = controller.goal
+    controller.correct(1.0 + 1.2 * goal)
+    assert controller.goal == pytest.approx(goal * (1 / 1.2) ** controller.settings.correction_gain)
+    for _ in range(20):
+        controller.correct(1.0 + 1.2 * controller.goal)  # validation always costs a fifth more than training says
+    assert 1.2 * controller.goal == pytest.approx(goal, rel=1e-3)
+    for _ in range(50):
+        controller.correct(1.1)
+    assert controller.correction == controller.settings.max_correction
+
+
+def test_a_budget_that_does_not_bind_is_not_aimed_at():
+    controller = BudgetController(3.0, 1.0, 10)
+    controller.step = 10
+    controller.correct(2.0)
+    assert controller.correction == 1.0
+
+
+def test_a_floor_that_moves_moves_the_goal():
+    controller = BudgetController(3.0, 1.0, 10)
+    controller.move_floor(0.5)
+    assert controller.goal == pytest.approx(0.98 * 3.0 - 0.5)
+    with pytest.raises(ValueError, match="below the floor"):
+        controller.move_floor(3.0)

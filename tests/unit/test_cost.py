@@ -32,7 +32,7 @@ def counted(chip, output, samples):
 
     populations = {}
     for population in chip.populations:
-        updates = 0 if population.neuron is None else samples * chip.timesteps * population.size
+        active = updates = 0 if population.neuron is None else samples * chip.timesteps * population.size
         layer = source(population.name)
         if layer in output.spikes:
             spikes = output.spikes[layer].sum((0, 1)).numpy().astype(np.int64)
@@ -42,7 +42,9 @@ def counted(chip, output, samples):
             spikes = np.full(population.shape, samples * chip.timesteps)
         else:
             spikes = np.zeros(population.shape, np.int64)
-        populations[population.name] = PopulationActivity(spikes, updates, updates)
+        if population.role == "relay":
+            active = int(spikes.sum())  # each spike of its source makes it fire
+        populations[population.name] = PopulationActivity(spikes, updates, active)
     operations = {c.name: int((populations[c.source].spikes * fan_out(chip, c)).sum()) for c in chip.connections}
     return Activity(populations, operations, samples, chip.timesteps, "float")
 

@@ -20,19 +20,23 @@ class Killed(Exception):
     pass
 
 
-def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch):
-    settings = QUICK.model_copy(update={"energy_budget": "150nJ", "method": "ht-kd", "regularize": ("activation",)})
+@pytest.mark.parametrize(("dies_at", "shorten"), [(50, None), (80, 100.0), (115, None)])
+def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at, shorten):
+    """Killed in floats, on integers (with fewer timesteps) and in a further round."""
+    settings = QUICK.model_copy(
+        update={"energy_budget": "60nJ", "method": "ht-kd", "regularize": ("activation",), "shorten": shorten}
+    )
     whole = weights_of(distill_with(settings).student)
     checkpoint, steps = tmp_path / "checkpoint", []
     original = Training._step
 
-    def dies_in_the_second_epoch(self, *batch):
+    def dies(self, *batch):
         steps.append(1)
-        if len(steps) == 50:
+        if len(steps) == dies_at:
             raise Killed
         original(self, *batch)
 
-    monkeypatch.setattr(Training, "_step", dies_in_the_second_epoch)
+    monkeypatch.setattr(Training, "_step", dies)
     with pytest.raises(Killed):
         distill_with(settings, checkpoint)
     monkeypatch.setattr(Training, "_step", original)

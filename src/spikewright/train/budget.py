@@ -26,22 +26,25 @@ class BudgetSettings:
     Attributes:
         warm_up: share of training without constraint.
         anneal_until: share of training at which the target has come down to the budget.
-        margin: aim at this share of the budget, for what rounding to integers will add; just above the floor, half-way
-            between floor and budget.
+        margin: aim at this share of the budget; just above the floor, half-way between floor and budget.
         dual_gain: what a violation of 1 (on the log scale) adds to the multiplier over a whole training; a gain per
             training, not per step, makes short and long trainings behave alike.
         damping: rho of the augmented term.
         smoothing: of the energy that the multiplier follows.
         max_multiplier: ceiling of the multiplier.
+        correction_gain: share of a deviation on validation (on the log scale) that the next epoch's aim takes back.
+        max_correction: of the aim above the floor, in either direction.
     """
 
     warm_up: float = 0.25
     anneal_until: float = 0.6
-    margin: float = 0.95
+    margin: float = 0.98
     dual_gain: float = 50.0
     damping: float = 10.0
     smoothing: float = 0.95
     max_multiplier: float = 20.0
+    correction_gain: float = 0.7
+    max_correction: float = 2.0
 
 
 class BudgetController:
@@ -62,11 +65,34 @@ class BudgetController:
         self.budget, self.floor, self.total_steps = budget, floor, total_steps
         if budget <= floor:
             raise ValueError("the budget is below the floor; refuse it before training")
-        self.goal = max(self.settings.margin * budget - floor, 0.5 * (budget - floor))
         self.step = 0
+        self.correction = 1.0
         self.multiplier = 0.0
         self.smoothed = math.nan
         self.start = math.nan
+
+    @property
+    def goal(self) -> float:
+        """What training aims at above the floor, corrected for what validation showed."""
+        return self.correction * max(self.settings.margin * self.budget - self.floor, 0.5 * (self.budget - self.floor))
+
+    def move_floor(self, floor: float) -> None:
+        """Take note that the network's structure, and with it the floor, has changed."""
+        if self.budget <= floor:
+            raise ValueError("the budget is below the floor; refuse it before training")
+        self.floor = floor
+
+    def correct(self, measured: float) -> None:
+        """Aim higher or lower by what ``measured``, on validation data, shows of what training calls the target.
+
+        Training batches and validation data cost differently (augmentation, chance, the multiplier's lag); the
+        correction closes that loop, once in an epoch, while the target is the budget.
+        """
+        if not self.holds or measured <= self.floor or (self.multiplier == 0 and measured < self.budget):
+            return
+        wanted = self.goal / self.correction
+        moved = self.correction * (wanted / (measured - self.floor)) ** self.settings.correction_gain
+        self.correction = min(max(moved, 1 / self.settings.max_correction), self.settings.max_correction)
 
     @property
     def constrains(self) -> bool:
@@ -79,8 +105,8 @@ class BudgetController:
         return self.step >= self.settings.anneal_until * self.total_steps
 
     def admits(self, cost: float) -> bool:
-        """Whether weights of this measured cost may be kept: half of the margin is left for rounding to integers."""
-        return self.holds and cost <= 0.5 * (self.floor + self.goal + self.budget)
+        """Whether weights of this measured cost may be kept."""
+        return self.holds and cost <= self.budget
 
     @property
     def target(self) -> float:
@@ -110,16 +136,24 @@ class BudgetController:
 
     def state(self) -> dict[str, float | int]:
         """What a resumed training needs to go on exactly."""
-        return {"step": self.step, "multiplier": self.multiplier, "smoothed": self.smoothed, "start": self.start}
+        return {
+            "step": self.step,
+            "multiplier": self.multiplier,
+            "smoothed": self.smoothed,
+            "start": self.start,
+            "floor": self.floor,
+            "correction": self.correction,
+        }
 
     def restore(self, state: dict[str, float | int]) -> None:
         """Take up a saved state."""
         self.step = int(state["step"])
         self.multiplier, self.smoothed, self.start = (float(state[k]) for k in ("multiplier", "smoothed", "start"))
+        self.floor, self.correction = float(state["floor"]), float(state["correction"])
 
     def describe(self) -> dict[str, object]:
         """Facts for the provenance."""
-        return {"budget": self.budget, "floor": self.floor, **asdict(self.settings)}
+        return {"budget": self.budget, **asdict(self.settings)}
 
     def _violation(self, cost: Tensor) -> Tensor:
         above = (cost - self.floor).clamp_min(1e-3 * self.goal)

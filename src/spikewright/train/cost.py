@@ -1,7 +1,7 @@
 """What a student's spikes will cost on a chip, differentiable through the surrogate gradient.
 
 The coefficients come from the profile's own estimator over the lowered network, so training is held to the very
-numbers that the report will multiply.
+numbers that the report will multiply. For a student on integers the sum is the report's, event for event.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..chip import ChipNetwork, IntArray
+from .. import energy
+from ..chip import ChipNetwork, IntArray, Population
 from ..convert.to_nir import to_nir
 from ..deploy.fan_out import fan_out
 from ..deploy.lower import lower
 from ..deploy.placement import place
-from ..energy import Floor, linear_cost
+from ..energy import Floor, PopulationCost, linear_cost
 from ..hardware_profiles.schema import CostUnit, HardwareProfile
 from .student import Student, StudentOutput
 
@@ -29,44 +30,55 @@ class CostReading:
 
     Attributes:
         total: in the profile's unit (joules, or relative operations); differentiable.
+        operations: synaptic operations; differentiable.
         spikes: by layer, spikes per inference (input events under the input's name).
         synaptic_ops: by layer that sends them, synaptic operations per inference.
     """
 
     total: Tensor
+    operations: Tensor
     spikes: dict[str, float]
     synaptic_ops: dict[str, float]
 
 
 class SpikeCost:
-    """``cost = constant + sum over layers and neurons of spikes x cost of one spike``, per inference.
+    """``cost = constant + active updates x cost of one + sum over neurons of spikes x cost of one``, per inference.
 
-    The constant holds every compartment update, each counted as active: batch normalisation folds into biases, and a
-    compartment with a bias has something to do at every step. The report counts them one by one.
+    A student on integers says how many of its updates were active. Of one in floats each counts as active: batch
+    normalisation folds into biases, and a compartment with a bias has something to do at every step.
     """
 
     def __init__(self, chip: ChipNetwork, profile: HardwareProfile) -> None:
         self.unit: CostUnit = profile.cost_unit
+        self.profile = profile
         self.input_name = chip.input.name
         self._input_is_trained = chip.input.neuron is not None
         self._timesteps = chip.timesteps
-        self._neurons = sum(p.size for p in chip.populations if p.neuron is not None)
-        self._updates = self._bias_axons = 0.0
-        costs = linear_cost(chip, place(chip, profile), profile)
+        self._constant = 0.0
+        self._extra: dict[str, tuple[float, float]] = {}
         self._per_spike: dict[str, Tensor] = {}
         self._fan_out: dict[str, Tensor] = {}
+        costs = linear_cost(chip, place(chip, profile), profile)
         for population in chip.populations:
-            cost = costs[population.name]
-            if population.neuron is not None:
-                each = cost.per_update_inactive + cost.extra_per_active_update
-                self._updates += chip.timesteps * population.size * each
-            reach = sum((fan_out(chip, c) for c in chip.out_of(population.name)), np.zeros(population.shape, np.int64))
-            if population.role == "bias":
-                self._bias_axons += chip.timesteps * float(np.sum(cost.per_spike))
-                continue
-            layer = _layer_behind(chip, population.name)
-            self._accumulate(self._per_spike, layer, cost.per_spike)
-            self._accumulate(self._fan_out, layer, reach)
+            self._add(chip, population, costs[population.name])
+        self._of_chip = energy.floor(chip, place(chip, profile), profile)
+
+    def _add(self, chip: ChipNetwork, population: Population, cost: PopulationCost) -> None:
+        updates = chip.timesteps * population.size
+        reach = sum((fan_out(chip, c) for c in chip.out_of(population.name)), np.zeros(population.shape, np.int64))
+        self._constant += updates * cost.per_update_inactive
+        if population.role == "bias":  # they fire at every step
+            always = updates * cost.extra_per_active_update + chip.timesteps * float(np.sum(cost.per_spike))
+            self._constant += always
+            return
+        per_spike = cost.per_spike
+        if population.role == "relay":  # active where its source spiked, and at no other step
+            per_spike = per_spike + cost.extra_per_active_update
+        elif population.neuron is not None:
+            self._extra[population.name] = (cost.extra_per_active_update, float(updates))
+        layer = _layer_behind(chip, population.name)
+        self._accumulate(self._per_spike, layer, per_spike)
+        self._accumulate(self._fan_out, layer, reach)
 
     @classmethod
     def of(cls, student: Student, profile: HardwareProfile) -> SpikeCost:
@@ -78,33 +90,46 @@ class SpikeCost:
 
     def read(self, output: StudentOutput) -> CostReading:
         """Cost of one forward pass."""
-        total = torch.full((), self._updates + self._bias_axons, dtype=torch.float32, device=output.scores.device)
-        spikes, operations = {}, {}
+        total = output.scores.new_full((), self._constant)
+        operations = output.scores.new_zeros(())
+        for name, (each, all_updates) in self._extra.items():
+            total = total + each * (all_updates if output.active is None else output.active[name])
+        spikes, by_layer = {}, {}
         for name, per_spike in self._per_spike.items():
             counts = self._mean_counts(name, output)
             if counts is None:
                 continue
+            sent = (counts * self._fan_out[name].to(counts)).sum()
             total = total + (counts * per_spike.to(counts)).sum()
-            with torch.no_grad():
-                spikes[name] = float(counts.sum())
-                operations[name] = float((counts * self._fan_out[name].to(counts)).sum())
-        return CostReading(total, spikes, operations)
+            operations = operations + sent
+            spikes[name], by_layer[name] = float(counts.detach().sum()), float(sent.detach())
+        return CostReading(total, operations, spikes, by_layer)
 
-    def floor(self, drive: Tensor) -> Floor:
+    def floor(self, drive: Tensor, exact: bool = False) -> Floor:
         """What an inference costs before any hidden layer spikes: updates, and input events that the data fixes.
 
         Args:
             drive: encoded samples ``(1 or T, B, *input shape)``.
+            exact: count as active the compartments that have a bias, as the report does; else every one.
         """
-        inputs = self._bias_axons
+        extra = sum(each * updates for each, updates in self._extra.values())
+        updates = self._of_chip.updates if exact else self._constant + extra
+        inputs = 0.0 if not exact else self._of_chip.inputs
         if not self._input_is_trained:
             events = _input_events(drive, self._timesteps)
             inputs += float((events * self._per_spike[self.input_name].to(events)).sum())
-        return Floor(self._updates, inputs, self.unit, self._neurons, self._timesteps)
+        return Floor(updates, inputs, self.unit, self._of_chip.neurons, self._timesteps)
+
+    def operations_floor(self, drive: Tensor) -> float:
+        """Synaptic operations that the input sets off, where the data fix it."""
+        if self._input_is_trained:
+            return 0.0
+        events = _input_events(drive, self._timesteps)
+        return float((events * self._fan_out[self.input_name].to(events)).sum())
 
     def _mean_counts(self, name: str, output: StudentOutput) -> Tensor | None:
         if name in output.spikes:
-            return output.spikes[name].sum(0).mean(0)
+            return output.mean_counts[name]
         if name == self.input_name:
             return _input_events(output.drive, self._timesteps)
         return None  # the membrane readout, which sends no spikes

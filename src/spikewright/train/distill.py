@@ -18,12 +18,14 @@ from .settings import DistillSettings
 
 if TYPE_CHECKING:
     from ..energy import Budget
+    from ..hardware_profiles.profile import HardwareProfile
     from .data import Dataset
     from .distillation import LossTerms
     from .sizing import Size
     from .student import Student
     from .teacher import Teacher
-    from .trainer import EpochRecord, Training
+    from .records import EpochRecord
+    from .trainer import Training
 
 # Passes over the training part, chosen on validation; small data sets need more of them.
 EPOCHS = {"digits": 25, "mnist": 8, "fashion-mnist": 12, "cifar10": 30}
@@ -94,6 +96,7 @@ def distill_with(
     from .data import load
     from .sizing import choose_size
     from .teacher import teacher_from
+    from .threads import training_threads
 
     say = _silent if quiet else cli.say
     profile = load_profile(settings.profile)
@@ -106,30 +109,39 @@ def distill_with(
         f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input, "
         f"floor {quantity(size.floor.total, profile.cost_unit)} per inference on {profile.name}"
     )
-    teacher = None
-    if method.needs_teacher:
-        teacher = teacher_from(
-            settings.teacher,
-            dataset,
-            epochs=settings.teacher_epochs,
-            seed=settings.teacher_seed,
-            progress=None if quiet else cli.progress,
-        )
-        say(f"teacher: {teacher.name}, validation accuracy {teacher.accuracy(dataset.validation):.2%}")
-    training = _training(settings, dataset, size, method, regularizers, teacher, budget)
+    with training_threads():
+        teacher = None
+        if method.needs_teacher:
+            teacher = teacher_from(
+                settings.teacher,
+                dataset,
+                epochs=settings.teacher_epochs,
+                seed=settings.teacher_seed,
+                progress=None if quiet else cli.progress,
+            )
+            say(f"teacher: {teacher.name}, validation accuracy {teacher.accuracy(dataset.validation):.2%}")
+        training = _training(settings, dataset, size, (method, regularizers), teacher, profile, budget)
+        _run(training, checkpoint, resume, say, quiet)
+    facts = _provenance(settings, training, profile.sha256, dataset.train.sha256)
+    facts["certificate"] = _certificate(training, dataset, profile, settings.seed, say)
+    if teacher is not None:
+        facts |= {"teacher": teacher.name, "teacher_sha256": teacher.sha256, "teacher_macs": teacher.macs}
+    return Distillation(training.student, tuple(training.history), facts)
+
+
+def _run(training: Training, checkpoint: Path | None, resume: bool, say: Callable[[str], None], quiet: bool) -> None:
+    from .checkpoint import resume as take_up
+
     if resume:
         if checkpoint is None or not checkpoint.is_file():
             raise InputError(f"--resume: there is no checkpoint {checkpoint}; leave out --resume to start anew")
-        training.resume(checkpoint)
+        take_up(training, checkpoint)
         say(f"resumed after epoch {len(training.history)}")
     remaining = training.total_steps - training.step
     with cli.progress("training the student", remaining) if not quiet else nullcontext(_stand_still) as advance:
         training.run(checkpoint, advance, say)
-    _check_budget_met(training, say)
-    facts = _provenance(settings, training, profile.sha256, dataset.train.sha256)
-    if teacher is not None:
-        facts |= {"teacher": teacher.name, "teacher_sha256": teacher.sha256, "teacher_macs": teacher.macs}
-    return Distillation(training.student, tuple(training.history), facts)
+    if training.held and training.best is None:
+        say(f"warning: no epoch kept every limit ({training.unmet()}); train longer (--epochs, --rounds)")
 
 
 @takes_settings
@@ -179,14 +191,15 @@ def _training(
     settings: DistillSettings,
     dataset: Dataset,
     size: Size,
-    method: LossTerms,
-    regularizers: tuple[LossTerms, ...],
+    terms: tuple[LossTerms, tuple[LossTerms, ...]],
     teacher: Teacher | None,
+    profile: HardwareProfile,
     budget: Budget | None,
 ) -> Training:
-    from .budget import BudgetController
     from .choices import REACH
-    from .trainer import Training, TrainSettings
+    from .limits import limits_of
+    from .train_settings import Chip, TrainSettings
+    from .trainer import Training
 
     train = TrainSettings(
         epochs=settings.epochs or EPOCHS.get(settings.data, 10),
@@ -196,21 +209,29 @@ def _training(
         seed=settings.seed,
         augmentation=settings.chosen_augmentation,
         reach=REACH.get(settings.data, 2),
+        integer_from=settings.integer_from,
+        max_rounds=settings.rounds,
+        shorten=settings.shorten,
     )
-    controller = None
-    if budget is not None:
-        steps = max(1, len(dataset.train) // train.batch) * train.epochs
-        controller = BudgetController(budget.value, size.floor.total, steps)
-    return Training(size.student, dataset, method, regularizers, teacher, size.cost, controller, train)
+    steps = max(1, len(dataset.train) // train.batch) * train.epochs
+    held = limits_of(settings, size, dataset, profile, budget, steps)
+    chip = Chip(profile, settings.profile, settings.weight_bits) if settings.integer_from < 1 else None
+    return Training(size.student, dataset, terms[0], terms[1], teacher, size.cost, held, train, chip)
 
 
-def _check_budget_met(training: Training, say: Callable[[str], None]) -> None:
-    if training.controller is not None and training.best is None:
-        last = training.history[-1]
-        say(
-            f"warning: no epoch met the budget of {quantity(training.controller.budget, training.cost.unit)}; "
-            f"the last one costs {quantity(last.cost, training.cost.unit)}; train longer (--epochs)"
-        )
+def _certificate(
+    training: Training, dataset: Dataset, profile: HardwareProfile, seed: int, say: Callable[[str], None]
+) -> dict[str, object]:
+    from .certificate import certify
+
+    constraints = [held.constraint for held in training.held]
+    found = certify(training.student, dataset.validation, profile, constraints, seed)
+    share = f", {found.energy / found.budget:.1%} of the budget" if found.budget else ""
+    say(
+        f"certified: {quantity(found.energy, profile.cost_unit)} per inference on {profile.name}{share}, "
+        f"{found.accuracy:.2%} on {found.samples} validation samples, measured on the chip network"
+    )
+    return found.as_json()
 
 
 def _provenance(
@@ -228,8 +249,8 @@ def _provenance(
         "regularizers": [repr(r) for r in training.regularizers],
         "profile_sha256": profile_sha256,
         "train_split_sha256": split_sha256,
-        "budget": training.controller.describe() if training.controller else None,
-        "validation_accuracy": training.best_accuracy if training.best is not None else last.validation_accuracy,
+        "limits": {held.constraint.name: held.controller.describe() for held in training.held},
+        "validation_accuracy": training.best.accuracy if training.best is not None else last.validation_accuracy,
         "history": [asdict(record) for record in training.history],
     }
 

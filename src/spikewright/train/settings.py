@@ -53,6 +53,15 @@ class DistillSettings(BaseModel):
     learning_rate: float = Field(3e-3, gt=0, description="peak of AdamW's rate")
     weight_decay: float = Field(1e-4, ge=0, description="of weights")
     augmentation: Augmentation | None = Field(None, description="none, shift or shift-flip; left out, by data set")
+    integer_from: float = Field(
+        0.5, ge=0, le=1, description="share of the epochs before the forward pass is the chip's integers; 1: never"
+    )
+    weight_bits: int | None = Field(None, ge=2, le=8, description="of integer weights with their sign; the chip's own")
+    rounds: int = Field(3, ge=0, description="further epochs at most, for a limit that is not met or not used")
+    also_within: tuple[str, ...] = Field((), description="a further chip's budget, profile=2uJ; repeatable")
+    max_synaptic_ops: str | None = Field(None, description="synaptic operations per inference: 300k, 1.5M")
+    max_rate: tuple[str, ...] = Field((), description="spikes per neuron and step of a layer, lif1=0.05; repeatable")
+    shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
     seed: int = Field(0, ge=0, description="of weights, order and encoding")
 
     @property

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from ..artefacts import atomic_write, existing_file
 from ..chip import ENCODINGS, READOUTS, Encoding, Readout
@@ -18,7 +19,7 @@ from ..encoding import encode, full_scale
 from ..errors import InputError, refuse
 from .architectures import Shape, builder_of
 from .choices import NEURON_KINDS, NeuronSettings
-from .neurons import NeuronTrace, is_integrator, run_over_time, spiking
+from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
 from .quantized.compartments import IntegerStates
 from .quantized.folding import fold_norms
 from .quantized.plan import plan_of
@@ -99,6 +100,11 @@ class StudentOutput:
     drive: Tensor
     active: dict[str, float] | None = None
 
+    @cached_property
+    def mean_counts(self) -> dict[str, Tensor]:
+        """Spikes of each neuron in one inference, averaged over the batch, by layer, ``(*shape)``."""
+        return {name: spikes.sum(0).mean(0) for name, spikes in self.spikes.items()}
+
 
 class Student(nn.Module):
     """A network of torch layers and snnTorch neurons that knows its T, its encoding and its readout, but no chip.
@@ -132,11 +138,23 @@ class Student(nn.Module):
             self.take_grid(grid)
 
     @property
+    def graph(self) -> fx.Graph:
+        """The network as traced: torch's layers and snnTorch's neurons as nodes."""
+        return self._graph[0].graph
+
+    @property
     def readout(self) -> nn.Module:
         """The network's last neuron layer."""
         last = next(node for node in reversed(self._graph[0].graph.nodes) if node.op == "call_module")
         module: nn.Module = self._graph[0].get_submodule(str(last.target))
         return module
+
+    @property
+    def spiking_layers(self) -> list[str]:
+        """Names of the network's neuron layers that fire, in order."""
+        modules = dict(self._graph[0].named_modules())
+        neurons = (str(n.target) for n in self.graph.nodes if n.op == "call_module" and is_neuron(modules[n.target]))
+        return [name for name in neurons if not is_integrator(modules[name])]
 
     def drive(self, images: Tensor, seed: int = 0, first_index: int = 0) -> Tensor:
         """Encode samples exactly as the chip is driven, scaled back to [0, 1]: ``(1 or T, B, *input shape)``."""
@@ -155,6 +173,14 @@ class Student(nn.Module):
         """What an integer 1 of the first layer's input is worth."""
         config = self.config
         return 1.0 / full_scale(config.encoding, config.input_bits) if config.encoding == "direct" else 1.0
+
+    def at(self, timesteps: int) -> Student:
+        """The same student, sharing its weights, over another number of steps."""
+        other = Student(replace(self.config, timesteps=timesteps), self.network)
+        other.encoder = self.encoder
+        if self.grid is not None:
+            other.take_grid(self.grid)
+        return other.train(self.training)
 
     def take_grid(self, grid: TrainedGrid) -> None:
         """Compute on integers from now on; batch norms must have been folded.

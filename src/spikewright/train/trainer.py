@@ -1,80 +1,68 @@
-"""The training loop: one student, one method, any regularisers, and a budget where there is one."""
+"""The training loop: one student, one method, any regularisers, and constraints where there are some.
+
+Two phases: a warm-up in floats, then the chip's own integers to the end. While a constraint is not met, or met with
+accuracy left to gain, rounds of further epochs follow.
+"""
 
 from __future__ import annotations
 
-import io
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..artefacts import atomic_write, sha256_of_json
-from ..budget_text import quantity
+from ..deploy.trained_grid import TrainedGrid
 from ..errors import InputError
-from ..hardware_profiles.schema import CostUnit
 from .augment import augmented
 from .budget import BudgetController
-from .choices import Augmentation
+from .checkpoint import save
+from .constraints import Constraint
 from .cost import SpikeCost
-from .data import Dataset, Split
+from .data import Dataset
 from .distillation import Evidence, LossTerms
+from .measurement import Measurement, accuracy_of, measure
+from .quantized.form import become_integer, settle
+from .records import EpochRecord, Means, Say, logit_range, summary
+from .revival import wake
 from .student import Student
 from .torch_teacher import GivesLogits, precompute_logits
+from .train_settings import Chip, TrainSettings, learning_rate
 
-Say = Callable[[str], None]
+FLOOR_SAMPLES = 500
 
 
-@dataclass(frozen=True)
-class TrainSettings:
-    """How a student is trained.
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A constraint and what holds the training to it."""
+
+    constraint: Constraint
+    controller: BudgetController
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The best weights so far.
 
     Attributes:
-        learning_rate: peak of AdamW's rate; warmed up over 5 % of the steps, then lowered along a cosine.
-        reach: pixels of the largest shift.
+        grid: the scales that belong to them; None in floats.
+        epoch: the one they come from.
     """
 
-    epochs: int = 10
-    batch: int = 128
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-4
-    seed: int = 0
-    augmentation: Augmentation = "none"
-    reach: int = 2
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """What one epoch showed; spikes, operations and cost are per inference, on the validation split."""
-
-    epoch: int
-    loss: dict[str, float]
-    train_accuracy: float
-    validation_accuracy: float
-    cost: float
-    spikes: dict[str, float]
-    synaptic_ops: dict[str, float]
-    student_logit_range: float
-    teacher_logit_range: float | None
-    multiplier: float = 0.0
-    target: float | None = None
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A student over one split, per inference."""
-
     accuracy: float
-    cost: float
-    spikes: dict[str, float]
-    synaptic_ops: dict[str, float]
+    weights: dict[str, Tensor]
+    grid: TrainedGrid | None
+    epoch: int
 
 
 @dataclass
 class Training:
-    """A training that can stop after any epoch and go on exactly."""
+    """A training that can stop after any epoch and go on exactly.
+
+    Attributes:
+        chip: what the student becomes integers for; None leaves it in floats.
+    """
 
     student: Student
     dataset: Dataset
@@ -82,51 +70,136 @@ class Training:
     regularizers: tuple[LossTerms, ...]
     teacher: GivesLogits | None
     cost: SpikeCost
-    controller: BudgetController | None
+    held: tuple[Held, ...]
     settings: TrainSettings
+    chip: Chip | None = None
     history: list[EpochRecord] = field(default_factory=list)
-    best: dict[str, Tensor] | None = None
-    best_accuracy: float = -1.0
+    best: Kept | None = None
 
     def __post_init__(self) -> None:
         self.steps_per_epoch = max(1, len(self.dataset.train) // self.settings.batch)
-        groups = _parameter_groups(self.student, self.settings.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate)
         self.step = 0
+        self.config = self.student.config
         self._answers: Tensor | None = None
+        self._new_optimizer()
 
     @property
     def total_steps(self) -> int:
-        """Optimiser steps of the whole training."""
+        """Optimiser steps of the training without further rounds."""
         return self.steps_per_epoch * self.settings.epochs
 
+    @property
+    def on_integers(self) -> bool:
+        """Whether the student's forward pass is the chip's by now."""
+        return self.student.grid is not None
+
     def run(self, checkpoint: Path | None, advance: Callable[[int], None], say: Say) -> None:
-        """Train to the last epoch, saving after each; the best admissible weights are in the student afterwards."""
-        while len(self.history) < self.settings.epochs:
-            record = self._epoch(len(self.history), advance)
+        """Train to the end, saving after each epoch; the best admissible weights are in the student afterwards."""
+        while self._goes_on(say):
+            if self.chip is not None and not self.on_integers and len(self.history) >= self.settings.float_epochs:
+                self._end_warm_up()
+                say(f"from here on the student computes with the integers of {self.chip.profile.name}")
+            record = self._epoch(len(self.history), advance, say)
             self.history.append(record)
             self._keep_best(record)
             say(summary(record, self.settings.epochs, self.cost.unit))
             if checkpoint is not None:
-                self.save(checkpoint)
+                save(self, checkpoint)
+        if self.chip is not None and not self.on_integers:
+            self._end_warm_up()
+            self._keep_best(self._measured_again())
         if self.best is not None:
-            self.student.load_state_dict(self.best)
+            self.take(self.best.weights, self.best.grid, self.student.config.timesteps)
         self.student.eval()
 
-    def _epoch(self, epoch: int, advance: Callable[[int], None]) -> EpochRecord:
+    def _goes_on(self, say: Say) -> bool:
+        """Whether another epoch is due: of the training, or of a further round."""
+        further = len(self.history) - self.settings.epochs
+        if further < 0:
+            return True
+        if further % self.settings.round_epochs:
+            return True
+        if further >= self.settings.max_rounds * self.settings.round_epochs or self._is_settled():
+            return False
+        say(f"round {further // self.settings.round_epochs + 1} of at most {self.settings.max_rounds}: {self.unmet()}")
+        return True
+
+    def _is_settled(self) -> bool:
+        """Whether every constraint is met by the last epoch, and one of them used, or none binds."""
+        if not self.held:
+            return True
+        if self.best is None:
+            return False
+        last = self.history[-1].bounded
+        shares = [last[h.constraint.name] / h.constraint.limit for h in self.held]
+        return max(shares) >= self.settings.used or all(h.controller.multiplier == 0 for h in self.held)
+
+    def unmet(self) -> str:
+        """What the last epoch measured of every limit."""
+        last = self.history[-1].bounded
+        limits = [held.constraint for held in self.held]
+        return "; ".join(f"{c.title}: {c.say(last[c.name])} of {c.say(c.limit)}" for c in limits)
+
+    def _end_warm_up(self) -> None:
+        """The forward pass is the chip's from now on, and what was best in floats is forgotten."""
+        if self.settings.shorten is not None:
+            self._shorten(self.settings.shorten)
+        self._become_integer()
+
+    def _become_integer(self) -> None:
+        assert self.chip is not None
+        self.student = become_integer(self.student, self.chip.profile, self.chip.spec, self.chip.weight_bits)
+        self.cost = SpikeCost.of(self.student, self.cost.profile)
+        drive = self.student.drive(torch.from_numpy(self.dataset.train.images[:FLOOR_SAMPLES]))
+        for held in self.held:
+            held.constraint.rebuild(self.student)
+            held.controller.move_floor(held.constraint.floor(self.student, drive))
+        self.best = None
+        self._new_optimizer()
+
+    def _shorten(self, points: float) -> None:
+        """Take the smallest T whose validation accuracy is within ``points`` of that of the whole T."""
+        whole = self.student.config.timesteps
+        validation, seed = self.dataset.validation, self.settings.seed
+        accuracy = {t: accuracy_of(self.student.at(t), validation, seed) for t in range(1, whole + 1)}
+        self.student = self.student.at(min(t for t, a in accuracy.items() if a >= accuracy[whole] - points / 100))
+
+    def _new_optimizer(self) -> None:
+        groups = _parameter_groups(self.student, self.settings.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate)
+
+    def _epoch(self, epoch: int, advance: Callable[[int], None], say: Say) -> EpochRecord:
         split, batch = self.dataset.train, self.settings.batch
         generator = torch.Generator().manual_seed(self.settings.seed * 100_003 + epoch)
         torch.manual_seed(self.settings.seed * 100_003 + epoch + 1)
         order = torch.randperm(len(split), generator=generator)
         images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
         self.student.train()
-        seen = _Means()
+        seen = Means()
         for position in range(self.steps_per_epoch):
             rows = order[position * batch : (position + 1) * batch]
             samples = augmented(images[rows], self.settings.augmentation, generator, self.settings.reach)
             self._step(samples, labels[rows], self._taught(images, rows, samples), seen)
             advance(1)
-        measured = measure(self.student, self.dataset.validation, self.cost)
+        if self.chip is not None and self.on_integers:
+            settle(self.student, self.chip.profile)
+        measured = self._measure()
+        self._correct(measured)
+        if measured.silent:
+            say(f"warning: {', '.join(measured.silent)} fell silent; the biases in front are raised")
+            wake(self.student, measured.silent)
+        return self._record(epoch, seen, measured)
+
+    def _measure(self) -> Measurement:
+        constraints = [held.constraint for held in self.held]
+        return measure(self.student, self.dataset.validation, self.cost, constraints, self.settings.seed)
+
+    def _correct(self, measured: Measurement) -> None:
+        if self.chip is None or self.on_integers:
+            for held in self.held:
+                held.controller.correct(measured.bounded[held.constraint.name])
+
+    def _record(self, epoch: int, seen: Means, measured: Measurement) -> EpochRecord:
         return EpochRecord(
             epoch=epoch,
             loss=seen.of("loss/"),
@@ -137,9 +210,28 @@ class Training:
             synaptic_ops=measured.synaptic_ops,
             student_logit_range=seen.mean("student_range"),
             teacher_logit_range=seen.mean("teacher_range") if self.teacher is not None else None,
-            multiplier=self.controller.multiplier if self.controller else 0.0,
-            target=self.controller.target if self.controller else None,
+            on_integers=self.on_integers,
+            bounded=measured.bounded,
+            multipliers={held.constraint.name: held.controller.multiplier for held in self.held},
+            targets={held.constraint.name: held.controller.target for held in self.held},
+            dead=measured.dead,
         )
+
+    def _measured_again(self) -> EpochRecord:
+        """The last epoch's record, with what the student shows on integers."""
+        measured, last = self._measure(), self.history[-1]
+        again = replace(
+            last,
+            validation_accuracy=measured.accuracy,
+            cost=measured.cost,
+            spikes=measured.spikes,
+            synaptic_ops=measured.synaptic_ops,
+            on_integers=True,
+            bounded=measured.bounded,
+            dead=measured.dead,
+        )
+        self.history[-1] = again
+        return again
 
     def _taught(self, images: Tensor, rows: Tensor, samples: Tensor) -> Tensor | None:
         """The teacher's logits; to samples that never change they are the same in every epoch and asked for once."""
@@ -151,17 +243,18 @@ class Training:
             self._answers = precompute_logits(self.teacher, images).detach()
         return self._answers[rows]
 
-    def _step(self, samples: Tensor, labels: Tensor, teacher_logits: Tensor | None, seen: _Means) -> None:
+    def _step(self, samples: Tensor, labels: Tensor, teacher_logits: Tensor | None, seen: Means) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
+            group["lr"] = learning_rate(self.settings, self.step, self.steps_per_epoch, self.on_integers)
         output = self.student(samples, seed=self.settings.seed, first_index=self.step * self.settings.batch)
-        evidence = Evidence(labels, output, teacher_logits)
+        reading = self.cost.read(output)
+        evidence = Evidence(labels, output, teacher_logits, reading.operations)
         terms = dict(self.method.terms(evidence))
         for regularizer in self.regularizers:
             terms.update(regularizer.terms(evidence))
-        reading = self.cost.read(output)
-        if self.controller is not None:
-            terms["budget"] = self.controller.penalty(reading.total)
+        bounded = [held.constraint.value(output, reading) for held in self.held]
+        for held, value in zip(self.held, bounded, strict=True):
+            terms[held.constraint.name] = held.controller.penalty(value)
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             values = ", ".join(f"{name} {float(term):.3g}" for name, term in terms.items())
@@ -173,126 +266,33 @@ class Training:
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
         self.optimizer.step()
         self.step += 1
-        if self.controller is not None:
-            self.controller.update(float(reading.total.detach()))
+        for held, value in zip(self.held, bounded, strict=True):
+            held.controller.update(float(value.detach()))
         seen.add({f"loss/{name}": float(term.detach()) for name, term in terms.items()})
         seen.add({"accuracy": float((output.scores.argmax(1) == labels).float().mean())})
-        seen.add({"student_range": _logit_range(output.logits)})
+        seen.add({"student_range": logit_range(output.logits)})
         if teacher_logits is not None:
-            seen.add({"teacher_range": _logit_range(teacher_logits)})
-
-    def _rate(self) -> float:
-        done, warm = self.step / self.total_steps, 0.05
-        if done < warm:
-            return self.settings.learning_rate * (done / warm + 1e-2)
-        return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
+            seen.add({"teacher_range": logit_range(teacher_logits)})
 
     def _keep_best(self, record: EpochRecord) -> None:
-        """Keep the weights of the best validation accuracy; with a budget, among the epochs that meet it."""
-        if self.controller is not None and not self.controller.admits(record.cost):
+        """Keep the weights of the best validation accuracy, among the epochs that meet every constraint."""
+        if self.chip is not None and not self.on_integers:
             return
-        if record.validation_accuracy >= self.best_accuracy:
-            self.best_accuracy = record.validation_accuracy
-            self.best = {name: tensor.detach().clone() for name, tensor in self.student.state_dict().items()}
+        if not all(held.controller.admits(record.bounded[held.constraint.name]) for held in self.held):
+            return
+        if self.best is None or record.validation_accuracy >= self.best.accuracy:
+            weights = {name: tensor.detach().clone() for name, tensor in self.student.state_dict().items()}
+            self.best = Kept(record.validation_accuracy, weights, self.student.grid, record.epoch)
 
-    def fingerprint(self) -> str:
-        """What a checkpoint must agree with to be taken up."""
-        facts = {
-            "student": asdict(self.student.config),
-            "data": self.dataset.name,
-            "method": repr(self.method),
-            "regularizers": repr(self.regularizers),
-            "settings": asdict(self.settings),
-            "budget": self.controller.describe() if self.controller else None,
-        }
-        return sha256_of_json(facts)
-
-    def save(self, path: Path) -> None:
-        """Write everything that going on exactly needs."""
-        state = {
-            "fingerprint": self.fingerprint(),
-            "student": self.student.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "controller": self.controller.state() if self.controller else None,
-            "history": [asdict(record) for record in self.history],
-            "best": self.best,
-            "best_accuracy": self.best_accuracy,
-            "step": self.step,
-        }
-        with atomic_write(path) as temporary:
-            torch.save(state, temporary)
-
-    def resume(self, path: Path) -> None:
-        """Take up a checkpoint of the same training.
-
-        Raises:
-            InputError: the file is not a checkpoint, or of a training with other settings.
-        """
-        try:
-            state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-        except Exception as error:  # torch.load raises whatever its unpickler meets in a foreign file
-            raise InputError(
-                f"{path}: is not a checkpoint ({type(error).__name__}); remove it or leave out --resume"
-            ) from error
-        if state.get("fingerprint") != self.fingerprint():
-            raise InputError(f"{path}: is of a training with other settings; use the same flags, or leave out --resume")
-        self.student.load_state_dict(state["student"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.controller is not None:
-            self.controller.restore(state["controller"])
-        self.history = [EpochRecord(**record) for record in state["history"]]
-        self.best, self.best_accuracy, self.step = state["best"], state["best_accuracy"], state["step"]
-
-
-@torch.no_grad()
-def measure(student: Student, split: Split, cost: SpikeCost, batch: int = 500) -> Measurement:
-    """Accuracy and cost of the float student over a split."""
-    student.eval()
-    correct, weighted = 0, _Means()
-    for first in range(0, len(split), batch):
-        images = torch.from_numpy(split.images[first : first + batch])
-        labels = torch.from_numpy(split.labels[first : first + batch])
-        output = student(images, first_index=first)
-        correct += int((output.scores.argmax(1) == labels).sum())
-        reading = cost.read(output)
-        weighted.add({"cost": float(reading.total)}, len(labels))
-        weighted.add({f"spikes/{name}": value for name, value in reading.spikes.items()}, len(labels))
-        weighted.add({f"ops/{name}": value for name, value in reading.synaptic_ops.items()}, len(labels))
-    return Measurement(correct / len(split), weighted.mean("cost"), weighted.of("spikes/"), weighted.of("ops/"))
-
-
-def summary(record: EpochRecord, epochs: int, unit: CostUnit) -> str:
-    """One line on an epoch."""
-    terms = " ".join(f"{name} {value:.3f}" for name, value in record.loss.items())
-    target = f" (target {quantity(record.target, unit)})" if record.target is not None else ""
-    return (
-        f"epoch {record.epoch + 1}/{epochs}  validation {record.validation_accuracy:.2%}  train "
-        f"{record.train_accuracy:.2%}  {quantity(record.cost, unit)}{target}  "
-        f"spikes {sum(record.spikes.values()):.0f}  {terms}"
-    )
-
-
-class _Means:
-    """Running means by name."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._weights: dict[str, int] = {}
-
-    def add(self, values: dict[str, float], weight: int = 1) -> None:
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value * weight
-            self._weights[name] = self._weights.get(name, 0) + weight
-
-    def mean(self, name: str) -> float:
-        return self._sums[name] / self._weights[name]
-
-    def of(self, prefix: str) -> dict[str, float]:
-        return {name.removeprefix(prefix): self.mean(name) for name in self._sums if name.startswith(prefix)}
-
-
-def _logit_range(logits: Tensor) -> float:
-    return float((logits.detach().amax(1) - logits.detach().amin(1)).mean())
+    def take(self, weights: dict[str, Tensor], grid: TrainedGrid | None, timesteps: int) -> None:
+        """Put weights into the student, in the phase that they belong to."""
+        if timesteps != self.student.config.timesteps:
+            self.student = self.student.at(timesteps)
+        if grid is not None and not self.on_integers:
+            self._become_integer()
+        if grid is not None:
+            self.student.take_grid(grid)
+        self.student.load_state_dict(weights)
 
 
 def _parameter_groups(student: Student, weight_decay: float) -> list[dict[str, object]]:

@@ -24,11 +24,13 @@ class Evidence:
         labels: class indices, ``(B,)``.
         student: the student's forward pass.
         teacher_logits: ``(B, K)``, detached; None for a method that needs no teacher.
+        synaptic_ops: of one inference, a scalar with gradient; None where nobody counts them.
     """
 
     labels: Tensor
     student: StudentOutput
     teacher_logits: Tensor | None
+    synaptic_ops: Tensor | None = None
 
     @property
     def teacher(self) -> Tensor:

@@ -1,0 +1,113 @@
+"""What a training can be held to: energy on a chip, synaptic operations, spike rates of layers.
+
+Each bounds one measured quantity per inference; every one gets a controller of its own (:mod:`.budget`), so that of
+several the tightest binds.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from fnmatch import fnmatch
+
+from torch import Tensor
+
+from ..budget_text import quantity
+from ..errors import InputError, did_you_mean
+from ..hardware_profiles.profile import HardwareProfile
+from .cost import CostReading, SpikeCost
+from .student import Student, StudentOutput
+
+
+class Constraint(ABC):
+    """An upper bound of something that a forward pass shows.
+
+    Attributes:
+        name: for records.
+        title: for messages: the flag that set it.
+        limit: the bound, per inference.
+    """
+
+    name: str
+    title: str
+    limit: float
+
+    @abstractmethod
+    def value(self, output: StudentOutput, reading: CostReading) -> Tensor:
+        """What is bounded, differentiable; ``reading`` is of the profile that the student is trained for."""
+
+    @abstractmethod
+    def floor(self, student: Student, drive: Tensor) -> float:
+        """What is left when no hidden layer spikes."""
+
+    @abstractmethod
+    def say(self, value: float) -> str:
+        """A value with its unit."""
+
+    def rebuild(self, student: Student) -> None:  # noqa: B027
+        """Take note that the student's structure has changed."""
+
+
+class EnergyLimit(Constraint):
+    """The estimated energy of one inference on one chip."""
+
+    def __init__(self, limit: float, profile: HardwareProfile, cost: SpikeCost, is_main: bool = True) -> None:
+        self.name = "budget" if is_main else f"budget_{profile.name}"
+        self.title = "--energy-budget" if is_main else f"--also-within {profile.name}"
+        self.limit, self.profile, self.cost = limit, profile, cost
+        self._is_main = is_main
+
+    def value(self, output: StudentOutput, reading: CostReading) -> Tensor:
+        return reading.total if self._is_main else self.cost.read(output).total
+
+    def floor(self, student: Student, drive: Tensor) -> float:
+        return self.cost.floor(drive, exact=student.grid is not None).total
+
+    def say(self, value: float) -> str:
+        return quantity(value, self.cost.unit)
+
+    def rebuild(self, student: Student) -> None:
+        self.cost = SpikeCost.of(student, self.profile)
+
+
+class OperationsLimit(Constraint):
+    """Synaptic operations of one inference."""
+
+    name, title = "operations", "--max-synaptic-ops"
+
+    def __init__(self, limit: float, cost: SpikeCost) -> None:
+        self.limit, self._cost = limit, cost
+
+    def value(self, output: StudentOutput, reading: CostReading) -> Tensor:  # noqa: ARG002
+        return reading.operations
+
+    def floor(self, student: Student, drive: Tensor) -> float:  # noqa: ARG002
+        return self._cost.operations_floor(drive)
+
+    def say(self, value: float) -> str:
+        return f"{value:,.0f} synaptic operations"
+
+    def rebuild(self, student: Student) -> None:
+        self._cost = SpikeCost.of(student, self._cost.profile)
+
+
+class RateLimit(Constraint):
+    """Spikes per neuron and step of the layers whose names match a pattern."""
+
+    def __init__(self, pattern: str, limit: float, layers: list[str]) -> None:
+        self.name, self.title, self.limit = f"rate_{pattern}", f"--max-rate {pattern}", limit
+        self._layers = [name for name in layers if fnmatch(name, pattern)]
+        if not self._layers:
+            raise InputError(f"--max-rate {pattern}={limit:g}: there is no such layer; {did_you_mean(pattern, layers)}")
+
+    def value(self, output: StudentOutput, reading: CostReading) -> Tensor:  # noqa: ARG002
+        timesteps = len(output.spikes[self._layers[0]])
+        total = sum(output.mean_counts[name].sum() for name in self._layers)
+        neurons = sum(output.mean_counts[name].numel() for name in self._layers)
+        assert isinstance(total, Tensor)
+        return total / (neurons * timesteps)
+
+    def floor(self, student: Student, drive: Tensor) -> float:  # noqa: ARG002
+        return 0.0
+
+    def say(self, value: float) -> str:
+        return f"{value:.4f} spikes per neuron and step"

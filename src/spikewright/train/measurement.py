@@ -1,0 +1,92 @@
+"""A student over one split, as it is after training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .constraints import Constraint
+from .cost import SpikeCost
+from .data import Split
+from .records import Means
+from .student import Student
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A student over one split, per inference.
+
+    Attributes:
+        bounded: by constraint, what it bounds.
+        dead: by layer that learns, neurons that never spiked.
+        neurons: by the same layers, how many there are.
+    """
+
+    accuracy: float
+    cost: float
+    spikes: dict[str, float]
+    synaptic_ops: dict[str, float]
+    bounded: dict[str, float]
+    dead: dict[str, int]
+    neurons: dict[str, int]
+
+    @property
+    def silent(self) -> list[str]:
+        """Layers in which not one neuron spiked."""
+        return [name for name, count in self.dead.items() if count == self.neurons[name]]
+
+
+@torch.no_grad()
+def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
+    """Share of a split that a student classifies correctly.
+
+    Args:
+        seed: of the rate code.
+    """
+    student.eval()
+    correct = 0
+    for first in range(0, len(split), BATCH):
+        scores = student(torch.from_numpy(split.images[first : first + BATCH]), seed, first).scores
+        correct += int((scores.argmax(1).numpy() == split.labels[first : first + BATCH]).sum())
+    return correct / len(split)
+
+
+@torch.no_grad()
+def measure(
+    student: Student, split: Split, cost: SpikeCost, constraints: Sequence[Constraint] = (), seed: int = 0
+) -> Measurement:
+    """Accuracy, cost and what is bounded, over a split.
+
+    Args:
+        seed: of the rate code.
+    """
+    student.eval()
+    correct, weighted = 0, Means()
+    counts: dict[str, Tensor] = {}
+    for first in range(0, len(split), BATCH):
+        images = torch.from_numpy(split.images[first : first + BATCH])
+        labels = torch.from_numpy(split.labels[first : first + BATCH])
+        output = student(images, seed, first)
+        correct += int((output.scores.argmax(1) == labels).sum())
+        reading = cost.read(output)
+        weighted.add({"cost": float(reading.total)}, len(labels))
+        weighted.add({f"spikes/{name}": value for name, value in reading.spikes.items()}, len(labels))
+        weighted.add({f"ops/{name}": value for name, value in reading.synaptic_ops.items()}, len(labels))
+        weighted.add({f"bounded/{c.name}": float(c.value(output, reading)) for c in constraints}, len(labels))
+        for name, mean in output.mean_counts.items():
+            counts[name] = counts[name] + mean if name in counts else mean
+    hidden = {name: total for name, total in counts.items() if name != "encoder"}
+    return Measurement(
+        accuracy=correct / len(split),
+        cost=weighted.mean("cost"),
+        spikes=weighted.of("spikes/"),
+        synaptic_ops=weighted.of("ops/"),
+        bounded=weighted.of("bounded/"),
+        dead={name: int((total == 0).sum()) for name, total in hidden.items()},
+        neurons={name: total.numel() for name, total in hidden.items()},
+    )

@@ -178,11 +178,6 @@ class ChipNetwork:
         return depth
 
     @property
-    def is_balanced(self) -> bool:
-        """Whether every feed-forward connection spans exactly one step, as the chip requires."""
-        return all(self.depth[c.target] - self.depth[c.source] == 1 for c in self.connections if c.source != c.target)
-
-    @property
     def is_recurrent(self) -> bool:
         """Whether a population feeds itself."""
         return any(c.source == c.target for c in self.connections)

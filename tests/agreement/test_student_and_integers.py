@@ -63,7 +63,7 @@ def test_first_layers_agree_nearly_everywhere_and_names_are_kept(
 ) -> None:
     made = student(architecture, encoding, readout, kind)
     chip = lower(to_nir(made), profile)
-    assert chip.is_balanced
+    assert list(on_lava.lava_faults(chip)) == []
     shares = agreement(made, chip)
     first, *later = shares.values()
     assert first > 0.97

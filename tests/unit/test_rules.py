@@ -102,7 +102,23 @@ def test_a_broken_rule_is_named(rule: str) -> None:
 
 def test_every_rule_has_a_case() -> None:
     names = {rule.__name__ for rules in (GRAPH_RULES, PROFILE_RULES, INTEGER_RULES) for rule in rules}
-    assert names - set(BROKEN) == {"steady_encoder"}
+    assert names - set(BROKEN) == {"bias_exponent", "steady_encoder", "trained_integers_stay"}
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (draft(neuron(bias=ONES)), "n: its bias needs the bias exponent 6; the chip's goes to 5"),
+        (draft(encoding="current"), "input: its input current needs the bias exponent 6; the chip's goes to 5"),
+    ],
+)
+def test_a_chip_with_small_bias_exponents_takes_no_biases(made: Draft, says: str) -> None:
+    profile = load_profile("loihi2")
+    small = profile.model_copy(update={"limits": profile.limits.model_copy(update={"bias_exponent_max": 5})})
+    with pytest.raises(InputError) as caught:
+        lower_draft(made, small)
+    assert str(caught.value) == f"profile 'loihi2': [bias_exponent] {says}"
+    lower_draft(draft(), small)
 
 
 def test_an_encoder_has_nothing_but_its_threshold_and_leak() -> None:

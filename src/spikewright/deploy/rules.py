@@ -18,6 +18,7 @@ from ..errors import InputError, refuse
 from ..hardware_profiles.profile import HardwareProfile
 from .draft import Draft, DraftNeuron
 from .quantize import TRAINED
+from .registers import BIAS_EXP
 
 GraphRule: TypeAlias = Callable[[Draft], Iterator[str]]
 ProfileRule: TypeAlias = Callable[[Draft, HardwareProfile], Iterator[str]]
@@ -75,6 +76,16 @@ def input_width(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
     most = profile.limits.bias_mantissa_bits - 1
     if draft.encoding == "current" and draft.input_bits > most:
         yield f"input has {draft.input_bits} bits, a bias mantissa holds {most}; train with --input-bits {most}"
+
+
+def bias_exponent(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
+    """Biases, and currents that are set as biases, are lowered with one exponent, which the chip must have."""
+    most = profile.limits.bias_exponent_max
+    for population in draft.populations if most < BIAS_EXP else ():
+        neuron = population.neuron
+        if neuron is not None and (population.role == "input" or np.any(neuron.bias)):
+            what = "input current" if population.role == "input" else "bias"
+            yield f"{population.name}: its {what} needs the bias exponent {BIAS_EXP}; the chip's goes to {most}"
 
 
 def reset_to_zero(draft: Draft) -> Iterator[str]:
@@ -187,7 +198,7 @@ GRAPH_RULES: tuple[GraphRule, ...] = (
     steady_encoder,
     no_circles,
 )
-PROFILE_RULES: tuple[ProfileRule, ...] = (graded_input, input_width)
+PROFILE_RULES: tuple[ProfileRule, ...] = (graded_input, input_width, bias_exponent)
 INTEGER_RULES: tuple[IntegerRule, ...] = (weights_survive, threshold_survives, trained_integers_stay)
 
 

@@ -15,9 +15,10 @@ LOGITS = tensor([[0.5, 0.0, 1.0], [1.0, 1.0, -1.0]])
 LABELS = tensor([0, 1])
 
 
-def evidence(logits=LOGITS, teacher=TEACHER, spikes=None):
+def evidence(logits=LOGITS, teacher=TEACHER, spikes=None, synaptic_ops=None):
     spikes = spikes or {}
-    return Evidence(LABELS, StudentOutput(logits, logits, logits[None], spikes, {}, logits[None]), teacher)
+    student = StudentOutput(logits, logits, logits[None], spikes, {}, logits[None])
+    return Evidence(LABELS, student, teacher, synaptic_ops)
 
 
 def softmax(row, temperature=1.0):
@@ -143,3 +144,25 @@ def test_refusals(text, message):
 def test_every_method_says_what_it_is(name):
     method = {**METHODS, **REGULARIZERS}[name]
     assert method.title and "L" in method.equation and method.source and method.confidence in ("high", "medium", "low")
+
+
+def test_a_fixed_price_for_spikes_by_hand():
+    first, second = torch.zeros(2, 2, 3), torch.zeros(2, 2, 5)
+    first[0, 0, :2] = second[1, :, 0] = 1  # four spikes in a batch of two
+    spikes = {"encoder": torch.ones(2, 2, 4), "lif1": first.requires_grad_(), "lif2": second.requires_grad_()}
+    (found,) = parse_spec("regularizer", "spikes:weight=0.5", REGULARIZERS).terms(evidence(spikes=spikes)).values()
+    assert float(found) == pytest.approx(0.5 * (4 / 2) / 1000)
+
+
+def test_the_synop_loss_by_hand():
+    terms = parse_spec("regularizer", "synops:target=100,weight=3", REGULARIZERS)
+    operations = tensor(140.0, requires_grad=True)
+    (found,) = terms.terms(evidence(synaptic_ops=operations)).values()
+    assert float(found) == pytest.approx(3 * 0.4**2)
+    found.backward()
+    assert float(operations.grad) == pytest.approx(3 * 2 * 0.4 / 100)
+    at_target = tensor(100.0, requires_grad=True)
+    terms.terms(evidence(synaptic_ops=at_target))["synops"].backward()
+    assert float(at_target.grad) == 0
+    with pytest.raises(ValueError, match="needs synaptic operations"):
+        terms.terms(evidence())

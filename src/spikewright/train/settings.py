@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..chip import Encoding, Readout
 from ..errors import InputError, did_you_mean
 from ..resources import presets_dir
-from .choices import NATURAL, Augmentation, NeuronKind, NeuronSettings
+from .choices import FOR_STUDENTS, Augmentation, NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,7 +35,9 @@ class DistillSettings(BaseModel):
     teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
     teacher_seed: int = Field(0, ge=0, description="of the teacher, whatever the student's seed is")
     method: str = Field("kd", description="kd, ht-kd or none, as name:option=value,...")
-    regularize: tuple[str, ...] = Field((), description="activation or logits, as name:option=value; repeatable")
+    regularize: tuple[str, ...] = Field(
+        (), description="activation, logits, spikes or synops, as name:option=value; repeatable"
+    )
     architecture: str = Field("convnet", description="mlp, convnet, vgg, skipnet, or file.py:function")
     width: int | None = Field(None, ge=1, description="channels of the first layer; left out, as the budget allows")
     timesteps: int | None = Field(None, ge=1, description="T; left out, the profile's or as the budget allows")
@@ -72,7 +74,7 @@ class DistillSettings(BaseModel):
     @property
     def chosen_augmentation(self) -> Augmentation:
         """What was asked for, else what suits the data set."""
-        return self.augmentation or NATURAL.get(self.data, "none")
+        return self.augmentation or FOR_STUDENTS.get(self.data, "none")
 
 
 def preset_names() -> list[str]:

@@ -10,6 +10,7 @@ from ...errors import InputError, did_you_mean
 from .base import Evidence, LossTerms, kl_divergence
 from .conventional import ConventionalKD, LabelsOnly
 from .heterogeneous import HeterogeneousKD
+from .penalties import SpikeCountPenalty, SynapticOperationsLoss
 from .regularizers import ActivationRegularization, LogitsRegularization
 
 METHODS: dict[str, type[LossTerms]] = {
@@ -20,6 +21,8 @@ METHODS: dict[str, type[LossTerms]] = {
 REGULARIZERS: dict[str, type[LossTerms]] = {
     "activation": ActivationRegularization,
     "logits": LogitsRegularization,
+    "spikes": SpikeCountPenalty,
+    "synops": SynapticOperationsLoss,
 }
 
 

@@ -1,0 +1,119 @@
+"""Limits by name: what they measure, what is refused, and that training keeps them."""
+
+import pytest
+import torch
+
+from spikewright.errors import InputError
+from spikewright.hardware_profiles.profile import load_profile
+from spikewright.train.choices import NeuronSettings
+from spikewright.train.constraints import OperationsLimit, RateLimit
+from spikewright.train.cost import SpikeCost
+from spikewright.train.data import load
+from spikewright.train.distill import distill_with
+from spikewright.train.limits import limits_of
+from spikewright.train.measurement import measure
+from spikewright.train.revival import wake
+from spikewright.train.settings import DistillSettings
+from spikewright.train.sizing import choose_size
+from spikewright.train.student import Student, StudentConfig
+
+QUICK = DistillSettings(data="digits", width=8, timesteps=3, epochs=12, teacher_epochs=5)
+
+
+def limits(**changes):
+    settings = QUICK.model_copy(update=changes)
+    profile = load_profile(settings.profile)
+    dataset = load("digits")
+    return limits_of(settings, choose_size(settings, dataset, profile, None), dataset, profile, None, 10)
+
+
+def student():
+    torch.manual_seed(0)
+    config = StudentConfig("convnet", 4, (1, 8, 8), 10, 3, "direct", "membrane", 6, NeuronSettings(threshold=0.4))
+    return Student(config)
+
+
+def test_operations_and_rates_are_what_the_forward_pass_shows():
+    made, profile = student(), load_profile("loihi2-assumed")
+    cost = SpikeCost.of(made, profile)
+    output = made(torch.rand(6, 1, 8, 8))
+    reading = cost.read(output)
+    operations = OperationsLimit(1.0, cost).value(output, reading)
+    assert float(operations) == pytest.approx(sum(reading.synaptic_ops.values()), rel=1e-6)
+    rate = RateLimit("lif[12]", 0.1, made.spiking_layers).value(output, reading)
+    trains = [output.spikes[name].flatten() for name in ("lif1", "lif2")]
+    assert float(rate) == pytest.approx(float(torch.cat(trains).mean()), rel=1e-6)
+    (operations + rate).backward()
+    assert made.network.conv1.weight.grad.abs().sum() > 0
+
+
+def test_every_fault_is_said_at_once():
+    with pytest.raises(InputError) as caught:
+        limits(
+            also_within=("loihi1-davies", "loihi1-davies=3", "loihi1=3uJ"),
+            max_synaptic_ops="many",
+            max_rate=("lif1=2", "lif9=0.1"),
+        )
+    text = str(caught.value)
+    for part in (
+        "--also-within loihi1-davies: is not profile=budget",
+        "--also-within loihi1-davies: 3: say the unit",
+        "'loihi1'",
+        "--max-synaptic-ops many: is no positive count, e.g. 300k or 1.5M",
+        "--max-rate lif1=2: is not layer=rate",
+        "--max-rate lif9=0.1: there is no such layer; did you mean 'lif4'?",
+    ):
+        assert part in text, (part, text)
+
+
+def test_a_limit_below_its_floor_is_refused():
+    with pytest.raises(InputError, match=r"--max-synaptic-ops 1 synaptic operations: is below the floor of"):
+        limits(max_synaptic_ops="1")
+    with pytest.raises(InputError, match=r"--also-within loihi1-davies 1 nJ: is below the floor of"):
+        limits(also_within=("loihi1-davies=1nJ",), encoding="rate")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"max_synaptic_ops": "4k"}, "operations"),
+        ({"max_rate": ("lif*=0.08",)}, "rate_lif*"),
+        ({"energy_budget": "10uJ", "also_within": ("cmos45=12nJ",)}, "budget_cmos45"),
+    ],
+)
+def test_training_keeps_each_kind_of_limit(changes, name):
+    free = distill_with(QUICK.model_copy(update={"epochs": 4}))
+    result = distill_with(QUICK.model_copy(update=changes))
+    measured, limit = result.provenance["certificate"]["limits"][name]
+    assert result.provenance["certificate"]["met"]
+    assert 0.85 * limit < measured <= limit
+    assert result.provenance["certificate"]["accuracy"] > 0.7
+    assert result.history[-1].multipliers[name] > 0, "the limit binds"
+    assert sum(result.history[-1].spikes.values()) < sum(free.history[-1].spikes.values())
+
+
+@pytest.mark.slow
+def test_fewer_timesteps_where_accuracy_allows():
+    whole = distill_with(QUICK)
+    short = distill_with(QUICK.model_copy(update={"shorten": 100.0}))
+    assert short.student.config.timesteps == 1 < whole.student.config.timesteps
+    assert short.provenance["student"]["timesteps"] == 1
+    kept = distill_with(QUICK.model_copy(update={"shorten": 0.0, "epochs": 2}))
+    assert kept.student.config.timesteps in (1, 2, 3)
+
+
+def test_silent_layers_are_found_and_woken():
+    made, profile = student().eval(), load_profile("loihi2-assumed")
+    with torch.no_grad():
+        made.network.norm2.bias.fill_(-3.0)
+    dataset = load("digits")
+    cost = SpikeCost.of(made, profile)
+    assert "lif2" in measure(made, dataset.validation, cost).silent
+    for _ in range(60):
+        silent = measure(made, dataset.validation, cost).silent
+        if not silent:
+            break
+        wake(made, silent)
+    assert not measure(made, dataset.validation, cost).silent
+    assert float(made.network.norm2.bias.max()) > -3.0

@@ -7,6 +7,7 @@ study, and whoever watches needs no clock but its own.
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 import threading
 import time
@@ -29,27 +30,34 @@ def whereabouts(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def locked(folder: Path, wait: bool = False) -> Iterator[bool]:
-    """Hold the folder's lock, and say whether it could be had; the system lets go of it when the process dies.
+def locked(file: Path, wait: bool = False) -> Iterator[bool]:
+    """Hold a lock, and say whether it could be had; the system lets go of it when the process dies.
 
     Args:
+        file: that is locked; made where it is missing.
         wait: until it can be had.
 
     Raises:
-        InputError: the folder is on a file system without locks.
+        InputError: the file's folder is missing, or on a file system without locks.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK, "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        except OSError as error:
-            raise InputError(
-                f"{folder}: its file system takes no locks ({error.strerror}); choose another folder with --out"
-            ) from error
-        yield True
+    try:
+        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be locked ({error.strerror}); choose another folder") from error
+    try:
+        yield _lock(handle, file, wait)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, file: Path, wait: bool) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise InputError(f"{file}: cannot be locked ({error.strerror}); choose another folder") from error
+    return True
 
 
 @contextmanager
@@ -85,7 +93,7 @@ class Watch:
             beat: its last sign of life.
         """
         if isinstance(worker, dict) and worker.get("host") == socket.gethostname() and Path(worker["lock"]).is_file():
-            with locked(Path(worker["lock"]).parent) as free:
+            with locked(Path(worker["lock"])) as free:
                 return free
         now = time.monotonic()
         if number not in self._seen or self._seen[number][0] != beat:

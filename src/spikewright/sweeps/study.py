@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import command as cli
 from ..errors import BelowFloor, InputError, SpikewrightError
-from .claim import Watch, beating, locked, whereabouts
+from .claim import LOCK, Watch, beating, locked, whereabouts
 from .outcome import Outcome, PointResult
 from .points import Point
 
@@ -27,7 +28,9 @@ POLL_S = 2.0
 """Between two looks at what other workers have in hand."""
 BUSY_S = 60.0
 """How long SQLite waits for another worker's write, which takes milliseconds."""
+TABLE_TRIES = 3
 Work = Callable[[Point], Outcome]
+Turn = Callable[[], AbstractContextManager[object]]
 
 
 @contextmanager
@@ -42,9 +45,10 @@ def open_study(url: str, name: str) -> Iterator[SweepStudy]:
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    connect = {"connect_args": {"timeout": BUSY_S}} if url.startswith("sqlite") else {}
+    turn = _turn(url)
     try:
-        storage = optuna.storages.RDBStorage(url, engine_kwargs=connect)
+        with turn():
+            storage = _storage(url)
     except (SQLAlchemyError, ImportError, OSError, RuntimeError, ValueError, optuna.exceptions.OptunaError) as error:
         # Optuna and SQLAlchemy say over several lines what the first one says.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
@@ -56,10 +60,41 @@ def open_study(url: str, name: str) -> Iterator[SweepStudy]:
         study = optuna.create_study(
             storage=storage, study_name=name, load_if_exists=True, directions=["minimize", "maximize"]
         )
-        yield SweepStudy(study)
+        yield SweepStudy(study, turn)
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _storage(url: str) -> optuna.storages.RDBStorage:
+    """The database, its tables made; of two workers that make them at once one is refused, and tries again."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    connect = {"connect_args": {"timeout": BUSY_S}} if url.startswith("sqlite") else {}
+    for _ in range(TABLE_TRIES - 1):
+        with suppress(IntegrityError, ProgrammingError):
+            return RDBStorage(url, engine_kwargs=connect)
+        time.sleep(1.0)
+    return RDBStorage(url, engine_kwargs=connect)
+
+
+def _turn(url: str) -> Turn:
+    """What lets one worker at a time take a point.
+
+    A server locks the rows that Optuna reads before it writes. SQLite does not, and two workers would be given the
+    same trial; a file beside the database is locked instead.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        database = make_url(url)
+    except ArgumentError:
+        return nullcontext
+    if not database.drivername.startswith("sqlite") or database.database in (None, "", ":memory:"):
+        return nullcontext
+    return partial(locked, Path(f"{database.database}.lock"), wait=True)
 
 
 def require_optuna() -> None:
@@ -90,8 +125,9 @@ def shown(url: str) -> str:
 class SweepStudy:
     """The points of a sweep: what is asked for, in hand and done."""
 
-    def __init__(self, study: optuna.Study) -> None:
+    def __init__(self, study: optuna.Study, turn: Turn) -> None:
         self._study = study
+        self._turn = turn
         self._watch = Watch()
         self._before = len(study.get_trials(deepcopy=False))
 
@@ -108,11 +144,12 @@ class SweepStudy:
         """
         waiting_for: list[Point] = []
         while missing := self._missing(points):
-            self._bury_the_dead()
-            for point in self._not_in_hand(missing)[:1]:  # one at a time: what is dropped comes back in its place
-                self._study.enqueue_trial({}, user_attrs=_key(point))
-            if (trial := self._next()) is not None:
-                self._take(trial, work, folder_of, len(missing))
+            with self._turn():
+                taken = self._take(points)
+            if taken is not None:
+                trial, point = taken
+                cli.say(f"{point}: {len(missing)} {'point is' if len(missing) == 1 else 'points are'} missing")
+                self._work_on(trial, point, work, folder_of(point))
                 continue
             if missing != waiting_for:
                 cli.say(f"waiting for what other workers have in hand: {'; '.join(map(str, missing))}")
@@ -130,19 +167,29 @@ class SweepStudy:
                 results[point] = result
         return list(results.values())
 
-    def _take(self, trial: optuna.Trial, work: Work, folder_of: Callable[[Point], Path], missing: int) -> None:
-        """Attempt the point of a trial, where that is still to be done and nobody else is at it."""
-        point = _point(trial.user_attrs)
-        if point is None or not self._is_first(trial.number, point):
+    def _take(self, points: list[Point]) -> tuple[optuna.Trial, Point] | None:
+        """The first of the points that is missing and that nobody has in hand, and a trial for it."""
+        self._bury_the_dead()
+        for point in self._not_in_hand(self._missing(points))[
+            :1
+        ]:  # one at a time: what is dropped comes back in its place
+            self._study.enqueue_trial({}, user_attrs=_key(point))
+        while (trial := self._next()) is not None:
+            found = _point(trial.user_attrs)
+            if found is not None and self._is_first(trial.number, found):
+                return trial, found
             self._drop(trial.number)
-            return
-        with locked(folder_of(point)) as held:
-            if not held:  # by one whom this machine cannot see in the study: let it finish
+        return None
+
+    def _work_on(self, trial: optuna.Trial, point: Point, work: Work, folder: Path) -> None:
+        """Attempt a point, with a lock in its folder and signs of life in the study."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / LOCK) as held:
+            if not held:  # by one that the study has given up, or does not know: let it finish
                 self._drop(trial.number)
                 time.sleep(POLL_S)
                 return
-            cli.say(f"{point}: {missing} {'point is' if missing == 1 else 'points are'} missing")
-            trial.set_user_attr("worker", {**whereabouts(folder_of(point)), "pid": os.getpid()})
+            trial.set_user_attr("worker", {**whereabouts(folder), "pid": os.getpid()})
             with beating(lambda count: self._beat(trial, count)):
                 self._attempt(trial, point, work)
 
@@ -220,8 +267,8 @@ class SweepStudy:
         return [point for point in points if point not in live]
 
     def _is_first(self, number: int, point: Point) -> bool:
-        done = not self._missing([point])
-        return not done and number == min(n for n, other in self._live() if other == point)
+        earlier = any(other == point for n, other in self._live() if n < number)
+        return not earlier and bool(self._missing([point]))
 
     def _live(self) -> Iterator[tuple[int, Point]]:
         from optuna.trial import TrialState

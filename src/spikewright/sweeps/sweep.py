@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,7 +83,6 @@ def sweep(
     """
     from ..artefacts import sha256_of_json
     from ..hardware_profiles.profile import load_profile
-    from .claim import locked
     from .result import SweepResult
     from .study import open_study, require_optuna, shown
 
@@ -96,9 +94,7 @@ def sweep(
     _claim_folder(folder, facts)
     url = study or f"sqlite:///{folder.resolve() / DATABASE}"
     name = f"{settings.data}-{profile.name}-{sha256_of_json(facts)[:12]}"
-    with ExitStack() as stack:
-        with locked(folder, wait=True):  # two workers that start at once would both make the tables
-            kept = stack.enter_context(open_study(url, name))
+    with open_study(url, name) as kept:
         chosen = range(settings.seed, settings.seed + seeds)
         _complete(kept, settings, texts, points, chosen, folder, profile)
         found = tuple(kept.results())
@@ -193,11 +189,14 @@ def _chosen(
     from ..train.sizing import smallest_size
     from .points import spaced
 
-    (outcome,) = (result.outcome for result in study.results() if result.point == first)
-    assert outcome is not None
+    (free,) = (result for result in study.results() if result.point == first)
+    if free.outcome is None:
+        raise InputError(
+            f"--points {count}: there is no student without an energy budget to start from: {free.sentence}"
+        )
     dataset = load(settings.data, settings.data_dir, settings.timesteps)
     floor = smallest_size(settings, dataset, profile).floor.total
-    return spaced(floor, outcome.energy["validation"], count, profile.cost_unit)
+    return spaced(floor, free.outcome.energy["validation"], count, profile.cost_unit)
 
 
 def _write(result: SweepResult, folder: Path) -> None:

@@ -64,10 +64,15 @@ class Floor:
     def sentence(self, budget: Budget, profile: str) -> str:
         """Why ``budget`` cannot be met, and what would lower the floor."""
         total, updates, inputs = (quantity(e, budget.unit) for e in (self.total, self.updates, self.inputs))
+        steps = f"{self.timesteps} steps" if self.timesteps > 1 else "1 step"
+        remedies = ["fewer timesteps"] * (self.timesteps > 1) + ["fewer neurons"]
+        remedies += ["an encoding with fewer input events"] * (self.inputs > 0)
+        *most, last = remedies
         return (
             f"--energy-budget {budget}: is below the floor of {total} on {profile}: before any hidden neuron fires, "
-            f"{updates} go into updating {self.neurons} neurons at {self.timesteps} steps and {inputs} into input "
-            "events; fewer timesteps, fewer neurons, or an encoding with fewer input events lower it"
+            f"{updates} go into updating {self.neurons} neurons at {steps}"
+            f"{f' and {inputs} into input events' if self.inputs else ''}; "
+            f"{' or '.join([', '.join(most), last] if most else [last])} lower it"
         )
 
 

@@ -178,9 +178,10 @@ def test_two_workers_that_add_the_same_point_do_it_once(tmp_path):
 
 
 def test_a_lock_is_held_by_one_and_let_go_of(tmp_path):
-    with claim.locked(tmp_path) as first, claim.locked(tmp_path) as second:
+    file = tmp_path / claim.LOCK
+    with claim.locked(file) as first, claim.locked(file) as second:
         assert (first, second) == (True, False)
-    with claim.locked(tmp_path) as third:
+    with claim.locked(file) as third:
         assert third
 
 
@@ -189,7 +190,7 @@ def test_a_lock_is_held_by_one_and_let_go_of(tmp_path):
     [
         ("nonsense", "--study <no URL>: cannot be opened"),
         ("nosuchdb://user:secret@host/name", "--study nosuchdb://user:***@host/name: cannot be opened"),
-        ("sqlite:////no/such/folder/study.db", "--study sqlite:////no/such/folder/study.db: cannot be opened"),
+        ("sqlite:////no/such/folder/study.db", "/no/such/folder/study.db.lock: cannot be locked (No such file"),
     ],
 )
 def test_a_database_that_cannot_be_opened(url, shown):

@@ -170,9 +170,8 @@ class SweepStudy:
     def _take(self, points: list[Point]) -> tuple[optuna.Trial, Point] | None:
         """The first of the points that is missing and that nobody has in hand, and a trial for it."""
         self._bury_the_dead()
-        for point in self._not_in_hand(self._missing(points))[
-            :1
-        ]:  # one at a time: what is dropped comes back in its place
+        # One at a time: what is dropped comes back in its place.
+        for point in self._free(points)[:1]:
             self._study.enqueue_trial({}, user_attrs=_key(point))
         while (trial := self._next()) is not None:
             found = _point(trial.user_attrs)
@@ -262,9 +261,10 @@ class SweepStudy:
         state = _result(Point(None, 0), trial).state
         return state in ("done", "infeasible") or (state == "failed" and trial.number >= self._before)
 
-    def _not_in_hand(self, points: list[Point]) -> list[Point]:
+    def _free(self, points: list[Point]) -> list[Point]:
+        """Missing points that nobody has in hand; asked in this order, since what is in hand may be done any moment."""
         live = {point for _, point in self._live()}
-        return [point for point in points if point not in live]
+        return [point for point in self._missing(points) if point not in live]
 
     def _is_first(self, number: int, point: Point) -> bool:
         earlier = any(other == point for n, other in self._live() if n < number)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import partial
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import command as cli
 from ..errors import BelowFloor, InputError, SpikewrightError
 from .claim import LOCK, Watch, beating, locked, whereabouts
+from .database import Turn, require_optuna, shown, storage_of, turn_of
 from .outcome import Outcome, PointResult
 from .points import Point
 
@@ -26,11 +26,7 @@ if TYPE_CHECKING:
 
 POLL_S = 2.0
 """Between two looks at what other workers have in hand."""
-BUSY_S = 60.0
-"""How long SQLite waits for another worker's write, which takes milliseconds."""
-TABLE_TRIES = 3
 Work = Callable[[Point], Outcome]
-Turn = Callable[[], AbstractContextManager[object]]
 
 
 @contextmanager
@@ -45,10 +41,10 @@ def open_study(url: str, name: str) -> Iterator[SweepStudy]:
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    turn = _turn(url)
+    turn = turn_of(url)
     try:
         with turn():
-            storage = _storage(url)
+            storage = storage_of(url)
     except (SQLAlchemyError, ImportError, OSError, RuntimeError, ValueError, optuna.exceptions.OptunaError) as error:
         # Optuna and SQLAlchemy say over several lines what the first one says.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
@@ -64,62 +60,6 @@ def open_study(url: str, name: str) -> Iterator[SweepStudy]:
     finally:
         storage.remove_session()
         storage.engine.dispose()
-
-
-def _storage(url: str) -> optuna.storages.RDBStorage:
-    """The database, its tables made; of two workers that make them at once one is refused, and tries again."""
-    from optuna.storages import RDBStorage
-    from sqlalchemy.exc import IntegrityError, ProgrammingError
-
-    connect = {"connect_args": {"timeout": BUSY_S}} if url.startswith("sqlite") else {}
-    for _ in range(TABLE_TRIES - 1):
-        with suppress(IntegrityError, ProgrammingError):
-            return RDBStorage(url, engine_kwargs=connect)
-        time.sleep(1.0)
-    return RDBStorage(url, engine_kwargs=connect)
-
-
-def _turn(url: str) -> Turn:
-    """What lets one worker at a time take a point.
-
-    A server locks the rows that Optuna reads before it writes. SQLite does not, and two workers would be given the
-    same trial; a file beside the database is locked instead.
-    """
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        database = make_url(url)
-    except ArgumentError:
-        return nullcontext
-    if not database.drivername.startswith("sqlite") or database.database in (None, "", ":memory:"):
-        return nullcontext
-    return partial(locked, Path(f"{database.database}.lock"), wait=True)
-
-
-def require_optuna() -> None:
-    """Refuse to go on without Optuna.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    try:
-        import optuna  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"sweep: needs Optuna, which cannot be imported ({error}); install it: pip install 'spikewright[sweep]'"
-        ) from error
-
-
-def shown(url: str) -> str:
-    """A database's URL without its password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "<no URL>"
 
 
 class SweepStudy:

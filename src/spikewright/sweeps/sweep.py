@@ -83,8 +83,9 @@ def sweep(
     """
     from ..artefacts import sha256_of_json
     from ..hardware_profiles.profile import load_profile
+    from .database import require_optuna, shown
     from .result import SweepResult
-    from .study import open_study, require_optuna, shown
+    from .study import open_study
 
     folder = Path(out)
     profile = load_profile(settings.profile)

@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.train.choices import NeuronSettings
+from spikewright.train.student import Student, StudentConfig
 
 Case = tuple[ChipNetwork, IntArray]
 SAMPLES = 3
@@ -26,6 +30,23 @@ def lava_dl(lava: None) -> None:
     """Skip where lava-dl is not installed."""
     if importlib.util.find_spec("lava.lib") is None:
         pytest.skip("lava-dl is not installed (it needs Python 3.10)")
+
+
+@pytest.fixture
+def untrained() -> Callable[[str, str, str, str], Student]:
+    """Makes students for 12 x 12 pixels, always the same ones: ``(architecture, encoding, readout, neuron kind)``."""
+
+    def make(architecture: str, encoding: str, readout: str, kind: str) -> Student:
+        torch.manual_seed(5)
+        neuron = NeuronSettings(kind=kind, beta=0.7, alpha=0.6, threshold=0.5)
+        made = Student(StudentConfig(architecture, 6, (1, 12, 12), 5, 4, encoding, readout, 4, neuron)).eval()
+        for module in made.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.1)
+                module.running_var.uniform_(0.02, 0.1)
+        return made
+
+    return make
 
 
 class Drawing:

@@ -3,13 +3,12 @@ network."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-import nir
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from spikewright.chip import ChipNetwork, IntArray
 from spikewright.convert.interpreter import GraphTrace, interpret
@@ -22,27 +21,12 @@ from spikewright.deploy.drift_report import DriftReport, raster
 from spikewright.deploy.lower import lower
 from spikewright.encoding import encode, full_scale
 from spikewright.hardware_profiles.profile import load_profile
-from spikewright.train.neurons import NeuronSettings
 from spikewright.train.quantized.form import become_integer
-from spikewright.train.student import Student, StudentConfig
+from spikewright.train.student import Student
 
+MakeStudent = Callable[[str, str, str, str], Student]
 SHAPE = (1, 12, 12)
 SAMPLES = 10
-
-
-def student(architecture: str, encoding: str, readout: str, kind: str) -> Student:
-    torch.manual_seed(5)
-    neuron = NeuronSettings(kind=kind, beta=0.7, alpha=0.6, threshold=0.5)
-    made = Student(StudentConfig(architecture, 6, SHAPE, 5, 4, encoding, readout, 4, neuron)).eval()
-    for module in made.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.02, 0.1)
-    return made
-
-
-def student_graph(architecture: str, encoding: str, readout: str, kind: str) -> nir.NIRGraph:
-    return to_nir(student(architecture, encoding, readout, kind))
 
 
 def is_what_both_levels_do(report: DriftReport, trace: GraphTrace, chip: ChipNetwork, drive: IntArray) -> None:
@@ -72,8 +56,10 @@ def is_what_both_levels_do(report: DriftReport, trace: GraphTrace, chip: ChipNet
         ("mlp", "latency", "count", "cubalif", "loihi2"),
     ],
 )
-def test_students(architecture: str, encoding: str, readout: str, kind: str, profile: str) -> None:
-    graph = student_graph(architecture, encoding, readout, kind)
+def test_students(
+    untrained: MakeStudent, architecture: str, encoding: str, readout: str, kind: str, profile: str
+) -> None:
+    graph = to_nir(untrained(architecture, encoding, readout, kind))
     chip = lower(graph, profile)
     images = np.random.default_rng(2).random((SAMPLES, *SHAPE), dtype=np.float32)
     drive = encode(encoding, images, 4, 4)
@@ -113,9 +99,9 @@ def test_published_graphs(root: Path, name: str, steps: int, dt_s: float, rate: 
     ],
 )
 def test_a_student_on_integers_does_not_drift(
-    architecture: str, encoding: str, readout: str, kind: str, profile: str, bits: int
+    untrained: MakeStudent, architecture: str, encoding: str, readout: str, kind: str, profile: str, bits: int
 ) -> None:
-    made = student(architecture, encoding, readout, kind)
+    made = untrained(architecture, encoding, readout, kind)
     graph = to_nir(become_integer(made, load_profile(profile), profile, bits))
     chip = lower(graph, profile)
     images = np.random.default_rng(2).random((SAMPLES, *SHAPE), dtype=np.float32)
@@ -126,8 +112,8 @@ def test_a_student_on_integers_does_not_drift(
     assert not report.differs
 
 
-def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = student_graph("skipnet", "rate", "membrane", "cubalif")
+def test_batches_change_nothing(untrained: MakeStudent, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = to_nir(untrained("skipnet", "rate", "membrane", "cubalif"))
     chip = lower(graph, "loihi1-davies")
     images = np.random.default_rng(2).random((SAMPLES, *SHAPE), dtype=np.float32)
     whole = drift(graph, chip, images, np.zeros(SAMPLES, np.int64))

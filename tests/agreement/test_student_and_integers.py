@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,8 @@ from spikewright.encoding import encode
 from spikewright.train.neurons import NeuronSettings, integrator, spiking
 from spikewright.train.student import Student, StudentConfig
 
+MakeStudent = Callable[[str, str, str, str], Student]
 SHAPE = (1, 12, 12)
-
-
-def student(architecture: str, encoding: str, readout: str, kind: str) -> Student:
-    torch.manual_seed(5)
-    neuron = NeuronSettings(kind=kind, beta=0.7, alpha=0.6, threshold=0.5)
-    made = Student(StudentConfig(architecture, 6, SHAPE, 5, 4, encoding, readout, 4, neuron)).eval()
-    for module in made.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.02, 0.1)
-    return made
 
 
 def images(count: int) -> np.ndarray:
@@ -59,9 +50,9 @@ def agreement(made: Student, chip: ChipNetwork, count: int = 24) -> dict[str, fl
     ],
 )
 def test_first_layers_agree_nearly_everywhere_and_names_are_kept(
-    architecture: str, encoding: str, readout: str, kind: str, profile: str
+    untrained: MakeStudent, architecture: str, encoding: str, readout: str, kind: str, profile: str
 ) -> None:
-    made = student(architecture, encoding, readout, kind)
+    made = untrained(architecture, encoding, readout, kind)
     chip = lower(to_nir(made), profile)
     assert list(on_lava.lava_faults(chip)) == []
     shares = agreement(made, chip)
@@ -70,8 +61,8 @@ def test_first_layers_agree_nearly_everywhere_and_names_are_kept(
     assert all(share > 0.75 for share in later), "untrained layers decorrelate; see the reference"
 
 
-def test_an_encoder_spikes_exactly_as_in_the_student() -> None:
-    made = student("convnet", "current", "membrane", "lif")
+def test_an_encoder_spikes_exactly_as_in_the_student(untrained: MakeStudent) -> None:
+    made = untrained("convnet", "current", "membrane", "lif")
     assert agreement(made, lower(to_nir(made), "loihi1-davies"))["encoder"] == 1.0
 
 
@@ -128,10 +119,10 @@ def test_where_every_constant_is_an_integer_nothing_differs(tmp_path: Path) -> N
     ],
 )
 def test_what_lowering_adds_runs_in_lava_bit_for_bit(
-    lava: None, architecture: str, encoding: str, kind: str, profile: str, added: set[str]
+    lava: None, untrained: MakeStudent, architecture: str, encoding: str, kind: str, profile: str, added: set[str]
 ) -> None:
     """Relays, always-on bias neurons and folded pooling, next to the connections that a student has itself."""
-    made = student(architecture, encoding, "membrane", kind)
+    made = untrained(architecture, encoding, "membrane", kind)
     chip = lower(to_nir(made), profile)
     assert {p.role for p in chip.populations} == {"input", "hidden", "readout"} | added
     drive = encode(encoding, images(2), 4, 4)

@@ -24,6 +24,7 @@ GraphRule: TypeAlias = Callable[[Draft], Iterator[str]]
 ProfileRule: TypeAlias = Callable[[Draft, HardwareProfile], Iterator[str]]
 IntegerRule: TypeAlias = Callable[[ChipNetwork, Draft], Iterator[str]]
 
+SYNAPTIC = "synaptic"
 _SAME = 1e-6  # parameters in float32 that are meant to be equal
 _ON_GRID = 0.01  # steps: what float32 parameters leave
 _FEWEST_DECAY = 0.5 / 4096
@@ -100,26 +101,24 @@ def reset_to_zero(draft: Draft) -> Iterator[str]:
 
 def one_decay_per_population(draft: Draft) -> Iterator[str]:
     """Decay registers are shared by a population."""
-    for name, neuron in _neurons(draft):
-        for what, leak in (("synaptic", neuron.leak_u), ("membrane", neuron.leak_v)):
-            if np.ptp(leak) > _SAME * leak.max():
-                yield (
-                    f"{name}: its {what} time constants vary (decay {leak.min():.4g} to {leak.max():.4g} per step); "
-                    "the chip holds one for a population: split it by time constant"
-                )
+    for name, what, leak in _decays(draft):
+        if np.ptp(leak) > _SAME * leak.max():
+            yield (
+                f"{name}: its {what} time constants vary (decay {leak.min():.4g} to {leak.max():.4g} per step); "
+                "the chip holds one for a population: split it by time constant"
+            )
 
 
 def decays_in_range(draft: Draft) -> Iterator[str]:
     """A decay is a share of at most 1 per step, and a synaptic filter needs one that 12 bits can hold."""
-    for name, neuron in _neurons(draft):
-        for what, leak in (("synaptic", neuron.leak_u), ("membrane", neuron.leak_v)):
-            if leak.max() > 1 + _SAME or leak.min() < 0:
-                yield (
-                    f"{name}: its {what} decay per step (dt / tau) is {_extreme(leak):.4g}; may be 0..1: the time step "
-                    "is too long for its time constants, give the right one with --dt"
-                )
-        if neuron.leak_u.min() < _FEWEST_DECAY:
-            yield f"{name}: its synaptic decay per step is {neuron.leak_u.min():.3g}; the chip needs at least 1/8192"
+    for name, what, leak in _decays(draft):
+        if leak.max() > 1 + _SAME or leak.min() < 0:
+            yield (
+                f"{name}: its {what} decay per step (dt / tau) is {_extreme(leak):.4g}; may be 0..1: the time step "
+                "is too long for its time constants, give the right one with --dt"
+            )
+        if what == SYNAPTIC and leak.min() < _FEWEST_DECAY:
+            yield f"{name}: its synaptic decay per step is {leak.min():.3g}; the chip needs at least 1/8192"
 
 
 def one_threshold_per_population(draft: Draft) -> Iterator[str]:
@@ -225,6 +224,12 @@ def _limit(limited_by: str) -> str:
 
 def _neurons(draft: Draft) -> list[tuple[str, DraftNeuron]]:
     return [(p.name, p.neuron) for p in draft.populations if p.neuron is not None]
+
+
+def _decays(draft: Draft) -> Iterator[tuple[str, str, FloatArray]]:
+    for name, neuron in _neurons(draft):
+        yield name, SYNAPTIC, neuron.leak_u
+        yield name, "membrane", neuron.leak_v
 
 
 def _extreme(values: FloatArray) -> float:

@@ -121,7 +121,7 @@ def test_what_the_table_says():
     assert body[1] == {
         "budget": "2uJ",
         "student": "width 4, T 2, direct",
-        "energy, test": "1.95 µJ ± 70.71 nJ",
+        "energy, test": "1.95 µJ ± 3.6%",
         "of none": "48.8%",
         "of budget, val/test": "105.0% / 100.0%",
         "accuracy, validation": "81.00% ± 1.41",
@@ -134,7 +134,7 @@ def test_what_the_table_says():
         "2uJ, seed 1: over budget on validation, 2.1 µJ",
         "1nJ, seed 0: infeasible: is below the floor",
     ]
-    assert "| 2uJ | width 4, T 2, direct | 1.95 µJ ± 70.71 nJ |" in markdown(result)
+    assert "| 2uJ | width 4, T 2, direct | 1.95 µJ ± 3.6% |" in markdown(result)
 
 
 def test_json_of_a_sweep_has_no_infinity():

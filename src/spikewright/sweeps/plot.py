@@ -40,6 +40,7 @@ def write_plot(result: SweepResult, stem: Path) -> dict[str, Path]:
 def _figure(result: SweepResult) -> Figure:
     figure = Figure(figsize=SIZE_IN, layout="constrained")
     FigureCanvasAgg(figure)
+    figure.suptitle(f"{result.data} on {result.profile.name}", fontsize=10.5, x=0.01, ha="left", color=INK)
     axes = figure.add_subplot()
     axes.set_xscale("log")
     rows = [row for row in result.rows if row.outcomes]
@@ -92,8 +93,9 @@ def _budgets(axes: Any, result: SweepResult) -> None:
         axes.axvline(row.limit, color=RULE, linewidth=0.9, linestyle="-" if row.outcomes else ":", zorder=0)
         name = row.budget if row.outcomes else f"{row.budget}: {row.results[0].state}"
         axes.annotate(
-            name, (row.limit, 1.0), xycoords=("data", "axes fraction"), xytext=(-2, -4), textcoords="offset points",
-            rotation=90, ha="right", va="top", fontsize=8.5, color=INK if row.outcomes else FAINT,
+            name, (row.limit, 1.0), xycoords=("data", "axes fraction"), xytext=(-3, 2), textcoords="offset points",
+            rotation=35, rotation_mode="anchor", ha="left", va="bottom", fontsize=8.5,
+            color=INK if row.outcomes else FAINT,
         )  # fmt: skip
 
 
@@ -107,4 +109,3 @@ def _axis(axes: Any, result: SweepResult) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: result.say(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.08, y=0.14)
-    axes.set_title(f"{result.data} on {result.profile.name}", fontsize=10.5, loc="left", color=INK)

@@ -26,9 +26,10 @@ HEADINGS = (
 )
 NOTE = (
     "Energy per inference of the integer network; of none: of what it is without a budget. Over several seeds: mean ± "
-    "sample standard deviation; of the budget, the largest. Pareto: no other budget costs at most as much and is at "
-    "least as accurate, by means on validation. Best within: of all students that cost at most the budget on "
-    "validation, the one most accurate there; its accuracy on test, and which it is."
+    "sample standard deviation (of energy in % of the mean, of accuracy in points); of the budget, the largest. "
+    "Pareto: no other budget costs at most as much and is at least as accurate, by means on validation. Best within: "
+    "of all students that cost at most the budget on validation, the one most accurate there; its accuracy on test, "
+    "and which it is."
 )
 
 
@@ -109,7 +110,7 @@ def _student(outcome: Outcome) -> str:
 
 
 def _energies(result: SweepResult, energy: Spread) -> str:
-    spread = "" if energy.deviation is None else f" ± {result.say(energy.deviation)}"
+    spread = "" if energy.deviation is None else f" ± {energy.deviation / energy.mean:.1%}"
     return result.say(energy.mean) + spread
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .train.student import Student
 
 EXPORT_SAMPLES = 64
+BATCH = 250
 
 
 @takes_settings
@@ -80,12 +81,13 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     report = _report(activity, chip, settings, paths)
     return Verdict(
         accuracy={
-            "float": accuracy_of(student, dataset.test, settings.seed),
+            "student": accuracy_of(student, dataset.test, settings.seed),
             "integer": activity.accuracy,
             "lava": checked.lava_accuracy,
         },
         samples={"integer": activity.samples, "lava": checked.samples},
-        mismatches=checked.mismatches,
+        mismatches={"student_integer": _student_mismatches(student, chip, dataset.test, settings.seed)}
+        | checked.mismatches,
         skipped=checked.skipped,
         report=report,
         timesteps=chip.timesteps,
@@ -136,6 +138,26 @@ def cross_check(chip: ChipNetwork, split: Split, samples: int, seed: int) -> Cro
         if name == "lava":
             accuracy = float((theirs.predictions == split.labels[:samples]).mean())
     return CrossCheck(mismatches, skipped, 0 if accuracy is None else samples, accuracy)
+
+
+def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed: int) -> int | None:
+    """Spikes, currents and membranes in which a student on integers is not its chip network; None in floats."""
+    import torch
+
+    from .train.quantized.agreement import differences
+
+    if student.grid is None:
+        return None
+    total = 0
+    with cli.progress("comparing student and chip network", len(split)) as advance:
+        for first in range(0, len(split), BATCH):
+            images = torch.from_numpy(split.images[first : first + BATCH])
+            found = differences(student, chip, images, seed, first)
+            for mismatch in found:
+                cli.say(f"warning: student and integers, samples from {first} on: {mismatch}")
+            total += sum(m.count for m in found)
+            advance(len(images))
+    return total
 
 
 def _why_not(chip: ChipNetwork, samples: int) -> dict[str, str]:

@@ -33,7 +33,7 @@ class Verdict:
     """How a run ended.
 
     Attributes:
-        accuracy: of the float student, the integer network (whole test split) and Lava (its samples); None: not run.
+        accuracy: of the student, the integer network (whole test split) and Lava (its samples); None: not run.
         samples: how many samples the integer network and Lava saw.
         mismatches: differing spikes, currents and membrane potentials; None where that simulator was not run.
         skipped: why a simulator was not run, by its name.
@@ -122,7 +122,10 @@ def _accuracies(verdict: Verdict) -> str:
 
 
 def _agreement(verdict: Verdict) -> str:
+    trained = verdict.mismatches["student_integer"]
     words = []
+    if trained is not None:
+        words.append(f"student {'bit for bit' if trained == 0 else f'{trained} values differ'}")
     for name in ("lava", "netx"):
         count = verdict.mismatches[f"integer_{name}"]
         if count is None:

@@ -23,9 +23,9 @@ def test_from_teacher_to_verdict(tmp_path, capsys):
     pytest.importorskip("lava")
     code, out, _ = ran(capsys, tmp_path / "made" / "here", "--samples-lava", "3", "--energy-budget", "150nJ")
     verdict = json.loads(out)
-    assert verdict["mismatches"] == {"integer_lava": 0, "integer_netx": 0}
+    assert verdict["mismatches"] == {"student_integer": 0, "integer_lava": 0, "integer_netx": 0}
     assert verdict["samples"] == {"integer": 359, "lava": 3}
-    assert set(verdict["accuracy"]) == {"float", "integer", "lava"}
+    assert set(verdict["accuracy"]) == {"student", "integer", "lava"}
     assert 0.2 < verdict["accuracy"]["integer"] <= 1
     assert verdict["budget_j"] == pytest.approx(150e-9)
     assert verdict["within_budget"] == (verdict["energy_j"] <= verdict["budget_j"])
@@ -109,4 +109,4 @@ def test_an_onnx_teacher_serves(tmp_path, capsys):
         torch.onnx.export(teacher._network, torch.zeros(1, 1, 8, 8), path, **arguments)
     code, out, err = ran(capsys, tmp_path / "out", "--teacher", str(path), "--samples-lava", "0")
     assert code == 0, err
-    assert json.loads(out)["accuracy"]["float"] > 0.2
+    assert json.loads(out)["accuracy"]["student"] > 0.2

@@ -98,5 +98,5 @@ def test_levels_that_disagree_get_no_certificate(monkeypatch: pytest.MonkeyPatch
         return type(report)(**{**vars(report), "rows": rows})
 
     monkeypatch.setattr(certificate, "estimate", dearer)
-    with pytest.raises(AnswerIsNo, match="certificate: training measured .*; the two must be the same"):
+    with pytest.raises(AnswerIsNo, match=r"certificate: training measured .*; the two must be the same"):
         certificate.certify(student, split(), profile, (), seed=0)

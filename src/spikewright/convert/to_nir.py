@@ -133,8 +133,11 @@ def verify_export(student: Student, graph: nir.NIRGraph, images: Tensor) -> Veri
     """Compare a graph with its student on samples: every spike, and the readout.
 
     A student on integers is compared with the chip network that the graph becomes: every spike, current and membrane
-    potential, bit for bit. One in floats is compared with the graph's own equations, both in float64. A sample in which a membrane potential comes within :data:`TIE` of its threshold may spike differently there, since
-    the graph holds float32; it is left out from then on and counted.
+    potential, bit for bit.
+
+    One in floats is compared with the graph's own equations, both in float64. A sample in which a membrane potential
+    comes within :data:`TIE` of its threshold may spike differently there, since the graph holds float32; it is left out
+    from then on and counted.
 
     Args:
         images: intensities in [0, 1], ``(B, *input shape)``.

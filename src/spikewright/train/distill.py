@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from ..hardware_profiles.profile import HardwareProfile
     from .data import Dataset
     from .distillation import LossTerms
+    from .records import EpochRecord
     from .sizing import Size
     from .student import Student
     from .teacher import Teacher
-    from .records import EpochRecord
     from .trainer import Training
 
 # Passes over the training part, chosen on validation; small data sets need more of them.

@@ -54,8 +54,9 @@ def _held(constraint: Constraint, size: Size, drive: torch.Tensor, steps: int) -
     floor = constraint.floor(size.student, drive)
     if constraint.limit <= floor:
         raise BelowFloor(
-            f"{constraint.title} {constraint.say(constraint.limit)}: is below the floor of {constraint.say(floor)}, spent before any "
-            "hidden neuron fires; fewer timesteps, fewer neurons, or an encoding with fewer input events lower it"
+            f"{constraint.title} {constraint.say(constraint.limit)}: is below the floor of {constraint.say(floor)}, "
+            "spent before any hidden neuron fires; fewer timesteps, fewer neurons, or an encoding with fewer input "
+            "events lower it"
         )
     return Held(constraint, BudgetController(constraint.limit, floor, steps))
 

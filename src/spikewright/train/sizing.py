@@ -97,6 +97,8 @@ def _misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
         )
     if settings.chosen_augmentation != "none":
         yield f"augmentation is {settings.chosen_augmentation!r}, which is for images; leave --augmentation out"
+    if settings.shorten is not None:
+        yield f"T cannot be shortened, since the samples have {dataset.timesteps} frames; leave --shorten out"
 
 
 def _widths(architecture: str, encoding: Encoding) -> tuple[int, ...]:

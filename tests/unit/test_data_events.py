@@ -193,14 +193,15 @@ def test_an_ann_sees_the_mean_of_the_frames() -> None:
 def test_settings_that_do_not_go_with_events(tonic: None, nmnist: Path) -> None:
     from spikewright.hardware_profiles.profile import load_profile
 
-    settings = DistillSettings(data="nmnist", encoding="rate", timesteps=4, augmentation="shift")
+    settings = DistillSettings(data="nmnist", encoding="rate", timesteps=4, augmentation="shift", shorten=0.5)
     with pytest.raises(InputError) as refusal:
         choose_size(settings, load("nmnist", nmnist, 5), load_profile("loihi2-assumed"), None)
     assert str(refusal.value) == (
-        "data nmnist: 3 faults\n"
+        "data nmnist: 4 faults\n"
         "  - encoding is 'rate', but the samples are events already; leave --encoding out\n"
         "  - timesteps is 4, but the samples have 5 frames; load them with timesteps=4\n"
-        "  - augmentation is 'shift', which is for images; leave --augmentation out"
+        "  - augmentation is 'shift', which is for images; leave --augmentation out\n"
+        "  - T cannot be shortened, since the samples have 5 frames; leave --shorten out"
     )
 
 

@@ -111,9 +111,22 @@ def test_silent_layers_are_found_and_woken():
     cost = SpikeCost.of(made, profile)
     assert "lif2" in measure(made, dataset.validation, cost).silent
     for _ in range(60):
-        silent = measure(made, dataset.validation, cost).silent
-        if not silent:
+        measured = measure(made, dataset.validation, cost)
+        if not measured.silent:
             break
-        wake(made, silent)
+        wake(made, {name: measured.silent_channels()[name] for name in measured.silent})
     assert not measure(made, dataset.validation, cost).silent
     assert float(made.network.norm2.bias.max()) > -3.0
+
+
+def test_single_silent_channels_are_woken_alone():
+    made, profile, dataset = student().eval(), load_profile("loihi2-assumed"), load("digits")
+    with torch.no_grad():
+        made.network.norm1.bias[1] = -9.0
+    before = made.network.norm1.bias.detach().clone()
+    measured = measure(made, dataset.validation, SpikeCost.of(made, profile))
+    assert measured.silent_channels()["lif1"][1]
+    assert measured.dead["lif1"] >= 16
+    wake(made, {"lif1": torch.tensor([False, True, False, False])})
+    moved = (made.network.norm1.bias - before).tolist()
+    assert moved == pytest.approx([0, 0.25 * 0.4, 0, 0], abs=1e-5)

@@ -140,6 +140,9 @@ def _run(training: Training, checkpoint: Path | None, resume: bool, say: Callabl
     remaining = training.total_steps - training.step
     with cli.progress("training the student", remaining) if not quiet else nullcontext(_stand_still) as advance:
         training.run(checkpoint, advance, say)
+    dead = {name: count for name, count in training.history[-1].dead.items() if count}
+    if dead:
+        say(f"neurons that never spike on validation: {', '.join(f'{name} {count}' for name, count in dead.items())}")
     if training.held and training.best is None:
         say(f"warning: no epoch kept every limit ({training.unmet()}); train longer (--epochs, --rounds)")
 

@@ -23,8 +23,7 @@ class Measurement:
 
     Attributes:
         bounded: by constraint, what it bounds.
-        dead: by layer that learns, neurons that never spiked.
-        neurons: by the same layers, how many there are.
+        counts: by layer that learns, spikes of each neuron, ``(*shape)``; only which are 0 has a meaning.
     """
 
     accuracy: float
@@ -32,13 +31,22 @@ class Measurement:
     spikes: dict[str, float]
     synaptic_ops: dict[str, float]
     bounded: dict[str, float]
-    dead: dict[str, int]
-    neurons: dict[str, int]
+    counts: dict[str, Tensor]
+
+    @property
+    def dead(self) -> dict[str, int]:
+        """By layer, neurons that never spiked."""
+        return {name: int((counts == 0).sum()) for name, counts in self.counts.items()}
 
     @property
     def silent(self) -> list[str]:
         """Layers in which not one neuron spiked."""
-        return [name for name, count in self.dead.items() if count == self.neurons[name]]
+        return [name for name, counts in self.counts.items() if not counts.any()]
+
+    def silent_channels(self) -> dict[str, Tensor]:
+        """By layer that has some, which channels (of a dense layer: neurons) never spiked, bool, ``(C,)``."""
+        masks = {name: counts.reshape(len(counts), -1).sum(1) == 0 for name, counts in self.counts.items()}
+        return {name: mask for name, mask in masks.items() if mask.any()}
 
 
 @torch.no_grad()
@@ -87,6 +95,5 @@ def measure(
         spikes=weighted.of("spikes/"),
         synaptic_ops=weighted.of("ops/"),
         bounded=weighted.of("bounded/"),
-        dead={name: int((total == 0).sum()) for name, total in hidden.items()},
-        neurons={name: total.numel() for name, total in hidden.items()},
+        counts=hidden,
     )

@@ -99,10 +99,11 @@ class Training:
             if self.chip is not None and not self.on_integers and len(self.history) >= self.settings.float_epochs:
                 self._end_warm_up()
                 say(f"from here on the student computes with the integers of {self.chip.profile.name}")
-            record = self._epoch(len(self.history), advance, say)
+            record, measured = self._epoch(len(self.history), advance)
             self.history.append(record)
             self._keep_best(record)
             say(summary(record, self.settings.epochs, self.cost.unit))
+            self._wake(measured, say)
             if checkpoint is not None:
                 save(self, checkpoint)
         if self.chip is not None and not self.on_integers:
@@ -168,7 +169,7 @@ class Training:
         groups = _parameter_groups(self.student, self.settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate)
 
-    def _epoch(self, epoch: int, advance: Callable[[int], None], say: Say) -> EpochRecord:
+    def _epoch(self, epoch: int, advance: Callable[[int], None]) -> tuple[EpochRecord, Measurement]:
         split, batch = self.dataset.train, self.settings.batch
         generator = torch.Generator().manual_seed(self.settings.seed * 100_003 + epoch)
         torch.manual_seed(self.settings.seed * 100_003 + epoch + 1)
@@ -185,10 +186,20 @@ class Training:
             settle(self.student, self.chip.profile)
         measured = self._measure()
         self._correct(measured)
+        return self._record(epoch, seen, measured), measured
+
+    def _wake(self, measured: Measurement, say: Say) -> None:
+        """Raise biases in front of silent layers; while nothing binds yet, of every silent channel.
+
+        Later a silent channel is a saving that training chose. The last epoch's weights stay as they were measured.
+        """
+        if len(self.history) >= self.settings.epochs:
+            return
+        free = not any(held.controller.constrains for held in self.held)
+        chosen = {n: mask for n, mask in measured.silent_channels().items() if free or n in measured.silent}
         if measured.silent:
             say(f"warning: {', '.join(measured.silent)} fell silent; the biases in front are raised")
-            wake(self.student, measured.silent)
-        return self._record(epoch, seen, measured)
+        wake(self.student, chosen)
 
     def _measure(self) -> Measurement:
         constraints = [held.constraint for held in self.held]

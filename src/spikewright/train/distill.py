@@ -201,7 +201,7 @@ def _training(
 ) -> Training:
     from .choices import REACH
     from .limits import limits_of
-    from .train_settings import Chip, TrainSettings
+    from .train_settings import Chip, TrainSettings, device_of
     from .trainer import Training
 
     train = TrainSettings(
@@ -219,7 +219,8 @@ def _training(
     steps = max(1, len(dataset.train) // train.batch) * train.epochs
     held = limits_of(settings, size, dataset, profile, budget, steps)
     chip = Chip(profile, settings.profile, settings.weight_bits) if settings.integer_from < 1 else None
-    return Training(size.student, dataset, terms[0], terms[1], teacher, size.cost, held, train, chip)
+    device = device_of(settings.device)
+    return Training(size.student, dataset, terms[0], terms[1], teacher, size.cost, held, train, chip, device)
 
 
 def _certificate(

@@ -59,8 +59,9 @@ def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
     student.eval()
     correct = 0
     for first in range(0, len(split), BATCH):
-        scores = student(torch.from_numpy(split.images[first : first + BATCH]), seed, first).scores
-        correct += int((scores.argmax(1).numpy() == split.labels[first : first + BATCH]).sum())
+        images = torch.from_numpy(split.images[first : first + BATCH]).to(student.device)
+        scores = student(images, seed, first).scores
+        correct += int((scores.argmax(1).cpu().numpy() == split.labels[first : first + BATCH]).sum())
     return correct / len(split)
 
 
@@ -77,8 +78,8 @@ def measure(
     correct, weighted = 0, Means()
     counts: dict[str, Tensor] = {}
     for first in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.images[first : first + BATCH])
-        labels = torch.from_numpy(split.labels[first : first + BATCH])
+        images = torch.from_numpy(split.images[first : first + BATCH]).to(student.device)
+        labels = torch.from_numpy(split.labels[first : first + BATCH]).to(student.device)
         output = student(images, seed, first)
         correct += int((output.scores.argmax(1) == labels).sum())
         reading = cost.read(output)
@@ -87,7 +88,7 @@ def measure(
         weighted.add({f"ops/{name}": value for name, value in reading.synaptic_ops.items()}, len(labels))
         weighted.add({f"bounded/{c.name}": float(c.value(output, reading)) for c in constraints}, len(labels))
         for name, mean in output.mean_counts.items():
-            counts[name] = counts[name] + mean if name in counts else mean
+            counts[name] = counts[name] + mean.cpu() if name in counts else mean.cpu()
     hidden = {name: total for name, total in counts.items() if name != "encoder"}
     return Measurement(
         accuracy=correct / len(split),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -64,6 +65,7 @@ class DistillSettings(BaseModel):
     max_synaptic_ops: str | None = Field(None, description="synaptic operations per inference: 300k, 1.5M")
     max_rate: tuple[str, ...] = Field((), description="spikes per neuron and step of a layer, lif1=0.05; repeatable")
     shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
+    device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where to train: cpu, cuda or auto")
     seed: int = Field(0, ge=0, description="of weights, order and encoding")
 
     @property

@@ -169,6 +169,11 @@ class Student(nn.Module):
         return self.run(self.drive(images, seed, first_index))
 
     @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.network.parameters()).device
+
+    @property
     def input_unit(self) -> float:
         """What an integer 1 of the first layer's input is worth."""
         config = self.config

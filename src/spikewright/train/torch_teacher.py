@@ -116,12 +116,16 @@ def unknown_feature(teacher: str, asked: Sequence[str], known: Sequence[str]) ->
             raise InputError(f"teacher {teacher}: has no value {name!r} to distil from; {did_you_mean(name, known)}")
 
 
-def precompute_logits(teacher: GivesLogits, images: Tensor, batch: int = BATCH) -> Tensor:
-    """Logits ``(n, classes)`` of all samples ``(n, C, H, W)`` or ``(n, T, C, H, W)``, batch by batch.
+def precompute_logits(
+    teacher: GivesLogits, images: Tensor, batch: int = BATCH, device: torch.device | None = None
+) -> Tensor:
+    """Logits ``(n, classes)`` of all samples ``(n, C, H, W)`` or ``(n, T, C, H, W)``, batch by batch on ``device``.
 
     Without augmentation a teacher's answers are the same in every epoch, so they are computed once.
     """
-    return torch.cat([teacher.logits(still(part)) for part in torch.split(images, batch)])
+    there = device or images.device
+    parts = (still(part).to(there) for part in torch.split(images, batch))
+    return torch.cat([teacher.logits(part).to(images.device) for part in parts])
 
 
 def accuracy(teacher: Teacher, split: Split) -> float:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
+
+from ..errors import InputError
 from ..hardware_profiles.profile import HardwareProfile
 from .choices import Augmentation
 
@@ -59,6 +62,18 @@ class Chip:
     profile: HardwareProfile
     spec: str
     weight_bits: int | None = None
+
+
+def device_of(name: str) -> torch.device:
+    """The device that ``--device`` names; ``auto`` is a GPU where there is one.
+
+    Raises:
+        InputError: a GPU was asked for and there is none.
+    """
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise InputError("--device cuda: torch finds no CUDA device here; use --device cpu")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
 def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int, on_integers: bool) -> float:

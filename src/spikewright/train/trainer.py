@@ -62,6 +62,7 @@ class Training:
 
     Attributes:
         chip: what the student becomes integers for; None leaves it in floats.
+        device: where steps are computed.
     """
 
     student: Student
@@ -73,6 +74,7 @@ class Training:
     held: tuple[Held, ...]
     settings: TrainSettings
     chip: Chip | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     history: list[EpochRecord] = field(default_factory=list)
     best: Kept | None = None
 
@@ -81,6 +83,7 @@ class Training:
         self.step = 0
         self.config = self.student.config
         self._answers: Tensor | None = None
+        self.student.to(self.device)
         self._new_optimizer()
 
     @property
@@ -111,7 +114,7 @@ class Training:
             self._keep_best(self._measured_again())
         if self.best is not None:
             self.take(self.best.weights, self.best.grid, self.student.config.timesteps)
-        self.student.eval()
+        self.student.eval().cpu()
 
     def _goes_on(self, say: Say) -> bool:
         """Whether another epoch is due: of the training, or of a further round."""
@@ -150,6 +153,7 @@ class Training:
     def _become_integer(self) -> None:
         assert self.chip is not None
         self.student = become_integer(self.student, self.chip.profile, self.chip.spec, self.chip.weight_bits)
+        self.student.to(self.device)
         self.cost = SpikeCost.of(self.student, self.cost.profile)
         drive = self.student.drive(torch.from_numpy(self.dataset.train.images[:FLOOR_SAMPLES]))
         for held in self.held:
@@ -180,7 +184,8 @@ class Training:
         for position in range(self.steps_per_epoch):
             rows = order[position * batch : (position + 1) * batch]
             samples = augmented(images[rows], self.settings.augmentation, generator, self.settings.reach)
-            self._step(samples, labels[rows], self._taught(images, rows, samples), seen)
+            samples = samples.to(self.device)
+            self._step(samples, labels[rows].to(self.device), self._taught(images, rows, samples), seen)
             advance(1)
         if self.chip is not None and self.on_integers:
             settle(self.student, self.chip.profile)
@@ -251,8 +256,8 @@ class Training:
         if self.settings.augmentation != "none":
             return self.teacher.logits(samples).detach()
         if self._answers is None:
-            self._answers = precompute_logits(self.teacher, images).detach()
-        return self._answers[rows]
+            self._answers = precompute_logits(self.teacher, images, device=self.device).detach()
+        return self._answers[rows].to(self.device)
 
     def _step(self, samples: Tensor, labels: Tensor, teacher_logits: Tensor | None, seen: Means) -> None:
         for group in self.optimizer.param_groups:

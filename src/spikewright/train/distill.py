@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from .data import Dataset
     from .distillation import LossTerms
     from .records import EpochRecord
-    from .sizing import Size
     from .student import Student
     from .teacher import Teacher
+    from .train_settings import TrainSettings
     from .trainer import Training
 
 # Passes over the training part, chosen on validation; small data sets need more of them.
@@ -94,39 +94,74 @@ def distill_with(
     from ..energy import parse_budget
     from ..hardware_profiles.profile import load_profile
     from .data import load
-    from .sizing import choose_size
-    from .teacher import teacher_from
     from .threads import training_threads
 
     say = _silent if quiet else cli.say
     profile = load_profile(settings.profile)
     budget = parse_budget(settings.energy_budget, profile) if settings.energy_budget else None
     dataset = load(settings.data, settings.data_dir, settings.timesteps)
-    method, regularizers = _loss_terms(settings)
-    size = choose_size(settings, dataset, profile, budget)
-    config = size.student.config
-    say(
-        f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input, "
-        f"floor {quantity(size.floor.total, profile.cost_unit)} per inference on {profile.name}"
-    )
+    training = _prepared(settings, dataset, profile, budget)
+    say(_student_sentence(training, profile))
     with training_threads():
-        teacher = None
-        if method.needs_teacher:
-            teacher = teacher_from(
-                settings.teacher,
-                dataset,
-                epochs=settings.teacher_epochs,
-                seed=settings.teacher_seed,
-                progress=None if quiet else cli.progress,
-            )
-            say(f"teacher: {teacher.name}, validation accuracy {teacher.accuracy(dataset.validation):.2%}")
-        training = _training(settings, dataset, size, (method, regularizers), teacher, profile, budget)
+        teacher = training.teacher = _teacher(settings, training.method, dataset, say, quiet)
         _run(training, checkpoint, resume, say, quiet)
     facts = _provenance(settings, training, profile.sha256, dataset.train.sha256)
     facts["certificate"] = _certificate(training, dataset, profile, settings.seed, say)
     if teacher is not None:
         facts |= {"teacher": teacher.name, "teacher_sha256": teacher.sha256, "teacher_macs": teacher.macs}
     return Distillation(training.student, tuple(training.history), facts)
+
+
+def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
+    """Everything that can be refused, before the first step; the teacher is still missing."""
+    from .limits import limits_of
+    from .sizing import choose_size
+    from .train_settings import Chip, device_of
+    from .trainer import Training
+
+    method, regularizers = _loss_terms(settings)
+    size = choose_size(settings, dataset, profile, budget)
+    train = _train_settings(settings)
+    steps = max(1, len(dataset.train) // train.batch) * train.epochs
+    return Training(
+        student=size.student,
+        dataset=dataset,
+        method=method,
+        regularizers=regularizers,
+        teacher=None,
+        cost=size.cost,
+        held=limits_of(settings, size, dataset, profile, budget, steps),
+        settings=train,
+        chip=Chip(profile, settings.profile, settings.weight_bits) if settings.integer_from < 1 else None,
+        device=device_of(settings.device),
+        floor=size.floor,
+    )
+
+
+def _student_sentence(training: Training, profile: HardwareProfile) -> str:
+    config, floor = training.student.config, training.floor
+    words = f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input"
+    if floor is None:
+        return words
+    return f"{words}, floor {quantity(floor.total, profile.cost_unit)} per inference on {profile.name}"
+
+
+def _teacher(
+    settings: DistillSettings, method: LossTerms, dataset: Dataset, say: Callable[[str], None], quiet: bool
+) -> Teacher | None:
+    from .teacher import teacher_from
+
+    if not method.needs_teacher:
+        return None
+    teacher = teacher_from(
+        settings.teacher,
+        dataset,
+        epochs=settings.teacher_epochs,
+        seed=settings.teacher_seed,
+        progress=None if quiet else cli.progress,
+    )
+    say(f"teacher: {teacher.name}, validation accuracy {teacher.accuracy(dataset.validation):.2%}")
+    return teacher
 
 
 def _run(training: Training, checkpoint: Path | None, resume: bool, say: Callable[[str], None], quiet: bool) -> None:
@@ -190,21 +225,11 @@ def _loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, 
     return parse_spec("method", settings.method, METHODS), regularizers
 
 
-def _training(
-    settings: DistillSettings,
-    dataset: Dataset,
-    size: Size,
-    terms: tuple[LossTerms, tuple[LossTerms, ...]],
-    teacher: Teacher | None,
-    profile: HardwareProfile,
-    budget: Budget | None,
-) -> Training:
+def _train_settings(settings: DistillSettings) -> TrainSettings:
     from .choices import REACH
-    from .limits import limits_of
-    from .train_settings import Chip, TrainSettings, device_of
-    from .trainer import Training
+    from .train_settings import TrainSettings
 
-    train = TrainSettings(
+    return TrainSettings(
         epochs=settings.epochs or EPOCHS.get(settings.data, 10),
         batch=settings.batch or BATCHES.get(settings.data, 128),
         learning_rate=settings.learning_rate,
@@ -216,11 +241,6 @@ def _training(
         max_rounds=settings.rounds,
         shorten=settings.shorten,
     )
-    steps = max(1, len(dataset.train) // train.batch) * train.epochs
-    held = limits_of(settings, size, dataset, profile, budget, steps)
-    chip = Chip(profile, settings.profile, settings.weight_bits) if settings.integer_from < 1 else None
-    device = device_of(settings.device)
-    return Training(size.student, dataset, terms[0], terms[1], teacher, size.cost, held, train, chip, device)
 
 
 def _certificate(

@@ -55,8 +55,7 @@ def _held(constraint: Constraint, size: Size, drive: torch.Tensor, steps: int) -
     if constraint.limit <= floor:
         raise BelowFloor(
             f"{constraint.title} {constraint.say(constraint.limit)}: is below the floor of {constraint.say(floor)}, "
-            "spent before any hidden neuron fires; fewer timesteps, fewer neurons, or an encoding with fewer input "
-            "events lower it"
+            "spent before any hidden neuron fires; a smaller --width or fewer --timesteps lower it"
         )
     return Held(constraint, BudgetController(constraint.limit, floor, steps))
 

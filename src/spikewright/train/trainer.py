@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..deploy.trained_grid import TrainedGrid
+from ..energy import Floor
 from ..errors import InputError
 from .augment import augmented
 from .budget import BudgetController
@@ -63,6 +64,7 @@ class Training:
     Attributes:
         chip: what the student becomes integers for; None leaves it in floats.
         device: where steps are computed.
+        floor: what an inference costs before any hidden neuron fires, as the student was sized.
     """
 
     student: Student
@@ -75,6 +77,7 @@ class Training:
     settings: TrainSettings
     chip: Chip | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    floor: Floor | None = None
     history: list[EpochRecord] = field(default_factory=list)
     best: Kept | None = None
 

@@ -9,9 +9,11 @@ from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.sweeps.outcome import Outcome, PointResult
 from spikewright.sweeps.plot import write_plot
+from spikewright.sweeps.point_work import _same
 from spikewright.sweeps.points import LOWEST, Point, points_of, read_budgets, spaced
 from spikewright.sweeps.result import SweepResult, best_within, pareto
 from spikewright.sweeps.text import HEADINGS, cells, markdown, remarks
+from spikewright.train.settings import DistillSettings
 
 PROFILE = load_profile("loihi2-assumed")
 
@@ -153,3 +155,11 @@ def test_a_plot_for_any_number_of_points(count, tmp_path):
     assert files["png"].read_bytes().startswith(b"\x89PNG")
     assert files["svg"].read_text(encoding="utf-8").lstrip().startswith("<?xml")
     assert "Date" not in files["svg"].read_text(encoding="utf-8")
+
+
+def test_a_student_is_the_same_wherever_it_was_trained():
+    asked = DistillSettings(width=4, data_dir="there", regularize=("activation:weight=0.1",))
+    made = json.loads(json.dumps(asked.model_dump(mode="json", exclude={"data_dir"}))) | {"device": "another"}
+    assert _same(made, asked)
+    assert not _same(made | {"width": 8}, asked)
+    assert not _same(None, asked)

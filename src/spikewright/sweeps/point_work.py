@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..train.student import Student
 
 POINTS = "points"
+ELSEWHERE = {"data_dir", "device"}
+"""Settings that a worker has of its own."""
 ACTIVITIES = {"test": "activity.json", "validation": "activity-validation.json"}
 
 
@@ -84,13 +86,18 @@ def _student(settings: DistillSettings, paths: Paths) -> tuple[Student, object]:
 
     if paths.student.is_file():
         facts = student_provenance(paths.student)
-        # Through JSON both, so that a tuple and the list it was read back as are the same.
-        if facts.get("settings") == settings.model_dump(mode="json", exclude={"data_dir"}):
+        if _same(facts.get("settings"), settings):
             cli.say(f"{paths.student}: is trained already")
             return load_student(paths.student), facts.get("certificate")
     checkpoint = paths.student.with_name(paths.student.name + ".checkpoint")
     made = distill_to(settings, paths.student, resume=checkpoint.is_file())
     return made.student, made.provenance.get("certificate")
+
+
+def _same(settings: object, asked: DistillSettings) -> bool:
+    """Whether a student's settings, as JSON, are those asked for, wherever it was trained."""
+    wanted = asked.model_dump(mode="json", exclude=ELSEWHERE)
+    return isinstance(settings, dict) and {k: v for k, v in settings.items() if k not in ELSEWHERE} == wanted
 
 
 def _count(chip: ChipNetwork, dataset: Dataset, split: str, settings: DistillSettings, paths: Paths) -> Activity:

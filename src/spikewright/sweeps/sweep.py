@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from .result import SweepResult
     from .study import SweepStudy
 
-OWN = {"energy_budget", "seed", "data_dir"}
-"""Settings that differ from point to point, or say nothing of the student."""
+OWN = {"energy_budget", "seed"}
+"""Settings that a point has of its own."""
 DATABASE = "study.db"
 SETTINGS = "settings.json"
 
@@ -84,6 +84,7 @@ def sweep(
     from ..artefacts import sha256_of_json
     from ..hardware_profiles.profile import load_profile
     from .database import require_optuna, shown
+    from .point_work import ELSEWHERE
     from .result import SweepResult
     from .study import open_study
 
@@ -91,7 +92,7 @@ def sweep(
     profile = load_profile(settings.profile)
     texts = _checked(settings, budgets, points, seeds, profile)
     require_optuna()
-    facts = {**settings.model_dump(mode="json", exclude=OWN), "profile_sha256": profile.sha256}
+    facts = {**settings.model_dump(mode="json", exclude=OWN | ELSEWHERE), "profile_sha256": profile.sha256}
     _claim_folder(folder, facts)
     url = study or f"sqlite:///{folder.resolve() / DATABASE}"
     name = f"{settings.data}-{profile.name}-{sha256_of_json(facts)[:12]}"

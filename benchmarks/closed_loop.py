@@ -41,7 +41,7 @@ from spikewright.train.distill import distill_with
 from spikewright.train.measurement import accuracy_of
 from spikewright.train.quantized.agreement import differences
 from spikewright.train.settings import DistillSettings
-from spikewright.train.sizing import ROOM, choose_size
+from spikewright.train.sizing import choose_size
 from spikewright.train.student import Student
 
 SHARES = (0.5, 0.2, 0.1, 0.05)
@@ -75,11 +75,9 @@ def tasks_after(base: Task, found: dict[str, Any], dataset: Dataset, others: boo
     sizes: set[tuple[int, int]] = set()
     for share in SHARES:
         budget = share * found["energy_validation"]
-        size = (found["width"], found["timesteps"])
-        if found["floor"] > ROOM * budget:  # free below the floor: width and T as the budget allows
-            free = base.settings.model_copy(update={"width": None})
-            made = choose_size(free, dataset, profile, Budget(budget, profile.cost_unit)).student.config
-            size = (made.width, made.timesteps)
+        free = base.settings.model_copy(update={"width": None})  # width and T as the budget allows
+        made = choose_size(free, dataset, profile, Budget(budget, profile.cost_unit)).student.config
+        size = (made.width, made.timesteps)
         common = {"width": size[0], "timesteps": size[1]}
         held = {**common, "energy_budget": spelled(budget, profile.cost_unit)}
         yield Task(f"{stem}-ours-{share}", "ours", share, base.settings.model_copy(update=held))

@@ -81,16 +81,32 @@ def test_infeasible_budget_says_the_floor():
 def test_the_budget_chooses_the_size():
     from spikewright.energy import Budget
     from spikewright.hardware_profiles.profile import load_profile
-    from spikewright.train.sizing import ROOM, choose_size
+    from spikewright.train.sizing import ENOUGH, TRIAL, choose_size
 
     profile, dataset = load_profile("loihi2-assumed"), load("digits")
+    images = torch.from_numpy(dataset.train.images[:TRIAL])
     settings = DistillSettings(data="digits")
     free = choose_size(settings, dataset, profile, None)
-    tight = choose_size(settings, dataset, profile, Budget(0.25 * free.floor.total, "J"))
-    assert tight.floor.total <= ROOM * 0.25 * free.floor.total
+    budget = Budget(0.25 * free.floor.total, "J")
+    tight = choose_size(settings, dataset, profile, budget)
+    before = weights_of(tight.student)
+    assert tight.paid(budget, images) >= ENOUGH
+    assert all(torch.equal(before[name], tensor) for name, tensor in weights_of(tight.student).items())
     assert tight.student.config.width < free.student.config.width
     fixed = choose_size(settings.model_copy(update={"width": 16, "timesteps": 4}), dataset, profile, Budget(1.0, "J"))
     assert (fixed.student.config.width, fixed.student.config.timesteps) == (16, 4)
+    scarce = settings.model_copy(update={"width": 8, "timesteps": 4})
+    half_paid = choose_size(scarce, dataset, profile, Budget(200e-9, "J"))
+    assert 0 < half_paid.paid(Budget(200e-9, "J"), images) < ENOUGH
+
+
+def test_steps_that_all_bring_the_same_input_go_first():
+    from spikewright.train.sizing import _order
+
+    assert _order((8, 4), 4, "direct", is_fixed=False) == [(w, t) for w in (8, 4) for t in (4, 3, 2, 1)]
+    assert _order((8, 4), 4, "rate", is_fixed=False)[:6] == [(w, t) for w in (8, 4) for t in (4, 3, 2)]
+    assert _order((8, 4), 4, "rate", is_fixed=False)[6:] == [(8, 1), (4, 1)]
+    assert _order((8,), 10, "events", is_fixed=True) == [(8, 10)]
 
 
 def test_history_keeps_terms_and_layers_apart():

@@ -1,4 +1,4 @@
-"""Choosing the student's size: the largest that leaves its energy budget room for spikes."""
+"""Choosing the student's size: the largest whose spikes an energy budget can pay for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ..chip import Encoding
 from ..energy import Budget, Floor
@@ -17,12 +18,15 @@ from .data import Dataset
 from .settings import DistillSettings
 from .student import Student, StudentConfig
 
-ROOM = 0.6
-"""A size is taken when its floor is at most this share of the budget, so that the rest can be spent on spikes."""
+ENOUGH = 0.7
+"""A size is taken when the budget pays for this share of the spikes that it would send before training: to take away
+many spikes costs more accuracy than fewer timesteps or channels do (`docs/results.md`)."""
 DENSE_WIDTHS = (256, 192, 128, 96, 64, 32)
 CONV_WIDTHS = (24, 16, 12, 8, 6, 4)
 """From the second on where the input differs from step to step: its first layer is computed at each of them."""
 SAMPLES = 500
+TRIAL = 128
+"""Samples for a look at the spikes of an untrained student, whose batch norms keep its rates near those of later."""
 INPUT_BITS: dict[Encoding, int] = {"direct": 6}
 """Where it is not 8. A graded payload multiplies the weights and not the bias of the first layer, whose 13 bits then
 bound the scale of both: two bits less of input are two bits more of weights."""
@@ -36,12 +40,21 @@ class Size:
     cost: SpikeCost
     floor: Floor
 
+    def paid(self, budget: Budget, images: Tensor) -> float:
+        """Share of its spikes' energy that a budget leaves above the floor; at most 0 where the floor is above it."""
+        kept = {name: tensor.clone() for name, tensor in self.student.state_dict().items()}
+        with torch.no_grad():
+            untrained = float(self.cost.read(self.student.train()(images)).total)
+        self.student.load_state_dict(kept)
+        return (budget.value - self.floor.total) / max(untrained - self.floor.total, 1e-30)
+
 
 def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Size:
     """The student to train.
 
     What was asked for is taken as it is. Otherwise widths are tried from the widest, and for each the time steps from
-    the profile's default downwards to half of it, until the floor leaves room for spikes; then shorter ones.
+    the profile's default downwards, until the budget pays for enough of the spikes; if it never does, the size is taken
+    for which it pays most. Where the input differs from step to step, fewer than half of the steps are tried last.
 
     The T of event data is the number of frames of its samples.
 
@@ -56,23 +69,30 @@ def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwarePr
     widths = (settings.width,) if settings.width else _widths(settings.architecture, encoding)
     if budget is None:
         return _size(settings, dataset, profile, encoding, widths[0], longest)
-    steps = (longest,) if asked else tuple(range(longest, 0, -1))
-    half = [t for t in steps if 2 * t >= longest]
-    order = [(w, t) for w in widths for t in half] + [(w, t) for w in widths for t in steps if t not in half]
-    size = None
-    for width, timesteps in order:
+    images = torch.from_numpy(dataset.train.images[:TRIAL])
+    best: tuple[float, Size] | None = None
+    for width, timesteps in _order(widths, longest, encoding, is_fixed=asked is not None):
         size = _size(settings, dataset, profile, encoding, width, timesteps)
-        if size.floor.total <= ROOM * budget.value:
+        share = size.paid(budget, images)
+        if share >= ENOUGH:
             return size
-    assert size is not None
-    smallest = smallest_size(settings, dataset, profile)
-    if smallest.floor.total >= budget.value:
-        raise BelowFloor(smallest.floor.sentence(budget, profile.name))
-    return smallest
+        if share > 0 and (best is None or share > best[0]):
+            best = share, size
+    if best is None:
+        raise BelowFloor(smallest_size(settings, dataset, profile).floor.sentence(budget, profile.name))
+    return best[1]
+
+
+def _order(widths: tuple[int, ...], longest: int, encoding: Encoding, is_fixed: bool) -> list[tuple[int, int]]:
+    """Widths and time steps, the preferred first."""
+    steps = (longest,) if is_fixed else tuple(range(longest, 0, -1))
+    first = [t for t in steps if encoding == "direct" or 2 * t >= longest]
+    last = [t for t in steps if t not in first]
+    return [(w, t) for w in widths for t in first] + [(w, t) for w in widths for t in last]
 
 
 def smallest_size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile) -> Size:
-    """The last size that :func:`choose_size` tries: the narrowest, at one time step where T is free."""
+    """The size with the lowest floor: the narrowest, at one time step where T is free."""
     encoding = _encoding(settings, dataset, profile)
     width = settings.width or _widths(settings.architecture, encoding)[-1]
     return _size(settings, dataset, profile, encoding, width, dataset.timesteps or settings.timesteps or 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import nir
 import snntorch as snn
 import torch
 from torch import nn
@@ -108,7 +109,7 @@ def _twin(student: Student, network: nn.Module) -> Student:
     return twin
 
 
-def _graph(folded: Student) -> object:
+def _graph(folded: Student) -> nir.NIRGraph:
     from ...convert.membrane_biases import biases_on_membranes
     from ...convert.to_nir import to_nir
 

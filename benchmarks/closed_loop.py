@@ -5,9 +5,10 @@
 E0 and A0 are the deployed energy and accuracy of the student that conventional distillation gives without a budget. For
 budgets of 0.5, 0.2, 0.1 and 0.05 E0 four ways are compared: the controller on integers; a float student held to the
 same budget and rounded afterwards; a fixed price for each spike; the quadratic loss on synaptic operations. The last
-two have no budget to meet: they are trained for several prices or targets, and their accuracy at the controller's
-energy is read off by interpolation over the logarithm of the energy. Everything is chosen on validation and reported on
-test.
+two know no budget: the price is tried at several heights, and its accuracy at the controller's energy is read off by
+interpolation over the logarithm of the energy; the target is set to the synaptic operations that the controller's
+student ended with, so that both spend about the same. All four have the width and T that the budget chose. Everything
+is chosen on validation and reported on test.
 
 Each finished training is a file in --out; running again goes on with what is missing. Several processes can share the
 work (--part 1/2, --part 2/2). --table only prints what is there.
@@ -45,8 +46,8 @@ from spikewright.train.sizing import choose_size
 from spikewright.train.student import Student
 
 SHARES = (0.5, 0.2, 0.1, 0.05)
-PRICES = (0.03, 0.1, 0.3, 1.0)
-"""Of a thousand spikes; they span the energies from above 0.5 E0 to below 0.1 E0."""
+PRICES = (0.03, 0.1, 0.3)
+"""Of a thousand spikes, tried for every width and T that a budget asks for."""
 BATCH = 500
 
 
@@ -68,7 +69,7 @@ def base_of(profile: str, seed: int, width: int, epochs: int, data: str) -> Task
     return Task(f"{profile}-s{seed}-base", "base", None, settings)
 
 
-def tasks_after(base: Task, found: dict[str, Any], dataset: Dataset, others: bool) -> Iterator[Task]:
+def train_after(base: Task, found: dict[str, Any], dataset: Dataset, folder: Path, others: bool) -> None:
     """What E0 of a base student asks for; the other ways only where ``others``."""
     profile = load_profile(base.settings.profile)
     stem = base.name.removesuffix("-base")
@@ -80,25 +81,19 @@ def tasks_after(base: Task, found: dict[str, Any], dataset: Dataset, others: boo
         size = (made.width, made.timesteps)
         common = {"width": size[0], "timesteps": size[1]}
         held = {**common, "energy_budget": spelled(budget, profile.cost_unit)}
-        yield Task(f"{stem}-ours-{share}", "ours", share, base.settings.model_copy(update=held))
+        ours = trained(
+            Task(f"{stem}-ours-{share}", "ours", share, base.settings.model_copy(update=held)), dataset, folder
+        )
         if not others:
             continue
-        rounded = {**held, "integer_from": 1.0}
-        yield Task(f"{stem}-rounded-{share}", "rounded", share, base.settings.model_copy(update=rounded))
-        target = f"synops:target={share * found['synaptic_ops']:.6g}"
-        yield Task(
-            f"{stem}-synops-{share}",
-            "synops",
-            share,
-            base.settings.model_copy(update={**common, "regularize": (target,)}),
-        )
-        if size not in sizes:
-            sizes.add(size)
-            for price in PRICES:
-                yield Task(
-                    f"{stem}-spikes-w{size[0]}-t{size[1]}-{price}", "spikes", None,
-                    base.settings.model_copy(update={**common, "regularize": (f"spikes:weight={price}",)}),
-                )  # fmt: skip
+        target = f"synops:target={ours['synaptic_ops']:.6g}"
+        ways = {"rounded": {**held, "integer_from": 1.0}, "synops": {**common, "regularize": (target,)}}
+        for way, update in ways.items():
+            trained(Task(f"{stem}-{way}-{share}", way, share, base.settings.model_copy(update=update)), dataset, folder)
+        for price in PRICES if size not in sizes else ():
+            priced = base.settings.model_copy(update={**common, "regularize": (f"spikes:weight={price}",)})
+            trained(Task(f"{stem}-spikes-w{size[0]}-t{size[1]}-{price}", "spikes", None, priced), dataset, folder)
+        sizes.add(size)
 
 
 def trained(task: Task, dataset: Dataset, folder: Path) -> dict[str, Any]:
@@ -168,11 +163,12 @@ def others_at(found: list[dict[str, Any]], ours: dict[str, Any], way: str) -> fl
     return at_energy(points, ours["energy_test"])
 
 
-def _rounded_cell(found: list[dict[str, Any]], share: float, bases: dict[str, dict[str, Any]]) -> str:
-    """What rounding afterwards gives: its accuracy, and where its energy lands."""
+def _cell(mine: list[dict[str, Any]], way: str, share: float, bases: dict[str, dict[str, Any]]) -> str:
+    """What another way reaches, and where its energy lands."""
+    found = [f for f in mine if f["way"] == way and f["share"] == share]
     if not found:
         return "-"
-    budgets = [share * bases[f["name"].split("-rounded-")[0]]["energy_validation"] for f in found]
+    budgets = [share * bases[f["name"].split(f"-{way}-")[0]]["energy_validation"] for f in found]
     used = [f["energy_test"] / budget for f, budget in zip(found, budgets, strict=True)]
     return f"{spread([100 * f['accuracy_test'] for f in found], 2)} % at {spread(used, 3)}"
 
@@ -200,13 +196,10 @@ def table(profile: str, found: list[dict[str, Any]]) -> Iterator[str]:
         sizes = ", ".join(sorted({f"{f['width']}, {f['timesteps']}" for f in rows}))
         cells = [str(share), sizes, spread(used, 3), spread([100 * f["accuracy_test"] for f in rows], 2) + " %"]
         cells.append(spread(gained, 2))
-        stems = [f["name"].split("-ours-")[0] for f in rows]
-        rounded = [f for f in mine if f["way"] == "rounded" and f["share"] == share]
-        rounded = [f for f in rounded if f["name"].split("-rounded-")[0] in stems]
-        cells.append(_rounded_cell(rounded, share, bases))
-        for way in ("spikes", "synops"):
-            reached = [r for f in rows if (r := others_at(mine, f, way)) is not None]
-            cells.append(spread(reached, 2) + " %" if reached else "-")
+        cells.append(_cell(mine, "rounded", share, bases))
+        reached = [r for f in rows if (r := others_at(mine, f, "spikes")) is not None]
+        cells.append(spread(reached, 2) + " %" if reached else "-")
+        cells.append(_cell(mine, "synops", share, bases))
         yield "| " + " | ".join(cells) + " |"
     exact = [f for f in mine if "mismatches" in f]
     changed = max((abs(f["accuracy_student_test"] - f["accuracy_test"]) for f in exact), default=0.0)
@@ -224,7 +217,7 @@ def main(
     data: Annotated[str, typer.Option(help="data set")] = "fashion-mnist",
     seeds: Annotated[int, typer.Option(help="0, 1, ...")] = 3,
     others: Annotated[int, typer.Option(help="seeds for which the other ways are trained too")] = 3,
-    width: Annotated[int, typer.Option(help="of the student without a budget")] = 12,
+    width: Annotated[int, typer.Option(help="of the student without a budget")] = 16,
     epochs: Annotated[int, typer.Option(help="of every training")] = 6,
     part: Annotated[str, typer.Option(help="share of the trainings that this process does, such as 1/2")] = "1/1",
     table_only: Annotated[bool, typer.Option("--table", help="print what is there and train nothing")] = False,
@@ -239,8 +232,7 @@ def main(
         for name, seed in lanes[index - 1 :: count]:
             base = base_of(name, seed, width, epochs, data)
             facts = trained(base, dataset, out)
-            for task in tasks_after(base, facts, dataset, seed < others):
-                trained(task, dataset, out)
+            train_after(base, facts, dataset, out, seed < others)
     found = [json.loads(path.read_text()) for path in sorted(out.glob("*.json"))]
     for name in profiles:
         print("\n".join(table(name, found)))

@@ -130,3 +130,11 @@ def test_single_silent_channels_are_woken_alone():
     wake(made, {"lif1": torch.tensor([False, True, False, False])})
     moved = (made.network.norm1.bias - before).tolist()
     assert moved == pytest.approx([0, 0.25 * 0.4, 0, 0], abs=1e-5)
+
+
+def test_settings_that_would_do_nothing_are_refused_at_once():
+    with pytest.raises(InputError) as caught:
+        distill_with(QUICK.model_copy(update={"integer_from": 1.0, "weight_bits": 4, "shorten": 1.0}))
+    text = str(caught.value)
+    assert "--weight-bits 4: is for training on integers, which --integer-from 1 leaves out; round afterwards" in text
+    assert "--shorten: T is shortened where training on integers begins" in text

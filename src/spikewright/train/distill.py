@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import typer
 
 from .. import command as cli
 from ..budget_text import quantity
-from ..errors import InputError
+from ..errors import InputError, refuse
 from .options import takes_settings
 from .settings import DistillSettings
 
@@ -119,6 +119,7 @@ def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProf
     from .train_settings import Chip, device_of
     from .trainer import Training
 
+    refuse("distill", list(_contradictions(settings)))
     method, regularizers = _loss_terms(settings)
     size = choose_size(settings, dataset, profile, budget)
     train = _train_settings(settings)
@@ -136,6 +137,19 @@ def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProf
         device=device_of(settings.device),
         floor=size.floor,
     )
+
+
+def _contradictions(settings: DistillSettings) -> Iterator[str]:
+    """Settings that would do nothing beside others."""
+    if settings.integer_from < 1:
+        return
+    if settings.weight_bits is not None:
+        yield (
+            f"--weight-bits {settings.weight_bits}: is for training on integers, which --integer-from 1 leaves out; "
+            f"round afterwards with `spikewright lower --weight-bits {settings.weight_bits}`"
+        )
+    if settings.shorten is not None:
+        yield "--shorten: T is shortened where training on integers begins, which --integer-from 1 leaves out"
 
 
 def _student_sentence(training: Training, profile: HardwareProfile) -> str:

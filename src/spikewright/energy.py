@@ -161,7 +161,7 @@ def floor(
             inputs += chip.timesteps * float(np.sum(cost.per_spike))
     if input_spikes is not None:
         inputs += float(np.sum(np.asarray(input_spikes, dtype=np.float64) * costs[chip.input.name].per_spike))
-    return Floor(updates, inputs, profile.cost_unit, sum(p.size for p in neurons), chip.timesteps)
+    return Floor(float(updates), float(inputs), profile.cost_unit, sum(p.size for p in neurons), chip.timesteps)
 
 
 def _per_spike(chip: ChipNetwork, connection: Connection, placement: Placement, energy: Energy) -> FloatArray:

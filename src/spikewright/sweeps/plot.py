@@ -17,6 +17,8 @@ from .result import Row, SweepResult
 
 SIZE_IN = (7.2, 4.6)
 DPI = 160
+BESIDE = 1.25
+"""Room left and right of the outermost point, as a factor of energy."""
 FORMATS = ("svg", "png")
 
 
@@ -43,6 +45,7 @@ def _figure(result: SweepResult) -> Figure:
     figure.suptitle(f"{result.data} on {result.profile.name}", fontsize=10.5, x=0.01, ha="left", color=INK)
     axes = figure.add_subplot()
     axes.set_xscale("log")
+    _bounds(axes, result)
     rows = [row for row in result.rows if row.outcomes]
     _stairs(axes, rows)
     for row in rows:
@@ -52,6 +55,14 @@ def _figure(result: SweepResult) -> Figure:
     if rows:
         figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, labelcolor=INK)
     return figure
+
+
+def _bounds(axes: Any, result: SweepResult) -> None:
+    """Set before anything is drawn: around a point alone matplotlib's own bounds would be equal."""
+    places = [row.limit for row in result.rows if math.isfinite(row.limit)]
+    places += [outcome.energy["test"] for row in result.rows for outcome in row.outcomes]
+    if places:
+        axes.set_xlim(min(places) / BESIDE, max(places) * BESIDE)
 
 
 def _stairs(axes: Any, rows: list[Row]) -> None:
@@ -108,4 +119,4 @@ def _axis(axes: Any, result: SweepResult) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: result.say(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.margins(x=0.08, y=0.14)
+    axes.margins(y=0.14)

@@ -26,7 +26,7 @@ def wake(student: Student, silent: Mapping[str, Tensor]) -> None:
         if node.op == "call_module" and node.target in silent:
             bias = _bias_before(node, modules)
             if bias is not None and bias.shape == silent[node.target].shape:
-                bias.add_(silent[node.target].to(bias) * (LIFT * float(modules[node.target].threshold)))
+                bias.add_(silent[node.target].to(bias) * (LIFT * float(modules[node.target].threshold.detach())))
 
 
 def _bias_before(node: torch.fx.Node, modules: dict[str, nn.Module]) -> Tensor | None:

@@ -83,15 +83,15 @@ class NeuronIntegers:
     def of(module: nn.Module, scale: float, registers: Registers) -> NeuronIntegers:
         """The registers of a snnTorch neuron with one beta, alpha and threshold for all."""
         beta = module.beta.clamp(0, 1)
-        keep_v = DECAY_ONE - round(DECAY_ONE * (1 - float(beta)))
+        keep_v = DECAY_ONE - round(DECAY_ONE * (1 - float(beta.detach())))
         keep_u, alpha = 0, None
         if isinstance(module, snn.Synaptic):
             decay = module.alpha.clamp(0, 1)
-            keep_u = DECAY_ONE - max(1, round(DECAY_ONE * (1 - float(decay))))
+            keep_u = DECAY_ONE - max(1, round(DECAY_ONE * (1 - float(decay.detach()))))
             alpha = _straight_through(decay, keep_u / DECAY_ONE)
         vth, threshold = None, None
         if not is_integrator(module):
-            vth = min(max(1, round(scale * float(module.threshold))), registers.vth_max)
+            vth = min(max(1, round(scale * float(module.threshold.detach()))), registers.vth_max)
             threshold = _straight_through(module.threshold, vth / scale)
         return NeuronIntegers(keep_u, keep_v, vth, _straight_through(beta, keep_v / DECAY_ONE), alpha, threshold)
 
@@ -102,7 +102,7 @@ class NeuronIntegers:
         Without a leak a potential is a whole number of intensities, so the floor says ``v > threshold`` exactly; half
         a number more keeps the float that stands for it away from every potential.
         """
-        vth = max(0, int(float(module.threshold) * most))
+        vth = max(0, int(float(module.threshold.detach()) * most))
         threshold = _straight_through(module.threshold, (vth + 0.5) / most)
         return NeuronIntegers(0, DECAY_ONE, vth, module.beta.clamp(0, 1), None, threshold)
 

@@ -33,8 +33,8 @@ def test_integers_on_a_gpu_are_those_of_the_cpu(architecture, kind):
     config = StudentConfig(architecture, 8, (1, 16, 16), 10, 4, "direct", "membrane", 6, neuron)
     student = become_integer(Student(config).eval(), load_profile("loihi2-assumed"), "loihi2-assumed")
     images = torch.rand(16, 1, 16, 16)
-    here = student.registers(images)
-    there = student.to("cuda").registers(images.to("cuda"))
+    here, _ = student.registers(images)
+    there, _ = student.to("cuda").registers(images.to("cuda"))
     for name, states in here.items():
         assert torch.equal(states.u, there[name].u.cpu())
         assert torch.equal(states.v, there[name].v.cpu())

@@ -155,5 +155,5 @@ def test_a_saved_student_computes_the_same_integers(tmp_path) -> None:
     again = load_student(tmp_path / "s.pt")
     assert again.grid == student.grid
     images = torch.rand(6, 1, 8, 8)
-    for name, states in student.registers(images).items():
-        assert torch.equal(states.v, again.registers(images)[name].v)
+    for name, states in student.registers(images)[0].items():
+        assert torch.equal(states.v, again.registers(images)[0][name].v)

@@ -94,7 +94,7 @@ def distill_with(
     from ..energy import parse_budget
     from ..hardware_profiles.profile import load_profile
     from .data import load
-    from .threads import training_threads
+    from .threads import student_threads
 
     say = _silent if quiet else cli.say
     profile = load_profile(settings.profile)
@@ -102,7 +102,7 @@ def distill_with(
     dataset = load(settings.data, settings.data_dir, settings.timesteps)
     training = _prepared(settings, dataset, profile, budget)
     say(_student_sentence(training, profile))
-    with training_threads():
+    with student_threads():
         teacher = training.teacher = _teacher(settings, training.method, dataset, say, quiet)
         _run(training, checkpoint, resume, say, quiet)
     facts = _provenance(settings, training, profile.sha256, dataset.train.sha256)

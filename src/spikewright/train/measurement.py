@@ -13,6 +13,7 @@ from .cost import SpikeCost
 from .data import Split
 from .records import Means
 from .student import Student
+from .threads import student_threads
 
 BATCH = 500
 
@@ -49,6 +50,7 @@ class Measurement:
         return {name: mask for name, mask in masks.items() if mask.any()}
 
 
+@student_threads()
 @torch.no_grad()
 def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
     """Share of a split that a student classifies correctly.
@@ -65,6 +67,7 @@ def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
     return correct / len(split)
 
 
+@student_threads()
 @torch.no_grad()
 def measure(
     student: Student, split: Split, cost: SpikeCost, constraints: Sequence[Constraint] = (), seed: int = 0

@@ -211,8 +211,10 @@ class Student(nn.Module):
         last = walk(self._graph[0], entering, self.config.timesteps, traces.__setitem__)
         return self._output(drive, traces, last, None)
 
-    def registers(self, images: Tensor, seed: int = 0, first_index: int = 0) -> dict[str, IntegerStates]:
-        """The registers of every layer after every step, of a student on integers.
+    def registers(
+        self, images: Tensor, seed: int = 0, first_index: int = 0
+    ) -> tuple[dict[str, IntegerStates], dict[str, Tensor]]:
+        """The registers of every layer after every step, and the spikes, of a student on integers.
 
         Raises:
             ValueError: the student computes in floats.
@@ -220,7 +222,9 @@ class Student(nn.Module):
         if self.grid is None:
             raise ValueError("this student computes in floats; it has no registers")
         with torch.no_grad():
-            return self._on_integers(self.grid, self.drive(images, seed, first_index), record=True)[0].states
+            through = self._on_integers(self.grid, self.drive(images, seed, first_index), record=True)[0]
+        spikes = {name: trace.spikes for name, trace in through.traces.items() if trace.spikes is not None}
+        return through.states, spikes
 
     def _on_integers(self, grid: TrainedGrid, drive: Tensor, record: bool = False) -> tuple[IntegerWalk, NeuronTrace]:
         most = full_scale(self.config.encoding, self.config.input_bits)

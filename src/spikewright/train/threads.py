@@ -1,4 +1,4 @@
-"""How many threads a training takes."""
+"""How many threads a student takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ to three times as long as one for the presets' networks (`benchmarks/train_step.
 
 
 @contextmanager
-def training_threads() -> Iterator[None]:
+def student_threads() -> Iterator[None]:
     """One torch thread on a machine of :data:`FEW_CORES` or fewer, unless ``OMP_NUM_THREADS`` says how many."""
     before = torch.get_num_threads()
     if "OMP_NUM_THREADS" not in os.environ and (os.cpu_count() or 1) <= FEW_CORES:

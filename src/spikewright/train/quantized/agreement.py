@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ...chip import ChipNetwork
@@ -11,6 +10,7 @@ from ...deploy import integer
 from ...deploy.recording import Mismatch, Recording, compare
 from ...encoding import encode
 from ..student import Student
+from ..threads import student_threads
 
 
 def differences(
@@ -29,10 +29,9 @@ def differences(
     config = student.config
     codes = encode(config.encoding, images.numpy(), config.timesteps, config.input_bits, seed, first_index)
     theirs = integer.run(chip, codes, record_states=True)
-    states = student.registers(images, seed, first_index)
-    with torch.no_grad():
-        output = student(images, seed, first_index)
-    spikes = {name: output.spikes[name].numpy().astype(np.uint8) for name in states if name in output.spikes}
+    with student_threads():
+        states, recorded = student.registers(images, seed, first_index)
+    spikes = {name: trains.numpy().astype(np.uint8) for name, trains in recorded.items()}
     ours = Recording(
         spikes=spikes,
         scores=theirs.scores,

@@ -125,7 +125,7 @@ def test_logits_regularization_by_hand():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("kdd", "method 'kdd' is unknown; did you mean 'kd'? may be: ht-kd, kd, none"),
+        ("kdd", f"method 'kdd' is unknown; did you mean 'kd'? may be: {', '.join(sorted(METHODS))}"),
         ("kd:alpha", "method 'kd:alpha': 'alpha' is not option=value; write kd:option=value,option=value"),
         (
             "kd:alpha=2,tau=3",

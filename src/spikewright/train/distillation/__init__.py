@@ -9,14 +9,28 @@ from pydantic import ValidationError
 from ...errors import InputError, did_you_mean
 from .base import Evidence, LossTerms, kl_divergence
 from .conventional import ConventionalKD, LabelsOnly
+from .head_tail import HeadTailKD
 from .heterogeneous import HeterogeneousKD
+from .kdsnn import ResponseKDSNN
+from .noise import NoiseSmoothedKD
 from .penalties import SpikeCountPenalty, SynapticOperationsLoss
 from .regularizers import ActivationRegularization, LogitsRegularization
+from .seal import SelectiveAlignmentKD
+from .strong_weak import StrongWeakSelfDistillation
+from .tser import TemporalSeparationKD
+from .twd import TemporalWiseKD
 
 METHODS: dict[str, type[LossTerms]] = {
     "none": LabelsOnly,
     "kd": ConventionalKD,
     "ht-kd": HeterogeneousKD,
+    "kdsnn": ResponseKDSNN,
+    "tser": TemporalSeparationKD,
+    "twd": TemporalWiseKD,
+    "seal-kd": SelectiveAlignmentKD,
+    "hta-kl": HeadTailKD,
+    "nld": NoiseSmoothedKD,
+    "strong2weak": StrongWeakSelfDistillation,
 }
 REGULARIZERS: dict[str, type[LossTerms]] = {
     "activation": ActivationRegularization,

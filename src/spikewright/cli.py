@@ -47,6 +47,7 @@ VERBS = {
     "report": _door("hardware_profiles.report", "What the counts cost on a chip, and whether it fits"),
     "sweep": Verb("sweeps.sweep", "Students for several energy budgets, and what accuracy each buys"),
     "profiles": Verb("hardware_profiles.profiles", "List the hardware profiles, or show one with its sources"),
+    "methods": Verb("train.methods", "List the distillation methods, or show one with its equation and options"),
     "drift": Verb("deploy.drift", "Where float network and integers part ways on data, and why"),
     "check": Verb("convert.check", "Every finding in a NIR file"),
 }

@@ -35,7 +35,7 @@ class DistillSettings(BaseModel):
     teacher: str = Field("convnet", description="mlp, convnet, vgg, or an .onnx file")
     teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
     teacher_seed: int = Field(0, ge=0, description="of the teacher, whatever the student's seed is")
-    method: str = Field("kd", description="kd, ht-kd or none, as name:option=value,...")
+    method: str = Field("kd", description="a name of `spikewright methods`, as name:option=value,...")
     regularize: tuple[str, ...] = Field(
         (), description="activation, logits, spikes or synops, as name:option=value; repeatable"
     )

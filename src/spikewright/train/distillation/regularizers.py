@@ -43,8 +43,8 @@ class LogitsRegularization(LossTerms):
     source: ClassVar[str] = _SOURCE
     confidence: ClassVar[Confidence] = "medium"
 
-    weight: float = Field(0.01, ge=0, description="lambda")
-    norm: Literal["l1", "l2"] = "l2"
+    weight: float = Field(0.01, ge=0, description="lambda, on a mean over batch and classes")
+    norm: Literal["l1", "l2"] = Field("l2", description="l2 squares the logits: it bears on the largest")
 
     def terms(self, evidence: Evidence) -> dict[str, Tensor]:
         logits = evidence.student.logits

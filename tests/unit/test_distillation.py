@@ -151,7 +151,7 @@ def test_a_fixed_price_for_spikes_by_hand():
     first[0, 0, :2] = second[1, :, 0] = 1  # four spikes in a batch of two
     spikes = {"encoder": torch.ones(2, 2, 4), "lif1": first.requires_grad_(), "lif2": second.requires_grad_()}
     (found,) = parse_spec("regularizer", "spikes:weight=0.5", REGULARIZERS).terms(evidence(spikes=spikes)).values()
-    assert float(found) == pytest.approx(0.5 * (4 / 2) / 1000)
+    assert found.item() == pytest.approx(0.5 * (4 / 2) / 1000)
 
 
 def test_the_synop_loss_by_hand():

@@ -158,7 +158,7 @@ def test_the_synop_loss_by_hand():
     terms = parse_spec("regularizer", "synops:target=100,weight=3", REGULARIZERS)
     operations = tensor(140.0, requires_grad=True)
     (found,) = terms.terms(evidence(synaptic_ops=operations)).values()
-    assert float(found) == pytest.approx(3 * 0.4**2)
+    assert found.item() == pytest.approx(3 * 0.4**2)
     found.backward()
     assert float(operations.grad) == pytest.approx(3 * 2 * 0.4 / 100)
     at_target = tensor(100.0, requires_grad=True)

@@ -60,7 +60,6 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     from .artefacts import sha256_of
     from .train.data import load
     from .train.distill import distill_to
-    from .train.measurement import accuracy_of
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -81,7 +80,7 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     report = _report(activity, chip, settings, paths)
     return Verdict(
         accuracy={
-            "student": accuracy_of(student, dataset.test, settings.seed),
+            **_student_accuracies(student, paths, dataset.test, settings.seed),
             "integer": activity.accuracy,
             "lava": checked.lava_accuracy,
         },
@@ -138,6 +137,31 @@ def cross_check(chip: ChipNetwork, split: Split, samples: int, seed: int) -> Cro
         if name == "lava":
             accuracy = float((theirs.predictions == split.labels[:samples]).mean())
     return CrossCheck(mismatches, skipped, 0 if accuracy is None else samples, accuracy)
+
+
+def _student_accuracies(student: Student, paths: Paths, split: Split, seed: int) -> dict[str, float]:
+    """Of a student, and where it computes on integers of its graph's equations in floats."""
+    import torch
+
+    from .convert.interpreter import interpret
+    from .convert.nir_io import read_graph
+    from .convert.time_step import resolve_dt
+    from .convert.wiring import wire
+    from .train.measurement import accuracy_of
+    from .train.threads import student_threads
+
+    own = accuracy_of(student, split, seed)
+    if student.grid is None:
+        return {"float": own}
+    graph = read_graph(paths.nir)
+    wiring = wire(graph)
+    dt_s, right = resolve_dt(wiring, graph.metadata).dt_s, 0
+    with student_threads(), torch.no_grad():
+        for first in range(0, len(split), BATCH):
+            images = torch.from_numpy(split.images[first : first + BATCH])
+            found = interpret(wiring, student.drive(images, seed, first), dt_s, student.config.timesteps)
+            right += int((found.scores(wiring.readout).argmax(1).numpy() == split.labels[first : first + BATCH]).sum())
+    return {"student": own, "float": right / len(split)}
 
 
 def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed: int) -> int | None:

@@ -33,7 +33,8 @@ class Verdict:
     """How a run ended.
 
     Attributes:
-        accuracy: of the student, the integer network (whole test split) and Lava (its samples); None: not run.
+        accuracy: of the student (where it computes on integers), its graph in floats, the integer network (whole
+            test split) and Lava (its samples); None: not run.
         samples: how many samples the integer network and Lava saw.
         mismatches: differing spikes, currents and membrane potentials; None where that simulator was not run.
         skipped: why a simulator was not run, by its name.

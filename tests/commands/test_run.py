@@ -25,7 +25,8 @@ def test_from_teacher_to_verdict(tmp_path, capsys):
     verdict = json.loads(out)
     assert verdict["mismatches"] == {"student_integer": 0, "integer_lava": 0, "integer_netx": 0}
     assert verdict["samples"] == {"integer": 359, "lava": 3}
-    assert set(verdict["accuracy"]) == {"student", "integer", "lava"}
+    assert set(verdict["accuracy"]) == {"student", "float", "integer", "lava"}
+    assert verdict["accuracy"]["student"] == verdict["accuracy"]["integer"]
     assert 0.2 < verdict["accuracy"]["integer"] <= 1
     assert verdict["budget_j"] == pytest.approx(150e-9)
     assert verdict["within_budget"] == (verdict["energy_j"] <= verdict["budget_j"])

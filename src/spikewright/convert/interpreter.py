@@ -30,6 +30,10 @@ class GraphTrace:
     spikes: dict[str, Tensor]
     membranes: dict[str, Tensor]
 
+    def scores(self, readout: str) -> Tensor:
+        """What a readout answers, ``(B, K)``: its spike counts, or its membrane after the last step."""
+        return self.spikes[readout].sum(0) if readout in self.spikes else self.membranes[readout][-1]
+
 
 def interpret(wiring: Wiring, drive: Tensor, dt_s: float, timesteps: int) -> GraphTrace:
     """Run a graph from rest; delayed edges bring what their source gave one step before.

@@ -168,7 +168,7 @@ def verify_export(student: Student, graph: nir.NIRGraph, images: Tensor) -> Veri
             f"export: {len(images) - int(whole.sum())} of {len(images)} samples hold a membrane potential that equals "
             "its threshold to within float32, too many to compare by; verify with other samples"
         )
-    _compare_readout(wiring.readout, expected.scores[whole], _scores(wiring.readout, found)[whole])
+    _compare_readout(wiring.readout, expected.scores[whole], found.scores(wiring.readout)[whole])
     compared = sum(int(spikes[:, whole].numel()) for spikes in found.spikes.values())
     return Verification(int(whole.sum()), compared, int((~whole).sum()))
 
@@ -210,11 +210,6 @@ def _agreeing(name: str, expected: Tensor, found: Tensor, distance: Tensor, whol
                 f"{step} of sample {sample}, neuron {int(neurons[0])} first"
             )
     return good
-
-
-def _scores(name: str, found: Any) -> Tensor:
-    result: Tensor = found.spikes[name].sum(0) if name in found.spikes else found.membranes[name][-1]
-    return result
 
 
 def _compare_readout(name: str, expected: Tensor, found: Tensor) -> None:

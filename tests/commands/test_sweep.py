@@ -186,7 +186,10 @@ def test_a_worker_that_is_killed_in_mid_training_is_taken_up_from_its_checkpoint
             "error: sweep: --budgets 2uJ: profile 'loihi2' has no joules, since none are published for it; give its "
             "relative unit, e.g. 40kops, or choose a profile with joules",
         ),
-        (["--budgets", "2uJ", "--study", "nonsense"], "error: --study <no URL>: cannot be opened ("),
+        (
+            ["--budgets", "2uJ", "--study", "nonsense"],
+            "error: --study: is not the URL of a database; give one such as sqlite:///",
+        ),
     ],
 )
 def test_refused_before_any_work(tmp_path, capsys, flags, message):

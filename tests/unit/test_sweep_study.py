@@ -1,8 +1,5 @@
 """Workers that share a study: every point once, whoever dies."""
 
-import json
-import subprocess
-import sys
 import threading
 import time
 
@@ -185,54 +182,7 @@ def test_a_lock_is_held_by_one_and_let_go_of(tmp_path):
         assert third
 
 
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("nonsense", "--study <no URL>: cannot be opened"),
-        ("nosuchdb://user:secret@host/name", "--study nosuchdb://user:***@host/name: cannot be opened"),
-        ("sqlite:////no/such/folder/study.db", "/no/such/folder/study.db.lock: cannot be locked (No such file"),
-    ],
-)
-def test_a_database_that_cannot_be_opened(url, shown):
-    with pytest.raises(InputError) as refused, study.open_study(url, "a sweep"):
-        pass
-    assert str(refused.value).startswith(shown)
-    assert "secret" not in str(refused.value)
-    assert "\n" not in str(refused.value)
-
-
 def test_a_point_reads_as_it_is_written():
     assert study._point(study._key(Point("1uJ", 3))) == Point("1uJ", 3)
     assert study._point(study._key(Point(None, 0))) == Point(None, 0)
     assert study._point({}) is None
-
-
-WORKER = """
-import sys, time
-from pathlib import Path
-from spikewright.sweeps import study
-from spikewright.sweeps.outcome import Outcome
-from spikewright.sweeps.points import points_of
-
-def work(point):
-    with open(folder / "log", "a") as file:
-        file.write(f"{point}\\n")
-    time.sleep(0.05)
-    return Outcome.model_validate_json(sys.argv[2])
-
-folder = Path(sys.argv[1])
-study.POLL_S = 0.1
-with study.open_study(f"sqlite:///{folder / 'study.db'}", "a sweep") as kept:
-    kept.complete(points_of(["2uJ", "1uJ"], range(4)), work, lambda point: folder / point.name)
-"""
-
-
-@pytest.mark.slow
-def test_processes_that_start_at_once_do_each_point_once(tmp_path):
-    """SQLite alone gives one trial to two of them now and then, and refuses one that makes the same tables."""
-    words = [sys.executable, "-c", WORKER, str(tmp_path), json.dumps(OUTCOME)]
-    workers = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-    said = [worker.communicate(timeout=300)[1] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0] * 4, "\n".join(said)
-    done = (tmp_path / "log").read_text().splitlines()
-    assert sorted(done) == sorted(map(str, points_of(["2uJ", "1uJ"], range(4))))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,41 +13,117 @@ from ..errors import InputError
 from .claim import locked
 
 if TYPE_CHECKING:
-    import optuna
+    from optuna.storages import RDBStorage
+    from sqlalchemy.engine import URL
 
 BUSY_S = 60.0
 """How long SQLite waits for another worker's write, which takes milliseconds."""
 TABLE_TRIES = 3
+EXAMPLES = "sqlite:///sweep.db or postgresql://user@host/name"
+PACKAGES = {"psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]"}
+"""What to install for a driver of PostgreSQL that is missing; by default SQLAlchemy 2.0 takes the one, 2.1 the other."""
 Turn = Callable[[], AbstractContextManager[object]]
 
 
-def storage_of(url: str) -> optuna.storages.RDBStorage:
-    """The database, its tables made; of two workers that make them at once one is refused, and tries again."""
-    from optuna.storages import RDBStorage
-    from sqlalchemy.exc import IntegrityError, ProgrammingError
+def read_url(text: str) -> URL:
+    """The URL of a database.
 
-    connect = {"connect_args": {"timeout": BUSY_S}} if url.startswith("sqlite") else {}
-    for _ in range(TABLE_TRIES - 1):
-        with suppress(IntegrityError, ProgrammingError):
-            return RDBStorage(url, engine_kwargs=connect)
-        time.sleep(1.0)
-    return RDBStorage(url, engine_kwargs=connect)
-
-
-def turn_of(url: str) -> Turn:
-    """What lets one worker at a time take a point.
-
-    A server locks the rows that Optuna reads before it writes. SQLite does not, and two workers would be given the
-    same trial; a file beside the database is locked instead.
+    Raises:
+        InputError: it is none; the text is not repeated, since nobody can say where in it a password is.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        database = make_url(url)
-    except ArgumentError:
-        return nullcontext
-    if not database.drivername.startswith("sqlite") or database.database in (None, "", ":memory:"):
+        database = make_url(text)
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        raise InputError(f"--study: is not the URL of a database; give one such as {EXAMPLES}") from error
+    if "@" in (database.host or ""):
+        raise InputError("--study: has more than one @ before its host; write that of a password as %40")
+    return database
+
+
+def storage_of(database: URL) -> RDBStorage:
+    """The database opened, its tables made.
+
+    Raises:
+        InputError: its driver is missing, or it cannot be opened.
+    """
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return _opened(database)
+    except ImportError as error:
+        raise InputError(f"--study {shown(database)}: {_driver_is_missing(error)}") from error
+    except (SQLAlchemyError, OSError, RuntimeError, ValueError, OptunaError) as error:
+        raise InputError(
+            f"--study {shown(database)}: cannot be opened ({_reason(error)}); give the URL of a database that is there "
+            f"and in which you may make tables, such as {EXAMPLES}"
+        ) from error
+
+
+@contextmanager
+def answering(database: URL) -> Iterator[None]:
+    """Work with a database that was opened.
+
+    Raises:
+        InputError: it is lost on the way.
+    """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise InputError(
+            f"--study {shown(database)}: can no longer be read and written ({_reason(error)}); see to it and run the "
+            "command again, which goes on where it stopped"
+        ) from error
+
+
+def _opened(database: URL) -> RDBStorage:
+    """The storage; of two workers that make the tables at once one is refused, and tries again."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    # Optuna fills in what braces enclose.
+    url = database.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+    # A server may have ended the connection while a point was worked on: ask before each use.
+    options = {"connect_args": {"timeout": BUSY_S}} if _is_sqlite(database) else {"pool_pre_ping": True}
+    for _ in range(TABLE_TRIES - 1):
+        with suppress(IntegrityError, ProgrammingError):
+            return RDBStorage(url, engine_kwargs=dict(options))
+        time.sleep(1.0)
+    return RDBStorage(url, engine_kwargs=dict(options))
+
+
+def _is_sqlite(database: URL) -> bool:
+    return database.drivername.startswith("sqlite")
+
+
+def _driver_is_missing(error: ImportError) -> str:
+    """Which package is missing; Optuna's own error does not name it, the one that led to it does."""
+    cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+    package = PACKAGES.get(cause.name or "")
+    install = f"install it: pip install '{package}'" if package else "install it"
+    return f"the driver of this database cannot be imported ({_reason(cause)}); {install}"
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what led to an error: of the server's own words where there are any."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def turn_of(database: URL) -> Turn:
+    """What lets one worker at a time take a point.
+
+    A server locks the rows that Optuna reads before it writes. SQLite does not, and two workers would be given the
+    same trial; a file beside the database is locked instead.
+    """
+    if not _is_sqlite(database) or database.database in (None, "", ":memory:"):
         return nullcontext
     return partial(locked, Path(f"{database.database}.lock"), wait=True)
 
@@ -66,12 +142,7 @@ def require_optuna() -> None:
         ) from error
 
 
-def shown(url: str) -> str:
-    """A database's URL without its password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "<no URL>"
+def shown(database: URL) -> str:
+    """A database's URL without its passwords, of which drivers also take some after the question mark."""
+    secret = [name for name in database.query if "pass" in name.lower()]
+    return database.difference_update_query(secret).render_as_string(hide_password=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .. import command as cli
 from ..errors import BelowFloor, InputError, SpikewrightError
 from .claim import LOCK, Watch, beating, locked, whereabouts
-from .database import Turn, require_optuna, shown, storage_of, turn_of
+from .database import Turn, answering, read_url, require_optuna, storage_of, turn_of
 from .outcome import Outcome, PointResult
 from .points import Point
 
@@ -34,29 +34,22 @@ def open_study(url: str, name: str) -> Iterator[SweepStudy]:
     """The study ``name`` in the database ``url``, made where it is missing.
 
     Raises:
-        InputError: Optuna is not installed, or the database cannot be opened.
+        InputError: Optuna or the database's driver is not installed, or the database cannot be opened or is lost.
     """
     require_optuna()
     import optuna
-    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    turn = turn_of(url)
+    database = read_url(url)
+    turn = turn_of(database)
+    with turn():
+        storage = storage_of(database)
     try:
-        with turn():
-            storage = storage_of(url)
-    except (SQLAlchemyError, ImportError, OSError, RuntimeError, ValueError, optuna.exceptions.OptunaError) as error:
-        # Optuna and SQLAlchemy say over several lines what the first one says.
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError(
-            f"--study {shown(url)}: cannot be opened ({reason}); give the URL of a database, e.g. sqlite:///sweep.db "
-            "or postgresql://user@host/name"
-        ) from error
-    try:
-        study = optuna.create_study(
-            storage=storage, study_name=name, load_if_exists=True, directions=["minimize", "maximize"]
-        )
-        yield SweepStudy(study, turn)
+        with answering(database):
+            study = optuna.create_study(
+                storage=storage, study_name=name, load_if_exists=True, directions=["minimize", "maximize"]
+            )
+            yield SweepStudy(study, turn)
     finally:
         storage.remove_session()
         storage.engine.dispose()

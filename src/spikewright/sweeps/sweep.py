@@ -83,7 +83,7 @@ def sweep(
     """
     from ..artefacts import sha256_of_json
     from ..hardware_profiles.profile import load_profile
-    from .database import require_optuna, shown
+    from .database import read_url, require_optuna, shown
     from .point_work import ELSEWHERE
     from .result import SweepResult
     from .study import open_study
@@ -100,7 +100,7 @@ def sweep(
         chosen = range(settings.seed, settings.seed + seeds)
         _complete(kept, settings, texts, points, chosen, folder, profile)
         found = tuple(kept.results())
-    result = SweepResult(profile, settings.data, (name, shown(url)), facts, found)
+    result = SweepResult(profile, settings.data, (name, shown(read_url(url))), facts, found)
     _write(result, folder)
     return result
 

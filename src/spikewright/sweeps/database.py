@@ -21,7 +21,7 @@ BUSY_S = 60.0
 TABLE_TRIES = 3
 EXAMPLES = "sqlite:///sweep.db or postgresql://user@host/name"
 PACKAGES = {"psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]"}
-"""What to install for a driver of PostgreSQL that is missing; by default SQLAlchemy 2.0 takes the one, 2.1 the other."""
+"""What to install where a driver of PostgreSQL is missing; by default SQLAlchemy 2.0 takes one, 2.1 the other."""
 Turn = Callable[[], AbstractContextManager[object]]
 
 

@@ -58,7 +58,7 @@ def test_one_step_changes_the_weights_and_lowers_the_loss(name, made, batch):
         for parameter in student.network.parameters():
             parameter -= 0.1 / norm**0.5 * parameter.grad
     student.zero_grad()
-    assert float(loss_of(method, student, batch)) < float(before)
+    assert loss_of(method, student, batch).item() < before.item()
 
 
 def test_the_steps_of_a_membrane_readout_make_up_its_logits(made, batch):

@@ -39,10 +39,10 @@ def test_operations_and_rates_are_what_the_forward_pass_shows():
     output = made(torch.rand(6, 1, 8, 8))
     reading = cost.read(output)
     operations = OperationsLimit(1.0, cost).value(output, reading)
-    assert float(operations) == pytest.approx(sum(reading.synaptic_ops.values()), rel=1e-6)
+    assert operations.item() == pytest.approx(sum(reading.synaptic_ops.values()), rel=1e-6)
     rate = RateLimit("lif[12]", 0.1, made.spiking_layers).value(output, reading)
     trains = [output.spikes[name].flatten() for name in ("lif1", "lif2")]
-    assert float(rate) == pytest.approx(float(torch.cat(trains).mean()), rel=1e-6)
+    assert rate.item() == pytest.approx(torch.cat(trains).mean().item(), rel=1e-6)
     (operations + rate).backward()
     assert made.network.conv1.weight.grad.abs().sum() > 0
 
@@ -116,7 +116,7 @@ def test_silent_layers_are_found_and_woken():
             break
         wake(made, {name: measured.silent_channels()[name] for name in measured.silent})
     assert not measure(made, dataset.validation, cost).silent
-    assert float(made.network.norm2.bias.max()) > -3.0
+    assert made.network.norm2.bias.max().item() > -3.0
 
 
 def test_single_silent_channels_are_woken_alone():

@@ -12,10 +12,7 @@ from torch import Tensor
 
 from ..chip import STATE_LIMIT, IntArray, Neuron
 from .recording import Tally
-
-DECAY_UNITY = 4096
-STATE_SHIFT = 64
-"""Synaptic input and thresholds are shifted left by six bits to meet the states."""
+from .registers import DECAY_ONE, STATE_UNIT
 
 INT32_LIMIT = 2**31
 """Lava keeps sums in int32, which wrap; only a current far outside its 24 bits ever shows it."""
@@ -48,14 +45,14 @@ class Rules:
     @staticmethod
     def of(neuron: Neuron, bias: IntArray, timesteps: int, peak: float) -> Rules:
         """Rules of ``neuron`` with these bias mantissas, given the largest absolute synaptic input of a step."""
-        keep_u = (DECAY_UNITY - (neuron.du + 1)) / DECAY_UNITY
+        keep_u = (DECAY_ONE - (neuron.du + 1)) / DECAY_ONE
         shifted = bias.astype(np.float64) * 2**neuron.bias_exp
         largest_bias = float(np.abs(shifted).max(initial=0))
-        largest_u = peak * STATE_SHIFT * (timesteps if keep_u else 1)
+        largest_u = peak * STATE_UNIT * (timesteps if keep_u else 1)
         return Rules(
             keep_u=keep_u,
-            keep_v=(DECAY_UNITY - neuron.dv) / DECAY_UNITY,
-            threshold=neuron.vth * STATE_SHIFT,
+            keep_v=(DECAY_ONE - neuron.dv) / DECAY_ONE,
+            threshold=neuron.vth * STATE_UNIT,
             bias=torch.from_numpy(shifted) if largest_bias else None,
             timesteps=timesteps,
             may_wrap=largest_u >= STATE_LIMIT,
@@ -145,9 +142,9 @@ def _update(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:
     """Advance ``u`` and ``v`` by one step in place, short of the reset; returns how many wrapped and saturated."""
     wraps = saturations = 0
     if rules.keep_u:
-        u.mul_(rules.keep_u).trunc_().add_(a, alpha=STATE_SHIFT)
+        u.mul_(rules.keep_u).trunc_().add_(a, alpha=STATE_UNIT)
     else:
-        torch.mul(a, STATE_SHIFT, out=u)
+        torch.mul(a, STATE_UNIT, out=u)
     if rules.may_overflow:
         _wrap_int32(u)
     if rules.may_wrap:

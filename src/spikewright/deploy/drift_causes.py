@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from ..chip import STATE_LIMIT, ChipNetwork, Connection, Neuron, Population
 from ..convert.nodes import FloatArray
-from .compartments import DECAY_UNITY, INT32_LIMIT, STATE_SHIFT, largest
+from .compartments import INT32_LIMIT, largest
 from .draft import DraftConnection, DraftNeuron
+from .registers import DECAY_ONE, STATE_UNIT
 
 Cause = Literal["weights", "bias", "threshold", "decay", "truncation", "wrap", "saturation"]
 
@@ -98,9 +99,9 @@ def layer_of(
     into = chip.into(population.name)
     exact = Constants(
         weights={c.source: torch.from_numpy(c.weight * scale) for c in drawn},
-        bias=_row(neuron.bias * scale * STATE_SHIFT),
+        bias=_row(neuron.bias * scale * STATE_UNIT),
         threshold=_row(np.full(population.shape, np.inf) if neuron.threshold is None else neuron.threshold * scale)
-        * STATE_SHIFT,
+        * STATE_UNIT,
         keep_u=_row(1 - neuron.leak_u),
         keep_v=_row(1 - neuron.leak_v),
     )
@@ -114,9 +115,9 @@ def _registers(population: Population, neuron: Neuron, into: Sequence[Connection
     return Constants(
         weights={c.source: torch.from_numpy(c.weight.astype(np.float64)) for c in into},
         bias=_row(neuron.bias.astype(np.float64) * 2**neuron.bias_exp),
-        threshold=all_alike(neuron.vth * STATE_SHIFT),
-        keep_u=all_alike((DECAY_UNITY - (neuron.du + 1)) / DECAY_UNITY),
-        keep_v=all_alike((DECAY_UNITY - neuron.dv) / DECAY_UNITY),
+        threshold=all_alike(neuron.vth * STATE_UNIT),
+        keep_u=all_alike((DECAY_ONE - (neuron.du + 1)) / DECAY_ONE),
+        keep_v=all_alike((DECAY_ONE - neuron.dv) / DECAY_ONE),
     )
 
 
@@ -181,7 +182,7 @@ class Bench:
         exact, rounded, steps = self.layer.exact, self.layer.rounded, self.layer.timesteps
         delivered = max(largest(self._input(is_rounded, False)) for is_rounded in (False, True))
         remembered = max(_gathered(side.keep_u, steps) for side in (exact, rounded))
-        current = delivered * STATE_SHIFT * remembered
+        current = delivered * STATE_UNIT * remembered
         bias = max(largest(exact.bias), largest(rounded.bias)) + (0.0 if self.drive is None else largest(self.drive))
         potential = (current + bias) * max(_gathered(side.keep_v, steps) for side in (exact, rounded))
         found: set[Cause] = {"wrap"} if current >= STATE_LIMIT else set()
@@ -262,7 +263,7 @@ class _Rule:
 
     def advance(self, u: Tensor, v: Tensor, a: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """Current and membrane potential one step later, short of the reset."""
-        arrived = a * STATE_SHIFT
+        arrived = a * STATE_UNIT
         if self.remembers:
             kept = self.keep_u * u
             arrived = (kept.trunc_() if self.truncates_u else kept).add_(arrived)

@@ -16,7 +16,6 @@ from ..convert.time_step import resolve_dt
 from ..convert.wiring import wire
 from ..errors import InputError, refuse
 from ..hardware_profiles.profile import HardwareProfile
-from .compartments import STATE_SHIFT
 from .draft import Draft, draft_from_nir
 from .drift_causes import ALL, CAUSES, Bench, Cause, Layer, Played, layer_of
 from .drift_levels import ADDED, FOREIGN, Found, fires, strangers
@@ -24,6 +23,7 @@ from .drift_report import Effect, LayerDrift, Reference, Why, raster
 from .horizon import Asked, horizon_of
 from .passes import PASSES
 from .recording import Recording
+from .registers import STATE_UNIT
 from .rules import check_draft
 
 
@@ -88,11 +88,11 @@ class FloatLevel:
             if (layer := self.layers.get(population.name)) is None:
                 continue
             heard = {c.source: mine[c.source] for c in layer.connections if c.source != population.name}
-            played = Bench(layer, heard, events[0] * STATE_SHIFT).play()
+            played = Bench(layer, heard, events[0] * STATE_UNIT).play()
             mine[population.name] = played.spikes.double()
             if population.role not in ADDED:
                 heard = {c.source: theirs[c.source] for c in layer.connections}
-                why = _why(Bench(layer, heard, events[0] * STATE_SHIFT), chip)
+                why = _why(Bench(layer, heard, events[0] * STATE_UNIT), chip)
                 count = raster(played.spikes.numpy(), chip.spikes[population.name], first_sample)
                 found.append(LayerDrift(population.name, fires(population), count, why))
             if population.role == "readout":
@@ -104,7 +104,7 @@ class FloatLevel:
         if self.chip.readout == "count":
             counts = readout.spikes.double().sum(0).flatten(1).numpy()
             return counts, chip.scores.astype(np.float64)
-        unit = STATE_SHIFT * self.layers[self.chip.output.name].scale
+        unit = STATE_UNIT * self.layers[self.chip.output.name].scale
         return readout.v[-1].flatten(1).numpy() / unit, chip.scores / unit
 
 
@@ -124,7 +124,7 @@ def _effect(layer: Layer, exact: Played, other: Played) -> Effect:
     spikes = int((exact.spikes != other.spikes).sum())
     if fires(layer.population):
         return Effect(spikes)
-    return Effect(spikes, float((exact.v[-1] - other.v[-1]).abs().max()) / (STATE_SHIFT * layer.scale))
+    return Effect(spikes, float((exact.v[-1] - other.v[-1]).abs().max()) / (STATE_UNIT * layer.scale))
 
 
 def _draft(graph: nir.NIRGraph, chip: ChipNetwork, profile: HardwareProfile) -> Draft:

@@ -13,11 +13,11 @@ from ..chip import ChipNetwork, IntArray
 from ..errors import refuse
 from ..hardware_profiles.profile import HardwareProfile
 from . import integer
-from .compartments import STATE_SHIFT
 from .drift_levels import ADDED, FOREIGN, Found, fires, strangers
 from .drift_report import LayerDrift, Reference, raster
 from .lower import lower
 from .recording import Recording
+from .registers import STATE_UNIT
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class TrainedLevel:
             for population in self.trained.populations
             if population.neuron is not None and population.role not in ADDED
         ]
-        unit = 1.0 if self.trained.readout == "count" else STATE_SHIFT * self.scale
+        unit = 1.0 if self.trained.readout == "count" else STATE_UNIT * self.scale
         return Found(tuple(found), (mine.scores / unit, chip.scores / unit))
 
 

@@ -14,6 +14,7 @@ from ..hardware_profiles.schema import Limits
 # Lava's LIF shifts synaptic input and thresholds by 6 bits. Biases keep the exponent 6, the only one that lava-dl's
 # netx files can hold; a layer whose biases need more range gives up weight resolution, and says so.
 STATE_SHIFT = 6
+STATE_UNIT = 2**STATE_SHIFT
 BIAS_EXP = 6
 DECAY_ONE = 4096
 FULL_WEIGHT_BITS = 8

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from ..budget_text import OPS_PREFIXES
 from ..energy import Budget, parse_budget
 from ..errors import BelowFloor, InputError, SpikewrightError, refuse
 from ..hardware_profiles.profile import HardwareProfile, load_profile
@@ -19,7 +20,6 @@ from .sizing import Size
 from .trainer import FLOOR_SAMPLES, Held
 
 _COUNT = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([kMG]?)(?:ops)?\s*")
-_FACTORS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 
 
 def limits_of(
@@ -77,7 +77,7 @@ def _operations(text: str, size: Size) -> OperationsLimit:
     match = _COUNT.fullmatch(text)
     if match is None or float(match[1]) <= 0:
         raise InputError(f"--max-synaptic-ops {text}: is no positive count, e.g. 300k or 1.5M")
-    return OperationsLimit(float(match[1]) * _FACTORS[match[2]], size.cost)
+    return OperationsLimit(float(match[1]) * OPS_PREFIXES[match[2]], size.cost)
 
 
 def _rate(text: str, size: Size) -> RateLimit:

@@ -10,7 +10,7 @@ import torch
 
 FEW_CORES = 2
 """On so few, handing a small layer to a second thread and waiting for it costs more than it saves: two threads took two
-to three times as long as one for the presets' networks (`benchmarks/train_step.py --threads 1 2`)."""
+to three times as long as one for the presets' networks (`python benchmarks/train_step.py --threads 1 --threads 2`)."""
 
 
 @contextmanager

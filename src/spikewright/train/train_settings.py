@@ -24,7 +24,6 @@ class TrainSettings:
         learning_rate: peak of AdamW's rate; warmed up over 5 % of the steps, then lowered along a cosine.
         reach: pixels of the largest shift.
         integer_from: share of the epochs after which the forward pass is the chip's; 1: never.
-        integer_rate: share of the learning rate that is taken on integers (on digits 1 did better than 0.3 and 0.1).
         max_rounds: of ``round_epochs`` further epochs each, for constraints that are not met or not used.
         used: a constraint is used when what it bounds reaches this share of it.
         shorten: points of validation accuracy that fewer timesteps may cost when the warm-up ends; None keeps T.
@@ -38,7 +37,6 @@ class TrainSettings:
     augmentation: Augmentation = "none"
     reach: int = 2
     integer_from: float = 1.0
-    integer_rate: float = 1.0
     max_rounds: int = 3
     round_epochs: int = 1
     used: float = 0.95
@@ -76,12 +74,10 @@ def device_of(name: str) -> torch.device:
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
-def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int, on_integers: bool) -> float:
+def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> float:
     """Warmed up over 5 % of the steps, then along a cosine; in further rounds along a small cosine each."""
     total = steps_per_epoch * settings.epochs
     done, peak = step / total, settings.learning_rate
-    if on_integers:
-        peak *= settings.integer_rate
     if done < WARM_UP:
         return peak * (done / WARM_UP + 1e-2)
     if done < 1:

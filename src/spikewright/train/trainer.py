@@ -264,7 +264,7 @@ class Training:
 
     def _step(self, samples: Tensor, labels: Tensor, teacher_logits: Tensor | None, seen: Means) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.settings, self.step, self.steps_per_epoch, self.on_integers)
+            group["lr"] = learning_rate(self.settings, self.step, self.steps_per_epoch)
         output = self.student(samples, seed=self.settings.seed, first_index=self.step * self.settings.batch)
         reading = self.cost.read(output)
         evidence = Evidence(labels, output, teacher_logits, reading.operations)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...deploy.registers import Registers
+from ...deploy.registers import STATE_UNIT, Registers
 from ..surrogate import SpikeGrad, Steps, through_time
-from .integers import BIAS_UNIT, STATE_UNIT, NeuronIntegers, decayed
+from .integers import BIAS_UNIT, NeuronIntegers, decayed
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,9 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
-from ...deploy.registers import BIAS_EXP, DECAY_ONE, STATE_SHIFT, Registers
+from ...deploy.registers import BIAS_EXP, DECAY_ONE, Registers
 from ..neurons import is_integrator
 
-STATE_UNIT = 2**STATE_SHIFT
 BIAS_UNIT = 2**BIAS_EXP
 _EXACT_BITS = 24
 

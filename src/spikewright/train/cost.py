@@ -93,7 +93,7 @@ class SpikeCost:
         total = output.scores.new_full((), self._constant)
         operations = output.scores.new_zeros(())
         for name, (each, all_updates) in self._extra.items():
-            total = total + each * (all_updates if output.active is None else output.active[name])
+            total = total + each * (all_updates if output.active is None else output.active[name].sum(0).mean())
         spikes, by_layer = {}, {}
         for name, per_spike in self._per_spike.items():
             counts = self._mean_counts(name, output)

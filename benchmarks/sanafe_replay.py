@@ -32,7 +32,8 @@ def architecture(inputs: int) -> sanafe.Architecture:
     No constant is touched. The 1024 input units of each of 128 cores would take most of the time.
     """
     text = (files("sanafe.examples") / "loihi.yaml").read_text(encoding="utf-8")
-    text = replaced(text, "- name: loihi_inputs[0..1023]\n", f"- name: loihi_inputs[0..{min(max(inputs, 2), 1024) - 1}]\n")
+    last = min(max(inputs, 2), 1024) - 1
+    text = replaced(text, "- name: loihi_inputs[0..1023]\n", f"- name: loihi_inputs[0..{last}]\n")
     head, model = "- name: loihi_lif\n", "                model: leaky_integrate_fire\n"
     start = text.index(head)
     text = text[:start] + replaced(text[start:], model, "                log_energy: true\n" + model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +11,9 @@ import numpy as np
 from .chip import IntArray
 
 Backend = Literal["integer", "lava", "netx", "float"]
+
+SAMPLES_KEPT = 10_000
+"""So many samples, the first ones, are also counted one by one: bounds the memory and the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,55 @@ class PopulationActivity:
 
 
 @dataclass(frozen=True, eq=False)
+class Counts:
+    """Counts of each time step, or of each sample.
+
+    Attributes:
+        spikes: by population, int64, one entry for each step or sample.
+        active_updates: by population that has neurons, likewise.
+        synaptic_ops: by connection, likewise.
+    """
+
+    spikes: dict[str, IntArray]
+    active_updates: dict[str, IntArray]
+    synaptic_ops: dict[str, IntArray]
+
+    def joined(self, other: Counts, how: Callable[[IntArray, IntArray], IntArray]) -> Counts:
+        """Each column of this one and of ``other``, joined."""
+        columns = zip(self._tables(), other._tables(), strict=True)
+        return Counts(*({name: how(mine[name], theirs[name]) for name in mine} for mine, theirs in columns))
+
+    def changed(self, how: Callable[[IntArray], IntArray]) -> Counts:
+        """Each column, changed."""
+        return Counts(*({name: how(column) for name, column in mine.items()} for mine in self._tables()))
+
+    def _tables(self) -> tuple[dict[str, IntArray], dict[str, IntArray], dict[str, IntArray]]:
+        return self.spikes, self.active_updates, self.synaptic_ops
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The first samples, one by one.
+
+    Attributes:
+        counts: of each sample.
+        classes: true classes, int64, ``(samples,)``; None without labels.
+        predicted: the classes that the network chose.
+    """
+
+    counts: Counts
+    predicted: IntArray
+    classes: IntArray | None = None
+
+    def __add__(self, other: Samples) -> Samples:
+        return Samples(
+            self.counts.joined(other.counts, _first),
+            _first(self.predicted, other.predicted),
+            _first(self.classes, other.classes) if self.classes is not None and other.classes is not None else None,
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Activity:
     """Counts per population and connection; two activities of the same network add up.
 
@@ -45,6 +98,8 @@ class Activity:
         chip_sha256: of the chip network file, empty if it was never written.
         correct: samples classified correctly, None without labels.
         split: which part of the data the samples came from.
+        by_step: the same counts for each algorithmic step, over all samples; None where nobody kept them.
+        by_sample: and for each of the first samples, over all steps; likewise.
     """
 
     populations: dict[str, PopulationActivity]
@@ -56,6 +111,8 @@ class Activity:
     correct: int | None = None
     split: str = ""
     provenance: dict[str, object] = field(default_factory=dict)
+    by_step: Counts | None = None
+    by_sample: Samples | None = None
 
     def __add__(self, other: Activity) -> Activity:
         if self.populations.keys() != other.populations.keys() or self.timesteps != other.timesteps:
@@ -63,6 +120,7 @@ class Activity:
         if self.backend != other.backend or self.chip_sha256 != other.chip_sha256:
             raise ValueError("activities counted by different backends or on different chips do not add up")
         both = self.correct is not None and other.correct is not None
+        steps, samples = (self.by_step, other.by_step), (self.by_sample, other.by_sample)
         return Activity(
             populations={name: mine + other.populations[name] for name, mine in self.populations.items()},
             synaptic_ops={name: count + other.synaptic_ops[name] for name, count in self.synaptic_ops.items()},
@@ -73,6 +131,8 @@ class Activity:
             correct=(self.correct or 0) + (other.correct or 0) if both else None,
             split=self.split if self.split == other.split else "",
             provenance=self.provenance,
+            by_step=steps[0].joined(steps[1], np.add) if steps[0] and steps[1] else None,
+            by_sample=samples[0] + samples[1] if samples[0] and samples[1] else None,
         )
 
     @property
@@ -89,3 +149,8 @@ class Activity:
     def total_synaptic_ops(self) -> int:
         """All synaptic operations."""
         return sum(self.synaptic_ops.values())
+
+
+def _first(mine: IntArray, other: IntArray) -> IntArray:
+    """Entries of the one and then of the other, as many as are kept."""
+    return np.concatenate([mine, other])[:SAMPLES_KEPT]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,12 +11,14 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .activity import Activity, Backend, PopulationActivity
+from .activity import SAMPLES_KEPT, Activity, Backend, Counts, PopulationActivity, Samples
 from .artefacts import existing_file, write_json
 from .errors import InputError, refuse
 
 FORMAT = "spikewright activity"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1 had no counts of single steps and samples."""
+
 WHAT = "an activity file, as written by `spikewright simulate`"
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -33,9 +36,21 @@ class _PopulationRecord(_Record):
     spikes: list[Count]
 
 
+class _CountsRecord(_Record):
+    spikes: dict[str, list[Count]]
+    active_updates: dict[str, list[Count]]
+    synaptic_ops: dict[str, list[Count]]
+
+
+class _SamplesRecord(_Record):
+    counts: _CountsRecord
+    predicted: list[Count]
+    classes: list[Count] | None
+
+
 class _ActivityRecord(_Record):
     format: Literal["spikewright activity"]
-    format_version: Literal[1]
+    format_version: Literal[1, 2]
     backend: Backend
     split: str
     samples: Count
@@ -45,6 +60,8 @@ class _ActivityRecord(_Record):
     provenance: dict[str, object]
     synaptic_ops: dict[str, Count]
     populations: dict[str, _PopulationRecord]
+    by_step: _CountsRecord | None = None
+    by_sample: _SamplesRecord | None = None
 
 
 def save_activity(activity: Activity, path: Path | str) -> None:
@@ -78,6 +95,20 @@ def as_json(activity: Activity) -> dict[str, object]:
             }
             for name, population in activity.populations.items()
         },
+        "by_step": None if activity.by_step is None else _counts_json(activity.by_step),
+        "by_sample": None if activity.by_sample is None else _samples_json(activity.by_sample),
+    }
+
+
+def _counts_json(counts: Counts) -> dict[str, object]:
+    return {what: {name: column.tolist() for name, column in columns.items()} for what, columns in vars(counts).items()}
+
+
+def _samples_json(samples: Samples) -> dict[str, object]:
+    return {
+        "counts": _counts_json(samples.counts),
+        "predicted": samples.predicted.tolist(),
+        "classes": None if samples.classes is None else samples.classes.tolist(),
     }
 
 
@@ -109,7 +140,35 @@ def _faults(record: _ActivityRecord) -> list[str]:
     ]
     if record.correct is not None and record.correct > record.samples:
         faults.append(f"correct is {record.correct} of {record.samples} samples")
+    faults += _column_faults("by_step", record.by_step, record, record.timesteps)
+    if record.by_sample is not None:
+        kept = min(record.samples, SAMPLES_KEPT)
+        faults += _column_faults("by_sample", record.by_sample.counts, record, kept)
+        named = {"predicted": record.by_sample.predicted, "classes": record.by_sample.classes}
+        faults += [
+            f"by_sample: {name} has {len(classes)} entries; there are {kept} samples"
+            for name, classes in named.items()
+            if classes is not None and len(classes) != kept
+        ]
     return faults
+
+
+def _column_faults(where: str, counts: _CountsRecord | None, record: _ActivityRecord, length: int) -> Iterator[str]:
+    """Counts that are not of the file's populations and connections, or not of its length."""
+    if counts is None:
+        return
+    neurons = {name for name, p in record.populations.items() if p.updates}
+    tables = (
+        ("spikes", counts.spikes, set(record.populations)),
+        ("active_updates", counts.active_updates, neurons),
+        ("synaptic_ops", counts.synaptic_ops, set(record.synaptic_ops)),
+    )
+    for what, columns, names in tables:
+        if columns.keys() != names:
+            yield f"{where}: {what} counts {', '.join(sorted(columns))}; expected {', '.join(sorted(names))}"
+        for name, column in columns.items():
+            if len(column) != length:
+                yield f"{where}: {what} of {name} has {len(column)} entries; expected {length}"
 
 
 def _activity(record: _ActivityRecord) -> Activity:
@@ -126,4 +185,16 @@ def _activity(record: _ActivityRecord) -> Activity:
         correct=record.correct,
         split=record.split,
         provenance=dict(record.provenance),
+        by_step=None if record.by_step is None else _counts(record.by_step),
+        by_sample=None if record.by_sample is None else _samples(record.by_sample),
     )
+
+
+def _counts(record: _CountsRecord) -> Counts:
+    tables = (record.spikes, record.active_updates, record.synaptic_ops)
+    return Counts(*({name: np.array(column, dtype=np.int64) for name, column in table.items()} for table in tables))
+
+
+def _samples(record: _SamplesRecord) -> Samples:
+    classes = None if record.classes is None else np.array(record.classes, dtype=np.int64)
+    return Samples(_counts(record.counts), np.array(record.predicted, dtype=np.int64), classes)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spikewright.activity import Activity, PopulationActivity
+from spikewright.activity import Activity, Counts, PopulationActivity, Samples
 from spikewright.activity_file import as_json, load_activity, save_activity
 from spikewright.errors import InputError
 
@@ -26,17 +26,29 @@ def activities(draw: st.DrawFn) -> Activity:
         size = int(np.prod(dimensions))
         spikes = draw(st.lists(count, min_size=size, max_size=size))
         populations[name] = PopulationActivity(np.array(spikes).reshape(dimensions), draw(count), draw(count))
-    samples = draw(st.integers(1, 1000))
+    samples, timesteps = draw(st.integers(1, 20)), draw(st.integers(1, 8))
+    operations = draw(st.dictionaries(st.text(max_size=6), count, max_size=3))
+
+    def counts(length: int) -> Counts:
+        column = st.lists(count, min_size=length, max_size=length).map(np.array)
+        names = (populations, [n for n, p in populations.items() if p.updates], operations)
+        return Counts(*({name: draw(column) for name in table} for table in names))
+
+    classes = st.lists(st.integers(0, 9), min_size=samples, max_size=samples).map(np.array)
     return Activity(
         populations=populations,
-        synaptic_ops=draw(st.dictionaries(st.text(max_size=6), count, max_size=3)),
+        synaptic_ops=operations,
         samples=samples,
-        timesteps=draw(st.integers(1, 64)),
+        timesteps=timesteps,
         backend=draw(st.sampled_from(["integer", "lava", "netx", "float"])),
         chip_sha256=draw(st.sampled_from(["", "ab" * 32])),
         correct=draw(st.one_of(st.none(), st.integers(0, samples))),
         split=draw(st.sampled_from(["", "test"])),
         provenance=draw(st.dictionaries(st.text(max_size=4), st.one_of(st.text(max_size=4), st.integers(0, 9)))),
+        by_step=counts(timesteps) if draw(st.booleans()) else None,
+        by_sample=Samples(counts(samples), draw(classes), draw(st.one_of(st.none(), classes)))
+        if draw(st.booleans())
+        else None,
     )
 
 
@@ -61,7 +73,7 @@ def written(tmp_path: Path) -> Path:
     ("change", "words"),
     [
         ({"format": "another"}, "format: Input should be 'spikewright activity'"),
-        ({"format_version": 2}, "format_version: Input should be 1"),
+        ({"format_version": 3}, "format_version: Input should be 1 or 2"),
         ({"samples": -1}, "samples: Input should be greater than or equal to 0"),
         ({"samples": 1.5}, "samples: Input should be a valid integer"),
         ({"spare": 1}, "spare: Extra inputs are not permitted"),
@@ -84,6 +96,37 @@ def test_refuses_counts_that_contradict_each_other(written: Path) -> None:
     assert str(refusal.value) == (
         f"{written}: 2 faults\n  - population a: 2 spike counts for the shape [3]\n  - correct is 5 of 2 samples"
     )
+
+
+def test_refuses_counts_of_other_steps_populations_and_samples(root: Path, tmp_path: Path) -> None:
+    value = json.loads((root / "tests" / "golden" / "activity" / "version_2.json").read_text())
+    value["by_step"]["spikes"]["in"].append(1)
+    value["by_step"]["active_updates"]["in"] = [0, 0, 0, 0]
+    del value["by_sample"]["counts"]["synaptic_ops"]["in->conv"]
+    value["by_sample"]["predicted"].pop()
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    with pytest.raises(InputError) as refusal:
+        load_activity(tmp_path / "a.json")
+    assert str(refusal.value).splitlines()[1:] == [
+        "  - by_step: spikes of in has 5 entries; expected 4",
+        "  - by_step: active_updates counts conv, in, out; expected conv, out",
+        "  - by_sample: synaptic_ops counts conv->out; expected conv->out, in->conv",
+        "  - by_sample: predicted has 4 entries; there are 5 samples",
+    ]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_files_of_every_version_are_read(root: Path, version: int) -> None:
+    activity = load_activity(root / "tests" / "golden" / "activity" / f"version_{version}.json")
+    assert (activity.samples, activity.correct, activity.timesteps) == (5, 3, 4)
+    assert activity.synaptic_ops == {"in->conv": 786, "conv->out": 360}
+    assert activity.populations["conv"].spikes.tolist() == [[[9, 10], [12, 9]], [[20, 20], [20, 20]]]
+    if version == 1:
+        assert (activity.by_step, activity.by_sample) == (None, None)
+        return
+    assert activity.by_step.synaptic_ops["conv->out"].tolist() == [93, 111, 78, 78]
+    assert activity.by_sample.counts.spikes["conv"].tolist() == [25, 27, 24, 23, 21]
+    assert activity.by_sample.classes.tolist() == [0, 1, 2, 0, 1]
 
 
 def test_refuses_text_and_nothing(tmp_path: Path) -> None:

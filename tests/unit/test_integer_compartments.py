@@ -69,6 +69,8 @@ def test_equals_python_integers(neuron: Neuron, arriving: list[int]) -> None:
     assert [(bool(s), int(u), int(v)) for s, u, v in found] == expected
     assert int(trace.last_v) == slow.v
     tally = trace.tally
+    assert trace.active.shape == (len(arriving), 1)
+    assert int(trace.active.sum()) == slow.active
     assert (tally.active_updates, tally.u_wraps, tally.v_saturations) == (slow.active, slow.wraps, slow.saturations)
 
 

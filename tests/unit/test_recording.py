@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spikewright.chip import ChipNetwork, Connection, IntArray, Neuron, Population
+from spikewright.activity import Counts
+from spikewright.chip import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.deploy.integer import run
 from spikewright.deploy.recording import Mismatch, Recording, Tally, activity_of, compare, concatenate
 from spikewright.deploy.schedule import Schedule
 
@@ -37,6 +39,7 @@ def recording() -> Recording:
         },
         scores=np.array([[1, 0], [0, 2]]),
         tallies={"a": Tally(5), "out": Tally(3)},
+        active={"a": np.array([[2, 1], [2, 0]]), "out": np.array([[1, 0], [1, 1]])},
     )
 
 
@@ -65,6 +68,7 @@ def test_counts_of_halves_add_up(chip: ChipNetwork, recording: Recording) -> Non
             spikes={name: spikes[:, i : i + 1] for name, spikes in recording.spikes.items()},
             scores=recording.scores[i : i + 1],
             tallies={"a": Tally(5 * (1 - i)), "out": Tally(3 * i)},
+            active={name: active[:, i : i + 1] for name, active in recording.active.items()},
         )
         for i in (0, 1)
     ]
@@ -76,7 +80,78 @@ def test_counts_of_halves_add_up(chip: ChipNetwork, recording: Recording) -> Non
         assert np.array_equal(total.populations[name].spikes, population.spikes)
         assert total.populations[name].updates == population.updates
         assert total.populations[name].active_updates == population.active_updates
+    assert total.by_step is not None
+    assert total.by_sample is not None
+    assert tables(total.by_step) == tables(whole.by_step)
+    assert tables(total.by_sample.counts) == tables(whole.by_sample.counts)
+    assert total.by_sample.predicted.tolist() == whole.by_sample.predicted.tolist() == [0, 1]
+    assert total.by_sample.classes.tolist() == [0, 1]
     assert compare(concatenate(parts), recording) == []
+    assert np.array_equal(concatenate(parts).active["a"], recording.active["a"])
+
+
+def tables(counts: Counts) -> dict[str, dict[str, list[int]]]:
+    return {what: {name: column.tolist() for name, column in table.items()} for what, table in vars(counts).items()}
+
+
+def test_each_step_and_each_sample_is_counted(chip: ChipNetwork, recording: Recording) -> None:
+    activity = activity_of(chip, recording, "lava", np.array([0, 0]))
+    assert tables(activity.by_step) == {
+        "spikes": {"in": [3, 3], "a": [1, 2], "out": [1, 2]},
+        "active_updates": {"a": [3, 2], "out": [1, 2]},
+        "synaptic_ops": {"in->a": [6, 6], "a->out": [2, 4]},
+    }
+    assert tables(activity.by_sample.counts) == {
+        "spikes": {"in": [4, 2], "a": [3, 0], "out": [1, 2]},
+        "active_updates": {"a": [4, 1], "out": [2, 1]},
+        "synaptic_ops": {"in->a": [8, 4], "a->out": [6, 0]},
+    }
+    assert activity.by_sample.predicted.tolist() == [0, 1]
+    assert activity.by_sample.classes.tolist() == [0, 0]
+
+
+def test_where_only_totals_are_known_nothing_is_said_of_steps_and_samples(
+    chip: ChipNetwork, recording: Recording
+) -> None:
+    known = activity_of(chip, recording, "lava")
+    unknown = activity_of(chip, replace(recording, active={}), "lava")
+    assert (unknown.by_step, unknown.by_sample) == (None, None)
+    assert ((known + unknown).by_step, (unknown + known).by_sample) == (None, None)
+    assert known.by_sample.classes is None
+
+
+def test_no_more_samples_are_kept_one_by_one_than_the_file_may_hold(
+    chip: ChipNetwork, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spikewright.activity.SAMPLES_KEPT", 3)
+    one = activity_of(chip, recording, "lava", np.array([0, 0]))
+    three = one + one + one
+    assert three.samples == 6
+    assert three.by_sample.predicted.tolist() == [0, 1, 0]
+    assert three.by_sample.counts.spikes["in"].tolist() == [4, 2, 4]
+    assert three.by_step.spikes["in"].tolist() == [9, 9]
+    monkeypatch.setattr("spikewright.deploy.recording.SAMPLES_KEPT", 1)
+    first = activity_of(chip, recording, "lava", np.array([0, 0]))
+    assert first.by_sample.counts.synaptic_ops == {"in->a": [8], "a->out": [6]}
+
+
+def test_a_convolutions_operations_add_up_over_steps_and_over_samples() -> None:
+    random = np.random.default_rng(0)
+    populations = (
+        Population("in", (2, 5, 5), "input", None),
+        Population("conv", (3, 3, 3), "readout", Neuron(4095, 0, 20, np.zeros((3, 3, 3), dtype=np.int64))),
+    )
+    weight = random.integers(-9, 20, (3, 2, 3, 3))
+    connection = Connection("in", "conv", weight, conv=ConvGeometry((2, 2), (1, 1)))
+    chip = ChipNetwork(populations, (connection,), 3, "events", "count", "none", "")
+    drive = random.integers(0, 2, (3, 4, 2, 5, 5))
+    activity = activity_of(chip, run(chip, drive), "integer")
+    reach = np.outer([1, 2, 1, 2, 1], [1, 2, 1, 2, 1]) * 3  # taps of a stride of two over five pixels, three channels
+    by_hand = (drive * reach).sum(axis=(2, 3, 4))
+    assert activity.by_step.synaptic_ops["in->conv"].tolist() == by_hand.sum(axis=1).tolist()
+    assert activity.by_sample.counts.synaptic_ops["in->conv"].tolist() == by_hand.sum(axis=0).tolist()
+    assert activity.synaptic_ops["in->conv"] == by_hand.sum()
+    assert activity.by_sample.counts.active_updates["conv"].sum() == activity.populations["conv"].active_updates
 
 
 def test_the_earliest_difference_is_named(recording: Recording) -> None:

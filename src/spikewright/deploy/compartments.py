@@ -69,6 +69,7 @@ class Trace:
         spikes: float32 of 0 and 1, shape ``(timesteps, samples, *population shape)``.
         last_v: membrane potentials after the last step, float64, shape ``(samples, *population shape)``.
         tally: counts.
+        active: of them the active updates, step by step and sample by sample, int64, ``(timesteps, samples)``.
         u: currents of every step, float64; no steps unless recorded.
         v: membrane potentials of every step, after the reset; likewise.
     """
@@ -76,6 +77,7 @@ class Trace:
     spikes: Tensor
     last_v: Tensor
     tally: Tally
+    active: Tensor
     u: Tensor
     v: Tensor
 
@@ -122,20 +124,20 @@ def integrate(
     spikes = buffers.take("spikes", (steps, *shape), torch.float32)
     us, vs = (buffers.take(what, (kept, *shape), torch.float64) for what in ("u of all steps", "v of all steps"))
     u, v = (buffers.take(what, shape, torch.float64).zero_() for what in ("u", "v"))
-    tally = Tally()
+    tally, active = Tally(), torch.empty((steps, shape[0]), dtype=torch.int64)
     for t in range(steps):
         a = arriving[t if len(arriving) > 1 else 0]
         if feedback is not None and t:
             a = a + feedback(spikes[t - 1])
-        active = _active(rules, u, v, a)
+        active[t] = _active(rules, u, v, a)
         wraps, saturations = _update(rules, u, v, a)
         fired = torch.gt(v, rules.threshold, out=buffers.take("fired", shape, torch.bool))
         v.masked_fill_(fired, 0.0)
         spikes[t].copy_(fired)
-        tally += Tally(active, wraps, saturations)
+        tally += Tally(int(active[t].sum()), wraps, saturations)
         if record_states:
             us[t], vs[t] = u, v
-    return Trace(spikes, v, tally, us, vs)
+    return Trace(spikes, v, tally, active, us, vs)
 
 
 def _update(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:
@@ -166,13 +168,14 @@ def largest(x: Tensor) -> float:
     return max(-float(low), float(high))
 
 
-def _active(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> int:
+def _active(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> Tensor:
+    """Compartments of each sample that have something to do in this step, int64, ``(samples,)``."""
     busy = v.ne(0).logical_or_(a.ne(0))
     if rules.keep_u:
         busy.logical_or_(u.ne(0))
     if rules.bias is not None:
         busy.logical_or_(rules.bias.ne(0))
-    return int(torch.count_nonzero(busy))
+    return busy.flatten(1).sum(1)
 
 
 def _wrap_once(u: Tensor) -> int:

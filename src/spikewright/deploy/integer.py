@@ -77,8 +77,8 @@ def run(
     return recording
 
 
-def tallies_of(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArray]) -> dict[str, Tally]:
-    """The counts that another backend's spikes imply: each population stepped on the spikes that it was sent.
+def recount(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArray]) -> Recording:
+    """What another backend's spikes imply: each population stepped on the spikes that it was sent.
 
     Args:
         chip: the network.
@@ -87,7 +87,7 @@ def tallies_of(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArr
     """
     recording = _empty(chip, drive, record_states=False)
     _walk(chip, drive, spikes, recording)
-    return recording.tallies
+    return recording
 
 
 def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording:
@@ -109,6 +109,11 @@ def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording
         tallies={p.name: Tally() for p in chip.populations if p.neuron is not None},
         u=states[0] if record_states else {},
         v=states[1] if record_states else {},
+        active={
+            p.name: np.zeros((chip.timesteps, drive.shape[1]), dtype=np.int64)
+            for p in chip.populations
+            if p.neuron is not None
+        },
     )
 
 
@@ -182,6 +187,7 @@ class _Simulator:
             trace = self._integrate(population, population.neuron, drive[0, chunk], signals, bool(recording.v))
             signals[name] = _signal(heard[name][:, chunk]) if name in heard else Signal(trace.spikes, 1)
             recording.spikes[name][:, chunk] = trace.spikes.numpy()
+            recording.active[name][:, chunk] = trace.active.numpy()
             tallies[name] = trace.tally
             if recording.v:
                 recording.u[name][:, chunk], recording.v[name][:, chunk] = trace.u.numpy(), trace.v.numpy()

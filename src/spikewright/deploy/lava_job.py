@@ -178,7 +178,7 @@ def _tail(words: Path) -> str:
 
 def collect(chip: ChipNetwork, schedule: Schedule, drive: IntArray, folder: Path, record_states: bool) -> Recording:
     """Align what the child's recorders wrote: every population's clock is set back by its depth."""
-    from .integer import tallies_of  # imports torch, which the child has no use for
+    from .integer import recount  # imports torch, which the child has no use for
 
     spikes: dict[str, SpikeArray] = {}
     u: dict[str, StateArray] = {}
@@ -192,7 +192,8 @@ def collect(chip: ChipNetwork, schedule: Schedule, drive: IntArray, folder: Path
         if record_states:
             u[population.name] = _aligned(recorded(folder, "u", index), places, population)
             v[population.name] = _aligned(recorded(folder, "v", index), places, population)
-    return Recording(spikes, _scores(chip, spikes, folder), tallies_of(chip, drive, spikes), u, v)
+    own = recount(chip, drive, spikes)
+    return Recording(spikes, _scores(chip, spikes, folder), own.tallies, u, v, own.active)
 
 
 def recorded(folder: Path, what: str, index: int) -> Path:

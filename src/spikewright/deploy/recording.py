@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..activity import Activity, Backend, PopulationActivity
+from ..activity import SAMPLES_KEPT, Activity, Backend, Counts, PopulationActivity, Samples
 from ..chip import ChipNetwork, IntArray
 from .fan_out import fan_out
 
@@ -57,6 +57,8 @@ class Recording:
         tallies: by population that has neurons.
         u: currents by population, same shape, int32; empty unless states were recorded.
         v: membrane potentials after the reset, likewise.
+        active: active updates of each step and sample by population that has neurons, int64,
+            ``(timesteps, samples)``; empty where only the tallies are known.
     """
 
     spikes: dict[str, SpikeArray]
@@ -64,6 +66,7 @@ class Recording:
     tallies: dict[str, Tally]
     u: dict[str, StateArray] = field(default_factory=dict)
     v: dict[str, StateArray] = field(default_factory=dict)
+    active: dict[str, IntArray] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:
@@ -139,6 +142,7 @@ def concatenate(recordings: Sequence[Recording]) -> Recording:
         tallies={n: sum((r.tallies[n] for r in recordings), Tally()) for n in first.tallies},
         u={n: np.concatenate([r.u[n] for r in recordings], axis=1) for n in first.u},
         v={n: np.concatenate([r.v[n] for r in recordings], axis=1) for n in first.v},
+        active={n: np.concatenate([r.active[n] for r in recordings], axis=1) for n in first.active},
     )
 
 
@@ -173,6 +177,7 @@ def activity_of(
             updates=0 if population.neuron is None else spikes.size,
             active_updates=tally.active_updates,
         )
+    each = _each_step_and_sample(chip, recording) if recording.active else None
     return Activity(
         populations=populations,
         synaptic_ops={c.name: int(np.sum(populations[c.source].spikes * fan_out(chip, c))) for c in chip.connections},
@@ -182,4 +187,28 @@ def activity_of(
         chip_sha256=chip_sha256,
         correct=None if labels is None else int(np.sum(recording.predictions == labels)),
         split=split,
+        by_step=None if each is None else each.changed(lambda column: column.sum(axis=1)),
+        by_sample=None if each is None else _samples(each, recording.predictions, labels),
     )
+
+
+def _each_step_and_sample(chip: ChipNetwork, recording: Recording) -> Counts:
+    """Counts of which every entry is int64, ``(timesteps, samples)``."""
+    spikes, operations = {}, {}
+    for population in chip.populations:
+        fired = recording.spikes[population.name]
+        fired = fired.reshape(*fired.shape[:2], -1)
+        spikes[population.name] = np.count_nonzero(fired, axis=2).astype(np.int64)
+        for connection in chip.out_of(population.name):
+            reach = fan_out(chip, connection).reshape(-1)
+            if np.all(reach == reach[0]):
+                operations[connection.name] = spikes[population.name] * reach[0]
+            else:
+                visits = [(step != 0).astype(np.float64) @ reach.astype(np.float64) for step in fired]
+                operations[connection.name] = np.rint(visits).astype(np.int64)
+    return Counts(spikes, dict(recording.active), operations)
+
+
+def _samples(each: Counts, predicted: IntArray, labels: IntArray | None) -> Samples:
+    kept = each.changed(lambda column: column[:, :SAMPLES_KEPT].sum(axis=0))
+    return Samples(kept, predicted[:SAMPLES_KEPT], None if labels is None else labels[:SAMPLES_KEPT])

@@ -24,6 +24,7 @@ import typer
 
 from spikewright.artefacts import write_json
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.deploy.core_work import core_work
 from spikewright.deploy.integer import run
 from spikewright.deploy.placement import Placement, place
 from spikewright.deploy.recording import Recording, activity_of
@@ -93,9 +94,10 @@ def compare(case: Case, profile: HardwareProfile, python: str) -> list[Row]:
     report = estimate(activity_of(case.chip, recording, "integer"), case.chip, placement, profile)
     used = {core for p in case.chip.populations for core in cores_of(placement, p)}
     tiles = {core // mesh_of(profile) for core in used}
+    ours = {quantity: count * recording.samples for quantity, count in quantities(report).items()}
+    ours["time_s"] = time_of(case, placement, profile)
     return [
-        Row(case.name, len(used), len(tiles), quantity, count * recording.samples, theirs[quantity])
-        for quantity, count in quantities(report).items()
+        Row(case.name, len(used), len(tiles), quantity, value, theirs[quantity]) for quantity, value in ours.items()
     ]
 
 
@@ -111,6 +113,20 @@ def quantities(report: EnergyReport) -> dict[str, float]:
     }
     found = {name: sum(row.count for row in report.rows if row.event in of) for name, of in events.items()}
     return {**found, "energy_j": report.total}
+
+
+def time_of(case: Case, placement: Placement, profile: HardwareProfile) -> float:
+    """Our estimate of the time that all samples take, each let out of the pipeline before the next one comes."""
+    mesh, total = profile.limits.mesh, 0.0
+    assert mesh is not None
+    assert profile.time is not None
+    steps = case.chip.timesteps + max(case.chip.depth.values())
+    for sample in range(case.drive.shape[1]):
+        alone = activity_of(case.chip, run(case.chip, case.drive[:, sample : sample + 1]), "integer")
+        work = core_work(alone, case.chip, placement, profile.time, steps)
+        tiles = len({core.index // mesh.cores_per_tile for core in work.cores})
+        total += float(work.busy_s.max(axis=0).sum()) + steps * profile.time.barrier.seconds(tiles)
+    return total
 
 
 def replay(job: Job, python: str) -> Job:
@@ -359,7 +375,7 @@ def runs(python: str) -> Iterator[list[Row]]:
 
 def cell(row: Row) -> str:
     """A count, or ours and SANA-FE's where they differ."""
-    unit = 1e6 if row.quantity == "energy_j" else 1
+    unit = 1e6 if row.quantity in ("energy_j", "time_s") else 1
     ours, theirs = (f"{value * unit:,.4f}" if unit > 1 else f"{value:,.0f}" for value in (row.ours, row.sanafe))
     return ours if ours == theirs else f"{ours} / {theirs}"
 
@@ -368,13 +384,15 @@ def main(out: Annotated[Path | None, typer.Option(help="also write JSON here")] 
     """Print a table, ours / SANA-FE's where they differ; write it as JSON where asked."""
     if (python := sanafe_python()) is None:
         raise SystemExit(f"error: SANA-FE cannot be imported; set {PYTHON} to a Python in which `sanafe` is installed")
-    headings = "synaptic events | messages | hops x | hops y | accesses | active updates | µJ | differ"
-    print(f"| network | cores, tiles | {headings} |\n| --- | --- " + "| ---: " * 8 + "|")
+    headings = "synaptic events | messages | hops x | hops y | accesses | active updates | µJ | differ | µs | differ"
+    print(f"| network | cores, tiles | {headings} |\n| --- | --- " + "| ---: " * 10 + "|")
     kept = []
     for rows in runs(python):
-        first, energy = rows[0], rows[-1]
-        cells = " | ".join(cell(row) for row in rows)
-        print(f"| {first.case} | {first.cores}, {first.tiles} | {cells} | {energy.difference:+.3%} |", flush=True)
+        first = rows[0]
+        cells = [
+            cell(row) + (f" | {row.difference:+.3%}" if row.quantity.endswith(("_j", "_s")) else "") for row in rows
+        ]
+        print(f"| {first.case} | {first.cores}, {first.tiles} | {' | '.join(cells)} |", flush=True)
         kept += rows
     if out is not None:
         write_json(out, {"rows": [{**asdict(row), "difference": row.difference} for row in kept]})

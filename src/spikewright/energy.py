@@ -17,9 +17,10 @@ from .budget_text import Budget, parse_budget, quantity
 from .chip import ChipNetwork, Connection, IntArray, Population
 from .deploy.fan_out import fan_out
 from .deploy.placement import Placement
+from .deploy.schedule import Schedule
 from .energy_report import WORDS, EnergyReport, EnergyRow, Part, Spikes, Unmodelled
 from .errors import refuse
-from .hardware_profiles.schema import Constant, Energy, HardwareProfile, StaticPower
+from .hardware_profiles.schema import Constant, Energy, HardwareProfile
 
 __all__ = ["Budget", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
 
@@ -105,7 +106,7 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
     return EnergyReport(
         profile=profile,
         rows=rows,
-        not_modelled=tuple(_not_modelled(counted, activity.samples, profile)),
+        not_modelled=(*_not_modelled(counted, activity.samples, profile), *_without_constant(chip, profile)),
         floor=floor(chip, placement, profile, events).total,
         spikes=tuple(_spikes(activity, chip)),
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
@@ -249,14 +250,17 @@ def _not_modelled(counted: list[_Counted], samples: int, profile: HardwareProfil
         yield Unmodelled("hops", "hops between cores", None, "how cores lie on the chip is not known")
     elif profile.energy.hop_x is not None and any(c.population.neuron is None for c in counted):
         yield Unmodelled("input_hops", "hops of input events", None, "where they enter the chip is not known")
-    yield from _without_count(profile.static_power, profile.name)
 
 
-def _without_count(static: StaticPower | None, name: str) -> Iterator[Unmodelled]:
+def _without_constant(chip: ChipNetwork, profile: HardwareProfile) -> Iterator[Unmodelled]:
+    static, outside = profile.static_power, f"outside what {profile.name} describes"
     published = f"; {static.value:g} {static.unit} a chip, {static.where}" if static else ""
-    yield Unmodelled("static_power", "static power", None, f"run time is not modelled{published}")
-    yield Unmodelled("barrier", "synchronisation of the cores at each step", None, "no energy is published")
-    yield Unmodelled("host", "host, input and output, loading the network", None, f"outside what {name} describes")
+    why = "run time is not modelled" if profile.time is None else "estimated beside the total"
+    yield Unmodelled("static_power", "static power", None, f"{why}{published}")
+    steps = float(Schedule.of(chip, 1).stride)
+    yield Unmodelled("barrier", "synchronisation of the cores after each step", steps, "no energy is published")
+    yield Unmodelled("readout", "values that the host reads", float(chip.classes), outside)
+    yield Unmodelled("host", "host, input and output, loading the network", None, outside)
 
 
 def _spikes(activity: Activity, chip: ChipNetwork) -> Iterator[Spikes]:

@@ -9,6 +9,8 @@ from .activity import Backend
 from .budget_text import Budget, quantity
 from .chip import Role
 from .deploy.placement import Use
+from .energy_parts import Band, ClassEnergy, Spread
+from .energy_time import TimeEstimate
 from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind
 
 SCHEMA_VERSION = 1
@@ -115,6 +117,11 @@ class EnergyReport:
         binding: the use nearest to its limit, None where there are no limits.
         teacher: None where the profile has no constant for it or the network does not know its teacher.
         provenance: JSON-able facts of where the network and the activity came from.
+        time: how long an inference takes, and static energy meanwhile; None where the profile has no durations.
+        steps: energy of each algorithmic step, empty where steps were not counted.
+        spread: of single inferences; None where samples were not counted one by one.
+        classes: energy and accuracy by true class; empty without labels, or likewise.
+        band: the total with other constants for the same chip; None where there are none.
     """
 
     profile: HardwareProfile
@@ -133,6 +140,11 @@ class EnergyReport:
     budget: Budget | None = None
     teacher: TeacherCost | None = None
     provenance: dict[str, object] = field(default_factory=dict)
+    time: TimeEstimate | None = None
+    steps: tuple[float, ...] = ()
+    spread: Spread | None = None
+    classes: tuple[ClassEnergy, ...] = ()
+    band: Band | None = None
 
     @property
     def unit(self) -> CostUnit:
@@ -223,6 +235,11 @@ class EnergyReport:
             "timesteps": self.timesteps,
             "accuracy": self.accuracy,
             "backend": self.backend,
+            "time": None if self.time is None else self.time.as_json(),
+            "by_step": list(self.steps),
+            "spread": None if self.spread is None else vars(self.spread),
+            "by_class": [vars(each) for each in self.classes],
+            "band": None if self.band is None else self.band.energies,
             "uncertainty": self.profile.uncertainty,
             "sources": {name: source.model_dump() for name, source in self.profile.sources.items()},
             "provenance": self.provenance,

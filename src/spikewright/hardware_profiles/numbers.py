@@ -8,6 +8,7 @@ from ..budget_text import quantity
 from ..deploy.placement import Use
 from ..energy_report import PARTS, EnergyReport, EnergyRow, Part
 
+STEPS_SHOWN = 16
 PART_TITLES: dict[Part, str] = {"input": "Input", "hidden": "Hidden layers", "readout": "Readout"}
 
 
@@ -25,6 +26,25 @@ def share(part: float, whole: float) -> str:
     if not whole:
         return "-"
     return "<0.1%" if 0 < part / whole < 0.0005 else f"{part / whole:.1%}"
+
+
+def beside(report: EnergyReport) -> list[str]:
+    """What is known beside the total, a line each: spread, other constants, steps, time and static energy."""
+    found, say = [], report.say
+    if (spread := report.spread) is not None:
+        found.append(
+            f"mean of {spread.samples:,} samples: 95 % interval {say(spread.low)} to {say(spread.high)}; single "
+            f"inferences take {say(spread.least)} to {say(spread.most)}, half of them at most {say(spread.median)}, "
+            f"95 % at most {say(spread.p95)}"
+        )
+    if (band := report.band) is not None:
+        others = " and ".join(f"{say(energy)} with {name}" for name, energy in band.energies.items())
+        found.append(f"constants published for this chip disagree by a factor of {band.high / band.low:.2f}: {others}")
+    if 1 < len(report.steps) <= STEPS_SHOWN:
+        found.append(f"by step: {', '.join(say(energy) for energy in report.steps)}")
+    if report.time is not None:
+        found += [f"time: {report.time.sentence()}", *filter(None, [report.time.static_sentence()])]
+    return found
 
 
 def by_part(report: EnergyReport) -> Iterator[tuple[Part, list[EnergyRow]]]:

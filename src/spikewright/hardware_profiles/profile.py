@@ -111,6 +111,10 @@ def _contradictions(profile: HardwareProfile) -> Iterator[str]:
     yield from _source_faults(profile)
     energy, limits = profile.energy.given(), profile.limits
     yield from _update_faults(set(energy))
+    yield from profile.time.faults() if profile.time else ()
+    for other in profile.band:
+        if other not in profile_names() or other == profile.name:
+            yield f"band: is {other!r}; {did_you_mean(other, [n for n in profile_names() if n != profile.name])}"
     for event in profile.absent:
         if event not in Energy.model_fields:
             yield f"absent.{event}: unknown event; {did_you_mean(event, Energy.model_fields)}"
@@ -147,6 +151,9 @@ def _source_faults(profile: HardwareProfile) -> Iterator[str]:
     cited |= {f"limit_sources.{limit}": citation.source for limit, citation in profile.limit_sources.items()}
     if profile.static_power:
         cited["static_power"] = profile.static_power.source
+    if profile.time:
+        cited |= {f"time.{event}": duration.source for event, duration in profile.time.given().items()}
+        cited["time.barrier"] = profile.time.barrier.source
     for where, source in cited.items():
         if source not in profile.sources:
             yield f"{where}.source: is {source!r}; {did_you_mean(source, profile.sources)}"

@@ -74,6 +74,7 @@ def _explained(profile: HardwareProfile) -> list[RenderableType]:
         Text(f"default input {profile.default_encoding}, {profile.default_timesteps} timesteps"),
         Text("\nConstants", style="bold"),
         _constants(profile),
+        *_durations(profile),
         Text("\nLimits", style="bold"),
         _limits(profile),
         Text("\nSources", style="bold"),
@@ -101,9 +102,22 @@ def _constants(profile: HardwareProfile) -> Table:
         table.add_row(event, "unknown", "", "", why)
     if static := profile.static_power:
         note = f"; {static.note}" if static.note else ""
-        where = f"{static.source}, {static.where}{note}; never charged, since time is not modelled"
+        where = f"{static.source}, {static.where}{note}; shown apart, never in the total"
         table.add_row("static_power", f"{static.value:g} {static.unit}", static.kind, "", where)
     return table
+
+
+def _durations(profile: HardwareProfile) -> list[RenderableType]:
+    from rich.text import Text
+
+    from .text import table_of
+
+    if profile.time is None:
+        return []
+    table = table_of("a core is busy with", ">for", "kind", "source")
+    for line in profile.time.lines():
+        table.add_row(*line)
+    return [Text("\nTime", style="bold"), table]
 
 
 def _limits(profile: HardwareProfile) -> Table:

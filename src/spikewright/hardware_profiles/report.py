@@ -142,9 +142,11 @@ def _budgets(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str,
 def _report(activity: Activity, chip: ChipNetwork, profile: HardwareProfile, budget: Budget | None) -> EnergyReport:
     from ..deploy.placement import place
     from ..energy import estimate
+    from ..energy_details import detailed
 
     _check_formats(chip, profile)
-    priced = estimate(activity, chip, place(chip, profile), profile)
+    placement = place(chip, profile)
+    priced = detailed(estimate(activity, chip, placement, profile), activity, chip, placement)
     return replace(priced, budget=budget, teacher=_teacher(chip, profile), provenance=dict(chip.provenance))
 
 

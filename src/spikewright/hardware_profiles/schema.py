@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from ..artefacts import sha256_of_json
 from ..chip import Encoding
+from .durations import Durations
 
 CostUnit = Literal["J", "ops"]
 EnergyUnit = Literal["fJ", "pJ", "nJ", "ops"]
@@ -77,7 +78,7 @@ class Constant(_Table):
 
 
 class StaticPower(_Table):
-    """Power that a chip draws whether or not anything happens; never charged, since time is not modelled."""
+    """Power that a chip draws whether or not anything happens; shown beside the energy that is charged, never in it."""
 
     value: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     unit: PowerUnit
@@ -197,6 +198,8 @@ class HardwareProfile(_Table):
         banner: what every report says first, empty where nothing has to be said.
         absent: by event, why its constant is not given.
         limit_sources: where each given limit comes from.
+        time: how long events take; without it, run time and static energy are not estimated.
+        band: other profiles whose constants were published for the same chip; a report says what they would give.
     """
 
     name: Text
@@ -214,6 +217,8 @@ class HardwareProfile(_Table):
     energy: Energy
     absent: dict[str, Text] = Field(default_factory=dict)
     static_power: StaticPower | None = None
+    time: Durations | None = None
+    band: list[Text] = Field(default_factory=list)
 
     @cached_property
     def sha256(self) -> str:

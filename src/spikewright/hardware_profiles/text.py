@@ -35,6 +35,7 @@ def renderable(report: EnergyReport) -> Group:
     parts += [Text(numbers.measured(report)), Text(f"floor with no hidden spike: {report.say(report.floor)}")]
     if line := teacher_line(report):
         parts.append(Text(line))
+    parts += [Text(line) for line in numbers.beside(report)]
     parts += [
         Text(),
         _rows(report),

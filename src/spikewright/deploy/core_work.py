@@ -1,0 +1,109 @@
+"""How long each core is busy at each step: its compartments' updates, and what arrives for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..activity import Activity
+from ..chip import ChipNetwork, Connection
+from ..hardware_profiles.durations import Durations
+from .occupancy import synapses_into
+from .placement import Core, Placement
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class CoreWork:
+    """Seconds that cores are busy, the mean over samples, step by step of the chip.
+
+    Attributes:
+        cores: which core and whose compartments, a row of the arrays each.
+        updates_s: in updating compartments, firing and sending, ``(cores, chip steps)``.
+        arrivals_s: in receiving spikes and visiting their synapses, likewise; a core does both at once.
+    """
+
+    cores: tuple[Core, ...]
+    updates_s: FloatArray
+    arrivals_s: FloatArray
+
+    @property
+    def busy_s(self) -> FloatArray:
+        """How long each core is busy at each step."""
+        return np.maximum(self.updates_s, self.arrivals_s)
+
+
+def core_work(
+    activity: Activity, chip: ChipNetwork, placement: Placement, time: Durations, chip_steps: int
+) -> CoreWork:
+    """The work of every core over the steps from one sample's start to the next one's.
+
+    Samples follow each other every ``chip_steps``, so that algorithmic step t of a population of depth d happens at
+    chip step ``(t + d) mod chip_steps``. How spikes and active updates spread over a population's cores is taken to be
+    the same at every step; how many there are at each step is counted, or, where nobody counted them, taken to be even.
+    """
+    cores = placement.cores
+    updates, arrivals = (np.zeros((len(cores), chip_steps)) for _ in range(2))
+    shares = {p.name: _share(activity, p.name, chip, chip_steps) for p in chip.populations}
+    for row, core in enumerate(cores):
+        updates[row] = _updates(core, activity, chip, placement, time, chip_steps)
+    rows = {core: row for row, core in enumerate(cores)}
+    for connection in chip.connections:
+        for core, seconds in _arrivals(connection, activity, chip, placement, time):
+            arrivals[rows[core]] += seconds * shares[connection.source]
+    return CoreWork(cores, updates, arrivals)
+
+
+def _updates(
+    core: Core, activity: Activity, chip: ChipNetwork, placement: Placement, time: Durations, chip_steps: int
+) -> FloatArray:
+    """Seconds of one core's updates, spikes and sent messages at each chip step."""
+    seen, part = activity.populations[core.population], slice(core.start, core.stop)
+    size = core.stop - core.start
+    spikes = seen.spikes.reshape(-1)[part] / activity.samples
+    sending = np.full(size, time.spike_out.seconds if time.spike_out else 0.0)
+    if time.message_out is not None:
+        for connection in chip.out_of(core.population):
+            sending += time.message_out.seconds * placement.destinations(connection).reshape(-1)[part]
+    active = seen.active_updates / activity.samples * size / chip.by_name[core.population].size
+    return (
+        size * time.idle_s
+        + active * time.active_s * _active_share(activity, core.population, chip, chip_steps)
+        + float(spikes @ sending) * _share(activity, core.population, chip, chip_steps)
+    )
+
+
+def _arrivals(
+    connection: Connection, activity: Activity, chip: ChipNetwork, placement: Placement, time: Durations
+) -> Iterator[tuple[Core, float]]:
+    """Seconds that each core of a connection's target spends, in all, on what an inference's spikes bring it."""
+    cores = placement.cores_of(connection.target)
+    spikes = activity.populations[connection.source].spikes.reshape(-1) / activity.samples
+    visits = synapses_into(chip, connection, [(core.start, core.stop) for core in cores]).reshape(len(cores), -1)
+    receiving = time.message_in.seconds if time.message_in else 0.0
+    each = time.synapse_s(connection.conv is not None)
+    for core, visited in zip(cores, visits, strict=True):
+        yield core, float(spikes @ visited) * each + float(spikes @ (visited > 0)) * receiving
+
+
+def _share(activity: Activity, population: str, chip: ChipNetwork, chip_steps: int) -> FloatArray:
+    """Which part of a population's spikes falls on each chip step."""
+    counted = None if activity.by_step is None else activity.by_step.spikes[population]
+    return _spread(counted, chip, population, chip_steps)
+
+
+def _active_share(activity: Activity, population: str, chip: ChipNetwork, chip_steps: int) -> FloatArray:
+    counted = None if activity.by_step is None else activity.by_step.active_updates[population]
+    return _spread(counted, chip, population, chip_steps)
+
+
+def _spread(counted: npt.ArrayLike | None, chip: ChipNetwork, population: str, chip_steps: int) -> FloatArray:
+    each = np.ones(chip.timesteps) if counted is None else np.asarray(counted, dtype=np.float64)
+    steps = np.zeros(chip_steps)
+    places = (np.arange(chip.timesteps) + chip.depth[population]) % chip_steps
+    np.add.at(steps, places, each)
+    return steps / max(float(each.sum()), 1.0)

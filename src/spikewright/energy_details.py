@@ -1,0 +1,47 @@
+"""What a report says beside its total: time, spread, steps and classes, and other constants for the same chip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .activity import Activity
+from .chip import ChipNetwork
+from .deploy.placement import Placement, place
+from .energy import estimate
+from .energy_parts import Band, classes_of, samples_of, spread_of, steps_of
+from .energy_report import EnergyReport
+from .energy_time import time_of
+from .errors import AnswerIsNo
+from .hardware_profiles.profile import load_profile
+from .hardware_profiles.schema import HardwareProfile
+
+
+def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> EnergyReport:
+    """``report`` with all that can be said beside its total; what is not known is left out."""
+    energies = samples_of(report.rows, activity)
+    return replace(
+        report,
+        time=time_of(activity, chip, placement, report.profile),
+        steps=steps_of(report.rows, activity),
+        spread=spread_of(energies),
+        classes=classes_of(energies, activity.by_sample),
+        band=band_of(report, activity, chip, placement),
+    )
+
+
+def band_of(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> Band | None:
+    """The total with constants that others published for the same chip, None where nobody did or nothing fits."""
+    energies = {report.profile.name: report.total}
+    for name in report.profile.band:
+        other = load_profile(name)
+        try:
+            laid_out = placement if _same_cores(other, report.profile) else place(chip, other)
+        except AnswerIsNo:
+            continue
+        energies[name] = estimate(activity, chip, laid_out, other).total
+    return Band(energies) if len(energies) > 1 else None
+
+
+def _same_cores(one: HardwareProfile, other: HardwareProfile) -> bool:
+    """Whether a placement for one profile holds on the other."""
+    return one.limits == other.limits

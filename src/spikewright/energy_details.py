@@ -14,6 +14,7 @@ from .energy_time import time_of
 from .errors import AnswerIsNo
 from .hardware_profiles.profile import load_profile
 from .hardware_profiles.schema import HardwareProfile
+from .neurobench import neurobench_of
 
 
 def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> EnergyReport:
@@ -26,6 +27,7 @@ def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placem
         spread=spread_of(energies),
         classes=classes_of(energies, activity.by_sample),
         band=band_of(report, activity, chip, placement),
+        neurobench=neurobench_of(activity, chip),
     )
 
 

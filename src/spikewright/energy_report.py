@@ -12,6 +12,7 @@ from .deploy.placement import Use
 from .energy_parts import Band, ClassEnergy, Spread
 from .energy_time import TimeEstimate
 from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind
+from .neurobench import NeuroBench
 
 SCHEMA_VERSION = 1
 Part = Literal["input", "hidden", "readout"]
@@ -122,6 +123,7 @@ class EnergyReport:
         spread: of single inferences; None where samples were not counted one by one.
         classes: energy and accuracy by true class; empty without labels, or likewise.
         band: the total with other constants for the same chip; None where there are none.
+        neurobench: the network and its activity in NeuroBench's terms; None in a report without details.
     """
 
     profile: HardwareProfile
@@ -145,6 +147,7 @@ class EnergyReport:
     spread: Spread | None = None
     classes: tuple[ClassEnergy, ...] = ()
     band: Band | None = None
+    neurobench: NeuroBench | None = None
 
     @property
     def unit(self) -> CostUnit:
@@ -240,6 +243,7 @@ class EnergyReport:
             "spread": None if self.spread is None else vars(self.spread),
             "by_class": [vars(each) for each in self.classes],
             "band": None if self.band is None else self.band.energies,
+            "neurobench": None if self.neurobench is None else vars(self.neurobench),
             "uncertainty": self.profile.uncertainty,
             "sources": {name: source.model_dump() for name, source in self.profile.sources.items()},
             "provenance": self.provenance,

@@ -30,6 +30,29 @@ def fan_out(chip: ChipNetwork, connection: Connection) -> IntArray:
     return np.broadcast_to(per_channel, source.shape).copy()
 
 
+def fan_out_of_weights(chip: ChipNetwork, connection: Connection) -> IntArray:
+    """As :func:`fan_out`, synapses whose weight is zero left out.
+
+    Returns:
+        int64 counts, shape of the source population.
+    """
+    source, stored = chip.by_name[connection.source], connection.weight != 0
+    if connection.conv is None:
+        return np.count_nonzero(stored, axis=0).reshape(source.shape).astype(np.int64)
+    geometry, outputs = connection.conv, output_shape(connection, source)[1:]
+    by_group = stored.reshape(geometry.groups, -1, *stored.shape[1:]).sum(axis=1)
+    taps = by_group.reshape(source.shape[0], *stored.shape[2:])  # of each input channel
+    counts = np.zeros(source.shape, dtype=np.int64)
+    for row, column in np.ndindex(*stored.shape[2:]):
+        ys, xs = (
+            np.arange(outputs[axis]) * geometry.stride[axis] + tap * geometry.dilation[axis] - geometry.padding[axis]
+            for axis, tap in ((0, row), (1, column))
+        )
+        ys, xs = (at[(at >= 0) & (at < size)] for at, size in ((ys, source.shape[1]), (xs, source.shape[2])))
+        counts[:, ys[:, None], xs] += taps[:, row, column, None, None]
+    return counts
+
+
 def reach(size: int, outputs: int, kernel: int, stride: int, padding: int, dilation: int) -> IntArray:
     """Kernel taps along one axis that touch each input position: ``#{(o, k): o*stride + k*dilation - padding = i}``.
 

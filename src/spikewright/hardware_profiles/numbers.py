@@ -44,6 +44,8 @@ def beside(report: EnergyReport) -> list[str]:
         found.append(f"by step: {', '.join(say(energy) for energy in report.steps)}")
     if report.time is not None:
         found += [f"time: {report.time.sentence()}", *filter(None, [report.time.static_sentence()])]
+    if report.neurobench is not None:
+        found.append(report.neurobench.sentence())
     return found
 
 

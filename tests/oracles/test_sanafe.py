@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from spikewright.chip import Neuron, Population
 from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.integer import run
 from spikewright.deploy.placement import place
@@ -19,14 +20,11 @@ EXACT = ("synaptic_ops", "messages", "hops_x", "hops_y", "accesses")
 
 
 @pytest.fixture(scope="module")
-def bench(root: Path) -> ModuleType:
+def bench(root: Path) -> Iterator[ModuleType]:
     """The benchmark `sanafe_agreement.py`, which speaks to SANA-FE."""
-    spec = importlib.util.spec_from_file_location("sanafe_agreement", root / "benchmarks" / "sanafe_agreement.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(root / "benchmarks")
+        yield import_module("sanafe_agreement")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +82,7 @@ def test_active_updates_differ_by_the_inputs_that_cancel_and_by_nothing_else(
 
 
 def test_synapses_enumerated_tap_by_tap_are_the_fan_out(bench: ModuleType) -> None:
-    case = bench.conv_case("convolutions", paths=2)
+    case = import_module("sanafe_cases").conv_case("convolutions", paths=2)
     for connection in case.chip.connections:
         if connection.conv is not None:
             source, target = (case.chip.by_name[name].shape for name in (connection.source, connection.target))
@@ -95,8 +93,8 @@ def test_synapses_enumerated_tap_by_tap_are_the_fan_out(bench: ModuleType) -> No
 
 
 def test_what_sanafe_cannot_compute_exactly_is_refused(bench: ModuleType) -> None:
-    case = bench.dense_case("dense")
+    case = import_module("sanafe_cases").dense_case("dense")
     placement = place(case.chip, load_profile(bench.PROFILE))
-    slow = bench.Neuron(2000, 0, 300, np.zeros(64, dtype=np.int64), 6)
+    slow = Neuron(2000, 0, 300, np.zeros(64, dtype=np.int64), 6)
     with pytest.raises(ValueError, match="one: SANA-FE does not round the decay of a current"):
-        bench.population_job(case, placement, bench.Population("one", (64,), "hidden", slow))
+        bench.population_job(case, placement, Population("one", (64,), "hidden", slow))

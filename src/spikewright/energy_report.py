@@ -8,7 +8,8 @@ from typing import Literal
 from .activity import Backend
 from .budget_text import Budget, quantity
 from .chip import Role
-from .deploy.placement import Use
+from .deploy.placement import Placement, Use
+from .deploy.placement_text import as_json as placement_as_json
 from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind
 
 SCHEMA_VERSION = 1
@@ -25,6 +26,7 @@ WORDS = {
     "message": "messages between cores",
     "hop_x": "hops east-west",
     "hop_y": "hops north-south",
+    "chip_crossing": "messages between chips",
     "input_event": "input events injected",
 }
 PARTS: tuple[Part, ...] = ("input", "hidden", "readout")
@@ -113,6 +115,7 @@ class EnergyReport:
         floor: what would remain if no hidden neuron ever fired.
         fit: for each resource, the fullest core; then the number of cores.
         binding: the use nearest to its limit, None where there are no limits.
+        placement: where the network lies; what every core holds.
         teacher: None where the profile has no constant for it or the network does not know its teacher.
         provenance: JSON-able facts of where the network and the activity came from.
     """
@@ -130,6 +133,7 @@ class EnergyReport:
     split: str
     fit: tuple[Use, ...]
     binding: Use | None
+    placement: Placement
     budget: Budget | None = None
     teacher: TeacherCost | None = None
     provenance: dict[str, object] = field(default_factory=dict)
@@ -217,6 +221,7 @@ class EnergyReport:
             "synaptic_ops": self.synaptic_ops,
             "fit": [_use_json(use) for use in self.fit],
             "binding": None if self.binding is None else _use_json(self.binding),
+            "placement": placement_as_json(self.placement),
             "teacher": None if self.teacher is None else {**vars(self.teacher), "energy": self.teacher.energy},
             "samples": self.samples,
             "split": self.split,

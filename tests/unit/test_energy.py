@@ -14,7 +14,8 @@ from spikewright.activity import Activity, PopulationActivity
 from spikewright.budget_text import Budget
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.deploy.fan_out import fan_out
-from spikewright.deploy.placement import Core, Placement, place
+from spikewright.deploy.blocks import ranges
+from spikewright.deploy.placement import Placement, Site, place
 from spikewright.energy import estimate, floor, linear_cost
 from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile, profile_names
@@ -111,7 +112,8 @@ def test_sanafe_total_is_the_printed_one():
 def test_sanafe_total_with_the_readout_on_a_second_tile():
     profile = load_profile("loihi1-sanafe")
     chip = published_network()
-    apart = Placement(chip, profile, (Core(0, "hidden", 0, 20), Core(4, "out", 0, 5)), ())
+    sites = (Site(0, "hidden", ranges(20, 1)[0]), Site(4, "out", ranges(5, 1)[0]))
+    apart = Placement(chip, profile, sites, ())
     report = estimate(published_activity(), chip, apart, profile)
     assert report.total == pytest.approx(3.058232e-07, rel=1e-12)
     assert [row.count for row in report.rows if row.event == "hop_y"] == [262]

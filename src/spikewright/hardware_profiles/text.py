@@ -42,6 +42,7 @@ def renderable(report: EnergyReport) -> Group:
         _not_modelled(report),
         Text("\nFit", style="bold"),
         _fit(report),
+        *(Text(line) for line in numbers.placement(report)),
     ]
     return Group(*parts)
 

@@ -19,6 +19,8 @@ from ..hardware_profiles.schema import SynapseFormat
 from .blocks import Block, Range, sizes
 
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float32]
+Sizes = tuple[int, ...]
 CHUNK = 256
 """Kinds of blocks whose synapses are counted at a time; bounds memory, changes nothing else."""
 
@@ -136,10 +138,12 @@ def synapse_bits(
     for kind, block in zip(seen.kind.tolist(), blocks, strict=True):
         first.setdefault(kind, block)
     if form.shared_kernels:
-        each = [_kernel_bits(chip, connection, first[kind], form) for kind in range(len(first))]
+        lists = [_kernel_lists(chip, connection, first[kind]) for kind in range(len(first))]
+        known = {each: _kernel_bits(connection, *each, form) for each in set(lists)}
+        bits = [known[each] for each in lists]
     else:
-        each = [_separate_bits(connection, seen, kind, first[kind], form) for kind in range(len(first))]
-    return np.array(each, dtype=np.int64)[seen.kind]
+        bits = [_separate_bits(connection, seen, kind, first[kind], form) for kind in range(len(first))]
+    return np.array(bits, dtype=np.int64)[seen.kind]
 
 
 def synapse_formats(connections: Sequence[Connection], block: Block, form: SynapseFormat | None) -> int:
@@ -174,17 +178,46 @@ def _counts(chip: ChipNetwork, connection: Connection, blocks: Sequence[Block]) 
     assert connection.conv is not None
     source = chip.by_name[connection.source]
     channels, height, width = output_shape(connection, source)
-    groups = connection.conv.groups
-    members = np.zeros((len(blocks), groups, height * width), dtype=np.float32)
-    for found, block in zip(members, blocks, strict=True):
-        channel, pixel = np.divmod(block.members, height * width)
-        place = channel // (channels // groups) * (height * width) + pixel
-        found[:] = np.bincount(place, minlength=found.size).reshape(found.shape)
-    members = members.reshape(len(blocks), groups, height, width)
-    rows, columns = (
+    touched = (
         _touches(connection, axis, source.shape[1 + axis], (height, width)[axis]).astype(np.float32) for axis in (0, 1)
     )
+    rows, columns = touched
+    each = channels // connection.conv.groups
+    if not blocks[0].is_range or (channels, height) == (1, 1):
+        return _counts_of_boxes(blocks, rows, columns, each)
+    members = np.zeros((len(blocks), connection.conv.groups, height * width), dtype=np.float32)
+    for found, block in zip(members, blocks, strict=True):
+        channel, pixel = np.divmod(block.members, height * width)
+        found[:] = np.bincount(channel // each * (height * width) + pixel, minlength=found.size).reshape(found.shape)
+    members = members.reshape(len(blocks), connection.conv.groups, height, width)
     return np.rint(rows.T @ members @ columns).astype(np.int64)
+
+
+def _counts_of_boxes(blocks: Sequence[Block], rows: FloatArray, columns: FloatArray, each: int) -> IntArray:
+    """Of boxes the sum is a product: ``n[b, g, i, j] = channels[b, g] x rows[b, i] x columns[b, j]``.
+
+    Args:
+        rows, columns: which output positions touch which source positions, ``(outputs, sources)``.
+        each: output channels of a group.
+    """
+    groups = np.arange(blocks[0].shape[0] // each) * each
+    first, last = np.array([block.channels for block in blocks]).T
+    held = np.clip(np.minimum(last[:, None], groups + each) - np.maximum(first[:, None], groups), 0, None)
+    down, across = (
+        _summed(touched, bounds)
+        for touched, bounds in (
+            (rows, [block.rows for block in blocks]),
+            (columns, [block.columns for block in blocks]),
+        )
+    )
+    return held[:, :, None, None] * (down[:, :, None] * across[:, None, :])[:, None]
+
+
+def _summed(touched: FloatArray, bounds: Sequence[Range]) -> IntArray:
+    """Sum of the rows of ``touched`` within each range, int64."""
+    upto = np.concatenate([np.zeros((1, touched.shape[1])), np.cumsum(touched, axis=0)]).astype(np.int64)
+    first, last = np.array(bounds).T
+    return np.asarray(upto[last] - upto[first])
 
 
 def _touches(connection: Connection, axis: int, size: int, outputs: int) -> BoolArray:
@@ -197,6 +230,9 @@ def _touches(connection: Connection, axis: int, size: int, outputs: int) -> Bool
 def _pixels_reaching(seen: Visits, block: Block) -> int:
     """Pairs of a target block and a pixel of ``block`` in some channel of which a source reaches it."""
     _, groups, pixels = seen.counts.shape
+    if groups == 1 and not block.is_range:
+        reaches = seen.each_reaches.reshape(block.shape[1:])
+        return int(np.sum(reaches[slice(*block.rows), slice(*block.columns)]))
     present = np.zeros(groups * pixels, dtype=bool)
     present[seen.of_source[block.members]] = True
     if groups == 1:
@@ -205,19 +241,24 @@ def _pixels_reaching(seen: Visits, block: Block) -> int:
     return int(seen.blocks_of_kind @ np.count_nonzero(reaching, axis=1))
 
 
-def _kernel_bits(chip: ChipNetwork, connection: Connection, block: Block, form: SynapseFormat) -> int:
-    """Memory of shared kernels: one list for each pattern in which a source pixel meets the block's rows and columns.
-
-    A list holds ``input channels x output channels of the block / groups x rows x columns`` synapses.
-    """
+def _kernel_lists(chip: ChipNetwork, connection: Connection, block: Block) -> tuple[Sizes, Sizes, int, int]:
+    """What shared kernels of a block depend on: taps of each pattern down and across, synapses on a pair of taps
+    (``input channels x output channels of the block / groups``), and the block's size."""
     assert connection.conv is not None
     source = chip.by_name[connection.source]
-    channels, rows, columns = _extent(block, output_shape(connection, source))
+    channels, rows, columns = _extent(block, chip.by_name[connection.target].shape)
     down = _pattern_sizes(_axis(connection, 0), source.shape[1], *rows)
     across = _pattern_sizes(_axis(connection, 1), source.shape[2], *columns)
-    synapses = np.outer(down, across).reshape(-1) * (source.shape[0] * channels // connection.conv.groups)
-    bits = connection.weight_bits + _index_bits(block.size, form)
-    return int(np.sum(_list_bits(synapses, bits, form)))
+    return down, across, source.shape[0] * channels // connection.conv.groups, block.size
+
+
+def _kernel_bits(connection: Connection, down: Sizes, across: Sizes, each: int, size: int, form: SynapseFormat) -> int:
+    """Memory of shared kernels: one list for each pattern in which a source pixel meets the block's rows and columns.
+
+    The arguments are those of :func:`_kernel_lists`.
+    """
+    synapses = np.outer(down, across).reshape(-1) * each
+    return int(np.sum(_list_bits(synapses, connection.weight_bits + _index_bits(size, form), form)))
 
 
 def _separate_bits(connection: Connection, seen: Visits, kind: int, block: Block, form: SynapseFormat) -> int:

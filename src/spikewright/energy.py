@@ -105,7 +105,7 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
     return EnergyReport(
         profile=profile,
         rows=rows,
-        not_modelled=tuple(_not_modelled(counted, activity.samples, placement)),
+        not_modelled=tuple(_not_modelled(counted, activity.samples, placement.arrangement.chips, profile)),
         floor=floor(chip, placement, profile, events).total,
         spikes=tuple(_spikes(activity, chip)),
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
@@ -248,8 +248,7 @@ def _part(population: Population) -> Part:
     return "input" if population.role == "input" else "readout" if population.role == "readout" else "hidden"
 
 
-def _not_modelled(counted: list[_Counted], samples: int, placement: Placement) -> Iterator[Unmodelled]:
-    profile = placement.profile
+def _not_modelled(counted: list[_Counted], samples: int, chips: int, profile: HardwareProfile) -> Iterator[Unmodelled]:
     for event in dict.fromkeys(c.event for c in counted):
         if getattr(profile.energy, event) is None:
             known = [c.count for c in counted if c.event == event and c.count is not None]
@@ -261,7 +260,7 @@ def _not_modelled(counted: list[_Counted], samples: int, placement: Placement) -
     elif profile.energy.hop_x is not None:
         if any(c.population.neuron is None for c in counted):
             yield Unmodelled("input_hops", "hops of input events", None, "where they enter the chip is not known")
-        if placement.arrangement.chips > 1:
+        if chips > 1:
             why = "where chips join is not known"
             yield Unmodelled("hops_between_chips", "hops of messages that change chip", None, why)
     yield from _without_count(profile.static_power, profile.name)

@@ -22,7 +22,7 @@ import numpy as np
 import typer
 
 from spikewright.artefacts import atomic_write
-from spikewright.chip import ChipNetwork, Connection, Neuron, Population
+from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.deploy.fan_out import fan_out
 from spikewright.errors import SpikewrightError
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile, profile_names
@@ -30,7 +30,7 @@ from spikewright.hardware_profiles.profile import HardwareProfile, load_profile,
 CHIPS = 1024
 """Chips that networks too large for one may take."""
 HEADINGS = (
-    "network", "synapses", "profile", "cores", "chips", "CPU time", "memory (peak)", "fullest", "hops a message",
+    "network", "synapses", "profile", "cores", "chips", "CPU time", "memory added (peak)", "fullest", "hops a message",
     "change chip",
 )  # fmt: skip
 
@@ -41,7 +41,7 @@ class Row:
 
     Attributes:
         seconds, megabytes: CPU time and memory that placing took; ``peak_megabytes`` of the whole process.
-        hops, hops_in_order: a message, where every source spikes once; None without a mesh or with one core.
+        hops, hops_in_order: of a message that stays on its chip, each source spiking once; None without a mesh.
         change_chip, change_chip_in_order: share of the messages between cores.
     """
 
@@ -72,6 +72,29 @@ class Row:
             self.network, f"{self.synapses:.3g}", self.profile, str(self.cores), str(self.chips),
             f"{self.seconds:.2f} s", spent, self.fullest, nearer, crossing,
         )  # fmt: skip
+
+
+def convolutions(*layers: tuple[int, int], size: int) -> Callable[[HardwareProfile], ChipNetwork]:
+    """3 x 3 convolutions of 8-bit integers, each ``(channels, stride)``, on 3 channels of ``size`` squared, and a
+    dense readout of 10."""
+
+    def build(profile: HardwareProfile) -> ChipNetwork:
+        generator = np.random.default_rng(0)
+        populations, connections = [Population("l0", (3, size, size), "input", None)], []
+        for i, (channels, stride) in enumerate(layers, 1):
+            before = populations[-1]
+            shape = (channels, *(-(-side // stride) for side in before.shape[1:]))
+            neuron = Neuron(4095, 0, 100, np.zeros(shape, dtype=np.int64))
+            populations.append(Population(f"l{i}", shape, "hidden", neuron))
+            weight = generator.integers(-128, 127, (channels, before.shape[0], 3, 3), dtype=np.int8)
+            geometry = ConvGeometry((stride, stride), (1, 1))
+            connections.append(Connection(before.name, f"l{i}", weight, 8, geometry))
+        last = populations[-1]
+        populations.append(Population("out", (10,), "readout", Neuron(4095, 0, 100, np.zeros(10, dtype=np.int64))))
+        connections.append(Connection(last.name, "out", generator.integers(-128, 127, (10, last.size), dtype=np.int8)))
+        return ChipNetwork(tuple(populations), tuple(connections), 1, "events", "count", profile.name, profile.sha256)
+
+    return build
 
 
 def dense(*sizes: int) -> Callable[[HardwareProfile], ChipNetwork]:
@@ -127,11 +150,11 @@ def cases() -> Iterator[tuple[str, str, Callable[[HardwareProfile], ChipNetwork]
         yield "vgg 16, 1x28x28", name, student(None, "vgg", 16, (1, 28, 28))
     for name in every:
         yield "vgg 64, CIFAR-10", name, student(None, "vgg", 64, (3, 32, 32))
-    for name in ("loihi2-assumed", "cmos45"):
-        yield "vgg 128, CIFAR-10", name, student(None, "vgg", 128, (3, 32, 32))
     for name in ("loihi1-davies", "loihi2-assumed"):
         yield "dense 10^7", name, dense(2000, 2000, 2000, 1000, 10)
     yield "dense 10^8", "loihi2-assumed", dense(10_000, 10_000, 10)
+    wide = ((256, 1), (256, 1), (256, 2), (512, 2), (512, 1), (512, 2))
+    yield "convolutions 10^9", "loihi2-assumed", convolutions(*wide, size=32)
     yield "dense 10^9", "loihi2-assumed", dense(*[10_000] * 11, 10)
 
 
@@ -150,6 +173,7 @@ def measure(number: int) -> Row:
     except SpikewrightError as error:
         return replace(row, refusal=str(error))
     how, bound = placement.arrangement, placement.binding
+    within = how.messages - how.between_chips
     return replace(
         row,
         synapses=sum(int(np.sum(fan_out(chip, c))) for c in chip.connections),
@@ -159,8 +183,8 @@ def measure(number: int) -> Row:
         megabytes=_peak() - before,
         peak_megabytes=_peak(),
         fullest="" if bound is None else f"{bound.resource} {bound.share:.0%}",
-        hops=how.hops / how.messages if how.hops is not None and how.messages else None,
-        hops_in_order=how.hops_in_order / how.messages if how.hops_in_order is not None and how.messages else None,
+        hops=how.hops / within if how.hops is not None and within else None,
+        hops_in_order=how.hops_in_order / within if how.hops_in_order is not None and within else None,
         change_chip=how.between_chips / max(how.messages, 1),
         change_chip_in_order=how.cut_in_order / max(how.messages, 1),
     )

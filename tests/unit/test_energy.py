@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from spikewright.activity import Activity, PopulationActivity
 from spikewright.budget_text import Budget
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.blocks import ranges
+from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.placement import Placement, Site, place
 from spikewright.energy import estimate, floor, linear_cost
 from spikewright.errors import InputError

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
-from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.blocks import boxes, ranges
+from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.occupancy import axons_in, axons_out, synapse_bits, visits
 from spikewright.deploy.placement import place
 from spikewright.errors import AnswerIsNo
@@ -304,8 +304,8 @@ def test_a_convention_without_limits_takes_anything():
             (10, 60, 60, 10),
             {"neurons_per_core": 10, "cores": 8},
             "loihi1-davies: the network does not fit: it needs 13 cores and there are 8; 'h1' takes 6 of them, bound "
-            "by neurons (10 of 10 on its fullest core); it would fit on 2 chips or with 51% of the channels and neurons "
-            "of its hidden layers",
+            "by neurons (10 of 10 on its fullest core); it would fit on 2 chips or with 51% of the channels and "
+            "neurons of its hidden layers",
         ),
     ],
 )

@@ -8,7 +8,7 @@ WEIGHED = {"connectivity": "connectivity", "spikes": "measured spikes"}
 
 
 def lines(placement: Placement) -> list[str]:
-    """How the cores lie, and the cut where there are several chips; for people."""
+    """How the cores lie, with the hops of a message that stays on its chip, and the cut between chips; for people."""
     how = placement.arrangement
     said = _on_mesh(placement)
     if how.shared_cores:
@@ -43,11 +43,12 @@ def _on_mesh(placement: Placement) -> list[str]:
         return []  # a way of counting, without cores
     if how.hops is None or how.hops_in_order is None:
         return ["placement: cores in order, since how they lie on the chip is not known"]
+    within = how.messages - how.between_chips
     if how.by == "order":
-        return [f"placement: cores in order, {_each(how.hops, how.messages)} a message"]
-    instead = "as" if how.hops == how.hops_in_order else _each(how.hops_in_order, how.messages)
+        return [f"placement: cores in order, {_each(how.hops, within)} a message"]
+    instead = "as" if how.hops == how.hops_in_order else _each(how.hops_in_order, within)
     return [
-        f"placement: by {WEIGHED[how.by]}, seed {how.seed}: {_each(how.hops, how.messages)} a message, "
+        f"placement: by {WEIGHED[how.by]}, seed {how.seed}: {_each(how.hops, within)} a message, "
         f"{instead} with cores in order"
     ]
 

@@ -21,7 +21,8 @@ from ..deploy.lower import lower
 from ..deploy.placement import place
 from ..energy import Floor, PopulationCost, linear_cost
 from ..hardware_profiles.schema import CostUnit, HardwareProfile
-from .student import Student, StudentOutput
+from .student import Student
+from .student_output import StudentOutput
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from .distillation import Evidence, LossTerms
 from .lessons import Lesson
-from .student import Student, StudentOutput
+from .student import Student
+from .student_output import StudentOutput
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,8 @@
 
 Each yields sentences. :data:`GRAPH_RULES` look at the floats before any pass, whatever the profile;
 :data:`PROFILE_RULES` at what one profile allows; :data:`INTEGER_RULES` at what rounding left. Add a rule by adding a
-function and naming it there. What a core or a chip can hold is checked by the placement.
+function and naming it there. What a core can hold is checked by the placement, and what a whole chip can by
+:mod:`.chip_rules`.
 """
 
 from __future__ import annotations

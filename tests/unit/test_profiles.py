@@ -181,6 +181,22 @@ def test_a_teacher_s_faults_are_said_at_once(tmp_path):
     )
 
 
+def test_the_page_has_every_profile_as_its_file_has_it(root):
+    page = (root / "docs" / "hardware-profiles.md").read_text(encoding="utf-8")
+    for name in NAMES:
+        profile = load_profile(name)
+        each = profile.energy.synaptic_op
+        cost = f"{each.value:g} {each.unit}, {each.kind}, {each.scope}"
+        taken = f"{profile.default_encoding}, T = {profile.default_timesteps}"
+        assert f"| `{name}` | {profile.title} | {profile.cost_unit} | {cost} | {taken} |\n" in page
+    assert len(re.findall(r"^\| `[\w-]+` \| [^|]+ \| (?:J|ops) \|", page, re.MULTILINE)) == len(NAMES)
+    for teacher in load_teachers():
+        mac = teacher.mac
+        assert f"| {teacher.title} | {mac.value:g} {mac.unit} | {mac.kind}, {mac.scope} |\n" in page
+    folder = (root / "hardware_profiles" / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in folder for name in NAMES)
+
+
 def test_unknown_name_suggests_the_nearest():
     with pytest.raises(InputError) as caught:
         load_profile("loihi1-davis")

@@ -223,7 +223,7 @@ def test_unknown_teacher_is_said():
 def test_teacher_on_other_machines_in_every_format(files, tmp_path, capsys):
     assert main([*files(teacher_macs=1_000_000), "-p", "loihi1-davies"]) == 0
     printed = capsys.readouterr().out
-    heading = "The ANN teacher on other machines, for scale: 1,000,000 MACs, whole machines"
+    heading = "The ANN teacher on other machines, for scale: 1,000,000 MACs"
     for text in (printed, *((tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "html"))):
         flat = " ".join(text.split())
         assert heading in flat

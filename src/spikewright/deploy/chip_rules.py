@@ -121,7 +121,8 @@ def _nearest_decay(decay: int, limits: Limits) -> int:
     if limits.decay_bits == 0:
         return 0
     if limits.decay_shifts:
-        return min((0, *(DECAY_ONE >> shift for shift in range(limits.decay_bits + 1))), key=lambda has: abs(has - decay))
+        shifted = [DECAY_ONE >> shift for shift in range(limits.decay_bits + 1)]
+        return min([0, *shifted], key=lambda has: abs(has - decay))
     unit = DECAY_ONE >> limits.decay_bits
     return round(decay / unit) * unit
 

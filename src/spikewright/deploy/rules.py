@@ -211,12 +211,16 @@ def remarks(chip: ChipNetwork) -> Iterator[str]:
     for connection in chip.connections:
         if levels[connection.name] < _FEW_LEVELS:
             yield (
-                f"{connection.name}: only {levels[connection.name]} levels from zero to the largest weight; "
+                f"{connection.name}: only {_levels(levels[connection.name])} from zero to the largest weight; "
                 f"{_limit(limited[connection.target])}"
             )
     for name, error in errors.items():
         if error > _COARSE_THRESHOLD:
             yield f"{name}: its threshold is {error:.1%} off by rounding"
+
+
+def _levels(count: int) -> str:
+    return "1 level" if count == 1 else f"{count} levels"
 
 
 def _limit(limited_by: str) -> str:

@@ -73,9 +73,16 @@ def times(teacher: TeacherCost, report: EnergyReport) -> str:
     return f"{teacher.energy / report.total:.3g}" if report.total else "-"
 
 
+ELSEWHERE = (
+    "All power of a machine that is busy with large networks, where the spiking network's energy is the chip's dynamic "
+    "energy alone, as far as it is modelled."
+)
+"""What the table of the teacher on other machines compares."""
+
+
 def elsewhere_heading(report: EnergyReport) -> str:
-    """What the table of the teacher on ordinary machines is."""
-    return f"The ANN teacher on other machines, for scale: {report.elsewhere[0].macs:,} MACs, whole machines"
+    """What the table of the teacher on other machines is."""
+    return f"The ANN teacher on other machines, for scale: {report.elsewhere[0].macs:,} MACs"
 
 
 def measured(report: EnergyReport) -> str:

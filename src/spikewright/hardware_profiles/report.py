@@ -169,7 +169,7 @@ def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
 
 
 def _teachers(chip: ChipNetwork, profile: HardwareProfile) -> tuple[TeacherCost | None, tuple[TeacherCost, ...]]:
-    """What the artificial teacher would cost: on the profile itself, and on ordinary machines where there are joules."""
+    """What the artificial teacher would cost on the profile itself, and on ordinary machines where there are joules."""
     from ..energy_report import TeacherCost
     from .teachers import load_teachers
 

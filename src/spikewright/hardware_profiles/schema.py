@@ -185,6 +185,7 @@ class Limits(Table):
         always_signed: so are weights of one sign: every weight has a sign bit.
         decay_bits: a decay is a multiple of ``2^-decay_bits`` per step; 0 where neurons cannot leak.
         decay_shifts: a decay is a power of 2, made by a shift.
+        state_bits: within which the current of a neuron stays; potentials are simulated with Loihi's 24 bits.
         graded_spike_bits: widest payload of a spike; 0 where spikes are binary.
         delay_max: longest synaptic delay in steps.
         fan_in: most synapses of one neuron.

@@ -44,7 +44,8 @@ def renderable(report: EnergyReport) -> Group:
         _fit(report),
     ]
     if report.elsewhere:
-        parts += [Text(f"\n{numbers.elsewhere_heading(report)}", style="bold"), _elsewhere(report)]
+        heading = Text(f"\n{numbers.elsewhere_heading(report)}", style="bold")
+        parts += [heading, _elsewhere(report), Text(numbers.ELSEWHERE)]
     return Group(*parts)
 
 

@@ -242,6 +242,7 @@ def _row(counted: _Counted, constant: Constant, samples: int) -> EnergyRow:
         constant=constant.cost,
         source=f"{constant.source}, {constant.where}",
         kind=constant.kind,
+        scope=constant.scope,
     )
 
 

@@ -41,7 +41,7 @@ class EnergyRow:
         population: whose update, or who sent the spike.
         connection: where the spike went, empty for what happens within the population.
         constant: in the profile's unit.
-        source: of the constant, and the place in it.
+        source: of the constant, and the place in it; ``kind`` how it was obtained, ``scope`` what it covers.
     """
 
     event: str
@@ -52,6 +52,7 @@ class EnergyRow:
     constant: float
     source: str
     kind: Kind
+    scope: Scope
 
     @property
     def words(self) -> str:

@@ -231,7 +231,8 @@ def test_teacher_on_other_machines_in_every_format(files, tmp_path, capsys):
     (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
     elsewhere = {each["platform"]: each for each in only["teacher_elsewhere"]}
     assert elsewhere["edge-gpu"]["energy"] == pytest.approx(1e6 * 4.74e-12)
-    assert elsewhere["edge-gpu"]["source"].startswith("mlperf31, resnet50")
+    assert elsewhere["edge-gpu"]["source"].startswith("MLCommons, MLPerf Inference v3.1 (2023), results of NVIDIA Orin")
+    assert "(quoted at second hand), KerasSpiking" in elsewhere["edge-cpu"]["source"]
     assert only["teacher"] is None
 
 

@@ -74,8 +74,8 @@ def times(teacher: TeacherCost, report: EnergyReport) -> str:
 
 
 ELSEWHERE = (
-    "All power of a machine that is busy with large networks, where the spiking network's energy is the chip's dynamic "
-    "energy alone, as far as it is modelled."
+    "Whole machines, busy with large networks; the spiking network's energy beside them is the chip's dynamic energy "
+    "alone, as far as it is modelled."
 )
 """What the table of the teacher on other machines compares."""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..chip import ChipNetwork
     from ..energy_report import EnergyReport, TeacherCost
     from .profile import Constant, HardwareProfile
+    from .teachers import Teacher
 
 SUFFIXES = (".json", ".md", ".html")
 
@@ -178,14 +179,13 @@ def _teachers(chip: ChipNetwork, profile: HardwareProfile) -> tuple[TeacherCost 
         return None, ()
     count: int = macs
 
-    def cost(name: str, title: str, constant: Constant) -> TeacherCost:
-        source = f"{constant.source}, {constant.where}"
-        return TeacherCost(name, title, count, constant.cost, constant.kind, constant.scope, source)
+    def cost(of: HardwareProfile | Teacher, mac: Constant, source: str) -> TeacherCost:
+        return TeacherCost(of.name, of.title, count, mac.cost, mac.kind, mac.scope, source)
 
     own = profile.energy.teacher_mac
-    here = None if own is None else cost(profile.name, profile.title, own)
-    elsewhere = load_teachers() if profile.has_joules else ()
-    return here, tuple(cost(each.name, each.title, each.mac) for each in elsewhere)
+    here = None if own is None else cost(profile, own, f"{own.source}, {own.where}")
+    machines = load_teachers() if profile.has_joules else ()
+    return here, tuple(cost(machine, machine.mac, machine.source) for machine in machines)
 
 
 def _priced(

@@ -32,6 +32,13 @@ class Teacher(Table):
     sources: dict[str, Source]
     mac: Constant
 
+    @property
+    def source(self) -> str:
+        """Where the number is from, in full: a report has no list of a machine's sources."""
+        cited = self.sources[self.mac.source]
+        hand = " (quoted at second hand)" if cited.access == "secondary" else ""
+        return f"{cited.cite}{hand}, {self.mac.where}"
+
 
 @cache
 def load_teachers() -> tuple[Teacher, ...]:

@@ -105,7 +105,7 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
     return EnergyReport(
         profile=profile,
         rows=rows,
-        not_modelled=tuple(_not_modelled(counted, activity.samples, profile)),
+        not_modelled=tuple(_not_modelled(counted, activity.samples, placement.arrangement.chips, profile)),
         floor=floor(chip, placement, profile, events).total,
         spikes=tuple(_spikes(activity, chip)),
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
@@ -116,6 +116,7 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
         split=activity.split,
         fit=placement.worst,
         binding=placement.binding,
+        placement=placement,
     )
 
 
@@ -170,8 +171,13 @@ def _per_spike(chip: ChipNetwork, connection: Connection, placement: Placement, 
     if (event := reading_event(connection, energy)) is not None:
         cost = cost + _cost(getattr(energy, event))
     cost = cost + _cost(energy.message) * placement.destinations(connection)
-    for constant, hops in ((energy.hop_x, placement.hops_x), (energy.hop_y, placement.hops_y)):
-        if constant is not None and (crossed := hops(connection)) is not None:
+    travel = (
+        (energy.hop_x, placement.hops_x),
+        (energy.hop_y, placement.hops_y),
+        (energy.chip_crossing, placement.crossings),
+    )
+    for constant, way in travel:
+        if constant is not None and (crossed := way(connection)) is not None:
             cost = cost + constant.cost * crossed
     return np.asarray(cost, dtype=np.float64)
 
@@ -209,13 +215,17 @@ def _counted(
             yield _Counted(event, population, float(activity.synaptic_ops[connection.name]), connection.name)
             if (reading := reading_event(connection, energy)) is not None:
                 yield _Counted(reading, population, float(np.sum(seen.spikes)), connection.name)
-            travel = (
-                ("message", placement.destinations(connection) if has_cores else None),
-                ("hop_x", placement.hops_x(connection)),
-                ("hop_y", placement.hops_y(connection)),
-            )
-            for event, each in travel:
+            for event, each in _travel(placement, connection, has_cores):
                 yield _Counted(event, population, _weighted(seen.spikes, each), connection.name)
+
+
+def _travel(placement: Placement, connection: Connection, has_cores: bool) -> Iterator[tuple[str, IntArray | None]]:
+    """How far a spike of each source goes, by event; None where that is not known."""
+    yield "message", placement.destinations(connection) if has_cores else None
+    yield "hop_x", placement.hops_x(connection)
+    yield "hop_y", placement.hops_y(connection)
+    if placement.arrangement.chips > 1:
+        yield "chip_crossing", placement.crossings(connection)
 
 
 def _updates(population: Population, updates: int, active: int, energy: Energy) -> Iterator[_Counted]:
@@ -250,7 +260,7 @@ def _part(population: Population) -> Part:
     return "input" if population.role == "input" else "readout" if population.role == "readout" else "hidden"
 
 
-def _not_modelled(counted: list[_Counted], samples: int, profile: HardwareProfile) -> Iterator[Unmodelled]:
+def _not_modelled(counted: list[_Counted], samples: int, chips: int, profile: HardwareProfile) -> Iterator[Unmodelled]:
     for event in dict.fromkeys(c.event for c in counted):
         if getattr(profile.energy, event) is None and event not in profile.included:
             known = [c.count for c in counted if c.event == event and c.count is not None]
@@ -259,8 +269,12 @@ def _not_modelled(counted: list[_Counted], samples: int, profile: HardwareProfil
                 yield Unmodelled(event, WORDS[event], total, profile.absent.get(event, "no constant is published"))
     if profile.energy.hop_x is not None and profile.limits.mesh is None:
         yield Unmodelled("hops", "hops between cores", None, "how cores lie on the chip is not known")
-    elif profile.energy.hop_x is not None and any(c.population.neuron is None for c in counted):
-        yield Unmodelled("input_hops", "hops of input events", None, "where they enter the chip is not known")
+    elif profile.energy.hop_x is not None:
+        if any(c.population.neuron is None for c in counted):
+            yield Unmodelled("input_hops", "hops of input events", None, "where they enter the chip is not known")
+        if chips > 1:
+            why = "where chips join is not known"
+            yield Unmodelled("hops_between_chips", "hops of messages that change chip", None, why)
     yield from (item for item in _without_count(profile) if item.event not in profile.included)
 
 

@@ -8,7 +8,8 @@ from typing import Literal
 from .activity import Backend
 from .budget_text import Budget, quantity
 from .chip import Role
-from .deploy.placement import Use
+from .deploy.placement import Placement, Use
+from .deploy.placement_text import as_json as placement_as_json
 from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind, Scope
 
 SCHEMA_VERSION = 1
@@ -27,6 +28,7 @@ WORDS = {
     "message": "messages between cores",
     "hop_x": "hops east-west",
     "hop_y": "hops north-south",
+    "chip_crossing": "messages between chips",
     "input_event": "input events injected",
 }
 PARTS: tuple[Part, ...] = ("input", "hidden", "readout")
@@ -124,6 +126,7 @@ class EnergyReport:
         floor: what would remain if no hidden neuron ever fired.
         fit: for each resource, the fullest core; then the number of cores.
         binding: the use nearest to its limit, None where there are no limits.
+        placement: where the network lies; what every core holds.
         teacher: on the profile itself; None where it has no constant for it or the network does not know its teacher.
         elsewhere: the teacher on ordinary machines, for scale; none for a profile without joules.
         provenance: JSON-able facts of where the network and the activity came from.
@@ -142,6 +145,7 @@ class EnergyReport:
     split: str
     fit: tuple[Use, ...]
     binding: Use | None
+    placement: Placement
     budget: Budget | None = None
     teacher: TeacherCost | None = None
     elsewhere: tuple[TeacherCost, ...] = ()
@@ -230,6 +234,7 @@ class EnergyReport:
             "synaptic_ops": self.synaptic_ops,
             "fit": [_use_json(use) for use in self.fit],
             "binding": None if self.binding is None else _use_json(self.binding),
+            "placement": placement_as_json(self.placement),
             "teacher": None if self.teacher is None else _teacher_json(self.teacher),
             "teacher_elsewhere": [_teacher_json(each) for each in self.elsewhere],
             "samples": self.samples,

@@ -97,6 +97,46 @@ def test_several_profiles_share_one_page(files, tmp_path):
     assert len(Page((tmp_path / "all.html").read_text(encoding="utf-8")).images) == 4 * 5 + 1
 
 
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ([], "Placement: by connectivity, seed 0: 0.00 hops a message, as with cores in order"),
+        (
+            ["--place-by", "spikes", "--seed", "3"],
+            "Placement: by measured spikes, seed 3: 0.00 hops a message, as with cores in order",
+        ),
+        (["--place-by", "order"], "Placement: cores in order, 0.00 hops a message"),
+    ],
+)
+def test_the_report_says_how_cores_were_laid_out(files, tmp_path, capsys, flags, sentence):
+    assert main([*files(), *flags]) == 0
+    assert sentence in capsys.readouterr().out.splitlines()
+    assert f"{sentence}." in (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
+    assert f"{sentence}." in (tmp_path / "report.html").read_text(encoding="utf-8")
+    (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
+    assert only["placement"]["messages"] == (524 if "spikes" in flags else 20)
+    assert [core["uses"]["neurons"] for core in only["placement"]["cores"]] == [[20, 1024], [5, 1024]]
+
+
+def test_a_network_over_chips(files, tmp_path, capsys):
+    """Two neurons a core and a core a chip: thirteen chips, and no message stays on its own."""
+    from spikewright.resources import profiles_dir
+
+    text = (profiles_dir() / "loihi1-davies.toml").read_text(encoding="utf-8")
+    text = text.replace("neurons_per_core = 1024", "neurons_per_core = 2").replace("cores = 128", "cores = 1")
+    (tmp_path / "tiny.toml").write_text(text, encoding="utf-8")
+    words = [*files(), "-p", str(tmp_path / "tiny.toml")]
+    assert main(words) == 1
+    assert capsys.readouterr().err.splitlines()[-1].endswith("it would fit on 13 chips")
+    assert main([*words, "--chips", "13"]) == 0
+    (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
+    assert only["placement"]["chips"] == 13
+    assert only["placement"]["between_chips"] == only["placement"]["messages"] == 20 * 3
+    left_out = {item["event"]: item["count"] for item in only["not_modelled"]}
+    assert left_out["chip_crossing"] == 524 * 3 / 2
+    assert {use["resource"]: use["chip"] for use in only["fit"]}["neurons"] == 0
+
+
 def test_a_profile_that_the_network_does_not_fit_is_1_and_the_others_are_written(files, tmp_path, capsys):
     words = [*files(payload_bits=8), "-p", "loihi2", "-p", "loihi1-davies"]
     assert main(words) == 1

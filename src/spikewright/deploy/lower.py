@@ -126,6 +126,9 @@ def command(
         int | None,
         typer.Option(help="width of a weight with its sign, 2 up to the chip's; where the file does not say"),
     ] = None,
+    chips: Annotated[
+        int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> None:
     """Turn a NIR graph into an integer network for a chip, and say how it fits.
@@ -138,6 +141,7 @@ def command(
     from ..convert.nir_io import read_graph
     from .chip_file import save_chip
     from .placement import place
+    from .placement_text import as_json
     from .summary import fit_of, summary, table
 
     target = load_profile(profile)
@@ -151,10 +155,10 @@ def command(
         weight_bits=weight_bits,
     ).with_provenance(parent_sha256=sha256_of(graph))
     _say_assumed(chip)
-    placement = place(chip, target)
+    placement = place(chip, target, chips=chips)
     save_chip(chip, out)
     if json_output:
-        cli.emit({"chip": str(out), **summary(chip), "fit": fit_of(placement)})
+        cli.emit({"chip": str(out), **summary(chip), "fit": fit_of(placement), "placement": as_json(placement)})
     else:
         print(table(chip, placement))
         cli.say(str(out))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..budget_text import quantity
 from ..deploy.placement import Use
+from ..deploy.placement_text import lines
 from ..energy_report import PARTS, EnergyReport, EnergyRow, Part, TeacherCost
 
 PART_TITLES: dict[Part, str] = {"input": "Input", "hidden": "Hidden layers", "readout": "Readout"}
@@ -50,8 +51,16 @@ def used(use: Use) -> str:
 
 
 def where(use: Use) -> str:
-    """On which core, or on the whole chip."""
-    return "whole chip" if use.core is None else f"core {use.core}, {use.population}"
+    """On which core, and of which chip if there are several, or on the whole of them."""
+    if use.core is None:
+        return "whole chip"
+    of_chip = "" if use.chip is None else f" of chip {use.chip}"
+    return f"core {use.core}{of_chip}, {use.population}"
+
+
+def placement(report: EnergyReport) -> list[str]:
+    """How the cores lie, and what crosses between chips."""
+    return [line[:1].upper() + line[1:] for line in lines(report.placement)]
 
 
 def binding(report: EnergyReport) -> str:

@@ -188,17 +188,24 @@ class Limits(Table):
         state_bits: within which the current of a neuron stays; potentials are simulated with Loihi's 24 bits.
         graded_spike_bits: widest payload of a spike; 0 where spikes are binary.
         delay_max: longest synaptic delay in steps.
-        fan_in: most synapses of one neuron.
+        fan_in: most synapses of one neuron; ``fan_out`` most synapses that one spike visits.
+        chips: most chips that work together; one where it is absent.
+        neuron_configs_per_core: sets of decays, thresholds and bias exponents that a core holds for all its neurons.
+        synapse_formats_per_core: layouts of synapses (widths of weight and index, dense or shared) that a core holds.
         whole: limits of the whole chip.
         layers: of chips whose cores hold a layer each.
     """
 
     neurons_per_core: PositiveInt | None = None
     cores: PositiveInt | None = None
+    chips: PositiveInt | None = None
     axons_in_per_core: PositiveInt | None = None
     axons_out_per_core: PositiveInt | None = None
     synapse_bits_per_core: PositiveInt | None = None
     fan_in: PositiveInt | None = None
+    fan_out: PositiveInt | None = None
+    neuron_configs_per_core: PositiveInt | None = None
+    synapse_formats_per_core: PositiveInt | None = None
     weight_bits: Annotated[int, Field(ge=1, le=8)]
     mixed_weights_even: bool
     always_signed: bool | None = None
@@ -231,6 +238,7 @@ class Energy(Table):
         spike_out: a compartment firing.
         message: a spike reaching one destination core.
         hop_x, hop_y: a message crossing one tile border, east-west and north-south.
+        chip_crossing: a message going from one chip to another.
         input_event: an event injected from outside the chip.
         teacher_mac: one multiply-accumulate of the artificial network that is compared with.
     """
@@ -248,6 +256,7 @@ class Energy(Table):
     message: Constant | None = None
     hop_x: Constant | None = None
     hop_y: Constant | None = None
+    chip_crossing: Constant | None = None
     input_event: Constant | None = None
     teacher_mac: Constant | None = None
 

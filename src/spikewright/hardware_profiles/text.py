@@ -42,6 +42,7 @@ def renderable(report: EnergyReport) -> Group:
         _not_modelled(report),
         Text("\nFit", style="bold"),
         _fit(report),
+        *(Text(line) for line in numbers.placement(report)),
     ]
     if report.elsewhere:
         heading = Text(f"\n{numbers.elsewhere_heading(report)}", style="bold")

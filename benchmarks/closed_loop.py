@@ -2,16 +2,17 @@
 
     python benchmarks/closed_loop.py --out build/closed_loop [--seeds 3] [--part 1/2] [--table]
 
-E0 and A0 are the deployed energy and accuracy of the student that conventional distillation gives without a budget. For
-budgets of 0.5, 0.2, 0.1 and 0.05 E0 four ways are compared: the controller on integers; a float student held to the
-same budget and rounded afterwards; a fixed price for each spike; the quadratic loss on synaptic operations. The last
-two know no budget: the price is tried at several heights, and its accuracy at the controller's energy is read off by
-interpolation over the logarithm of the energy; the target is set to the synaptic operations that the controller's
-student ended with, so that both spend about the same. All four have the width and T that the budget chose. Everything
-is chosen on validation and reported on test.
+E0 and A0 are the deployed energy and accuracy of the student that conventional distillation gives without a budget.
+For budgets of 0.5, 0.2, 0.1 and 0.05 E0 the closed loop chooses width and T and holds the budget on integers. At two of
+them three other ways are tried at the same energy: a float student held to the same budget and rounded afterwards; a
+fixed price for each spike; the quadratic loss on synaptic operations. The last two know no budget: the target is set to
+the synaptic operations that the loop's student ended with; the price is moved until the validation energy is near, and
+its accuracy at the loop's energy is read off between the nearest runs, over the logarithm of the energy. Each way is
+given the width and T that the loop chose, and with --own-size those of the student without a budget, which is what
+someone has who only adds a term to the loss. With --bits, loop and rounding are also compared at fewer bits of weights.
 
-Each finished training is a file in --out; running again goes on with what is missing. Several processes can share the
-work (--part 1/2, --part 2/2). --table only prints what is there.
+Everything is chosen on validation and reported on test. Each finished training is a file in --out; running again goes
+on with what is missing. Several processes can share the work (--part 1/2, --part 2/2). --table only prints.
 """
 
 from __future__ import annotations
@@ -46,8 +47,14 @@ from spikewright.train.sizing import choose_size
 from spikewright.train.student import Student
 
 SHARES = (0.5, 0.2, 0.1, 0.05)
-PRICES = (0.03, 0.1, 0.3)
-"""Of a thousand spikes, tried for every width and T that a budget asks for."""
+COMPARED = (0.2, 0.1)
+"""Budgets at which the other ways are tried."""
+FIRST_PRICE = 0.1
+"""Of a thousand spikes."""
+TRIES = 3
+OTHERS = ("rounded", "spikes", "synops")
+NEAR = 0.02
+"""Runs whose energies differ by less (in their logarithm) are compared as they are."""
 BATCH = 500
 
 
@@ -69,31 +76,69 @@ def base_of(profile: str, seed: int, width: int, epochs: int, data: str) -> Task
     return Task(f"{profile}-s{seed}-base", "base", None, settings)
 
 
-def train_after(base: Task, found: dict[str, Any], dataset: Dataset, folder: Path, others: bool) -> None:
-    """What E0 of a base student asks for; the other ways only where ``others``."""
-    profile = load_profile(base.settings.profile)
-    stem = base.name.removesuffix("-base")
-    sizes: set[tuple[int, int]] = set()
-    for share in SHARES:
-        budget = share * found["energy_validation"]
-        free = base.settings.model_copy(update={"width": None})  # width and T as the budget allows
-        made = choose_size(free, dataset, profile, Budget(budget, profile.cost_unit)).student.config
-        size = (made.width, made.timesteps)
-        common = {"width": size[0], "timesteps": size[1]}
-        held = {**common, "energy_budget": spelled(budget, profile.cost_unit)}
-        ours = trained(
-            Task(f"{stem}-ours-{share}", "ours", share, base.settings.model_copy(update=held)), dataset, folder
-        )
-        if not others:
-            continue
+@dataclass(frozen=True)
+class Lane:
+    """One profile and seed, and what has been found for its student without a budget."""
+
+    base: Task
+    found: dict[str, Any]
+    dataset: Dataset
+    folder: Path
+
+    def task(self, way: str, share: float | None, tag: str, **changes: object) -> dict[str, Any]:
+        """Train one student that differs from the base in ``changes``."""
+        name = f"{self.base.name.removesuffix('-base')}-{way}-{tag}"
+        settings = self.base.settings.model_copy(update=changes)
+        return trained(Task(name, way, share, settings), self.dataset, self.folder)
+
+    def budget(self, share: float) -> str:
+        """A share of E0, spelled."""
+        return spelled(share * self.found["energy_validation"], load_profile(self.base.settings.profile).cost_unit)
+
+    def loop(self, share: float, bits: int | None = None) -> dict[str, Any]:
+        """The closed loop at a budget; fewer bits are compared at the size that the full ones had."""
+        if bits is not None:
+            full = self.loop(share)
+            size = {"width": full["width"], "timesteps": full["timesteps"]}
+            return self.task(f"ours{bits}", share, str(share), energy_budget=full["budget"], weight_bits=bits, **size)
+        profile = load_profile(self.base.settings.profile)
+        free = self.base.settings.model_copy(update={"width": None})  # width and T as the budget allows
+        budget = share * self.found["energy_validation"]
+        chosen = choose_size(free, self.dataset, profile, Budget(budget, profile.cost_unit)).student.config
+        limits = {"width": chosen.width, "timesteps": chosen.timesteps, "energy_budget": self.budget(share)}
+        return self.task("ours", share, str(share), **limits)
+
+    def others(self, share: float, width: int, timesteps: int) -> None:
+        """The three other ways at one size, aimed at the energy that the loop ended with."""
+        ours = self.loop(share)
+        size, tag = {"width": width, "timesteps": timesteps}, f"w{width}-t{timesteps}"
+        self.task("rounded", share, f"{share}-{tag}", **size, energy_budget=ours["budget"], integer_from=1.0)
         target = f"synops:target={ours['synaptic_ops']:.6g}"
-        ways = {"rounded": {**held, "integer_from": 1.0}, "synops": {**common, "regularize": (target,)}}
-        for way, update in ways.items():
-            trained(Task(f"{stem}-{way}-{share}", way, share, base.settings.model_copy(update=update)), dataset, folder)
-        for price in PRICES if size not in sizes else ():
-            priced = base.settings.model_copy(update={**common, "regularize": (f"spikes:weight={price}",)})
-            trained(Task(f"{stem}-spikes-w{size[0]}-t{size[1]}-{price}", "spikes", None, priced), dataset, folder)
-        sizes.add(size)
+        self.task("synops", share, f"{share}-{tag}", **size, regularize=(target,))
+        tried: dict[float, float] = {}
+        for _ in range(TRIES):
+            price = next_price(tried, ours["energy_validation"])
+            run = self.task("spikes", None, f"{tag}-{price:.4g}", **size, regularize=(f"spikes:weight={price:.4g}",))
+            tried[price] = run["energy_validation"]
+
+    def rounded(self, share: float, bits: int) -> dict[str, Any]:
+        """A float student held to the budget, rounded afterwards to fewer bits."""
+        full = self.loop(share)
+        size = {"width": full["width"], "timesteps": full["timesteps"]}
+        return self.task(f"rounded{bits}", share, str(share), energy_budget=full["budget"], integer_from=1.0, **size)
+
+
+def next_price(tried: dict[float, float], energy: float) -> float:
+    """A price at which spikes should cost ``energy``, from the energies that others gave; rounded, to be a name."""
+    if not tried:
+        return FIRST_PRICE
+    points = sorted((math.log(price), math.log(cost)) for price, cost in tried.items())
+    wanted = math.log(energy)
+    if len(points) == 1 or not min(c for _, c in points) <= wanted <= max(c for _, c in points):
+        (price, cost) = min(points) if wanted > points[0][1] else max(points)
+        return float(f"{math.exp(price + 2.0 * math.copysign(1.0, cost - wanted)):.2g}")
+    costs, prices = zip(*sorted((cost, price) for price, cost in points), strict=True)
+    return float(f"{math.exp(float(np.interp(wanted, costs, prices))):.3g}")
 
 
 def trained(task: Task, dataset: Dataset, folder: Path) -> dict[str, Any]:
@@ -105,7 +150,8 @@ def trained(task: Task, dataset: Dataset, folder: Path) -> dict[str, Any]:
     began = time.perf_counter()
     checkpoint = folder / f"{task.name}.checkpoint"
     result = distill_with(task.settings, checkpoint, resume=checkpoint.exists(), quiet=False)
-    facts = deployed(result.student, task.settings, dataset)
+    bits = int(task.way[7:]) if task.way.startswith("rounded") and task.way != "rounded" else None
+    facts = deployed(result.student, task.settings, dataset, bits)
     facts |= {"name": task.name, "way": task.way, "share": task.share, "seconds": time.perf_counter() - began}
     facts |= {"epochs": len(result.history), "budget": task.settings.energy_budget}
     with atomic_write(path) as temporary:
@@ -114,10 +160,10 @@ def trained(task: Task, dataset: Dataset, folder: Path) -> dict[str, Any]:
     return facts
 
 
-def deployed(student: Student, settings: DistillSettings, dataset: Dataset) -> dict[str, Any]:
-    """What the chip network spends and gets right, and whether it is the student."""
+def deployed(student: Student, settings: DistillSettings, dataset: Dataset, bits: int | None = None) -> dict[str, Any]:
+    """What the chip network spends and gets right, and whether it is the student; rounded to ``bits`` where given."""
     profile = load_profile(settings.profile)
-    chip = lower(to_nir(student), profile)
+    chip = lower(to_nir(student), profile, weight_bits=bits)
     placement = place(chip, profile)
     facts: dict[str, Any] = {"width": student.config.width, "timesteps": student.config.timesteps}
     for name in ("validation", "test"):
@@ -152,63 +198,102 @@ def at_energy(points: list[dict[str, Any]], energy: float) -> float | None:
     return float(np.interp(math.log(energy), logs, [accuracy for _, accuracy in ordered]))
 
 
-def others_at(found: list[dict[str, Any]], ours: dict[str, Any], way: str) -> float | None:
-    """What another way reaches at the energy of a student of ours, with the same width and T."""
-    same = ("width", "timesteps")
+def compared(found: list[dict[str, Any]], ours: dict[str, Any], way: str, size: tuple[int, int]) -> float | None:
+    """Accuracy of another way at the energy of a student of the loop, in percent; None where it was not reached.
+
+    A way with one run is read off between it and the unlimited student of that size where the energies differ by more
+    than a hundredth; of a size without one, the run itself counts if it spent at most two hundredths more or less.
+    """
     stem = ours["name"].split("-ours-")[0]
-    points = [
-        p for p in found
-        if p["name"].startswith(stem) and (p["way"] == way or p["way"] == "base") and all(p[k] == ours[k] for k in same)
-    ]  # fmt: skip
-    return at_energy(points, ours["energy_test"])
+    mine = [f for f in found if f["name"].startswith(f"{stem}-") and (f["width"], f["timesteps"]) == size]
+    runs = [f for f in mine if f["way"] == way and f["share"] in (None, ours["share"])]
+    if way == "spikes":
+        return at_energy(runs + [f for f in mine if f["way"] == "base"], ours["energy_test"])
+    if not runs:
+        return None
+    near = abs(math.log(runs[0]["energy_test"] / ours["energy_test"])) < NEAR
+    return 100 * float(runs[0]["accuracy_test"]) if near else at_energy(runs + mine, ours["energy_test"])
 
 
-def _cell(mine: list[dict[str, Any]], way: str, share: float, bases: dict[str, dict[str, Any]]) -> str:
-    """What another way reaches, and where its energy lands."""
-    found = [f for f in mine if f["way"] == way and f["share"] == share]
-    if not found:
-        return "-"
-    budgets = [share * bases[f["name"].split(f"-{way}-")[0]]["energy_validation"] for f in found]
-    used = [f["energy_test"] / budget for f, budget in zip(found, budgets, strict=True)]
-    return f"{spread([100 * f['accuracy_test'] for f in found], 2)} % at {spread(used, 3)}"
+def rows_of(found: list[dict[str, Any]], profile: str, way: str, share: float) -> list[dict[str, Any]]:
+    """Finished trainings of one way at one budget."""
+    return [f for f in found if f["name"].startswith(profile) and f["way"] == way and f["share"] == share]
 
 
-def table(profile: str, found: list[dict[str, Any]]) -> Iterator[str]:
-    """Lines of Markdown."""
-    mine = [f for f in found if f["name"].startswith(profile)]
-    bases = {f["name"].removesuffix("-base"): f for f in mine if f["way"] == "base"}
+def loop_table(profile: str, found: list[dict[str, Any]]) -> Iterator[str]:
+    """What budgets cost: lines of Markdown."""
+    bases = {f["name"].removesuffix("-base"): f for f in found if f["way"] == "base" and f["name"].startswith(profile)}
     if not bases:
         return
-    unit = load_profile(profile).cost_unit
     energy = statistics.mean(b["energy_test"] for b in bases.values())
     accuracy = [100 * b["accuracy_test"] for b in bases.values()]
-    yield f"`{profile}`: E0 = {quantity(energy, unit)}, A0 = {spread(accuracy, 2)} %, {len(bases)} seeds"
+    sizes = ", ".join(sorted({f"width {b['width']}, T = {b['timesteps']}" for b in bases.values()}))
+    unit = load_profile(profile).cost_unit
+    yield f"`{profile}`, {sizes}: E0 = {quantity(energy, unit)}, A0 = {spread(accuracy, 2)} %, {len(bases)} seeds"
     yield ""
-    yield "| budget / E0 | width, T | energy / budget | accuracy | against A0 | rounded | spike price | SynOp loss |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    yield "| budget / E0 | seeds | width, T | energy / budget on test | on validation, most | accuracy | against A0 |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
     for share in SHARES:
-        rows = [f for f in mine if f["way"] == "ours" and f["share"] == share]
-        if not rows:
-            continue
-        base = [bases[f["name"].split("-ours-")[0]] for f in rows]
-        used = [f["energy_test"] / (share * b["energy_validation"]) for f, b in zip(rows, base, strict=True)]
-        gained = [100 * (f["accuracy_test"] - b["accuracy_test"]) for f, b in zip(rows, base, strict=True)]
-        sizes = ", ".join(sorted({f"{f['width']}, {f['timesteps']}" for f in rows}))
-        cells = [str(share), sizes, spread(used, 3), spread([100 * f["accuracy_test"] for f in rows], 2) + " %"]
-        cells.append(spread(gained, 2))
-        cells.append(_cell(mine, "rounded", share, bases))
-        reached = [r for f in rows if (r := others_at(mine, f, "spikes")) is not None]
-        cells.append(spread(reached, 2) + " %" if reached else "-")
-        cells.append(_cell(mine, "synops", share, bases))
-        yield "| " + " | ".join(cells) + " |"
-    exact = [f for f in mine if "mismatches" in f]
-    changed = max((abs(f["accuracy_student_test"] - f["accuracy_test"]) for f in exact), default=0.0)
+        rows = rows_of(found, profile, "ours", share)
+        if rows:
+            yield _loop_row(rows, share, bases)
     yield ""
-    yield (
-        f"{len(exact)} students on integers over the whole test split: {sum(f['mismatches'] for f in exact)} differing "
-        f"spikes, currents and membranes; largest change of accuracy from student to chip {100 * changed:.2f} points."
+
+
+def _loop_row(rows: list[dict[str, Any]], share: float, bases: dict[str, dict[str, Any]]) -> str:
+    base = [bases[f["name"].split("-ours-")[0]] for f in rows]
+    used, held = (
+        [f[f"energy_{split}"] / (share * b["energy_validation"]) for f, b in zip(rows, base, strict=True)]
+        for split in ("test", "validation")
     )
+    gained = [100 * (f["accuracy_test"] - b["accuracy_test"]) for f, b in zip(rows, base, strict=True)]
+    sizes = "; ".join(sorted({f"{f['width']}, {f['timesteps']}" for f in rows}))
+    accuracy = spread([100 * f["accuracy_test"] for f in rows], 2)
+    cells = [str(share), str(len(rows)), sizes, spread(used, 3), f"{max(held):.3f}", f"{accuracy} %", spread(gained, 2)]
+    return "| " + " | ".join(cells) + " |"
+
+
+def other_table(profile: str, found: list[dict[str, Any]]) -> Iterator[str]:
+    """What other ways reach at the loop's energy: lines of Markdown."""
+    yield "| budget / E0 | size | seeds | closed loop | rounded afterwards | spike price | SynOp loss |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for share in COMPARED:
+        for size in ("the loop's", "own"):
+            yield from _other_row(profile, found, share, size)
+    for bits in sorted({int(f["way"][4:]) for f in found if f["way"].startswith("ours") and f["way"] != "ours"}):
+        for share in SHARES:
+            cells = [[100 * f["accuracy_test"] for f in rows_of(found, profile, way, share)] for way in
+                     (f"ours{bits}", f"rounded{bits}")]  # fmt: skip
+            if all(cells):
+                words = [f"{spread(c, 2)} %" for c in cells]
+                yield f"| {share} | the loop's, {bits} bits | {len(cells[0])} | {words[0]} | {words[1]} | - | - |"
     yield ""
+
+
+def _other_row(profile: str, found: list[dict[str, Any]], share: float, which: str) -> Iterator[str]:
+    reached: dict[str, list[float]] = {way: [] for way in OTHERS}
+    loop = []
+    for ours in rows_of(found, profile, "ours", share):
+        base = next(f for f in found if f["name"] == ours["name"].split("-ours-")[0] + "-base")
+        of = base if which == "own" else ours
+        values = {way: compared(found, ours, way, (of["width"], of["timesteps"])) for way in OTHERS}
+        if any(value is not None for value in values.values()):
+            loop.append(100 * ours["accuracy_test"])
+        for way, value in values.items():
+            reached[way] += [] if value is None else [value]
+    if loop:
+        words = [f"{spread(values, 2)} % ({len(values)})" if values else "-" for values in reached.values()]
+        yield f"| {share} | {which} | {len(loop)} | {spread(loop, 2)} % | " + " | ".join(words) + " |"
+
+
+def exactness(profile: str, found: list[dict[str, Any]]) -> str:
+    """Whether the chip ran what was trained."""
+    exact = [f for f in found if "mismatches" in f and f["name"].startswith(profile)]
+    changed = max((abs(f["accuracy_student_test"] - f["accuracy_test"]) for f in exact), default=0.0)
+    return (
+        f"{len(exact)} students on integers over the whole test split: {sum(f['mismatches'] for f in exact)} differing "
+        f"spikes, currents and membranes; largest change of accuracy from student to chip {100 * changed:.2f} points.\n"
+    )
 
 
 def main(
@@ -216,26 +301,45 @@ def main(
     profile: Annotated[list[str] | None, typer.Option(help="repeatable")] = None,
     data: Annotated[str, typer.Option(help="data set")] = "fashion-mnist",
     seeds: Annotated[int, typer.Option(help="0, 1, ...")] = 3,
-    others: Annotated[int, typer.Option(help="seeds for which the other ways are trained too")] = 3,
+    others: Annotated[int, typer.Option(help="seeds for which the other ways are trained at the loop's size")] = 3,
+    own_size: Annotated[int, typer.Option(help="seeds for which they are trained at the base student's size")] = 1,
+    bits: Annotated[list[int] | None, typer.Option(help="fewer bits of weights; repeatable")] = None,
     width: Annotated[int, typer.Option(help="of the student without a budget")] = 16,
     epochs: Annotated[int, typer.Option(help="of every training")] = 6,
     part: Annotated[str, typer.Option(help="share of the trainings that this process does, such as 1/2")] = "1/1",
     table_only: Annotated[bool, typer.Option("--table", help="print what is there and train nothing")] = False,
 ) -> None:
-    """Train what is missing and print the table."""
+    """Train what is missing and print the tables."""
     out.mkdir(parents=True, exist_ok=True)
     profiles = profile or ["loihi2-assumed", "loihi1-davies"]
     index, count = (int(number) for number in part.split("/"))
     if not table_only:
         dataset = load(data)
-        lanes = [(name, seed) for seed in range(seeds) for name in profiles]
-        for name, seed in lanes[index - 1 :: count]:
-            base = base_of(name, seed, width, epochs, data)
-            facts = trained(base, dataset, out)
-            train_after(base, facts, dataset, out, seed < others)
+        tasks = [base_of(name, seed, width, epochs, data) for seed in range(seeds) for name in profiles]
+        mine = tasks[index - 1 :: count]
+        lanes = [Lane(base, trained(base, dataset, out), dataset, out) for base in mine]
+        for lane in lanes:
+            for share in SHARES:
+                lane.loop(share)
+        for lane in lanes:
+            seed = lane.base.settings.seed
+            compare_in(lane, seed < others, seed < own_size, bits or [])
     found = [json.loads(path.read_text()) for path in sorted(out.glob("*.json"))]
     for name in profiles:
-        print("\n".join(table(name, found)))
+        print("\n".join([*loop_table(name, found), *other_table(name, found), exactness(name, found)]))
+
+
+def compare_in(lane: Lane, others: bool, own_size: bool, bits: list[int]) -> None:
+    """Train what the loop's students of one profile and seed are compared with."""
+    for share in COMPARED:
+        ours = lane.loop(share)
+        if others:
+            lane.others(share, ours["width"], ours["timesteps"])
+        for fewer in bits:
+            lane.loop(share, fewer)
+            lane.rounded(share, fewer)
+    for share in COMPARED if own_size else ():
+        lane.others(share, lane.found["width"], lane.found["timesteps"])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from .deploy.fan_out import fan_out
 from .deploy.placement import Placement
 from .energy_report import WORDS, EnergyReport, EnergyRow, Part, Spikes, Unmodelled
 from .errors import refuse
-from .hardware_profiles.schema import Constant, Energy, HardwareProfile, StaticPower
+from .hardware_profiles.schema import Constant, Energy, HardwareProfile
 
 __all__ = ["Budget", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
 
@@ -168,6 +168,8 @@ def floor(
 def _per_spike(chip: ChipNetwork, connection: Connection, placement: Placement, energy: Energy) -> FloatArray:
     """What one spike of each source sets off in one connection, shape of the source population."""
     cost = _cost(getattr(energy, synaptic_event(chip, connection, energy))) * fan_out(chip, connection)
+    if (event := reading_event(connection, energy)) is not None:
+        cost = cost + _cost(getattr(energy, event))
     cost = cost + _cost(energy.message) * placement.destinations(connection)
     travel = (
         (energy.hop_x, placement.hops_x),
@@ -189,6 +191,13 @@ def synaptic_event(chip: ChipNetwork, connection: Connection, energy: Energy) ->
     return "synaptic_op"
 
 
+def reading_event(connection: Connection, energy: Energy) -> str | None:
+    """Which of the profile's constants a spike is charged for entering a connection, None where it has none."""
+    if connection.conv is not None and energy.spike_read_conv is not None:
+        return "spike_read_conv"
+    return None if energy.spike_read is None else "spike_read"
+
+
 def _counted(
     activity: Activity, chip: ChipNetwork, placement: Placement, profile: HardwareProfile
 ) -> Iterator[_Counted]:
@@ -204,6 +213,8 @@ def _counted(
         for connection in chip.out_of(population.name):
             event = synaptic_event(chip, connection, energy)
             yield _Counted(event, population, float(activity.synaptic_ops[connection.name]), connection.name)
+            if (reading := reading_event(connection, energy)) is not None:
+                yield _Counted(reading, population, float(np.sum(seen.spikes)), connection.name)
             for event, each in _travel(placement, connection, has_cores):
                 yield _Counted(event, population, _weighted(seen.spikes, each), connection.name)
 
@@ -241,6 +252,7 @@ def _row(counted: _Counted, constant: Constant, samples: int) -> EnergyRow:
         constant=constant.cost,
         source=f"{constant.source}, {constant.where}",
         kind=constant.kind,
+        scope=constant.scope,
     )
 
 
@@ -250,7 +262,7 @@ def _part(population: Population) -> Part:
 
 def _not_modelled(counted: list[_Counted], samples: int, chips: int, profile: HardwareProfile) -> Iterator[Unmodelled]:
     for event in dict.fromkeys(c.event for c in counted):
-        if getattr(profile.energy, event) is None:
+        if getattr(profile.energy, event) is None and event not in profile.included:
             known = [c.count for c in counted if c.event == event and c.count is not None]
             total = sum(known) / samples if known else None
             if total is None or total > 0:
@@ -263,14 +275,16 @@ def _not_modelled(counted: list[_Counted], samples: int, chips: int, profile: Ha
         if chips > 1:
             why = "where chips join is not known"
             yield Unmodelled("hops_between_chips", "hops of messages that change chip", None, why)
-    yield from _without_count(profile.static_power, profile.name)
+    yield from (item for item in _without_count(profile) if item.event not in profile.included)
 
 
-def _without_count(static: StaticPower | None, name: str) -> Iterator[Unmodelled]:
+def _without_count(profile: HardwareProfile) -> Iterator[Unmodelled]:
+    static = profile.static_power
     published = f"; {static.value:g} {static.unit} a chip, {static.where}" if static else ""
     yield Unmodelled("static_power", "static power", None, f"run time is not modelled{published}")
     yield Unmodelled("barrier", "synchronisation of the cores at each step", None, "no energy is published")
-    yield Unmodelled("host", "host, input and output, loading the network", None, f"outside what {name} describes")
+    outside = f"outside what {profile.name} describes"
+    yield Unmodelled("host", "host, input and output, loading the network", None, outside)
 
 
 def _spikes(activity: Activity, chip: ChipNetwork) -> Iterator[Spikes]:

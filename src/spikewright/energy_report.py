@@ -10,7 +10,7 @@ from .budget_text import Budget, quantity
 from .chip import Role
 from .deploy.placement import Placement, Use
 from .deploy.placement_text import as_json as placement_as_json
-from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind
+from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind, Scope
 
 SCHEMA_VERSION = 1
 Part = Literal["input", "hidden", "readout"]
@@ -22,6 +22,8 @@ WORDS = {
     "neuron_update_inactive": "neuron updates, inactive",
     "neuron_access": "neuron accesses",
     "neuron_active_extra": "neuron updates, active",
+    "spike_read": "spikes read",
+    "spike_read_conv": "spikes read (convolution)",
     "spike_out": "spikes fired",
     "message": "messages between cores",
     "hop_x": "hops east-west",
@@ -41,7 +43,7 @@ class EnergyRow:
         population: whose update, or who sent the spike.
         connection: where the spike went, empty for what happens within the population.
         constant: in the profile's unit.
-        source: of the constant, and the place in it.
+        source: of the constant, and the place in it; ``kind`` how it was obtained, ``scope`` what it covers.
     """
 
     event: str
@@ -52,6 +54,7 @@ class EnergyRow:
     constant: float
     source: str
     kind: Kind
+    scope: Scope
 
     @property
     def words(self) -> str:
@@ -93,10 +96,18 @@ class Spikes:
 
 @dataclass(frozen=True)
 class TeacherCost:
-    """The artificial network on the same table: ``energy = multiply-accumulates x constant``."""
+    """The artificial network on the same table: ``energy = multiply-accumulates x constant``.
 
+    Attributes:
+        platform: the profile, or the machine that the artificial network would run on; ``title`` in words.
+    """
+
+    platform: str
+    title: str
     macs: int
     constant: float
+    kind: Kind
+    scope: Scope
     source: str
 
     @property
@@ -116,7 +127,8 @@ class EnergyReport:
         fit: for each resource, the fullest core; then the number of cores.
         binding: the use nearest to its limit, None where there are no limits.
         placement: where the network lies; what every core holds.
-        teacher: None where the profile has no constant for it or the network does not know its teacher.
+        teacher: on the profile itself; None where it has no constant for it or the network does not know its teacher.
+        elsewhere: the teacher on ordinary machines, for scale; none for a profile without joules.
         provenance: JSON-able facts of where the network and the activity came from.
     """
 
@@ -136,6 +148,7 @@ class EnergyReport:
     placement: Placement
     budget: Budget | None = None
     teacher: TeacherCost | None = None
+    elsewhere: tuple[TeacherCost, ...] = ()
     provenance: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -222,7 +235,8 @@ class EnergyReport:
             "fit": [_use_json(use) for use in self.fit],
             "binding": None if self.binding is None else _use_json(self.binding),
             "placement": placement_as_json(self.placement),
-            "teacher": None if self.teacher is None else {**vars(self.teacher), "energy": self.teacher.energy},
+            "teacher": None if self.teacher is None else _teacher_json(self.teacher),
+            "teacher_elsewhere": [_teacher_json(each) for each in self.elsewhere],
             "samples": self.samples,
             "split": self.split,
             "timesteps": self.timesteps,
@@ -236,6 +250,10 @@ class EnergyReport:
 
 def _row_json(row: EnergyRow) -> dict[str, object]:
     return {**vars(row), "words": row.words, "energy": row.energy}
+
+
+def _teacher_json(teacher: TeacherCost) -> dict[str, object]:
+    return {**vars(teacher), "energy": teacher.energy}
 
 
 def _use_json(use: Use) -> dict[str, object]:

@@ -13,7 +13,7 @@ from spikewright.train.distillation import METHODS, REGULARIZERS, parse_spec
 TWD = """\
 twd: temporal-wise distillation (TWD)
 --method twd:alpha=0.2,beta=0.5,temperature=3.0,ensemble=correct
-needs a teacher; confidence high
+needs teacher logits, step logits; confidence high
 
 Equation
 L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) + beta tau^2
@@ -48,7 +48,7 @@ def test_one_of_them_whole(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_without_options_there_is_no_table_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "none") == (
-        "none: labels only\n--method none\nneeds no teacher; confidence high\n\n"
+        "none: labels only\n--method none\nneeds labels only; confidence high\n\n"
         "Equation\nL = CE(z, y)\n\nSource\ncontrol without distillation\n"
     )
 
@@ -58,7 +58,15 @@ def test_the_list_names_every_method_and_regularizer(capsys: pytest.CaptureFixtu
     assert head.split() == ["name", "flag", "teacher", "confidence", "what", "it", "is"]
     first = [row.split()[:4] for row in rows if not row.startswith(" ")]
     assert first == [
-        *([n, "--method", "yes" if m.needs_teacher else "no", m.confidence] for n, m in METHODS.items()),
+        *(
+            [
+                n,
+                "--method",
+                "spiking" if "spiking teacher" in m.needs else "yes" if m.needs_teacher() else "no",
+                m.confidence,
+            ]
+            for n, m in METHODS.items()
+        ),
         *([n, "--regularize", "no", r.confidence] for n, r in REGULARIZERS.items()),
     ]
 
@@ -74,11 +82,11 @@ def test_an_unknown_name_is_refused_with_a_suggestion(capsys: pytest.CaptureFixt
 
 def test_json_of_one(capsys: pytest.CaptureFixture[str]) -> None:
     (found,) = json.loads(said(capsys, "strong2weak", "--json"))["methods"]
-    assert {key: found[key] for key in ("name", "kind", "confidence", "needs_teacher")} == {
+    assert {key: found[key] for key in ("name", "kind", "confidence", "needs")} == {
         "name": "strong2weak",
         "kind": "method",
         "confidence": "medium",
-        "needs_teacher": False,
+        "needs": ["step logits"],
     }
     assert {option["name"]: (option["default"], option["choices"]) for option in found["options"]} == {
         "direction": ("strong-to-weak", ["strong-to-weak", "weak-to-strong"]),

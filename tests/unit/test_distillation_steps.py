@@ -8,7 +8,7 @@ from torch import tensor
 
 from spikewright.errors import InputError
 from spikewright.train.distillation import METHODS, Evidence, parse_spec
-from spikewright.train.student import StudentOutput
+from spikewright.train.student_output import StudentOutput
 
 # (T=3, B=2, K=3). Sample 0 answers 0, 2, 0 and is a 0; sample 1 answers 0, 2, 2 and is a 1: never right.
 STEPS = [
@@ -19,7 +19,7 @@ STEPS = [
 TEACHER = [[2.0, 0.0, -1.0], [0.0, 3.0, 1.0]]
 LABELS = [0, 1]
 CASES = [(t, b) for t in range(3) for b in range(2)]
-WITH_TEACHER = [name for name, method in METHODS.items() if method.needs_teacher]
+WITH_TEACHER = [name for name, method in METHODS.items() if method.needs_teacher()]
 OURS = ("kdsnn", "tser", "twd", "seal-kd", "hta-kl", "nld", "strong2weak")
 
 

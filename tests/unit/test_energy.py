@@ -143,6 +143,38 @@ def test_cmos45_counts_accumulates_and_graded_multiply_accumulates():
     assert {item.event for item in report.not_modelled} >= {"neuron_update_active", "neuron_update_inactive"}
 
 
+def test_lemaire_charges_every_access_by_hand():
+    """The article's sums over reads and writes (8 KiB 10 pJ, 32 KiB 20 pJ), summed apart from ours."""
+    chip = published_network()
+    report = priced(chip, published_activity(), "lemaire")
+    operations, read, fired, steps = 4030, 136 + 262, 262 + 136, 1250
+    weights, small, add, multiply = 20.0, 10.0, 0.1, 3.1
+    memory = operations * (weights + 2 * small) + steps * (small + 2 * small) + read * small + fired * small
+    arithmetic = operations * add + steps * (add + add + multiply) + fired * add
+    addresses = operations * add
+    assert report.total == pytest.approx((memory + arithmetic + addresses) * PICO, rel=1e-12)
+    assert {row.event for row in report.rows} == {"synaptic_op", "neuron_access", "spike_read", "spike_out"}
+
+
+def test_a_spike_is_read_once_for_each_connection_it_enters():
+    chip = conv_network(payload_bits=0)
+    ones = {p.name: np.ones(p.shape, dtype=np.int64) for p in chip.populations}
+    report = priced(chip, activity_of(chip, ones, 0.5, 1), "lemaire")
+    reads = {row.connection: (row.event, row.count) for row in report.rows if row.event.startswith("spike_read")}
+    assert reads == {
+        "pixels->conv": ("spike_read_conv", 60),
+        "bias->out": ("spike_read", 1),
+        "conv->out": ("spike_read", 27),
+    }
+
+
+def test_what_is_included_elsewhere_is_not_listed_as_left_out():
+    listed = {item.event for item in priced(published_network(), published_activity(), "tianjic").not_modelled}
+    assert listed == {"input_event", "host"}
+    odin = {item.event for item in priced(published_network(), published_activity(), "odin").not_modelled}
+    assert odin == {"input_event", "spike_out", "static_power", "host"}
+
+
 def test_sanafe_prices_convolutions_apart():
     chip = conv_network(payload_bits=0)
     ones = {p.name: np.ones(p.shape, dtype=np.int64) for p in chip.populations}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -15,6 +16,7 @@ from spikewright.artefacts import sha256_of
 from spikewright.chip import ChipNetwork, Connection, Neuron, Population
 from spikewright.deploy.chip_file import save_chip
 from spikewright.errors import AnswerIsNo, InputError
+from spikewright.hardware_profiles.profile import load_profile, profile_names
 from spikewright.hardware_profiles.report import main, report
 
 
@@ -165,8 +167,8 @@ def test_no_profile_that_fits_is_1(files, tmp_path, capsys):
         ),
         (
             ["-p", "loihi"],
-            "profile 'loihi': there is none of that name; did you mean 'loihi2'? may be: cmos45, loihi1-davies, "
-            "loihi1-sanafe, loihi2, loihi2-assumed, or a path to a .toml",
+            "profile 'loihi': there is none of that name; did you mean 'loihi2'? may be: "
+            f"{', '.join(profile_names())}, or a path to a .toml",
         ),
     ],
 )
@@ -255,7 +257,55 @@ def test_teacher_on_the_same_table():
 
 def test_unknown_teacher_is_said():
     assert "ANN teacher: left out" in str(report(counts(), network(), "cmos45"))
-    assert "ANN teacher" not in str(report(counts(), network(teacher_macs=5), "loihi1-davies"))
+    assert "ANN teacher" not in str(report(counts(), network(), "loihi1-davies"))
+
+
+def test_teacher_on_other_machines_in_every_format(files, tmp_path, capsys):
+    assert main([*files(teacher_macs=1_000_000), "-p", "loihi1-davies"]) == 0
+    printed = capsys.readouterr().out
+    heading = "The ANN teacher on other machines, for scale: 1,000,000 MACs"
+    for text in (printed, *((tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "html"))):
+        flat = " ".join(text.split())
+        assert heading in flat
+        assert all(words in flat for words in ("Jetson Orin NX", "4.74 µJ", "900 µJ", "8.6 mJ", "derived, all-in"))
+    (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
+    elsewhere = {each["platform"]: each for each in only["teacher_elsewhere"]}
+    assert elsewhere["edge-gpu"]["energy"] == pytest.approx(1e6 * 4.74e-12)
+    assert elsewhere["edge-gpu"]["source"].startswith("MLCommons, MLPerf Inference v3.1 (2023), results of NVIDIA Orin")
+    assert "(quoted at second hand), KerasSpiking" in elsewhere["edge-cpu"]["source"]
+    assert only["teacher"] is None
+
+
+JOULES = re.compile(r"\d\s*[fpnµumkMG]?J\b")
+
+
+def test_joules_are_recognised():
+    assert all(JOULES.search(text) for text in ("195.6 nJ", "8.6mJ", "3 J.", "1e-6 J"))
+    assert not any(JOULES.search(text) for text in ("1.5 kops", "J. Timcheck", "2 Joules"))
+
+
+@pytest.mark.parametrize("name", ["akida", "loihi2", "speck", "xylo"])
+def test_a_profile_without_joules_never_prints_one(name, tmp_path, capsys):
+    """Neither of the network nor of its teacher, in any format."""
+    chip = fitting(network(teacher_macs=1_000_000), name)
+    save_chip(chip, tmp_path / "chip.h5")
+    save_activity(replace(counts(), timesteps=chip.timesteps), tmp_path / "activity.json")
+    assert main([str(tmp_path / "activity.json"), str(tmp_path / "chip.h5"), "-p", name]) == 0
+    printed = capsys.readouterr().out
+    written = [(tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "json", "html")]
+    assert "ops per inference" in printed
+    for text in (printed, *written[:2], " ".join(Page(written[2]).text)):
+        assert not JOULES.search(text), JOULES.search(text)
+    (only,) = json.loads(written[1])["reports"]
+    assert (only["unit"], only["teacher"], only["teacher_elsewhere"]) == ("ops", None, [])
+
+
+def fitting(chip, name):
+    """The network with weights and time steps that the chip of ``name`` takes."""
+    limits = load_profile(name).limits
+    connections = tuple(replace(c, weight_bits=min(c.weight_bits, limits.weight_bits)) for c in chip.connections)
+    steps = (limits.whole and limits.whole.timesteps) or chip.timesteps
+    return replace(chip, connections=connections, timesteps=steps, profile=name)
 
 
 def test_pure_function_takes_one_or_several():

@@ -96,6 +96,26 @@ class OnnxTeacher:
             found[name] = torch.from_numpy(array).to(images.device)
         return found
 
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """By value that there is one of for each image, its shape for one image."""
+        batch = self.signature.batch or 1
+        sample = self.signature.arranged(np.zeros((batch, *self.input_shape), np.float32))
+        names = [self.signature.logits_name if name == LOGITS else name for name in self.names]
+        found = zip(self.names, self._run(sample, names), strict=True)
+        return {name: array.shape[1:] for name, array in found if array.shape[:1] == (batch,)}
+
+    def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """Refuses: onnxruntime gives no gradients.
+
+        Raises:
+            InputError: always; says what to do.
+        """
+        raise InputError(
+            f"{self.path}: a map of what in {', '.join(names)} speaks for an answer to {len(images)} images needs "
+            "gradients, which an ONNX file does not give; use a named teacher, or a map that takes no gradients"
+        )
+
     def accuracy(self, split: Split) -> float:
         """Share of the samples classified correctly."""
         return accuracy(self, split)

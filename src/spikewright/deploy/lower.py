@@ -47,6 +47,7 @@ def lower(
 
     Raises:
         InputError: every fault of the graph, or every broken design rule, at once.
+        AnswerIsNo: the network is not one for this chip; every reason.
     """
     from .horizon import Asked
 
@@ -95,7 +96,9 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
 
     Raises:
         InputError: every broken design rule.
+        AnswerIsNo: the network is not one for this chip; every reason.
     """
+    from .chip_rules import check_chip
     from .passes import PASSES
     from .quantize import quantize
     from .rules import check_draft, check_integers
@@ -105,6 +108,7 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
         draft = rewrite(draft, profile)
     chip = quantize(draft, profile, grid)
     check_integers(chip, draft)
+    check_chip(chip, profile)
     return chip
 
 

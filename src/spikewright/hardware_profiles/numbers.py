@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..budget_text import quantity
 from ..deploy.placement import Use
 from ..deploy.placement_text import lines
-from ..energy_report import PARTS, EnergyReport, EnergyRow, Part
+from ..energy_report import PARTS, EnergyReport, EnergyRow, Part, TeacherCost
 
 PART_TITLES: dict[Part, str] = {"input": "Input", "hidden": "Hidden layers", "readout": "Readout"}
 
@@ -75,6 +75,23 @@ def constants(report: EnergyReport) -> list[tuple[str, EnergyRow]]:
     """Each constant used once: its value in words, and a row that has it."""
     seen = {row.event: row for row in report.rows}
     return [(quantity(row.constant, report.unit), row) for row in seen.values()]
+
+
+def times(teacher: TeacherCost, report: EnergyReport) -> str:
+    """How many times the spiking network's modelled energy the teacher costs; a dash where that is nothing."""
+    return f"{teacher.energy / report.total:.3g}" if report.total else "-"
+
+
+ELSEWHERE = (
+    "Whole machines, busy with large networks; the spiking network's energy beside them is the chip's dynamic energy "
+    "alone, as far as it is modelled."
+)
+"""What the table of the teacher on other machines compares."""
+
+
+def elsewhere_heading(report: EnergyReport) -> str:
+    """What the table of the teacher on other machines is."""
+    return f"The ANN teacher on other machines, for scale: {report.elsewhere[0].macs:,} MACs"
 
 
 def measured(report: EnergyReport) -> str:

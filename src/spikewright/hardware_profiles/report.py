@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ..chip import ChipNetwork
     from ..deploy.placement import PlaceBy, Placement
     from ..energy_report import EnergyReport, TeacherCost
-    from .profile import HardwareProfile
+    from .profile import Constant, HardwareProfile
+    from .teachers import Teacher
 
 SUFFIXES = (".json", ".md", ".html")
 
@@ -180,11 +181,14 @@ def _budgets(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str,
 def _report(
     activity: Activity, chip: ChipNetwork, profile: HardwareProfile, budget: Budget | None, placer: Placer
 ) -> EnergyReport:
+    from ..deploy.chip_rules import check_chip
     from ..energy import estimate
 
     _check_formats(chip, profile)
+    check_chip(chip, profile)
     priced = estimate(activity, chip, placer(chip, profile, activity), profile)
-    return replace(priced, budget=budget, teacher=_teacher(chip, profile), provenance=dict(chip.provenance))
+    teacher, elsewhere = _teachers(chip, profile)
+    return replace(priced, budget=budget, teacher=teacher, elsewhere=elsewhere, provenance=dict(chip.provenance))
 
 
 def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
@@ -204,13 +208,23 @@ def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
             )
 
 
-def _teacher(chip: ChipNetwork, profile: HardwareProfile) -> TeacherCost | None:
+def _teachers(chip: ChipNetwork, profile: HardwareProfile) -> tuple[TeacherCost | None, tuple[TeacherCost, ...]]:
+    """What the artificial teacher would cost on the profile itself, and on ordinary machines where there are joules."""
     from ..energy_report import TeacherCost
+    from .teachers import load_teachers
 
-    constant, macs = profile.energy.teacher_mac, chip.provenance.get("teacher_macs")
-    if constant is None or not isinstance(macs, int):
-        return None
-    return TeacherCost(macs, constant.cost, f"{constant.source}, {constant.where}")
+    macs = chip.provenance.get("teacher_macs")
+    if not isinstance(macs, int):
+        return None, ()
+    count: int = macs
+
+    def cost(of: HardwareProfile | Teacher, mac: Constant, source: str) -> TeacherCost:
+        return TeacherCost(of.name, of.title, count, mac.cost, mac.kind, mac.scope, source)
+
+    own = profile.energy.teacher_mac
+    here = None if own is None else cost(profile, own, f"{own.source}, {own.where}")
+    machines = load_teachers() if profile.has_joules else ()
+    return here, tuple(cost(machine, machine.mac, machine.source) for machine in machines)
 
 
 def _priced(

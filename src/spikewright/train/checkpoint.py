@@ -41,6 +41,7 @@ def save(training: Training, path: Path) -> None:
         "student": training.student.state_dict(),
         "timesteps": training.student.config.timesteps,
         "grid": _dumped(training.student.grid),
+        "auxiliary": None if training.auxiliary is None else training.auxiliary.state_dict(),
         "optimizer": training.optimizer.state_dict(),
         "controllers": {held.constraint.name: held.controller.state() for held in training.held},
         "history": [asdict(record) for record in training.history],
@@ -68,6 +69,8 @@ def resume(training: Training, path: Path) -> None:
     if state.get("fingerprint") != fingerprint(training):
         raise InputError(f"{path}: is of a training with other settings; use the same flags, or leave out --resume")
     training.take(state["student"], _loaded(state["grid"]), state["timesteps"])
+    if training.auxiliary is not None:
+        training.auxiliary.load_state_dict(state["auxiliary"])
     training.optimizer.load_state_dict(state["optimizer"])
     for held in training.held:
         held.controller.restore(state["controllers"][held.constraint.name])

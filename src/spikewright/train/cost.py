@@ -21,7 +21,8 @@ from ..deploy.lower import lower
 from ..deploy.placement import place
 from ..energy import Floor, PopulationCost, linear_cost
 from ..hardware_profiles.schema import CostUnit, HardwareProfile
-from .student import Student, StudentOutput
+from .student import Student
+from .student_output import StudentOutput
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class SpikeCost:
         total = output.scores.new_full((), self._constant)
         operations = output.scores.new_zeros(())
         for name, (each, all_updates) in self._extra.items():
-            total = total + each * (all_updates if output.active is None else output.active[name])
+            total = total + each * (all_updates if output.active is None else output.active[name].sum(0).mean())
         spikes, by_layer = {}, {}
         for name, per_spike in self._per_spike.items():
             counts = self._mean_counts(name, output)

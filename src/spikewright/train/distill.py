@@ -103,7 +103,8 @@ def distill_with(
     training = _prepared(settings, dataset, profile, budget)
     say(_student_sentence(training, profile))
     with student_threads():
-        teacher = training.teacher = _teacher(settings, training.method, dataset, say, quiet)
+        teacher = _teacher(settings, training.method, dataset, say, quiet)
+        training.meet(teacher)
         _run(training, checkpoint, resume, say, quiet)
     facts = _provenance(settings, training, profile.sha256, dataset.train.sha256)
     facts["certificate"] = _certificate(training, dataset, profile, settings.seed, say)
@@ -114,14 +115,19 @@ def distill_with(
 
 def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
     """Everything that can be refused, before the first step; the teacher is still missing."""
+    from .distillation.base import shapes_of
+    from .lessons import seen_by_teacher
     from .limits import limits_of
     from .sizing import choose_size
+    from .teacher import teacher_shapes
     from .train_settings import Chip, device_of
     from .trainer import Training
 
-    refuse("distill", list(_contradictions(settings)))
     method, regularizers = _loss_terms(settings)
+    refuse("distill", [*_contradictions(settings), *_unmet(settings, method, dataset)])
     size = choose_size(settings, dataset, profile, budget)
+    if method.needs_teacher():
+        method.asked(shapes_of(size.student, teacher_shapes(settings.teacher, seen_by_teacher(method, dataset))))
     train = _train_settings(settings)
     steps = max(1, len(dataset.train) // train.batch) * train.epochs
     return Training(
@@ -129,7 +135,6 @@ def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProf
         dataset=dataset,
         method=method,
         regularizers=regularizers,
-        teacher=None,
         cost=size.cost,
         held=limits_of(settings, size, dataset, profile, budget, steps),
         settings=train,
@@ -152,6 +157,19 @@ def _contradictions(settings: DistillSettings) -> Iterator[str]:
         yield "--shorten: T is shortened where training on integers begins, which --integer-from 1 leaves out"
 
 
+def _unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:
+    """What a method needs and the data do not have."""
+    name = settings.method.partition(":")[0]
+    if "static twins" in method.needs and dataset.twin is None:
+        yield (
+            f"--method {name}: learns from the images that events were made from, and {dataset.name} has none; "
+            f"use data such as digits-events"
+        )
+    if "longer horizon" in method.needs and (dataset.timesteps or settings.encoding == "latency"):
+        fixed = "events" if dataset.timesteps else "a latency code"
+        yield f"--method {name}: runs samples beyond T, as {fixed} cannot be; use direct, current or rate input"
+
+
 def _student_sentence(training: Training, profile: HardwareProfile) -> str:
     config, floor = training.student.config, training.floor
     words = f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input"
@@ -163,18 +181,20 @@ def _student_sentence(training: Training, profile: HardwareProfile) -> str:
 def _teacher(
     settings: DistillSettings, method: LossTerms, dataset: Dataset, say: Callable[[str], None], quiet: bool
 ) -> Teacher | None:
+    from .lessons import seen_by_teacher
     from .teacher import teacher_from
 
-    if not method.needs_teacher:
+    if not method.needs_teacher():
         return None
+    seen = seen_by_teacher(method, dataset)
     teacher = teacher_from(
         settings.teacher,
-        dataset,
+        seen,
         epochs=settings.teacher_epochs,
         seed=settings.teacher_seed,
         progress=None if quiet else cli.progress,
     )
-    say(f"teacher: {teacher.name}, validation accuracy {teacher.accuracy(dataset.validation):.2%}")
+    say(f"teacher: {teacher.name}, validation accuracy {teacher.accuracy(seen.validation):.2%}")
     return teacher
 
 

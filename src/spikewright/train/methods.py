@@ -45,7 +45,7 @@ class Entry:
     equation: str
     source: str
     confidence: str
-    needs_teacher: bool
+    needs: tuple[str, ...]
     options: tuple[Option, ...]
 
 
@@ -90,7 +90,14 @@ def _entry(name: str, kind: Kind, terms: type[LossTerms]) -> Entry:
         Option(option, field.default, _choices(field.annotation), field.description or "")
         for option, field in terms.model_fields.items()
     )
-    return Entry(name, kind, terms.title, terms.equation, terms.source, terms.confidence, terms.needs_teacher, options)
+    return Entry(name, kind, terms.title, terms.equation, terms.source, terms.confidence, _needed(terms), options)
+
+
+def _needed(terms: type[LossTerms]) -> tuple[str, ...]:
+    """In the order in which needs are listed where they are defined."""
+    from .distillation.base import Need
+
+    return tuple(need for need in get_args(Need) if need in terms.needs)
 
 
 def _choices(annotation: object) -> tuple[str, ...]:
@@ -114,9 +121,14 @@ def _overview(entries: Sequence[Entry]) -> Table:
 
     table = table_of("name", "flag", "teacher", "confidence", "what it is")
     for entry in entries:
-        needed = "yes" if entry.needs_teacher else "no"
-        table.add_row(entry.name, FLAGS[entry.kind], needed, entry.confidence, entry.title)
+        table.add_row(entry.name, FLAGS[entry.kind], _teacher_word(entry), entry.confidence, entry.title)
     return table
+
+
+def _teacher_word(entry: Entry) -> str:
+    if "spiking teacher" in entry.needs:
+        return "spiking"
+    return "yes" if any("teacher" in need for need in entry.needs) else "no"
 
 
 def _explained(entry: Entry) -> Iterator[RenderableType]:
@@ -124,7 +136,7 @@ def _explained(entry: Entry) -> Iterator[RenderableType]:
 
     yield Text(f"{entry.name}: {entry.title}", style="bold")
     yield Text(f"{FLAGS[entry.kind]} {_spec(entry)}")
-    yield Text(f"needs {'a' if entry.needs_teacher else 'no'} teacher; confidence {entry.confidence}")
+    yield Text(f"needs {', '.join(entry.needs) or 'labels only'}; confidence {entry.confidence}")
     yield Text("\nEquation", style="bold")
     yield Text(entry.equation)
     yield Text("\nSource", style="bold")

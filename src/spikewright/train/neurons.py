@@ -7,7 +7,7 @@ convolution before it sees one large batch instead of T small ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import snntorch as snn
 import torch
@@ -76,6 +76,17 @@ class NeuronTrace:
         """What arrived at the layer, in float units."""
         scaled = self.arriving if self.gain == 1.0 else self.arriving * self.gain
         return scaled if self.bias is None else scaled + self.bias
+
+    def first(self, timesteps: int) -> NeuronTrace:
+        """The first steps alone."""
+        spikes = None if self.spikes is None else self.spikes[:timesteps]
+        return replace(self, arriving=self.arriving[:timesteps], spikes=spikes, membrane=self.membrane[:timesteps])
+
+    def rows(self, start: int, stop: int) -> NeuronTrace:
+        """Some samples of the batch."""
+        spikes = None if self.spikes is None else self.spikes[:, start:stop]
+        arriving, membrane = self.arriving[:, start:stop], self.membrane[:, start:stop]
+        return replace(self, arriving=arriving, spikes=spikes, membrane=membrane)
 
 
 def check_neuron(name: str, module: nn.Module) -> list[str]:

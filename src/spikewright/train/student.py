@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from .quantized.compartments import IntegerStates
 from .quantized.folding import fold_norms
 from .quantized.plan import plan_of
 from .quantized.walk import IntegerWalk
+from .student_output import StudentOutput, output_of
 from .tracing import trace, walk
 
 FORMAT = "spikewright-student"
@@ -78,34 +78,6 @@ class StudentConfig:
         return faults
 
 
-@dataclass(frozen=True)
-class StudentOutput:
-    """One forward pass.
-
-    Attributes:
-        scores: what the chip's readout gives, ``(B, K)``: the membrane after the last step, or spike counts.
-        logits: ``(B, K)``; scores divided by T for the membrane readout, spike counts for the count readout.
-        step_logits: ``(T, B, K)``: the current into the readout at each step, or its spikes.
-        spikes: by layer, ``(T, B, *shape)``, with the encoder's where there is one and without a membrane readout.
-        traces: by layer, currents and membranes as well.
-        drive: what entered the network, ``(1 or T, B, *input shape)``, in [0, 1].
-        active: by layer, mean updates per inference that had something to do; None for a student in floats.
-    """
-
-    scores: Tensor
-    logits: Tensor
-    step_logits: Tensor
-    spikes: dict[str, Tensor]
-    traces: dict[str, NeuronTrace]
-    drive: Tensor
-    active: dict[str, float] | None = None
-
-    @cached_property
-    def mean_counts(self) -> dict[str, Tensor]:
-        """Spikes of each neuron in one inference, averaged over the batch, by layer, ``(*shape)``."""
-        return {name: spikes.sum(0).mean(0) for name, spikes in self.spikes.items()}
-
-
 class Student(nn.Module):
     """A network of torch layers and snnTorch neurons that knows its T, its encoding and its readout, but no chip.
 
@@ -156,11 +128,21 @@ class Student(nn.Module):
         neurons = (str(n.target) for n in self.graph.nodes if n.op == "call_module" and is_neuron(modules[n.target]))
         return [name for name in neurons if not is_integrator(modules[name])]
 
-    def drive(self, images: Tensor, seed: int = 0, first_index: int = 0) -> Tensor:
+    @property
+    def layer_shapes(self) -> dict[str, tuple[int, ...]]:
+        """By spiking layer in order, the encoder left out: what one step of one sample looks like."""
+        was_training, device = self.training, self.device
+        with torch.no_grad():
+            output = self.eval().run(torch.zeros(1, 1, *self.config.input_shape, device=device))
+        self.train(was_training)
+        return {name: tuple(spikes.shape[2:]) for name, spikes in output.spikes.items() if name != "encoder"}
+
+    def drive(self, images: Tensor, seed: int = 0, first_index: int = 0, timesteps: int | None = None) -> Tensor:
         """Encode samples exactly as the chip is driven, scaled back to [0, 1]: ``(1 or T, B, *input shape)``."""
         config = self.config
         samples = images.detach().cpu().numpy()
-        codes = encode(config.encoding, samples, config.timesteps, config.input_bits, seed, first_index)
+        steps = timesteps or config.timesteps
+        codes = encode(config.encoding, samples, steps, config.input_bits, seed, first_index)
         dtype = images.dtype if images.is_floating_point() else torch.float32  # frames of events come as bytes
         return torch.from_numpy(codes).to(images.device, dtype) / full_scale(config.encoding, config.input_bits)
 
@@ -196,20 +178,21 @@ class Student(nn.Module):
         self._plan = plan_of(self._graph[0], self.input_unit)
         self.grid = grid
 
-    def run(self, drive: Tensor) -> StudentOutput:
-        """Run an encoded drive ``(1 or T, B, *input shape)``."""
+    def run(self, drive: Tensor, timesteps: int | None = None) -> StudentOutput:
+        """Run an encoded drive ``(1 or T, B, *input shape)``, over other than its own number of steps where asked."""
+        steps = timesteps or self.config.timesteps
         if self.grid is not None:
-            walk_through, last = self._on_integers(self.grid, drive)
-            return self._output(drive, walk_through.traces, last, walk_through.active)
+            through = self._on_integers(self.grid, drive, steps)
+            return output_of(drive, through.traces, steps, through.active)
         traces: dict[str, NeuronTrace] = {}
         entering = drive
         if self.encoder is not None:
-            encoded = run_over_time("encoder", self.encoder, drive, self.config.timesteps)
+            encoded = run_over_time("encoder", self.encoder, drive, steps)
             traces["encoder"] = encoded
             assert encoded.spikes is not None
             entering = encoded.spikes
-        last = walk(self._graph[0], entering, self.config.timesteps, traces.__setitem__)
-        return self._output(drive, traces, last, None)
+        walk(self._graph[0], entering, steps, traces.__setitem__)
+        return output_of(drive, traces, steps)
 
     def registers(
         self, images: Tensor, seed: int = 0, first_index: int = 0
@@ -222,30 +205,19 @@ class Student(nn.Module):
         if self.grid is None:
             raise ValueError("this student computes in floats; it has no registers")
         with torch.no_grad():
-            through = self._on_integers(self.grid, self.drive(images, seed, first_index), record=True)[0]
+            drive = self.drive(images, seed, first_index)
+            through = self._on_integers(self.grid, drive, self.config.timesteps, record=True)
         spikes = {name: trace.spikes for name, trace in through.traces.items() if trace.spikes is not None}
         return through.states, spikes
 
-    def _on_integers(self, grid: TrainedGrid, drive: Tensor, record: bool = False) -> tuple[IntegerWalk, NeuronTrace]:
+    def _on_integers(self, grid: TrainedGrid, drive: Tensor, timesteps: int, record: bool = False) -> IntegerWalk:
         most = full_scale(self.config.encoding, self.config.input_bits)
         entering = torch.round(drive * most)
-        through = IntegerWalk(self._plan, grid, self.config.timesteps, record)
+        through = IntegerWalk(self._plan, grid, timesteps, record)
         if self.encoder is not None:
             entering = through.encode("encoder", self.encoder, entering, most)
-        return through, through.run(self._graph[0], entering)
-
-    def _output(
-        self, drive: Tensor, traces: dict[str, NeuronTrace], last: NeuronTrace, active: dict[str, float] | None
-    ) -> StudentOutput:
-        if last.spikes is None:
-            steps = last.current.expand(self.config.timesteps, *last.current.shape[1:])
-            scores = last.membrane[-1]
-            logits = scores / self.config.timesteps
-        else:
-            steps, scores = last.spikes, last.spikes.sum(0)
-            logits = scores
-        spikes = {name: t.spikes for name, t in traces.items() if t.spikes is not None}
-        return StudentOutput(scores, logits, steps, spikes, traces, drive, active)
+        through.run(self._graph[0], entering)
+        return through
 
 
 def save_student(student: Student, path: Path | str, provenance: dict[str, object]) -> None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import InputError, did_you_mean
-from .ann import ARCHITECTURES
+from .ann import ARCHITECTURES, build
 from .data import Dataset
 from .teacher_training import Progress, train_teacher
 from .torch_teacher import LOGITS, Teacher, TorchTeacher, precompute_logits
 
-__all__ = ["LOGITS", "Progress", "Teacher", "TorchTeacher", "precompute_logits", "teacher_from", "train_teacher"]
+__all__ = [
+    "LOGITS",
+    "Progress",
+    "Teacher",
+    "TorchTeacher",
+    "precompute_logits",
+    "teacher_from",
+    "teacher_shapes",
+    "train_teacher",
+]
 
 ONNX = ".onnx"
 
@@ -50,6 +60,17 @@ def teacher_from(
             f"teacher {spec!r}: is no architecture; {did_you_mean(spec, ARCHITECTURES)}, or a path that ends in {ONNX}"
         )
     return train_teacher(dataset, spec, epochs=epochs, seed=seed, cache_dir=cache_dir, progress=progress)
+
+
+def teacher_shapes(spec: str, dataset: Dataset) -> Mapping[str, tuple[int, ...]]:
+    """The shapes of the values that :func:`teacher_from` will have, for one image, without training it.
+
+    Raises:
+        InputError: as :func:`teacher_from`.
+    """
+    if spec in ARCHITECTURES:
+        return TorchTeacher(build(spec, dataset.shape, dataset.classes), dataset.shape, spec).shapes
+    return teacher_from(spec, dataset).shapes
 
 
 def _onnx(spec: str) -> tuple[Path | None, str | None]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError, did_you_mean
+from ..errors import InputError, did_you_mean, refuse
 from .augment import still
 from .data import Split
 
@@ -45,9 +46,17 @@ class Teacher(GivesLogits, Protocol):
     def macs(self) -> int: ...
     @property
     def sha256(self) -> str: ...
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """By value that there is one of for each image, the shape of it for one image, in order of computation."""
+        ...
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         """The named values for images ``(B, C, H, W)``, each ``(B, ...)``, without gradient."""
+        ...
+
+    def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """By named value ``(B, C, H, W)``, a map ``(B, H, W)`` of what in it speaks for the answer, detached."""
         ...
 
     def accuracy(self, split: Split) -> float:
@@ -81,6 +90,12 @@ class TorchTeacher:
         self.macs = _macs(self._network, input_shape)
         self.sha256 = weights_sha256(self._network)
 
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """By name, the shape of the value for one image."""
+        values = self.features(torch.zeros(1, *self.input_shape), self.names)
+        return {name: tuple(value.shape[1:]) for name, value in values.items()}
+
     def logits(self, images: Tensor) -> Tensor:
         """Images ``(B, C, H, W)`` to logits ``(B, classes)``, without gradient, on the device of the images."""
         network = self._network.to(images.device).eval()
@@ -99,6 +114,30 @@ class TorchTeacher:
         with _watched({name: self._modules_by_name[name] for name in names if name in self._modules_by_name}, found):
             logits = self.logits(images)
         return {name: found.get(name, logits) for name in names}
+
+    def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """Grad-CAM maps of the named modules: ``ReLU(sum_c w_c F_c)``, ``w_c`` the mean over pixels of ``dz_k/dF_c``.
+
+        ``k`` is the class that the network answers for the sample, taken as a constant.
+
+        Returns:
+            By name, ``(B, H, W)``, at least 0.
+
+        Raises:
+            InputError: a name that the network does not have, or one whose value is no map.
+
+        Source: Selvaraju et al. 2017, arXiv 1610.02391.
+        """
+        unknown_feature(self.name, names, self.names)
+        network = self._network.to(images.device).eval()
+        kept: dict[str, Tensor] = {}
+        with _watched({name: self._modules_by_name[name] for name in names}, kept, with_gradient=True):
+            with torch.enable_grad():  # type: ignore[no-untyped-call]  # from the pixels, since the weights ask for no gradient
+                logits = network(images.detach().contiguous(memory_format=torch.channels_last).requires_grad_())
+            refuse(f"teacher {self.name}", [_no_map(name, kept[name]) for name in names if kept[name].ndim != 4])
+            slopes = torch.autograd.grad(logits.max(1).values.sum(), [kept[name] for name in names])
+        weights = {name: slope.mean((2, 3), keepdim=True) for name, slope in zip(names, slopes, strict=True)}
+        return {name: (weights[name] * kept[name].detach()).sum(1).relu() for name in names}
 
     def accuracy(self, split: Split) -> float:
         """Share of the samples classified correctly."""
@@ -160,12 +199,20 @@ def _macs(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
     return sum(output.numel() * layers[name].weight[0].numel() for name, output in outputs.items())
 
 
-@contextmanager
-def _watched(modules: dict[str, nn.Module], found: dict[str, Tensor]) -> Iterator[None]:
-    """Within the block, put a copy of each module's output into ``found`` under its name."""
+def _no_map(name: str, value: Tensor) -> str:
+    return f"{name} is of shape {tuple(value.shape[1:])}, no map of channels, height and width"
 
-    def keep(name: str, output: Tensor) -> None:
-        found[name] = output.detach().clone()  # an in-place activation after the module would change it
+
+@contextmanager
+def _watched(modules: dict[str, nn.Module], found: dict[str, Tensor], with_gradient: bool = False) -> Iterator[None]:
+    """Within the block, put each module's output into ``found`` under its name: a copy, or what gradients go through.
+
+    An in-place activation after the module would change the output itself, so that the copy is what goes on.
+    """
+
+    def keep(name: str, output: Tensor) -> Tensor | None:
+        found[name] = output.clone() if with_gradient else output.detach().clone()
+        return found[name] if with_gradient else None
 
     handles = [
         module.register_forward_hook(lambda _module, _inputs, output, name=name: keep(name, output))

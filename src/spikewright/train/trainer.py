@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..deploy.trained_grid import TrainedGrid
 from ..energy import Floor
@@ -23,12 +23,15 @@ from .constraints import Constraint
 from .cost import SpikeCost
 from .data import Dataset
 from .distillation import Evidence, LossTerms
+from .distillation.base import shapes_of
+from .lessons import Lessons, seen_by_teacher
 from .measurement import Measurement, accuracy_of, measure
+from .passes import Passes, evidence_of, passes
 from .quantized.form import become_integer, settle
 from .records import EpochRecord, Means, Say, logit_range, summary
 from .revival import wake
 from .student import Student
-from .torch_teacher import GivesLogits, precompute_logits
+from .torch_teacher import Teacher
 from .train_settings import Chip, TrainSettings, learning_rate
 
 FLOOR_SAMPLES = 500
@@ -71,7 +74,6 @@ class Training:
     dataset: Dataset
     method: LossTerms
     regularizers: tuple[LossTerms, ...]
-    teacher: GivesLogits | None
     cost: SpikeCost
     held: tuple[Held, ...]
     settings: TrainSettings
@@ -85,14 +87,38 @@ class Training:
         self.steps_per_epoch = max(1, len(self.dataset.train) // self.settings.batch)
         self.step = 0
         self.config = self.student.config
-        self._answers: Tensor | None = None
+        self.lessons: Lessons | None = None
+        self.auxiliary: nn.Module | None = None
         self.student.to(self.device)
         self._new_optimizer()
+
+    def meet(self, teacher: Teacher | None) -> None:
+        """Take the teacher, and make the modules that learning from it takes; before the first step."""
+        shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
+        if teacher is not None:
+            images = torch.from_numpy(seen_by_teacher(self.method, self.dataset).train.images)
+            changing = self.settings.augmentation != "none"
+            self.lessons = Lessons(teacher, self.method.asked(shapes), images, self.device, changing)
+        torch.manual_seed(self.settings.seed)
+        self.auxiliary = self.method.auxiliary(shapes)
+        if self.auxiliary is not None:
+            self.auxiliary.to(self.device).train()
+        self._new_optimizer()
+
+    @property
+    def _twins(self) -> Dataset | None:
+        """The static images behind the samples, where the method wants them."""
+        return self.dataset.twin if "static twins" in self.method.needs else None
 
     @property
     def total_steps(self) -> int:
         """Optimiser steps of the training without further rounds."""
         return self.steps_per_epoch * self.settings.epochs
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done, further rounds apart."""
+        return min(1.0, self.step / self.total_steps)
 
     @property
     def on_integers(self) -> bool:
@@ -173,7 +199,8 @@ class Training:
         self.student = self.student.at(min(t for t, a in accuracy.items() if a >= accuracy[whole] - points / 100))
 
     def _new_optimizer(self) -> None:
-        groups = _parameter_groups(self.student, self.settings.weight_decay)
+        learning = [self.student] if self.auxiliary is None else [self.student, self.auxiliary]
+        groups = _parameter_groups([p for module in learning for p in module.parameters()], self.settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate)
 
     def _epoch(self, epoch: int, advance: Callable[[int], None]) -> tuple[EpochRecord, Measurement]:
@@ -187,8 +214,7 @@ class Training:
         for position in range(self.steps_per_epoch):
             rows = order[position * batch : (position + 1) * batch]
             samples = augmented(images[rows], self.settings.augmentation, generator, self.settings.reach)
-            samples = samples.to(self.device)
-            self._step(samples, labels[rows].to(self.device), self._taught(images, rows, samples), seen)
+            self._step(samples.to(self.device), labels[rows].to(self.device), rows, seen)
             advance(1)
         if self.chip is not None and self.on_integers:
             settle(self.student, self.chip.profile)
@@ -228,7 +254,7 @@ class Training:
             spikes=measured.spikes,
             synaptic_ops=measured.synaptic_ops,
             student_logit_range=seen.mean("student_range"),
-            teacher_logit_range=seen.mean("teacher_range") if self.teacher is not None else None,
+            teacher_logit_range=seen.mean("teacher_range") if self.lessons is not None else None,
             on_integers=self.on_integers,
             bounded=measured.bounded,
             multipliers={held.constraint.name: held.controller.multiplier for held in self.held},
@@ -252,28 +278,35 @@ class Training:
         self.history[-1] = again
         return again
 
-    def _taught(self, images: Tensor, rows: Tensor, samples: Tensor) -> Tensor | None:
-        """The teacher's logits; to samples that never change they are the same in every epoch and asked for once."""
-        if self.teacher is None:
-            return None
-        if self.settings.augmentation != "none":
-            return self.teacher.logits(samples).detach()
-        if self._answers is None:
-            self._answers = precompute_logits(self.teacher, images, device=self.device).detach()
-        return self._answers[rows].to(self.device)
+    def _forward(self, samples: Tensor, rows: Tensor) -> Passes:
+        first = self.step * self.settings.batch
+        twins = None if self._twins is None else torch.from_numpy(self._twins.train.images)[rows].to(self.device)
+        return passes(self.student, self.method, samples, twins, self.progress, self.settings.seed, first)
 
-    def _step(self, samples: Tensor, labels: Tensor, teacher_logits: Tensor | None, seen: Means) -> None:
+    def _step(self, samples: Tensor, labels: Tensor, rows: Tensor, seen: Means) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, self.step, self.steps_per_epoch)
-        output = self.student(samples, seed=self.settings.seed, first_index=self.step * self.settings.batch)
-        reading = self.cost.read(output)
-        evidence = Evidence(labels, output, teacher_logits, reading.operations)
+        done = self._forward(samples, rows)
+        output, reading = done.output, self.cost.read(done.output)
+        lesson = None if self.lessons is None else self.lessons.of(rows, samples)
+        evidence = evidence_of(labels, done, lesson, reading.operations, self.auxiliary, self.progress)
         terms = dict(self.method.terms(evidence))
         for regularizer in self.regularizers:
-            terms.update(regularizer.terms(evidence))
+            terms.update(regularizer.terms(Evidence(labels, output, None, reading.operations)))
         bounded = [held.constraint.value(output, reading) for held in self.held]
         for held, value in zip(self.held, bounded, strict=True):
             terms[held.constraint.name] = held.controller.penalty(value)
+        self._descend(terms)
+        for held, value in zip(self.held, bounded, strict=True):
+            held.controller.update(float(value.detach()))
+        seen.add({f"loss/{name}": float(term.detach()) for name, term in terms.items()})
+        seen.add({"accuracy": float((output.scores.argmax(1) == labels).float().mean())})
+        seen.add({"student_range": logit_range(output.logits)})
+        if lesson is not None:
+            seen.add({"teacher_range": logit_range(lesson.logits)})
+
+    def _descend(self, terms: dict[str, Tensor]) -> None:
+        """One step of the optimiser down the sum of all terms."""
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             values = ", ".join(f"{name} {float(term):.3g}" for name, term in terms.items())
@@ -282,16 +315,9 @@ class Training:
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], 5.0)
         self.optimizer.step()
         self.step += 1
-        for held, value in zip(self.held, bounded, strict=True):
-            held.controller.update(float(value.detach()))
-        seen.add({f"loss/{name}": float(term.detach()) for name, term in terms.items()})
-        seen.add({"accuracy": float((output.scores.argmax(1) == labels).float().mean())})
-        seen.add({"student_range": logit_range(output.logits)})
-        if teacher_logits is not None:
-            seen.add({"teacher_range": logit_range(teacher_logits)})
 
     def _keep_best(self, record: EpochRecord) -> None:
         """Keep the weights of the best validation accuracy, among the epochs that meet every constraint."""
@@ -314,8 +340,8 @@ class Training:
         self.student.load_state_dict(weights)
 
 
-def _parameter_groups(student: Student, weight_decay: float) -> list[dict[str, object]]:
+def _parameter_groups(parameters: list[nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
     """Weights decay; biases, normalisation and neuron constants do not."""
-    decayed = [p for p in student.parameters() if p.ndim > 1]
-    others = [p for p in student.parameters() if p.ndim <= 1]
+    decayed = [p for p in parameters if p.ndim > 1]
+    others = [p for p in parameters if p.ndim <= 1]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -60,6 +60,7 @@ class Dataset:
         classes: number of classes K; labels are 0..K-1.
         shape: ``(channels, height, width)`` of one image or frame.
         timesteps: frames of each sample of event data, None for images.
+        twin: the static images that events were made from, sample for sample; None where there are none.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Dataset:
     classes: int
     shape: tuple[int, int, int]
     timesteps: int | None = None
+    twin: Dataset | None = None
 
 
 def permutation(count: int) -> npt.NDArray[np.int64]:

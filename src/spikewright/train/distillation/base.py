@@ -1,19 +1,72 @@
-"""What every distillation method is: typed options and a set of named loss terms."""
+"""What every distillation method is: typed options, what it needs to see, and a set of named loss terms."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..student import StudentOutput
+from ..student import Student
+from ..student_output import StudentOutput
 
 Confidence = Literal["high", "medium", "low"]
+
+Need = Literal[
+    "teacher logits",
+    "teacher features",
+    "teacher saliency",
+    "spiking teacher",
+    "student features",
+    "step logits",
+    "membranes",
+    "auxiliary modules",
+    "longer horizon",
+    "static twins",
+]
+OF_TEACHER: frozenset[Need] = frozenset({"teacher logits", "teacher features", "teacher saliency", "spiking teacher"})
+NONE: Mapping[str, Tensor] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What networks look like that are about to learn from each other.
+
+    Attributes:
+        student: by spiking layer in order, the encoder left out, one step of one sample: ``(C, H, W)`` or ``(N,)``.
+        teacher: by value that the teacher can give in order, of one sample; empty without a teacher.
+        classes: K.
+        timesteps: T of the student.
+    """
+
+    student: Mapping[str, tuple[int, ...]]
+    teacher: Mapping[str, tuple[int, ...]]
+    classes: int
+    timesteps: int
+
+
+def shapes_of(student: Student, teacher: Mapping[str, tuple[int, ...]] | None) -> Shapes:
+    """The shapes of a student and, where there is one, of the values of a teacher."""
+    return Shapes(student.layer_shapes, teacher or {}, student.config.classes, student.config.timesteps)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a method asks of a teacher besides logits: names of its values.
+
+    Attributes:
+        features: the values themselves, ``(B, ...)``.
+        saliency: values ``(B, C, H, W)`` of which a map ``(B, H, W)`` is wanted: what speaks for the teacher's answer.
+    """
+
+    features: tuple[str, ...] = ()
+    saliency: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -25,12 +78,24 @@ class Evidence:
         student: the student's forward pass.
         teacher_logits: ``(B, K)``, detached; None for a method that needs no teacher.
         synaptic_ops: of one inference, a scalar with gradient; None where nobody counts them.
+        teacher_features, teacher_saliency: what was :class:`Asked`, by name, detached.
+        auxiliary: the method's own modules, which learn with the student; None where it has none.
+        longer: the same samples over :meth:`LossTerms.horizon` steps, of which ``student`` are the first; None where
+            that is T.
+        source: the student's pass over the samples' static twins, encoded as spikes; None unless needed.
+        progress: share of the training that is done, in [0, 1].
     """
 
     labels: Tensor
     student: StudentOutput
     teacher_logits: Tensor | None
     synaptic_ops: Tensor | None = None
+    teacher_features: Mapping[str, Tensor] = field(default_factory=lambda: NONE)
+    teacher_saliency: Mapping[str, Tensor] = field(default_factory=lambda: NONE)
+    auxiliary: nn.Module | None = None
+    longer: StudentOutput | None = None
+    source: StudentOutput | None = None
+    progress: float = 0.0
 
     @property
     def teacher(self) -> Tensor:
@@ -49,11 +114,45 @@ class LossTerms(BaseModel, ABC):
     equation: ClassVar[str]
     source: ClassVar[str]
     confidence: ClassVar[Confidence]
-    needs_teacher: ClassVar[bool] = False
+    needs: ClassVar[frozenset[Need]] = frozenset()
 
     @abstractmethod
     def terms(self, evidence: Evidence) -> dict[str, Tensor]:
         """Named scalar terms, already weighted; the loss is their sum."""
+
+    def asked(self, shapes: Shapes) -> Asked:  # noqa: ARG002
+        """What the teacher is asked besides its logits.
+
+        Raises:
+            InputError: the two networks cannot be matched as the options say.
+        """
+        return Asked()
+
+    def auxiliary(self, shapes: Shapes) -> nn.Module | None:  # noqa: ARG002
+        """Modules that learn with the student and are left behind when it is done; their order is their seed's."""
+        return None
+
+    def horizon(self, timesteps: int) -> int:
+        """Steps that training runs the student for, at least T; those beyond T are in no count."""
+        return timesteps
+
+    def source_drive(self, events: Tensor, twins: Tensor, progress: float) -> Tensor:
+        """What the student sees in place of samples when it learns from their static twins.
+
+        Args:
+            events: the samples' frames of events, ``(T, B, C, H, W)``.
+            twins: the images that they were made from, ``(B, c, H, W)`` in [0, 1].
+            progress: share of the training that is done.
+
+        Returns:
+            frames of events ``(T, B, C, H, W)``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs no static twins")
+
+    @classmethod
+    def needs_teacher(cls) -> bool:
+        """Whether there must be one."""
+        return bool(cls.needs & OF_TEACHER)
 
 
 def kl_divergence(teacher: Tensor, student: Tensor, teacher_temperature: float, student_temperature: float) -> Tensor:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, cross_entropy, kl_divergence
+from .base import Confidence, Evidence, LossTerms, Need, cross_entropy, kl_divergence
 
 
 class LabelsOnly(LossTerms):
@@ -29,7 +29,7 @@ class ConventionalKD(LossTerms):
     equation: ClassVar[str] = "L = (1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z/tau))"
     source: ClassVar[str] = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531"
     confidence: ClassVar[Confidence] = "high"
-    needs_teacher: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits"})
 
     alpha: float = Field(0.7, ge=0, le=1, description="weight of the teacher against the labels")
     temperature: float = Field(4.0, gt=0, description="tau of both networks")

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, cross_entropy
+from .base import Confidence, Evidence, LossTerms, Need, cross_entropy
 
 
 class HeadTailKD(LossTerms):
@@ -27,7 +27,7 @@ class HeadTailKD(LossTerms):
         "time are our reading"
     )
     confidence: ClassVar[Confidence] = "low"
-    needs_teacher: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits"})
 
     alpha: float = Field(0.7, ge=0, le=1, description="weight of the teacher against the labels; unknown, that of kd")
     temperature: float = Field(4.0, gt=0, description="tau of both networks; unknown, that of kd")

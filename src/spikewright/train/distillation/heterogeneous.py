@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, cross_entropy, kl_divergence
+from .base import Confidence, Evidence, LossTerms, Need, cross_entropy, kl_divergence
 
 
 class HeterogeneousKD(LossTerms):
@@ -24,7 +24,7 @@ class HeterogeneousKD(LossTerms):
         "the form, s = tau_S^2 and every default are our reading"
     )
     confidence: ClassVar[Confidence] = "low"
-    needs_teacher: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits"})
 
     alpha: float = Field(0.7, ge=0, le=1, description="weight of the teacher against the labels")
     teacher_temperature: float = Field(4.0, gt=0, description="tau_T")

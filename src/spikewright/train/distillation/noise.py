@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, cross_entropy
+from .base import Confidence, Evidence, LossTerms, Need, cross_entropy
 
 
 class NoiseSmoothedKD(LossTerms):
@@ -32,7 +32,7 @@ class NoiseSmoothedKD(LossTerms):
         "is the paper's form, at second hand, noise on the probabilities that of the released code (SinoLeu/CKDSNN)"
     )
     confidence: ClassVar[Confidence] = "medium"
-    needs_teacher: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits"})
 
     gamma: float = Field(1.0, ge=0, description="weight of the divergence")
     temperature: float = Field(2.0, gt=0, description="tau")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms
+from .base import Confidence, Evidence, LossTerms, Need
 from .per_step import entropy, step_cross_entropy, step_divergence
 
 
@@ -28,7 +28,7 @@ class SelectiveAlignmentKD(LossTerms):
         "Sun et al. 2026, arXiv 2605.14252; equation and weights of the released code (KaiSUN1/SeAl)"
     )
     confidence: ClassVar[Confidence] = "high"
-    needs_teacher: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits", "step logits"})
 
     alpha: float = Field(0.6, ge=0, description="weight of the teacher")
     beta: float = Field(0.15, ge=0, description="weight of the other steps; a single step has none")

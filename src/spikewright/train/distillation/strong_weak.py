@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, cross_entropy
+from .base import Confidence, Evidence, LossTerms, Need, cross_entropy
 
 
 class StrongWeakSelfDistillation(LossTerms):
@@ -27,6 +27,7 @@ class StrongWeakSelfDistillation(LossTerms):
         "the paper's text by others"
     )
     confidence: ClassVar[Confidence] = "medium"
+    needs: ClassVar[frozenset[Need]] = frozenset({"step logits"})
 
     direction: Literal["strong-to-weak", "weak-to-strong"] = Field("strong-to-weak", description="who teaches whom")
     pairs: Literal["extremes", "cascade"] = Field(

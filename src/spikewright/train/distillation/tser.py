@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms
+from .base import Confidence, Evidence, LossTerms, Need
 from .per_step import entropy, step_cross_entropy, step_divergence
 
 
@@ -24,7 +24,7 @@ class TemporalSeparationKD(LossTerms):
         "(matteogianferrari/tser-kd, anulum/sc-neurocore), the weights are our choice between theirs"
     )
     confidence: ClassVar[Confidence] = "medium"
-    needs_teacher: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits", "step logits"})
 
     alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
     gamma: float = Field(1e-3, ge=0, description="weight of the entropy H, which is made larger")

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms
+from .base import Confidence, Evidence, LossTerms, Need
 from .per_step import correct_steps, step_cross_entropy, step_divergence
 
 
@@ -24,7 +24,7 @@ class TemporalWiseKD(LossTerms):
         "(Intelli-Chip-Lab/snn_temporal_decoupling_distillation)"
     )
     confidence: ClassVar[Confidence] = "high"
-    needs_teacher: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits", "step logits"})
 
     alpha: float = Field(0.2, ge=0, description="weight of the teacher")
     beta: float = Field(0.5, ge=0, description="weight of the ensemble")

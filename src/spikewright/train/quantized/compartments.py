@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...chip import STATE_LIMIT
 from ...deploy.registers import STATE_UNIT, Registers
 from ..surrogate import SpikeGrad, Steps, through_time
 from .integers import BIAS_UNIT, NeuronIntegers, decayed
@@ -31,12 +32,12 @@ class Stepped:
 
     Attributes:
         steps: in float units.
-        active: mean updates per inference that had something to do (an input, a state or a bias).
+        active: updates of a sample that had something to do (an input, a state or a bias), ``(T, B)``.
         states: None unless recorded.
     """
 
     steps: Steps
-    active: float
+    active: Tensor
     states: IntegerStates | None
 
 
@@ -53,7 +54,8 @@ def step_integers(
     """Step a layer from rest: ``u = decay(u) + (a << 6)``, ``v = clip(decay(v) + u + (bias << 6))``, spike where
     ``v > vth << 6``, then ``v = 0``.
 
-    The currents cannot wrap: the scales keep the largest sum of weights below their 24 bits.
+    The currents cannot wrap: the scales keep the largest sum of weights below the chip's range. Potentials are clipped
+    to Lava's 24 bits whatever the chip has, as the simulators do.
 
     Args:
         arriving: whole numbers, ``(T or 1, B, *shape)``.
@@ -67,16 +69,17 @@ def step_integers(
     bias = mantissa * BIAS_UNIT
     v = u = arriving.new_zeros(shape[1:])
     us, vs = [], []
-    active = 0.0
+    active = arriving.new_full(shape[:2], float(arriving[0, 0].numel()))
     always = bool((mantissa != 0).all())
     for step in range(timesteps):
         a = arriving[step if arriving.shape[0] > 1 else 0]
-        active += a.numel() if always else _active(a, u if law.keep_u else None, v, bias)
+        if not always:
+            active[step] = _active(a, u if law.keep_u else None, v, bias)
         u = a * STATE_UNIT if synaptics is None else torch.add(
             decayed(u, law.keep_u, limit), a, alpha=STATE_UNIT, out=synaptics[step]
         )  # fmt: skip
-        v = torch.add(decayed(v, law.keep_v, limit), u, out=membranes[step])
-        v.add_(bias).clamp_(1 - limit, limit - 1)
+        v = torch.add(decayed(v, law.keep_v, STATE_LIMIT), u, out=membranes[step])
+        v.add_(bias).clamp_(1 - STATE_LIMIT, STATE_LIMIT - 1)
         if spikes is not None and law.vth is not None:
             fired = v > law.vth * STATE_UNIT
             spikes[step].copy_(fired)
@@ -87,7 +90,7 @@ def step_integers(
     states = IntegerStates(torch.stack(us), torch.stack(vs)) if record else None
     unit = 1.0 / (STATE_UNIT * scale)
     steps = Steps(spikes, membranes.mul_(unit), None if synaptics is None else synaptics.mul_(unit))
-    return Stepped(steps, active / arriving.shape[1], states)
+    return Stepped(steps, active, states)
 
 
 def with_gradient(
@@ -99,8 +102,8 @@ def with_gradient(
     )
 
 
-def _active(a: Tensor, u: Tensor | None, v: Tensor, bias: Tensor) -> float:
+def _active(a: Tensor, u: Tensor | None, v: Tensor, bias: Tensor) -> Tensor:
     busy = (v != 0) | (a != 0) | (bias != 0)
     if u is not None:
         busy |= u != 0
-    return float(busy.sum())
+    return busy.flatten(1).sum(1)

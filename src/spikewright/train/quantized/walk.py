@@ -31,14 +31,14 @@ class IntegerWalk:
 
     Attributes:
         traces: by neuron layer, in float units.
-        active: by neuron layer, mean active updates per inference.
+        active: by neuron layer, updates of each step and sample that had something to do, ``(T, B)``.
         states: by neuron layer, its registers after every step; empty unless recorded.
     """
 
     def __init__(self, plan: Plan, grid: TrainedGrid, timesteps: int, record: bool = False) -> None:
         self._plan, self._grid, self._timesteps, self._record = plan, grid, timesteps, record
         self.traces: dict[str, NeuronTrace] = {}
-        self.active: dict[str, float] = {}
+        self.active: dict[str, Tensor] = {}
         self.states: dict[str, IntegerStates] = {}
 
     def encode(self, name: str, module: nn.Module, codes: Tensor, most: int) -> Tensor:
@@ -53,11 +53,10 @@ class IntegerWalk:
         assert spikes is not None
         return spikes
 
-    def run(self, graph: fx.GraphModule, inputs: Tensor) -> NeuronTrace:
-        """Whole numbers ``(T or 1, B, *input shape)`` through the network; the trace of its last layer."""
+    def run(self, graph: fx.GraphModule, inputs: Tensor) -> None:
+        """Whole numbers ``(T or 1, B, *input shape)`` through the network."""
         modules = dict(graph.named_modules())
         values: dict[fx.Node, _Value] = {}
-        last: NeuronTrace | None = None
         with exact_kernels():
             for node in graph.graph.nodes:
                 if node.op == "placeholder":
@@ -65,12 +64,10 @@ class IntegerWalk:
                 elif node.op == "output":
                     break
                 elif node.op == "call_module" and is_neuron(modules[node.target]):
-                    last = self._neurons(node.target, modules[node.target], values[node.args[0]])
-                    values[node] = _Value(last.membrane if last.spikes is None else last.spikes)
+                    layer = self._neurons(node.target, modules[node.target], values[node.args[0]])
+                    values[node] = _Value(layer.membrane if layer.spikes is None else layer.spikes)
                 else:
                     values[node] = self._linear(node, modules, [values[a] for a in node.all_input_nodes])
-        assert last is not None
-        return last
 
     def _neurons(self, name: str, module: nn.Module, value: _Value) -> NeuronTrace:
         scale, registers = self._grid.scales[name], self._grid.registers

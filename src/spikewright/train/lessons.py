@@ -1,0 +1,88 @@
+"""What a teacher says of the training samples; asked once where the samples never change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .augment import still
+from .data import Dataset
+from .distillation.base import Asked, LossTerms
+from .torch_teacher import BATCH, LOGITS, Teacher
+
+KEPT_BYTES = 2 * 1024**3
+"""Answers larger than this are not kept, but asked for again in every epoch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What a teacher says of one batch, without gradient.
+
+    Attributes:
+        logits: ``(B, K)``.
+        features: by value of the teacher, ``(B, ...)``.
+        saliency: by value of the teacher, ``(B, H, W)``.
+    """
+
+    logits: Tensor
+    features: dict[str, Tensor] = field(default_factory=dict)
+    saliency: dict[str, Tensor] = field(default_factory=dict)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Lesson:
+        """Every answer changed in the same way."""
+        features = {name: change(value) for name, value in self.features.items()}
+        return Lesson(change(self.logits), features, {name: change(value) for name, value in self.saliency.items()})
+
+
+def seen_by_teacher(method: LossTerms, dataset: Dataset) -> Dataset:
+    """What a teacher learns and is asked about: the samples, or their static twins for a method that needs those."""
+    return dataset.twin if "static twins" in method.needs and dataset.twin is not None else dataset
+
+
+class Lessons:
+    """A teacher before its class: ``images`` are all training samples, ``(n, C, H, W)`` or ``(n, T, C, H, W)``."""
+
+    def __init__(self, teacher: Teacher, asked: Asked, images: Tensor, device: torch.device, changing: bool) -> None:
+        self._teacher, self._asked, self._images, self._device = teacher, asked, images, device
+        self._keeps = not changing and _bytes(teacher, asked, len(images)) <= KEPT_BYTES
+        self._kept: Lesson | None = None
+
+    def of(self, rows: Tensor, samples: Tensor) -> Lesson:
+        """The lesson on training samples ``rows``, whose pixels are ``samples`` this time."""
+        if not self._keeps:
+            return lesson_on(self._teacher, self._asked, samples.to(self._device))
+        if self._kept is None:
+            self._kept = self._whole()
+        return self._kept.map(lambda answer: answer[rows].to(self._device))
+
+    def _whole(self) -> Lesson:
+        parts = [
+            lesson_on(self._teacher, self._asked, part.to(self._device)).map(lambda answer: answer.to("cpu"))
+            for part in torch.split(self._images, BATCH)
+        ]
+        return Lesson(
+            torch.cat([part.logits for part in parts]),
+            {name: torch.cat([part.features[name] for part in parts]) for name in self._asked.features},
+            {name: torch.cat([part.saliency[name] for part in parts]) for name in self._asked.saliency},
+        )
+
+
+def lesson_on(teacher: Teacher, asked: Asked, samples: Tensor) -> Lesson:
+    """Ask now."""
+    images = still(samples)
+    values = teacher.features(images, tuple(dict.fromkeys((*asked.features, LOGITS))))
+    saliency = teacher.saliency(images, asked.saliency) if asked.saliency else {}
+    logits = values[LOGITS] if LOGITS in asked.features else values.pop(LOGITS)
+    return Lesson(logits, values, saliency)
+
+
+def _bytes(teacher: Teacher, asked: Asked, samples: int) -> int:
+    """What all answers take in memory, as float32."""
+    shapes = teacher.shapes
+    numbers = [math.prod(shapes[name]) for name in (LOGITS, *asked.features)]
+    numbers += [math.prod(shapes[name][1:]) for name in asked.saliency]
+    return 4 * samples * sum(numbers)

@@ -1,0 +1,152 @@
+"""What methods are shown: longer horizons, static twins, saliency, lessons that are kept, modules of their own."""
+
+import copy
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import nn
+
+from spikewright.errors import InputError
+from spikewright.hardware_profiles.profile import load_profile
+from spikewright.train.data import load
+from spikewright.train.distillation import LossTerms
+from spikewright.train.distillation.base import Asked, Evidence, shapes_of
+from spikewright.train.distillation.stages import pairs_of
+from spikewright.train.lessons import Lessons, lesson_on
+from spikewright.train.passes import passes
+from spikewright.train.quantized.form import become_integer
+from spikewright.train.student import Student, StudentConfig
+from spikewright.train.torch_teacher import TorchTeacher
+
+PROFILE = "loihi2-assumed"
+
+
+class Longer(LossTerms):
+    title: ClassVar[str] = "for tests"
+
+    def terms(self, evidence: Evidence):
+        return {}
+
+    def horizon(self, timesteps):
+        return 2 * timesteps
+
+    def source_drive(self, events, twins, progress):
+        return events * progress
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.from_numpy(load("digits").train.images[:12])
+
+
+def student_of(architecture="convnet", timesteps=2, encoding="direct", on_integers=False):
+    torch.manual_seed(0)
+    student = Student(StudentConfig(architecture, 4, (1, 8, 8), 10, timesteps, encoding))
+    if on_integers:
+        for _ in range(20):
+            student(torch.rand(32, 1, 8, 8))
+        student = become_integer(student, load_profile(PROFILE), PROFILE)
+    return student.eval()
+
+
+@pytest.mark.parametrize("encoding", ["direct", "current", "rate"])
+@pytest.mark.parametrize("on_integers", [False, True])
+def test_the_first_steps_of_a_longer_pass_are_the_pass(images, encoding, on_integers):
+    student = student_of(encoding=encoding, on_integers=on_integers)
+    own = student(images, 3, 5)
+    done = passes(student, Longer(), images, None, 0.0, 3, 5)
+    assert len(done.longer.step_logits) == 4
+    for name, spikes in own.spikes.items():
+        assert torch.equal(done.output.spikes[name], spikes)
+    assert torch.equal(done.output.scores, own.scores)
+    assert torch.equal(done.output.logits, own.logits)
+    if on_integers:
+        assert all(torch.equal(done.output.active[name], count) for name, count in own.active.items())
+
+
+def test_twins_share_a_pass_and_no_sample():
+    student = student_of(timesteps=3, encoding="events")
+    frames = (torch.rand(6, 3, 1, 8, 8, generator=torch.Generator().manual_seed(1)) < 0.3).to(torch.uint8)
+    done = passes(student, Longer(), frames, torch.zeros(6, 1, 8, 8), 0.0, 0, 0)
+    own, silent = student(frames), student(torch.zeros_like(frames))
+    assert torch.allclose(done.output.scores, own.scores, atol=1e-6)
+    assert torch.allclose(done.source.scores, silent.scores, atol=1e-6)
+    assert all(torch.equal(done.output.spikes[name], spikes) for name, spikes in own.spikes.items())
+
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stage1 = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(inplace=True))
+        self.head = nn.Linear(3 * 16, 2)
+
+    def forward(self, x):
+        return self.head(self.stage1(x).flatten(1))
+
+
+def test_saliency_is_grad_cam_by_hand():
+    torch.manual_seed(0)
+    network, x = Small(), torch.rand(5, 1, 4, 4)
+    teacher = TorchTeacher(network, (1, 4, 4), "small")
+    features = torch.relu(network.stage1[0](x))
+    answer = network.head(features.flatten(1)).argmax(1)
+    slopes = network.head.weight[answer].reshape(5, 3, 4, 4)  # of the answer's logit by each feature
+    by_hand = torch.relu((slopes.mean((2, 3), keepdim=True) * features).sum(1))
+    found = teacher.saliency(x, ["stage1"])["stage1"]
+    assert torch.allclose(found, by_hand, atol=1e-6)
+    assert not found.requires_grad
+    assert all(p.grad is None for p in teacher._network.parameters())
+    with pytest.raises(InputError, match=r"head is of shape \(2,\), no map of channels, height and width"):
+        teacher.saliency(x, ["head"])
+
+
+def test_kept_lessons_are_those_that_are_given_now():
+    torch.manual_seed(0)
+    teacher, x = TorchTeacher(Small(), (1, 4, 4), "small"), torch.rand(9, 1, 4, 4)
+    asked, rows = Asked(("stage1",), ("stage1",)), torch.tensor([4, 0, 7])
+    kept = Lessons(teacher, asked, x, torch.device("cpu"), changing=False).of(rows, torch.zeros(3, 1, 4, 4))
+    now = Lessons(teacher, asked, x, torch.device("cpu"), changing=True).of(rows, x[rows])
+    for lesson in (kept, now):
+        wanted = lesson_on(teacher, asked, x[rows])
+        assert torch.allclose(lesson.logits, wanted.logits, atol=1e-6)
+        assert torch.allclose(lesson.features["stage1"], wanted.features["stage1"], atol=1e-6)
+        assert torch.allclose(lesson.saliency["stage1"], wanted.saliency["stage1"], atol=1e-6)
+
+
+def test_a_teacher_is_never_changed(images):
+    teacher = TorchTeacher(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), (1, 8, 8), "normed")
+    before = copy.deepcopy(teacher.state_dict())
+    teacher.features(images, ["0", "1"])
+    with pytest.raises(InputError):
+        teacher.saliency(images, ["nothing"])
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+
+
+def named(spec, student, teacher):
+    return [(p.teacher, p.student) for p in pairs_of(spec, shapes_of(student, teacher), "bkd")]
+
+
+def test_stages_are_matched_from_the_deepest():
+    student = student_of()  # lif1 4 x 4 x 4, lif2 and lif3 8 x 2 x 2, lif4 32
+    teacher = {"stage1": (32, 4, 4), "stage1.0": (32, 8, 8), "stage2": (64, 2, 2), "stage3": (128, 2, 2)}
+    teacher["hidden"] = (9,)
+    assert named("auto", student, teacher) == [("stage1", "lif1"), ("stage2", "lif2"), ("stage3", "lif3")]
+    del teacher["stage2"]
+    assert named("auto", student, teacher) == [("stage1", "lif1"), ("stage3", "lif3")]
+    assert named("hidden:lif4+stage1.0:lif1", student, teacher) == [("hidden", "lif4"), ("stage1.0", "lif1")]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("auto", "method bkd: no map of the teacher (hidden 9) has the height and width of a layer of the student"),
+        ("stage1", "method bkd: 'stage1' is no pair; write pairs=VALUE:LAYER+VALUE:LAYER"),
+        ("hiden:lif4", "method bkd: the teacher has no 'hiden'; did you mean 'hidden'? may be: hidden"),
+        ("hidden:lif1", "method bkd: hidden is 9 and lif1 4 x 4 x 4; pair maps with maps and vectors with vectors"),
+    ],
+)
+def test_pairs_that_do_not_go_together(spec, message):
+    with pytest.raises(InputError) as refusal:
+        named(spec, student_of(), {"hidden": (9,)})
+    assert str(refusal.value).startswith(message)

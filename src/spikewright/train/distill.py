@@ -101,7 +101,7 @@ def distill_with(
     budget = parse_budget(settings.energy_budget, profile) if settings.energy_budget else None
     whole = load(settings.data, settings.data_dir, settings.timesteps)
     dataset = whole.with_train_samples(settings.train_samples)
-    training = _prepared(settings, dataset, profile, budget)
+    training = prepared(settings, dataset, profile, budget)
     say(_student_sentence(training, profile))
     with student_threads():
         teacher = teacher_of(settings, training.method, whole, say, quiet)
@@ -114,7 +114,7 @@ def distill_with(
     return Distillation(training.student, tuple(training.history), facts)
 
 
-def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
+def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
     """Everything that can be refused, before the first step; the teacher is still missing."""
     from .limits import limits_of
     from .refusals import contradictions, require_shapes, unmet
@@ -122,7 +122,7 @@ def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProf
     from .train_settings import Chip, device_of
     from .trainer import Training
 
-    method, regularizers = _loss_terms(settings)
+    method, regularizers = loss_terms(settings)
     refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset)])
     size = choose_size(settings, dataset, profile, budget)
     require_shapes(settings, method, dataset, size.student)
@@ -225,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return cli.run(command, argv, "distill")
 
 
-def _loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:
+def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:
     from .distillation import METHODS, REGULARIZERS, parse_spec
 
     regularizers = tuple(parse_spec("regularizer", text, REGULARIZERS) for text in settings.regularize)

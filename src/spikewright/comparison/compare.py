@@ -94,16 +94,14 @@ def compare(
     """
     from ..bench.folder import claim_folder
     from .plan import plan_of
-    from .teachers import read_teachers, require_one_teacher
+    from .teachers import read_teachers
     from .work import results_of
 
     plan, folder = plan_of(settings, methods, regularize, budgets, free, seeds), Path(out)
     claim_folder(folder, plan.facts, "a comparison")
     if train_missing:
         _complete(plan, folder)
-    found, teachers = results_of(plan.cells, folder), read_teachers(folder)
-    require_one_teacher([each.record for each in found if each.record is not None], teachers, folder)
-    result = plan.result(found, teachers)
+    result = plan.result(results_of(plan.cells, folder), read_teachers(folder))
     _write(result, folder)
     return result
 

@@ -11,6 +11,7 @@ from ..bench.point import read_budgets
 from ..errors import refuse
 from ..hardware_profiles.profile import HardwareProfile, load_profile
 from ..train.data import Dataset, load
+from ..train.distill import train_settings
 from ..train.settings import DistillSettings
 from .cells import OWN, Cell, cells_of
 from .refusals import Refusals, refusals_of
@@ -79,12 +80,11 @@ def plan_of(
     chosen = _budgets(settings, budgets, free, seeds, profile)
     dataset = load(settings.data, settings.data_dir, settings.timesteps)
     learnt = dataset.with_train_samples(settings.train_samples)
-    common = settings.model_dump(mode="json", exclude=OWN | ELSEWHERE)
     plan = Plan(
         settings=settings,
         profile=profile,
         dataset=dataset,
-        facts={**common, "profile_sha256": profile.sha256, "train_split_sha256": learnt.train.sha256},
+        facts=_facts(settings, profile, learnt),
         rows=tuple(rows),
         budgets=tuple(chosen),
         seeds=tuple(range(settings.seed, settings.seed + seeds)),
@@ -93,6 +93,17 @@ def plan_of(
     if not plan.cells:
         refuse("compare: nothing of it can be trained", list(dict.fromkeys(plan.refusals.values())))
     return plan
+
+
+def _facts(settings: DistillSettings, profile: HardwareProfile, learnt: Dataset) -> dict[str, object]:
+    """What all trainings have in common, with what was left out and is filled in by data set."""
+    training = train_settings(settings)
+    return {
+        **settings.model_dump(mode="json", exclude=OWN | ELSEWHERE),
+        **{name: getattr(training, name) for name in ("epochs", "batch", "augmentation")},
+        "profile_sha256": profile.sha256,
+        "train_split_sha256": learnt.train.sha256,
+    }
 
 
 def _own_row(settings: DistillSettings) -> list[Row]:

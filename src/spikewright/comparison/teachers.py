@@ -12,7 +12,6 @@ from .. import command as cli
 from ..artefacts import write_json
 from ..bench.locks import locked
 from ..errors import InputError
-from .record import Record
 from .rows import Row
 
 if TYPE_CHECKING:
@@ -43,12 +42,16 @@ def meet_teachers(rows: Iterable[Row], settings: DistillSettings, dataset: Datas
     """Train the teachers that these rows learn from where they are not in the cache, and note what they are.
 
     Of several workers one trains, and the others wait.
+
+    Raises:
+        InputError: students in this folder have learnt from another teacher.
     """
     learning = {"static twins" in row.terms.needs: row for row in rows if row.terms.needs_teacher()}
     with locked(out / LOCK, wait=True):
         known = {facts.sha256: facts for facts in read_teachers(out)}
         for twins, row in learning.items():
             found = _facts(row, settings, dataset, twins, known)
+            _require_same(found, known.values(), out)
             known[found.sha256] = found
         write_json(out / FILE, [asdict(facts) for facts in known.values()])
 
@@ -68,21 +71,6 @@ def read_teachers(out: Path) -> list[TeacherFacts]:
         raise InputError(f"{file}: is not a list of teachers ({error}); remove it, and it is made anew") from error
 
 
-def require_one_teacher(records: Iterable[Record], teachers: Iterable[TeacherFacts], out: Path) -> None:
-    """See that all students learnt from the same network.
-
-    Raises:
-        InputError: the teacher changed in between.
-    """
-    kinds = {facts.sha256: facts.twins for facts in teachers}
-    met = {record.teacher_sha256 for record in records} - {None}
-    if len(met) > len({kinds.get(sha) for sha in met if sha is not None}):
-        raise InputError(
-            f"--out {out}: its students learnt from different teachers, so that their methods cannot be compared; "
-            "choose another folder"
-        )
-
-
 def _facts(
     row: Row, settings: DistillSettings, dataset: Dataset, twins: bool, known: dict[str, TeacherFacts]
 ) -> TeacherFacts:
@@ -97,3 +85,13 @@ def _facts(
     seen = seen_by_teacher(row.terms, dataset)
     accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in ("validation", "test")}
     return TeacherFacts(teacher.name, teacher.sha256, teacher.macs, twins, accuracy)
+
+
+def _require_same(found: TeacherFacts, known: Iterable[TeacherFacts], out: Path) -> None:
+    for other in known:
+        if other.twins == found.twins and other.sha256 != found.sha256:
+            raise InputError(
+                f"--out {out}: its students learn from the teacher {other.name} with SHA-256 {other.sha256[:12]}, and "
+                f"here is {found.name} with {found.sha256[:12]}; let all workers have one cache (SPIKEWRIGHT_CACHE), "
+                "or choose another folder"
+            )

@@ -33,11 +33,11 @@ class Column:
 
     Attributes:
         heading: in Markdown.
-        short: on the terminal, in two lines; None: not there.
+        short: on the terminal, in two lines; empty: not there.
     """
 
     heading: str
-    short: str | None
+    short: str
     cell: Say
 
 
@@ -94,15 +94,15 @@ COLUMNS = (
     Column("test, %", "accuracy\ntest", lambda _, entry: _percent(entry.accuracy("test"))),
     Column("float, %", "\nfloat", _mean("float_accuracy", lambda v: f"{100 * v:.2f}")),
     Column("step 1, %", "\nstep 1", _mean("first_step_accuracy", lambda v: f"{100 * v:.2f}")),
-    Column("input spikes", None, _mean("input_spikes", count)),
+    Column("input spikes", "", _mean("input_spikes", count)),
     Column("hidden spikes", "\nspikes", _mean("hidden_spikes", kilo)),
-    Column("readout spikes", None, _mean("readout_spikes", count)),
+    Column("readout spikes", "", _mean("readout_spikes", count)),
     Column("synaptic operations", "\nsynops", _mean("synaptic_ops", kilo)),
     Column("energy", "\nenergy", _energy),
-    Column("floor", None, _floor),
-    Column("logit range, student", None, _mean("student_logit_range", lambda v: f"{v:.1f}")),
-    Column("teacher", None, _mean("teacher_logit_range", lambda v: f"{v:.1f}")),
-    Column("epochs", None, _mean("epochs", lambda v: f"{v:.3g}")),
+    Column("floor", "", _floor),
+    Column("logit range, student", "", _mean("student_logit_range", lambda v: f"{v:.1f}")),
+    Column("teacher", "", _mean("teacher_logit_range", lambda v: f"{v:.1f}")),
+    Column("epochs", "", _mean("epochs", lambda v: f"{v:.3g}")),
     Column("training", "\ntraining", _mean("processor_seconds", duration)),
 )
 
@@ -166,13 +166,11 @@ def _table(result: ComparisonResult) -> Table:
     from rich import box
     from rich.table import Table
 
-    shown = [column for column in COLUMNS if column.short is not None]
+    shown = [column for column in COLUMNS if column.short]
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for column in shown:
         wraps = column.short == "method"
-        table.add_column(
-            column.short, justify="left" if wraps else "right", no_wrap=not wraps, vertical="top", min_width=1
-        )
+        table.add_column(column.short, justify="left" if wraps else "right", no_wrap=not wraps, overflow="fold")
     for group in (group for group in result.groups if any(entry.records for entry in group.entries)):
         table.add_row("", group.title, style="bold")
         for entry in group.entries:

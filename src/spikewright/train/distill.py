@@ -126,7 +126,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
     refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset)])
     size = choose_size(settings, dataset, profile, budget)
     require_shapes(settings, method, dataset, size.student)
-    train = _train_settings(settings)
+    train = train_settings(settings)
     steps = max(1, len(dataset.train) // train.batch) * train.epochs
     return Training(
         student=size.student,
@@ -232,7 +232,8 @@ def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, .
     return parse_spec("method", settings.method, METHODS), regularizers
 
 
-def _train_settings(settings: DistillSettings) -> TrainSettings:
+def train_settings(settings: DistillSettings) -> TrainSettings:
+    """How a student of these settings is trained, what was left out filled in by data set."""
     from .choices import REACH
     from .train_settings import TrainSettings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,25 @@ def test_a_split_hashes_what_it_holds() -> None:
 def test_images_and_labels_must_belong_together() -> None:
     with pytest.raises(ValueError, match="do not belong together"):
         Split(np.zeros((3, 1, 2, 2), np.float32), np.zeros(2, np.int64))
+
+
+def test_the_first_samples_of_the_training_part_alone() -> None:
+    digits = load("digits")
+    whole = replace(digits, twin=digits)
+    few = whole.with_train_samples(50)
+    assert few.twin is not None
+    for part in (few.train, few.twin.train):
+        np.testing.assert_array_equal(part.images, digits.train.images[:50])
+        np.testing.assert_array_equal(part.labels, digits.train.labels[:50])
+    assert set(few.train.labels) == set(range(10))
+    assert (few.validation, few.test) == (whole.validation, whole.test)
+    assert whole.with_train_samples(None) is whole
+
+
+def test_more_samples_than_there_are_are_refused() -> None:
+    with pytest.raises(InputError) as refused:
+        load("digits").with_train_samples(1080)
+    assert str(refused.value) == ("--train-samples 1080: digits has 1079 to train on; ask for no more, or leave it out")
 
 
 def test_an_unknown_name_is_refused_with_a_suggestion() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,11 +99,12 @@ def distill_with(
     say = _silent if quiet else cli.say
     profile = load_profile(settings.profile)
     budget = parse_budget(settings.energy_budget, profile) if settings.energy_budget else None
-    dataset = load(settings.data, settings.data_dir, settings.timesteps)
-    training = _prepared(settings, dataset, profile, budget)
+    whole = load(settings.data, settings.data_dir, settings.timesteps)
+    dataset = whole.with_train_samples(settings.train_samples)
+    training = prepared(settings, dataset, profile, budget)
     say(_student_sentence(training, profile))
     with student_threads():
-        teacher = _teacher(settings, training.method, dataset, say, quiet)
+        teacher = teacher_of(settings, training.method, whole, say, quiet)
         training.meet(teacher)
         _run(training, checkpoint, resume, say, quiet)
     facts = _provenance(settings, training, profile.sha256, dataset.train.sha256)
@@ -113,22 +114,19 @@ def distill_with(
     return Distillation(training.student, tuple(training.history), facts)
 
 
-def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
+def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
     """Everything that can be refused, before the first step; the teacher is still missing."""
-    from .distillation.base import shapes_of
-    from .lessons import seen_by_teacher
     from .limits import limits_of
+    from .refusals import contradictions, require_shapes, unmet
     from .sizing import choose_size
-    from .teacher import teacher_shapes
     from .train_settings import Chip, device_of
     from .trainer import Training
 
-    method, regularizers = _loss_terms(settings)
-    refuse("distill", [*_contradictions(settings), *_unmet(settings, method, dataset)])
+    method, regularizers = loss_terms(settings)
+    refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset)])
     size = choose_size(settings, dataset, profile, budget)
-    if method.needs_teacher():
-        method.asked(shapes_of(size.student, teacher_shapes(settings.teacher, seen_by_teacher(method, dataset))))
-    train = _train_settings(settings)
+    require_shapes(settings, method, dataset, size.student)
+    train = train_settings(settings)
     steps = max(1, len(dataset.train) // train.batch) * train.epochs
     return Training(
         student=size.student,
@@ -144,32 +142,6 @@ def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProf
     )
 
 
-def _contradictions(settings: DistillSettings) -> Iterator[str]:
-    """Settings that would do nothing beside others."""
-    if settings.integer_from < 1:
-        return
-    if settings.weight_bits is not None:
-        yield (
-            f"--weight-bits {settings.weight_bits}: is for training on integers, which --integer-from 1 leaves out; "
-            f"round afterwards with `spikewright lower --weight-bits {settings.weight_bits}`"
-        )
-    if settings.shorten is not None:
-        yield "--shorten: T is shortened where training on integers begins, which --integer-from 1 leaves out"
-
-
-def _unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:
-    """What a method needs and the data do not have."""
-    name = settings.method.partition(":")[0]
-    if "static twins" in method.needs and dataset.twin is None:
-        yield (
-            f"--method {name}: learns from the images that events were made from, and {dataset.name} has none; "
-            f"use data such as digits-events"
-        )
-    if "longer horizon" in method.needs and (dataset.timesteps or settings.encoding == "latency"):
-        fixed = "events" if dataset.timesteps else "a latency code"
-        yield f"--method {name}: runs samples beyond T, as {fixed} cannot be; use direct, current or rate input"
-
-
 def _student_sentence(training: Training, profile: HardwareProfile) -> str:
     config, floor = training.student.config, training.floor
     words = f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input"
@@ -178,9 +150,10 @@ def _student_sentence(training: Training, profile: HardwareProfile) -> str:
     return f"{words}, floor {quantity(floor.total, profile.cost_unit)} per inference on {profile.name}"
 
 
-def _teacher(
+def teacher_of(
     settings: DistillSettings, method: LossTerms, dataset: Dataset, say: Callable[[str], None], quiet: bool
 ) -> Teacher | None:
+    """The teacher that a method asks of these settings, trained where it has to be; None for one without a teacher."""
     from .lessons import seen_by_teacher
     from .teacher import teacher_from
 
@@ -252,14 +225,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return cli.run(command, argv, "distill")
 
 
-def _loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:
+def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:
     from .distillation import METHODS, REGULARIZERS, parse_spec
 
     regularizers = tuple(parse_spec("regularizer", text, REGULARIZERS) for text in settings.regularize)
     return parse_spec("method", settings.method, METHODS), regularizers
 
 
-def _train_settings(settings: DistillSettings) -> TrainSettings:
+def train_settings(settings: DistillSettings) -> TrainSettings:
+    """How a student of these settings is trained, what was left out filled in by data set."""
     from .choices import REACH
     from .train_settings import TrainSettings
 

@@ -30,6 +30,9 @@ class DistillSettings(BaseModel):
 
     data: str = Field("digits", description="digits, mnist, fashion-mnist, cifar10 or nmnist")
     data_dir: Path | None = Field(None, description="folder with the data set's standard files")
+    train_samples: int | None = Field(
+        None, ge=2, description="how many of the training part the student learns from; the teacher has them all"
+    )
     profile: str = Field("loihi2-assumed", description="hardware profile, a name or a .toml file")
     energy_budget: str | None = Field(None, description="per inference, with its unit: 2uJ, 350nJ, 40kops")
     teacher: str = Field("convnet", description="mlp, convnet, vgg, or an .onnx file")

@@ -28,7 +28,7 @@ from .lessons import Lessons, seen_by_teacher
 from .measurement import Measurement, accuracy_of, measure
 from .passes import Passes, evidence_of, passes
 from .quantized.form import become_integer, settle
-from .records import EpochRecord, Means, Say, logit_range, summary
+from .records import Clock, EpochRecord, Means, Say, logit_range, summary
 from .revival import wake
 from .student import Student
 from .torch_teacher import Teacher
@@ -131,8 +131,9 @@ class Training:
             if self.chip is not None and not self.on_integers and len(self.history) >= self.settings.float_epochs:
                 self._end_warm_up()
                 say(f"from here on the student computes with the integers of {self.chip.profile.name}")
+            clock = Clock()
             record, measured = self._epoch(len(self.history), advance)
-            self.history.append(record)
+            self.history.append(clock.noted(record))
             self._keep_best(record)
             say(summary(record, self.settings.epochs, self.cost.unit))
             self._wake(measured, say)

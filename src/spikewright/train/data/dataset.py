@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from ...errors import InputError
 
 SPLIT_SEED = 20240229
 VALIDATION_SHARE = 0.1
@@ -38,6 +40,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def first(self, samples: int) -> Split:
+        """The same part, its later samples left out."""
+        return Split(self.images[:samples], self.labels[:samples])
 
     @cached_property
     def sha256(self) -> str:
@@ -71,6 +77,22 @@ class Dataset:
     shape: tuple[int, int, int]
     timesteps: int | None = None
     twin: Dataset | None = None
+
+    def with_train_samples(self, samples: int | None) -> Dataset:
+        """The same data set with the first samples of its training part alone, whose order is fixed; None: all.
+
+        Raises:
+            InputError: it has fewer.
+        """
+        if samples is None:
+            return self
+        if samples > len(self.train):
+            raise InputError(
+                f"--train-samples {samples}: {self.name} has {len(self.train)} to train on; ask for no more, or leave "
+                "it out"
+            )
+        twin = None if self.twin is None else self.twin.with_train_samples(samples)
+        return replace(self, train=self.train.first(samples), twin=twin)
 
 
 def permutation(count: int) -> npt.NDArray[np.int64]:

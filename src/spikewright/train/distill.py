@@ -126,8 +126,10 @@ def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProf
     method, regularizers = _loss_terms(settings)
     refuse("distill", [*_contradictions(settings), *_unmet(settings, method, dataset)])
     size = choose_size(settings, dataset, profile, budget)
-    if method.needs_teacher():
-        method.asked(shapes_of(size.student, teacher_shapes(settings.teacher, seen_by_teacher(method, dataset))))
+    teaching = teacher_shapes(settings.teacher, seen_by_teacher(method, dataset)) if method.needs_teacher() else None
+    shapes = shapes_of(size.student, teaching)
+    method.asked(shapes)
+    method.auxiliary(shapes)
     train = _train_settings(settings)
     steps = max(1, len(dataset.train) // train.batch) * train.epochs
     return Training(
@@ -165,7 +167,7 @@ def _unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> It
             f"--method {name}: learns from the images that events were made from, and {dataset.name} has none; "
             f"use data such as digits-events"
         )
-    if "longer horizon" in method.needs and (dataset.timesteps or settings.encoding == "latency"):
+    if method.horizon(1) > 1 and (dataset.timesteps or settings.encoding == "latency"):
         fixed = "events" if dataset.timesteps else "a latency code"
         yield f"--method {name}: runs samples beyond T, as {fixed} cannot be; use direct, current or rate input"
 

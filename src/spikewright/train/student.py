@@ -100,6 +100,11 @@ class StudentOutput:
     drive: Tensor
     active: dict[str, Tensor] | None = None
 
+    @property
+    def counts_spikes(self) -> bool:
+        """Whether the readout fires, so that scores and logits are its spike counts."""
+        return next(reversed(self.traces.values())).spikes is not None
+
     @cached_property
     def mean_counts(self) -> dict[str, Tensor]:
         """Spikes of each neuron in one inference, averaged over the batch, by layer, ``(*shape)``."""
@@ -171,10 +176,15 @@ class Student(nn.Module):
         return self._graph[0].graph
 
     @property
+    def readout_name(self) -> str:
+        """What the network calls its last neuron layer."""
+        last = next(node for node in reversed(self.graph.nodes) if node.op == "call_module")
+        return str(last.target)
+
+    @property
     def readout(self) -> nn.Module:
         """The network's last neuron layer."""
-        last = next(node for node in reversed(self._graph[0].graph.nodes) if node.op == "call_module")
-        module: nn.Module = self._graph[0].get_submodule(str(last.target))
+        module: nn.Module = self._graph[0].get_submodule(self.readout_name)
         return module
 
     @property

@@ -18,6 +18,7 @@ from .regularizers import ActivationRegularization, LogitsRegularization
 from .seal import SelectiveAlignmentKD
 from .strong_weak import StrongWeakSelfDistillation
 from .tser import TemporalSeparationKD
+from .tssd import TemporalSpatialSelfDistillation
 from .twd import TemporalWiseKD
 
 METHODS: dict[str, type[LossTerms]] = {
@@ -31,6 +32,7 @@ METHODS: dict[str, type[LossTerms]] = {
     "hta-kl": HeadTailKD,
     "nld": NoiseSmoothedKD,
     "strong2weak": StrongWeakSelfDistillation,
+    "tssd": TemporalSpatialSelfDistillation,
 }
 REGULARIZERS: dict[str, type[LossTerms]] = {
     "activation": ActivationRegularization,

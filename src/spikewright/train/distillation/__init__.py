@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from ...errors import InputError, did_you_mean
 from .base import Evidence, LossTerms, kl_divergence
 from .conventional import ConventionalKD, LabelsOnly
+from .distilling_spikes import DistillingSpikes
 from .head_tail import HeadTailKD
 from .heterogeneous import HeterogeneousKD
 from .kdsnn import ResponseKDSNN
@@ -33,6 +34,7 @@ METHODS: dict[str, type[LossTerms]] = {
     "nld": NoiseSmoothedKD,
     "strong2weak": StrongWeakSelfDistillation,
     "tssd": TemporalSpatialSelfDistillation,
+    "distilling-spikes": DistillingSpikes,
 }
 REGULARIZERS: dict[str, type[LossTerms]] = {
     "activation": ActivationRegularization,

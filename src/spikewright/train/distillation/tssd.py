@@ -45,7 +45,11 @@ class TemporalSpatialSelfDistillation(LossTerms):
     needs: ClassVar[frozenset[Need]] = frozenset({"student features", "longer horizon", "auxiliary modules"})
 
     alpha: float = Field(1.0, ge=0, description="weight of the longer run; with long_labels also 0 nothing runs longer")
-    beta: float = Field(1.0, ge=0, description="weight of the readout as teacher of the weak classifier")
+    beta: float = Field(
+        0.1,
+        ge=0,
+        description="weight of the readout as the weak classifier's teacher; 1 was too much for small students",
+    )
     temperature: float = Field(2.0, gt=0, description="tau of all")
     factor: float = Field(2.0, gt=1, description="steps of the longer run, in T")
     stage: str = Field(

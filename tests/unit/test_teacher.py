@@ -59,8 +59,8 @@ def test_an_unknown_teacher_is_refused_with_a_suggestion(digits: Dataset) -> Non
     with pytest.raises(InputError) as refusal:
         teacher_from("convnte", digits)
     assert str(refusal.value) == (
-        "teacher 'convnte': is no architecture; did you mean 'convnet'? may be: convnet, mlp, vgg, "
-        "or a path that ends in .onnx"
+        "teacher 'convnte': is no architecture; did you mean 'convnet'? may be: convnet, mlp, snn, vgg, "
+        "or a path that ends in .onnx or .pt"
     )
 
 

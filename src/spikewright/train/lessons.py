@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .augment import still
 from .data import Dataset
 from .distillation.base import Asked, LossTerms
 from .torch_teacher import BATCH, LOGITS, Teacher
@@ -48,13 +47,15 @@ class Lessons:
 
     def __init__(self, teacher: Teacher, asked: Asked, images: Tensor, device: torch.device, changing: bool) -> None:
         self._teacher, self._asked, self._images, self._device = teacher, asked, images, device
+        self._changing = changing
         self._keeps = not changing and _bytes(teacher, asked, len(images)) <= KEPT_BYTES
         self._kept: Lesson | None = None
 
     def of(self, rows: Tensor, samples: Tensor) -> Lesson:
         """The lesson on training samples ``rows``, whose pixels are ``samples`` this time."""
         if not self._keeps:
-            return lesson_on(self._teacher, self._asked, samples.to(self._device))
+            seen = samples if self._changing else self._images[rows]
+            return lesson_on(self._teacher, self._asked, seen.to(self._device))
         if self._kept is None:
             self._kept = self._whole()
         return self._kept.map(lambda answer: answer[rows].to(self._device))
@@ -73,9 +74,8 @@ class Lessons:
 
 def lesson_on(teacher: Teacher, asked: Asked, samples: Tensor) -> Lesson:
     """Ask now."""
-    images = still(samples)
-    values = teacher.features(images, tuple(dict.fromkeys((*asked.features, LOGITS))))
-    saliency = teacher.saliency(images, asked.saliency) if asked.saliency else {}
+    values = teacher.features(samples, tuple(dict.fromkeys((*asked.features, LOGITS))))
+    saliency = teacher.saliency(samples, asked.saliency) if asked.saliency else {}
     logits = values[LOGITS] if LOGITS in asked.features else values.pop(LOGITS)
     return Lesson(logits, values, saliency)
 

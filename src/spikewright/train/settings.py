@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -35,9 +35,18 @@ class DistillSettings(BaseModel):
     )
     profile: str = Field("loihi2-assumed", description="hardware profile, a name or a .toml file")
     energy_budget: str | None = Field(None, description="per inference, with its unit: 2uJ, 350nJ, 40kops")
-    teacher: str = Field("convnet", description="mlp, convnet, vgg, or an .onnx file")
+    teacher: str | None = Field(
+        None,
+        description="mlp, convnet, vgg, an .onnx file, snn, snn:width=32, or a student.pt; left out, convnet, or snn "
+        "for a method that learns from spikes",
+    )
     teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
     teacher_seed: int = Field(0, ge=0, description="of the teacher, whatever the student's seed is")
+    assistant: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (),
+        description="width of a spiking network between teacher and student, taught by one and teaching the "
+        "other; repeatable",
+    )
     method: str = Field("kd", description="a name of `spikewright methods`, as name:option=value,...")
     regularize: tuple[str, ...] = Field(
         (), description="activation, logits, spikes or synops, as name:option=value; repeatable"

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from ...errors import InputError, did_you_mean
 from .base import Evidence, LossTerms, kl_divergence
 from .conventional import ConventionalKD, LabelsOnly
+from .distilling_spikes import DistillingSpikes
 from .head_tail import HeadTailKD
 from .heterogeneous import HeterogeneousKD
 from .kdsnn import ResponseKDSNN
@@ -18,6 +19,7 @@ from .regularizers import ActivationRegularization, LogitsRegularization
 from .seal import SelectiveAlignmentKD
 from .strong_weak import StrongWeakSelfDistillation
 from .tser import TemporalSeparationKD
+from .tssd import TemporalSpatialSelfDistillation
 from .twd import TemporalWiseKD
 
 METHODS: dict[str, type[LossTerms]] = {
@@ -31,6 +33,8 @@ METHODS: dict[str, type[LossTerms]] = {
     "hta-kl": HeadTailKD,
     "nld": NoiseSmoothedKD,
     "strong2weak": StrongWeakSelfDistillation,
+    "tssd": TemporalSpatialSelfDistillation,
+    "distilling-spikes": DistillingSpikes,
 }
 REGULARIZERS: dict[str, type[LossTerms]] = {
     "activation": ActivationRegularization,

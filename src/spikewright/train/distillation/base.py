@@ -43,17 +43,25 @@ class Shapes:
         teacher: by value that the teacher can give in order, of one sample; empty without a teacher.
         classes: K.
         timesteps: T of the student.
+        readout: the student's last layer, which is among the spiking ones where it fires.
     """
 
     student: Mapping[str, tuple[int, ...]]
     teacher: Mapping[str, tuple[int, ...]]
     classes: int
     timesteps: int
+    readout: str = "readout"
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The spiking layers before the readout, in order."""
+        return tuple(name for name in self.student if name != self.readout)
 
 
 def shapes_of(student: Student, teacher: Mapping[str, tuple[int, ...]] | None) -> Shapes:
     """The shapes of a student and, where there is one, of the values of a teacher."""
-    return Shapes(student.layer_shapes, teacher or {}, student.config.classes, student.config.timesteps)
+    config = student.config
+    return Shapes(student.layer_shapes, teacher or {}, config.classes, config.timesteps, student.readout_name)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ...errors import InputError, did_you_mean
 from .base import Evidence, Shapes
 
 AUTO = "auto"
+MIDDLE, LAST = "middle", "last"
 PAIRS = (
     "auto, or values of the teacher and layers of the student that belong together, shallow ones first: "
     "stage1:lif1+stage3:lif3"
@@ -49,6 +50,20 @@ def pairs_of(spec: str, shapes: Shapes, method: str) -> tuple[Pair, ...]:
             f"of the student ({_listed(shapes.student)}); say which belong together with pairs=VALUE:LAYER"
         )
     return pairs
+
+
+def hidden_layer(spec: str, shapes: Shapes, method: str) -> str:
+    """The student's spiking layer of that name; ``middle`` and ``last`` are those of the layers before the readout.
+
+    Raises:
+        InputError: there is no such layer.
+    """
+    hidden = shapes.hidden
+    if spec in (MIDDLE, LAST) and hidden:
+        return hidden[(len(hidden) - 1) // 2 if spec == MIDDLE else -1]
+    if spec not in shapes.student:
+        raise InputError(f"method {method}: the student has no spiking layer {spec!r}; {did_you_mean(spec, hidden)}")
+    return spec
 
 
 def mean_over_time(evidence: Evidence, layer: str) -> Tensor:

@@ -28,8 +28,19 @@ if TYPE_CHECKING:
     from .trainer import Training
 
 # Passes over the training part, chosen on validation; small data sets need more of them.
-EPOCHS = {"digits": 25, "mnist": 8, "fashion-mnist": 12, "cifar10": 30}
-BATCHES = {"digits": 32}
+EPOCHS = {
+    "digits": 25,
+    "mnist-5k": 20,
+    "mnist": 8,
+    "fashion-mnist": 12,
+    "cifar10": 30,
+    "mnist1d": 30,
+    "digits-events": 25,
+    "mnist-5k-events": 20,
+    "mnist-events": 8,
+    "fashion-mnist-events": 12,
+}
+BATCHES = {"digits": 32, "mnist-5k": 64, "mnist1d": 64, "digits-events": 32, "mnist-5k-events": 64}
 
 
 @dataclass(frozen=True)
@@ -127,7 +138,7 @@ def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProf
     refuse("distill", [*_contradictions(settings), *_unmet(settings, method, dataset)])
     size = choose_size(settings, dataset, profile, budget)
     if method.needs_teacher():
-        method.asked(shapes_of(size.student, teacher_shapes(settings.teacher, seen_by_teacher(method, dataset))))
+        method.asked(shapes_of(size.student, teacher_shapes(settings.teacher, seen_by_teacher(dataset))))
     train = _train_settings(settings)
     steps = max(1, len(dataset.train) // train.batch) * train.epochs
     return Training(
@@ -160,7 +171,7 @@ def _contradictions(settings: DistillSettings) -> Iterator[str]:
 def _unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:
     """What a method needs and the data do not have."""
     name = settings.method.partition(":")[0]
-    if "static twins" in method.needs and dataset.twin is None:
+    if "static twins" in method.needs and (dataset.twin is None or dataset.twin.shape[1:] != dataset.shape[1:]):
         yield (
             f"--method {name}: learns from the images that events were made from, and {dataset.name} has none; "
             f"use data such as digits-events"
@@ -186,7 +197,7 @@ def _teacher(
 
     if not method.needs_teacher():
         return None
-    seen = seen_by_teacher(method, dataset)
+    seen = seen_by_teacher(dataset)
     teacher = teacher_from(
         settings.teacher,
         seen,

@@ -41,7 +41,7 @@ def buffers(teacher: TorchTeacher) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in teacher.state_dict().items()}
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (1, 1, 40)], ids=str)
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_fits_every_data_set(name: str, shape: tuple[int, int, int]) -> None:
     assert build(name, shape, 7).eval()(torch.zeros(2, *shape)).shape == (2, 7)

@@ -83,11 +83,11 @@ def _facts(
     row: Row, settings: DistillSettings, dataset: Dataset, twins: bool, known: dict[str, TeacherFacts]
 ) -> TeacherFacts:
     from ..train.lessons import seen_by_teacher
-    from ..train.teacher import teacher_from
+    from ..train.teacher import is_spiking, teacher_from
     from ..train.teaching import chosen_teacher
 
-    seen = seen_by_teacher(row.terms, dataset)
     spec, seed = chosen_teacher(settings, row.terms), settings.teacher_seed
+    seen = seen_by_teacher(row.terms, dataset, is_spiking(spec))
     teacher = teacher_from(spec, seen, epochs=settings.teacher_epochs, seed=seed, progress=cli.progress)
     if teacher.sha256 in known:
         return known[teacher.sha256]

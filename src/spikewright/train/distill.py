@@ -28,9 +28,20 @@ if TYPE_CHECKING:
     from .trainer import Training
 
 # Passes over the training part, chosen on validation; small data sets need more of them.
-EPOCHS = {"digits": 25, "mnist": 8, "fashion-mnist": 12, "cifar10": 30}
+EPOCHS = {
+    "digits": 25,
+    "mnist-5k": 20,
+    "mnist": 8,
+    "fashion-mnist": 12,
+    "cifar10": 30,
+    "mnist1d": 30,
+    "digits-events": 25,
+    "mnist-5k-events": 20,
+    "mnist-events": 8,
+    "fashion-mnist-events": 12,
+}
 DEFAULT_EPOCHS = 10
-BATCHES = {"digits": 32}
+BATCHES = {"digits": 32, "mnist-5k": 64, "mnist1d": 64, "digits-events": 32, "mnist-5k-events": 64}
 
 
 @dataclass(frozen=True)

@@ -37,13 +37,24 @@ class Lesson:
         return Lesson(change(self.logits), features, {name: change(value) for name, value in self.saliency.items()})
 
 
-def seen_by_teacher(method: LossTerms, dataset: Dataset) -> Dataset:
-    """What a teacher learns and is asked about: the samples, or their static twins for a method that needs those."""
-    return dataset.twin if "static twins" in method.needs and dataset.twin is not None else dataset
+def seen_by_teacher(method: LossTerms, dataset: Dataset, spiking: bool) -> Dataset:
+    """What a teacher learns and is asked about: the samples, or where they have them their static twins.
+
+    Args:
+        spiking: such a teacher sees twins only if the method learns from them.
+    """
+    if dataset.twin is None or (spiking and "static twins" not in method.needs):
+        return dataset
+    return dataset.twin
 
 
 class Lessons:
-    """A teacher before its class: ``images`` are all training samples, ``(n, C, H, W)`` or ``(n, T, C, H, W)``."""
+    """A teacher before its class.
+
+    Args:
+        images: all training samples as the teacher sees them, ``(n, C, H, W)`` or ``(n, T, C, H, W)``.
+        changing: whether training augments the samples, and the teacher is to see them so.
+    """
 
     def __init__(self, teacher: Teacher, asked: Asked, images: Tensor, device: torch.device, changing: bool) -> None:
         self._teacher, self._asked, self._images, self._device = teacher, asked, images, device
@@ -54,8 +65,8 @@ class Lessons:
     def of(self, rows: Tensor, samples: Tensor) -> Lesson:
         """The lesson on training samples ``rows``, whose pixels are ``samples`` this time."""
         if not self._keeps:
-            seen = samples if self._changing else self._images[rows]
-            return lesson_on(self._teacher, self._asked, seen.to(self._device))
+            shown = samples if self._changing else self._images[rows]
+            return lesson_on(self._teacher, self._asked, shown.to(self._device))
         if self._kept is None:
             self._kept = self._whole()
         return self._kept.map(lambda answer: answer[rows].to(self._device))

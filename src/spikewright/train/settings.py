@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..chip import Encoding, Readout
 from ..errors import InputError, did_you_mean
 from ..resources import presets_dir
-from .choices import FOR_STUDENTS, Augmentation, NeuronKind, NeuronSettings
+from .choices import DATA_HELP, FOR_STUDENTS, Augmentation, NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,7 +28,7 @@ class DistillSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: str = Field("digits", description="digits, mnist, fashion-mnist, cifar10 or nmnist")
+    data: str = Field("digits", description=DATA_HELP)
     data_dir: Path | None = Field(None, description="folder with the data set's standard files")
     train_samples: int | None = Field(
         None, ge=2, description="how many of the training part the student learns from; the teacher has them all"

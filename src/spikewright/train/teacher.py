@@ -93,7 +93,8 @@ def _above(spec: str, dataset: Dataset, seed: int, cache_dir: Path | None, progr
     """The teacher's teacher, None where it learns from labels alone."""
     if spec == LABELS:
         return None
-    return teacher_from(spec, dataset, seed=seed, cache_dir=cache_dir, progress=progress)
+    seen = dataset if is_spiking(spec) else dataset.twin or dataset
+    return teacher_from(spec, seen, seed=seed, cache_dir=cache_dir, progress=progress)
 
 
 def _course(spec: str, dataset: Dataset, by: Teacher | None, seed: int, epochs: int | None, pupil: Pupil) -> Course:

@@ -129,6 +129,9 @@ def test_a_teacher_of_events_is_shown_their_twins_though_its_answers_are_too_man
 class OfTwins(Longer):
     needs: ClassVar = frozenset({"static twins"})
 
+    def horizon(self, timesteps):
+        return timesteps
+
 
 def test_a_method_for_twins_wants_images_of_the_events_size():
     signals = dataset_of(shape=(1, 1, 16), timesteps=5, twin=dataset_of(shape=(1, 1, 40)))

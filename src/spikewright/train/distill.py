@@ -165,7 +165,7 @@ def _contradictions(settings: DistillSettings) -> Iterator[str]:
 def _unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:
     """What a method needs and the data do not have."""
     name = settings.method.partition(":")[0]
-    if "static twins" in method.needs and dataset.twin is None:
+    if "static twins" in method.needs and (dataset.twin is None or dataset.twin.shape[1:] != dataset.shape[1:]):
         yield (
             f"--method {name}: learns from the images that events were made from, and {dataset.name} has none; "
             f"use data such as digits-events"

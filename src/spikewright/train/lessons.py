@@ -37,9 +37,14 @@ class Lesson:
         return Lesson(change(self.logits), features, {name: change(value) for name, value in self.saliency.items()})
 
 
-def seen_by_teacher(method: LossTerms, dataset: Dataset) -> Dataset:
-    """What a teacher learns and is asked about: the samples, or their static twins for a method that needs those."""
-    return dataset.twin if "static twins" in method.needs and dataset.twin is not None else dataset
+def seen_by_teacher(method: LossTerms, dataset: Dataset, spikes: bool) -> Dataset:
+    """What a teacher learns and is asked about: the static twins of events, where there are some, else the samples.
+
+    Args:
+        spikes: whether the teacher does; it then sees the events, unless the method is about their twins.
+    """
+    sees_events = spikes and "static twins" not in method.needs
+    return dataset if dataset.twin is None or sees_events else dataset.twin
 
 
 class Lessons:

@@ -55,7 +55,8 @@ def check_teaching(
     """
     shapes = None
     if method.needs_teacher():
-        teacher, seen = chosen_teacher(settings, method), seen_by_teacher(method, dataset)
+        teacher = chosen_teacher(settings, method)
+        seen = seen_by_teacher(method, dataset, is_spiking(teacher))
         shapes = teacher_shapes(teacher, seen, pupil)
         if "spiking teacher" in method.needs and not takes_after(teacher):
             _check_pace(teacher, read_spiking_teacher(Path(teacher), seen).config, pupil.config)
@@ -77,9 +78,10 @@ def teachers(
     """The teacher and the assistants, trained; each has learnt from the one before. Nobody for a method without."""
     if not method.needs_teacher():
         return ()
-    seen, progress = seen_by_teacher(method, dataset), None if quiet else cli.progress
+    spec, progress = chosen_teacher(settings, method), None if quiet else cli.progress
+    seen = seen_by_teacher(method, dataset, is_spiking(spec))
     teacher = teacher_from(
-        chosen_teacher(settings, method),
+        spec,
         seen,
         epochs=settings.teacher_epochs,
         seed=settings.teacher_seed,

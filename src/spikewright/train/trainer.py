@@ -95,7 +95,7 @@ class Training:
         """Take the teacher, and make the modules that learning from it takes; before the first step."""
         shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
         if teacher is not None:
-            images = torch.from_numpy(seen_by_teacher(self.method, self.dataset).train.images)
+            images = torch.from_numpy(seen_by_teacher(self.method, self.dataset, teacher.spikes).train.images)
             changing = self.settings.augmentation != "none"
             self.lessons = Lessons(teacher, self.method.asked(shapes), images, self.device, changing)
         torch.manual_seed(self.settings.seed)

@@ -155,10 +155,10 @@ def dataset_of(shape, timesteps=None, twin=None):
 def test_what_a_teacher_sees(images):
     still = load("digits")
     moved = load("digits-events", timesteps=3)
-    assert seen_by_teacher(Longer(), still, spiking=False) is still
-    assert seen_by_teacher(Longer(), moved, spiking=False) is moved.twin
-    assert seen_by_teacher(Longer(), moved, spiking=True) is moved
-    assert seen_by_teacher(OfTwins(), moved, spiking=True) is moved.twin
+    assert seen_by_teacher(Longer(), still, spikes=False) is still
+    assert seen_by_teacher(Longer(), moved, spikes=False) is moved.twin
+    assert seen_by_teacher(Longer(), moved, spikes=True) is moved
+    assert seen_by_teacher(OfTwins(), moved, spikes=True) is moved.twin
     assert torch.equal(torch.from_numpy(moved.twin.train.images[:12]), images)
 
 

@@ -49,6 +49,8 @@ class OnnxTeacher:
         uncounted: types of operators in the graph that multiply, but that :attr:`macs` leaves out.
     """
 
+    spikes = False
+
     def __init__(self, path: Path, input_shape: Shape, classes: int, logits: str | None = None) -> None:
         """Read, check and try the model.
 

@@ -37,15 +37,14 @@ class Lesson:
         return Lesson(change(self.logits), features, {name: change(value) for name, value in self.saliency.items()})
 
 
-def seen_by_teacher(method: LossTerms, dataset: Dataset, spiking: bool) -> Dataset:
-    """What a teacher learns and is asked about: the samples, or where they have them their static twins.
+def seen_by_teacher(method: LossTerms, dataset: Dataset, spikes: bool) -> Dataset:
+    """What a teacher learns and is asked about: the static twins of events, where there are some, else the samples.
 
     Args:
-        spiking: such a teacher sees twins only if the method learns from them.
+        spikes: whether the teacher does; it then sees the events, unless the method is about their twins.
     """
-    if dataset.twin is None or (spiking and "static twins" not in method.needs):
-        return dataset
-    return dataset.twin
+    sees_events = spikes and "static twins" not in method.needs
+    return dataset if dataset.twin is None or sees_events else dataset.twin
 
 
 class Lessons:

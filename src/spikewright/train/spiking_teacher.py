@@ -34,6 +34,7 @@ class SpikingTeacher:
         macs: None, as it adds where it receives spikes and multiplies nothing.
     """
 
+    spikes = True
     macs: None = None
 
     def __init__(self, student: Student, name: str, sha256: str | None = None) -> None:

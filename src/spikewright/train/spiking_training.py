@@ -114,8 +114,9 @@ class _Schooling:
         shapes = shapes_of(self.student, None if course.teacher is None else course.teacher.shapes)
         self._lessons: Lessons | None = None
         if course.teacher is not None:
-            seen = seen_by_teacher(course.method, course.dataset, isinstance(course.teacher, SpikingTeacher))
-            images = torch.from_numpy(seen.train.images)
+            images = torch.from_numpy(
+                seen_by_teacher(course.method, course.dataset, course.teacher.spikes).train.images
+            )
             changing = course.settings.augmentation != "none"
             self._lessons = Lessons(course.teacher, course.method.asked(shapes), images, course.device, changing)
         self._auxiliary = course.method.auxiliary(shapes)

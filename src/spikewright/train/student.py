@@ -115,15 +115,10 @@ class Student(nn.Module):
         return self._graph[0].graph
 
     @property
-    def readout_name(self) -> str:
-        """What the network calls its last neuron layer."""
-        last = next(node for node in reversed(self.graph.nodes) if node.op == "call_module")
-        return str(last.target)
-
-    @property
     def readout(self) -> nn.Module:
         """The network's last neuron layer."""
-        module: nn.Module = self._graph[0].get_submodule(self.readout_name)
+        last = next(node for node in reversed(self._graph[0].graph.nodes) if node.op == "call_module")
+        module: nn.Module = self._graph[0].get_submodule(str(last.target))
         return module
 
     @property

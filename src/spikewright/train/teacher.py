@@ -8,7 +8,8 @@ from pathlib import Path
 from ..errors import InputError, did_you_mean
 from .ann import ARCHITECTURES, build
 from .data import Dataset
-from .distillation import METHODS, parse_spec
+from .distillation.conventional import ConventionalKD, LabelsOnly
+from .lessons import seen_by_teacher
 from .pupil import LABELS, SPIKING, Pupil, spiking_spec, takes_after
 from .spiking_teacher import SpikingTeacher, read_spiking_teacher, value_shapes
 from .spiking_training import Course, train_spiking
@@ -32,6 +33,8 @@ __all__ = [
 
 ONNX = ".onnx"
 STUDENT_FILE = ".pt"
+BY_LABELS, BY_TEACHER = LabelsOnly(), ConventionalKD()
+"""How a spiking teacher is itself taught."""
 
 
 def teacher_from(
@@ -93,7 +96,7 @@ def _above(spec: str, dataset: Dataset, seed: int, cache_dir: Path | None, progr
     """The teacher's teacher, None where it learns from labels alone."""
     if spec == LABELS:
         return None
-    seen = dataset if is_spiking(spec) else dataset.twin or dataset
+    seen = seen_by_teacher(BY_TEACHER, dataset, is_spiking(spec))
     return teacher_from(spec, seen, seed=seed, cache_dir=cache_dir, progress=progress)
 
 
@@ -104,7 +107,7 @@ def _course(spec: str, dataset: Dataset, by: Teacher | None, seed: int, epochs: 
         name=f"spiking {config.architecture} of width {config.width} on {dataset.name}",
         dataset=dataset,
         config=config,
-        method=parse_spec("method", "none" if by is None else "kd", METHODS),
+        method=BY_LABELS if by is None else BY_TEACHER,
         teacher=by,
         settings=pupil.course_settings(seed, epochs or pupil.epochs),
         device=pupil.device,

@@ -36,6 +36,7 @@ class Teacher(GivesLogits, Protocol):
 
     Attributes:
         name: for people.
+        spikes: whether it is a spiking network.
         names: values that :meth:`features` can return; ``logits`` is one of them.
         macs: multiply-accumulates of one inference, convolutions and matrix products counted; None for a network that
             spikes, which has none.
@@ -44,6 +45,8 @@ class Teacher(GivesLogits, Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def spikes(self) -> bool: ...
     @property
     def names(self) -> tuple[str, ...]: ...
     @property
@@ -76,6 +79,8 @@ class TorchTeacher:
     Attributes:
         validation_accuracy: share of the validation part classified correctly after training, None if not measured.
     """
+
+    spikes = False
 
     def __init__(
         self,

@@ -29,7 +29,6 @@ from .passes import Passes, evidence_of, passes
 from .quantized.form import become_integer, settle
 from .records import Clock, EpochRecord, Means, Say, logit_range, summary
 from .revival import wake
-from .spiking_teacher import SpikingTeacher
 from .student import Student
 from .torch_teacher import Teacher
 from .train_settings import Chip, TrainSettings, learning_rate
@@ -96,8 +95,7 @@ class Training:
         """Take the teacher, and make the modules that learning from it takes; before the first step."""
         shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
         if teacher is not None:
-            seen = seen_by_teacher(self.method, self.dataset, isinstance(teacher, SpikingTeacher))
-            images = torch.from_numpy(seen.train.images)
+            images = torch.from_numpy(seen_by_teacher(self.method, self.dataset, teacher.spikes).train.images)
             changing = self.settings.augmentation != "none"
             self.lessons = Lessons(teacher, self.method.asked(shapes), images, self.device, changing)
         torch.manual_seed(self.settings.seed)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from ...errors import InputError, did_you_mean
 from .base import Evidence, LossTerms, kl_divergence
 from .conventional import ConventionalKD, LabelsOnly
+from .cross_kd import CrossKD
 from .distilling_spikes import DistillingSpikes
 from .head_tail import HeadTailKD
 from .heterogeneous import HeterogeneousKD
@@ -35,6 +36,7 @@ METHODS: dict[str, type[LossTerms]] = {
     "strong2weak": StrongWeakSelfDistillation,
     "tssd": TemporalSpatialSelfDistillation,
     "distilling-spikes": DistillingSpikes,
+    "cross-kd": CrossKD,
 }
 REGULARIZERS: dict[str, type[LossTerms]] = {
     "activation": ActivationRegularization,

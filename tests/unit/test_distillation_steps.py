@@ -19,8 +19,8 @@ STEPS = [
 TEACHER = [[2.0, 0.0, -1.0], [0.0, 3.0, 1.0]]
 LABELS = [0, 1]
 CASES = [(t, b) for t in range(3) for b in range(2)]
-WITH_TEACHER = [name for name, method in METHODS.items() if method.needs_teacher()]
 OURS = ("kdsnn", "tser", "twd", "seal-kd", "hta-kl", "nld", "strong2weak")
+WITH_TEACHER = ("kd", "ht-kd", *(name for name in OURS if METHODS[name].needs_teacher()))
 
 
 def evidence(steps=STEPS, teacher=TEACHER, labels=LABELS, logits=None):

@@ -68,7 +68,7 @@ def command(
     elif name is None:
         _console().print(_overview(found))
     else:
-        _console().print(*(part for entry in found for part in _explained(entry)), sep="\n")
+        _console().print(*(part for entry in found for part in _explained(entry)), sep="\n", crop=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -132,10 +132,12 @@ def _teacher_word(entry: Entry) -> str:
 
 
 def _explained(entry: Entry) -> Iterator[RenderableType]:
+    from rich.console import Group
     from rich.text import Text
 
     yield Text(f"{entry.name}: {entry.title}", style="bold")
-    yield Text(f"{FLAGS[entry.kind]} {_spec(entry)}")
+    # One line to be copied; in a group, because what is printed beside other text loses its wrapping.
+    yield Group(Text(f"{FLAGS[entry.kind]} {_spec(entry)}", no_wrap=True, overflow="ignore"))
     yield Text(f"needs {', '.join(entry.needs) or 'labels only'}; confidence {entry.confidence}")
     yield Text("\nEquation", style="bold")
     yield Text(entry.equation)

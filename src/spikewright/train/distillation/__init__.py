@@ -15,6 +15,7 @@ from .kdsnn import ResponseKDSNN
 from .noise import NoiseSmoothedKD
 from .penalties import SpikeCountPenalty, SynapticOperationsLoss
 from .regularizers import ActivationRegularization, LogitsRegularization
+from .samd import ActivationMapKD, MapAndNoiseKD
 from .seal import SelectiveAlignmentKD
 from .strong_weak import StrongWeakSelfDistillation
 from .tser import TemporalSeparationKD
@@ -30,6 +31,8 @@ METHODS: dict[str, type[LossTerms]] = {
     "seal-kd": SelectiveAlignmentKD,
     "hta-kl": HeadTailKD,
     "nld": NoiseSmoothedKD,
+    "samd": ActivationMapKD,
+    "samd-nld": MapAndNoiseKD,
     "strong2weak": StrongWeakSelfDistillation,
 }
 REGULARIZERS: dict[str, type[LossTerms]] = {

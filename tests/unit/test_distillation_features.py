@@ -1,0 +1,158 @@
+"""Methods on feature maps, against values worked out by hand from their equations."""
+
+import math
+
+import pytest
+import torch
+from torch import tensor
+
+from spikewright.train.distillation import METHODS, Evidence, parse_spec
+from spikewright.train.distillation.base import Shapes
+from spikewright.train.student import StudentOutput
+
+# (T=2, B=2, C=2, 2, 2)
+SPIKES = tensor(
+    [
+        [[[[1, 0], [0, 1]], [[0, 0], [1, 1]]], [[[0, 1], [0, 0]], [[0, 1], [0, 0]]]],
+        [[[[1, 0], [0, 0]], [[0, 0], [1, 1]]], [[[1, 1], [0, 0]], [[0, 1], [1, 0]]]],
+    ],
+    dtype=torch.float32,
+)
+RATES = [[[[1, 0], [0, 0.5]], [[0, 0], [1, 1]]], [[[0.5, 1], [0, 0]], [[0, 1], [0.5, 0]]]]
+COUNTS = [[2, 0, 2, 3], [1, 4, 1, 0]]  # of each pixel, over time and channels
+VALUES = [[[[4.0, 0.0], [1.0, 2.0]], [[0.0, 0.5], [0.5, 0.0]]], [[[0.0, 2.0], [0.0, 0.0]], [[1.0, 0.0], [0.0, 0.25]]]]
+SALIENCY = [[3.0, 0.0, 1.0, 6.0], [0.5, 2.0, 0.0, 0.0]]
+LOGITS = [[2.0, 0.5, -1.0], [1.5, 1.0, 0.0]]
+TEACHER = [[2.0, 0.0, -1.0], [0.0, 3.0, 1.0]]
+LABELS = [0, 1]
+
+
+def shown(text, spikes=None, values=VALUES, saliency=SALIENCY, logits=LOGITS, teacher=TEACHER):
+    """A method and what it sees: one layer ``lif1`` beside one map ``stage1``, unless given otherwise."""
+    spikes = {"lif1": SPIKES} if spikes is None else spikes
+    values = values if isinstance(values, dict) else {"stage1": torch.as_tensor(values)}
+    method = parse_spec("method", text, METHODS)
+    steps = len(next(iter(spikes.values())))
+    shapes = Shapes(
+        {name: tuple(trains.shape[2:]) for name, trains in spikes.items()},
+        {name: tuple(value.shape[1:]) for name, value in values.items()},
+        classes=3,
+        timesteps=steps,
+    )
+    logits = torch.as_tensor(logits)
+    asked = method.asked(shapes)
+    torch.manual_seed(5)
+    return method, Evidence(
+        tensor(LABELS),
+        StudentOutput(logits * steps, logits, logits[None], {"encoder": torch.ones(steps, 2, 4), **spikes}, {}, logits),
+        torch.as_tensor(teacher),
+        teacher_features={name: values[name] for name in asked.features},
+        teacher_saliency={name: torch.as_tensor(saliency).reshape(2, 2, 2) for name in asked.saliency},
+        auxiliary=method.auxiliary(shapes),
+    )
+
+
+def terms_of(text, **given):
+    method, evidence = shown(text, **given)
+    return {name: term.item() for name, term in method.terms(evidence).items()}
+
+
+def softmax(row, tau=1.0):
+    powers = [math.exp(z / tau) for z in row]
+    return [p / sum(powers) for p in powers]
+
+
+def kl(p, q):
+    return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+
+
+def ce(row, label):
+    return -math.log(softmax(row)[label])
+
+
+def mean(values):
+    values = list(values)
+    return sum(values) / len(values)
+
+
+def flat(nested):
+    return [x for inner in nested for x in flat(inner)] if isinstance(nested, list) else [nested]
+
+
+CE = mean(ce(row, y) for row, y in zip(LOGITS, LABELS, strict=True))
+
+
+# Activation maps
+
+
+def spread(maps, how):
+    """Each map of pixels, normalised."""
+    if how == "sample":
+        return [[(x - min(m)) / (max(m) - min(m)) for x in m] for m in maps]
+    low, high = min(flat(maps)), max(flat(maps))
+    return [[(x - low) / (high - low + 1e-3) for x in m] for m in maps] if how == "batch" else maps
+
+
+@pytest.mark.parametrize("how", ["sample", "batch", "none"])
+@pytest.mark.parametrize("squared", [True, False])
+@pytest.mark.parametrize("weights", ["grad-cam", "mean"])
+def test_samd(how, squared, weights):
+    channel_means = [[(first + second) / 2 for first, second in zip(*map(flat, maps), strict=True)] for maps in VALUES]
+    teacher = spread(SALIENCY if weights == "grad-cam" else channel_means, how)
+    student = spread(COUNTS, how)
+    by_hand = mean(kl(softmax(a, 3), softmax(b, 3)) for a, b in zip(teacher, student, strict=True))
+    options = f"beta=0.7,map_temperature=3,map_squared={squared},normalise={how},map={weights}"
+    found = terms_of(f"samd:{options}")
+    assert found == {
+        "cross_entropy": pytest.approx(CE, rel=1e-5),
+        "maps": pytest.approx(0.7 * (9 if squared else 1) * by_hand, rel=1e-4),
+    }
+
+
+def test_maps_of_a_teacher_that_are_larger_are_averaged():
+    large = torch.arange(64.0).reshape(2, 2, 4, 4).sin().abs()
+    small = [[large[b, :, i : i + 2, j : j + 2].mean().item() for i in (0, 2) for j in (0, 2)] for b in range(2)]
+    by_hand = mean(
+        kl(softmax(a, 2), softmax(b, 2)) for a, b in zip(spread(small, "sample"), spread(COUNTS, "sample"), strict=True)
+    )
+    found = terms_of("samd:map=mean,pairs=stage1:lif1", values={"stage1": large})
+    assert found["maps"] == pytest.approx(4 * by_hand, rel=1e-4)
+
+
+def test_what_speaks_against_is_not_looked_at():
+    below = torch.as_tensor(VALUES).clone()
+    assert not below[1, :, 1, 0].any()
+    below[1, :, 1, 0] = -3.0
+    assert terms_of("samd:map=mean", values=below) == terms_of("samd:map=mean")
+
+
+@pytest.mark.parametrize("scaled", ["student", "teacher"])
+def test_the_maps_of_a_sample_may_be_scaled_and_shifted(scaled):
+    factors = tensor([3.0, 0.25])[:, None]
+    spikes = {"lif1": SPIKES * factors[:, :, None, None] + 0.5} if scaled == "student" else None
+    saliency = tensor(SALIENCY) * factors + 2 if scaled == "teacher" else SALIENCY
+    before, after = terms_of("samd"), terms_of("samd", spikes=spikes, saliency=saliency)
+    assert after["maps"] == pytest.approx(before["maps"], rel=1e-5)
+    other = terms_of("samd:normalise=batch", spikes=spikes, saliency=saliency)
+    assert other["maps"] != pytest.approx(terms_of("samd:normalise=batch")["maps"], rel=1e-2)
+
+
+def test_equal_maps_teach_nothing():
+    spikes = SPIKES.clone().requires_grad_()
+    method, evidence = shown("samd", spikes={"lif1": spikes}, saliency=tensor(COUNTS) * 0.3)
+    loss = method.terms(evidence)["maps"]
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+    assert spikes.grad.abs().max() < 1e-6
+
+
+def test_both_together_are_samd_and_nld():
+    options = "beta=0.5,normalise=batch"
+    found = terms_of(f"samd-nld:{options},gamma=0.9,temperature=3,noise=0.3,form=probabilities")
+    assert found["maps"] == terms_of(f"samd:{options}")["maps"]
+    torch.manual_seed(5)
+    nld = parse_spec("method", "nld:gamma=0.9,temperature=3,noise=0.3,form=probabilities", METHODS)
+    evidence = shown("samd")[1]
+    assert {name: found[name] for name in ("cross_entropy", "distillation")} == {
+        name: term.item() for name, term in nld.terms(evidence).items()
+    }

@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
-from torch import tensor
+from torch import nn, tensor
 
 from spikewright.train.distillation import METHODS, Evidence, parse_spec
 from spikewright.train.distillation.base import Shapes
+from spikewright.train.distillation.bkd import Blur
 from spikewright.train.student import StudentOutput
 
 # (T=2, B=2, C=2, 2, 2)
@@ -156,3 +157,93 @@ def test_both_together_are_samd_and_nld():
     assert {name: found[name] for name in ("cross_entropy", "distillation")} == {
         name: term.item() for name, term in nld.terms(evidence).items()
     }
+
+
+# Blurred features
+
+
+def restoring(evidence, align=None):
+    """Modules that hand on what they see: the rates, or what ``align`` makes of two channels."""
+    for module in evidence.auxiliary.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.zeros_(module.bias)
+            if module.in_channels == module.out_channels:
+                nn.init.dirac_(module.weight)
+            else:
+                module.weight.data = tensor(align)[:, :, None, None]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("clip", [False, True])
+def test_bkd_features(reduction, clip):
+    method, evidence = shown(f"bkd:alpha=0.6,ratio=0,clip={clip},reduction={reduction}")
+    restoring(evidence)
+    factor = 1.0 / 4.0 if clip else 1.0  # the largest rate over the largest value
+    squares = [(r - factor * f) ** 2 for r, f in zip(flat(RATES), flat(VALUES), strict=True)]
+    by_hand = mean(squares) if reduction == "mean" else sum(squares) / 2
+    assert method.terms(evidence)["features"].item() == pytest.approx(0.6 * by_hand, rel=1e-5)
+
+
+def test_bkd_gives_the_rates_the_channels_of_the_teacher():
+    values = torch.rand(2, 3, 2, 2)
+    method, evidence = shown("bkd:alpha=1,ratio=0", values={"stage1": values})
+    restoring(evidence, align=[[1.0, 0.0], [0.5, 0.5], [0.0, 2.0]])
+    first, second = tensor(RATES).unbind(1)
+    by_hand = (torch.stack([first, (first + second) / 2, 2 * second], 1) - values).square().mean()
+    assert method.terms(evidence)["features"].item() == pytest.approx(by_hand.item(), rel=1e-5)
+
+
+def test_the_student_is_blurred_and_the_teacher_is_not():
+    """Where all is blurred away, the restored map is zero and the teacher's stays what it is."""
+    method, evidence = shown("bkd:alpha=1,ratio=0.9999999")
+    restoring(evidence)
+    by_hand = mean(f**2 for f in flat(VALUES))
+    assert method.terms(evidence)["features"].item() == pytest.approx(by_hand, rel=1e-5)
+
+
+@pytest.mark.parametrize(("blurred", "together"), [("channels", (2, 3)), ("pixels", (1,))])
+def test_the_blur_takes_its_share_and_is_drawn_anew(blurred, together):
+    torch.manual_seed(0)
+    blur, maps = Blur(0.4, blurred), torch.ones(50, 40, 6, 6)
+    first, second = blur(maps), blur(maps)
+    assert set(first.unique().tolist()) == {0.0, 1.0}
+    assert first.mean() == pytest.approx(0.6, abs=0.03)
+    assert torch.equal(first.amin(together), first.amax(together))
+    assert not torch.equal(first, second)
+    assert not torch.equal(first[0], first[1])
+
+
+def test_the_range_that_features_are_clipped_to_is_a_constant():
+    """Else a student met its target by firing less: here the largest rate is what it should be, and stays so."""
+    spikes = tensor([[0.5, 1.0]]).expand(2, 2, 2)[..., None, None].clone().requires_grad_()
+    values = {"stage1": tensor([[2.0, 8.0]]).expand(2, 2)[..., None, None]}
+    method, evidence = shown("bkd:alpha=1,ratio=0,clip=true", spikes={"lif1": spikes}, values=values)
+    restoring(evidence)
+    method.terms(evidence)["features"].backward()
+    # The targets are 0.25 and 1; d/dS of mean over 4 of (r - f)^2 with r the mean of two steps.
+    assert spikes.grad[0, 0].flatten().tolist() == pytest.approx([2 * 0.25 / 4 / 2, 0.0])
+
+
+def weights_by_hand():
+    pairs = zip(LOGITS, TEACHER, LABELS, strict=True)
+    return [1 - math.exp(-ce(z, y) / (ce(a, y) + 1e-7)) for z, a, y in pairs]
+
+
+def test_bkd_soft_labels_weigh_more_where_the_student_is_behind():
+    soft = [
+        -sum(p * math.log(q) for p, q in zip(softmax(a, 3), softmax(z, 3), strict=True))
+        for z, a in zip(LOGITS, TEACHER, strict=True)
+    ]
+    by_hand = 9 * mean(w * s for w, s in zip(weights_by_hand(), soft, strict=True))
+    found = terms_of("bkd:weight=0.8,temperature=3")
+    assert found["distillation"] == pytest.approx(0.8 * by_hand, rel=1e-5)
+    assert found["cross_entropy"] == pytest.approx(CE, rel=1e-5)
+
+
+def test_these_weights_are_constants():
+    logits = tensor(LOGITS, requires_grad=True)
+    method, evidence = shown("bkd:temperature=3", logits=logits)
+    method.terms(evidence)["distillation"].backward()
+    for found, z, a, w in zip(logits.grad.tolist(), LOGITS, TEACHER, weights_by_hand(), strict=True):
+        p, q = softmax(a, 3), softmax(z, 3)
+        assert found == pytest.approx([3 * w * (y - x) / 2 for x, y in zip(p, q, strict=True)], rel=1e-4)

@@ -27,7 +27,11 @@ PROFILE = "loihi2-assumed"
 # What these need besides a teacher that is a network, their own tests give them.
 APART = frozenset({"static twins", "spiking teacher"})
 METHODS_HERE = [name for name, method in METHODS.items() if not method.needs & APART]
-FORMS = ("samd:map=mean", "samd-nld:form=probabilities,normalise=batch")
+FORMS = (
+    "samd:map=mean",
+    "samd-nld:form=probabilities,normalise=batch",
+    "bkd:blur=pixels,clip=true,reduction=sum,alpha=0.002",
+)
 ON_MAPS = ("samd", "samd-nld", "bkd")
 READOUTS = ("membrane", "count")
 
@@ -117,7 +121,7 @@ def test_one_step_changes_the_weights_and_lowers_the_loss(text, made, teacher, b
 
 @pytest.mark.parametrize("encoding", ["events", "current"])
 @pytest.mark.parametrize("on_integers", [False, True])
-@pytest.mark.parametrize("text", ["samd-nld"])
+@pytest.mark.parametrize("text", ["samd-nld", "bkd"])
 def test_maps_of_events_and_of_neurons_that_encode(text, on_integers, encoding, teacher, batch):
     """A teacher sees the mean frame; the encoder's spikes, which are no feature, lie beside the others."""
     images, labels = batch
@@ -163,7 +167,7 @@ def plain():
     return distilled("none").student
 
 
-@pytest.mark.parametrize("text", ["samd"])
+@pytest.mark.parametrize("text", ["bkd"])
 def test_what_helps_in_training_is_left_behind(text, plain):
     """The student has the weights of one that learnt from labels alone, and its graph the nodes."""
     taught = distilled(text).student

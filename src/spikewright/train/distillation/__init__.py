@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from ...errors import InputError, did_you_mean
 from .base import Evidence, LossTerms, kl_divergence
+from .bkd import BlurredKD
 from .conventional import ConventionalKD, LabelsOnly
 from .head_tail import HeadTailKD
 from .heterogeneous import HeterogeneousKD
@@ -33,6 +34,7 @@ METHODS: dict[str, type[LossTerms]] = {
     "nld": NoiseSmoothedKD,
     "samd": ActivationMapKD,
     "samd-nld": MapAndNoiseKD,
+    "bkd": BlurredKD,
     "strong2weak": StrongWeakSelfDistillation,
 }
 REGULARIZERS: dict[str, type[LossTerms]] = {

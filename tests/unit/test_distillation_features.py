@@ -9,6 +9,7 @@ from torch import nn, tensor
 from spikewright.train.distillation import METHODS, Evidence, parse_spec
 from spikewright.train.distillation.base import Shapes
 from spikewright.train.distillation.bkd import Blur
+from spikewright.train.distillation.features import to_unit
 from spikewright.train.student import StudentOutput
 
 # (T=2, B=2, C=2, 2, 2)
@@ -247,3 +248,75 @@ def test_these_weights_are_constants():
     for found, z, a, w in zip(logits.grad.tolist(), LOGITS, TEACHER, weights_by_hand(), strict=True):
         p, q = softmax(a, 3), softmax(z, 3)
         assert found == pytest.approx([3 * w * (y - x) / 2 for x, y in zip(p, q, strict=True)], rel=1e-4)
+
+
+# The teacher's range
+
+
+def test_a_channel_is_divided_by_its_largest_value():
+    found = to_unit(torch.as_tensor(VALUES), "max")
+    assert found[:, 0].flatten().tolist() == [1, 0, 0.25, 0.5, 0, 0.5, 0, 0]
+    assert found[:, 1].flatten().tolist() == [0, 0.5, 0.5, 0, 1, 0, 0, 0.25]
+    assert torch.equal(to_unit(torch.as_tensor(VALUES), "none"), torch.as_tensor(VALUES))
+    assert torch.equal(to_unit(torch.zeros(2, 1, 2, 2), "max"), torch.zeros(2, 1, 2, 2))
+
+
+def test_a_channel_is_divided_by_its_percentile_and_cut_off():
+    """0 ... 3999: 99.9 % of 4000 values are 0 ... 3995, so that 3995 becomes 1 and all above it too."""
+    values = torch.arange(4000.0)[torch.randperm(4000, generator=torch.Generator().manual_seed(0))]
+    second = torch.zeros(4000)
+    second[0] = 5.0  # so rare that the percentile is 0
+    maps = torch.stack([values, second], 1).reshape(10, 20, 20, 2).permute(0, 3, 1, 2)
+    found = to_unit(maps, "percentile").permute(0, 2, 3, 1).reshape(4000, 2)
+    assert torch.allclose(found[:, 0], (values / 3995).clamp(max=1))
+    assert found[:, 1].tolist() == [1.0] + [0.0] * 3999
+
+
+# KDSNN
+
+UNIT = [[[[1.0, 0.0], [0.25, 0.5]], [[0.0, 0.5], [0.5, 0.0]]], [[[0.0, 0.5], [0.0, 0.0]], [[1.0, 0.0], [0.0, 0.25]]]]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_kdsnn_features(reduction):
+    squares = [(r - f) ** 2 for r, f in zip(flat(RATES), flat(UNIT), strict=True)]
+    by_hand = mean(squares) if reduction == "mean" else sum(squares) / 2
+    options = f"feature_weight=0.3,reduction={reduction}"
+    found = terms_of(f"kdsnn:form=feature,{options}")
+    assert found == {
+        "cross_entropy": pytest.approx(CE, rel=1e-5),
+        "features": pytest.approx(0.3 * by_hand, rel=1e-5),
+    }
+    both = terms_of(f"kdsnn:form=both,alpha=0.8,temperature=2,{options}")
+    assert both == {**terms_of("kd:alpha=0.8,temperature=2"), "features": found["features"]}
+    raw = [(r - f) ** 2 for r, f in zip(flat(RATES), flat(VALUES), strict=True)]
+    assert terms_of("kdsnn:form=feature,scale=none")["features"] == pytest.approx(mean(raw), rel=1e-5)
+
+
+def test_layers_add_up_and_auto_takes_all_of_them():
+    spikes = {"lif1": SPIKES, "lif2": SPIKES.flip(1)[:, :, :, :1, :1]}
+    values = {"stage1": torch.as_tensor(VALUES), "stage2": torch.rand(2, 2, 1, 1)}
+    whole = terms_of("kdsnn:form=feature", spikes=spikes, values=values)["features"]
+    parts = [
+        terms_of(f"kdsnn:form=feature,pairs={pair}", spikes=spikes, values=values)["features"]
+        for pair in ("stage1:lif1", "stage2:lif2", "last")
+    ]
+    assert whole == pytest.approx(parts[0] + parts[1], rel=1e-5)
+    assert parts[2] == parts[1] != parts[0]
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_phi_is_a_convolution_where_channels_differ(norm):
+    values = {"stage1": torch.rand(2, 3, 2, 2)}
+    method, evidence = shown(f"kdsnn:form=feature,scale=none,norm={norm}", values=values)
+    (phi,) = evidence.auxiliary.through
+    convolution = phi[0] if norm else phi
+    assert (convolution.weight.shape, convolution.bias is None) == ((3, 2, 1, 1), norm)
+    learnt = torch.einsum("oc,bchw->bohw", convolution.weight[:, :, 0, 0], tensor(RATES))
+    if norm:
+        variance, average = torch.var_mean(learnt, (0, 2, 3), correction=0, keepdim=True)
+        learnt = (learnt - average) / (variance + 1e-5).sqrt()
+    else:
+        learnt = learnt + convolution.bias[:, None, None]
+    by_hand = (learnt - values["stage1"]).square().mean().item()
+    assert method.terms(evidence)["features"].item() == pytest.approx(by_hand, rel=1e-4)

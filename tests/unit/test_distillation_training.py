@@ -31,8 +31,10 @@ FORMS = (
     "samd:map=mean",
     "samd-nld:form=probabilities,normalise=batch",
     "bkd:blur=pixels,clip=true,reduction=sum,alpha=0.002",
+    "kdsnn:form=feature",
+    "kdsnn:form=both",
 )
-ON_MAPS = ("samd", "samd-nld", "bkd")
+ON_MAPS = ("samd", "samd-nld", "bkd", "kdsnn:form", "hdkd")
 READOUTS = ("membrane", "count")
 
 
@@ -121,7 +123,7 @@ def test_one_step_changes_the_weights_and_lowers_the_loss(text, made, teacher, b
 
 @pytest.mark.parametrize("encoding", ["events", "current"])
 @pytest.mark.parametrize("on_integers", [False, True])
-@pytest.mark.parametrize("text", ["samd-nld", "bkd"])
+@pytest.mark.parametrize("text", ["samd-nld", "bkd", "kdsnn:form=both"])
 def test_maps_of_events_and_of_neurons_that_encode(text, on_integers, encoding, teacher, batch):
     """A teacher sees the mean frame; the encoder's spikes, which are no feature, lie beside the others."""
     images, labels = batch
@@ -167,7 +169,7 @@ def plain():
     return distilled("none").student
 
 
-@pytest.mark.parametrize("text", ["bkd"])
+@pytest.mark.parametrize("text", ["bkd", "kdsnn:form=feature,norm=true"])
 def test_what_helps_in_training_is_left_behind(text, plain):
     """The student has the weights of one that learnt from labels alone, and its graph the nodes."""
     taught = distilled(text).student

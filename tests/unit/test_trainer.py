@@ -26,6 +26,7 @@ class Killed(Exception):
         (50, None, "ht-kd"),
         (80, 100.0, "ht-kd"),
         (115, None, "ht-kd"),
+        (50, None, "kdsnn:form=feature,norm=true"),
         (80, None, "bkd"),
     ],
 )

@@ -12,7 +12,7 @@ from .bkd import BlurredKD
 from .conventional import ConventionalKD, LabelsOnly
 from .head_tail import HeadTailKD
 from .heterogeneous import HeterogeneousKD
-from .kdsnn import ResponseKDSNN
+from .kdsnn import KDSNN
 from .noise import NoiseSmoothedKD
 from .penalties import SpikeCountPenalty, SynapticOperationsLoss
 from .regularizers import ActivationRegularization, LogitsRegularization
@@ -26,7 +26,7 @@ METHODS: dict[str, type[LossTerms]] = {
     "none": LabelsOnly,
     "kd": ConventionalKD,
     "ht-kd": HeterogeneousKD,
-    "kdsnn": ResponseKDSNN,
+    "kdsnn": KDSNN,
     "tser": TemporalSeparationKD,
     "twd": TemporalWiseKD,
     "seal-kd": SelectiveAlignmentKD,

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn, tensor
 
+from spikewright.errors import InputError
 from spikewright.train.distillation import METHODS, Evidence, parse_spec
 from spikewright.train.distillation.base import Shapes
 from spikewright.train.distillation.bkd import Blur
@@ -27,6 +28,7 @@ SALIENCY = [[3.0, 0.0, 1.0, 6.0], [0.5, 2.0, 0.0, 0.0]]
 LOGITS = [[2.0, 0.5, -1.0], [1.5, 1.0, 0.0]]
 TEACHER = [[2.0, 0.0, -1.0], [0.0, 3.0, 1.0]]
 LABELS = [0, 1]
+ON_MAPS = ("samd", "samd:map=mean", "samd-nld", "bkd", "kdsnn:form=feature", "kdsnn:form=both", "hdkd")
 
 
 def shown(text, spikes=None, values=VALUES, saliency=SALIENCY, logits=LOGITS, teacher=TEACHER):
@@ -320,3 +322,189 @@ def test_phi_is_a_convolution_where_channels_differ(norm):
         learnt = learnt + convolution.bias[:, None, None]
     by_hand = (learnt - values["stage1"]).square().mean().item()
     assert method.terms(evidence)["features"].item() == pytest.approx(by_hand, rel=1e-4)
+
+
+# HDKD
+
+
+@pytest.mark.parametrize(("reduction", "divisor"), [("batch", 1), ("numel", 3)])
+def test_hdkd(reduction, divisor):
+    """Two layers: the rates of the last of them make the heads differ."""
+    last = tensor([[[1.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]]])  # (T=2, B=2, 2), rates 1, 0.5 and 0, 0.5
+    options = f"alpha=0.4,temperature=2,weight=7,reduction={reduction}"
+    method, evidence = shown(f"hdkd:{options}", spikes={"lif1": SPIKES, "lif2": last})
+    weight, bias = [[1.0, -1.0], [0.5, 2.0], [0.0, -0.5]], [0.1, -0.2, 0.3]
+    evidence.auxiliary.apart.weight.data, evidence.auxiliary.apart.bias.data = tensor(weight), tensor(bias)
+    apart = [
+        [sum(w * r for w, r in zip(row, rates, strict=True)) + b for row, b in zip(weight, bias, strict=True)]
+        for rates in ([1.0, 0.5], [0.0, 0.5])
+    ]
+    labels = [[z + d for z, d in zip(*both, strict=True)] for both in zip(LOGITS, apart, strict=True)]
+    soft = [[z - d for z, d in zip(*both, strict=True)] for both in zip(LOGITS, apart, strict=True)]
+    divergence = mean(kl(softmax(a, 2), softmax(z, 2)) for a, z in zip(TEACHER, soft, strict=True))
+    squares = [(r - f) ** 2 for r, f in zip(flat(RATES), flat(UNIT), strict=True)]
+    assert {name: term.item() for name, term in method.terms(evidence).items()} == {
+        "cross_entropy": pytest.approx(0.6 * mean(ce(z, y) for z, y in zip(labels, LABELS, strict=True)), rel=1e-5),
+        "distillation": pytest.approx(0.4 * 4 * divergence / divisor, rel=1e-5),
+        "features": pytest.approx(7 * mean(squares), rel=1e-5),
+    }
+
+
+def test_deeper_stages_weigh_more():
+    spikes = {"lif1": SPIKES, "lif2": SPIKES.flip(1)[:, :, :, :1, :1]}
+    values = {"stage1": torch.as_tensor(VALUES), "stage2": torch.rand(2, 2, 1, 1)}
+
+    def features(options):
+        return terms_of(f"hdkd:weight=1,{options}", spikes=spikes, values=values)["features"]
+
+    first, second = features("pairs=stage1:lif1"), features("pairs=last")
+    assert features("kappa=0") == pytest.approx(first + second, rel=1e-5)
+    assert features("kappa=1") == pytest.approx(first + 2 * second, rel=1e-5)
+    assert features("kappa=3") == pytest.approx(first + 8 * second, rel=1e-5)
+
+
+def test_rates_that_are_the_maps_learn_nothing_from_them():
+    spikes = SPIKES.clone().requires_grad_()
+    for text in ("hdkd:scale=max", "kdsnn:form=feature,scale=max"):
+        # Each channel's largest rate is 1, so that twice the rates become the rates.
+        method, evidence = shown(text, spikes={"lif1": spikes}, values={"stage1": 2 * tensor(RATES)})
+        loss = method.terms(evidence)["features"]
+        loss.backward()
+        assert loss.item() == 0
+        assert not spikes.grad.any()
+
+
+CONVNET = {"stage1": (32, 4, 4), "stage1.0": (32, 8, 8), "stage2": (64, 2, 2), "stage3": (128, 2, 2), "hidden": (128,)}
+
+
+def student_of(width):
+    return {"lif1": (width, 4, 4), "lif2": (2 * width, 2, 2), "lif3": (2 * width, 2, 2), "lif4": (8 * width,)}
+
+
+def paired(text, student, teacher=CONVNET):
+    shapes = Shapes(student, teacher, 10, 4)
+    method = parse_spec("method", text, METHODS)
+    method.asked(shapes)
+    return [f"{pair.teacher}:{pair.student}" for pair in method.auxiliary(shapes).pairs]
+
+
+def test_hdkd_pairs_stages_of_one_shape():
+    assert paired("hdkd", student_of(32)) == ["stage1:lif1", "stage2:lif2"]
+    assert paired("hdkd:pairs=last", student_of(32)) == ["stage2:lif2"]
+    assert paired("hdkd:pairs=stage1:lif1+stage2:lif3", student_of(32)) == ["stage1:lif1", "stage2:lif3"]
+    # The deepest map of a size has other channels, one before it the teacher's.
+    assert paired("hdkd", {"lif1": (128, 2, 2), "lif2": (8, 2, 2)}) == ["stage3:lif1"]
+    assert paired("hdkd:project=conv", student_of(32)) == ["stage1:lif1", "stage2:lif2", "stage3:lif3"]
+    assert paired("hdkd:project=conv", student_of(8)) == ["stage1:lif1", "stage2:lif2", "stage3:lif3"]
+
+
+def test_the_last_hidden_layer_is_not_a_readout_that_fires():
+    layers = {"lif1": (2, 4, 4), "lif2": (5,), "readout": (10,)}
+    assert Shapes(layers, {}, 10, 4, counts=True).last_hidden == ("lif2", (5,))
+    del layers["readout"]
+    assert Shapes(layers, {}, 10, 4).last_hidden == ("lif2", (5,))
+
+
+# All of them
+
+
+@pytest.mark.parametrize("text", ON_MAPS)
+def test_gradients_reach_the_student_and_not_the_teacher(text):
+    spikes = SPIKES.clone().requires_grad_()
+    values, saliency = torch.tensor(VALUES, requires_grad=True), torch.tensor(SALIENCY, requires_grad=True)
+    method, evidence = shown(text, spikes={"lif1": spikes}, values=values, saliency=saliency)
+    name = "maps" if text.startswith("samd") else "features"
+    method.terms(evidence)[name].backward()
+    assert values.grad is None and saliency.grad is None
+    assert torch.isfinite(spikes.grad).all() and spikes.grad.any()
+
+
+@pytest.mark.parametrize("text", ON_MAPS)
+def test_silence_is_no_trouble(text):
+    """A student that never spikes, a teacher's map that is zero: finite losses, and a way out for the student."""
+    spikes = torch.zeros_like(SPIKES).requires_grad_()
+    method, evidence = shown(text, spikes={"lif1": spikes}, saliency=tensor(SALIENCY))
+    sum(method.terms(evidence).values()).backward()
+    assert 0 < spikes.grad.abs().max() < 10
+    dark = shown(text, values=torch.zeros(2, 2, 2, 2), saliency=torch.zeros(2, 4))
+    assert all(torch.isfinite(term) for term in dark[0].terms(dark[1]).values())
+
+
+@pytest.mark.parametrize("text", ["bkd:", "kdsnn:form=feature,", "hdkd:project=conv,"])
+def test_vectors_can_be_paired_by_name(text):
+    spikes = {"lif1": SPIKES.flatten(2)[:, :, :3]}
+    method, evidence = shown(f"{text}pairs=hidden:lif1", spikes=spikes, values={"hidden": torch.rand(2, 5)})
+    assert all(torch.isfinite(term) for term in method.terms(evidence).values())
+    assert not any(isinstance(m, nn.Conv2d) and m.kernel_size != (1, 1) for m in evidence.auxiliary.modules())
+
+
+@pytest.mark.parametrize("text", ["bkd", "kdsnn:form=feature", "hdkd"])
+def test_values_from_before_a_rectification_are_rectified(text):
+    negative = [tensor(VALUES), tensor(VALUES) - 9.0 * (tensor(VALUES) == 0)]
+    rectified, raw = (terms_of(text, values={"stage1": values}) for values in negative)
+    assert rectified == raw
+
+
+LISTED = "stage1 32 x 4 x 4, stage2 64 x 2 x 2, stage3 128 x 2 x 2, hidden 128"
+LAYERS = "lif1 8 x 4 x 4, lif2 16 x 2 x 2, lif3 16 x 2 x 2, lif4 64"
+
+
+@pytest.mark.parametrize(
+    ("text", "student", "message"),
+    [
+        (
+            "samd-nld",
+            {"lif1": (8,), "lif2": (8,)},
+            f"method samd-nld: no map of the teacher ({LISTED}) of more than one pixel has the height and width of a "
+            "layer of the student (lif1 8, lif2 8); say which belong together with pairs=VALUE:LAYER",
+        ),
+        (
+            "samd:pairs=hidden:lif4",
+            student_of(8),
+            "method samd: hidden 128 and lif4 64 leave one pixel to look at; choose larger maps",
+        ),
+        (
+            "hdkd",
+            student_of(8),
+            f"method hdkd: no map of the teacher ({LISTED}) has the channels, height and width of a layer of the "
+            f"student ({LAYERS}); give the student the teacher's channels with --width, or let it learn through "
+            "convolutions with project=conv",
+        ),
+        (
+            "hdkd:pairs=stage1:lif1",
+            student_of(8),
+            "method hdkd: stage1 32 x 4 x 4 and lif1 8 x 4 x 4 are not of one shape; give the student the teacher's "
+            "channels with --width, or let it learn through convolutions with project=conv",
+        ),
+        (
+            "hdkd",
+            {"lif1": (8,)},
+            f"method hdkd: no map of the teacher ({LISTED}) has the height and width of a layer of the student "
+            "(lif1 8); say which belong together with pairs=VALUE:LAYER",
+        ),
+        (
+            "bkd:pairs=stage1:encoder",
+            student_of(8),
+            "method bkd: the student has no 'encoder'; may be: lif1, lif2, lif3, lif4",
+        ),
+    ],
+)
+def test_refusals(text, student, message):
+    with pytest.raises(InputError) as refusal:
+        paired(text, student)
+    assert str(refusal.value) == message
+
+
+def test_samd_looks_at_the_deepest_maps_of_several_pixels():
+    teacher = {**CONVNET, "stage3": (128, 1, 1)}
+    student = {**student_of(8), "lif3": (16, 1, 1)}
+    assert paired("samd", student, teacher) == ["stage2:lif2"]
+    assert paired("samd:pairs=auto", student, teacher) == ["stage1:lif1", "stage2:lif2"]
+    assert paired("bkd", student, teacher) == ["stage3:lif3"]
+
+
+def test_without_its_modules_a_method_says_so():
+    method, evidence = shown("bkd")
+    object.__setattr__(evidence, "auxiliary", None)
+    with pytest.raises(ValueError, match=r"needs the modules that its auxiliary\(\) makes"):
+        method.terms(evidence)

@@ -28,11 +28,8 @@ PROFILE = "loihi2-assumed"
 APART = frozenset({"static twins", "spiking teacher"})
 METHODS_HERE = [name for name, method in METHODS.items() if not method.needs & APART]
 FORMS = (
-    "samd:map=mean",
-    "samd-nld:form=probabilities,normalise=batch",
-    "bkd:blur=pixels,clip=true,reduction=sum,alpha=0.002",
-    "kdsnn:form=feature",
-    "kdsnn:form=both",
+    *("kdsnn:form=feature", "kdsnn:form=both", "samd:map=mean", "samd-nld:form=probabilities,normalise=batch"),
+    *("bkd:blur=pixels,clip=true,reduction=sum,alpha=0.002", "hdkd:project=conv,reduction=numel"),
 )
 ON_MAPS = ("samd", "samd-nld", "bkd", "kdsnn:form", "hdkd")
 READOUTS = ("membrane", "count")
@@ -116,14 +113,22 @@ def test_one_step_changes_the_weights_and_lowers_the_loss(text, made, teacher, b
     student, weights = made
     student.load_state_dict(weights)
     refused = "maps" if text.startswith(ON_MAPS) and student.config.architecture == "mlp" else None
-    words = {"maps": "height and width of a layer of the student"}
+    refused = "channels" if text == "hdkd" and not refused else refused  # at this width no stage is shared
+    words = {"maps": "height and width of a layer of the student", "channels": "let it learn through convolutions"}
     with pytest.raises(InputError, match=words[refused]) if refused else nullcontext():
         a_step_lowers_the_loss(text, student, teacher, *batch)
 
 
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("on_integers", [False, True])
+def test_stages_that_are_shared(readout, on_integers, teacher, batch):
+    student = student_of("convnet", readout, on_integers, batch[0], width=32)
+    a_step_lowers_the_loss("hdkd", student, teacher, *batch)
+
+
 @pytest.mark.parametrize("encoding", ["events", "current"])
 @pytest.mark.parametrize("on_integers", [False, True])
-@pytest.mark.parametrize("text", ["samd-nld", "bkd", "kdsnn:form=both"])
+@pytest.mark.parametrize("text", ["samd-nld", "bkd", "kdsnn:form=both", "hdkd:project=conv"])
 def test_maps_of_events_and_of_neurons_that_encode(text, on_integers, encoding, teacher, batch):
     """A teacher sees the mean frame; the encoder's spikes, which are no feature, lie beside the others."""
     images, labels = batch
@@ -138,7 +143,7 @@ def test_maps_of_events_and_of_neurons_that_encode(text, on_integers, encoding, 
 @pytest.mark.parametrize("text", [*METHODS_HERE, *FORMS])
 def test_every_method_goes_with_every_regularizer(text, regularizer, teacher, batch):
     samples, labels = batch
-    student = student_of("convnet", "membrane", False, samples)
+    student = student_of("convnet", "membrane", False, samples, width=32 if text == "hdkd" else 8)
     method, term = parse_spec("method", text, METHODS), parse_spec("regularizer", regularizer, REGULARIZERS)
     lesson, auxiliary = lesson_of(method, student, teacher, samples, labels)
     done = passes(student, method, samples, None, 0.5, 0, 0)
@@ -160,6 +165,15 @@ def test_the_steps_of_a_membrane_readout_make_up_its_logits(made, batch):
     assert torch.allclose(of_steps, output.logits, atol=1e-5)
 
 
+def test_heads_that_differ_average_to_the_answer_that_is_deployed(teacher, batch):
+    """The readout is linear in the rates of the last hidden layer, and so are both heads."""
+    student = student_of("convnet", "membrane", False, batch[0]).eval()
+    with torch.no_grad():
+        output = student(batch[0])
+    rates = output.spikes["lif4"].mean(0)
+    assert torch.allclose(student.network.head(rates), output.logits, atol=1e-5)
+
+
 def distilled(method):
     return distill_with(DistillSettings(data="digits", width=4, timesteps=2, epochs=1, teacher_epochs=1, method=method))
 
@@ -169,7 +183,7 @@ def plain():
     return distilled("none").student
 
 
-@pytest.mark.parametrize("text", ["bkd", "kdsnn:form=feature,norm=true"])
+@pytest.mark.parametrize("text", ["bkd", "hdkd:project=conv", "kdsnn:form=feature,norm=true"])
 def test_what_helps_in_training_is_left_behind(text, plain):
     """The student has the weights of one that learnt from labels alone, and its graph the nodes."""
     taught = distilled(text).student
@@ -180,7 +194,7 @@ def test_what_helps_in_training_is_left_behind(text, plain):
 @pytest.mark.parametrize("text", [name for name in METHODS_HERE if METHODS[name].needs_teacher()])
 def test_the_teacher_stays_what_it_is(text, teacher, batch):
     before = teacher.state_dict()
-    student = student_of("convnet", "membrane", False, batch[0])
+    student = student_of("convnet", "membrane", False, batch[0], width=32)
     a_step_lowers_the_loss(text, student, teacher, *batch)
     assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
     assert not teacher.features(batch[0], [LOGITS])[LOGITS].requires_grad

@@ -10,6 +10,7 @@ from ...errors import InputError, did_you_mean
 from .base import Evidence, LossTerms, kl_divergence
 from .bkd import BlurredKD
 from .conventional import ConventionalKD, LabelsOnly
+from .hdkd import SharedStagesKD
 from .head_tail import HeadTailKD
 from .heterogeneous import HeterogeneousKD
 from .kdsnn import KDSNN
@@ -35,6 +36,7 @@ METHODS: dict[str, type[LossTerms]] = {
     "samd": ActivationMapKD,
     "samd-nld": MapAndNoiseKD,
     "bkd": BlurredKD,
+    "hdkd": SharedStagesKD,
     "strong2weak": StrongWeakSelfDistillation,
 }
 REGULARIZERS: dict[str, type[LossTerms]] = {

@@ -185,6 +185,13 @@ def test_stages_are_matched_from_the_deepest():
     assert named("hidden:lif4+stage1.0:lif1", student, teacher) == [("hidden", "lif4"), ("stage1.0", "lif1")]
 
 
+def test_of_values_without_stages_the_last_of_each_shape_is_matched():
+    """As in an ONNX file, whose graph names every step."""
+    first = {"s1/s.0/Conv": (32, 8, 8), "s1/s.1/Pool": (32, 4, 4), "s1/s.2/Relu": (32, 4, 4)}
+    teacher = {**first, "s2/s.0/Conv": (64, 2, 2), "s2/s.1/Relu": (64, 2, 2), "logits": (10,)}
+    assert named("auto", student_of(), teacher) == [("s1/s.2/Relu", "lif1"), ("s2/s.1/Relu", "lif3")]
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

@@ -37,11 +37,11 @@ QUICK = DistillSettings(
     batch=32,
     teacher="mlp",
     teacher_epochs=1,
-    method="cross-kd",
+    method="cross-kd:weights=learnt",
 )
 
 
-def cross_kd(options=""):
+def cross_kd(options="weights=learnt,labels=steps"):
     return parse_spec("method", f"cross-kd:{options}", METHODS)
 
 
@@ -262,7 +262,7 @@ def test_the_teacher_speaks_first_and_falls_silent():
 
 def test_without_alignment_labels_weigh_fully():
     given, _ = evidence("alignment=0")
-    found = cross_kd("alignment=0").terms(given)
+    found = cross_kd("alignment=0,labels=steps").terms(given)
     assert set(found) == {"cross_entropy", "source", "distillation"}
     assert found["cross_entropy"].item() == pytest.approx(mean(ce(step) for step in OWN), rel=1e-5)
 
@@ -317,7 +317,7 @@ def test_the_last_hidden_layer_is_aligned(readout):
     module = cross_kd().auxiliary(shapes_of(student, None))
     assert (module.layer, module.steps.tolist()) == ("lif4", [0.0, 0.0])
     assert cross_kd("layer=lif2,weights=equal").auxiliary(shapes_of(student, None)).layer == "lif2"
-    assert not list(cross_kd("weights=equal").auxiliary(shapes_of(student, None)).parameters())
+    assert not list(cross_kd("").auxiliary(shapes_of(student, None)).parameters())
     assert cross_kd("alignment=0").auxiliary(shapes_of(student, None)) is None
     with pytest.raises(InputError, match="method cross-kd: the student has no spiking layer 'lif8'; did you mean"):
         cross_kd("layer=lif8").auxiliary(shapes_of(student, None))

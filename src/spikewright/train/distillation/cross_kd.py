@@ -45,8 +45,8 @@ class CrossKD(LossTerms):
     equation: ClassVar[str] = (
         "L = CE(z_src) + w tau^2 KL(softmax(z_A/tau) || softmax(z_src/tau)) + CE_e "
         "+ alignment (1/T) sum_t s_t (1 - CKA(h_t^src, h_t)),  w = 1/(1 + exp(steepness (progress - switch))),  "
-        "s_t = sigmoid(c_t),  CE_e = (1/T) sum_t (1 - s_t) CE(z_t);  z_src, h^src: the same student on the image, "
-        "replaced by its events with probability progress^power"
+        "s_t = 1,  CE_e = CE(z)   (equal), or s_t = sigmoid(c_t), CE_e weighted by 1 - s_t   (learnt);  z_src, h^src: "
+        "the same student on the image, replaced by its events with probability progress^power"
     )
     source: ClassVar[str] = (
         "our reading of the figure of Ye et al. 2025, arXiv 2507.09269; losses and weights of its parent, He et al. "
@@ -63,15 +63,15 @@ class CrossKD(LossTerms):
         "sum", description="of labels and teacher on images: sum, or convex, (1 - w) CE + w tau^2 KL"
     )
     alignment: float = Field(0.5, ge=0, description="weight of 1 - CKA; 0 leaves it out, and the labels weigh fully")
-    weights: Literal["learnt", "equal"] = Field(
-        "learnt", description="of the steps: c_t that are learnt, or none (s_t = 1, and 1 for the labels)"
+    weights: Literal["equal", "learnt"] = Field(
+        "equal", description="of the steps: s_t = 1, and 1 for the labels; or c_t that are learnt, as in the parent"
     )
     estimator: Literal["unbiased", "biased"] = Field(
         "unbiased", description="of CKA; biased wants batches of 64 and more"
     )
     layer: str = Field(LAST, description="whose membrane potentials are aligned; last: of the hidden ones the last")
-    labels: Literal["steps", "mean"] = Field(
-        "steps", description="CE of each step's logits, averaged, or of the logits of all steps"
+    labels: Literal["mean", "steps"] = Field(
+        "mean", description="CE of the logits of all steps, or of each step's, averaged, as in the parent"
     )
     source_input: Literal["rate", "repeat"] = Field(
         "rate",

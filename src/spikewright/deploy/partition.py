@@ -21,7 +21,8 @@ from ..errors import AnswerIsNo
 from ..hardware_profiles.schema import HardwareProfile
 from .blocks import Blocks, boxes, ranges, sizes
 from .fan_out import fan_out
-from .occupancy import Visits, axons_in, axons_out, fan_in, synapse_bits, synapse_formats, visits
+from .occupancy import axons_in, axons_out, fan_in, synapse_bits, synapse_formats
+from .visits import Visits, visits
 
 SLACKS = (1.0, 1.25, 2.0)
 """How many times the fewest cores a cut may take where it then reaches fewer cores: what one population saves so, the

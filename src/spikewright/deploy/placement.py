@@ -20,12 +20,12 @@ from ..errors import AnswerIsNo, refuse
 from ..hardware_profiles.schema import HardwareProfile
 from .arrange import FloatArray
 from .blocks import Block
-from .occupancy import Visits, visits
 from .partition import DoesNotFit, Plan, partition
 from .remedies import what_would_fit
 from .seating import Seating, Use, seat, uses_of_cores
 from .slots import Slots, slots_of
 from .traffic import Traffic
+from .visits import Visits, visits
 
 __all__ = ["PLACE_BY", "Arrangement", "PlaceBy", "Placement", "Site", "Use", "place"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from ..activity import Activity
 from ..chip import ChipNetwork, IntArray
 from .arrange import FloatArray
-from .occupancy import Visits
 from .partition import Cut, Plan
+from .visits import Visits
 
 
 @dataclass(frozen=True, eq=False)

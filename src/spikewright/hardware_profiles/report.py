@@ -6,7 +6,7 @@ Exit code 1 where the modelled energy is over the budget or the network does not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, overload
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, overload
 import typer
 
 from .. import command as cli
+from ..deploy.placer import DEFAULT_PLACER, Placer
 from ..errors import AnswerIsNo
 
 if TYPE_CHECKING:
     from ..activity import Activity
     from ..budget_text import Budget
     from ..chip import ChipNetwork
-    from ..deploy.placement import PlaceBy, Placement
     from ..energy_report import EnergyReport, TeacherCost
     from .profile import Constant, HardwareProfile
     from .teachers import Teacher
@@ -88,20 +88,6 @@ def command(
         raise AnswerIsNo("; ".join([*over, *refusals]))
 
 
-@dataclass(frozen=True)
-class Placer:
-    """How a network is placed before it is priced: the arguments of :func:`spikewright.deploy.placement.place`."""
-
-    by: PlaceBy = "connectivity"
-    chips: int | None = None
-    seed: int = 0
-
-    def __call__(self, chip: ChipNetwork, profile: HardwareProfile, activity: Activity) -> Placement:
-        from ..deploy.placement import place
-
-        return place(chip, profile, chips=self.chips, by=self.by, activity=activity, seed=self.seed)
-
-
 @overload
 def report(
     activity: Activity,
@@ -127,7 +113,7 @@ def report(
     chip: ChipNetwork,
     profile: str | Path | HardwareProfile | list[str | Path | HardwareProfile],
     energy_budget: str | None = None,
-    placer: Placer = Placer(),
+    placer: Placer = DEFAULT_PLACER,
 ) -> EnergyReport | list[EnergyReport]:
     """What ``activity`` costs on one profile, or on each of several.
 

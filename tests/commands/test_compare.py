@@ -297,7 +297,7 @@ def test_two_processes_share_the_work(tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_in_mid_training_is_taken_up_from_its_checkpoint(tmp_path, capsys):
-    rows = ["--methods", "none", "--seeds", "1", "--epochs", "30"]
+    rows = ["--methods", "none", "--seeds", "1", "--epochs", "20"]
     out, log = tmp_path / "out", tmp_path / "log"
     first = worker(out, log, *rows)
     try:

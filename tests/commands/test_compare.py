@@ -146,7 +146,7 @@ def test_the_table_of_what_is_there(copied, capsys):
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
     assert sorted(line.split()[1:3] for line in lines if line[:2] in ("1 ", "2 ")) == [["kd", "1"], ["none", "2"]]
-    assert "- missing: 1 trainings, kd, no budget, seed 1" in lines
+    assert "- missing: 1 of 4 trainings; the next is kd, no budget, seed 1" in lines
 
 
 def test_a_student_that_was_trained_when_the_worker_died_is_measured_alone(finished, copied, capsys):

@@ -19,7 +19,7 @@ from .deploy.fan_out import fan_out
 from .deploy.placement import Placement
 from .energy_report import WORDS, EnergyReport, EnergyRow, Part, Spikes, Unmodelled
 from .errors import refuse
-from .hardware_profiles.schema import Constant, Energy, HardwareProfile, StaticPower
+from .hardware_profiles.schema import Constant, Energy, HardwareProfile
 
 __all__ = ["Budget", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
 
@@ -105,7 +105,7 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
     return EnergyReport(
         profile=profile,
         rows=rows,
-        not_modelled=tuple(_not_modelled(counted, activity.samples, profile)),
+        not_modelled=tuple(_not_modelled(counted, activity.samples, placement.arrangement.chips, profile)),
         floor=floor(chip, placement, profile, events).total,
         spikes=tuple(_spikes(activity, chip)),
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
@@ -116,6 +116,7 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
         split=activity.split,
         fit=placement.worst,
         binding=placement.binding,
+        placement=placement,
     )
 
 
@@ -167,9 +168,16 @@ def floor(
 def _per_spike(chip: ChipNetwork, connection: Connection, placement: Placement, energy: Energy) -> FloatArray:
     """What one spike of each source sets off in one connection, shape of the source population."""
     cost = _cost(getattr(energy, synaptic_event(chip, connection, energy))) * fan_out(chip, connection)
+    if (event := reading_event(connection, energy)) is not None:
+        cost = cost + _cost(getattr(energy, event))
     cost = cost + _cost(energy.message) * placement.destinations(connection)
-    for constant, hops in ((energy.hop_x, placement.hops_x), (energy.hop_y, placement.hops_y)):
-        if constant is not None and (crossed := hops(connection)) is not None:
+    travel = (
+        (energy.hop_x, placement.hops_x),
+        (energy.hop_y, placement.hops_y),
+        (energy.chip_crossing, placement.crossings),
+    )
+    for constant, way in travel:
+        if constant is not None and (crossed := way(connection)) is not None:
             cost = cost + constant.cost * crossed
     return np.asarray(cost, dtype=np.float64)
 
@@ -181,6 +189,13 @@ def synaptic_event(chip: ChipNetwork, connection: Connection, energy: Energy) ->
     if connection.conv is not None and energy.synaptic_op_conv is not None:
         return "synaptic_op_conv"
     return "synaptic_op"
+
+
+def reading_event(connection: Connection, energy: Energy) -> str | None:
+    """Which of the profile's constants a spike is charged for entering a connection, None where it has none."""
+    if connection.conv is not None and energy.spike_read_conv is not None:
+        return "spike_read_conv"
+    return None if energy.spike_read is None else "spike_read"
 
 
 def _counted(
@@ -198,13 +213,19 @@ def _counted(
         for connection in chip.out_of(population.name):
             event = synaptic_event(chip, connection, energy)
             yield _Counted(event, population, float(activity.synaptic_ops[connection.name]), connection.name)
-            travel = (
-                ("message", placement.destinations(connection) if has_cores else None),
-                ("hop_x", placement.hops_x(connection)),
-                ("hop_y", placement.hops_y(connection)),
-            )
-            for event, each in travel:
+            if (reading := reading_event(connection, energy)) is not None:
+                yield _Counted(reading, population, float(np.sum(seen.spikes)), connection.name)
+            for event, each in _travel(placement, connection, has_cores):
                 yield _Counted(event, population, _weighted(seen.spikes, each), connection.name)
+
+
+def _travel(placement: Placement, connection: Connection, has_cores: bool) -> Iterator[tuple[str, IntArray | None]]:
+    """How far a spike of each source goes, by event; None where that is not known."""
+    yield "message", placement.destinations(connection) if has_cores else None
+    yield "hop_x", placement.hops_x(connection)
+    yield "hop_y", placement.hops_y(connection)
+    if placement.arrangement.chips > 1:
+        yield "chip_crossing", placement.crossings(connection)
 
 
 def _updates(population: Population, updates: int, active: int, energy: Energy) -> Iterator[_Counted]:
@@ -231,6 +252,7 @@ def _row(counted: _Counted, constant: Constant, samples: int) -> EnergyRow:
         constant=constant.cost,
         source=f"{constant.source}, {constant.where}",
         kind=constant.kind,
+        scope=constant.scope,
     )
 
 
@@ -238,25 +260,31 @@ def _part(population: Population) -> Part:
     return "input" if population.role == "input" else "readout" if population.role == "readout" else "hidden"
 
 
-def _not_modelled(counted: list[_Counted], samples: int, profile: HardwareProfile) -> Iterator[Unmodelled]:
+def _not_modelled(counted: list[_Counted], samples: int, chips: int, profile: HardwareProfile) -> Iterator[Unmodelled]:
     for event in dict.fromkeys(c.event for c in counted):
-        if getattr(profile.energy, event) is None:
+        if getattr(profile.energy, event) is None and event not in profile.included:
             known = [c.count for c in counted if c.event == event and c.count is not None]
             total = sum(known) / samples if known else None
             if total is None or total > 0:
                 yield Unmodelled(event, WORDS[event], total, profile.absent.get(event, "no constant is published"))
     if profile.energy.hop_x is not None and profile.limits.mesh is None:
         yield Unmodelled("hops", "hops between cores", None, "how cores lie on the chip is not known")
-    elif profile.energy.hop_x is not None and any(c.population.neuron is None for c in counted):
-        yield Unmodelled("input_hops", "hops of input events", None, "where they enter the chip is not known")
-    yield from _without_count(profile.static_power, profile.name)
+    elif profile.energy.hop_x is not None:
+        if any(c.population.neuron is None for c in counted):
+            yield Unmodelled("input_hops", "hops of input events", None, "where they enter the chip is not known")
+        if chips > 1:
+            why = "where chips join is not known"
+            yield Unmodelled("hops_between_chips", "hops of messages that change chip", None, why)
+    yield from (item for item in _without_count(profile) if item.event not in profile.included)
 
 
-def _without_count(static: StaticPower | None, name: str) -> Iterator[Unmodelled]:
+def _without_count(profile: HardwareProfile) -> Iterator[Unmodelled]:
+    static = profile.static_power
     published = f"; {static.value:g} {static.unit} a chip, {static.where}" if static else ""
     yield Unmodelled("static_power", "static power", None, f"run time is not modelled{published}")
     yield Unmodelled("barrier", "synchronisation of the cores at each step", None, "no energy is published")
-    yield Unmodelled("host", "host, input and output, loading the network", None, f"outside what {name} describes")
+    outside = f"outside what {profile.name} describes"
+    yield Unmodelled("host", "host, input and output, loading the network", None, outside)
 
 
 def _spikes(activity: Activity, chip: ChipNetwork) -> Iterator[Spikes]:

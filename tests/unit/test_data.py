@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from spikewright.errors import InputError
+from spikewright.train.choices import DATA_HELP
 from spikewright.train.data import NAMES, Split, load
 from spikewright.train.data.dataset import official, permutation
 
@@ -17,7 +19,14 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
 def test_the_names() -> None:
-    assert NAMES == ("digits", "mnist", "fashion-mnist", "cifar10", "nmnist")
+    assert NAMES == (
+        *("digits", "mnist-5k", "mnist", "fashion-mnist", "cifar10", "nmnist", "mnist1d"),
+        *("digits-events", "mnist-5k-events", "mnist-events", "fashion-mnist-events"),
+    )
+
+
+def test_the_help_of_data_names_them_all() -> None:
+    assert re.findall(r"\b(?!or\b|events\b)[a-z][\w-]+", DATA_HELP) == list(NAMES)
 
 
 def test_digits_are_cut_into_60_20_20() -> None:
@@ -107,7 +116,8 @@ def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
         load("fasion-mnist")
     assert str(refusal.value) == (
         "fasion-mnist: there is no such data set; did you mean 'fashion-mnist'? "
-        "may be: cifar10, digits, fashion-mnist, mnist, nmnist"
+        "may be: cifar10, digits, digits-events, fashion-mnist, fashion-mnist-events, mnist, mnist-5k, "
+        "mnist-5k-events, mnist-events, mnist1d, nmnist"
     )
 
 

@@ -20,11 +20,20 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize(("dies_at", "shorten"), [(50, None), (80, 100.0), (115, None)])
-def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at, shorten):
-    """Killed in floats, on integers (with fewer timesteps) and in a further round."""
+@pytest.mark.parametrize(
+    ("dies_at", "shorten", "method"),
+    [
+        (50, None, "ht-kd"),
+        (80, 100.0, "ht-kd"),
+        (115, None, "ht-kd"),
+        (50, None, "kdsnn:form=feature,norm=true"),
+        (80, None, "bkd"),
+    ],
+)
+def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at, shorten, method):
+    """Killed in floats, on integers (with fewer timesteps) and in a further round; with modules of a method's own."""
     settings = QUICK.model_copy(
-        update={"energy_budget": "60nJ", "method": "ht-kd", "regularize": ("activation",), "shorten": shorten}
+        update={"energy_budget": "60nJ", "method": method, "regularize": ("activation",), "shorten": shorten}
     )
     whole = weights_of(distill_with(settings).student)
     checkpoint, steps = tmp_path / "checkpoint", []

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from ..errors import BelowFloor, InputError
 from ..hardware_profiles.profile import HardwareProfile
 from ..train.data import Dataset
-from ..train.distill import prepared
-from ..train.refusals import require_shapes, unmet
+from ..train.distill import prepared, pupil_of
+from ..train.refusals import unmet
 from ..train.settings import DistillSettings
-from ..train.student import Student
+from ..train.teaching import check_teaching, unsuited
+from ..train.trainer import Training
 from .rows import Row
 
 Refusals = dict[tuple[Row, str | None], str]
@@ -34,34 +35,32 @@ def refusals_of(
     """
     found: Refusals = {}
     for budget in budgets:
-        student = _student(settings, budget, dataset, profile)
+        plain = _plain(settings, budget, dataset, profile)
         for row in rows:
-            why = student if isinstance(student, str) else _refusal(row, settings, dataset, student)
+            why = plain if isinstance(plain, str) else _refusal(row, settings, dataset, plain)
             if why:
                 found[row, budget] = why
     return found
 
 
-def _student(
-    settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile
-) -> Student | str:
-    """The student before training, which is the same for every row; or why there is none within the budget."""
+def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Training | str:
+    """A training without a teacher, whose student every row has; or why there is none within the budget."""
     from ..energy import parse_budget
 
-    plain = settings.model_copy(update={"method": "none", "regularize": (), "energy_budget": budget})
+    plain = settings.model_copy(update={"method": "none", "regularize": (), "assistant": (), "energy_budget": budget})
     try:
-        return prepared(plain, dataset, profile, None if budget is None else parse_budget(budget, profile)).student
+        return prepared(plain, dataset, profile, None if budget is None else parse_budget(budget, profile))
     except BelowFloor as error:
         return str(error)
 
 
-def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, student: Student) -> str:
+def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Training) -> str:
     """Why a row cannot be trained; empty where it can."""
     mine = settings.model_copy(update={"method": row.method})
-    if faults := list(unmet(mine, row.terms, dataset)):
+    if faults := [*unmet(mine, row.terms, dataset), *unsuited(mine, row.terms)]:
         return "; ".join(faults)
     try:
-        require_shapes(mine, row.terms, dataset, student)
+        check_teaching(mine, row.terms, dataset, plain.student, pupil_of(mine, plain))
     except InputError as error:
         return str(error)
     return ""

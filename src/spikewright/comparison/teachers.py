@@ -33,7 +33,7 @@ class TeacherFacts:
 
     name: str
     sha256: str
-    macs: int
+    macs: int | None
     twins: bool
     accuracy: dict[str, float]
 
@@ -41,12 +41,20 @@ class TeacherFacts:
 def meet_teachers(rows: Iterable[Row], settings: DistillSettings, dataset: Dataset, out: Path) -> None:
     """Train the teachers that these rows learn from where they are not in the cache, and note what they are.
 
-    Of several workers one trains, and the others wait.
+    Of several workers one trains, and the others wait. A spiking teacher that takes after its student is left to the
+    first training that needs it: students differ by budget.
 
     Raises:
         InputError: students in this folder have learnt from another teacher.
     """
-    learning = {"static twins" in row.terms.needs: row for row in rows if row.terms.needs_teacher()}
+    from ..train.pupil import takes_after
+    from ..train.teaching import chosen_teacher
+
+    learning = {
+        "static twins" in row.terms.needs: row
+        for row in rows
+        if row.terms.needs_teacher() and not takes_after(chosen_teacher(settings, row.terms))
+    }
     with locked(out / LOCK, wait=True):
         known = {facts.sha256: facts for facts in read_teachers(out)}
         for twins, row in learning.items():
@@ -74,15 +82,15 @@ def read_teachers(out: Path) -> list[TeacherFacts]:
 def _facts(
     row: Row, settings: DistillSettings, dataset: Dataset, twins: bool, known: dict[str, TeacherFacts]
 ) -> TeacherFacts:
-    from ..train.distill import teacher_of
     from ..train.lessons import seen_by_teacher
+    from ..train.teacher import is_spiking, teacher_from
+    from ..train.teaching import chosen_teacher
 
-    mine = settings.model_copy(update={"method": row.method})
-    teacher = teacher_of(mine, row.terms, dataset, cli.say, quiet=False)
-    assert teacher is not None
+    spec, seed = chosen_teacher(settings, row.terms), settings.teacher_seed
+    seen = seen_by_teacher(row.terms, dataset, is_spiking(spec))
+    teacher = teacher_from(spec, seen, epochs=settings.teacher_epochs, seed=seed, progress=cli.progress)
     if teacher.sha256 in known:
         return known[teacher.sha256]
-    seen = seen_by_teacher(row.terms, dataset)
     accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in ("validation", "test")}
     return TeacherFacts(teacher.name, teacher.sha256, teacher.macs, twins, accuracy)
 

@@ -58,7 +58,7 @@ def evidence_of(
     labels: Tensor,
     done: Passes,
     lesson: Lesson | None,
-    synaptic_ops: Tensor,
+    synaptic_ops: Tensor | None,
     auxiliary: nn.Module | None,
     progress: float,
 ) -> Evidence:

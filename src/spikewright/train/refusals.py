@@ -6,11 +6,7 @@ from collections.abc import Iterator
 
 from .data import Dataset
 from .distillation import LossTerms
-from .distillation.base import shapes_of
-from .lessons import seen_by_teacher
 from .settings import DistillSettings
-from .student import Student
-from .teacher import teacher_shapes
 
 
 def contradictions(settings: DistillSettings) -> Iterator[str]:
@@ -29,25 +25,11 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
 def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:
     """What a method needs and the data do not have."""
     name = settings.method.partition(":")[0]
-    if "static twins" in method.needs and dataset.twin is None:
+    if "static twins" in method.needs and (dataset.twin is None or dataset.twin.shape[1:] != dataset.shape[1:]):
         yield (
             f"--method {name}: learns from the images that events were made from, and {dataset.name} has none; "
             f"use data such as digits-events"
         )
-    if "longer horizon" in method.needs and (dataset.timesteps or settings.encoding == "latency"):
+    if method.horizon(1) > 1 and (dataset.timesteps or settings.encoding == "latency"):
         fixed = "events" if dataset.timesteps else "a latency code"
         yield f"--method {name}: runs samples beyond T, as {fixed} cannot be; use direct, current or rate input"
-
-
-def require_shapes(settings: DistillSettings, method: LossTerms, dataset: Dataset, student: Student) -> None:
-    """See that a method can match this student with its teacher, which is not trained for that.
-
-    Raises:
-        InputError: it cannot, or there is no such teacher.
-    """
-    if not method.needs_teacher():
-        method.auxiliary(shapes_of(student, None))
-        return
-    shapes = shapes_of(student, teacher_shapes(settings.teacher, seen_by_teacher(method, dataset)))
-    method.asked(shapes)
-    method.auxiliary(shapes)

@@ -32,6 +32,11 @@ class StudentOutput:
     drive: Tensor
     active: dict[str, Tensor] | None = None
 
+    @property
+    def counts_spikes(self) -> bool:
+        """Whether the readout fires, so that scores and logits are its spike counts."""
+        return next(reversed(self.traces.values())).spikes is not None
+
     @cached_property
     def mean_counts(self) -> dict[str, Tensor]:
         """Spikes of each neuron in one inference, averaged over the batch, by layer, ``(*shape)``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -66,7 +67,8 @@ class Dataset:
         classes: number of classes K; labels are 0..K-1.
         shape: ``(channels, height, width)`` of one image or frame.
         timesteps: frames of each sample of event data, None for images.
-        twin: the static images that events were made from, sample for sample; None where there are none.
+        twin: the static images that events were made from, sample for sample; None where there are none. A teacher
+            learns these.
     """
 
     name: str
@@ -146,6 +148,38 @@ def three_way(name: str, images: Pixels, labels: Labels, full_scale: int, classe
         classes=classes,
         shape=(int(images.shape[1]), int(images.shape[2]), int(images.shape[3])),
     )
+
+
+def as_events(
+    name: str, twin: Dataset, shape: tuple[int, int, int], timesteps: int, frames: Callable[[Images], Pixels]
+) -> Dataset:
+    """Make a static data set into events, part by part and sample by sample.
+
+    Args:
+        name: of the events.
+        twin: the static data set; its cut is kept.
+        shape: of one frame.
+        timesteps: frames T of each sample.
+        frames: makes images ``(n, channels, height, width)`` into frames of events ``(n, T, *shape)``.
+    """
+    train, validation, test = (
+        Split(frames(np.asarray(part.images, np.float32)), part.labels)
+        for part in (twin.train, twin.validation, twin.test)
+    )
+    return Dataset(name, train, validation, test, twin.classes, shape, timesteps, twin)
+
+
+def steps_within(name: str, timesteps: int | None, default: int, most: int, what: str) -> int:
+    """The frames that were asked for, else the default; refused where a sample cannot be cut into so many.
+
+    Args:
+        most: the largest possible number.
+        what: there is that number of.
+    """
+    steps = default if timesteps is None else timesteps
+    if not 1 <= steps <= most:
+        raise InputError(f"{name}: timesteps is {steps}; may be 1 to {most}, {what}")
+    return steps
 
 
 def _scaled(pixels: Pixels, labels: Labels, full_scale: int) -> Split:

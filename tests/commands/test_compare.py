@@ -146,7 +146,7 @@ def test_the_table_of_what_is_there(copied, capsys):
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
     assert sorted(line.split()[1:3] for line in lines if line[:2] in ("1 ", "2 ")) == [["kd", "1"], ["none", "2"]]
-    assert "- missing: 1 trainings, kd, no budget, seed 1" in lines
+    assert "- missing: 1 of 4 trainings; the next is kd, no budget, seed 1" in lines
 
 
 def test_a_student_that_was_trained_when_the_worker_died_is_measured_alone(finished, copied, capsys):
@@ -297,7 +297,7 @@ def test_two_processes_share_the_work(tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_in_mid_training_is_taken_up_from_its_checkpoint(tmp_path, capsys):
-    rows = ["--methods", "none", "--seeds", "1", "--epochs", "30"]
+    rows = ["--methods", "none", "--seeds", "1", "--epochs", "20"]
     out, log = tmp_path / "out", tmp_path / "log"
     first = worker(out, log, *rows)
     try:

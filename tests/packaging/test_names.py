@@ -13,7 +13,7 @@ import pytest
 
 import spikewright as sw
 
-FUNCTIONS = ("distill", "to_nir", "lower", "simulate", "report", "sweep", "compare", "load_profile")
+FUNCTIONS = ("compare", "distill", "to_nir", "lower", "simulate", "report", "sweep", "load_profile")
 TYPES = ("Activity", "ChipNetwork", "HardwareProfile", "Student")
 
 

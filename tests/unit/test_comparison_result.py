@@ -176,7 +176,7 @@ def test_what_the_table_cannot_hold():
         "within 3uJ: kd, seed 1: over budget on validation, 3.1 µJ",
         "not trained: tser + logits:weight=0.01 (no budget): needs maps",
         "failed: tser + logits:weight=0.01, 3uJ, seed 0: the loss is no longer finite",
-        "missing: 1 trainings, tser + logits:weight=0.01, 3uJ, seed 1",
+        "missing: 1 of 10 trainings; the next is tser + logits:weight=0.01, 3uJ, seed 1",
         "teacher convnet on digits: 99.00% on validation, 98.00% on test",
     ]
 

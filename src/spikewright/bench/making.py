@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,31 +64,41 @@ def make(settings: DistillSettings, folder: Path, out: Path) -> Made:
     began = time.perf_counter()
     paths = Paths.under(folder)
     student, facts = _student(settings, paths)
-    config = student.config
-    dataset = load(settings.data, settings.data_dir, config.timesteps)
+    dataset = load(settings.data, settings.data_dir, student.config.timesteps)
     export_student(student, dataset, paths)
     chip = lower_graph(settings.profile, paths)
     counted = {split: _count(chip, dataset, split, settings, paths) for split in SPLITS}
     budget = settings.energy_budget
     priced = {split: report(activity, chip, settings.profile, budget) for split, activity in counted.items()}
-    outcome = Outcome(
+    outcome = _outcome(priced, student, facts, _files(paths, out), time.perf_counter() - began)
+    return Made(student, facts, dataset, paths, priced, outcome)
+
+
+def _outcome(
+    priced: Mapping[str, EnergyReport],
+    student: Student,
+    facts: Mapping[str, object],
+    files: dict[str, str],
+    seconds: float,
+) -> Outcome:
+    config = student.config
+    return Outcome(
         energy={split: each.total for split, each in priced.items()},
         energy_is_at_least=any(each.at_least for each in priced.values()),
         floor=priced["validation"].floor,
-        accuracy={split: _accuracy(activity) for split, activity in counted.items()},
+        accuracy={split: _accuracy(each) for split, each in priced.items()},
         synaptic_ops={split: each.synaptic_ops for split, each in priced.items()},
-        spikes={split: float(activity.spikes / activity.samples) for split, activity in counted.items()},
-        samples={split: activity.samples for split, activity in counted.items()},
+        spikes={split: sum(part.spikes for part in each.spikes) for split, each in priced.items()},
+        samples={split: each.samples for split, each in priced.items()},
         timesteps=config.timesteps,
         width=config.width,
         encoding=config.encoding,
         certificate=facts.get("certificate"),
-        files=_files(paths, out),
+        files=files,
         made_by=f"spikewright {__version__}",
         host=socket.gethostname(),
-        seconds=time.perf_counter() - began,
+        seconds=seconds,
     )
-    return Made(student, facts, dataset, paths, priced, outcome)
 
 
 def _student(settings: DistillSettings, paths: Paths) -> tuple[Student, dict[str, object]]:
@@ -128,9 +139,9 @@ def _count(chip: ChipNetwork, dataset: Dataset, split: str, settings: DistillSet
     return activity
 
 
-def _accuracy(activity: Activity) -> float:
-    assert activity.accuracy is not None, "every data set of ours has labels"
-    return activity.accuracy
+def _accuracy(report: EnergyReport) -> float:
+    assert report.accuracy is not None, "every data set of ours has labels"
+    return report.accuracy
 
 
 def _files(paths: Paths, out: Path) -> dict[str, str]:

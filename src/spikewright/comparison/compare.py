@@ -74,12 +74,11 @@ def compare(
 ) -> ComparisonResult:
     """Distil a student by each method, within each budget and from each seed, and measure all of them on the chip.
 
-    Writes ``compare.json``, ``compare.md``, ``compare.svg`` and ``compare.png``; the files of each student, and the
-    record that says it is finished, are under ``trainings/``.
+    Writes ``compare.json``, ``compare.md``, ``compare.svg`` and ``compare.png``; each student is under ``trainings/``.
 
     Args:
-        settings: what all students have in common. A method, regularizers or a budget that they name are one more row
-            and one more budget; their seed is the first one.
+        settings: what all have in common. A method, regularizers or a budget named there are one more row and one more
+            budget; their seed is the first one.
         methods: ``["all"]``, or rows such as ``["none", "kd:alpha=0.7", "kd + logits:weight=0.01"]``.
         seeds: students of each row within each budget.
         budgets: numbers with a unit, such as ``["3uJ"]``.
@@ -90,7 +89,6 @@ def compare(
 
     Raises:
         InputError: unusable rows, budgets or settings, nothing that can be trained, or another comparison's folder.
-        AnswerIsNo: a student and its chip network do not agree.
     """
     from ..bench.folder import claim_folder
     from .plan import plan_of

@@ -17,14 +17,19 @@ from ..hardware_profiles.plots import BLUE, FAINT, INK, RULE
 from .result import ComparisonResult, Entry, Group
 
 SIZE_IN = (8.6, 5.4)
+"""Higher where the list of rows is longer than that."""
+LINE_IN = 0.17
+"""Of a row in that list."""
 BESIDE = 1.3
 """Room left and right of the outermost point, as a factor of energy: the numbers stand there."""
 SHAPES = "Dos^vPX"
 """Of the settings, in order; more of them begin anew."""
 ROOM = 0.1
 """Above and below the outermost accuracies, as a share of what lies between them."""
-GAP = 0.032
-"""Between two numbers, as a share of the axes' height."""
+AROUND_IN = 1.2
+"""Height of the figure above and below the axes."""
+GAP_IN = 0.134
+"""Between two numbers."""
 ASIDE = 0.035
 """Between the rightmost mark of a cluster and its numbers, as a share of the axes' width."""
 BETWEEN = 0.07
@@ -89,17 +94,18 @@ def _figure(result: ComparisonResult) -> Figure:
     every = [entry for _, entries in groups for entry in entries]
     energies = [each for entry in every for each in _ends(entry.energy("test"))]
     energies += [group.limit for group, _ in groups if math.isfinite(group.limit)]
-    figure = energy_figure(SIZE_IN, _title(result), energies, BESIDE)
+    numbers = numbers_of(result)
+    height_in = max(SIZE_IN[1], LINE_IN * (len(numbers) + 2))
+    figure = energy_figure((SIZE_IN[0], height_in), _title(result), energies, BESIDE)
     (axes,) = figure.axes
     accuracies = [each for entry in every for each in _ends(entry.accuracy("test"))]
     if accuracies:
         room = max(ROOM * (max(accuracies) - min(accuracies)), 0.002)
         axes.set_ylim(min(accuracies) - room, max(accuracies) + room)
-    numbers = numbers_of(result)
     for i, (group, entries) in enumerate(groups):
         _budget(axes, group)
         _marks(axes, entries, SHAPES[i % len(SHAPES)])
-        _numbers(axes, entries, numbers)
+        _numbers(axes, entries, numbers, GAP_IN / (height_in - AROUND_IN))
     label_axes(axes, result.profile, result.say)
     _legend(figure, [group.title for group, _ in groups], numbers)
     return figure
@@ -138,8 +144,12 @@ def _marks(axes: Any, entries: Sequence[Entry], shape: str) -> None:
         )  # fmt: skip
 
 
-def _numbers(axes: Any, entries: Sequence[Entry], numbers: dict[str, int]) -> None:
-    """The rows' numbers in a column right of each cluster of marks, a thin line from each to its mark."""
+def _numbers(axes: Any, entries: Sequence[Entry], numbers: dict[str, int], gap: float) -> None:
+    """The rows' numbers in a column right of each cluster of marks, a thin line from each to its mark.
+
+    Args:
+        gap: between two of them, as a share of the axes' height.
+    """
     to_axes = axes.transScale + axes.transLimits
     places = []
     for entry in entries:
@@ -151,7 +161,7 @@ def _numbers(axes: Any, entries: Sequence[Entry], numbers: dict[str, int]) -> No
     for cluster in _clusters(places):
         cluster.sort(key=lambda place: place.y)
         column = max(place.end for place in cluster) + ASIDE
-        for place, height in zip(cluster, apart([place.y for place in cluster], GAP), strict=True):
+        for place, height in zip(cluster, apart([place.y for place in cluster], gap), strict=True):
             axes.annotate(
                 str(place.number), (place.x, place.y), xycoords="axes fraction", xytext=(column, height),
                 textcoords="axes fraction", ha="left", va="center", fontsize=8, color=INK,

@@ -114,8 +114,8 @@ def remarks(result: ComparisonResult) -> Iterator[str]:
     yield from _refused(result)
     yield from (f"failed: {sentence}" for sentence in result.failures)
     if result.missing:
-        cells = "; ".join(str(each.cell) for each in result.missing)
-        yield f"missing: {len(result.missing)} trainings, {cells}"
+        first = result.missing[0].cell
+        yield f"missing: {len(result.missing)} of {len(result.results)} trainings; the next is {first}"
     for facts in result.teachers:
         seen = " on the static images" if facts.twins else ""
         accuracy = ", ".join(f"{value:.2%} on {split}" for split, value in facts.accuracy.items())

@@ -108,7 +108,7 @@ def a_step_lowers_the_loss(text, student, teacher, samples, labels):
     assert after < before.item() if student.config.architecture != "vgg" else after != before.item()
 
 
-@pytest.mark.parametrize("text", [*METHODS_HERE, *FORMS])
+@pytest.mark.parametrize("text", [*METHODS_HERE, "kdsnn:form=feature", "hdkd:project=conv"])
 def test_one_step_changes_the_weights_and_lowers_the_loss(text, made, teacher, batch):
     student, weights = made
     student.load_state_dict(weights)
@@ -117,6 +117,12 @@ def test_one_step_changes_the_weights_and_lowers_the_loss(text, made, teacher, b
     words = {"maps": "height and width of a layer of the student", "channels": "let it learn through convolutions"}
     with pytest.raises(InputError, match=words[refused]) if refused else nullcontext():
         a_step_lowers_the_loss(text, student, teacher, *batch)
+
+
+@pytest.mark.parametrize("on_integers", [False, True])
+@pytest.mark.parametrize("text", FORMS)
+def test_other_forms_of_them(text, on_integers, teacher, batch):
+    a_step_lowers_the_loss(text, student_of("convnet", "membrane", on_integers, batch[0]), teacher, *batch)
 
 
 @pytest.mark.parametrize("readout", READOUTS)

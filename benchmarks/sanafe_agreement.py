@@ -109,7 +109,7 @@ def time_of(case: Case, placement: Placement, profile: HardwareProfile) -> float
     for sample in range(case.drive.shape[1]):
         alone = activity_of(case.chip, run(case.chip, case.drive[:, sample : sample + 1]), "integer")
         work = core_work(alone, case.chip, placement, profile.time, steps)
-        tiles = len({core.index // mesh.cores_per_tile for core in work.cores})
+        tiles = len({busy.core // mesh.cores_per_tile for busy in work.cores})
         total += float(work.busy_s.max(axis=0).sum()) + steps * profile.time.barrier.seconds(tiles)
     return total
 
@@ -232,8 +232,8 @@ def synapses(
 def cores_of(placement: Placement, population: Population) -> list[int]:
     """The core of each neuron of a population, in flat order; none for event inputs."""
     cores = np.zeros(population.size, dtype=np.int64)
-    for core in placement.cores_of(population.name):
-        cores[core.start : core.stop] = core.index
+    for site in placement.sites_of(population.name):
+        cores[site.block.members] = site.core
     return cores.tolist() if population.neuron is not None else []
 
 

@@ -13,6 +13,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from .activity import Activity
     from .chip import ChipNetwork
+    from .comparison.compare import compare
     from .convert.to_nir import to_nir
     from .deploy.lower import lower
     from .deploy.simulate import simulate
@@ -27,6 +28,7 @@ _HOMES = {
     "ChipNetwork": "chip",
     "HardwareProfile": "hardware_profiles.profile",
     "Student": "train.student",
+    "compare": "comparison.compare",
     "distill": "train.distill",
     "load_profile": "hardware_profiles.profile",
     "lower": "deploy.lower",
@@ -42,6 +44,7 @@ __all__ = [
     "HardwareProfile",
     "Student",
     "__version__",
+    "compare",
     "distill",
     "load_profile",
     "lower",

@@ -46,6 +46,7 @@ VERBS = {
     "simulate": _door("deploy.simulate", "Run a chip network on data and count what happens"),
     "report": _door("hardware_profiles.report", "What the counts cost on a chip, and whether it fits"),
     "sweep": Verb("sweeps.sweep", "Students for several energy budgets, and what accuracy each buys"),
+    "compare": Verb("comparison.compare", "Distillation methods side by side, free and within the same energy"),
     "profiles": Verb("hardware_profiles.profiles", "List the hardware profiles, or show one with its sources"),
     "methods": Verb("train.methods", "List the distillation methods, or show one with its equation and options"),
     "drift": Verb("deploy.drift", "Where float network and integers part ways on data, and why"),

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from .activity import Activity
 from .budget_text import Budget, parse_budget, quantity
-from .chip import ChipNetwork, Connection, IntArray, Population
+from .chip import ChipNetwork, Connection, Population
 from .deploy.fan_out import fan_out
 from .deploy.placement import Placement
-from .deploy.schedule import Schedule
-from .energy_report import WORDS, EnergyReport, EnergyRow, Part, Spikes, Unmodelled
+from .energy_counts import Counted, every_event, left_out, reading_event, synaptic_event
+from .energy_report import EnergyReport, EnergyRow, Part, Spikes
 from .errors import refuse
 from .hardware_profiles.schema import Constant, Energy, HardwareProfile
 
@@ -77,16 +77,6 @@ class Floor:
         )
 
 
-@dataclass(frozen=True)
-class _Counted:
-    """So many of one event, in a whole activity; ``None`` where they cannot be counted."""
-
-    event: str
-    population: Population
-    count: float | None
-    connection: str = ""
-
-
 def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profile: HardwareProfile) -> EnergyReport:
     """The energy of one inference, event by event.
 
@@ -96,7 +86,7 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
         InputError: the activity is not of this network, or counts no samples.
     """
     refuse("activity", list(_mismatches(activity, chip)))
-    counted = list(_counted(activity, chip, placement, profile))
+    counted = list(every_event(activity, chip, placement, profile))
     rows = tuple(
         _row(c, constant, activity.samples)
         for c in counted
@@ -106,7 +96,7 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
     return EnergyReport(
         profile=profile,
         rows=rows,
-        not_modelled=(*_not_modelled(counted, activity.samples, profile), *_without_constant(chip, profile)),
+        not_modelled=tuple(left_out(counted, activity.samples, chip, placement, profile)),
         floor=floor(chip, placement, profile, events).total,
         spikes=tuple(_spikes(activity, chip)),
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
@@ -117,6 +107,7 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
         split=activity.split,
         fit=placement.worst,
         binding=placement.binding,
+        placement=placement,
     )
 
 
@@ -168,60 +159,21 @@ def floor(
 def _per_spike(chip: ChipNetwork, connection: Connection, placement: Placement, energy: Energy) -> FloatArray:
     """What one spike of each source sets off in one connection, shape of the source population."""
     cost = _cost(getattr(energy, synaptic_event(chip, connection, energy))) * fan_out(chip, connection)
+    if (event := reading_event(connection, energy)) is not None:
+        cost = cost + _cost(getattr(energy, event))
     cost = cost + _cost(energy.message) * placement.destinations(connection)
-    for constant, hops in ((energy.hop_x, placement.hops_x), (energy.hop_y, placement.hops_y)):
-        if constant is not None and (crossed := hops(connection)) is not None:
+    travel = (
+        (energy.hop_x, placement.hops_x),
+        (energy.hop_y, placement.hops_y),
+        (energy.chip_crossing, placement.crossings),
+    )
+    for constant, way in travel:
+        if constant is not None and (crossed := way(connection)) is not None:
             cost = cost + constant.cost * crossed
     return np.asarray(cost, dtype=np.float64)
 
 
-def synaptic_event(chip: ChipNetwork, connection: Connection, energy: Energy) -> str:
-    """Which of the profile's synaptic constants a connection is charged."""
-    if chip.by_name[connection.source].payload_bits and energy.synaptic_op_graded is not None:
-        return "synaptic_op_graded"
-    if connection.conv is not None and energy.synaptic_op_conv is not None:
-        return "synaptic_op_conv"
-    return "synaptic_op"
-
-
-def _counted(
-    activity: Activity, chip: ChipNetwork, placement: Placement, profile: HardwareProfile
-) -> Iterator[_Counted]:
-    energy = profile.energy
-    has_cores = profile.limits.neurons_per_core is not None
-    for population in chip.populations:
-        seen = activity.populations[population.name]
-        if population.neuron is None:
-            yield _Counted("input_event", population, float(np.sum(seen.spikes)))
-        else:
-            yield from _updates(population, seen.updates, seen.active_updates, energy)
-            yield _Counted("spike_out", population, float(np.sum(seen.spikes)))
-        for connection in chip.out_of(population.name):
-            event = synaptic_event(chip, connection, energy)
-            yield _Counted(event, population, float(activity.synaptic_ops[connection.name]), connection.name)
-            travel = (
-                ("message", placement.destinations(connection) if has_cores else None),
-                ("hop_x", placement.hops_x(connection)),
-                ("hop_y", placement.hops_y(connection)),
-            )
-            for event, each in travel:
-                yield _Counted(event, population, _weighted(seen.spikes, each), connection.name)
-
-
-def _updates(population: Population, updates: int, active: int, energy: Energy) -> Iterator[_Counted]:
-    if energy.neuron_access is not None or energy.neuron_active_extra is not None:
-        yield _Counted("neuron_access", population, float(updates))
-        yield _Counted("neuron_active_extra", population, float(active))
-    else:
-        yield _Counted("neuron_update_active", population, float(active))
-        yield _Counted("neuron_update_inactive", population, float(updates - active))
-
-
-def _weighted(spikes: IntArray, each: IntArray | None) -> float | None:
-    return None if each is None else float(np.sum(spikes * each))
-
-
-def _row(counted: _Counted, constant: Constant, samples: int) -> EnergyRow:
+def _row(counted: Counted, constant: Constant, samples: int) -> EnergyRow:
     assert counted.count is not None
     return EnergyRow(
         event=counted.event,
@@ -232,35 +184,12 @@ def _row(counted: _Counted, constant: Constant, samples: int) -> EnergyRow:
         constant=constant.cost,
         source=f"{constant.source}, {constant.where}",
         kind=constant.kind,
+        scope=constant.scope,
     )
 
 
 def _part(population: Population) -> Part:
     return "input" if population.role == "input" else "readout" if population.role == "readout" else "hidden"
-
-
-def _not_modelled(counted: list[_Counted], samples: int, profile: HardwareProfile) -> Iterator[Unmodelled]:
-    for event in dict.fromkeys(c.event for c in counted):
-        if getattr(profile.energy, event) is None:
-            known = [c.count for c in counted if c.event == event and c.count is not None]
-            total = sum(known) / samples if known else None
-            if total is None or total > 0:
-                yield Unmodelled(event, WORDS[event], total, profile.absent.get(event, "no constant is published"))
-    if profile.energy.hop_x is not None and profile.limits.mesh is None:
-        yield Unmodelled("hops", "hops between cores", None, "how cores lie on the chip is not known")
-    elif profile.energy.hop_x is not None and any(c.population.neuron is None for c in counted):
-        yield Unmodelled("input_hops", "hops of input events", None, "where they enter the chip is not known")
-
-
-def _without_constant(chip: ChipNetwork, profile: HardwareProfile) -> Iterator[Unmodelled]:
-    static, outside = profile.static_power, f"outside what {profile.name} describes"
-    published = f"; {static.value:g} {static.unit} a chip, {static.where}" if static else ""
-    why = "run time is not modelled" if profile.time is None else "estimated beside the total"
-    yield Unmodelled("static_power", "static power", None, f"{why}{published}")
-    steps = float(Schedule.of(chip, 1).stride)
-    yield Unmodelled("barrier", "synchronisation of the cores after each step", steps, "no energy is published")
-    yield Unmodelled("readout", "values that the host reads", float(chip.classes), outside)
-    yield Unmodelled("host", "host, input and output, loading the network", None, outside)
 
 
 def _spikes(activity: Activity, chip: ChipNetwork) -> Iterator[Spikes]:

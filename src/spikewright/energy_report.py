@@ -8,10 +8,11 @@ from typing import Literal
 from .activity import Backend
 from .budget_text import Budget, quantity
 from .chip import Role
-from .deploy.placement import Use
+from .deploy.placement import Placement, Use
+from .deploy.placement_text import as_json as placement_as_json
 from .energy_parts import Band, ClassEnergy, Spread
 from .energy_time import TimeEstimate
-from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind
+from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind, Scope
 from .neurobench import NeuroBench
 
 SCHEMA_VERSION = 1
@@ -24,10 +25,13 @@ WORDS = {
     "neuron_update_inactive": "neuron updates, inactive",
     "neuron_access": "neuron accesses",
     "neuron_active_extra": "neuron updates, active",
+    "spike_read": "spikes read",
+    "spike_read_conv": "spikes read (convolution)",
     "spike_out": "spikes fired",
     "message": "messages between cores",
     "hop_x": "hops east-west",
     "hop_y": "hops north-south",
+    "chip_crossing": "messages between chips",
     "input_event": "input events injected",
 }
 PARTS: tuple[Part, ...] = ("input", "hidden", "readout")
@@ -42,7 +46,7 @@ class EnergyRow:
         population: whose update, or who sent the spike.
         connection: where the spike went, empty for what happens within the population.
         constant: in the profile's unit.
-        source: of the constant, and the place in it.
+        source: of the constant, and the place in it; ``kind`` how it was obtained, ``scope`` what it covers.
     """
 
     event: str
@@ -53,6 +57,7 @@ class EnergyRow:
     constant: float
     source: str
     kind: Kind
+    scope: Scope
 
     @property
     def words(self) -> str:
@@ -94,10 +99,18 @@ class Spikes:
 
 @dataclass(frozen=True)
 class TeacherCost:
-    """The artificial network on the same table: ``energy = multiply-accumulates x constant``."""
+    """The artificial network on the same table: ``energy = multiply-accumulates x constant``.
 
+    Attributes:
+        platform: the profile, or the machine that the artificial network would run on; ``title`` in words.
+    """
+
+    platform: str
+    title: str
     macs: int
     constant: float
+    kind: Kind
+    scope: Scope
     source: str
 
     @property
@@ -116,7 +129,9 @@ class EnergyReport:
         floor: what would remain if no hidden neuron ever fired.
         fit: for each resource, the fullest core; then the number of cores.
         binding: the use nearest to its limit, None where there are no limits.
-        teacher: None where the profile has no constant for it or the network does not know its teacher.
+        placement: where the network lies; what every core holds.
+        teacher: on the profile itself; None where it has no constant for it or the network does not know its teacher.
+        elsewhere: the teacher on ordinary machines, for scale; none for a profile without joules.
         provenance: JSON-able facts of where the network and the activity came from.
         time: how long an inference takes, and static energy meanwhile; None where the profile has no durations.
         steps: energy of each algorithmic step, empty where steps were not counted.
@@ -139,8 +154,10 @@ class EnergyReport:
     split: str
     fit: tuple[Use, ...]
     binding: Use | None
+    placement: Placement
     budget: Budget | None = None
     teacher: TeacherCost | None = None
+    elsewhere: tuple[TeacherCost, ...] = ()
     provenance: dict[str, object] = field(default_factory=dict)
     time: TimeEstimate | None = None
     steps: tuple[float, ...] = ()
@@ -232,7 +249,9 @@ class EnergyReport:
             "synaptic_ops": self.synaptic_ops,
             "fit": [_use_json(use) for use in self.fit],
             "binding": None if self.binding is None else _use_json(self.binding),
-            "teacher": None if self.teacher is None else {**vars(self.teacher), "energy": self.teacher.energy},
+            "placement": placement_as_json(self.placement),
+            "teacher": None if self.teacher is None else _teacher_json(self.teacher),
+            "teacher_elsewhere": [_teacher_json(each) for each in self.elsewhere],
             "samples": self.samples,
             "split": self.split,
             "timesteps": self.timesteps,
@@ -252,6 +271,10 @@ class EnergyReport:
 
 def _row_json(row: EnergyRow) -> dict[str, object]:
     return {**vars(row), "words": row.words, "energy": row.energy}
+
+
+def _teacher_json(teacher: TeacherCost) -> dict[str, object]:
+    return {**vars(teacher), "energy": teacher.energy}
 
 
 def _use_json(use: Use) -> dict[str, object]:

@@ -25,11 +25,11 @@ class TimeEstimate:
     Attributes:
         barrier_s: synchronisation after each step.
         busy_s: the slowest core at each step of the chip from one sample's start to the next one's.
-        slowest: core that is the slowest at the longest step, its population, and what it is busy with.
+        slowest: core that is the slowest at the longest step, what it holds, and what it is busy with.
         tiles: in use.
         depth: steps from a sample's first one at the input to its first one at the deepest population.
         timesteps: algorithmic steps.
-        static_w: static power of the chips in use, None where it is unknown.
+        static_w: static power of the chip, None where it is unknown.
         static_source: where that comes from.
         unknown: events that take time too and are left out, for want of a number.
     """
@@ -104,13 +104,18 @@ class TimeEstimate:
 def time_of(
     activity: Activity, chip: ChipNetwork, placement: Placement, profile: HardwareProfile
 ) -> TimeEstimate | None:
-    """How long an inference takes; None where the profile does not say how long events take, or how cores lie."""
+    """How long an inference takes.
+
+    Returns:
+        None where the profile does not say how long events take or how cores lie, and for a network on several chips,
+        whose barrier no profile gives.
+    """
     mesh = profile.limits.mesh
-    if profile.time is None or mesh is None:
+    if profile.time is None or mesh is None or placement.arrangement.chips > 1:
         return None
     schedule = Schedule.of(chip, 1)
     work = core_work(activity, chip, placement, profile.time, schedule.stride)
-    tiles = len({core.index // mesh.cores_per_tile for core in work.cores})
+    tiles = len({busy.core // mesh.cores_per_tile for busy in work.cores})
     static = profile.static_power
     return TimeEstimate(
         barrier_s=profile.time.barrier.seconds(tiles),
@@ -135,6 +140,6 @@ def seconds(value: float) -> str:
 
 def _slowest(work: CoreWork) -> tuple[int, str, str]:
     row, step = np.unravel_index(int(np.argmax(work.busy_s)), work.busy_s.shape)
-    core = work.cores[int(row)]
+    busy = work.cores[int(row)]
     what = "synapses" if work.arrivals_s[row, step] > work.updates_s[row, step] else "updates"
-    return core.index, core.population, what
+    return busy.core, " and ".join(busy.populations), what

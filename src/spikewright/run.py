@@ -141,19 +141,30 @@ def cross_check(chip: ChipNetwork, split: Split, samples: int, seed: int) -> Cro
 
 def _student_accuracies(student: Student, paths: Paths, split: Split, seed: int) -> dict[str, float]:
     """Of a student, and where it computes on integers of its graph's equations in floats."""
+    from .train.measurement import accuracy_of
+
+    own = accuracy_of(student, split, seed)
+    if student.grid is None:
+        return {"float": own}
+    return {"student": own, "float": float_accuracy(student, paths.nir, split, seed)}
+
+
+def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> float:
+    """Share of a split that the equations of a student's graph classify correctly in floats.
+
+    Args:
+        nir: the graph's file.
+        seed: of the rate code.
+    """
     import torch
 
     from .convert.interpreter import interpret
     from .convert.nir_io import read_graph
     from .convert.time_step import resolve_dt
     from .convert.wiring import wire
-    from .train.measurement import accuracy_of
     from .train.threads import student_threads
 
-    own = accuracy_of(student, split, seed)
-    if student.grid is None:
-        return {"float": own}
-    graph = read_graph(paths.nir)
+    graph = read_graph(nir)
     wiring = wire(graph)
     dt_s, right = resolve_dt(wiring, graph.metadata).dt_s, 0
     with student_threads(), torch.no_grad():
@@ -161,7 +172,7 @@ def _student_accuracies(student: Student, paths: Paths, split: Split, seed: int)
             images = torch.from_numpy(split.images[first : first + BATCH])
             found = interpret(wiring, student.drive(images, seed, first), dt_s, student.config.timesteps)
             right += int((found.scores(wiring.readout).argmax(1).numpy() == split.labels[first : first + BATCH]).sum())
-    return {"student": own, "float": right / len(split)}
+    return right / len(split)
 
 
 def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed: int) -> int | None:

@@ -44,7 +44,7 @@ def student_for(profile: HardwareProfile, architecture: str, encoding: str, kind
     return student.eval()
 
 
-@pytest.mark.parametrize("name", ["loihi1-davies", "loihi1-sanafe", "loihi2", "loihi2-assumed", "cmos45"])
+@pytest.mark.parametrize("name", ["loihi1-davies", "loihi1-sanafe", "loihi2", "loihi2-assumed", "cmos45", "lemaire"])
 @pytest.mark.parametrize(
     ("architecture", "encoding", "kind"),
     [

@@ -63,6 +63,7 @@ def test_the_table(ours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         "neurons: 3 of 8192 (lif1)",
         "synapse memory: 256 of 1048576 (lif1)",
         "cores: 2 of 120",
+        "placement: cores in order, since how they lie on the chip is not known",
     ]
     chip = load_chip(out)
     assert (chip.timesteps, chip.encoding, chip.readout, chip.profile) == (6, "rate", "count", "loihi2")

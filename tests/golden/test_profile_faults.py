@@ -13,7 +13,7 @@ CASES = sorted(Path(__file__).with_name("profiles").glob("*.toml"))
 
 
 def test_there_are_cases():
-    assert len(CASES) == 7
+    assert len(CASES) == 9
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)

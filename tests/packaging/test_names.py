@@ -13,7 +13,7 @@ import pytest
 
 import spikewright as sw
 
-FUNCTIONS = ("distill", "to_nir", "lower", "simulate", "report", "sweep", "load_profile")
+FUNCTIONS = ("compare", "distill", "to_nir", "lower", "simulate", "report", "sweep", "load_profile")
 TYPES = ("Activity", "ChipNetwork", "HardwareProfile", "Student")
 
 
@@ -26,6 +26,7 @@ def test_a_verb_is_a_function_even_after_its_module_was_imported(name: str) -> N
         "deploy.simulate",
         "hardware_profiles.report",
         "sweeps.sweep",
+        "comparison.compare",
     ):
         import_module(f"spikewright.{module}")
     function = getattr(sw, name)

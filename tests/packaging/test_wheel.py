@@ -32,8 +32,10 @@ def test_a_wheel_holds_the_package_and_the_files_that_users_edit(wheel: Path, ro
     with ZipFile(wheel) as file:
         names = {name for name in file.namelist() if ".dist-info/" not in name}
     profiles = {
-        f"spikewright/_data/hardware_profiles/{path.name}" for path in (root / "hardware_profiles").glob("*.toml")
+        f"spikewright/_data/{path.relative_to(root).as_posix()}"
+        for path in (root / "hardware_profiles").rglob("*.toml")
     }
+    assert "spikewright/_data/hardware_profiles/teachers/edge-gpu.toml" in profiles
     presets = {f"spikewright/_data/presets/{path.name}" for path in (root / "train" / "presets").glob("*.toml")}
     sources = {
         path.relative_to(root / "src").as_posix()

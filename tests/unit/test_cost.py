@@ -49,7 +49,7 @@ def counted(chip, output, samples):
     return Activity(populations, operations, samples, chip.timesteps, "float")
 
 
-@pytest.mark.parametrize("profile", ["loihi1-davies", "loihi1-sanafe", "loihi2", "loihi2-assumed", "cmos45"])
+@pytest.mark.parametrize("profile", ["loihi1-davies", "loihi1-sanafe", "loihi2", "loihi2-assumed", "cmos45", "lemaire"])
 @pytest.mark.parametrize("architecture", ["convnet", "vgg", "skipnet", "mlp"])
 def test_training_and_report_agree(architecture, profile):
     target = load_profile(profile)

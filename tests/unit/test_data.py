@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from spikewright.errors import InputError
+from spikewright.train.choices import DATA_HELP
 from spikewright.train.data import NAMES, Split, load
 from spikewright.train.data.dataset import official, permutation
 
@@ -16,7 +19,14 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
 def test_the_names() -> None:
-    assert NAMES == ("digits", "mnist", "fashion-mnist", "cifar10", "nmnist")
+    assert NAMES == (
+        *("digits", "mnist-5k", "mnist", "fashion-mnist", "cifar10", "nmnist", "mnist1d"),
+        *("digits-events", "mnist-5k-events", "mnist-events", "fashion-mnist-events"),
+    )
+
+
+def test_the_help_of_data_names_them_all() -> None:
+    assert re.findall(r"\b(?!or\b|events\b)[a-z][\w-]+", DATA_HELP) == list(NAMES)
 
 
 def test_digits_are_cut_into_60_20_20() -> None:
@@ -82,12 +92,32 @@ def test_images_and_labels_must_belong_together() -> None:
         Split(np.zeros((3, 1, 2, 2), np.float32), np.zeros(2, np.int64))
 
 
+def test_the_first_samples_of_the_training_part_alone() -> None:
+    digits = load("digits")
+    whole = replace(digits, twin=digits)
+    few = whole.with_train_samples(50)
+    assert few.twin is not None
+    for part in (few.train, few.twin.train):
+        np.testing.assert_array_equal(part.images, digits.train.images[:50])
+        np.testing.assert_array_equal(part.labels, digits.train.labels[:50])
+    assert set(few.train.labels) == set(range(10))
+    assert (few.validation, few.test) == (whole.validation, whole.test)
+    assert whole.with_train_samples(None) is whole
+
+
+def test_more_samples_than_there_are_are_refused() -> None:
+    with pytest.raises(InputError) as refused:
+        load("digits").with_train_samples(1080)
+    assert str(refused.value) == ("--train-samples 1080: digits has 1079 to train on; ask for no more, or leave it out")
+
+
 def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
     with pytest.raises(InputError) as refusal:
         load("fasion-mnist")
     assert str(refusal.value) == (
         "fasion-mnist: there is no such data set; did you mean 'fashion-mnist'? "
-        "may be: cifar10, digits, fashion-mnist, mnist, nmnist"
+        "may be: cifar10, digits, digits-events, fashion-mnist, fashion-mnist-events, mnist, mnist-5k, "
+        "mnist-5k-events, mnist-events, mnist1d, nmnist"
     )
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from spikewright.activity import Activity, PopulationActivity
 from spikewright.budget_text import Budget
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
+from spikewright.deploy.blocks import ranges
 from spikewright.deploy.fan_out import fan_out
-from spikewright.deploy.placement import Core, Placement, place
+from spikewright.deploy.placement import Placement, Site, place
 from spikewright.energy import estimate, floor, linear_cost
 from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile, profile_names
@@ -111,7 +112,8 @@ def test_sanafe_total_is_the_printed_one():
 def test_sanafe_total_with_the_readout_on_a_second_tile():
     profile = load_profile("loihi1-sanafe")
     chip = published_network()
-    apart = Placement(chip, profile, (Core(0, "hidden", 0, 20), Core(4, "out", 0, 5)), ())
+    sites = (Site(0, "hidden", ranges(20, 1)[0]), Site(4, "out", ranges(5, 1)[0]))
+    apart = Placement(chip, profile, sites, ())
     report = estimate(published_activity(), chip, apart, profile)
     assert report.total == pytest.approx(3.058232e-07, rel=1e-12)
     assert [row.count for row in report.rows if row.event == "hop_y"] == [262]
@@ -139,6 +141,38 @@ def test_cmos45_counts_accumulates_and_graded_multiply_accumulates():
     assert report.total == pytest.approx((graded * 4.6 + dense * 0.9) * PICO, rel=1e-12)
     assert [row.kind for row in report.rows] == ["convention"] * 3
     assert {item.event for item in report.not_modelled} >= {"neuron_update_active", "neuron_update_inactive"}
+
+
+def test_lemaire_charges_every_access_by_hand():
+    """The article's sums over reads and writes (8 KiB 10 pJ, 32 KiB 20 pJ), summed apart from ours."""
+    chip = published_network()
+    report = priced(chip, published_activity(), "lemaire")
+    operations, read, fired, steps = 4030, 136 + 262, 262 + 136, 1250
+    weights, small, add, multiply = 20.0, 10.0, 0.1, 3.1
+    memory = operations * (weights + 2 * small) + steps * (small + 2 * small) + read * small + fired * small
+    arithmetic = operations * add + steps * (add + add + multiply) + fired * add
+    addresses = operations * add
+    assert report.total == pytest.approx((memory + arithmetic + addresses) * PICO, rel=1e-12)
+    assert {row.event for row in report.rows} == {"synaptic_op", "neuron_access", "spike_read", "spike_out"}
+
+
+def test_a_spike_is_read_once_for_each_connection_it_enters():
+    chip = conv_network(payload_bits=0)
+    ones = {p.name: np.ones(p.shape, dtype=np.int64) for p in chip.populations}
+    report = priced(chip, activity_of(chip, ones, 0.5, 1), "lemaire")
+    reads = {row.connection: (row.event, row.count) for row in report.rows if row.event.startswith("spike_read")}
+    assert reads == {
+        "pixels->conv": ("spike_read_conv", 60),
+        "bias->out": ("spike_read", 1),
+        "conv->out": ("spike_read", 27),
+    }
+
+
+def test_what_is_included_elsewhere_is_not_listed_as_left_out():
+    listed = {item.event for item in priced(published_network(), published_activity(), "tianjic").not_modelled}
+    assert listed == {"input_event", "readout", "host"}
+    odin = {item.event for item in priced(published_network(), published_activity(), "odin").not_modelled}
+    assert odin == {"input_event", "spike_out", "static_power", "readout", "host"}
 
 
 def test_sanafe_prices_convolutions_apart():
@@ -256,6 +290,48 @@ def test_linear_form_is_the_estimate(case, name):
     )
     report = estimate(activity, chip, placement, profile)
     assert math.isclose(linear, report.total * activity.samples, rel_tol=1e-9, abs_tol=1e-30)
+
+
+def over_chips(crossing=None):
+    """Loihi 1 with 2 cores of 9 neurons a chip, and perhaps a constant for messages between chips."""
+    profile = load_profile("loihi1-sanafe")
+    limits = profile.limits.model_copy(update={"neurons_per_core": 9, "cores": 2, "chips": 9})
+    energy = profile.energy.model_copy(update={"chip_crossing": crossing})
+    return profile.model_copy(update={"limits": limits, "energy": energy})
+
+
+def test_messages_between_chips_are_counted_and_charged_only_where_there_is_a_constant():
+    """20 hidden neurons on three cores, 5 of the readout on a fourth: one core of the hidden layer is beside it."""
+    chip, profile = published_network(), over_chips()
+    placement = place(chip, profile)
+    report = estimate(published_activity(), chip, placement, profile)
+    left_out = {item.event: (item.count, item.why) for item in report.not_modelled}
+    beside = next(site for site in placement.sites_of("hidden") if site.chip == placement.sites_of("out")[0].chip)
+    crossing = 262 - int(np.sum(published_activity().populations["hidden"].spikes[beside.block.members]))
+    assert left_out["chip_crossing"] == (crossing, "no constant is published")
+    assert left_out["hops_between_chips"] == (None, "where chips join is not known")
+    dear = over_chips(profile.energy.message.model_copy(update={"value": 1000.0}))
+    priced_too = estimate(published_activity(), chip, placement, dear)
+    assert priced_too.total == pytest.approx(report.total + crossing * 1000 * PICO, rel=1e-12)
+    assert "chip_crossing" not in {item.event for item in priced_too.not_modelled}
+
+
+@settings(max_examples=20, deadline=None)
+@given(networks_with_activity())
+def test_linear_form_is_the_estimate_over_chips_too(case):
+    chip, activity = case
+    profile = over_chips(load_profile("loihi1-sanafe").energy.message)
+    placement = place(chip, profile)
+    assert placement.arrangement.chips > 1
+    costs = linear_cost(chip, placement, profile)
+    linear = sum(
+        float(np.sum(seen.spikes * costs[p].per_spike))
+        + seen.updates * costs[p].per_update_inactive
+        + seen.active_updates * costs[p].extra_per_active_update
+        for p, seen in activity.populations.items()
+    )
+    report = estimate(activity, chip, placement, profile)
+    assert math.isclose(linear, report.total * activity.samples, rel_tol=1e-9)
 
 
 @settings(max_examples=40, deadline=None)

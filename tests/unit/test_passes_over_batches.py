@@ -3,19 +3,22 @@
 import copy
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
-from spikewright.train.data import load
+from spikewright.train.data import Dataset, Split, load
 from spikewright.train.distillation import LossTerms
 from spikewright.train.distillation.base import Asked, Evidence, shapes_of
 from spikewright.train.distillation.stages import pairs_of
-from spikewright.train.lessons import Lessons, lesson_on
+from spikewright.train.lessons import Lessons, lesson_on, seen_by_teacher
 from spikewright.train.passes import passes
 from spikewright.train.quantized.form import become_integer
+from spikewright.train.refusals import unmet
+from spikewright.train.settings import DistillSettings
 from spikewright.train.student import Student, StudentConfig
 from spikewright.train.torch_teacher import TorchTeacher
 
@@ -114,6 +117,51 @@ def test_kept_lessons_are_those_that_are_given_now():
         assert torch.allclose(lesson.saliency["stage1"], wanted.saliency["stage1"], atol=1e-6)
 
 
+def test_a_teacher_of_events_is_shown_their_twins_though_its_answers_are_too_many_to_keep(monkeypatch):
+    monkeypatch.setattr("spikewright.train.lessons.KEPT_BYTES", 0)
+    torch.manual_seed(0)
+    teacher, twins = TorchTeacher(Small(), (1, 4, 4), "small"), torch.rand(9, 1, 4, 4)
+    rows, frames = torch.tensor([4, 0, 7]), torch.ones(3, 2, 2, 4, 4, dtype=torch.uint8)
+    lesson = Lessons(teacher, Asked(), twins, torch.device("cpu"), changing=False).of(rows, frames)
+    assert torch.allclose(lesson.logits, teacher.logits(twins[rows]), atol=1e-6)
+
+
+class OfTwins(Longer):
+    needs: ClassVar = frozenset({"static twins"})
+
+    def horizon(self, timesteps):
+        return timesteps
+
+
+def test_a_method_for_twins_wants_images_of_the_events_size():
+    signals = dataset_of(shape=(1, 1, 16), timesteps=5, twin=dataset_of(shape=(1, 1, 40)))
+    images = dataset_of(shape=(2, 8, 8), timesteps=5, twin=dataset_of(shape=(1, 8, 8)))
+    refused = (
+        "--method of-twins: learns from the images that events were made from, and made-up has none; use data such as "
+        "digits-events"
+    )
+    settings = DistillSettings(method="of-twins")
+    assert list(unmet(settings, OfTwins(), signals)) == [refused]
+    assert list(unmet(settings, OfTwins(), dataset_of(shape=(1, 8, 8)))) == [refused]
+    assert list(unmet(settings, OfTwins(), images)) == []
+
+
+def dataset_of(shape, timesteps=None, twin=None):
+    frames = np.zeros((2, timesteps, *shape), np.uint8) if timesteps else np.zeros((2, *shape), np.float32)
+    part = Split(frames, np.zeros(2, np.int64))
+    return Dataset("made-up", part, part, part, 2, shape, timesteps, twin)
+
+
+def test_what_a_teacher_sees(images):
+    still = load("digits")
+    moved = load("digits-events", timesteps=3)
+    assert seen_by_teacher(Longer(), still, spikes=False) is still
+    assert seen_by_teacher(Longer(), moved, spikes=False) is moved.twin
+    assert seen_by_teacher(Longer(), moved, spikes=True) is moved
+    assert seen_by_teacher(OfTwins(), moved, spikes=True) is moved.twin
+    assert torch.equal(torch.from_numpy(moved.twin.train.images[:12]), images)
+
+
 def test_a_teacher_is_never_changed(images):
     teacher = TorchTeacher(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), (1, 8, 8), "normed")
     before = copy.deepcopy(teacher.state_dict())
@@ -135,6 +183,13 @@ def test_stages_are_matched_from_the_deepest():
     del teacher["stage2"]
     assert named("auto", student, teacher) == [("stage1", "lif1"), ("stage3", "lif3")]
     assert named("hidden:lif4+stage1.0:lif1", student, teacher) == [("hidden", "lif4"), ("stage1.0", "lif1")]
+
+
+def test_of_values_without_stages_the_last_of_each_shape_is_matched():
+    """As in an ONNX file, whose graph names every step."""
+    first = {"s1/s.0/Conv": (32, 8, 8), "s1/s.1/Pool": (32, 4, 4), "s1/s.2/Relu": (32, 4, 4)}
+    teacher = {**first, "s2/s.0/Conv": (64, 2, 2), "s2/s.1/Relu": (64, 2, 2), "logits": (10,)}
+    assert named("auto", student_of(), teacher) == [("s1/s.2/Relu", "lif1"), ("s2/s.1/Relu", "lif3")]
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
+from spikewright.deploy.blocks import boxes, ranges
 from spikewright.deploy.fan_out import fan_out
-from spikewright.deploy.occupancy import axons_in, axons_out, synapse_bits, synapses_into
+from spikewright.deploy.occupancy import axons_in, axons_out, synapse_bits
 from spikewright.deploy.placement import place
+from spikewright.deploy.visits import visits
 from spikewright.errors import AnswerIsNo
 from spikewright.hardware_profiles.profile import load_profile, profile_names
 from spikewright.hardware_profiles.schema import Mesh
@@ -87,51 +89,106 @@ def incidence(chip, connection):
     return found
 
 
+@st.composite
+def cuts(draw, shape):
+    """Ranges of the flat order, or boxes of channels, rows and columns."""
+    if draw(st.booleans()):
+        return ranges(int(np.prod(shape)), draw(st.integers(1, int(np.prod(shape)))))
+    return boxes(shape, tuple(draw(st.integers(1, size)) for size in shape))
+
+
 @settings(max_examples=50, deadline=None)
+@given(st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 5)).flatmap(cuts))
+def test_blocks_hold_every_compartment_once(blocks):
+    members = np.concatenate([block.members for block in blocks])
+    assert sorted(members.tolist()) == list(range(sum(block.size for block in blocks)))
+    assert all(np.all(np.diff(block.members) > 0) for block in blocks)
+
+
+@settings(max_examples=80, deadline=None)
 @given(conv_chips(), st.data())
 def test_counts_are_those_of_brute_force(chip, data):
     connection = chip.connections[0]
-    size = chip.by_name["conv"].size
-    cuts = sorted(data.draw(st.sets(st.integers(1, max(size - 1, 1)), max_size=4)) | {0, size})
-    blocks = list(itertools.pairwise(cuts))
+    blocks = data.draw(cuts(chip.by_name["conv"].shape))
     synapses = incidence(chip, connection)
-    expected = np.array([synapses[a:b].sum(0) for a, b in blocks]).reshape(len(blocks), *chip.input.shape)
-    counts = synapses_into(chip, connection, blocks)
-    assert np.array_equal(counts, expected)
-    assert np.array_equal(counts.sum(0), fan_out(chip, connection))
-    assert axons_in(connection, counts > 0, shared=False).tolist() == [int((e > 0).sum()) for e in expected]
-    pixels = (expected > 0).any(axis=1).reshape(len(blocks), -1).sum(1)
-    assert axons_in(connection, counts > 0, shared=True).tolist() == pixels.tolist()
+    expected = np.array([synapses[block.members].sum(0) for block in blocks])
+    seen = visits(chip, connection, blocks)
+    assert np.array_equal(seen.dense(), expected)
+    assert np.array_equal(seen.dense().sum(0).reshape(chip.input.shape), fan_out(chip, connection))
+    assert np.array_equal(seen.destinations, (expected > 0).sum(0))
+    assert seen.total == (expected > 0).sum()
+    assert axons_in(connection, seen, shared=False).tolist() == [int((e > 0).sum()) for e in expected]
+    pixels = (expected > 0).reshape(len(blocks), chip.input.shape[0], -1).any(axis=1).sum(1)
+    assert axons_in(connection, seen, shared=True).tolist() == pixels.tolist()
+
+
+@settings(max_examples=80, deadline=None)
+@given(conv_chips(), st.data())
+def test_shared_kernels_are_stored_once_for_each_pattern_of_taps(chip, data):
+    """Two source pixels share a list where their taps on the block's rows and on its columns are the same."""
+    connection, form = chip.connections[0], load_profile("loihi1-davies").limits.synapse_format
+    channels, height, width = chip.by_name["conv"].shape
+    blocks = boxes((channels, height, width), tuple(data.draw(st.integers(1, s)) for s in (channels, height, width)))
+    geometry, kernel = connection.conv, connection.weight.shape[2:]
+
+    def patterns(axis, positions, size):
+        g, found = geometry, set()
+        for i in range(size):
+            taps = [(i + g.padding[axis] - o * g.stride[axis], g.dilation[axis]) for o in range(*positions)]
+            found.add(tuple(t for t, d in taps if t % d == 0 and 0 <= t // d < kernel[axis]))
+        return [len(p) for p in found if p]
+
+    expected = []
+    for block in blocks:
+        rows = patterns(0, block.rows, chip.input.shape[1])
+        columns = patterns(1, block.columns, chip.input.shape[2])
+        held = block.channels[1] - block.channels[0]
+        bits = 8 + next(b for b in form.index_bits if 2**b >= block.size)
+        sizes = [chip.input.shape[0] * held // geometry.groups * r * c for r in rows for c in columns]
+        expected.append(sum(n // 64 * -(-(64 * bits + 10) // 64) * 64 for n in sizes))
+        expected[-1] += sum(-(-(n % 64 * bits + 10) // 64) * 64 for n in sizes if n % 64)
+    found = synapse_bits(chip, connection, visits(chip, connection, blocks), blocks, form)
+    assert found.tolist() == expected
+
+
+def sites_by_core(placement, population):
+    return [(site.core, site.block.members) for site in placement.sites_of(population)]
 
 
 @settings(max_examples=50, deadline=None)
-@given(conv_chips(), st.integers(1, 20), st.integers(1, 30))
-def test_destinations_hops_and_output_axons_are_those_of_brute_force(chip, source_core, target_core):
+@given(conv_chips(), st.integers(4, 20), st.sampled_from(["order", "connectivity"]))
+def test_destinations_hops_and_output_axons_are_those_of_brute_force(chip, neurons, by):
     profile = with_limits(
-        "loihi1-davies", neurons_per_core=max(source_core, target_core), cores=None, axons_out_per_core=10**9,
-        mesh=Mesh(columns=5, rows=3, cores_per_tile=2),
+        "loihi1-davies", neurons_per_core=neurons, cores=None, axons_out_per_core=10**9,
+        mesh=Mesh(columns=5, rows=6, cores_per_tile=2),
     )  # fmt: skip
-    placement = place(chip, profile)
+    placement = place(chip, profile, by=by)
     form = profile.limits.synapse_format
+    total = 0
     for connection in chip.connections:
         synapses = incidence(chip, connection)
-        source, target = chip.by_name[connection.source], chip.by_name[connection.target]
+        source = chip.by_name[connection.source]
         destinations, hops_x, hops_y = (np.zeros(source.size, dtype=np.int64) for _ in range(3))
-        slots = {core.index: 0 for core in placement.cores_of(source.name)}
+        slots = {core: 0 for core, _ in sites_by_core(placement, source.name)}
         pixels = int(np.prod(source.shape[1:])) if connection.conv else source.size
-        for here, there in itertools.product(placement.cores_of(source.name), placement.cores_of(target.name)):
-            reached = synapses[there.start : there.stop, here.start : here.stop].any(axis=0)
-            (x0, y0), (x1, y1) = placement.position(here.index), placement.position(there.index)
-            destinations[here.start : here.stop] += reached
-            hops_x[here.start : here.stop] += reached * abs(x0 - x1)
-            hops_y[here.start : here.stop] += reached * abs(y0 - y1)
-            axons = {(here.start + int(i)) % pixels for i in np.flatnonzero(reached)}
-            slots[here.index] += len(axons) * (form.shared_axon_slots if connection.conv else 1)
+        pairs = itertools.product(sites_by_core(placement, source.name), sites_by_core(placement, connection.target))
+        for (here, senders), (there, receivers) in pairs:
+            reached = synapses[receivers][:, senders].any(axis=0)
+            (x0, y0), (x1, y1) = placement.position(here), placement.position(there)
+            destinations[senders] += reached
+            hops_x[senders] += reached * abs(x0 - x1)
+            hops_y[senders] += reached * abs(y0 - y1)
+            axons = {int(i) % pixels for i in senders[reached]}
+            slots[here] += len(axons) * (form.shared_axon_slots if connection.conv else 1)
+        total += int(hops_x.sum() + hops_y.sum())
         assert placement.destinations(connection).reshape(-1).tolist() == destinations.tolist()
         assert placement.hops_x(connection).reshape(-1).tolist() == hops_x.tolist()
         assert placement.hops_y(connection).reshape(-1).tolist() == hops_y.tolist()
         used = {u.core: u.used for u in placement.fit if u.resource == "output axons" and u.population == source.name}
         assert used == slots
+    assert placement.arrangement.hops in (total, None)
+    if len(placement.sites) <= 60:
+        assert placement.arrangement.hops == total <= placement.arrangement.hops_in_order
 
 
 @settings(max_examples=30, deadline=None)
@@ -139,11 +196,9 @@ def test_destinations_hops_and_output_axons_are_those_of_brute_force(chip, sourc
 def test_every_compartment_sits_on_exactly_one_core(chip, name):
     placement = place(chip, load_profile(name))
     for population in chip.populations:
-        ranges = [(core.start, core.stop) for core in placement.cores_of(population.name)]
-        assert ranges[0][0] == 0
-        assert ranges[-1][1] == population.size
-        assert all(a[1] == b[0] for a, b in itertools.pairwise(ranges))
-    assert [core.index for core in placement.cores] == list(range(len(placement.cores)))
+        members = np.concatenate([site.block.members for site in placement.sites_of(population.name)])
+        assert sorted(members.tolist()) == list(range(population.size))
+    assert len({site.core for site in placement.sites}) == len(placement.sites) == placement.cores
     assert all(use.fits for use in placement.fit)
 
 
@@ -153,7 +208,7 @@ def test_dense_memory_is_the_published_formula():
     form = load_profile("loihi1-davies").limits.synapse_format
     per_source = 2 * 576 + 64  # ceil64(64 x 8 + 10) = 576, ceil64(2 x 8 + 10) = 64
     connection = chip.connections[0]
-    bits = synapse_bits(chip, connection, synapses_into(chip, connection, [(0, 130)]), [(0, 130)], form)
+    bits = synapse_bits(chip, connection, visits(chip, connection, ranges(130, 1)), ranges(130, 1), form)
     assert bits.tolist() == [784 * per_source]
 
 
@@ -176,18 +231,18 @@ def test_shared_kernels_are_stored_once_for_each_border_pattern():
         return n // 64 * 1088 + (-(-(n % 64 * 16 + 10) // 64) * 64 if n % 64 else 0)
 
     expected = 4 * list_bits(32) + 4 * list_bits(48) + list_bits(72)
-    counts = synapses_into(chip, conv, [(0, 144)])
-    assert synapse_bits(chip, conv, counts, [(0, 144)], form).tolist() == [expected]
+    seen = visits(chip, conv, ranges(144, 1))
+    assert synapse_bits(chip, conv, seen, ranges(144, 1), form).tolist() == [expected]
     unshared = form.model_copy(update={"shared_kernels": False})
     each = sum(list_bits(int(n)) for n in fan_out(chip, conv).reshape(-1))
-    assert synapse_bits(chip, conv, counts, [(0, 144)], unshared).tolist() == [each]
+    assert synapse_bits(chip, conv, seen, ranges(144, 1), unshared).tolist() == [each]
 
 
 def test_a_population_is_cut_no_more_than_its_limits_ask():
     placement = place(dense_chip(100, 2000, 10), load_profile("loihi1-davies"))
-    assert [(c.start, c.stop) for c in placement.cores_of("h1")] == [(0, 1000), (1000, 2000)]
-    assert placement.cores_of("in") == ()
-    assert [c.index for c in placement.cores_of("out")] == [2]
+    assert [site.block.columns for site in placement.sites_of("h1")] == [(0, 1000), (1000, 2000)]
+    assert placement.sites_of("in") == ()
+    assert [site.core for site in placement.sites_of("out")] == [2]
 
 
 def test_synapse_memory_cuts_and_binds():
@@ -210,7 +265,7 @@ def test_hops_of_injected_events_are_not_known():
 def test_a_convention_without_limits_takes_anything():
     placement = place(dense_chip(10_000, 10_000, 10), load_profile("cmos45"))
     assert placement.binding is None
-    assert len(placement.cores) == 2
+    assert placement.cores == 2
 
 
 @pytest.mark.parametrize(
@@ -225,14 +280,14 @@ def test_a_convention_without_limits_takes_anything():
         (
             (10, 200_000, 4),
             {"axons_in_per_core": None, "axons_out_per_core": None, "synapse_bits_per_core": None},
-            "loihi1-davies: 'h1' does not fit: its 200000 neurons need 196 cores and there are 128; a smaller network "
-            "(narrower layers, more pooling) would make it fit",
+            "loihi1-davies: 'h1' does not fit: its 200000 neurons need 196 cores and there are 128; it would fit on 2 "
+            "chips or with 65% of the channels and neurons of its hidden layers",
         ),
         (
             (10, 100, 10),
             {"fan_in": 99},
             "loihi1-davies: 'out' does not fit: even cut over 10 cores, one of them needs 100 synapses for one neuron "
-            "and holds 99; fewer sources for each neuron would make it fit",
+            "and holds 99; it would fit with 99% of the channels and neurons of its hidden layers",
         ),
         (
             (10, 20, 30),
@@ -250,8 +305,8 @@ def test_a_convention_without_limits_takes_anything():
             (10, 60, 60, 10),
             {"neurons_per_core": 10, "cores": 8},
             "loihi1-davies: the network does not fit: it needs 13 cores and there are 8; 'h1' takes 6 of them, bound "
-            "by neurons (10 of 10 on its fullest core); a smaller network (narrower layers, more pooling) would "
-            "make it fit",
+            "by neurons (10 of 10 on its fullest core); it would fit on 2 chips or with 51% of the channels and "
+            "neurons of its hidden layers",
         ),
     ],
 )
@@ -267,4 +322,5 @@ def test_output_axons_are_counted_for_each_destination_core():
     placement = place(chip, with_limits("loihi1-davies", neurons_per_core=10))
     used = [u.used for u in placement.fit if u.resource == "output axons" and u.population == "h1"]
     assert used == [10 * 3, 10 * 3]
-    assert axons_out(chip.connections[1], np.ones((3, 20), dtype=bool), [(0, 5), (5, 20)], None).tolist() == [15, 45]
+    seen = visits(chip, chip.connections[1], ranges(30, 3))
+    assert axons_out(chip.connections[1], seen, ranges(20, 4), None).tolist() == [15, 15, 15, 15]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -15,6 +16,7 @@ from spikewright.artefacts import sha256_of
 from spikewright.chip import ChipNetwork, Connection, Neuron, Population
 from spikewright.deploy.chip_file import save_chip
 from spikewright.errors import AnswerIsNo, InputError
+from spikewright.hardware_profiles.profile import load_profile, profile_names
 from spikewright.hardware_profiles.report import main, report
 
 
@@ -95,6 +97,46 @@ def test_several_profiles_share_one_page(files, tmp_path):
     assert len(Page((tmp_path / "all.html").read_text(encoding="utf-8")).images) == 4 * 5 + 1
 
 
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ([], "Placement: by connectivity, seed 0: 0.00 hops a message, as with cores in order"),
+        (
+            ["--place-by", "spikes", "--seed", "3"],
+            "Placement: by measured spikes, seed 3: 0.00 hops a message, as with cores in order",
+        ),
+        (["--place-by", "order"], "Placement: cores in order, 0.00 hops a message"),
+    ],
+)
+def test_the_report_says_how_cores_were_laid_out(files, tmp_path, capsys, flags, sentence):
+    assert main([*files(), *flags]) == 0
+    assert sentence in capsys.readouterr().out.splitlines()
+    assert f"{sentence}." in (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
+    assert f"{sentence}." in (tmp_path / "report.html").read_text(encoding="utf-8")
+    (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
+    assert only["placement"]["messages"] == (524 if "spikes" in flags else 20)
+    assert [core["uses"]["neurons"] for core in only["placement"]["cores"]] == [[20, 1024], [5, 1024]]
+
+
+def test_a_network_over_chips(files, tmp_path, capsys):
+    """Two neurons a core and a core a chip: thirteen chips, and no message stays on its own."""
+    from spikewright.resources import profiles_dir
+
+    text = (profiles_dir() / "loihi1-davies.toml").read_text(encoding="utf-8")
+    text = text.replace("neurons_per_core = 1024", "neurons_per_core = 2").replace("cores = 128", "cores = 1")
+    (tmp_path / "tiny.toml").write_text(text, encoding="utf-8")
+    words = [*files(), "-p", str(tmp_path / "tiny.toml")]
+    assert main(words) == 1
+    assert capsys.readouterr().err.splitlines()[-1].endswith("it would fit on 13 chips")
+    assert main([*words, "--chips", "13"]) == 0
+    (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
+    assert only["placement"]["chips"] == 13
+    assert only["placement"]["between_chips"] == only["placement"]["messages"] == 20 * 3
+    left_out = {item["event"]: item["count"] for item in only["not_modelled"]}
+    assert left_out["chip_crossing"] == 524 * 3 / 2
+    assert {use["resource"]: use["chip"] for use in only["fit"]}["neurons"] == 0
+
+
 def test_a_profile_that_the_network_does_not_fit_is_1_and_the_others_are_written(files, tmp_path, capsys):
     words = [*files(payload_bits=8), "-p", "loihi2", "-p", "loihi1-davies"]
     assert main(words) == 1
@@ -125,8 +167,8 @@ def test_no_profile_that_fits_is_1(files, tmp_path, capsys):
         ),
         (
             ["-p", "loihi"],
-            "profile 'loihi': there is none of that name; did you mean 'loihi2'? may be: cmos45, loihi1-davies, "
-            "loihi1-sanafe, loihi2, loihi2-assumed, or a path to a .toml",
+            "profile 'loihi': there is none of that name; did you mean 'loihi2'? may be: "
+            f"{', '.join(profile_names())}, or a path to a .toml",
         ),
     ],
 )
@@ -215,7 +257,55 @@ def test_teacher_on_the_same_table():
 
 def test_unknown_teacher_is_said():
     assert "ANN teacher: left out" in str(report(counts(), network(), "cmos45"))
-    assert "ANN teacher" not in str(report(counts(), network(teacher_macs=5), "loihi1-davies"))
+    assert "ANN teacher" not in str(report(counts(), network(), "loihi1-davies"))
+
+
+def test_teacher_on_other_machines_in_every_format(files, tmp_path, capsys):
+    assert main([*files(teacher_macs=1_000_000), "-p", "loihi1-davies"]) == 0
+    printed = capsys.readouterr().out
+    heading = "The ANN teacher on other machines, for scale: 1,000,000 MACs"
+    for text in (printed, *((tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "html"))):
+        flat = " ".join(text.split())
+        assert heading in flat
+        assert all(words in flat for words in ("Jetson Orin NX", "4.74 µJ", "900 µJ", "8.6 mJ", "derived, all-in"))
+    (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
+    elsewhere = {each["platform"]: each for each in only["teacher_elsewhere"]}
+    assert elsewhere["edge-gpu"]["energy"] == pytest.approx(1e6 * 4.74e-12)
+    assert elsewhere["edge-gpu"]["source"].startswith("MLCommons, MLPerf Inference v3.1 (2023), results of NVIDIA Orin")
+    assert "(quoted at second hand), KerasSpiking" in elsewhere["edge-cpu"]["source"]
+    assert only["teacher"] is None
+
+
+JOULES = re.compile(r"\d\s*[fpnµumkMG]?J\b")
+
+
+def test_joules_are_recognised():
+    assert all(JOULES.search(text) for text in ("195.6 nJ", "8.6mJ", "3 J.", "1e-6 J"))
+    assert not any(JOULES.search(text) for text in ("1.5 kops", "J. Timcheck", "2 Joules"))
+
+
+@pytest.mark.parametrize("name", ["akida", "loihi2", "speck", "xylo"])
+def test_a_profile_without_joules_never_prints_one(name, tmp_path, capsys):
+    """Neither of the network nor of its teacher, in any format."""
+    chip = fitting(network(teacher_macs=1_000_000), name)
+    save_chip(chip, tmp_path / "chip.h5")
+    save_activity(replace(counts(), timesteps=chip.timesteps), tmp_path / "activity.json")
+    assert main([str(tmp_path / "activity.json"), str(tmp_path / "chip.h5"), "-p", name]) == 0
+    printed = capsys.readouterr().out
+    written = [(tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "json", "html")]
+    assert "ops per inference" in printed
+    for text in (printed, *written[:2], " ".join(Page(written[2]).text)):
+        assert not JOULES.search(text), JOULES.search(text)
+    (only,) = json.loads(written[1])["reports"]
+    assert (only["unit"], only["teacher"], only["teacher_elsewhere"]) == ("ops", None, [])
+
+
+def fitting(chip, name):
+    """The network with weights and time steps that the chip of ``name`` takes."""
+    limits = load_profile(name).limits
+    connections = tuple(replace(c, weight_bits=min(c.weight_bits, limits.weight_bits)) for c in chip.connections)
+    steps = (limits.whole and limits.whole.timesteps) or chip.timesteps
+    return replace(chip, connections=connections, timesteps=steps, profile=name)
 
 
 def test_pure_function_takes_one_or_several():

@@ -12,10 +12,11 @@ import uuid
 
 import pytest
 
+from spikewright.bench.outcome import Outcome
+from spikewright.bench.point import Point
 from spikewright.errors import InputError
 from spikewright.sweeps import database, study
-from spikewright.sweeps.outcome import Outcome
-from spikewright.sweeps.points import Point, points_of
+from spikewright.sweeps.points import points_of
 
 pytest.importorskip("optuna")
 SERVER = os.environ.get("SPIKEWRIGHT_STUDY_URL")
@@ -196,8 +197,8 @@ def test_connections_that_a_server_ends_in_mid_point_are_made_anew(server, tmp_p
 WORKER = """
 import sys, time
 from pathlib import Path
+from spikewright.bench.outcome import Outcome
 from spikewright.sweeps import study
-from spikewright.sweeps.outcome import Outcome
 from spikewright.sweeps.points import points_of
 
 def work(point):

@@ -4,14 +4,17 @@ import json
 
 import pytest
 
+from spikewright.bench.making import _same
+from spikewright.bench.outcome import Outcome
+from spikewright.bench.point import Point, read_budgets
+from spikewright.bench.spread import pareto
 from spikewright.budget_text import parse_budget, spelled
 from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
-from spikewright.sweeps.outcome import Outcome, PointResult
+from spikewright.sweeps.outcome import PointResult
 from spikewright.sweeps.plot import write_plot
-from spikewright.sweeps.point_work import _same
-from spikewright.sweeps.points import LOWEST, Point, points_of, read_budgets, spaced
-from spikewright.sweeps.result import SweepResult, best_within, pareto
+from spikewright.sweeps.points import LOWEST, points_of, spaced
+from spikewright.sweeps.result import SweepResult, best_within
 from spikewright.sweeps.text import HEADINGS, cells, markdown, remarks
 from spikewright.train.settings import DistillSettings
 
@@ -55,11 +58,11 @@ def test_operations_are_spelled_too():
 
 
 def test_budgets_are_sorted_and_each_is_there_once():
-    assert read_budgets(["500nJ", "2uJ", "0.5uJ", "2000nJ"], PROFILE) == (["2uJ", "500nJ"], [])
+    assert read_budgets(["500nJ", "2uJ", "0.5uJ", "2000nJ"], PROFILE, "--budgets") == (["2uJ", "500nJ"], [])
 
 
 def test_every_faulty_budget_is_named():
-    _, faults = read_budgets(["2uJ", "4", "1kops", "x"], PROFILE)
+    _, faults = read_budgets(["2uJ", "4", "1kops", "x"], PROFILE, "--budgets")
     assert [fault.split(": ")[0] for fault in faults] == ["--budgets 4", "--budgets 1kops", "--budgets x"]
 
 

@@ -5,10 +5,12 @@ import time
 
 import pytest
 
+from spikewright.bench import locks
+from spikewright.bench.outcome import Outcome
+from spikewright.bench.point import Point
 from spikewright.errors import BelowFloor, InputError
 from spikewright.sweeps import claim, study
-from spikewright.sweeps.outcome import Outcome
-from spikewright.sweeps.points import Point, points_of
+from spikewright.sweeps.points import points_of
 
 pytest.importorskip("optuna")
 POINTS = points_of(["2uJ", "1uJ"], [0])
@@ -120,7 +122,7 @@ def abandon(folder, worker=None):
 
 def test_a_killed_worker_of_this_machine_is_seen_at_once(tmp_path):
     (tmp_path / POINTS[0].name).mkdir()
-    (tmp_path / POINTS[0].name / claim.LOCK).touch()  # a lock that nobody holds
+    (tmp_path / POINTS[0].name / locks.LOCK).touch()  # a lock that nobody holds
     abandon(tmp_path, claim.whereabouts(tmp_path / POINTS[0].name))
     second, began = Worker(tmp_path), time.monotonic()
     second.complete()
@@ -175,10 +177,10 @@ def test_two_workers_that_add_the_same_point_do_it_once(tmp_path):
 
 
 def test_a_lock_is_held_by_one_and_let_go_of(tmp_path):
-    file = tmp_path / claim.LOCK
-    with claim.locked(file) as first, claim.locked(file) as second:
+    file = tmp_path / locks.LOCK
+    with locks.locked(file) as first, locks.locked(file) as second:
         assert (first, second) == (True, False)
-    with claim.locked(file) as third:
+    with locks.locked(file) as third:
         assert third
 
 

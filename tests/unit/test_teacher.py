@@ -41,7 +41,7 @@ def buffers(teacher: TorchTeacher) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in teacher.state_dict().items()}
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (1, 1, 40)], ids=str)
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_fits_every_data_set(name: str, shape: tuple[int, int, int]) -> None:
     assert build(name, shape, 7).eval()(torch.zeros(2, *shape)).shape == (2, 7)
@@ -59,8 +59,8 @@ def test_an_unknown_teacher_is_refused_with_a_suggestion(digits: Dataset) -> Non
     with pytest.raises(InputError) as refusal:
         teacher_from("convnte", digits)
     assert str(refusal.value) == (
-        "teacher 'convnte': is no architecture; did you mean 'convnet'? may be: convnet, mlp, vgg, "
-        "or a path that ends in .onnx"
+        "teacher 'convnte': is no architecture; did you mean 'convnet'? may be: convnet, mlp, snn, vgg, "
+        "or a path that ends in .onnx or .pt"
     )
 
 

@@ -20,11 +20,20 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize(("dies_at", "shorten"), [(50, None), (80, 100.0), (115, None)])
-def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at, shorten):
-    """Killed in floats, on integers (with fewer timesteps) and in a further round."""
+@pytest.mark.parametrize(
+    ("dies_at", "shorten", "method"),
+    [
+        (50, None, "ht-kd"),
+        (80, 100.0, "ht-kd"),
+        (115, None, "ht-kd"),
+        (50, None, "kdsnn:form=feature,norm=true"),
+        (80, None, "bkd"),
+    ],
+)
+def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at, shorten, method):
+    """Killed in floats, on integers (with fewer timesteps) and in a further round; with modules of a method's own."""
     settings = QUICK.model_copy(
-        update={"energy_budget": "60nJ", "method": "ht-kd", "regularize": ("activation",), "shorten": shorten}
+        update={"energy_budget": "60nJ", "method": method, "regularize": ("activation",), "shorten": shorten}
     )
     whole = weights_of(distill_with(settings).student)
     checkpoint, steps = tmp_path / "checkpoint", []
@@ -116,6 +125,48 @@ def test_history_keeps_terms_and_layers_apart():
     assert set(record.spikes) == set(record.synaptic_ops) == {"input", "lif1", "lif2", "lif3", "lif4"}
     assert record.teacher_logit_range > 0 < record.student_logit_range
     assert result.provenance["teacher_macs"] > 0
+
+
+def test_fewer_samples_for_the_student_and_all_for_the_teacher(tmp_path):
+    few = QUICK.model_copy(update={"epochs": 1, "train_samples": 64})
+    cut, whole = distill_with(few, tmp_path / "checkpoint"), distill_with(QUICK.model_copy(update={"epochs": 1}))
+    assert cut.provenance["train_split_sha256"] == load("digits").train.first(64).sha256
+    assert cut.provenance["settings"]["train_samples"] == 64
+    assert cut.provenance["teacher_sha256"] == whole.provenance["teacher_sha256"]
+    with pytest.raises(InputError, match="is of a training with other settings"):
+        distill_with(few.model_copy(update={"train_samples": 65}), tmp_path / "checkpoint", resume=True)
+
+
+def test_an_epoch_says_how_long_it_took_and_a_resumed_training_adds_up(tmp_path, monkeypatch):
+    settings = QUICK.model_copy(update={"epochs": 2, "method": "none", "train_samples": 96})
+    original, calls = Training._epoch, []
+
+    def dies_in_the_second(self, *given):
+        calls.append(given)
+        if len(calls) == 2:
+            raise Killed
+        return original(self, *given)
+
+    monkeypatch.setattr(Training, "_epoch", dies_in_the_second)
+    with pytest.raises(Killed):
+        distill_with(settings, tmp_path / "checkpoint")
+    monkeypatch.setattr(Training, "_epoch", original)
+    first = torch.load(tmp_path / "checkpoint", weights_only=True)["history"][0]
+    history = distill_with(settings, tmp_path / "checkpoint", resume=True).history
+    assert (history[0].seconds, history[0].processor_seconds) == (first["seconds"], first["processor_seconds"])
+    assert all(0 < record.processor_seconds and 0 < record.seconds < 60 for record in history)
+
+
+@pytest.mark.parametrize("integer_from", [0.0, 1.0])
+def test_accuracy_after_each_step_is_that_of_a_student_with_so_many_steps(integer_from):
+    """With the same input at every step the two are the same; the last is the student's own."""
+    from spikewright.train.measurement import accuracy_by_step, accuracy_of
+
+    settings = QUICK.model_copy(update={"timesteps": 3, "epochs": 1, "method": "none", "integer_from": integer_from})
+    student, split = distill_with(settings).student, load("digits").validation
+    found = accuracy_by_step(student, split)
+    assert found == [accuracy_of(student.at(steps), split) for steps in (1, 2, 3)]
+    assert len(set(found)) > 1, "the steps differ, or the test shows nothing"
 
 
 def test_settings_gather_every_fault():

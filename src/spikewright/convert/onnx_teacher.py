@@ -16,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort
 from torch import Tensor
 
 from ..errors import InputError
+from ..train.augment import still
 from ..train.data import Split
 from ..train.torch_teacher import LOGITS, accuracy, unknown_feature
 from .onnx_file import first_line, read_onnx
@@ -47,6 +48,8 @@ class OnnxTeacher:
         names: values of the graph that :meth:`features` can return, and ``logits``.
         uncounted: types of operators in the graph that multiply, but that :attr:`macs` leaves out.
     """
+
+    spikes = False
 
     def __init__(self, path: Path, input_shape: Shape, classes: int, logits: str | None = None) -> None:
         """Read, check and try the model.
@@ -86,7 +89,7 @@ class OnnxTeacher:
         """
         unknown_feature(self.name, names, self.names)
         values = [self.signature.logits_name if name == LOGITS else name for name in names]
-        whole = images.detach().cpu().numpy()
+        whole = still(images.detach()).cpu().numpy()
         size = self.signature.batch or max(1, len(whole))
         starts = range(0, max(1, len(whole)), size)
         batches = [self._run_batch(whole[start : start + size], values) for start in starts]

@@ -11,10 +11,19 @@ import numpy.typing as npt
 from ..activity import Activity
 from ..chip import ChipNetwork, Connection
 from ..hardware_profiles.durations import Durations
-from .occupancy import synapses_into
-from .placement import Core, Placement
+from .placement import Placement, Site
+from .visits import visits
 
 FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BusyCore:
+    """One core of one chip, and whose compartments it holds."""
+
+    chip: int
+    core: int
+    populations: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +31,12 @@ class CoreWork:
     """Seconds that cores are busy, the mean over samples, step by step of the chip.
 
     Attributes:
-        cores: which core and whose compartments, a row of the arrays each.
+        cores: a row of the arrays each.
         updates_s: in updating compartments, firing and sending, ``(cores, chip steps)``.
         arrivals_s: in receiving spikes and visiting their synapses, likewise; a core does both at once.
     """
 
-    cores: tuple[Core, ...]
+    cores: tuple[BusyCore, ...]
     updates_s: FloatArray
     arrivals_s: FloatArray
 
@@ -46,48 +55,51 @@ def core_work(
     chip step ``(t + d) mod chip_steps``. How spikes and active updates spread over a population's cores is taken to be
     the same at every step; how many there are at each step is counted, or, where nobody counted them, taken to be even.
     """
-    cores = placement.cores
-    updates, arrivals = (np.zeros((len(cores), chip_steps)) for _ in range(2))
+    held: dict[tuple[int, int], list[str]] = {}
+    for site in placement.sites:
+        held.setdefault((site.chip, site.core), []).append(site.population)
+    rows = {place: row for row, place in enumerate(held)}
+    updates, arrivals = (np.zeros((len(rows), chip_steps)) for _ in range(2))
     shares = {p.name: _share(activity, p.name, chip, chip_steps) for p in chip.populations}
-    for row, core in enumerate(cores):
-        updates[row] = _updates(core, activity, chip, placement, time, chip_steps)
-    rows = {core: row for row, core in enumerate(cores)}
+    for site in placement.sites:
+        updates[rows[site.chip, site.core]] += _updates(site, activity, chip, placement, time, chip_steps)
     for connection in chip.connections:
-        for core, seconds in _arrivals(connection, activity, chip, placement, time):
-            arrivals[rows[core]] += seconds * shares[connection.source]
-    return CoreWork(cores, updates, arrivals)
+        for site, seconds in _arrivals(connection, activity, chip, placement, time):
+            arrivals[rows[site.chip, site.core]] += seconds * shares[connection.source]
+    cores = (BusyCore(*place, tuple(dict.fromkeys(names))) for place, names in held.items())
+    return CoreWork(tuple(cores), updates, arrivals)
 
 
 def _updates(
-    core: Core, activity: Activity, chip: ChipNetwork, placement: Placement, time: Durations, chip_steps: int
+    site: Site, activity: Activity, chip: ChipNetwork, placement: Placement, time: Durations, chip_steps: int
 ) -> FloatArray:
-    """Seconds of one core's updates, spikes and sent messages at each chip step."""
-    seen, part = activity.populations[core.population], slice(core.start, core.stop)
-    size = core.stop - core.start
-    spikes = seen.spikes.reshape(-1)[part] / activity.samples
+    """Seconds of one block's updates, spikes and sent messages at each chip step."""
+    seen, members, size = activity.populations[site.population], site.block.members, site.block.size
+    spikes = seen.spikes.reshape(-1)[members] / activity.samples
     sending = np.full(size, time.spike_out.seconds if time.spike_out else 0.0)
     if time.message_out is not None:
-        for connection in chip.out_of(core.population):
-            sending += time.message_out.seconds * placement.destinations(connection).reshape(-1)[part]
-    active = seen.active_updates / activity.samples * size / chip.by_name[core.population].size
+        for connection in chip.out_of(site.population):
+            sending += time.message_out.seconds * placement.destinations(connection).reshape(-1)[members]
+    active = seen.active_updates / activity.samples * size / chip.by_name[site.population].size
     return (
         size * time.idle_s
-        + active * time.active_s * _active_share(activity, core.population, chip, chip_steps)
-        + float(spikes @ sending) * _share(activity, core.population, chip, chip_steps)
+        + active * time.active_s * _active_share(activity, site.population, chip, chip_steps)
+        + float(spikes @ sending) * _share(activity, site.population, chip, chip_steps)
     )
 
 
 def _arrivals(
     connection: Connection, activity: Activity, chip: ChipNetwork, placement: Placement, time: Durations
-) -> Iterator[tuple[Core, float]]:
-    """Seconds that each core of a connection's target spends, in all, on what an inference's spikes bring it."""
-    cores = placement.cores_of(connection.target)
+) -> Iterator[tuple[Site, float]]:
+    """Seconds that each block of a connection's target costs its core, in all, for what an inference's spikes bring."""
+    sites = placement.sites_of(connection.target)
+    seen = placement.seen.get(connection.name) or visits(chip, connection, [site.block for site in sites])
     spikes = activity.populations[connection.source].spikes.reshape(-1) / activity.samples
-    visits = synapses_into(chip, connection, [(core.start, core.stop) for core in cores]).reshape(len(cores), -1)
-    receiving = time.message_in.seconds if time.message_in else 0.0
-    each = time.synapse_s(connection.conv is not None)
-    for core, visited in zip(cores, visits, strict=True):
-        yield core, float(spikes @ visited) * each + float(spikes @ (visited > 0)) * receiving
+    places = seen.counts[0].size
+    sent = np.bincount(seen.of_source, weights=spikes, minlength=places)
+    each = time.synapse_s(connection.conv is not None) * seen.counts.reshape(-1, places)
+    receiving = (time.message_in.seconds if time.message_in else 0.0) * seen.reached.reshape(-1, places)
+    yield from zip(sites, ((each + receiving) @ sent)[seen.kind].tolist(), strict=True)
 
 
 def _share(activity: Activity, population: str, chip: ChipNetwork, chip_steps: int) -> FloatArray:

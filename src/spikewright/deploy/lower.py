@@ -47,6 +47,7 @@ def lower(
 
     Raises:
         InputError: every fault of the graph, or every broken design rule, at once.
+        AnswerIsNo: the network is not one for this chip; every reason.
     """
     from .horizon import Asked
 
@@ -95,7 +96,9 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
 
     Raises:
         InputError: every broken design rule.
+        AnswerIsNo: the network is not one for this chip; every reason.
     """
+    from .chip_rules import check_chip
     from .passes import PASSES
     from .quantize import quantize
     from .rules import check_draft, check_integers
@@ -105,6 +108,7 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
         draft = rewrite(draft, profile)
     chip = quantize(draft, profile, grid)
     check_integers(chip, draft)
+    check_chip(chip, profile)
     return chip
 
 
@@ -122,6 +126,9 @@ def command(
         int | None,
         typer.Option(help="width of a weight with its sign, 2 up to the chip's; where the file does not say"),
     ] = None,
+    chips: Annotated[
+        int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> None:
     """Turn a NIR graph into an integer network for a chip, and say how it fits.
@@ -134,6 +141,7 @@ def command(
     from ..convert.nir_io import read_graph
     from .chip_file import save_chip
     from .placement import place
+    from .placement_text import as_json
     from .summary import fit_of, summary, table
 
     target = load_profile(profile)
@@ -147,10 +155,10 @@ def command(
         weight_bits=weight_bits,
     ).with_provenance(parent_sha256=sha256_of(graph))
     _say_assumed(chip)
-    placement = place(chip, target)
+    placement = place(chip, target, chips=chips)
     save_chip(chip, out)
     if json_output:
-        cli.emit({"chip": str(out), **summary(chip), "fit": fit_of(placement)})
+        cli.emit({"chip": str(out), **summary(chip), "fit": fit_of(placement), "placement": as_json(placement)})
     else:
         print(table(chip, placement))
         cli.say(str(out))

@@ -1,4 +1,4 @@
-"""What part of a population takes of one core: axons, synapse memory, and which sources reach it.
+"""What part of a population takes of one core: axons and synapse memory.
 
 The rules are those that nengo-loihi 1.1 published for Loihi 1 (``block.py``, ``conv.py``); their numbers come from the
 profile's synapse format.
@@ -11,101 +11,68 @@ from functools import cache
 from math import ceil, log2, prod
 
 import numpy as np
-import numpy.typing as npt
 
-from ..chip import ChipNetwork, Connection, IntArray, output_shape
+from ..chip import ChipNetwork, Connection, IntArray
 from ..hardware_profiles.schema import SynapseFormat
+from .blocks import Block, Range, sizes
+from .visits import Visits, axis_of
 
-BoolArray = npt.NDArray[np.bool_]
-Range = tuple[int, int]
+Sizes = tuple[int, ...]
 
 
-def synapses_into(chip: ChipNetwork, connection: Connection, blocks: Sequence[Range]) -> IntArray:
-    """Synapses that a spike of each source visits in each block of the target.
-
-    Convolution: ``n[b, g, i, j] = sum_(o, w) members[b, g, o, w] R[o, i] C[w, j]``, with ``members`` the number of the
-    block's compartments at an output position within a channel group, and R, C which output rows and columns a source
-    row and column touches.
+def axons_in(connection: Connection, seen: Visits, shared: bool) -> IntArray:
+    """Input axons that each block needs for one connection, int64, ``(blocks,)``.
 
     Args:
-        blocks: half-open ranges of flat target indices.
-
-    Returns:
-        int64, shape ``(blocks, *source shape)``.
-    """
-    source = chip.by_name[connection.source]
-    sizes = np.array([stop - start for start, stop in blocks], dtype=np.int64)
-    if connection.conv is None:
-        one_each = sizes.reshape(-1, *[1] * len(source.shape))
-        return np.asarray(np.broadcast_to(one_each, (len(blocks), *source.shape)))
-    channels, height, width = output_shape(connection, source)
-    groups = connection.conv.groups
-    members = np.zeros((len(blocks), channels * height * width), dtype=np.float32)
-    for row, (start, stop) in zip(members, blocks, strict=True):
-        row[start:stop] = 1
-    members = members.reshape(len(blocks), groups, channels // groups, height, width).sum(2)
-    rows, columns = (_touches(connection, axis, source.shape[1 + axis], (height, width)[axis]) for axis in (0, 1))
-    counts = np.rint(rows.T.astype(np.float32) @ members @ columns.astype(np.float32)).astype(np.int64)
-    return np.asarray(np.repeat(counts, source.shape[0] // groups, axis=1))
-
-
-def axons_in(connection: Connection, reached: BoolArray, shared: bool) -> IntArray:
-    """Input axons that each block needs for one connection.
-
-    Args:
-        reached: which sources reach which block, shape ``(blocks, *source shape)``.
         shared: whether the channels of a pixel share an axon, which holds for convolutions alone.
-
-    Returns:
-        int64, shape ``(blocks,)``.
     """
     if connection.conv is not None and shared:
-        reached = reached.any(axis=1)
-    return np.asarray(np.count_nonzero(reached.reshape(len(reached), -1), axis=1), dtype=np.int64)
+        axons = np.count_nonzero(seen.reached.any(axis=1), axis=1)
+    else:
+        axons = np.count_nonzero(seen.reached, axis=(1, 2)) * seen.sources_each
+    return np.asarray(axons.astype(np.int64)[seen.kind])
 
 
-def axons_out(
-    connection: Connection, reached: BoolArray, blocks: Sequence[Range], form: SynapseFormat | None
-) -> IntArray:
+def axons_out(connection: Connection, seen: Visits, blocks: Sequence[Block], form: SynapseFormat | None) -> IntArray:
     """Output axon slots that each block of the source needs for one connection: one for each axon and target core.
 
     Args:
-        reached: which sources reach which target core, shape ``(target cores, *source shape)``.
-        blocks: half-open ranges of flat source indices.
+        blocks: of the source.
 
     Returns:
-        int64, shape ``(blocks,)``.
+        int64, ``(blocks,)``.
     """
-    flat = reached.reshape(len(reached), -1)
     if connection.conv is None or form is None or not form.shared_kernels:
-        upto = np.concatenate([[0], np.cumsum(np.count_nonzero(flat, axis=0))])
-        return np.array([upto[stop] - upto[start] for start, stop in blocks], dtype=np.int64)
-    pixels = prod(reached.shape[2:])
-    slots = [form.shared_axon_slots * _pixels_reaching(flat, start, stop, pixels) for start, stop in blocks]
-    return np.array(slots, dtype=np.int64)
+        return np.array([np.sum(seen.destinations[block.members]) for block in blocks], dtype=np.int64)
+    return form.shared_axon_slots * np.array([_pixels_reaching(seen, block) for block in blocks], dtype=np.int64)
 
 
 def synapse_bits(
-    chip: ChipNetwork, connection: Connection, counts: IntArray, blocks: Sequence[Range], form: SynapseFormat
+    chip: ChipNetwork, connection: Connection, seen: Visits, blocks: Sequence[Block], form: SynapseFormat
 ) -> IntArray:
-    """Synapse memory that each block needs for one connection, in bits.
-
-    Args:
-        counts: synapses of each source in each block, as :func:`synapses_into` returns them.
-        blocks: half-open ranges of flat target indices.
-
-    Returns:
-        int64, shape ``(blocks,)``.
-    """
+    """Synapse memory that each block of the target needs for one connection, int64 bits, ``(blocks,)``."""
     if connection.conv is None:
-        lists = _list_bits(np.array([stop - start for start, stop in blocks]), connection.weight_bits, form)
-        return lists * chip.by_name[connection.source].size
+        return _list_bits(sizes(blocks), connection.weight_bits, form) * chip.by_name[connection.source].size
+    first: dict[int, Block] = {}
+    for kind, block in zip(seen.kind.tolist(), blocks, strict=True):
+        first.setdefault(kind, block)
     if form.shared_kernels:
-        return np.array([_kernel_bits(chip, connection, block, form) for block in blocks], dtype=np.int64)
-    per_source = counts.reshape(len(blocks), -1)
-    widths = [connection.weight_bits + _index_bits(stop - start, form) for start, stop in blocks]
-    bits = [np.sum(_list_bits(c[c > 0], width, form)) for c, width in zip(per_source, widths, strict=True)]
-    return np.array(bits, dtype=np.int64)
+        lists = [_kernel_lists(chip, connection, first[kind]) for kind in range(len(first))]
+        known = {each: _kernel_bits(connection, *each, form) for each in set(lists)}
+        bits = [known[each] for each in lists]
+    else:
+        bits = [_separate_bits(connection, seen, kind, first[kind], form) for kind in range(len(first))]
+    return np.array(bits, dtype=np.int64)[seen.kind]
+
+
+def synapse_formats(connections: Sequence[Connection], block: Block, form: SynapseFormat | None) -> int:
+    """Different layouts of synapses that a block's incoming connections need: widths of weight and index, and kind."""
+    return len(
+        {
+            (c.weight_bits, c.conv is not None, _index_bits(block.size, form) if c.conv and form else 0)
+            for c in connections
+        }
+    )
 
 
 def fan_in(chip: ChipNetwork, population: str) -> int:
@@ -113,54 +80,69 @@ def fan_in(chip: ChipNetwork, population: str) -> int:
     return sum(prod(connection.weight.shape[1:]) for connection in chip.into(population))
 
 
-def _touches(connection: Connection, axis: int, size: int, outputs: int) -> BoolArray:
-    """Whether output position o (row) has a kernel tap on source position i (column)."""
-    kernel, stride, padding, dilation = _axis(connection, axis)
-    offset = np.arange(size)[None, :] + padding - np.arange(outputs)[:, None] * stride
-    return np.asarray((offset >= 0) & (offset <= dilation * (kernel - 1)) & (offset % dilation == 0))
+def _pixels_reaching(seen: Visits, block: Block) -> int:
+    """Pairs of a target block and a pixel of ``block`` in some channel of which a source reaches it."""
+    _, groups, pixels = seen.counts.shape
+    if groups == 1 and not block.is_range:
+        reaches = seen.each_reaches.reshape(block.shape[1:])
+        return int(np.sum(reaches[slice(*block.rows), slice(*block.columns)]))
+    present = np.zeros(groups * pixels, dtype=bool)
+    present[seen.of_source[block.members]] = True
+    if groups == 1:
+        return int(np.sum(seen.each_reaches[present]))
+    reaching = (seen.reached & present.reshape(groups, pixels)).any(axis=1)
+    return int(seen.blocks_of_kind @ np.count_nonzero(reaching, axis=1))
 
 
-def _pixels_reaching(flat: BoolArray, start: int, stop: int, pixels: int) -> int:
-    """Pairs of a target core and a pixel of ``start:stop`` in some channel of which a source reaches that core."""
-    first, last = start // pixels, ceil(stop / pixels)
-    inside = np.zeros((len(flat), (last - first) * pixels), dtype=bool)
-    inside[:, start - first * pixels : stop - first * pixels] = flat[:, start:stop]
-    return int(np.count_nonzero(inside.reshape(len(flat), last - first, pixels).any(axis=1)))
-
-
-def _kernel_bits(chip: ChipNetwork, connection: Connection, block: Range, form: SynapseFormat) -> int:
-    """Memory of shared kernels: one list for each pattern in which a source pixel meets the block's rows and columns.
-
-    A list holds ``input channels x output channels of the block / groups x rows x columns`` synapses. Rows are taken
-    apart only where the block lies within one channel.
-    """
+def _kernel_lists(chip: ChipNetwork, connection: Connection, block: Block) -> tuple[Sizes, Sizes, int, int]:
+    """What shared kernels of a block depend on: taps of each pattern down and across, synapses on a pair of taps
+    (``input channels x output channels of the block / groups``), and the block's size."""
     assert connection.conv is not None
     source = chip.by_name[connection.source]
-    _, height, width = output_shape(connection, source)
-    (first, top), (last, bottom) = (divmod(index // width, height) for index in (block[0], block[1] - 1))
-    if first != last:
-        top, bottom = 0, height - 1
-    rows = _pattern_sizes(_axis(connection, 0), source.shape[1], top, bottom)
-    columns = _pattern_sizes(_axis(connection, 1), source.shape[2], 0, width - 1)
-    synapses = np.outer(rows, columns).reshape(-1) * (source.shape[0] * (last - first + 1) // connection.conv.groups)
-    bits = connection.weight_bits + _index_bits(block[1] - block[0], form)
-    return int(np.sum(_list_bits(synapses, bits, form)))
+    channels, rows, columns = _extent(block, chip.by_name[connection.target].shape)
+    down = _pattern_sizes(axis_of(connection, 0), source.shape[1], *rows)
+    across = _pattern_sizes(axis_of(connection, 1), source.shape[2], *columns)
+    return down, across, source.shape[0] * channels // connection.conv.groups, block.size
 
 
-def _axis(connection: Connection, axis: int) -> tuple[int, int, int, int]:
-    """Kernel size, stride, padding and dilation along one axis."""
-    assert connection.conv is not None
-    geometry = connection.conv
-    return connection.weight.shape[2 + axis], geometry.stride[axis], geometry.padding[axis], geometry.dilation[axis]
+def _kernel_bits(connection: Connection, down: Sizes, across: Sizes, each: int, size: int, form: SynapseFormat) -> int:
+    """Memory of shared kernels: one list for each pattern in which a source pixel meets the block's rows and columns.
+
+    The arguments are those of :func:`_kernel_lists`.
+    """
+    synapses = np.outer(down, across).reshape(-1) * each
+    return int(np.sum(_list_bits(synapses, connection.weight_bits + _index_bits(size, form), form)))
+
+
+def _separate_bits(connection: Connection, seen: Visits, kind: int, block: Block, form: SynapseFormat) -> int:
+    """Memory where every source has a list of its own."""
+    counts = seen.counts[kind].reshape(-1)
+    bits = connection.weight_bits + _index_bits(block.size, form)
+    return int(np.sum(_list_bits(counts[counts > 0], bits, form))) * seen.sources_each
+
+
+def _extent(block: Block, shape: tuple[int, ...]) -> tuple[int, Range, Range]:
+    """How many channels a block of feature maps touches, and which rows and columns of them.
+
+    Of a range of the flat order, rows are taken apart only where it lies within one channel.
+    """
+    if not block.is_range or shape[:2] == (1, 1):
+        return block.channels[1] - block.channels[0], block.rows, block.columns
+    _, height, width = shape
+    (first, top), (last, bottom) = (
+        divmod(index // width, height) for index in (block.columns[0], block.columns[1] - 1)
+    )
+    rows = (top, bottom + 1) if first == last else (0, height)
+    return last - first + 1, rows, (0, width)
 
 
 @cache
-def _pattern_sizes(axis: tuple[int, int, int, int], size: int, first: int, last: int) -> tuple[int, ...]:
-    """Taps in each different set of taps that the source positions of an axis have on outputs ``first..last``."""
+def _pattern_sizes(axis: tuple[int, int, int, int], size: int, first: int, stop: int) -> tuple[int, ...]:
+    """Taps in each different set of taps that the source positions of an axis have on outputs ``first`` to ``stop``."""
     kernel, stride, padding, dilation = axis
     patterns = set()
     for position in range(size):
-        taps = (position + padding - output * stride for output in range(first, last + 1))
+        taps = (position + padding - output * stride for output in range(first, stop))
         patterns.add(tuple(tap for tap in taps if 0 <= tap <= dilation * (kernel - 1) and tap % dilation == 0))
     return tuple(sorted(len(pattern) for pattern in patterns if pattern))
 

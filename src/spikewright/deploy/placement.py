@@ -1,70 +1,79 @@
 """Which compartments sit on which core, what each core then holds, and how far spikes travel.
 
-Each population is cut into equal contiguous ranges of its flat order, as few as its core limits allow, and the ranges
-take cores in order, tile by tile. A core holds compartments of one population. Input populations whose events are
-injected ready-made take no core: their axons count where they arrive, their way to the chip is not modelled.
+Populations are cut into blocks (``partition``), blocks get cores (``seating``), and cores get slots on the meshes of
+chips (``slots``). Input populations whose events are injected ready-made take no core: their axons count where they
+arrive, their way to the chip is not modelled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
+from typing import Literal, get_args
 
 import numpy as np
 
-from ..chip import ChipNetwork, Connection, IntArray, Population
-from ..errors import AnswerIsNo
-from ..hardware_profiles.schema import HardwareProfile, Limits
-from .occupancy import BoolArray, Range, axons_in, axons_out, fan_in, synapse_bits, synapses_into
+from ..activity import Activity
+from ..chip import ChipNetwork, Connection, IntArray
+from ..errors import AnswerIsNo, refuse
+from ..hardware_profiles.schema import HardwareProfile
+from .arrange import FloatArray
+from .blocks import Block
+from .partition import DoesNotFit, Plan, partition
+from .remedies import what_would_fit
+from .seating import Seating, Use, seat, uses_of_cores
+from .slots import Slots, slots_of
+from .traffic import Traffic
+from .visits import Visits, visits
 
-REMEDY = {
-    "neurons": "fewer neurons would make it fit",
-    "input axons": "fewer sources (fewer channels, a larger stride, more pooling) would make it fit",
-    "output axons": "fewer targets (a narrower next layer) would make it fit",
-    "synapse memory": "fewer or narrower synapses (fewer sources, smaller kernels, fewer bits) would make it fit",
-    "fan-in": "fewer sources for each neuron would make it fit",
-    "cores": "a smaller network (narrower layers, more pooling) would make it fit",
-}
+__all__ = ["PLACE_BY", "Arrangement", "PlaceBy", "Placement", "Site", "Use", "place"]
+
+PlaceBy = Literal["connectivity", "spikes", "order"]
+PLACE_BY: tuple[PlaceBy, ...] = get_args(PlaceBy)
 
 
 @dataclass(frozen=True)
-class Use:
-    """How much of a resource is taken.
+class Site:
+    """A block of one population on core ``core`` of chip ``chip``; a core's number is its slot on the mesh."""
+
+    core: int
+    population: str
+    block: Block
+    chip: int = 0
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """How the cores of a placement were laid out, and what that saved.
 
     Attributes:
-        resource: neurons, input axons, output axons, synapse memory, fan-in (each of one core), or cores.
-        limit: None where the profile does not know one.
-        core: which core, None for the whole chip.
-        population: whose compartments, empty for the whole chip.
+        by: how the search weighed messages: each source spiking once, measured spikes; ``order`` without a search.
+        hops: tile borders that messages within chips cross, weighed so, and ``hops_in_order`` with the cores of each
+            chip in the network's order; None where no mesh is known.
+        cut: by connection between cores, messages between chips and all messages, weighed so.
+        cut_in_order: messages between chips if the cores had filled them in order.
+        shared_cores: whether some core holds more than one population.
     """
 
-    resource: str
-    used: int
-    limit: int | None
-    core: int | None = None
-    population: str = ""
+    by: PlaceBy = "order"
+    seed: int = 0
+    chips: int = 1
+    hops: int | None = None
+    hops_in_order: int | None = None
+    cut: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    cut_in_order: int = 0
+    shared_cores: bool = False
 
     @property
-    def share(self) -> float:
-        """Used part of the limit; 0 where there is none."""
-        return self.used / self.limit if self.limit else 0.0
+    def messages(self) -> int:
+        """Messages between cores, weighed as the search did."""
+        return sum(all_of_them for _, all_of_them in self.cut.values())
 
     @property
-    def fits(self) -> bool:
-        """Whether the limit holds."""
-        return self.limit is None or self.used <= self.limit
-
-
-@dataclass(frozen=True)
-class Core:
-    """Compartments ``start:stop`` (flat order) of one population on core ``index``."""
-
-    index: int
-    population: str
-    start: int
-    stop: int
+    def between_chips(self) -> int:
+        """Those of them that leave a chip."""
+        return sum(crossing for crossing, _ in self.cut.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +81,17 @@ class Placement:
     """A chip network on the cores of one profile.
 
     Attributes:
-        cores: in order of their index; an input population without neurons has none.
+        sites: in the network's order; an input population without neurons has none.
         fit: what each core uses of each resource, then the number of cores.
+        seen: by connection, which sources reach which block.
     """
 
     chip: ChipNetwork
     profile: HardwareProfile
-    cores: tuple[Core, ...]
+    sites: tuple[Site, ...]
     fit: tuple[Use, ...]
-    _reached: dict[str, BoolArray] = field(default_factory=dict, repr=False)
+    arrangement: Arrangement = Arrangement()
+    seen: dict[str, Visits] = field(default_factory=dict, repr=False)
 
     @property
     def binding(self) -> Use | None:
@@ -91,19 +102,27 @@ class Placement:
     @cached_property
     def worst(self) -> tuple[Use, ...]:
         """For each resource, the fullest core."""
-        resources = dict.fromkeys(use.resource for use in self.fit)
-        return tuple(max((u for u in self.fit if u.resource == r), key=lambda u: u.used) for r in resources)
+        worst: dict[str, Use] = {}
+        for use in self.fit:
+            if use.resource not in worst or use.used > worst[use.resource].used:
+                worst[use.resource] = use
+        return tuple(worst.values())
 
-    def cores_of(self, population: str) -> tuple[Core, ...]:
-        """Cores that hold a population, in its flat order."""
-        return tuple(core for core in self.cores if core.population == population)
+    @cached_property
+    def cores(self) -> int:
+        """Cores in use."""
+        return len({(site.chip, site.core) for site in self.sites})
+
+    def sites_of(self, population: str) -> tuple[Site, ...]:
+        """Where a population lies, block by block."""
+        return self._by_population.get(population, ())
 
     def destinations(self, connection: Connection) -> IntArray:
         """Cores that a spike of each source compartment reaches, int64, shape of the source population."""
-        return np.asarray(np.count_nonzero(self._reach(connection), axis=0), dtype=np.int64)
+        return self._visits(connection).destinations.reshape(self.chip.by_name[connection.source].shape)
 
     def hops_x(self, connection: Connection) -> IntArray | None:
-        """Tile borders crossed east-west by a spike of each source compartment, over all its destinations.
+        """Tile borders crossed east-west by a spike of each source compartment, over its destinations on its own chip.
 
         Each destination core gets a message of its own, routed along the row first and then along the column.
 
@@ -116,6 +135,14 @@ class Placement:
         """Tile borders crossed north-south; otherwise as :meth:`hops_x`."""
         return self._hops(connection, 1)
 
+    def crossings(self, connection: Connection) -> IntArray | None:
+        """Destinations of a spike of each source compartment that lie on another chip; None for injected events."""
+        sources, targets = self.sites_of(connection.source), self.sites_of(connection.target)
+        if not sources:
+            return None
+        here, there = (np.array([site.chip for site in sites]) for sites in (sources, targets))
+        return self._summed(connection, (here[:, None] != there).astype(np.float64))
+
     def position(self, core: int) -> tuple[int, int]:
         """Column and row of the tile that holds a core."""
         mesh = self.profile.limits.mesh
@@ -123,163 +150,113 @@ class Placement:
             raise ValueError(f"{self.profile.name} has no mesh")
         return divmod(core // mesh.cores_per_tile, mesh.rows)
 
-    def _reach(self, connection: Connection) -> BoolArray:
-        if connection.name not in self._reached:
-            blocks = [(core.start, core.stop) for core in self.cores_of(connection.target)]
-            self._reached[connection.name] = synapses_into(self.chip, connection, blocks) > 0
-        return self._reached[connection.name]
+    @cached_property
+    def _by_population(self) -> dict[str, tuple[Site, ...]]:
+        found: dict[str, list[Site]] = {}
+        for site in self.sites:
+            found.setdefault(site.population, []).append(site)
+        return {population: tuple(sites) for population, sites in found.items()}
+
+    def _visits(self, connection: Connection) -> Visits:
+        if connection.name not in self.seen:
+            blocks = [site.block for site in self.sites_of(connection.target)]
+            self.seen[connection.name] = visits(self.chip, connection, blocks)
+        return self.seen[connection.name]
 
     def _hops(self, connection: Connection, axis: int) -> IntArray | None:
-        sources = self.cores_of(connection.source)
+        sources, targets = self.sites_of(connection.source), self.sites_of(connection.target)
         if self.profile.limits.mesh is None or not sources:
             return None
-        here = np.array([self.position(core.index)[axis] for core in sources])
-        there = np.array([self.position(core.index)[axis] for core in self.cores_of(connection.target)])
-        reached = self._reach(connection)
-        flat = reached.reshape(len(there), -1)
-        hops = np.zeros(flat.shape[1], dtype=np.int64)
-        for core, place_of_core in zip(sources, here, strict=True):
-            distance = np.abs(there - place_of_core).astype(np.float64)
-            hops[core.start : core.stop] = np.rint(distance @ flat[:, core.start : core.stop]).astype(np.int64)
-        return hops.reshape(reached.shape[1:])
+        here, there = (np.array([self.position(site.core)[axis] for site in sites]) for sites in (sources, targets))
+        same_chip = np.array([site.chip for site in sources])[:, None] == np.array([site.chip for site in targets])
+        return self._summed(connection, np.where(same_chip, np.abs(here[:, None] - there), 0).astype(np.float64))
+
+    def _summed(self, connection: Connection, ways: FloatArray) -> IntArray:
+        """Sum over destinations of what it costs each source to send there, ``ways`` from each block to each block."""
+        seen = self._visits(connection)
+        of_kind = np.eye(len(seen.counts))[seen.kind]
+        reached = seen.reached.reshape(len(seen.counts), -1).astype(np.float64)
+        sums = np.zeros(len(seen.of_source), dtype=np.int64)
+        for site, way in zip(self.sites_of(connection.source), ways @ of_kind, strict=True):
+            places = seen.of_source[site.block.members]
+            sums[site.block.members] = np.rint(way @ reached).astype(np.int64)[places]
+        return sums.reshape(self.chip.by_name[connection.source].shape)
 
 
-def place(chip: ChipNetwork, profile: HardwareProfile) -> Placement:
+def place(
+    chip: ChipNetwork,
+    profile: HardwareProfile,
+    *,
+    chips: int | None = None,
+    by: PlaceBy = "connectivity",
+    activity: Activity | None = None,
+    seed: int = 0,
+) -> Placement:
     """Put ``chip`` on the cores of ``profile``.
 
+    Args:
+        chips: most chips that it may take; None for as many as the profile says, or one.
+        by: lay cores out for short ways where every source spikes equally often, or with the spikes of ``activity``;
+            ``order`` leaves them in the network's order. The default needs the network's structure alone.
+        seed: of the search; the same seed gives the same placement.
+
     Raises:
+        InputError: fewer than one chip, or measured spikes asked for without an activity.
         AnswerIsNo: it does not fit; names the binding resource and what would make it fit.
     """
-    planner = _Planner(chip, profile)
-    blocks: dict[str, list[Range]] = {}
-    for population in reversed(chip.populations):  # a source's output axons depend on how its targets were cut
-        if _on_chip(population):
-            blocks[population.name] = planner.cut(population, blocks)
-    cores = [
-        (population.name, start, stop)
-        for population in chip.populations
-        for start, stop in blocks.get(population.name, [])
-    ]
-    uses = [use for p in chip.populations if p.name in blocks for use in planner.uses(p, blocks[p.name], blocks)]
-    first = {name: next(i for i, core in enumerate(cores) if core[0] == name) for name in blocks}
-    fit = [Use(u.resource, u.used, u.limit, (u.core or 0) + first[u.population], u.population) for u in uses]
-    fit.append(Use("cores", len(cores), profile.limits.cores))
-    if not fit[-1].fits:
-        raise AnswerIsNo(_too_many_cores(profile, fit))
-    return Placement(chip, profile, tuple(Core(i, *core) for i, core in enumerate(cores)), tuple(fit))
-
-
-def _on_chip(population: Population) -> bool:
-    return population.neuron is not None
-
-
-@dataclass
-class _Planner:
-    """Cuts populations, targets first."""
-
-    chip: ChipNetwork
-    profile: HardwareProfile
-    _reached: dict[str, BoolArray] = field(default_factory=dict)
-
-    @property
-    def limits(self) -> Limits:
-        return self.profile.limits
-
-    def cut(self, population: Population, blocks: dict[str, list[Range]]) -> list[Range]:
-        """The fewest equal ranges of ``population`` that fit, searched by doubling and then by halving."""
-        most = min(population.size, self.limits.cores or population.size)
-        fewest = -(-population.size // (self.limits.neurons_per_core or population.size))
-        if fewest > most:
-            raise AnswerIsNo(
-                f"{self.profile.name}: {population.name!r} does not fit: its {population.size} neurons need {fewest} "
-                f"cores and there are {most}; {REMEDY['cores']}"
-            )
-        failed, parts = fewest - 1, fewest
-        while (fault := self._fault(population, parts, blocks)) is not None:
-            if parts == most:
-                raise AnswerIsNo(self._refusal(population, parts, fault))
-            failed, parts = parts, min(2 * parts, most)
-        while parts - failed > 1:
-            middle = (parts + failed) // 2
-            if self._fault(population, middle, blocks) is None:
-                parts = middle
-            else:
-                failed = middle
-        return _ranges(population.size, parts)
-
-    def uses(self, population: Population, ranges: list[Range], blocks: dict[str, list[Range]]) -> Iterator[Use]:
-        """What each range takes of each resource; cores are counted from the population's first."""
-        taken = self._taken(population, ranges, {**blocks, population.name: ranges})
-        for resource, limit, used in taken:
-            for core, amount in enumerate(used):
-                yield Use(resource, int(amount), limit, core, population.name)
-
-    def _fault(self, population: Population, parts: int, blocks: dict[str, list[Range]]) -> Use | None:
-        uses = self.uses(population, _ranges(population.size, parts), blocks)
-        over = [use for use in uses if not use.fits]
-        return max(over, key=lambda use: use.share, default=None)
-
-    def _taken(
-        self, population: Population, ranges: list[Range], blocks: dict[str, list[Range]]
-    ) -> Iterator[tuple[str, int | None, IntArray]]:
-        limits, form, name = self.limits, self.limits.synapse_format, population.name
-        yield "neurons", limits.neurons_per_core, np.array([stop - start for start, stop in ranges])
-        if limits.axons_in_per_core is None and limits.synapse_bits_per_core is None:
-            counts = {}
-        else:
-            counts = {c.name: synapses_into(self.chip, c, ranges) for c in self.chip.into(name)}
-        if limits.axons_in_per_core is not None:
-            shared = form is not None and form.shared_kernels
-            axons = [axons_in(c, counts[c.name] > 0, shared) for c in self.chip.into(name)]
-            yield "input axons", limits.axons_in_per_core, _total(axons, len(ranges))
-        if limits.axons_out_per_core is not None:
-            slots = [axons_out(c, self._reach(c, blocks, name), ranges, form) for c in self.chip.out_of(name)]
-            yield "output axons", limits.axons_out_per_core, _total(slots, len(ranges))
-        if limits.synapse_bits_per_core is not None and form is not None:
-            bits = [synapse_bits(self.chip, c, counts[c.name], ranges, form) for c in self.chip.into(name)]
-            yield "synapse memory", limits.synapse_bits_per_core, _total(bits, len(ranges))
-        if limits.fan_in is not None:
-            yield "fan-in", limits.fan_in, np.full(len(ranges), fan_in(self.chip, name))
-
-    def _reach(self, connection: Connection, blocks: dict[str, list[Range]], being_cut: str) -> BoolArray:
-        """Which sources reach which block of a connection's target; kept once that target is cut for good."""
-        if connection.target == being_cut:
-            return synapses_into(self.chip, connection, blocks[connection.target]) > 0
-        if connection.name not in self._reached:
-            self._reached[connection.name] = synapses_into(self.chip, connection, blocks[connection.target]) > 0
-        return self._reached[connection.name]
-
-    def _refusal(self, population: Population, parts: int, fault: Use) -> str:
-        return (
-            f"{self.profile.name}: {population.name!r} does not fit: even cut over {parts} cores, one of them needs "
-            f"{fault.used} {_words(fault.resource)} and holds {fault.limit}; {REMEDY[fault.resource]}"
-        )
-
-
-def _ranges(size: int, parts: int) -> list[Range]:
-    bounds = [size * part // parts for part in range(parts + 1)]
-    return list(pairwise(bounds))
-
-
-def _total(amounts: Sequence[IntArray], parts: int) -> IntArray:
-    return np.sum(amounts, axis=0) if amounts else np.zeros(parts, dtype=np.int64)
-
-
-def _words(resource: str) -> str:
-    return {"synapse memory": "bits of synapse memory", "fan-in": "synapses for one neuron"}.get(resource, resource)
-
-
-def _too_many_cores(profile: HardwareProfile, fit: Sequence[Use]) -> str:
-    *parts, cores = fit
-    counts = {name: sum(u.population == name and u.resource == "neurons" for u in parts) for name in _names(parts)}
-    largest = max(counts, key=lambda name: counts[name])
-    fullest = max((u for u in parts if u.population == largest and u.limit), key=lambda u: u.share)
-    return (
-        f"{profile.name}: the network does not fit: it needs {cores.used} cores and there are {cores.limit}; "
-        f"{largest!r} takes {counts[largest]} of them, bound by {fullest.resource} ({fullest.used} of {fullest.limit} "
-        f"on its fullest core); {REMEDY['cores']}"
+    refuse("place", _faults(chips, by, activity))
+    allowed = chips or profile.limits.chips or 1
+    try:
+        plan = partition(chip, profile, None if profile.limits.cores is None else allowed * profile.limits.cores)
+        seating = seat(plan, profile, allowed)
+    except DoesNotFit as error:
+        raise AnswerIsNo(f"{error}; {what_would_fit(chip, profile, allowed, error.resource)}") from None
+    traffic = Traffic.of(chip, plan, seating.core_of, activity if by == "spikes" else None)
+    slots = slots_of(traffic, seating, profile.limits, None if by == "order" else seed)
+    return Placement(
+        chip=chip,
+        profile=profile,
+        sites=tuple(_sites(plan, seating, slots)),
+        fit=tuple(_fit(plan, seating, slots, profile)),
+        arrangement=_arrangement(by, seed, seating, slots),
+        seen={name: seen for cut in plan.values() for name, seen in cut.seen.items()},
     )
 
 
-def _names(uses: Sequence[Use]) -> list[str]:
-    return list(dict.fromkeys(use.population for use in uses))
+def _faults(chips: int | None, by: PlaceBy, activity: Activity | None) -> list[str]:
+    faults = [f"chips is {chips}; may be 1 or more"] if chips is not None and chips < 1 else []
+    if by == "spikes" and activity is None:
+        faults.append("by is 'spikes' and there is no activity; give one, or place by connectivity")
+    return faults
+
+
+def _sites(plan: Plan, seating: Seating, slots: Slots) -> list[Site]:
+    return [
+        Site(int(slots.slot_of[core]), population, block, int(slots.chip_of[core]))
+        for population, cut in plan.items()
+        for block, core in zip(cut.blocks, seating.core_of[population].tolist(), strict=True)
+    ]
+
+
+def _fit(plan: Plan, seating: Seating, slots: Slots, profile: HardwareProfile) -> list[Use]:
+    several, each = seating.chips > 1, profile.limits.cores
+    fit = []
+    for use in uses_of_cores(plan, seating):
+        assert use.core is not None
+        chip = int(slots.chip_of[use.core]) if several else None
+        fit.append(replace(use, core=int(slots.slot_of[use.core]), chip=chip))
+    fit.append(Use("cores", seating.cores, None if each is None else each * seating.chips))
+    return fit
+
+
+def _arrangement(by: PlaceBy, seed: int, seating: Seating, slots: Slots) -> Arrangement:
+    return Arrangement(
+        by=by,
+        seed=seed,
+        chips=seating.chips,
+        hops=slots.hops,
+        hops_in_order=slots.hops_in_order,
+        cut=slots.cut,
+        cut_in_order=slots.cut_in_order,
+        shared_cores=seating.is_shared,
+    )

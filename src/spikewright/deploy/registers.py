@@ -31,6 +31,7 @@ class Registers:
     Attributes:
         weight_bits: of a stored weight, sign included; at most what the chip has.
         mixed_weights_even: weights of mixed sign are even numbers (their lowest bit is the sign's).
+        always_signed: so are weights of one sign.
     """
 
     weight_bits: int
@@ -38,6 +39,7 @@ class Registers:
     threshold_bits: int
     bias_mantissa_bits: int
     state_bits: int
+    always_signed: bool = False
 
     @staticmethod
     def of(limits: Limits, weight_bits: int | None = None) -> Registers:
@@ -55,14 +57,17 @@ class Registers:
             threshold_bits=limits.threshold_bits,
             bias_mantissa_bits=limits.bias_mantissa_bits,
             state_bits=limits.state_bits,
+            always_signed=bool(limits.always_signed),
         )
 
     def grid(self, mixed: bool) -> tuple[int, int]:
         """Step between the integers that weights may take, and the largest of them.
 
-        Weights of both signs lose their lowest bit to the sign where the chip says so; fewer bits widen the step.
+        Weights of both signs lose their lowest bit to the sign where the chip says so, and all of them where it always
+        keeps one; fewer bits widen the step.
         """
-        step = 2 ** (FULL_WEIGHT_BITS - self.weight_bits) * (2 if mixed and self.mixed_weights_even else 1)
+        has_sign_bit = self.always_signed or (mixed and self.mixed_weights_even)
+        step = 2 ** (FULL_WEIGHT_BITS - self.weight_bits) * (2 if has_sign_bit else 1)
         return step, 255 // step * step
 
     @property

@@ -2,7 +2,8 @@
 
 Each yields sentences. :data:`GRAPH_RULES` look at the floats before any pass, whatever the profile;
 :data:`PROFILE_RULES` at what one profile allows; :data:`INTEGER_RULES` at what rounding left. Add a rule by adding a
-function and naming it there. What a core or a chip can hold is checked by the placement.
+function and naming it there. What a core can hold is checked by the placement, and what a whole chip can by
+:mod:`.chip_rules`.
 """
 
 from __future__ import annotations
@@ -210,12 +211,16 @@ def remarks(chip: ChipNetwork) -> Iterator[str]:
     for connection in chip.connections:
         if levels[connection.name] < _FEW_LEVELS:
             yield (
-                f"{connection.name}: only {levels[connection.name]} levels from zero to the largest weight; "
+                f"{connection.name}: only {_levels(levels[connection.name])} from zero to the largest weight; "
                 f"{_limit(limited[connection.target])}"
             )
     for name, error in errors.items():
         if error > _COARSE_THRESHOLD:
             yield f"{name}: its threshold is {error:.1%} off by rounding"
+
+
+def _levels(count: int) -> str:
+    return "1 level" if count == 1 else f"{count} levels"
 
 
 def _limit(limited_by: str) -> str:

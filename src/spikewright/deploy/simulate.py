@@ -17,6 +17,7 @@ import typer
 
 from .. import command as cli
 from ..errors import InputError, did_you_mean
+from ..train.choices import DATA_HELP
 from ..version import __version__
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Backend(Protocol):
 
 def command(
     chip: Annotated[Path, typer.Argument(help="chip.h5, as written by `spikewright lower`")],
-    data: Annotated[str, typer.Option(help="digits, mnist, fashion-mnist, cifar10 or nmnist")] = "digits",
+    data: Annotated[str, typer.Option(help=DATA_HELP)] = "digits",
     samples: Annotated[int | None, typer.Option(min=1, help="how many, from the first; default: all")] = None,
     on: Annotated[
         On, typer.Option(help="integer: ours, batched; lava: Lava's processes; netx: lava-dl's")

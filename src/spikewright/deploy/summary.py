@@ -9,6 +9,7 @@ import numpy as np
 
 from ..chip import ChipNetwork, Connection, Population
 from .placement import Placement
+from .placement_text import lines
 
 _HEADINGS = ("population", "role", "shape", "from", "weights", "bits", "fan-in", "scale", "vth", "du", "dv", "cores")
 
@@ -45,7 +46,7 @@ def table(chip: ChipNetwork, placement: Placement) -> str:
         rows += [("", "", "", *_weights(chip, connection), "", "", "", "", "") for connection in incoming[1:]]
     head = f"{chip.profile}: {chip.encoding} input, T = {chip.timesteps}, {chip.readout} readout"
     fit = [_use_line(use.resource, use.used, use.limit, use.population) for use in placement.worst]
-    return "\n".join([head, *_aligned(rows), *fit])
+    return "\n".join([head, *_aligned(rows), *fit, *lines(placement)])
 
 
 def effective_bits(chip: ChipNetwork, connection: Connection) -> float:
@@ -101,7 +102,7 @@ def _registers(chip: ChipNetwork, population: Population, placement: Placement) 
     scales = chip.provenance["scales"]
     assert isinstance(scales, dict)
     vth = str(neuron.vth) if neuron.fires else "never"
-    cores = str(len(placement.cores_of(population.name)))
+    cores = str(len(placement.sites_of(population.name)))
     return f"{scales[population.name]:.5g}", vth, str(neuron.du), str(neuron.dv), cores
 
 

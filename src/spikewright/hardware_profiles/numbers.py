@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..budget_text import quantity
 from ..deploy.placement import Use
-from ..energy_report import PARTS, EnergyReport, EnergyRow, Part
+from ..deploy.placement_text import lines
+from ..energy_report import PARTS, EnergyReport, EnergyRow, Part, TeacherCost
 
 STEPS_SHOWN = 16
 PART_TITLES: dict[Part, str] = {"input": "Input", "hidden": "Hidden layers", "readout": "Readout"}
@@ -72,8 +73,16 @@ def used(use: Use) -> str:
 
 
 def where(use: Use) -> str:
-    """On which core, or on the whole chip."""
-    return "whole chip" if use.core is None else f"core {use.core}, {use.population}"
+    """On which core, and of which chip if there are several, or on the whole of them."""
+    if use.core is None:
+        return "whole chip"
+    of_chip = "" if use.chip is None else f" of chip {use.chip}"
+    return f"core {use.core}{of_chip}, {use.population}"
+
+
+def placement(report: EnergyReport) -> list[str]:
+    """How the cores lie, and what crosses between chips."""
+    return [line[:1].upper() + line[1:] for line in lines(report.placement)]
 
 
 def binding(report: EnergyReport) -> str:
@@ -88,6 +97,23 @@ def constants(report: EnergyReport) -> list[tuple[str, EnergyRow]]:
     """Each constant used once: its value in words, and a row that has it."""
     seen = {row.event: row for row in report.rows}
     return [(quantity(row.constant, report.unit), row) for row in seen.values()]
+
+
+def times(teacher: TeacherCost, report: EnergyReport) -> str:
+    """How many times the spiking network's modelled energy the teacher costs; a dash where that is nothing."""
+    return f"{teacher.energy / report.total:.3g}" if report.total else "-"
+
+
+ELSEWHERE = (
+    "Whole machines, busy with large networks; the spiking network's energy beside them is the chip's dynamic energy "
+    "alone, as far as it is modelled."
+)
+"""What the table of the teacher on other machines compares."""
+
+
+def elsewhere_heading(report: EnergyReport) -> str:
+    """What the table of the teacher on other machines is."""
+    return f"The ANN teacher on other machines, for scale: {report.elsewhere[0].macs:,} MACs"
 
 
 def measured(report: EnergyReport) -> str:

@@ -25,6 +25,8 @@ EVENT_STYLE = {
     "neuron_update_inactive": ("#e8cf9c", "---"),
     "neuron_access": ("#e8cf9c", "---"),
     "neuron_active_extra": (SAND, "\\\\\\"),
+    "spike_read": ("#a8c3ab", "///"),
+    "spike_read_conv": ("#a8c3ab", "xxx"),
     "spike_out": ("#7a9e7e", "+++"),
     "message": (PALE, "///"),
     "hop_x": ("#8c7aa9", "||"),

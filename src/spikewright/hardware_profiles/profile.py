@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
-
-from ..artefacts import existing_file
 from ..errors import InputError, did_you_mean, refuse
 from ..resources import profiles_dir
-from .schema import JOULES, Constant, Energy, HardwareProfile, Limits, Mesh, SynapseFormat
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from .schema import JOULES, Constant, Energy, HardwareProfile, Layers, Limits, Mesh, SynapseFormat, Whole
+from .toml_file import read_named
 
 __all__ = [
     "Constant",
     "Energy",
     "HardwareProfile",
+    "Layers",
     "Limits",
     "Mesh",
     "SynapseFormat",
+    "Whole",
     "load_profile",
     "profile_names",
     "read_profile",
 ]
+
+
+BESIDE = ("static_power", "barrier")
+"""What costs energy beside the events, and may be included in their constants."""
 
 
 def profile_names() -> tuple[str, ...]:
@@ -61,48 +57,9 @@ def _packaged(name: str) -> HardwareProfile:
 
 def read_profile(path: Path) -> HardwareProfile:
     """Read and check one TOML file; every fault is reported at once."""
-    file = existing_file(path, "a hardware profile in TOML")
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: is not TOML: {error}") from error
-    if "name" in table:
-        raise InputError(f"{file}: name: the file's name is the profile's name; remove the key")
-    try:
-        profile = HardwareProfile.model_validate({"name": file.stem, **table})
-    except ValidationError as error:
-        refuse(str(file), [_sentence(dict(fault)) for fault in error.errors(include_url=False)])
-        raise
-    refuse(str(file), list(_contradictions(profile)))
+    profile = read_named(path, "a hardware profile in TOML", HardwareProfile)
+    refuse(str(path), list(_contradictions(profile)))
     return profile
-
-
-def _sentence(fault: Mapping[str, Any]) -> str:
-    path = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{path}: unknown key; {did_you_mean(str(fault['loc'][-1]), _keys_at(fault['loc'][:-1]))}"
-    if fault["type"] == "missing":
-        return f"{path}: is missing"
-    may_be = re.sub(r"^Input should be (a |an )?(valid )?", "", fault["msg"])
-    return f"{path}: is {fault['input']!r}; may be: {may_be}"
-
-
-def _keys_at(path: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Keys that may stand in the table at ``path``."""
-    table: type[BaseModel] = HardwareProfile
-    for part in path:
-        inner = table.model_fields.get(str(part))
-        if inner is None:
-            continue
-        table = next(iter(_tables_in(inner.annotation)), table)
-    return tuple(key for key in table.model_fields if (table, key) != (HardwareProfile, "name"))
-
-
-def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _tables_in(inner)
 
 
 def _contradictions(profile: HardwareProfile) -> Iterator[str]:
@@ -111,21 +68,35 @@ def _contradictions(profile: HardwareProfile) -> Iterator[str]:
     yield from _source_faults(profile)
     energy, limits = profile.energy.given(), profile.limits
     yield from _update_faults(set(energy))
+    yield from _event_faults(profile)
     yield from profile.time.faults() if profile.time else ()
     for other in profile.band:
         if other not in profile_names() or other == profile.name:
             yield f"band: is {other!r}; {did_you_mean(other, [n for n in profile_names() if n != profile.name])}"
-    for event in profile.absent:
-        if event not in Energy.model_fields:
-            yield f"absent.{event}: unknown event; {did_you_mean(event, Energy.model_fields)}"
-        elif event in energy:
-            yield f"absent.{event}: energy.{event} is given; remove one of the two"
     if profile.default_encoding == "direct" and limits.graded_spike_bits == 0:
         yield "default_encoding: is 'direct'; with limits.graded_spike_bits 0 it may be: current, rate, latency, events"
     if limits.synapse_bits_per_core and not limits.synapse_format:
         yield "limits.synapse_format: is missing; say how synapses take up limits.synapse_bits_per_core"
     if limits.mesh and limits.cores and limits.cores > limits.mesh.cores:
         yield f"limits.cores: is {limits.cores}; the mesh holds {limits.mesh.cores}"
+    if limits.layers and len(limits.layers.weight_words) != len(limits.layers.neuron_words):
+        yield (
+            f"limits.layers.neuron_words: has {len(limits.layers.neuron_words)} cores; limits.layers.weight_words has "
+            f"{len(limits.layers.weight_words)}"
+        )
+
+
+def _event_faults(profile: HardwareProfile) -> Iterator[str]:
+    """Events that are said to be absent or included, and are unknown or given as well."""
+    given, events = profile.energy.given(), tuple(Energy.model_fields)
+    for table, said, may_be in (("absent", profile.absent, events), ("included", profile.included, events + BESIDE)):
+        for event in said:
+            if event not in may_be:
+                yield f"{table}.{event}: unknown event; {did_you_mean(event, may_be)}"
+            elif event in given:
+                yield f"{table}.{event}: energy.{event} is given; remove one of the two"
+    for event in sorted(profile.absent.keys() & profile.included.keys()):
+        yield f"included.{event}: stands in absent as well; remove one of the two"
 
 
 def _update_faults(given: set[str]) -> Iterator[str]:

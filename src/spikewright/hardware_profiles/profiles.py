@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from .profile import HardwareProfile
-    from .schema import Source
+    from .profile import Constant, HardwareProfile
+    from .schema import Citation, Source, StaticPower
+    from .teachers import Teacher
+
+WIDTH = 80
+"""Of what is printed elsewhere than on a terminal."""
 
 
 def command(
@@ -28,12 +32,15 @@ def command(
     Example: spikewright profiles loihi1-davies
     """
     from .profile import load_profile, profile_names
+    from .teachers import load_teachers
 
     found = [load_profile(each) for each in ([name] if name else profile_names())]
+    teachers = () if name else load_teachers()
     if as_json:
-        cli.emit({"profiles": [{**p.model_dump(mode="json"), "sha256": p.sha256} for p in found]})
+        profiles = [{**p.model_dump(mode="json"), "sha256": p.sha256} for p in found]
+        cli.emit({"profiles": profiles, "teachers": [t.model_dump(mode="json") for t in teachers]})
     elif name is None:
-        _console().print(_overview(found))
+        _console().print(*_overview(found, teachers), sep="\n")
     else:
         _console().print(*_explained(found[0]), sep="\n")
 
@@ -48,20 +55,24 @@ def _console() -> Console:
 
     from rich.console import Console
 
-    from .text import WIDTH
-
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
-def _overview(profiles: Sequence[HardwareProfile]) -> Table:
+def _overview(profiles: Sequence[HardwareProfile], teachers: Sequence[Teacher]) -> list[RenderableType]:
+    from rich.text import Text
+
     from .text import table_of
 
     table = table_of("profile", "unit", "input", ">T", "what it is")
     for profile in profiles:
         table.add_row(
-            profile.name, profile.cost_unit, profile.default_encoding, str(profile.default_timesteps), profile.summary
+            profile.name, profile.cost_unit, profile.default_encoding, str(profile.default_timesteps), profile.title
         )
-    return table
+    machines = table_of("the ANN teacher's MAC, for scale", ">each", "kind, scope")
+    for teacher in teachers:
+        mac = teacher.mac
+        machines.add_row(teacher.title, f"{mac.value:g} {mac.unit}", f"{mac.kind}, {mac.scope}")
+    return [table, Text(), machines, Text("\nspikewright profiles NAME explains one: every number and its source")]
 
 
 def _explained(profile: HardwareProfile) -> list[RenderableType]:
@@ -77,6 +88,7 @@ def _explained(profile: HardwareProfile) -> list[RenderableType]:
         *_durations(profile),
         Text("\nLimits", style="bold"),
         _limits(profile),
+        Text(_not_given(profile)),
         Text("\nSources", style="bold"),
         *(Text(f"{name}: {_source(source)}") for name, source in profile.sources.items()),
     ]
@@ -93,17 +105,17 @@ def _source(source: Source) -> str:
 def _constants(profile: HardwareProfile) -> Table:
     from .text import table_of
 
-    table = table_of("event", ">value", "kind", "scope", "source")
+    table = table_of("event", ">value", "kind, scope; source")
     for event, constant in profile.energy.given().items():
-        note = f"; {constant.note}" if constant.note else ""
-        where = f"{constant.source}, {constant.where}{note}"
-        table.add_row(event, f"{constant.value:g} {constant.unit}", constant.kind, constant.scope, where)
+        passport = f"{constant.kind}, {constant.scope}; {_place(constant)}"
+        table.add_row(event, f"{constant.value:g} {constant.unit}", passport)
+    for event, why in profile.included.items():
+        table.add_row(event, "included", why)
     for event, why in profile.absent.items():
-        table.add_row(event, "unknown", "", "", why)
+        table.add_row(event, "unknown", why)
     if static := profile.static_power:
-        note = f"; {static.note}" if static.note else ""
-        where = f"{static.source}, {static.where}{note}; shown apart, never in the total"
-        table.add_row("static_power", f"{static.value:g} {static.unit}", static.kind, "", where)
+        passport = f"{static.kind}; {_place(static)}; shown apart, never in the total"
+        table.add_row("static_power", f"{static.value:g} {static.unit}", passport)
     return table
 
 
@@ -121,28 +133,48 @@ def _durations(profile: HardwareProfile) -> list[RenderableType]:
 
 
 def _limits(profile: HardwareProfile) -> Table:
+    from pydantic import BaseModel
+
     from .text import table_of
 
     table = table_of("limit", ">value", "source")
-    for limit in type(profile.limits).model_fields:
+    for limit, citation in _in_order(profile).items():
         value = getattr(profile.limits, limit)
-        if value is None:
-            table.add_row(limit, "unknown", "not checked")
+        source = f"{_place(citation)}{' (assumed)' if citation.assumed else ''}"
+        if not isinstance(value, BaseModel):
+            table.add_row(limit, _value(value), source)
             continue
-        citation = profile.limit_sources[limit]
-        note = f"; {citation.note}" if citation.note else ""
-        assumed = " (assumed)" if citation.assumed else ""
-        table.add_row(limit, _value(value), f"{citation.source}, {citation.where}{note}{assumed}")
+        table.add_row(limit, "", source)
+        for key, each in value:
+            if each is not None:
+                table.add_row(f"  {key}", _value(each), "")
     return table
 
 
-def _value(value: object) -> str:
-    from pydantic import BaseModel
+def _in_order(profile: HardwareProfile) -> dict[str, Citation]:
+    """Where the given limits come from, in the order of the schema."""
+    return {
+        limit: profile.limit_sources[limit]
+        for limit in type(profile.limits).model_fields
+        if getattr(profile.limits, limit) is not None
+    }
 
-    if isinstance(value, BaseModel):
-        return "\n".join(f"{key} {_value(each)}" for key, each in value.model_dump().items())
+
+def _not_given(profile: HardwareProfile) -> str:
+    missing = [limit for limit in type(profile.limits).model_fields if getattr(profile.limits, limit) is None]
+    return f"not given, so not checked: {', '.join(missing)}"
+
+
+def _place(cited: Constant | StaticPower | Citation) -> str:
+    return f"{cited.source}, {cited.where}{'; ' + cited.note if cited.note else ''}"
+
+
+def _value(value: object) -> str:
+    from itertools import groupby
+
     if isinstance(value, list):
-        return " ".join(str(each) for each in value)
+        runs = [(each, len(list(run))) for each, run in groupby(value)]
+        return " ".join(f"{count}x{each}" if count > 1 else str(each) for each, count in runs)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, overload
 import typer
 
 from .. import command as cli
+from ..deploy.placer import DEFAULT_PLACER, Placer
 from ..errors import AnswerIsNo
 
 if TYPE_CHECKING:
@@ -21,9 +22,18 @@ if TYPE_CHECKING:
     from ..budget_text import Budget
     from ..chip import ChipNetwork
     from ..energy_report import EnergyReport, TeacherCost
-    from .profile import HardwareProfile
+    from .profile import Constant, HardwareProfile
+    from .teachers import Teacher
 
 SUFFIXES = (".json", ".md", ".html")
+
+
+class PlaceOption(str, Enum):
+    """How cores are laid out on the mesh."""
+
+    connectivity = "connectivity"
+    spikes = "spikes"
+    order = "order"
 
 
 class Format(str, Enum):
@@ -45,6 +55,13 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="folder or file stem; default: `report` beside the activity")
     ] = None,
+    place_by: Annotated[
+        PlaceOption, typer.Option(help="lay cores out by connectivity (as training does), by these spikes, or in order")
+    ] = PlaceOption.connectivity,
+    chips: Annotated[
+        int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of the search for the layout")] = 0,
     form: Annotated[Format, typer.Option("--format", help="what to print")] = Format.table,
     as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
 ) -> None:
@@ -59,7 +76,8 @@ def command(
 
     counts, network = load_activity(activity), load_chip(chip)
     facts = provenance_of(activity, chip, counts, network)
-    reports, refusals = _priced(counts, network, profile or [network.profile], energy_budget, facts)
+    placer = Placer(place_by.value, chips, seed)
+    reports, refusals = _priced(counts, network, profile or [network.profile], energy_budget, facts, placer)
     if not reports:
         raise AnswerIsNo("; ".join(refusals))
     files = write_report(reports, _stem(out, activity), refusals)
@@ -72,7 +90,11 @@ def command(
 
 @overload
 def report(
-    activity: Activity, chip: ChipNetwork, profile: str | Path | HardwareProfile, energy_budget: str | None = None
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: str | Path | HardwareProfile,
+    energy_budget: str | None = None,
+    placer: Placer = ...,
 ) -> EnergyReport: ...
 
 
@@ -82,6 +104,7 @@ def report(
     chip: ChipNetwork,
     profile: list[str | Path | HardwareProfile],
     energy_budget: str | None = None,
+    placer: Placer = ...,
 ) -> list[EnergyReport]: ...
 
 
@@ -90,6 +113,7 @@ def report(
     chip: ChipNetwork,
     profile: str | Path | HardwareProfile | list[str | Path | HardwareProfile],
     energy_budget: str | None = None,
+    placer: Placer = DEFAULT_PLACER,
 ) -> EnergyReport | list[EnergyReport]:
     """What ``activity`` costs on one profile, or on each of several.
 
@@ -97,6 +121,7 @@ def report(
         activity: counts of ``chip``.
         profile: a name, a TOML file, a profile, or a list of these.
         energy_budget: a number with a unit, for the profiles that have this unit.
+        placer: how cores are laid out, and over how many chips; the default is what training uses.
 
     Raises:
         InputError: unknown profile, unusable budget, or the activity is not of this network.
@@ -105,9 +130,9 @@ def report(
     if isinstance(profile, list):
         profiles = [_profile(each) for each in profile]
         budgets = _budgets(energy_budget, profiles)
-        return [_report(activity, chip, each, budgets.get(each.name)) for each in profiles]
+        return [_report(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
     single = _profile(profile)
-    return _report(activity, chip, single, _budgets(energy_budget, [single]).get(single.name))
+    return _report(activity, chip, single, _budgets(energy_budget, [single]).get(single.name), placer)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -139,15 +164,19 @@ def _budgets(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str,
     return budgets
 
 
-def _report(activity: Activity, chip: ChipNetwork, profile: HardwareProfile, budget: Budget | None) -> EnergyReport:
-    from ..deploy.placement import place
+def _report(
+    activity: Activity, chip: ChipNetwork, profile: HardwareProfile, budget: Budget | None, placer: Placer
+) -> EnergyReport:
+    from ..deploy.chip_rules import check_chip
     from ..energy import estimate
     from ..energy_details import detailed
 
     _check_formats(chip, profile)
-    placement = place(chip, profile)
+    check_chip(chip, profile)
+    placement = placer(chip, profile, activity)
     priced = detailed(estimate(activity, chip, placement, profile), activity, chip, placement)
-    return replace(priced, budget=budget, teacher=_teacher(chip, profile), provenance=dict(chip.provenance))
+    teacher, elsewhere = _teachers(chip, profile)
+    return replace(priced, budget=budget, teacher=teacher, elsewhere=elsewhere, provenance=dict(chip.provenance))
 
 
 def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
@@ -167,17 +196,32 @@ def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
             )
 
 
-def _teacher(chip: ChipNetwork, profile: HardwareProfile) -> TeacherCost | None:
+def _teachers(chip: ChipNetwork, profile: HardwareProfile) -> tuple[TeacherCost | None, tuple[TeacherCost, ...]]:
+    """What the artificial teacher would cost on the profile itself, and on ordinary machines where there are joules."""
     from ..energy_report import TeacherCost
+    from .teachers import load_teachers
 
-    constant, macs = profile.energy.teacher_mac, chip.provenance.get("teacher_macs")
-    if constant is None or not isinstance(macs, int):
-        return None
-    return TeacherCost(macs, constant.cost, f"{constant.source}, {constant.where}")
+    macs = chip.provenance.get("teacher_macs")
+    if not isinstance(macs, int):
+        return None, ()
+    count: int = macs
+
+    def cost(of: HardwareProfile | Teacher, mac: Constant, source: str) -> TeacherCost:
+        return TeacherCost(of.name, of.title, count, mac.cost, mac.kind, mac.scope, source)
+
+    own = profile.energy.teacher_mac
+    here = None if own is None else cost(profile, own, f"{own.source}, {own.where}")
+    machines = load_teachers() if profile.has_joules else ()
+    return here, tuple(cost(machine, machine.mac, machine.source) for machine in machines)
 
 
 def _priced(
-    activity: Activity, chip: ChipNetwork, names: Sequence[str], budget: str | None, facts: dict[str, object]
+    activity: Activity,
+    chip: ChipNetwork,
+    names: Sequence[str],
+    budget: str | None,
+    facts: dict[str, object],
+    placer: Placer,
 ) -> tuple[list[EnergyReport], list[str]]:
     """Reports for the profiles that the network fits, and for the others why not."""
     profiles = [_profile(name) for name in dict.fromkeys(names)]
@@ -185,7 +229,7 @@ def _priced(
     reports, refusals = [], []
     for profile in profiles:
         try:
-            priced = _report(activity, chip, profile, budgets.get(profile.name))
+            priced = _report(activity, chip, profile, budgets.get(profile.name), placer)
         except AnswerIsNo as error:
             refusals.append(str(error))
         else:

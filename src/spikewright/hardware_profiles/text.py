@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import StringIO
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -43,7 +43,11 @@ def renderable(report: EnergyReport) -> Group:
         _not_modelled(report),
         Text("\nFit", style="bold"),
         _fit(report),
+        *(Text(line) for line in numbers.placement(report)),
     ]
+    if report.elsewhere:
+        heading = Text(f"\n{numbers.elsewhere_heading(report)}", style="bold")
+        parts += [heading, _elsewhere(report), Text(numbers.ELSEWHERE)]
     return Group(*parts)
 
 
@@ -53,7 +57,7 @@ def teacher_line(report: EnergyReport) -> str:
     if teacher is None:
         known = report.profile.energy.teacher_mac is not None
         return "ANN teacher: left out, since the network does not say how many MACs its teacher has" if known else ""
-    times = f", {teacher.energy / report.total:.3g} times the spiking network" if report.total else ""
+    times = f", {numbers.times(teacher, report)} times the spiking network" if report.total else ""
     return f"ANN teacher: {teacher.macs:,} MACs, {report.say(teacher.energy)} per inference{times}"
 
 
@@ -65,7 +69,8 @@ def table_of(*headings: str) -> Table:
     """An empty table; a heading that starts with ``>`` has its column aligned to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
     for heading in headings:
-        table.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left")
+        side: JustifyMethod = "right" if heading.startswith(">") else "left"
+        table.add_column(heading.lstrip(">"), justify=side, overflow="fold")
     return table
 
 
@@ -104,4 +109,12 @@ def _fit(report: EnergyReport) -> RenderableType:
         mark = " (binding)" if use == report.binding else ""
         percent = f"{use.share:.0%}" if use.limit else ""
         table.add_row(use.resource + mark, numbers.used(use), percent, numbers.where(use))
+    return table
+
+
+def _elsewhere(report: EnergyReport) -> RenderableType:
+    table = table_of("machine", ">each MAC", ">energy", ">times", "kind, scope")
+    for each in report.elsewhere:
+        cells = (each.title, report.say(each.constant), report.say(each.energy), numbers.times(each, report))
+        table.add_row(*cells, f"{each.kind}, {each.scope}")
     return table

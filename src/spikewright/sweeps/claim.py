@@ -6,8 +6,6 @@ study, and whoever watches needs no clock but its own.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import socket
 import threading
 import time
@@ -15,9 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import InputError
+from ..bench.locks import LOCK, locked
 
-LOCK = ".lock"
 BEAT_S = 10.0
 """Between two signs of life: small against a point's work, and a light load for a database."""
 GRACE_S = 60.0
@@ -27,37 +24,6 @@ GRACE_S = 60.0
 def whereabouts(folder: Path) -> dict[str, str]:
     """What lets a worker on the same machine find this one's lock."""
     return {"host": socket.gethostname(), "lock": str(folder.resolve() / LOCK)}
-
-
-@contextmanager
-def locked(file: Path, wait: bool = False) -> Iterator[bool]:
-    """Hold a lock, and say whether it could be had; the system lets go of it when the process dies.
-
-    Args:
-        file: that is locked; made where it is missing.
-        wait: until it can be had.
-
-    Raises:
-        InputError: the file's folder is missing, or on a file system without locks.
-    """
-    try:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be locked ({error.strerror}); choose another folder") from error
-    try:
-        yield _lock(handle, file, wait)
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int, file: Path, wait: bool) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise InputError(f"{file}: cannot be locked ({error.strerror}); choose another folder") from error
-    return True
 
 
 @contextmanager

@@ -5,45 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from ..chip import Encoding
-from .points import Point
+from ..bench.outcome import Outcome
+from ..bench.point import Point
 
 State = Literal["done", "infeasible", "failed", "unfinished"]
-SPLITS = ("validation", "test")
-
-
-class Outcome(BaseModel):
-    """A student on the chip: counts and energy of its integer network, per inference and by split.
-
-    Attributes:
-        energy: in the profile's unit, by the code path of `spikewright report`.
-        energy_is_at_least: whether the profile leaves something unmodelled.
-        floor: what the network costs before any hidden neuron fires (validation).
-        spikes: input events included.
-        certificate: the student's own, None where its training wrote none.
-        files: relative to the sweep's folder on the machine ``host``.
-        seconds: from the start of the last worker on it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    energy: dict[str, float]
-    energy_is_at_least: bool
-    floor: float
-    accuracy: dict[str, float]
-    synaptic_ops: dict[str, float]
-    spikes: dict[str, float]
-    samples: dict[str, int]
-    timesteps: int
-    width: int
-    encoding: Encoding
-    certificate: object = None
-    files: dict[str, str]
-    made_by: str
-    host: str
-    seconds: float
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ..artefacts import atomic_write
-from ..hardware_profiles.plots import BLUE, FAINT, INK, RULE, STYLE
+from ..bench.chart import energy_figure, label_axes, write_chart
+from ..hardware_profiles.plots import BLUE, FAINT, INK, RULE
 from .result import Row, SweepResult
 
 SIZE_IN = (7.2, 4.6)
-DPI = 160
 BESIDE = 1.25
 """Room left and right of the outermost point, as a factor of energy."""
-FORMATS = ("svg", "png")
 
 
 def write_plot(result: SweepResult, stem: Path) -> dict[str, Path]:
@@ -29,40 +25,29 @@ def write_plot(result: SweepResult, stem: Path) -> dict[str, Path]:
     the students without a budget; a small one is a single student. The stairs are the test accuracy of the student
     that is most accurate on validation among those that keep within the energy on the axis.
     """
-    files = {form: stem.with_name(f"{stem.name}.{form}") for form in FORMATS}
-    with mpl.rc_context(STYLE):
-        figure = _figure(result)
-        for form, path in files.items():
-            metadata = {"Date": None} if form == "svg" else {"Software": None}
-            with atomic_write(path) as temporary:
-                figure.savefig(temporary, format=form, dpi=DPI, metadata=metadata, facecolor="white")
-    return files
+    return write_chart(lambda: _figure(result), stem)
 
 
 def _figure(result: SweepResult) -> Figure:
-    figure = Figure(figsize=SIZE_IN, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(f"{result.data} on {result.profile.name}", fontsize=10.5, x=0.01, ha="left", color=INK)
-    axes = figure.add_subplot()
-    axes.set_xscale("log")
-    _bounds(axes, result)
+    figure = energy_figure(SIZE_IN, f"{result.data} on {result.profile.name}", list(_energies(result)), BESIDE)
+    (axes,) = figure.axes
     rows = [row for row in result.rows if row.outcomes]
     _stairs(axes, rows)
     for row in rows:
         _marks(axes, row)
     _budgets(axes, result)
-    _axis(axes, result)
+    label_axes(axes, result.profile, result.say)
+    axes.margins(y=0.14)
     if rows:
         figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, labelcolor=INK)
     return figure
 
 
-def _bounds(axes: Any, result: SweepResult) -> None:
-    """Set before anything is drawn: around a point alone matplotlib's own bounds would be equal."""
-    places = [row.limit for row in result.rows if math.isfinite(row.limit)]
-    places += [outcome.energy["test"] for row in result.rows for outcome in row.outcomes]
-    if places:
-        axes.set_xlim(min(places) / BESIDE, max(places) * BESIDE)
+def _energies(result: SweepResult) -> Iterator[float]:
+    for row in result.rows:
+        if math.isfinite(row.limit):
+            yield row.limit
+        yield from (outcome.energy["test"] for outcome in row.outcomes)
 
 
 def _stairs(axes: Any, rows: list[Row]) -> None:
@@ -108,15 +93,3 @@ def _budgets(axes: Any, result: SweepResult) -> None:
             rotation=35, rotation_mode="anchor", ha="left", va="bottom", fontsize=8.5,
             color=INK if row.outcomes else FAINT,
         )  # fmt: skip
-
-
-def _axis(axes: Any, result: SweepResult) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    axes.set_xlabel("deployed energy per inference, test" if result.profile.has_joules else "relative cost, test")
-    axes.set_ylabel("accuracy of the integer network, test")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.1%}"))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: result.say(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.margins(y=0.14)

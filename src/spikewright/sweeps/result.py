@@ -6,33 +6,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import mean, stdev
 
+from ..bench.outcome import Outcome
+from ..bench.spread import Spread, pareto
 from ..budget_text import parse_budget, quantity
 from ..hardware_profiles.profile import HardwareProfile
-from .outcome import Outcome, PointResult
+from .outcome import PointResult
 
 FORMAT = "spikewright sweep"
 FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A number over seeds.
-
-    Attributes:
-        deviation: sample standard deviation, None for a single seed.
-    """
-
-    mean: float
-    deviation: float | None
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of one or more values."""
-        return cls(mean(values), stdev(values) if len(values) > 1 else None, min(values), max(values))
 
 
 @dataclass(frozen=True)
@@ -141,14 +123,6 @@ class SweepResult:
 
     def _limit(self, budget: str | None) -> float:
         return math.inf if budget is None else parse_budget(budget, self.profile).value
-
-
-def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Which of ``(energy, accuracy)`` no other beats by costing at most as much and being at least as accurate."""
-    return [
-        not any(other != point and other[0] <= point[0] and other[1] >= point[1] for other in points)
-        for point in points
-    ]
 
 
 def best_within(limit: float, points: Sequence[PointResult]) -> PointResult | None:

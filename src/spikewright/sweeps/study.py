@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import command as cli
+from ..bench.locks import LOCK, locked
+from ..bench.outcome import Outcome
+from ..bench.point import Point
 from ..errors import BelowFloor, InputError, SpikewrightError
-from .claim import LOCK, Watch, beating, locked, whereabouts
+from .claim import Watch, beating, whereabouts
 from .database import Turn, answering, read_url, require_optuna, storage_of, turn_of
-from .outcome import Outcome, PointResult
-from .points import Point
+from .outcome import PointResult
 
 if TYPE_CHECKING:
     import optuna

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import command as cli
+from ..bench.point import Point
 from ..errors import AnswerIsNo, InputError, refuse
 from ..train.options import takes_settings_without
 from ..train.settings import DistillSettings
-from .points import Point
 
 if TYPE_CHECKING:
     from ..hardware_profiles.profile import HardwareProfile
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 OWN = {"energy_budget", "seed"}
 """Settings that a point has of its own."""
 DATABASE = "study.db"
-SETTINGS = "settings.json"
 
 
 @takes_settings_without("energy_budget")
@@ -82,9 +81,10 @@ def sweep(
         SpikewrightError: the students without a budget cannot be made.
     """
     from ..artefacts import sha256_of_json
+    from ..bench.folder import claim_folder
+    from ..bench.making import ELSEWHERE
     from ..hardware_profiles.profile import load_profile
     from .database import read_url, require_optuna, shown
-    from .point_work import ELSEWHERE
     from .result import SweepResult
     from .study import open_study
 
@@ -93,7 +93,7 @@ def sweep(
     texts = _checked(settings, budgets, points, seeds, profile)
     require_optuna()
     facts = {**settings.model_dump(mode="json", exclude=OWN | ELSEWHERE), "profile_sha256": profile.sha256}
-    _claim_folder(folder, facts)
+    claim_folder(folder, facts, "a sweep")
     url = study or f"sqlite:///{folder.resolve() / DATABASE}"
     name = f"{settings.data}-{profile.name}-{sha256_of_json(facts)[:12]}"
     with open_study(url, name) as kept:
@@ -118,9 +118,9 @@ def _checked(
     profile: HardwareProfile,
 ) -> list[str] | None:
     """The budgets in their one spelling, None where they are to be chosen; refuses with every fault at once."""
-    from .points import read_budgets
+    from ..bench.point import read_budgets
 
-    texts, faults = read_budgets(budgets or (), profile)
+    texts, faults = read_budgets(budgets or (), profile, "--budgets")
     if budgets is None and points is None:
         faults.append("give --budgets, such as 8uJ,4uJ,2uJ, or --points, such as 5")
     if budgets is not None and points is not None:
@@ -134,29 +134,6 @@ def _checked(
             faults.append(f"{name} {number}: must be at least 1")
     refuse("sweep", faults)
     return None if budgets is None else texts
-
-
-def _claim_folder(folder: Path, facts: Mapping[str, object]) -> None:
-    """Make the folder, or see that it is of this sweep."""
-    import json
-
-    from ..artefacts import write_json
-
-    file = folder / SETTINGS
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        there = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else facts
-    except (OSError, ValueError) as error:
-        raise InputError(f"--out {folder}: cannot hold a sweep ({error}); choose another folder") from error
-    if not isinstance(there, dict):
-        raise InputError(f"--out {folder}: its {SETTINGS} is not of a sweep; choose another folder")
-    names = sorted({*facts, *there})
-    refuse(
-        f"--out {folder}: holds a sweep with other settings; give the same ones, or another folder",
-        [f"{n} is {there.get(n)!r} there and {facts.get(n)!r} here" for n in names if there.get(n) != facts.get(n)],
-    )
-    if not file.is_file():
-        write_json(file, facts)
 
 
 def _complete(
@@ -196,7 +173,7 @@ def _chosen(
         raise InputError(
             f"--points {count}: there is no student without an energy budget to start from: {free.sentence}"
         )
-    dataset = load(settings.data, settings.data_dir, settings.timesteps)
+    dataset = load(settings.data, settings.data_dir, settings.timesteps).with_train_samples(settings.train_samples)
     floor = smallest_size(settings, dataset, profile).floor.total
     return spaced(floor, free.outcome.energy["validation"], count, profile.cost_unit)
 

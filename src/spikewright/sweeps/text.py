@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .outcome import Outcome
-from .result import Row, Spread, SweepResult
+from ..bench.outcome import Outcome
+from ..bench.spread import Spread
+from .result import Row, SweepResult
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType

@@ -23,16 +23,20 @@ class Architecture:
 
     Attributes:
         build: ``(input shape, classes) -> network``.
-        halvings: how often height and width are halved; both must survive it.
+        halvings: how often height and width are halved; both must survive it, but for the height of a single row.
     """
 
     build: Callable[[Shape, int], nn.Sequential]
     halvings: int
 
 
-def _convolution(inputs: int, outputs: int, halve: bool = False) -> list[nn.Module]:
-    """Convolution, pooling, normalisation, rectification: pooled first, the rest moves a quarter of the memory."""
-    pooling: list[nn.Module] = [nn.MaxPool2d(2)] if halve else []
+def _convolution(inputs: int, outputs: int, halved: Shape | None = None) -> list[nn.Module]:
+    """Convolution, pooling, normalisation, rectification: pooled first, the rest moves a quarter of the memory.
+
+    Args:
+        halved: the input shape of the network, where height and width are to be halved.
+    """
+    pooling: list[nn.Module] = [] if halved is None else [nn.MaxPool2d((2 if halved[1] > 1 else 1, 2))]
     return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), *pooling, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
@@ -47,7 +51,8 @@ def _head(size: int, hidden: int, classes: int, dropout: float) -> list[tuple[st
 
 
 def _flat(shape: Shape, channels: int, halvings: int) -> int:
-    return channels * (shape[1] >> halvings) * (shape[2] >> halvings)
+    height = shape[1] >> halvings if shape[1] > 1 else 1
+    return channels * height * (shape[2] >> halvings)
 
 
 def mlp(shape: Shape, classes: int) -> nn.Sequential:
@@ -72,8 +77,8 @@ def convnet(shape: Shape, classes: int) -> nn.Sequential:
     return nn.Sequential(
         OrderedDict(
             [
-                ("stage1", nn.Sequential(*_convolution(shape[0], 32, halve=True))),
-                ("stage2", nn.Sequential(*_convolution(32, 64, halve=True))),
+                ("stage1", nn.Sequential(*_convolution(shape[0], 32, shape))),
+                ("stage2", nn.Sequential(*_convolution(32, 64, shape))),
                 ("stage3", nn.Sequential(*_convolution(64, 128))),
                 *_head(_flat(shape, 128, 2), 128, classes, dropout=0.3),
             ]
@@ -86,7 +91,7 @@ def vgg(shape: Shape, classes: int) -> nn.Sequential:
     stages: list[tuple[str, nn.Module]] = []
     inputs = shape[0]
     for number, outputs in enumerate((32, 64, 128), start=1):
-        layers = [*_convolution(inputs, outputs), *_convolution(outputs, outputs, halve=True)]
+        layers = [*_convolution(inputs, outputs), *_convolution(outputs, outputs, shape)]
         stages.append((f"stage{number}", nn.Sequential(*layers)))
         inputs = outputs
     return nn.Sequential(OrderedDict([*stages, *_head(_flat(shape, 128, 3), 128, classes, dropout=0.3)]))
@@ -114,7 +119,7 @@ def build(name: str, shape: Shape, classes: int) -> nn.Sequential:
     if architecture is None:
         raise InputError(f"teacher {name!r}: there is no such architecture; {did_you_mean(name, ARCHITECTURES)}")
     least = 2**architecture.halvings
-    if min(shape[1:]) < least:
+    if shape[2] < least or 1 < shape[1] < least:
         raise InputError(
             f"teacher {name!r}: halves its input {architecture.halvings} times and needs at least {least} x {least} "
             f"pixels, found {shape[1]} x {shape[2]}; choose the teacher 'mlp'"

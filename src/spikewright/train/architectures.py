@@ -48,9 +48,9 @@ class _Stack:
         return self._neuron(nn.BatchNorm1d(size))
 
     def pool(self) -> _Stack:
-        """Averages of 2 x 2."""
+        """Averages of 2 x 2, of 1 x 2 in a single row."""
         self._pools += 1
-        self._add(f"pool{self._pools}", nn.AvgPool2d(2))
+        self._add(f"pool{self._pools}", nn.AvgPool2d((2 if self._shape[1] > 1 else 1, 2)))
         return self
 
     def readout(self, classes: int, readout: Readout) -> nn.Sequential:

@@ -24,6 +24,7 @@ def fingerprint(training: Training) -> str:
     facts = {
         "student": asdict(training.config),
         "data": training.dataset.name,
+        "train_samples": len(training.dataset.train),
         "method": repr(training.method),
         "regularizers": repr(training.regularizers),
         "settings": asdict(training.settings),

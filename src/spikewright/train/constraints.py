@@ -15,7 +15,8 @@ from ..budget_text import quantity
 from ..errors import InputError, did_you_mean
 from ..hardware_profiles.profile import HardwareProfile
 from .cost import CostReading, SpikeCost
-from .student import Student, StudentOutput
+from .student import Student
+from .student_output import StudentOutput
 
 
 class Constraint(ABC):

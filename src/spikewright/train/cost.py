@@ -21,7 +21,8 @@ from ..deploy.lower import lower
 from ..deploy.placement import place
 from ..energy import Floor, PopulationCost, linear_cost
 from ..hardware_profiles.schema import CostUnit, HardwareProfile
-from .student import Student, StudentOutput
+from .student import Student
+from .student_output import StudentOutput
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,11 @@ class SpikeCost:
         self._extra: dict[str, tuple[float, float]] = {}
         self._per_spike: dict[str, Tensor] = {}
         self._fan_out: dict[str, Tensor] = {}
-        costs = linear_cost(chip, place(chip, profile), profile)
+        placement = place(chip, profile)
+        costs = linear_cost(chip, placement, profile)
         for population in chip.populations:
             self._add(chip, population, costs[population.name])
-        self._of_chip = energy.floor(chip, place(chip, profile), profile)
+        self._of_chip = energy.floor(chip, placement, profile)
 
     def _add(self, chip: ChipNetwork, population: Population, cost: PopulationCost) -> None:
         updates = chip.timesteps * population.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,15 +21,27 @@ if TYPE_CHECKING:
     from ..hardware_profiles.profile import HardwareProfile
     from .data import Dataset
     from .distillation import LossTerms
+    from .pupil import Pupil
     from .records import EpochRecord
     from .student import Student
-    from .teacher import Teacher
     from .train_settings import TrainSettings
     from .trainer import Training
 
 # Passes over the training part, chosen on validation; small data sets need more of them.
-EPOCHS = {"digits": 25, "mnist": 8, "fashion-mnist": 12, "cifar10": 30}
-BATCHES = {"digits": 32}
+EPOCHS = {
+    "digits": 25,
+    "mnist-5k": 20,
+    "mnist": 8,
+    "fashion-mnist": 12,
+    "cifar10": 30,
+    "mnist1d": 30,
+    "digits-events": 25,
+    "mnist-5k-events": 20,
+    "mnist-events": 8,
+    "fashion-mnist-events": 12,
+}
+DEFAULT_EPOCHS = 10
+BATCHES = {"digits": 32, "mnist-5k": 64, "mnist1d": 64, "digits-events": 32, "mnist-5k-events": 64}
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,7 @@ def distill(
     data: str = "digits",
     profile: str = "loihi2-assumed",
     energy_budget: str | None = None,
-    teacher: str = "convnet",
+    teacher: str | None = None,
     method: str = "kd",
     epochs: int | None = None,
     seed: int = 0,
@@ -60,7 +72,7 @@ def distill(
         data: a data set's name.
         profile: a hardware profile's name or path.
         energy_budget: a number with a unit, such as ``"2uJ"``, per inference.
-        teacher: a named ANN architecture or an ONNX file.
+        teacher: a named ANN architecture, an ONNX file, ``snn`` or a student's file; None for what suits the method.
         method: ``name`` or ``name:option=value,...``.
 
     Raises:
@@ -94,43 +106,41 @@ def distill_with(
     from ..energy import parse_budget
     from ..hardware_profiles.profile import load_profile
     from .data import load
+    from .teaching import facts_of, teachers
     from .threads import student_threads
 
     say = _silent if quiet else cli.say
     profile = load_profile(settings.profile)
     budget = parse_budget(settings.energy_budget, profile) if settings.energy_budget else None
-    dataset = load(settings.data, settings.data_dir, settings.timesteps)
-    training = _prepared(settings, dataset, profile, budget)
+    whole = load(settings.data, settings.data_dir, settings.timesteps)
+    dataset = whole.with_train_samples(settings.train_samples)
+    training = prepared(settings, dataset, profile, budget)
     say(_student_sentence(training, profile))
     with student_threads():
-        teacher = _teacher(settings, training.method, dataset, say, quiet)
-        training.meet(teacher)
+        chain = teachers(settings, training.method, whole, pupil_of(settings, training), say, quiet)
+        training.meet(chain[-1] if chain else None)
         _run(training, checkpoint, resume, say, quiet)
     facts = _provenance(settings, training, profile.sha256, dataset.train.sha256)
     facts["certificate"] = _certificate(training, dataset, profile, settings.seed, say)
-    if teacher is not None:
-        facts |= {"teacher": teacher.name, "teacher_sha256": teacher.sha256, "teacher_macs": teacher.macs}
-    return Distillation(training.student, tuple(training.history), facts)
+    return Distillation(training.student, tuple(training.history), facts | facts_of(chain))
 
 
-def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
+def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
     """Everything that can be refused, before the first step; the teacher is still missing."""
-    from .distillation.base import shapes_of
-    from .lessons import seen_by_teacher
     from .limits import limits_of
+    from .refusals import contradictions, unmet
     from .sizing import choose_size
-    from .teacher import teacher_shapes
+    from .teaching import check_teaching, unsuited
     from .train_settings import Chip, device_of
     from .trainer import Training
 
-    method, regularizers = _loss_terms(settings)
-    refuse("distill", [*_contradictions(settings), *_unmet(settings, method, dataset)])
+    method, regularizers = loss_terms(settings)
+    faults = [*contradictions(settings), *unmet(settings, method, dataset), *unsuited(settings, method)]
+    refuse("distill", faults)
     size = choose_size(settings, dataset, profile, budget)
-    if method.needs_teacher():
-        method.asked(shapes_of(size.student, teacher_shapes(settings.teacher, seen_by_teacher(method, dataset))))
-    train = _train_settings(settings)
+    train = train_settings(settings)
     steps = max(1, len(dataset.train) // train.batch) * train.epochs
-    return Training(
+    training = Training(
         student=size.student,
         dataset=dataset,
         method=method,
@@ -142,32 +152,15 @@ def _prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProf
         device=device_of(settings.device),
         floor=size.floor,
     )
+    check_teaching(settings, method, dataset, training.student, pupil_of(settings, training))
+    return training
 
 
-def _contradictions(settings: DistillSettings) -> Iterator[str]:
-    """Settings that would do nothing beside others."""
-    if settings.integer_from < 1:
-        return
-    if settings.weight_bits is not None:
-        yield (
-            f"--weight-bits {settings.weight_bits}: is for training on integers, which --integer-from 1 leaves out; "
-            f"round afterwards with `spikewright lower --weight-bits {settings.weight_bits}`"
-        )
-    if settings.shorten is not None:
-        yield "--shorten: T is shortened where training on integers begins, which --integer-from 1 leaves out"
+def pupil_of(settings: DistillSettings, training: Training) -> Pupil:
+    """The student, as far as a spiking teacher takes after it."""
+    from .pupil import Pupil
 
-
-def _unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:
-    """What a method needs and the data do not have."""
-    name = settings.method.partition(":")[0]
-    if "static twins" in method.needs and dataset.twin is None:
-        yield (
-            f"--method {name}: learns from the images that events were made from, and {dataset.name} has none; "
-            f"use data such as digits-events"
-        )
-    if "longer horizon" in method.needs and (dataset.timesteps or settings.encoding == "latency"):
-        fixed = "events" if dataset.timesteps else "a latency code"
-        yield f"--method {name}: runs samples beyond T, as {fixed} cannot be; use direct, current or rate input"
+    return Pupil(training.config, training.settings, EPOCHS.get(settings.data, DEFAULT_EPOCHS), training.device)
 
 
 def _student_sentence(training: Training, profile: HardwareProfile) -> str:
@@ -176,26 +169,6 @@ def _student_sentence(training: Training, profile: HardwareProfile) -> str:
     if floor is None:
         return words
     return f"{words}, floor {quantity(floor.total, profile.cost_unit)} per inference on {profile.name}"
-
-
-def _teacher(
-    settings: DistillSettings, method: LossTerms, dataset: Dataset, say: Callable[[str], None], quiet: bool
-) -> Teacher | None:
-    from .lessons import seen_by_teacher
-    from .teacher import teacher_from
-
-    if not method.needs_teacher():
-        return None
-    seen = seen_by_teacher(method, dataset)
-    teacher = teacher_from(
-        settings.teacher,
-        seen,
-        epochs=settings.teacher_epochs,
-        seed=settings.teacher_seed,
-        progress=None if quiet else cli.progress,
-    )
-    say(f"teacher: {teacher.name}, validation accuracy {teacher.accuracy(seen.validation):.2%}")
-    return teacher
 
 
 def _run(training: Training, checkpoint: Path | None, resume: bool, say: Callable[[str], None], quiet: bool) -> None:
@@ -252,19 +225,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return cli.run(command, argv, "distill")
 
 
-def _loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:
+def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:
     from .distillation import METHODS, REGULARIZERS, parse_spec
 
     regularizers = tuple(parse_spec("regularizer", text, REGULARIZERS) for text in settings.regularize)
     return parse_spec("method", settings.method, METHODS), regularizers
 
 
-def _train_settings(settings: DistillSettings) -> TrainSettings:
+def train_settings(settings: DistillSettings) -> TrainSettings:
+    """How a student of these settings is trained, what was left out filled in by data set."""
     from .choices import REACH
     from .train_settings import TrainSettings
 
     return TrainSettings(
-        epochs=settings.epochs or EPOCHS.get(settings.data, 10),
+        epochs=settings.epochs or EPOCHS.get(settings.data, DEFAULT_EPOCHS),
         batch=settings.batch or BATCHES.get(settings.data, 128),
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,

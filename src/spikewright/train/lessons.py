@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .augment import still
 from .data import Dataset
 from .distillation.base import Asked, LossTerms
 from .torch_teacher import BATCH, LOGITS, Teacher
@@ -38,23 +37,35 @@ class Lesson:
         return Lesson(change(self.logits), features, {name: change(value) for name, value in self.saliency.items()})
 
 
-def seen_by_teacher(method: LossTerms, dataset: Dataset) -> Dataset:
-    """What a teacher learns and is asked about: the samples, or their static twins for a method that needs those."""
-    return dataset.twin if "static twins" in method.needs and dataset.twin is not None else dataset
+def seen_by_teacher(method: LossTerms, dataset: Dataset, spikes: bool) -> Dataset:
+    """What a teacher learns and is asked about: the static twins of events, where there are some, else the samples.
+
+    Args:
+        spikes: whether the teacher does; it then sees the events, unless the method is about their twins.
+    """
+    sees_events = spikes and "static twins" not in method.needs
+    return dataset if dataset.twin is None or sees_events else dataset.twin
 
 
 class Lessons:
-    """A teacher before its class: ``images`` are all training samples, ``(n, C, H, W)`` or ``(n, T, C, H, W)``."""
+    """A teacher before its class.
+
+    Args:
+        images: all training samples as the teacher sees them, ``(n, C, H, W)`` or ``(n, T, C, H, W)``.
+        changing: whether training augments the samples, and the teacher is to see them so.
+    """
 
     def __init__(self, teacher: Teacher, asked: Asked, images: Tensor, device: torch.device, changing: bool) -> None:
         self._teacher, self._asked, self._images, self._device = teacher, asked, images, device
+        self._changing = changing
         self._keeps = not changing and _bytes(teacher, asked, len(images)) <= KEPT_BYTES
         self._kept: Lesson | None = None
 
     def of(self, rows: Tensor, samples: Tensor) -> Lesson:
         """The lesson on training samples ``rows``, whose pixels are ``samples`` this time."""
         if not self._keeps:
-            return lesson_on(self._teacher, self._asked, samples.to(self._device))
+            shown = samples if self._changing else self._images[rows]
+            return lesson_on(self._teacher, self._asked, shown.to(self._device))
         if self._kept is None:
             self._kept = self._whole()
         return self._kept.map(lambda answer: answer[rows].to(self._device))
@@ -73,9 +84,8 @@ class Lessons:
 
 def lesson_on(teacher: Teacher, asked: Asked, samples: Tensor) -> Lesson:
     """Ask now."""
-    images = still(samples)
-    values = teacher.features(images, tuple(dict.fromkeys((*asked.features, LOGITS))))
-    saliency = teacher.saliency(images, asked.saliency) if asked.saliency else {}
+    values = teacher.features(samples, tuple(dict.fromkeys((*asked.features, LOGITS))))
+    saliency = teacher.saliency(samples, asked.saliency) if asked.saliency else {}
     logits = values[LOGITS] if LOGITS in asked.features else values.pop(LOGITS)
     return Lesson(logits, values, saliency)
 

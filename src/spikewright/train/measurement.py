@@ -69,6 +69,26 @@ def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
 
 @student_threads()
 @torch.no_grad()
+def accuracy_by_step(student: Student, split: Split, seed: int = 0) -> list[float]:
+    """Share of a split that a student classifies correctly when it is read out after step 1, 2, ..., T.
+
+    Args:
+        seed: of the rate code.
+    """
+    student.eval()
+    correct = [0] * student.config.timesteps
+    for first in range(0, len(split), BATCH):
+        images = torch.from_numpy(split.images[first : first + BATCH]).to(student.device)
+        labels = split.labels[first : first + BATCH]
+        output = student(images, seed, first)
+        for step in range(len(correct)):
+            answers = output.first(step + 1).scores.argmax(1).cpu().numpy()
+            correct[step] += int((answers == labels).sum())
+    return [count / len(split) for count in correct]
+
+
+@student_threads()
+@torch.no_grad()
 def measure(
     student: Student, split: Split, cost: SpikeCost, constraints: Sequence[Constraint] = (), seed: int = 0
 ) -> Measurement:

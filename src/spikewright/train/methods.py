@@ -68,7 +68,9 @@ def command(
     elif name is None:
         _console().print(_overview(found))
     else:
-        _console().print(*(part for entry in found for part in _explained(entry)), sep="\n")
+        from rich.console import Group
+
+        _console().print(Group(*(part for entry in found for part in _explained(entry))), crop=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -135,7 +137,7 @@ def _explained(entry: Entry) -> Iterator[RenderableType]:
     from rich.text import Text
 
     yield Text(f"{entry.name}: {entry.title}", style="bold")
-    yield Text(f"{FLAGS[entry.kind]} {_spec(entry)}")
+    yield Text(f"{FLAGS[entry.kind]} {_spec(entry)}", no_wrap=True, overflow="ignore")  # to be copied whole
     yield Text(f"needs {', '.join(entry.needs) or 'labels only'}; confidence {entry.confidence}")
     yield Text("\nEquation", style="bold")
     yield Text(entry.equation)

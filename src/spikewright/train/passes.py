@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from .distillation import Evidence, LossTerms
 from .lessons import Lesson
-from .student import Student, StudentOutput
+from .student import Student
+from .student_output import StudentOutput
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ def evidence_of(
     labels: Tensor,
     done: Passes,
     lesson: Lesson | None,
-    synaptic_ops: Tensor,
+    synaptic_ops: Tensor | None,
     auxiliary: nn.Module | None,
     progress: float,
 ) -> Evidence:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -23,6 +24,8 @@ class EpochRecord:
         multipliers: by constraint, of the controller that holds it.
         targets: by constraint, what training aims at.
         dead: by layer, neurons that never spiked on the validation split.
+        seconds: that the epoch took, its measurement included; None where that was not noted.
+        processor_seconds: likewise, of all threads together, whatever else the machine did.
     """
 
     epoch: int
@@ -39,6 +42,20 @@ class EpochRecord:
     multipliers: dict[str, float] = field(default_factory=dict)
     targets: dict[str, float] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
+    seconds: float | None = field(default=None, compare=False)
+    processor_seconds: float | None = field(default=None, compare=False)
+
+
+class Clock:
+    """Runs from when it is made."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    def noted(self, record: EpochRecord) -> EpochRecord:
+        """The record of an epoch that began with this clock and ends now."""
+        wall, processor = self._began
+        return replace(record, seconds=time.perf_counter() - wall, processor_seconds=time.process_time() - processor)
 
 
 def summary(record: EpochRecord, epochs: int, unit: CostUnit) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..chip import Encoding, Readout
 from ..errors import InputError, did_you_mean
 from ..resources import presets_dir
-from .choices import FOR_STUDENTS, Augmentation, NeuronKind, NeuronSettings
+from .choices import DATA_HELP, FOR_STUDENTS, Augmentation, NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,13 +28,25 @@ class DistillSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: str = Field("digits", description="digits, mnist, fashion-mnist, cifar10 or nmnist")
+    data: str = Field("digits", description=DATA_HELP)
     data_dir: Path | None = Field(None, description="folder with the data set's standard files")
+    train_samples: int | None = Field(
+        None, ge=2, description="how many of the training part the student learns from; the teacher has them all"
+    )
     profile: str = Field("loihi2-assumed", description="hardware profile, a name or a .toml file")
     energy_budget: str | None = Field(None, description="per inference, with its unit: 2uJ, 350nJ, 40kops")
-    teacher: str = Field("convnet", description="mlp, convnet, vgg, or an .onnx file")
+    teacher: str | None = Field(
+        None,
+        description="mlp, convnet, vgg, an .onnx file, snn, snn:width=32, or a student.pt; left out, convnet, or snn "
+        "for a method that learns from spikes",
+    )
     teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
     teacher_seed: int = Field(0, ge=0, description="of the teacher, whatever the student's seed is")
+    assistant: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (),
+        description="width of a spiking network between teacher and student, taught by one and teaching the "
+        "other; repeatable",
+    )
     method: str = Field("kd", description="a name of `spikewright methods`, as name:option=value,...")
     regularize: tuple[str, ...] = Field(
         (), description="activation, logits, spikes or synops, as name:option=value; repeatable"

@@ -24,26 +24,33 @@ class GivesLogits(Protocol):
     """The least that a training needs of a teacher."""
 
     def logits(self, images: Tensor) -> Tensor:
-        """Images ``(B, C, H, W)`` to logits ``(B, classes)``, without gradient."""
+        """Images ``(B, C, H, W)`` or frames ``(B, T, C, H, W)`` to logits ``(B, classes)``, without gradient."""
         ...
 
 
 class Teacher(GivesLogits, Protocol):
     """A trained classifier that is asked and never changed.
 
+    It takes samples as a data set has them: images ``(B, C, H, W)``, or frames of events ``(B, T, C, H, W)``, of which
+    an ANN sees the mean over time.
+
     Attributes:
         name: for people.
+        spikes: whether it is a spiking network.
         names: values that :meth:`features` can return; ``logits`` is one of them.
-        macs: multiply-accumulates of one inference, convolutions and matrix products counted.
+        macs: multiply-accumulates of one inference, convolutions and matrix products counted; None for a network that
+            spikes, which has none.
         sha256: of the weights (of the file, for a teacher read from one).
     """
 
     @property
     def name(self) -> str: ...
     @property
+    def spikes(self) -> bool: ...
+    @property
     def names(self) -> tuple[str, ...]: ...
     @property
-    def macs(self) -> int: ...
+    def macs(self) -> int | None: ...
     @property
     def sha256(self) -> str: ...
     @property
@@ -52,7 +59,7 @@ class Teacher(GivesLogits, Protocol):
         ...
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-        """The named values for images ``(B, C, H, W)``, each ``(B, ...)``, without gradient."""
+        """The named values for samples, each ``(B, ...)``, without gradient."""
         ...
 
     def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
@@ -72,6 +79,8 @@ class TorchTeacher:
     Attributes:
         validation_accuracy: share of the validation part classified correctly after training, None if not measured.
     """
+
+    spikes = False
 
     def __init__(
         self,
@@ -100,7 +109,7 @@ class TorchTeacher:
         """Images ``(B, C, H, W)`` to logits ``(B, classes)``, without gradient, on the device of the images."""
         network = self._network.to(images.device).eval()
         with torch.no_grad():
-            result: Tensor = network(images.contiguous(memory_format=torch.channels_last))
+            result: Tensor = network(still(images).contiguous(memory_format=torch.channels_last))
         return result
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
@@ -133,8 +142,10 @@ class TorchTeacher:
         kept: dict[str, Tensor] = {}
         with _watched({name: self._modules_by_name[name] for name in names}, kept, with_gradient=True):
             with torch.enable_grad():  # type: ignore[no-untyped-call]  # from the pixels, since the weights ask for no gradient
-                logits = network(images.detach().contiguous(memory_format=torch.channels_last).requires_grad_())
-            refuse(f"teacher {self.name}", [_no_map(name, kept[name]) for name in names if kept[name].ndim != 4])
+                pixels = still(images.detach()).contiguous(memory_format=torch.channels_last)
+                logits = network(pixels.requires_grad_())
+            flat = [name for name in names if kept[name].ndim != 4]
+            refuse(f"teacher {self.name}", [no_map(name, kept[name].shape[1:]) for name in flat])
             slopes = torch.autograd.grad(logits.max(1).values.sum(), [kept[name] for name in names])
         weights = {name: slope.mean((2, 3), keepdim=True) for name, slope in zip(names, slopes, strict=True)}
         return {name: (weights[name] * kept[name].detach()).sum(1).relu() for name in names}
@@ -155,6 +166,11 @@ def unknown_feature(teacher: str, asked: Sequence[str], known: Sequence[str]) ->
             raise InputError(f"teacher {teacher}: has no value {name!r} to distil from; {did_you_mean(name, known)}")
 
 
+def no_map(name: str, shape: Sequence[int]) -> str:
+    """Why there is no saliency of a value of this shape, of one image."""
+    return f"{name} is of shape {tuple(shape)}, no map of channels, height and width"
+
+
 def precompute_logits(
     teacher: GivesLogits, images: Tensor, batch: int = BATCH, device: torch.device | None = None
 ) -> Tensor:
@@ -163,7 +179,7 @@ def precompute_logits(
     Without augmentation a teacher's answers are the same in every epoch, so they are computed once.
     """
     there = device or images.device
-    parts = (still(part).to(there) for part in torch.split(images, batch))
+    parts = (part.to(there) for part in torch.split(images, batch))
     return torch.cat([teacher.logits(part).to(images.device) for part in parts])
 
 
@@ -197,10 +213,6 @@ def _macs(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
     with _watched(dict(layers), outputs), torch.no_grad():
         network(torch.zeros(1, *input_shape))
     return sum(output.numel() * layers[name].weight[0].numel() for name, output in outputs.items())
-
-
-def _no_map(name: str, value: Tensor) -> str:
-    return f"{name} is of shape {tuple(value.shape[1:])}, no map of channels, height and width"
 
 
 @contextmanager

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 from ..deploy.trained_grid import TrainedGrid
 from ..energy import Floor
-from ..errors import InputError
-from .augment import augmented
 from .budget import BudgetController
 from .checkpoint import save
 from .constraints import Constraint
@@ -24,11 +22,12 @@ from .cost import SpikeCost
 from .data import Dataset
 from .distillation import Evidence, LossTerms
 from .distillation.base import shapes_of
+from .epochs import batches, descend, optimizer_of, steps_per_epoch
 from .lessons import Lessons, seen_by_teacher
 from .measurement import Measurement, accuracy_of, measure
 from .passes import Passes, evidence_of, passes
 from .quantized.form import become_integer, settle
-from .records import EpochRecord, Means, Say, logit_range, summary
+from .records import Clock, EpochRecord, Means, Say, logit_range, summary
 from .revival import wake
 from .student import Student
 from .torch_teacher import Teacher
@@ -84,7 +83,7 @@ class Training:
     best: Kept | None = None
 
     def __post_init__(self) -> None:
-        self.steps_per_epoch = max(1, len(self.dataset.train) // self.settings.batch)
+        self.steps_per_epoch = steps_per_epoch(self.dataset.train, self.settings)
         self.step = 0
         self.config = self.student.config
         self.lessons: Lessons | None = None
@@ -96,7 +95,7 @@ class Training:
         """Take the teacher, and make the modules that learning from it takes; before the first step."""
         shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
         if teacher is not None:
-            images = torch.from_numpy(seen_by_teacher(self.method, self.dataset).train.images)
+            images = torch.from_numpy(seen_by_teacher(self.method, self.dataset, teacher.spikes).train.images)
             changing = self.settings.augmentation != "none"
             self.lessons = Lessons(teacher, self.method.asked(shapes), images, self.device, changing)
         torch.manual_seed(self.settings.seed)
@@ -131,8 +130,9 @@ class Training:
             if self.chip is not None and not self.on_integers and len(self.history) >= self.settings.float_epochs:
                 self._end_warm_up()
                 say(f"from here on the student computes with the integers of {self.chip.profile.name}")
+            clock = Clock()
             record, measured = self._epoch(len(self.history), advance)
-            self.history.append(record)
+            self.history.append(clock.noted(record))
             self._keep_best(record)
             say(summary(record, self.settings.epochs, self.cost.unit))
             self._wake(measured, say)
@@ -200,21 +200,14 @@ class Training:
 
     def _new_optimizer(self) -> None:
         learning = [self.student] if self.auxiliary is None else [self.student, self.auxiliary]
-        groups = _parameter_groups([p for module in learning for p in module.parameters()], self.settings.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate)
+        self.optimizer = optimizer_of(learning, self.settings)
 
     def _epoch(self, epoch: int, advance: Callable[[int], None]) -> tuple[EpochRecord, Measurement]:
-        split, batch = self.dataset.train, self.settings.batch
-        generator = torch.Generator().manual_seed(self.settings.seed * 100_003 + epoch)
         torch.manual_seed(self.settings.seed * 100_003 + epoch + 1)
-        order = torch.randperm(len(split), generator=generator)
-        images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
         self.student.train()
         seen = Means()
-        for position in range(self.steps_per_epoch):
-            rows = order[position * batch : (position + 1) * batch]
-            samples = augmented(images[rows], self.settings.augmentation, generator, self.settings.reach)
-            self._step(samples.to(self.device), labels[rows].to(self.device), rows, seen)
+        for batch in batches(self.dataset.train, self.settings, epoch, self.device):
+            self._step(batch.samples, batch.labels, batch.rows, seen)
             advance(1)
         if self.chip is not None and self.on_integers:
             settle(self.student, self.chip.profile)
@@ -296,7 +289,8 @@ class Training:
         bounded = [held.constraint.value(output, reading) for held in self.held]
         for held, value in zip(self.held, bounded, strict=True):
             terms[held.constraint.name] = held.controller.penalty(value)
-        self._descend(terms)
+        descend(self.optimizer, terms, self.step)
+        self.step += 1
         for held, value in zip(self.held, bounded, strict=True):
             held.controller.update(float(value.detach()))
         seen.add({f"loss/{name}": float(term.detach()) for name, term in terms.items()})
@@ -304,20 +298,6 @@ class Training:
         seen.add({"student_range": logit_range(output.logits)})
         if lesson is not None:
             seen.add({"teacher_range": logit_range(lesson.logits)})
-
-    def _descend(self, terms: dict[str, Tensor]) -> None:
-        """One step of the optimiser down the sum of all terms."""
-        loss = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(loss):
-            values = ", ".join(f"{name} {float(term):.3g}" for name, term in terms.items())
-            raise InputError(
-                f"training: the loss is no longer finite at step {self.step} ({values}); lower --learning-rate"
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], 5.0)
-        self.optimizer.step()
-        self.step += 1
 
     def _keep_best(self, record: EpochRecord) -> None:
         """Keep the weights of the best validation accuracy, among the epochs that meet every constraint."""
@@ -338,10 +318,3 @@ class Training:
         if grid is not None:
             self.student.take_grid(grid)
         self.student.load_state_dict(weights)
-
-
-def _parameter_groups(parameters: list[nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
-    """Weights decay; biases, normalisation and neuron constants do not."""
-    decayed = [p for p in parameters if p.ndim > 1]
-    others = [p for p in parameters if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from ...errors import InputError
 
 SPLIT_SEED = 20240229
 VALIDATION_SHARE = 0.1
@@ -39,6 +42,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def first(self, samples: int) -> Split:
+        """The same part, its later samples left out."""
+        return Split(self.images[:samples], self.labels[:samples])
+
     @cached_property
     def sha256(self) -> str:
         """The SHA-256 of shape, images and labels."""
@@ -60,7 +67,8 @@ class Dataset:
         classes: number of classes K; labels are 0..K-1.
         shape: ``(channels, height, width)`` of one image or frame.
         timesteps: frames of each sample of event data, None for images.
-        twin: the static images that events were made from, sample for sample; None where there are none.
+        twin: the static images that events were made from, sample for sample; None where there are none. A teacher
+            learns these.
     """
 
     name: str
@@ -71,6 +79,22 @@ class Dataset:
     shape: tuple[int, int, int]
     timesteps: int | None = None
     twin: Dataset | None = None
+
+    def with_train_samples(self, samples: int | None) -> Dataset:
+        """The same data set with the first samples of its training part alone, whose order is fixed; None: all.
+
+        Raises:
+            InputError: it has fewer.
+        """
+        if samples is None:
+            return self
+        if samples > len(self.train):
+            raise InputError(
+                f"--train-samples {samples}: {self.name} has {len(self.train)} to train on; ask for no more, or leave "
+                "it out"
+            )
+        twin = None if self.twin is None else self.twin.with_train_samples(samples)
+        return replace(self, train=self.train.first(samples), twin=twin)
 
 
 def permutation(count: int) -> npt.NDArray[np.int64]:
@@ -124,6 +148,38 @@ def three_way(name: str, images: Pixels, labels: Labels, full_scale: int, classe
         classes=classes,
         shape=(int(images.shape[1]), int(images.shape[2]), int(images.shape[3])),
     )
+
+
+def as_events(
+    name: str, twin: Dataset, shape: tuple[int, int, int], timesteps: int, frames: Callable[[Images], Pixels]
+) -> Dataset:
+    """Make a static data set into events, part by part and sample by sample.
+
+    Args:
+        name: of the events.
+        twin: the static data set; its cut is kept.
+        shape: of one frame.
+        timesteps: frames T of each sample.
+        frames: makes images ``(n, channels, height, width)`` into frames of events ``(n, T, *shape)``.
+    """
+    train, validation, test = (
+        Split(frames(np.asarray(part.images, np.float32)), part.labels)
+        for part in (twin.train, twin.validation, twin.test)
+    )
+    return Dataset(name, train, validation, test, twin.classes, shape, timesteps, twin)
+
+
+def steps_within(name: str, timesteps: int | None, default: int, most: int, what: str) -> int:
+    """The frames that were asked for, else the default; refused where a sample cannot be cut into so many.
+
+    Args:
+        most: the largest possible number.
+        what: there is that number of.
+    """
+    steps = default if timesteps is None else timesteps
+    if not 1 <= steps <= most:
+        raise InputError(f"{name}: timesteps is {steps}; may be 1 to {most}, {what}")
+    return steps
 
 
 def _scaled(pixels: Pixels, labels: Labels, full_scale: int) -> Split:

@@ -1,4 +1,4 @@
-"""One way for a download to go wrong."""
+"""What is said where data cannot be had: no network, no folder, no package."""
 
 from __future__ import annotations
 
@@ -36,6 +36,18 @@ def missing_folder(data_dir: Path, name: str) -> InputError:
     return InputError(
         f"{data_dir}: there is no such folder; --data-dir is the folder that holds the files of {name}, "
         "or leave it out to have them found or downloaded"
+    )
+
+
+def reads_no_folder(data_dir: Path, name: str, package: str) -> InputError:
+    """The refusal of a ``--data-dir`` for data that a package brings."""
+    return InputError(f"{data_dir}: {name} comes with {package} and reads no folder; leave --data-dir out")
+
+
+def missing_package(name: str, package: str, extra: str) -> InputError:
+    """The refusal where the package that brings or reads the data is missing."""
+    return InputError(
+        f"{name}: needs {package}, which is not installed; install it with `pip install 'spikewright[{extra}]'`"
     )
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ...errors import InputError, refuse
 from ..cache import cache_folder, cache_root
 from .dataset import VALIDATION_SHARE, Dataset, Pixels, Split, permutation
-from .download import download, missing_folder
+from .download import download, missing_folder, missing_package
 
 NAME = "nmnist"
 FOLDER = "NMNIST"
@@ -78,9 +78,7 @@ def _tonic() -> ModuleType:
         import tonic.datasets
         import tonic.io
     except ImportError as error:
-        raise InputError(
-            f"{NAME}: needs tonic, which is not installed; install it with `pip install 'spikewright[events]'`"
-        ) from error
+        raise missing_package(NAME, "tonic", "events") from error
     module: ModuleType = tonic
     return module
 

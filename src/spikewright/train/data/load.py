@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError, did_you_mean
+from .camera import load_filmed
 from .cifar import load_cifar10
 from .dataset import Dataset, three_way
 from .events import load_nmnist
+from .mnist1d import load_mnist1d
+from .mnist_5k import load_mnist_5k
 from .mnist_like import FASHION_MNIST, MNIST, load_mnist_like
 
 DIGITS_FULL_SCALE = 16  # pixels of scikit-learn's digits count the set pixels of a 4 x 4 block
@@ -34,11 +37,18 @@ def load_digits(data_dir: Path | None) -> Dataset:
 
 LOADERS: dict[str, Callable[[Path | None], Dataset]] = {
     "digits": load_digits,
+    "mnist-5k": load_mnist_5k,
     "mnist": partial(load_mnist_like, MNIST),
     "fashion-mnist": partial(load_mnist_like, FASHION_MNIST),
     "cifar10": load_cifar10,
 }
-EVENT_LOADERS: dict[str, Callable[[Path | None, int | None], Dataset]] = {"nmnist": load_nmnist}
+FILMED = ("digits", "mnist-5k", "mnist", "fashion-mnist")
+"""Whose images a virtual camera makes into events."""
+EVENT_LOADERS: dict[str, Callable[[Path | None, int | None], Dataset]] = {
+    "nmnist": load_nmnist,
+    "mnist1d": load_mnist1d,
+    **{f"{name}-events": partial(load_filmed, f"{name}-events", LOADERS[name]) for name in FILMED},
+}
 NAMES = (*LOADERS, *EVENT_LOADERS)
 
 
@@ -49,7 +59,7 @@ def load(name: str, data_dir: Path | None = None, timesteps: int | None = None) 
         name: one of :data:`NAMES`.
         data_dir: folder that holds the data set's standard files; None: look in the cache and in the system's
             folder, else download.
-        timesteps: frames that a recording of events is cut into, None for the data set's default; images have none.
+        timesteps: frames of each sample of events, None for the data set's default; images have none.
 
     Raises:
         InputError: no such data set, files missing or damaged, or a download that failed.

@@ -8,29 +8,42 @@ from pydantic import ValidationError
 
 from ...errors import InputError, did_you_mean
 from .base import Evidence, LossTerms, kl_divergence
+from .bkd import BlurredKD
 from .conventional import ConventionalKD, LabelsOnly
+from .cross_kd import CrossKD
+from .distilling_spikes import DistillingSpikes
+from .hdkd import SharedStagesKD
 from .head_tail import HeadTailKD
 from .heterogeneous import HeterogeneousKD
-from .kdsnn import ResponseKDSNN
+from .kdsnn import KDSNN
 from .noise import NoiseSmoothedKD
 from .penalties import SpikeCountPenalty, SynapticOperationsLoss
 from .regularizers import ActivationRegularization, LogitsRegularization
+from .samd import ActivationMapKD, MapAndNoiseKD
 from .seal import SelectiveAlignmentKD
 from .strong_weak import StrongWeakSelfDistillation
 from .tser import TemporalSeparationKD
+from .tssd import TemporalSpatialSelfDistillation
 from .twd import TemporalWiseKD
 
 METHODS: dict[str, type[LossTerms]] = {
     "none": LabelsOnly,
     "kd": ConventionalKD,
     "ht-kd": HeterogeneousKD,
-    "kdsnn": ResponseKDSNN,
+    "kdsnn": KDSNN,
     "tser": TemporalSeparationKD,
     "twd": TemporalWiseKD,
     "seal-kd": SelectiveAlignmentKD,
     "hta-kl": HeadTailKD,
     "nld": NoiseSmoothedKD,
+    "samd": ActivationMapKD,
+    "samd-nld": MapAndNoiseKD,
+    "bkd": BlurredKD,
+    "hdkd": SharedStagesKD,
     "strong2weak": StrongWeakSelfDistillation,
+    "tssd": TemporalSpatialSelfDistillation,
+    "distilling-spikes": DistillingSpikes,
+    "cross-kd": CrossKD,
 }
 REGULARIZERS: dict[str, type[LossTerms]] = {
     "activation": ActivationRegularization,

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from ..student import Student, StudentOutput
+from ..student import Student
+from ..student_output import StudentOutput
 
 Confidence = Literal["high", "medium", "low"]
 
@@ -42,17 +43,25 @@ class Shapes:
         teacher: by value that the teacher can give in order, of one sample; empty without a teacher.
         classes: K.
         timesteps: T of the student.
+        counts: whether the last of the student's layers is its readout, whose spikes are the answer.
     """
 
     student: Mapping[str, tuple[int, ...]]
     teacher: Mapping[str, tuple[int, ...]]
     classes: int
     timesteps: int
+    counts: bool = False
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The student's spiking layers before its readout, in order."""
+        return tuple(self.student)[: -1 if self.counts else None]
 
 
 def shapes_of(student: Student, teacher: Mapping[str, tuple[int, ...]] | None) -> Shapes:
     """The shapes of a student and, where there is one, of the values of a teacher."""
-    return Shapes(student.layer_shapes, teacher or {}, student.config.classes, student.config.timesteps)
+    config = student.config
+    return Shapes(student.layer_shapes, teacher or {}, config.classes, config.timesteps, config.readout == "count")
 
 
 @dataclass(frozen=True)

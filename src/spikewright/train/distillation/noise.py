@@ -12,6 +12,12 @@ from torch import Tensor
 
 from .base import Confidence, Evidence, LossTerms, Need, cross_entropy
 
+DIVERGENCE = "gamma tau^2 KL(softmax(z_A/tau) || q)"
+NOISY = (
+    "xi ~ N(0, 1), sigma the deviation of z over the classes;  logits: q = softmax((z + noise sigma xi)/tau);  "
+    "probabilities: q = (1 - noise) softmax(z/tau) + noise softmax(sigma^2 xi/tau)"
+)
+
 
 class NoiseSmoothedKD(LossTerms):
     """The teacher is compared with a noisy answer; the noise is as wide as the student's own logits.
@@ -22,11 +28,7 @@ class NoiseSmoothedKD(LossTerms):
     """
 
     title: ClassVar[str] = "noise-smoothed logits distillation (NLD)"
-    equation: ClassVar[str] = (
-        "L = CE(z, y) + gamma tau^2 KL(softmax(z_A/tau) || q),  xi ~ N(0, 1), sigma the deviation of z over "
-        "the classes;  logits: q = softmax((z + noise sigma xi)/tau);  "
-        "probabilities: q = (1 - noise) softmax(z/tau) + noise softmax(sigma^2 xi/tau)"
-    )
+    equation: ClassVar[str] = f"L = CE(z, y) + {DIVERGENCE},  {NOISY}"
     source: ClassVar[str] = (
         "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902, without its activation maps (SAMD); noise on the logits "
         "is the paper's form, at second hand, noise on the probabilities that of the released code (SinoLeu/CKDSNN)"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...chip import STATE_LIMIT
 from ...deploy.registers import STATE_UNIT, Registers
 from ..surrogate import SpikeGrad, Steps, through_time
 from .integers import BIAS_UNIT, NeuronIntegers, decayed
@@ -53,7 +54,8 @@ def step_integers(
     """Step a layer from rest: ``u = decay(u) + (a << 6)``, ``v = clip(decay(v) + u + (bias << 6))``, spike where
     ``v > vth << 6``, then ``v = 0``.
 
-    The currents cannot wrap: the scales keep the largest sum of weights below their 24 bits.
+    The currents cannot wrap: the scales keep the largest sum of weights below the chip's range. Potentials are clipped
+    to Lava's 24 bits whatever the chip has, as the simulators do.
 
     Args:
         arriving: whole numbers, ``(T or 1, B, *shape)``.
@@ -76,8 +78,8 @@ def step_integers(
         u = a * STATE_UNIT if synaptics is None else torch.add(
             decayed(u, law.keep_u, limit), a, alpha=STATE_UNIT, out=synaptics[step]
         )  # fmt: skip
-        v = torch.add(decayed(v, law.keep_v, limit), u, out=membranes[step])
-        v.add_(bias).clamp_(1 - limit, limit - 1)
+        v = torch.add(decayed(v, law.keep_v, STATE_LIMIT), u, out=membranes[step])
+        v.add_(bias).clamp_(1 - STATE_LIMIT, STATE_LIMIT - 1)
         if spikes is not None and law.vth is not None:
             fired = v > law.vth * STATE_UNIT
             spikes[step].copy_(fired)

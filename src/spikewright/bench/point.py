@@ -1,0 +1,47 @@
+"""Budgets and seeds, and how they are named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..budget_text import parse_budget, spelled
+from ..errors import InputError
+from ..hardware_profiles.schema import HardwareProfile
+
+
+@dataclass(frozen=True)
+class Point:
+    """Within which budget a student is trained, and from which seed.
+
+    Attributes:
+        budget: spelled as :func:`spikewright.budget_text.spelled` does; None: no budget.
+    """
+
+    budget: str | None
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return f"{self.budget or 'no-budget'}-seed{self.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.budget or 'no budget'}, seed {self.seed}"
+
+
+def read_budgets(texts: Sequence[str], profile: HardwareProfile, flag: str) -> tuple[list[str], list[str]]:
+    """Budgets from the largest down, each once and in its one spelling; and every fault of ``texts``.
+
+    Args:
+        flag: by which they were given, for the faults.
+    """
+    values, faults = set(), []
+    for text in texts:
+        try:
+            budget = parse_budget(text, profile, flag)
+        except InputError as error:
+            faults.append(str(error))
+        else:
+            values.add(spelled(budget.value, budget.unit))
+    return sorted(values, key=lambda text: -parse_budget(text, profile).value), faults

@@ -1,0 +1,148 @@
+"""`spikewright compare`: distillation methods side by side, free and at the same energy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import command as cli
+from ..errors import AnswerIsNo
+from ..train.options import takes_settings_without
+from ..train.settings import DistillSettings
+
+if TYPE_CHECKING:
+    from .plan import Plan
+    from .result import ComparisonResult
+
+
+@takes_settings_without("energy_budget", "method", "regularize")
+def command(
+    settings: DistillSettings,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--methods",
+            help='all, or rows apart by blanks: "none kd:alpha=0.7 kd + logits:weight=0.01"; repeatable '
+            "[dim]\\[all][/dim]",
+        ),
+    ] = None,
+    regularize: Annotated[
+        list[str] | None, typer.Option("--regularize", help="every row once more with this regularizer; repeatable")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="of every row: --seed, --seed + 1, ...")] = 3,
+    energy_budget: Annotated[
+        list[str] | None,
+        typer.Option("--energy-budget", help="every row within this energy, with its unit: 2uJ; repeatable"),
+    ] = None,
+    free: Annotated[bool, typer.Option("--free/--no-free", help="every row without a budget, too")] = True,
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for every artefact")] = Path("build/compare"),
+    table: Annotated[bool, typer.Option("--table", help="train nothing: the table of what is there")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+) -> None:
+    """Distil students by several methods, free and within the same energy, and compare them on the chip.
+
+    The same command again goes on with what is missing, and started twice at once, the two share the work. Exit code 1
+    when a training failed; a method that cannot be trained on the data is listed with the reason and is no failure.
+
+    Example: spikewright compare --data fashion-mnist --methods all --seeds 3 --energy-budget 3uJ
+    """
+    result = compare(
+        settings, methods or ("all",), seeds, energy_budget or (), out,
+        regularize=regularize or (), free=free, train_missing=not table,
+    )  # fmt: skip
+    if json_output:
+        cli.emit(result.as_json())
+    else:
+        _print(result)
+    if result.failures:
+        raise AnswerIsNo(f"compare: {'; '.join(result.failures)}; run it again to try once more")
+
+
+def compare(
+    settings: DistillSettings,
+    methods: Sequence[str] = ("all",),
+    seeds: int = 3,
+    budgets: Sequence[str] = (),
+    out: Path | str = "build/compare",
+    *,
+    regularize: Sequence[str] = (),
+    free: bool = True,
+    train_missing: bool = True,
+) -> ComparisonResult:
+    """Distil a student by each method, within each budget and from each seed, and measure all of them on the chip.
+
+    Writes ``compare.json``, ``compare.md``, ``compare.svg`` and ``compare.png``; each student is under ``trainings/``.
+
+    Args:
+        settings: what all have in common. A method, regularizers or a budget named there are one more row and one more
+            budget; their seed is the first one.
+        methods: ``["all"]``, or rows such as ``["none", "kd:alpha=0.7", "kd + logits:weight=0.01"]``.
+        seeds: students of each row within each budget.
+        budgets: numbers with a unit, such as ``["3uJ"]``.
+        out: folder for every artefact; what it holds of this comparison is not done again.
+        regularize: regularizers with each of which every row is taken once more.
+        free: whether every row is trained without a budget, too.
+        train_missing: False to tell what is there and train nothing.
+
+    Raises:
+        InputError: unusable rows, budgets or settings, nothing that can be trained, or another comparison's folder.
+    """
+    from ..bench.folder import claim_folder
+    from .plan import plan_of
+    from .teachers import read_teachers
+    from .work import results_of
+
+    plan, folder = plan_of(settings, methods, regularize, budgets, free, seeds), Path(out)
+    claim_folder(folder, plan.facts, "a comparison")
+    if train_missing:
+        _complete(plan, folder)
+    result = plan.result(results_of(plan.cells, folder), read_teachers(folder))
+    _write(result, folder)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "compare")
+
+
+def _complete(plan: Plan, folder: Path) -> None:
+    """See every training done, with its teacher before it."""
+    from functools import partial
+
+    from .teachers import meet_teachers
+    from .training import train
+    from .work import Work
+
+    for sentence in dict.fromkeys(plan.refusals.values()):
+        rows = dict.fromkeys(str(row) for (row, _), why in plan.refusals.items() if why == sentence)
+        cli.say(f"not trained: {', '.join(rows)}: {sentence}")
+    work = Work(plan.cells, folder)
+    if missing := work.missing:
+        meet_teachers([cell.row for cell in missing], plan.settings, plan.dataset, folder)
+    work.complete(partial(train, settings=plan.settings, out=folder))
+
+
+def _write(result: ComparisonResult, folder: Path) -> None:
+    from ..artefacts import write_json, write_text
+    from .plot import write_plot
+    from .text import markdown
+
+    write_json(folder / "compare.json", result.as_json())
+    write_text(folder / "compare.md", markdown(result))
+    plots = write_plot(result, folder / "compare")
+    files = (folder / "compare.json", folder / "compare.md", *plots.values())
+    cli.say("wrote " + ", ".join(str(path) for path in files))
+
+
+def _print(result: ComparisonResult) -> None:
+    import sys
+
+    from rich.console import Console
+
+    from .text import WIDTH, renderable
+
+    Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH).print(renderable(result))

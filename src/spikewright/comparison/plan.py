@@ -1,0 +1,126 @@
+"""What a comparison is going to do: its rows, budgets and seeds, and what of that cannot be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..bench.making import ELSEWHERE
+from ..bench.point import read_budgets
+from ..errors import refuse
+from ..hardware_profiles.profile import HardwareProfile, load_profile
+from ..train.data import Dataset, load
+from ..train.distill import train_settings
+from ..train.settings import DistillSettings
+from .cells import OWN, Cell, cells_of
+from .refusals import Refusals, refusals_of
+from .result import ComparisonResult
+from .rows import Row, read_rows
+from .teachers import TeacherFacts
+from .work import CellResult
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A comparison before its first training.
+
+    Attributes:
+        settings: what all trainings have in common.
+        dataset: the whole of it.
+        facts: JSON-able; what a folder must agree with to be gone on with.
+        budgets: None is the setting without one.
+    """
+
+    settings: DistillSettings
+    profile: HardwareProfile
+    dataset: Dataset
+    facts: dict[str, object]
+    rows: tuple[Row, ...]
+    budgets: tuple[str | None, ...]
+    seeds: tuple[int, ...]
+    refusals: Refusals
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """What can be trained, in the order of work."""
+        cells = cells_of(self.rows, self.budgets, self.seeds)
+        return [cell for cell in cells if (cell.row, cell.point.budget) not in self.refusals]
+
+    def result(self, results: Sequence[CellResult], teachers: Sequence[TeacherFacts]) -> ComparisonResult:
+        """The answer, as far as there is one."""
+        return ComparisonResult(
+            self.profile,
+            self.settings.data,
+            self.facts,
+            self.rows,
+            self.budgets,
+            self.seeds,
+            tuple(results),
+            self.refusals,
+            tuple(teachers),
+        )
+
+
+def plan_of(
+    settings: DistillSettings,
+    methods: Sequence[str],
+    regularize: Sequence[str],
+    budgets: Sequence[str],
+    free: bool,
+    seeds: int,
+) -> Plan:
+    """See what can be trained; all arguments as :func:`spikewright.comparison.compare.compare` takes them.
+
+    Raises:
+        InputError: unusable rows, budgets or settings, or nothing that can be trained.
+    """
+    profile = load_profile(settings.profile)
+    rows = read_rows(methods, regularize, _own_row(settings))
+    chosen = _budgets(settings, budgets, free, seeds, profile)
+    dataset = load(settings.data, settings.data_dir, settings.timesteps)
+    learnt = dataset.with_train_samples(settings.train_samples)
+    plan = Plan(
+        settings=settings,
+        profile=profile,
+        dataset=dataset,
+        facts=_facts(settings, profile, learnt),
+        rows=tuple(rows),
+        budgets=tuple(chosen),
+        seeds=tuple(range(settings.seed, settings.seed + seeds)),
+        refusals=refusals_of(rows, chosen, settings, learnt, profile),
+    )
+    if not plan.cells:
+        refuse("compare: nothing of it can be trained", list(dict.fromkeys(plan.refusals.values())))
+    return plan
+
+
+def _facts(settings: DistillSettings, profile: HardwareProfile, learnt: Dataset) -> dict[str, object]:
+    """What all trainings have in common, with what was left out and is filled in by data set."""
+    training = train_settings(settings)
+    return {
+        **settings.model_dump(mode="json", exclude=OWN | ELSEWHERE),
+        **{name: getattr(training, name) for name in ("epochs", "batch", "augmentation")},
+        "profile_sha256": profile.sha256,
+        "train_split_sha256": learnt.train.sha256,
+    }
+
+
+def _own_row(settings: DistillSettings) -> list[Row]:
+    """The row that a preset names."""
+    named = settings.model_fields_set & {"method", "regularize"}
+    return [Row(settings.method, settings.regularize)] if named else []
+
+
+def _budgets(
+    settings: DistillSettings, budgets: Sequence[str], free: bool, seeds: int, profile: HardwareProfile
+) -> list[str | None]:
+    """No budget first, then from the largest down, each in its one spelling; refuses with every fault at once."""
+    own = [] if settings.energy_budget is None else [settings.energy_budget]
+    texts, faults = read_budgets([*budgets, *own], profile, "--energy-budget")
+    if not free and not budgets and not own:
+        faults.append("--no-free: leaves nothing to compare; give --energy-budget, too")
+    if seeds < 1:
+        faults.append(f"--seeds {seeds}: must be at least 1")
+    refuse("compare", faults)
+    return [*([None] if free else []), *texts]

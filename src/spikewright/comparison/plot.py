@@ -1,0 +1,203 @@
+"""Accuracy against deployed energy, method by method: told by numbers and shapes, not by colour."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..bench.chart import energy_figure, label_axes, write_chart
+from ..bench.spread import Spread
+from ..hardware_profiles.plots import BLUE, FAINT, INK, RULE
+from .result import ComparisonResult, Entry, Group
+
+SIZE_IN = (8.6, 5.4)
+"""Higher where the list of rows is longer than that."""
+LINE_IN = 0.17
+"""Of a row in that list."""
+BESIDE = 1.3
+"""Room left and right of the outermost point, as a factor of energy: the numbers stand there."""
+SHAPES = "Dos^vPX"
+"""Of the settings, in order; more of them begin anew."""
+ROOM = 0.1
+"""Above and below the outermost accuracies, as a share of what lies between them."""
+AROUND_IN = 1.2
+"""Height of the figure above and below the axes."""
+GAP_IN = 0.134
+"""Between two numbers."""
+ASIDE = 0.035
+"""Between the rightmost mark of a cluster and its numbers, as a share of the axes' width."""
+BETWEEN = 0.07
+"""Marks nearer to each other than that are one cluster, by the same measure."""
+
+
+LEADER = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 3, "relpos": (0.0, 0.5)}
+"""From a mark to the left of its number."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A mark in shares of the axes; ``end`` is that of its right whisker."""
+
+    x: float
+    y: float
+    end: float
+    number: int
+
+
+def write_plot(result: ComparisonResult, stem: Path) -> dict[str, Path]:
+    """Write ``stem``.svg and .png; returns paths by format.
+
+    A mark is a row's mean over seeds on test, its whiskers a standard deviation; its shape is the setting, its number
+    the row. It is filled where it is the best of its setting on validation.
+    """
+    return write_chart(lambda: _figure(result), stem)
+
+
+def numbers_of(result: ComparisonResult) -> dict[str, int]:
+    """The number of each row that is drawn."""
+    drawn = {str(entry.row) for group in result.groups for entry in group.entries if entry.records}
+    return {name: i for i, name in enumerate([str(row) for row in result.rows if str(row) in drawn], 1)}
+
+
+def apart(wanted: Sequence[float], gap: float) -> list[float]:
+    """The places in [0, 1] nearest to the wanted ones by squares, in their order and at least ``gap`` apart.
+
+    Less the gaps below them, places need only ascend: blocks of those that do not are drawn to their mean (the
+    pool-adjacent-violators algorithm of isotonic regression).
+
+    Args:
+        wanted: ascending.
+        gap: smaller where there is no room for it.
+    """
+    step = min(gap, 1 / max(1, len(wanted)))
+    blocks: list[tuple[float, int]] = []
+    for i, place in enumerate(wanted):
+        mean, size = place - i * step, 1
+        while blocks and blocks[-1][0] > mean:
+            below, count = blocks.pop()
+            mean, size = (mean * size + below * count) / (size + count), size + count
+        blocks.append((mean, size))
+    top = 1 - step * max(0, len(wanted) - 1)
+    levels = [min(max(mean, 0.0), top) for mean, size in blocks for _ in range(size)]
+    return [level + i * step for i, level in enumerate(levels)]
+
+
+def _figure(result: ComparisonResult) -> Figure:
+    groups = [(group, [entry for entry in group.entries if entry.records]) for group in result.groups]
+    groups = [(group, entries) for group, entries in groups if entries]
+    every = [entry for _, entries in groups for entry in entries]
+    energies = [each for entry in every for each in _ends(entry.energy("test"))]
+    energies += [group.limit for group, _ in groups if math.isfinite(group.limit)]
+    numbers = numbers_of(result)
+    height_in = max(SIZE_IN[1], LINE_IN * (len(numbers) + 2))
+    figure = energy_figure((SIZE_IN[0], height_in), _title(result), energies, BESIDE)
+    (axes,) = figure.axes
+    accuracies = [each for entry in every for each in _ends(entry.accuracy("test"))]
+    if accuracies:
+        room = max(ROOM * (max(accuracies) - min(accuracies)), 0.002)
+        axes.set_ylim(min(accuracies) - room, max(accuracies) + room)
+    for i, (group, entries) in enumerate(groups):
+        _budget(axes, group)
+        _marks(axes, entries, SHAPES[i % len(SHAPES)])
+        _numbers(axes, entries, numbers, GAP_IN / (height_in - AROUND_IN))
+    label_axes(axes, result.profile, result.say)
+    _legend(figure, [group.title for group, _ in groups], numbers)
+    return figure
+
+
+def _title(result: ComparisonResult) -> str:
+    seeds = len(result.seeds)
+    spread = f"; mean and standard deviation over {seeds} seeds" if seeds > 1 else ""
+    return f"{result.data} on {result.profile.name}{spread}"
+
+
+def _ends(spread: Spread | None) -> tuple[float, float]:
+    """Mean less and plus deviation."""
+    assert spread is not None
+    return spread.mean - (spread.deviation or 0.0), spread.mean + (spread.deviation or 0.0)
+
+
+def _budget(axes: Any, group: Group) -> None:
+    if group.budget is None:
+        return
+    axes.axvline(group.limit, color=RULE, linewidth=0.9, zorder=0)
+    axes.annotate(
+        group.budget, (group.limit, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
+        textcoords="offset points", ha="center", va="bottom", fontsize=8.5, color=INK,
+    )  # fmt: skip
+
+
+def _marks(axes: Any, entries: Sequence[Entry], shape: str) -> None:
+    for entry in entries:
+        energy, accuracy = entry.energy("test"), entry.accuracy("test")
+        assert energy is not None and accuracy is not None
+        axes.errorbar(
+            energy.mean, accuracy.mean, xerr=energy.deviation, yerr=accuracy.deviation, fmt=shape, color=BLUE,
+            ecolor=FAINT, elinewidth=0.8, markersize=6, markeredgewidth=1.3,
+            markerfacecolor=BLUE if entry.rank == 1 else "white", zorder=3,
+        )  # fmt: skip
+
+
+def _numbers(axes: Any, entries: Sequence[Entry], numbers: dict[str, int], gap: float) -> None:
+    """The rows' numbers in a column right of each cluster of marks, a thin line from each to its mark.
+
+    Args:
+        gap: between two of them, as a share of the axes' height.
+    """
+    to_axes = axes.transScale + axes.transLimits
+    places = []
+    for entry in entries:
+        energy, accuracy = entry.energy("test"), entry.accuracy("test")
+        assert energy is not None and accuracy is not None
+        x, y = to_axes.transform((energy.mean, accuracy.mean))
+        end = to_axes.transform((energy.mean + (energy.deviation or 0.0), accuracy.mean))[0]
+        places.append(_Place(float(x), float(y), float(end), numbers[str(entry.row)]))
+    for cluster in _clusters(places):
+        cluster.sort(key=lambda place: place.y)
+        column = max(place.end for place in cluster) + ASIDE
+        for place, height in zip(cluster, apart([place.y for place in cluster], gap), strict=True):
+            axes.annotate(
+                str(place.number), (place.x, place.y), xycoords="axes fraction", xytext=(column, height),
+                textcoords="axes fraction", ha="left", va="center", fontsize=8, color=INK,
+                arrowprops=LEADER,
+            )  # fmt: skip
+
+
+def _clusters(places: Sequence[_Place]) -> list[list[_Place]]:
+    """Marks with no room for numbers between them, as seen along the axis of energy."""
+    clusters: list[list[_Place]] = []
+    for place in sorted(places, key=lambda place: place.x):
+        if clusters and place.x - max(other.end for other in clusters[-1]) < BETWEEN:
+            clusters[-1].append(place)
+        else:
+            clusters.append([place])
+    return clusters
+
+
+def _legend(figure: Figure, titles: Sequence[str], numbers: dict[str, int]) -> None:
+    """Shapes and fillings below, the rows by number on the right."""
+    if not titles:
+        return
+    marks = [_mark(SHAPES[i % len(SHAPES)], "white", title) for i, title in enumerate(titles)]
+    marks.append(_mark(SHAPES[0], BLUE, "filled: the best of its setting on validation"))
+    figure.legend(
+        handles=marks, loc="outside lower left", ncols=min(4, len(marks)), frameon=False, fontsize=8.5, labelcolor=INK
+    )
+    rows = [Line2D([], [], linestyle="none", label=f"{number}  {name}") for name, number in numbers.items()]
+    figure.legend(
+        handles=rows, loc="outside right upper", frameon=False, fontsize=8, labelcolor=INK, handlelength=0,
+        handletextpad=0,
+    )  # fmt: skip
+
+
+def _mark(shape: str, face: str, label: str) -> Line2D:
+    return Line2D(
+        [], [], marker=shape, color=BLUE, linestyle="none", markersize=6, markeredgewidth=1.3, markerfacecolor=face,
+        label=label,
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""Rows that cannot be trained on these data or within a budget: said once, before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import BelowFloor, InputError
+from ..hardware_profiles.profile import HardwareProfile
+from ..train.data import Dataset
+from ..train.distill import prepared, pupil_of
+from ..train.refusals import unmet
+from ..train.settings import DistillSettings
+from ..train.teaching import check_teaching, unsuited
+from ..train.trainer import Training
+from .rows import Row
+
+Refusals = dict[tuple[Row, str | None], str]
+"""By row and budget, one sentence."""
+
+
+def refusals_of(
+    rows: Sequence[Row],
+    budgets: Sequence[str | None],
+    settings: DistillSettings,
+    dataset: Dataset,
+    profile: HardwareProfile,
+) -> Refusals:
+    """What of a comparison cannot be trained, and why.
+
+    Args:
+        settings: what all trainings have in common; the student is sized as for the first seed.
+
+    Raises:
+        InputError: settings with which nothing can be trained.
+    """
+    found: Refusals = {}
+    for budget in budgets:
+        plain = _plain(settings, budget, dataset, profile)
+        for row in rows:
+            why = plain if isinstance(plain, str) else _refusal(row, settings, dataset, plain)
+            if why:
+                found[row, budget] = why
+    return found
+
+
+def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Training | str:
+    """A training without a teacher, whose student every row has; or why there is none within the budget."""
+    from ..energy import parse_budget
+
+    plain = settings.model_copy(update={"method": "none", "regularize": (), "assistant": (), "energy_budget": budget})
+    try:
+        return prepared(plain, dataset, profile, None if budget is None else parse_budget(budget, profile))
+    except BelowFloor as error:
+        return str(error)
+
+
+def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Training) -> str:
+    """Why a row cannot be trained; empty where it can."""
+    mine = settings.model_copy(update={"method": row.method})
+    if faults := [*unmet(mine, row.terms, dataset), *unsuited(mine, row.terms)]:
+        return "; ".join(faults)
+    try:
+        check_teaching(mine, row.terms, dataset, plain.student, pupil_of(mine, plain))
+    except InputError as error:
+        return str(error)
+    return ""

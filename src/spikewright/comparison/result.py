@@ -1,0 +1,231 @@
+"""A comparison's answer: for each budget the rows, ranked on validation, with what they are on test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ..bench.outcome import SPLITS
+from ..bench.spread import Spread, pareto
+from ..budget_text import parse_budget, quantity
+from ..hardware_profiles.profile import HardwareProfile
+from .record import Record
+from .refusals import Refusals
+from .rows import Row
+from .teachers import TeacherFacts
+from .work import CellResult
+
+SCHEMA_VERSION = 1
+Value = Callable[[Record], float | None]
+"""A number of a training, None where it has none."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """All seeds of one row within one budget.
+
+    Attributes:
+        limit: the budget in the profile's unit; infinite without one.
+        refusal: why the row cannot be trained, empty where it can.
+        rank: from 1, by mean accuracy on validation, among those that keep the budget there with every seed; None for
+            the others.
+        pareto: whether no other row within the budget costs at most as much and is at least as accurate, by means on
+            validation.
+    """
+
+    row: Row
+    budget: str | None
+    limit: float
+    results: tuple[CellResult, ...]
+    refusal: str = ""
+    rank: int | None = None
+    pareto: bool = False
+
+    @property
+    def records(self) -> list[Record]:
+        """Of the seeds that are done."""
+        return [result.record for result in self.results if result.record is not None]
+
+    @property
+    def over_budget(self) -> list[Record]:
+        """Those that cost more than the budget on validation."""
+        return [record for record in self.records if record.outcome.energy["validation"] > self.limit]
+
+    def spread(self, value: Value) -> Spread | None:
+        """A number over seeds; None where no seed has it."""
+        values = [found for record in self.records if (found := value(record)) is not None]
+        return Spread.of(values) if values else None
+
+    def accuracy(self, split: str) -> Spread | None:
+        """Of the integer network, from 0 to 1."""
+        return self.spread(lambda record: record.outcome.accuracy[split])
+
+    def energy(self, split: str) -> Spread | None:
+        """Of the integer network per inference, in the profile's unit."""
+        return self.spread(lambda record: record.outcome.energy[split])
+
+
+VALUES: dict[str, Value] = {
+    "float_accuracy": lambda r: r.float_accuracy,
+    "first_step_accuracy": lambda r: r.first_step_accuracy,
+    "input_spikes": lambda r: r.spikes["input"],
+    "hidden_spikes": lambda r: r.spikes["hidden"],
+    "readout_spikes": lambda r: r.spikes["readout"],
+    "synaptic_ops": lambda r: r.outcome.synaptic_ops["test"],
+    "floor": lambda r: r.outcome.floor,
+    "student_logit_range": lambda r: r.student_logit_range,
+    "teacher_logit_range": lambda r: r.teacher_logit_range,
+    "epochs": lambda r: float(r.epochs),
+    "seconds": lambda r: r.seconds,
+    "processor_seconds": lambda r: r.processor_seconds,
+}
+"""What is told of an entry besides accuracy and energy; on test, floor and training apart."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """All rows within one budget, in the order of their ranks; those without one come last."""
+
+    budget: str | None
+    limit: float
+    entries: tuple[Entry, ...]
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return "no budget" if self.budget is None else f"within {self.budget}"
+
+    @property
+    def best(self) -> Entry | None:
+        """The first, by validation."""
+        return next((entry for entry in self.entries if entry.rank == 1), None)
+
+    def as_good_as_best(self) -> Iterator[Entry]:
+        """The others whose mean accuracy on validation is within one standard deviation of the best one's."""
+        best = self.best.accuracy("validation") if self.best else None
+        for entry in self.entries:
+            mine = entry.accuracy("validation")
+            if entry.rank in (None, 1) or best is None or best.deviation is None or mine is None:
+                continue
+            if best.mean - mine.mean <= best.deviation:
+                yield entry
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """Methods side by side.
+
+    Attributes:
+        settings: what all trainings have in common.
+        rows: in the order in which they were asked for.
+        budgets: None is the setting without one.
+    """
+
+    profile: HardwareProfile
+    data: str
+    settings: dict[str, object]
+    rows: tuple[Row, ...]
+    budgets: tuple[str | None, ...]
+    seeds: tuple[int, ...]
+    results: tuple[CellResult, ...]
+    refusals: Refusals
+    teachers: tuple[TeacherFacts, ...]
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """One for each budget, as asked for."""
+        return tuple(
+            Group(budget, self._limit(budget), tuple(_ranked([self._entry(row, budget) for row in self.rows])))
+            for budget in self.budgets
+        )
+
+    @property
+    def failures(self) -> list[str]:
+        """Trainings that were begun and failed."""
+        return [f"{each.cell}: {each.sentence}" for each in self.results if each.state == "failed"]
+
+    @property
+    def missing(self) -> list[CellResult]:
+        """Trainings that nobody has finished."""
+        return [each for each in self.results if each.state == "missing"]
+
+    def say(self, energy: float) -> str:
+        """An energy in the profile's unit, for people."""
+        return quantity(energy, self.profile.cost_unit)
+
+    def as_json(self) -> dict[str, object]:
+        """The object that ``compare.json`` holds and ``--json`` prints; energies in ``unit``, per inference."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "profile": self.profile.name,
+            "profile_sha256": self.profile.sha256,
+            "unit": self.profile.cost_unit,
+            "data": self.data,
+            "settings": self.settings,
+            "seeds": list(self.seeds),
+            "teachers": [vars(facts) for facts in self.teachers],
+            "rows": [{"row": str(row), **row.facts} for row in self.rows],
+            "groups": [_group_json(group) for group in self.groups],
+        }
+
+    def _entry(self, row: Row, budget: str | None) -> Entry:
+        mine = [r for r in self.results if r.cell.row == row and r.cell.point.budget == budget]
+        return Entry(row, budget, self._limit(budget), tuple(mine), self.refusals.get((row, budget), ""))
+
+    def _limit(self, budget: str | None) -> float:
+        return math.inf if budget is None else parse_budget(budget, self.profile).value
+
+
+def _ranked(entries: Sequence[Entry]) -> list[Entry]:
+    """In order of rank, with Pareto marks; of equals the one that costs less comes first."""
+    known = [entry for entry in entries if entry.records]
+    marks = pareto([(_merit(entry)[1], -_merit(entry)[0]) for entry in known])
+    marked = [replace(entry, pareto=mark) for entry, mark in zip(known, marks, strict=True)]
+    admitted = sorted((entry for entry in marked if not entry.over_budget), key=_merit)
+    ranked = [replace(entry, rank=rank) for rank, entry in enumerate(admitted, 1)]
+    over = [entry for entry in marked if entry.over_budget]
+    return [*ranked, *over, *(entry for entry in entries if not entry.records)]
+
+
+def _merit(entry: Entry) -> tuple[float, float]:
+    """What sorts the more accurate first, and then the cheaper: mean accuracy, negative, and mean energy."""
+    accuracy, energy = entry.accuracy("validation"), entry.energy("validation")
+    assert accuracy is not None and energy is not None
+    return -accuracy.mean, energy.mean
+
+
+def _group_json(group: Group) -> dict[str, object]:
+    return {
+        "budget": group.budget,
+        "limit": None if math.isinf(group.limit) else group.limit,
+        "best": None if group.best is None else str(group.best.row),
+        "ranking": [str(entry.row) for entry in group.entries if entry.rank is not None],
+        "entries": [_entry_json(entry) for entry in group.entries],
+    }
+
+
+def _entry_json(entry: Entry) -> dict[str, object]:
+    spreads = {name: found for name, value in VALUES.items() if (found := entry.spread(value))}
+    by_split = {"accuracy": entry.accuracy, "energy": entry.energy}
+    return {
+        "row": str(entry.row),
+        "rank": entry.rank,
+        "pareto": entry.pareto,
+        "refusal": entry.refusal,
+        "n": len(entry.records),
+        "over_budget": [record.seed for record in entry.over_budget],
+        **{name: {s: vars(found) for s in SPLITS if (found := spread(s))} for name, spread in by_split.items()},
+        **{name: vars(found) for name, found in spreads.items()},
+        "trainings": [_training_json(result) for result in entry.results],
+    }
+
+
+def _training_json(result: CellResult) -> dict[str, object]:
+    return {
+        "seed": result.cell.point.seed,
+        "state": result.state,
+        "sentence": result.sentence,
+        "record": None if result.record is None else result.record.model_dump(mode="json"),
+    }

@@ -1,0 +1,103 @@
+"""The rows of a comparison: a method, or a method with regularizers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..artefacts import sha256_of_json
+from ..errors import InputError, refuse
+from ..train.distillation import METHODS, REGULARIZERS, LossTerms, parse_spec
+
+ALL = "all"
+JOIN = "+"
+EXAMPLE = 'all, or e.g. "none kd:alpha=0.7 kd + logits:weight=0.01"'
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a student is distilled by.
+
+    Attributes:
+        method: as ``--method`` takes it.
+        regularize: as ``--regularize`` takes each of them.
+    """
+
+    method: str
+    regularize: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f" {JOIN} ".join((self.method, *self.regularize))
+
+    @property
+    def terms(self) -> LossTerms:
+        """The method.
+
+        Raises:
+            InputError: there is none of that name, or it has other options.
+        """
+        return parse_spec("method", self.method, METHODS)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """Names and every option, defaults included: two rows with the same facts are one."""
+        regularizers = [(text, parse_spec("regularizer", text, REGULARIZERS)) for text in self.regularize]
+        return {
+            "method": _facts(self.method, self.terms),
+            "regularizers": [_facts(text, terms) for text, terms in regularizers],
+        }
+
+    @property
+    def name(self) -> str:
+        """What its folder is called: readable, and another one for other options."""
+        words = re.sub(r"[^\w.=-]+", "-", str(self))[:60].strip("-")
+        return f"{words}-{sha256_of_json(self.facts)[:8]}"
+
+
+def read_rows(words: Sequence[str], regularize: Sequence[str], further: Sequence[Row] = ()) -> list[Row]:
+    """Rows in the order in which they are asked for, each once.
+
+    Args:
+        words: each ``all`` or rows apart by blanks, ``kd tser``; a ``+`` between blanks joins a regularizer to the
+            method before it, ``kd + logits:weight=0.01``.
+        regularize: regularizers with each of which every row is taken once more.
+        further: rows to begin with.
+
+    Raises:
+        InputError: unknown names or options, all of them at once.
+    """
+    faults: list[str] = []
+    plain = [*further, *(row for text in words for row in _rows(text, faults))]
+    if not plain and not faults:
+        faults.append(f"--methods: names no method; give {EXAMPLE}")
+    rows = [*plain, *(Row(row.method, (*row.regularize, extra)) for extra in regularize for row in plain)]
+    kept: dict[str, Row] = {}
+    for row in rows:
+        try:
+            kept.setdefault(sha256_of_json(row.facts), row)
+        except InputError as error:
+            faults.append(str(error))
+    refuse("compare", list(dict.fromkeys(faults)))
+    return list(kept.values())
+
+
+def _rows(text: str, faults: list[str]) -> Iterator[Row]:
+    """The rows of one text; what stands beside a ``+`` that joins nothing is a fault."""
+    words = text.split()
+    groups: list[list[str]] = []
+    for i, word in enumerate(words):
+        if word == JOIN:
+            if not groups or i + 1 == len(words) or words[i + 1] == JOIN:
+                faults.append(f"--methods {text}: a {JOIN} stands between a method and a regularizer; give {EXAMPLE}")
+        elif i and words[i - 1] == JOIN and groups:
+            groups[-1].append(word)
+        else:
+            groups.append([word])
+    for method, *regularize in groups:
+        for name in METHODS if method == ALL else (method,):
+            yield Row(name, tuple(regularize))
+
+
+def _facts(text: str, terms: LossTerms) -> dict[str, object]:
+    return {"name": text.partition(":")[0].strip(), "options": terms.model_dump(mode="json")}

@@ -1,0 +1,221 @@
+"""A comparison in words: one table, narrow for the terminal and whole in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..bench.spread import Spread
+from ..hardware_profiles.numbers import count
+from .record import Record
+from .result import VALUES, ComparisonResult, Entry, Group
+
+if TYPE_CHECKING:
+    from rich.console import Group as RichGroup
+    from rich.console import RenderableType
+    from rich.table import Table
+
+WIDTH = 100
+NOTE = (
+    "Ranked by mean accuracy on validation, among those that keep the budget there with every seed. Accuracy is the "
+    "integer network's, in %: mean ± standard deviation over n seeds. float: the same weights in float arithmetic; "
+    "step 1: read out after the first of several steps; spikes: of the hidden layers; synops: synaptic operations; "
+    "energy: per inference on the profile, ± in % of the mean; these on test. training: processor time of all epochs, "
+    "the teacher's apart."
+)
+Say = Callable[[ComparisonResult, Entry], str]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table.
+
+    Attributes:
+        heading: in Markdown.
+        short: on the terminal, in two lines; empty: not there.
+    """
+
+    heading: str
+    short: str
+    cell: Say
+
+
+def _percent(spread: Spread | None) -> str:
+    return "-" if spread is None else f"{100 * spread.mean:.2f}" + _deviation(spread, 100)
+
+
+def _deviation(spread: Spread, factor: float) -> str:
+    return "" if spread.deviation is None else f" ±{factor * spread.deviation:.2f}"
+
+
+def _mean(name: str, say: Callable[[float], str]) -> Say:
+    """The mean of one of :data:`VALUES`."""
+
+    def cell(_: ComparisonResult, entry: Entry) -> str:
+        spread = entry.spread(VALUES[name])
+        return "-" if spread is None else say(spread.mean)
+
+    return cell
+
+
+def _energy(result: ComparisonResult, entry: Entry) -> str:
+    spread = entry.energy("test")
+    if spread is None:
+        return "-"
+    deviation = "" if spread.deviation is None else f" ±{spread.deviation / spread.mean:.1%}"
+    return result.say(spread.mean) + deviation
+
+
+def _floor(result: ComparisonResult, entry: Entry) -> str:
+    spread = entry.spread(VALUES["floor"])
+    return "-" if spread is None else result.say(spread.mean)
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, to three digits at most."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
+def kilo(value: float) -> str:
+    """A count, to three digits in thousands or millions where it is large."""
+    if value >= 999_500:
+        return f"{value / 1e6:.3g}M"
+    return f"{value / 1e3:.3g}k" if value >= 1e4 else count(round(value, 1))
+
+
+COLUMNS = (
+    Column("rank", "#", lambda _, entry: "-" if entry.rank is None else str(entry.rank)),
+    Column("method", "method", lambda _, entry: str(entry.row)),
+    Column("n", "n", lambda _, entry: str(len(entry.records))),
+    Column("validation, %", "accuracy\nvalidation", lambda _, entry: _percent(entry.accuracy("validation"))),
+    Column("test, %", "accuracy\ntest", lambda _, entry: _percent(entry.accuracy("test"))),
+    Column("float, %", "\nfloat", _mean("float_accuracy", lambda v: f"{100 * v:.2f}")),
+    Column("step 1, %", "\nstep 1", _mean("first_step_accuracy", lambda v: f"{100 * v:.2f}")),
+    Column("input spikes", "", _mean("input_spikes", count)),
+    Column("hidden spikes", "\nspikes", _mean("hidden_spikes", kilo)),
+    Column("readout spikes", "", _mean("readout_spikes", count)),
+    Column("synaptic operations", "\nsynops", _mean("synaptic_ops", kilo)),
+    Column("energy", "\nenergy", _energy),
+    Column("floor", "", _floor),
+    Column("logit range, student", "", _mean("student_logit_range", lambda v: f"{v:.1f}")),
+    Column("teacher", "", _mean("teacher_logit_range", lambda v: f"{v:.1f}")),
+    Column("epochs", "", _mean("epochs", lambda v: f"{v:.3g}")),
+    Column("training", "\ntraining", _mean("processor_seconds", duration)),
+)
+
+
+def remarks(result: ComparisonResult) -> Iterator[str]:
+    """What the table cannot hold: who is best, what the students are, who is over budget, refused, failed, missing."""
+    for group in result.groups:
+        yield from _of_group(result, group)
+    yield from _refused(result)
+    yield from (f"failed: {sentence}" for sentence in result.failures)
+    if result.missing:
+        first = result.missing[0].cell
+        yield f"missing: {len(result.missing)} of {len(result.results)} trainings; the next is {first}"
+    for facts in result.teachers:
+        seen = " on the static images" if facts.twins else ""
+        accuracy = ", ".join(f"{value:.2%} on {split}" for split, value in facts.accuracy.items())
+        yield f"teacher {facts.name}{seen}: {accuracy}"
+
+
+def markdown(result: ComparisonResult) -> str:
+    """The comparison as Markdown."""
+    headings = ["setting", *(column.heading for column in COLUMNS)]
+    lines = [
+        f"# {title(result)}",
+        "",
+        *([f"> {result.profile.banner}", ""] if result.profile.banner else []),
+        "![Accuracy against deployed energy](compare.svg)",
+        "",
+        _line(headings),
+        _line(["---"] * len(headings)),
+        *(
+            _line([group.title, *(column.cell(result, entry) for column in COLUMNS)])
+            for group in result.groups
+            for entry in group.entries
+            if entry.records
+        ),
+        "",
+        NOTE,
+        *(line for remark in remarks(result) for line in ("", f"- {remark}")),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def title(result: ComparisonResult) -> str:
+    """What is compared, on what."""
+    return f"Methods side by side: {result.data} on {result.profile.name}"
+
+
+def renderable(result: ComparisonResult) -> RichGroup:
+    """The comparison for a rich console of :data:`WIDTH` columns."""
+    from rich.console import Group as RichGroup
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text(title(result), style="bold"), _table(result), Text(NOTE, style="dim")]
+    if result.profile.banner:
+        parts.insert(1, Text(result.profile.banner, style="yellow"))
+    return RichGroup(*parts, *(Text(f"- {remark}") for remark in remarks(result)))
+
+
+def _table(result: ComparisonResult) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    shown = [column for column in COLUMNS if column.short]
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    for column in shown:
+        wraps = column.short == "method"
+        table.add_column(column.short, justify="left" if wraps else "right", no_wrap=not wraps, overflow="fold")
+    for group in (group for group in result.groups if any(entry.records for entry in group.entries)):
+        table.add_row("", group.title, style="bold")
+        for entry in group.entries:
+            if entry.records:
+                table.add_row(*(column.cell(result, entry) for column in shown))
+        table.add_section()
+    return table
+
+
+def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
+    records = [record for entry in group.entries for record in entry.records]
+    if records:
+        yield f"{group.title}: {' / '.join(dict.fromkeys(_student(record) for record in records))}"
+    if group.best is not None:
+        near = ", ".join(str(entry.row) for entry in group.as_good_as_best())
+        test = _percent(group.best.accuracy("test"))
+        beside = f"; within one standard deviation of it on validation: {near}" if near else ""
+        yield f"{group.title}, best on validation: {group.best.row} (test {test} %){beside}"
+    cheaper = [str(entry.row) for entry in group.entries if entry.pareto and entry.rank != 1]
+    if group.budget is None and cheaper:
+        yield f"{group.title}, Pareto-optimal on validation besides, for less energy: {', '.join(cheaper)}"
+    for entry in group.entries:
+        for record in entry.over_budget:
+            energy = result.say(record.outcome.energy["validation"])
+            yield f"{group.title}: {entry.row}, seed {record.seed}: over budget on validation, {energy}"
+
+
+def _student(record: Record) -> str:
+    outcome = record.outcome
+    return f"width {outcome.width}, T {outcome.timesteps}, {outcome.encoding}"
+
+
+def _refused(result: ComparisonResult) -> Iterator[str]:
+    """Each reason once, with the settings and rows that it is about."""
+    about: dict[str, list[Entry]] = {}
+    for group in result.groups:
+        for entry in group.entries:
+            if entry.refusal:
+                about.setdefault(entry.refusal, []).append(entry)
+    for sentence, entries in about.items():
+        rows = dict.fromkeys(str(entry.row) for entry in entries)
+        budgets = dict.fromkeys(entry.budget for entry in entries)
+        settings = "" if len(budgets) == len(result.groups) else f" ({', '.join(b or 'no budget' for b in budgets)})"
+        yield f"not trained: {', '.join(rows)}{settings}: {sentence}"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

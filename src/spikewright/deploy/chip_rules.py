@@ -1,0 +1,200 @@
+"""What a chip network must keep on one chip beyond its cores' room: small named functions over its integers.
+
+Each yields sentences; a broken rule is printed with its name. They hold for a network whatever it was lowered for, so
+lowering and reports apply them. Add one by adding a function to :data:`CHIP_RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import ceil, log2, prod
+from typing import TypeAlias
+
+from ..chip import ChipNetwork, Connection, Population
+from ..errors import AnswerIsNo
+from ..hardware_profiles.schema import HardwareProfile, Layers, Limits
+from .registers import DECAY_ONE
+
+ChipRule: TypeAlias = Callable[[ChipNetwork, Limits], Iterator[str]]
+
+_NO_LEAK = "this chip's neurons cannot leak: train with --neuron lif --beta 1"
+
+
+def check_chip(chip: ChipNetwork, profile: HardwareProfile) -> None:
+    """Apply :data:`CHIP_RULES`.
+
+    Raises:
+        AnswerIsNo: the network does not fit; every broken rule with its name.
+    """
+    broken = [f"[{rule.__name__}] {fault}" for rule in CHIP_RULES for fault in rule(chip, profile.limits)]
+    if broken:
+        raise AnswerIsNo(f"{profile.name}: the network does not fit: {'; '.join(broken)}")
+
+
+def decays(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
+    """Neurons leak as the chip's can; in a single time step nothing is left to decay, and helpers keep nothing."""
+    if chip.timesteps == 1:
+        return
+    odd: dict[tuple[str, int], list[str]] = {}
+    for population in chip.populations:
+        neuron = population.neuron
+        if neuron is None or population.role in ("relay", "bias"):
+            continue
+        synaptic = neuron.du + 1 if neuron.du + 1 < DECAY_ONE else 0
+        for what, decay in (("current", synaptic), ("membrane potential", neuron.dv)):
+            if decay != _nearest_decay(decay, limits):
+                odd.setdefault((what, decay), []).append(repr(population.name))
+    for (what, decay), names in odd.items():
+        has = f"the nearest that this chip has is {_nearest_decay(decay, limits) / DECAY_ONE:g}"
+        may_be = has if limits.decay_bits else _NO_LEAK
+        yield f"the {what} of {', '.join(names)} decays by {decay / DECAY_ONE:.4g} per step; {may_be}"
+
+
+def steps(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
+    """No more time steps than the chip can take."""
+    most = limits.whole.timesteps if limits.whole else None
+    if most is not None and chip.timesteps > most:
+        keeps = "; no state is kept between steps" if most == 1 else ""
+        yield f"it runs {chip.timesteps} time steps; the chip takes {most}{keeps}: train with --timesteps {most}"
+
+
+def totals(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
+    """No more lines and neurons than the whole chip has."""
+    whole = limits.whole
+    if whole is None:
+        return
+    neurons = [p for p in chip.populations if p.neuron is not None]
+    sources = [p for p in chip.populations if chip.out_of(p.name)]
+    hidden = [p for p in neurons if p.role not in ("input", "readout")]
+    for what, used, most in (
+        ("input lines", chip.input.size, whole.inputs),
+        ("neurons", _size(neurons), whole.neurons),
+        ("hidden neurons", _size(hidden), whole.hidden_neurons),
+        ("outputs", chip.output.size, whole.outputs),
+        ("lines and neurons with synapses", _size(sources), whole.sources),
+    ):
+        if most is not None and used > most:
+            yield f"it has {used} {what}; the chip has {most}"
+
+
+def targets(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
+    """No population feeds more others than the chip can send its spikes to."""
+    most = limits.whole.targets if limits.whole else None
+    for population in chip.populations if most is not None else ():
+        if (count := len(chip.out_of(population.name))) > (most or 0):
+            yield f"{population.name!r} feeds {count} populations; the chip sends to {most}"
+
+
+def layer_shapes(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
+    """Where a core holds a layer, each connection is a convolution (or dense layer) that one core can compute."""
+    layers = limits.layers
+    if layers is None:
+        return
+    for population in chip.populations:
+        incoming = chip.into(population.name)
+        if population.neuron is not None and len(incoming) != 1:
+            yield f"{population.name!r} has {len(incoming)} connections into it; a core computes one"
+        if any(c.source == population.name for c in incoming):
+            yield f"{population.name!r} feeds itself, which a core cannot"
+    for connection in chip.connections:
+        yield from (f"{connection.name} has {fault}" for fault in _shape_faults(chip, connection, layers))
+
+
+def layer_memory(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
+    """Where a core holds a layer, the layers can be shared out among the cores, each within its two memories."""
+    layers = limits.layers
+    if layers is None:
+        return
+    needs = {p.name: _words(chip, p) for p in chip.populations if p.neuron is not None}
+    cores = list(zip(layers.weight_words, layers.neuron_words, strict=True))
+    may_lie = {name: [i for i, core in enumerate(cores) if _fits(need, core)] for name, need in needs.items()}
+    for name in _without_core(may_lie):
+        weights, neurons = needs[name]
+        yield f"{name!r} takes {weights:,} words of weights and {neurons:,} of neurons; no free core has both"
+
+
+CHIP_RULES: tuple[ChipRule, ...] = (decays, steps, totals, targets, layer_shapes, layer_memory)
+
+
+def _nearest_decay(decay: int, limits: Limits) -> int:
+    """The decay nearest to this one that the chip has, in units of 1/4096."""
+    if limits.decay_bits == 0:
+        return 0
+    if limits.decay_shifts:
+        shifted = [DECAY_ONE >> shift for shift in range(limits.decay_bits + 1)]
+        return min([0, *shifted], key=lambda has: abs(has - decay))
+    unit = DECAY_ONE >> limits.decay_bits
+    return round(decay / unit) * unit
+
+
+def _size(populations: list[Population]) -> int:
+    return sum(population.size for population in populations)
+
+
+def _geometry(chip: ChipNetwork, connection: Connection) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Input channels, kernel and spatial shape of what enters; a dense layer's kernel is its whole input."""
+    shape = chip.by_name[connection.source].shape
+    channels, space = (shape[0], shape[1:]) if len(shape) == 3 else (shape[0], (1, 1))
+    return channels, connection.weight.shape[2:] if connection.conv else space, space
+
+
+def _shape_faults(chip: ChipNetwork, connection: Connection, layers: Layers) -> Iterator[str]:
+    channels, kernel, space = _geometry(chip, connection)
+    out = chip.by_name[connection.target].shape
+    most_channels = max(channels, out[0])
+    geometry = connection.conv
+    if max(kernel) > layers.kernel:
+        yield f"a kernel of {_by(kernel)}; at most {layers.kernel} x {layers.kernel}"
+    if layers.square_kernels and kernel[0] != kernel[1]:
+        yield f"a kernel of {_by(kernel)}; it must be square"
+    if max(space) > layers.input_side:
+        yield f"an input of {_by(space)}; at most {layers.input_side} x {layers.input_side}"
+    if len(out) == 3 and max(out[1:]) > layers.output_side:
+        yield f"an output of {_by(out[1:])}; at most {layers.output_side} x {layers.output_side}"
+    if most_channels > layers.channels:
+        yield f"{most_channels:,} channels; at most {layers.channels:,}"
+    if geometry is None:
+        return
+    if not set(geometry.stride) <= set(layers.strides):
+        yield f"strides of {_by(geometry.stride)}; may be {', '.join(map(str, layers.strides))}"
+    if max(geometry.padding) > layers.padding:
+        yield f"a padding of {max(geometry.padding)}; at most {layers.padding}"
+    if geometry.groups > 1 or max(geometry.dilation) > 1:
+        yield "groups or dilation, which the chip does not have"
+
+
+def _words(chip: ChipNetwork, population: Population) -> tuple[int, int]:
+    """Words of weights and of neurons that a layer takes."""
+    weights = 0
+    for connection in chip.into(population.name):
+        channels, kernel, _ = _geometry(chip, connection)
+        weights += channels * 2 ** (_bits(prod(kernel)) + _bits(population.shape[0]))
+    return weights, population.shape[0] * 2 ** sum(_bits(side) for side in population.shape[1:])
+
+
+def _bits(count: int) -> int:
+    return ceil(log2(count)) if count > 1 else 0
+
+
+def _fits(need: tuple[int, int], core: tuple[int, int]) -> bool:
+    return need[0] <= core[0] and need[1] <= core[1]
+
+
+def _without_core(may_lie: dict[str, list[int]]) -> list[str]:
+    """Layers that get no core when as many as possible do (augmenting paths)."""
+    holder: dict[int, str] = {}
+
+    def settle(name: str, tried: set[int]) -> bool:
+        for core in may_lie[name]:
+            if core not in tried:
+                tried.add(core)
+                if core not in holder or settle(holder[core], tried):
+                    holder[core] = name
+                    return True
+        return False
+
+    return [name for name in may_lie if not settle(name, set())]
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

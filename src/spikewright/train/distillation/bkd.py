@@ -1,0 +1,111 @@
+"""Blurred knowledge distillation (BKD)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, cross_entropy
+from .features import REDUCTION, Paired, Reduction, aligned, paired, squared_error
+from .stages import LAST, PAIRS, Pair, pairs_of
+
+Blurred = Literal["channels", "pixels"]
+
+
+class Blur(nn.Module):
+    """Sets a share of each sample's channels, or of its pixels, to zero; drawn anew in every step.
+
+    It is drawn from torch's global generator, which the training seeds in every epoch.
+    """
+
+    def __init__(self, ratio: float, blurred: Blurred) -> None:
+        super().__init__()
+        self.ratio, self.blurred = ratio, blurred
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps ``(B, C, H, W)``."""
+        batch, channels, height, width = maps.shape
+        shape = (batch, channels, 1, 1) if self.blurred == "channels" else (batch, 1, height, width)
+        return maps * (torch.rand(shape, device=maps.device) >= self.ratio)
+
+
+class BlurredKD(LossTerms):
+    """From a blurred copy of the student's rates, modules that are left behind must restore the teacher's features."""
+
+    title: ClassVar[str] = "blurred knowledge distillation (BKDSNN)"
+    equation: ClassVar[str] = (
+        "L = CE(z, y) + alpha mean (G(B A(r)) - F_A)^2 + weight tau^2 "
+        "mean_b w_b CE(softmax(z_A/tau), softmax(z/tau)),  r rates, A a 1 x 1 convolution where channels "
+        "differ, B 0 with probability ratio and else 1, G two 3 x 3 convolutions with ReLU between, "
+        "w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7)) constant"
+    )
+    source: ClassVar[str] = (
+        "Xu, You, Guo, Wang, He 2024, arXiv 2407.09083; from the released code "
+        "(Intelligent-Computing-Research-Group/BKDSNN), whose weight is reduction=sum,alpha=0.002; the mean and its "
+        "weight are ours: what a sum weighs depends on channels and pixels. The code has ratio=0.15, a note on "
+        "the paper 0.6"
+    )
+    confidence: ClassVar[Confidence] = "high"
+    needs: ClassVar[frozenset[Need]] = frozenset(
+        {"teacher logits", "teacher features", "student features", "auxiliary modules"}
+    )
+
+    alpha: float = Field(5.0, ge=0, description="weight of the features; of their mean, our choice")
+    reduction: Reduction = Field("mean", description=REDUCTION)
+    ratio: float = Field(0.15, ge=0, lt=1, description="share of the channels, or pixels, that is blurred away")
+    blur: Blurred = Field("channels", description="what is blurred, apart for each sample")
+    clip: bool = Field(False, description="whether F_A is scaled so that its largest value is that of the rates")
+    weight: float = Field(1.0, ge=0, description="of the soft labels")
+    temperature: float = Field(2.0, gt=0, description="tau")
+    pairs: str = Field(LAST, description=PAIRS)
+
+    def asked(self, shapes: Shapes) -> Asked:
+        return Asked(features=tuple(pair.teacher for pair in pairs_of(self.pairs, shapes, "bkd")))
+
+    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+        return Paired(pairs_of(self.pairs, shapes, "bkd"), self._restoring)
+
+    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+        stages = paired(evidence)
+        targets = zip(stages.taught(evidence), stages.rates(evidence), strict=True)
+        wanted = [self._clipped(teacher, rates) if self.clip else teacher for teacher, rates in targets]
+        errors = [
+            squared_error(found, teacher, self.reduction)
+            for found, teacher in zip(stages.learnt(evidence), wanted, strict=True)
+        ]
+        return {
+            "cross_entropy": cross_entropy(evidence),
+            "features": self.alpha * torch.stack(errors).sum(),
+            "distillation": self.weight * weighted_soft_labels(evidence, self.temperature),
+        }
+
+    def _restoring(self, pair: Pair) -> nn.Module:
+        channels = pair.teacher_shape[0]
+        size = 3 if len(pair.student_shape) == 3 else 1  # around the one pixel of a vector there is nothing to see
+        first, second = (nn.Conv2d(channels, channels, size, padding=size // 2) for _ in range(2))
+        return nn.Sequential(aligned(pair, norm=False), Blur(self.ratio, self.blur), first, nn.ReLU(), second)
+
+    @staticmethod
+    def _clipped(teacher: Tensor, rates: Tensor) -> Tensor:
+        """Rates as constants: a target that follows them would be met by firing less."""
+        largest = teacher.max()
+        return teacher / torch.where(largest > 0, largest, 1.0) * rates.detach().max()
+
+
+def weighted_soft_labels(evidence: Evidence, temperature: float) -> Tensor:
+    """``tau^2 mean_b w_b CE(softmax(z_A/tau), softmax(z/tau))``: where the student is behind, a sample weighs more.
+
+    ``w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7))``, constant.
+
+    Source: Zhou et al. 2021, arXiv 2102.00650, as used in the code of BKDSNN.
+    """
+    teacher, student, labels = evidence.teacher.detach(), evidence.student.logits, evidence.labels
+    behind = F.cross_entropy(student.detach(), labels, reduction="none")
+    before = F.cross_entropy(teacher, labels, reduction="none")
+    weights = 1 - torch.exp(-behind / (before + 1e-7))
+    soft = F.cross_entropy(student / temperature, F.softmax(teacher / temperature, dim=-1), reduction="none")
+    return temperature**2 * (weights * soft).mean()

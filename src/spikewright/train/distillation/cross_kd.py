@@ -1,0 +1,132 @@
+"""Cross knowledge distillation (CKD): from an ANN on images to a spiking network on their events."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from ...errors import InputError
+from ..student_output import StudentOutput
+from .alignment import LEAST, linear_cka
+from .base import Confidence, Evidence, LossTerms, Need, Shapes, kl_divergence
+from .stages import LAST, hidden_layer
+
+BRIGHT = 0.5
+
+
+class Alignment(nn.Module):
+    """Which layer of the two branches is aligned, and by how much at each step.
+
+    Attributes:
+        steps: ``c_t``, ``(T,)``; None where all steps weigh the same.
+    """
+
+    def __init__(self, layer: str, timesteps: int, learnt: bool) -> None:
+        super().__init__()
+        self.layer = layer
+        self.steps = nn.Parameter(torch.zeros(timesteps)) if learnt else None
+
+    def shares(self, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """What alignment and the labels of the events weigh at each step, ``(T,)`` of each."""
+        if self.steps is None:
+            return torch.ones_like(steps), torch.ones_like(steps)
+        share = torch.sigmoid(self.steps)
+        return share, 1 - share
+
+
+class CrossKD(LossTerms):
+    """One network on images, taught by an ANN, and on their events; what it makes of the two becomes alike."""
+
+    title: ClassVar[str] = "cross knowledge distillation between images and events (CKD)"
+    equation: ClassVar[str] = (
+        "L = CE(z_src) + w tau^2 KL(softmax(z_A/tau) || softmax(z_src/tau)) + CE_e "
+        "+ alignment (1/T) sum_t s_t (1 - CKA(h_t^src, h_t)),  w = 1/(1 + exp(steepness (progress - switch))),  "
+        "s_t = 1,  CE_e = CE(z)   (equal), or s_t = sigmoid(c_t), CE_e weighted by 1 - s_t   (learnt);  z_src, h^src: "
+        "the same student on the image, replaced by its events with probability progress^power"
+    )
+    source: ClassVar[str] = (
+        "our reading of the figure of Ye et al. 2025, arXiv 2507.09269; losses and weights of its parent, He et al. "
+        "2024, arXiv 2303.13077, from the released code (Brain-Cog-Lab/Transfer-for-DVS), of whose class loss the "
+        "small quadratic term is left out; how w falls is our choice"
+    )
+    confidence: ClassVar[Confidence] = "medium"
+    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits", "static twins", "membranes", "auxiliary modules"})
+
+    temperature: float = Field(4.0, gt=0, description="tau of both networks")
+    steepness: float = Field(50.0, gt=0, description="of w over the course of training, as progress goes from 0 to 1")
+    switch: float = Field(0.4, ge=0, le=1, description="the progress at which w is one half")
+    mix: Literal["sum", "convex"] = Field(
+        "sum", description="of labels and teacher on images: sum, or convex, (1 - w) CE + w tau^2 KL"
+    )
+    alignment: float = Field(0.5, ge=0, description="weight of 1 - CKA; 0 leaves it out, and the labels weigh fully")
+    weights: Literal["equal", "learnt"] = Field(
+        "equal", description="of the steps: s_t = 1, and 1 for the labels; or c_t that are learnt, as in the parent"
+    )
+    estimator: Literal["unbiased", "biased"] = Field(
+        "unbiased", description="of CKA; biased wants batches of 64 and more"
+    )
+    layer: str = Field(LAST, description="whose membrane potentials are aligned; last: of the hidden ones the last")
+    labels: Literal["mean", "steps"] = Field(
+        "mean", description="CE of the logits of all steps, or of each step's, averaged, as in the parent"
+    )
+    source_input: Literal["rate", "repeat"] = Field(
+        "rate",
+        description="images as spikes: drawn with the intensity as chance, or at every step where it is over 1/2",
+    )
+    power: float = Field(3.0, gt=0, description="of the progress, in the probability that an image is replaced")
+
+    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+        if self.alignment == 0:
+            return None
+        return Alignment(hidden_layer(self.layer, shapes, "cross-kd"), shapes.timesteps, self.weights == "learnt")
+
+    def source_drive(self, events: Tensor, twins: Tensor, progress: float) -> Tensor:
+        """The brightest channel of each image, as spikes in every channel of events, or the events themselves."""
+        intensity = twins.amax(1, keepdim=True).expand(-1, events.shape[2], -1, -1)
+        chance = torch.rand_like(events) if self.source_input == "rate" else torch.full_like(events, BRIGHT)
+        spikes = (chance < intensity).to(events)
+        replaced = torch.rand(events.shape[1], device=events.device) < progress**self.power
+        return torch.where(replaced[:, None, None, None], events, spikes)
+
+    def teaching(self, progress: float) -> float:
+        """w: what the teacher weighs by now."""
+        return float(torch.sigmoid(torch.tensor(self.steepness * (self.switch - progress))))
+
+    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+        source, events = evidence.source, evidence.student
+        assert source is not None
+        w, tau = self.teaching(evidence.progress), self.temperature
+        of_labels = 1.0 if self.mix == "sum" else 1 - w
+        divergence = tau**2 * kl_divergence(evidence.teacher, source.logits, tau, tau)
+        terms = {
+            "source": of_labels * self._labels(source, evidence.labels).mean(),
+            "distillation": w * divergence,
+        }
+        by_step = self._labels(events, evidence.labels)
+        if not isinstance(evidence.auxiliary, Alignment):
+            return {"cross_entropy": by_step.mean(), **terms}
+        share, rest = evidence.auxiliary.shares(by_step)
+        alike = self._alike(source, events, evidence.auxiliary.layer)
+        terms["alignment"] = self.alignment * (share * (1 - alike)).mean()
+        return {"cross_entropy": (rest * by_step).mean(), **terms}
+
+    def _labels(self, output: StudentOutput, labels: Tensor) -> Tensor:
+        """Cross-entropy of each step, ``(T,)``; of the mean logits, the same T times."""
+        steps = output.step_logits
+        if self.labels == "mean":
+            return F.cross_entropy(output.logits, labels).expand(len(steps))
+        each = F.cross_entropy(steps.flatten(0, 1), labels.expand(steps.shape[:2]).flatten(), reduction="none")
+        return each.reshape(steps.shape[:2]).mean(1)
+
+    def _alike(self, source: StudentOutput, events: StudentOutput, layer: str) -> Tensor:
+        first, second = (output.traces[layer].membrane for output in (source, events))
+        if self.estimator == "unbiased" and first.shape[1] < LEAST:
+            raise InputError(
+                f"method cross-kd: the unbiased estimator of CKA takes {LEAST} samples, and a batch has "
+                f"{first.shape[1]}; give --batch 64"
+            )
+        return linear_cka(first, second, self.estimator == "unbiased")

@@ -1,0 +1,115 @@
+"""Direct feature distillation between shared stages, and two heads (HDKD)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from ...errors import refuse
+from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, kl_divergence
+from .features import SCALE, Paired, Scale, aligned, paired, squared_error, to_unit
+from .stages import AUTO, LAST, PAIRS, Fit, Pair, mean_over_time, pairs_of
+
+_SAME_SHAPE = Fit(
+    lambda teacher, student: teacher == student,
+    "has the channels, height and width of",
+    "give the student the teacher's channels with --width, or let it learn through convolutions with project=conv",
+)
+
+
+class TwoHeads(Paired):
+    """Shared stages, and half the difference between a head for the labels and one for the teacher.
+
+    Attributes:
+        layer: the student's last hidden layer.
+        apart: from its rates to half the difference.
+    """
+
+    def __init__(self, pairs: tuple[Pair, ...], layer: str, size: int, classes: int) -> None:
+        super().__init__(pairs, lambda pair: aligned(pair, norm=False))
+        self.layer = layer
+        self.apart = nn.Linear(size, classes)
+
+    def difference(self, evidence: Evidence) -> Tensor:
+        """``d``, ``(B, K)``."""
+        difference: Tensor = self.apart(mean_over_time(evidence, self.layer).flatten(1))
+        return difference
+
+
+class SharedStagesKD(LossTerms):
+    """Rates learn the teacher's maps stage by stage; a head for labels and one for soft labels are averaged.
+
+    The student's own head is their average ``z``. An auxiliary layer learns half their difference ``d``, so that
+    ``z + d`` and ``z - d`` are the two heads, and leaving it behind leaves what is meant for inference.
+    """
+
+    title: ClassVar[str] = "direct features of shared stages and two heads (HDKD)"
+    equation: ClassVar[str] = (
+        "L = (1 - alpha) CE(z + d, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax((z - d)/tau)) "
+        "+ weight sum_i i^kappa mean (F_A,i - r_i)^2,  d linear in the rates of the last hidden layer and left behind, "
+        "F_A,i the teacher's map of stage i in [0, 1], r_i rates of the same shape"
+    )
+    source: ClassVar[str] = (
+        "EL-Assiouti, Hamed, Khattab, Ebied 2024, arXiv 2407.07516; from the released code (omarsherif200/HDKD), whose "
+        "networks do not spike: rates as features, F_A in [0, 1] and project=conv are ours, z + d and z - d how we "
+        "write its two heads, which it averages. It divides the divergence by the classes too: reduction=numel"
+    )
+    confidence: ClassVar[Confidence] = "medium"
+    needs: ClassVar[frozenset[Need]] = frozenset(
+        {"teacher logits", "teacher features", "student features", "auxiliary modules"}
+    )
+
+    alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher's answers against the labels")
+    temperature: float = Field(1.0, gt=0, description="tau")
+    reduction: Literal["batch", "numel"] = Field(
+        "batch", description="divergence divided by the batch, or by batch and classes as in the released code"
+    )
+    weight: float = Field(10.0, ge=0, description="lambda, of the features")
+    kappa: float = Field(1.0, description="exponent of a stage's number, of which the shallowest is 1")
+    scale: Scale = Field("percentile", description=SCALE)
+    project: Literal["none", "conv"] = Field(
+        "none", description="stages of one shape alone, or also a 1 x 1 convolution where channels differ"
+    )
+    pairs: str = Field(AUTO, description=PAIRS)
+
+    def asked(self, shapes: Shapes) -> Asked:
+        return Asked(features=tuple(pair.teacher for pair in self._pairs(shapes)))
+
+    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+        layer = shapes.hidden[-1]
+        shape = shapes.student[layer]
+        return TwoHeads(self._pairs(shapes), layer, torch.Size(shape).numel(), shapes.classes)
+
+    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+        heads = paired(evidence)
+        assert isinstance(heads, TwoHeads)
+        logits, difference = evidence.student.logits, heads.difference(evidence)
+        tau, size = self.temperature, 1 if self.reduction == "batch" else logits.shape[1]
+        divergence = kl_divergence(evidence.teacher, logits - difference, tau, tau) / size
+        return {
+            "cross_entropy": (1 - self.alpha) * F.cross_entropy(logits + difference, evidence.labels),
+            "distillation": self.alpha * tau**2 * divergence,
+            "features": self.weight * self._features(evidence, heads),
+        }
+
+    def _features(self, evidence: Evidence, stages: Paired) -> Tensor:
+        both = zip(stages.learnt(evidence), stages.taught(evidence), strict=True)
+        errors = [squared_error(learnt, to_unit(taught, self.scale), "mean") for learnt, taught in both]
+        return torch.stack([number**self.kappa * error for number, error in enumerate(errors, start=1)]).sum()
+
+    def _pairs(self, shapes: Shapes) -> tuple[Pair, ...]:
+        if self.project == "conv":
+            return pairs_of(self.pairs, shapes, "hdkd")
+        by_rule = self.pairs in (AUTO, LAST)
+        pairs = pairs_of(AUTO if by_rule else self.pairs, shapes, "hdkd")
+        shared = tuple(pair for pair in pairs if pair.teacher_shape == pair.student_shape)
+        if by_rule:
+            shared = shared or pairs_of(AUTO, shapes, "hdkd", _SAME_SHAPE)
+            return shared[-1:] if self.pairs == LAST else shared
+        unlike = [str(pair) for pair in pairs if pair not in shared]
+        refuse("method hdkd", [f"{pair} are not of one shape; {_SAME_SHAPE.remedy}" for pair in unlike])
+        return shared

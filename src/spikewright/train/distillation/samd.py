@@ -1,0 +1,108 @@
+"""Saliency-scaled activation map distillation (SAMD), alone and together with NLD."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from ...errors import refuse
+from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, cross_entropy
+from .features import Paired, paired
+from .noise import DIVERGENCE, NOISY, NoiseSmoothedKD
+from .stages import LAST, PAIRS, Fit, Pair, pairs_of, same_size
+
+_MAPS = Fit(
+    lambda teacher, student: teacher[1:] == student[1:] != (1, 1), "of more than one pixel has the height and width of"
+)
+_ON_MAPS = "beta tau_M^2 sum_l KL(softmax(N(M_A)/tau_M) || softmax(N(M_S)/tau_M))"
+_WHERE = (
+    "softmax over the pixels of a pair l of layers, M_A = ReLU(sum_c w_c F_c) of the teacher's map F, w_c the mean "
+    "slope of its answer over channel c or 1/C, M_S = sum_t sum_c S of the student's spikes, N min-max"
+)
+_SOURCE = (
+    "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902. Grad-CAM and tau_M^2 are the paper's form, at second hand; "
+    "map_squared=false and normalise=batch that of the released code (SinoLeu/CKDSNN), whose maps are CAM: Grad-CAM up "
+    "to a constant where one dense layer follows the pooled map. normalise=sample and map=mean are ours"
+)
+
+
+class ActivationMapKD(LossTerms):
+    """Where the student spikes is pulled to where the teacher looks."""
+
+    name: ClassVar[str] = "samd"
+    title: ClassVar[str] = "saliency-scaled activation map distillation (SAMD)"
+    equation: ClassVar[str] = f"L = CE(z, y) + {_ON_MAPS},  {_WHERE}"
+    source: ClassVar[str] = _SOURCE
+    confidence: ClassVar[Confidence] = "medium"
+    needs: ClassVar[frozenset[Need]] = frozenset({"teacher saliency", "student features"})
+
+    beta: float = Field(1.0, ge=0, description="weight of the maps")
+    map_temperature: float = Field(2.0, gt=0, description="tau_M")
+    map_squared: bool = Field(True, description="whether there is the factor tau_M^2, without which maps weigh little")
+    map: Literal["grad-cam", "mean"] = Field(
+        "grad-cam", description="w_c of the teacher's map; mean takes no gradients, which an ONNX file does not give"
+    )
+    normalise: Literal["sample", "batch", "none"] = Field(
+        "sample", description="N: minimum and maximum of each sample's map, of all maps of the batch, or no N"
+    )
+    pairs: str = Field(LAST, description=PAIRS)
+
+    def asked(self, shapes: Shapes) -> Asked:
+        names = tuple(pair.teacher for pair in self._pairs(shapes))
+        return Asked(saliency=names) if self.map == "grad-cam" else Asked(features=names)
+
+    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+        return Paired(self._pairs(shapes), lambda _: nn.Identity())
+
+    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+        divergences = [self._divergence(evidence, pair) for pair in paired(evidence).pairs]
+        factor = self.map_temperature**2 if self.map_squared else 1.0
+        return {"cross_entropy": cross_entropy(evidence), "maps": self.beta * factor * torch.stack(divergences).sum()}
+
+    def _pairs(self, shapes: Shapes) -> tuple[Pair, ...]:
+        pairs = pairs_of(self.pairs, shapes, self.name, _MAPS)
+        flat = [str(pair) for pair in pairs if pair.student_shape[1:] in ((), (1, 1))]
+        refuse(f"method {self.name}", [f"{pair} leave one pixel to look at; choose larger maps" for pair in flat])
+        return pairs
+
+    def _divergence(self, evidence: Evidence, pair: Pair) -> Tensor:
+        student = evidence.student.spikes[pair.student].sum((0, 2))
+        teacher = same_size(self._taught(evidence, pair.teacher)[:, None], pair.student_shape)[:, 0]
+        log_p, log_q = self._log_shares(teacher), self._log_shares(student)
+        return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+    def _taught(self, evidence: Evidence, name: str) -> Tensor:
+        """The teacher's map ``(B, H, W)``, at least 0, a constant."""
+        if self.map == "grad-cam":
+            return evidence.teacher_saliency[name].detach()
+        return evidence.teacher_features[name].detach().mean(1).relu()
+
+    def _log_shares(self, maps: Tensor) -> Tensor:
+        """``log softmax(N(M)/tau_M)`` over pixels, ``(B, H W)``."""
+        return F.log_softmax(self._normalised(maps).flatten(1) / self.map_temperature, dim=1)
+
+    def _normalised(self, maps: Tensor) -> Tensor:
+        if self.normalise == "none":
+            return maps
+        if self.normalise == "batch":  # the 1e-3 is the released code's
+            return (maps - maps.min()) / (maps.max() - maps.min() + 1e-3)
+        low = maps.amin((1, 2), keepdim=True)
+        span = maps.amax((1, 2), keepdim=True) - low
+        return (maps - low) / torch.where(span > 0, span, 1.0)  # a flat map, of silence above all, stays flat
+
+
+class MapAndNoiseKD(ActivationMapKD, NoiseSmoothedKD):
+    """Where the teacher looks, and what it answers, compared with a noisy answer: SAMD and NLD together."""
+
+    name: ClassVar[str] = "samd-nld"
+    title: ClassVar[str] = "activation maps and noise-smoothed logits (SAMD + NLD, CKDSNN)"
+    equation: ClassVar[str] = f"L = CE(z, y) + {_ON_MAPS} + {DIVERGENCE},  {_WHERE};  {NOISY}"
+    source: ClassVar[str] = f"{_SOURCE}. form=logits is the paper's noise, form=probabilities that of the code"
+    needs: ClassVar[frozenset[Need]] = ActivationMapKD.needs | NoiseSmoothedKD.needs
+
+    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+        return {**NoiseSmoothedKD.terms(self, evidence), **ActivationMapKD.terms(self, evidence)}

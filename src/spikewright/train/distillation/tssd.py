@@ -1,0 +1,106 @@
+"""Temporal and spatial self-distillation (TSSD)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from .base import Confidence, Evidence, LossTerms, Need, Shapes, cross_entropy, kl_divergence
+from .stages import MIDDLE, hidden_layer
+
+
+class WeakHead(nn.Module):
+    """A classifier on the rates of one layer: means over a map's pixels, then a dense layer."""
+
+    def __init__(self, layer: str, shape: tuple[int, ...], classes: int) -> None:
+        """``shape`` is that of one step of one sample, ``(C, H, W)`` or ``(N,)``."""
+        super().__init__()
+        self.layer = layer
+        self.linear = nn.Linear(shape[0], classes)
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """Spikes ``(T, B, *shape)`` to logits ``(B, K)``."""
+        rates = spikes.mean(0)
+        logits: Tensor = self.linear(rates.mean((2, 3)) if rates.ndim == 4 else rates)
+        return logits
+
+
+class TemporalSpatialSelfDistillation(LossTerms):
+    """No teacher: few steps learn from more of them, and a classifier halfway learns from the readout."""
+
+    title: ClassVar[str] = "temporal and spatial self-distillation (TSSD)"
+    equation: ClassVar[str] = (
+        "L = CE(z, y) + alpha tau^2 D(z_long/tau, z/tau) + beta tau^2 D(z/tau, z_weak/tau) "
+        "+ long_labels CE(z_long, y) + weak_labels CE(z_weak, y),  the first argument of D constant;  "
+        "z over T steps, z_long over factor x T, z_weak = W mean_pixels(mean_t s_stage) + b"
+    )
+    source: ClassVar[str] = (
+        "our reading of Zuo et al. 2024, arXiv 2406.07862: what learns from what is known from notes by others, the "
+        "form of both losses and all weights are inferred"
+    )
+    confidence: ClassVar[Confidence] = "medium"
+    needs: ClassVar[frozenset[Need]] = frozenset({"student features", "longer horizon", "auxiliary modules"})
+
+    alpha: float = Field(1.0, ge=0, description="weight of the longer run; with long_labels also 0 nothing runs longer")
+    beta: float = Field(
+        0.1,
+        ge=0,
+        description="weight of the readout as the weak classifier's teacher; 1 was too much for small students",
+    )
+    temperature: float = Field(2.0, gt=0, description="tau of all")
+    factor: float = Field(2.0, gt=1, description="steps of the longer run, in T")
+    stage: str = Field(
+        MIDDLE, description="the spiking layer that the weak classifier reads; middle: of the hidden ones the middle"
+    )
+    divergence: Literal["kl", "mse"] = Field(
+        "kl", description="D: KL divergence, or squared distance of the softened answers (summed over classes)"
+    )
+    long_labels: float = Field(0.0, ge=0, description="weight of the labels for the longer run")
+    weak_labels: float = Field(0.0, ge=0, description="weight of the labels for the weak classifier")
+
+    def horizon(self, timesteps: int) -> int:
+        if self.alpha == 0 and self.long_labels == 0:
+            return timesteps
+        return max(timesteps + 1, round(self.factor * timesteps))
+
+    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+        if self.beta == 0 and self.weak_labels == 0:
+            return None
+        layer = hidden_layer(self.stage, shapes, "tssd")
+        return WeakHead(layer, shapes.student[layer], shapes.classes)
+
+    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+        logits, labels = evidence.student.logits, evidence.labels
+        terms = {"cross_entropy": cross_entropy(evidence)}
+        if evidence.longer is not None:
+            long = _in_steps_of(evidence)
+            terms["temporal"] = self.alpha * self._distance(long, logits)
+            terms |= _weighted("long_labels", self.long_labels, long, labels)
+        if isinstance(evidence.auxiliary, WeakHead):
+            weak = evidence.auxiliary(evidence.student.spikes[evidence.auxiliary.layer])
+            terms["spatial"] = self.beta * self._distance(logits, weak)
+            terms |= _weighted("weak_labels", self.weak_labels, weak, labels)
+        return terms
+
+    def _distance(self, teacher: Tensor, student: Tensor) -> Tensor:
+        """``tau^2 D`` of logits ``(B, K)``, summed over classes, averaged over the batch; the teacher is constant."""
+        tau = self.temperature
+        if self.divergence == "kl":
+            return tau**2 * kl_divergence(teacher, student, tau, tau)
+        gap = F.softmax(teacher.detach() / tau, dim=1) - F.softmax(student / tau, dim=1)
+        return tau**2 * gap.square().sum(1).mean()
+
+
+def _weighted(name: str, weight: float, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Cross-entropy as a term, left out where it has no weight."""
+    return {name: weight * F.cross_entropy(logits, labels)} if weight else {}
+
+
+def _in_steps_of(evidence: Evidence) -> Tensor:
+    """Logits of the longer run as the student's are: means of currents, or spike counts of T steps."""
+    long, own = evidence.longer, evidence.student
+    assert long is not None
+    return long.logits * (len(own.step_logits) / len(long.step_logits)) if long.counts_spikes else long.logits

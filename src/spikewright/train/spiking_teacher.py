@@ -1,0 +1,147 @@
+"""A teacher that spikes itself: another student, trained before."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..artefacts import sha256_of
+from ..errors import refuse
+from .data import Dataset, Split
+from .distillation.distilling_spikes import STEPS
+from .measurement import accuracy_of
+from .student import Student, StudentConfig, load_student
+from .student_output import StudentOutput
+from .torch_teacher import LOGITS, no_map, unknown_feature, weights_sha256
+
+
+class SpikingTeacher:
+    """A frozen copy of a spiking network, which starts from rest for every sample.
+
+    It is not a module, as :class:`~spikewright.train.torch_teacher.TorchTeacher` is none.
+
+    Attributes:
+        name: for people.
+        sha256: of the weights; of the file, for one that was read from it.
+        config: of the network.
+        names: its spiking layers, by name, of which the values are rates over its T steps in [0, 1]; ``steps``, what
+            reaches its readout at each step, or is fired by it, ``(B, T, K)``; ``logits``.
+        macs: None, as it adds where it receives spikes and multiplies nothing.
+    """
+
+    spikes = True
+    macs: None = None
+
+    def __init__(self, student: Student, name: str, sha256: str | None = None) -> None:
+        self._student = _frozen_copy(student)
+        self.name = name
+        self.sha256 = sha256 or weights_sha256(self._student)
+        self.config: StudentConfig = student.config
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.shapes)
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """By name, the shape of the value for one sample."""
+        return value_shapes(self._student)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Samples to logits ``(B, K)``, without gradient, on the device of the samples."""
+        return self.features(images, [LOGITS])[LOGITS]
+
+    def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """The named values for samples, each ``(B, ...)``, without gradient.
+
+        Raises:
+            InputError: a name that the network does not have.
+        """
+        unknown_feature(self.name, names, self.names)
+        with torch.no_grad():
+            output = self._on(images.device)(images)
+        return {name: _value(output, name) for name in names}
+
+    def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """Grad-CAM maps of spiking layers: ``ReLU(sum_c w_c r_c)``, ``w_c = mean_pixels(sum_t dz_k/ds_tc)``.
+
+        ``r`` are rates, ``s`` spikes and ``k`` the class that the network answers; its surrogates give the gradients.
+
+        Returns:
+            By name, ``(B, H, W)``, at least 0.
+
+        Raises:
+            InputError: a name that the network does not have, or one whose value is no map.
+        """
+        unknown_feature(self.name, names, self.names)
+        flat = [name for name in names if name in (STEPS, LOGITS) or len(self.shapes[name]) != 3]
+        refuse(f"teacher {self.name}", [no_map(name, self.shapes[name]) for name in flat])
+        student = self._on(images.device)
+        with torch.enable_grad():  # type: ignore[no-untyped-call]  # from the input, since the weights ask for no gradient
+            output = student.run(student.drive(images).requires_grad_())
+            trains = [output.spikes[name] for name in names]
+            slopes = torch.autograd.grad(output.logits.max(1).values.sum(), trains)
+        weights = [slope.sum(0).mean((2, 3), keepdim=True) for slope in slopes]
+        rates = [train.detach().mean(0) for train in trains]
+        return {name: (w * r).sum(1).relu() for name, w, r in zip(names, weights, rates, strict=True)}
+
+    def accuracy(self, split: Split) -> float:
+        """Share of the samples classified correctly."""
+        return accuracy_of(self._student, split)
+
+    def _on(self, device: torch.device) -> Student:
+        return self._student.to(device).eval()
+
+
+def value_shapes(student: Student) -> dict[str, tuple[int, ...]]:
+    """The shapes of all that it could teach, by name, for one sample."""
+    config = student.config
+    return {**student.layer_shapes, STEPS: (config.timesteps, config.classes), LOGITS: (config.classes,)}
+
+
+def read_spiking_teacher(path: Path, dataset: Dataset) -> SpikingTeacher:
+    """The teacher that a file written by `spikewright distill` holds.
+
+    Raises:
+        InputError: no such file, or a network that does not fit the data set; everything that does not at once.
+    """
+    student = load_student(path)
+    refuse(f"teacher {path}", list(_misfits(student.config, dataset)))
+    return SpikingTeacher(student, path.name, sha256_of(path))
+
+
+def _misfits(config: StudentConfig, dataset: Dataset) -> Iterator[str]:
+    again = f"use one that was trained on {dataset.name}"
+    if config.input_shape != dataset.shape:
+        yield f"takes samples of {_size(config.input_shape)} and {dataset.name} has {_size(dataset.shape)}; {again}"
+    if config.classes != dataset.classes:
+        yield f"knows {config.classes} classes and {dataset.name} has {dataset.classes}; {again}"
+    kinds = {True: "events", False: "images"}
+    takes, has = config.encoding == "events", dataset.timesteps is not None
+    if takes != has:
+        yield f"takes {kinds[takes]} and {dataset.name} has {kinds[has]}; {again}"
+    elif has and config.timesteps != dataset.timesteps:
+        yield f"runs over {config.timesteps} steps and the samples have {dataset.timesteps} frames; {again}, cut so"
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _value(output: StudentOutput, name: str) -> Tensor:
+    if name == LOGITS:
+        return output.logits
+    return output.step_logits.transpose(0, 1) if name == STEPS else output.spikes[name].mean(0)
+
+
+def _frozen_copy(student: Student) -> Student:
+    copied = Student(student.config, copy.deepcopy(student.network))
+    copied.encoder = copy.deepcopy(student.encoder)
+    if student.grid is not None:
+        copied.take_grid(student.grid)
+    return copied.eval().requires_grad_(False)

@@ -1,0 +1,133 @@
+"""Who teaches a student: its teacher, and assistants between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from .. import command as cli
+from ..errors import refuse
+from .data import Dataset
+from .distillation import LossTerms
+from .distillation.base import shapes_of
+from .lessons import seen_by_teacher
+from .pupil import SPIKING, Pupil, takes_after
+from .settings import DistillSettings
+from .spiking_teacher import read_spiking_teacher, value_shapes
+from .spiking_training import Course, train_spiking
+from .student import Student, StudentConfig
+from .teacher import is_spiking, teacher_from, teacher_shapes
+from .torch_teacher import Teacher
+
+ANN = "convnet"
+
+
+def chosen_teacher(settings: DistillSettings, method: LossTerms) -> str:
+    """The teacher that was asked for, else one that suits the method."""
+    return settings.teacher or (SPIKING if "spiking teacher" in method.needs else ANN)
+
+
+def unsuited(settings: DistillSettings, method: LossTerms) -> Iterator[str]:
+    """What a method needs and its teacher or assistants are not."""
+    name, teacher = settings.method.partition(":")[0], chosen_teacher(settings, method)
+    if "spiking teacher" in method.needs and not is_spiking(teacher):
+        yield (
+            f"--teacher {teacher}: does not spike, and --method {name} learns from spikes; leave --teacher out, or "
+            "give snn, snn:width=32 or a student.pt"
+        )
+    if settings.assistant and not method.needs_teacher():
+        yield f"--assistant: --method {name} has no teacher that anybody could assist; leave --assistant out"
+    elif settings.assistant and "static twins" in method.needs:
+        yield (
+            f"--assistant: the teacher of --method {name} sees still images, and an assistant sees what the student "
+            "sees; leave --assistant out"
+        )
+
+
+def check_teaching(
+    settings: DistillSettings, method: LossTerms, dataset: Dataset, student: Student, pupil: Pupil
+) -> None:
+    """Try that each can learn from the one before, without training any of them.
+
+    Raises:
+        InputError: a teacher that does not fit the data, or networks that the method cannot match.
+    """
+    shapes = None
+    if method.needs_teacher():
+        teacher = chosen_teacher(settings, method)
+        seen = seen_by_teacher(method, dataset, is_spiking(teacher))
+        shapes = teacher_shapes(teacher, seen, pupil)
+        if "spiking teacher" in method.needs and not takes_after(teacher):
+            _check_pace(teacher, read_spiking_teacher(Path(teacher), seen).config, pupil.config)
+    for learner in (*(Student(config) for config in _assistants(settings, pupil)), student):
+        between = shapes_of(learner, shapes)
+        method.asked(between)
+        method.auxiliary(between)
+        shapes = value_shapes(learner)
+
+
+def teachers(
+    settings: DistillSettings,
+    method: LossTerms,
+    dataset: Dataset,
+    pupil: Pupil,
+    say: Callable[[str], None],
+    quiet: bool,
+) -> tuple[Teacher, ...]:
+    """The teacher and the assistants, trained; each has learnt from the one before. Nobody for a method without."""
+    if not method.needs_teacher():
+        return ()
+    spec, progress = chosen_teacher(settings, method), None if quiet else cli.progress
+    seen = seen_by_teacher(method, dataset, is_spiking(spec))
+    teacher = teacher_from(
+        spec,
+        seen,
+        epochs=settings.teacher_epochs,
+        seed=settings.teacher_seed,
+        progress=progress,
+        pupil=pupil,
+    )
+    say(f"teacher: {teacher.name}, validation accuracy {teacher.accuracy(seen.validation):.2%}")
+    chain = [teacher]
+    for config in _assistants(settings, pupil):
+        name = f"assistant of width {config.width}"
+        course = Course(
+            name, dataset, config, method, chain[-1], pupil.course_settings(settings.teacher_seed), pupil.device
+        )
+        chain.append(train_spiking(course, progress=progress))
+        say(f"{name}: validation accuracy {chain[-1].accuracy(dataset.validation):.2%}")
+    return tuple(chain)
+
+
+def facts_of(chain: tuple[Teacher, ...]) -> dict[str, object]:
+    """What a student's file says of who taught it; JSON-able."""
+    if not chain:
+        return {}
+    first, *assistants = chain
+    facts: dict[str, object] = {"teacher": first.name, "teacher_sha256": first.sha256}
+    if first.macs is not None:
+        facts["teacher_macs"] = first.macs
+    if assistants:
+        facts["assistants"] = [{"name": each.name, "sha256": each.sha256} for each in assistants]
+    return facts
+
+
+def _assistants(settings: DistillSettings, pupil: Pupil) -> list[StudentConfig]:
+    return [replace(pupil.config, width=width) for width in settings.assistant]
+
+
+def _check_pace(teacher: str, taught: StudentConfig, own: StudentConfig) -> None:
+    """Step by step a student can follow a teacher of its own T and readout only."""
+    faults = []
+    if taught.timesteps != own.timesteps:
+        faults.append(
+            f"runs over {taught.timesteps} steps and the student, which is to follow it step by step, over "
+            f"{own.timesteps}; give --timesteps {taught.timesteps}, or another teacher"
+        )
+    if taught.readout != own.readout:
+        faults.append(
+            f"has a {taught.readout} readout and the student a {own.readout} one; give --readout {taught.readout}, or "
+            "another teacher"
+        )
+    refuse(f"--teacher {teacher}", faults)

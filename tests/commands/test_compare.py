@@ -1,0 +1,315 @@
+"""`spikewright compare` on real data: end to end, gone on with, killed, shared, and refused."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import spikewright as sw
+from spikewright.comparison.compare import main
+from spikewright.train.settings import DistillSettings
+from spikewright.train.trainer import Training
+
+FLAGS = [
+    "--data", "digits", "--train-samples", "160", "--width", "4", "-T", "2", "--epochs", "2", "--teacher", "mlp",
+    "--teacher-epochs", "1",
+]  # fmt: skip
+ROWS = ["--methods", "none kd", "--seeds", "2"]
+
+
+def ran(capsys, out, *more):
+    code = main([*FLAGS, "-o", str(out), *more])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def trained(err):
+    """The trainings that a run began, in order."""
+    return [line.split(": ")[0] for line in err.splitlines() if line.endswith((" is missing", " are missing"))]
+
+
+def numbers(value):
+    """Of every training what does not depend on the time that it took."""
+    found = {}
+    for group in value["groups"]:
+        for entry in group["entries"]:
+            for training in entry["trainings"]:
+                record = dict(training["record"])
+                outcome = {k: v for k, v in record.pop("outcome").items() if k not in ("seconds", "host", "files")}
+                kept = {k: v for k, v in record.items() if "seconds" not in k} | outcome
+                found[group["budget"], entry["row"], training["seed"]] = kept
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with two methods, two seeds, free and within two budgets, one of them below the floor."""
+    out = tmp_path_factory.mktemp("finished") / "made" / "here"
+    with pytest.MonkeyPatch.context() as patch:
+        said = []
+        patch.setattr("spikewright.command.say", said.append)
+        assert main([*FLAGS, *ROWS, "--energy-budget", "60nJ", "--energy-budget", "1nJ", "-o", str(out)]) == 0
+    return out, said
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    return Path(shutil.copytree(finished[0], tmp_path / "copied"))
+
+
+def test_from_teacher_to_table(finished):
+    out, said = finished
+    value = json.loads((out / "compare.json").read_text())
+    assert [group["budget"] for group in value["groups"]] == [None, "60nJ", "1nJ"]
+    free, held, infeasible = value["groups"]
+    for group in (free, held):
+        assert sorted(group["ranking"]) == ["kd", "none"]
+        assert [entry["n"] for entry in group["entries"]] == [2, 2]
+        means = [entry["accuracy"]["validation"]["mean"] for entry in group["entries"]]
+        assert means == sorted(means, reverse=True)
+    assert [entry["refusal"].split(" nJ: ")[0] for entry in infeasible["entries"]] == ["--energy-budget 1"] * 2
+    assert [entry["trainings"] for entry in infeasible["entries"]] == [[], []]
+    assert (value["seeds"], value["settings"]["epochs"], value["settings"]["train_samples"]) == ([0, 1], 2, 160)
+    assert sum("not trained: none, kd: --energy-budget 1 nJ: is below the floor" in line for line in said) == 1
+    assert (out / "compare.png").stat().st_size > 0 < (out / "compare.svg").stat().st_size
+    assert "| no budget | 1 |" in (out / "compare.md").read_text()
+    (teacher,) = value["teachers"]
+    assert set(teacher["accuracy"]) == {"validation", "test"}
+
+
+def test_a_record_is_what_report_and_the_student_say(finished, capsys):
+    from spikewright.hardware_profiles.report import main as report
+    from spikewright.train.data import load
+    from spikewright.train.measurement import accuracy_of
+    from spikewright.train.student import load_student, student_provenance
+
+    out, _ = finished
+    value, test = json.loads((out / "compare.json").read_text()), load("digits").test
+    for (budget, row, seed), record in numbers(value).items():
+        if seed != (row == "kd"):
+            continue  # one seed of each is enough
+        (file,) = (out / "trainings").glob(f"{row}-*/{budget or 'no-budget'}-seed{seed}/student.pt")
+        student, facts = load_student(file), student_provenance(file)
+        assert report([str(file.with_name("activity.json")), str(file.with_name("chip.h5")), "--json", "--out",
+                       str(out / "report")]) == 0  # fmt: skip
+        (priced,) = json.loads(capsys.readouterr().out)["reports"]
+        assert (priced["energy"], priced["accuracy"]) == (record["energy"]["test"], record["accuracy"]["test"])
+        assert (priced["synaptic_ops"], priced["by_part"]) == (record["synaptic_ops"]["test"], record["energy_by_part"])
+        assert record["accuracy_by_step"] == [accuracy_of(student.at(t), test, seed) for t in (1, 2)]
+        assert record["accuracy_by_step"][-1] == priced["accuracy"]
+        assert record["certificate"]["energy"] == record["energy"]["validation"]
+        assert record["epochs"] == len(facts["history"]) >= 2
+        assert record["teacher_sha256"] == (None if row == "none" else value["teachers"][0]["sha256"])
+        assert (facts["settings"]["method"], facts["settings"]["energy_budget"]) == (row, budget)
+
+
+def test_spikes_are_told_by_part(finished):
+    out, _ = finished
+    value = json.loads((out / "compare.json").read_text())
+    for group in value["groups"][:2]:
+        for entry in group["entries"]:
+            for training in entry["trainings"]:
+                record = training["record"]
+                assert sum(record["spikes"].values()) == pytest.approx(record["outcome"]["spikes"]["test"])
+                assert record["spikes"]["readout"] == 0 < record["spikes"]["hidden"]
+
+
+def test_the_same_again_trains_nothing_and_says_the_same(finished, copied, capsys):
+    code, text, err = ran(
+        capsys, copied, *ROWS, "--energy-budget", "60nJ", "--energy-budget", "1nJ", "--json"
+    )  # fmt: skip
+    assert (code, trained(err)) == (0, [])
+    assert json.loads(text) == json.loads((finished[0] / "compare.json").read_text())
+
+
+def test_rows_seeds_and_budgets_are_added_and_one_is_lost(copied, capsys):
+    (lost,) = copied.glob("trainings/kd-*/no-budget-seed1")
+    shutil.rmtree(lost)
+    code, _, err = ran(capsys, copied, "--methods", "none kd", "--methods", "kd + activation", "--seeds", "2")
+    assert (code, trained(err)) == (
+        0,
+        ["kd + activation, no budget, seed 0", "kd, no budget, seed 1", "kd + activation, no budget, seed 1"],
+    )
+
+
+def test_the_table_of_what_is_there(copied, capsys):
+    (lost,) = copied.glob("trainings/kd-*/no-budget-seed1/record.json")
+    lost.unlink()
+    code, text, err = ran(capsys, copied, *ROWS, "--table")
+    assert (code, trained(err)) == (0, [])
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert sorted(line.split()[1:3] for line in lines if line[:2] in ("1 ", "2 ")) == [["kd", "1"], ["none", "2"]]
+    assert "- missing: 1 of 4 trainings; the next is kd, no budget, seed 1" in lines
+
+
+def test_a_student_that_was_trained_when_the_worker_died_is_measured_alone(finished, copied, capsys):
+    (lost,) = copied.glob("trainings/kd-*/no-budget-seed1/record.json")
+    before = json.loads(lost.read_text())
+    lost.unlink()
+    code, _, err = ran(capsys, copied, *ROWS)
+    assert (code, trained(err)) == (0, ["kd, no budget, seed 1"])
+    assert "student.pt: is trained already" in err
+    after = json.loads(lost.read_text())
+    assert [r["outcome"].pop("seconds") > 0 for r in (before, after)] == [True, True]
+    assert after == before
+
+
+def test_interrupted_within_a_training_it_goes_on_from_the_checkpoint(finished, tmp_path, capsys, monkeypatch):
+    """And ends in the numbers of one that ran through."""
+    original, epochs = Training._epoch, []
+
+    def stops(self, *given):
+        epochs.append(given)
+        if len(epochs) == 4:
+            raise KeyboardInterrupt
+        return original(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_epoch", stops)
+        code, out, err = ran(capsys, tmp_path, *ROWS)
+        assert (code, out, err.splitlines()[-1]) == (130, "", "interrupted")
+    code, text, err = ran(capsys, tmp_path, *ROWS, "--json")
+    assert (code, trained(err)[0]) == (0, "kd, no budget, seed 0")
+    assert "resumed after epoch 1" in err
+    whole = numbers(json.loads((finished[0] / "compare.json").read_text()))
+    assert numbers(json.loads(text)) == {key: kept for key, kept in whole.items() if key[0] is None}
+
+
+def test_a_method_that_the_data_do_not_have_is_listed_and_the_others_are_trained(copied, capsys, monkeypatch):
+    from spikewright.train.distillation import METHODS, LabelsOnly
+
+    class FromTwins(LabelsOnly):
+        needs = frozenset({"static twins"})
+
+    monkeypatch.setitem(METHODS, "from-twins", FromTwins)
+    code, text, err = ran(capsys, copied, "--methods", "from-twins none", "--seeds", "2", "--json")
+    assert (code, trained(err)) == (0, [])
+    (group,) = json.loads(text)["groups"]
+    assert [(entry["row"], entry["rank"]) for entry in group["entries"]] == [("none", 1), ("from-twins", None)]
+    why = "--method from-twins: learns from the images that events were made from, and digits has none"
+    assert group["entries"][1]["refusal"].startswith(why)
+    assert f"not trained: from-twins: {why}" in err
+    code, out, err = ran(capsys, copied, "--methods", "from-twins")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: compare: nothing of it can be trained: {why}")
+
+
+def test_a_failed_training_is_exit_code_1_after_everything_is_written(copied, capsys, monkeypatch):
+    from spikewright.comparison import training
+    from spikewright.errors import InputError
+
+    (lost,) = copied.glob("trainings/kd-*/no-budget-seed1/record.json")
+    lost.unlink()
+
+    def fails(cell, settings, out):
+        raise InputError("the loss is no longer finite")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", fails)
+        code, text, err = ran(capsys, copied, *ROWS, "--json")
+    assert code == 1
+    assert err.splitlines()[-1] == (
+        "error: compare: kd, no budget, seed 1: the loss is no longer finite; run it again to try once more"
+    )
+    states = [t["state"] for g in json.loads(text)["groups"] for e in g["entries"] for t in e["trainings"]]
+    assert sorted(states) == ["done", "done", "done", "failed"]
+    assert ran(capsys, copied, *ROWS)[0] == 0
+
+
+def test_other_settings_never_mix_with_what_is_there(copied, capsys):
+    code, _, err = ran(capsys, copied, *ROWS, "--beta", "0.25", "--seed", "5", "--train-samples", "128")
+    assert code == 2
+    lines = err.splitlines()
+    assert lines[0].endswith("holds a comparison with other settings; give the same ones, or another folder: 3 faults")
+    assert lines[1] == "  - beta is 0.5 there and 0.25 here"
+    assert lines[2] == "  - train_samples is 160 there and 128 here"
+    assert lines[3].startswith("  - train_split_sha256 is ")
+
+
+def test_a_preset_brings_a_row_and_a_budget(copied, capsys, tmp_path):
+    preset = tmp_path / "mine.toml"
+    preset.write_text('method = "kd:alpha=0.5"\nregularize = ["activation"]\nenergy_budget = "60nJ"\n')
+    code, text, err = ran(capsys, copied, "--preset", str(preset), *ROWS, "--no-free", "--table", "--json")
+    assert code == 0, err
+    value = json.loads(text)
+    assert [row["row"] for row in value["rows"]] == ["kd:alpha=0.5 + activation", "none", "kd"]
+    assert [group["budget"] for group in value["groups"]] == ["60nJ"]
+
+
+def test_from_python(copied):
+    settings = DistillSettings(
+        train_samples=160, width=4, timesteps=2, epochs=2, teacher="mlp", teacher_epochs=1
+    )  # fmt: skip
+    result = sw.compare(settings, ["none", "kd"], seeds=2, budgets=["60nJ"], out=copied, train_missing=False)
+    assert [group.title for group in result.groups] == ["no budget", "within 60nJ"]
+    assert result.groups[0].best.accuracy("test").deviation is not None
+    assert result.missing == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--methods", "kdd"], "error: compare: method 'kdd' is unknown; did you mean 'kd'? may be: "),
+        (
+            ["--energy-budget", "2", "--energy-budget", "1kops"],
+            "error: compare: 2 faults\n"
+            "  - --energy-budget 2: say the unit, e.g. 2uJ, 350nJ or 40kops\n"
+            "  - --energy-budget 1kops: profile 'loihi2-assumed' counts in joules; give e.g. 2uJ or 350nJ\n",
+        ),
+        (["--no-free"], "error: compare: --no-free: leaves nothing to compare; give --energy-budget, too\n"),
+        (["--train-samples", "5000"], "error: --train-samples 5000: digits has 1079 to train on; ask for no more"),
+        (["--integer-from", "1", "--weight-bits", "4"], "error: distill: --weight-bits 4: is for training on integers"),
+    ],
+)
+def test_refused_before_any_work(tmp_path, capsys, flags, message):
+    code, out, err = ran(capsys, tmp_path / "out", *flags)
+    assert (code, out) == (2, "")
+    assert err.startswith(message)
+    assert not (tmp_path / "out").exists()
+
+
+def worker(out, log, *more):
+    words = [sys.executable, "-m", "spikewright", "compare", *FLAGS, *more, "-o", str(out)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with log.open("w") as file:
+        return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=file, env=environment)
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_work(tmp_path):
+    out, logs = tmp_path / "out", [tmp_path / "a.log", tmp_path / "b.log"]
+    workers = [worker(out, log, "--methods", "none kd tser", "--seeds", "2") for log in logs]
+    assert [each.wait(500) for each in workers] == [0, 0], "\n".join(log.read_text() for log in logs)
+    begun = [name for log in logs for name in trained(log.read_text())]
+    assert sorted(begun) == sorted(
+        f"{row}, no budget, seed {seed}" for row in ("none", "kd", "tser") for seed in (0, 1)
+    )
+    value = json.loads((out / "compare.json").read_text())
+    assert {entry["n"] for entry in value["groups"][0]["entries"]} == {2}
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_in_mid_training_is_taken_up_from_its_checkpoint(tmp_path, capsys):
+    rows = ["--methods", "none", "--seeds", "1", "--epochs", "20"]
+    out, log = tmp_path / "out", tmp_path / "log"
+    first = worker(out, log, *rows)
+    try:
+        deadline = time.monotonic() + 300
+        while not list(out.glob("trainings/*/*/student.pt.checkpoint")) and time.monotonic() < deadline:
+            assert first.poll() is None, log.read_text()
+            time.sleep(0.02)
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait(30)
+    code, text, err = ran(capsys, out, *rows, "--json")
+    assert code == 0
+    assert "resumed after epoch" in err
+    whole = json.loads(ran(capsys, tmp_path / "unbroken", *rows, "--json")[1])
+    assert numbers(json.loads(text)) == numbers(whole)

@@ -1,0 +1,109 @@
+"""The search for short ways: against brute force, never worse than in order, and the same for the same seed."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikewright.deploy.arrange import Ground, arrange, greedy, improve
+from spikewright.hardware_profiles.schema import Mesh
+
+
+@st.composite
+def grounds(draw, most=24):
+    """A mesh, perhaps with cores that may not be used, or chips."""
+    if draw(st.booleans()):
+        return Ground.of_chips(draw(st.integers(1, 4)), draw(st.integers(1, 6)))
+    sizes = st.integers(1, 4)
+    mesh = Mesh(columns=draw(sizes), rows=draw(sizes), cores_per_tile=draw(st.integers(1, 3)))
+    return Ground.of_mesh(mesh, min(most, mesh.cores))
+
+
+@st.composite
+def problems(draw, most=24):
+    """A ground and messages between so many cores as it can hold, or fewer."""
+    ground = draw(grounds(most))
+    cores = draw(st.integers(1, min(ground.slots, most)))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    sent = np.triu(generator.integers(0, 50, (cores, cores)) * (generator.random((cores, cores)) < 0.6), 1)
+    return ground, (sent + sent.T).astype(np.float64)
+
+
+def cost_by_hand(traffic, ground, slots):
+    total = 0
+    for i, j in itertools.combinations(range(len(traffic)), 2):
+        for x, distance in zip(ground.coordinates, ground.distances, strict=True):
+            total += traffic[i, j] * distance[x[slots[i]], x[slots[j]]]
+    return total
+
+
+def test_the_distance_on_a_mesh_is_the_borders_of_tiles():
+    """Tile i is at column i // rows, row i % rows: on 3 x 2 tiles of 2 cores, slot 0 and slot 11 lie 2 + 1 apart."""
+    ground = Ground.of_mesh(Mesh(columns=3, rows=2, cores_per_tile=2), 12)
+    pair = np.array([[0.0, 7.0], [7.0, 0.0]])
+    assert ground.cost(pair, np.array([0, 11])) == 7 * 3
+    assert ground.cost(pair, np.array([2, 3])) == 0
+    assert Ground.of_chips(3, 4).cost(pair, np.array([3, 4])) == 7
+    assert Ground.of_chips(3, 4).cost(pair, np.array([0, 11])) == 7
+
+
+def test_a_chain_in_the_wrong_order_is_straightened():
+    """0 - 2 - 1 - 3 in a row of four: in order it costs 2 + 1 + 2, as a chain 3."""
+    traffic = np.zeros((4, 4))
+    for a, b in ((0, 2), (2, 1), (1, 3)):
+        traffic[a, b] = traffic[b, a] = 1
+    ground = Ground.of_mesh(Mesh(columns=4, rows=1, cores_per_tile=1), 4)
+    assert ground.cost(traffic, np.arange(4)) == 5
+    assert ground.cost(traffic, arrange(traffic, ground, 0)) == 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems(), st.integers(0, 5))
+def test_a_search_keeps_the_slots_apart_and_never_makes_it_worse(problem, seed):
+    ground, traffic = problem
+    found = arrange(traffic, ground, seed)
+    assert len(set(found.tolist())) == len(traffic)
+    assert 0 <= found.min() <= found.max() < ground.slots
+    assert ground.cost(traffic, found) == cost_by_hand(traffic, ground, found)
+    assert ground.cost(traffic, found) <= ground.cost(traffic, np.arange(len(traffic)))
+    assert found.tolist() == arrange(traffic, ground, seed).tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems(), st.integers(0, 5))
+def test_improving_any_start_ends_where_no_swap_and_no_move_helps(problem, seed):
+    ground, traffic = problem
+    shuffler = random.Random(seed)
+    for start in (greedy(traffic, ground), np.array(shuffler.sample(range(ground.slots), len(traffic)))):
+        assert len(set(start.tolist())) == len(traffic)
+        found = improve(traffic, ground, start, shuffler)
+        least = ground.cost(traffic, found)
+        assert least <= ground.cost(traffic, start)
+        for core, slot in itertools.product(range(len(traffic)), range(ground.slots)):
+            other = np.where(found == slot, found[core], found)
+            other[core] = slot
+            assert ground.cost(traffic, other) >= least
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems(most=6))
+def test_small_networks_are_near_the_best_that_there_is(problem):
+    ground, traffic = problem
+    if ground.slots > 7:
+        ground = Ground(tuple(x[:7] for x in ground.coordinates), ground.distances)
+    places = itertools.permutations(range(ground.slots), len(traffic))
+    best = min(ground.cost(traffic, np.array(slots)) for slots in places)
+    assert ground.cost(traffic, arrange(traffic, ground, 0)) <= 1.25 * best
+
+
+def test_seeds_lead_to_different_searches():
+    """Sixteen cores that all send to all with random weights have many arrangements from which no swap helps."""
+    generator = np.random.default_rng(0)
+    sent = np.triu(generator.integers(0, 1000, (16, 16)), 1)
+    traffic = (sent + sent.T).astype(np.float64)
+    ground = Ground.of_mesh(Mesh(columns=4, rows=4, cores_per_tile=1), 16)
+    assert len({tuple(arrange(traffic, ground, seed).tolist()) for seed in range(4)}) > 1

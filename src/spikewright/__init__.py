@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .activity import Activity
     from .chip import ChipNetwork
     from .comparison.compare import compare
+    from .convert.card import model_card
     from .convert.to_nir import to_nir
     from .deploy.lower import lower
     from .deploy.simulate import simulate
@@ -32,6 +33,7 @@ _HOMES = {
     "distill": "train.distill",
     "load_profile": "hardware_profiles.profile",
     "lower": "deploy.lower",
+    "model_card": "convert.card",
     "report": "hardware_profiles.report",
     "simulate": "deploy.simulate",
     "sweep": "sweeps.sweep",
@@ -48,6 +50,7 @@ __all__ = [
     "distill",
     "load_profile",
     "lower",
+    "model_card",
     "report",
     "simulate",
     "sweep",

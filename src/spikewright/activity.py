@@ -10,7 +10,8 @@ import numpy as np
 
 from .chip import IntArray
 
-Backend = Literal["integer", "lava", "netx", "float"]
+Backend = Literal["integer", "lava", "netx", "student", "float"]
+"""Who counted: a simulator of the chip network, a student on integers, or one in floats."""
 
 SAMPLES_KEPT = 10_000
 """So many samples, the first ones, are also counted one by one: bounds the memory and the file."""

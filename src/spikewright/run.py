@@ -58,6 +58,7 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
     from .artefacts import sha256_of
+    from .convert.card import card_path, write_card
     from .train.data import load
     from .train.distill import distill_to
 
@@ -66,6 +67,7 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     except OSError as error:
         raise InputError(f"--out {out}: the folder cannot be made ({error.strerror}); choose another") from error
     paths = Paths.under(out)
+    card_path(paths.nir)  # refuses what it would write over
     cli.say("1/5 distil")
     student = distill_to(settings, paths.student, resume).student
     dataset = load(settings.data, settings.data_dir, student.config.timesteps)
@@ -78,7 +80,7 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     checked = cross_check(chip, dataset.test, min(samples_lava, len(dataset.test)), settings.seed)
     cli.say("5/5 report")
     report = _report(activity, chip, settings, paths)
-    return Verdict(
+    verdict = Verdict(
         accuracy={
             **_student_accuracies(student, paths, dataset.test, settings.seed),
             "integer": activity.accuracy,
@@ -94,6 +96,8 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
         paths=paths,
     )
+    write_card(paths.nir, verdict)
+    return verdict
 
 
 @dataclass(frozen=True)
@@ -211,16 +215,18 @@ def _why_not(chip: ChipNetwork, samples: int) -> dict[str, str]:
 
 
 def export_student(student: Student, dataset: Dataset, paths: Paths) -> None:
-    """Write the student of ``paths`` as a NIR graph that computes the same on samples of the validation split."""
+    """Write the student of ``paths`` as a NIR graph that computes the same on validation samples, and its card."""
     import torch
 
     from .artefacts import sha256_of
+    from .convert.card import write_card
     from .convert.to_nir import export
     from .train.student import student_provenance
 
     facts = student_provenance(paths.student) | {"parent_sha256": sha256_of(paths.student)}
     checked = export(student, paths.nir, torch.from_numpy(dataset.validation.images[:EXPORT_SAMPLES]), facts)
     cli.say(f"{paths.nir}: {checked.spikes} spikes and silences equal the student's on {checked.samples} samples")
+    write_card(paths.nir)
 
 
 def lower_graph(profile: str, paths: Paths) -> ChipNetwork:

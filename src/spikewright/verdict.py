@@ -67,7 +67,8 @@ class Verdict:
 
     def artefacts(self) -> dict[str, Path]:
         """Where the files are."""
-        return {**vars(self.paths), "report": self.paths.report.with_suffix(".html")}
+        card = self.paths.nir.with_suffix(".md")
+        return {**vars(self.paths), "report": self.paths.report.with_suffix(".html"), "card": card}
 
     def as_json(self) -> dict[str, object]:
         """The object that ``--json`` prints; energy, spikes and operations are per inference."""

@@ -1,6 +1,7 @@
 """`spikewright run` end to end on real data, and what it says when the answer is no."""
 
 import json
+import re
 
 import pytest
 
@@ -37,7 +38,12 @@ def test_from_teacher_to_verdict(tmp_path, capsys):
     assert report["reports"][0]["energy"] == pytest.approx(verdict["energy_j"])
     for path in verdict["artefacts"].values():
         assert (tmp_path / "made" / "here" / path.rsplit("/", 1)[1]).stat().st_size > 0
-    assert set(verdict["artefacts"]) == {"student", "nir", "chip", "activity", "report"}
+    assert set(verdict["artefacts"]) == {"student", "nir", "chip", "activity", "report", "card"}
+    card = (tmp_path / "made" / "here" / "student.md").read_text()
+    assert f"| accuracy, chip network | {verdict['accuracy']['integer']:.2%} | 359 test samples |" in card
+    assert f"| accuracy, Lava's processes | {verdict['accuracy']['lava']:.2%} | 3 test samples |" in card
+    assert "student and integer bit for bit; integer and lava bit for bit; integer and netx bit for bit" in card
+    assert re.search(r"\| teacher \| mlp on digits, \d+\.\d\d% on validation, ", card)
 
 
 def test_over_budget_is_exit_code_1_after_everything_is_written(tmp_path, capsys):

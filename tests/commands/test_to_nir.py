@@ -11,7 +11,7 @@ import torch
 from spikewright.artefacts import sha256_of
 from spikewright.cli import main
 from spikewright.convert.nir_io import read_graph
-from spikewright.train.student import Student, StudentConfig, save_student
+from spikewright.train.student import Student, StudentConfig, load_student, save_student
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def test_a_student_becomes_a_file_that_is_compared(saved: Path, capsys: pytest.C
     assert said == f"{out}\n"
     assert progress == (
         f"{out}: computes what {saved} does: 240 spikes and silences and the readout equal on 5 samples\n"
+        f"{out.with_suffix('.md')}: its model card\n"
     )
     metadata = read_graph(out).metadata
     assert metadata["parent_sha256"] == sha256_of(saved)
@@ -40,7 +41,7 @@ def test_samples_of_a_data_set(saved: Path, capsys: pytest.CaptureFixture[str]) 
     out = saved.with_suffix(".nir")
     assert main(["to-nir", str(saved), "-o", str(out), "--samples", "8", "--data", "digits", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["nir"] == str(out)
+    assert (said["nir"], said["card"]) == (str(out), str(out.with_suffix(".md")))
     assert said["samples"] + said["ties"] == 8
     assert said["spikes"] == 48 * said["samples"]
 
@@ -69,4 +70,51 @@ def test_a_folder_that_is_not_there(saved: Path, capsys: pytest.CaptureFixture[s
     assert main(["to-nir", str(saved), "-o", str(out)]) == 2
     assert capsys.readouterr().err == (
         f"error: {out}: the folder {out.parent} does not exist; create it or choose another path\n"
+    )
+
+
+def test_the_card_lies_beside_the_graph_and_its_commands_exist(
+    saved: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student, facts = load_student(saved), {"settings": {"data": "digits", "profile": "loihi2-assumed"}}
+    save_student(student, saved, facts)
+    monkeypatch.chdir(saved.parent)
+    assert main(["to-nir", str(saved), "-o", "net.nir", "--samples", "2"]) == 0
+    card = Path("net.md").read_text(encoding="utf-8")
+    assert f"- SHA-256 of `net.nir`: `{sha256_of('net.nir')}`\n" in card
+    assert f"- SHA-256 of the student's file: `{sha256_of(saved)}`\n" in card
+    commands = card.split("```bash\n")[1].split("\n```")[0].splitlines()
+    assert [line.split()[:2] for line in commands] == [["spikewright", w] for w in ("lower", "simulate", "report")]
+    for line in commands:
+        assert main(line.split()[1:]) == 0
+    assert Path("report.html").is_file()
+    assert "error" not in capsys.readouterr().err
+
+
+def test_no_card_where_none_is_wanted(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = saved.with_suffix(".nir")
+    assert main(["to-nir", str(saved), "-o", str(out), "--samples", "2", "--no-card", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["card"] is None
+    assert not out.with_suffix(".md").exists()
+
+
+def test_a_card_is_written_over_and_nothing_else_is(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, card = saved.with_suffix(".nir"), saved.with_suffix(".md")
+    words = ["to-nir", str(saved), "-o", str(out), "--samples", "2"]
+    assert main(words) == 0
+    first = card.read_bytes()
+    assert main(words) == 0
+    assert card.read_bytes() == first
+    out.unlink()
+    card.write_text("# My notes\n")
+    capsys.readouterr()
+    assert main(words) == 2
+    assert capsys.readouterr().err == (
+        f"error: {card}: is there and is no model card; move it away, give the graph another name, or --no-card\n"
+    )
+    assert not out.exists()
+    assert card.read_text() == "# My notes\n"
+    assert main(["to-nir", str(saved), "-o", str(card)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {card}: a graph that ends in .md leaves no name for its card; call it .nir, or --no-card\n"
     )

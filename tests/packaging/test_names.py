@@ -13,7 +13,7 @@ import pytest
 
 import spikewright as sw
 
-FUNCTIONS = ("compare", "distill", "to_nir", "lower", "simulate", "report", "sweep", "load_profile")
+FUNCTIONS = ("compare", "distill", "to_nir", "lower", "simulate", "report", "sweep", "load_profile", "model_card")
 TYPES = ("Activity", "ChipNetwork", "HardwareProfile", "Student")
 
 

@@ -519,6 +519,8 @@ def test_teacher_assistants_student():
     assert [each["name"] for each in facts["assistants"]] == ["assistant of width 12", "assistant of width 10"]
     assert [each.config.width for each in met] == [10, 10]
     assert met[0].sha256 == facts["assistants"][-1]["sha256"]
+    assert facts["assistants"][-1]["validation_accuracy"] == met[0].accuracy(load("digits").validation)
+    assert 0 < facts["teacher_validation_accuracy"] <= 1
     first, second = (
         [{**epoch, "seconds": 0, "processor_seconds": 0} for epoch in each["history"]] for each in (facts, again)
     )

@@ -246,9 +246,12 @@ def command(
     samples: Annotated[int, typer.Option(min=1, help="samples on which file and student are compared")] = 32,
     data: Annotated[str, typer.Option(help="data set of these samples; default: random intensities")] = "",
     data_dir: Annotated[Path | None, typer.Option(help="folder that holds the data set's files")] = None,
+    card: Annotated[
+        bool, typer.Option("--card/--no-card", help="write a model card, Markdown of the same name, beside the graph")
+    ] = True,
     json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> None:
-    """Write a student as a NIR graph that computes the same.
+    """Write a student as a NIR graph that computes the same, and a model card beside it.
 
     The file is read back, run by a reference interpreter and compared with the student spike by spike before it is
     called done.
@@ -257,15 +260,22 @@ def command(
     """
     from ..artefacts import existing_file, sha256_of
     from ..train.student import load_student, student_provenance
+    from .card import card_path, write_card
 
+    if card:
+        card_path(out)  # refuses what it would write over
     source = existing_file(student, "a student written by `spikewright distill`")
     loaded = load_student(source)
     facts = student_provenance(source) | {"parent_sha256": sha256_of(source)}
     images = _samples(loaded, samples, data, data_dir)
     checked = export(loaded, out, images, facts)
     cli.say(f"{out}: computes what {source} does: {_said(checked)}")
+    beside = write_card(out) if card else None
+    if beside is not None:
+        cli.say(f"{beside}: its model card")
     if json_output:
-        cli.emit({"nir": str(out), "samples": checked.samples, "spikes": checked.spikes, "ties": checked.ties})
+        facts = {"samples": checked.samples, "spikes": checked.spikes, "ties": checked.ties}
+        cli.emit({"nir": str(out), "card": None if beside is None else str(beside), **facts})
     else:
         print(out)
 

@@ -18,18 +18,23 @@ FORMAT_VERSION = 1
 
 
 @contextmanager
-def raster_writer(path: Path | str, chip: ChipNetwork) -> Iterator[Callable[[Recording], None]]:
+def raster_writer(
+    path: Path | str, chip: ChipNetwork, scores_type: type[np.int64 | np.float32] = np.int64
+) -> Iterator[Callable[[Recording], None]]:
     """Yield what appends recordings of ``chip`` to a new file; the file appears when all went well.
 
     Layout: ``spikes/<population index>`` of shape ``(samples, timesteps, *population shape)`` with the attribute
     ``name``, payloads where spikes are graded; ``scores`` of shape ``(samples, classes)``.
+
+    Args:
+        scores_type: what scores are: integers of a chip network, floats of a student.
 
     Raises:
         InputError: the folder does not exist.
     """
     with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
-        scores = _growing(file, "scores", (chip.classes,), np.dtype(np.int64))
+        scores = _growing(file, "scores", (chip.classes,), np.dtype(scores_type))
         rasters = {}
         for index, population in enumerate(chip.populations):
             largest = 2 ** max(1, population.payload_bits) - 1

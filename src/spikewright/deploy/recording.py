@@ -15,6 +15,7 @@ from .fan_out import fan_out
 
 SpikeArray = npt.NDArray[np.integer[Any]]
 StateArray = npt.NDArray[np.int32]
+ScoreArray = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 
 
 class Progress(Protocol):
@@ -52,8 +53,8 @@ class Recording:
 
     Attributes:
         spikes: by population, shape ``(timesteps, samples, *population shape)``; 0 and 1, or payloads of graded events.
-        scores: what the host reads, int64, shape ``(samples, classes)``: the readout's membrane potentials at the
-            last step, or its spike counts.
+        scores: what the host reads, int64 (of a student float32, in its own units), shape ``(samples, classes)``: the
+            readout's membrane potentials at the last step, or its spike counts.
         tallies: by population that has neurons.
         u: currents by population, same shape, int32; empty unless states were recorded.
         v: membrane potentials after the reset, likewise.
@@ -62,7 +63,7 @@ class Recording:
     """
 
     spikes: dict[str, SpikeArray]
-    scores: IntArray
+    scores: ScoreArray
     tallies: dict[str, Tally]
     u: dict[str, StateArray] = field(default_factory=dict)
     v: dict[str, StateArray] = field(default_factory=dict)
@@ -76,7 +77,7 @@ class Recording:
     @property
     def predictions(self) -> IntArray:
         """The class of the highest score (the first of equals), shape ``(samples,)``."""
-        best: IntArray = self.scores.argmax(axis=1).astype(np.int64)
+        best: IntArray = np.argmax(self.scores, axis=1).astype(np.int64)
         return best
 
 

@@ -1,7 +1,8 @@
-"""`spikewright simulate`: run a chip network on data, on one of three simulators, and count what happens."""
+"""`spikewright simulate`: run a chip network on data, on one of three simulators or as its student, and count."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -22,8 +23,10 @@ from ..version import __version__
 
 if TYPE_CHECKING:
     from ..activity import Activity
+    from ..activity import Backend as Who
     from ..chip import ChipNetwork, IntArray
     from ..train.data import Dataset, Split
+    from ..train.student import Student
     from .recording import Progress, Recording, Tally
 
     Images = npt.NDArray[np.float32 | np.uint8]
@@ -43,14 +46,6 @@ OVERFLOWS = {
 SPLITS = ("test", "validation", "train")
 BATCH = 256
 """Samples simulated and recorded at once: bounds the memory, and spreads Lava's start over many samples."""
-
-
-class On(str, Enum):
-    """The simulators, as the command line names them."""
-
-    integer = "integer"
-    lava = "lava"
-    netx = "netx"
 
 
 class Part(str, Enum):
@@ -74,8 +69,12 @@ def command(
     data: Annotated[str, typer.Option(help=DATA_HELP)] = "digits",
     samples: Annotated[int | None, typer.Option(min=1, help="how many, from the first; default: all")] = None,
     on: Annotated[
-        On, typer.Option(help="integer: ours, batched; lava: Lava's processes; netx: lava-dl's")
-    ] = On.integer,
+        str,
+        typer.Option(
+            help="integer: ours, batched; lava: Lava's processes; netx: lava-dl's; or the student.pt that the network "
+            "was made from: what it does itself"
+        ),
+    ] = "integer",
     split: Annotated[Part, typer.Option(help="part of the data set")] = Part.test,
     data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
     batch: Annotated[int, typer.Option(min=1, help="samples simulated at once, or per start of Lava")] = BATCH,
@@ -86,8 +85,8 @@ def command(
 ) -> None:
     """Run a chip network on data and count spikes, synaptic operations and updates.
 
-    All three simulators give the same spikes and membrane potentials, bit for bit. Example: spikewright simulate
-    chip.h5 --data fashion-mnist --samples 1000 -o activity.json
+    All three simulators give the same spikes and membrane potentials, bit for bit; so does a student that was trained
+    on integers. Example: spikewright simulate chip.h5 --data fashion-mnist --samples 1000 -o activity.json
     """
     from ..activity_file import save_activity
     from ..artefacts import sha256_of, writable
@@ -95,15 +94,16 @@ def command(
     from .chip_file import load_chip
 
     network = load_chip(chip)
+    chosen = _simulator(on, network, chip)
     writable(out)
     part = getattr(load(data, data_dir, network.timesteps), split.value)
     count = len(part) if samples is None else samples
     began = time.perf_counter()
-    with cli.progress(f"simulating on {on.value}", count) as advance:
+    with cli.progress(f"simulating on {on}", count) as advance:
         activity = simulate(
             network,
             part,
-            on.value,
+            chosen,
             samples,
             split.value,
             batch=batch,
@@ -121,10 +121,33 @@ def command(
     cli.say(f"{rate:.0f} samples/s; wrote {out}" + (f" and {record}" if record else ""))
 
 
+def _simulator(on: str, network: ChipNetwork, chip: Path) -> Simulator | Student:
+    """The simulator of this name, or the student of this file; one that made another network is refused."""
+    from ..artefacts import sha256_of
+    from ..train.student import load_student
+
+    if on in BACKENDS or not (on.endswith(".pt") or Path(on).is_file()):
+        backend(on)
+        return cast(Simulator, on)
+    student = load_student(on)
+    if _made_from(network) not in (None, sha256_of(on)):
+        raise InputError(f"--on {on}: {chip} was made from another student; export and lower this one")
+    return student
+
+
+def _made_from(network: ChipNetwork) -> str | None:
+    """The hash of the student's file, where our own exporter noted it."""
+    said = network.provenance.get("provenance")
+    if not isinstance(said, str) or not str(network.provenance.get("source")).startswith("spikewright"):
+        return None
+    found: str | None = json.loads(said).get("parent_sha256")
+    return found
+
+
 def simulate(
     chip: ChipNetwork,
     data: str | Dataset | Split | Labelled,
-    on: Simulator = "integer",
+    on: Simulator | Student = "integer",
     samples: int | None = None,
     split: str = "test",
     *,
@@ -142,7 +165,8 @@ def simulate(
         data: a data set, its name, one part of it, or ``(images, labels)``: float32 in [0, 1] of shape
             ``(samples, *input shape)``, of events 0 and 1 of shape ``(samples, timesteps, *input shape)``; and int64 of
             shape ``(samples,)``.
-        on: ``integer``, ``lava`` or ``netx``; the counts are the same.
+        on: ``integer``, ``lava`` or ``netx``; the counts are the same. Or the student that ``chip`` was made from: what
+            it does itself, the same again if it was trained on integers.
         samples: how many, from the first; None: all.
         split: part of a data set or its name: test, validation or train; otherwise only noted.
         data_dir: where a data set's files are.
@@ -161,22 +185,32 @@ def simulate(
     from .raster import raster_writer
     from .recording import Tally, activity_of
 
-    run = backend(on)
+    run, name = _running(on)
     whole = load(data, data_dir, chip.timesteps) if isinstance(data, str) else data
     images, labels = chosen_samples(whole, split, samples)
     images = fitting(chip, images)
     tallies = {p.name: Tally() for p in chip.populations if p.neuron is not None}
     total: Activity | None = None
-    with raster_writer(record, chip) if record else nullcontext(_keep_nothing) as keep:
+    scores_type = np.int64 if isinstance(on, str) else np.float32
+    with raster_writer(record, chip, scores_type) if record else nullcontext(_keep_nothing) as keep:
         for chosen in _batches(len(images), batch):
             drive = drive_of(chip, images[chosen], seed, first_index=chosen.start)
             recording = run(chip, drive, progress=progress)
             keep(recording)
-            counted = activity_of(chip, recording, on, labels[chosen], chip_sha256=chip_sha256, split=split)
+            counted = activity_of(chip, recording, name, labels[chosen], chip_sha256=chip_sha256, split=split)
             total = counted if total is None else total + counted
             tallies = {name: tally + recording.tallies[name] for name, tally in tallies.items()}
     assert total is not None
     return replace(total, provenance=_provenance(data, seed, tallies))
+
+
+def _running(on: Simulator | Student) -> tuple[Backend, Who]:
+    if isinstance(on, str):
+        return backend(on), on
+    from .on_student import OnStudent
+
+    counted = OnStudent(on)
+    return counted, counted.name
 
 
 def backend(on: str) -> Backend:
@@ -186,7 +220,7 @@ def backend(on: str) -> Backend:
         InputError: there is no such simulator.
     """
     if on not in BACKENDS:
-        raise InputError(f"{on!r}: there is no such simulator; {did_you_mean(on, BACKENDS)}")
+        raise InputError(f"{on!r}: there is no such simulator; {did_you_mean(on, BACKENDS)}, or a student's file")
     return cast(Backend, import_module(f".{BACKENDS[on]}", __package__).run)
 
 

@@ -118,7 +118,7 @@ def distill_with(
     say(_student_sentence(training, profile))
     with student_threads():
         chain = teachers(settings, training.method, whole, pupil_of(settings, training), say, quiet)
-        training.meet(chain[-1] if chain else None)
+        training.meet(chain[-1].teacher if chain else None)
         _run(training, checkpoint, resume, say, quiet)
     facts = _provenance(settings, training, profile.sha256, dataset.train.sha256)
     facts["certificate"] = _certificate(training, dataset, profile, settings.seed, say)

@@ -121,6 +121,12 @@ class Student(nn.Module):
         module: nn.Module = self._graph[0].get_submodule(str(last.target))
         return module
 
+    def neuron(self, name: str) -> nn.Module:
+        """The neuron layer of this name, the encoder included."""
+        if name == "encoder" and self.encoder is not None:
+            return self.encoder
+        return self._graph[0].get_submodule(name)
+
     @property
     def spiking_layers(self) -> list[str]:
         """Names of the network's neuron layers that fire, in order."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import command as cli
@@ -21,6 +21,18 @@ from .teacher import is_spiking, teacher_from, teacher_shapes
 from .torch_teacher import Teacher
 
 ANN = "convnet"
+
+
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """A trained teacher or assistant.
+
+    Attributes:
+        accuracy: its share of the validation samples classified correctly.
+    """
+
+    teacher: Teacher
+    accuracy: float
 
 
 def chosen_teacher(settings: DistillSettings, method: LossTerms) -> str:
@@ -74,7 +86,7 @@ def teachers(
     pupil: Pupil,
     say: Callable[[str], None],
     quiet: bool,
-) -> tuple[Teacher, ...]:
+) -> tuple[Taught, ...]:
     """The teacher and the assistants, trained; each has learnt from the one before. Nobody for a method without."""
     if not method.needs_teacher():
         return ()
@@ -88,28 +100,37 @@ def teachers(
         progress=progress,
         pupil=pupil,
     )
-    say(f"teacher: {teacher.name}, validation accuracy {teacher.accuracy(seen.validation):.2%}")
-    chain = [teacher]
+    chain = [Taught(teacher, teacher.accuracy(seen.validation))]
+    say(f"teacher: {teacher.name}, validation accuracy {chain[0].accuracy:.2%}")
     for config in _assistants(settings, pupil):
         name = f"assistant of width {config.width}"
         course = Course(
-            name, dataset, config, method, chain[-1], pupil.course_settings(settings.teacher_seed), pupil.device
+            name, dataset, config, method, chain[-1].teacher, pupil.course_settings(settings.teacher_seed), pupil.device
         )
-        chain.append(train_spiking(course, progress=progress))
-        say(f"{name}: validation accuracy {chain[-1].accuracy(dataset.validation):.2%}")
+        assistant = train_spiking(course, progress=progress)
+        chain.append(Taught(assistant, assistant.accuracy(dataset.validation)))
+        say(f"{name}: validation accuracy {chain[-1].accuracy:.2%}")
     return tuple(chain)
 
 
-def facts_of(chain: tuple[Teacher, ...]) -> dict[str, object]:
+def facts_of(chain: Sequence[Taught]) -> dict[str, object]:
     """What a student's file says of who taught it; JSON-able."""
     if not chain:
         return {}
     first, *assistants = chain
-    facts: dict[str, object] = {"teacher": first.name, "teacher_sha256": first.sha256}
-    if first.macs is not None:
-        facts["teacher_macs"] = first.macs
+    teacher = first.teacher
+    facts: dict[str, object] = {
+        "teacher": teacher.name,
+        "teacher_sha256": teacher.sha256,
+        "teacher_validation_accuracy": first.accuracy,
+    }
+    if teacher.macs is not None:
+        facts["teacher_macs"] = teacher.macs
     if assistants:
-        facts["assistants"] = [{"name": each.name, "sha256": each.sha256} for each in assistants]
+        facts["assistants"] = [
+            {"name": each.teacher.name, "sha256": each.teacher.sha256, "validation_accuracy": each.accuracy}
+            for each in assistants
+        ]
     return facts
 
 

@@ -24,11 +24,23 @@ def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placem
         report,
         time=time_of(activity, chip, placement, report.profile),
         steps=steps_of(report.rows, activity),
+        rates=rates_of(activity),
+        raster=activity.raster,
         spread=spread_of(energies),
         classes=classes_of(energies, activity.by_sample),
         band=band_of(report, activity, chip, placement),
         neurobench=neurobench_of(activity, chip),
     )
+
+
+def rates_of(activity: Activity) -> dict[str, tuple[float, ...]]:
+    """Spikes per neuron at each step, the mean over samples, by population; empty where steps were not counted."""
+    if activity.by_step is None:
+        return {}
+    return {
+        name: tuple((activity.by_step.spikes[name] / (activity.samples * seen.spikes.size)).tolist())
+        for name, seen in activity.populations.items()
+    }
 
 
 def band_of(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> Band | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from .activity import Activity
 from .chip import ChipNetwork
+from .deploy.core_load import core_loads, ways
 from .deploy.placement import Placement, place
 from .energy import estimate
 from .energy_parts import Band, classes_of, samples_of, spread_of, steps_of
@@ -29,6 +30,8 @@ def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placem
         spread=spread_of(energies),
         classes=classes_of(energies, activity.by_sample),
         band=band_of(report, activity, chip, placement),
+        cores=core_loads(activity, chip, placement) if report.profile.limits.neurons_per_core is not None else (),
+        ways=ways(activity, chip, placement),
         neurobench=neurobench_of(activity, chip),
     )
 

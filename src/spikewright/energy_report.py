@@ -8,6 +8,7 @@ from typing import Literal
 from .activity import Backend, Trace
 from .budget_text import Budget, quantity
 from .chip import Role
+from .deploy.core_load import CoreLoad, Way
 from .deploy.placement import Placement, Use
 from .energy_parts import Band, ClassEnergy, Spread
 from .energy_time import TimeEstimate
@@ -140,6 +141,7 @@ class EnergyReport:
         raster: by population, spikes of the first sample; None where they were not kept.
         classes: energy and accuracy by true class; empty without labels, or likewise.
         band: the total with other constants for the same chip; None where there are none.
+        cores: what each core does; ``ways`` how far the messages of each connection go. Empty without cores.
         neurobench: the network and its activity in NeuroBench's terms; None in a report without details.
     """
 
@@ -168,6 +170,8 @@ class EnergyReport:
     spread: Spread | None = None
     classes: tuple[ClassEnergy, ...] = ()
     band: Band | None = None
+    cores: tuple[CoreLoad, ...] = ()
+    ways: tuple[Way, ...] = ()
     neurobench: NeuroBench | None = None
 
     @property

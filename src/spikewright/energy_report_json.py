@@ -33,6 +33,8 @@ def as_json(report: EnergyReport) -> dict[str, object]:
         "fit": [_use_json(use) for use in report.fit],
         "binding": None if report.binding is None else _use_json(report.binding),
         "placement": placement_as_json(report.placement),
+        "cores": [vars(core) for core in report.cores],
+        "ways": [{**vars(way), "mean_hops": way.mean_hops} for way in report.ways],
         "teacher": None if report.teacher is None else _teacher_json(report.teacher),
         "teacher_elsewhere": [_teacher_json(each) for each in report.elsewhere],
         "samples": report.samples,

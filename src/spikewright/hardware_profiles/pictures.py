@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..energy_report import WORDS, EnergyReport
-from . import activity_plots, numbers, plots
+from . import activity_plots, core_map, core_tables, numbers, plots
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class Picture:
     title: str
     alt: str
     svg: str
+    key: str = ""
+    """How to read it, for those who see it."""
 
     @property
     def uri(self) -> str:
@@ -79,6 +81,17 @@ def _raster_in_words(report: EnergyReport) -> str:
 def _silence(report: EnergyReport) -> str:
     names = activity_plots.silent(report)
     return f" Without any spike: {', '.join(names)}." if names else ""
+
+
+def core_pictures(report: EnergyReport) -> Iterator[Picture]:
+    """A map for each chip; none where no mesh is known."""
+    if report.profile.limits.mesh is None:
+        return
+    several = report.placement.arrangement.chips > 1
+    for chip in core_tables.chips(report):
+        title = f"Work of the cores of chip {chip}" if several else "Work of the cores"
+        words, key = core_tables.in_words(report, chip), core_tables.key(report, chip)
+        yield Picture(title, words, core_map.core_map(report, chip), key)
 
 
 def budget_picture(report: EnergyReport) -> Picture:

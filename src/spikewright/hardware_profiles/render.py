@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ..artefacts import write_json, write_text
 from ..energy_report import SCHEMA_VERSION, EnergyReport
 from ..version import __version__
-from . import numbers, pictures
+from . import core_tables, numbers, pictures
 from .text import teacher_line
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -68,7 +68,9 @@ def _environment(html: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(n=numbers, pictures=pictures, teacher_line=teacher_line, version=__version__)
+    environment.globals.update(
+        n=numbers, cores=core_tables, pictures=pictures, teacher_line=teacher_line, version=__version__
+    )
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, default=str, ensure_ascii=False)
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment

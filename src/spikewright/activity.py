@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from .chip import IntArray
 
@@ -15,6 +16,8 @@ Backend = Literal["integer", "lava", "netx", "student", "float"]
 
 SAMPLES_KEPT = 10_000
 """So many samples, the first ones, are also counted one by one: bounds the memory and the file."""
+RASTER_COMPARTMENTS = 64
+"""So many compartments of a population, evenly spaced, keep every spike of the first sample; bounds the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,19 @@ class Samples:
 
 
 @dataclass(frozen=True, eq=False)
+class Trace:
+    """Spikes of the first sample, of a few compartments of one population.
+
+    Attributes:
+        compartments: flat indices in the population, ascending, int64, at most ``RASTER_COMPARTMENTS``.
+        fired: whether each spiked at each algorithmic step, bool, ``(timesteps, compartments)``.
+    """
+
+    compartments: IntArray
+    fired: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
 class Activity:
     """Counts per population and connection; two activities of the same network add up.
 
@@ -101,6 +117,7 @@ class Activity:
         split: which part of the data the samples came from.
         by_step: the same counts for each algorithmic step, over all samples; None where nobody kept them.
         by_sample: and for each of the first samples, over all steps; likewise.
+        raster: by population, spikes of the first sample; likewise.
     """
 
     populations: dict[str, PopulationActivity]
@@ -114,6 +131,7 @@ class Activity:
     provenance: dict[str, object] = field(default_factory=dict)
     by_step: Counts | None = None
     by_sample: Samples | None = None
+    raster: dict[str, Trace] | None = None
 
     def __add__(self, other: Activity) -> Activity:
         if self.populations.keys() != other.populations.keys() or self.timesteps != other.timesteps:
@@ -134,6 +152,7 @@ class Activity:
             provenance=self.provenance,
             by_step=steps[0].joined(steps[1], np.add) if steps[0] and steps[1] else None,
             by_sample=samples[0] + samples[1] if samples[0] and samples[1] else None,
+            raster=self.raster,
         )
 
     @property

@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .activity import SAMPLES_KEPT, Activity, Backend, Counts, PopulationActivity, Samples
+from .activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Backend, Counts, PopulationActivity, Samples, Trace
 from .artefacts import existing_file, write_json
 from .errors import InputError, refuse
 
 FORMAT = "spikewright activity"
-FORMAT_VERSION = 2
-"""1 had no counts of single steps and samples."""
+FORMAT_VERSION = 3
+"""1 had no counts of single steps and samples, 2 no raster."""
 
 WHAT = "an activity file, as written by `spikewright simulate`"
 
@@ -48,9 +48,14 @@ class _SamplesRecord(_Record):
     classes: list[Count] | None
 
 
+class _TraceRecord(_Record):
+    compartments: Annotated[list[Count], Field(max_length=RASTER_COMPARTMENTS)]
+    fired: list[list[Count]]
+
+
 class _ActivityRecord(_Record):
     format: Literal["spikewright activity"]
-    format_version: Literal[1, 2]
+    format_version: Literal[1, 2, 3]
     backend: Backend
     split: str
     samples: Count
@@ -62,6 +67,7 @@ class _ActivityRecord(_Record):
     populations: dict[str, _PopulationRecord]
     by_step: _CountsRecord | None = None
     by_sample: _SamplesRecord | None = None
+    raster: dict[str, _TraceRecord] | None = None
 
 
 def save_activity(activity: Activity, path: Path | str) -> None:
@@ -97,6 +103,7 @@ def as_json(activity: Activity) -> dict[str, object]:
         },
         "by_step": None if activity.by_step is None else _counts_json(activity.by_step),
         "by_sample": None if activity.by_sample is None else _samples_json(activity.by_sample),
+        "raster": None if activity.raster is None else {n: _trace_json(t) for n, t in activity.raster.items()},
     }
 
 
@@ -109,6 +116,14 @@ def _samples_json(samples: Samples) -> dict[str, object]:
         "counts": _counts_json(samples.counts),
         "predicted": samples.predicted.tolist(),
         "classes": None if samples.classes is None else samples.classes.tolist(),
+    }
+
+
+def _trace_json(trace: Trace) -> dict[str, object]:
+    """A trace with the compartments that fired, step by step: most do not."""
+    return {
+        "compartments": trace.compartments.tolist(),
+        "fired": [trace.compartments[step].tolist() for step in trace.fired],
     }
 
 
@@ -150,7 +165,23 @@ def _faults(record: _ActivityRecord) -> list[str]:
             for name, classes in named.items()
             if classes is not None and len(classes) != kept
         ]
-    return faults
+    return [*faults, *_raster_faults(record)]
+
+
+def _raster_faults(record: _ActivityRecord) -> Iterator[str]:
+    """Traces that are not of the file's populations, compartments and steps."""
+    if record.raster is None:
+        return
+    if record.raster.keys() != record.populations.keys():
+        yield f"raster: is of {', '.join(record.raster)}; expected {', '.join(record.populations)}"
+    for name, trace in record.raster.items():
+        size = len(record.populations[name].spikes) if name in record.populations else 0
+        if trace.compartments != sorted(set(trace.compartments)) or max(trace.compartments, default=0) >= size:
+            yield f"raster: compartments of {name} are not ascending numbers below {size}"
+        if len(trace.fired) != record.timesteps:
+            yield f"raster: {name} has {len(trace.fired)} steps; expected {record.timesteps}"
+        if not {fired for step in trace.fired for fired in step} <= set(trace.compartments):
+            yield f"raster: compartments of {name} fired that are not among those kept"
 
 
 def _column_faults(where: str, counts: _CountsRecord | None, record: _ActivityRecord, length: int) -> Iterator[str]:
@@ -187,7 +218,14 @@ def _activity(record: _ActivityRecord) -> Activity:
         provenance=dict(record.provenance),
         by_step=None if record.by_step is None else _counts(record.by_step),
         by_sample=None if record.by_sample is None else _samples(record.by_sample),
+        raster=None if record.raster is None else {name: _trace(trace) for name, trace in record.raster.items()},
     )
+
+
+def _trace(record: _TraceRecord) -> Trace:
+    compartments = np.array(record.compartments, dtype=np.int64)
+    fired = [np.isin(compartments, step) for step in record.fired]
+    return Trace(compartments, np.array(fired, dtype=np.bool_).reshape(len(fired), len(compartments)))
 
 
 def _counts(record: _CountsRecord) -> Counts:

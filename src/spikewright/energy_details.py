@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from .activity import Activity
 from .chip import ChipNetwork
+from .deploy.core_load import core_loads, ways
 from .deploy.placement import Placement, place
 from .energy import estimate
 from .energy_parts import Band, classes_of, samples_of, spread_of, steps_of
@@ -24,11 +25,25 @@ def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placem
         report,
         time=time_of(activity, chip, placement, report.profile),
         steps=steps_of(report.rows, activity),
+        rates=rates_of(activity),
+        raster=activity.raster,
         spread=spread_of(energies),
         classes=classes_of(energies, activity.by_sample),
         band=band_of(report, activity, chip, placement),
+        cores=core_loads(activity, chip, placement) if report.profile.limits.neurons_per_core is not None else (),
+        ways=ways(activity, chip, placement),
         neurobench=neurobench_of(activity, chip),
     )
+
+
+def rates_of(activity: Activity) -> dict[str, tuple[float, ...]]:
+    """Spikes per neuron at each step, the mean over samples, by population; empty where steps were not counted."""
+    if activity.by_step is None:
+        return {}
+    return {
+        name: tuple((activity.by_step.spikes[name] / (activity.samples * seen.spikes.size)).tolist())
+        for name, seen in activity.populations.items()
+    }
 
 
 def band_of(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> Band | None:

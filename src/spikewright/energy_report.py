@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .activity import Backend
+from .activity import Backend, Trace
 from .budget_text import Budget, quantity
 from .chip import Role
+from .deploy.core_load import CoreLoad, Way
 from .deploy.placement import Placement, Use
-from .deploy.placement_text import as_json as placement_as_json
 from .energy_parts import Band, ClassEnergy, Spread
 from .energy_time import TimeEstimate
 from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind, Scope
 from .neurobench import NeuroBench
 
 SCHEMA_VERSION = 1
+"""Of the report's JSON; grows where a field changes its meaning or goes, not where one is added."""
 Part = Literal["input", "hidden", "readout"]
 WORDS = {
     "synaptic_op": "synaptic operations",
@@ -136,8 +137,11 @@ class EnergyReport:
         time: how long an inference takes, and static energy meanwhile; None where the profile has no durations.
         steps: energy of each algorithmic step, empty where steps were not counted.
         spread: of single inferences; None where samples were not counted one by one.
+        rates: by population, spikes per neuron at each step, the mean over samples; empty likewise.
+        raster: by population, spikes of the first sample; None where they were not kept.
         classes: energy and accuracy by true class; empty without labels, or likewise.
         band: the total with other constants for the same chip; None where there are none.
+        cores: what each core does; ``ways`` how far the messages of each connection go. Empty without cores.
         neurobench: the network and its activity in NeuroBench's terms; None in a report without details.
     """
 
@@ -161,9 +165,13 @@ class EnergyReport:
     provenance: dict[str, object] = field(default_factory=dict)
     time: TimeEstimate | None = None
     steps: tuple[float, ...] = ()
+    rates: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    raster: dict[str, Trace] | None = None
     spread: Spread | None = None
     classes: tuple[ClassEnergy, ...] = ()
     band: Band | None = None
+    cores: tuple[CoreLoad, ...] = ()
+    ways: tuple[Way, ...] = ()
     neurobench: NeuroBench | None = None
 
     @property
@@ -226,56 +234,6 @@ class EnergyReport:
 
     def as_json(self) -> dict[str, object]:
         """The report as one JSON object; energies in the profile's unit (``unit``)."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "profile": self.profile.name,
-            "profile_sha256": self.profile.sha256,
-            "title": self.profile.title,
-            "assumed": self.assumed,
-            "banner": self.profile.banner,
-            "unit": self.unit,
-            "verdict": self.verdict,
-            "energy": self.total,
-            "at_least": self.at_least,
-            "budget": None if self.budget is None else self.budget.value,
-            "within_budget": self.within_budget,
-            "floor": self.floor,
-            "by_part": dict(self.by_part()),
-            "by_population": self.by_population(),
-            "by_event": self.by_event(),
-            "rows": [_row_json(row) for row in self.rows],
-            "not_modelled": [vars(item) for item in self.not_modelled],
-            "spikes": [vars(item) for item in self.spikes],
-            "synaptic_ops": self.synaptic_ops,
-            "fit": [_use_json(use) for use in self.fit],
-            "binding": None if self.binding is None else _use_json(self.binding),
-            "placement": placement_as_json(self.placement),
-            "teacher": None if self.teacher is None else _teacher_json(self.teacher),
-            "teacher_elsewhere": [_teacher_json(each) for each in self.elsewhere],
-            "samples": self.samples,
-            "split": self.split,
-            "timesteps": self.timesteps,
-            "accuracy": self.accuracy,
-            "backend": self.backend,
-            "time": None if self.time is None else self.time.as_json(),
-            "by_step": list(self.steps),
-            "spread": None if self.spread is None else vars(self.spread),
-            "by_class": [vars(each) for each in self.classes],
-            "band": None if self.band is None else self.band.energies,
-            "neurobench": None if self.neurobench is None else vars(self.neurobench),
-            "uncertainty": self.profile.uncertainty,
-            "sources": {name: source.model_dump() for name, source in self.profile.sources.items()},
-            "provenance": self.provenance,
-        }
+        from .energy_report_json import as_json
 
-
-def _row_json(row: EnergyRow) -> dict[str, object]:
-    return {**vars(row), "words": row.words, "energy": row.energy}
-
-
-def _teacher_json(teacher: TeacherCost) -> dict[str, object]:
-    return {**vars(teacher), "energy": teacher.energy}
-
-
-def _use_json(use: Use) -> dict[str, object]:
-    return {**vars(use), "share": use.share}
+        return as_json(self)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spikewright.activity import Activity, Counts, PopulationActivity, Samples
+from spikewright.activity import Activity, Counts, PopulationActivity, Samples, Trace
 from spikewright.activity_file import as_json, load_activity, save_activity
 from spikewright.errors import InputError
 
@@ -34,6 +34,11 @@ def activities(draw: st.DrawFn) -> Activity:
         names = (populations, [n for n, p in populations.items() if p.updates], operations)
         return Counts(*({name: draw(column) for name in table} for table in names))
 
+    def trace(size: int) -> Trace:
+        kept = draw(st.lists(st.integers(0, size - 1), unique=True, max_size=64).map(sorted))
+        cells = draw(st.lists(st.booleans(), min_size=timesteps * len(kept), max_size=timesteps * len(kept)))
+        return Trace(np.array(kept, dtype=np.int64), np.array(cells, dtype=bool).reshape(timesteps, len(kept)))
+
     classes = st.lists(st.integers(0, 9), min_size=samples, max_size=samples).map(np.array)
     return Activity(
         populations=populations,
@@ -49,6 +54,7 @@ def activities(draw: st.DrawFn) -> Activity:
         by_sample=Samples(counts(samples), draw(classes), draw(st.one_of(st.none(), classes)))
         if draw(st.booleans())
         else None,
+        raster={name: trace(p.spikes.size) for name, p in populations.items()} if draw(st.booleans()) else None,
     )
 
 
@@ -73,7 +79,7 @@ def written(tmp_path: Path) -> Path:
     ("change", "words"),
     [
         ({"format": "another"}, "format: Input should be 'spikewright activity'"),
-        ({"format_version": 3}, "format_version: Input should be 1 or 2"),
+        ({"format_version": 4}, "format_version: Input should be 1, 2 or 3"),
         ({"samples": -1}, "samples: Input should be greater than or equal to 0"),
         ({"samples": 1.5}, "samples: Input should be a valid integer"),
         ({"spare": 1}, "spare: Extra inputs are not permitted"),
@@ -115,18 +121,41 @@ def test_refuses_counts_of_other_steps_populations_and_samples(root: Path, tmp_p
     ]
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_files_of_every_version_are_read(root: Path, version: int) -> None:
     activity = load_activity(root / "tests" / "golden" / "activity" / f"version_{version}.json")
     assert (activity.samples, activity.correct, activity.timesteps) == (5, 3, 4)
     assert activity.synaptic_ops == {"in->conv": 786, "conv->out": 360}
     assert activity.populations["conv"].spikes.tolist() == [[[9, 10], [12, 9]], [[20, 20], [20, 20]]]
     if version == 1:
-        assert (activity.by_step, activity.by_sample) == (None, None)
+        assert (activity.by_step, activity.by_sample, activity.raster) == (None, None, None)
         return
     assert activity.by_step.synaptic_ops["conv->out"].tolist() == [93, 111, 78, 78]
     assert activity.by_sample.counts.spikes["conv"].tolist() == [25, 27, 24, 23, 21]
     assert activity.by_sample.classes.tolist() == [0, 1, 2, 0, 1]
+    if version == 2:
+        assert activity.raster is None
+        return
+    assert activity.raster["conv"].compartments.tolist() == list(range(8))
+    assert {name: int(trace.fired.sum()) for name, trace in activity.raster.items()} == {
+        name: int(column[0]) for name, column in activity.by_sample.counts.spikes.items()
+    }
+
+
+def test_refuses_a_raster_of_other_compartments_and_steps(root: Path, tmp_path: Path) -> None:
+    value = json.loads((root / "tests" / "golden" / "activity" / "version_3.json").read_text())
+    value["raster"]["in"]["compartments"][0] = 16
+    value["raster"]["conv"]["fired"][0] = [8]
+    value["raster"]["out"]["fired"].append([])
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    with pytest.raises(InputError) as refusal:
+        load_activity(tmp_path / "a.json")
+    assert str(refusal.value).splitlines()[1:] == [
+        "  - raster: compartments of in are not ascending numbers below 16",
+        "  - raster: compartments of in fired that are not among those kept",
+        "  - raster: compartments of conv fired that are not among those kept",
+        "  - raster: out has 5 steps; expected 4",
+    ]
 
 
 def test_refuses_text_and_nothing(tmp_path: Path) -> None:

@@ -60,6 +60,41 @@ def test_counts(chip: ChipNetwork, recording: Recording) -> None:
     assert (activity.chip_sha256, activity.split) == ("c", "test")
 
 
+def test_the_first_sample_keeps_its_spikes(chip: ChipNetwork, recording: Recording) -> None:
+    raster = activity_of(chip, recording, "lava").raster
+    assert raster is not None
+    assert {name: trace.fired.astype(int).tolist() for name, trace in raster.items()} == {
+        "in": [[0, 1, 1], [0, 1, 1]],
+        "a": [[1, 0], [1, 1]],
+        "out": [[0, 0], [1, 0]],
+    }
+    second = replace(recording, spikes={name: spikes[:, 1:] for name, spikes in recording.spikes.items()})
+    both = (activity_of(chip, recording, "lava") + activity_of(chip, second, "lava")).raster
+    assert both is not None
+    assert both["a"].fired.tolist() == raster["a"].fired.tolist()
+
+
+def test_of_a_large_population_64_evenly_spaced_compartments_are_kept() -> None:
+    chip = ChipNetwork(
+        (
+            Population("in", (641,), "input", None),
+            Population("out", (2,), "readout", Neuron(4095, 0, 1, zero(2))),
+        ),
+        (Connection("in", "out", np.ones((2, 641), dtype=np.int64)),), 1, "rate", "count", "none", "",
+    )  # fmt: skip
+    spikes = np.zeros((1, 1, 641), dtype=np.int64)
+    spikes[0, 0, [0, 1, 640]] = 1
+    recording = Recording(
+        {"in": spikes, "out": np.zeros((1, 1, 2), dtype=np.int64)}, np.zeros((1, 2)), {"out": Tally()}
+    )
+    raster = activity_of(chip, recording, "integer").raster
+    assert raster is not None
+    kept = raster["in"].compartments
+    assert (len(kept), kept[0], kept[-1]) == (64, 0, 640)
+    assert set(np.diff(kept)) == {10, 11}  # 640 / 63
+    assert kept[raster["in"].fired[0]].tolist() == [0, 640]
+
+
 def test_counts_of_halves_add_up(chip: ChipNetwork, recording: Recording) -> None:
     labels = np.array([0, 1])
     parts = [

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..artefacts import atomic_write
-from ..hardware_profiles.plots import INK, STYLE
+from ..hardware_profiles.plot_style import INK, STYLE
 from ..hardware_profiles.profile import HardwareProfile
 
 DPI = 160

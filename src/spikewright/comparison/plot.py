@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from ..bench.chart import energy_figure, label_axes, write_chart
 from ..bench.spread import Spread
-from ..hardware_profiles.plots import BLUE, FAINT, INK, RULE
+from ..hardware_profiles.plot_style import BLUE, FAINT, INK, RULE
 from .result import ComparisonResult, Entry, Group
 
 SIZE_IN = (8.6, 5.4)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from ..activity import Activity
 from ..chip import ChipNetwork, Connection
 from ..hardware_profiles.durations import Durations
+from .core_load import arriving
 from .placement import Placement, Site
-from .visits import visits
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -92,14 +92,10 @@ def _arrivals(
     connection: Connection, activity: Activity, chip: ChipNetwork, placement: Placement, time: Durations
 ) -> Iterator[tuple[Site, float]]:
     """Seconds that each block of a connection's target costs its core, in all, for what an inference's spikes bring."""
-    sites = placement.sites_of(connection.target)
-    seen = placement.seen.get(connection.name) or visits(chip, connection, [site.block for site in sites])
-    spikes = activity.populations[connection.source].spikes.reshape(-1) / activity.samples
-    places = seen.counts[0].size
-    sent = np.bincount(seen.of_source, weights=spikes, minlength=places)
-    each = time.synapse_s(connection.conv is not None) * seen.counts.reshape(-1, places)
-    receiving = (time.message_in.seconds if time.message_in else 0.0) * seen.reached.reshape(-1, places)
-    yield from zip(sites, ((each + receiving) @ sent)[seen.kind].tolist(), strict=True)
+    operations, messages = arriving(activity, chip, placement, connection)
+    receiving = time.message_in.seconds if time.message_in else 0.0
+    seconds = time.synapse_s(connection.conv is not None) * operations + receiving * messages
+    yield from zip(placement.sites_of(connection.target), seconds.tolist(), strict=True)
 
 
 def _share(activity: Activity, population: str, chip: ChipNetwork, chip_steps: int) -> FloatArray:

@@ -9,7 +9,16 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..activity import SAMPLES_KEPT, Activity, Backend, Counts, PopulationActivity, Samples
+from ..activity import (
+    RASTER_COMPARTMENTS,
+    SAMPLES_KEPT,
+    Activity,
+    Backend,
+    Counts,
+    PopulationActivity,
+    Samples,
+    Trace,
+)
 from ..chip import ChipNetwork, IntArray
 from .fan_out import fan_out
 
@@ -190,7 +199,15 @@ def activity_of(
         split=split,
         by_step=None if each is None else each.changed(lambda column: column.sum(axis=1)),
         by_sample=None if each is None else _samples(each, recording.predictions, labels),
+        raster={p.name: _trace(recording.spikes[p.name]) for p in chip.populations} if recording.samples else None,
     )
+
+
+def _trace(spikes: SpikeArray) -> Trace:
+    """Spikes of the first sample, of evenly spaced compartments."""
+    first = spikes[:, 0].reshape(len(spikes), -1)
+    kept = np.unique(np.linspace(0, first.shape[1] - 1, RASTER_COMPARTMENTS).round().astype(np.int64))
+    return Trace(kept, first[:, kept] != 0)
 
 
 def _each_step_and_sample(chip: ChipNetwork, recording: Recording) -> Counts:

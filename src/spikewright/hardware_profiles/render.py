@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..artefacts import write_json, write_text
-from ..energy_report import SCHEMA_VERSION, WORDS, EnergyReport
+from ..energy_report import SCHEMA_VERSION, EnergyReport
 from ..version import __version__
-from . import numbers, plots
+from . import core_tables, numbers, pictures
 from .text import teacher_line
 
 TEMPLATES = Path(__file__).with_name("templates")
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A picture with its heading, and in words what it shows."""
-
-    title: str
-    alt: str
-    svg: str
-
-    @property
-    def uri(self) -> str:
-        """The picture inside the page."""
-        return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
 
 
 def as_json(reports: Sequence[EnergyReport], refusals: Sequence[str] = ()) -> dict[str, object]:
@@ -52,7 +36,7 @@ def as_markdown(reports: Sequence[EnergyReport], refusals: Sequence[str] = ()) -
 def as_html(reports: Sequence[EnergyReport], refusals: Sequence[str] = ()) -> str:
     """All reports as one page with its plots inside."""
     return _environment(html=True).get_template("report.html.j2").render(
-        reports=reports, refusals=refusals, comparison=_comparison(reports)
+        reports=reports, refusals=refusals, comparison=pictures.comparison(reports)
     )  # fmt: skip
 
 
@@ -75,40 +59,6 @@ def write_report(reports: Sequence[EnergyReport], stem: Path, refusals: Sequence
     return files
 
 
-def plots_of(report: EnergyReport) -> Iterator[Plot]:
-    """The pictures of one report."""
-    say, total = report.say, report.total
-    layers = ", ".join(f"{name} {say(energy)}" for name, energy in report.by_population().items())
-    yield Plot(
-        "Energy by layer and event", f"Bars of energy by layer, stacked by event: {layers}.", plots.layers_plot(report)
-    )
-    events = ", ".join(f"{WORDS[event]} {say(e)} ({numbers.share(e, total)})" for event, e in report.by_event().items())
-    yield Plot("Energy by event", f"Bars of energy by event: {events}.", plots.events_plot(report))
-    spikes = ", ".join(f"{s.population} {numbers.count(s.spikes)}" for s in report.spikes)
-    yield Plot("Spikes by layer", f"Bars of spikes per inference: {spikes}.", plots.spikes_plot(report))
-    if report.binding is not None:
-        fit = ", ".join(f"{use.resource} {numbers.used(use)}" for use in report.fit if use.limit)
-        yield Plot("Fit", f"Bars of used limits: {fit}.", plots.fit_plot(report))
-
-
-def budget_picture(report: EnergyReport) -> Plot:
-    """The total against floor and budget."""
-    parts = ", ".join(f"{part} {report.say(energy)}" for part, energy in report.by_part().items())
-    floor = f"the floor with no hidden spike is {report.say(report.floor)}"
-    return Plot("Against the budget", f"{report.verdict}: {parts}; {floor}.", plots.budget_plot(report))
-
-
-def _comparison(reports: Sequence[EnergyReport]) -> list[Plot]:
-    """One picture for each unit that several profiles share."""
-    found = []
-    for unit in dict.fromkeys(report.unit for report in reports):
-        alike = [report for report in reports if report.unit == unit]
-        if len(alike) > 1:
-            words = ", ".join(f"{r.profile.name} {r.say(r.total)}" for r in alike)
-            found.append(Plot("The same activity on several profiles", f"Bars: {words}.", plots.comparison_plot(alike)))
-    return found
-
-
 def _environment(html: bool) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -119,7 +69,7 @@ def _environment(html: bool) -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals.update(
-        n=numbers, plots_of=plots_of, budget_picture=budget_picture, teacher_line=teacher_line, version=__version__
+        n=numbers, cores=core_tables, pictures=pictures, teacher_line=teacher_line, version=__version__
     )
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, default=str, ensure_ascii=False)
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")

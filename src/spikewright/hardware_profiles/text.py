@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..energy_report import EnergyReport
-from . import numbers
+from . import core_tables, numbers
 
 WIDTH = 100
 
@@ -43,8 +43,10 @@ def renderable(report: EnergyReport) -> Group:
         _not_modelled(report),
         Text("\nFit", style="bold"),
         _fit(report),
-        *(Text(line) for line in numbers.placement(report)),
     ]
+    if report.cores:
+        parts += [Text("\nCores and messages", style="bold")]
+        parts += [*(Text(line) for line in numbers.placement(report)), Text(), _seats(report), Text(), _ways(report)]
     if report.elsewhere:
         heading = Text(f"\n{numbers.elsewhere_heading(report)}", style="bold")
         parts += [heading, _elsewhere(report), Text(numbers.ELSEWHERE)]
@@ -109,6 +111,21 @@ def _fit(report: EnergyReport) -> RenderableType:
         mark = " (binding)" if use == report.binding else ""
         percent = f"{use.share:.0%}" if use.limit else ""
         table.add_row(use.resource + mark, numbers.used(use), percent, numbers.where(use))
+    return table
+
+
+def _seats(report: EnergyReport) -> RenderableType:
+    table = table_of("population", ">cores", ">least work", ">mean", ">most")
+    for each in core_tables.seats(report):
+        work = (numbers.count(value) for value in (each.least, each.mean, each.most))
+        table.add_row(f"{each.letter} {each.population}", str(each.cores), *work)
+    return table
+
+
+def _ways(report: EnergyReport) -> RenderableType:
+    table = table_of("connection", ">messages", ">hops each")
+    for way in report.ways:
+        table.add_row(core_tables.name_of(way), numbers.count(way.messages), core_tables.hops(way))
     return table
 
 

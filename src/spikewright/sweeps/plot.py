@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ..bench.chart import energy_figure, label_axes, write_chart
-from ..hardware_profiles.plots import BLUE, FAINT, INK, RULE
+from ..hardware_profiles.plot_style import BLUE, FAINT, INK, RULE
 from .result import Row, SweepResult
 
 SIZE_IN = (7.2, 4.6)

@@ -1,0 +1,114 @@
+"""The pictures of a report, each with its heading and what it shows in words."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..energy_report import WORDS, EnergyReport
+from . import activity_plots, core_map, core_tables, numbers, plots
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with its heading, and in words what it shows."""
+
+    title: str
+    alt: str
+    svg: str
+    key: str = ""
+    """How to read it, for those who see it."""
+
+    @property
+    def uri(self) -> str:
+        """The picture inside the page."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
+
+
+def plots_of(report: EnergyReport) -> Iterator[Picture]:
+    """The pictures of one report."""
+    say, total = report.say, report.total
+    layers = ", ".join(f"{name} {say(energy)}" for name, energy in report.by_population().items())
+    yield Picture(
+        "Energy by layer and event", f"Bars of energy by layer, stacked by event: {layers}.", plots.layers_plot(report)
+    )
+    events = ", ".join(f"{WORDS[event]} {say(e)} ({numbers.share(e, total)})" for event, e in report.by_event().items())
+    yield Picture("Energy by event", f"Bars of energy by event: {events}.", plots.events_plot(report))
+    spikes = ", ".join(f"{s.population} {numbers.count(s.spikes)}" for s in report.spikes)
+    yield Picture("Spikes by layer", f"Bars of spikes per inference: {spikes}.", plots.spikes_plot(report))
+    if report.binding is not None:
+        fit = ", ".join(f"{use.resource} {numbers.used(use)}" for use in report.fit if use.limit)
+        yield Picture("Fit", f"Bars of used limits: {fit}.", plots.fit_plot(report))
+
+
+def activity_pictures(report: EnergyReport) -> Iterator[Picture]:
+    """What the network did, step by step and spike by spike, as far as it was kept."""
+    shown = activity_plots.active(report)
+    if report.rates and shown:
+        yield Picture("Rates by step", _rates_in_words(report), activity_plots.rates_plot(report))
+    if report.raster is not None and shown:
+        title = "Spikes of the first sample"
+        yield Picture(title, _raster_in_words(report), activity_plots.raster_plot(report, report.raster))
+
+
+def _rates_in_words(report: EnergyReport) -> str:
+    words = []
+    for each in activity_plots.active(report):
+        rates = report.rates[each.population]
+        most = max(rates)
+        peak = f", most at step {rates.index(most) + 1} with {most:.1%}" if len(rates) > 1 else ""
+        words.append(f"{each.population} {sum(rates) / len(rates):.1%} of its neurons spike at a step{peak}")
+    return f"One panel for each layer, a bar for each step: {'; '.join(words)}.{_silence(report)}"
+
+
+def _raster_in_words(report: EnergyReport) -> str:
+    assert report.raster is not None
+    words = []
+    for each in activity_plots.active(report):
+        trace = report.raster[each.population]
+        spikes = int(np.count_nonzero(trace.fired))
+        words.append(
+            f"{each.population}: {spikes} {'spike' if spikes == 1 else 'spikes'} of {len(trace.compartments)} out of "
+            f"{each.neurons:,} neurons"
+        )
+    steps = "1 step" if report.timesteps == 1 else f"{report.timesteps} steps"
+    return f"A row for each neuron, a dash for each spike, over {steps}: {'; '.join(words)}.{_silence(report)}"
+
+
+def _silence(report: EnergyReport) -> str:
+    names = activity_plots.silent(report)
+    return f" Without any spike: {', '.join(names)}." if names else ""
+
+
+def core_pictures(report: EnergyReport) -> Iterator[Picture]:
+    """A map for each chip; none where no mesh is known."""
+    if report.profile.limits.mesh is None:
+        return
+    several = report.placement.arrangement.chips > 1
+    for chip in core_tables.chips(report):
+        title = f"Work of the cores of chip {chip}" if several else "Work of the cores"
+        words, key = core_tables.in_words(report, chip), core_tables.key(report, chip)
+        yield Picture(title, words, core_map.core_map(report, chip), key)
+
+
+def budget_picture(report: EnergyReport) -> Picture:
+    """The total against floor and budget."""
+    parts = ", ".join(f"{part} {report.say(energy)}" for part, energy in report.by_part().items())
+    floor = f"the floor with no hidden spike is {report.say(report.floor)}"
+    return Picture("Against the budget", f"{report.verdict}: {parts}; {floor}.", plots.budget_plot(report))
+
+
+def comparison(reports: Sequence[EnergyReport]) -> list[Picture]:
+    """One picture for each unit that several profiles share."""
+    found = []
+    for unit in dict.fromkeys(report.unit for report in reports):
+        alike = [report for report in reports if report.unit == unit]
+        if len(alike) > 1:
+            words = ", ".join(f"{r.profile.name} {r.say(r.total)}" for r in alike)
+            found.append(
+                Picture("The same activity on several profiles", f"Bars: {words}.", plots.comparison_plot(alike))
+            )
+    return found

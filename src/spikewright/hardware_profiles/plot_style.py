@@ -1,0 +1,100 @@
+"""How plots of a report are drawn: as SVG, every mark told by a hatch and a label as well as by its colour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from io import StringIO
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from ..energy_report import EnergyReport
+
+P = ParamSpec("P")
+INK, FAINT, RULE = "#1f2933", "#5c6773", "#c9d1d9"
+BLUE, PALE, SAND = "#2f5d8a", "#9db8d2", "#d9a441"
+PART_STYLE = {"input": (SAND, "\\\\\\"), "hidden": (BLUE, ""), "readout": (PALE, "///")}
+WIDTH_IN = 5.4
+GAP = 0.015
+"""Between the end of a bar and its label, as a share of the axes' width."""
+STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10.5,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "spikewright",
+    "hatch.linewidth": 0.7,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": FAINT,
+    "text.color": INK,
+    "xtick.color": FAINT,
+    "ytick.color": INK,
+}
+
+
+def in_style(draw: Callable[P, str]) -> Callable[P, str]:
+    """``draw`` with our style in place of matplotlib's own."""
+
+    @wraps(draw)
+    def drawing(*args: P.args, **kwargs: P.kwargs) -> str:
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawing
+
+
+def figure(height_in: float) -> tuple[Figure, Any]:
+    """A figure as wide as half a page, with one pair of axes."""
+    drawn = bare_figure(height_in)
+    return drawn, drawn.add_subplot()
+
+
+def panels(heights_in: Sequence[float]) -> tuple[Figure, list[Any]]:
+    """A figure with axes below each other that share the horizontal one."""
+    drawn = bare_figure(sum(heights_in) + 0.6)
+    grid = drawn.subplots(len(heights_in), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights_in})
+    return drawn, list(grid[:, 0])
+
+
+def bare_figure(height_in: float) -> Figure:
+    """A figure as wide as half a page."""
+    drawn = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+    FigureCanvasSVG(drawn)
+    return drawn
+
+
+def svg(drawn: Figure) -> str:
+    """The figure as the text of an SVG file, the same for the same figure."""
+    text = StringIO()
+    drawn.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    return text.getvalue()
+
+
+def quantity_axis(axes: Any, report: EnergyReport) -> None:
+    """Energies along the horizontal axis, in the report's unit."""
+    axes.xaxis.set_major_formatter(lambda value, _: report.say(value) if value else "0")
+    axes.locator_params(axis="x", nbins=4)
+    axes.set_xlabel("energy per inference" if report.unit == "J" else "relative cost per inference")
+    plain_axis(axes)
+
+
+def plain_axis(axes: Any) -> None:
+    """No frame but the line below."""
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=9, length=3)
+    axes.xaxis.label.set_size(9.5)
+
+
+def end_labels(axes: Any, values: npt.NDArray[np.float64], labels: Sequence[str]) -> None:
+    """A label behind the end of each bar."""
+    reach = float(values.max()) if values.size and values.max() > 0 else 1.0
+    for position, (value, label) in enumerate(zip(values, labels, strict=True)):
+        axes.text(value + GAP * reach, position, label, va="center", fontsize=9, color=INK)
+    axes.set_xlim(0, reach * 1.42)

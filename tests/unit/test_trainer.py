@@ -109,6 +109,25 @@ def test_the_budget_chooses_the_size():
     assert 0 < half_paid.paid(Budget(200e-9, "J"), images) < ENOUGH
 
 
+def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
+    """At T = 1 a current of at most 1 would not exceed a threshold of 1: no spike, no cost, one answer to all."""
+    from spikewright.energy import Budget
+    from spikewright.hardware_profiles.profile import load_profile
+    from spikewright.train.sizing import choose_size
+
+    profile, dataset = load_profile("loihi1-davies"), load("digits")
+    images = torch.from_numpy(dataset.train.images[:64])
+    settings = DistillSettings(data="digits", profile="loihi1-davies", width=4, timesteps=1)
+    size = choose_size(settings, dataset, profile, None)
+    budget = Budget(2 * size.floor.total, "J")
+    spikes = size.student(images).spikes["encoder"]
+    assert torch.equal(spikes[0], (torch.round(255 * images) > 127.5).float())  # the current has 8 bits
+    assert size.paid(budget, images) > 0
+    assert size.student.encoder is not None
+    torch.nn.init.constant_(size.student.encoder.threshold, 1.0)
+    assert size.paid(budget, images) == 0
+
+
 def test_steps_that_all_bring_the_same_input_go_first():
     from spikewright.train.sizing import _order
 

@@ -41,11 +41,17 @@ class Size:
     floor: Floor
 
     def paid(self, budget: Budget, images: Tensor) -> float:
-        """Share of its spikes' energy that a budget leaves above the floor; at most 0 where the floor is above it."""
+        """Share of its spikes' energy that a budget leaves above the floor; at most 0 where the floor is above it.
+
+        A network whose input sends nothing costs nothing and answers nothing: its share is 0.
+        """
         kept = {name: tensor.clone() for name, tensor in self.student.state_dict().items()}
         with torch.no_grad():
-            untrained = float(self.cost.read(self.student.train()(images)).total)
+            output = self.student.train()(images)
         self.student.load_state_dict(kept)
+        if "encoder" in output.spikes and not output.spikes["encoder"].any():
+            return 0.0
+        untrained = float(self.cost.read(output).total)
         return (budget.value - self.floor.total) / max(untrained - self.floor.total, 1e-30)
 
 

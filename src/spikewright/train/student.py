@@ -78,6 +78,14 @@ class StudentConfig:
         return faults
 
 
+def _encoder(timesteps: int) -> nn.Module:
+    """Input neurons that a current drives and that sum it without leak.
+
+    An intensity x spikes about T x times. Not even 1 exceeds a threshold of 1 in a single step, so there it is half.
+    """
+    return spiking(NeuronSettings(beta=1.0, threshold=1.0 if timesteps > 1 else 0.5, learn_threshold=True))
+
+
 class Student(nn.Module):
     """A network of torch layers and snnTorch neurons that knows its T, its encoding and its readout, but no chip.
 
@@ -91,7 +99,7 @@ class Student(nn.Module):
         """Build the named architecture, or take ``network``: any module made of layers, ``+``, flatten and neurons."""
         super().__init__()
         self.config = config
-        self.encoder = spiking(NeuronSettings(beta=1.0, learn_threshold=True)) if config.encoding == "current" else None
+        self.encoder = _encoder(config.timesteps) if config.encoding == "current" else None
         if network is None:
             build = builder_of(config.architecture)
             network = build(config.input_shape, config.classes, config.width, config.neuron, config.readout)

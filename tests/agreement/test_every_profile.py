@@ -28,8 +28,8 @@ from spikewright.train.student import Student, StudentConfig
 
 DIGITS: Shape = (1, 8, 8)
 REFUSED = {
-    "xylo": "xylo: the network does not fit: [totals] it has 64 input lines; the chip has 16; [totals] it has 10 "
-    "outputs; the chip has 8"
+    "xylo": "xylo: the network does not fit: [totals] it has 64 input lines; the chip has 16: take data of smaller "
+    "samples; [totals] it has 10 outputs; the chip has 8: take data of fewer classes"
 }
 
 
@@ -124,7 +124,8 @@ def test_odin_has_few_rows() -> None:
     with pytest.raises(AnswerIsNo) as caught:
         lower(to_nir(student_for(load_profile("odin"), "convnet", 4)), "odin")
     assert str(caught.value) == (
-        "odin: the network does not fit: [totals] it has 224 lines and neurons with synapses; the chip has 128"
+        "odin: the network does not fit: [totals] it has 224 lines and neurons with synapses; the chip has 128: train "
+        "with a smaller --width"
     )
 
 

@@ -102,11 +102,14 @@ def test_a_synaptic_filter_is_a_decay_as_well_and_helpers_are_not() -> None:
 @pytest.mark.parametrize(
     ("limits", "sentence"),
     [
-        ({"inputs": 3}, "[totals] it has 4 input lines; the chip has 3"),
-        ({"neurons": 13}, "[totals] it has 14 neurons; the chip has 13"),
-        ({"hidden_neurons": 10}, "[totals] it has 11 hidden neurons; the chip has 10"),
-        ({"outputs": 2}, "[totals] it has 3 outputs; the chip has 2"),
-        ({"sources": 14}, "[totals] it has 15 lines and neurons with synapses; the chip has 14"),
+        ({"inputs": 3}, "[totals] it has 4 input lines; the chip has 3: take data of smaller samples"),
+        ({"neurons": 13}, "[totals] it has 14 neurons; the chip has 13: train with a smaller --width"),
+        ({"hidden_neurons": 10}, "[totals] it has 11 hidden neurons; the chip has 10: train with a smaller --width"),
+        ({"outputs": 2}, "[totals] it has 3 outputs; the chip has 2: take data of fewer classes"),
+        (
+            {"sources": 14},
+            "[totals] it has 15 lines and neurons with synapses; the chip has 14: train with a smaller --width",
+        ),
         ({"timesteps": 3}, "[steps] it runs 4 time steps; the chip takes 3: train with --timesteps 3"),
     ],
 )
@@ -120,7 +123,8 @@ def test_several_are_said_at_once() -> None:
     broken = says(line(timesteps=2), limited(whole=Whole(timesteps=1, inputs=1, outputs=1)))
     assert broken == (
         "[steps] it runs 2 time steps; the chip takes 1; no state is kept between steps: train with --timesteps 1; "
-        "[totals] it has 4 input lines; the chip has 1; [totals] it has 3 outputs; the chip has 1"
+        "[totals] it has 4 input lines; the chip has 1: take data of smaller samples; [totals] it has 3 outputs; the "
+        "chip has 1: take data of fewer classes"
     )
 
 
@@ -187,6 +191,14 @@ SPECK = {
         ),
         "[layer_shapes] 'out' has 2 connections into it; a core computes one",
     ),
+    "currents": (
+        chip(
+            population("in", (4,), "input"),
+            population("out", (2,), "readout"),
+            connections=(Connection("in", "out", np.ones((2, 4), np.int64)),),
+        ),
+        "[layer_shapes] 'in' is driven by currents, and this chip's cores take spikes: train with --encoding rate",
+    ),
 }
 
 
@@ -201,8 +213,9 @@ def test_speck_s_memory_by_hand() -> None:
     source, layer = image(16, 62), population("conv", (32, 60, 60))
     assert says(one_layer(layer, source, conv(source, layer)), load_profile("speck")) == (
         f"[layer_shapes] conv->out has a kernel of 60 x 60; at most 16 x 16; [layer_memory] 'conv' takes "
-        f"{16 * 16 * 32:,} words of weights and {32 * 64 * 64:,} of neurons; no free core has both; [layer_memory] "
-        f"'out' takes {32 * 4096 * 2:,} words of weights and 2 of neurons; no free core has both"
+        f"{16 * 16 * 32:,} words of weights and {32 * 64 * 64:,} of neurons; no free core has both: train with a "
+        f"smaller --width; [layer_memory] 'out' takes {32 * 4096 * 2:,} words of weights and 2 of neurons; no free "
+        "core has both: train with a smaller --width"
     )
 
 
@@ -219,10 +232,11 @@ def test_speck_shares_its_cores_out() -> None:
     """16 channels take 4 Ki of weights and 4 Ki of neurons: any core. 64 take 64 Ki of weights: two cores have them."""
     profile = load_profile("speck")
     check_chip(stack(8, 16), profile)
-    assert "'out' takes 8,192 words of weights and 2 of neurons; no free core has both" in says(stack(9, 16), profile)
+    assert "'out' takes 8,192 words of weights and 2 of neurons; no free core has both: " in says(stack(9, 16), profile)
     check_chip(stack(2, 64), profile)
     assert says(stack(3, 64), profile) == (
-        "[layer_memory] 'c2' takes 65,536 words of weights and 16,384 of neurons; no free core has both"
+        "[layer_memory] 'c2' takes 65,536 words of weights and 16,384 of neurons; no free core has both: train with a "
+        "smaller --width"
     )
 
 

@@ -259,6 +259,16 @@ def test_verb_explains_each_in_80_columns(name, capsys):
         assert re.search(rf"^{event} +included ", explained, re.MULTILINE)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_not_given_is_a_limit_and_no_flag(name, capsys):
+    assert profiles.main([name]) == 0
+    explained = " ".join(capsys.readouterr().out.split())
+    listed = re.search(r"not given, so not checked: ([\w, ]+) Sources", explained).group(1).split(", ")
+    limits = load_profile(name).limits
+    flags = {"always_signed", "decay_shifts", "mixed_weights_even"}
+    assert set(listed) == {each for each in Limits.model_fields if getattr(limits, each) is None} - flags
+
+
 def test_verb_as_json(capsys):
     assert profiles.main(["loihi2", "--json"]) == 0
     (only,) = json.loads(capsys.readouterr().out)["profiles"]

@@ -82,7 +82,7 @@ BROKEN = {
         draft(neuron(threshold=100_000 * ONES, bias=900_000 * ONES)),
         "loihi2",
         "input->n: all weights round to zero; the scale is limited by the bias register: a smaller bias or leak "
-        "potential would help",
+        "potential would help; or train it for this chip, --profile loihi2",
     ),
     "threshold_survives": (
         draft(neuron(threshold=ONES), weight=600.0),

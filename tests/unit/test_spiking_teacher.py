@@ -531,6 +531,23 @@ def test_teacher_assistants_student():
     assert alone["history"] != facts["history"]
 
 
+@pytest.mark.parametrize(("widths", "has"), [((12,), 12), ((12, 10), 12)])
+def test_pairs_by_name_that_an_assistant_cannot_keep_are_refused_before_training(widths, has):
+    """The assistant has the student's layers, not the teacher's stages."""
+    settings = QUICK.model_copy(
+        update={"method": "kdsnn:form=feature,pairs=hidden1:lif1", "teacher": "mlp", "assistant": widths}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spiking_training, "fit", lambda *_: pytest.fail("was trained"))
+        with pytest.raises(InputError) as caught:
+            distill_with(settings)
+    assert str(caught.value) == (
+        f"--assistant {has}: an assistant teaches in the teacher's stead, with values of its own: method kdsnn: the "
+        "teacher has no 'hidden1'; may be: lif1, lif2, logits, steps; choose what both have, let pairs=auto find it, "
+        "or leave --assistant out"
+    )
+
+
 def test_an_assistant_of_an_ann():
     facts = distill_with(QUICK.model_copy(update={"method": "kd", "teacher": "mlp", "assistant": (12,)})).provenance
     assert facts["teacher"] == "mlp on digits"

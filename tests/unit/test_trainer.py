@@ -57,8 +57,27 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     checkpoint = tmp_path / "checkpoint"
     distill_with(QUICK.model_copy(update={"epochs": 1}), checkpoint)
-    with pytest.raises(InputError, match="is of a training with other settings; use the same flags"):
+    with pytest.raises(InputError) as caught:
         distill_with(QUICK, checkpoint, resume=True)
+    assert str(caught.value) == (
+        f"{checkpoint}: is of another training (settings.epochs was 1, is {QUICK.epochs}); use the flags and the "
+        "teacher that it began with, or leave out --resume"
+    )
+
+
+def test_a_checkpoint_of_another_teacher_is_refused(tmp_path):
+    checkpoint, once = tmp_path / "checkpoint", QUICK.model_copy(update={"epochs": 1})
+    taught = distill_with(once, checkpoint).provenance["teacher_sha256"]
+    other = once.model_copy(update={"teacher_seed": 1})
+    with pytest.raises(InputError) as caught:
+        distill_with(other, checkpoint, resume=True)
+    now = distill_with(other).provenance["teacher_sha256"]
+    assert now != taught
+    assert str(caught.value) == (
+        f"{checkpoint}: is of another training (teacher_sha256 was {taught}, is {now}); use the flags and the teacher "
+        "that it began with, or leave out --resume"
+    )
+    distill_with(once, checkpoint, resume=True)
 
 
 def test_resuming_nothing_is_refused(tmp_path):
@@ -152,7 +171,7 @@ def test_fewer_samples_for_the_student_and_all_for_the_teacher(tmp_path):
     assert cut.provenance["train_split_sha256"] == load("digits").train.first(64).sha256
     assert cut.provenance["settings"]["train_samples"] == 64
     assert cut.provenance["teacher_sha256"] == whole.provenance["teacher_sha256"]
-    with pytest.raises(InputError, match="is of a training with other settings"):
+    with pytest.raises(InputError, match=r"is of another training \(train_samples was 64, is 65\)"):
         distill_with(few.model_copy(update={"train_samples": 65}), tmp_path / "checkpoint", resume=True)
 
 

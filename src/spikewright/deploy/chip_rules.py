@@ -18,6 +18,8 @@ from .registers import DECAY_ONE
 ChipRule: TypeAlias = Callable[[ChipNetwork, Limits], Iterator[str]]
 
 _NO_LEAK = "this chip's neurons cannot leak: train with --neuron lif --beta 1"
+_SMALLER = "train with a smaller --width"
+_REMEDIES = {"input lines": "take data of smaller samples", "outputs": "take data of fewer classes"}
 
 
 def check_chip(chip: ChipNetwork, profile: HardwareProfile) -> None:
@@ -74,7 +76,7 @@ def totals(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
         ("lines and neurons with synapses", _size(sources), whole.sources),
     ):
         if most is not None and used > most:
-            yield f"it has {used} {what}; the chip has {most}"
+            yield f"it has {used} {what}; the chip has {most}: {_REMEDIES.get(what, _SMALLER)}"
 
 
 def targets(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
@@ -92,7 +94,12 @@ def layer_shapes(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
         return
     for population in chip.populations:
         incoming = chip.into(population.name)
-        if population.neuron is not None and len(incoming) != 1:
+        if population.neuron is not None and population.role == "input":
+            yield (
+                f"{population.name!r} is driven by currents, and this chip's cores take spikes: train with --encoding "
+                "rate"
+            )
+        elif population.neuron is not None and len(incoming) != 1:
             yield f"{population.name!r} has {len(incoming)} connections into it; a core computes one"
         if any(c.source == population.name for c in incoming):
             yield f"{population.name!r} feeds itself, which a core cannot"
@@ -110,7 +117,8 @@ def layer_memory(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
     may_lie = {name: [i for i, core in enumerate(cores) if _fits(need, core)] for name, need in needs.items()}
     for name in _without_core(may_lie):
         weights, neurons = needs[name]
-        yield f"{name!r} takes {weights:,} words of weights and {neurons:,} of neurons; no free core has both"
+        needed = f"{weights:,} words of weights and {neurons:,} of neurons"
+        yield f"{name!r} takes {needed}; no free core has both: {_SMALLER}"
 
 
 CHIP_RULES: tuple[ChipRule, ...] = (decays, steps, totals, targets, layer_shapes, layer_memory)

@@ -68,7 +68,10 @@ def graded_input(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
         return
     bits = profile.limits.graded_spike_bits
     if bits == 0:
-        yield "encoding 'direct' sends graded spikes, which this chip does not have; train with --encoding current"
+        yield (
+            "encoding 'direct' sends graded spikes, which this chip does not have; train with --encoding "
+            f"{profile.default_encoding}"
+        )
     elif draft.input_bits > bits:
         yield f"input has {draft.input_bits} bits, a graded spike carries {bits}; train with --input-bits {bits}"
 
@@ -164,7 +167,10 @@ def weights_survive(chip: ChipNetwork, draft: Draft) -> Iterator[str]:
     assert isinstance(limited, dict)
     for connection in chip.connections:
         if connection.name in lost and not np.any(connection.weight):
-            yield f"{connection.name}: all weights round to zero; {_limit(limited[connection.target])}"
+            yield (
+                f"{connection.name}: all weights round to zero; {_limit(limited[connection.target])}; or train it "
+                f"for this chip, --profile {chip.profile}"
+            )
 
 
 def threshold_survives(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noqa: ARG001

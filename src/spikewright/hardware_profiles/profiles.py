@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .schema import Citation, Source, StaticPower
     from .teachers import Teacher
 
+FLAGS = (bool, bool | None)
 WIDTH = 80
 """Of what is printed elsewhere than on a terminal."""
 
@@ -161,7 +162,10 @@ def _in_order(profile: HardwareProfile) -> dict[str, Citation]:
 
 
 def _not_given(profile: HardwareProfile) -> str:
-    missing = [limit for limit in type(profile.limits).model_fields if getattr(profile.limits, limit) is None]
+    """Limits that are absent; a flag that is absent is one that is not set, and nothing to check."""
+    fields = type(profile.limits).model_fields
+    limits = [name for name, field in fields.items() if field.annotation not in FLAGS]
+    missing = [limit for limit in limits if getattr(profile.limits, limit) is None]
     return f"not given, so not checked: {', '.join(missing)}"
 
 

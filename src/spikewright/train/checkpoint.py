@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..artefacts import atomic_write, sha256_of_json
+from ..artefacts import atomic_write
 from ..deploy.trained_grid import TrainedGrid
 from ..errors import InputError
 from .records import EpochRecord
@@ -18,27 +20,27 @@ if TYPE_CHECKING:
     from .trainer import Training
 
 
-def fingerprint(training: Training) -> str:
-    """What a checkpoint must agree with to be taken up."""
+def identity(training: Training) -> dict[str, Any]:
+    """What a checkpoint must agree with to be taken up; JSON-able."""
     chip = training.chip
-    facts = {
+    return {
         "student": asdict(training.config),
         "data": training.dataset.name,
         "train_samples": len(training.dataset.train),
         "method": repr(training.method),
         "regularizers": repr(training.regularizers),
+        "teacher_sha256": training.teacher_sha256,
         "settings": asdict(training.settings),
         "held": {held.constraint.name: held.controller.describe() for held in training.held},
-        "chip": None if chip is None else (chip.profile.sha256, chip.weight_bits),
+        "chip": None if chip is None else {"profile_sha256": chip.profile.sha256, "weight_bits": chip.weight_bits},
     }
-    return sha256_of_json(facts)
 
 
 def save(training: Training, path: Path) -> None:
     """Write a training to ``path``, atomically."""
     best = training.best
     state = {
-        "fingerprint": fingerprint(training),
+        "identity": json.dumps(identity(training)),
         "student": training.student.state_dict(),
         "timesteps": training.student.config.timesteps,
         "grid": _dumped(training.student.grid),
@@ -57,7 +59,7 @@ def resume(training: Training, path: Path) -> None:
     """Take up a checkpoint of the same training.
 
     Raises:
-        InputError: the file is not a checkpoint, or of a training with other settings.
+        InputError: the file is not a checkpoint, or of a training with other settings or another teacher; says which.
     """
     from .trainer import Kept
 
@@ -67,8 +69,7 @@ def resume(training: Training, path: Path) -> None:
         raise InputError(
             f"{path}: is not a checkpoint ({type(error).__name__}); remove it or leave out --resume"
         ) from error
-    if state.get("fingerprint") != fingerprint(training):
-        raise InputError(f"{path}: is of a training with other settings; use the same flags, or leave out --resume")
+    _check_same(training, path, state)
     training.take(state["student"], _loaded(state["grid"]), state["timesteps"])
     if training.auxiliary is not None:
         training.auxiliary.load_state_dict(state["auxiliary"])
@@ -80,6 +81,26 @@ def resume(training: Training, path: Path) -> None:
         accuracy, weights, grid, epoch = state["best"]
         training.best = Kept(accuracy, weights, _loaded(grid), epoch)
     training.step = state["step"]
+
+
+def _check_same(training: Training, path: Path, state: Mapping[str, Any]) -> None:
+    now = json.loads(json.dumps(identity(training)))
+    was = json.loads(state.get("identity", "{}"))
+    if differing := "; ".join(_differences(was, now)):
+        raise InputError(
+            f"{path}: is of another training ({differing}); use the flags and the teacher that it began with, or leave "
+            "out --resume"
+        )
+
+
+def _differences(was: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """Each fact that is not what it was, by its path."""
+    for name in sorted(was.keys() | now.keys()):
+        before, after = was.get(name), now.get(name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _differences(before, after, f"{within}{name}.")
+        elif before != after:
+            yield f"{within}{name} was {before}, is {after}"
 
 
 def _dumped(grid: TrainedGrid | None) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import command as cli
-from ..errors import refuse
+from ..errors import InputError, refuse
 from .data import Dataset
 from .distillation import LossTerms
 from .distillation.base import shapes_of
@@ -72,10 +72,19 @@ def check_teaching(
         shapes = teacher_shapes(teacher, seen, pupil)
         if "spiking teacher" in method.needs and not takes_after(teacher):
             _check_pace(teacher, read_spiking_teacher(Path(teacher), seen).config, pupil.config)
-    for learner in (*(Student(config) for config in _assistants(settings, pupil)), student):
-        between = shapes_of(learner, shapes)
-        method.asked(between)
-        method.auxiliary(between)
+    learners = [*(Student(config) for config in _assistants(settings, pupil)), student]
+    for place, learner in enumerate(learners):
+        try:
+            between = shapes_of(learner, shapes)
+            method.asked(between)
+            method.auxiliary(between)
+        except InputError as error:
+            if place == 0:
+                raise
+            raise InputError(
+                f"--assistant {settings.assistant[place - 1]}: an assistant teaches in the teacher's stead, with "
+                f"values of its own: {error}; choose what both have, let pairs=auto find it, or leave --assistant out"
+            ) from error
         shapes = value_shapes(learner)
 
 

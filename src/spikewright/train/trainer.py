@@ -88,6 +88,7 @@ class Training:
         self.config = self.student.config
         self.lessons: Lessons | None = None
         self.auxiliary: nn.Module | None = None
+        self.teacher_sha256: str | None = None
         self.student.to(self.device)
         self._new_optimizer()
 
@@ -97,6 +98,7 @@ class Training:
         if teacher is not None:
             images = torch.from_numpy(seen_by_teacher(self.method, self.dataset, teacher.spikes).train.images)
             changing = self.settings.augmentation != "none"
+            self.teacher_sha256 = teacher.sha256
             self.lessons = Lessons(teacher, self.method.asked(shapes), images, self.device, changing)
         torch.manual_seed(self.settings.seed)
         self.auxiliary = self.method.auxiliary(shapes)

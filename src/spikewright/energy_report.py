@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .activity import Backend, Trace
+from .agreement import Agreement
 from .budget_text import Budget, quantity
 from .chip import Role
 from .deploy.core_load import CoreLoad, Way
@@ -143,6 +144,9 @@ class EnergyReport:
         band: the total with other constants for the same chip; None where there are none.
         cores: what each core does; ``ways`` how far the messages of each connection go. Empty without cores.
         neurobench: the network and its activity in NeuroBench's terms; None in a report without details.
+        machines: where an artificial network could run: what a multiply-accumulate costs; none without joules for it.
+        ann_macs: of this network run once as an artificial one, ``teacher_macs`` of its teacher; None where not known.
+        agreement: accuracy at every level of this chip network, and where they differ; None where nobody looked.
     """
 
     profile: HardwareProfile
@@ -173,6 +177,10 @@ class EnergyReport:
     cores: tuple[CoreLoad, ...] = ()
     ways: tuple[Way, ...] = ()
     neurobench: NeuroBench | None = None
+    machines: tuple[TeacherCost, ...] = ()
+    ann_macs: int | None = None
+    teacher_macs: int | None = None
+    agreement: Agreement | None = None
 
     @property
     def unit(self) -> CostUnit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .ann_twin import Standing, standings
 from .deploy.placement import Use
 from .deploy.placement_text import as_json as placement_as_json
 from .energy_report import SCHEMA_VERSION, EnergyReport, EnergyRow, TeacherCost
@@ -37,6 +38,11 @@ def as_json(report: EnergyReport) -> dict[str, object]:
         "ways": [{**vars(way), "mean_hops": way.mean_hops} for way in report.ways],
         "teacher": None if report.teacher is None else _teacher_json(report.teacher),
         "teacher_elsewhere": [_teacher_json(each) for each in report.elsewhere],
+        "ann": {
+            "macs": report.ann_macs,
+            "teacher_macs": report.teacher_macs,
+            "against": [_standing_json(each) for each in standings(report, report.ann_macs)] if report.ann_macs else [],
+        },
         "samples": report.samples,
         "split": report.split,
         "timesteps": report.timesteps,
@@ -49,6 +55,7 @@ def as_json(report: EnergyReport) -> dict[str, object]:
         "by_class": [vars(each) for each in report.classes],
         "band": None if report.band is None else report.band.energies,
         "neurobench": None if report.neurobench is None else vars(report.neurobench),
+        "agreement": None if report.agreement is None else vars(report.agreement),
         "uncertainty": report.profile.uncertainty,
         "sources": {name: source.model_dump() for name, source in report.profile.sources.items()},
         "provenance": report.provenance,
@@ -65,3 +72,13 @@ def _teacher_json(teacher: TeacherCost) -> dict[str, object]:
 
 def _use_json(use: Use) -> dict[str, object]:
     return {**vars(use), "share": use.share}
+
+
+def _standing_json(standing: Standing) -> dict[str, object]:
+    alone, modelled, whole = standing.ratios
+    return {
+        **_teacher_json(standing.ann),
+        "visits": standing.visits,
+        "break_even_visits": standing.break_even,
+        "spiking_over_ann": {"synaptic_ops": alone, "modelled": modelled, "with_static": whole},
+    }

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .agreement import PAIRS, Agreement
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,12 +22,14 @@ class Paths:
     nir: Path
     chip: Path
     activity: Path
+    agreement: Path
     report: Path
 
     @classmethod
     def under(cls, folder: Path) -> Paths:
         """The usual names in one folder; ``report`` is the stem of the report's three files."""
-        return cls(*(folder / name for name in ("student.pt", "student.nir", "chip.h5", "activity.json", "report")))
+        names = ("student.pt", "student.nir", "chip.h5", "activity.json", "agreement.json", "report")
+        return cls(*(folder / name for name in names))
 
 
 @dataclass(frozen=True)
@@ -33,19 +37,12 @@ class Verdict:
     """How a run ended.
 
     Attributes:
-        accuracy: of the student (where it computes on integers), its graph in floats, the integer network (whole
-            test split) and Lava (its samples); None: not run.
-        samples: how many samples the integer network and Lava saw.
-        mismatches: differing spikes, currents and membrane potentials; None where that simulator was not run.
-        skipped: why a simulator was not run, by its name.
+        agreement: accuracy at every level, and where levels differ.
         report: the integer network's cost per inference, against the budget where there is one.
         spikes: per inference, input events included; synaptic_ops likewise.
     """
 
-    accuracy: dict[str, float | None]
-    samples: dict[str, int]
-    mismatches: dict[str, int | None]
-    skipped: dict[str, str]
+    agreement: Agreement
     report: EnergyReport
     timesteps: int
     spikes: float
@@ -63,7 +60,9 @@ class Verdict:
     def faults(self) -> list[str]:
         """Why the answer is no; empty when it is yes."""
         over = [self.report.verdict] if self.report.within_budget is False else []
-        return over + [f"{pair.replace('_', ' and ')} differ in {n} values" for pair, n in self.mismatches.items() if n]
+        return over + [
+            f"{pair.replace('_', ' and ')} differ in {n} values" for pair, n in self.agreement.mismatches.items() if n
+        ]
 
     def artefacts(self) -> dict[str, Path]:
         """Where the files are."""
@@ -74,11 +73,12 @@ class Verdict:
         """The object that ``--json`` prints; energy, spikes and operations are per inference."""
         joules, budget = self.report.unit == "J", self.report.budget
         cost, bound = self.report.total, None if budget is None else budget.value
+        known = self.agreement
         return {
-            "accuracy": self.accuracy,
-            "samples": self.samples,
-            "mismatches": self.mismatches,
-            "skipped": self.skipped,
+            "accuracy": {level: known.accuracy.get(level) for level in (*known.accuracy, "lava", "netx")},
+            "samples": known.samples,
+            "mismatches": {pair: known.mismatches.get(pair) for pair in PAIRS},
+            "skipped": known.skipped,
             "energy_j": cost if joules else None,
             "budget_j": bound if joules else None,
             "energy_ops": None if joules else cost,
@@ -105,8 +105,8 @@ def _table(verdict: Verdict) -> Table:
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("accuracy", _accuracies(verdict))
-    table.add_row("agreement", _agreement(verdict))
+    table.add_row("accuracy", _accuracies(verdict.agreement))
+    table.add_row("agreement", _agreement(verdict.agreement))
     table.add_row("energy", verdict.report.verdict)
     table.add_row("spikes", f"{verdict.spikes:.0f} per inference, {verdict.synaptic_ops:.0f} synaptic operations")
     table.add_row("binding resource", verdict.binding)
@@ -114,24 +114,19 @@ def _table(verdict: Verdict) -> Table:
     return table
 
 
-def _accuracies(verdict: Verdict) -> str:
-    words = []
-    for level, value in verdict.accuracy.items():
-        if value is not None:
-            samples = verdict.samples.get(level, verdict.samples["integer"])
-            words.append(f"{level} {value:.2%} ({samples} test samples)")
-    return ", ".join(words)
+def _accuracies(agreement: Agreement) -> str:
+    return ", ".join(
+        f"{level} {value:.2%} ({agreement.samples[level]} {agreement.split} samples)"
+        for level, value in agreement.accuracy.items()
+    )
 
 
-def _agreement(verdict: Verdict) -> str:
-    trained = verdict.mismatches["student_integer"]
+def _agreement(agreement: Agreement) -> str:
     words = []
-    if trained is not None:
-        words.append(f"student {'bit for bit' if trained == 0 else f'{trained} values differ'}")
-    for name in ("lava", "netx"):
-        count = verdict.mismatches[f"integer_{name}"]
-        if count is None:
-            words.append(f"{name} not run: {verdict.skipped[name]}")
-        else:
-            words.append(f"{name} {'bit for bit' if count == 0 else f'{count} values differ'}")
+    for pair, names in PAIRS.items():
+        level = names[0] if pair == "student_integer" else names[1]
+        if (count := agreement.mismatches.get(pair)) is not None:
+            words.append(f"{level} {'bit for bit' if count == 0 else f'{count} values differ'}")
+        elif level in agreement.skipped:
+            words.append(f"{level} not run: {agreement.skipped[level]}")
     return "; ".join(words)

@@ -451,8 +451,8 @@ def test_killed_and_resumed_ends_in_the_same_weights(loaded, tmp_path, monkeypat
 def test_from_images_to_a_report_on_events(loaded, tmp_path):
     """What is deployed is the student of events; nothing of the other branch or of c_t is in it."""
     verdict = run(QUICK, tmp_path, samples_lava=0)
-    assert verdict.mismatches["student_integer"] == 0
-    assert verdict.accuracy["student"] == verdict.accuracy["integer"]
+    assert verdict.agreement.mismatches["student_integer"] == 0
+    assert verdict.agreement.accuracy["student"] == verdict.agreement.accuracy["integer"]
     alone = distill_with(QUICK.model_copy(update={"method": "none"})).student
     from spikewright.train.student import load_student
 

@@ -26,7 +26,7 @@ def train(cell: Cell, settings: DistillSettings, out: Path) -> Record:
         SpikewrightError: a step refused its input, or student and chip network do not agree.
     """
     from ..bench.making import make
-    from ..run import float_accuracy
+    from ..levels import float_accuracy
     from ..train.measurement import accuracy_by_step
 
     mine = cell.settings(settings)

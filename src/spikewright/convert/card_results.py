@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..agreement import LEVELS, PAIRS, Agreement
 from ..budget_text import quantity
 from .card_facts import Known, table
 
 if TYPE_CHECKING:
     from ..verdict import Verdict
-
-LEVELS = {
-    "student": "student on integers",
-    "float": "graph in floats",
-    "integer": "chip network",
-    "lava": "Lava's processes",
-}
 
 
 def results_part(known: Known) -> list[str]:
@@ -23,7 +17,7 @@ def results_part(known: Known) -> list[str]:
     rows = [*_validation(known), *(_test(known.verdict) if known.verdict is not None else [])]
     lines = table(("what", "measured", "on"), *rows) if rows else []
     if known.verdict is not None:
-        lines += ["", f"Agreement, every spike, current and membrane potential: {_agreement(known.verdict)}."]
+        lines += ["", f"Agreement, every spike, current and membrane potential: {_agreement(known.verdict.agreement)}."]
     if rows and known.fact("validation_accuracy") is not None:
         lines += ["", "Validation samples chose the epoch whose weights were kept; test samples chose nothing."]
     return lines
@@ -44,12 +38,17 @@ def _validation(known: Known) -> list[tuple[str, str, str]]:
 
 
 def _test(verdict: Verdict) -> list[tuple[str, str, str]]:
-    rows = []
-    for level, value in verdict.accuracy.items():
-        if value is not None:
-            samples = verdict.samples.get(level, verdict.samples["integer"])
-            rows.append((f"accuracy, {LEVELS.get(level, level)}", f"{value:.2%}", f"{samples:,} test samples"))
-    report, where = verdict.report, f"{verdict.samples['integer']:,} test samples"
+    measured = verdict.agreement
+    rows = [
+        (
+            f"accuracy, {LEVELS.get(level, level)}",
+            f"{value:.2%}",
+            f"{measured.samples[level]:,} {measured.split} samples",
+        )
+        for level, value in measured.accuracy.items()
+    ]
+    report = verdict.report
+    where = f"{report.samples:,} {report.split} samples"
     return [
         *rows,
         ("energy", f"{report.verdict}, on `{report.profile.name}`", where),
@@ -59,12 +58,13 @@ def _test(verdict: Verdict) -> list[tuple[str, str, str]]:
     ]
 
 
-def _agreement(verdict: Verdict) -> str:
+def _agreement(measured: Agreement) -> str:
     words = []
-    for pair, count in verdict.mismatches.items():
-        one, _, other = pair.partition("_")
+    for pair, (one, other) in PAIRS.items():
+        count = measured.mismatches.get(pair)
         if count is not None:
-            words.append(f"{one} and {other} {'bit for bit' if count == 0 else f'differ in {count:,} values'}")
-        elif other in verdict.skipped:
-            words.append(f"{other} was not run ({verdict.skipped[other]})")
+            differ = "bit for bit" if count == 0 else f"differ in {count:,} values"
+            words.append(f"{one} and {other} {differ} on {measured.compared[pair]:,} samples")
+        elif other in measured.skipped:
+            words.append(f"{other} was not run ({measured.skipped[other]})")
     return "; ".join(words) or "nothing was compared"

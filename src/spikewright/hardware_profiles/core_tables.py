@@ -12,7 +12,7 @@ from .numbers import count
 SHOWN = 32
 """Cores in a list, the busiest ones."""
 
-WORK = "Work: synaptic operations of the spikes that arrive, and updates of the compartments, in one inference."
+WORK = "Work: synaptic operations of the spikes that arrive, and updates of compartments, in one inference"
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,49 @@ def rest(report: EnergyReport) -> str:
     return f"{left:,} more cores have less to do than these" if left > 0 else ""
 
 
+def seat_rows(report: EnergyReport) -> list[tuple[str, ...]]:
+    """Population, cores, and the least, mean and most work of these."""
+    return [
+        (f"{each.letter} {each.population}", str(each.cores), count(each.least), count(each.mean), count(each.most))
+        for each in seats(report)
+    ]
+
+
+def busiest_rows(report: EnergyReport) -> list[tuple[str, ...]]:
+    """Core, populations, synaptic operations and updates of the busiest cores."""
+    several = report.placement.arrangement.chips > 1
+    return [
+        (
+            f"{core.core} of chip {core.chip}" if several else str(core.core),
+            ", ".join(core.compartments),
+            count(core.synaptic_ops),
+            count(core.updates),
+        )
+        for core in busiest(report)
+    ]
+
+
+def way_headings(report: EnergyReport) -> list[str]:
+    """Of :func:`way_rows`; messages between chips only where there are several."""
+    return ["connection", ">messages", ">hops each", *([">to other chips"] * (report.placement.arrangement.chips > 1))]
+
+
+def way_rows(report: EnergyReport) -> list[tuple[str, ...]]:
+    """A row for each connection; a dash where something is not known."""
+    return [
+        (
+            way.connection.replace("->", " → "),
+            count(way.messages),
+            hops(way),
+            *(["-" if way.crossings is None else count(way.crossings)] * (report.placement.arrangement.chips > 1)),
+        )
+        for way in report.ways
+    ]
+
+
 def hops(way: Way) -> str:
     """Hops of a message, a dash where that is not known."""
     return "-" if way.mean_hops is None else f"{way.mean_hops:.2f}"
-
-
-def name_of(way: Way) -> str:
-    """``a → b``."""
-    return way.connection.replace("->", " → ")
 
 
 def chips(report: EnergyReport) -> list[int]:

@@ -104,16 +104,47 @@ def times(teacher: TeacherCost, report: EnergyReport) -> str:
     return f"{teacher.energy / report.total:.3g}" if report.total else "-"
 
 
-ELSEWHERE = (
-    "Whole machines, busy with large networks; the spiking network's energy beside them is the chip's dynamic energy "
-    "alone, as far as it is modelled."
-)
-"""What the table of the teacher on other machines compares."""
+def class_rows(report: EnergyReport) -> list[tuple[str, ...]]:
+    """Class, samples, accuracy and energy."""
+    return [
+        (str(each.label), str(each.samples), f"{each.accuracy:.2%}", report.say(each.energy)) for each in report.classes
+    ]
 
 
-def elsewhere_heading(report: EnergyReport) -> str:
-    """What the table of the teacher on other machines is."""
-    return f"The ANN teacher on other machines, for scale: {report.elsewhere[0].macs:,} MACs"
+def unmodelled_rows(report: EnergyReport) -> list[tuple[str, ...]]:
+    """What is left out, how often it happens, and why it is."""
+    return [(item.words, count(item.count), item.why) for item in report.not_modelled]
+
+
+def fit_rows(report: EnergyReport) -> list[tuple[str, ...]]:
+    """Resource, used, share and where."""
+    return [
+        (
+            use.resource + (" (binding)" if use == report.binding else ""),
+            used(use),
+            f"{use.share:.0%}" if use.limit else "",
+            where(use),
+        )
+        for use in report.fit
+    ]
+
+
+def constant_rows(report: EnergyReport) -> list[tuple[str, ...]]:
+    """Event, value, kind and scope, source."""
+    return [(row.words, value, f"{row.kind}, {row.scope}", row.source) for value, row in constants(report)]
+
+
+def origin(report: EnergyReport) -> list[tuple[str, str]]:
+    """What made the report, by name: command, files and their hashes; what is not known is left out."""
+    found = []
+    if isinstance(command := report.provenance.get("command"), str):
+        found.append(("command", command))
+    for name in ("activity", "chip"):
+        facts = report.provenance.get(name)
+        if isinstance(facts, dict):
+            by = f", by {facts['source']}" if "source" in facts else ""
+            found.append((f"{name} file", f"{facts['file']}, SHA-256 {facts['sha256']}{by}"))
+    return [*found, ("profile", f"{report.profile.name}, SHA-256 {report.profile.sha256}")]
 
 
 def measured(report: EnergyReport) -> str:

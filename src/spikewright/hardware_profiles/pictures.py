@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..energy_report import WORDS, EnergyReport
-from . import activity_plots, core_map, core_tables, numbers, plots
+from . import activity_plots, core_map, core_tables, numbers, plots, run_plots, run_tables
+from .runs import RunTable
 
 
 @dataclass(frozen=True)
@@ -28,20 +29,24 @@ class Picture:
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
 
 
-def plots_of(report: EnergyReport) -> Iterator[Picture]:
-    """The pictures of one report."""
+def energy_pictures(report: EnergyReport) -> Iterator[Picture]:
+    """Where the energy goes, and how much each layer spikes."""
     say, total = report.say, report.total
+    yield budget_picture(report)
+    events = ", ".join(f"{WORDS[event]} {say(e)} ({numbers.share(e, total)})" for event, e in report.by_event().items())
+    yield Picture("Energy by event", f"Bars of energy by event: {events}.", plots.events_plot(report))
     layers = ", ".join(f"{name} {say(energy)}" for name, energy in report.by_population().items())
     yield Picture(
         "Energy by layer and event", f"Bars of energy by layer, stacked by event: {layers}.", plots.layers_plot(report)
     )
-    events = ", ".join(f"{WORDS[event]} {say(e)} ({numbers.share(e, total)})" for event, e in report.by_event().items())
-    yield Picture("Energy by event", f"Bars of energy by event: {events}.", plots.events_plot(report))
     spikes = ", ".join(f"{s.population} {numbers.count(s.spikes)}" for s in report.spikes)
     yield Picture("Spikes by layer", f"Bars of spikes per inference: {spikes}.", plots.spikes_plot(report))
-    if report.binding is not None:
-        fit = ", ".join(f"{use.resource} {numbers.used(use)}" for use in report.fit if use.limit)
-        yield Picture("Fit", f"Bars of used limits: {fit}.", plots.fit_plot(report))
+
+
+def fit_picture(report: EnergyReport) -> Picture:
+    """How full the fullest core is."""
+    fit = ", ".join(f"{use.resource} {numbers.used(use)}" for use in report.fit if use.limit)
+    return Picture("Fit", f"Bars of used limits: {fit}.", plots.fit_plot(report))
 
 
 def activity_pictures(report: EnergyReport) -> Iterator[Picture]:
@@ -94,11 +99,20 @@ def core_pictures(report: EnergyReport) -> Iterator[Picture]:
         yield Picture(title, words, core_map.core_map(report, chip), key)
 
 
+def run_picture(table: RunTable) -> Picture | None:
+    """Accuracy against energy, run by run; None where fewer than two have both."""
+    if len(table.points) < 2:
+        return None
+    title = f"Accuracy against energy on {table.profile.name}"
+    return Picture(title, run_tables.in_words(table), run_plots.pareto_plot(table))
+
+
 def budget_picture(report: EnergyReport) -> Picture:
     """The total against floor and budget."""
     parts = ", ".join(f"{part} {report.say(energy)}" for part, energy in report.by_part().items())
     floor = f"the floor with no hidden spike is {report.say(report.floor)}"
-    return Picture("Against the budget", f"{report.verdict}: {parts}; {floor}.", plots.budget_plot(report))
+    title = "Against the budget" if report.budget else "Input, hidden layers and readout"
+    return Picture(title, f"{report.verdict}: {parts}; {floor}.", plots.budget_plot(report))
 
 
 def comparison(reports: Sequence[EnergyReport]) -> list[Picture]:

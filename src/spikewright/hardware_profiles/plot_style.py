@@ -20,8 +20,8 @@ INK, FAINT, RULE = "#1f2933", "#5c6773", "#c9d1d9"
 BLUE, PALE, SAND = "#2f5d8a", "#9db8d2", "#d9a441"
 PART_STYLE = {"input": (SAND, "\\\\\\"), "hidden": (BLUE, ""), "readout": (PALE, "///")}
 WIDTH_IN = 5.4
-GAP = 0.015
-"""Between the end of a bar and its label, as a share of the axes' width."""
+LABEL_GAP = 12
+"""Before and behind the label of a bar, together, in pixels."""
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -93,8 +93,17 @@ def plain_axis(axes: Any) -> None:
 
 
 def end_labels(axes: Any, values: npt.NDArray[np.float64], labels: Sequence[str]) -> None:
-    """A label behind the end of each bar."""
-    reach = float(values.max()) if values.size and values.max() > 0 else 1.0
-    for position, (value, label) in enumerate(zip(values, labels, strict=True)):
-        axes.text(value + GAP * reach, position, label, va="center", fontsize=9, color=INK)
-    axes.set_xlim(0, reach * 1.42)
+    """A label behind the end of each bar, and room for it; the names on the other axis must be there."""
+    texts = [
+        axes.annotate(
+            label, (value, position), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9, color=INK,
+            in_layout=False,
+        )
+        for position, (value, label) in enumerate(zip(values, labels, strict=True))
+    ]  # fmt: skip
+    axes.set_xlim(0, float(values.max()) if values.size and values.max() > 0 else 1.0)
+    axes.figure.draw_without_rendering()  # only now is it known how wide the axes and the texts are
+    width = axes.bbox.width
+    shares = [1 - (text.get_window_extent().width + LABEL_GAP) / width for text in texts]
+    reach = max((value / share for value, share in zip(values, shares, strict=True)), default=0.0)
+    axes.set_xlim(0, reach or 1.0)

@@ -91,7 +91,7 @@ def events_plot(report: EnergyReport) -> str:
     drawn, axes = figure(0.75 + 0.42 * len(energies))
     for event, energy in energies.items():
         fill, hatch = EVENT_STYLE[event]
-        axes.barh(WORDS[event], energy, height=0.62, color=fill, hatch=hatch, edgecolor="white")
+        axes.barh(WORDS[event].replace(" (", "\n("), energy, height=0.62, color=fill, hatch=hatch, edgecolor="white")
     values = np.array(list(energies.values()))
     end_labels(axes, values, [f"{report.say(v)} ({numbers.share(v, report.total)})" for v in values])
     axes.invert_yaxis()

@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..artefacts import write_json, write_text
-from ..energy_report import SCHEMA_VERSION, EnergyReport
+from ..energy_report import SCHEMA_VERSION
 from ..version import __version__
-from . import core_tables, numbers, pictures
+from . import against, agreement_tables, core_tables, numbers, pictures, run_tables
+from .document import Document
 from .text import teacher_line
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def as_json(reports: Sequence[EnergyReport], refusals: Sequence[str] = ()) -> dict[str, object]:
-    """All reports as one JSON object; ``refusals`` says why profiles that were asked for have none."""
+def as_json(document: Document) -> dict[str, object]:
+    """Everything as one JSON object."""
     return {
         "schema_version": SCHEMA_VERSION,
         "spikewright": __version__,
-        "within_budget": all(report.within_budget is not False for report in reports),
-        "reports": [report.as_json() for report in reports],
-        "refusals": list(refusals),
+        "within_budget": all(report.within_budget is not False for report in document.reports),
+        "reports": [report.as_json() for report in document.reports],
+        "refusals": list(document.refusals),
+        "runs": [table.as_json() for table in document.runs],
     }
 
 
-def as_markdown(reports: Sequence[EnergyReport], refusals: Sequence[str] = ()) -> str:
-    """All reports as Markdown tables."""
-    return _environment(html=False).get_template("report.md.j2").render(reports=reports, refusals=refusals)
+def as_markdown(document: Document) -> str:
+    """Everything as Markdown tables."""
+    return _environment(html=False).get_template("report.md.j2").render(vars(document))
 
 
-def as_html(reports: Sequence[EnergyReport], refusals: Sequence[str] = ()) -> str:
-    """All reports as one page with its plots inside."""
-    return _environment(html=True).get_template("report.html.j2").render(
-        reports=reports, refusals=refusals, comparison=pictures.comparison(reports)
-    )  # fmt: skip
+def as_html(document: Document) -> str:
+    """Everything as one page with its pictures inside."""
+    return _environment(html=True).get_template("report.html.j2").render(vars(document))
 
 
-def write_report(reports: Sequence[EnergyReport], stem: Path, refusals: Sequence[str] = ()) -> dict[str, Path]:
+def write_report(document: Document, stem: Path) -> dict[str, Path]:
     """Write ``stem``.json, .md and .html.
 
     Args:
@@ -53,9 +52,9 @@ def write_report(reports: Sequence[EnergyReport], stem: Path, refusals: Sequence
         InputError: the folder does not exist.
     """
     files = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in ("json", "md", "html")}
-    write_json(files["json"], as_json(reports, refusals))
-    write_text(files["md"], as_markdown(reports, refusals))
-    write_text(files["html"], as_html(reports, refusals))
+    write_json(files["json"], as_json(document))
+    write_text(files["md"], as_markdown(document))
+    write_text(files["html"], as_html(document))
     return files
 
 
@@ -69,7 +68,14 @@ def _environment(html: bool) -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals.update(
-        n=numbers, cores=core_tables, pictures=pictures, teacher_line=teacher_line, version=__version__
+        n=numbers,
+        cores=core_tables,
+        levels=agreement_tables,
+        against=against,
+        side_by_side=run_tables,
+        pictures=pictures,
+        teacher_line=teacher_line,
+        version=__version__,
     )
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, default=str, ensure_ascii=False)
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")

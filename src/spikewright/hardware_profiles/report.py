@@ -16,14 +16,14 @@ import typer
 from .. import command as cli
 from ..deploy.placer import DEFAULT_PLACER, Placer
 from ..errors import AnswerIsNo
+from .document import Document
 
 if TYPE_CHECKING:
     from ..activity import Activity
-    from ..budget_text import Budget
+    from ..agreement import Agreement
     from ..chip import ChipNetwork
-    from ..energy_report import EnergyReport, TeacherCost
-    from .profile import Constant, HardwareProfile
-    from .teachers import Teacher
+    from ..energy_report import EnergyReport
+    from .profile import HardwareProfile
 
 SUFFIXES = (".json", ".md", ".html")
 
@@ -51,6 +51,9 @@ def command(
     profile: Annotated[
         list[str] | None, typer.Option("--profile", "-p", help="a profile's name or TOML file; again for several")
     ] = None,
+    also: Annotated[
+        list[Path] | None, typer.Option("--also", help="folder of another run, to set beside it; again for several")
+    ] = None,
     energy_budget: Annotated[str | None, typer.Option(help="per inference, e.g. 2uJ, 350nJ or 40kops")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="folder or file stem; default: `report` beside the activity")
@@ -68,20 +71,33 @@ def command(
     """Price an activity on one or several hardware profiles, against a budget.
 
     Prints a table and writes OUT.json, OUT.md and OUT.html. Without --profile it is the one that the network was
-    lowered for. Example: spikewright report activity.json chip.h5 --profile loihi1-davies --energy-budget 2uJ
+    lowered for. Runs named with --also are priced on the same profiles and set beside it; whether they fit or keep
+    the budget does not change the exit code. An agreement.json beside the activity is taken up.
+    Example: spikewright report activity.json chip.h5 --profile loihi1-davies --energy-budget 2uJ
     """
     from ..activity_file import load_activity
     from ..deploy.chip_file import load_chip
+    from .pricing import budgets_of, priced, profile_of, provenance_of
     from .render import write_report
+    from .runs import Run, load_runs, names_of, tables_of
 
+    placer = Placer(place_by.value, chips, seed)
+    names = names_of(activity, also or [])
     counts, network = load_activity(activity), load_chip(chip)
     facts = provenance_of(activity, chip, counts, network)
-    placer = Placer(place_by.value, chips, seed)
-    reports, refusals = _priced(counts, network, profile or [network.profile], energy_budget, facts, placer)
+    facts["command"] = _as_typed(activity, chip, also or [], profile or [], energy_budget, placer)
+    agreement = _agreement_beside(activity, facts)
+    profiles = [profile_of(name) for name in dict.fromkeys(profile or [network.profile])]
+    budgets = budgets_of(energy_budget, profiles)
+    found = priced(counts, network, profiles, budgets, facts, placer)
+    reports = [replace(each.report, agreement=agreement) for each in found if each.report is not None]
+    refusals = [each.refusal for each in found if each.report is None]
     if not reports:
         raise AnswerIsNo("; ".join(refusals))
-    files = write_report(reports, _stem(out, activity), refusals)
-    _print(reports, refusals, Format.json if as_json else form)
+    others = load_runs(also or [], names[1:], profiles, budgets, placer)
+    document = Document(reports, refusals, tables_of([Run(names[0], tuple(found)), *others]))
+    files = write_report(document, _stem(out, activity))
+    _print(document, Format.json if as_json else form)
     cli.say("wrote " + ", ".join(str(path) for path in files.values()))
     over = [f"{r.profile.name}: {r.verdict}" for r in reports if r.within_budget is False]
     if over or refusals:
@@ -127,12 +143,12 @@ def report(
         InputError: unknown profile, unusable budget, or the activity is not of this network.
         AnswerIsNo: the network does not fit a profile.
     """
-    if isinstance(profile, list):
-        profiles = [_profile(each) for each in profile]
-        budgets = _budgets(energy_budget, profiles)
-        return [_report(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
-    single = _profile(profile)
-    return _report(activity, chip, single, _budgets(energy_budget, [single]).get(single.name), placer)
+    from .pricing import budgets_of, price, profile_of
+
+    profiles = [profile_of(each) for each in profile] if isinstance(profile, list) else [profile_of(profile)]
+    budgets = budgets_of(energy_budget, profiles)
+    found = [price(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
+    return found if isinstance(profile, list) else found[0]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -140,136 +156,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return cli.run(command, argv, "report")
 
 
-def _profile(given: str | Path | HardwareProfile) -> HardwareProfile:
-    from .profile import HardwareProfile, load_profile
+def _as_typed(
+    activity: Path, chip: Path, also: Sequence[Path], profiles: Sequence[str], budget: str | None, placer: Placer
+) -> str:
+    """The command that gives this report again, files by their names alone: folders are nobody else's business."""
+    import shlex
 
-    return given if isinstance(given, HardwareProfile) else load_profile(given)
-
-
-def _budgets(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str, Budget]:
-    """The budget for each profile that counts in its unit; refused where that is none of them."""
-    from ..budget_text import parse_budget
-    from ..errors import InputError
-
-    if text is None:
-        return {}
-    budgets, refusal = {}, None
-    for profile in profiles:
-        try:
-            budgets[profile.name] = parse_budget(text, profile)
-        except InputError as error:
-            refusal = refusal or error
-    if not budgets and refusal is not None:
-        raise refusal
-    return budgets
-
-
-def _report(
-    activity: Activity, chip: ChipNetwork, profile: HardwareProfile, budget: Budget | None, placer: Placer
-) -> EnergyReport:
-    from ..deploy.chip_rules import check_chip
-    from ..energy import estimate
-    from ..energy_details import detailed
-
-    _check_formats(chip, profile)
-    check_chip(chip, profile)
-    placement = placer(chip, profile, activity)
-    priced = detailed(estimate(activity, chip, placement, profile), activity, chip, placement)
-    teacher, elsewhere = _teachers(chip, profile)
-    return replace(priced, budget=budget, teacher=teacher, elsewhere=elsewhere, provenance=dict(chip.provenance))
-
-
-def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
-    """Refuse a network whose payloads or weights the chip cannot hold."""
-    limits = profile.limits
-    for population in chip.populations:
-        if population.payload_bits > limits.graded_spike_bits:
-            raise AnswerIsNo(
-                f"{profile.name}: {population.name!r} sends {population.payload_bits}-bit payloads and the chip "
-                f"takes {limits.graded_spike_bits or 'none'}; use binary spikes (current, rate or latency encoding)"
-            )
-    for connection in chip.connections:
-        if connection.weight_bits > limits.weight_bits:
-            raise AnswerIsNo(
-                f"{profile.name}: {connection.name} has {connection.weight_bits}-bit weights and the chip holds "
-                f"{limits.weight_bits}; lower the network for {profile.name}"
-            )
-
-
-def _teachers(chip: ChipNetwork, profile: HardwareProfile) -> tuple[TeacherCost | None, tuple[TeacherCost, ...]]:
-    """What the artificial teacher would cost on the profile itself, and on ordinary machines where there are joules."""
-    from ..energy_report import TeacherCost
-    from .teachers import load_teachers
-
-    macs = chip.provenance.get("teacher_macs")
-    if not isinstance(macs, int):
-        return None, ()
-    count: int = macs
-
-    def cost(of: HardwareProfile | Teacher, mac: Constant, source: str) -> TeacherCost:
-        return TeacherCost(of.name, of.title, count, mac.cost, mac.kind, mac.scope, source)
-
-    own = profile.energy.teacher_mac
-    here = None if own is None else cost(profile, own, f"{own.source}, {own.where}")
-    machines = load_teachers() if profile.has_joules else ()
-    return here, tuple(cost(machine, machine.mac, machine.source) for machine in machines)
-
-
-def _priced(
-    activity: Activity,
-    chip: ChipNetwork,
-    names: Sequence[str],
-    budget: str | None,
-    facts: dict[str, object],
-    placer: Placer,
-) -> tuple[list[EnergyReport], list[str]]:
-    """Reports for the profiles that the network fits, and for the others why not."""
-    profiles = [_profile(name) for name in dict.fromkeys(names)]
-    budgets = _budgets(budget, profiles)
-    reports, refusals = [], []
-    for profile in profiles:
-        try:
-            priced = _report(activity, chip, profile, budgets.get(profile.name), placer)
-        except AnswerIsNo as error:
-            refusals.append(str(error))
-        else:
-            reports.append(replace(priced, provenance={**facts, "profile_sha256": profile.sha256}))
-    return reports, refusals
-
-
-def provenance_of(activity_file: Path, chip_file: Path, activity: Activity, chip: ChipNetwork) -> dict[str, object]:
-    """Provenance of a report; refuses an activity that was counted on another network."""
-    from ..artefacts import sha256_of
-    from ..errors import InputError
-
-    chip_sha256 = sha256_of(chip_file)
-    if activity.chip_sha256 and activity.chip_sha256 != chip_sha256:
-        raise InputError(
-            f"{activity_file}: was counted on a network with SHA-256 {activity.chip_sha256[:12]}..., and {chip_file} "
-            f"has {chip_sha256[:12]}...; give the network that was simulated, or simulate this one"
-        )
-    return {
-        "activity": {"file": activity_file.name, "sha256": sha256_of(activity_file), **activity.provenance},
-        "chip": {
-            "file": chip_file.name,
-            "sha256": chip_sha256,
-            "lowered_for": chip.profile,
-            **_opened(chip.provenance),
-        },
-    }
-
-
-def _opened(facts: dict[str, object]) -> dict[str, object]:
-    """Facts with those that are JSON text (as NIR metadata must be) read, one level deep."""
-    import json
-
-    opened = {}
-    for name, fact in facts.items():
-        try:
-            opened[name] = json.loads(fact) if isinstance(fact, str) and fact.startswith("{") else fact
-        except ValueError:
-            opened[name] = fact
-    return opened
+    words = ["spikewright", "report", activity.name, chip.name]
+    words += [word for each in profiles for word in ("--profile", Path(each).name)]
+    words += [word for each in also for word in ("--also", each.name)]
+    if budget is not None:
+        words += ["--energy-budget", budget]
+    if placer.by != DEFAULT_PLACER.by:
+        words += ["--place-by", placer.by]
+    if placer.chips is not None:
+        words += ["--chips", str(placer.chips)]
+    if placer.seed:
+        words += ["--seed", str(placer.seed)]
+    return shlex.join(words)
 
 
 def _stem(out: Path | None, activity: Path) -> Path:
@@ -280,28 +184,43 @@ def _stem(out: Path | None, activity: Path) -> Path:
     return out.with_suffix("") if out.suffix in SUFFIXES else out
 
 
-def _print(reports: Sequence[EnergyReport], refusals: Sequence[str], form: Format) -> None:
+def _agreement_beside(activity: Path, facts: dict[str, object]) -> Agreement | None:
+    """What is known of other levels of the same network, where it lies beside the activity."""
+    from ..agreement import FILE, load_agreement
+
+    file = activity.with_name(FILE)
+    if not file.is_file():
+        return None
+    agreement, chip = load_agreement(file), facts["chip"]
+    if isinstance(chip, dict) and agreement.chip_sha256 == chip["sha256"]:
+        return agreement
+    cli.say(f"note: {file} is of another network and left out")
+    return None
+
+
+def _print(document: Document, form: Format) -> None:
     from . import render
 
     if form is Format.json:
-        cli.emit(render.as_json(reports, refusals))
+        cli.emit(render.as_json(document))
     elif form is Format.md:
-        print(render.as_markdown(reports, refusals), end="")
+        print(render.as_markdown(document), end="")
     elif form is Format.html:
-        print(render.as_html(reports, refusals), end="")
+        print(render.as_html(document), end="")
     else:
-        _print_tables(reports)
+        _print_tables(document)
 
 
-def _print_tables(reports: Sequence[EnergyReport]) -> None:
+def _print_tables(document: Document) -> None:
     import sys
 
     from rich.console import Console
 
-    from .text import WIDTH, renderable
+    from .text import WIDTH, renderable, runs_renderable
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    for i, each in enumerate(reports):
+    parts = [*map(runs_renderable, document.runs), *map(renderable, document.reports)]
+    for i, each in enumerate(parts):
         if i:
             console.print()
-        console.print(renderable(each))
+        console.print(each)

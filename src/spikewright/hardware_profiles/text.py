@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from io import StringIO
 
 from rich import box
 from rich.console import Console, Group, JustifyMethod, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from ..energy_report import EnergyReport
-from . import core_tables, numbers
+from . import against, agreement_tables, core_tables, numbers, run_tables
+from .runs import RunTable
 
 WIDTH = 100
 
@@ -36,21 +37,31 @@ def renderable(report: EnergyReport) -> Group:
     if line := teacher_line(report):
         parts.append(Text(line))
     parts += [Text(line) for line in numbers.beside(report)]
+    parts += [Text(), _rows(report), *_agreement(report), *_against(report)]
     parts += [
-        Text(),
-        _rows(report),
         Text("\nNot modelled, so the total is at least what it says", style="bold"),
-        _not_modelled(report),
+        filled(("what", ">count", "why"), numbers.unmodelled_rows(report)),
         Text("\nFit", style="bold"),
         _fit(report),
     ]
     if report.cores:
-        parts += [Text("\nCores and messages", style="bold")]
-        parts += [*(Text(line) for line in numbers.placement(report)), Text(), _seats(report), Text(), _ways(report)]
-    if report.elsewhere:
-        heading = Text(f"\n{numbers.elsewhere_heading(report)}", style="bold")
-        parts += [heading, _elsewhere(report), Text(numbers.ELSEWHERE)]
+        parts += [Text("\nCores and messages", style="bold"), *(Text(line) for line in numbers.placement(report))]
+        parts += [
+            Text(),
+            filled(("population", ">cores", ">least work", ">mean", ">most"), core_tables.seat_rows(report)),
+            Text(),
+            filled(core_tables.way_headings(report), core_tables.way_rows(report)),
+        ]
     return Group(*parts)
+
+
+def runs_renderable(table: RunTable) -> Group:
+    """Several runs on one profile for a rich console."""
+    return Group(
+        Text(run_tables.title(table), style="bold"),
+        filled(run_tables.HEADINGS, run_tables.rows(table)),
+        *(Text(remark, style="yellow") for remark in run_tables.remarks(table)),
+    )
 
 
 def teacher_line(report: EnergyReport) -> str:
@@ -76,6 +87,14 @@ def table_of(*headings: str) -> Table:
     return table
 
 
+def filled(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A table with these rows."""
+    table = table_of(*headings)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
 def _rows(report: EnergyReport) -> Table:
     table = table_of("event", "where", ">count", ">each", ">energy", ">share")
     for part, rows in numbers.by_part(report):
@@ -96,42 +115,25 @@ def _rows(report: EnergyReport) -> Table:
     return table
 
 
-def _not_modelled(report: EnergyReport) -> RenderableType:
-    table = table_of("what", ">count", "why")
-    for item in report.not_modelled:
-        table.add_row(item.words, numbers.count(item.count), item.why)
-    return Padding(table, (0, 0))
+def _agreement(report: EnergyReport) -> list[RenderableType]:
+    if report.agreement is None:
+        return []
+    return [
+        Text("\nAgreement", style="bold"),
+        filled(agreement_tables.HEADINGS, agreement_tables.rows(report.agreement)),
+    ]
+
+
+def _against(report: EnergyReport) -> list[RenderableType]:
+    """The artificial network against the spiking one; the sources of its numbers are in the files."""
+    parts: list[RenderableType] = [Text("\nANN against SNN", style="bold")]
+    parts += [Text(f"* {sentence}") for sentence in against.sentences(report)]
+    for caption, standings in against.tables(report):
+        parts += [Text(f"\n{caption}"), filled(against.HEADINGS, against.rows(report, standings))]
+    return parts
 
 
 def _fit(report: EnergyReport) -> RenderableType:
     if report.binding is None:
         return Text("the profile has no limits of size")
-    table = table_of("resource", ">fullest", ">share", "where")
-    for use in report.fit:
-        mark = " (binding)" if use == report.binding else ""
-        percent = f"{use.share:.0%}" if use.limit else ""
-        table.add_row(use.resource + mark, numbers.used(use), percent, numbers.where(use))
-    return table
-
-
-def _seats(report: EnergyReport) -> RenderableType:
-    table = table_of("population", ">cores", ">least work", ">mean", ">most")
-    for each in core_tables.seats(report):
-        work = (numbers.count(value) for value in (each.least, each.mean, each.most))
-        table.add_row(f"{each.letter} {each.population}", str(each.cores), *work)
-    return table
-
-
-def _ways(report: EnergyReport) -> RenderableType:
-    table = table_of("connection", ">messages", ">hops each")
-    for way in report.ways:
-        table.add_row(core_tables.name_of(way), numbers.count(way.messages), core_tables.hops(way))
-    return table
-
-
-def _elsewhere(report: EnergyReport) -> RenderableType:
-    table = table_of("machine", ">each MAC", ">energy", ">times", "kind, scope")
-    for each in report.elsewhere:
-        cells = (each.title, report.say(each.constant), report.say(each.energy), numbers.times(each, report))
-        table.add_row(*cells, f"{each.kind}, {each.scope}")
-    return table
+    return filled(("resource", ">fullest", ">share", "where"), numbers.fit_rows(report))

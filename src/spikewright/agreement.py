@@ -1,0 +1,117 @@
+"""How accurate a network is at each level, and in how many values the levels differ; kept beside the run's files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .artefacts import existing_file, write_json
+from .errors import InputError, refuse
+
+FORMAT, FORMAT_VERSION = "spikewright agreement", 1
+WHAT = "an agreement file, as written by `spikewright run`"
+FILE = "agreement.json"
+"""Its usual name, beside the activity."""
+LEVELS = {
+    "teacher": "teacher, an artificial network",
+    "student": "student, as trained on integers",
+    "float": "its equations in floats",
+    "integer": "integer chip network",
+    "lava": "Lava's processes",
+    "netx": "lava-dl's netx",
+}
+"""Levels from the teacher to the chip, in words."""
+PAIRS = {
+    "student_integer": ("student", "integer"),
+    "integer_lava": ("integer", "lava"),
+    "integer_netx": ("integer", "netx"),
+}
+"""Levels that are compared in every spike, current and membrane potential."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Accuracies and differences of one chip network.
+
+    Attributes:
+        chip_sha256: of the network's file.
+        split: which samples these are.
+        accuracy: share classified correctly by level, those that were not run left out.
+        samples: how many samples each of these levels saw, the first ones of the split.
+        mismatches: values that differ, by pair; pairs that were not compared are left out.
+        compared: how many samples were compared, likewise.
+        skipped: why a level was not run or not compared, by its name.
+    """
+
+    chip_sha256: str
+    split: str
+    accuracy: dict[str, float]
+    samples: dict[str, int]
+    mismatches: dict[str, int]
+    compared: dict[str, int]
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        """The agreement as the JSON object that its file holds."""
+        return {"format": FORMAT, "format_version": FORMAT_VERSION, **vars(self)}
+
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    format: Literal["spikewright agreement"]
+    format_version: Literal[1]
+    chip_sha256: str
+    split: str
+    accuracy: dict[str, Annotated[float, Field(ge=0, le=1)]]
+    samples: dict[str, Count]
+    mismatches: dict[str, Count]
+    compared: dict[str, Count]
+    skipped: dict[str, str]
+
+
+def save_agreement(agreement: Agreement, path: Path) -> None:
+    """Write ``agreement``, atomically."""
+    write_json(path, agreement.as_json())
+
+
+def load_agreement(path: Path) -> Agreement:
+    """Read an agreement file.
+
+    Raises:
+        InputError: no such file, not JSON, or not an agreement of a known version; names every fault.
+    """
+    file = existing_file(path, WHAT)
+    try:
+        record = _Record.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        refuse(
+            f"{file}: is not {WHAT}",
+            [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)],
+        )
+        raise
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise InputError(f"{file}: is not JSON ({error}); expected {WHAT}") from error
+    refuse(str(file), _faults(record))
+    return Agreement(**record.model_dump(exclude={"format", "format_version"}))
+
+
+def _faults(record: _Record) -> list[str]:
+    """Names that are no levels or pairs, and tables that do not belong together."""
+    tables = (
+        ("accuracy", "samples", record.accuracy, record.samples, LEVELS),
+        ("mismatches", "compared", record.mismatches, record.compared, PAIRS),
+    )
+    faults = []
+    for one, other, mine, theirs, known in tables:
+        faults += [f"{one}: {name!r} is unknown; may be: {', '.join(known)}" for name in mine if name not in known]
+        if mine.keys() != theirs.keys():
+            faults.append(f"{one} has {', '.join(mine)} and {other} has {', '.join(theirs)}; both must have the same")
+    return faults

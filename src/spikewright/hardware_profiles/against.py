@@ -1,0 +1,177 @@
+"""The artificial network against the spiking one in plain words: who wins, where, and under which conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..ann_twin import Standing, standings
+from ..energy_report import EnergyReport, TeacherCost
+from ..energy_time import seconds
+from .numbers import count
+
+SCOPES = {
+    "incremental": "the operation alone",
+    "all-in": "the whole machine, static power included",
+    "system": "the whole board",
+}
+LITERATURE = (
+    "For scale: counting memory accesses, Dampfhoffer et al. (IEEE TETCI 7(3):731-741, 2023, abstract) let a spiking "
+    "network compete at 0.15 to 1.38 spikes per synapse and inference, depending on how the artificial one is built."
+)
+
+HEADINGS = (
+    "machine",
+    ">each MAC",
+    ">the ANN",
+    ">break-even",
+    ">operations alone",
+    ">all modelled",
+    ">with static energy",
+)
+NOTE = (
+    "Break-even: synaptic operations for each MAC at which those cost the same. Then who wins, and the spiking "
+    "network's energy as a multiple of the artificial one's: synaptic operations alone, all that is modelled, with "
+    "static energy"
+)
+
+
+def tables(report: EnergyReport) -> list[tuple[str, list[Standing]]]:
+    """Captions and rows: the same network run once as an ANN, and the teacher where it is known."""
+    found = []
+    if report.ann_macs and (known := standings(report, report.ann_macs)):
+        found.append((f"Against the same network run once as an ANN: {report.ann_macs:,} MACs", known))
+    if report.teacher_macs and (known := standings(report, report.teacher_macs)):
+        found.append((f"Against the ANN teacher: {report.teacher_macs:,} MACs", known))
+    return found
+
+
+def rows(report: EnergyReport, known: Sequence[Standing]) -> list[tuple[str, ...]]:
+    """A row under ``HEADINGS`` for each machine."""
+    return [
+        (
+            name_of(each.ann),
+            report.say(each.ann.constant),
+            report.say(each.ann.energy),
+            visits(each.break_even),
+            *(verdict(ratio) for ratio in each.ratios),
+        )
+        for each in known
+    ]
+
+
+def sources(report: EnergyReport) -> list[tuple[str, ...]]:
+    """Machine, kind and scope, source."""
+    costs = sorted(report.machines, key=lambda cost: cost.constant)
+    return [(cost.title, f"{cost.kind}, {cost.scope}", cost.source) for cost in costs]
+
+
+def sentences(report: EnergyReport) -> list[str]:
+    """The conditions, from known quantities only."""
+    if not report.ann_macs:
+        return []
+    known = standings(report, report.ann_macs)
+    return [_counts(report), *_wins(known), *_reach(known, report), *_static(known, report), *_accuracy(report)]
+
+
+def left_out(report: EnergyReport) -> list[str]:
+    """What neither side counts, or only one does."""
+    names = ", ".join(item.words for item in report.not_modelled)
+    found = [f"Left out on the spiking side: {names}."] if names else []
+    kinds = {cost.scope for cost in report.machines}
+    if kinds:
+        words = "; ".join(f"{scope}: {SCOPES[scope]}" for scope in SCOPES if scope in kinds)
+        found.append(
+            f"A MAC's figure covers what its scope says ({words}). Whole machines were measured busy with large "
+            "networks; a small one costs more on them. Figures of unlike scope are a guide to orders of "
+            "magnitude, no more."
+        )
+    return [*found, LITERATURE]
+
+
+def verdict(ratio: float | None) -> str:
+    """Who wins, and the spiking energy as a multiple of the artificial one."""
+    if ratio is None:
+        return "not known"
+    return f"{'wins' if ratio < 1 else 'loses'}, {times(ratio)}"
+
+
+def times(ratio: float) -> str:
+    """A factor to three digits, without powers of ten."""
+    return f"{ratio:,.0f}×" if ratio >= 100 else f"{ratio:.3g}×" if ratio >= 0.001 else "<0.001×"
+
+
+def name_of(cost: TeacherCost) -> str:
+    """A machine in few words; its whole title stands beside its source."""
+    return cost.title.split(":")[0].split(" (")[0]
+
+
+def visits(value: float | None) -> str:
+    """Operations per synapse."""
+    return "not known" if value is None else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _counts(report: EnergyReport) -> str:
+    assert report.ann_macs
+    teacher = f" The teacher takes {report.teacher_macs:,}." if report.teacher_macs else ""
+    return (
+        f"Run once as an artificial network, the same wiring takes {report.ann_macs:,} multiply-accumulates.{teacher} "
+        f"The spiking network did {count(report.synaptic_ops)} synaptic operations an inference: "
+        f"{visits(report.synaptic_ops / report.ann_macs)} for each synapse."
+    )
+
+
+def _wins(rows: Sequence[Standing]) -> Iterator[str]:
+    """Where it wins and loses by all that is modelled, and what sparsity would take on arithmetic alone."""
+    if not rows:
+        yield "No multiply-accumulate has a price in this profile's unit, so nothing is said about who wins."
+        return
+    winners = [name_of(row.ann) for row in rows if row.ratios[1] < 1]
+    losers = [name_of(row.ann) for row in rows if row.ratios[1] >= 1]
+    if winners:
+        yield f"By all that is modelled the spiking network wins against: {'; '.join(winners)}."
+    if losers:
+        yield f"By all that is modelled it loses against: {'; '.join(losers)}."
+    known = [row for row in rows if row.break_even is not None]
+    if known:
+        each = "; ".join(f"{visits(row.break_even)} ({name_of(row.ann)})" for row in known)
+        yield (
+            "Its synaptic operations alone cost less than the multiply-accumulates while a synapse is visited less "
+            f"often in an inference than: {each}. Here it is {visits(known[0].visits)}."
+        )
+
+
+def _reach(rows: Sequence[Standing], report: EnergyReport) -> Iterator[str]:
+    titles = [name_of(row.ann) for row in rows if row.is_out_of_reach]
+    if titles:
+        yield (
+            f"Sparser spikes cannot win against {'; '.join(titles)}: without any hidden spike it would still cost "
+            f"{report.say(report.floor)}."
+        )
+
+
+def _static(rows: Sequence[Standing], report: EnergyReport) -> Iterator[str]:
+    if not rows:
+        return
+    time = report.time
+    if time is None or time.static_j is None:
+        yield "Static energy of the chip is not known here; it would add to the spiking side."
+        return
+    turned = [name_of(row.ann) for row in rows if row.is_turned_by_static]
+    effect = f"turns the verdict against: {'; '.join(turned)}" if turned else "changes no verdict"
+    yield (
+        f"Static energy, {report.say(time.static_j)} over at least {seconds(time.inference_s)}, {effect}. It is that "
+        "of a whole chip with nothing else to do."
+    )
+
+
+def _accuracy(report: EnergyReport) -> Iterator[str]:
+    known = report.agreement
+    if known is None or "teacher" not in known.accuracy or "integer" not in known.accuracy:
+        yield "How accurate the artificial network is on these samples is not known here, so neither is what is lost."
+        return
+    teacher, own = known.accuracy["teacher"], known.accuracy["integer"]
+    words = "gains" if own > teacher else "loses"
+    yield (
+        f"The spiking network {words} {100 * abs(teacher - own):.2f} points of accuracy: {own:.2%} against the "
+        f"teacher's {teacher:.2%}."
+    )

@@ -70,7 +70,8 @@ def sentences(report: EnergyReport) -> list[str]:
     if not report.ann_macs:
         return []
     known = standings(report, report.ann_macs)
-    return [_counts(report), *_wins(known), *_reach(known, report), *_static(known, report), *_accuracy(report)]
+    found = [_counts(report), *_wins(known), *_reach(known, report)]
+    return [*found, *_teacher(report), *_static(report), *_accuracy(report)]
 
 
 def left_out(report: EnergyReport) -> list[str]:
@@ -125,15 +126,11 @@ def _wins(rows: Sequence[Standing]) -> Iterator[str]:
     if not rows:
         yield "No multiply-accumulate has a price in this profile's unit, so nothing is said about who wins."
         return
-    winners = [name_of(row.ann) for row in rows if row.ratios[1] < 1]
-    losers = [name_of(row.ann) for row in rows if row.ratios[1] >= 1]
-    if winners:
-        yield f"By all that is modelled the spiking network wins against: {'; '.join(winners)}."
-    if losers:
-        yield f"By all that is modelled it loses against: {'; '.join(losers)}."
-    known = [row for row in rows if row.break_even is not None]
-    if known:
-        each = "; ".join(f"{visits(row.break_even)} ({name_of(row.ann)})" for row in known)
+    for won, word in ((True, "wins"), (False, "loses")):
+        if names := [name_of(row.ann) for row in rows if (row.ratios[1] < 1) is won]:
+            yield f"By all that is modelled the spiking network {word} against it on: {', '.join(names)}."
+    if known := [row for row in rows if row.break_even is not None]:
+        each = ", ".join(f"{visits(row.break_even)} ({name_of(row.ann)})" for row in known)
         yield (
             "Its synaptic operations alone cost less than the multiply-accumulates while a synapse is visited less "
             f"often in an inference than: {each}. Here it is {visits(known[0].visits)}."
@@ -141,27 +138,45 @@ def _wins(rows: Sequence[Standing]) -> Iterator[str]:
 
 
 def _reach(rows: Sequence[Standing], report: EnergyReport) -> Iterator[str]:
-    titles = [name_of(row.ann) for row in rows if row.is_out_of_reach]
-    if titles:
+    names = [name_of(row.ann) for row in rows if row.is_out_of_reach]
+    if names:
         yield (
-            f"Sparser spikes cannot win against {'; '.join(titles)}: without any hidden spike it would still cost "
+            f"Sparser spikes cannot win against it on {', '.join(names)}: without any hidden spike it would still cost "
             f"{report.say(report.floor)}."
         )
 
 
-def _static(rows: Sequence[Standing], report: EnergyReport) -> Iterator[str]:
-    if not rows:
-        return
+def _static(report: EnergyReport) -> Iterator[str]:
+    """Whether static energy changes who wins, against either network."""
     time = report.time
+    if not report.machines:
+        return
     if time is None or time.static_j is None:
         yield "Static energy of the chip is not known here; it would add to the spiking side."
         return
-    turned = [name_of(row.ann) for row in rows if row.is_turned_by_static]
-    effect = f"turns the verdict against: {'; '.join(turned)}" if turned else "changes no verdict"
+    turned = []
+    for whom, macs in (("the same network", report.ann_macs), ("the teacher", report.teacher_macs)):
+        where = [name_of(row.ann) for row in standings(report, macs) if row.is_turned_by_static] if macs else []
+        turned += [f"{whom} on {', '.join(where)}"] if where else []
+    effect = f"turns the verdict against {' and '.join(turned)}" if turned else "changes no verdict"
     yield (
         f"Static energy, {report.say(time.static_j)} over at least {seconds(time.inference_s)}, {effect}. It is that "
         "of a whole chip with nothing else to do."
     )
+
+
+def _teacher(report: EnergyReport) -> Iterator[str]:
+    """Who wins against the teacher by all that is modelled."""
+    if not (report.teacher_macs and report.machines):
+        return
+    known = standings(report, report.teacher_macs)
+    sides = {True: "wins", False: "loses"}
+    parts = [
+        f"{word} on {', '.join(names)}"
+        for won, word in sides.items()
+        if (names := [name_of(row.ann) for row in known if (row.ratios[1] < 1) is won])
+    ]
+    yield f"Against the teacher, which is another and mostly larger network, it {' and '.join(parts)}."
 
 
 def _accuracy(report: EnergyReport) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -18,8 +19,8 @@ BESIDE = 1.5
 """Room left and right of the outermost mark, as a factor of energy: names stand there."""
 RINGS = (9, 20, 34, 50, 68, 88)
 """Distances of a name from its mark that are tried, in points."""
-AROUND = (("left", 1, 0), ("right", -1, 0), ("left", 0.7, 0.7), ("right", -0.7, 0.7), ("left", 0.7, -0.7),
-          ("right", -0.7, -0.7), ("center", 0, 1), ("center", 0, -1))  # fmt: skip
+AROUND = (("right", -0.7, 0.7), ("left", 1, 0), ("right", -1, 0), ("left", 0.7, -0.7), ("left", 0.7, 0.7),
+          ("center", 0, 1), ("right", -0.7, -0.7), ("center", 0, -1))  # fmt: skip
 """Alignments and directions that are tried, the best first."""
 
 
@@ -65,6 +66,7 @@ def _names(drawn: Figure, axes: Any, points: Sequence[tuple[str, float, float]])
     """Write each name beside its mark, where nothing else is; far from it with a thin line between."""
     drawn.draw_without_rendering()  # only now is it known where marks are and how wide texts
     taken = [_around(axes.transData.transform((energy, accuracy))) for _, energy, accuracy in points]
+    taken += [box for line in axes.lines if line.get_linestyle() != "None" for box in _along(line)]
     for name, energy, accuracy in points:
         text = axes.annotate(
             name, (energy, accuracy), xytext=(RINGS[0], 0), textcoords="offset points", fontsize=9, color=INK,
@@ -78,6 +80,13 @@ def _around(point: Any) -> Bbox:
     """The box of a mark."""
     x, y = point
     return Bbox.from_extents(x - 6, y - 6, x + 6, y + 6)
+
+
+def _along(line: Any) -> Iterator[Bbox]:
+    """Boxes of a line's pieces, all of them level or upright."""
+    ends = line.get_transform().transform_path(line.get_path()).vertices
+    for (x0, y0), (x1, y1) in pairwise(ends):
+        yield Bbox.from_extents(min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1)
 
 
 def _settle(drawn: Figure, axes: Any, text: Any, taken: Sequence[Bbox]) -> Bbox:

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -94,8 +95,7 @@ def test_several_profiles_share_one_page(files, tmp_path):
     assert {each["profile"]: each["within_budget"] for each in stored["reports"]} == {
         "loihi1-davies": True, "loihi1-sanafe": True, "loihi2": None, "loihi2-assumed": True,
     }  # fmt: skip
-    images = Page((tmp_path / "all.html").read_text(encoding="utf-8")).images
-    assert len(images) == 4 * 5 + 3 + 1  # cores are drawn where a mesh is known, which is not so for loihi2
+    assert len(Page((tmp_path / "all.html").read_text(encoding="utf-8")).images) == 4 * 5 + 3 + 1  # maps of three
 
 
 @pytest.mark.parametrize(
@@ -199,36 +199,88 @@ def test_other_formats_on_stdout(files, kind, capsys, tmp_path):
 
 
 class Page(HTMLParser):
-    """Collects what a page shows and what it loads."""
+    """Collects what a page shows, what it loads, and how it is built."""
 
     def __init__(self, text):
         super().__init__()
         self.images, self.loads, self.text = [], [], []
+        self.tags, self.ids, self.cells = [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
+        self.tags.append(tag)
         if tag == "img":
             self.images.append(found)
+        if tag == "th":
+            self.cells.append(found)
+        if "id" in found:
+            self.ids.append(found["id"])
         self.loads += [value for key, value in attrs if key in ("src", "href", "srcset") and value]
 
     def handle_data(self, data):
         self.text.append(data)
 
 
+@pytest.mark.parametrize("profiles", [["loihi1-davies"], ["loihi1-davies", "loihi2", "cmos45"]])
+def test_the_page_is_built_for_screen_readers(files, tmp_path, profiles):
+    flags = [word for name in profiles for word in ("-p", name)]
+    assert main([*files(teacher_macs=1_000_000), *flags]) == 0
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(html)
+    assert html.lstrip().startswith("<!doctype html>\n<html lang=")
+    assert [page.tags.count(tag) for tag in ("h1", "header", "main", "footer")] == [1, 1, 1, 1]
+    assert len(page.ids) == len(set(page.ids))
+    assert {load[1:] for load in page.loads if load.startswith("#")} <= set(page.ids)
+    assert page.tags.count("table") - page.tags.count("caption") == (1 if len(profiles) > 1 else 0)
+    unscoped = [cell for cell in page.cells if "scope" not in cell]
+    assert all(cell == {"class": "num"} for cell in unscoped)  # sums within the table of counts
+    levels = [int(tag[1]) for tag in page.tags if tag in ("h1", "h2", "h3", "h4")]
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+
+
+def contrast(one, other):
+    def luminance(colour):
+        digits = colour.lstrip("#")
+        digits = "".join(c * 2 for c in digits) if len(digits) == 3 else digits
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_stands_out_on_light_and_dark_screens():
+    from spikewright.hardware_profiles.render import TEMPLATES
+
+    css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    schemes = [dict(re.findall(r"--([\w-]+): (#\w+);", line)) for line in css.splitlines() if "--paper" in line]
+    assert [scheme["paper"] for scheme in schemes if "ink" in scheme] == ["#fff", "#14191f"]
+    for scheme in schemes:
+        if "ink" not in scheme:
+            continue
+        for name in ("ink", "faint", "amber", "red", "green", "link"):
+            assert contrast(scheme[name], scheme["paper"]) >= 4.5, name
+        assert contrast(scheme["ink"], scheme["amber-wash"]) >= 4.5
+
+
 def test_the_page_stands_alone_and_speaks(files, tmp_path):
     assert main([*files(), "-p", "loihi2-assumed", "--energy-budget", "1uJ"]) == 0
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(html)
-    assert all(load.startswith("data:image/svg+xml;base64,") for load in page.loads)
+    assert all(load.startswith(("data:image/svg+xml;base64,", "#loihi2-assumed-", "#report")) for load in page.loads)
     assert "@import" not in html
     assert "<script" not in html
     assert len(page.images) == 6
     assert all(len(image["alt"]) > 30 for image in page.images)
-    text = " ".join(" ".join(page.text).split())
-    body = text[text.index("Loihi 2 limits") :]
-    order = ["ASSUMED", "at least 196.6 nJ", "within budget", "Fit", "Count × constant", "Not modelled", "How sure"]
-    assert [body.index(words) for words in order] == sorted(body.index(words) for words in order)
+    order = ["Loihi 2 limits", "ASSUMED", "at least 196.6 nJ", "within budget"]
+    headings = ["Energy by layer and event", "Count × constant = energy", "Agreement of floats, integers and Lava"]
+    headings += ["ANN against SNN", "Not modelled", "Fit and cores", "How sure this is", "Where this comes from"]
+    places = [html.index(words, html.index("<body>")) for words in order + [f">{words}</h2>" for words in headings]]
+    assert places == sorted(places)
     assert 'name="viewport"' in html
 
 
@@ -264,11 +316,13 @@ def test_unknown_teacher_is_said():
 def test_teacher_on_other_machines_in_every_format(files, tmp_path, capsys):
     assert main([*files(teacher_macs=1_000_000), "-p", "loihi1-davies"]) == 0
     printed = capsys.readouterr().out
-    heading = "The ANN teacher on other machines, for scale: 1,000,000 MACs"
     for text in (printed, *((tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "html"))):
         flat = " ".join(text.split())
-        assert heading in flat
-        assert all(words in flat for words in ("Jetson Orin NX", "4.74 µJ", "900 µJ", "8.6 mJ", "derived, all-in"))
+        assert "Against the ANN teacher: 1,000,000 MACs" in flat
+        assert all(words in flat for words in ("edge GPU", "4.74 µJ", "900 µJ", "8.6 mJ"))
+    for kind in ("md", "html"):
+        flat = " ".join((tmp_path / f"report.{kind}").read_text(encoding="utf-8").split())
+        assert all(words in flat for words in ("Jetson Orin NX", "derived, all-in", "MLPerf Inference v3.1 (2023)"))
     (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
     elsewhere = {each["platform"]: each for each in only["teacher_elsewhere"]}
     assert elsewhere["edge-gpu"]["energy"] == pytest.approx(1e6 * 4.74e-12)

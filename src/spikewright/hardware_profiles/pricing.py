@@ -121,8 +121,10 @@ def _own(profile: HardwareProfile) -> TeacherCost | None:
 
     if (mac := profile.energy.teacher_mac) is None:
         return None
-    cited = profile.sources[mac.source].cite if mac.source in profile.sources else mac.source
-    return TeacherCost(profile.name, profile.title, 0, mac.cost, mac.kind, mac.scope, f"{cited}, {mac.where}")
+    cited = profile.sources[mac.source]
+    hand = " (quoted at second hand)" if cited.access == "secondary" else ""
+    source = f"{cited.cite}{hand}, {mac.where}"
+    return TeacherCost(profile.name, profile.title, 0, mac.cost, mac.kind, mac.scope, source)
 
 
 def _machines() -> tuple[TeacherCost, ...]:

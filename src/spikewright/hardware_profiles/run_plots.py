@@ -17,10 +17,11 @@ from .runs import RunTable
 SIZE_IN = (7.2, 4.2)
 BESIDE = 1.5
 """Room left and right of the outermost mark, as a factor of energy: names stand there."""
-RINGS = (9, 20, 34, 50, 68, 88)
+RINGS = (9, 16, 24, 34, 45, 58, 72, 88, 106, 126, 148)
 """Distances of a name from its mark that are tried, in points."""
 AROUND = (("right", -0.7, 0.7), ("left", 1, 0), ("right", -1, 0), ("left", 0.7, -0.7), ("left", 0.7, 0.7),
-          ("center", 0, 1), ("right", -0.7, -0.7), ("center", 0, -1))  # fmt: skip
+          ("center", 0, 1), ("right", -0.7, -0.7), ("center", 0, -1), ("left", 0.92, 0.38), ("left", 0.92, -0.38),
+          ("right", -0.92, 0.38), ("right", -0.92, -0.38), ("center", 0.38, 0.92), ("center", -0.38, -0.92))  # fmt: skip
 """Alignments and directions that are tried, the best first."""
 
 

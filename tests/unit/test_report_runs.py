@@ -166,10 +166,10 @@ def test_names_in_the_plot_keep_off_each_other_and_the_line(seed, monkeypatch):
     assert "<svg" in run_plots.pareto_plot(RunTable(priced.profile, rows, ()))
     (axes,) = kept[0].axes
     texts = [text for text in axes.texts if text.get_text().startswith("a run")]
-    boxes = [run_plots._box_of(text) for text in texts]
-    boxes += [run_plots._around(axes.transData.transform(text.xy)) for text in texts]
+    names = [run_plots._box_of(text) for text in texts]
+    marks = [run_plots._around(axes.transData.transform(text.xy)) for text in texts]  # which may lie on each other
     assert len(texts) == 9
-    assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
+    assert not any(name.overlaps(other) for i, name in enumerate(names) for other in names[:i] + marks)
 
 
 def _scaled(priced, factor, accuracy):

@@ -21,7 +21,8 @@ RINGS = (9, 16, 24, 34, 45, 58, 72, 88, 106, 126, 148)
 """Distances of a name from its mark that are tried, in points."""
 AROUND = (("right", -0.7, 0.7), ("left", 1, 0), ("right", -1, 0), ("left", 0.7, -0.7), ("left", 0.7, 0.7),
           ("center", 0, 1), ("right", -0.7, -0.7), ("center", 0, -1), ("left", 0.92, 0.38), ("left", 0.92, -0.38),
-          ("right", -0.92, 0.38), ("right", -0.92, -0.38), ("center", 0.38, 0.92), ("center", -0.38, -0.92))  # fmt: skip
+          ("right", -0.92, 0.38), ("right", -0.92, -0.38), ("center", 0.38, 0.92),
+          ("center", -0.38, -0.92))  # fmt: skip
 """Alignments and directions that are tried, the best first."""
 
 

@@ -150,7 +150,8 @@ def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
 def test_steps_that_all_bring_the_same_input_go_first():
     from spikewright.train.sizing import _order
 
-    assert _order((8, 4), 4, "direct", is_fixed=False) == [(w, t) for w in (8, 4) for t in (4, 3, 2, 1)]
+    for encoding in ("direct", "current"):
+        assert _order((8, 4), 4, encoding, is_fixed=False) == [(w, t) for w in (8, 4) for t in (4, 3, 2, 1)]
     assert _order((8, 4), 4, "rate", is_fixed=False)[:6] == [(w, t) for w in (8, 4) for t in (4, 3, 2)]
     assert _order((8, 4), 4, "rate", is_fixed=False)[6:] == [(8, 1), (4, 1)]
     assert _order((8,), 10, "events", is_fixed=True) == [(8, 10)]

@@ -60,7 +60,7 @@ def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwarePr
 
     What was asked for is taken as it is. Otherwise widths are tried from the widest, and for each the time steps from
     the profile's default downwards, until the budget pays for enough of the spikes; if it never does, the size is taken
-    for which it pays most. Where the input differs from step to step, fewer than half of the steps are tried last.
+    for which it pays most. Of input that tells by its rate or its time, fewer than half of the steps are tried last.
 
     The T of event data is the number of frames of its samples.
 
@@ -92,7 +92,7 @@ def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwarePr
 def _order(widths: tuple[int, ...], longest: int, encoding: Encoding, is_fixed: bool) -> list[tuple[int, int]]:
     """Widths and time steps, the preferred first."""
     steps = (longest,) if is_fixed else tuple(range(longest, 0, -1))
-    first = [t for t in steps if encoding == "direct" or 2 * t >= longest]
+    first = [t for t in steps if encoding in ("direct", "current") or 2 * t >= longest]
     last = [t for t in steps if t not in first]
     return [(w, t) for w in widths for t in first] + [(w, t) for w in widths for t in last]
 

@@ -36,8 +36,8 @@ class BudgetSettings:
         max_correction: of the aim above the floor, in either direction.
     """
 
-    warm_up: float = 0.25
-    anneal_until: float = 0.6
+    warm_up: float = 0.05
+    anneal_until: float = 0.4
     margin: float = 0.98
     dual_gain: float = 50.0
     damping: float = 10.0

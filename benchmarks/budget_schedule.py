@@ -1,9 +1,9 @@
 """When a budget should begin to bind: the same trainings with the target reached early and late.
 
-    python benchmarks/budget_schedule.py [--data digits] [--seeds 3]
+    python benchmarks/budget_schedule.py [--seeds 3]
 
-Sizes are given, so that every schedule squeezes the same network. Validation accuracy on the integer network, in percent,
-mean and standard deviation over the seeds.
+Sizes are given, so that every schedule squeezes the same network. Validation accuracy of the integer network on the
+digits, mean and standard deviation over the seeds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from spikewright.train.settings import DistillSettings
 SCHEDULES = {"late": (0.25, 0.6), "middle": (0.05, 0.4), "early": (0.02, 0.2)}
 """Shares of training at which the constraint begins and at which the target is the budget."""
 CASES = (("600nJ", 24, 4), ("1uJ", 24, 4), ("300nJ", 16, 2))
-"""Budget on loihi2-assumed, width and T, for the digits."""
+"""Budget on loihi2-assumed, width and T."""
 
 
 def use(schedule: tuple[float, float]) -> None:
@@ -41,10 +41,7 @@ def accuracy(settings: DistillSettings) -> float:
     return 100 * float(certificate["accuracy"])
 
 
-def main(
-    data: Annotated[str, typer.Option(help="data set that the budgets suit")] = "digits",
-    seeds: Annotated[int, typer.Option(min=1, help="0, 1, ...")] = 3,
-) -> None:
+def main(seeds: Annotated[int, typer.Option(min=1, help="0, 1, ...")] = 3) -> None:
     """Print one row for each budget."""
     heads = [f"{name}, {first:g} to {last:g}" for name, (first, last) in SCHEDULES.items()]
     print(f"| budget | width, T | {' | '.join(heads)} |\n| --- | --- |{' --- |' * len(heads)}")
@@ -52,7 +49,7 @@ def main(
         cells = []
         for schedule in SCHEDULES.values():
             use(schedule)
-            base = DistillSettings(data=data, energy_budget=budget, width=width, timesteps=timesteps)
+            base = DistillSettings(data="digits", energy_budget=budget, width=width, timesteps=timesteps)
             found = [accuracy(base.model_copy(update={"seed": seed})) for seed in range(seeds)]
             spread = f" ± {statistics.stdev(found):.1f}" if seeds > 1 else ""
             cells.append(f"{statistics.mean(found):.1f}{spread} %")

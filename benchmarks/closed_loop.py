@@ -53,7 +53,7 @@ FIRST_PRICE = 0.1
 """Of a thousand spikes."""
 TRIES = 3
 OTHERS = ("rounded", "spikes", "synops")
-NEAR = 0.02
+NEAR = 0.03
 """Runs whose energies differ by less (in their logarithm) are compared as they are."""
 BATCH = 500
 
@@ -115,19 +115,18 @@ class Lane:
         self.task("rounded", share, f"{share}-{tag}", **size, energy_budget=ours["budget"], integer_from=1.0)
         target = f"synops:target={ours['synaptic_ops']:.6g}"
         self.task("synops", share, f"{share}-{tag}", **size, regularize=(target,))
-        tried = self.priced(width, timesteps)
+        wanted, stem = ours["energy_validation"], self.base.name.removesuffix("-base")
+        own, tried = self.priced(f"{stem}-spikes-{tag}"), self.priced(f"{stem.rpartition('-s')[0]}-s*-spikes-{tag}")
         for _ in range(TRIES):
-            price = next_price(tried, ours["energy_validation"])
-            run = self.task("spikes", None, f"{tag}-{price:.4g}", **size, regularize=(f"spikes:weight={price:.4g}",))
-            tried[price] = run["energy_validation"]
-            if abs(math.log(tried[price] / ours["energy_validation"])) < NEAR:
+            if any(abs(math.log(energy / wanted)) < NEAR for energy in own.values()):
                 return
+            price = next_price(tried, wanted)
+            run = self.task("spikes", None, f"{tag}-{price:.4g}", **size, regularize=(f"spikes:weight={price:.4g}",))
+            tried[price] = own[price] = run["energy_validation"]
 
-    def priced(self, width: int, timesteps: int) -> dict[float, float]:
-        """Energies by price that other seeds have shown at this size: where the search begins."""
-        stem = self.base.name.partition("-s")[0]
-        paths = self.folder.glob(f"{stem}-s*-spikes-w{width}-t{timesteps}-*.json")
-        runs = (json.loads(path.read_text()) for path in sorted(paths))
+    def priced(self, names: str) -> dict[float, float]:
+        """Energies by price of finished trainings; those of other seeds say where a search begins."""
+        runs = (json.loads(path.read_text()) for path in sorted(self.folder.glob(f"{names}-*.json")))
         return {float(run["name"].rpartition("-")[2]): run["energy_validation"] for run in runs}
 
     def rounded(self, share: float, bits: int) -> dict[str, Any]:

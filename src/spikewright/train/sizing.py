@@ -18,7 +18,7 @@ from .data import Dataset
 from .settings import DistillSettings
 from .student import Student, StudentConfig
 
-ENOUGH = 0.7
+ENOUGH = 0.8
 """A size is taken when the budget pays for this share of the spikes that it would send before training: to take away
 many spikes costs more accuracy than fewer timesteps or channels do (`docs/results.md`)."""
 DENSE_WIDTHS = (256, 192, 128, 96, 64, 32)

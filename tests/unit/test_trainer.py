@@ -33,7 +33,7 @@ class Killed(Exception):
 def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at, shorten, method):
     """Killed in floats, on integers (with fewer timesteps) and in a further round; with modules of a method's own."""
     settings = QUICK.model_copy(
-        update={"energy_budget": "60nJ", "method": method, "regularize": ("activation",), "shorten": shorten}
+        update={"energy_budget": "50nJ", "method": method, "regularize": ("activation",), "shorten": shorten}
     )
     whole = weights_of(distill_with(settings).student)
     checkpoint, steps = tmp_path / "checkpoint", []

@@ -25,8 +25,10 @@ def test_from_teacher_to_verdict(tmp_path, capsys):
     code, out, _ = ran(capsys, tmp_path / "made" / "here", "--samples-lava", "3", "--energy-budget", "150nJ")
     verdict = json.loads(out)
     assert verdict["mismatches"] == {"student_integer": 0, "integer_lava": 0, "integer_netx": 0}
-    assert verdict["samples"] == {"integer": 359, "lava": 3}
-    assert set(verdict["accuracy"]) == {"student", "float", "integer", "lava"}
+    assert verdict["samples"] == {
+        **dict.fromkeys(("teacher", "student", "float", "integer"), 359), **dict.fromkeys(("lava", "netx"), 3),
+    }  # fmt: skip
+    assert set(verdict["accuracy"]) == set(verdict["samples"])
     assert verdict["accuracy"]["student"] == verdict["accuracy"]["integer"]
     assert 0.2 < verdict["accuracy"]["integer"] <= 1
     assert verdict["budget_j"] == pytest.approx(150e-9)
@@ -38,11 +40,12 @@ def test_from_teacher_to_verdict(tmp_path, capsys):
     assert report["reports"][0]["energy"] == pytest.approx(verdict["energy_j"])
     for path in verdict["artefacts"].values():
         assert (tmp_path / "made" / "here" / path.rsplit("/", 1)[1]).stat().st_size > 0
-    assert set(verdict["artefacts"]) == {"student", "nir", "chip", "activity", "report", "card"}
+    assert set(verdict["artefacts"]) == {"student", "nir", "chip", "activity", "agreement", "report", "card"}
     card = (tmp_path / "made" / "here" / "student.md").read_text()
-    assert f"| accuracy, chip network | {verdict['accuracy']['integer']:.2%} | 359 test samples |" in card
+    assert f"| accuracy, integer chip network | {verdict['accuracy']['integer']:.2%} | 359 test samples |" in card
     assert f"| accuracy, Lava's processes | {verdict['accuracy']['lava']:.2%} | 3 test samples |" in card
-    assert "student and integer bit for bit; integer and lava bit for bit; integer and netx bit for bit" in card
+    assert "student and integer bit for bit on 359 samples; integer and lava bit for bit on 3 samples; " in card
+    assert "integer and netx bit for bit on 3 samples." in card
     assert re.search(r"\| teacher \| mlp on digits, \d+\.\d\d% on validation, ", card)
 
 

@@ -59,6 +59,19 @@ class Agreement:
         """The agreement as the JSON object that its file holds."""
         return {"format": FORMAT, "format_version": FORMAT_VERSION, **vars(self)}
 
+    def in_words(self) -> str:
+        """Pair by pair, how many values differ, or why a level was not compared."""
+        words = []
+        for pair, (one, other) in PAIRS.items():
+            level = other if one == "integer" else one
+            if (count := self.mismatches.get(pair)) is not None:
+                differ = "bit for bit" if count == 0 else f"differ in {count:,} values"
+                samples = self.compared[pair]
+                words.append(f"{one} and {other} {differ} on {samples:,} {'sample' if samples == 1 else 'samples'}")
+            elif level in self.skipped:
+                words.append(f"{level} was not compared ({self.skipped[level]})")
+        return "; ".join(words) or "nothing was compared"
+
 
 Count = Annotated[int, Field(ge=0)]
 

@@ -106,7 +106,7 @@ def _table(verdict: Verdict) -> Table:
 
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("accuracy", _accuracies(verdict.agreement))
-    table.add_row("agreement", _agreement(verdict.agreement))
+    table.add_row("agreement", verdict.agreement.in_words())
     table.add_row("energy", verdict.report.verdict)
     table.add_row("spikes", f"{verdict.spikes:.0f} per inference, {verdict.synaptic_ops:.0f} synaptic operations")
     table.add_row("binding resource", verdict.binding)
@@ -119,14 +119,3 @@ def _accuracies(agreement: Agreement) -> str:
         f"{level} {value:.2%} ({agreement.samples[level]} {agreement.split} samples)"
         for level, value in agreement.accuracy.items()
     )
-
-
-def _agreement(agreement: Agreement) -> str:
-    words = []
-    for pair, names in PAIRS.items():
-        level = names[0] if pair == "student_integer" else names[1]
-        if (count := agreement.mismatches.get(pair)) is not None:
-            words.append(f"{level} {'bit for bit' if count == 0 else f'{count} values differ'}")
-        elif level in agreement.skipped:
-            words.append(f"{level} not run: {agreement.skipped[level]}")
-    return "; ".join(words)

@@ -114,3 +114,12 @@ def test_an_agreement_of_another_network_is_left_out(files, tmp_path, capsys):
     (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
     assert only["agreement"] is None
     assert "Nothing lies beside this activity" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_pairs_in_words():
+    """Equal, differing, and not compared with the reason; nothing at all where nothing was."""
+    assert KNOWN.in_words() == (
+        "student and integer bit for bit on 100 samples; integer and lava differ in 12 values on 1 sample; "
+        "netx was not compared (lava-dl is not installed)"
+    )
+    assert replace(KNOWN, mismatches={}, compared={}, skipped={}).in_words() == "nothing was compared"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..agreement import LEVELS, PAIRS, Agreement
+from ..agreement import LEVELS
 from ..budget_text import quantity
 from .card_facts import Known, table
 
@@ -17,7 +17,7 @@ def results_part(known: Known) -> list[str]:
     rows = [*_validation(known), *(_test(known.verdict) if known.verdict is not None else [])]
     lines = table(("what", "measured", "on"), *rows) if rows else []
     if known.verdict is not None:
-        lines += ["", f"Agreement, every spike, current and membrane potential: {_agreement(known.verdict.agreement)}."]
+        lines += ["", f"Agreement, every spike, current and membrane potential: {known.verdict.agreement.in_words()}."]
     if rows and known.fact("validation_accuracy") is not None:
         lines += ["", "Validation samples chose the epoch whose weights were kept; test samples chose nothing."]
     return lines
@@ -56,15 +56,3 @@ def _test(verdict: Verdict) -> list[tuple[str, str, str]]:
         ("synaptic operations per inference", f"{verdict.synaptic_ops:,.0f}", where),
         ("nearest limit of the chip", verdict.binding, "placement"),
     ]
-
-
-def _agreement(measured: Agreement) -> str:
-    words = []
-    for pair, (one, other) in PAIRS.items():
-        count = measured.mismatches.get(pair)
-        if count is not None:
-            differ = "bit for bit" if count == 0 else f"differ in {count:,} values"
-            words.append(f"{one} and {other} {differ} on {measured.compared[pair]:,} samples")
-        elif other in measured.skipped:
-            words.append(f"{other} was not run ({measured.skipped[other]})")
-    return "; ".join(words) or "nothing was compared"

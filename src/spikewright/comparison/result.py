@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from ..bench.outcome import SPLITS
 from ..bench.spread import Spread, pareto
@@ -18,6 +18,7 @@ from .teachers import TeacherFacts
 from .work import CellResult
 
 SCHEMA_VERSION = 1
+LABELS_ONLY = Row("none")
 Value = Callable[[Record], float | None]
 """A number of a training, None where it has none."""
 
@@ -62,6 +63,15 @@ class Entry:
         """Of the integer network, from 0 to 1."""
         return self.spread(lambda record: record.outcome.accuracy[split])
 
+    def gain(self, other: Entry, split: str) -> Spread | None:
+        """By how much this is more accurate than another row, seed by seed; None where they share no seed.
+
+        A seed makes the same first weights and order of samples for both, so that differences of pairs spread less than
+        accuracies do.
+        """
+        theirs = {record.seed: record.outcome.accuracy[split] for record in other.records}
+        return self.spread(lambda r: r.outcome.accuracy[split] - theirs[r.seed] if r.seed in theirs else None)
+
     def energy(self, split: str) -> Spread | None:
         """Of the integer network per inference, in the profile's unit."""
         return self.spread(lambda record: record.outcome.energy[split])
@@ -102,14 +112,17 @@ class Group:
         """The first, by validation."""
         return next((entry for entry in self.entries if entry.rank == 1), None)
 
+    def entry(self, row: Row) -> Entry | None:
+        """Of a row, if any of its seeds is done."""
+        return next((entry for entry in self.entries if entry.row == row and entry.records), None)
+
     def as_good_as_best(self) -> Iterator[Entry]:
-        """The others whose mean accuracy on validation is within one standard deviation of the best one's."""
-        best = self.best.accuracy("validation") if self.best else None
+        """The others that are behind on validation by no more than the deviation of the differences, seed by seed."""
         for entry in self.entries:
-            mine = entry.accuracy("validation")
-            if entry.rank in (None, 1) or best is None or best.deviation is None or mine is None:
+            if self.best is None or entry.rank in (None, 1):
                 continue
-            if best.mean - mine.mean <= best.deviation:
+            lead = self.best.gain(entry, "validation")
+            if lead is not None and lead.deviation is not None and lead.mean <= lead.deviation:
                 yield entry
 
 
@@ -142,6 +155,17 @@ class ComparisonResult:
         )
 
     @property
+    def baseline(self) -> Row:
+        """What gains are over: labels only, or the first row where that is not asked for."""
+        return next((row for row in self.rows if row == LABELS_ONLY), self.rows[0])
+
+    def gain(self, entry: Entry, split: str) -> Spread | None:
+        """Of an entry over the baseline within the same budget."""
+        (group,) = (group for group in self.groups if group.budget == entry.budget)
+        base = group.entry(self.baseline)
+        return None if base is None else entry.gain(base, split)
+
+    @property
     def failures(self) -> list[str]:
         """Trainings that were begun and failed."""
         return [f"{each.cell}: {each.sentence}" for each in self.results if each.state == "failed"]
@@ -167,7 +191,8 @@ class ComparisonResult:
             "seeds": list(self.seeds),
             "teachers": [vars(facts) for facts in self.teachers],
             "rows": [{"row": str(row), **row.facts} for row in self.rows],
-            "groups": [_group_json(group) for group in self.groups],
+            "baseline": str(self.baseline),
+            "groups": [_group_json(self, group) for group in self.groups],
         }
 
     def _entry(self, row: Row, budget: str | None) -> Entry:
@@ -196,19 +221,23 @@ def _merit(entry: Entry) -> tuple[float, float]:
     return -accuracy.mean, energy.mean
 
 
-def _group_json(group: Group) -> dict[str, object]:
+def _group_json(result: ComparisonResult, group: Group) -> dict[str, object]:
     return {
         "budget": group.budget,
         "limit": None if math.isinf(group.limit) else group.limit,
         "best": None if group.best is None else str(group.best.row),
         "ranking": [str(entry.row) for entry in group.entries if entry.rank is not None],
-        "entries": [_entry_json(entry) for entry in group.entries],
+        "entries": [_entry_json(result, entry) for entry in group.entries],
     }
 
 
-def _entry_json(entry: Entry) -> dict[str, object]:
+def _entry_json(result: ComparisonResult, entry: Entry) -> dict[str, object]:
     spreads = {name: found for name, value in VALUES.items() if (found := entry.spread(value))}
-    by_split = {"accuracy": entry.accuracy, "energy": entry.energy}
+    by_split: dict[str, Callable[[str], Spread | None]] = {
+        "accuracy": entry.accuracy,
+        "gain": partial(result.gain, entry),
+        "energy": entry.energy,
+    }
     return {
         "row": str(entry.row),
         "rank": entry.rank,

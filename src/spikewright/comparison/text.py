@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH = 100
-NOTE = (
-    "Ranked by mean accuracy on validation, among those that keep the budget there with every seed. Accuracy is the "
-    "integer network's, in %: mean ± standard deviation over n seeds. float: the same weights in float arithmetic; "
-    "step 1: read out after the first of several steps; spikes: of the hidden layers; synops: synaptic operations; "
-    "energy: per inference on the profile, ± in % of the mean; these on test. training: processor time of all epochs, "
-    "the teacher's apart."
-)
 Say = Callable[[ComparisonResult, Entry], str]
 
 
@@ -34,15 +27,17 @@ class Column:
     Attributes:
         heading: in Markdown.
         short: on the terminal, in two lines; empty: not there.
+        narrow: its cell on the terminal, where that has less room than Markdown.
     """
 
     heading: str
     short: str
     cell: Say
+    narrow: Say | None = None
 
 
-def _percent(spread: Spread | None) -> str:
-    return "-" if spread is None else f"{100 * spread.mean:.2f}" + _deviation(spread, 100)
+def _percent(spread: Spread | None, deviation: bool = True) -> str:
+    return "-" if spread is None else f"{100 * spread.mean:.2f}" + (_deviation(spread, 100) if deviation else "")
 
 
 def _deviation(spread: Spread, factor: float) -> str:
@@ -59,12 +54,22 @@ def _mean(name: str, say: Callable[[float], str]) -> Say:
     return cell
 
 
+def _gain(result: ComparisonResult, entry: Entry) -> str:
+    """In points, over the baseline; that has none over itself."""
+    spread = None if entry.row == result.baseline else result.gain(entry, "validation")
+    return "-" if spread is None else f"{100 * spread.mean:+.2f}" + _deviation(spread, 100)
+
+
 def _energy(result: ComparisonResult, entry: Entry) -> str:
     spread = entry.energy("test")
-    if spread is None:
-        return "-"
-    deviation = "" if spread.deviation is None else f" ±{spread.deviation / spread.mean:.1%}"
-    return result.say(spread.mean) + deviation
+    if spread is None or spread.deviation is None:
+        return _mean_energy(result, entry)
+    return f"{result.say(spread.mean)} ±{spread.deviation / spread.mean:.1%}"
+
+
+def _mean_energy(result: ComparisonResult, entry: Entry) -> str:
+    spread = entry.energy("test")
+    return "-" if spread is None else result.say(spread.mean)
 
 
 def _floor(result: ComparisonResult, entry: Entry) -> str:
@@ -90,7 +95,13 @@ COLUMNS = (
     Column("rank", "#", lambda _, entry: "-" if entry.rank is None else str(entry.rank)),
     Column("method", "method", lambda _, entry: str(entry.row)),
     Column("n", "n", lambda _, entry: str(len(entry.records))),
-    Column("validation, %", "accuracy\nvalidation", lambda _, entry: _percent(entry.accuracy("validation"))),
+    Column(
+        "validation, %",
+        "accuracy\nvalidation",
+        lambda _, entry: _percent(entry.accuracy("validation")),
+        lambda _, entry: _percent(entry.accuracy("validation"), deviation=False),
+    ),
+    Column("gain, points", "\ngain", _gain),
     Column("test, %", "accuracy\ntest", lambda _, entry: _percent(entry.accuracy("test"))),
     Column("float, %", "\nfloat", _mean("float_accuracy", lambda v: f"{100 * v:.2f}")),
     Column("step 1, %", "\nstep 1", _mean("first_step_accuracy", lambda v: f"{100 * v:.2f}")),
@@ -98,7 +109,7 @@ COLUMNS = (
     Column("hidden spikes", "\nspikes", _mean("hidden_spikes", kilo)),
     Column("readout spikes", "", _mean("readout_spikes", count)),
     Column("synaptic operations", "\nsynops", _mean("synaptic_ops", kilo)),
-    Column("energy", "\nenergy", _energy),
+    Column("energy", "\nenergy", _energy, _mean_energy),
     Column("floor", "", _floor),
     Column("logit range, student", "", _mean("student_logit_range", lambda v: f"{v:.1f}")),
     Column("teacher", "", _mean("teacher_logit_range", lambda v: f"{v:.1f}")),
@@ -140,10 +151,22 @@ def markdown(result: ComparisonResult) -> str:
             if entry.records
         ),
         "",
-        NOTE,
+        note(result),
         *(line for remark in remarks(result) for line in ("", f"- {remark}")),
     ]
     return "\n".join(lines) + "\n"
+
+
+def note(result: ComparisonResult) -> str:
+    """What the columns are."""
+    return (
+        "Ranked by mean accuracy on validation, among those that keep the budget there with every seed. Accuracy is "
+        "the integer network's, in %: mean ± standard deviation over n seeds. gain: on validation, in points over "
+        f"{result.baseline}, seed by seed. float: the same weights in float arithmetic; step 1: read out after the "
+        "first of several steps; spikes: of the hidden layers; synops: synaptic operations; energy: per inference on "
+        "the profile; these on test. training: processor time of all epochs, the teacher's apart. Not clearly behind: "
+        "by less than the standard deviation of the differences, seed by seed."
+    )
 
 
 def title(result: ComparisonResult) -> str:
@@ -156,7 +179,7 @@ def renderable(result: ComparisonResult) -> RichGroup:
     from rich.console import Group as RichGroup
     from rich.text import Text
 
-    parts: list[RenderableType] = [Text(title(result), style="bold"), _table(result), Text(NOTE, style="dim")]
+    parts: list[RenderableType] = [Text(title(result), style="bold"), _table(result), Text(note(result), style="dim")]
     if result.profile.banner:
         parts.insert(1, Text(result.profile.banner, style="yellow"))
     return RichGroup(*parts, *(Text(f"- {remark}") for remark in remarks(result)))
@@ -175,7 +198,7 @@ def _table(result: ComparisonResult) -> Table:
         table.add_row("", group.title, style="bold")
         for entry in group.entries:
             if entry.records:
-                table.add_row(*(column.cell(result, entry) for column in shown))
+                table.add_row(*((column.narrow or column.cell)(result, entry) for column in shown))
         table.add_section()
     return table
 
@@ -187,7 +210,7 @@ def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
     if group.best is not None:
         near = ", ".join(str(entry.row) for entry in group.as_good_as_best())
         test = _percent(group.best.accuracy("test"))
-        beside = f"; within one standard deviation of it on validation: {near}" if near else ""
+        beside = f"; not clearly behind it: {near}" if near else ""
         yield f"{group.title}, best on validation: {group.best.row} (test {test} %){beside}"
     cheaper = [str(entry.row) for entry in group.entries if entry.pareto and entry.rank != 1]
     if group.budget is None and cheaper:

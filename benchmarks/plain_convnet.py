@@ -2,7 +2,7 @@
 
     spikewright compare --architecture benchmarks/plain_convnet.py:build ...
 
-See docs/results.md, heterogeneous temperatures.
+See docs/methods.md, heterogeneous temperatures.
 """
 
 from __future__ import annotations

@@ -142,15 +142,15 @@ def test_a_gain_is_the_mean_of_the_differences_seed_by_seed():
 TABLE = """\
 Methods side by side: digits on loihi2-assumed
                  accuracy                accuracy
-# method     n validation        gain        test float step 1 spikes synops energy training
-────────────────────────────────────────────────────────────────────────────────────────────
+# method     n validation        gain        test float step 1 spikes synops energy  time
+─────────────────────────────────────────────────────────────────────────────────────────
   no budget
-1 kd         2      88.00 +6.00 ±5.66 86.50 ±2.12 85.50  66.50  1,234   123k   6 µJ    2 min
-2 none       2      82.00           - 79.00 ±1.41 78.00  59.00  1,234   123k 4.5 µJ     90 s
+1 kd         2      88.00 +6.00 ±5.66 86.50 ±2.12 85.50  66.50  1,234   123k   6 µJ 2 min
+2 none       2      82.00           - 79.00 ±1.41 78.00  59.00  1,234   123k 4.5 µJ  90 s
 
   within 3uJ
-1 none       2      71.00           - 70.00 ±1.41 69.00  50.00  1,234   123k   3 µJ     90 s
-- kd         2      75.00 +4.00 ±1.41 74.00 ±0.00 73.00  54.00  1,234   123k   3 µJ     90 s
+1 none       2      71.00           - 70.00 ±1.41 69.00  50.00  1,234   123k   3 µJ  90 s
+- kd         2      75.00 +4.00 ±1.41 74.00 ±0.00 73.00  54.00  1,234   123k   3 µJ  90 s
 """
 
 

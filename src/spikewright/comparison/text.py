@@ -114,7 +114,7 @@ COLUMNS = (
     Column("logit range, student", "", _mean("student_logit_range", lambda v: f"{v:.1f}")),
     Column("teacher", "", _mean("teacher_logit_range", lambda v: f"{v:.1f}")),
     Column("epochs", "", _mean("epochs", lambda v: f"{v:.3g}")),
-    Column("training", "\ntraining", _mean("processor_seconds", duration)),
+    Column("training", "\ntime", _mean("processor_seconds", duration)),
 )
 
 
@@ -164,7 +164,7 @@ def note(result: ComparisonResult) -> str:
         "the integer network's, in %: mean ± standard deviation over n seeds. gain: on validation, in points over "
         f"{result.baseline}, seed by seed. float: the same weights in float arithmetic; step 1: read out after the "
         "first of several steps; spikes: of the hidden layers; synops: synaptic operations; energy: per inference on "
-        "the profile; these on test. training: processor time of all epochs, the teacher's apart. Not clearly behind: "
+        "the profile; these on test. time: the processor's, of all epochs, the teacher's apart. Not clearly behind: "
         "by less than the standard deviation of the differences, seed by seed."
     )
 

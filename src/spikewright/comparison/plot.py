@@ -137,10 +137,11 @@ def _marks(axes: Any, entries: Sequence[Entry], shape: str) -> None:
     for entry in entries:
         energy, accuracy = entry.energy("test"), entry.accuracy("test")
         assert energy is not None and accuracy is not None
+        best = entry.rank == 1
         axes.errorbar(
             energy.mean, accuracy.mean, xerr=energy.deviation, yerr=accuracy.deviation, fmt=shape, color=BLUE,
             ecolor=FAINT, elinewidth=0.8, markersize=6, markeredgewidth=1.3,
-            markerfacecolor=BLUE if entry.rank == 1 else "white", zorder=3,
+            markerfacecolor=BLUE if best else "white", zorder=4 if best else 3,  # the best is not hidden by others
         )  # fmt: skip
 
 

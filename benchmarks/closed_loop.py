@@ -3,13 +3,14 @@
     python benchmarks/closed_loop.py --out build/closed_loop [--seeds 3] [--part 1/2] [--table]
 
 E0 and A0 are the deployed energy and accuracy of the student that conventional distillation gives without a budget.
-For budgets of 0.5, 0.2, 0.1 and 0.05 E0 the closed loop chooses width and T and holds the budget on integers. At two of
-them three other ways are tried at the same energy: a float student held to the same budget and rounded afterwards; a
-fixed price for each spike; the quadratic loss on synaptic operations. The last two know no budget: the target is set to
-the synaptic operations that the loop's student ended with; the price is moved until the validation energy is near, and
-its accuracy at the loop's energy is read off between the nearest runs, over the logarithm of the energy. Each way is
-given the width and T that the loop chose, and with --own-size those of the student without a budget, which is what
-someone has who only adds a term to the loss. With --bits, loop and rounding are also compared at fewer bits of weights.
+For budgets of 0.5, 0.2, 0.1 and 0.05 E0 the closed loop chooses width and T and holds the budget on integers. Three
+other ways are tried at the energy that its student ended with: a float student held to that energy and rounded
+afterwards; a fixed price for each spike; the quadratic loss on synaptic operations. The last two know no budget: the
+target is set to the synaptic operations of that energy; the price is moved until the validation energy is near, and
+its accuracy at the loop's energy is read off between the nearest runs, over the logarithm of the energy. At two
+budgets each way is given the width and T that the loop chose (--others); with --own-size it keeps those of the student
+without a budget, which is what someone has who only adds a term to the loss, at every budget that leaves such a
+student a tenth of the energy for its spikes. With --bits, loop and rounding are also compared at fewer bits of weights.
 
 Everything is chosen on validation and reported on test. Each finished training is a file in --out; running again goes
 on with what is missing. Several processes can share the work (--part 1/2, --part 2/2). --table only prints.
@@ -19,9 +20,7 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,9 +28,10 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from closed_loop_tables import COMPARED, NEAR, SHARES, exactness, leaves_spikes, loop_table, other_table
 
 from spikewright.artefacts import atomic_write
-from spikewright.budget_text import quantity, spelled
+from spikewright.budget_text import spelled
 from spikewright.convert.to_nir import to_nir
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
@@ -46,15 +46,11 @@ from spikewright.train.settings import DistillSettings
 from spikewright.train.sizing import choose_size
 from spikewright.train.student import Student
 
-SHARES = (0.5, 0.2, 0.1, 0.05)
-COMPARED = (0.2, 0.1)
-"""Budgets at which the other ways are tried."""
 FIRST_PRICE = 0.1
 """Of a thousand spikes."""
 TRIES = 3
-OTHERS = ("rounded", "spikes", "synops")
-NEAR = 0.03
-"""Runs whose energies differ by less (in their logarithm) are compared as they are."""
+ROUNDED_AIM = 1.01
+"""A student in floats is allowed this share of the wanted energy: a budget is met from below."""
 BATCH = 500
 
 
@@ -91,9 +87,9 @@ class Lane:
         settings = self.base.settings.model_copy(update=changes)
         return trained(Task(name, way, share, settings), self.dataset, self.folder)
 
-    def budget(self, share: float) -> str:
-        """A share of E0, spelled."""
-        return spelled(share * self.found["energy_validation"], load_profile(self.base.settings.profile).cost_unit)
+    def spelled(self, energy: float) -> str:
+        """An energy as a budget is written."""
+        return spelled(energy, load_profile(self.base.settings.profile).cost_unit)
 
     def loop(self, share: float, bits: int | None = None) -> dict[str, Any]:
         """The closed loop at a budget; fewer bits are compared at the size that the full ones had."""
@@ -105,17 +101,34 @@ class Lane:
         free = self.base.settings.model_copy(update={"width": None})  # width and T as the budget allows
         budget = share * self.found["energy_validation"]
         chosen = choose_size(free, self.dataset, profile, Budget(budget, profile.cost_unit)).student.config
-        limits = {"width": chosen.width, "timesteps": chosen.timesteps, "energy_budget": self.budget(share)}
+        limits = {"width": chosen.width, "timesteps": chosen.timesteps, "energy_budget": self.spelled(budget)}
         return self.task("ours", share, str(share), **limits)
 
-    def others(self, share: float, width: int, timesteps: int) -> None:
-        """The three other ways at one size, aimed at the energy that the loop ended with."""
+    def others(self, share: float) -> None:
+        """The three other ways at the loop's size, aimed at the energy that the loop ended with."""
         ours = self.loop(share)
-        size, tag = {"width": width, "timesteps": timesteps}, f"w{width}-t{timesteps}"
+        size, tag = {"width": ours["width"], "timesteps": ours["timesteps"]}, f"w{ours['width']}-t{ours['timesteps']}"
         self.task("rounded", share, f"{share}-{tag}", **size, energy_budget=ours["budget"], integer_from=1.0)
         target = f"synops:target={ours['synaptic_ops']:.6g}"
         self.task("synops", share, f"{share}-{tag}", **size, regularize=(target,))
-        wanted, stem = ours["energy_validation"], self.base.name.removesuffix("-base")
+        self.search_price(ours["energy_validation"], size, tag)
+
+    def others_of_own_size(self, share: float) -> None:
+        """The three other ways at the size of the student without a budget, where that leaves spikes to train."""
+        wanted, base = self.loop(share)["energy_validation"], self.found
+        if not leaves_spikes(base, wanted):
+            return
+        size, tag = {"width": base["width"], "timesteps": base["timesteps"]}, f"w{base['width']}-t{base['timesteps']}"
+        limit = self.spelled(ROUNDED_AIM * wanted)
+        near = self.task("rounded", share, f"{share}-{tag}", **size, energy_budget=limit, integer_from=1.0)
+        per_joule = (base["synaptic_ops"] - near["synaptic_ops"]) / (base["energy_test"] - near["energy_test"])
+        target = near["synaptic_ops"] + per_joule * (wanted - near["energy_validation"])
+        self.task("synops", share, f"{share}-{tag}", **size, regularize=(f"synops:target={target:.6g}",))
+        self.search_price(wanted, size, tag)
+
+    def search_price(self, wanted: float, size: dict[str, int], tag: str) -> None:
+        """Train at prices for a spike until one gives nearly the wanted energy."""
+        stem = self.base.name.removesuffix("-base")
         own, tried = self.priced(f"{stem}-spikes-{tag}"), self.priced(f"{stem.rpartition('-s')[0]}-s*-spikes-{tag}")
         for _ in range(TRIES):
             if any(abs(math.log(energy / wanted)) < NEAR for energy in own.values()):
@@ -191,124 +204,6 @@ def deployed(student: Student, settings: DistillSettings, dataset: Dataset, bits
     return facts
 
 
-def spread(values: list[float], digits: int) -> str:
-    """Mean and, of several, the standard deviation."""
-    mean = f"{statistics.mean(values):.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
-
-
-def at_energy(points: list[dict[str, Any]], energy: float) -> float | None:
-    """Accuracy of a way at an energy, between its points; None beyond them."""
-    ordered = sorted((math.log(p["energy_test"]), 100 * p["accuracy_test"]) for p in points)
-    logs = [log for log, _ in ordered]
-    if len(ordered) < 2 or not logs[0] <= math.log(energy) <= logs[-1]:
-        return None
-    return float(np.interp(math.log(energy), logs, [accuracy for _, accuracy in ordered]))
-
-
-def compared(found: list[dict[str, Any]], ours: dict[str, Any], way: str, size: tuple[int, int]) -> float | None:
-    """Accuracy of another way at the energy of a student of the loop, in percent; None where it was not reached.
-
-    A run that spent nearly as much counts as it is. Otherwise a way is read off between its runs, and the unlimited
-    student of that size where there is one.
-    """
-    stem = ours["name"].split("-ours-")[0]
-    mine = [f for f in found if f["name"].startswith(f"{stem}-") and (f["width"], f["timesteps"]) == size]
-    runs = [f for f in mine if f["way"] == way and f["share"] in (None, ours["share"])]
-    if not runs:
-        return None
-    best = min(runs, key=lambda run: _apart(run, ours))
-    if _apart(best, ours) < NEAR:
-        return 100 * float(best["accuracy_test"])
-    return at_energy(runs + [f for f in mine if f["way"] == "base"], ours["energy_test"])
-
-
-def _apart(run: dict[str, Any], ours: dict[str, Any]) -> float:
-    """How far the energies of two runs are apart, in their logarithm."""
-    return abs(math.log(run["energy_test"] / ours["energy_test"]))
-
-
-def rows_of(found: list[dict[str, Any]], profile: str, way: str, share: float) -> list[dict[str, Any]]:
-    """Finished trainings of one way at one budget."""
-    return [f for f in found if f["name"].startswith(profile) and f["way"] == way and f["share"] == share]
-
-
-def loop_table(profile: str, found: list[dict[str, Any]]) -> Iterator[str]:
-    """What budgets cost: lines of Markdown."""
-    bases = {f["name"].removesuffix("-base"): f for f in found if f["way"] == "base" and f["name"].startswith(profile)}
-    if not bases:
-        return
-    energy = statistics.mean(b["energy_test"] for b in bases.values())
-    accuracy = [100 * b["accuracy_test"] for b in bases.values()]
-    sizes = ", ".join(sorted({f"width {b['width']}, T = {b['timesteps']}" for b in bases.values()}))
-    unit = load_profile(profile).cost_unit
-    yield f"`{profile}`, {sizes}: E0 = {quantity(energy, unit)}, A0 = {spread(accuracy, 2)} %, {len(bases)} seeds"
-    yield ""
-    yield "| budget / E0 | seeds | width, T | energy / budget on test | on validation, most | accuracy | against A0 |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for share in SHARES:
-        rows = rows_of(found, profile, "ours", share)
-        if rows:
-            yield _loop_row(rows, share, bases)
-    yield ""
-
-
-def _loop_row(rows: list[dict[str, Any]], share: float, bases: dict[str, dict[str, Any]]) -> str:
-    base = [bases[f["name"].split("-ours-")[0]] for f in rows]
-    used, held = (
-        [f[f"energy_{split}"] / (share * b["energy_validation"]) for f, b in zip(rows, base, strict=True)]
-        for split in ("test", "validation")
-    )
-    gained = [100 * (f["accuracy_test"] - b["accuracy_test"]) for f, b in zip(rows, base, strict=True)]
-    sizes = "; ".join(sorted({f"{f['width']}, {f['timesteps']}" for f in rows}))
-    accuracy = spread([100 * f["accuracy_test"] for f in rows], 2)
-    cells = [str(share), str(len(rows)), sizes, spread(used, 3), f"{max(held):.3f}", f"{accuracy} %", spread(gained, 2)]
-    return "| " + " | ".join(cells) + " |"
-
-
-def other_table(profile: str, found: list[dict[str, Any]]) -> Iterator[str]:
-    """What other ways reach at the loop's energy: lines of Markdown."""
-    yield "| budget / E0 | size | seeds | closed loop | rounded afterwards | spike price | SynOp loss |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for share in COMPARED:
-        for size in ("the loop's", "own"):
-            yield from _other_row(profile, found, share, size)
-    for bits in sorted({int(f["way"][4:]) for f in found if f["way"].startswith("ours") and f["way"] != "ours"}):
-        for share in SHARES:
-            cells = [[100 * f["accuracy_test"] for f in rows_of(found, profile, way, share)] for way in
-                     (f"ours{bits}", f"rounded{bits}")]  # fmt: skip
-            if all(cells):
-                words = [f"{spread(c, 2)} %" for c in cells]
-                yield f"| {share} | the loop's, {bits} bits | {len(cells[0])} | {words[0]} | {words[1]} | - | - |"
-    yield ""
-
-
-def _other_row(profile: str, found: list[dict[str, Any]], share: float, which: str) -> Iterator[str]:
-    reached: dict[str, list[float]] = {way: [] for way in OTHERS}
-    loop = []
-    for ours in rows_of(found, profile, "ours", share):
-        base = next(f for f in found if f["name"] == ours["name"].split("-ours-")[0] + "-base")
-        of = base if which == "own" else ours
-        values = {way: compared(found, ours, way, (of["width"], of["timesteps"])) for way in OTHERS}
-        if any(value is not None for value in values.values()):
-            loop.append(100 * ours["accuracy_test"])
-        for way, value in values.items():
-            reached[way] += [] if value is None else [value]
-    if loop:
-        words = [f"{spread(values, 2)} % ({len(values)})" if values else "-" for values in reached.values()]
-        yield f"| {share} | {which} | {len(loop)} | {spread(loop, 2)} % | " + " | ".join(words) + " |"
-
-
-def exactness(profile: str, found: list[dict[str, Any]]) -> str:
-    """Whether the chip ran what was trained."""
-    exact = [f for f in found if "mismatches" in f and f["name"].startswith(profile)]
-    changed = max((abs(f["accuracy_student_test"] - f["accuracy_test"]) for f in exact), default=0.0)
-    return (
-        f"{len(exact)} students on integers over the whole test split: {sum(f['mismatches'] for f in exact)} differing "
-        f"spikes, currents and membranes; largest change of accuracy from student to chip {100 * changed:.2f} points.\n"
-    )
-
-
 def main(
     out: Annotated[Path, typer.Option(help="folder of finished trainings")] = Path("build/closed_loop"),
     profile: Annotated[list[str] | None, typer.Option(help="repeatable")] = None,
@@ -345,14 +240,13 @@ def main(
 def compare_in(lane: Lane, others: bool, own_size: bool, bits: list[int]) -> None:
     """Train what the loop's students of one profile and seed are compared with."""
     for share in COMPARED:
-        ours = lane.loop(share)
         if others:
-            lane.others(share, ours["width"], ours["timesteps"])
+            lane.others(share)
         for fewer in bits:
             lane.loop(share, fewer)
             lane.rounded(share, fewer)
-    for share in COMPARED if own_size else ():
-        lane.others(share, lane.found["width"], lane.found["timesteps"])
+    for share in SHARES if own_size else ():
+        lane.others_of_own_size(share)
 
 
 if __name__ == "__main__":

@@ -123,8 +123,18 @@ class Lane:
         near = self.task("rounded", share, f"{share}-{tag}", **size, energy_budget=limit, integer_from=1.0)
         per_joule = (base["synaptic_ops"] - near["synaptic_ops"]) / (base["energy_test"] - near["energy_test"])
         target = near["synaptic_ops"] + per_joule * (wanted - near["energy_validation"])
-        self.task("synops", share, f"{share}-{tag}", **size, regularize=(f"synops:target={target:.6g}",))
+        self.search_target(share, wanted, target, size, tag)
         self.search_price(wanted, size, tag)
+
+    def search_target(self, share: float, wanted: float, operations: float, size: dict[str, int], tag: str) -> None:
+        """Aim the loss on synaptic operations lower or higher until it ends near the wanted energy."""
+        aim = operations
+        for trial in range(1, TRIES + 1):
+            name = f"{share}-{tag}" + (f"-trial{trial}" if trial > 1 else "")
+            run = self.task("synops", share, name, **size, regularize=(f"synops:target={aim:.6g}",))
+            if abs(math.log(run["energy_validation"] / wanted)) < NEAR:
+                return
+            aim *= operations / run["synaptic_ops"]
 
     def search_price(self, wanted: float, size: dict[str, int], tag: str) -> None:
         """Train at prices for a spike until one gives nearly the wanted energy."""

@@ -5,10 +5,10 @@
 E0 and A0 are the deployed energy and accuracy of the student that conventional distillation gives without a budget.
 For budgets of 0.5, 0.2, 0.1 and 0.05 E0 the closed loop chooses width and T and holds the budget on integers. Three
 other ways are tried at the energy that its student ended with: a float student held to that energy and rounded
-afterwards; a fixed price for each spike; the quadratic loss on synaptic operations. The last two know no budget: the
-target is set to the synaptic operations of that energy; the price is moved until the validation energy is near, and
-its accuracy at the loop's energy is read off between the nearest runs, over the logarithm of the energy. At two
-budgets each way is given the width and T that the loop chose (--others); with --own-size it keeps those of the student
+afterwards; a fixed price for each spike; the quadratic loss on synaptic operations. The last two know no budget:
+the price, and the target of synaptic operations, are moved until the validation energy is near; where it is not, the
+accuracy at the loop's energy is read off between the nearest runs, over the logarithm of the energy. At two budgets
+each way is given the width and T that the loop chose (--others); with --own-size it keeps those of the student
 without a budget, which is what someone has who only adds a term to the loss, at every budget that leaves such a
 student a tenth of the energy for its spikes. With --bits, loop and rounding are also compared at fewer bits of weights.
 
@@ -107,38 +107,40 @@ class Lane:
     def others(self, share: float) -> None:
         """The three other ways at the loop's size, aimed at the energy that the loop ended with."""
         ours = self.loop(share)
-        size, tag = {"width": ours["width"], "timesteps": ours["timesteps"]}, f"w{ours['width']}-t{ours['timesteps']}"
-        self.task("rounded", share, f"{share}-{tag}", **size, energy_budget=ours["budget"], integer_from=1.0)
-        target = f"synops:target={ours['synaptic_ops']:.6g}"
-        self.task("synops", share, f"{share}-{tag}", **size, regularize=(target,))
-        self.search_price(ours["energy_validation"], size, tag)
+        size = {"width": ours["width"], "timesteps": ours["timesteps"]}
+        self.rounded_at(share, ours["budget"], size)
+        self.search_target(share, ours["energy_validation"], ours["synaptic_ops"], size)
+        self.search_price(ours["energy_validation"], size)
 
     def others_of_own_size(self, share: float) -> None:
         """The three other ways at the size of the student without a budget, where that leaves spikes to train."""
         wanted, base = self.loop(share)["energy_validation"], self.found
         if not leaves_spikes(base, wanted):
             return
-        size, tag = {"width": base["width"], "timesteps": base["timesteps"]}, f"w{base['width']}-t{base['timesteps']}"
-        limit = self.spelled(ROUNDED_AIM * wanted)
-        near = self.task("rounded", share, f"{share}-{tag}", **size, energy_budget=limit, integer_from=1.0)
+        size = {"width": base["width"], "timesteps": base["timesteps"]}
+        near = self.rounded_at(share, self.spelled(ROUNDED_AIM * wanted), size)
         per_joule = (base["synaptic_ops"] - near["synaptic_ops"]) / (base["energy_test"] - near["energy_test"])
-        target = near["synaptic_ops"] + per_joule * (wanted - near["energy_validation"])
-        self.search_target(share, wanted, target, size, tag)
-        self.search_price(wanted, size, tag)
+        operations = near["synaptic_ops"] + per_joule * (wanted - near["energy_validation"])
+        self.search_target(share, wanted, operations, size)
+        self.search_price(wanted, size)
 
-    def search_target(self, share: float, wanted: float, operations: float, size: dict[str, int], tag: str) -> None:
+    def rounded_at(self, share: float, limit: str, size: dict[str, int]) -> dict[str, Any]:
+        """A float student of a size within a budget, rounded afterwards."""
+        return self.task("rounded", share, f"{share}-{tag_of(size)}", **size, energy_budget=limit, integer_from=1.0)
+
+    def search_target(self, share: float, wanted: float, operations: float, size: dict[str, int]) -> None:
         """Aim the loss on synaptic operations lower or higher until it ends near the wanted energy."""
         aim = operations
         for trial in range(1, TRIES + 1):
-            name = f"{share}-{tag}" + (f"-trial{trial}" if trial > 1 else "")
+            name = f"{share}-{tag_of(size)}" + (f"-trial{trial}" if trial > 1 else "")
             run = self.task("synops", share, name, **size, regularize=(f"synops:target={aim:.6g}",))
             if abs(math.log(run["energy_validation"] / wanted)) < NEAR:
                 return
             aim *= operations / run["synaptic_ops"]
 
-    def search_price(self, wanted: float, size: dict[str, int], tag: str) -> None:
+    def search_price(self, wanted: float, size: dict[str, int]) -> None:
         """Train at prices for a spike until one gives nearly the wanted energy."""
-        stem = self.base.name.removesuffix("-base")
+        stem, tag = self.base.name.removesuffix("-base"), tag_of(size)
         own, tried = self.priced(f"{stem}-spikes-{tag}"), self.priced(f"{stem.rpartition('-s')[0]}-s*-spikes-{tag}")
         for _ in range(TRIES):
             if any(abs(math.log(energy / wanted)) < NEAR for energy in own.values()):
@@ -157,6 +159,11 @@ class Lane:
         full = self.loop(share)
         size = {"width": full["width"], "timesteps": full["timesteps"]}
         return self.task(f"rounded{bits}", share, str(share), energy_budget=full["budget"], integer_from=1.0, **size)
+
+
+def tag_of(size: dict[str, int]) -> str:
+    """A size in the name of a training."""
+    return f"w{size['width']}-t{size['timesteps']}"
 
 
 def next_price(tried: dict[float, float], energy: float) -> float:

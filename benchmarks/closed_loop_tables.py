@@ -115,28 +115,47 @@ def other_table(profile: str, found: list[dict[str, Any]]) -> Iterator[str]:
         yield from _too_large(profile, found, share)
     for bits in sorted({int(f["way"][4:]) for f in found if f["way"].startswith("ours") and f["way"] != "ours"}):
         for share in SHARES:
-            cells = [[100 * f["accuracy_test"] for f in rows_of(found, profile, way, share)] for way in
-                     (f"ours{bits}", f"rounded{bits}")]  # fmt: skip
-            if all(cells):
-                words = [f"{spread(c, 2)} %" for c in cells]
-                yield f"| {share} | the loop's, {bits} bits | {len(cells[0])} | {words[0]} | {words[1]} | - | - |"
+            yield from _bits_row(profile, found, share, bits)
     yield ""
+
+
+def _bits_row(profile: str, found: list[dict[str, Any]], share: float, bits: int) -> Iterator[str]:
+    ours, rounded = (rows_of(found, profile, f"{way}{bits}", share) for way in ("ours", "rounded"))
+    if not ours or not rounded:
+        return
+    loop, after = (spread([100 * f["accuracy_test"] for f in rows], 2) for rows in (ours, rounded))
+    before = spread([100 * f["accuracy_student_test"] for f in rounded], 2)
+    energy = {f["name"].removesuffix("-base"): f["energy_validation"] for f in found if f["way"] == "base"}
+    shares = [f["energy_test"] / (share * energy[f["name"].split(f"-rounded{bits}-")[0]]) for f in rounded]
+    used = ", ".join(f"{value:.3f}" for value in shares)
+    words = f"{after} % (before rounding {before} %; energy / budget {used})"
+    yield f"| {share} | the loop's, {bits} bits | {len(ours)} | {loop} % | {words} | - | - |"
 
 
 def _other_row(profile: str, found: list[dict[str, Any]], share: float, which: str) -> Iterator[str]:
     reached: dict[str, list[float]] = {way: [] for way in OTHERS}
+    leads: dict[str, list[float]] = {way: [] for way in OTHERS}
     loop = []
     for ours in rows_of(found, profile, "ours", share):
         base = next(f for f in found if f["name"] == ours["name"].split("-ours-")[0] + "-base")
-        of = base if which == "own" else ours
+        of, accuracy = base if which == "own" else ours, 100 * ours["accuracy_test"]
         values = {way: compared(found, ours, way, (of["width"], of["timesteps"])) for way in OTHERS}
         if any(value is not None for value in values.values()):
-            loop.append(100 * ours["accuracy_test"])
+            loop.append(accuracy)
         for way, value in values.items():
-            reached[way] += [] if value is None else [value]
+            if value is not None:
+                reached[way].append(value)
+                leads[way].append(accuracy - value)
     if loop:
-        words = [f"{spread(values, 2)} % ({len(values)})" if values else "-" for values in reached.values()]
+        words = [_reached(reached[way], leads[way]) for way in OTHERS]
         yield f"| {share} | {which} | {len(loop)} | {spread(loop, 2)} % | " + " | ".join(words) + " |"
+
+
+def _reached(values: list[float], leads: list[float]) -> str:
+    """A way's accuracy, its seeds, and by how much the loop is ahead of it with the same seed."""
+    if not values:
+        return "-"
+    return f"{spread(values, 2)} % ({len(values)}; loop {min(leads):+.2f} to {max(leads):+.2f})"
 
 
 def _too_large(profile: str, found: list[dict[str, Any]], share: float) -> Iterator[str]:

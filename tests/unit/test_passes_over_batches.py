@@ -10,6 +10,7 @@ from torch import nn
 
 from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
+from spikewright.train import lessons
 from spikewright.train.data import Dataset, Split, load
 from spikewright.train.distillation import LossTerms
 from spikewright.train.distillation.base import Asked, Evidence, shapes_of
@@ -115,6 +116,42 @@ def test_kept_lessons_are_those_that_are_given_now():
         assert torch.allclose(lesson.logits, wanted.logits, atol=1e-6)
         assert torch.allclose(lesson.features["stage1"], wanted.features["stage1"], atol=1e-6)
         assert torch.allclose(lesson.saliency["stage1"], wanted.saliency["stage1"], atol=1e-6)
+
+
+class Asking(TorchTeacher):
+    """Counts the images that it is asked about."""
+
+    asked = 0
+
+    def logits(self, images):
+        self.asked += len(images)
+        return super().logits(images)
+
+
+def asked_about(teacher: Asking, images: torch.Tensor) -> int:
+    assert teacher.shapes  # which takes an image of its own
+    before = teacher.asked
+    lesson = Lessons(teacher, Asked(), images, torch.device("cpu"), changing=False).of(torch.arange(3), images[:3])
+    found, wanted = lesson.logits, TorchTeacher.logits(teacher, images[:3])
+    assert torch.allclose(found, wanted, atol=1e-6)
+    return teacher.asked - before
+
+
+def test_the_next_training_remembers_what_the_same_teacher_said_of_the_same_samples(monkeypatch):
+    monkeypatch.setattr(lessons, "_remembered", lessons.OrderedDict())
+    torch.manual_seed(0)
+    network, x = Small(), torch.rand(9, 1, 4, 4)
+    teacher, again = (Asking(network, (1, 4, 4), "small") for _ in range(2))
+    assert asked_about(teacher, x) == 9
+    assert asked_about(again, x.clone()) == 0
+    assert asked_about(teacher, x + 0.01) == 9
+    assert asked_about(Asking(Small(), (1, 4, 4), "small"), x) == 9, "other weights of the same name"
+    spiking = Asking(network, (1, 4, 4), "small")
+    spiking.spikes = True
+    assert asked_about(spiking, x) == 9
+    for i in range(lessons.REMEMBERED):
+        asked_about(teacher, x + i)
+    assert len(lessons._remembered) == lessons.REMEMBERED
 
 
 def test_a_teacher_of_events_is_shown_their_twins_though_its_answers_are_too_many_to_keep(monkeypatch):

@@ -42,7 +42,7 @@ class OnnxTeacher:
     is named; behind a closing softmax they are what goes into it.
 
     Attributes:
-        name: of the file.
+        name: of the file, and of the output that was asked for.
         sha256: of the file, with its external data.
         signature: how the model is asked.
         names: values of the graph that :meth:`features` can return, and ``logits``.
@@ -65,7 +65,7 @@ class OnnxTeacher:
         """
         file = read_onnx(path)
         self.path = path
-        self.name = path.name
+        self.name = path.name if logits is None else f"{path.name}:{logits}"
         self.sha256 = file.sha256
         self.input_shape = input_shape
         self._model = file.model

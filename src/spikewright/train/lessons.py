@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,10 +13,13 @@ from torch import Tensor
 
 from .data import Dataset
 from .distillation.base import Asked, LossTerms
-from .torch_teacher import BATCH, LOGITS, Teacher
+from .torch_teacher import BATCH, LOGITS, Teacher, precompute_logits
 
 KEPT_BYTES = 2 * 1024**3
 """Answers larger than this are not kept, but asked for again in every epoch."""
+REMEMBERED = 4
+"""How many teachers' logits of whole training parts a process remembers from one training to the next."""
+_remembered: OrderedDict[tuple[str, ...], Tensor] = OrderedDict()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +76,8 @@ class Lessons:
         return self._kept.map(lambda answer: answer[rows].to(self._device))
 
     def _whole(self) -> Lesson:
+        if self._asked == Asked() and not self._teacher.spikes:
+            return Lesson(_logits_of_all(self._teacher, self._images, self._device))
         parts = [
             lesson_on(self._teacher, self._asked, part.to(self._device)).map(lambda answer: answer.to("cpu"))
             for part in torch.split(self._images, BATCH)
@@ -88,6 +95,21 @@ def lesson_on(teacher: Teacher, asked: Asked, samples: Tensor) -> Lesson:
     saliency = teacher.saliency(samples, asked.saliency) if asked.saliency else {}
     logits = values[LOGITS] if LOGITS in asked.features else values.pop(LOGITS)
     return Lesson(logits, values, saliency)
+
+
+def _logits_of_all(teacher: Teacher, images: Tensor, device: torch.device) -> Tensor:
+    """An ANN's logits, from memory where another training of this process has asked for the same.
+
+    Of a spiking teacher nothing is remembered: what it answers may be up to chance.
+    """
+    shown = hashlib.sha256(images.contiguous().numpy().data).hexdigest()
+    key = (teacher.name, teacher.sha256, shown, repr(images.shape), str(device))
+    if key not in _remembered:
+        _remembered[key] = precompute_logits(teacher, images, device=device)
+    _remembered.move_to_end(key)
+    while len(_remembered) > REMEMBERED:
+        _remembered.popitem(last=False)
+    return _remembered[key]
 
 
 def _bytes(teacher: Teacher, asked: Asked, samples: int) -> int:

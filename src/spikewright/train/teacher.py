@@ -24,6 +24,7 @@ __all__ = [
     "SpikingTeacher",
     "Teacher",
     "TorchTeacher",
+    "is_onnx",
     "is_spiking",
     "precompute_logits",
     "teacher_from",
@@ -92,6 +93,11 @@ def is_spiking(spec: str) -> bool:
     return takes_after(spec) or spec.lower().endswith(STUDENT_FILE)
 
 
+def is_onnx(spec: str) -> bool:
+    """Whether ``spec`` is the path of an ONNX file."""
+    return _onnx(spec)[0] is not None
+
+
 def _above(spec: str, dataset: Dataset, seed: int, cache_dir: Path | None, progress: Progress | None) -> Teacher | None:
     """The teacher's teacher, None where it learns from labels alone."""
     if spec == LABELS:
@@ -121,7 +127,7 @@ def _given(pupil: Pupil | None, spec: str) -> Pupil:
 
 
 def _is_file(spec: str) -> bool:
-    return spec.lower().endswith(STUDENT_FILE) or _onnx(spec)[0] is not None
+    return spec.lower().endswith(STUDENT_FILE) or is_onnx(spec)
 
 
 def _from_file(spec: str, dataset: Dataset) -> Teacher:

@@ -17,7 +17,7 @@ from .settings import DistillSettings
 from .spiking_teacher import read_spiking_teacher, value_shapes
 from .spiking_training import Course, train_spiking
 from .student import Student, StudentConfig
-from .teacher import is_spiking, teacher_from, teacher_shapes
+from .teacher import is_onnx, is_spiking, teacher_from, teacher_shapes
 from .torch_teacher import Teacher
 
 ANN = "convnet"
@@ -76,7 +76,9 @@ def check_teaching(
     for place, learner in enumerate(learners):
         try:
             between = shapes_of(learner, shapes)
-            method.asked(between)
+            asked = method.asked(between)
+            if place == 0 and asked.saliency:
+                _require_gradients(settings, method)
             method.auxiliary(between)
         except InputError as error:
             if place == 0:
@@ -145,6 +147,16 @@ def facts_of(chain: Sequence[Taught]) -> dict[str, object]:
 
 def _assistants(settings: DistillSettings, pupil: Pupil) -> list[StudentConfig]:
     return [replace(pupil.config, width=width) for width in settings.assistant]
+
+
+def _require_gradients(settings: DistillSettings, method: LossTerms) -> None:
+    """What speaks for a teacher's answer is found by gradients."""
+    teacher, name = chosen_teacher(settings, method), settings.method.partition(":")[0]
+    if is_onnx(teacher):
+        raise InputError(
+            f"--teacher {teacher}: an ONNX file gives no gradients, and --method {name} needs them to see where the "
+            f"teacher looks; give --method {name}:map=mean, or a named teacher"
+        )
 
 
 def _check_pace(teacher: str, taught: StudentConfig, own: StudentConfig) -> None:

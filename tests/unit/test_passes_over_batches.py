@@ -128,10 +128,13 @@ class Asking(TorchTeacher):
         return super().logits(images)
 
 
-def asked_about(teacher: Asking, images: torch.Tensor) -> int:
+ONLY_LOGITS = Asked()
+
+
+def asked_about(teacher: Asking, images: torch.Tensor, asked: Asked = ONLY_LOGITS) -> int:
     assert teacher.shapes  # which takes an image of its own
     before = teacher.asked
-    lesson = Lessons(teacher, Asked(), images, torch.device("cpu"), changing=False).of(torch.arange(3), images[:3])
+    lesson = Lessons(teacher, asked, images, torch.device("cpu"), changing=False).of(torch.arange(3), images[:3])
     found, wanted = lesson.logits, TorchTeacher.logits(teacher, images[:3])
     assert torch.allclose(found, wanted, atol=1e-6)
     return teacher.asked - before
@@ -142,16 +145,25 @@ def test_the_next_training_remembers_what_the_same_teacher_said_of_the_same_samp
     torch.manual_seed(0)
     network, x = Small(), torch.rand(9, 1, 4, 4)
     teacher, again = (Asking(network, (1, 4, 4), "small") for _ in range(2))
+    maps = Asked(("stage1",), ("stage1",))
     assert asked_about(teacher, x) == 9
     assert asked_about(again, x.clone()) == 0
+    assert asked_about(teacher, x, maps) == 9, "not only logits"
+    assert asked_about(again, x.clone(), maps) == 0
     assert asked_about(teacher, x + 0.01) == 9
     assert asked_about(Asking(Small(), (1, 4, 4), "small"), x) == 9, "other weights of the same name"
     spiking = Asking(network, (1, 4, 4), "small")
     spiking.spikes = True
     assert asked_about(spiking, x) == 9
-    for i in range(lessons.REMEMBERED):
-        asked_about(teacher, x + i)
-    assert len(lessons._remembered) == lessons.REMEMBERED
+
+
+def test_what_was_asked_for_longest_ago_is_forgotten_first(monkeypatch):
+    monkeypatch.setattr(lessons, "_remembered", lessons.OrderedDict())
+    monkeypatch.setattr(lessons, "KEPT_BYTES", 2 * 9 * 2 * 4)  # two teachers' float32 logits: 9 samples, 2 classes
+    torch.manual_seed(0)
+    x, others = torch.rand(9, 1, 4, 4), [Asking(Small(), (1, 4, 4), "small") for _ in range(3)]
+    assert [asked_about(others[i], x) for i in (0, 1, 0, 2, 0, 1)] == [9, 9, 0, 9, 0, 9]
+    assert sum(lesson.bytes for lesson in lessons._remembered.values()) == lessons.KEPT_BYTES
 
 
 def test_a_teacher_of_events_is_shown_their_twins_though_its_answers_are_too_many_to_keep(monkeypatch):

@@ -13,13 +13,11 @@ from torch import Tensor
 
 from .data import Dataset
 from .distillation.base import Asked, LossTerms
-from .torch_teacher import BATCH, LOGITS, Teacher, precompute_logits
+from .torch_teacher import BATCH, LOGITS, Teacher
 
 KEPT_BYTES = 2 * 1024**3
-"""Answers larger than this are not kept, but asked for again in every epoch."""
-REMEMBERED = 4
-"""How many teachers' logits of whole training parts a process remembers from one training to the next."""
-_remembered: OrderedDict[tuple[str, ...], Tensor] = OrderedDict()
+"""Answers larger than this are not kept, but asked for again in every epoch; of those that are, a process remembers so
+much from one training to the next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +38,15 @@ class Lesson:
         """Every answer changed in the same way."""
         features = {name: change(value) for name, value in self.features.items()}
         return Lesson(change(self.logits), features, {name: change(value) for name, value in self.saliency.items()})
+
+    @property
+    def bytes(self) -> int:
+        """What the answers take in memory."""
+        return sum(value.nbytes for value in (self.logits, *self.features.values(), *self.saliency.values()))
+
+
+_remembered: OrderedDict[tuple[object, ...], Lesson] = OrderedDict()
+"""What ANNs said of whole training parts, the latest last."""
 
 
 def seen_by_teacher(method: LossTerms, dataset: Dataset, spikes: bool) -> Dataset:
@@ -76,8 +83,22 @@ class Lessons:
         return self._kept.map(lambda answer: answer[rows].to(self._device))
 
     def _whole(self) -> Lesson:
-        if self._asked == Asked() and not self._teacher.spikes:
-            return Lesson(_logits_of_all(self._teacher, self._images, self._device))
+        """Of all samples, from memory where another training of this process has asked the same.
+
+        Of a spiking teacher nothing is remembered: what it answers may be up to chance.
+        """
+        if self._teacher.spikes:
+            return self._ask_all()
+        shown = hashlib.sha256(self._images.contiguous().numpy().data).hexdigest()
+        key = (self._teacher.name, self._teacher.sha256, shown, self._images.shape, self._device, self._asked)
+        if key not in _remembered:
+            _remembered[key] = self._ask_all()
+        _remembered.move_to_end(key)
+        while len(_remembered) > 1 and sum(lesson.bytes for lesson in _remembered.values()) > KEPT_BYTES:
+            _remembered.popitem(last=False)
+        return _remembered[key]
+
+    def _ask_all(self) -> Lesson:
         parts = [
             lesson_on(self._teacher, self._asked, part.to(self._device)).map(lambda answer: answer.to("cpu"))
             for part in torch.split(self._images, BATCH)
@@ -95,21 +116,6 @@ def lesson_on(teacher: Teacher, asked: Asked, samples: Tensor) -> Lesson:
     saliency = teacher.saliency(samples, asked.saliency) if asked.saliency else {}
     logits = values[LOGITS] if LOGITS in asked.features else values.pop(LOGITS)
     return Lesson(logits, values, saliency)
-
-
-def _logits_of_all(teacher: Teacher, images: Tensor, device: torch.device) -> Tensor:
-    """An ANN's logits, from memory where another training of this process has asked for the same.
-
-    Of a spiking teacher nothing is remembered: what it answers may be up to chance.
-    """
-    shown = hashlib.sha256(images.contiguous().numpy().data).hexdigest()
-    key = (teacher.name, teacher.sha256, shown, repr(images.shape), str(device))
-    if key not in _remembered:
-        _remembered[key] = precompute_logits(teacher, images, device=device)
-    _remembered.move_to_end(key)
-    while len(_remembered) > REMEMBERED:
-        _remembered.popitem(last=False)
-    return _remembered[key]
 
 
 def _bytes(teacher: Teacher, asked: Asked, samples: int) -> int:

@@ -171,16 +171,9 @@ def no_map(name: str, shape: Sequence[int]) -> str:
     return f"{name} is of shape {tuple(shape)}, no map of channels, height and width"
 
 
-def precompute_logits(
-    teacher: GivesLogits, images: Tensor, batch: int = BATCH, device: torch.device | None = None
-) -> Tensor:
-    """Logits ``(n, classes)`` of all samples ``(n, C, H, W)`` or ``(n, T, C, H, W)``, batch by batch on ``device``.
-
-    Without augmentation a teacher's answers are the same in every epoch, so they are computed once.
-    """
-    there = device or images.device
-    parts = (part.to(there) for part in torch.split(images, batch))
-    return torch.cat([teacher.logits(part).to(images.device) for part in parts])
+def precompute_logits(teacher: GivesLogits, images: Tensor, batch: int = BATCH) -> Tensor:
+    """Logits ``(n, classes)`` of all samples ``(n, C, H, W)`` or ``(n, T, C, H, W)``, batch by batch."""
+    return torch.cat([teacher.logits(part) for part in torch.split(images, batch)])
 
 
 def accuracy(teacher: Teacher, split: Split) -> float:

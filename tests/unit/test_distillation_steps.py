@@ -307,6 +307,7 @@ def test_a_single_step_and_a_silent_readout_are_no_trouble(name):
 
 
 def test_a_single_step_has_no_other_to_learn_from():
+    """As where ``--shorten`` leaves one in mid training; a student of one step is refused."""
     single = evidence(STEPS[:1])
     assert terms_of("strong2weak", single)["steps"] == 0
     assert terms_of("strong2weak:pairs=cascade", single)["steps"] == 0

@@ -63,8 +63,14 @@ def check_teaching(
     """Try that each can learn from the one before, without training any of them.
 
     Raises:
-        InputError: a teacher that does not fit the data, or networks that the method cannot match.
+        InputError: a teacher that does not fit the data, networks that the method cannot match, or fewer steps than
+            there have to be.
     """
+    if (steps := pupil.config.timesteps) < method.fewest_timesteps:
+        raise InputError(
+            f"--method {settings.method.partition(':')[0]}: its teacher is another step, and the student has "
+            f"T = {steps}; ask for -T {method.fewest_timesteps} or more"
+        )
     shapes = None
     if method.needs_teacher():
         teacher = chosen_teacher(settings, method)

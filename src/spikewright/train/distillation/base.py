@@ -123,6 +123,8 @@ class LossTerms(BaseModel, ABC):
     source: ClassVar[str]
     confidence: ClassVar[Confidence]
     needs: ClassVar[frozenset[Need]] = frozenset()
+    fewest_timesteps: ClassVar[int] = 1
+    """The least T with which it is more than labels alone."""
 
     @abstractmethod
     def terms(self, evidence: Evidence) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from .base import Confidence, Evidence, LossTerms, Need, cross_entropy
 
 
 class StrongWeakSelfDistillation(LossTerms):
-    """No teacher: one time step teaches another. A single step has nobody to learn from, and labels are all."""
+    """No teacher: one time step teaches another, so that there have to be two."""
 
     title: ClassVar[str] = "self-distillation between steps (Strong2Weak, Weak2Strong)"
     equation: ClassVar[str] = (
@@ -28,6 +28,7 @@ class StrongWeakSelfDistillation(LossTerms):
     )
     confidence: ClassVar[Confidence] = "medium"
     needs: ClassVar[frozenset[Need]] = frozenset({"step logits"})
+    fewest_timesteps: ClassVar[int] = 2
 
     direction: Literal["strong-to-weak", "weak-to-strong"] = Field("strong-to-weak", description="who teaches whom")
     pairs: Literal["extremes", "cascade"] = Field(

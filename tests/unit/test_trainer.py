@@ -3,10 +3,14 @@
 import pytest
 import torch
 
+from spikewright.energy import parse_budget
 from spikewright.errors import InputError
+from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.data import load
-from spikewright.train.distill import distill_with
-from spikewright.train.settings import DistillSettings, settings_from
+from spikewright.train.distill import distill_with, loss_terms
+from spikewright.train.refusals import contradictions
+from spikewright.train.settings import DistillSettings, preset_names, settings_from
+from spikewright.train.teaching import unsuited
 from spikewright.train.trainer import Training
 
 QUICK = DistillSettings(data="digits", width=4, timesteps=2, epochs=3, teacher_epochs=1)
@@ -213,6 +217,15 @@ def test_settings_gather_every_fault():
         settings_from(None, {"timesteps": 0, "encoding": "morse", "beta": 2.0})
     text = str(refusal.value)
     assert all(f"{name} is " in text for name in ("timesteps", "encoding", "beta"))
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_that_comes_along_names_what_there_is(name):
+    settings = settings_from(name, {})
+    profile = load_profile(settings.profile)
+    assert settings.energy_budget is not None and parse_budget(settings.energy_budget, profile)
+    method, _ = loss_terms(settings)
+    assert [*unsuited(settings, method), *contradictions(settings)] == []
 
 
 def test_unknown_preset_suggests(tmp_path):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from .settings import DistillSettings, settings_from
+from .settings import DistillSettings, preset_names, settings_from
 
 
 def takes_settings(function: Callable[..., None]) -> Callable[..., None]:
@@ -48,7 +48,8 @@ def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable
 
 
 def _preset_flag() -> inspect.Parameter:
-    option = typer.Option("--preset", help="a preset in train/presets, or a .toml file; flags override it")
+    help = f"{', '.join(preset_names())}, or a .toml file; flags override it"
+    option = typer.Option("--preset", help=help)
     return _parameter("preset", Annotated[str | None, option])
 
 

@@ -48,8 +48,7 @@ def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable
 
 
 def _preset_flag() -> inspect.Parameter:
-    help = f"{', '.join(preset_names())}, or a .toml file; flags override it"
-    option = typer.Option("--preset", help=help)
+    option = typer.Option("--preset", help=f"{', '.join(preset_names())}, or a .toml file; flags override it")
     return _parameter("preset", Annotated[str | None, option])
 
 

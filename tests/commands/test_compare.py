@@ -267,8 +267,8 @@ def test_from_python(copied):
         (["--train-samples", "5000"], "error: --train-samples 5000: digits has 1079 to train on; ask for no more"),
         (
             ["--methods", "strong2weak", "-T", "1"],
-            "error: compare: nothing of it can be trained: --method strong2weak: its teacher is another step, and the "
-            "student has T = 1; ask for -T 2 or more\n",
+            "error: compare: nothing of it can be trained: --method strong2weak: compares time steps, and the "
+            "student has T = 1, which leaves labels alone; ask for -T 2 or more\n",
         ),
         (["--integer-from", "1", "--weight-bits", "4"], "error: distill: --weight-bits 4: is for training on integers"),
     ],

@@ -68,8 +68,8 @@ def check_teaching(
     """
     if (steps := pupil.config.timesteps) < method.fewest_timesteps:
         raise InputError(
-            f"--method {settings.method.partition(':')[0]}: its teacher is another step, and the student has "
-            f"T = {steps}; ask for -T {method.fewest_timesteps} or more"
+            f"--method {settings.method.partition(':')[0]}: compares time steps, and the student has "
+            f"T = {steps}, which leaves labels alone; ask for -T {method.fewest_timesteps} or more"
         )
     shapes = None
     if method.needs_teacher():

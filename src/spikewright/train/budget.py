@@ -2,7 +2,9 @@
 
 Constrained optimisation instead of a penalty weight: ``min task loss  s.t.  log(E - floor) <= log(budget - floor)``.
 The floor (idle updates, and input events that the data fixes) cannot be trained away, so only what lies above it is
-constrained; its logarithm makes the multiplier independent of the unit and of the size of the network.
+constrained; its logarithm makes the multiplier independent of the unit and of the size of the network. The settings
+suit a cross-entropy; a task loss that is worth more than the cross-entropy of a guess is priced by as much more, or it
+would outweigh any multiplier.
 
 Plain dual ascent silences the network: while the constraint is far from met the multiplier winds up, and by the time
 the energy is down nothing is left that spikes. Three things prevent that here: the target is annealed from the level
@@ -30,7 +32,7 @@ class BudgetSettings:
         dual_gain: what a violation of 1 (on the log scale) adds to the multiplier over a whole training; a gain per
             training, not per step, makes short and long trainings behave alike.
         damping: rho of the augmented term.
-        smoothing: of the energy that the multiplier follows.
+        smoothing: of the energy that the multiplier follows, and of the task loss.
         max_multiplier: ceiling of the multiplier.
         correction_gain: share of a deviation on validation (on the log scale) that the next epoch's aim takes back.
         max_correction: of the aim above the floor, in either direction.
@@ -50,25 +52,31 @@ class BudgetSettings:
 class BudgetController:
     """An augmented-Lagrangian controller with an annealed target.
 
-    Per step, with ``g = log((E - floor) / (target - floor))``, the loss gains
-    ``(relu(mu + rho g)^2 - mu^2) / (2 rho)`` and then ``mu <- clip(mu + (gain / total steps) mean(g), 0, max)``.
+    Per step, with ``g = log((E - floor) / (target - floor))`` and ``w = max(1, mean(task loss) / ln K)``, the loss
+    gains ``w (relu(mu + rho g)^2 - mu^2) / (2 rho)``, and then
+    ``mu <- clip(mu + (gain / total steps) mean(g), 0, max)``.
     """
 
-    def __init__(self, budget: float, floor: float, total_steps: int, settings: BudgetSettings | None = None) -> None:
+    def __init__(
+        self, budget: float, floor: float, total_steps: int, classes: int, settings: BudgetSettings | None = None
+    ) -> None:
         """Make a controller for ``total_steps`` optimiser steps.
 
         Args:
             budget: per inference, in the profile's unit.
             floor: per inference, in the same unit.
+            classes: K, among which a guess has a cross-entropy of ln K.
         """
         self.settings = settings or BudgetSettings()
         self.budget, self.floor, self.total_steps = budget, floor, total_steps
         if budget <= floor:
             raise ValueError("the budget is below the floor; refuse it before training")
+        self.guess = math.log(classes)
         self.step = 0
         self.correction = 1.0
         self.multiplier = 0.0
         self.smoothed = math.nan
+        self.task = math.nan
         self.start = math.nan
 
     @property
@@ -113,19 +121,23 @@ class BudgetController:
         """The energy aimed at now, floor included."""
         return self.floor + self._target_above_floor()
 
+    @property
+    def weight(self) -> float:
+        """What the task loss is worth in cross-entropies of a guess, at least 1."""
+        return 1.0 if math.isnan(self.task) else max(1.0, self.task / self.guess)
+
     def penalty(self, cost: Tensor) -> Tensor:
         """The term that this step adds to the loss."""
         if not self.constrains:
             return cost.new_zeros(())
         violation = self._violation(cost)
         rho, mu = self.settings.damping, self.multiplier
-        return (torch.relu(mu + rho * violation).square() - mu**2) / (2 * rho)
+        return self.weight * (torch.relu(mu + rho * violation).square() - mu**2) / (2 * rho)
 
-    def update(self, cost: float) -> None:
-        """Take note of a step's measured cost and move the multiplier."""
-        above = max(cost - self.floor, 1e-3 * self.goal)
-        keep = self.settings.smoothing
-        self.smoothed = above if math.isnan(self.smoothed) else keep * self.smoothed + (1 - keep) * above
+    def update(self, cost: float, task: float) -> None:
+        """Take note of a step's measured cost and task loss, and move the multiplier."""
+        self.smoothed = self._smooth(self.smoothed, max(cost - self.floor, 1e-3 * self.goal))
+        self.task = self._smooth(self.task, task)
         if self.constrains:
             if math.isnan(self.start):
                 self.start = self.smoothed
@@ -140,6 +152,7 @@ class BudgetController:
             "step": self.step,
             "multiplier": self.multiplier,
             "smoothed": self.smoothed,
+            "task": self.task,
             "start": self.start,
             "floor": self.floor,
             "correction": self.correction,
@@ -149,11 +162,15 @@ class BudgetController:
         """Take up a saved state."""
         self.step = int(state["step"])
         self.multiplier, self.smoothed, self.start = (float(state[k]) for k in ("multiplier", "smoothed", "start"))
-        self.floor, self.correction = float(state["floor"]), float(state["correction"])
+        self.floor, self.correction, self.task = (float(state[k]) for k in ("floor", "correction", "task"))
 
     def describe(self) -> dict[str, object]:
         """Facts for the provenance."""
-        return {"budget": self.budget, **asdict(self.settings)}
+        return {"budget": self.budget, "guess": self.guess, **asdict(self.settings)}
+
+    def _smooth(self, so_far: float, now: float) -> float:
+        keep = self.settings.smoothing
+        return now if math.isnan(so_far) else keep * so_far + (1 - keep) * now
 
     def _violation(self, cost: Tensor) -> Tensor:
         above = (cost - self.floor).clamp_min(1e-3 * self.goal)

@@ -57,7 +57,7 @@ def _held(constraint: Constraint, size: Size, drive: torch.Tensor, steps: int) -
             f"{constraint.title} {constraint.say(constraint.limit)}: is below the floor of {constraint.say(floor)}, "
             "spent before any hidden neuron fires; a smaller --width or fewer --timesteps lower it"
         )
-    return Held(constraint, BudgetController(constraint.limit, floor, steps))
+    return Held(constraint, BudgetController(constraint.limit, floor, steps, size.student.config.classes))
 
 
 def _other_chip(text: str, size: Size) -> EnergyLimit:

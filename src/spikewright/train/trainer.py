@@ -286,6 +286,7 @@ class Training:
         lesson = None if self.lessons is None else self.lessons.of(rows, samples)
         evidence = evidence_of(labels, done, lesson, reading.operations, self.auxiliary, self.progress)
         terms = dict(self.method.terms(evidence))
+        task = sum(float(term.detach()) for term in terms.values())
         for regularizer in self.regularizers:
             terms.update(regularizer.terms(Evidence(labels, output, None, reading.operations)))
         bounded = [held.constraint.value(output, reading) for held in self.held]
@@ -294,7 +295,7 @@ class Training:
         descend(self.optimizer, terms, self.step)
         self.step += 1
         for held, value in zip(self.held, bounded, strict=True):
-            held.controller.update(float(value.detach()))
+            held.controller.update(float(value.detach()), task)
         seen.add({f"loss/{name}": float(term.detach()) for name, term in terms.items()})
         seen.add({"accuracy": float((output.scores.argmax(1) == labels).float().mean())})
         seen.add({"student_range": logit_range(output.logits)})

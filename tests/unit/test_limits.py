@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spikewright.errors import InputError
+from spikewright.errors import BelowFloor, InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.choices import NeuronSettings
 from spikewright.train.constraints import OperationsLimit, RateLimit
@@ -138,3 +138,20 @@ def test_settings_that_would_do_nothing_are_refused_at_once():
     text = str(caught.value)
     assert "--weight-bits 4: is for training on integers, which --integer-from 1 leaves out; round afterwards" in text
     assert "--shorten: T is shortened where training on integers begins" in text
+
+
+def test_a_reserve_is_left_of_every_limit():
+    whole, less = (limits(max_synaptic_ops="30k", max_rate=("lif1=0.1",), reserve=share) for share in (0.0, 0.02))
+    assert [held.controller.budget for held in whole] == [30_000, 0.1]
+    assert [held.controller.budget for held in less] == pytest.approx([29_400, 0.098])
+    assert [held.constraint.limit for held in less] == [30_000, 0.1], "the certificate is of the limit itself"
+    controller = less[0].controller
+    controller.step = 10
+    assert controller.admits(29_400)
+    assert not controller.admits(29_401)
+
+
+def test_a_reserve_below_the_floor_is_refused():
+    floor = limits(max_synaptic_ops="30k")[0].controller.floor
+    with pytest.raises(BelowFloor, match=r"--max-synaptic-ops .*, less --reserve 0\.1, is below the floor of "):
+        limits(max_synaptic_ops=f"{1.05 * floor:.1f}", reserve=0.1)

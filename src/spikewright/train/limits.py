@@ -47,17 +47,19 @@ def limits_of(
                 faults.append(str(error))
     refuse("limits", faults)
     drive = size.student.drive(torch.from_numpy(dataset.train.images[:FLOOR_SAMPLES]))
-    return tuple(_held(constraint, size, drive, steps) for constraint in found)
+    return tuple(_held(constraint, size, drive, steps, settings.reserve) for constraint in found)
 
 
-def _held(constraint: Constraint, size: Size, drive: torch.Tensor, steps: int) -> Held:
-    floor = constraint.floor(size.student, drive)
-    if constraint.limit <= floor:
+def _held(constraint: Constraint, size: Size, drive: torch.Tensor, steps: int, reserve: float) -> Held:
+    floor, usable = constraint.floor(size.student, drive), (1 - reserve) * constraint.limit
+    if usable <= floor:
+        less = f", less --reserve {reserve:g}," if reserve else ":"
         raise BelowFloor(
-            f"{constraint.title} {constraint.say(constraint.limit)}: is below the floor of {constraint.say(floor)}, "
-            "spent before any hidden neuron fires; a smaller --width or fewer --timesteps lower it"
+            f"{constraint.title} {constraint.say(constraint.limit)}{less} is below the floor of "
+            f"{constraint.say(floor)}, spent before any hidden neuron fires; a smaller --width or fewer --timesteps "
+            "lower it"
         )
-    return Held(constraint, BudgetController(constraint.limit, floor, steps, size.student.config.classes))
+    return Held(constraint, BudgetController(usable, floor, steps, size.student.config.classes))
 
 
 def _other_chip(text: str, size: Size) -> EnergyLimit:

@@ -73,6 +73,9 @@ class DistillSettings(BaseModel):
     )
     weight_bits: int | None = Field(None, ge=2, le=8, description="of integer weights with their sign; the chip's own")
     rounds: int = Field(3, ge=0, description="further epochs at most, for a limit that is not met or not used")
+    reserve: float = Field(
+        0.0, ge=0, lt=0.5, description="share of every limit left unused, for data that cost more than validation's"
+    )
     also_within: tuple[str, ...] = Field((), description="a further chip's budget, profile=2uJ; repeatable")
     max_synaptic_ops: str | None = Field(None, description="synaptic operations per inference: 300k, 1.5M")
     max_rate: tuple[str, ...] = Field((), description="spikes per neuron and step of a layer, lif1=0.05; repeatable")

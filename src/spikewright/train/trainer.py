@@ -166,14 +166,14 @@ class Training:
         if self.best is None:
             return False
         last = self.history[-1].bounded
-        shares = [last[h.constraint.name] / h.constraint.limit for h in self.held]
+        shares = [last[h.constraint.name] / h.controller.budget for h in self.held]
         return max(shares) >= self.settings.used or all(h.controller.multiplier == 0 for h in self.held)
 
     def unmet(self) -> str:
-        """What the last epoch measured of every limit."""
+        """What the last epoch measured of every limit, less the reserve."""
         last = self.history[-1].bounded
-        limits = [held.constraint for held in self.held]
-        return "; ".join(f"{c.title}: {c.say(last[c.name])} of {c.say(c.limit)}" for c in limits)
+        limits = [(held.constraint, held.controller.budget) for held in self.held]
+        return "; ".join(f"{c.title}: {c.say(last[c.name])} of {c.say(usable)}" for c, usable in limits)
 
     def _end_warm_up(self) -> None:
         """The forward pass is the chip's from now on, and what was best in floats is forgotten."""

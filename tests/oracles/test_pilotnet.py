@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -20,14 +19,9 @@ pytestmark = pytest.mark.lava
 
 
 @pytest.fixture(scope="module")
-def bench(root: Path) -> ModuleType:
+def bench(benchmark_file: Callable[[str], ModuleType]) -> ModuleType:
     """The benchmark `pilotnet.py`, which reads lava-dl's file."""
-    spec = importlib.util.spec_from_file_location("pilotnet_bench", root / "benchmarks" / "pilotnet.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark_file("pilotnet")
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,14 @@
 """benchmarks/across_settings.py: means over comparisons, by hand."""
 
-import importlib.util
 import json
-import sys
 
 import pytest
 import typer
 
 
 @pytest.fixture(scope="module")
-def bench(root):
-    spec = importlib.util.spec_from_file_location("across_settings", root / "benchmarks" / "across_settings.py")
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def bench(benchmark_file):
+    return benchmark_file("across_settings")
 
 
 def entry(row, validation, over_budget=()):

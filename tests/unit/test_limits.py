@@ -138,6 +138,14 @@ def test_settings_that_would_do_nothing_are_refused_at_once():
     text = str(caught.value)
     assert "--weight-bits 4: is for training on integers, which --integer-from 1 leaves out; round afterwards" in text
     assert "--shorten: T is shortened where training on integers begins" in text
+    with pytest.raises(InputError, match=r"--reserve 0\.01: is a share of limits, and there is none; give --energy-b"):
+        distill_with(QUICK.model_copy(update={"reserve": 0.01}))
+
+
+def test_a_bench_leaves_no_reserve_where_nothing_is_limited():
+    common = QUICK.model_copy(update={"reserve": 0.01})
+    assert (common.within(None).reserve, common.within("1uJ").reserve) == (0.0, 0.01)
+    assert common.model_copy(update={"max_rate": ("lif1=0.1",)}).within(None).reserve == 0.01
 
 
 def test_a_reserve_is_left_of_every_limit():
@@ -153,5 +161,6 @@ def test_a_reserve_is_left_of_every_limit():
 
 def test_a_reserve_below_the_floor_is_refused():
     floor = limits(max_synaptic_ops="30k")[0].controller.floor
-    with pytest.raises(BelowFloor, match=r"--max-synaptic-ops .*, less --reserve 0\.1, is below the floor of "):
+    said = r"--max-synaptic-ops .*, less --reserve 0\.1, is below the floor of .*; or reserve less"
+    with pytest.raises(BelowFloor, match=said):
         limits(max_synaptic_ops=f"{1.05 * floor:.1f}", reserve=0.1)

@@ -31,14 +31,8 @@ class Cell:
 
     def settings(self, common: DistillSettings) -> DistillSettings:
         """What makes its student."""
-        return common.model_copy(
-            update={
-                "method": self.row.method,
-                "regularize": self.row.regularize,
-                "energy_budget": self.point.budget,
-                "seed": self.point.seed,
-            }
-        )
+        own = {"method": self.row.method, "regularize": self.row.regularize, "seed": self.point.seed}
+        return common.within(self.point.budget).model_copy(update=own)
 
 
 def cells_of(rows: Sequence[Row], budgets: Sequence[str | None], seeds: Sequence[int]) -> list[Cell]:

@@ -47,7 +47,7 @@ def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, prof
     """A training without a teacher, whose student every row has; or why there is none within the budget."""
     from ..energy import parse_budget
 
-    plain = settings.model_copy(update={"method": "none", "regularize": (), "assistant": (), "energy_budget": budget})
+    plain = settings.within(budget).model_copy(update={"method": "none", "regularize": (), "assistant": ()})
     try:
         return prepared(plain, dataset, profile, None if budget is None else parse_budget(budget, profile))
     except BelowFloor as error:

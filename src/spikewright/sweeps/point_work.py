@@ -18,7 +18,7 @@ def folder_of(point: Point, out: Path) -> Path:
 
 def settings_of(point: Point, settings: DistillSettings) -> DistillSettings:
     """The settings that make the student of a point."""
-    return settings.model_copy(update={"energy_budget": point.budget, "seed": point.seed})
+    return settings.within(point.budget).model_copy(update={"seed": point.seed})
 
 
 def work(point: Point, settings: DistillSettings, out: Path) -> Outcome:

@@ -53,11 +53,11 @@ def limits_of(
 def _held(constraint: Constraint, size: Size, drive: torch.Tensor, steps: int, reserve: float) -> Held:
     floor, usable = constraint.floor(size.student, drive), (1 - reserve) * constraint.limit
     if usable <= floor:
-        less = f", less --reserve {reserve:g}," if reserve else ":"
+        less, smaller = (f", less --reserve {reserve:g},", "; or reserve less") if reserve else (":", "")
         raise BelowFloor(
             f"{constraint.title} {constraint.say(constraint.limit)}{less} is below the floor of "
             f"{constraint.say(floor)}, spent before any hidden neuron fires; a smaller --width or fewer --timesteps "
-            "lower it"
+            f"lower it{smaller}"
         )
     return Held(constraint, BudgetController(usable, floor, steps, size.student.config.classes))
 

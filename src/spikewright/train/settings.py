@@ -89,6 +89,16 @@ class DistillSettings(BaseModel):
         return NeuronSettings(self.neuron, self.beta, self.alpha, self.threshold, self.learn_beta, self.learn_threshold)
 
     @property
+    def is_limited(self) -> bool:
+        """Whether there is anything to hold the training to."""
+        return bool(self.energy_budget or self.also_within or self.max_synaptic_ops or self.max_rate)
+
+    def within(self, budget: str | None) -> DistillSettings:
+        """The same within another budget; where nothing is limited, nothing is left in reserve."""
+        moved = self.model_copy(update={"energy_budget": budget})
+        return moved if moved.is_limited else moved.model_copy(update={"reserve": 0.0})
+
+    @property
     def chosen_augmentation(self) -> Augmentation:
         """What was asked for, else what suits the data set."""
         return self.augmentation or FOR_STUDENTS.get(self.data, "none")

@@ -3,8 +3,12 @@
 import pytest
 import torch
 
+from spikewright.bench.point import Point
+from spikewright.comparison.cells import Cell
+from spikewright.comparison.rows import Row
 from spikewright.errors import BelowFloor, InputError
 from spikewright.hardware_profiles.profile import load_profile
+from spikewright.sweeps.point_work import settings_of
 from spikewright.train.choices import NeuronSettings
 from spikewright.train.constraints import OperationsLimit, RateLimit
 from spikewright.train.cost import SpikeCost
@@ -138,7 +142,7 @@ def test_settings_that_would_do_nothing_are_refused_at_once():
     text = str(caught.value)
     assert "--weight-bits 4: is for training on integers, which --integer-from 1 leaves out; round afterwards" in text
     assert "--shorten: T is shortened where training on integers begins" in text
-    with pytest.raises(InputError, match=r"--reserve 0\.01: is a share of limits, and there is none; give --energy-b"):
+    with pytest.raises(InputError, match=r"--reserve 0\.01: .* there is no limit; give one, such as --energy-budget"):
         distill_with(QUICK.model_copy(update={"reserve": 0.01}))
 
 
@@ -146,6 +150,10 @@ def test_a_bench_leaves_no_reserve_where_nothing_is_limited():
     common = QUICK.model_copy(update={"reserve": 0.01})
     assert (common.within(None).reserve, common.within("1uJ").reserve) == (0.0, 0.01)
     assert common.model_copy(update={"max_rate": ("lif1=0.1",)}).within(None).reserve == 0.01
+    free, held = Point(None, 3), Point("1uJ", 3)
+    of_row = [Cell(Row("none", ()), point).settings(common) for point in (free, held)]
+    for settings in (of_row, [settings_of(point, common) for point in (free, held)]):
+        assert [(one.energy_budget, one.reserve, one.seed) for one in settings] == [(None, 0.0, 3), ("1uJ", 0.01, 3)]
 
 
 def test_a_reserve_is_left_of_every_limit():

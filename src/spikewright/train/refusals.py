@@ -12,7 +12,10 @@ from .settings import DistillSettings
 def contradictions(settings: DistillSettings) -> Iterator[str]:
     """Settings that would do nothing beside others."""
     if settings.reserve and not settings.is_limited:
-        yield f"--reserve {settings.reserve:g}: is a share of limits, and there is none; give --energy-budget as well"
+        yield (
+            f"--reserve {settings.reserve:g}: is the share of a limit to leave unused, and there is no limit; "
+            "give one, such as --energy-budget, or leave --reserve out"
+        )
     if settings.integer_from < 1:
         return
     if settings.weight_bits is not None:

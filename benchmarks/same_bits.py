@@ -33,7 +33,8 @@ TRAININGS = {
     "direct, CubaLIF": f"--data digits --encoding direct -T 4 --neuron cubalif {SHORT}",
     "direct, floats": f"--data digits --encoding direct -T 2 --integer-from 1 {SHORT}",
     "current, 4 bits, two chips": (
-        f"--data digits --encoding current -T 3 --weight-bits 4 --energy-budget 2uJ --also-within loihi1-davies=2uJ {SHORT}"
+        f"--data digits --encoding current -T 3 --weight-bits 4 --energy-budget 2uJ --also-within loihi1-davies=2uJ "
+        f"{SHORT}"
     ),
 }
 
@@ -89,7 +90,9 @@ def measure(flags: str, folder: Path, cache: Path) -> dict[str, object]:
     words = flags.split()
     data = words[words.index("--data") + 1]
     profile = words[words.index("--profile") + 1] if "--profile" in words else "loihi2-assumed"
-    student, graph, chip, activity = (str(folder / n) for n in ("student.pt", "student.nir", "chip.h5", "activity.json"))
+    student, graph, chip, activity = (
+        str(folder / n) for n in ("student.pt", "student.nir", "chip.h5", "activity.json")
+    )
     _run("train/distill.py", *words, "-o", student, cache=cache)
     _run("convert/to_nir.py", student, "-o", graph, cache=cache)
     _run("deploy/lower.py", graph, "--profile", profile, "-o", chip, cache=cache)

@@ -49,6 +49,8 @@ def writable(path: Path | str) -> Path:
         raise InputError(f"{target}: the folder {target.parent} does not exist; create it or choose another path")
     if target.is_dir():
         raise InputError(f"{target}: is a folder; give the name of a file")
+    if target.exists() and not target.is_file():
+        raise InputError(f"{target}: is a device, a pipe or a socket; give the name of a regular file")
     return target
 
 

@@ -74,7 +74,7 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     student = distill_to(settings, paths.student, resume).student
     dataset = load(settings.data, settings.data_dir, student.config.timesteps)
     cli.say("2/5 export to NIR")
-    export_student(student, dataset, paths)
+    export_student(student, dataset, paths, settings.profile)
     cli.say(f"3/5 lower for {settings.profile}")
     chip = lower_graph(settings.profile, paths)
     cli.say("4/5 simulate the test split on integers, and samples of it on Lava")
@@ -96,17 +96,23 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     return verdict
 
 
-def export_student(student: Student, dataset: Dataset, paths: Paths) -> None:
-    """Write the student of ``paths`` as a NIR graph that computes the same on validation samples, and its card."""
+def export_student(student: Student, dataset: Dataset, paths: Paths, profile: str) -> None:
+    """Write the student of ``paths`` as a NIR graph that computes the same on validation samples, and its card.
+
+    Args:
+        profile: that the student was trained for, a name or a file.
+    """
     import torch
 
     from .artefacts import sha256_of
     from .convert.card import write_card
     from .convert.to_nir import export
+    from .hardware_profiles.profile import load_profile
     from .train.student import student_provenance
 
     facts = student_provenance(paths.student) | {"parent_sha256": sha256_of(paths.student)}
-    checked = export(student, paths.nir, torch.from_numpy(dataset.validation.images[:EXPORT_SAMPLES]), facts)
+    images = torch.from_numpy(dataset.validation.images[:EXPORT_SAMPLES])
+    checked = export(student, paths.nir, images, facts, load_profile(profile))
     cli.say(f"{paths.nir}: {checked.spikes} spikes and silences equal the student's on {checked.samples} samples")
     write_card(paths.nir)
 

@@ -65,7 +65,7 @@ def make(settings: DistillSettings, folder: Path, out: Path) -> Made:
     paths = Paths.under(folder)
     student, facts = _student(settings, paths)
     dataset = load(settings.data, settings.data_dir, student.config.timesteps)
-    export_student(student, dataset, paths)
+    export_student(student, dataset, paths, settings.profile)
     chip = lower_graph(settings.profile, paths)
     counted = {split: _count(chip, dataset, split, settings, paths) for split in SPLITS}
     budget = settings.energy_budget
@@ -103,6 +103,7 @@ def _outcome(
 
 def _student(settings: DistillSettings, paths: Paths) -> tuple[Student, dict[str, object]]:
     """The student of these settings, trained as far as it is not, and its provenance."""
+    from ..train.architectures import own_architecture
     from ..train.distill import distill_to
     from ..train.student import load_student, student_provenance
 
@@ -110,7 +111,7 @@ def _student(settings: DistillSettings, paths: Paths) -> tuple[Student, dict[str
         facts = student_provenance(paths.student)
         if _same(facts.get("settings"), settings):
             cli.say(f"{paths.student}: is trained already")
-            return load_student(paths.student), facts
+            return load_student(paths.student, own_architecture(settings.architecture)), facts
     checkpoint = paths.student.with_name(paths.student.name + ".checkpoint")
     made = distill_to(settings, paths.student, resume=checkpoint.is_file())
     return made.student, made.provenance

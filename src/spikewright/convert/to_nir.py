@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import nir
     from torch import Tensor, nn
 
+    from ..hardware_profiles.profile import HardwareProfile
     from ..train.student import Student
     from .nodes import Shape
     from .sketch import Sketch
@@ -129,7 +130,9 @@ def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
     return metadata | {key: facts[key] for key in beside if facts.get(key) is not None}
 
 
-def verify_export(student: Student, graph: nir.NIRGraph, images: Tensor) -> Verification:
+def verify_export(
+    student: Student, graph: nir.NIRGraph, images: Tensor, profile: HardwareProfile | None = None
+) -> Verification:
     """Compare a graph with its student on samples: every spike, and the readout.
 
     A student on integers is compared with the chip network that the graph becomes: every spike, current and membrane
@@ -141,8 +144,10 @@ def verify_export(student: Student, graph: nir.NIRGraph, images: Tensor) -> Veri
 
     Args:
         images: intensities in [0, 1], ``(B, *input shape)``.
+        profile: that a student on integers was trained for; None for one that comes with spikewright.
 
     Raises:
+        InputError: a student on integers was trained for a profile of the user's own, and ``profile`` is missing.
         AnswerIsNo: the first node and step that differ, or more ties than samples compared.
     """
     import torch
@@ -152,7 +157,7 @@ def verify_export(student: Student, graph: nir.NIRGraph, images: Tensor) -> Veri
     from .wiring import wire
 
     if student.grid is not None:
-        return _verify_integers(student, graph, images)
+        return _verify_integers(student, graph, images, profile)
     exact = _in_double(student)
     wiring = wire(graph)
     with torch.no_grad():
@@ -173,12 +178,16 @@ def verify_export(student: Student, graph: nir.NIRGraph, images: Tensor) -> Veri
     return Verification(int(whole.sum()), compared, int((~whole).sum()))
 
 
-def _verify_integers(student: Student, graph: nir.NIRGraph, images: Tensor) -> Verification:
+def _verify_integers(
+    student: Student, graph: nir.NIRGraph, images: Tensor, profile: HardwareProfile | None
+) -> Verification:
     from ..deploy.lower import lower
+    from ..hardware_profiles.profile import named_profile
     from ..train.quantized.agreement import differences
 
     assert student.grid is not None
-    found = differences(student, lower(graph, student.grid.profile), images)
+    target = profile or named_profile(student.grid.profile, "export: the student", "give its file: --profile PATH")
+    found = differences(student, lower(graph, target), images)
     if found:
         raise AnswerIsNo(f"export: the chip network is not what the student computes: {'; '.join(map(str, found))}")
     spikes = sum(int(s.numel()) for s in student(images[:1]).spikes.values())
@@ -222,7 +231,13 @@ def _compare_readout(name: str, expected: Tensor, found: Tensor) -> None:
         )
 
 
-def export(student: Student, path: Path | str, images: Tensor, facts: dict[str, object] | None = None) -> Verification:
+def export(
+    student: Student,
+    path: Path | str,
+    images: Tensor,
+    facts: dict[str, object] | None = None,
+    profile: HardwareProfile | None = None,
+) -> Verification:
     """Write the graph of ``student`` to ``path``; the file is read back and compared before it gets its name.
 
     Raises:
@@ -237,7 +252,7 @@ def export(student: Student, path: Path | str, images: Tensor, facts: dict[str, 
     graph = to_nir(student, facts)
     with atomic_write(path) as temporary:
         nir.write(temporary, graph)
-        return verify_export(student, read_graph(temporary), images)
+        return verify_export(student, read_graph(temporary), images, profile)
 
 
 def command(
@@ -249,6 +264,12 @@ def command(
     card: Annotated[
         bool, typer.Option("--card/--no-card", help="write a model card, Markdown of the same name, beside the graph")
     ] = True,
+    network: Annotated[
+        str | None, typer.Option(help="file.py:function, for a student of an architecture of your own")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="that the student was trained for; needed for a file of your own")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> None:
     """Write a student as a NIR graph that computes the same, and a model card beside it.
@@ -259,16 +280,18 @@ def command(
     Example: spikewright to-nir student.pt -o student.nir
     """
     from ..artefacts import existing_file, sha256_of
+    from ..hardware_profiles.profile import load_profile
     from ..train.student import load_student, student_provenance
     from .card import card_path, write_card
 
     if card:
         card_path(out)  # refuses what it would write over
     source = existing_file(student, "a student written by `spikewright distill`")
-    loaded = load_student(source)
+    loaded = load_student(source, network)
+    target = None if profile is None else load_profile(profile)
     facts = student_provenance(source) | {"parent_sha256": sha256_of(source)}
     images = _samples(loaded, samples, data, data_dir)
-    checked = export(loaded, out, images, facts)
+    checked = export(loaded, out, images, facts, target)
     cli.say(f"{out}: computes what {source} does: {_said(checked)}")
     beside = write_card(out) if card else None
     if beside is not None:

@@ -80,12 +80,9 @@ def drift(
 
 
 def _profile(name: str) -> HardwareProfile:
-    from ..hardware_profiles.profile import load_profile
+    from ..hardware_profiles.profile import named_profile
 
-    try:
-        return load_profile(name)
-    except InputError as error:
-        raise InputError(f"{error}; where the file lies elsewhere, say so with --profile PATH") from error
+    return named_profile(name, "drift", "give its file: --profile PATH")
 
 
 def _contradictions(metadata: Mapping[str, object], chip: ChipNetwork) -> Iterator[str]:

@@ -80,6 +80,9 @@ def command(
     batch: Annotated[int, typer.Option(min=1, help="samples simulated at once, or per start of Lava")] = BATCH,
     seed: Annotated[int, typer.Option(min=0, help="of the rate code")] = 0,
     record: Annotated[Path | None, typer.Option(help="also write every spike to this HDF5 file")] = None,
+    module: Annotated[
+        str | None, typer.Option("--network", help="file.py:function, for a student of an architecture of your own")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="file for the counts")] = Path("activity.json"),
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object instead of lines")] = False,
 ) -> None:
@@ -94,7 +97,7 @@ def command(
     from .chip_file import load_chip
 
     network = load_chip(chip)
-    chosen = _simulator(on, network, chip)
+    chosen = _simulator(on, network, chip, module)
     writable(out)
     part = getattr(load(data, data_dir, network.timesteps), split.value)
     count = len(part) if samples is None else samples
@@ -121,7 +124,7 @@ def command(
     cli.say(f"{rate:.0f} samples/s; wrote {out}" + (f" and {record}" if record else ""))
 
 
-def _simulator(on: str, network: ChipNetwork, chip: Path) -> Simulator | Student:
+def _simulator(on: str, network: ChipNetwork, chip: Path, module: str | None) -> Simulator | Student:
     """The simulator of this name, or the student of this file; one that made another network is refused."""
     from ..artefacts import sha256_of
     from ..train.student import load_student
@@ -129,7 +132,7 @@ def _simulator(on: str, network: ChipNetwork, chip: Path) -> Simulator | Student
     if on in BACKENDS or not (on.endswith(".pt") or Path(on).is_file()):
         backend(on)
         return cast(Simulator, on)
-    student = load_student(on)
+    student = load_student(on, module)
     if _made_from(network) not in (None, sha256_of(on)):
         raise InputError(f"--on {on}: {chip} was made from another student; export and lower this one")
     return student

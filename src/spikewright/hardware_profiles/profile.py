@@ -21,6 +21,7 @@ __all__ = [
     "SynapseFormat",
     "Whole",
     "load_profile",
+    "named_profile",
     "profile_names",
     "read_profile",
 ]
@@ -46,6 +47,25 @@ def load_profile(name: str | Path) -> HardwareProfile:
     if name not in profile_names():
         raise InputError(
             f"profile {name!r}: there is none of that name; {did_you_mean(name, profile_names())}, or a path to a .toml"
+        )
+    return _packaged(name)
+
+
+def named_profile(name: str, where: str, remedy: str) -> HardwareProfile:
+    """The profile that a file names; one that does not come with spikewright is not looked for.
+
+    Args:
+        name: as the file has it.
+        where: the file, or what of it names the profile; for the refusal.
+        remedy: what to do instead; for the refusal.
+
+    Raises:
+        InputError: the name is of no profile that comes with spikewright.
+    """
+    if name not in profile_names():
+        raise InputError(
+            f"{where}: names the profile {name!r}, which does not come with spikewright, and a path in a file is not "
+            f"followed; {remedy}"
         )
     return _packaged(name)
 

@@ -78,6 +78,7 @@ def command(
     from ..activity_file import load_activity
     from ..deploy.chip_file import load_chip
     from .pricing import budgets_of, priced, profile_of, provenance_of
+    from .profile import named_profile
     from .render import write_report
     from .runs import Run, load_runs, names_of, tables_of
 
@@ -87,7 +88,9 @@ def command(
     facts = provenance_of(activity, chip, counts, network)
     facts["command"] = _as_typed(activity, chip, also or [], profile or [], energy_budget, placer)
     agreement = _agreement_beside(activity, facts)
-    profiles = [profile_of(name) for name in dict.fromkeys(profile or [network.profile])]
+    profiles = [profile_of(name) for name in dict.fromkeys(profile or [])] or [
+        named_profile(network.profile, str(chip), "give its file: --profile PATH")
+    ]
     budgets = budgets_of(energy_budget, profiles)
     found = priced(counts, network, profiles, budgets, facts, placer)
     reports = [replace(each.report, agreement=agreement) for each in found if each.report is not None]

@@ -51,15 +51,18 @@ class Watch:
     def __init__(self) -> None:
         self._seen: dict[int, tuple[object, float]] = {}
 
-    def is_dead(self, number: int, worker: object, beat: object) -> bool:
+    def is_dead(self, number: int, worker: object, beat: object, folder: Path) -> bool:
         """Whether the worker of trial ``number`` has gone.
 
         Args:
             worker: its :func:`whereabouts`, None where it has not said them yet.
             beat: its last sign of life.
+            folder: of the trial's point for this worker. The lock is looked for there alone: a path that stands in the
+                study is compared, and never opened.
         """
-        if isinstance(worker, dict) and worker.get("host") == socket.gethostname() and Path(worker["lock"]).is_file():
-            with locked(Path(worker["lock"])) as free:
+        here, lock = whereabouts(folder), folder / LOCK
+        if isinstance(worker, dict) and {name: worker.get(name) for name in here} == here and lock.is_file():
+            with locked(lock) as free:
                 return free
         now = time.monotonic()
         if number not in self._seen or self._seen[number][0] != beat:

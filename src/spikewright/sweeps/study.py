@@ -80,7 +80,7 @@ class SweepStudy:
         waiting_for: list[Point] = []
         while missing := self._missing(points):
             with self._turn():
-                taken = self._take(points)
+                taken = self._take(points, folder_of)
             if taken is not None:
                 trial, point = taken
                 cli.say(f"{point}: {len(missing)} {'point is' if len(missing) == 1 else 'points are'} missing")
@@ -102,9 +102,9 @@ class SweepStudy:
                 results[point] = result
         return list(results.values())
 
-    def _take(self, points: list[Point]) -> tuple[optuna.Trial, Point] | None:
+    def _take(self, points: list[Point], folder_of: Callable[[Point], Path]) -> tuple[optuna.Trial, Point] | None:
         """The first of the points that is missing and that nobody has in hand, and a trial for it."""
-        self._bury_the_dead()
+        self._bury_the_dead(folder_of)
         # One at a time: what is dropped comes back in its place.
         for point in self._free(points)[:1]:
             self._study.enqueue_trial({}, user_attrs=_key(point))
@@ -220,12 +220,15 @@ class SweepStudy:
         # Where another worker takes the last one in between, Optuna makes up a trial, which has no point.
         return self._study.ask()
 
-    def _bury_the_dead(self) -> None:
+    def _bury_the_dead(self, folder_of: Callable[[Point], Path]) -> None:
         from optuna.trial import TrialState
 
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if self._watch.is_dead(trial.number, trial.user_attrs.get("worker"), trial.user_attrs.get("beat")):
-                cli.say(f"taking up what a worker left: {_point(trial.user_attrs) or 'nothing'}")
+            facts = trial.user_attrs
+            if (point := _point(facts)) is None:
+                continue
+            if self._watch.is_dead(trial.number, facts.get("worker"), facts.get("beat"), folder_of(point)):
+                cli.say(f"taking up what a worker left: {point}")
                 self._drop(trial.number)
 
 

@@ -133,7 +133,7 @@ def builder_of(spec: str) -> Builder:
     Raises:
         InputError: an unknown name, a missing file, or a file without that function.
     """
-    if ".py:" not in spec:
+    if not is_own(spec):
         if spec not in ARCHITECTURES:
             raise InputError(
                 f"student architecture {spec!r} is unknown; {did_you_mean(spec, ARCHITECTURES)}, file.py:function"
@@ -152,3 +152,13 @@ def builder_of(spec: str) -> Builder:
     if found is None:
         raise InputError(f"student architecture {spec!r}: {path} has no function {function!r}")
     return found
+
+
+def own_architecture(spec: str) -> str | None:
+    """``spec`` where it names a function in a file of the user's own, None for a named architecture."""
+    return spec if is_own(spec) else None
+
+
+def is_own(spec: str) -> bool:
+    """Whether ``spec`` names a function in a file of the user's own."""
+    return ".py:" in spec

@@ -209,10 +209,12 @@ def command(
 
 def distill_to(settings: DistillSettings, out: Path, resume: bool = False) -> Distillation:
     """Distil and write the student to ``out``, keeping a checkpoint beside it until that is done."""
+    from ..artefacts import writable
     from .student import save_student
 
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: the folder {out.parent} does not exist; create it first")
+    writable(out)
     checkpoint = out.with_name(out.name + ".checkpoint")
     result = distill_with(settings, checkpoint, resume, quiet=False)
     save_student(result.student, out, result.provenance)

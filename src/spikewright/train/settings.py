@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..chip import Encoding, Readout
-from ..errors import InputError, did_you_mean
+from ..errors import InputError, did_you_mean, refuse
 from ..resources import presets_dir
 from .choices import DATA_HELP, FOR_STUDENTS, Augmentation, NeuronKind, NeuronSettings
 
@@ -18,6 +19,11 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+NAMING_FILES = ("data", "architecture", "teacher", "profile", "also_within")
+"""Settings that may name a file; from a preset none of them is followed."""
+_FILE = re.compile(r"[/\\]|\.(py|toml|onnx|pt)\b", re.IGNORECASE)
 
 
 class DistillSettings(BaseModel):
@@ -116,6 +122,7 @@ def settings_from(preset: str | None, flags: Mapping[str, object]) -> DistillSet
         InputError: an unknown preset, or faults in any field, all of them at once.
     """
     values: dict[str, object] = _read_preset(preset) if preset is not None else {}
+    refuse(f"preset {preset}", list(_paths_in(values)))
     values.update({key: value for key, value in flags.items() if value is not None})
     try:
         return DistillSettings.model_validate(values)
@@ -123,6 +130,15 @@ def settings_from(preset: str | None, flags: Mapping[str, object]) -> DistillSet
         faults = [f"{'.'.join(map(str, e['loc']))} is {e['input']!r}: {e['msg'].lower()}" for e in error.errors()]
         where = f"preset {preset}" if preset is not None else "settings"
         raise InputError(f"{where}: {'; '.join(faults)}") from error
+
+
+def _paths_in(values: Mapping[str, object]) -> Iterator[str]:
+    """Files that a preset names; a preset comes from anywhere, and what it names is neither run nor read."""
+    for name, value in values.items():
+        for text in value if isinstance(value, list) else [value]:
+            if name == "data_dir" or (name in NAMING_FILES and isinstance(text, str) and _FILE.search(text)):
+                flag = f"--{name.replace('_', '-')}"
+                yield f"{name} is {text!r}; a preset names only what comes with spikewright, give {flag} yourself"
 
 
 def _read_preset(name: str) -> dict[str, object]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..artefacts import sha256_of, sha256_of_json
 from ..errors import InputError
+from .architectures import is_own, own_architecture
 from .cache import cache_folder
 from .data import Dataset
 from .distillation import LossTerms
@@ -78,7 +79,7 @@ def train_spiking(course: Course, cache_dir: Path | None = None, progress: Progr
     """
     key = course.key
     file = cache_folder("teachers", cache_dir) / f"{course.dataset.name}-snn-{key[:16]}.pt"
-    student = _kept(file, key)
+    student = _kept(file, key, own_architecture(course.config.architecture))
     if student is None:
         student = fit(course, progress)
         save_student(student, file, {"key": key, "name": course.name})
@@ -147,14 +148,14 @@ class _Schooling:
         return course.method.terms(evidence_of(batch.labels, done, lesson, None, self._auxiliary, progress))
 
 
-def _kept(file: Path, key: str) -> Student | None:
+def _kept(file: Path, key: str, network: str | None) -> Student | None:
     """The network in ``file``; None where there is none, or not this one."""
     if not file.exists():
         return None
     try:
         if student_provenance(file).get("key") != key:
             raise InputError("it was made from something else")
-        return load_student(file)
+        return load_student(file, network)
     except InputError as error:
         warnings.warn(
             f"{file}: the kept spiking network cannot be used ({error}); it is trained anew",
@@ -166,7 +167,7 @@ def _kept(file: Path, key: str) -> Student | None:
 
 def _own_architecture(spec: str) -> str | None:
     """The hash of the user's own file, None for a named architecture."""
-    return sha256_of(spec.rsplit(":", 1)[0]) if ".py:" in spec else None
+    return sha256_of(spec.rsplit(":", 1)[0]) if is_own(spec) else None
 
 
 def _copied(student: Student) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from ..chip import ENCODINGS, READOUTS, Encoding, Readout
 from ..deploy.trained_grid import TrainedGrid
 from ..encoding import encode, full_scale
 from ..errors import InputError, refuse
-from .architectures import Shape, builder_of
+from .architectures import Shape, builder_of, is_own
 from .choices import NEURON_KINDS, NeuronSettings
 from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
 from .quantized.compartments import IntegerStates
@@ -247,18 +247,26 @@ def save_student(student: Student, path: Path | str, provenance: dict[str, objec
         torch.save({"header": json.dumps(header), "weights": student.state_dict()}, temporary)
 
 
-def load_student(path: Path | str, network: nn.Module | None = None) -> Student:
-    """Read a student; ``network`` is the module of one that was made from the caller's own.
+def load_student(path: Path | str, network: nn.Module | str | None = None) -> Student:
+    """Read a student.
+
+    Args:
+        path: of a file that :func:`save_student` wrote.
+        network: for a student of an architecture of the user's own: the module, or the ``file.py:function`` that
+            builds it. A ``file.py:function`` that stands in the file itself is never run.
 
     Raises:
-        InputError: no such file, not a student, or weights that do not fit the architecture it names.
+        InputError: no such file, not a student, an architecture of the user's own without ``network``, or weights that
+            do not fit the architecture.
     """
     header, weights = _read(path)
     config = dict(header["config"])
     config["neuron"] = NeuronSettings(**config["neuron"])
     config["input_shape"] = tuple(config["input_shape"])
     grid = header.get("integer")
-    student = Student(StudentConfig(**config), network, None if grid is None else TrainedGrid.model_validate(grid))
+    made = StudentConfig(**config)
+    trained = None if grid is None else TrainedGrid.model_validate(grid)
+    student = Student(made, _network_of(made, network, path), trained)
     try:
         student.load_state_dict(weights)
     except RuntimeError as error:
@@ -266,6 +274,19 @@ def load_student(path: Path | str, network: nn.Module | None = None) -> Student:
             f"{path}: its weights do not fit the architecture {config['architecture']!r}: {error}"
         ) from error
     return student.eval()
+
+
+def _network_of(config: StudentConfig, given: nn.Module | str | None, path: Path | str) -> nn.Module | None:
+    """The caller's own network, None for a named architecture; what a file names is not run."""
+    if isinstance(given, str):
+        build = builder_of(given)
+        return build(config.input_shape, config.classes, config.width, config.neuron, config.readout)
+    if given is None and is_own(config.architecture):
+        raise InputError(
+            f"{path}: its network was built by {config.architecture!r}, and code that a file names is not run; where "
+            "you trust it, name it yourself: --network file.py:function (in Python network=)"
+        )
+    return given
 
 
 def student_provenance(path: Path | str) -> dict[str, object]:

@@ -30,7 +30,7 @@ import torch
 import typer
 from closed_loop_tables import COMPARED, NEAR, SHARES, exactness, leaves_spikes, loop_table, other_table
 
-from spikewright.artefacts import atomic_write
+from spikewright.base.artefacts import atomic_write
 from spikewright.budget_text import spelled
 from spikewright.convert.to_nir import to_nir
 from spikewright.deploy.lower import lower

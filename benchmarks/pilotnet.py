@@ -18,7 +18,7 @@ import numpy as np
 import typer
 
 from spikewright.activity import Activity
-from spikewright.artefacts import write_json
+from spikewright.base.artefacts import write_json
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from spikewright.deploy.integer import run
 from spikewright.deploy.placement import place

@@ -23,13 +23,13 @@ import numpy as np
 import torch
 import typer
 
-from spikewright.artefacts import atomic_write
+from spikewright.base.artefacts import atomic_write
+from spikewright.base.errors import SpikewrightError
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.convert.to_nir import to_nir
 from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
-from spikewright.errors import SpikewrightError
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile, profile_names
 from spikewright.train.settings import settings_from
 from spikewright.train.sizing import student_config

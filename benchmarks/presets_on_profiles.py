@@ -18,14 +18,14 @@ from typing import Annotated
 import nir
 import typer
 
-from spikewright.artefacts import write_text
+from spikewright.base.artefacts import write_text
+from spikewright.base.errors import SpikewrightError
 from spikewright.convert.nir_io import read_graph
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
 from spikewright.deploy.simulate import simulate
 from spikewright.energy import estimate
 from spikewright.energy_report import EnergyReport
-from spikewright.errors import SpikewrightError
 from spikewright.hardware_profiles.numbers import used
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile, profile_names
 from spikewright.train.data import Dataset, load

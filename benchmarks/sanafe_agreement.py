@@ -23,7 +23,7 @@ import numpy as np
 import typer
 from sanafe_cases import PROFILE, Case, cases
 
-from spikewright.artefacts import write_json
+from spikewright.base.artefacts import write_json
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Population
 from spikewright.deploy.core_work import core_work
 from spikewright.deploy.integer import run

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 import typer
 
-from spikewright.artefacts import atomic_write
+from spikewright.base.artefacts import atomic_write
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.choices import NeuronSettings
 from spikewright.train.quantized.form import become_integer

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .version import __version__
+from .base.version import __version__
 
 if TYPE_CHECKING:
     from .activity import Activity

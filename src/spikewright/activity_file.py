@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Backend, Counts, PopulationActivity, Samples, Trace
-from .artefacts import existing_file, write_json
-from .errors import InputError, refuse
+from .base.artefacts import existing_file, write_json
+from .base.errors import InputError, refuse
 
 FORMAT = "spikewright activity"
 FORMAT_VERSION = 3

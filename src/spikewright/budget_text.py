@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from .errors import InputError, did_you_mean
+from .base.errors import InputError, did_you_mean
 from .hardware_profiles.schema import CostUnit, HardwareProfile
 
 PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0}

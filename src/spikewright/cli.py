@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
-from .command import DONE, USAGE, say
-from .errors import did_you_mean
-from .version import __version__
+from .base.command import DONE, USAGE, say
+from .base.errors import did_you_mean
+from .base.version import __version__
 
 Main = Callable[[Sequence[str] | None], int]
 

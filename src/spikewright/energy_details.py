@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .activity import Activity
+from .base.errors import AnswerIsNo
 from .chip import ChipNetwork
 from .deploy.core_load import core_loads, ways
 from .deploy.placement import Placement, place
@@ -12,7 +13,6 @@ from .energy import estimate
 from .energy_parts import Band, classes_of, samples_of, spread_of, steps_of
 from .energy_report import EnergyReport
 from .energy_time import time_of
-from .errors import AnswerIsNo
 from .hardware_profiles.profile import load_profile
 from .hardware_profiles.schema import HardwareProfile
 from .neurobench import neurobench_of

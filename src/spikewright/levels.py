@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import command as cli
 from .agreement import Agreement
-from .errors import InputError
+from .base import command as cli
+from .base.errors import InputError
 
 if TYPE_CHECKING:
     from .activity import Activity
@@ -137,11 +137,11 @@ def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> floa
     """
     import torch
 
+    from .base.threads import student_threads
     from .convert.interpreter import interpret
     from .convert.nir_io import read_graph
     from .convert.time_step import resolve_dt
     from .convert.wiring import wire
-    from .train.threads import student_threads
 
     graph = read_graph(nir)
     wiring = wire(graph)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import command as cli
-from .errors import AnswerIsNo, InputError
+from .base import command as cli
+from .base.errors import AnswerIsNo, InputError
 from .train.options import takes_settings
 from .train.settings import DistillSettings
 from .verdict import Paths, Verdict
@@ -58,7 +58,7 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
     from .agreement import save_agreement
-    from .artefacts import sha256_of
+    from .base.artefacts import sha256_of
     from .convert.card import card_path, write_card
     from .levels import agreement_of
     from .train.data import load
@@ -104,7 +104,7 @@ def export_student(student: Student, dataset: Dataset, paths: Paths, profile: st
     """
     import torch
 
-    from .artefacts import sha256_of
+    from .base.artefacts import sha256_of
     from .convert.card import write_card
     from .convert.to_nir import export
     from .hardware_profiles.profile import load_profile
@@ -119,7 +119,7 @@ def export_student(student: Student, dataset: Dataset, paths: Paths, profile: st
 
 def lower_graph(profile: str, paths: Paths) -> ChipNetwork:
     """Lower the graph of ``paths`` for a profile, write the network and return what was written."""
-    from .artefacts import sha256_of
+    from .base.artefacts import sha256_of
     from .convert.nir_io import read_graph
     from .deploy.chip_file import load_chip, save_chip
     from .deploy.lower import lower

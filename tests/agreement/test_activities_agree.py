@@ -14,7 +14,8 @@ from torch import nn
 
 from spikewright.activity import Activity
 from spikewright.activity_file import as_json, load_activity
-from spikewright.artefacts import sha256_of
+from spikewright.base.artefacts import sha256_of
+from spikewright.base.errors import InputError
 from spikewright.chip import ChipNetwork
 from spikewright.convert.to_nir import to_nir
 from spikewright.deploy.chip_file import save_chip
@@ -23,7 +24,6 @@ from spikewright.deploy.netx_file import netx_faults
 from spikewright.deploy.placement import place
 from spikewright.deploy.simulate import main, simulate
 from spikewright.energy import estimate
-from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.choices import NeuronSettings
 from spikewright.train.data import load

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from spikewright.base.errors import AnswerIsNo
 from spikewright.convert.to_nir import to_nir
 from spikewright.deploy import integer, on_lava
 from spikewright.deploy.lower import lower
@@ -14,7 +15,6 @@ from spikewright.deploy.recording import compare
 from spikewright.deploy.simulate import simulate
 from spikewright.encoding import encode
 from spikewright.energy import estimate
-from spikewright.errors import AnswerIsNo
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile, profile_names
 from spikewright.hardware_profiles.report import report
 from spikewright.train.architectures import Shape

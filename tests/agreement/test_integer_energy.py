@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from spikewright.base.errors import AnswerIsNo
 from spikewright.convert.to_nir import to_nir
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
 from spikewright.deploy.simulate import simulate
 from spikewright.energy import estimate
-from spikewright.errors import AnswerIsNo
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
 from spikewright.train import certificate
 from spikewright.train.choices import NeuronSettings

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.chip import ChipNetwork
 from spikewright.convert.nir_io import read_graph
 from spikewright.convert.to_nir import export, to_nir, verify_export
@@ -18,7 +19,6 @@ from spikewright.deploy.lower import lower
 from spikewright.deploy.recording import compare
 from spikewright.deploy.simulate import Backend
 from spikewright.encoding import encode
-from spikewright.errors import AnswerIsNo, InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.choices import NeuronSettings
 from spikewright.train.quantized.agreement import differences

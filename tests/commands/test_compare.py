@@ -53,7 +53,7 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("finished") / "made" / "here"
     with pytest.MonkeyPatch.context() as patch:
         said = []
-        patch.setattr("spikewright.command.say", said.append)
+        patch.setattr("spikewright.base.command.say", said.append)
         assert main([*FLAGS, *ROWS, "--energy-budget", "60nJ", "--energy-budget", "1nJ", "-o", str(out)]) == 0
     return out, said
 
@@ -202,8 +202,8 @@ def test_a_method_that_the_data_do_not_have_is_listed_and_the_others_are_trained
 
 
 def test_a_failed_training_is_exit_code_1_after_everything_is_written(copied, capsys, monkeypatch):
+    from spikewright.base.errors import InputError
     from spikewright.comparison import training
-    from spikewright.errors import InputError
 
     (lost,) = copied.glob("trainings/kd-*/no-budget-seed1/record.json")
     lost.unlink()

@@ -10,7 +10,7 @@ import nir
 import numpy as np
 import pytest
 
-from spikewright.artefacts import sha256_of
+from spikewright.base.artefacts import sha256_of
 from spikewright.cli import main
 from spikewright.convert.nir_io import write_graph
 from spikewright.deploy.chip_file import load_chip

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from spikewright.activity_file import load_activity
-from spikewright.artefacts import sha256_of
+from spikewright.base.artefacts import sha256_of
+from spikewright.base.errors import InputError
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.deploy.chip_file import load_chip, save_chip
 from spikewright.deploy.simulate import main, simulate
-from spikewright.errors import InputError
 
 
 def zeros(*shape: int) -> np.ndarray:

@@ -226,7 +226,7 @@ def test_without_optuna_it_says_how_to_get_it(tmp_path, capsys, monkeypatch):
 
 
 def test_a_failed_point_is_exit_code_1_after_everything_is_written(tmp_path, capsys, monkeypatch):
-    from spikewright.errors import InputError
+    from spikewright.base.errors import InputError
     from spikewright.sweeps import point_work
 
     real = point_work.work

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from spikewright.artefacts import sha256_of
+from spikewright.base.artefacts import sha256_of
 from spikewright.cli import main
 from spikewright.convert.nir_io import read_graph
 from spikewright.train.student import Student, StudentConfig, load_student, save_student

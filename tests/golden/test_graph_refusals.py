@@ -13,10 +13,10 @@ import snntorch as snn
 import torch
 from torch import nn
 
+from spikewright.base.errors import SpikewrightError
 from spikewright.cli import main
 from spikewright.convert.nir_io import write_graph
 from spikewright.convert.to_nir import to_nir
-from spikewright.errors import SpikewrightError
 from spikewright.train.neurons import integrator
 from spikewright.train.student import Student, StudentConfig
 

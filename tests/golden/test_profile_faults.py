@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.hardware_profiles.profile import read_profile
 
 CASES = sorted(Path(__file__).with_name("profiles").glob("*.toml"))

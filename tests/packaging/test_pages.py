@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from spikewright.base.command import typer_command
 from spikewright.cli import VERBS
-from spikewright.command import typer_command
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(

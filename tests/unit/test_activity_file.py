@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spikewright.activity import Activity, Counts, PopulationActivity, Samples, Trace
 from spikewright.activity_file import as_json, load_activity, save_activity
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 
 count = st.integers(0, 2**40)
 shape = st.lists(st.integers(1, 3), min_size=1, max_size=3)

@@ -11,10 +11,10 @@ import pytest
 from spikewright.activity import Activity, PopulationActivity
 from spikewright.activity_file import save_activity
 from spikewright.agreement import Agreement, load_agreement, save_agreement
-from spikewright.artefacts import sha256_of
+from spikewright.base.artefacts import sha256_of
+from spikewright.base.errors import InputError
 from spikewright.chip import ChipNetwork, Connection, Neuron, Population
 from spikewright.deploy.chip_file import save_chip
-from spikewright.errors import InputError
 from spikewright.hardware_profiles.agreement_tables import rows
 from spikewright.hardware_profiles.report import main
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import spikewright as sw
-from spikewright.artefacts import sha256_of
+from spikewright.base.artefacts import sha256_of
+from spikewright.base.errors import InputError
 from spikewright.convert.card import MARK, write_card
 from spikewright.convert.nir_io import write_graph
-from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.choices import NeuronSettings
 from spikewright.train.quantized.form import become_integer

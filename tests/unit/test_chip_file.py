@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
+from spikewright.base.errors import InputError
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.deploy.chip_file import load_chip, save_chip
-from spikewright.errors import InputError
 
 
 @pytest.fixture

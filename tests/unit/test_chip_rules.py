@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from spikewright.base.errors import AnswerIsNo
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.deploy.chip_rules import CHIP_RULES, check_chip
-from spikewright.errors import AnswerIsNo
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
 from spikewright.hardware_profiles.schema import Whole
 

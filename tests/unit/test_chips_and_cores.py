@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewright.activity import Activity, PopulationActivity
+from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.deploy.placement import place
 from spikewright.deploy.placement_text import as_json, lines
 from spikewright.deploy.remedies import narrower
-from spikewright.errors import AnswerIsNo, InputError
 from spikewright.hardware_profiles.profile import load_profile
 
 

@@ -12,8 +12,8 @@ from typing import Annotated
 import pytest
 import typer
 
-from spikewright import command
-from spikewright.errors import AnswerIsNo, InputError
+from spikewright.base import command
+from spikewright.base.errors import AnswerIsNo, InputError
 
 
 def greet(name: Annotated[str, typer.Option(help="whom")] = "you", times: int = 1) -> None:
@@ -136,7 +136,8 @@ def test_progress_moves_a_bar_on_a_terminal(
 
 def test_a_reader_that_leaves_is_no_failure_of_ours(root: Path) -> None:
     script = (
-        "from spikewright.command import run, emit; import sys; sys.exit(run(lambda: emit('x' * 10**6), [], 'work'))"
+        "from spikewright.base.command import run, emit; import sys; "
+        "sys.exit(run(lambda: emit('x' * 10**6), [], 'work'))"
     )
     environment = {**os.environ, "PYTHONPATH": str(root / "src")}
     with subprocess.Popen(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from spikewright.base.errors import InputError
 from spikewright.bench.point import Point
 from spikewright.comparison.cells import Cell, cells_of
 from spikewright.comparison.rows import Row, read_rows
-from spikewright.errors import InputError
 from spikewright.train.distillation import METHODS
 from spikewright.train.settings import DistillSettings
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from spikewright.base.errors import InputError
 from spikewright.bench.folder import claim_folder
 from spikewright.bench.locks import LOCK, locked
 from spikewright.bench.point import Point
@@ -14,7 +15,6 @@ from spikewright.comparison.record import FILE, Record, read_record
 from spikewright.comparison.rows import Row
 from spikewright.comparison.teachers import TeacherFacts, _require_same
 from spikewright.comparison.work import Work, results_of
-from spikewright.errors import InputError
 
 CELLS = cells_of([Row("none"), Row("kd")], [None], [0, 1])
 OUTCOME = {

@@ -52,7 +52,7 @@ def activity():
 
 
 def profile(tmp_path, neurons, cores=128):
-    from spikewright.resources import profiles_dir
+    from spikewright.base.resources import profiles_dir
 
     text = (profiles_dir() / "loihi1-davies.toml").read_text(encoding="utf-8")
     text = text.replace("neurons_per_core = 1024", f"neurons_per_core = {neurons}")

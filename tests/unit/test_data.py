@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.train.choices import DATA_HELP
 from spikewright.train.data import NAMES, Split, load
 from spikewright.train.data.dataset import official, permutation

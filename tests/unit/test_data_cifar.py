@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.train.data import load
 from spikewright.train.data.cifar import ARCHIVE, ARCHIVE_URL, FILES, RECORD
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from spikewright.base.errors import InputError
 from spikewright.encoding import encode
-from spikewright.errors import InputError
 from spikewright.train.augment import still
 from spikewright.train.data import load
 from spikewright.train.data.events import frames

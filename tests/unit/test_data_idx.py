@@ -12,7 +12,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.train.data import load
 from spikewright.train.data.idx import read_idx
 from spikewright.train.data.mnist_like import FASHION_MNIST, FILES, MNIST, load_mnist_like

@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.train.data import load, mnist1d
 from spikewright.train.data.mnist1d import levels
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.choices import NeuronSettings
 from spikewright.train.distill import distill_with

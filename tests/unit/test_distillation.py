@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import tensor
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.train.distillation import METHODS, REGULARIZERS, Evidence, kl_divergence, parse_spec
 from spikewright.train.student_output import StudentOutput
 

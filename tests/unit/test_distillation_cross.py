@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import tensor
 
+from spikewright.base.errors import InputError
 from spikewright.convert.to_nir import to_nir
-from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.run import run
 from spikewright.train.data import Dataset, Split, load

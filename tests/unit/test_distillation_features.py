@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn, tensor
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.train.distillation import METHODS, Evidence, parse_spec
 from spikewright.train.distillation.base import Shapes
 from spikewright.train.distillation.bkd import Blur

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from spikewright.base.errors import InputError
 from spikewright.convert.to_nir import to_nir
-from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.ann import build
 from spikewright.train.architectures import ARCHITECTURES

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikewright.base.errors import InputError
 from spikewright.chip import ConvGeometry
 from spikewright.convert.nodes import apply
 from spikewright.convert.wiring import wire
@@ -17,7 +18,6 @@ from spikewright.deploy import linear_map
 from spikewright.deploy.draft import Draft, draft_from_nir
 from spikewright.deploy.horizon import Horizon
 from spikewright.deploy.linear_map import LinearMap, compose
-from spikewright.errors import InputError
 
 DT = 1e-4
 

@@ -10,13 +10,13 @@ import nir
 import numpy as np
 import pytest
 
+from spikewright.base.errors import InputError
 from spikewright.chip import ChipNetwork, Connection, Neuron, Population
 from spikewright.deploy.drift import drift
 from spikewright.deploy.drift_causes import CAUSES
 from spikewright.deploy.drift_report import DriftReport, Effect, LayerDrift, Place, Raster, Why, raster
 from spikewright.deploy.drift_text import answer_lines, cause_rows, layer_rows, sentence
 from spikewright.deploy.lower import lower
-from spikewright.errors import InputError
 
 DT = 1e-4
 

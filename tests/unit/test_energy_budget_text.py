@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikewright.base.errors import InputError
 from spikewright.budget_text import UNITS, Budget, parse_budget, quantity
-from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from spikewright.activity import Activity, Counts, PopulationActivity
+from spikewright.base.errors import InputError
 from spikewright.chip import ChipNetwork, Connection, Neuron, Population
 from spikewright.deploy.core_work import core_work
 from spikewright.deploy.placement import place
 from spikewright.energy_time import TimeEstimate, seconds, time_of
-from spikewright.errors import InputError
 from spikewright.hardware_profiles.durations import Barrier
 from spikewright.hardware_profiles.profile import load_profile, read_profile
 

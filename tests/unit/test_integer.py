@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from spikewright.base.errors import InputError
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from spikewright.deploy import integer
 from spikewright.deploy.recording import Recording, compare
-from spikewright.errors import InputError
 
 
 def neuron(shape: tuple[int, ...], random: np.random.Generator, largest_bias: int = 40, **registers: int) -> Neuron:

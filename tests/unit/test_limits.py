@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from spikewright.base.errors import BelowFloor, InputError
 from spikewright.bench.point import Point
 from spikewright.comparison.cells import Cell
 from spikewright.comparison.rows import Row
-from spikewright.errors import BelowFloor, InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.sweeps.point_work import settings_of
 from spikewright.train.choices import NeuronSettings

@@ -15,9 +15,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from spikewright.base.errors import InputError
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from spikewright.deploy.netx_file import loaded_weight, netx_faults, write_netx
-from spikewright.errors import InputError
 
 
 def neuron(*shape: int, bias: int = 0) -> Neuron:

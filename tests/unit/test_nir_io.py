@@ -10,8 +10,8 @@ import nir
 import numpy as np
 import pytest
 
+from spikewright.base.errors import InputError
 from spikewright.convert.nir_io import read_graph, write_graph
-from spikewright.errors import InputError
 
 
 def chain(*nodes: nir.NIRNode, metadata: dict[str, object] | None = None) -> nir.NIRGraph:

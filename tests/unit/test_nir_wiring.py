@@ -6,8 +6,8 @@ import nir
 import numpy as np
 import pytest
 
+from spikewright.base.errors import InputError
 from spikewright.convert.wiring import survey, wire
-from spikewright.errors import InputError
 
 
 def lif(*shape: int) -> nir.LIF:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.train.ann import build
 from spikewright.train.distill import distill_with
 from spikewright.train.settings import DistillSettings

@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from spikewright.artefacts import sha256_of
+from spikewright.base.artefacts import sha256_of
+from spikewright.base.errors import InputError
 from spikewright.convert.onnx_file import read_onnx
-from spikewright.errors import InputError
 
 WEIGHT = np.arange(64 * 10, dtype=np.float32).reshape(64, 10)
 

@@ -13,8 +13,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from spikewright.base.errors import InputError
 from spikewright.convert.onnx_teacher import OnnxTeacher
-from spikewright.errors import InputError
 from spikewright.train.ann import build
 from spikewright.train.data import Dataset, Split, load
 from spikewright.train.teacher import TorchTeacher, precompute_logits, teacher_from

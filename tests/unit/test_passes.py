@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spikewright.base.errors import InputError
 from spikewright.deploy.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from spikewright.deploy.on_lava import lava_faults
 from spikewright.deploy.passes import balance, bias_axons, scale_input
 from spikewright.deploy.quantize import quantize
-from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train import lessons
 from spikewright.train.data import Dataset, Split, load

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikewright.base.errors import AnswerIsNo
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
 from spikewright.deploy.blocks import boxes, ranges
 from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.occupancy import axons_in, axons_out, synapse_bits
 from spikewright.deploy.placement import place
 from spikewright.deploy.visits import visits
-from spikewright.errors import AnswerIsNo
 from spikewright.hardware_profiles.profile import load_profile, profile_names
 from spikewright.hardware_profiles.schema import Mesh
 

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.hardware_profiles import profiles
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile, profile_names, read_profile
 from spikewright.hardware_profiles.schema import Energy, Limits
@@ -61,7 +61,7 @@ def test_read_of_what_was_written_is_the_same(name, tmp_path):
 
 
 def profiles_file(name):
-    from spikewright.resources import profiles_dir
+    from spikewright.base.resources import profiles_dir
 
     return profiles_dir() / f"{name}.toml"
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from spikewright.base.errors import InputError
 from spikewright.deploy.registers import Registers, is_mixed, weight_scale
-from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.choices import NeuronSettings
 from spikewright.train.neurons import integrator, spiking

@@ -13,10 +13,10 @@ import pytest
 
 from spikewright.activity import Activity, Counts, PopulationActivity, Trace
 from spikewright.activity_file import save_activity
-from spikewright.artefacts import sha256_of
+from spikewright.base.artefacts import sha256_of
+from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.chip import ChipNetwork, Connection, Neuron, Population
 from spikewright.deploy.chip_file import save_chip
-from spikewright.errors import AnswerIsNo, InputError
 from spikewright.hardware_profiles.profile import load_profile, profile_names
 from spikewright.hardware_profiles.report import main, report
 
@@ -121,7 +121,7 @@ def test_the_report_says_how_cores_were_laid_out(files, tmp_path, capsys, flags,
 
 def test_a_network_over_chips(files, tmp_path, capsys):
     """Two neurons a core and a core a chip: thirteen chips, and no message stays on its own."""
-    from spikewright.resources import profiles_dir
+    from spikewright.base.resources import profiles_dir
 
     text = (profiles_dir() / "loihi1-davies.toml").read_text(encoding="utf-8")
     text = text.replace("neurons_per_core = 1024", "neurons_per_core = 2").replace("cores = 128", "cores = 1")

@@ -7,7 +7,7 @@ import snntorch as snn
 import torch
 from torch import nn
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.train.choices import NeuronSettings
 from spikewright.train.student import Student, StudentConfig, load_student, save_student
 

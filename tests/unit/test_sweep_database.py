@@ -12,9 +12,9 @@ import uuid
 
 import pytest
 
+from spikewright.base.errors import InputError
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point
-from spikewright.errors import InputError
 from spikewright.sweeps import database, study
 from spikewright.sweeps.points import points_of
 

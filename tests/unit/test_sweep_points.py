@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from spikewright.base.errors import InputError
 from spikewright.bench.making import _same
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point, read_budgets
 from spikewright.bench.spread import pareto
 from spikewright.budget_text import parse_budget, spelled
-from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.sweeps.outcome import PointResult
 from spikewright.sweeps.plot import write_plot

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
+from spikewright.base.errors import BelowFloor, InputError
 from spikewright.bench import locks
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point
-from spikewright.errors import BelowFloor, InputError
 from spikewright.sweeps import claim, study
 from spikewright.sweeps.points import points_of
 

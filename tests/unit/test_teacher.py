@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from spikewright.errors import InputError
+from spikewright.base.errors import InputError
 from spikewright.train import teacher_training
 from spikewright.train.ann import ARCHITECTURES, build
 from spikewright.train.data import Dataset, Split, load

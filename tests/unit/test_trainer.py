@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from spikewright.base.errors import InputError
 from spikewright.energy import parse_budget
-from spikewright.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.data import load
 from spikewright.train.distill import distill_with, loss_terms

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from spikewright.artefacts import atomic_write, writable
-from spikewright.errors import InputError
+from spikewright.base.artefacts import atomic_write, writable
+from spikewright.base.errors import InputError
 from spikewright.hardware_profiles.profile import load_profile, named_profile
 from spikewright.sweeps import claim
 from spikewright.train.settings import settings_from

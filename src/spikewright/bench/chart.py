@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ..artefacts import atomic_write
+from ..base.artefacts import atomic_write
 from ..hardware_profiles.plot_style import INK, STYLE
 from ..hardware_profiles.profile import HardwareProfile
 

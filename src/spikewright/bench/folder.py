@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..artefacts import write_json
-from ..errors import InputError, refuse
+from ..base.artefacts import write_json
+from ..base.errors import InputError, refuse
 
 SETTINGS = "settings.json"
 

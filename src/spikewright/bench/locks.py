@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import InputError
+from ..base.errors import InputError
 
 LOCK = ".lock"
 """In the folder of a point: whoever holds it works there."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import command as cli
+from ..base import command as cli
+from ..base.version import __version__
 from ..train.settings import DistillSettings
 from ..verdict import Paths
-from ..version import __version__
 from .outcome import SPLITS, Outcome
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _same(settings: object, asked: DistillSettings) -> bool:
 
 def _count(chip: ChipNetwork, dataset: Dataset, split: str, settings: DistillSettings, paths: Paths) -> Activity:
     from ..activity_file import save_activity
-    from ..artefacts import sha256_of
+    from ..base.artefacts import sha256_of
     from ..deploy.simulate import remarks, simulate
 
     part = getattr(dataset, split)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..base.errors import InputError
 from ..budget_text import parse_budget, spelled
-from ..errors import InputError
 from ..hardware_profiles.schema import HardwareProfile
 
 

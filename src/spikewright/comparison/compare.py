@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import command as cli
-from ..errors import AnswerIsNo
+from ..base import command as cli
+from ..base.errors import AnswerIsNo
 from ..train.options import takes_settings_without
 from ..train.settings import DistillSettings
 
@@ -127,7 +127,7 @@ def _complete(plan: Plan, folder: Path) -> None:
 
 
 def _write(result: ComparisonResult, folder: Path) -> None:
-    from ..artefacts import write_json, write_text
+    from ..base.artefacts import write_json, write_text
     from .plot import write_plot
     from .text import markdown
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..base.errors import refuse
 from ..bench.making import ELSEWHERE
 from ..bench.point import read_budgets
-from ..errors import refuse
 from ..hardware_profiles.profile import HardwareProfile, load_profile
 from ..train.data import Dataset, load
 from ..train.distill import train_settings

@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..artefacts import write_json
+from ..base.artefacts import write_json
+from ..base.errors import InputError
 from ..bench.outcome import Outcome
-from ..errors import InputError
 from .cells import Cell
 
 FILE = "record.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import BelowFloor, InputError
+from ..base.errors import BelowFloor, InputError
 from ..hardware_profiles.profile import HardwareProfile
 from ..train.data import Dataset
 from ..train.distill import prepared, pupil_of

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..artefacts import sha256_of_json
-from ..errors import InputError, refuse
+from ..base.artefacts import sha256_of_json
+from ..base.errors import InputError, refuse
 from ..train.distillation import METHODS, REGULARIZERS, LossTerms, parse_spec
 
 ALL = "all"

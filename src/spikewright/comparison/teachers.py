@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import command as cli
-from ..artefacts import write_json
+from ..base import command as cli
+from ..base.artefacts import write_json
+from ..base.errors import InputError
 from ..bench.locks import locked
-from ..errors import InputError
 from .rows import Row
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..base.errors import AnswerIsNo
 from ..energy_report import PARTS, EnergyReport
-from ..errors import AnswerIsNo
 from .cells import Cell
 from .record import Record, history_facts
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .. import command as cli
-from ..artefacts import write_json
+from ..base import command as cli
+from ..base.artefacts import write_json
+from ..base.errors import SpikewrightError
 from ..bench.locks import LOCK, locked
-from ..errors import SpikewrightError
 from .cells import Cell
 from .record import FAILED, FILE, Record, failure_of, read_record, write_record
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..artefacts import sha256_of, write_text
-from ..errors import InputError
+from ..base.artefacts import sha256_of, write_text
+from ..base.errors import InputError
 from .card_facts import Known, bullets
 from .card_network import network_part
 from .card_results import results_part

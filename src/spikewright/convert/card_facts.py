@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..base.errors import InputError
 from ..deploy.trained_grid import TrainedGrid, trained_grid
-from ..errors import InputError
 from .wiring import Wiring, wire
 
 if TYPE_CHECKING:

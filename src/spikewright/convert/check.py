@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from .. import command as cli
-from ..errors import AnswerIsNo, InputError
-from ..version import __version__
+from ..base import command as cli
+from ..base.errors import AnswerIsNo, InputError
+from ..base.version import __version__
 
 if TYPE_CHECKING:
     import nir

@@ -16,8 +16,8 @@ import h5py
 import nir
 import numpy as np
 
-from ..artefacts import atomic_write, existing_file
-from ..errors import InputError, refuse
+from ..base.artefacts import atomic_write, existing_file
+from ..base.errors import InputError, refuse
 from .nodes import HANDLED
 
 WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"

@@ -11,8 +11,8 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner
 
-from ..artefacts import existing_file, sha256_of
-from ..errors import InputError, refuse
+from ..base.artefacts import existing_file, sha256_of
+from ..base.errors import InputError, refuse
 
 LARGEST = 2**31 - 1  # bytes that protobuf can hold in one message
 AGAIN = "export the model again"

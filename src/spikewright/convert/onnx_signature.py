@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto
 
-from ..errors import InputError, did_you_mean
+from ..base.errors import InputError, did_you_mean
 from ..train.torch_teacher import LOGITS
 
 Layout = Literal["channels first", "channels last", "flat"]

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, shape_inference
 from onnxruntime.capi import onnxruntime_pybind11_state as ort
 from torch import Tensor
 
-from ..errors import InputError
+from ..base.errors import InputError
 from ..train.augment import still
 from ..train.data import Split
 from ..train.torch_teacher import LOGITS, accuracy, unknown_feature

@@ -9,7 +9,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .wiring import Wiring
 
 # What snnTorch 1.0 writes and what the NIR paper's experiments use (export_nir.py; paper/nir_to_lava.py).

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import command as cli
-from ..errors import AnswerIsNo, InputError, refuse
-from ..version import __version__
+from ..base import command as cli
+from ..base.errors import AnswerIsNo, InputError, refuse
+from ..base.version import __version__
 
 if TYPE_CHECKING:
     import nir
@@ -246,7 +246,7 @@ def export(
     """
     import nir
 
-    from ..artefacts import atomic_write
+    from ..base.artefacts import atomic_write
     from .nir_io import read_graph
 
     graph = to_nir(student, facts)
@@ -279,7 +279,7 @@ def command(
 
     Example: spikewright to-nir student.pt -o student.nir
     """
-    from ..artefacts import existing_file, sha256_of
+    from ..base.artefacts import existing_file, sha256_of
     from ..hardware_profiles.profile import load_profile
     from ..train.student import load_student, student_provenance
     from .card import card_path, write_card

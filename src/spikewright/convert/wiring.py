@@ -11,7 +11,7 @@ from typing import TypeAlias
 import nir
 import numpy as np
 
-from ..errors import refuse
+from ..base.errors import refuse
 from .nodes import LINEAR, NEURONS, NodeFault, Shape, check_size, output_shape
 
 Edge: TypeAlias = tuple[str, str]

@@ -16,9 +16,9 @@ import h5py
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..artefacts import atomic_write, existing_file
+from ..base.artefacts import atomic_write, existing_file
+from ..base.errors import InputError
 from ..chip import ChipNetwork, Connection, ConvGeometry, Encoding, IntArray, Neuron, Population, Readout, Role
-from ..errors import InputError
 
 FORMAT = "spikewright chip network"
 FORMAT_VERSION = 1

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from math import ceil, log2, prod
 from typing import TypeAlias
 
+from ..base.errors import AnswerIsNo
 from ..chip import ChipNetwork, Connection, Population
-from ..errors import AnswerIsNo
 from ..hardware_profiles.schema import HardwareProfile, Layers, Limits
 from .registers import DECAY_ONE
 

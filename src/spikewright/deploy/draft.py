@@ -10,11 +10,11 @@ import nir
 import numpy as np
 import torch
 
+from ..base.errors import InputError, refuse
 from ..chip import ConvGeometry, Encoding, Readout, Role
 from ..convert.interpreter import at_rest
 from ..convert.nodes import LINEAR, FloatArray, Law, NodeFault, Shape, law_of
 from ..convert.wiring import Wiring
-from ..errors import InputError, refuse
 from .horizon import Horizon
 from .linear_map import LinearMap, compose, identity
 

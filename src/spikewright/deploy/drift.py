@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import command as cli
-from ..errors import AnswerIsNo, InputError, refuse
+from ..base import command as cli
+from ..base.errors import AnswerIsNo, InputError, refuse
 from .simulate import Part
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def command(
 
     Example: spikewright drift student.nir chip.h5 --data fashion-mnist
     """
-    from ..artefacts import sha256_of, writable
+    from ..base.artefacts import sha256_of, writable
     from ..convert.nir_io import read_graph
     from ..hardware_profiles.profile import load_profile
     from ..train.data import load

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.errors import InputError, refuse
 from ..chip import ChipNetwork, IntArray
 from ..convert.nodes import FloatArray
 from ..convert.time_step import resolve_dt
 from ..convert.wiring import wire
-from ..errors import InputError, refuse
 from ..hardware_profiles.profile import HardwareProfile
 from .draft import Draft, draft_from_nir
 from .drift_causes import ALL, CAUSES, Bench, Cause, Layer, Played, layer_of

@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..artefacts import write_text
+from ..base.artefacts import write_text
 from .drift_causes import CAUSES
 from .drift_report import DriftReport, Effect, LayerDrift, Place, Why
 

@@ -9,8 +9,8 @@ import nir
 import numpy as np
 import numpy.typing as npt
 
+from ..base.errors import refuse
 from ..chip import ChipNetwork, IntArray
-from ..errors import refuse
 from ..hardware_profiles.profile import HardwareProfile
 from . import integer
 from .drift_levels import ADDED, FOREIGN, Found, fires, strangers

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..base.errors import refuse
 from ..chip import ChipNetwork, IntArray
-from ..errors import refuse
 
 
 def check_drive(chip: ChipNetwork, drive: IntArray) -> None:

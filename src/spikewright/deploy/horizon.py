@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from ..base.errors import InputError, did_you_mean, refuse
 from ..chip import ENCODINGS, Encoding
-from ..errors import InputError, did_you_mean, refuse
 from ..hardware_profiles.profile import HardwareProfile
 
 CUSTOMARY_INPUT_BITS = 8  # what a pixel has

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..base.errors import InputError
 from ..chip import STATE_LIMIT, ChipNetwork, Connection, IntArray, Neuron, Population
-from ..errors import InputError
 from .compartments import Buffers, Rules, Trace, integrate, largest
 from .drive import check_drive
 from .exact import exact_kernels

@@ -25,8 +25,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..base.errors import InputError, SpikewrightError
 from ..chip import ChipNetwork, IntArray, Population
-from ..errors import InputError, SpikewrightError
 from .chip_file import save_chip
 from .recording import Progress, Recording, SpikeArray, StateArray
 from .schedule import Schedule

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..base.errors import InputError
 from ..chip import ConvGeometry
 from ..convert.nodes import FloatArray, Shape, apply, conv_padding, output_shape, pair
-from ..errors import InputError
 
 # Larger than any single chip holds (Loihi: 128 cores of 128 KiB at 8 bits a synapse make 2^24).
 MOST_DENSE_WEIGHTS = 2**25

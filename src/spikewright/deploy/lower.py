@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import command as cli
+from ..base import command as cli
 from ..chip import ChipNetwork
 from ..hardware_profiles.profile import HardwareProfile, load_profile
 
@@ -137,7 +137,7 @@ def command(
 
     Example: spikewright lower student.nir --profile loihi2-assumed -o chip.h5
     """
-    from ..artefacts import sha256_of
+    from ..base.artefacts import sha256_of
     from ..convert.nir_io import read_graph
     from .chip_file import save_chip
     from .placement import place

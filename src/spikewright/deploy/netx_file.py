@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..artefacts import atomic_write
+from ..base.artefacts import atomic_write
+from ..base.errors import refuse
 from ..chip import ChipNetwork, Connection, IntArray, Neuron, Population
-from ..errors import refuse
 
 NETX_BIAS_EXP = 6
 """lava-dl loads every bias with this exponent."""

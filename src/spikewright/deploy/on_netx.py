@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..base.errors import refuse
 from ..chip import ChipNetwork, IntArray
-from ..errors import refuse
 from .drive import check_drive
 from .lava_job import SILENCE_LIMIT_S, require_lava, run_in_child
 from .lava_network import LavaNetwork, events, flat

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..activity import Backend
+from ..base.errors import refuse
 from ..chip import ChipNetwork, IntArray, Population
 from ..encoding import full_scale
-from ..errors import refuse
 from .drive import check_drive
 from .recording import Progress, Recording, SpikeArray, Tally
 
@@ -90,7 +90,7 @@ def _unlike_layers(output: StudentOutput, chip: ChipNetwork) -> Iterator[str]:
 
 
 def _recording(chip: ChipNetwork, student: Student, drive: IntArray) -> Recording:
-    from ..train.threads import student_threads
+    from ..base.threads import student_threads
 
     config = student.config
     values = torch.from_numpy(drive).to(torch.float32) / full_scale(config.encoding, config.input_bits)

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..base.errors import AnswerIsNo
 from ..chip import ChipNetwork, Connection, IntArray, Population
-from ..errors import AnswerIsNo
 from ..hardware_profiles.schema import HardwareProfile
 from .blocks import Blocks, boxes, ranges, sizes
 from .fan_out import fan_out

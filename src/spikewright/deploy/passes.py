@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ..base.errors import InputError
 from ..convert.nodes import Shape
 from ..encoding import full_scale
-from ..errors import InputError
 from ..hardware_profiles.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from .linear_map import identity

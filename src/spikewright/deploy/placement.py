@@ -15,8 +15,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..activity import Activity
+from ..base.errors import AnswerIsNo, refuse
 from ..chip import ChipNetwork, Connection, IntArray
-from ..errors import AnswerIsNo, refuse
 from ..hardware_profiles.schema import HardwareProfile
 from .arrange import FloatArray
 from .blocks import Block

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ..artefacts import atomic_write
+from ..base.artefacts import atomic_write
 from ..chip import ChipNetwork
 from .recording import Recording
 

@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ..base.errors import InputError, refuse
 from ..chip import ChipNetwork
 from ..convert.nodes import FloatArray
-from ..errors import InputError, refuse
 from ..hardware_profiles.profile import HardwareProfile
 from .draft import Draft, DraftNeuron
 from .quantize import TRAINED

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from .. import command as cli
-from ..errors import InputError, did_you_mean
+from ..base import command as cli
+from ..base.errors import InputError, did_you_mean
+from ..base.version import __version__
 from ..train.choices import DATA_HELP
-from ..version import __version__
 
 if TYPE_CHECKING:
     from ..activity import Activity
@@ -92,7 +92,7 @@ def command(
     on integers. Example: spikewright simulate chip.h5 --data fashion-mnist --samples 1000 -o activity.json
     """
     from ..activity_file import save_activity
-    from ..artefacts import sha256_of, writable
+    from ..base.artefacts import sha256_of, writable
     from ..train.data import load
     from .chip_file import load_chip
 
@@ -126,7 +126,7 @@ def command(
 
 def _simulator(on: str, network: ChipNetwork, chip: Path, module: str | None) -> Simulator | Student:
     """The simulator of this name, or the student of this file; one that made another network is refused."""
-    from ..artefacts import sha256_of
+    from ..base.artefacts import sha256_of
     from ..train.student import load_student
 
     if on in BACKENDS or not (on.endswith(".pt") or Path(on).is_file()):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
-from ..errors import InputError
+from ..base.errors import InputError
 from ..hardware_profiles.profile import HardwareProfile
 from .quantize import Grid
 from .registers import Registers

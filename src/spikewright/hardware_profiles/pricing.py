@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import AnswerIsNo
+from ..base.errors import AnswerIsNo
 
 if TYPE_CHECKING:
     from ..activity import Activity
@@ -31,8 +31,8 @@ def profile_of(given: str | Path | HardwareProfile) -> HardwareProfile:
 
 def budgets_of(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str, Budget]:
     """The budget for each profile that counts in its unit; refused where that is none of them."""
+    from ..base.errors import InputError
     from ..budget_text import parse_budget
-    from ..errors import InputError
 
     if text is None:
         return {}
@@ -169,8 +169,8 @@ def priced(
 
 def provenance_of(activity_file: Path, chip_file: Path, activity: Activity, chip: ChipNetwork) -> dict[str, object]:
     """Provenance of a report; refuses an activity that was counted on another network."""
-    from ..artefacts import sha256_of
-    from ..errors import InputError
+    from ..base.artefacts import sha256_of
+    from ..base.errors import InputError
 
     chip_sha256 = sha256_of(chip_file)
     if activity.chip_sha256 and activity.chip_sha256 != chip_sha256:

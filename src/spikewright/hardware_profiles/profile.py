@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from ..errors import InputError, did_you_mean, refuse
-from ..resources import profiles_dir
+from ..base.errors import InputError, did_you_mean, refuse
+from ..base.resources import profiles_dir
 from .schema import JOULES, Constant, Energy, HardwareProfile, Layers, Limits, Mesh, SynapseFormat, Whole
 from .toml_file import read_named
 

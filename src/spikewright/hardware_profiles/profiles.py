@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import command as cli
+from ..base import command as cli
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

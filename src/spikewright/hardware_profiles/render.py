@@ -7,9 +7,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..artefacts import write_json, write_text
+from ..base.artefacts import write_json, write_text
+from ..base.version import __version__
 from ..energy_report import SCHEMA_VERSION
-from ..version import __version__
 from . import against, agreement_tables, core_tables, numbers, pictures, run_tables
 from .document import Document
 from .text import teacher_line

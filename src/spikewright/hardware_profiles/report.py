@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, overload
 
 import typer
 
-from .. import command as cli
+from ..base import command as cli
+from ..base.errors import AnswerIsNo
 from ..deploy.placer import DEFAULT_PLACER, Placer
-from ..errors import AnswerIsNo
 from .document import Document
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..activity_file import load_activity
+from ..base.errors import refuse
 from ..bench.spread import pareto
 from ..budget_text import Budget
 from ..deploy.chip_file import load_chip
 from ..deploy.placer import Placer
 from ..energy_report import EnergyReport
-from ..errors import refuse
 from .pricing import Priced, priced, provenance_of
 from .schema import HardwareProfile
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from ..artefacts import sha256_of_json
+from ..base.artefacts import sha256_of_json
 from ..chip import Encoding
 from .durations import Durations
 

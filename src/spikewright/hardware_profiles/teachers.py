@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..errors import did_you_mean, refuse
-from ..resources import profiles_dir
+from ..base.errors import did_you_mean, refuse
+from ..base.resources import profiles_dir
 from .schema import JOULES, Constant, Source, Table, Text
 from .toml_file import read_named
 

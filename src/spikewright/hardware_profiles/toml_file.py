@@ -10,8 +10,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from ..artefacts import existing_file
-from ..errors import InputError, did_you_mean, refuse
+from ..base.artefacts import existing_file
+from ..base.errors import InputError, did_you_mean, refuse
 
 if sys.version_info >= (3, 11):
     import tomllib

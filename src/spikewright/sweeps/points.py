@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from ..base.errors import InputError
 from ..bench.point import Point
 from ..budget_text import spelled
-from ..errors import InputError
 from ..hardware_profiles.schema import CostUnit
 
 LOWEST = 1.25

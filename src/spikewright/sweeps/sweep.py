@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import command as cli
+from ..base import command as cli
+from ..base.errors import AnswerIsNo, InputError, refuse
 from ..bench.point import Point
-from ..errors import AnswerIsNo, InputError, refuse
 from ..train.options import takes_settings_without
 from ..train.settings import DistillSettings
 
@@ -80,7 +80,7 @@ def sweep(
         InputError: unusable budgets or settings, another sweep's folder, no Optuna, or no such database.
         SpikewrightError: the students without a budget cannot be made.
     """
-    from ..artefacts import sha256_of_json
+    from ..base.artefacts import sha256_of_json
     from ..bench.folder import claim_folder
     from ..bench.making import ELSEWHERE
     from ..hardware_profiles.profile import load_profile
@@ -179,7 +179,7 @@ def _chosen(
 
 
 def _write(result: SweepResult, folder: Path) -> None:
-    from ..artefacts import write_json, write_text
+    from ..base.artefacts import write_json, write_text
     from .plot import write_plot
     from .text import markdown
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..errors import InputError, did_you_mean
+from ..base.errors import InputError, did_you_mean
 
 Shape = tuple[int, int, int]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..base.errors import InputError, did_you_mean
 from ..chip import Readout
-from ..errors import InputError, did_you_mean
 from .choices import NeuronSettings
 from .neurons import integrator, spiking
 

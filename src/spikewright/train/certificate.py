@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from ..base.errors import AnswerIsNo
 from ..convert.to_nir import to_nir
 from ..deploy.lower import lower
 from ..deploy.placement import place
 from ..deploy.simulate import simulate
 from ..energy import estimate
-from ..errors import AnswerIsNo
 from ..hardware_profiles.profile import HardwareProfile
 from .constraints import Constraint, EnergyLimit
 from .cost import SpikeCost

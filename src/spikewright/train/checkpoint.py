@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..artefacts import atomic_write
+from ..base.artefacts import atomic_write
+from ..base.errors import InputError
 from ..deploy.trained_grid import TrainedGrid
-from ..errors import InputError
 from .records import EpochRecord
 
 if TYPE_CHECKING:

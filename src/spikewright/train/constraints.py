@@ -11,8 +11,8 @@ from fnmatch import fnmatch
 
 from torch import Tensor
 
+from ..base.errors import InputError, did_you_mean
 from ..budget_text import quantity
-from ..errors import InputError, did_you_mean
 from ..hardware_profiles.profile import HardwareProfile
 from .cost import CostReading, SpikeCost
 from .student import Student

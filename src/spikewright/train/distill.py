@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import command as cli
+from ..base import command as cli
+from ..base.errors import InputError, refuse
 from ..budget_text import quantity
-from ..errors import InputError, refuse
 from .options import takes_settings
 from .settings import DistillSettings
 
@@ -103,11 +103,11 @@ def distill_with(
     Raises:
         InputError: an unknown name, an impossible value, or a budget below the network's floor.
     """
+    from ..base.threads import student_threads
     from ..energy import parse_budget
     from ..hardware_profiles.profile import load_profile
     from .data import load
     from .teaching import facts_of, teachers
-    from .threads import student_threads
 
     say = _silent if quiet else cli.say
     profile = load_profile(settings.profile)
@@ -209,7 +209,7 @@ def command(
 
 def distill_to(settings: DistillSettings, out: Path, resume: bool = False) -> Distillation:
     """Distil and write the student to ``out``, keeping a checkpoint beside it until that is done."""
-    from ..artefacts import writable
+    from ..base.artefacts import writable
     from .student import save_student
 
     if not out.parent.is_dir():
@@ -271,7 +271,7 @@ def _certificate(
 def _provenance(
     settings: DistillSettings, training: Training, profile_sha256: str, split_sha256: str
 ) -> dict[str, object]:
-    from ..version import __version__
+    from ..base.version import __version__
 
     last = training.history[-1]
     return {

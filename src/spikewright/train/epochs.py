@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .augment import augmented
 from .data import Split
 from .train_settings import TrainSettings

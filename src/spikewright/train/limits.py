@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import torch
 
+from ..base.errors import BelowFloor, InputError, SpikewrightError, refuse
 from ..budget_text import OPS_PREFIXES
 from ..energy import Budget, parse_budget
-from ..errors import BelowFloor, InputError, SpikewrightError, refuse
 from ..hardware_profiles.profile import HardwareProfile, load_profile
 from .budget import BudgetController
 from .constraints import Constraint, EnergyLimit, OperationsLimit, RateLimit

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..base.threads import student_threads
 from .constraints import Constraint
 from .cost import SpikeCost
 from .data import Split
 from .records import Means
 from .student import Student
-from .threads import student_threads
 
 BATCH = 500
 

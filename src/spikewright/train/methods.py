@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
 
 import typer
 
-from .. import command as cli
-from ..errors import InputError, did_you_mean
+from ..base import command as cli
+from ..base.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

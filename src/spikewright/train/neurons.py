@@ -13,7 +13,7 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .choices import NeuronSettings
 from .surrogate import Steps, through_time
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .data import Dataset
 from .student import StudentConfig
 from .train_settings import TrainSettings

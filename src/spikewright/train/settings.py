@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..base.errors import InputError, did_you_mean, refuse
+from ..base.resources import presets_dir
 from ..chip import Encoding, Readout
-from ..errors import InputError, did_you_mean, refuse
-from ..resources import presets_dir
 from .choices import DATA_HELP, FOR_STUDENTS, Augmentation, NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):

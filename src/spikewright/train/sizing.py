@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..base.errors import BelowFloor, refuse
 from ..chip import Encoding
 from ..energy import Budget, Floor
-from ..errors import BelowFloor, refuse
 from ..hardware_profiles.schema import HardwareProfile
 from .architectures import Shape
 from .cost import SpikeCost

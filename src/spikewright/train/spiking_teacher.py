@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..artefacts import sha256_of
-from ..errors import refuse
+from ..base.artefacts import sha256_of
+from ..base.errors import refuse
 from .data import Dataset, Split
 from .distillation.distilling_spikes import STEPS
 from .measurement import accuracy_of

@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..artefacts import sha256_of, sha256_of_json
-from ..errors import InputError
+from ..base.artefacts import sha256_of, sha256_of_json
+from ..base.cache import cache_folder
+from ..base.errors import InputError
 from .architectures import is_own, own_architecture
-from .cache import cache_folder
 from .data import Dataset
 from .distillation import LossTerms
 from .distillation.base import shapes_of

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ..artefacts import atomic_write, existing_file
+from ..base.artefacts import atomic_write, existing_file
+from ..base.errors import InputError, refuse
 from ..chip import ENCODINGS, READOUTS, Encoding, Readout
 from ..deploy.trained_grid import TrainedGrid
 from ..encoding import encode, full_scale
-from ..errors import InputError, refuse
 from .architectures import Shape, builder_of, is_own
 from .choices import NEURON_KINDS, NeuronSettings
 from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking

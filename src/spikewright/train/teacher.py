@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import InputError, did_you_mean
+from ..base.errors import InputError, did_you_mean
 from .ann import ARCHITECTURES, build
 from .data import Dataset
 from .distillation.conventional import ConventionalKD, LabelsOnly

@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..artefacts import atomic_write, sha256_of_json
-from ..errors import InputError
+from ..base.artefacts import atomic_write, sha256_of_json
+from ..base.cache import cache_folder
+from ..base.errors import InputError
 from .ann import build
 from .augment import augmented, still
-from .cache import cache_folder
 from .choices import NATURAL, Augmentation
 from .data import Dataset, Split
 from .torch_teacher import TorchTeacher, use_channels_last

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import command as cli
-from ..errors import InputError, refuse
+from ..base import command as cli
+from ..base.errors import InputError, refuse
 from .data import Dataset
 from .distillation import LossTerms
 from .distillation.base import shapes_of

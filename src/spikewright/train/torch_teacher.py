@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError, did_you_mean, refuse
+from ..base.errors import InputError, did_you_mean, refuse
 from .augment import still
 from .data import Split
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .neurons import NeuronTrace, is_neuron, run_over_time
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..errors import InputError
+from ..base.errors import InputError
 from ..hardware_profiles.profile import HardwareProfile
 from .choices import Augmentation
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import InputError
+from ...base.errors import InputError
 
 SPLIT_SEED = 20240229
 VALIDATION_SHARE = 0.1

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ...errors import InputError
+from ...base.errors import InputError
 from ..student_output import StudentOutput
 from .alignment import LEAST, linear_cka
 from .base import Confidence, Evidence, LossTerms, Need, Shapes, kl_divergence

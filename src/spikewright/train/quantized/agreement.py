@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from ...base.threads import student_threads
 from ...chip import ChipNetwork
 from ...deploy import integer
 from ...deploy.recording import Mismatch, Recording, compare
 from ...encoding import encode
 from ..student import Student
-from ..threads import student_threads
 
 
 def differences(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import fx, nn
 
-from ...errors import InputError
+from ...base.errors import InputError
 from ..tracing import trace
 
 _WEIGHTED = (nn.Conv2d, nn.Linear)

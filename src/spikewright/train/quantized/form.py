@@ -9,10 +9,10 @@ import snntorch as snn
 import torch
 from torch import nn
 
+from ...base.errors import refuse
 from ...deploy.registers import Registers
 from ...deploy.trained_grid import TrainedGrid
 from ...encoding import full_scale
-from ...errors import refuse
 from ...hardware_profiles.profile import HardwareProfile
 from ..neurons import is_integrator, is_neuron
 from ..student import Student

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import fx, nn
 
-from ...errors import refuse
+from ...base.errors import refuse
 from ..neurons import is_neuron
 
 PASSES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)

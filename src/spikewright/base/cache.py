@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ..errors import InputError
+from .errors import InputError
 
 CACHE_VARIABLE = "SPIKEWRIGHT_CACHE"
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from torch import nn
 
 from spikewright.chip import Readout
+from spikewright.data.choices import NeuronSettings
 from spikewright.train.architectures import Shape
-from spikewright.train.choices import NeuronSettings
 from spikewright.train.neurons import integrator, spiking
 
 SIDES = 4

@@ -21,6 +21,7 @@ import typer
 from spikewright.base.artefacts import write_text
 from spikewright.base.errors import SpikewrightError
 from spikewright.convert.nir_io import read_graph
+from spikewright.data import Dataset, load
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
 from spikewright.deploy.simulate import simulate
@@ -28,7 +29,6 @@ from spikewright.energy import estimate
 from spikewright.energy_report import EnergyReport
 from spikewright.hardware_profiles.numbers import used
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile, profile_names
-from spikewright.train.data import Dataset, load
 
 HEADINGS = ("network", "profile", "cores", "chips", "nearest limit", "share", "energy per inference", "accuracy")
 

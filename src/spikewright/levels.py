@@ -13,8 +13,8 @@ from .base.errors import InputError
 if TYPE_CHECKING:
     from .activity import Activity
     from .chip import ChipNetwork
+    from .data import Dataset, Split
     from .deploy.simulate import Simulator
-    from .train.data import Dataset, Split
     from .train.settings import DistillSettings
     from .train.student import Student
     from .train.torch_teacher import Teacher
@@ -98,7 +98,7 @@ def cross_check(found: _Found, chip: ChipNetwork, split: Split, samples: int, se
 
 def _teacher(found: _Found, settings: DistillSettings) -> None:
     """How accurate the teacher is on the samples it sees of the test split, where it is an artificial network."""
-    from .train.data import load
+    from .data import load
     from .train.distill import loss_terms
     from .train.lessons import seen_by_teacher
     from .train.teacher import is_spiking

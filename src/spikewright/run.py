@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from .activity import Activity
     from .agreement import Agreement
     from .chip import ChipNetwork
+    from .data import Dataset
     from .energy_report import EnergyReport
-    from .train.data import Dataset
     from .train.student import Student
 
 EXPORT_SAMPLES = 64
@@ -60,8 +60,8 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     from .agreement import save_agreement
     from .base.artefacts import sha256_of
     from .convert.card import card_path, write_card
+    from .data import load
     from .levels import agreement_of
-    from .train.data import load
     from .train.distill import distill_to
 
     try:

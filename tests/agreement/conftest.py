@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
-from spikewright.train.choices import NeuronSettings
+from spikewright.data.choices import NeuronSettings
 from spikewright.train.student import Student, StudentConfig
 
 Case = tuple[ChipNetwork, IntArray]

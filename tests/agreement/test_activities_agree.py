@@ -18,6 +18,8 @@ from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
 from spikewright.chip import ChipNetwork
 from spikewright.convert.to_nir import to_nir
+from spikewright.data import load
+from spikewright.data.choices import NeuronSettings
 from spikewright.deploy.chip_file import save_chip
 from spikewright.deploy.lower import lower
 from spikewright.deploy.netx_file import netx_faults
@@ -25,8 +27,6 @@ from spikewright.deploy.placement import place
 from spikewright.deploy.simulate import main, simulate
 from spikewright.energy import estimate
 from spikewright.hardware_profiles.profile import load_profile
-from spikewright.train.choices import NeuronSettings
-from spikewright.train.data import load
 from spikewright.train.quantized.form import become_integer, settle
 from spikewright.train.student import Student, StudentConfig, save_student
 

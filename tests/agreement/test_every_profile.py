@@ -8,6 +8,8 @@ import torch
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.convert.to_nir import to_nir
+from spikewright.data import Split, load
+from spikewright.data.choices import NeuronSettings
 from spikewright.deploy import integer, on_lava
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
@@ -18,9 +20,7 @@ from spikewright.energy import estimate
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile, profile_names
 from spikewright.hardware_profiles.report import report
 from spikewright.train.architectures import Shape
-from spikewright.train.choices import NeuronSettings
 from spikewright.train.cost import SpikeCost
-from spikewright.train.data import Split, load
 from spikewright.train.measurement import measure
 from spikewright.train.quantized.agreement import differences
 from spikewright.train.quantized.form import become_integer

@@ -8,16 +8,16 @@ import torch
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.convert.to_nir import to_nir
+from spikewright.data import Split
+from spikewright.data.choices import NeuronSettings
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
 from spikewright.deploy.simulate import simulate
 from spikewright.energy import estimate
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
 from spikewright.train import certificate
-from spikewright.train.choices import NeuronSettings
 from spikewright.train.constraints import EnergyLimit, OperationsLimit, RateLimit
 from spikewright.train.cost import SpikeCost
-from spikewright.train.data import Split
 from spikewright.train.measurement import measure
 from spikewright.train.quantized.form import become_integer
 from spikewright.train.student import Student, StudentConfig

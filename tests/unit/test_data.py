@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.train.choices import DATA_HELP
-from spikewright.train.data import NAMES, Split, load
-from spikewright.train.data.dataset import official, permutation
+from spikewright.data import NAMES, Split, load
+from spikewright.data.choices import DATA_HELP
+from spikewright.data.dataset import official, permutation
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 

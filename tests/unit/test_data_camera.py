@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.train.data import load
-from spikewright.train.data.camera import film, way
+from spikewright.data import load
+from spikewright.data.camera import film, way
 
 OFF, ON = 0, 1
 

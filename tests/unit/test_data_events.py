@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from spikewright.base.errors import InputError
+from spikewright.data import load
+from spikewright.data.augment import still
+from spikewright.data.events import frames
 from spikewright.encoding import encode
-from spikewright.train.augment import still
-from spikewright.train.data import load
-from spikewright.train.data.events import frames
 from spikewright.train.settings import DistillSettings
 from spikewright.train.sizing import choose_size
 

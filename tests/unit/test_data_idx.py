@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.train.data import load
-from spikewright.train.data.idx import read_idx
-from spikewright.train.data.mnist_like import FASHION_MNIST, FILES, MNIST, load_mnist_like
+from spikewright.data import load
+from spikewright.data.idx import read_idx
+from spikewright.data.mnist_like import FASHION_MNIST, FILES, MNIST, load_mnist_like
 
 Array = np.ndarray
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.train.data import load, mnist1d
-from spikewright.train.data.mnist1d import levels
+from spikewright.data import load, mnist1d
+from spikewright.data.mnist1d import levels
 
 
 @pytest.fixture

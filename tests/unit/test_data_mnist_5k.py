@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.train.data import load
-from spikewright.train.data.dataset import permutation
+from spikewright.data import load
+from spikewright.data.dataset import permutation
 
 
 def packed(table: np.ndarray) -> bytes:

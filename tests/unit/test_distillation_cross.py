@@ -10,9 +10,9 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.convert.to_nir import to_nir
+from spikewright.data import Dataset, Split, load
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.run import run
-from spikewright.train.data import Dataset, Split, load
 from spikewright.train.distill import distill_with
 from spikewright.train.distillation import METHODS, Evidence, parse_spec
 from spikewright.train.distillation.alignment import linear_cka
@@ -68,7 +68,7 @@ def events():
 
 @pytest.fixture
 def loaded(events, monkeypatch):
-    monkeypatch.setattr("spikewright.train.data.load", lambda *_: events)
+    monkeypatch.setattr("spikewright.data.load", lambda *_: events)
     return events
 
 
@@ -387,7 +387,7 @@ def test_answers_that_are_not_kept_are_on_the_images_too(events, monkeypatch):
 @pytest.mark.parametrize("twin", [None, "smaller"])
 def test_data_without_such_images_are_refused(twin, events, monkeypatch):
     other = None if twin is None else replace(events.twin, shape=(1, 6, 6))
-    monkeypatch.setattr("spikewright.train.data.load", lambda *_: replace(events, twin=other))
+    monkeypatch.setattr("spikewright.data.load", lambda *_: replace(events, twin=other))
     with pytest.raises(InputError, match="--method cross-kd: learns from the images that events were made from, and"):
         distill_with(QUICK)
 

@@ -8,8 +8,8 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.convert.to_nir import to_nir
+from spikewright.data import Dataset, Split, load
 from spikewright.hardware_profiles.profile import load_profile
-from spikewright.train.data import Dataset, Split, load
 from spikewright.train.distill import distill_with
 from spikewright.train.distillation import METHODS, Evidence, parse_spec
 from spikewright.train.distillation.base import Shapes, shapes_of
@@ -201,7 +201,7 @@ def test_no_longer_run_where_samples_have_an_end(monkeypatch):
     """Events and latency codes cannot go on; with alpha = 0 nothing has to."""
     split = Split(torch.zeros(8, 2, 1, 8, 8, dtype=torch.uint8).numpy(), torch.arange(8).numpy() % 2)
     events = Dataset("made-up", split, split, split, 2, (1, 8, 8), timesteps=2)
-    monkeypatch.setattr("spikewright.train.data.load", lambda *_: events)
+    monkeypatch.setattr("spikewright.data.load", lambda *_: events)
     on_events = QUICK.model_copy(update={"data": "made-up", "timesteps": None, "batch": 4, "epochs": 1})
     with pytest.raises(InputError, match="--method tssd: runs samples beyond T, as events cannot be"):
         distill_with(on_events)

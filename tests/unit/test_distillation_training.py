@@ -8,11 +8,11 @@ import torch.nn.functional as F
 
 from spikewright.base.errors import InputError
 from spikewright.convert.to_nir import to_nir
+from spikewright.data import load
+from spikewright.data.choices import NeuronSettings
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train.ann import build
 from spikewright.train.architectures import ARCHITECTURES
-from spikewright.train.choices import NeuronSettings
-from spikewright.train.data import load
 from spikewright.train.distill import distill_with
 from spikewright.train.distillation import METHODS, REGULARIZERS, Evidence, parse_spec
 from spikewright.train.distillation.base import shapes_of

@@ -7,12 +7,12 @@ from spikewright.base.errors import BelowFloor, InputError
 from spikewright.bench.point import Point
 from spikewright.comparison.cells import Cell
 from spikewright.comparison.rows import Row
+from spikewright.data import load
+from spikewright.data.choices import NeuronSettings
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.sweeps.point_work import settings_of
-from spikewright.train.choices import NeuronSettings
 from spikewright.train.constraints import OperationsLimit, RateLimit
 from spikewright.train.cost import SpikeCost
-from spikewright.train.data import load
 from spikewright.train.distill import distill_with
 from spikewright.train.limits import limits_of
 from spikewright.train.measurement import measure

@@ -15,8 +15,8 @@ from torch import nn
 
 from spikewright.base.errors import InputError
 from spikewright.convert.onnx_teacher import OnnxTeacher
+from spikewright.data import Dataset, Split, load
 from spikewright.train.ann import build
-from spikewright.train.data import Dataset, Split, load
 from spikewright.train.teacher import TorchTeacher, precompute_logits, teacher_from
 
 SHAPE = (1, 8, 8)

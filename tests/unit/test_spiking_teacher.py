@@ -9,9 +9,9 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
+from spikewright.data import Dataset, Split, load
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.train import spiking_training
-from spikewright.train.data import Dataset, Split, load
 from spikewright.train.distill import distill_with
 from spikewright.train.distillation import METHODS, Evidence, parse_spec
 from spikewright.train.distillation.base import shapes_of

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.train.choices import NeuronSettings
+from spikewright.data.choices import NeuronSettings
 from spikewright.train.student import Student, StudentConfig, load_student, save_student
 
 SHAPE = (1, 12, 12)

@@ -4,7 +4,7 @@ import pytest
 import snntorch as snn
 import torch
 
-from spikewright.train.choices import NeuronSettings
+from spikewright.data.choices import NeuronSettings
 from spikewright.train.neurons import integrator, is_integrator, run_over_time, spiking
 from spikewright.train.surrogate import Steps, through_time
 

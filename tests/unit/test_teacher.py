@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from spikewright.base.errors import InputError
+from spikewright.data import Dataset, Split, load
 from spikewright.train import teacher_training
 from spikewright.train.ann import ARCHITECTURES, build
-from spikewright.train.data import Dataset, Split, load
 from spikewright.train.teacher import TorchTeacher, precompute_logits, teacher_from, train_teacher
 from spikewright.train.teacher_training import RECIPES, fit, teacher_key
 

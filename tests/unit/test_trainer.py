@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from spikewright.base.errors import InputError
+from spikewright.data import load
 from spikewright.energy import parse_budget
 from spikewright.hardware_profiles.profile import load_profile
-from spikewright.train.data import load
 from spikewright.train.distill import distill_with, loss_terms
 from spikewright.train.refusals import contradictions
 from spikewright.train.settings import DistillSettings, preset_names, settings_from

@@ -18,8 +18,8 @@ from .outcome import SPLITS, Outcome
 if TYPE_CHECKING:
     from ..activity import Activity
     from ..chip import ChipNetwork
+    from ..data import Dataset
     from ..energy_report import EnergyReport
-    from ..train.data import Dataset
     from ..train.student import Student
 
 ELSEWHERE = {"data_dir", "device"}
@@ -57,9 +57,9 @@ def make(settings: DistillSettings, folder: Path, out: Path) -> Made:
         BelowFloor: no candidate is small enough for the budget.
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
+    from ..data import load
     from ..hardware_profiles.report import report
     from ..run import export_student, lower_graph
-    from ..train.data import load
 
     began = time.perf_counter()
     paths = Paths.under(folder)

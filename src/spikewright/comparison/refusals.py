@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..base.errors import BelowFloor, InputError
+from ..data import Dataset
 from ..hardware_profiles.profile import HardwareProfile
-from ..train.data import Dataset
 from ..train.distill import prepared, pupil_of
 from ..train.refusals import unmet
 from ..train.settings import DistillSettings

@@ -15,7 +15,7 @@ from ..bench.locks import locked
 from .rows import Row
 
 if TYPE_CHECKING:
-    from ..train.data import Dataset
+    from ..data import Dataset
     from ..train.settings import DistillSettings
 
 FILE = "teachers.json"

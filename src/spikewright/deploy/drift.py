@@ -167,8 +167,8 @@ def command(
     """
     from ..base.artefacts import sha256_of, writable
     from ..convert.nir_io import read_graph
+    from ..data import load
     from ..hardware_profiles.profile import load_profile
-    from ..train.data import load
     from .chip_file import load_chip
     from .drift_text import show, write_markdown
     from .simulate import chosen_samples

@@ -19,13 +19,13 @@ import typer
 from ..base import command as cli
 from ..base.errors import InputError, did_you_mean
 from ..base.version import __version__
-from ..train.choices import DATA_HELP
+from ..data.choices import DATA_HELP
 
 if TYPE_CHECKING:
     from ..activity import Activity
     from ..activity import Backend as Who
     from ..chip import ChipNetwork, IntArray
-    from ..train.data import Dataset, Split
+    from ..data import Dataset, Split
     from ..train.student import Student
     from .recording import Progress, Recording, Tally
 
@@ -93,7 +93,7 @@ def command(
     """
     from ..activity_file import save_activity
     from ..base.artefacts import sha256_of, writable
-    from ..train.data import load
+    from ..data import load
     from .chip_file import load_chip
 
     network = load_chip(chip)
@@ -184,7 +184,7 @@ def simulate(
             a network that it cannot hold.
         SpikewrightError: Lava failed.
     """
-    from ..train.data import load
+    from ..data import load
     from .raster import raster_writer
     from .recording import Tally, activity_of
 
@@ -276,7 +276,7 @@ def _batches(count: int, batch: int) -> Iterator[slice]:
 
 def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Labelled:
     """Images and labels of the first ``samples`` of the part."""
-    from ..train.data import Dataset, Split
+    from ..data import Dataset, Split
 
     if isinstance(data, Dataset):
         if split not in SPLITS:

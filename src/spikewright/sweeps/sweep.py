@@ -164,7 +164,7 @@ def _complete(
 def _chosen(
     study: SweepStudy, first: Point, settings: DistillSettings, count: int, profile: HardwareProfile
 ) -> list[str]:
-    from ..train.data import load
+    from ..data import load
     from ..train.sizing import smallest_size
     from .points import spaced
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError, did_you_mean
 from ..chip import Readout
-from .choices import NeuronSettings
+from ..data.choices import NeuronSettings
 from .neurons import integrator, spiking
 
 Shape = tuple[int, int, int]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from ..base.errors import AnswerIsNo
 from ..convert.to_nir import to_nir
+from ..data import Split
 from ..deploy.lower import lower
 from ..deploy.placement import place
 from ..deploy.simulate import simulate
@@ -14,7 +15,6 @@ from ..energy import estimate
 from ..hardware_profiles.profile import HardwareProfile
 from .constraints import Constraint, EnergyLimit
 from .cost import SpikeCost
-from .data import Split
 from .measurement import Measurement, measure
 from .student import Student
 

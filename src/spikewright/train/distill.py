@@ -17,9 +17,9 @@ from .options import takes_settings
 from .settings import DistillSettings
 
 if TYPE_CHECKING:
+    from ..data import Dataset
     from ..energy import Budget
     from ..hardware_profiles.profile import HardwareProfile
-    from .data import Dataset
     from .distillation import LossTerms
     from .pupil import Pupil
     from .records import EpochRecord
@@ -104,9 +104,9 @@ def distill_with(
         InputError: an unknown name, an impossible value, or a budget below the network's floor.
     """
     from ..base.threads import student_threads
+    from ..data import load
     from ..energy import parse_budget
     from ..hardware_profiles.profile import load_profile
-    from .data import load
     from .teaching import facts_of, teachers
 
     say = _silent if quiet else cli.say
@@ -236,7 +236,7 @@ def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, .
 
 def train_settings(settings: DistillSettings) -> TrainSettings:
     """How a student of these settings is trained, what was left out filled in by data set."""
-    from .choices import REACH
+    from ..data.choices import REACH
     from .train_settings import TrainSettings
 
     return TrainSettings(

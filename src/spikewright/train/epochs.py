@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError
-from .augment import augmented
-from .data import Split
+from ..data import Split
+from ..data.augment import augmented
 from .train_settings import TrainSettings
 
 LONGEST_GRADIENT = 5.0

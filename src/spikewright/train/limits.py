@@ -9,12 +9,12 @@ import torch
 
 from ..base.errors import BelowFloor, InputError, SpikewrightError, refuse
 from ..budget_text import OPS_PREFIXES
+from ..data import Dataset
 from ..energy import Budget, parse_budget
 from ..hardware_profiles.profile import HardwareProfile, load_profile
 from .budget import BudgetController
 from .constraints import Constraint, EnergyLimit, OperationsLimit, RateLimit
 from .cost import SpikeCost
-from .data import Dataset
 from .settings import DistillSettings
 from .sizing import Size
 from .trainer import FLOOR_SAMPLES, Held

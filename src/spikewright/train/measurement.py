@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..base.threads import student_threads
+from ..data import Split
 from .constraints import Constraint
 from .cost import SpikeCost
-from .data import Split
 from .records import Means
 from .student import Student
 

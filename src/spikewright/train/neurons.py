@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError
-from .choices import NeuronSettings
+from ..data.choices import NeuronSettings
 from .surrogate import Steps, through_time
 
 

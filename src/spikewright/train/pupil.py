@@ -8,7 +8,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..base.errors import InputError
-from .data import Dataset
+from ..data import Dataset
 from .student import StudentConfig
 from .train_settings import TrainSettings
 

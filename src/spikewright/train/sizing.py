@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ..base.errors import BelowFloor, refuse
 from ..chip import Encoding
+from ..data import Dataset
 from ..energy import Budget, Floor
 from ..hardware_profiles.schema import HardwareProfile
 from .architectures import Shape
 from .cost import SpikeCost
-from .data import Dataset
 from .settings import DistillSettings
 from .student import Student, StudentConfig
 

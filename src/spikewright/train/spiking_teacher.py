@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..base.artefacts import sha256_of
 from ..base.errors import refuse
-from .data import Dataset, Split
+from ..data import Dataset, Split
 from .distillation.distilling_spikes import STEPS
 from .measurement import accuracy_of
 from .student import Student, StudentConfig, load_student

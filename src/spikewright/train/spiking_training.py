@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from ..base.artefacts import sha256_of, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError
+from ..data import Dataset
 from .architectures import is_own, own_architecture
-from .data import Dataset
 from .distillation import LossTerms
 from .distillation.base import shapes_of
 from .epochs import Batch, batches, descend, optimizer_of, steps_per_epoch

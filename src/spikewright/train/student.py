@@ -14,10 +14,10 @@ from torch import Tensor, fx, nn
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, refuse
 from ..chip import ENCODINGS, READOUTS, Encoding, Readout
+from ..data.choices import NEURON_KINDS, NeuronSettings
 from ..deploy.trained_grid import TrainedGrid
 from ..encoding import encode, full_scale
 from .architectures import Shape, builder_of, is_own
-from .choices import NEURON_KINDS, NeuronSettings
 from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
 from .quantized.compartments import IntegerStates
 from .quantized.folding import fold_norms

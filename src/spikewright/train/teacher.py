@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..base.errors import InputError, did_you_mean
+from ..data import Dataset
 from .ann import ARCHITECTURES, build
-from .data import Dataset
 from .distillation.conventional import ConventionalKD, LabelsOnly
 from .lessons import seen_by_teacher
 from .pupil import LABELS, SPIKING, Pupil, spiking_spec, takes_after

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from ..base.artefacts import atomic_write, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError
+from ..data import Dataset, Split
+from ..data.augment import augmented, still
+from ..data.choices import NATURAL, Augmentation
 from .ann import build
-from .augment import augmented, still
-from .choices import NATURAL, Augmentation
-from .data import Dataset, Split
 from .torch_teacher import TorchTeacher, use_channels_last
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -48,7 +48,7 @@ class Recipe:
         learning_rate: the peak.
         momentum: of SGD.
         weight_decay: on all weights.
-        augmentation: see :mod:`spikewright.train.augment`.
+        augmentation: see :mod:`spikewright.data.augment`.
         reach: pixels of the largest shift.
     """
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..base import command as cli
 from ..base.errors import InputError, refuse
-from .data import Dataset
+from ..data import Dataset
 from .distillation import LossTerms
 from .distillation.base import shapes_of
 from .lessons import seen_by_teacher

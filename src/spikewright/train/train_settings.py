@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from ..base.errors import InputError
+from ..data.choices import Augmentation
 from ..hardware_profiles.profile import HardwareProfile
-from .choices import Augmentation
 
 WARM_UP = 0.05
 ROUND_RATE = 0.1

@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..data import Dataset
 from ..deploy.trained_grid import TrainedGrid
 from ..energy import Floor
 from .budget import BudgetController
 from .checkpoint import save
 from .constraints import Constraint
 from .cost import SpikeCost
-from .data import Dataset
 from .distillation import Evidence, LossTerms
 from .distillation.base import shapes_of
 from .epochs import batches, descend, optimizer_of, steps_per_epoch

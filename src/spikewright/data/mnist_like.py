@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...base.cache import cache_folder, cache_root
-from ...base.errors import InputError, refuse
+from ..base.cache import cache_folder, cache_root
+from ..base.errors import InputError, refuse
 from .dataset import Dataset, Labels, Pixels, official
 from .download import download, missing_folder
 from .idx import read_idx

@@ -9,8 +9,8 @@ from types import ModuleType
 import numpy as np
 import numpy.typing as npt
 
-from ...base.cache import cache_folder, cache_root
-from ...base.errors import InputError, refuse
+from ..base.cache import cache_folder, cache_root
+from ..base.errors import InputError, refuse
 from .dataset import VALIDATION_SHARE, Dataset, Pixels, Split, permutation
 from .download import download, missing_folder, missing_package
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...base.errors import InputError, did_you_mean
+from ..base.errors import InputError, did_you_mean
 from .camera import load_filmed
 from .cifar import load_cifar10
 from .dataset import Dataset, three_way

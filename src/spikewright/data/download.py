@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...base.errors import InputError
+from ..base.errors import InputError
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...base.cache import cache_folder, cache_root
-from ...base.errors import InputError
+from ..base.cache import cache_folder, cache_root
+from ..base.errors import InputError
 from .dataset import Dataset, Labels, Pixels, official
 from .download import download, missing_folder
 

@@ -14,7 +14,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from ...base.errors import InputError
+from ..base.errors import InputError
 from .dataset import Pixels
 
 UNSIGNED_BYTE = 0x08

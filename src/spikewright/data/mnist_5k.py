@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...base.errors import InputError
+from ..base.errors import InputError
 from .dataset import Dataset, Pixels, three_way
 from .download import missing_package, reads_no_folder
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ...base.errors import InputError
+from ..base.errors import InputError
 
 SPLIT_SEED = 20240229
 VALIDATION_SHARE = 0.1
@@ -60,7 +60,7 @@ class Dataset:
     """A data set cut once and for all.
 
     Attributes:
-        name: one of :data:`spikewright.train.data.NAMES`.
+        name: one of :data:`spikewright.data.NAMES`.
         train: what weights are fitted on.
         validation: what choices are made on.
         test: touched only by the final report.

@@ -9,7 +9,7 @@ DATA_HELP = (
     "digits, mnist-5k, mnist, fashion-mnist or cifar10; or events: nmnist, mnist1d, digits-events, mnist-5k-events, "
     "mnist-events or fashion-mnist-events"
 )
-"""The names of `spikewright.train.data`, whose arrays `--help` does not wait for."""
+"""The names of `spikewright.data`, whose arrays `--help` does not wait for."""
 
 Augmentation = Literal["none", "shift", "shift-flip"]
 NATURAL: dict[str, Augmentation] = {"mnist": "shift", "fashion-mnist": "shift-flip", "cifar10": "shift-flip"}

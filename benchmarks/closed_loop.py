@@ -31,14 +31,14 @@ import typer
 from closed_loop_tables import COMPARED, NEAR, SHARES, exactness, leaves_spikes, loop_table, other_table
 
 from spikewright.base.artefacts import atomic_write
-from spikewright.budget_text import spelled
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import Dataset, load
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
 from spikewright.deploy.simulate import simulate
 from spikewright.energy import Budget, estimate
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
+from spikewright.profile.units import spelled
 from spikewright.train.distill import distill_with
 from spikewright.train.measurement import accuracy_of
 from spikewright.train.quantized.agreement import differences

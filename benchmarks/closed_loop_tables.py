@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from spikewright.budget_text import quantity
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
+from spikewright.profile.units import quantity
 
 SHARES = (0.5, 0.2, 0.1, 0.05)
 COMPARED = (0.2, 0.1)

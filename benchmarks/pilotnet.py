@@ -24,8 +24,8 @@ from spikewright.deploy.integer import run
 from spikewright.deploy.placement import place
 from spikewright.deploy.recording import activity_of
 from spikewright.energy import estimate
-from spikewright.hardware_profiles.profile import load_profile
-from spikewright.hardware_profiles.schema import HardwareProfile
+from spikewright.profile.profile import load_profile
+from spikewright.profile.schema import HardwareProfile
 
 LAYERS = ("input", "conv-0", "conv-1", "conv-2", "conv-3", "conv-4", None, "fc-0", "fc-1", "fc-2", "fc-3")
 """Names of the blocks of the file; None is the flattening."""

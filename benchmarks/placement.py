@@ -30,7 +30,7 @@ from spikewright.convert.to_nir import to_nir
 from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
-from spikewright.hardware_profiles.profile import HardwareProfile, load_profile, profile_names
+from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 from spikewright.train.settings import settings_from
 from spikewright.train.sizing import student_config
 from spikewright.train.student import Student

@@ -28,7 +28,7 @@ from spikewright.deploy.simulate import simulate
 from spikewright.energy import estimate
 from spikewright.energy_report import EnergyReport
 from spikewright.hardware_profiles.numbers import used
-from spikewright.hardware_profiles.profile import HardwareProfile, load_profile, profile_names
+from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 
 HEADINGS = ("network", "profile", "cores", "chips", "nearest limit", "share", "energy per inference", "accuracy")
 

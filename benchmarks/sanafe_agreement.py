@@ -31,8 +31,8 @@ from spikewright.deploy.placement import Placement, place
 from spikewright.deploy.recording import Recording, activity_of
 from spikewright.energy import estimate
 from spikewright.energy_report import EnergyReport
-from spikewright.hardware_profiles.profile import load_profile
-from spikewright.hardware_profiles.schema import HardwareProfile
+from spikewright.profile.profile import load_profile
+from spikewright.profile.schema import HardwareProfile
 
 PYTHON = "SPIKEWRIGHT_SANAFE_PYTHON"
 REPLAY = Path(__file__).with_name("sanafe_replay.py")

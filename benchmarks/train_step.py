@@ -21,7 +21,7 @@ import typer
 
 from spikewright.base.artefacts import atomic_write
 from spikewright.data.choices import NeuronSettings
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.train.quantized.form import become_integer
 from spikewright.train.student import Student, StudentConfig
 

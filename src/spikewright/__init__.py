@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .convert.to_nir import to_nir
     from .deploy.lower import lower
     from .deploy.simulate import simulate
-    from .hardware_profiles.profile import HardwareProfile, load_profile
     from .hardware_profiles.report import report
+    from .profile.profile import HardwareProfile, load_profile
     from .sweeps.sweep import sweep
     from .train.distill import distill
     from .train.student import Student
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activity": "activity",
     "ChipNetwork": "chip",
-    "HardwareProfile": "hardware_profiles.profile",
+    "HardwareProfile": "profile.profile",
     "Student": "train.student",
     "compare": "comparison.compare",
     "distill": "train.distill",
-    "load_profile": "hardware_profiles.profile",
+    "load_profile": "profile.profile",
     "lower": "deploy.lower",
     "model_card": "convert.card",
     "report": "hardware_profiles.report",

@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from .activity import Activity
 from .base.errors import refuse
-from .budget_text import Budget, parse_budget, quantity
 from .chip import ChipNetwork, Connection, Population
 from .deploy.fan_out import fan_out
 from .deploy.placement import Placement
 from .energy_counts import Counted, every_event, left_out, reading_event, synaptic_event
 from .energy_report import EnergyReport, EnergyRow, Part, Spikes
-from .hardware_profiles.schema import Constant, Energy, HardwareProfile
+from .profile.schema import Constant, Energy, HardwareProfile
+from .profile.units import Budget, parse_budget, quantity
 
 __all__ = ["Budget", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
 

@@ -12,7 +12,7 @@ from .chip import ChipNetwork, Connection, IntArray, Population
 from .deploy.placement import Placement
 from .deploy.schedule import Schedule
 from .energy_report import WORDS, Unmodelled
-from .hardware_profiles.schema import Energy, HardwareProfile
+from .profile.schema import Energy, HardwareProfile
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from .energy import estimate
 from .energy_parts import Band, classes_of, samples_of, spread_of, steps_of
 from .energy_report import EnergyReport
 from .energy_time import time_of
-from .hardware_profiles.profile import load_profile
-from .hardware_profiles.schema import HardwareProfile
 from .neurobench import neurobench_of
+from .profile.profile import load_profile
+from .profile.schema import HardwareProfile
 
 
 def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> EnergyReport:

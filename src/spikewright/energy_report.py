@@ -7,14 +7,14 @@ from typing import Literal
 
 from .activity import Backend, Trace
 from .agreement import Agreement
-from .budget_text import Budget, quantity
 from .chip import Role
 from .deploy.core_load import CoreLoad, Way
 from .deploy.placement import Placement, Use
 from .energy_parts import Band, ClassEnergy, Spread
 from .energy_time import TimeEstimate
-from .hardware_profiles.schema import CostUnit, HardwareProfile, Kind, Scope
 from .neurobench import NeuroBench
+from .profile.schema import CostUnit, HardwareProfile, Kind, Scope
+from .profile.units import Budget, quantity
 
 SCHEMA_VERSION = 1
 """Of the report's JSON; grows where a field changes its meaning or goes, not where one is added."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from .activity import Activity
-from .budget_text import quantity
 from .chip import ChipNetwork
 from .deploy.core_work import CoreWork, core_work
 from .deploy.placement import Placement
 from .deploy.schedule import Schedule
-from .hardware_profiles.schema import WATTS, HardwareProfile
+from .profile.schema import WATTS, HardwareProfile
+from .profile.units import quantity
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def export_student(student: Student, dataset: Dataset, paths: Paths, profile: st
     from .base.artefacts import sha256_of
     from .convert.card import write_card
     from .convert.to_nir import export
-    from .hardware_profiles.profile import load_profile
+    from .profile.profile import load_profile
     from .train.student import student_provenance
 
     facts = student_provenance(paths.student) | {"parent_sha256": sha256_of(paths.student)}

@@ -26,7 +26,7 @@ from spikewright.deploy.netx_file import netx_faults
 from spikewright.deploy.placement import place
 from spikewright.deploy.simulate import main, simulate
 from spikewright.energy import estimate
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.train.quantized.form import become_integer, settle
 from spikewright.train.student import Student, StudentConfig, save_student
 

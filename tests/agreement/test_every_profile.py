@@ -17,8 +17,8 @@ from spikewright.deploy.recording import compare
 from spikewright.deploy.simulate import simulate
 from spikewright.encoding import encode
 from spikewright.energy import estimate
-from spikewright.hardware_profiles.profile import HardwareProfile, load_profile, profile_names
 from spikewright.hardware_profiles.report import report
+from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 from spikewright.train.architectures import Shape
 from spikewright.train.cost import SpikeCost
 from spikewright.train.measurement import measure

@@ -20,7 +20,7 @@ from spikewright.deploy.drift import drift
 from spikewright.deploy.drift_report import DriftReport, raster
 from spikewright.deploy.lower import lower
 from spikewright.encoding import encode, full_scale
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.train.quantized.form import become_integer
 from spikewright.train.student import Student
 

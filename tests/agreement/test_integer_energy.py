@@ -14,7 +14,7 @@ from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
 from spikewright.deploy.simulate import simulate
 from spikewright.energy import estimate
-from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
+from spikewright.profile.profile import HardwareProfile, load_profile
 from spikewright.train import certificate
 from spikewright.train.constraints import EnergyLimit, OperationsLimit, RateLimit
 from spikewright.train.cost import SpikeCost

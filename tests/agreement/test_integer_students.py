@@ -20,7 +20,7 @@ from spikewright.deploy.lower import lower
 from spikewright.deploy.recording import compare
 from spikewright.deploy.simulate import Backend
 from spikewright.encoding import encode
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.train.quantized.agreement import differences
 from spikewright.train.quantized.form import become_integer, settle
 from spikewright.train.student import Student, StudentConfig

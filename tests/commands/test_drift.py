@@ -16,7 +16,7 @@ from spikewright.convert.nir_io import read_graph, write_graph
 from spikewright.deploy.chip_file import load_chip, save_chip
 from spikewright.deploy.registers import Registers
 from spikewright.deploy.trained_grid import KEY, TrainedGrid
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 
 PROFILE = load_profile("loihi2-assumed")
 SCALE = 64.0

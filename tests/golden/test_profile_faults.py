@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.hardware_profiles.profile import read_profile
+from spikewright.profile.profile import read_profile
 
 CASES = sorted(Path(__file__).with_name("profiles").glob("*.toml"))
 

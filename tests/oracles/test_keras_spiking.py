@@ -15,8 +15,8 @@ from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.placement import place
 from spikewright.energy import estimate
 from spikewright.energy_report import EnergyReport
-from spikewright.hardware_profiles.profile import load_profile
-from spikewright.hardware_profiles.schema import Constant, Energy, HardwareProfile
+from spikewright.profile.profile import load_profile
+from spikewright.profile.schema import Constant, Energy, HardwareProfile
 
 CONNECTIONS = {"in->conv": 47_432, "conv->dense": 123_904, "dense->out": 1_280}
 MS = 1e-3

@@ -14,7 +14,7 @@ from spikewright.chip import Neuron, Population
 from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.integer import run
 from spikewright.deploy.placement import place
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 
 EXACT = ("synaptic_ops", "messages", "hops_x", "hops_y", "accesses")
 

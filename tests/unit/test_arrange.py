@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewright.deploy.arrange import Ground, arrange, greedy, improve
-from spikewright.hardware_profiles.schema import Mesh
+from spikewright.profile.schema import Mesh
 
 
 @st.composite

@@ -11,8 +11,8 @@ import pytest
 from spikewright.base.errors import AnswerIsNo
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.deploy.chip_rules import CHIP_RULES, check_chip
-from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
-from spikewright.hardware_profiles.schema import Whole
+from spikewright.profile.profile import HardwareProfile, load_profile
+from spikewright.profile.schema import Whole
 
 
 def population(name: str, shape: tuple[int, ...], role: str = "hidden", *, dv: int = 0, du: int = 4095) -> Population:

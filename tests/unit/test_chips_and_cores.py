@@ -17,7 +17,7 @@ from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Popu
 from spikewright.deploy.placement import place
 from spikewright.deploy.placement_text import as_json, lines
 from spikewright.deploy.remedies import narrower
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 
 
 def neuron(shape):

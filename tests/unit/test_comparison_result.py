@@ -15,7 +15,7 @@ from spikewright.comparison.rows import Row
 from spikewright.comparison.teachers import TeacherFacts
 from spikewright.comparison.text import COLUMNS, WIDTH, duration, kilo, markdown, remarks, renderable
 from spikewright.comparison.work import CellResult
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 
 PROFILE = load_profile("loihi2-assumed")
 NONE, KD, TSER = Row("none"), Row("kd"), Row("tser", ("logits:weight=0.01",))

@@ -14,8 +14,8 @@ from spikewright.deploy.core_load import core_loads, ways
 from spikewright.deploy.placement import place
 from spikewright.hardware_profiles import core_map, core_tables
 from spikewright.hardware_profiles.pictures import core_pictures
-from spikewright.hardware_profiles.profile import load_profile
 from spikewright.hardware_profiles.report import report
+from spikewright.profile.profile import load_profile
 
 STEPS = 3
 

@@ -10,7 +10,7 @@ from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
 from spikewright.energy import estimate
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.train.cost import SpikeCost
 from spikewright.train.neurons import NeuronSettings
 from spikewright.train.student import Student, StudentConfig

@@ -191,7 +191,7 @@ def test_an_ann_sees_the_mean_of_the_frames() -> None:
 
 
 def test_settings_that_do_not_go_with_events(tonic: None, nmnist: Path) -> None:
-    from spikewright.hardware_profiles.profile import load_profile
+    from spikewright.profile.profile import load_profile
 
     settings = DistillSettings(data="nmnist", encoding="rate", timesteps=4, augmentation="shift", shorten=0.5)
     with pytest.raises(InputError) as refusal:
@@ -206,7 +206,7 @@ def test_settings_that_do_not_go_with_events(tonic: None, nmnist: Path) -> None:
 
 
 def test_event_input_needs_events() -> None:
-    from spikewright.hardware_profiles.profile import load_profile
+    from spikewright.profile.profile import load_profile
 
     with pytest.raises(InputError) as refusal:
         choose_size(DistillSettings(encoding="events"), load("digits"), load_profile("loihi2-assumed"), None)

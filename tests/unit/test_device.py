@@ -5,7 +5,7 @@ import torch
 
 from spikewright.base.errors import InputError
 from spikewright.data.choices import NeuronSettings
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.train.distill import distill_with
 from spikewright.train.quantized.form import become_integer
 from spikewright.train.settings import DistillSettings

@@ -9,7 +9,7 @@ from torch import tensor
 from spikewright.base.errors import InputError
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import Dataset, Split, load
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.train.distill import distill_with
 from spikewright.train.distillation import METHODS, Evidence, parse_spec
 from spikewright.train.distillation.base import Shapes, shapes_of

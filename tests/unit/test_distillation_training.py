@@ -10,7 +10,7 @@ from spikewright.base.errors import InputError
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import load
 from spikewright.data.choices import NeuronSettings
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.train.ann import build
 from spikewright.train.architectures import ARCHITECTURES
 from spikewright.train.distill import distill_with

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from spikewright.activity import Activity, PopulationActivity
 from spikewright.base.errors import InputError
-from spikewright.budget_text import Budget
 from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.deploy.blocks import ranges
 from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.placement import Placement, Site, place
 from spikewright.energy import estimate, floor, linear_cost
-from spikewright.hardware_profiles.profile import load_profile, profile_names
+from spikewright.profile.profile import load_profile, profile_names
+from spikewright.profile.units import Budget
 
 PICO = 1e-12
 

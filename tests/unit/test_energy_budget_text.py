@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikewright.base.errors import InputError
-from spikewright.budget_text import UNITS, Budget, parse_budget, quantity
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
+from spikewright.profile.units import UNITS, Budget, parse_budget, quantity
 
 
 @pytest.mark.parametrize(

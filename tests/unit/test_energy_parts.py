@@ -16,7 +16,7 @@ from spikewright.energy import estimate
 from spikewright.energy_details import detailed
 from spikewright.energy_parts import classes_of, samples_of, spread_of, steps_of
 from spikewright.energy_report import EnergyReport
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 
 PROFILES = ["loihi1-davies", "loihi1-sanafe", "loihi2", "loihi2-assumed", "cmos45"]
 LABELS = np.array([0, 1, 2, 1, 1])

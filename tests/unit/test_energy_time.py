@@ -15,8 +15,8 @@ from spikewright.chip import ChipNetwork, Connection, Neuron, Population
 from spikewright.deploy.core_work import core_work
 from spikewright.deploy.placement import place
 from spikewright.energy_time import TimeEstimate, seconds, time_of
-from spikewright.hardware_profiles.durations import Barrier
-from spikewright.hardware_profiles.profile import load_profile, read_profile
+from spikewright.profile.durations import Barrier
+from spikewright.profile.profile import load_profile, read_profile
 
 NANO = 1e-9
 

@@ -9,7 +9,7 @@ from spikewright.comparison.cells import Cell
 from spikewright.comparison.rows import Row
 from spikewright.data import load
 from spikewright.data.choices import NeuronSettings
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.sweeps.point_work import settings_of
 from spikewright.train.constraints import OperationsLimit, RateLimit
 from spikewright.train.cost import SpikeCost

@@ -10,7 +10,7 @@ from spikewright.deploy.draft import Draft, DraftConnection, DraftNeuron, DraftP
 from spikewright.deploy.on_lava import lava_faults
 from spikewright.deploy.passes import balance, bias_axons, scale_input
 from spikewright.deploy.quantize import quantize
-from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
+from spikewright.profile.profile import HardwareProfile, load_profile
 
 
 @pytest.fixture

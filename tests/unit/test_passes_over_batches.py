@@ -10,7 +10,7 @@ from torch import nn
 
 from spikewright.base.errors import InputError
 from spikewright.data import Dataset, Split, load
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.train import lessons
 from spikewright.train.distillation import LossTerms
 from spikewright.train.distillation.base import Asked, Evidence, shapes_of

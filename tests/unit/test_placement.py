@@ -16,8 +16,8 @@ from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.occupancy import axons_in, axons_out, synapse_bits
 from spikewright.deploy.placement import place
 from spikewright.deploy.visits import visits
-from spikewright.hardware_profiles.profile import load_profile, profile_names
-from spikewright.hardware_profiles.schema import Mesh
+from spikewright.profile.profile import load_profile, profile_names
+from spikewright.profile.schema import Mesh
 
 
 def neuron(shape, fires=True):

@@ -12,9 +12,9 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.hardware_profiles import profiles
-from spikewright.hardware_profiles.profile import HardwareProfile, load_profile, profile_names, read_profile
-from spikewright.hardware_profiles.schema import Energy, Limits
-from spikewright.hardware_profiles.teachers import load_teachers, read_teacher
+from spikewright.profile.machines import load_teachers, read_teacher
+from spikewright.profile.profile import HardwareProfile, load_profile, profile_names, read_profile
+from spikewright.profile.schema import Energy, Limits
 
 NAMES = (
     "akida", "cmos45", "darwin3", "lemaire", "loihi1-davies", "loihi1-sanafe", "loihi2", "loihi2-assumed", "odin",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spikewright.chip import ChipNetwork, ConvGeometry
 from spikewright.deploy.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from spikewright.deploy.quantize import quantize
-from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
+from spikewright.profile.profile import HardwareProfile, load_profile
 
 LOIHI2 = load_profile("loihi2")
 

@@ -10,7 +10,7 @@ from torch import nn
 from spikewright.base.errors import InputError
 from spikewright.data.choices import NeuronSettings
 from spikewright.deploy.registers import Registers, is_mixed, weight_scale
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.train.neurons import integrator, spiking
 from spikewright.train.quantized.folding import fold_norms
 from spikewright.train.quantized.form import become_integer, settle

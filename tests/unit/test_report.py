@@ -17,8 +17,8 @@ from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.chip import ChipNetwork, Connection, Neuron, Population
 from spikewright.deploy.chip_file import save_chip
-from spikewright.hardware_profiles.profile import load_profile, profile_names
 from spikewright.hardware_profiles.report import main, report
+from spikewright.profile.profile import load_profile, profile_names
 
 
 def neuron(size):

@@ -11,7 +11,7 @@ from spikewright.base.errors import InputError
 from spikewright.deploy.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from spikewright.deploy.lower import lower_draft
 from spikewright.deploy.rules import GRAPH_RULES, INTEGER_RULES, PROFILE_RULES, remarks
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 
 ONES = np.ones(2)
 

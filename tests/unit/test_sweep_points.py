@@ -9,8 +9,8 @@ from spikewright.bench.making import _same
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point, read_budgets
 from spikewright.bench.spread import pareto
-from spikewright.budget_text import parse_budget, spelled
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
+from spikewright.profile.units import parse_budget, spelled
 from spikewright.sweeps.outcome import PointResult
 from spikewright.sweeps.plot import write_plot
 from spikewright.sweeps.points import LOWEST, points_of, spaced

@@ -6,7 +6,7 @@ import torch
 from spikewright.base.errors import InputError
 from spikewright.data import load
 from spikewright.energy import parse_budget
-from spikewright.hardware_profiles.profile import load_profile
+from spikewright.profile.profile import load_profile
 from spikewright.train.distill import distill_with, loss_terms
 from spikewright.train.refusals import contradictions
 from spikewright.train.settings import DistillSettings, preset_names, settings_from
@@ -122,7 +122,7 @@ def test_infeasible_budget_says_the_floor():
 
 def test_the_budget_chooses_the_size():
     from spikewright.energy import Budget
-    from spikewright.hardware_profiles.profile import load_profile
+    from spikewright.profile.profile import load_profile
     from spikewright.train.sizing import ENOUGH, TRIAL, choose_size
 
     profile, dataset = load_profile("loihi2-assumed"), load("digits")
@@ -145,7 +145,7 @@ def test_the_budget_chooses_the_size():
 def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
     """At T = 1 a current of at most 1 would not exceed a threshold of 1: no spike, no cost, one answer to all."""
     from spikewright.energy import Budget
-    from spikewright.hardware_profiles.profile import load_profile
+    from spikewright.profile.profile import load_profile
     from spikewright.train.sizing import choose_size
 
     profile, dataset = load_profile("loihi1-davies"), load("digits")

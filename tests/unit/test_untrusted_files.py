@@ -12,7 +12,7 @@ import torch
 
 from spikewright.base.artefacts import atomic_write, writable
 from spikewright.base.errors import InputError
-from spikewright.hardware_profiles.profile import load_profile, named_profile
+from spikewright.profile.profile import load_profile, named_profile
 from spikewright.sweeps import claim
 from spikewright.train.settings import settings_from
 from spikewright.train.student import Student, StudentConfig, load_student, save_student

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..base.artefacts import atomic_write
 from ..hardware_profiles.plot_style import INK, STYLE
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
 
 DPI = 160
 FORMATS = ("svg", "png")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..base.errors import InputError
-from ..budget_text import parse_budget, spelled
-from ..hardware_profiles.schema import HardwareProfile
+from ..profile.schema import HardwareProfile
+from ..profile.units import parse_budget, spelled
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Point:
     """Within which budget a student is trained, and from which seed.
 
     Attributes:
-        budget: spelled as :func:`spikewright.budget_text.spelled` does; None: no budget.
+        budget: spelled as :func:`spikewright.profile.units.spelled` does; None: no budget.
     """
 
     budget: str | None

@@ -10,7 +10,7 @@ from ..base.errors import refuse
 from ..bench.making import ELSEWHERE
 from ..bench.point import read_budgets
 from ..data import Dataset, load
-from ..hardware_profiles.profile import HardwareProfile, load_profile
+from ..profile.profile import HardwareProfile, load_profile
 from ..train.distill import train_settings
 from ..train.settings import DistillSettings
 from .cells import OWN, Cell, cells_of

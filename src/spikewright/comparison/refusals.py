@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..base.errors import BelowFloor, InputError
 from ..data import Dataset
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
 from ..train.distill import prepared, pupil_of
 from ..train.refusals import unmet
 from ..train.settings import DistillSettings

@@ -9,8 +9,8 @@ from functools import cached_property, partial
 
 from ..bench.outcome import SPLITS
 from ..bench.spread import Spread, pareto
-from ..budget_text import parse_budget, quantity
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
+from ..profile.units import parse_budget, quantity
 from .record import Record
 from .refusals import Refusals
 from .rows import Row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..agreement import LEVELS
-from ..budget_text import quantity
+from ..profile.units import quantity
 from .card_facts import Known, table
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..budget_text import quantity
+from ..profile.units import quantity
 from .card_facts import Known, pairs
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import nir
     from torch import Tensor, nn
 
-    from ..hardware_profiles.profile import HardwareProfile
+    from ..profile.profile import HardwareProfile
     from ..train.student import Student
     from .nodes import Shape
     from .sketch import Sketch
@@ -182,7 +182,7 @@ def _verify_integers(
     student: Student, graph: nir.NIRGraph, images: Tensor, profile: HardwareProfile | None
 ) -> Verification:
     from ..deploy.lower import lower
-    from ..hardware_profiles.profile import named_profile
+    from ..profile.profile import named_profile
     from ..train.quantized.agreement import differences
 
     assert student.grid is not None
@@ -280,7 +280,7 @@ def command(
     Example: spikewright to-nir student.pt -o student.nir
     """
     from ..base.artefacts import existing_file, sha256_of
-    from ..hardware_profiles.profile import load_profile
+    from ..profile.profile import load_profile
     from ..train.student import load_student, student_provenance
     from .card import card_path, write_card
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..chip import IntArray
-from ..hardware_profiles.schema import Mesh
+from ..profile.schema import Mesh
 
 FloatArray = npt.NDArray[np.float64]
 PASSES = 100

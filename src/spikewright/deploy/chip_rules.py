@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from ..base.errors import AnswerIsNo
 from ..chip import ChipNetwork, Connection, Population
-from ..hardware_profiles.schema import HardwareProfile, Layers, Limits
+from ..profile.schema import HardwareProfile, Layers, Limits
 from .registers import DECAY_ONE
 
 ChipRule: TypeAlias = Callable[[ChipNetwork, Limits], Iterator[str]]

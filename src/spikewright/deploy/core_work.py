@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..activity import Activity
 from ..chip import ChipNetwork, Connection
-from ..hardware_profiles.durations import Durations
+from ..profile.durations import Durations
 from .core_load import arriving
 from .placement import Placement, Site
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import nir
 
     from ..chip import ChipNetwork, IntArray
-    from ..hardware_profiles.profile import HardwareProfile
+    from ..profile.profile import HardwareProfile
     from .drift_levels import Level
     from .drift_report import DriftReport
     from .recording import Progress
@@ -80,7 +80,7 @@ def drift(
 
 
 def _profile(name: str) -> HardwareProfile:
-    from ..hardware_profiles.profile import named_profile
+    from ..profile.profile import named_profile
 
     return named_profile(name, "drift", "give its file: --profile PATH")
 
@@ -168,7 +168,7 @@ def command(
     from ..base.artefacts import sha256_of, writable
     from ..convert.nir_io import read_graph
     from ..data import load
-    from ..hardware_profiles.profile import load_profile
+    from ..profile.profile import load_profile
     from .chip_file import load_chip
     from .drift_text import show, write_markdown
     from .simulate import chosen_samples

@@ -15,7 +15,7 @@ from ..chip import ChipNetwork, IntArray
 from ..convert.nodes import FloatArray
 from ..convert.time_step import resolve_dt
 from ..convert.wiring import wire
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
 from .draft import Draft, draft_from_nir
 from .drift_causes import ALL, CAUSES, Bench, Cause, Layer, Played, layer_of
 from .drift_levels import ADDED, FOREIGN, Found, fires, strangers

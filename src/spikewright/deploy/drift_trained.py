@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..base.errors import refuse
 from ..chip import ChipNetwork, IntArray
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
 from . import integer
 from .drift_levels import ADDED, FOREIGN, Found, fires, strangers
 from .drift_report import LayerDrift, Reference, raster

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ..base.errors import InputError, did_you_mean, refuse
 from ..chip import ENCODINGS, Encoding
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
 
 CUSTOMARY_INPUT_BITS = 8  # what a pixel has
 _WITHOUT_PROFILE = 1

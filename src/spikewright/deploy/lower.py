@@ -10,7 +10,7 @@ import typer
 
 from ..base import command as cli
 from ..chip import ChipNetwork
-from ..hardware_profiles.profile import HardwareProfile, load_profile
+from ..profile.profile import HardwareProfile, load_profile
 
 if TYPE_CHECKING:
     import nir

@@ -13,7 +13,7 @@ from math import ceil, log2, prod
 import numpy as np
 
 from ..chip import ChipNetwork, Connection, IntArray
-from ..hardware_profiles.schema import SynapseFormat
+from ..profile.schema import SynapseFormat
 from .blocks import Block, Range, sizes
 from .visits import Visits, axis_of
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..base.errors import AnswerIsNo
 from ..chip import ChipNetwork, Connection, IntArray, Population
-from ..hardware_profiles.schema import HardwareProfile
+from ..profile.schema import HardwareProfile
 from .blocks import Blocks, boxes, ranges, sizes
 from .fan_out import fan_out
 from .occupancy import axons_in, axons_out, fan_in, synapse_bits, synapse_formats

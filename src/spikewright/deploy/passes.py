@@ -12,7 +12,7 @@ import numpy as np
 from ..base.errors import InputError
 from ..convert.nodes import Shape
 from ..encoding import full_scale
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from .linear_map import identity
 

@@ -17,7 +17,7 @@ import numpy as np
 from ..activity import Activity
 from ..base.errors import AnswerIsNo, refuse
 from ..chip import ChipNetwork, Connection, IntArray
-from ..hardware_profiles.schema import HardwareProfile
+from ..profile.schema import HardwareProfile
 from .arrange import FloatArray
 from .blocks import Block
 from .partition import DoesNotFit, Plan, partition

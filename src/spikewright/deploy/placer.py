@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..activity import Activity
     from ..chip import ChipNetwork
-    from ..hardware_profiles.schema import HardwareProfile
+    from ..profile.schema import HardwareProfile
     from .placement import PlaceBy, Placement
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..chip import ChipNetwork, Connection, IntArray, Neuron, Population
 from ..convert.nodes import FloatArray
 from ..encoding import full_scale
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from .registers import BIAS_EXP, DECAY_ONE, STATE_SHIFT, Registers, is_mixed, weight_scale
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..convert.nodes import FloatArray
-from ..hardware_profiles.schema import Limits
+from ..profile.schema import Limits
 
 # Lava's LIF shifts synaptic input and thresholds by 6 bits. Biases keep the exponent 6, the only one that lava-dl's
 # netx files can hold; a layer whose biases need more range gives up weight resolution, and says so.

@@ -10,7 +10,7 @@ from math import lcm
 import numpy as np
 
 from ..chip import ChipNetwork, Connection, Population
-from ..hardware_profiles.schema import HardwareProfile
+from ..profile.schema import HardwareProfile
 from .partition import DoesNotFit, partition
 from .seating import Seating, seat
 

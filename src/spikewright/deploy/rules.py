@@ -16,7 +16,7 @@ import numpy as np
 from ..base.errors import InputError, refuse
 from ..chip import ChipNetwork
 from ..convert.nodes import FloatArray
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftNeuron
 from .quantize import TRAINED
 from .registers import BIAS_EXP

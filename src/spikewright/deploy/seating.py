@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..chip import IntArray
-from ..hardware_profiles.schema import HardwareProfile
+from ..profile.schema import HardwareProfile
 from .partition import NOT_ADDED, DoesNotFit, Plan
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..chip import IntArray
-from ..hardware_profiles.schema import Limits
+from ..profile.schema import Limits
 from .arrange import Ground, arrange
 from .seating import Seating
 from .traffic import Traffic

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from ..base.errors import InputError
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
 from .quantize import Grid
 from .registers import Registers
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..budget_text import quantity
 from ..deploy.placement import Use
 from ..deploy.placement_text import lines
 from ..energy_report import PARTS, EnergyReport, EnergyRow, Part, TeacherCost
+from ..profile.units import quantity
 
 STEPS_SHOWN = 16
 PART_TITLES: dict[Part, str] = {"input": "Input", "hidden": "Hidden layers", "readout": "Readout"}

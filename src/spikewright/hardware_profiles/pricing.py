@@ -11,11 +11,11 @@ from ..base.errors import AnswerIsNo
 
 if TYPE_CHECKING:
     from ..activity import Activity
-    from ..budget_text import Budget
     from ..chip import ChipNetwork
     from ..deploy.placer import Placer
     from ..energy_report import EnergyReport, TeacherCost
-    from .profile import HardwareProfile
+    from ..profile.profile import HardwareProfile
+    from ..profile.units import Budget
 
 
 CONVENTIONS = ("cmos45", "lemaire")
@@ -24,7 +24,7 @@ CONVENTIONS = ("cmos45", "lemaire")
 
 def profile_of(given: str | Path | HardwareProfile) -> HardwareProfile:
     """A profile, its name or its file as a profile."""
-    from .profile import HardwareProfile, load_profile
+    from ..profile.profile import HardwareProfile, load_profile
 
     return given if isinstance(given, HardwareProfile) else load_profile(given)
 
@@ -32,7 +32,7 @@ def profile_of(given: str | Path | HardwareProfile) -> HardwareProfile:
 def budgets_of(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str, Budget]:
     """The budget for each profile that counts in its unit; refused where that is none of them."""
     from ..base.errors import InputError
-    from ..budget_text import parse_budget
+    from ..profile.units import parse_budget
 
     if text is None:
         return {}
@@ -108,7 +108,7 @@ def _teachers(macs: int | None, profile: HardwareProfile) -> tuple[TeacherCost |
 
 def _everywhere(profile: HardwareProfile) -> tuple[TeacherCost, ...]:
     """Every known price of a multiply-accumulate in joules: the profile's own, conventions, ordinary machines."""
-    from .profile import load_profile
+    from ..profile.profile import load_profile
 
     if not profile.has_joules:
         return ()
@@ -129,7 +129,7 @@ def _own(profile: HardwareProfile) -> TeacherCost | None:
 
 def _machines() -> tuple[TeacherCost, ...]:
     from ..energy_report import TeacherCost
-    from .teachers import load_teachers
+    from ..profile.machines import load_teachers
 
     return tuple(
         TeacherCost(each.name, each.title, 0, each.mac.cost, each.mac.kind, each.mac.scope, each.source)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from .profile import Constant, HardwareProfile
-    from .schema import Citation, Source, StaticPower
-    from .teachers import Teacher
+    from ..profile.machines import Teacher
+    from ..profile.profile import Constant, HardwareProfile
+    from ..profile.schema import Citation, Source, StaticPower
 
 FLAGS = (bool, bool | None)
 WIDTH = 80
@@ -32,8 +32,8 @@ def command(
 
     Example: spikewright profiles loihi1-davies
     """
-    from .profile import load_profile, profile_names
-    from .teachers import load_teachers
+    from ..profile.machines import load_teachers
+    from ..profile.profile import load_profile, profile_names
 
     found = [load_profile(each) for each in ([name] if name else profile_names())]
     teachers = () if name else load_teachers()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..agreement import Agreement
     from ..chip import ChipNetwork
     from ..energy_report import EnergyReport
-    from .profile import HardwareProfile
+    from ..profile.profile import HardwareProfile
 
 SUFFIXES = (".json", ".md", ".html")
 
@@ -77,8 +77,8 @@ def command(
     """
     from ..activity_file import load_activity
     from ..deploy.chip_file import load_chip
+    from ..profile.profile import named_profile
     from .pricing import budgets_of, priced, profile_of, provenance_of
-    from .profile import named_profile
     from .render import write_report
     from .runs import Run, load_runs, names_of, tables_of
 

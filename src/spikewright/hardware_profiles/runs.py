@@ -9,12 +9,12 @@ from pathlib import Path
 from ..activity_file import load_activity
 from ..base.errors import refuse
 from ..bench.spread import pareto
-from ..budget_text import Budget
 from ..deploy.chip_file import load_chip
 from ..deploy.placer import Placer
 from ..energy_report import EnergyReport
+from ..profile.schema import HardwareProfile
+from ..profile.units import Budget
 from .pricing import Priced, priced, provenance_of
-from .schema import HardwareProfile
 
 ACTIVITY, CHIP = "activity.json", "chip.h5"
 """What `spikewright run` calls its files, in the folder that it is given."""

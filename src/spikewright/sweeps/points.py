@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from ..base.errors import InputError
 from ..bench.point import Point
-from ..budget_text import spelled
-from ..hardware_profiles.schema import CostUnit
+from ..profile.schema import CostUnit
+from ..profile.units import spelled
 
 LOWEST = 1.25
 """The lowest budget that `--points` chooses, in floors: a fifth of it is left for spikes."""

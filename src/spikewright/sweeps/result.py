@@ -9,8 +9,8 @@ from functools import cached_property
 
 from ..bench.outcome import Outcome
 from ..bench.spread import Spread, pareto
-from ..budget_text import parse_budget, quantity
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
+from ..profile.units import parse_budget, quantity
 from .outcome import PointResult
 
 FORMAT = "spikewright sweep"

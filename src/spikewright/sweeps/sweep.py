@@ -15,7 +15,7 @@ from ..train.options import takes_settings_without
 from ..train.settings import DistillSettings
 
 if TYPE_CHECKING:
-    from ..hardware_profiles.profile import HardwareProfile
+    from ..profile.profile import HardwareProfile
     from .result import SweepResult
     from .study import SweepStudy
 
@@ -83,7 +83,7 @@ def sweep(
     from ..base.artefacts import sha256_of_json
     from ..bench.folder import claim_folder
     from ..bench.making import ELSEWHERE
-    from ..hardware_profiles.profile import load_profile
+    from ..profile.profile import load_profile
     from .database import read_url, require_optuna, shown
     from .result import SweepResult
     from .study import open_study

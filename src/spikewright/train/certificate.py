@@ -12,7 +12,7 @@ from ..deploy.lower import lower
 from ..deploy.placement import place
 from ..deploy.simulate import simulate
 from ..energy import estimate
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
 from .constraints import Constraint, EnergyLimit
 from .cost import SpikeCost
 from .measurement import Measurement, measure

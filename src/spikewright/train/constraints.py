@@ -12,8 +12,8 @@ from fnmatch import fnmatch
 from torch import Tensor
 
 from ..base.errors import InputError, did_you_mean
-from ..budget_text import quantity
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
+from ..profile.units import quantity
 from .cost import CostReading, SpikeCost
 from .student import Student
 from .student_output import StudentOutput

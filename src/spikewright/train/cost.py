@@ -20,7 +20,7 @@ from ..deploy.fan_out import fan_out
 from ..deploy.lower import lower
 from ..deploy.placement import place
 from ..energy import Floor, PopulationCost, linear_cost
-from ..hardware_profiles.schema import CostUnit, HardwareProfile
+from ..profile.schema import CostUnit, HardwareProfile
 from .student import Student
 from .student_output import StudentOutput
 

@@ -12,14 +12,14 @@ import typer
 
 from ..base import command as cli
 from ..base.errors import InputError, refuse
-from ..budget_text import quantity
+from ..profile.units import quantity
 from .options import takes_settings
 from .settings import DistillSettings
 
 if TYPE_CHECKING:
     from ..data import Dataset
     from ..energy import Budget
-    from ..hardware_profiles.profile import HardwareProfile
+    from ..profile.profile import HardwareProfile
     from .distillation import LossTerms
     from .pupil import Pupil
     from .records import EpochRecord
@@ -106,7 +106,7 @@ def distill_with(
     from ..base.threads import student_threads
     from ..data import load
     from ..energy import parse_budget
-    from ..hardware_profiles.profile import load_profile
+    from ..profile.profile import load_profile
     from .teaching import facts_of, teachers
 
     say = _silent if quiet else cli.say

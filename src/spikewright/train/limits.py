@@ -8,10 +8,10 @@ from collections.abc import Callable
 import torch
 
 from ..base.errors import BelowFloor, InputError, SpikewrightError, refuse
-from ..budget_text import OPS_PREFIXES
 from ..data import Dataset
 from ..energy import Budget, parse_budget
-from ..hardware_profiles.profile import HardwareProfile, load_profile
+from ..profile.profile import HardwareProfile, load_profile
+from ..profile.units import OPS_PREFIXES
 from .budget import BudgetController
 from .constraints import Constraint, EnergyLimit, OperationsLimit, RateLimit
 from .cost import SpikeCost

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from ..budget_text import quantity
-from ..hardware_profiles.schema import CostUnit
+from ..profile.schema import CostUnit
+from ..profile.units import quantity
 
 Say = Callable[[str], None]
 

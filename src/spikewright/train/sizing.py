@@ -12,7 +12,7 @@ from ..base.errors import BelowFloor, refuse
 from ..chip import Encoding
 from ..data import Dataset
 from ..energy import Budget, Floor
-from ..hardware_profiles.schema import HardwareProfile
+from ..profile.schema import HardwareProfile
 from .architectures import Shape
 from .cost import SpikeCost
 from .settings import DistillSettings

@@ -9,7 +9,7 @@ import torch
 
 from ..base.errors import InputError
 from ..data.choices import Augmentation
-from ..hardware_profiles.profile import HardwareProfile
+from ..profile.profile import HardwareProfile
 
 WARM_UP = 0.05
 ROUND_RATE = 0.1

@@ -13,7 +13,7 @@ from ...base.errors import refuse
 from ...deploy.registers import Registers
 from ...deploy.trained_grid import TrainedGrid
 from ...encoding import full_scale
-from ...hardware_profiles.profile import HardwareProfile
+from ...profile.profile import HardwareProfile
 from ..neurons import is_integrator, is_neuron
 from ..student import Student
 from ..tracing import trace

@@ -6,8 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
-from .base.errors import InputError, did_you_mean
-from .hardware_profiles.schema import CostUnit, HardwareProfile
+from ..base.errors import InputError, did_you_mean
+from .schema import CostUnit, HardwareProfile
 
 PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0}
 OPS_PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}

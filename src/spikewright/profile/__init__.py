@@ -1,0 +1,1 @@
+"""Hardware profiles: one TOML file a chip, read and checked whole, with a source for every constant."""

@@ -16,10 +16,10 @@ from typing import Annotated, Any
 import h5py
 import numpy as np
 import typer
+from spikewright.chip.network.activity import Activity
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 
-from spikewright.activity import Activity
 from spikewright.base.artefacts import write_json
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from spikewright.deploy.integer import run
 from spikewright.deploy.placement import place
 from spikewright.deploy.recording import activity_of

@@ -22,12 +22,12 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from spikewright.chip.network.fan_out import fan_out
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
 from spikewright.base.artefacts import atomic_write
 from spikewright.base.errors import SpikewrightError
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.convert.to_nir import to_nir
-from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names

@@ -7,9 +7,9 @@ See docs/methods.md, heterogeneous temperatures.
 
 from __future__ import annotations
 
+from spikewright.chip.network.network import Readout
 from torch import nn
 
-from spikewright.chip import Readout
 from spikewright.data.choices import NeuronSettings
 from spikewright.train.architectures import Shape
 from spikewright.train.neurons import integrator, spiking

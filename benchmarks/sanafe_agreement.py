@@ -22,9 +22,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from sanafe_cases import PROFILE, Case, cases
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Population
 
 from spikewright.base.artefacts import write_json
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Population
 from spikewright.deploy.core_work import core_work
 from spikewright.deploy.integer import run
 from spikewright.deploy.placement import Placement, place

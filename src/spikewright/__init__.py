@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from .base.version import __version__
 
 if TYPE_CHECKING:
-    from .activity import Activity
-    from .chip import ChipNetwork
+    from .chip.activity import Activity
+    from .chip.network import ChipNetwork
     from .comparison.compare import compare
     from .convert.card import model_card
     from .convert.to_nir import to_nir
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .train.student import Student
 
 _HOMES = {
-    "Activity": "activity",
-    "ChipNetwork": "chip",
+    "Activity": "chip.activity",
+    "ChipNetwork": "chip.network",
     "HardwareProfile": "profile.profile",
     "Student": "train.student",
     "compare": "comparison.compare",

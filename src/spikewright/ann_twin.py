@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .chip import ChipNetwork
-from .deploy.fan_out import fan_out
+from .chip.fan_out import fan_out
+from .chip.network import ChipNetwork
 from .energy_report import EnergyReport, TeacherCost
 
 

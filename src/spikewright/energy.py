@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .activity import Activity
 from .base.errors import refuse
-from .chip import ChipNetwork, Connection, Population
-from .deploy.fan_out import fan_out
+from .chip.activity import Activity
+from .chip.fan_out import fan_out
+from .chip.network import ChipNetwork, Connection, Population
 from .deploy.placement import Placement
 from .energy_counts import Counted, every_event, left_out, reading_event, synaptic_event
 from .energy_report import EnergyReport, EnergyRow, Part, Spikes

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .activity import Activity
-from .chip import ChipNetwork, Connection, IntArray, Population
+from .chip.activity import Activity
+from .chip.network import ChipNetwork, Connection, IntArray, Population
+from .chip.schedule import Schedule
 from .deploy.placement import Placement
-from .deploy.schedule import Schedule
 from .energy_report import WORDS, Unmodelled
 from .profile.schema import Energy, HardwareProfile
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .activity import Activity
 from .base.errors import AnswerIsNo
-from .chip import ChipNetwork
+from .chip.activity import Activity
+from .chip.network import ChipNetwork
 from .deploy.core_load import core_loads, ways
 from .deploy.placement import Placement, place
 from .energy import estimate

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from .activity import Activity, Counts, Samples
+from .chip.activity import Activity, Counts, Samples
 
 if TYPE_CHECKING:
     from .energy_report import EnergyRow

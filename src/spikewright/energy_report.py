@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .activity import Backend, Trace
-from .agreement import Agreement
-from .chip import Role
+from .chip.activity import Backend, Trace
+from .chip.agreement import Agreement
+from .chip.network import Role
 from .deploy.core_load import CoreLoad, Way
 from .deploy.placement import Placement, Use
 from .energy_parts import Band, ClassEnergy, Spread

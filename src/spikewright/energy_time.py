@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .activity import Activity
-from .chip import ChipNetwork
+from .chip.activity import Activity
+from .chip.network import ChipNetwork
+from .chip.schedule import Schedule
 from .deploy.core_work import CoreWork, core_work
 from .deploy.placement import Placement
-from .deploy.schedule import Schedule
 from .profile.schema import WATTS, HardwareProfile
 from .profile.units import quantity
 

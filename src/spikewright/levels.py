@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .agreement import Agreement
 from .base import command as cli
 from .base.errors import InputError
+from .chip.agreement import Agreement
 
 if TYPE_CHECKING:
-    from .activity import Activity
-    from .chip import ChipNetwork
+    from .chip.activity import Activity
+    from .chip.network import ChipNetwork
     from .data import Dataset, Split
     from .deploy.simulate import Simulator
     from .train.settings import DistillSettings

@@ -16,9 +16,9 @@ from .train.settings import DistillSettings
 from .verdict import Paths, Verdict
 
 if TYPE_CHECKING:
-    from .activity import Activity
-    from .agreement import Agreement
-    from .chip import ChipNetwork
+    from .chip.activity import Activity
+    from .chip.agreement import Agreement
+    from .chip.network import ChipNetwork
     from .data import Dataset
     from .energy_report import EnergyReport
     from .train.student import Student
@@ -57,8 +57,8 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     Raises:
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
-    from .agreement import save_agreement
     from .base.artefacts import sha256_of
+    from .chip.agreement import save_agreement
     from .convert.card import card_path, write_card
     from .data import load
     from .levels import agreement_of
@@ -120,8 +120,8 @@ def export_student(student: Student, dataset: Dataset, paths: Paths, profile: st
 def lower_graph(profile: str, paths: Paths) -> ChipNetwork:
     """Lower the graph of ``paths`` for a profile, write the network and return what was written."""
     from .base.artefacts import sha256_of
+    from .chip.chip_file import load_chip, save_chip
     from .convert.nir_io import read_graph
-    from .deploy.chip_file import load_chip, save_chip
     from .deploy.lower import lower
     from .deploy.rules import remarks
 
@@ -135,7 +135,7 @@ def lower_graph(profile: str, paths: Paths) -> ChipNetwork:
 def _simulate(
     chip: ChipNetwork, dataset: Dataset, settings: DistillSettings, paths: Paths, chip_sha256: str
 ) -> Activity:
-    from .activity_file import save_activity
+    from .chip.activity_file import save_activity
     from .deploy.simulate import remarks, simulate
 
     with cli.progress("simulating the test split", len(dataset.test)) as advance:

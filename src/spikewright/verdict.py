@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .agreement import PAIRS, Agreement
+from .chip.agreement import PAIRS, Agreement
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from spikewright.chip.network.activity import Activity
+from spikewright.chip.network.activity_file import as_json, load_activity
+from spikewright.chip.network.chip_file import save_chip
+from spikewright.chip.network.network import ChipNetwork
 from torch import nn
 
-from spikewright.activity import Activity
-from spikewright.activity_file import as_json, load_activity
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.chip import ChipNetwork
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import load
 from spikewright.data.choices import NeuronSettings
-from spikewright.deploy.chip_file import save_chip
 from spikewright.deploy.lower import lower
 from spikewright.deploy.netx_file import netx_faults
 from spikewright.deploy.placement import place

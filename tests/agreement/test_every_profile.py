@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from spikewright.chip.network.encoding import encode
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.convert.to_nir import to_nir
@@ -15,7 +16,6 @@ from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
 from spikewright.deploy.recording import compare
 from spikewright.deploy.simulate import simulate
-from spikewright.encoding import encode
 from spikewright.energy import estimate
 from spikewright.hardware_profiles.report import report
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from spikewright.chip.network.encoding import encode, full_scale
+from spikewright.chip.network.network import ChipNetwork, IntArray
 
-from spikewright.chip import ChipNetwork, IntArray
 from spikewright.convert.interpreter import GraphTrace, interpret
 from spikewright.convert.nir_io import read_graph
 from spikewright.convert.to_nir import to_nir
@@ -19,7 +20,6 @@ from spikewright.deploy import integer
 from spikewright.deploy.drift import drift
 from spikewright.deploy.drift_report import DriftReport, raster
 from spikewright.deploy.lower import lower
-from spikewright.encoding import encode, full_scale
 from spikewright.profile.profile import load_profile
 from spikewright.train.quantized.form import become_integer
 from spikewright.train.student import Student

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from spikewright.chip.network.encoding import encode
+from spikewright.chip.network.network import ChipNetwork
 from torch import nn
 
 from spikewright.base.errors import AnswerIsNo, InputError
-from spikewright.chip import ChipNetwork
 from spikewright.convert.nir_io import read_graph
 from spikewright.convert.to_nir import export, to_nir, verify_export
 from spikewright.data.choices import NeuronSettings
@@ -19,7 +20,6 @@ from spikewright.deploy import integer, on_lava, on_netx
 from spikewright.deploy.lower import lower
 from spikewright.deploy.recording import compare
 from spikewright.deploy.simulate import Backend
-from spikewright.encoding import encode
 from spikewright.profile.profile import load_profile
 from spikewright.train.quantized.agreement import differences
 from spikewright.train.quantized.form import become_integer, settle

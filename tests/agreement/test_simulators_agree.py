@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from spikewright.chip.network.network import ChipNetwork, IntArray
 
-from spikewright.chip import ChipNetwork, IntArray
 from spikewright.deploy import integer, on_lava, on_netx
 from spikewright.deploy.netx_file import netx_faults
 from spikewright.deploy.recording import Recording, activity_of, compare

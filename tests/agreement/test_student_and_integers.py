@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from spikewright.chip.network.chip_file import load_chip, save_chip
+from spikewright.chip.network.encoding import encode
+from spikewright.chip.network.network import ChipNetwork
 from torch import nn
 
-from spikewright.chip import ChipNetwork
 from spikewright.convert.to_nir import to_nir
 from spikewright.deploy import integer, on_lava
-from spikewright.deploy.chip_file import load_chip, save_chip
 from spikewright.deploy.lower import lower
 from spikewright.deploy.recording import compare
-from spikewright.encoding import encode
 from spikewright.train.neurons import NeuronSettings, integrator, spiking
 from spikewright.train.student import Student, StudentConfig
 

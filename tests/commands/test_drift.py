@@ -10,12 +10,12 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+from spikewright.chip.network.chip_file import load_chip, save_chip
+from spikewright.chip.network.registers import Registers
+from spikewright.chip.network.trained_grid import KEY, TrainedGrid
 
 from spikewright.cli import main
 from spikewright.convert.nir_io import read_graph, write_graph
-from spikewright.deploy.chip_file import load_chip, save_chip
-from spikewright.deploy.registers import Registers
-from spikewright.deploy.trained_grid import KEY, TrainedGrid
 from spikewright.profile.profile import load_profile
 
 PROFILE = load_profile("loihi2-assumed")

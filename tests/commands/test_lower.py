@@ -9,11 +9,11 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+from spikewright.chip.network.chip_file import load_chip
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.cli import main
 from spikewright.convert.nir_io import write_graph
-from spikewright.deploy.chip_file import load_chip
 
 
 def network(hidden: int = 3, metadata: dict[str, object] | None = None) -> nir.NIRGraph:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import snntorch as snn
 import torch
+from spikewright.chip.network.activity import Activity
+from spikewright.chip.network.fan_out import fan_out, fan_out_of_weights
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from torch import Tensor, nn
 
-from spikewright.activity import Activity
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
-from spikewright.deploy.fan_out import fan_out, fan_out_of_weights
 from spikewright.deploy.integer import run
 from spikewright.deploy.recording import activity_of
 from spikewright.neurobench import neurobench_of

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from spikewright.chip.network.activity import Activity, PopulationActivity
+from spikewright.chip.network.fan_out import fan_out
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
-from spikewright.activity import Activity, PopulationActivity
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.placement import place
 from spikewright.energy import estimate
 from spikewright.energy_report import EnergyReport

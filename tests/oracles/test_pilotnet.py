@@ -8,9 +8,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from spikewright.chip.network.activity import Activity
+from spikewright.chip.network.network import ChipNetwork, IntArray
 
-from spikewright.activity import Activity
-from spikewright.chip import ChipNetwork, IntArray
 from spikewright.deploy.integer import run
 from spikewright.deploy.placement import place
 from spikewright.energy import estimate

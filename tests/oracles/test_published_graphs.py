@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from spikewright.chip.network.network import ChipNetwork, IntArray
 
-from spikewright.chip import ChipNetwork, IntArray
 from spikewright.convert.check import check, repair
 from spikewright.convert.interpreter import GraphTrace, interpret
 from spikewright.convert.nir_io import read_graph, write_graph

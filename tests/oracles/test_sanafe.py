@@ -9,9 +9,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from spikewright.chip.network.fan_out import fan_out
+from spikewright.chip.network.network import Neuron, Population
 
-from spikewright.chip import Neuron, Population
-from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.integer import run
 from spikewright.deploy.placement import place
 from spikewright.profile.profile import load_profile

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from spikewright.chip.network.activity import Activity, Counts, PopulationActivity, Samples, Trace
+from spikewright.chip.network.activity_file import as_json, load_activity, save_activity
 
-from spikewright.activity import Activity, Counts, PopulationActivity, Samples, Trace
-from spikewright.activity_file import as_json, load_activity, save_activity
 from spikewright.base.errors import InputError
 
 count = st.integers(0, 2**40)

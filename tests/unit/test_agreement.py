@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from spikewright.chip.network.activity import Activity, PopulationActivity
+from spikewright.chip.network.activity_file import save_activity
+from spikewright.chip.network.agreement import Agreement, load_agreement, save_agreement
+from spikewright.chip.network.chip_file import save_chip
+from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
-from spikewright.activity import Activity, PopulationActivity
-from spikewright.activity_file import save_activity
-from spikewright.agreement import Agreement, load_agreement, save_agreement
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.chip import ChipNetwork, Connection, Neuron, Population
-from spikewright.deploy.chip_file import save_chip
 from spikewright.hardware_profiles.agreement_tables import rows
 from spikewright.hardware_profiles.report import main
 

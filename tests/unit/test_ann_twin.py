@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from spikewright.chip.network.activity import Activity, PopulationActivity
+from spikewright.chip.network.agreement import Agreement
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
-from spikewright.activity import Activity, PopulationActivity
-from spikewright.agreement import Agreement
 from spikewright.ann_twin import macs_of, standings
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.hardware_profiles import against
 from spikewright.hardware_profiles.report import report
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spikewright.chip.network.activity import Activity, PopulationActivity
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
-from spikewright.activity import Activity, PopulationActivity
 from spikewright.base.errors import AnswerIsNo, InputError
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.deploy.placement import place
 from spikewright.deploy.placement_text import as_json, lines
 from spikewright.deploy.remedies import narrower

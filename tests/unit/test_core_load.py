@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from spikewright.chip.network.activity import Activity, PopulationActivity
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
-from spikewright.activity import Activity, PopulationActivity
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.deploy.core_load import core_loads, ways
 from spikewright.deploy.placement import place
 from spikewright.hardware_profiles import core_map, core_tables

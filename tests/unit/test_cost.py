@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from spikewright.chip.network.activity import Activity, PopulationActivity
+from spikewright.chip.network.fan_out import fan_out
 
-from spikewright.activity import Activity, PopulationActivity
 from spikewright.convert.to_nir import to_nir
-from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.lower import lower
 from spikewright.deploy.placement import place
 from spikewright.energy import estimate

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from spikewright.chip.network.encoding import encode
 
 from spikewright.base.errors import InputError
 from spikewright.data import load
 from spikewright.data.augment import still
 from spikewright.data.events import frames
-from spikewright.encoding import encode
 from spikewright.train.settings import DistillSettings
 from spikewright.train.sizing import choose_size
 

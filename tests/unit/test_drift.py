@@ -9,9 +9,9 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
+from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
 from spikewright.base.errors import InputError
-from spikewright.chip import ChipNetwork, Connection, Neuron, Population
 from spikewright.deploy.drift import drift
 from spikewright.deploy.drift_causes import CAUSES
 from spikewright.deploy.drift_report import DriftReport, Effect, LayerDrift, Place, Raster, Why, raster

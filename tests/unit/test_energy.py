@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spikewright.chip.network.activity import Activity, PopulationActivity
+from spikewright.chip.network.fan_out import fan_out
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
-from spikewright.activity import Activity, PopulationActivity
 from spikewright.base.errors import InputError
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.deploy.blocks import ranges
-from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.placement import Placement, Site, place
 from spikewright.energy import estimate, floor, linear_cost
 from spikewright.profile.profile import load_profile, profile_names

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from spikewright.chip.network.activity import Activity
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 
-from spikewright.activity import Activity
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from spikewright.deploy.integer import run
 from spikewright.deploy.placement import place
 from spikewright.deploy.recording import activity_of

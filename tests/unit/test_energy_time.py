@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from spikewright.chip.network.activity import Activity, Counts, PopulationActivity
+from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
-from spikewright.activity import Activity, Counts, PopulationActivity
 from spikewright.base.errors import InputError
-from spikewright.chip import ChipNetwork, Connection, Neuron, Population
 from spikewright.deploy.core_work import core_work
 from spikewright.deploy.placement import place
 from spikewright.energy_time import TimeEstimate, seconds, time_of

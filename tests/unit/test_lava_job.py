@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from spikewright.chip.network.chip_file import save_chip
+from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
 from spikewright.base.errors import InputError, SpikewrightError
-from spikewright.chip import ChipNetwork, Connection, Neuron, Population
 from spikewright.deploy import lava_job, on_lava, on_netx
-from spikewright.deploy.chip_file import save_chip
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spikewright.chip.network.fan_out import fan_out
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
 
 from spikewright.base.errors import AnswerIsNo
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
 from spikewright.deploy.blocks import boxes, ranges
-from spikewright.deploy.fan_out import fan_out
 from spikewright.deploy.occupancy import axons_in, axons_out, synapse_bits
 from spikewright.deploy.placement import place
 from spikewright.deploy.visits import visits

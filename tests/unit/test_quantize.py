@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spikewright.chip.network.network import ChipNetwork, ConvGeometry
 
-from spikewright.chip import ChipNetwork, ConvGeometry
 from spikewright.deploy.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from spikewright.deploy.quantize import quantize
 from spikewright.profile.profile import HardwareProfile, load_profile

@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from spikewright.chip.network.registers import Registers, is_mixed, weight_scale
 from torch import nn
 
 from spikewright.base.errors import InputError
 from spikewright.data.choices import NeuronSettings
-from spikewright.deploy.registers import Registers, is_mixed, weight_scale
 from spikewright.profile.profile import load_profile
 from spikewright.train.neurons import integrator, spiking
 from spikewright.train.quantized.folding import fold_norms

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from spikewright.chip.network.activity import Counts
+from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.chip.network.schedule import Schedule
 
-from spikewright.activity import Counts
-from spikewright.chip import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from spikewright.deploy.integer import run
 from spikewright.deploy.recording import Mismatch, Recording, Tally, activity_of, compare, concatenate
-from spikewright.deploy.schedule import Schedule
 
 
 def zero(size: int) -> IntArray:
@@ -158,7 +158,7 @@ def test_where_only_totals_are_known_nothing_is_said_of_steps_and_samples(
 def test_no_more_samples_are_kept_one_by_one_than_the_file_may_hold(
     chip: ChipNetwork, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spikewright.activity.SAMPLES_KEPT", 3)
+    monkeypatch.setattr("spikewright.chip.activity.SAMPLES_KEPT", 3)
     one = activity_of(chip, recording, "lava", np.array([0, 0]))
     three = one + one + one
     assert three.samples == 6

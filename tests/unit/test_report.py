@@ -10,13 +10,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from spikewright.chip.network.activity import Activity, Counts, PopulationActivity, Trace
+from spikewright.chip.network.activity_file import save_activity
+from spikewright.chip.network.chip_file import save_chip
+from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
-from spikewright.activity import Activity, Counts, PopulationActivity, Trace
-from spikewright.activity_file import save_activity
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import AnswerIsNo, InputError
-from spikewright.chip import ChipNetwork, Connection, Neuron, Population
-from spikewright.deploy.chip_file import save_chip
 from spikewright.hardware_profiles.report import main, report
 from spikewright.profile.profile import load_profile, profile_names
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from spikewright.chip.network.activity import Activity, PopulationActivity
+from spikewright.chip.network.activity_file import save_activity
+from spikewright.chip.network.chip_file import save_chip
+from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
-from spikewright.activity import Activity, PopulationActivity
-from spikewright.activity_file import save_activity
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.chip import ChipNetwork, Connection, Neuron, Population
-from spikewright.deploy.chip_file import save_chip
 from spikewright.hardware_profiles import run_plots
 from spikewright.hardware_profiles.report import main, report
 from spikewright.hardware_profiles.runs import RunRow, RunTable, names_of

@@ -16,8 +16,8 @@ from ..verdict import Paths
 from .outcome import SPLITS, Outcome
 
 if TYPE_CHECKING:
-    from ..activity import Activity
-    from ..chip import ChipNetwork
+    from ..chip.activity import Activity
+    from ..chip.network import ChipNetwork
     from ..data import Dataset
     from ..energy_report import EnergyReport
     from ..train.student import Student
@@ -124,8 +124,8 @@ def _same(settings: object, asked: DistillSettings) -> bool:
 
 
 def _count(chip: ChipNetwork, dataset: Dataset, split: str, settings: DistillSettings, paths: Paths) -> Activity:
-    from ..activity_file import save_activity
     from ..base.artefacts import sha256_of
+    from ..chip.activity_file import save_activity
     from ..deploy.simulate import remarks, simulate
 
     part = getattr(dataset, split)

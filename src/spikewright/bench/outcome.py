@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from ..chip import Encoding
+from ..chip.network import Encoding
 
 SPLITS = ("validation", "test")
 

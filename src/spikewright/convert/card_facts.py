@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import InputError
-from ..deploy.trained_grid import TrainedGrid, trained_grid
+from ..chip.trained_grid import TrainedGrid, trained_grid
 from .wiring import Wiring, wire
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..agreement import LEVELS
+from ..chip.agreement import LEVELS
 from ..profile.units import quantity
 from .card_facts import Known, table
 

@@ -83,7 +83,7 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
 
 
 def _integer_graph(student: Student, facts: dict[str, object] | None) -> nir.NIRGraph:
-    from ..deploy.trained_grid import KEY
+    from ..chip.trained_grid import KEY
     from ..train.quantized.form import standing_for
     from .membrane_biases import biases_on_membranes
 

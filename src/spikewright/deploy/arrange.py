@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..chip import IntArray
+from ..chip.network import IntArray
 from ..profile.schema import Mesh
 
 FloatArray = npt.NDArray[np.float64]

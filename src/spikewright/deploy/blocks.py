@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from ..chip import IntArray
+from ..chip.network import IntArray
 
 Range = tuple[int, int]
 Shape = tuple[int, int, int]

@@ -11,9 +11,9 @@ from math import ceil, log2, prod
 from typing import TypeAlias
 
 from ..base.errors import AnswerIsNo
-from ..chip import ChipNetwork, Connection, Population
+from ..chip.network import ChipNetwork, Connection, Population
+from ..chip.registers import DECAY_ONE
 from ..profile.schema import HardwareProfile, Layers, Limits
-from .registers import DECAY_ONE
 
 ChipRule: TypeAlias = Callable[[ChipNetwork, Limits], Iterator[str]]
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..chip import STATE_LIMIT, IntArray, Neuron
+from ..chip.network import STATE_LIMIT, IntArray, Neuron
+from ..chip.registers import DECAY_ONE, STATE_UNIT
 from .recording import Tally
-from .registers import DECAY_ONE, STATE_UNIT
 
 INT32_LIMIT = 2**31
 """Lava keeps sums in int32, which wrap; only a current far outside its 24 bits ever shows it."""

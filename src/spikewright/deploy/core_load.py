@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..activity import Activity
-from ..chip import ChipNetwork, Connection, IntArray
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork, Connection, IntArray
 from .placement import Placement
 from .visits import visits
 

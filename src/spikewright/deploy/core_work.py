@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..activity import Activity
-from ..chip import ChipNetwork, Connection
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork, Connection
 from ..profile.durations import Durations
 from .core_load import arriving
 from .placement import Placement, Site

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..base.errors import InputError, refuse
-from ..chip import ConvGeometry, Encoding, Readout, Role
+from ..chip.network import ConvGeometry, Encoding, Readout, Role
 from ..convert.interpreter import at_rest
 from ..convert.nodes import LINEAR, FloatArray, Law, NodeFault, Shape, law_of
 from ..convert.wiring import Wiring

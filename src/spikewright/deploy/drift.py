@@ -20,13 +20,13 @@ from .simulate import Part
 if TYPE_CHECKING:
     import nir
 
-    from ..chip import ChipNetwork, IntArray
+    from ..chip.network import ChipNetwork, IntArray
+    from ..chip.trained_grid import TrainedGrid
     from ..profile.profile import HardwareProfile
     from .drift_levels import Level
     from .drift_report import DriftReport
     from .recording import Progress
     from .simulate import Images
-    from .trained_grid import TrainedGrid
 
 ELEMENTS = 2**21
 """Compartment steps compared at once: bounds the memory, as in the simulator."""
@@ -56,10 +56,10 @@ def drift(
     Raises:
         InputError: the chip was not made from this graph, or the samples do not fit.
     """
+    from ..chip.trained_grid import trained_grid
     from .drift_float import FloatLevel
     from .drift_trained import TrainedLevel
     from .simulate import fitting
-    from .trained_grid import trained_grid
 
     refuse("drift", list(_contradictions(graph.metadata, chip)))
     images = fitting(chip, images)
@@ -166,10 +166,10 @@ def command(
     Example: spikewright drift student.nir chip.h5 --data fashion-mnist
     """
     from ..base.artefacts import sha256_of, writable
+    from ..chip.chip_file import load_chip
     from ..convert.nir_io import read_graph
     from ..data import load
     from ..profile.profile import load_profile
-    from .chip_file import load_chip
     from .drift_text import show, write_markdown
     from .simulate import chosen_samples
 

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..chip import STATE_LIMIT, ChipNetwork, Connection, Neuron, Population
+from ..chip.network import STATE_LIMIT, ChipNetwork, Connection, Neuron, Population
+from ..chip.registers import DECAY_ONE, STATE_UNIT
 from ..convert.nodes import FloatArray
 from .compartments import INT32_LIMIT, largest
 from .draft import DraftConnection, DraftNeuron
-from .registers import DECAY_ONE, STATE_UNIT
 
 Cause = Literal["weights", "bias", "threshold", "decay", "truncation", "wrap", "saturation"]
 

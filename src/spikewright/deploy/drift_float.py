@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..base.errors import InputError, refuse
-from ..chip import ChipNetwork, IntArray
+from ..chip.network import ChipNetwork, IntArray
+from ..chip.registers import STATE_UNIT
 from ..convert.nodes import FloatArray
 from ..convert.time_step import resolve_dt
 from ..convert.wiring import wire
@@ -23,7 +24,6 @@ from .drift_report import Effect, LayerDrift, Reference, Why, raster
 from .horizon import Asked, horizon_of
 from .passes import PASSES
 from .recording import Recording
-from .registers import STATE_UNIT
 from .rules import check_draft
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import refuse
-from ..chip import ChipNetwork, IntArray
+from ..chip.network import ChipNetwork, IntArray
+from ..chip.registers import STATE_UNIT
 from ..profile.profile import HardwareProfile
 from . import integer
 from .drift_levels import ADDED, FOREIGN, Found, fires, strangers
 from .drift_report import LayerDrift, Reference, raster
 from .lower import lower
 from .recording import Recording
-from .registers import STATE_UNIT
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base.errors import refuse
-from ..chip import ChipNetwork, IntArray
+from ..chip.network import ChipNetwork, IntArray
 
 
 def check_drive(chip: ChipNetwork, drive: IntArray) -> None:

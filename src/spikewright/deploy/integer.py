@@ -23,10 +23,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..base.errors import InputError
-from ..chip import STATE_LIMIT, ChipNetwork, Connection, IntArray, Neuron, Population
+from ..chip.exact import exact_kernels
+from ..chip.network import STATE_LIMIT, ChipNetwork, Connection, IntArray, Neuron, Population
 from .compartments import Buffers, Rules, Trace, integrate, largest
 from .drive import check_drive
-from .exact import exact_kernels
 from .recording import Progress, Recording, SpikeArray, StateArray, Tally
 
 EXACT_FLOAT32 = 2**23
@@ -63,7 +63,7 @@ def run(
 
     Args:
         chip: the network.
-        drive: int64, shape ``(timesteps or 1, samples, *input shape)``, as :func:`spikewright.encoding.encode` makes
+        drive: int64, shape ``(timesteps or 1, samples, *input shape)``, as :func:`spikewright.chip.encoding.encode` makes
             it: payloads or spikes of an event input, or the bias mantissas of an input population that has neurons.
         record_states: also keep currents and membrane potentials.
         progress: called with the number of samples done.

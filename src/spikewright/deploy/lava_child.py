@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..chip import ChipNetwork, IntArray
+from ..chip.chip_file import load_chip
+from ..chip.network import ChipNetwork, IntArray
+from ..chip.schedule import Schedule
 from . import on_lava, on_netx
-from .chip_file import load_chip
 from .lava_job import PROGRESS, recorded
 from .lava_network import LavaNetwork, lava_order
-from .schedule import Schedule
 
 POLL_S = 0.5
 FAILED = 70

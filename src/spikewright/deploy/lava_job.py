@@ -26,10 +26,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError, SpikewrightError
-from ..chip import ChipNetwork, IntArray, Population
-from .chip_file import save_chip
+from ..chip.chip_file import save_chip
+from ..chip.network import ChipNetwork, IntArray, Population
+from ..chip.schedule import Schedule
 from .recording import Progress, Recording, SpikeArray, StateArray
-from .schedule import Schedule
 
 Kind = Literal["lava", "netx"]
 SILENCE_LIMIT_S = 300.0

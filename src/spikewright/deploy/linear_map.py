@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base.errors import InputError
-from ..chip import ConvGeometry
+from ..chip.network import ConvGeometry
 from ..convert.nodes import FloatArray, Shape, apply, conv_padding, output_shape, pair
 
 # Larger than any single chip holds (Loihi: 128 cores of 128 KiB at 8 bits a synapse make 2^24).
@@ -30,7 +30,7 @@ class LinearMap:
     """Weights from values of one shape to values of another.
 
     Attributes:
-        weight: float64, ``(target size, source size)``, or a kernel as in :class:`spikewright.chip.Connection`.
+        weight: float64, ``(target size, source size)``, or a kernel as in :class:`spikewright.chip.network.Connection`.
         conv: geometry of a kernel, None for a matrix.
     """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..base import command as cli
-from ..chip import ChipNetwork
+from ..chip.network import ChipNetwork
 from ..profile.profile import HardwareProfile, load_profile
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ def fitting_scales(graph: nir.NIRGraph, profile: HardwareProfile) -> dict[str, f
 def _drafted(
     graph: nir.NIRGraph, target: HardwareProfile, asked: Asked, dt_s: float | None, weight_bits: int | None
 ) -> tuple[Draft, Grid]:
+    from ..chip.trained_grid import grid_for, trained_grid
     from ..convert.time_step import resolve_dt
     from ..convert.wiring import wire
     from .draft import draft_from_nir, plain
     from .horizon import horizon_of
-    from .trained_grid import grid_for, trained_grid
 
     wiring = wire(graph)
     horizon, assumed = horizon_of(graph.metadata, asked, target)
@@ -138,8 +138,8 @@ def command(
     Example: spikewright lower student.nir --profile loihi2-assumed -o chip.h5
     """
     from ..base.artefacts import sha256_of
+    from ..chip.chip_file import save_chip
     from ..convert.nir_io import read_graph
-    from .chip_file import save_chip
     from .placement import place
     from .placement_text import as_json
     from .summary import fit_of, summary, table

@@ -12,7 +12,7 @@ from math import ceil, log2, prod
 
 import numpy as np
 
-from ..chip import ChipNetwork, Connection, IntArray
+from ..chip.network import ChipNetwork, Connection, IntArray
 from ..profile.schema import SynapseFormat
 from .blocks import Block, Range, sizes
 from .visits import Visits, axis_of

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import refuse
-from ..chip import ChipNetwork, Connection, IntArray, Population
+from ..chip.network import ChipNetwork, Connection, IntArray, Population
+from ..chip.schedule import Schedule
 from .drive import check_drive
 from .lava_job import SILENCE_LIMIT_S, require_lava, run_in_child
 from .lava_network import LavaNetwork, events, flat, lava_order, lava_shape, unflattened
 from .recording import Progress, Recording
-from .schedule import Schedule
 
 
 def run(

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import refuse
-from ..chip import ChipNetwork, IntArray
+from ..chip.network import ChipNetwork, IntArray
+from ..chip.schedule import Schedule
 from .drive import check_drive
 from .lava_job import SILENCE_LIMIT_S, require_lava, run_in_child
 from .lava_network import LavaNetwork, events, flat
 from .netx_file import netx_faults, write_netx
 from .recording import Progress, Recording
-from .schedule import Schedule
 
 
 def run(

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..activity import Backend
 from ..base.errors import refuse
-from ..chip import ChipNetwork, IntArray, Population
-from ..encoding import full_scale
+from ..chip.activity import Backend
+from ..chip.encoding import full_scale
+from ..chip.network import ChipNetwork, IntArray, Population
 from .drive import check_drive
 from .recording import Progress, Recording, SpikeArray, Tally
 

@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.errors import AnswerIsNo
-from ..chip import ChipNetwork, Connection, IntArray, Population
+from ..chip.fan_out import fan_out
+from ..chip.network import ChipNetwork, Connection, IntArray, Population
 from ..profile.schema import HardwareProfile
 from .blocks import Blocks, boxes, ranges, sizes
-from .fan_out import fan_out
 from .occupancy import axons_in, axons_out, fan_in, synapse_bits, synapse_formats
 from .visits import Visits, visits
 

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import numpy as np
 
 from ..base.errors import InputError
+from ..chip.encoding import full_scale
 from ..convert.nodes import Shape
-from ..encoding import full_scale
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from .linear_map import identity

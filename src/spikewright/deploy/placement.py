@@ -14,9 +14,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ..activity import Activity
 from ..base.errors import AnswerIsNo, refuse
-from ..chip import ChipNetwork, Connection, IntArray
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork, Connection, IntArray
 from ..profile.schema import HardwareProfile
 from .arrange import FloatArray
 from .blocks import Block

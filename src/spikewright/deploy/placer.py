@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..activity import Activity
-    from ..chip import ChipNetwork
+    from ..chip.activity import Activity
+    from ..chip.network import ChipNetwork
     from ..profile.schema import HardwareProfile
     from .placement import PlaceBy, Placement
 

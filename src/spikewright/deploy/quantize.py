@@ -13,12 +13,12 @@ from math import floor
 
 import numpy as np
 
-from ..chip import ChipNetwork, Connection, IntArray, Neuron, Population
+from ..chip.encoding import full_scale
+from ..chip.network import ChipNetwork, Connection, IntArray, Neuron, Population
+from ..chip.registers import BIAS_EXP, DECAY_ONE, STATE_SHIFT, Registers, is_mixed, weight_scale
 from ..convert.nodes import FloatArray
-from ..encoding import full_scale
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
-from .registers import BIAS_EXP, DECAY_ONE, STATE_SHIFT, Registers, is_mixed, weight_scale
 
 _SHRINK = 0.999
 _FLOAT_ROUNDING = 1e-6  # parameters come in float32

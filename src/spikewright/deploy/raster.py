@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from ..base.artefacts import atomic_write
-from ..chip import ChipNetwork
+from ..chip.network import ChipNetwork
 from .recording import Recording
 
 FORMAT = "spikewright raster"

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..activity import (
+from ..chip.activity import (
     RASTER_COMPARTMENTS,
     SAMPLES_KEPT,
     Activity,
@@ -19,8 +19,8 @@ from ..activity import (
     Samples,
     Trace,
 )
-from ..chip import ChipNetwork, IntArray
-from .fan_out import fan_out
+from ..chip.fan_out import fan_out
+from ..chip.network import ChipNetwork, IntArray
 
 SpikeArray = npt.NDArray[np.integer[Any]]
 StateArray = npt.NDArray[np.int32]

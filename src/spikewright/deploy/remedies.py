@@ -9,7 +9,7 @@ from math import lcm
 
 import numpy as np
 
-from ..chip import ChipNetwork, Connection, Population
+from ..chip.network import ChipNetwork, Connection, Population
 from ..profile.schema import HardwareProfile
 from .partition import DoesNotFit, partition
 from .seating import Seating, seat

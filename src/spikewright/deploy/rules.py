@@ -14,12 +14,12 @@ from typing import TypeAlias
 import numpy as np
 
 from ..base.errors import InputError, refuse
-from ..chip import ChipNetwork
+from ..chip.network import ChipNetwork
+from ..chip.registers import BIAS_EXP
 from ..convert.nodes import FloatArray
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftNeuron
 from .quantize import TRAINED
-from .registers import BIAS_EXP
 
 GraphRule: TypeAlias = Callable[[Draft], Iterator[str]]
 ProfileRule: TypeAlias = Callable[[Draft, HardwareProfile], Iterator[str]]

@@ -22,9 +22,9 @@ from ..base.version import __version__
 from ..data.choices import DATA_HELP
 
 if TYPE_CHECKING:
-    from ..activity import Activity
-    from ..activity import Backend as Who
-    from ..chip import ChipNetwork, IntArray
+    from ..chip.activity import Activity
+    from ..chip.activity import Backend as Who
+    from ..chip.network import ChipNetwork, IntArray
     from ..data import Dataset, Split
     from ..train.student import Student
     from .recording import Progress, Recording, Tally
@@ -91,10 +91,10 @@ def command(
     All three simulators give the same spikes and membrane potentials, bit for bit; so does a student that was trained
     on integers. Example: spikewright simulate chip.h5 --data fashion-mnist --samples 1000 -o activity.json
     """
-    from ..activity_file import save_activity
     from ..base.artefacts import sha256_of, writable
+    from ..chip.activity_file import save_activity
+    from ..chip.chip_file import load_chip
     from ..data import load
-    from .chip_file import load_chip
 
     network = load_chip(chip)
     chosen = _simulator(on, network, chip, module)
@@ -244,7 +244,7 @@ def drive_of(
     Raises:
         InputError: the network does not say how many bits its input has.
     """
-    from ..encoding import encode
+    from ..chip.encoding import encode
 
     return encode(chip.encoding, images, chip.timesteps, _input_bits(chip), seed, first_index)
 
@@ -329,7 +329,7 @@ def _provenance(data: object, seed: int, tallies: dict[str, Tally]) -> dict[str,
 
 
 def _print(activity: Activity, as_json: bool) -> None:
-    from ..activity_file import as_json as whole
+    from ..chip.activity_file import as_json as whole
 
     if as_json:
         cli.emit({**whole(activity), "accuracy": activity.accuracy})

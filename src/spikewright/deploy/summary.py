@@ -7,7 +7,7 @@ from math import log2
 
 import numpy as np
 
-from ..chip import ChipNetwork, Connection, Population
+from ..chip.network import ChipNetwork, Connection, Population
 from .placement import Placement
 from .placement_text import lines
 

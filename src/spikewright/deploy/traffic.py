@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..activity import Activity
-from ..chip import ChipNetwork, IntArray
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork, IntArray
 from .arrange import FloatArray
 from .partition import Cut, Plan
 from .visits import Visits

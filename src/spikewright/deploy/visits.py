@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from ..chip import ChipNetwork, Connection, IntArray, output_shape
+from ..chip.network import ChipNetwork, Connection, IntArray, output_shape
 from .blocks import Block, Range, sizes
 
 BoolArray = npt.NDArray[np.bool_]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import MaxNLocator
 
-from ..activity import Trace
+from ..chip.activity import Trace
 from ..energy_report import EnergyReport, Spikes
 from .plot_style import FAINT, INK, PART_STYLE, RULE, in_style, panels, plain_axis, svg
 

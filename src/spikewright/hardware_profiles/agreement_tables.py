@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..agreement import LEVELS, PAIRS, Agreement
+from ..chip.agreement import LEVELS, PAIRS, Agreement
 
 NOT_KNOWN = (
     "Nothing lies beside this activity that tells how other levels do; `spikewright run` compares teacher, student, "

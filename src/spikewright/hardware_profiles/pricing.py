@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ..base.errors import AnswerIsNo
 
 if TYPE_CHECKING:
-    from ..activity import Activity
-    from ..chip import ChipNetwork
+    from ..chip.activity import Activity
+    from ..chip.network import ChipNetwork
     from ..deploy.placer import Placer
     from ..energy_report import EnergyReport, TeacherCost
     from ..profile.profile import HardwareProfile

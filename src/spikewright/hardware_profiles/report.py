@@ -19,9 +19,9 @@ from ..deploy.placer import DEFAULT_PLACER, Placer
 from .document import Document
 
 if TYPE_CHECKING:
-    from ..activity import Activity
-    from ..agreement import Agreement
-    from ..chip import ChipNetwork
+    from ..chip.activity import Activity
+    from ..chip.agreement import Agreement
+    from ..chip.network import ChipNetwork
     from ..energy_report import EnergyReport
     from ..profile.profile import HardwareProfile
 
@@ -75,8 +75,8 @@ def command(
     the budget does not change the exit code. An agreement.json beside the activity is taken up.
     Example: spikewright report activity.json chip.h5 --profile loihi1-davies --energy-budget 2uJ
     """
-    from ..activity_file import load_activity
-    from ..deploy.chip_file import load_chip
+    from ..chip.activity_file import load_activity
+    from ..chip.chip_file import load_chip
     from ..profile.profile import named_profile
     from .pricing import budgets_of, priced, profile_of, provenance_of
     from .render import write_report
@@ -189,7 +189,7 @@ def _stem(out: Path | None, activity: Path) -> Path:
 
 def _agreement_beside(activity: Path, facts: dict[str, object]) -> Agreement | None:
     """What is known of other levels of the same network, where it lies beside the activity."""
-    from ..agreement import FILE, load_agreement
+    from ..chip.agreement import FILE, load_agreement
 
     file = activity.with_name(FILE)
     if not file.is_file():

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..activity_file import load_activity
 from ..base.errors import refuse
 from ..bench.spread import pareto
-from ..deploy.chip_file import load_chip
+from ..chip.activity_file import load_activity
+from ..chip.chip_file import load_chip
 from ..deploy.placer import Placer
 from ..energy_report import EnergyReport
 from ..profile.schema import HardwareProfile

@@ -13,7 +13,7 @@ import torch
 
 from ..base.artefacts import atomic_write
 from ..base.errors import InputError
-from ..deploy.trained_grid import TrainedGrid
+from ..chip.trained_grid import TrainedGrid
 from .records import EpochRecord
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from .. import energy
-from ..chip import ChipNetwork, IntArray, Population
+from ..chip.fan_out import fan_out
+from ..chip.network import ChipNetwork, IntArray, Population
 from ..convert.to_nir import to_nir
-from ..deploy.fan_out import fan_out
 from ..deploy.lower import lower
 from ..deploy.placement import place
 from ..energy import Floor, PopulationCost, linear_cost

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..base.errors import BelowFloor, refuse
-from ..chip import Encoding
+from ..chip.network import Encoding
 from ..data import Dataset
 from ..energy import Budget, Floor
 from ..profile.schema import HardwareProfile

@@ -13,10 +13,10 @@ from torch import Tensor, fx, nn
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, refuse
-from ..chip import ENCODINGS, READOUTS, Encoding, Readout
+from ..chip.encoding import encode, full_scale
+from ..chip.network import ENCODINGS, READOUTS, Encoding, Readout
+from ..chip.trained_grid import TrainedGrid
 from ..data.choices import NEURON_KINDS, NeuronSettings
-from ..deploy.trained_grid import TrainedGrid
-from ..encoding import encode, full_scale
 from .architectures import Shape, builder_of, is_own
 from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
 from .quantized.compartments import IntegerStates

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..chip.trained_grid import TrainedGrid
 from ..data import Dataset
-from ..deploy.trained_grid import TrainedGrid
 from ..energy import Floor
 from .budget import BudgetController
 from .checkpoint import save

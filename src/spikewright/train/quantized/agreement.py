@@ -6,10 +6,10 @@ import numpy as np
 from torch import Tensor
 
 from ...base.threads import student_threads
-from ...chip import ChipNetwork
+from ...chip.encoding import encode
+from ...chip.network import ChipNetwork
 from ...deploy import integer
 from ...deploy.recording import Mismatch, Recording, compare
-from ...encoding import encode
 from ..student import Student
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...chip import STATE_LIMIT
-from ...deploy.registers import STATE_UNIT, Registers
+from ...chip.network import STATE_LIMIT
+from ...chip.registers import STATE_UNIT, Registers
 from ..surrogate import SpikeGrad, Steps, through_time
 from .integers import BIAS_UNIT, NeuronIntegers, decayed
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from ...base.errors import refuse
-from ...deploy.registers import Registers
-from ...deploy.trained_grid import TrainedGrid
-from ...encoding import full_scale
+from ...chip.encoding import full_scale
+from ...chip.registers import Registers
+from ...chip.trained_grid import TrainedGrid
 from ...profile.profile import HardwareProfile
 from ..neurons import is_integrator, is_neuron
 from ..student import Student

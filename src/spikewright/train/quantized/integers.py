@@ -12,7 +12,7 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
-from ...deploy.registers import BIAS_EXP, DECAY_ONE, Registers
+from ...chip.registers import BIAS_EXP, DECAY_ONE, Registers
 from ..neurons import is_integrator
 
 BIAS_UNIT = 2**BIAS_EXP

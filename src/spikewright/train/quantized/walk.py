@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from ...deploy.exact import exact_kernels
-from ...deploy.trained_grid import TrainedGrid
+from ...chip.exact import exact_kernels
+from ...chip.trained_grid import TrainedGrid
 from ..neurons import NeuronTrace, is_neuron
 from ..tracing import flat_time, stateless
 from .compartments import IntegerStates, Stepped, step_integers, with_gradient

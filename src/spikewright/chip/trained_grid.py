@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from ..base.errors import InputError
+from ..deploy.quantize import Grid
 from ..profile.profile import HardwareProfile
-from .quantize import Grid
 from .registers import Registers
 
 KEY = "integer"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .base.errors import InputError
-from .chip import Encoding, IntArray
+from ..base.errors import InputError
+from .network import Encoding, IntArray
 
 
 def full_scale(encoding: Encoding, input_bits: int) -> int:

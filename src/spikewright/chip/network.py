@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from .base.errors import refuse
+from ..base.errors import refuse
 
 IntArray = npt.NDArray[np.int64]
 Role = Literal["input", "hidden", "readout", "relay", "bias"]

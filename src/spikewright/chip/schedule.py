@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..chip import ChipNetwork, IntArray
+from .network import ChipNetwork, IntArray
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError
-from ..chip import ChipNetwork, Connection, ConvGeometry, Encoding, IntArray, Neuron, Population, Readout, Role
+from .network import ChipNetwork, Connection, ConvGeometry, Encoding, IntArray, Neuron, Population, Readout, Role
 
 FORMAT = "spikewright chip network"
 FORMAT_VERSION = 1

@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..base.artefacts import existing_file, write_json
+from ..base.errors import InputError, refuse
 from .activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Backend, Counts, PopulationActivity, Samples, Trace
-from .base.artefacts import existing_file, write_json
-from .base.errors import InputError, refuse
 
 FORMAT = "spikewright activity"
 FORMAT_VERSION = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..chip import ChipNetwork, Connection, IntArray, output_shape
+from .network import ChipNetwork, Connection, IntArray, output_shape
 
 
 def fan_out(chip: ChipNetwork, connection: Connection) -> IntArray:

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .base.artefacts import existing_file, write_json
-from .base.errors import InputError, refuse
+from ..base.artefacts import existing_file, write_json
+from ..base.errors import InputError, refuse
 
 FORMAT, FORMAT_VERSION = "spikewright agreement", 1
 WHAT = "an agreement file, as written by `spikewright run`"

@@ -138,10 +138,10 @@ def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> floa
     import torch
 
     from .base.threads import student_threads
-    from .convert.interpreter import interpret
-    from .convert.nir_io import read_graph
-    from .convert.time_step import resolve_dt
-    from .convert.wiring import wire
+    from .graph.interpreter import interpret
+    from .graph.nir_io import read_graph
+    from .graph.time_step import resolve_dt
+    from .graph.wiring import wire
 
     graph = read_graph(nir)
     wiring = wire(graph)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from spikewright.cli import main
-from spikewright.convert.nir_io import read_graph, write_graph
+from spikewright.graph.nir_io import read_graph, write_graph
 
 
 def lif(size: int, **given: object) -> nir.LIF:

@@ -15,7 +15,7 @@ from spikewright.chip.network.registers import Registers
 from spikewright.chip.network.trained_grid import KEY, TrainedGrid
 
 from spikewright.cli import main
-from spikewright.convert.nir_io import read_graph, write_graph
+from spikewright.graph.nir_io import read_graph, write_graph
 from spikewright.profile.profile import load_profile
 
 PROFILE = load_profile("loihi2-assumed")

@@ -13,7 +13,7 @@ from spikewright.chip.network.chip_file import load_chip
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.cli import main
-from spikewright.convert.nir_io import write_graph
+from spikewright.graph.nir_io import write_graph
 
 
 def network(hidden: int = 3, metadata: dict[str, object] | None = None) -> nir.NIRGraph:

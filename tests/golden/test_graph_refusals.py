@@ -15,8 +15,8 @@ from torch import nn
 
 from spikewright.base.errors import SpikewrightError
 from spikewright.cli import main
-from spikewright.convert.nir_io import write_graph
 from spikewright.convert.to_nir import to_nir
+from spikewright.graph.nir_io import write_graph
 from spikewright.train.neurons import integrator
 from spikewright.train.student import Student, StudentConfig
 

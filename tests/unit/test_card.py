@@ -13,8 +13,8 @@ import spikewright as sw
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
 from spikewright.convert.card import MARK, write_card
-from spikewright.convert.nir_io import write_graph
 from spikewright.data.choices import NeuronSettings
+from spikewright.graph.nir_io import write_graph
 from spikewright.profile.profile import load_profile
 from spikewright.train.quantized.form import become_integer
 from spikewright.train.student import Student, StudentConfig

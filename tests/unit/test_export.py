@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from spikewright.base.errors import AnswerIsNo, InputError
-from spikewright.convert.nir_io import read_graph
 from spikewright.convert.to_nir import export, to_nir, verify_export
+from spikewright.graph.nir_io import read_graph
 from spikewright.train.neurons import NeuronSettings, integrator, spiking
 from spikewright.train.student import Student, StudentConfig
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from spikewright.convert.interpreter import GraphTrace, at_rest, interpret
-from spikewright.convert.wiring import Wiring, wire
+from spikewright.graph.interpreter import GraphTrace, at_rest, interpret
+from spikewright.graph.wiring import Wiring, wire
 
 DT = 1e-3
 T = 12

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.convert.nir_io import read_graph, write_graph
+from spikewright.graph.nir_io import read_graph, write_graph
 
 
 def chain(*nodes: nir.NIRNode, metadata: dict[str, object] | None = None) -> nir.NIRGraph:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.convert.time_step import resolve_dt
-from spikewright.convert.wiring import Wiring, wire
+from spikewright.graph.time_step import resolve_dt
+from spikewright.graph.wiring import Wiring, wire
 
 ONES = np.ones(2, np.float32)
 

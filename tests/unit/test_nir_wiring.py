@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.convert.wiring import survey, wire
+from spikewright.graph.wiring import survey, wire
 
 
 def lif(*shape: int) -> nir.LIF:

@@ -96,7 +96,7 @@ def test_a_lock_that_a_study_names_elsewhere_is_not_opened(tmp_path):
 
 
 def test_a_graph_that_points_into_another_file_is_refused(tmp_path):
-    from spikewright.convert.nir_io import read_graph
+    from spikewright.graph.nir_io import read_graph
 
     with h5py.File(tmp_path / "other.nir", "w") as other:
         other.create_group("node/nodes")

@@ -83,7 +83,7 @@ def write_card(graph: Path, verdict: Verdict | None = None) -> Path:
     Raises:
         InputError: no such graph, or something else has the card's name.
     """
-    from .nir_io import read_graph
+    from ..graph.nir_io import read_graph
 
     card = card_path(graph)
     write_text(card, model_card(read_graph(graph), graph, verdict))

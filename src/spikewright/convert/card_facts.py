@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..base.errors import InputError
 from ..chip.trained_grid import TrainedGrid, trained_grid
-from .wiring import Wiring, wire
+from ..graph.wiring import Wiring, wire
 
 if TYPE_CHECKING:
     import nir

@@ -16,9 +16,9 @@ from ..base.version import __version__
 if TYPE_CHECKING:
     import nir
 
-    from .nodes import Law
-    from .time_step import TimeStep
-    from .wiring import Wiring
+    from ..graph.nodes import Law
+    from ..graph.time_step import TimeStep
+    from ..graph.wiring import Wiring
 
 Level: TypeAlias = Literal["blocks", "assumed", "note"]
 _SAME = 1e-6
@@ -40,8 +40,8 @@ class Finding:
 
 def check(graph: nir.NIRGraph, dt_s: float | None = None) -> list[Finding]:
     """Everything that can be said of a graph on its way to a chip; nothing is raised."""
-    from .time_step import resolve_dt
-    from .wiring import survey
+    from ..graph.time_step import resolve_dt
+    from ..graph.wiring import survey
 
     found = survey(graph)
     findings = [Finding("assumed", "graph", sentence) for sentence in found.assumed]
@@ -66,8 +66,8 @@ def repair(graph: nir.NIRGraph, dt_s: float | None = None) -> nir.NIRGraph:
     """
     import nir
 
-    from .time_step import resolve_dt
-    from .wiring import wire
+    from ..graph.time_step import resolve_dt
+    from ..graph.wiring import wire
 
     wiring = wire(graph)
     step = resolve_dt(wiring, graph.metadata, dt_s)
@@ -98,7 +98,7 @@ def _conventions(graph: nir.NIRGraph) -> Iterator[Finding]:
 def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Finding]:
     import numpy as np
 
-    from .nodes import NodeFault, law_of
+    from ..graph.nodes import NodeFault, law_of
 
     try:
         law = law_of(wiring.nodes[name], step.dt_s, wiring.shapes[name][0])
@@ -145,7 +145,7 @@ def _written_out(wiring: Wiring, name: str) -> nir.NIRNode:
     import nir
     import numpy as np
 
-    from .nodes import NEURONS
+    from ..graph.nodes import NEURONS
 
     node, (arriving, leaving) = wiring.nodes[name], wiring.shapes[name]
     if isinstance(node, nir.Input):
@@ -177,7 +177,7 @@ def command(
 
     Example: spikewright check network.nir --repair -o repaired.nir
     """
-    from .nir_io import read_graph, write_graph
+    from ..graph.nir_io import read_graph, write_graph
 
     if repair_file != (out is not None):
         raise InputError("--repair and --out belong together: give both, or neither")

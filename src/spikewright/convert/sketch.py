@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import fx, nn
 
+from ..graph.nodes import Shape
 from ..train.neurons import is_neuron
 from .modules import CannotExport, Passes, flatten, node_of
-from .nodes import Shape
 
 INPUT = "input"
 OUTPUT = "output"

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import nir
     from torch import Tensor, nn
 
+    from ..graph.nodes import Shape
     from ..profile.profile import HardwareProfile
     from ..train.student import Student
-    from .nodes import Shape
     from .sketch import Sketch
 
 GRAPH_FORMAT_VERSION = 1
@@ -84,8 +84,8 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
 
 def _integer_graph(student: Student, facts: dict[str, object] | None) -> nir.NIRGraph:
     from ..chip.trained_grid import KEY
+    from ..graph.membrane_biases import biases_on_membranes
     from ..train.quantized.form import standing_for
-    from .membrane_biases import biases_on_membranes
 
     assert student.grid is not None
     graph = biases_on_membranes(to_nir(standing_for(student), facts))
@@ -152,9 +152,9 @@ def verify_export(
     """
     import torch
 
-    from .interpreter import interpret
-    from .time_step import resolve_dt
-    from .wiring import wire
+    from ..graph.interpreter import interpret
+    from ..graph.time_step import resolve_dt
+    from ..graph.wiring import wire
 
     if student.grid is not None:
         return _verify_integers(student, graph, images, profile)
@@ -247,7 +247,7 @@ def export(
     import nir
 
     from ..base.artefacts import atomic_write
-    from .nir_io import read_graph
+    from ..graph.nir_io import read_graph
 
     graph = to_nir(student, facts)
     with atomic_write(path) as temporary:

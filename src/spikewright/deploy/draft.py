@@ -12,9 +12,9 @@ import torch
 
 from ..base.errors import InputError, refuse
 from ..chip.network import ConvGeometry, Encoding, Readout, Role
-from ..convert.interpreter import at_rest
-from ..convert.nodes import LINEAR, FloatArray, Law, NodeFault, Shape, law_of
-from ..convert.wiring import Wiring
+from ..graph.interpreter import at_rest
+from ..graph.nodes import LINEAR, FloatArray, Law, NodeFault, Shape, law_of
+from ..graph.wiring import Wiring
 from .horizon import Horizon
 from .linear_map import LinearMap, compose, identity
 

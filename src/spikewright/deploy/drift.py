@@ -167,8 +167,8 @@ def command(
     """
     from ..base.artefacts import sha256_of, writable
     from ..chip.chip_file import load_chip
-    from ..convert.nir_io import read_graph
     from ..data import load
+    from ..graph.nir_io import read_graph
     from ..profile.profile import load_profile
     from .drift_text import show, write_markdown
     from .simulate import chosen_samples

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from ..chip.network import STATE_LIMIT, ChipNetwork, Connection, Neuron, Population
 from ..chip.registers import DECAY_ONE, STATE_UNIT
-from ..convert.nodes import FloatArray
+from ..graph.nodes import FloatArray
 from .compartments import INT32_LIMIT, largest
 from .draft import DraftConnection, DraftNeuron
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from ..base.errors import InputError, refuse
 from ..chip.network import ChipNetwork, IntArray
 from ..chip.registers import STATE_UNIT
-from ..convert.nodes import FloatArray
-from ..convert.time_step import resolve_dt
-from ..convert.wiring import wire
+from ..graph.nodes import FloatArray
+from ..graph.time_step import resolve_dt
+from ..graph.wiring import wire
 from ..profile.profile import HardwareProfile
 from .draft import Draft, draft_from_nir
 from .drift_causes import ALL, CAUSES, Bench, Cause, Layer, Played, layer_of

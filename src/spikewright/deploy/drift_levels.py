@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ..chip.network import ChipNetwork, IntArray, Population
-from ..convert.nodes import FloatArray
+from ..graph.nodes import FloatArray
 from .draft import Draft
 from .drift_report import Answers, LayerDrift, Reference
 from .recording import Recording

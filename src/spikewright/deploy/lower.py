@@ -74,8 +74,8 @@ def _drafted(
     graph: nir.NIRGraph, target: HardwareProfile, asked: Asked, dt_s: float | None, weight_bits: int | None
 ) -> tuple[Draft, Grid]:
     from ..chip.trained_grid import grid_for, trained_grid
-    from ..convert.time_step import resolve_dt
-    from ..convert.wiring import wire
+    from ..graph.time_step import resolve_dt
+    from ..graph.wiring import wire
     from .draft import draft_from_nir, plain
     from .horizon import horizon_of
 
@@ -139,7 +139,7 @@ def command(
     """
     from ..base.artefacts import sha256_of
     from ..chip.chip_file import save_chip
-    from ..convert.nir_io import read_graph
+    from ..graph.nir_io import read_graph
     from .placement import place
     from .placement_text import as_json
     from .summary import fit_of, summary, table

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..chip.encoding import full_scale
-from ..convert.nodes import Shape
+from ..graph.nodes import Shape
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from .linear_map import identity

@@ -16,7 +16,7 @@ import numpy as np
 from ..chip.encoding import full_scale
 from ..chip.network import ChipNetwork, Connection, IntArray, Neuron, Population
 from ..chip.registers import BIAS_EXP, DECAY_ONE, STATE_SHIFT, Registers, is_mixed, weight_scale
-from ..convert.nodes import FloatArray
+from ..graph.nodes import FloatArray
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 

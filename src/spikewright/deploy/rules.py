@@ -16,7 +16,7 @@ import numpy as np
 from ..base.errors import InputError, refuse
 from ..chip.network import ChipNetwork
 from ..chip.registers import BIAS_EXP
-from ..convert.nodes import FloatArray
+from ..graph.nodes import FloatArray
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftNeuron
 from .quantize import TRAINED

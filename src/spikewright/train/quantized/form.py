@@ -110,8 +110,8 @@ def _twin(student: Student, network: nn.Module) -> Student:
 
 
 def _graph(folded: Student) -> nir.NIRGraph:
-    from ...convert.membrane_biases import biases_on_membranes
     from ...convert.to_nir import to_nir
+    from ...graph.membrane_biases import biases_on_membranes
 
     return biases_on_membranes(to_nir(folded.eval()))
 

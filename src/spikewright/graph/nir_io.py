@@ -1,7 +1,7 @@
 """NIR files in and out: read as data and checked before anything is allocated, written whole or not at all.
 
 Reading builds nir's own nodes and leaves out nir's type check, which rejects grouped convolutions and harmless
-legacies; :func:`spikewright.convert.wiring.wire` checks shapes instead. A missing ``v_reset``, ``w_in`` or
+legacies; :func:`spikewright.graph.wiring.wire` checks shapes instead. A missing ``v_reset``, ``w_in`` or
 ``input_shape`` (files older than the field) is taken as zero, one and "follows from the graph".
 """
 

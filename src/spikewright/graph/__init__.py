@@ -1,0 +1,1 @@
+"""NIR graphs: files, nodes, wiring, time step, and a reference interpreter."""

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from .comparison.compare import compare
     from .convert.card import model_card
     from .convert.to_nir import to_nir
-    from .deploy.lower import lower
     from .deploy.simulate import simulate
     from .hardware_profiles.report import report
+    from .lowering.lower import lower
     from .profile.profile import HardwareProfile, load_profile
     from .sweeps.sweep import sweep
     from .train.distill import distill
@@ -32,7 +32,7 @@ _HOMES = {
     "compare": "comparison.compare",
     "distill": "train.distill",
     "load_profile": "profile.profile",
-    "lower": "deploy.lower",
+    "lower": "lowering.lower",
     "model_card": "convert.card",
     "report": "hardware_profiles.report",
     "simulate": "deploy.simulate",

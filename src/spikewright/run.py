@@ -121,9 +121,9 @@ def lower_graph(profile: str, paths: Paths) -> ChipNetwork:
     """Lower the graph of ``paths`` for a profile, write the network and return what was written."""
     from .base.artefacts import sha256_of
     from .chip.chip_file import load_chip, save_chip
-    from .deploy.lower import lower
-    from .deploy.rules import remarks
     from .graph.nir_io import read_graph
+    from .lowering.lower import lower
+    from .lowering.rules import remarks
 
     chip = lower(read_graph(paths.nir), profile).with_provenance(parent_sha256=sha256_of(paths.nir))
     for sentence in remarks(chip):

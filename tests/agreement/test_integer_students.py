@@ -16,10 +16,10 @@ from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.convert.to_nir import export, to_nir, verify_export
 from spikewright.data.choices import NeuronSettings
 from spikewright.deploy import integer, on_lava, on_netx
-from spikewright.deploy.lower import lower
 from spikewright.deploy.recording import compare
 from spikewright.deploy.simulate import Backend
 from spikewright.graph.nir_io import read_graph
+from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
 from spikewright.train.quantized.agreement import differences
 from spikewright.train.quantized.form import become_integer, settle

@@ -15,8 +15,8 @@ from torch import nn
 
 from spikewright.convert.to_nir import to_nir
 from spikewright.deploy import integer, on_lava
-from spikewright.deploy.lower import lower
 from spikewright.deploy.recording import compare
+from spikewright.lowering.lower import lower
 from spikewright.train.neurons import NeuronSettings, integrator, spiking
 from spikewright.train.student import Student, StudentConfig
 

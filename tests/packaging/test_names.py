@@ -22,7 +22,7 @@ def test_a_verb_is_a_function_even_after_its_module_was_imported(name: str) -> N
     for module in (
         "train.distill",
         "convert.to_nir",
-        "deploy.lower",
+        "lowering.lower",
         "deploy.simulate",
         "hardware_profiles.report",
         "sweeps.sweep",

@@ -10,7 +10,7 @@ import pytest
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
 from spikewright.base.errors import AnswerIsNo
-from spikewright.deploy.chip_rules import CHIP_RULES, check_chip
+from spikewright.lowering.chip_rules import CHIP_RULES, check_chip
 from spikewright.profile.profile import HardwareProfile, load_profile
 from spikewright.profile.schema import Whole
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from spikewright.chip.network.network import ConvGeometry
 
 from spikewright.base.errors import InputError
-from spikewright.deploy import linear_map
-from spikewright.deploy.draft import Draft, draft_from_nir
-from spikewright.deploy.horizon import Horizon
-from spikewright.deploy.linear_map import LinearMap, compose
 from spikewright.graph.nodes import apply
 from spikewright.graph.wiring import wire
+from spikewright.lowering import linear_map
+from spikewright.lowering.draft import Draft, draft_from_nir
+from spikewright.lowering.horizon import Horizon
+from spikewright.lowering.linear_map import LinearMap, compose
 
 DT = 1e-4
 

@@ -16,7 +16,7 @@ from spikewright.deploy.drift import drift
 from spikewright.deploy.drift_causes import CAUSES
 from spikewright.deploy.drift_report import DriftReport, Effect, LayerDrift, Place, Raster, Why, raster
 from spikewright.deploy.drift_text import answer_lines, cause_rows, layer_rows, sentence
-from spikewright.deploy.lower import lower
+from spikewright.lowering.lower import lower
 
 DT = 1e-4
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spikewright.chip.network.network import ChipNetwork, ConvGeometry
 
-from spikewright.deploy.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
-from spikewright.deploy.quantize import quantize
+from spikewright.lowering.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
+from spikewright.lowering.quantize import quantize
 from spikewright.profile.profile import HardwareProfile, load_profile
 
 LOIHI2 = load_profile("loihi2")

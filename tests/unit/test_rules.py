@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.deploy.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
-from spikewright.deploy.lower import lower_draft
-from spikewright.deploy.rules import GRAPH_RULES, INTEGER_RULES, PROFILE_RULES, remarks
+from spikewright.lowering.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
+from spikewright.lowering.lower import lower_draft
+from spikewright.lowering.rules import GRAPH_RULES, INTEGER_RULES, PROFILE_RULES, remarks
 from spikewright.profile.profile import load_profile
 
 ONES = np.ones(2)

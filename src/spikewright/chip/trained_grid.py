@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from ..base.errors import InputError
-from ..deploy.quantize import Grid
+from ..lowering.quantize import Grid
 from ..profile.profile import HardwareProfile
 from .registers import Registers
 

@@ -126,9 +126,9 @@ def _range(values: Any) -> str:
 
 def _lowering(wiring: Wiring, step: TimeStep, metadata: Mapping[str, Any]) -> list[Finding]:
     """What stands in the way of any chip, whatever its profile."""
-    from ..deploy.draft import draft_from_nir
-    from ..deploy.horizon import Asked, horizon_of
-    from ..deploy.rules import GRAPH_RULES
+    from ..lowering.draft import draft_from_nir
+    from ..lowering.horizon import Asked, horizon_of
+    from ..lowering.rules import GRAPH_RULES
 
     try:
         horizon, _ = horizon_of(metadata, Asked())

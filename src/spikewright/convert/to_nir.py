@@ -181,7 +181,7 @@ def verify_export(
 def _verify_integers(
     student: Student, graph: nir.NIRGraph, images: Tensor, profile: HardwareProfile | None
 ) -> Verification:
-    from ..deploy.lower import lower
+    from ..lowering.lower import lower
     from ..profile.profile import named_profile
     from ..train.quantized.agreement import differences
 

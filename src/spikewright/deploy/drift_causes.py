@@ -18,8 +18,8 @@ from torch.nn import functional
 from ..chip.network import STATE_LIMIT, ChipNetwork, Connection, Neuron, Population
 from ..chip.registers import DECAY_ONE, STATE_UNIT
 from ..graph.nodes import FloatArray
+from ..lowering.draft import DraftConnection, DraftNeuron
 from .compartments import INT32_LIMIT, largest
-from .draft import DraftConnection, DraftNeuron
 
 Cause = Literal["weights", "bias", "threshold", "decay", "truncation", "wrap", "saturation"]
 

@@ -16,15 +16,15 @@ from ..chip.registers import STATE_UNIT
 from ..graph.nodes import FloatArray
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
+from ..lowering.draft import Draft, draft_from_nir
+from ..lowering.horizon import Asked, horizon_of
+from ..lowering.passes import PASSES
+from ..lowering.rules import check_draft
 from ..profile.profile import HardwareProfile
-from .draft import Draft, draft_from_nir
 from .drift_causes import ALL, CAUSES, Bench, Cause, Layer, Played, layer_of
 from .drift_levels import ADDED, FOREIGN, Found, fires, strangers
 from .drift_report import Effect, LayerDrift, Reference, Why, raster
-from .horizon import Asked, horizon_of
-from .passes import PASSES
 from .recording import Recording
-from .rules import check_draft
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..chip.network import ChipNetwork, IntArray, Population
 from ..graph.nodes import FloatArray
-from .draft import Draft
+from ..lowering.draft import Draft
 from .drift_report import Answers, LayerDrift, Reference
 from .recording import Recording
 

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from ..base.errors import refuse
 from ..chip.network import ChipNetwork, IntArray
 from ..chip.registers import STATE_UNIT
+from ..lowering.lower import lower
 from ..profile.profile import HardwareProfile
 from . import integer
 from .drift_levels import ADDED, FOREIGN, Found, fires, strangers
 from .drift_report import LayerDrift, Reference, raster
-from .lower import lower
 from .recording import Recording
 
 

@@ -57,9 +57,9 @@ def price(
         AnswerIsNo: the network does not fit.
     """
     from ..ann_twin import macs_of
-    from ..deploy.chip_rules import check_chip
     from ..energy import estimate
     from ..energy_details import detailed
+    from ..lowering.chip_rules import check_chip
 
     _check_formats(chip, profile)
     check_chip(chip, profile)

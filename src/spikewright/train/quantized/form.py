@@ -36,7 +36,7 @@ def become_integer(student: Student, profile: HardwareProfile, spec: str, weight
     Raises:
         InputError: a layer whose integers the chip cannot hold as the student computes them; every one at once.
     """
-    from ...deploy.lower import lower
+    from ...lowering.lower import lower
 
     network = copy.deepcopy(student.network)
     fold_norms(network)
@@ -65,7 +65,7 @@ def settle(student: Student, profile: HardwareProfile) -> bool:
     Training moves weights; a layer keeps its scale unless its worst case does not fit any more.
     """
     from ...convert.to_nir import to_nir
-    from ...deploy.lower import fitting_scales
+    from ...lowering.lower import fitting_scales
 
     assert student.grid is not None
     moved = False

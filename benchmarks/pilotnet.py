@@ -21,9 +21,9 @@ from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeomet
 
 from spikewright.base.artefacts import write_json
 from spikewright.deploy.integer import run
-from spikewright.deploy.placement import place
 from spikewright.deploy.recording import activity_of
 from spikewright.energy import estimate
+from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.schema import HardwareProfile
 

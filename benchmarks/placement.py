@@ -28,8 +28,8 @@ from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeomet
 from spikewright.base.artefacts import atomic_write
 from spikewright.base.errors import SpikewrightError
 from spikewright.convert.to_nir import to_nir
-from spikewright.deploy.placement import place
 from spikewright.lowering.lower import lower
+from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 from spikewright.train.settings import settings_from
 from spikewright.train.sizing import student_config

@@ -21,13 +21,13 @@ import typer
 from spikewright.base.artefacts import write_text
 from spikewright.base.errors import SpikewrightError
 from spikewright.data import Dataset, load
-from spikewright.deploy.placement import place
 from spikewright.deploy.simulate import simulate
 from spikewright.energy import estimate
 from spikewright.energy_report import EnergyReport
 from spikewright.graph.nir_io import read_graph
 from spikewright.hardware_profiles.numbers import used
 from spikewright.lowering.lower import lower
+from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 
 HEADINGS = ("network", "profile", "cores", "chips", "nearest limit", "share", "energy per inference", "accuracy")

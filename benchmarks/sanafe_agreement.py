@@ -25,12 +25,12 @@ from sanafe_cases import PROFILE, Case, cases
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Population
 
 from spikewright.base.artefacts import write_json
-from spikewright.deploy.core_work import core_work
 from spikewright.deploy.integer import run
-from spikewright.deploy.placement import Placement, place
 from spikewright.deploy.recording import Recording, activity_of
 from spikewright.energy import estimate
 from spikewright.energy_report import EnergyReport
+from spikewright.placing.core_work import core_work
+from spikewright.placing.placement import Placement, place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.schema import HardwareProfile
 

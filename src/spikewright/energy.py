@@ -16,9 +16,9 @@ from .base.errors import refuse
 from .chip.activity import Activity
 from .chip.fan_out import fan_out
 from .chip.network import ChipNetwork, Connection, Population
-from .deploy.placement import Placement
 from .energy_counts import Counted, every_event, left_out, reading_event, synaptic_event
 from .energy_report import EnergyReport, EnergyRow, Part, Spikes
+from .placing.placement import Placement
 from .profile.schema import Constant, Energy, HardwareProfile
 from .profile.units import Budget, parse_budget, quantity
 

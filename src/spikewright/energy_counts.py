@@ -10,8 +10,8 @@ import numpy as np
 from .chip.activity import Activity
 from .chip.network import ChipNetwork, Connection, IntArray, Population
 from .chip.schedule import Schedule
-from .deploy.placement import Placement
 from .energy_report import WORDS, Unmodelled
+from .placing.placement import Placement
 from .profile.schema import Energy, HardwareProfile
 
 

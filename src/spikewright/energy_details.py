@@ -7,13 +7,13 @@ from dataclasses import replace
 from .base.errors import AnswerIsNo
 from .chip.activity import Activity
 from .chip.network import ChipNetwork
-from .deploy.core_load import core_loads, ways
-from .deploy.placement import Placement, place
 from .energy import estimate
 from .energy_parts import Band, classes_of, samples_of, spread_of, steps_of
 from .energy_report import EnergyReport
 from .energy_time import time_of
 from .neurobench import neurobench_of
+from .placing.core_load import core_loads, ways
+from .placing.placement import Placement, place
 from .profile.profile import load_profile
 from .profile.schema import HardwareProfile
 

@@ -8,11 +8,11 @@ from typing import Literal
 from .chip.activity import Backend, Trace
 from .chip.agreement import Agreement
 from .chip.network import Role
-from .deploy.core_load import CoreLoad, Way
-from .deploy.placement import Placement, Use
 from .energy_parts import Band, ClassEnergy, Spread
 from .energy_time import TimeEstimate
 from .neurobench import NeuroBench
+from .placing.core_load import CoreLoad, Way
+from .placing.placement import Placement, Use
 from .profile.schema import CostUnit, HardwareProfile, Kind, Scope
 from .profile.units import Budget, quantity
 

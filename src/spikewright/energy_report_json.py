@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .ann_twin import Standing, standings
-from .deploy.placement import Use
 from .deploy.placement_text import as_json as placement_as_json
 from .energy_report import SCHEMA_VERSION, EnergyReport, EnergyRow, TeacherCost
+from .placing.placement import Use
 
 
 def as_json(report: EnergyReport) -> dict[str, object]:

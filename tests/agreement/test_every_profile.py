@@ -12,12 +12,12 @@ from spikewright.convert.to_nir import to_nir
 from spikewright.data import Split, load
 from spikewright.data.choices import NeuronSettings
 from spikewright.deploy import integer, on_lava
-from spikewright.deploy.placement import place
 from spikewright.deploy.recording import compare
 from spikewright.deploy.simulate import simulate
 from spikewright.energy import estimate
 from spikewright.hardware_profiles.report import report
 from spikewright.lowering.lower import lower
+from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 from spikewright.train.architectures import Shape
 from spikewright.train.cost import SpikeCost

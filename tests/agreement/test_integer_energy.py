@@ -10,10 +10,10 @@ from spikewright.base.errors import AnswerIsNo
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import Split
 from spikewright.data.choices import NeuronSettings
-from spikewright.deploy.placement import place
 from spikewright.deploy.simulate import simulate
 from spikewright.energy import estimate
 from spikewright.lowering.lower import lower
+from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile
 from spikewright.train import certificate
 from spikewright.train.constraints import EnergyLimit, OperationsLimit, RateLimit

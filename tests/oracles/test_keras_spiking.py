@@ -12,9 +12,9 @@ from spikewright.chip.network.activity import Activity, PopulationActivity
 from spikewright.chip.network.fan_out import fan_out
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
-from spikewright.deploy.placement import place
 from spikewright.energy import estimate
 from spikewright.energy_report import EnergyReport
+from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.schema import Constant, Energy, HardwareProfile
 

@@ -12,8 +12,8 @@ from spikewright.chip.network.activity import Activity
 from spikewright.chip.network.network import ChipNetwork, IntArray
 
 from spikewright.deploy.integer import run
-from spikewright.deploy.placement import place
 from spikewright.energy import estimate
+from spikewright.placing.placement import place
 
 pytestmark = pytest.mark.lava
 

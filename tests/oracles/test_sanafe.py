@@ -13,7 +13,7 @@ from spikewright.chip.network.fan_out import fan_out
 from spikewright.chip.network.network import Neuron, Population
 
 from spikewright.deploy.integer import run
-from spikewright.deploy.placement import place
+from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 
 EXACT = ("synaptic_ops", "messages", "hops_x", "hops_y", "accesses")

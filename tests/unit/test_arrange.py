@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewright.deploy.arrange import Ground, arrange, greedy, improve
+from spikewright.placing.arrange import Ground, arrange, greedy, improve
 from spikewright.profile.schema import Mesh
 
 

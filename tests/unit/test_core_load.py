@@ -10,11 +10,11 @@ import pytest
 from spikewright.chip.network.activity import Activity, PopulationActivity
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
-from spikewright.deploy.core_load import core_loads, ways
-from spikewright.deploy.placement import place
 from spikewright.hardware_profiles import core_map, core_tables
 from spikewright.hardware_profiles.pictures import core_pictures
 from spikewright.hardware_profiles.report import report
+from spikewright.placing.core_load import core_loads, ways
+from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 
 STEPS = 3

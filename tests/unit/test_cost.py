@@ -7,9 +7,9 @@ from spikewright.chip.network.activity import Activity, PopulationActivity
 from spikewright.chip.network.fan_out import fan_out
 
 from spikewright.convert.to_nir import to_nir
-from spikewright.deploy.placement import place
 from spikewright.energy import estimate
 from spikewright.lowering.lower import lower
+from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.train.cost import SpikeCost
 from spikewright.train.neurons import NeuronSettings

@@ -14,9 +14,9 @@ from spikewright.chip.network.fan_out import fan_out
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
 from spikewright.base.errors import InputError
-from spikewright.deploy.blocks import ranges
-from spikewright.deploy.placement import Placement, Site, place
 from spikewright.energy import estimate, floor, linear_cost
+from spikewright.placing.blocks import ranges
+from spikewright.placing.placement import Placement, Site, place
 from spikewright.profile.profile import load_profile, profile_names
 from spikewright.profile.units import Budget
 

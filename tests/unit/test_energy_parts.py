@@ -10,12 +10,12 @@ from spikewright.chip.network.activity import Activity
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 
 from spikewright.deploy.integer import run
-from spikewright.deploy.placement import place
 from spikewright.deploy.recording import activity_of
 from spikewright.energy import estimate
 from spikewright.energy_details import detailed
 from spikewright.energy_parts import classes_of, samples_of, spread_of, steps_of
 from spikewright.energy_report import EnergyReport
+from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 
 PROFILES = ["loihi1-davies", "loihi1-sanafe", "loihi2", "loihi2-assumed", "cmos45"]

@@ -12,9 +12,9 @@ from spikewright.chip.network.activity import Activity, Counts, PopulationActivi
 from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
 from spikewright.base.errors import InputError
-from spikewright.deploy.core_work import core_work
-from spikewright.deploy.placement import place
 from spikewright.energy_time import TimeEstimate, seconds, time_of
+from spikewright.placing.core_work import core_work
+from spikewright.placing.placement import place
 from spikewright.profile.durations import Barrier
 from spikewright.profile.profile import load_profile, read_profile
 

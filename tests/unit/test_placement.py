@@ -12,10 +12,10 @@ from spikewright.chip.network.fan_out import fan_out
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
 
 from spikewright.base.errors import AnswerIsNo
-from spikewright.deploy.blocks import boxes, ranges
-from spikewright.deploy.occupancy import axons_in, axons_out, synapse_bits
-from spikewright.deploy.placement import place
-from spikewright.deploy.visits import visits
+from spikewright.placing.blocks import boxes, ranges
+from spikewright.placing.occupancy import axons_in, axons_out, synapse_bits
+from spikewright.placing.placement import place
+from spikewright.placing.visits import visits
 from spikewright.profile.profile import load_profile, profile_names
 from spikewright.profile.schema import Mesh
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .placement import Placement
+from ..placing.placement import Placement
 
 WEIGHED = {"connectivity": "connectivity", "spikes": "measured spikes"}
 

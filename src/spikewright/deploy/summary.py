@@ -8,7 +8,7 @@ from math import log2
 import numpy as np
 
 from ..chip.network import ChipNetwork, Connection, Population
-from .placement import Placement
+from ..placing.placement import Placement
 from .placement_text import lines
 
 _HEADINGS = ("population", "role", "shape", "from", "weights", "bits", "fan-in", "scale", "vth", "du", "dv", "cores")

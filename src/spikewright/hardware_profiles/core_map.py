@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil, sqrt
 
-from ..deploy.core_load import CoreLoad
 from ..energy_report import EnergyReport
+from ..placing.core_load import CoreLoad
 from .plot_style import FAINT, INK, RULE
 
 LARGE, SMALL = (58, 42), (26, 30)

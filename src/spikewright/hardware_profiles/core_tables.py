@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..deploy.core_load import CoreLoad, Way
 from ..energy_report import EnergyReport
+from ..placing.core_load import CoreLoad, Way
 from .core_map import brief, grid_of, letters
 from .numbers import count
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..deploy.placement import Use
 from ..deploy.placement_text import lines
 from ..energy_report import PARTS, EnergyReport, EnergyRow, Part, TeacherCost
+from ..placing.placement import Use
 from ..profile.units import quantity
 
 STEPS_SHOWN = 16

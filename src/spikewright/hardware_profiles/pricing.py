@@ -12,8 +12,8 @@ from ..base.errors import AnswerIsNo
 if TYPE_CHECKING:
     from ..chip.activity import Activity
     from ..chip.network import ChipNetwork
-    from ..deploy.placer import Placer
     from ..energy_report import EnergyReport, TeacherCost
+    from ..placing.placer import Placer
     from ..profile.profile import HardwareProfile
     from ..profile.units import Budget
 

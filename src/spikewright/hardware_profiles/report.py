@@ -15,7 +15,7 @@ import typer
 
 from ..base import command as cli
 from ..base.errors import AnswerIsNo
-from ..deploy.placer import DEFAULT_PLACER, Placer
+from ..placing.placer import DEFAULT_PLACER, Placer
 from .document import Document
 
 if TYPE_CHECKING:

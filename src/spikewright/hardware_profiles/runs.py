@@ -10,8 +10,8 @@ from ..base.errors import refuse
 from ..bench.spread import pareto
 from ..chip.activity_file import load_activity
 from ..chip.chip_file import load_chip
-from ..deploy.placer import Placer
 from ..energy_report import EnergyReport
+from ..placing.placer import Placer
 from ..profile.schema import HardwareProfile
 from ..profile.units import Budget
 from .pricing import Priced, priced, provenance_of

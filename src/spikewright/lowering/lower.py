@@ -139,10 +139,10 @@ def command(
     """
     from ..base.artefacts import sha256_of
     from ..chip.chip_file import save_chip
-    from ..deploy.placement import place
     from ..deploy.placement_text import as_json
     from ..deploy.summary import fit_of, summary, table
     from ..graph.nir_io import read_graph
+    from ..placing.placement import place
 
     target = load_profile(profile)
     chip = lower(

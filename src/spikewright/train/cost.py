@@ -17,9 +17,9 @@ from .. import energy
 from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork, IntArray, Population
 from ..convert.to_nir import to_nir
-from ..deploy.placement import place
 from ..energy import Floor, PopulationCost, linear_cost
 from ..lowering.lower import lower
+from ..placing.placement import place
 from ..profile.schema import CostUnit, HardwareProfile
 from .student import Student
 from .student_output import StudentOutput

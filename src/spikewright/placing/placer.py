@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Placer:
-    """The arguments of :func:`spikewright.deploy.placement.place` that do not depend on a network."""
+    """The arguments of :func:`spikewright.placing.placement.place` that do not depend on a network."""
 
     by: PlaceBy = "connectivity"
     chips: int | None = None

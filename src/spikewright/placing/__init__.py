@@ -1,0 +1,1 @@
+"""A chip network laid out over the cores of a chip."""

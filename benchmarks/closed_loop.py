@@ -33,12 +33,12 @@ from closed_loop_tables import COMPARED, NEAR, SHARES, exactness, leaves_spikes,
 from spikewright.base.artefacts import atomic_write
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import Dataset, load
-from spikewright.deploy.simulate import simulate
 from spikewright.energy import Budget, estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.units import spelled
+from spikewright.simulation.simulate import simulate
 from spikewright.train.distill import distill_with
 from spikewright.train.measurement import accuracy_of
 from spikewright.train.quantized.agreement import differences

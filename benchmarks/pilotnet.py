@@ -20,12 +20,12 @@ from spikewright.chip.network.activity import Activity
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 
 from spikewright.base.artefacts import write_json
-from spikewright.deploy.integer import run
-from spikewright.deploy.recording import activity_of
 from spikewright.energy import estimate
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.schema import HardwareProfile
+from spikewright.simulation.integer import run
+from spikewright.simulation.recording import activity_of
 
 LAYERS = ("input", "conv-0", "conv-1", "conv-2", "conv-3", "conv-4", None, "fc-0", "fc-1", "fc-2", "fc-3")
 """Names of the blocks of the file; None is the flattening."""

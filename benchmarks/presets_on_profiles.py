@@ -21,7 +21,6 @@ import typer
 from spikewright.base.artefacts import write_text
 from spikewright.base.errors import SpikewrightError
 from spikewright.data import Dataset, load
-from spikewright.deploy.simulate import simulate
 from spikewright.energy import estimate
 from spikewright.energy_report import EnergyReport
 from spikewright.graph.nir_io import read_graph
@@ -29,6 +28,7 @@ from spikewright.hardware_profiles.numbers import used
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
+from spikewright.simulation.simulate import simulate
 
 HEADINGS = ("network", "profile", "cores", "chips", "nearest limit", "share", "energy per inference", "accuracy")
 

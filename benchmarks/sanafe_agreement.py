@@ -25,14 +25,14 @@ from sanafe_cases import PROFILE, Case, cases
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Population
 
 from spikewright.base.artefacts import write_json
-from spikewright.deploy.integer import run
-from spikewright.deploy.recording import Recording, activity_of
 from spikewright.energy import estimate
 from spikewright.energy_report import EnergyReport
 from spikewright.placing.core_work import core_work
 from spikewright.placing.placement import Placement, place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.schema import HardwareProfile
+from spikewright.simulation.integer import run
+from spikewright.simulation.recording import Recording, activity_of
 
 PYTHON = "SPIKEWRIGHT_SANAFE_PYTHON"
 REPLAY = Path(__file__).with_name("sanafe_replay.py")

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from .comparison.compare import compare
     from .convert.card import model_card
     from .convert.to_nir import to_nir
-    from .deploy.simulate import simulate
     from .hardware_profiles.report import report
     from .lowering.lower import lower
     from .profile.profile import HardwareProfile, load_profile
+    from .simulation.simulate import simulate
     from .sweeps.sweep import sweep
     from .train.distill import distill
     from .train.student import Student
@@ -35,7 +35,7 @@ _HOMES = {
     "lower": "lowering.lower",
     "model_card": "convert.card",
     "report": "hardware_profiles.report",
-    "simulate": "deploy.simulate",
+    "simulate": "simulation.simulate",
     "sweep": "sweeps.sweep",
     "to_nir": "convert.to_nir",
 }

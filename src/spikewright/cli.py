@@ -43,7 +43,7 @@ VERBS = {
     "distill": _door("train.distill", "Distil a teacher into a spiking student, within an energy budget"),
     "to-nir": _door("convert.to_nir", "Write a student as a NIR graph that computes the same"),
     "lower": _door("lowering.lower", "Turn a NIR graph into an integer network for a chip"),
-    "simulate": _door("deploy.simulate", "Run a chip network on data and count what happens"),
+    "simulate": _door("simulation.simulate", "Run a chip network on data and count what happens"),
     "report": _door("hardware_profiles.report", "What the counts cost on a chip, and whether it fits"),
     "sweep": Verb("sweeps.sweep", "Students for several energy budgets, and what accuracy each buys"),
     "compare": Verb("comparison.compare", "Distillation methods side by side, free and within the same energy"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .chip.activity import Activity
     from .chip.network import ChipNetwork
     from .data import Dataset, Split
-    from .deploy.simulate import Simulator
+    from .simulation.simulate import Simulator
     from .train.settings import DistillSettings
     from .train.student import Student
     from .train.torch_teacher import Teacher
@@ -73,9 +73,9 @@ def agreement_of(
 
 def cross_check(found: _Found, chip: ChipNetwork, split: Split, samples: int, seed: int) -> None:
     """Run the first ``samples`` of a split on every simulator and compare spikes, currents and membranes."""
-    from .deploy import integer
-    from .deploy.recording import compare
-    from .deploy.simulate import backend, drive_of
+    from .simulation import integer
+    from .simulation.recording import compare
+    from .simulation.simulate import backend, drive_of
 
     skipped = _why_not(chip, samples)
     found.skipped.update(skipped)
@@ -173,8 +173,8 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
 
 
 def _why_not(chip: ChipNetwork, samples: int) -> dict[str, str]:
-    from .deploy.lava_job import require_lava
-    from .deploy.netx_file import netx_faults
+    from .simulation.lava.job import require_lava
+    from .simulation.netx.file import netx_faults
 
     skipped = {}
     for name in ("lava", "netx"):

@@ -136,7 +136,7 @@ def _simulate(
     chip: ChipNetwork, dataset: Dataset, settings: DistillSettings, paths: Paths, chip_sha256: str
 ) -> Activity:
     from .chip.activity_file import save_activity
-    from .deploy.simulate import remarks, simulate
+    from .simulation.simulate import remarks, simulate
 
     with cli.progress("simulating the test split", len(dataset.test)) as advance:
         activity = simulate(chip, dataset.test, seed=settings.seed, progress=advance, chip_sha256=chip_sha256)

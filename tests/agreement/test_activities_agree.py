@@ -21,12 +21,12 @@ from spikewright.base.errors import InputError
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import load
 from spikewright.data.choices import NeuronSettings
-from spikewright.deploy.netx_file import netx_faults
-from spikewright.deploy.simulate import main, simulate
 from spikewright.energy import estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
+from spikewright.simulation.netx.file import netx_faults
+from spikewright.simulation.simulate import main, simulate
 from spikewright.train.quantized.form import become_integer, settle
 from spikewright.train.student import Student, StudentConfig, save_student
 

@@ -11,14 +11,15 @@ from spikewright.base.errors import AnswerIsNo
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import Split, load
 from spikewright.data.choices import NeuronSettings
-from spikewright.deploy import integer, on_lava
-from spikewright.deploy.recording import compare
-from spikewright.deploy.simulate import simulate
 from spikewright.energy import estimate
 from spikewright.hardware_profiles.report import report
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
+from spikewright.simulation import integer
+from spikewright.simulation.lava import processes_backend as on_lava
+from spikewright.simulation.recording import compare
+from spikewright.simulation.simulate import simulate
 from spikewright.train.architectures import Shape
 from spikewright.train.cost import SpikeCost
 from spikewright.train.measurement import measure

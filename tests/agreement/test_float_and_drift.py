@@ -13,7 +13,6 @@ from spikewright.chip.network.encoding import encode, full_scale
 from spikewright.chip.network.network import ChipNetwork, IntArray
 
 from spikewright.convert.to_nir import to_nir
-from spikewright.deploy import integer
 from spikewright.deploy.drift import drift
 from spikewright.deploy.drift_report import DriftReport, raster
 from spikewright.graph.interpreter import GraphTrace, interpret
@@ -21,6 +20,7 @@ from spikewright.graph.nir_io import read_graph
 from spikewright.graph.wiring import wire
 from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
+from spikewright.simulation import integer
 from spikewright.train.quantized.form import become_integer
 from spikewright.train.student import Student
 

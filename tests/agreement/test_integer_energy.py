@@ -10,11 +10,11 @@ from spikewright.base.errors import AnswerIsNo
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import Split
 from spikewright.data.choices import NeuronSettings
-from spikewright.deploy.simulate import simulate
 from spikewright.energy import estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile
+from spikewright.simulation.simulate import simulate
 from spikewright.train import certificate
 from spikewright.train.constraints import EnergyLimit, OperationsLimit, RateLimit
 from spikewright.train.cost import SpikeCost

@@ -15,12 +15,14 @@ from torch import nn
 from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.convert.to_nir import export, to_nir, verify_export
 from spikewright.data.choices import NeuronSettings
-from spikewright.deploy import integer, on_lava, on_netx
-from spikewright.deploy.recording import compare
-from spikewright.deploy.simulate import Backend
 from spikewright.graph.nir_io import read_graph
 from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
+from spikewright.simulation import integer
+from spikewright.simulation.lava import processes_backend as on_lava
+from spikewright.simulation.netx import backend as on_netx
+from spikewright.simulation.recording import compare
+from spikewright.simulation.simulate import Backend
 from spikewright.train.quantized.agreement import differences
 from spikewright.train.quantized.form import become_integer, settle
 from spikewright.train.student import Student, StudentConfig
@@ -138,6 +140,6 @@ def test_lava_runs_what_was_trained(lava: None, encoding: str, readout: str, kin
 
 
 def simulators(chip: ChipNetwork) -> tuple[Backend, ...]:
-    from spikewright.deploy.netx_file import netx_faults
+    from spikewright.simulation.netx.file import netx_faults
 
     return (on_lava.run,) if netx_faults(chip) else (on_lava.run, on_netx.run)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from spikewright.chip.network.network import ChipNetwork, IntArray
 
-from spikewright.deploy import integer, on_lava, on_netx
-from spikewright.deploy.netx_file import netx_faults
-from spikewright.deploy.recording import Recording, activity_of, compare
+from spikewright.simulation import integer
+from spikewright.simulation.lava import processes_backend as on_lava
+from spikewright.simulation.netx import backend as on_netx
+from spikewright.simulation.netx.file import netx_faults
+from spikewright.simulation.recording import Recording, activity_of, compare
 
 Draw = Callable[[str, int], tuple[ChipNetwork, IntArray]]
 NETX_KINDS = ("convolutions", "current_input", "one_step")

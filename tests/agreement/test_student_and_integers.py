@@ -14,9 +14,10 @@ from spikewright.chip.network.network import ChipNetwork
 from torch import nn
 
 from spikewright.convert.to_nir import to_nir
-from spikewright.deploy import integer, on_lava
-from spikewright.deploy.recording import compare
 from spikewright.lowering.lower import lower
+from spikewright.simulation import integer
+from spikewright.simulation.lava import processes_backend as on_lava
+from spikewright.simulation.recording import compare
 from spikewright.train.neurons import NeuronSettings, integrator, spiking
 from spikewright.train.student import Student, StudentConfig
 

@@ -16,7 +16,7 @@ from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeomet
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.deploy.simulate import main, simulate
+from spikewright.simulation.simulate import main, simulate
 
 
 def zeros(*shape: int) -> np.ndarray:

@@ -15,9 +15,9 @@ from spikewright.chip.network.fan_out import fan_out, fan_out_of_weights
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from torch import Tensor, nn
 
-from spikewright.deploy.integer import run
-from spikewright.deploy.recording import activity_of
 from spikewright.neurobench import neurobench_of
+from spikewright.simulation.integer import run
+from spikewright.simulation.recording import activity_of
 
 STEPS, SAMPLES = 6, 4
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 
-from spikewright.deploy.integer import run
-from spikewright.deploy.recording import Recording
+from spikewright.simulation.integer import run
+from spikewright.simulation.recording import Recording
 
 
 def single_layer(neuron: Neuron, connection: Connection, source: tuple[int, ...], timesteps: int) -> ChipNetwork:

@@ -11,9 +11,9 @@ import pytest
 from spikewright.chip.network.activity import Activity
 from spikewright.chip.network.network import ChipNetwork, IntArray
 
-from spikewright.deploy.integer import run
 from spikewright.energy import estimate
 from spikewright.placing.placement import place
+from spikewright.simulation.integer import run
 
 pytestmark = pytest.mark.lava
 

@@ -10,12 +10,12 @@ import torch
 from spikewright.chip.network.network import ChipNetwork, IntArray
 
 from spikewright.convert.check import check, repair
-from spikewright.deploy import integer
-from spikewright.deploy.on_lava import lava_faults
 from spikewright.graph.interpreter import GraphTrace, interpret
 from spikewright.graph.nir_io import read_graph, write_graph
 from spikewright.graph.wiring import wire
 from spikewright.lowering.lower import lower
+from spikewright.simulation import integer
+from spikewright.simulation.lava.processes_backend import lava_faults
 
 BRAILLE = "braille_noDelay_bias_zero.nir"
 SUBTRACT = "braille_noDelay_noBias_subtract.nir"

@@ -12,9 +12,9 @@ import pytest
 from spikewright.chip.network.fan_out import fan_out
 from spikewright.chip.network.network import Neuron, Population
 
-from spikewright.deploy.integer import run
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
+from spikewright.simulation.integer import run
 
 EXACT = ("synaptic_ops", "messages", "hops_x", "hops_y", "accesses")
 

@@ -23,7 +23,7 @@ def test_a_verb_is_a_function_even_after_its_module_was_imported(name: str) -> N
         "train.distill",
         "convert.to_nir",
         "lowering.lower",
-        "deploy.simulate",
+        "simulation.simulate",
         "hardware_profiles.report",
         "sweeps.sweep",
         "comparison.compare",

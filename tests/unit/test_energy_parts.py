@@ -9,14 +9,14 @@ import pytest
 from spikewright.chip.network.activity import Activity
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 
-from spikewright.deploy.integer import run
-from spikewright.deploy.recording import activity_of
 from spikewright.energy import estimate
 from spikewright.energy_details import detailed
 from spikewright.energy_parts import classes_of, samples_of, spread_of, steps_of
 from spikewright.energy_report import EnergyReport
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
+from spikewright.simulation.integer import run
+from spikewright.simulation.recording import activity_of
 
 PROFILES = ["loihi1-davies", "loihi1-sanafe", "loihi2", "loihi2-assumed", "cmos45"]
 LABELS = np.array([0, 1, 2, 1, 1])

@@ -10,8 +10,8 @@ import torch
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 
 from spikewright.base.errors import InputError
-from spikewright.deploy import integer
-from spikewright.deploy.recording import Recording, compare
+from spikewright.simulation import integer
+from spikewright.simulation.recording import Recording, compare
 
 
 def neuron(shape: tuple[int, ...], random: np.random.Generator, largest_bias: int = 40, **registers: int) -> Neuron:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spikewright.chip.network.network import Neuron
 
-from spikewright.deploy.compartments import Buffers, Rules, integrate, largest
+from spikewright.simulation.compartments import Buffers, Rules, integrate, largest
 
 HALF = 2**23
 

@@ -13,7 +13,9 @@ from spikewright.chip.network.chip_file import save_chip
 from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
 from spikewright.base.errors import InputError, SpikewrightError
-from spikewright.deploy import lava_job, on_lava, on_netx
+from spikewright.simulation.lava import job as lava_job
+from spikewright.simulation.lava import processes_backend as on_lava
+from spikewright.simulation.netx import backend as on_netx
 
 
 @pytest.fixture

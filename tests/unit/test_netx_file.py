@@ -17,7 +17,7 @@ from hypothesis.extra.numpy import arrays
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 
 from spikewright.base.errors import InputError
-from spikewright.deploy.netx_file import loaded_weight, netx_faults, write_netx
+from spikewright.simulation.netx.file import loaded_weight, netx_faults, write_netx
 
 
 def neuron(*shape: int, bias: int = 0) -> Neuron:

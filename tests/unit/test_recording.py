@@ -10,8 +10,8 @@ from spikewright.chip.network.activity import Counts
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from spikewright.chip.network.schedule import Schedule
 
-from spikewright.deploy.integer import run
-from spikewright.deploy.recording import Mismatch, Recording, Tally, activity_of, compare, concatenate
+from spikewright.simulation.integer import run
+from spikewright.simulation.recording import Mismatch, Recording, Tally, activity_of, compare, concatenate
 
 
 def zero(size: int) -> IntArray:
@@ -165,7 +165,7 @@ def test_no_more_samples_are_kept_one_by_one_than_the_file_may_hold(
     assert three.by_sample.predicted.tolist() == [0, 1, 0]
     assert three.by_sample.counts.spikes["in"].tolist() == [4, 2, 4]
     assert three.by_step.spikes["in"].tolist() == [9, 9]
-    monkeypatch.setattr("spikewright.deploy.recording.SAMPLES_KEPT", 1)
+    monkeypatch.setattr("spikewright.simulation.recording.SAMPLES_KEPT", 1)
     first = activity_of(chip, recording, "lava", np.array([0, 0]))
     assert first.by_sample.counts.synaptic_ops == {"in->a": [8], "a->out": [6]}
 

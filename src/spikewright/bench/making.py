@@ -126,7 +126,7 @@ def _same(settings: object, asked: DistillSettings) -> bool:
 def _count(chip: ChipNetwork, dataset: Dataset, split: str, settings: DistillSettings, paths: Paths) -> Activity:
     from ..base.artefacts import sha256_of
     from ..chip.activity_file import save_activity
-    from ..deploy.simulate import remarks, simulate
+    from ..simulation.simulate import remarks, simulate
 
     part = getattr(dataset, split)
     with cli.progress(f"simulating the {split} split", len(part)) as advance:

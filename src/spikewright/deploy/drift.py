@@ -15,7 +15,7 @@ import typer
 
 from ..base import command as cli
 from ..base.errors import AnswerIsNo, InputError, refuse
-from .simulate import Part
+from ..simulation.simulate import Part
 
 if TYPE_CHECKING:
     import nir
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from ..chip.network import ChipNetwork, IntArray
     from ..chip.trained_grid import TrainedGrid
     from ..profile.profile import HardwareProfile
+    from ..simulation.recording import Progress
+    from ..simulation.simulate import Images
     from .drift_levels import Level
     from .drift_report import DriftReport
-    from .recording import Progress
-    from .simulate import Images
 
 ELEMENTS = 2**21
 """Compartment steps compared at once: bounds the memory, as in the simulator."""
@@ -57,9 +57,9 @@ def drift(
         InputError: the chip was not made from this graph, or the samples do not fit.
     """
     from ..chip.trained_grid import trained_grid
+    from ..simulation.simulate import fitting
     from .drift_float import FloatLevel
     from .drift_trained import TrainedLevel
-    from .simulate import fitting
 
     refuse("drift", list(_contradictions(graph.metadata, chip)))
     images = fitting(chip, images)
@@ -116,10 +116,10 @@ def _compared(
     progress: Progress | None,
 ) -> DriftReport:
     """The report of one level against the chip, batch by batch of samples."""
-    from . import integer
+    from ..simulation import integer
+    from ..simulation.simulate import drive_of
     from .drift_levels import Tally
     from .drift_report import DriftReport
-    from .simulate import drive_of
 
     total: Tally | None = None
     batch = max(1, ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations)))
@@ -170,8 +170,8 @@ def command(
     from ..data import load
     from ..graph.nir_io import read_graph
     from ..profile.profile import load_profile
+    from ..simulation.simulate import chosen_samples
     from .drift_text import show, write_markdown
-    from .simulate import chosen_samples
 
     network, read = load_chip(chip), read_graph(graph)
     if out is not None:

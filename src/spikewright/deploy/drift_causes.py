@@ -19,7 +19,7 @@ from ..chip.network import STATE_LIMIT, ChipNetwork, Connection, Neuron, Populat
 from ..chip.registers import DECAY_ONE, STATE_UNIT
 from ..graph.nodes import FloatArray
 from ..lowering.draft import DraftConnection, DraftNeuron
-from .compartments import INT32_LIMIT, largest
+from ..simulation.compartments import INT32_LIMIT, largest
 
 Cause = Literal["weights", "bias", "threshold", "decay", "truncation", "wrap", "saturation"]
 

@@ -21,10 +21,10 @@ from ..lowering.horizon import Asked, horizon_of
 from ..lowering.passes import PASSES
 from ..lowering.rules import check_draft
 from ..profile.profile import HardwareProfile
+from ..simulation.recording import Recording
 from .drift_causes import ALL, CAUSES, Bench, Cause, Layer, Played, layer_of
 from .drift_levels import ADDED, FOREIGN, Found, fires, strangers
 from .drift_report import Effect, LayerDrift, Reference, Why, raster
-from .recording import Recording
 
 
 @dataclass(frozen=True, eq=False)

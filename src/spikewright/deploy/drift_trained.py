@@ -14,10 +14,10 @@ from ..chip.network import ChipNetwork, IntArray
 from ..chip.registers import STATE_UNIT
 from ..lowering.lower import lower
 from ..profile.profile import HardwareProfile
-from . import integer
+from ..simulation import integer
+from ..simulation.recording import Recording
 from .drift_levels import ADDED, FOREIGN, Found, fires, strangers
 from .drift_report import LayerDrift, Reference, raster
-from .recording import Recording
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from ..base.errors import refuse
 from ..chip.activity import Backend
 from ..chip.encoding import full_scale
 from ..chip.network import ChipNetwork, IntArray, Population
-from .drive import check_drive
-from .recording import Progress, Recording, SpikeArray, Tally
+from ..simulation.drive import check_drive
+from ..simulation.recording import Progress, Recording, SpikeArray, Tally
 
 if TYPE_CHECKING:
     from ..train.neurons import NeuronTrace
@@ -28,7 +28,7 @@ ADDED = ("relay", "bias")
 
 @dataclass(frozen=True, eq=False)
 class OnStudent:
-    """What :data:`spikewright.deploy.simulate.BACKENDS` are, for one student."""
+    """What :data:`spikewright.simulation.simulate.BACKENDS` are, for one student."""
 
     student: Student
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from ..base.errors import AnswerIsNo
 from ..convert.to_nir import to_nir
 from ..data import Split
-from ..deploy.simulate import simulate
 from ..energy import estimate
 from ..lowering.lower import lower
 from ..placing.placement import place
 from ..profile.profile import HardwareProfile
+from ..simulation.simulate import simulate
 from .constraints import Constraint, EnergyLimit
 from .cost import SpikeCost
 from .measurement import Measurement, measure

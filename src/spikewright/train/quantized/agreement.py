@@ -8,8 +8,8 @@ from torch import Tensor
 from ...base.threads import student_threads
 from ...chip.encoding import encode
 from ...chip.network import ChipNetwork
-from ...deploy import integer
-from ...deploy.recording import Mismatch, Recording, compare
+from ...simulation import integer
+from ...simulation.recording import Mismatch, Recording, compare
 from ..student import Student
 
 

@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..base.artefacts import atomic_write
-from ..base.errors import refuse
-from ..chip.network import ChipNetwork, Connection, IntArray, Neuron, Population
+from ...base.artefacts import atomic_write
+from ...base.errors import refuse
+from ...chip.network import ChipNetwork, Connection, IntArray, Neuron, Population
 
 NETX_BIAS_EXP = 6
 """lava-dl loads every bias with this exponent."""

@@ -25,11 +25,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..base.errors import InputError, SpikewrightError
-from ..chip.chip_file import save_chip
-from ..chip.network import ChipNetwork, IntArray, Population
-from ..chip.schedule import Schedule
-from .recording import Progress, Recording, SpikeArray, StateArray
+from ...base.errors import InputError, SpikewrightError
+from ...chip.chip_file import save_chip
+from ...chip.network import ChipNetwork, IntArray, Population
+from ...chip.schedule import Schedule
+from ..recording import Progress, Recording, SpikeArray, StateArray
 
 Kind = Literal["lava", "netx"]
 SILENCE_LIMIT_S = 300.0
@@ -73,7 +73,7 @@ def run_in_child(
     Args:
         kind: ``lava`` (processes made here) or ``netx`` (made by lava-dl from its file format).
         chip: a balanced network.
-        drive: as for :func:`spikewright.deploy.integer.run`.
+        drive: as for :func:`spikewright.simulation.integer.run`.
         record_states: also keep currents and membrane potentials.
         progress: called with the number of samples done.
         time_limit_s: longest time that the child may take to start, and then for any one sample.
@@ -87,13 +87,13 @@ def run_in_child(
         save_chip(chip, folder / "chip.h5")
         np.save(folder / "drive.npy", drive)
         (folder / "job.json").write_text(json.dumps({"kind": kind, "record_states": record_states}))
-        _watch([sys.executable, "-m", "spikewright.deploy.lava_child", name], folder, kind, progress, time_limit_s)
+        _watch([sys.executable, "-m", "spikewright.simulation.lava.child", name], folder, kind, progress, time_limit_s)
         return collect(chip, schedule, drive, folder, record_states)
 
 
 def _watch(command: list[str], folder: Path, kind: Kind, progress: Progress | None, time_limit_s: float) -> None:
     """Run the child until it ends well; end it with all its processes otherwise."""
-    source_root = str(Path(__file__).parents[2])
+    source_root = str(Path(__file__).parents[3])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([source_root, os.environ.get("PYTHONPATH", "")])}
     words = folder / "stderr.txt"
     with words.open("wb") as stderr:
@@ -178,7 +178,7 @@ def _tail(words: Path) -> str:
 
 def collect(chip: ChipNetwork, schedule: Schedule, drive: IntArray, folder: Path, record_states: bool) -> Recording:
     """Align what the child's recorders wrote: every population's clock is set back by its depth."""
-    from .integer import recount  # imports torch, which the child has no use for
+    from ..integer import recount  # imports torch, which the child has no use for
 
     spikes: dict[str, SpikeArray] = {}
     u: dict[str, StateArray] = {}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..base.errors import refuse
-from ..chip.network import ChipNetwork, IntArray
-from ..chip.schedule import Schedule
-from .drive import check_drive
-from .lava_job import SILENCE_LIMIT_S, require_lava, run_in_child
-from .lava_network import LavaNetwork, events, flat
-from .netx_file import netx_faults, write_netx
-from .recording import Progress, Recording
+from ...base.errors import refuse
+from ...chip.network import ChipNetwork, IntArray
+from ...chip.schedule import Schedule
+from ..drive import check_drive
+from ..lava.job import SILENCE_LIMIT_S, require_lava, run_in_child
+from ..lava.network import LavaNetwork, events, flat
+from ..recording import Progress, Recording
+from .file import netx_faults, write_netx
 
 
 def run(
@@ -23,7 +23,7 @@ def run(
     progress: Progress | None = None,
     time_limit_s: float = SILENCE_LIMIT_S,
 ) -> Recording:
-    """Run ``chip`` on the processes that lava-dl makes; same arguments as :func:`spikewright.deploy.on_lava.run`.
+    """Run ``chip`` on the processes that lava-dl makes; same arguments as :func:`spikewright.simulation.lava.processes_backend.run`.
 
     Raises:
         InputError: lava-dl is not installed, or its format cannot hold the network.

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 Simulator = Literal["integer", "lava", "netx"]
 
-BACKENDS: dict[Simulator, str] = {"integer": "integer", "lava": "on_lava", "netx": "on_netx"}
+BACKENDS: dict[Simulator, str] = {"integer": "integer", "lava": "lava.processes_backend", "netx": "netx.backend"}
 """Simulators by name: modules beside this one, each with a ``run(chip, drive, ...)``."""
 
 OVERFLOWS = {
     "u_wraps": "a current left its 24 bits and wrapped around",
     "v_saturations": "a membrane potential was clipped to its 24 bits",
 }
-"""Counts of a :class:`spikewright.deploy.recording.Tally` that deserve a remark."""
+"""Counts of a :class:`spikewright.simulation.recording.Tally` that deserve a remark."""
 
 SPLITS = ("test", "validation", "train")
 BATCH = 256
@@ -210,7 +210,7 @@ def simulate(
 def _running(on: Simulator | Student) -> tuple[Backend, Who]:
     if isinstance(on, str):
         return backend(on), on
-    from .on_student import OnStudent
+    from ..deploy.on_student import OnStudent
 
     counted = OnStudent(on)
     return counted, counted.name

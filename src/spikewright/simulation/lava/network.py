@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..chip.network import ChipNetwork, IntArray
-from ..chip.schedule import Schedule
+from ...chip.network import ChipNetwork, IntArray
+from ...chip.schedule import Schedule
 
 
 @dataclass(frozen=True, eq=False)

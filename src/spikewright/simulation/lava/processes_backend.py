@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..base.errors import refuse
-from ..chip.network import ChipNetwork, Connection, IntArray, Population
-from ..chip.schedule import Schedule
-from .drive import check_drive
-from .lava_job import SILENCE_LIMIT_S, require_lava, run_in_child
-from .lava_network import LavaNetwork, events, flat, lava_order, lava_shape, unflattened
-from .recording import Progress, Recording
+from ...base.errors import refuse
+from ...chip.network import ChipNetwork, Connection, IntArray, Population
+from ...chip.schedule import Schedule
+from ..drive import check_drive
+from ..recording import Progress, Recording
+from .job import SILENCE_LIMIT_S, require_lava, run_in_child
+from .network import LavaNetwork, events, flat, lava_order, lava_shape, unflattened
 
 
 def run(
@@ -25,7 +25,7 @@ def run(
     progress: Progress | None = None,
     time_limit_s: float = SILENCE_LIMIT_S,
 ) -> Recording:
-    """Run ``chip`` on Lava's processes; same arguments and same answer as :func:`spikewright.deploy.integer.run`.
+    """Run ``chip`` on Lava's processes; same arguments and same answer as :func:`spikewright.simulation.integer.run`.
 
     Args:
         chip: the network; paths that meet must have been balanced.

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..chip.chip_file import load_chip
-from ..chip.network import ChipNetwork, IntArray
-from ..chip.schedule import Schedule
-from . import on_lava, on_netx
-from .lava_job import PROGRESS, recorded
-from .lava_network import LavaNetwork, lava_order
+from ...chip.chip_file import load_chip
+from ...chip.network import ChipNetwork, IntArray
+from ...chip.schedule import Schedule
+from ..netx import backend as on_netx
+from . import processes_backend as on_lava
+from .job import PROGRESS, recorded
+from .network import LavaNetwork, lava_order
 
 POLL_S = 0.5
 FAILED = 70
@@ -57,7 +58,7 @@ def _run(folder: Path) -> None:
 
 def _record(chip: ChipNetwork, schedule: Schedule, network: LavaNetwork, folder: Path, states: tuple[str, ...]) -> None:
     """Attach recorders: spikes, the named states, and the readout's membrane potentials at each sample's end."""
-    from .lava_processes.recorders import SpikeRecorder, StateRecorder
+    from .processes.recorders import SpikeRecorder, StateRecorder
 
     for index, population in enumerate(chip.populations):
         if population.neuron is None:

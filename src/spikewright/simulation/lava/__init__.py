@@ -1,0 +1,1 @@
+"""A chip network on Lava's fixed-point processes, in a child process."""

@@ -18,9 +18,9 @@ import numpy as np
 import typer
 from spikewright.chip.network.activity import Activity
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.energy.estimate.estimate import estimate
 
 from spikewright.base.artefacts import write_json
-from spikewright.energy import estimate
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.schema import HardwareProfile

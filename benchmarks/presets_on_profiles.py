@@ -17,12 +17,12 @@ from typing import Annotated
 
 import nir
 import typer
+from spikewright.energy.estimate.estimate import estimate
+from spikewright.energy.estimate.report import EnergyReport
 
 from spikewright.base.artefacts import write_text
 from spikewright.base.errors import SpikewrightError
 from spikewright.data import Dataset, load
-from spikewright.energy import estimate
-from spikewright.energy_report import EnergyReport
 from spikewright.graph.nir_io import read_graph
 from spikewright.hardware_profiles.numbers import used
 from spikewright.lowering.lower import lower

@@ -23,10 +23,10 @@ import numpy as np
 import typer
 from sanafe_cases import PROFILE, Case, cases
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Population
+from spikewright.energy.estimate.estimate import estimate
+from spikewright.energy.estimate.report import EnergyReport
 
 from spikewright.base.artefacts import write_json
-from spikewright.energy import estimate
-from spikewright.energy_report import EnergyReport
 from spikewright.placing.core_work import core_work
 from spikewright.placing.placement import Placement, place
 from spikewright.profile.profile import load_profile

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .chip.agreement import Agreement
     from .chip.network import ChipNetwork
     from .data import Dataset
-    from .energy_report import EnergyReport
+    from .energy.report import EnergyReport
     from .train.student import Student
 
 EXPORT_SAMPLES = 64
@@ -150,8 +150,8 @@ def _simulate(
 def _report(
     activity: Activity, chip: ChipNetwork, settings: DistillSettings, paths: Paths, agreement: Agreement
 ) -> EnergyReport:
+    from .energy.pricing import provenance_of
     from .hardware_profiles.document import Document
-    from .hardware_profiles.pricing import provenance_of
     from .hardware_profiles.render import write_report
     from .hardware_profiles.report import report
 

@@ -11,7 +11,7 @@ from .chip.agreement import PAIRS, Agreement
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .energy_report import EnergyReport
+    from .energy.report import EnergyReport
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from spikewright.chip.network.activity import Activity
 from spikewright.chip.network.activity_file import as_json, load_activity
 from spikewright.chip.network.chip_file import save_chip
 from spikewright.chip.network.network import ChipNetwork
+from spikewright.energy.estimate.estimate import estimate
 from torch import nn
 
 from spikewright.base.artefacts import sha256_of
@@ -21,7 +22,6 @@ from spikewright.base.errors import InputError
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import load
 from spikewright.data.choices import NeuronSettings
-from spikewright.energy import estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from spikewright.chip.network.encoding import encode
+from spikewright.energy.estimate.estimate import estimate
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import Split, load
 from spikewright.data.choices import NeuronSettings
-from spikewright.energy import estimate
 from spikewright.hardware_profiles.report import report
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place

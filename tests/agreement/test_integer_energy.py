@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from spikewright.energy.estimate.estimate import estimate
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.convert.to_nir import to_nir
 from spikewright.data import Split
 from spikewright.data.choices import NeuronSettings
-from spikewright.energy import estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile

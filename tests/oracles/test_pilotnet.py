@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from spikewright.chip.network.activity import Activity
 from spikewright.chip.network.network import ChipNetwork, IntArray
+from spikewright.energy.estimate.estimate import estimate
 
-from spikewright.energy import estimate
 from spikewright.placing.placement import place
 from spikewright.simulation.integer import run
 

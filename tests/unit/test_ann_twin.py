@@ -9,8 +9,8 @@ import pytest
 from spikewright.chip.network.activity import Activity, PopulationActivity
 from spikewright.chip.network.agreement import Agreement
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
+from spikewright.energy.estimate.ann_twin import macs_of, standings
 
-from spikewright.ann_twin import macs_of, standings
 from spikewright.hardware_profiles import against
 from spikewright.hardware_profiles.report import report
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from spikewright.chip.network.activity import Activity, PopulationActivity
 from spikewright.chip.network.fan_out import fan_out
+from spikewright.energy.estimate.estimate import estimate
 
 from spikewright.convert.to_nir import to_nir
-from spikewright.energy import estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile

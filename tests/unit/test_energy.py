@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from spikewright.chip.network.activity import Activity, PopulationActivity
 from spikewright.chip.network.fan_out import fan_out
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
+from spikewright.energy.estimate.estimate import estimate, floor, linear_cost
 
 from spikewright.base.errors import InputError
-from spikewright.energy import estimate, floor, linear_cost
 from spikewright.placing.blocks import ranges
 from spikewright.placing.placement import Placement, Site, place
 from spikewright.profile.profile import load_profile, profile_names

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from spikewright.chip.network.activity import Activity
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.energy.estimate.details import detailed
+from spikewright.energy.estimate.estimate import estimate
+from spikewright.energy.estimate.parts import classes_of, samples_of, spread_of, steps_of
+from spikewright.energy.estimate.report import EnergyReport
 
-from spikewright.energy import estimate
-from spikewright.energy_details import detailed
-from spikewright.energy_parts import classes_of, samples_of, spread_of, steps_of
-from spikewright.energy_report import EnergyReport
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.simulation.integer import run

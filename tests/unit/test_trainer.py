@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from spikewright.energy.estimate.estimate import parse_budget
 
 from spikewright.base.errors import InputError
 from spikewright.data import load
-from spikewright.energy import parse_budget
 from spikewright.profile.profile import load_profile
 from spikewright.train.distill import distill_with, loss_terms
 from spikewright.train.refusals import contradictions
@@ -121,7 +121,8 @@ def test_infeasible_budget_says_the_floor():
 
 
 def test_the_budget_chooses_the_size():
-    from spikewright.energy import Budget
+    from spikewright.energy.estimate.estimate import Budget
+
     from spikewright.profile.profile import load_profile
     from spikewright.train.sizing import ENOUGH, TRIAL, choose_size
 
@@ -144,7 +145,8 @@ def test_the_budget_chooses_the_size():
 
 def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
     """At T = 1 a current of at most 1 would not exceed a threshold of 1: no spike, no cost, one answer to all."""
-    from spikewright.energy import Budget
+    from spikewright.energy.estimate.estimate import Budget
+
     from spikewright.profile.profile import load_profile
     from spikewright.train.sizing import choose_size
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..chip.activity import Activity
     from ..chip.network import ChipNetwork
     from ..data import Dataset
-    from ..energy_report import EnergyReport
+    from ..energy.report import EnergyReport
     from ..train.student import Student
 
 ELSEWHERE = {"data_dir", "device"}

@@ -45,7 +45,7 @@ def refusals_of(
 
 def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Training | str:
     """A training without a teacher, whose student every row has; or why there is none within the budget."""
-    from ..energy import parse_budget
+    from ..energy.estimate import parse_budget
 
     plain = settings.within(budget).model_copy(update={"method": "none", "regularize": (), "assistant": ()})
     try:

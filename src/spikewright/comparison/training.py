@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import AnswerIsNo
-from ..energy_report import PARTS, EnergyReport
+from ..energy.report import PARTS, EnergyReport
 from .cells import Cell
 from .record import Record, history_facts
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.ticker import MaxNLocator
 
 from ..chip.activity import Trace
-from ..energy_report import EnergyReport, Spikes
+from ..energy.report import EnergyReport, Spikes
 from .plot_style import FAINT, INK, PART_STYLE, RULE, in_style, panels, plain_axis, svg
 
 ROW_IN, LEAST_IN = 0.0125, 0.32

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..ann_twin import Standing, standings
-from ..energy_report import EnergyReport, TeacherCost
-from ..energy_time import seconds
+from ..energy.ann_twin import Standing, standings
+from ..energy.report import EnergyReport, TeacherCost
+from ..energy.time import seconds
 from .numbers import count
 
 SCOPES = {

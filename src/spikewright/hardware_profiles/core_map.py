@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil, sqrt
 
-from ..energy_report import EnergyReport
+from ..energy.report import EnergyReport
 from ..placing.core_load import CoreLoad
 from .plot_style import FAINT, INK, RULE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..energy_report import EnergyReport
+from ..energy.report import EnergyReport
 from ..placing.core_load import CoreLoad, Way
 from .core_map import brief, grid_of, letters
 from .numbers import count

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..energy_report import EnergyReport
+    from ..energy.report import EnergyReport
     from .runs import RunTable
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..deploy.placement_text import lines
-from ..energy_report import PARTS, EnergyReport, EnergyRow, Part, TeacherCost
+from ..energy.report import PARTS, EnergyReport, EnergyRow, Part, TeacherCost
 from ..placing.placement import Use
 from ..profile.units import quantity
 

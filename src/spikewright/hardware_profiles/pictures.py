@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..energy_report import WORDS, EnergyReport
+from ..energy.report import WORDS, EnergyReport
 from . import activity_plots, core_map, core_tables, numbers, plots, run_plots, run_tables
 from .runs import RunTable
 

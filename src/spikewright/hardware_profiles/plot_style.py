@@ -13,7 +13,7 @@ import numpy.typing as npt
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from ..energy_report import EnergyReport
+from ..energy.report import EnergyReport
 
 P = ParamSpec("P")
 INK, FAINT, RULE = "#1f2933", "#5c6773", "#c9d1d9"

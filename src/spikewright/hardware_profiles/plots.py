@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..energy_report import WORDS, EnergyReport
+from ..energy.report import WORDS, EnergyReport
 from . import numbers
 from .plot_style import (
     BLUE,

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..base.artefacts import write_json, write_text
 from ..base.version import __version__
-from ..energy_report import SCHEMA_VERSION
+from ..energy.report import SCHEMA_VERSION
 from . import against, agreement_tables, core_tables, numbers, pictures, run_tables
 from .document import Document
 from .text import teacher_line

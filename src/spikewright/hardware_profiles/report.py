@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..chip.activity import Activity
     from ..chip.agreement import Agreement
     from ..chip.network import ChipNetwork
-    from ..energy_report import EnergyReport
+    from ..energy.report import EnergyReport
     from ..profile.profile import HardwareProfile
 
 SUFFIXES = (".json", ".md", ".html")
@@ -77,8 +77,8 @@ def command(
     """
     from ..chip.activity_file import load_activity
     from ..chip.chip_file import load_chip
+    from ..energy.pricing import budgets_of, priced, profile_of, provenance_of
     from ..profile.profile import named_profile
-    from .pricing import budgets_of, priced, profile_of, provenance_of
     from .render import write_report
     from .runs import Run, load_runs, names_of, tables_of
 
@@ -146,7 +146,7 @@ def report(
         InputError: unknown profile, unusable budget, or the activity is not of this network.
         AnswerIsNo: the network does not fit a profile.
     """
-    from .pricing import budgets_of, price, profile_of
+    from ..energy.pricing import budgets_of, price, profile_of
 
     profiles = [profile_of(each) for each in profile] if isinstance(profile, list) else [profile_of(profile)]
     budgets = budgets_of(energy_budget, profiles)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..energy_report import EnergyReport
+from ..energy.report import EnergyReport
 from .runs import RunRow, RunTable
 
 HEADINGS = ("run", ">accuracy", ">energy", ">budget", ">on the front", ">steps", ">spikes", ">synaptic operations")

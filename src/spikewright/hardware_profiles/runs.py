@@ -10,11 +10,11 @@ from ..base.errors import refuse
 from ..bench.spread import pareto
 from ..chip.activity_file import load_activity
 from ..chip.chip_file import load_chip
-from ..energy_report import EnergyReport
+from ..energy.pricing import Priced, priced, provenance_of
+from ..energy.report import EnergyReport
 from ..placing.placer import Placer
 from ..profile.schema import HardwareProfile
 from ..profile.units import Budget
-from .pricing import Priced, priced, provenance_of
 
 ACTIVITY, CHIP = "activity.json", "chip.h5"
 """What `spikewright run` calls its files, in the folder that it is given."""

@@ -10,7 +10,7 @@ from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..energy_report import EnergyReport
+from ..energy.report import EnergyReport
 from . import against, agreement_tables, core_tables, numbers, run_tables
 from .runs import RunTable
 

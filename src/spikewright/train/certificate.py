@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from ..base.errors import AnswerIsNo
 from ..convert.to_nir import to_nir
 from ..data import Split
-from ..energy import estimate
+from ..energy.estimate import estimate
 from ..lowering.lower import lower
 from ..placing.placement import place
 from ..profile.profile import HardwareProfile

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .. import energy
 from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork, IntArray, Population
 from ..convert.to_nir import to_nir
-from ..energy import Floor, PopulationCost, linear_cost
+from ..energy import estimate as energy
+from ..energy.estimate import Floor, PopulationCost, linear_cost
 from ..lowering.lower import lower
 from ..placing.placement import place
 from ..profile.schema import CostUnit, HardwareProfile

@@ -18,7 +18,7 @@ from .settings import DistillSettings
 
 if TYPE_CHECKING:
     from ..data import Dataset
-    from ..energy import Budget
+    from ..energy.estimate import Budget
     from ..profile.profile import HardwareProfile
     from .distillation import LossTerms
     from .pupil import Pupil
@@ -105,7 +105,7 @@ def distill_with(
     """
     from ..base.threads import student_threads
     from ..data import load
-    from ..energy import parse_budget
+    from ..energy.estimate import parse_budget
     from ..profile.profile import load_profile
     from .teaching import facts_of, teachers
 

@@ -9,7 +9,7 @@ import torch
 
 from ..base.errors import BelowFloor, InputError, SpikewrightError, refuse
 from ..data import Dataset
-from ..energy import Budget, parse_budget
+from ..energy.estimate import Budget, parse_budget
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import OPS_PREFIXES
 from .budget import BudgetController

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..base.errors import BelowFloor, refuse
 from ..chip.network import Encoding
 from ..data import Dataset
-from ..energy import Budget, Floor
+from ..energy.estimate import Budget, Floor
 from ..profile.schema import HardwareProfile
 from .architectures import Shape
 from .cost import SpikeCost

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..chip.trained_grid import TrainedGrid
 from ..data import Dataset
-from ..energy import Floor
+from ..energy.estimate import Floor
 from .budget import BudgetController
 from .checkpoint import save
 from .constraints import Constraint

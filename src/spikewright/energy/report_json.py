@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..deploy.placement_text import as_json as placement_as_json
+from ..placing.placement import Use
 from .ann_twin import Standing, standings
-from .deploy.placement_text import as_json as placement_as_json
-from .energy_report import SCHEMA_VERSION, EnergyReport, EnergyRow, TeacherCost
-from .placing.placement import Use
+from .report import SCHEMA_VERSION, EnergyReport, EnergyRow, TeacherCost
 
 
 def as_json(report: EnergyReport) -> dict[str, object]:

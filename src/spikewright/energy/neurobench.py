@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .chip.activity import Activity
-from .chip.fan_out import fan_out, fan_out_of_weights
-from .chip.network import ChipNetwork
+from ..chip.activity import Activity
+from ..chip.fan_out import fan_out, fan_out_of_weights
+from ..chip.network import ChipNetwork
 
 BIAS_BITS = 13
 REGISTER_BITS = 12 + 12 + 17 + 3

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .chip.fan_out import fan_out
-from .chip.network import ChipNetwork
-from .energy_report import EnergyReport, TeacherCost
+from ..chip.fan_out import fan_out
+from ..chip.network import ChipNetwork
+from .report import EnergyReport, TeacherCost
 
 
 def macs_of(chip: ChipNetwork) -> int:

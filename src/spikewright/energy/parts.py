@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from .chip.activity import Activity, Counts, Samples
+from ..chip.activity import Activity, Counts, Samples
 
 if TYPE_CHECKING:
-    from .energy_report import EnergyRow
+    from .report import EnergyRow
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .base.errors import AnswerIsNo
-from .chip.activity import Activity
-from .chip.network import ChipNetwork
-from .energy import estimate
-from .energy_parts import Band, classes_of, samples_of, spread_of, steps_of
-from .energy_report import EnergyReport
-from .energy_time import time_of
+from ..base.errors import AnswerIsNo
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork
+from ..placing.core_load import core_loads, ways
+from ..placing.placement import Placement, place
+from ..profile.profile import load_profile
+from ..profile.schema import HardwareProfile
+from .estimate import estimate
 from .neurobench import neurobench_of
-from .placing.core_load import core_loads, ways
-from .placing.placement import Placement, place
-from .profile.profile import load_profile
-from .profile.schema import HardwareProfile
+from .parts import Band, classes_of, samples_of, spread_of, steps_of
+from .report import EnergyReport
+from .time import time_of
 
 
 def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> EnergyReport:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .chip.activity import Activity
-from .chip.network import ChipNetwork, Connection, IntArray, Population
-from .chip.schedule import Schedule
-from .energy_report import WORDS, Unmodelled
-from .placing.placement import Placement
-from .profile.schema import Energy, HardwareProfile
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork, Connection, IntArray, Population
+from ..chip.schedule import Schedule
+from ..placing.placement import Placement
+from ..profile.schema import Energy, HardwareProfile
+from .report import WORDS, Unmodelled
 
 
 @dataclass(frozen=True)

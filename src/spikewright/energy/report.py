@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .chip.activity import Backend, Trace
-from .chip.agreement import Agreement
-from .chip.network import Role
-from .energy_parts import Band, ClassEnergy, Spread
-from .energy_time import TimeEstimate
+from ..chip.activity import Backend, Trace
+from ..chip.agreement import Agreement
+from ..chip.network import Role
+from ..placing.core_load import CoreLoad, Way
+from ..placing.placement import Placement, Use
+from ..profile.schema import CostUnit, HardwareProfile, Kind, Scope
+from ..profile.units import Budget, quantity
 from .neurobench import NeuroBench
-from .placing.core_load import CoreLoad, Way
-from .placing.placement import Placement, Use
-from .profile.schema import CostUnit, HardwareProfile, Kind, Scope
-from .profile.units import Budget, quantity
+from .parts import Band, ClassEnergy, Spread
+from .time import TimeEstimate
 
 SCHEMA_VERSION = 1
 """Of the report's JSON; grows where a field changes its meaning or goes, not where one is added."""
@@ -236,12 +236,12 @@ class EnergyReport:
         return f"{word}: {total}, {self.total / self.budget.value:.1%} of {self.budget}"
 
     def __str__(self) -> str:
-        from .hardware_profiles.text import as_text
+        from ..hardware_profiles.text import as_text
 
         return as_text(self)
 
     def as_json(self) -> dict[str, object]:
         """The report as one JSON object; energies in the profile's unit (``unit``)."""
-        from .energy_report_json import as_json
+        from .report_json import as_json
 
         return as_json(self)

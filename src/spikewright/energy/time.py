@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .chip.activity import Activity
-from .chip.network import ChipNetwork
-from .chip.schedule import Schedule
-from .placing.core_work import CoreWork, core_work
-from .placing.placement import Placement
-from .profile.schema import WATTS, HardwareProfile
-from .profile.units import quantity
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork
+from ..chip.schedule import Schedule
+from ..placing.core_work import CoreWork, core_work
+from ..placing.placement import Placement
+from ..profile.schema import WATTS, HardwareProfile
+from ..profile.units import quantity
 
 
 @dataclass(frozen=True)

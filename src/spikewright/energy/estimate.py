@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .base.errors import refuse
-from .chip.activity import Activity
-from .chip.fan_out import fan_out
-from .chip.network import ChipNetwork, Connection, Population
-from .energy_counts import Counted, every_event, left_out, reading_event, synaptic_event
-from .energy_report import EnergyReport, EnergyRow, Part, Spikes
-from .placing.placement import Placement
-from .profile.schema import Constant, Energy, HardwareProfile
-from .profile.units import Budget, parse_budget, quantity
+from ..base.errors import refuse
+from ..chip.activity import Activity
+from ..chip.fan_out import fan_out
+from ..chip.network import ChipNetwork, Connection, Population
+from ..placing.placement import Placement
+from ..profile.schema import Constant, Energy, HardwareProfile
+from ..profile.units import Budget, parse_budget, quantity
+from .counts import Counted, every_event, left_out, reading_event, synaptic_event
+from .report import EnergyReport, EnergyRow, Part, Spikes
 
 __all__ = ["Budget", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
 

@@ -12,10 +12,10 @@ from ..base.errors import AnswerIsNo
 if TYPE_CHECKING:
     from ..chip.activity import Activity
     from ..chip.network import ChipNetwork
-    from ..energy_report import EnergyReport, TeacherCost
     from ..placing.placer import Placer
     from ..profile.profile import HardwareProfile
     from ..profile.units import Budget
+    from .report import EnergyReport, TeacherCost
 
 
 CONVENTIONS = ("cmos45", "lemaire")
@@ -56,10 +56,10 @@ def price(
         InputError: the activity is not of this network.
         AnswerIsNo: the network does not fit.
     """
-    from ..ann_twin import macs_of
-    from ..energy import estimate
-    from ..energy_details import detailed
     from ..lowering.chip_rules import check_chip
+    from .ann_twin import macs_of
+    from .details import detailed
+    from .estimate import estimate
 
     _check_formats(chip, profile)
     check_chip(chip, profile)
@@ -117,7 +117,7 @@ def _everywhere(profile: HardwareProfile) -> tuple[TeacherCost, ...]:
 
 
 def _own(profile: HardwareProfile) -> TeacherCost | None:
-    from ..energy_report import TeacherCost
+    from .report import TeacherCost
 
     if (mac := profile.energy.teacher_mac) is None:
         return None
@@ -128,8 +128,8 @@ def _own(profile: HardwareProfile) -> TeacherCost | None:
 
 
 def _machines() -> tuple[TeacherCost, ...]:
-    from ..energy_report import TeacherCost
     from ..profile.machines import load_teachers
+    from .report import TeacherCost
 
     return tuple(
         TeacherCost(each.name, each.title, 0, each.mac.cost, each.mac.kind, each.mac.scope, each.source)

@@ -1,0 +1,1 @@
+"""What counted events cost on a hardware profile."""

@@ -32,19 +32,19 @@ from closed_loop_tables import COMPARED, NEAR, SHARES, exactness, leaves_spikes,
 from spikewright.energy.estimate.estimate import Budget, estimate
 
 from spikewright.base.artefacts import atomic_write
-from spikewright.convert.to_nir import to_nir
 from spikewright.data import Dataset, load
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.units import spelled
 from spikewright.simulation.simulate import simulate
+from spikewright.student.integers.agreement import differences
+from spikewright.student.student import Student
+from spikewright.student.to_nir import to_nir
 from spikewright.train.distill import distill_with
 from spikewright.train.measurement import accuracy_of
-from spikewright.train.quantized.agreement import differences
 from spikewright.train.settings import DistillSettings
 from spikewright.train.sizing import choose_size
-from spikewright.train.student import Student
 
 FIRST_PRICE = 0.1
 """Of a thousand spikes."""

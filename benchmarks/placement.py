@@ -27,13 +27,13 @@ from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeomet
 
 from spikewright.base.artefacts import atomic_write
 from spikewright.base.errors import SpikewrightError
-from spikewright.convert.to_nir import to_nir
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
+from spikewright.student.student import Student
+from spikewright.student.to_nir import to_nir
 from spikewright.train.settings import settings_from
 from spikewright.train.sizing import student_config
-from spikewright.train.student import Student
 
 CHIPS = 1024
 """Chips that networks too large for one may take."""

@@ -11,8 +11,8 @@ from spikewright.chip.network.network import Readout
 from torch import nn
 
 from spikewright.data.choices import NeuronSettings
-from spikewright.train.architectures import Shape
-from spikewright.train.neurons import integrator, spiking
+from spikewright.student.architectures import Shape
+from spikewright.student.neurons import integrator, spiking
 
 SIDES = 4
 """Two strides of 2."""

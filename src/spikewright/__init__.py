@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from .chip.network import ChipNetwork
     from .comparison.compare import compare
     from .convert.card import model_card
-    from .convert.to_nir import to_nir
     from .hardware_profiles.report import report
     from .lowering.lower import lower
     from .profile.profile import HardwareProfile, load_profile
     from .simulation.simulate import simulate
+    from .student.student import Student
+    from .student.to_nir import to_nir
     from .sweeps.sweep import sweep
     from .train.distill import distill
-    from .train.student import Student
 
 _HOMES = {
     "Activity": "chip.activity",
     "ChipNetwork": "chip.network",
     "HardwareProfile": "profile.profile",
-    "Student": "train.student",
+    "Student": "student.student",
     "compare": "comparison.compare",
     "distill": "train.distill",
     "load_profile": "profile.profile",
@@ -37,7 +37,7 @@ _HOMES = {
     "report": "hardware_profiles.report",
     "simulate": "simulation.simulate",
     "sweep": "sweeps.sweep",
-    "to_nir": "convert.to_nir",
+    "to_nir": "student.to_nir",
 }
 
 __all__ = [

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .chip.network import ChipNetwork
     from .data import Dataset, Split
     from .simulation.simulate import Simulator
+    from .student.student import Student
     from .train.settings import DistillSettings
-    from .train.student import Student
     from .train.torch_teacher import Teacher
 
 BATCH = 250
@@ -158,7 +158,7 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
     """Spikes, currents and membranes in which a student on integers is not its chip network."""
     import torch
 
-    from .train.quantized.agreement import differences
+    from .student.integers.agreement import differences
 
     total = 0
     with cli.progress("comparing student and chip network", len(split)) as advance:

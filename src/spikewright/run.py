@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .chip.network import ChipNetwork
     from .data import Dataset
     from .energy.report import EnergyReport
-    from .train.student import Student
+    from .student.student import Student
 
 EXPORT_SAMPLES = 64
 
@@ -106,9 +106,9 @@ def export_student(student: Student, dataset: Dataset, paths: Paths, profile: st
 
     from .base.artefacts import sha256_of
     from .convert.card import write_card
-    from .convert.to_nir import export
     from .profile.profile import load_profile
-    from .train.student import student_provenance
+    from .student.student import student_provenance
+    from .student.to_nir import export
 
     facts = student_provenance(paths.student) | {"parent_sha256": sha256_of(paths.student)}
     images = torch.from_numpy(dataset.validation.images[:EXPORT_SAMPLES])

@@ -12,7 +12,7 @@ from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeomet
 from torch import nn
 
 from spikewright.data.choices import NeuronSettings
-from spikewright.train.student import Student, StudentConfig
+from spikewright.student.student import Student, StudentConfig
 
 Case = tuple[ChipNetwork, IntArray]
 SAMPLES = 3

@@ -19,7 +19,6 @@ from torch import nn
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.convert.to_nir import to_nir
 from spikewright.data import load
 from spikewright.data.choices import NeuronSettings
 from spikewright.lowering.lower import lower
@@ -27,8 +26,9 @@ from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.simulation.netx.file import netx_faults
 from spikewright.simulation.simulate import main, simulate
-from spikewright.train.quantized.form import become_integer, settle
-from spikewright.train.student import Student, StudentConfig, save_student
+from spikewright.student.integers.form import become_integer, settle
+from spikewright.student.student import Student, StudentConfig, save_student
+from spikewright.student.to_nir import to_nir
 
 WAYS = [
     ("convnet", "direct", "membrane", "lif", "loihi2-assumed"),

@@ -9,7 +9,6 @@ from spikewright.chip.network.encoding import encode
 from spikewright.energy.estimate.estimate import estimate
 
 from spikewright.base.errors import AnswerIsNo
-from spikewright.convert.to_nir import to_nir
 from spikewright.data import Split, load
 from spikewright.data.choices import NeuronSettings
 from spikewright.hardware_profiles.report import report
@@ -20,12 +19,13 @@ from spikewright.simulation import integer
 from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.recording import compare
 from spikewright.simulation.simulate import simulate
-from spikewright.train.architectures import Shape
+from spikewright.student.architectures import Shape
+from spikewright.student.integers.agreement import differences
+from spikewright.student.integers.form import become_integer
+from spikewright.student.student import Student, StudentConfig
+from spikewright.student.to_nir import to_nir
 from spikewright.train.cost import SpikeCost
 from spikewright.train.measurement import measure
-from spikewright.train.quantized.agreement import differences
-from spikewright.train.quantized.form import become_integer
-from spikewright.train.student import Student, StudentConfig
 
 DIGITS: Shape = (1, 8, 8)
 REFUSED = {

@@ -12,7 +12,6 @@ import torch
 from spikewright.chip.network.encoding import encode, full_scale
 from spikewright.chip.network.network import ChipNetwork, IntArray
 
-from spikewright.convert.to_nir import to_nir
 from spikewright.deploy.drift import drift
 from spikewright.deploy.drift_report import DriftReport, raster
 from spikewright.graph.interpreter import GraphTrace, interpret
@@ -21,8 +20,9 @@ from spikewright.graph.wiring import wire
 from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
 from spikewright.simulation import integer
-from spikewright.train.quantized.form import become_integer
-from spikewright.train.student import Student
+from spikewright.student.integers.form import become_integer
+from spikewright.student.student import Student
+from spikewright.student.to_nir import to_nir
 
 MakeStudent = Callable[[str, str, str, str], Student]
 SHAPE = (1, 12, 12)

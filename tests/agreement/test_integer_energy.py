@@ -8,19 +8,19 @@ import torch
 from spikewright.energy.estimate.estimate import estimate
 
 from spikewright.base.errors import AnswerIsNo
-from spikewright.convert.to_nir import to_nir
 from spikewright.data import Split
 from spikewright.data.choices import NeuronSettings
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile
 from spikewright.simulation.simulate import simulate
+from spikewright.student.integers.form import become_integer
+from spikewright.student.student import Student, StudentConfig
+from spikewright.student.to_nir import to_nir
 from spikewright.train import certificate
 from spikewright.train.constraints import EnergyLimit, OperationsLimit, RateLimit
 from spikewright.train.cost import SpikeCost
 from spikewright.train.measurement import measure
-from spikewright.train.quantized.form import become_integer
-from spikewright.train.student import Student, StudentConfig
 
 SHAPE = (1, 10, 10)
 

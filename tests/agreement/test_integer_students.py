@@ -13,7 +13,6 @@ from spikewright.chip.network.network import ChipNetwork
 from torch import nn
 
 from spikewright.base.errors import AnswerIsNo, InputError
-from spikewright.convert.to_nir import export, to_nir, verify_export
 from spikewright.data.choices import NeuronSettings
 from spikewright.graph.nir_io import read_graph
 from spikewright.lowering.lower import lower
@@ -23,9 +22,10 @@ from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.netx import backend as on_netx
 from spikewright.simulation.recording import compare
 from spikewright.simulation.simulate import Backend
-from spikewright.train.quantized.agreement import differences
-from spikewright.train.quantized.form import become_integer, settle
-from spikewright.train.student import Student, StudentConfig
+from spikewright.student.integers.agreement import differences
+from spikewright.student.integers.form import become_integer, settle
+from spikewright.student.student import Student, StudentConfig
+from spikewright.student.to_nir import export, to_nir, verify_export
 
 SHAPE = (1, 12, 12)
 WAYS = [

@@ -13,13 +13,13 @@ from spikewright.chip.network.encoding import encode
 from spikewright.chip.network.network import ChipNetwork
 from torch import nn
 
-from spikewright.convert.to_nir import to_nir
 from spikewright.lowering.lower import lower
 from spikewright.simulation import integer
 from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.recording import compare
-from spikewright.train.neurons import NeuronSettings, integrator, spiking
-from spikewright.train.student import Student, StudentConfig
+from spikewright.student.neurons import NeuronSettings, integrator, spiking
+from spikewright.student.student import Student, StudentConfig
+from spikewright.student.to_nir import to_nir
 
 MakeStudent = Callable[[str, str, str, str], Student]
 SHAPE = (1, 12, 12)

@@ -11,7 +11,7 @@ import torch
 from spikewright.base.artefacts import sha256_of
 from spikewright.cli import main
 from spikewright.graph.nir_io import read_graph
-from spikewright.train.student import Student, StudentConfig, load_student, save_student
+from spikewright.student.student import Student, StudentConfig, load_student, save_student
 
 
 @pytest.fixture

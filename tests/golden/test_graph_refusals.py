@@ -15,10 +15,10 @@ from torch import nn
 
 from spikewright.base.errors import SpikewrightError
 from spikewright.cli import main
-from spikewright.convert.to_nir import to_nir
 from spikewright.graph.nir_io import write_graph
-from spikewright.train.neurons import integrator
-from spikewright.train.student import Student, StudentConfig
+from spikewright.student.neurons import integrator
+from spikewright.student.student import Student, StudentConfig
+from spikewright.student.to_nir import to_nir
 
 FOLDER = Path(__file__).with_name("graphs")
 

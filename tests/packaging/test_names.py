@@ -21,7 +21,7 @@ TYPES = ("Activity", "ChipNetwork", "HardwareProfile", "Student")
 def test_a_verb_is_a_function_even_after_its_module_was_imported(name: str) -> None:
     for module in (
         "train.distill",
-        "convert.to_nir",
+        "student.to_nir",
         "lowering.lower",
         "simulation.simulate",
         "hardware_profiles.report",

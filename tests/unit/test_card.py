@@ -16,8 +16,8 @@ from spikewright.convert.card import MARK, write_card
 from spikewright.data.choices import NeuronSettings
 from spikewright.graph.nir_io import write_graph
 from spikewright.profile.profile import load_profile
-from spikewright.train.quantized.form import become_integer
-from spikewright.train.student import Student, StudentConfig
+from spikewright.student.integers.form import become_integer
+from spikewright.student.student import Student, StudentConfig
 
 FACTS = {
     "made_by": "spikewright 0.1.0 distill",

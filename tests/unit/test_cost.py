@@ -7,13 +7,13 @@ from spikewright.chip.network.activity import Activity, PopulationActivity
 from spikewright.chip.network.fan_out import fan_out
 from spikewright.energy.estimate.estimate import estimate
 
-from spikewright.convert.to_nir import to_nir
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
+from spikewright.student.neurons import NeuronSettings
+from spikewright.student.student import Student, StudentConfig
+from spikewright.student.to_nir import to_nir
 from spikewright.train.cost import SpikeCost
-from spikewright.train.neurons import NeuronSettings
-from spikewright.train.student import Student, StudentConfig
 
 SHAPE = (1, 8, 8)
 

@@ -9,21 +9,21 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
-from spikewright.convert.to_nir import to_nir
 from spikewright.data import Dataset, Split, load
 from spikewright.profile.profile import load_profile
 from spikewright.run import run
+from spikewright.student.integers.form import become_integer
+from spikewright.student.neurons import NeuronTrace
+from spikewright.student.student import Student, StudentConfig, output_of
+from spikewright.student.to_nir import to_nir
 from spikewright.train.distill import distill_with
 from spikewright.train.distillation import METHODS, Evidence, parse_spec
 from spikewright.train.distillation.alignment import linear_cka
 from spikewright.train.distillation.base import shapes_of
 from spikewright.train.distillation.cross_kd import Alignment
 from spikewright.train.lessons import Lessons, seen_by_teacher
-from spikewright.train.neurons import NeuronTrace
 from spikewright.train.passes import evidence_of, passes
-from spikewright.train.quantized.form import become_integer
 from spikewright.train.settings import DistillSettings
-from spikewright.train.student import Student, StudentConfig, output_of
 from spikewright.train.teacher import train_teacher
 from spikewright.train.trainer import Training
 
@@ -454,7 +454,7 @@ def test_from_images_to_a_report_on_events(loaded, tmp_path):
     assert verdict.agreement.mismatches["student_integer"] == 0
     assert verdict.agreement.accuracy["student"] == verdict.agreement.accuracy["integer"]
     alone = distill_with(QUICK.model_copy(update={"method": "none"})).student
-    from spikewright.train.student import load_student
+    from spikewright.student.student import load_student
 
     taught = load_student(tmp_path / "student.pt")
     assert taught.state_dict().keys() == alone.state_dict().keys()

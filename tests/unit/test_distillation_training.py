@@ -7,20 +7,20 @@ import torch
 import torch.nn.functional as F
 
 from spikewright.base.errors import InputError
-from spikewright.convert.to_nir import to_nir
 from spikewright.data import load
 from spikewright.data.choices import NeuronSettings
 from spikewright.profile.profile import load_profile
+from spikewright.student.architectures import ARCHITECTURES
+from spikewright.student.integers.form import become_integer
+from spikewright.student.student import Student, StudentConfig
+from spikewright.student.to_nir import to_nir
 from spikewright.train.ann import build
-from spikewright.train.architectures import ARCHITECTURES
 from spikewright.train.distill import distill_with
 from spikewright.train.distillation import METHODS, REGULARIZERS, Evidence, parse_spec
 from spikewright.train.distillation.base import shapes_of
 from spikewright.train.lessons import lesson_on
 from spikewright.train.passes import evidence_of, passes
-from spikewright.train.quantized.form import become_integer
 from spikewright.train.settings import DistillSettings
-from spikewright.train.student import Student, StudentConfig
 from spikewright.train.torch_teacher import LOGITS, TorchTeacher
 
 PROFILE = "loihi2-assumed"

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from spikewright.base.errors import AnswerIsNo, InputError
-from spikewright.convert.to_nir import export, to_nir, verify_export
 from spikewright.graph.nir_io import read_graph
-from spikewright.train.neurons import NeuronSettings, integrator, spiking
-from spikewright.train.student import Student, StudentConfig
+from spikewright.student.neurons import NeuronSettings, integrator, spiking
+from spikewright.student.student import Student, StudentConfig
+from spikewright.student.to_nir import export, to_nir, verify_export
 
 SHAPE = (2, 8, 8)
 FIRES = {"init_hidden": True, "reset_mechanism": "zero", "reset_delay": False}
@@ -209,7 +209,7 @@ def test_a_failed_comparison_leaves_no_file(tmp_path: Path, monkeypatch: pytest.
     made = student(Joined())
     other = to_nir(made)
     other.nodes["inner"].weight[:] = 0
-    monkeypatch.setattr("spikewright.convert.to_nir.to_nir", lambda *_: other)
+    monkeypatch.setattr("spikewright.student.to_nir.to_nir", lambda *_: other)
     with pytest.raises(AnswerIsNo):
         export(made, tmp_path / "s.nir", images())
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from spikewright.comparison.rows import Row
 from spikewright.data import load
 from spikewright.data.choices import NeuronSettings
 from spikewright.profile.profile import load_profile
+from spikewright.student.student import Student, StudentConfig
 from spikewright.sweeps.point_work import settings_of
 from spikewright.train.constraints import OperationsLimit, RateLimit
 from spikewright.train.cost import SpikeCost
@@ -19,7 +20,6 @@ from spikewright.train.measurement import measure
 from spikewright.train.revival import wake
 from spikewright.train.settings import DistillSettings
 from spikewright.train.sizing import choose_size
-from spikewright.train.student import Student, StudentConfig
 
 QUICK = DistillSettings(data="digits", width=8, timesteps=3, epochs=12, teacher_epochs=5)
 

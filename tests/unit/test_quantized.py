@@ -11,11 +11,11 @@ from torch import nn
 from spikewright.base.errors import InputError
 from spikewright.data.choices import NeuronSettings
 from spikewright.profile.profile import load_profile
-from spikewright.train.neurons import integrator, spiking
-from spikewright.train.quantized.folding import fold_norms
-from spikewright.train.quantized.form import become_integer, settle
-from spikewright.train.quantized.integers import bias_on_grid, decayed, weight_integers
-from spikewright.train.student import Student, StudentConfig
+from spikewright.student.integers.folding import fold_norms
+from spikewright.student.integers.form import become_integer, settle
+from spikewright.student.integers.integers import bias_on_grid, decayed, weight_integers
+from spikewright.student.neurons import integrator, spiking
+from spikewright.student.student import Student, StudentConfig
 
 LIMITS = load_profile("loihi2").limits
 
@@ -146,7 +146,7 @@ def test_weights_that_outgrow_the_current_lower_their_scale() -> None:
 
 
 def test_a_saved_student_computes_the_same_integers(tmp_path) -> None:
-    from spikewright.train.student import load_student, save_student
+    from spikewright.student.student import load_student, save_student
 
     torch.manual_seed(0)
     config = StudentConfig("convnet", 4, (1, 8, 8), 5, 3, "direct", "membrane", 6)

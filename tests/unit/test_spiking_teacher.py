@@ -11,20 +11,20 @@ from torch import tensor
 from spikewright.base.errors import InputError
 from spikewright.data import Dataset, Split, load
 from spikewright.profile.profile import load_profile
+from spikewright.student.integers.form import become_integer
+from spikewright.student.neurons import NeuronTrace
+from spikewright.student.student import Student, StudentConfig, output_of, save_student
+from spikewright.student.train_settings import TrainSettings
 from spikewright.train import spiking_training
 from spikewright.train.distill import distill_with
 from spikewright.train.distillation import METHODS, Evidence, parse_spec
 from spikewright.train.distillation.base import shapes_of
 from spikewright.train.lessons import lesson_on
-from spikewright.train.neurons import NeuronTrace
 from spikewright.train.passes import evidence_of, passes
 from spikewright.train.pupil import Pupil
-from spikewright.train.quantized.form import become_integer
 from spikewright.train.settings import DistillSettings, settings_from
 from spikewright.train.spiking_teacher import SpikingTeacher, read_spiking_teacher
-from spikewright.train.student import Student, StudentConfig, output_of, save_student
 from spikewright.train.teacher import teacher_from, teacher_shapes
-from spikewright.train.train_settings import TrainSettings
 from spikewright.train.trainer import Training
 
 PROFILE = "loihi2-assumed"
@@ -131,7 +131,7 @@ def test_saliency_is_grad_cam_of_rates(on_integers):
     output = student.eval()(images)
     weight = student.network.head[1].weight.detach().reshape(2, *output.spikes["lif3"].shape[2:])
     if on_integers:
-        from spikewright.train.quantized.form import standing_for
+        from spikewright.student.integers.form import standing_for
 
         weight = standing_for(student).network.head[1].weight.detach().reshape(weight.shape)
     answer = output.logits.argmax(1)
@@ -293,7 +293,7 @@ def test_a_damaged_file_in_the_cache_is_reported_and_replaced(tmp_path):
 
 def test_a_users_own_architecture_is_known_by_its_words_and_its_file(tmp_path):
     file = tmp_path / "mine.py"
-    body = "from spikewright.train.architectures import mlp\n\ndef build(*given):\n    return mlp(*given)\n"
+    body = "from spikewright.student.architectures import mlp\n\ndef build(*given):\n    return mlp(*given)\n"
     keys = set()
     for text in (body, body + "# changed\n"):
         file.write_text(text)

@@ -9,7 +9,7 @@ from torch import nn
 
 from spikewright.base.errors import InputError
 from spikewright.data.choices import NeuronSettings
-from spikewright.train.student import Student, StudentConfig, load_student, save_student
+from spikewright.student.student import Student, StudentConfig, load_student, save_student
 
 SHAPE = (1, 12, 12)
 

@@ -5,8 +5,8 @@ import snntorch as snn
 import torch
 
 from spikewright.data.choices import NeuronSettings
-from spikewright.train.neurons import integrator, is_integrator, run_over_time, spiking
-from spikewright.train.surrogate import Steps, through_time
+from spikewright.student.neurons import integrator, is_integrator, run_over_time, spiking
+from spikewright.student.surrogate import Steps, through_time
 
 T = 5
 

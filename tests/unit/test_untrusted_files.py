@@ -13,14 +13,14 @@ import torch
 from spikewright.base.artefacts import atomic_write, writable
 from spikewright.base.errors import InputError
 from spikewright.profile.profile import load_profile, named_profile
+from spikewright.student.student import Student, StudentConfig, load_student, save_student
 from spikewright.sweeps import claim
 from spikewright.train.settings import settings_from
-from spikewright.train.student import Student, StudentConfig, load_student, save_student
 
 CODE = """
 from pathlib import Path
 Path(__file__).with_name("ran").touch()
-from spikewright.train.architectures import convnet
+from spikewright.student.architectures import convnet
 def build(*arguments):
     return convnet(*arguments)
 """
@@ -125,7 +125,7 @@ def test_an_output_that_is_no_regular_file_is_refused_and_left_as_it_is(make, tm
 
 
 def test_dev_full_is_refused_on_the_command_line(tmp_path, capsys):
-    from spikewright.convert.to_nir import main
+    from spikewright.student.to_nir import main
 
     file = tmp_path / "student.pt"
     save_student(Student(StudentConfig("mlp", 2, (1, 8, 8), 3, 2)), file, json.loads("{}"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..chip.network import ChipNetwork
     from ..data import Dataset
     from ..energy.report import EnergyReport
-    from ..train.student import Student
+    from ..student.student import Student
 
 ELSEWHERE = {"data_dir", "device"}
 """Settings that a worker has of its own."""
@@ -103,9 +103,9 @@ def _outcome(
 
 def _student(settings: DistillSettings, paths: Paths) -> tuple[Student, dict[str, object]]:
     """The student of these settings, trained as far as it is not, and its provenance."""
-    from ..train.architectures import own_architecture
+    from ..student.architectures import own_architecture
+    from ..student.student import load_student, student_provenance
     from ..train.distill import distill_to
-    from ..train.student import load_student, student_provenance
 
     if paths.student.is_file():
         facts = student_provenance(paths.student)

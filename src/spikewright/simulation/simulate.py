@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..chip.activity import Backend as Who
     from ..chip.network import ChipNetwork, IntArray
     from ..data import Dataset, Split
-    from ..train.student import Student
+    from ..student.student import Student
     from .recording import Progress, Recording, Tally
 
     Images = npt.NDArray[np.float32 | np.uint8]
@@ -127,7 +127,7 @@ def command(
 def _simulator(on: str, network: ChipNetwork, chip: Path, module: str | None) -> Simulator | Student:
     """The simulator of this name, or the student of this file; one that made another network is refused."""
     from ..base.artefacts import sha256_of
-    from ..train.student import load_student
+    from ..student.student import load_student
 
     if on in BACKENDS or not (on.endswith(".pt") or Path(on).is_file()):
         backend(on)
@@ -210,7 +210,7 @@ def simulate(
 def _running(on: Simulator | Student) -> tuple[Backend, Who]:
     if isinstance(on, str):
         return backend(on), on
-    from ..deploy.on_student import OnStudent
+    from ..student.on_student import OnStudent
 
     counted = OnStudent(on)
     return counted, counted.name

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ..base.errors import AnswerIsNo
-from ..convert.to_nir import to_nir
 from ..data import Split
 from ..energy.estimate import estimate
 from ..lowering.lower import lower
 from ..placing.placement import place
 from ..profile.profile import HardwareProfile
 from ..simulation.simulate import simulate
+from ..student.student import Student
+from ..student.to_nir import to_nir
 from .constraints import Constraint, EnergyLimit
 from .cost import SpikeCost
 from .measurement import Measurement, measure
-from .student import Student
 
 _SAME = 1e-5  # float32 sums of the training's estimate
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from ..base.errors import InputError, did_you_mean
 from ..profile.profile import HardwareProfile
 from ..profile.units import quantity
+from ..student.student import Student
+from ..student.student_output import StudentOutput
 from .cost import CostReading, SpikeCost
-from .student import Student
-from .student_output import StudentOutput
 
 
 class Constraint(ABC):

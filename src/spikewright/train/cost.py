@@ -15,14 +15,14 @@ from torch import Tensor
 
 from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork, IntArray, Population
-from ..convert.to_nir import to_nir
 from ..energy import estimate as energy
 from ..energy.estimate import Floor, PopulationCost, linear_cost
 from ..lowering.lower import lower
 from ..placing.placement import place
 from ..profile.schema import CostUnit, HardwareProfile
-from .student import Student
-from .student_output import StudentOutput
+from ..student.student import Student
+from ..student.student_output import StudentOutput
+from ..student.to_nir import to_nir
 
 
 @dataclass(frozen=True)

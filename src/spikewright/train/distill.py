@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ..data import Dataset
     from ..energy.estimate import Budget
     from ..profile.profile import HardwareProfile
+    from ..student.student import Student
+    from ..student.train_settings import TrainSettings
     from .distillation import LossTerms
     from .pupil import Pupil
     from .records import EpochRecord
-    from .student import Student
-    from .train_settings import TrainSettings
     from .trainer import Training
 
 # Passes over the training part, chosen on validation; small data sets need more of them.
@@ -127,11 +127,11 @@ def distill_with(
 
 def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
     """Everything that can be refused, before the first step; the teacher is still missing."""
+    from ..student.train_settings import Chip, device_of
     from .limits import limits_of
     from .refusals import contradictions, unmet
     from .sizing import choose_size
     from .teaching import check_teaching, unsuited
-    from .train_settings import Chip, device_of
     from .trainer import Training
 
     method, regularizers = loss_terms(settings)
@@ -210,7 +210,7 @@ def command(
 def distill_to(settings: DistillSettings, out: Path, resume: bool = False) -> Distillation:
     """Distil and write the student to ``out``, keeping a checkpoint beside it until that is done."""
     from ..base.artefacts import writable
-    from .student import save_student
+    from ..student.student import save_student
 
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: the folder {out.parent} does not exist; create it first")
@@ -237,7 +237,7 @@ def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, .
 def train_settings(settings: DistillSettings) -> TrainSettings:
     """How a student of these settings is trained, what was left out filled in by data set."""
     from ..data.choices import REACH
-    from .train_settings import TrainSettings
+    from ..student.train_settings import TrainSettings
 
     return TrainSettings(
         epochs=settings.epochs or EPOCHS.get(settings.data, DEFAULT_EPOCHS),

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ..base.threads import student_threads
 from ..data import Split
+from ..student.student import Student
 from .constraints import Constraint
 from .cost import SpikeCost
 from .records import Means
-from .student import Student
 
 BATCH = 500
 

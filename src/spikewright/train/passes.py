@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..student.student import Student
+from ..student.student_output import StudentOutput
 from .distillation import Evidence, LossTerms
 from .lessons import Lesson
-from .student import Student
-from .student_output import StudentOutput
 
 
 @dataclass(frozen=True, eq=False)

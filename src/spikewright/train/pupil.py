@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..base.errors import InputError
 from ..data import Dataset
-from .student import StudentConfig
-from .train_settings import TrainSettings
+from ..student.student import StudentConfig
+from ..student.train_settings import TrainSettings
 
 SPIKING = "snn"
 LABELS = "labels"

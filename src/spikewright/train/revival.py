@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from .neurons import is_neuron
-from .student import Student
+from ..student.neurons import is_neuron
+from ..student.student import Student
 
 LIFT = 0.25
 """Share of the threshold by which biases in front of silent neurons are raised, once in an epoch until they spike."""

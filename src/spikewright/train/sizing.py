@@ -13,10 +13,10 @@ from ..chip.network import Encoding
 from ..data import Dataset
 from ..energy.estimate import Budget, Floor
 from ..profile.schema import HardwareProfile
-from .architectures import Shape
+from ..student.architectures import Shape
+from ..student.student import Student, StudentConfig
 from .cost import SpikeCost
 from .settings import DistillSettings
-from .student import Student, StudentConfig
 
 ENOUGH = 0.8
 """A size is taken when the budget pays for this share of the spikes that it would send before training: to take away

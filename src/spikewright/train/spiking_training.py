@@ -18,18 +18,18 @@ from ..base.artefacts import sha256_of, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError
 from ..data import Dataset
-from .architectures import is_own, own_architecture
+from ..student.architectures import is_own, own_architecture
+from ..student.epochs import Batch, batches, descend, optimizer_of, steps_per_epoch
+from ..student.student import Student, StudentConfig, load_student, save_student, student_provenance
+from ..student.train_settings import TrainSettings, learning_rate
 from .distillation import LossTerms
 from .distillation.base import shapes_of
-from .epochs import Batch, batches, descend, optimizer_of, steps_per_epoch
 from .lessons import Lessons, seen_by_teacher
 from .measurement import accuracy_of
 from .passes import evidence_of, passes
 from .spiking_teacher import SpikingTeacher
-from .student import Student, StudentConfig, load_student, save_student, student_provenance
 from .teacher_training import Progress
 from .torch_teacher import Teacher
-from .train_settings import TrainSettings, learning_rate
 
 CODE_VERSION = 1  # raise it when training changes: kept networks of older versions are then trained anew
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..base import command as cli
 from ..base.errors import InputError, refuse
 from ..data import Dataset
+from ..student.student import Student, StudentConfig
 from .distillation import LossTerms
 from .distillation.base import shapes_of
 from .lessons import seen_by_teacher
@@ -16,7 +17,6 @@ from .pupil import SPIKING, Pupil, takes_after
 from .settings import DistillSettings
 from .spiking_teacher import read_spiking_teacher, value_shapes
 from .spiking_training import Course, train_spiking
-from .student import Student, StudentConfig
 from .teacher import is_onnx, is_spiking, teacher_from, teacher_shapes
 from .torch_teacher import Teacher
 

@@ -16,22 +16,22 @@ from torch import Tensor, nn
 from ..chip.trained_grid import TrainedGrid
 from ..data import Dataset
 from ..energy.estimate import Floor
+from ..student.epochs import batches, descend, optimizer_of, steps_per_epoch
+from ..student.integers.form import become_integer, settle
+from ..student.student import Student
+from ..student.train_settings import Chip, TrainSettings, learning_rate
 from .budget import BudgetController
 from .checkpoint import save
 from .constraints import Constraint
 from .cost import SpikeCost
 from .distillation import Evidence, LossTerms
 from .distillation.base import shapes_of
-from .epochs import batches, descend, optimizer_of, steps_per_epoch
 from .lessons import Lessons, seen_by_teacher
 from .measurement import Measurement, accuracy_of, measure
 from .passes import Passes, evidence_of, passes
-from .quantized.form import become_integer, settle
 from .records import Clock, EpochRecord, Means, Say, logit_range, summary
 from .revival import wake
-from .student import Student
 from .torch_teacher import Teacher
-from .train_settings import Chip, TrainSettings, learning_rate
 
 FLOOR_SAMPLES = 500
 

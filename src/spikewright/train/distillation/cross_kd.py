@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ...base.errors import InputError
-from ..student_output import StudentOutput
+from ...student.student_output import StudentOutput
 from .alignment import LEAST, linear_cka
 from .base import Confidence, Evidence, LossTerms, Need, Shapes, kl_divergence
 from .stages import LAST, hidden_layer

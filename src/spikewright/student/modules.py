@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..graph.nodes import Shape
-from ..train.neurons import check_neuron, is_integrator
+from .neurons import check_neuron, is_integrator
 
 # snnTorch 1.0's exporter hard-codes this time step, and so do the graphs of the NIR paper.
 DT_S = 1e-4

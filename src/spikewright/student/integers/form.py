@@ -64,8 +64,8 @@ def settle(student: Student, profile: HardwareProfile) -> bool:
 
     Training moves weights; a layer keeps its scale unless its worst case does not fit any more.
     """
-    from ...convert.to_nir import to_nir
     from ...lowering.lower import fitting_scales
+    from ..to_nir import to_nir
 
     assert student.grid is not None
     moved = False
@@ -110,8 +110,8 @@ def _twin(student: Student, network: nn.Module) -> Student:
 
 
 def _graph(folded: Student) -> nir.NIRGraph:
-    from ...convert.to_nir import to_nir
     from ...graph.membrane_biases import biases_on_membranes
+    from ..to_nir import to_nir
 
     return biases_on_membranes(to_nir(folded.eval()))
 

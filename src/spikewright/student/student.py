@@ -18,11 +18,11 @@ from ..chip.network import ENCODINGS, READOUTS, Encoding, Readout
 from ..chip.trained_grid import TrainedGrid
 from ..data.choices import NEURON_KINDS, NeuronSettings
 from .architectures import Shape, builder_of, is_own
+from .integers.compartments import IntegerStates
+from .integers.folding import fold_norms
+from .integers.plan import plan_of
+from .integers.walk import IntegerWalk
 from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
-from .quantized.compartments import IntegerStates
-from .quantized.folding import fold_norms
-from .quantized.plan import plan_of
-from .quantized.walk import IntegerWalk
 from .student_output import StudentOutput, output_of
 from .tracing import trace, walk
 

@@ -13,8 +13,8 @@ import torch
 from torch import fx, nn
 
 from ..graph.nodes import Shape
-from ..train.neurons import is_neuron
 from .modules import CannotExport, Passes, flatten, node_of
+from .neurons import is_neuron
 
 INPUT = "input"
 OUTPUT = "output"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from ..graph.nodes import Shape
     from ..profile.profile import HardwareProfile
-    from ..train.student import Student
     from .sketch import Sketch
+    from .student import Student
 
 GRAPH_FORMAT_VERSION = 1
 # A file holds float32: a membrane closer to its threshold than this share may fall on either side of it.
@@ -60,8 +60,8 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     import nir
     import numpy as np
 
-    from ..train.tracing import trace
     from .sketch import INPUT, OUTPUT, sketch
+    from .tracing import trace
 
     if student.grid is not None:
         return _integer_graph(student, facts)
@@ -85,7 +85,7 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
 def _integer_graph(student: Student, facts: dict[str, object] | None) -> nir.NIRGraph:
     from ..chip.trained_grid import KEY
     from ..graph.membrane_biases import biases_on_membranes
-    from ..train.quantized.form import standing_for
+    from .integers.form import standing_for
 
     assert student.grid is not None
     graph = biases_on_membranes(to_nir(standing_for(student), facts))
@@ -183,7 +183,7 @@ def _verify_integers(
 ) -> Verification:
     from ..lowering.lower import lower
     from ..profile.profile import named_profile
-    from ..train.quantized.agreement import differences
+    from .integers.agreement import differences
 
     assert student.grid is not None
     target = profile or named_profile(student.grid.profile, "export: the student", "give its file: --profile PATH")
@@ -280,9 +280,9 @@ def command(
     Example: spikewright to-nir student.pt -o student.nir
     """
     from ..base.artefacts import existing_file, sha256_of
+    from ..convert.card import card_path, write_card
     from ..profile.profile import load_profile
-    from ..train.student import load_student, student_provenance
-    from .card import card_path, write_card
+    from .student import load_student, student_provenance
 
     if card:
         card_path(out)  # refuses what it would write over

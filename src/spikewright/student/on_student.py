@@ -19,9 +19,9 @@ from ..simulation.drive import check_drive
 from ..simulation.recording import Progress, Recording, SpikeArray, Tally
 
 if TYPE_CHECKING:
-    from ..train.neurons import NeuronTrace
-    from ..train.student import Student, StudentConfig
-    from ..train.student_output import StudentOutput
+    from .neurons import NeuronTrace
+    from .student import Student, StudentConfig
+    from .student_output import StudentOutput
 
 ADDED = ("relay", "bias")
 

@@ -1,0 +1,1 @@
+"""The spiking student: its network, its neurons, its integers, its NIR graph."""

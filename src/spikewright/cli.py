@@ -49,7 +49,7 @@ VERBS = {
     "compare": Verb("comparison.compare", "Distillation methods side by side, free and within the same energy"),
     "profiles": Verb("hardware_profiles.profiles", "List the hardware profiles, or show one with its sources"),
     "methods": Verb("train.methods", "List the distillation methods, or show one with its equation and options"),
-    "drift": Verb("deploy.drift", "Where float network and integers part ways on data, and why"),
+    "drift": Verb("drift.drift", "Where float network and integers part ways on data, and why"),
     "check": Verb("convert.check", "Every finding in a NIR file"),
 }
 

@@ -12,8 +12,8 @@ import torch
 from spikewright.chip.network.encoding import encode, full_scale
 from spikewright.chip.network.network import ChipNetwork, IntArray
 
-from spikewright.deploy.drift import drift
-from spikewright.deploy.drift_report import DriftReport, raster
+from spikewright.drift.drift import drift
+from spikewright.drift.report import DriftReport, raster
 from spikewright.graph.interpreter import GraphTrace, interpret
 from spikewright.graph.nir_io import read_graph
 from spikewright.graph.wiring import wire
@@ -117,7 +117,7 @@ def test_batches_change_nothing(untrained: MakeStudent, monkeypatch: pytest.Monk
     chip = lower(graph, "loihi1-davies")
     images = np.random.default_rng(2).random((SAMPLES, *SHAPE), dtype=np.float32)
     whole = drift(graph, chip, images, np.zeros(SAMPLES, np.int64))
-    monkeypatch.setattr("spikewright.deploy.drift.ELEMENTS", 3 * 4 * sum(p.size for p in chip.populations))
+    monkeypatch.setattr("spikewright.drift.drift.ELEMENTS", 3 * 4 * sum(p.size for p in chip.populations))
     seen: list[int] = []
     assert drift(graph, chip, images, np.zeros(SAMPLES, np.int64), progress=lambda n=1: seen.append(n)) == whole
     assert seen == [3, 3, 3, 1]

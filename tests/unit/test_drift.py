@@ -12,10 +12,10 @@ import pytest
 from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
 from spikewright.base.errors import InputError
-from spikewright.deploy.drift import drift
-from spikewright.deploy.drift_causes import CAUSES
-from spikewright.deploy.drift_report import DriftReport, Effect, LayerDrift, Place, Raster, Why, raster
-from spikewright.deploy.drift_text import answer_lines, cause_rows, layer_rows, sentence
+from spikewright.drift.causes import CAUSES
+from spikewright.drift.drift import drift
+from spikewright.drift.report import DriftReport, Effect, LayerDrift, Place, Raster, Why, raster
+from spikewright.drift.text import answer_lines, cause_rows, layer_rows, sentence
 from spikewright.lowering.lower import lower
 
 DT = 1e-4

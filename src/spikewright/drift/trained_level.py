@@ -16,8 +16,8 @@ from ..lowering.lower import lower
 from ..profile.profile import HardwareProfile
 from ..simulation import integer
 from ..simulation.recording import Recording
-from .drift_levels import ADDED, FOREIGN, Found, fires, strangers
-from .drift_report import LayerDrift, Reference, raster
+from .levels import ADDED, FOREIGN, Found, fires, strangers
+from .report import LayerDrift, Reference, raster
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from ..chip.network import ChipNetwork, IntArray, Population
 from ..graph.nodes import FloatArray
 from ..lowering.draft import Draft
 from ..simulation.recording import Recording
-from .drift_report import Answers, LayerDrift, Reference
+from .report import Answers, LayerDrift, Reference
 
 ADDED = ("relay", "bias")
 """Roles of populations that lowering adds; the graph has no counterpart of them."""

@@ -22,9 +22,9 @@ from ..lowering.passes import PASSES
 from ..lowering.rules import check_draft
 from ..profile.profile import HardwareProfile
 from ..simulation.recording import Recording
-from .drift_causes import ALL, CAUSES, Bench, Cause, Layer, Played, layer_of
-from .drift_levels import ADDED, FOREIGN, Found, fires, strangers
-from .drift_report import Effect, LayerDrift, Reference, Why, raster
+from .causes import ALL, CAUSES, Bench, Cause, Layer, Played, layer_of
+from .levels import ADDED, FOREIGN, Found, fires, strangers
+from .report import Effect, LayerDrift, Reference, Why, raster
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ..profile.profile import HardwareProfile
     from ..simulation.recording import Progress
     from ..simulation.simulate import Images
-    from .drift_levels import Level
-    from .drift_report import DriftReport
+    from .levels import Level
+    from .report import DriftReport
 
 ELEMENTS = 2**21
 """Compartment steps compared at once: bounds the memory, as in the simulator."""
@@ -58,8 +58,8 @@ def drift(
     """
     from ..chip.trained_grid import trained_grid
     from ..simulation.simulate import fitting
-    from .drift_float import FloatLevel
-    from .drift_trained import TrainedLevel
+    from .float_level import FloatLevel
+    from .trained_level import TrainedLevel
 
     refuse("drift", list(_contradictions(graph.metadata, chip)))
     images = fitting(chip, images)
@@ -118,8 +118,8 @@ def _compared(
     """The report of one level against the chip, batch by batch of samples."""
     from ..simulation import integer
     from ..simulation.simulate import drive_of
-    from .drift_levels import Tally
-    from .drift_report import DriftReport
+    from .levels import Tally
+    from .report import DriftReport
 
     total: Tally | None = None
     batch = max(1, ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations)))
@@ -171,7 +171,7 @@ def command(
     from ..graph.nir_io import read_graph
     from ..profile.profile import load_profile
     from ..simulation.simulate import chosen_samples
-    from .drift_text import show, write_markdown
+    from .text import show, write_markdown
 
     network, read = load_chip(chip), read_graph(graph)
     if out is not None:

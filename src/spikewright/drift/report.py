@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-from .drift_causes import CAUSES, Cause
+from .causes import CAUSES, Cause
 
 Reference = Literal["float", "trained integers"]
 
@@ -237,7 +237,7 @@ class DriftReport:
 
     def as_json(self) -> dict[str, object]:
         """The object that ``--json`` prints."""
-        from .drift_text import sentence
+        from .text import sentence
 
         earliest = self.earliest
         return {

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..base.artefacts import write_text
-from .drift_causes import CAUSES
-from .drift_report import DriftReport, Effect, LayerDrift, Place, Why
+from .causes import CAUSES
+from .report import DriftReport, Effect, LayerDrift, Place, Why
 
 _NONE = "-"
 _FIRST = "first (step, sample, neuron)"

@@ -1,0 +1,1 @@
+"""Where a network in floats and its integers part, and why."""

@@ -183,7 +183,7 @@ def test_interrupted_within_a_training_it_goes_on_from_the_checkpoint(finished, 
 
 
 def test_a_method_that_the_data_do_not_have_is_listed_and_the_others_are_trained(copied, capsys, monkeypatch):
-    from spikewright.train.distillation import METHODS, LabelsOnly
+    from spikewright.distillation import METHODS, LabelsOnly
 
     class FromTwins(LabelsOnly):
         needs = frozenset({"static twins"})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spikewright.cli import main
-from spikewright.train.distillation import METHODS, REGULARIZERS, parse_spec
+from spikewright.distillation import METHODS, REGULARIZERS, parse_spec
 
 TWD = """\
 twd: temporal-wise distillation (TWD)

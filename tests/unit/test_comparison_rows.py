@@ -8,7 +8,7 @@ from spikewright.base.errors import InputError
 from spikewright.bench.point import Point
 from spikewright.comparison.cells import Cell, cells_of
 from spikewright.comparison.rows import Row, read_rows
-from spikewright.train.distillation import METHODS
+from spikewright.distillation import METHODS
 from spikewright.train.settings import DistillSettings
 
 

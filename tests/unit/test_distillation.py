@@ -7,8 +7,8 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
+from spikewright.distillation import METHODS, REGULARIZERS, Evidence, kl_divergence, parse_spec
 from spikewright.student.student_output import StudentOutput
-from spikewright.train.distillation import METHODS, REGULARIZERS, Evidence, kl_divergence, parse_spec
 
 TEACHER = tensor([[2.0, 0.0, -1.0], [0.0, 3.0, 1.0]])
 LOGITS = tensor([[0.5, 0.0, 1.0], [1.0, 1.0, -1.0]])

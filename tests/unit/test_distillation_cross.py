@@ -10,6 +10,10 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.data import Dataset, Split, load
+from spikewright.distillation import METHODS, Evidence, parse_spec
+from spikewright.distillation.alignment import linear_cka
+from spikewright.distillation.base import shapes_of
+from spikewright.distillation.cross_kd import Alignment
 from spikewright.profile.profile import load_profile
 from spikewright.run import run
 from spikewright.student.integers.form import become_integer
@@ -17,10 +21,6 @@ from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, StudentConfig, output_of
 from spikewright.student.to_nir import to_nir
 from spikewright.train.distill import distill_with
-from spikewright.train.distillation import METHODS, Evidence, parse_spec
-from spikewright.train.distillation.alignment import linear_cka
-from spikewright.train.distillation.base import shapes_of
-from spikewright.train.distillation.cross_kd import Alignment
 from spikewright.train.lessons import Lessons, seen_by_teacher
 from spikewright.train.passes import evidence_of, passes
 from spikewright.train.settings import DistillSettings

@@ -7,11 +7,11 @@ import torch
 from torch import nn, tensor
 
 from spikewright.base.errors import InputError
+from spikewright.distillation import METHODS, Evidence, parse_spec
+from spikewright.distillation.base import Shapes
+from spikewright.distillation.bkd import Blur
+from spikewright.distillation.features import to_unit
 from spikewright.student.student import StudentOutput
-from spikewright.train.distillation import METHODS, Evidence, parse_spec
-from spikewright.train.distillation.base import Shapes
-from spikewright.train.distillation.bkd import Blur
-from spikewright.train.distillation.features import to_unit
 
 # (T=2, B=2, C=2, 2, 2)
 SPIKES = tensor(

@@ -8,14 +8,14 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.data import Dataset, Split, load
+from spikewright.distillation import METHODS, Evidence, parse_spec
+from spikewright.distillation.base import Shapes, shapes_of
 from spikewright.profile.profile import load_profile
 from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, StudentConfig, output_of
 from spikewright.student.to_nir import to_nir
 from spikewright.train.distill import distill_with
-from spikewright.train.distillation import METHODS, Evidence, parse_spec
-from spikewright.train.distillation.base import Shapes, shapes_of
 from spikewright.train.passes import evidence_of, passes
 from spikewright.train.settings import DistillSettings
 from spikewright.train.trainer import Training

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from spikewright.base.errors import InputError
 from spikewright.data import load
 from spikewright.data.choices import NeuronSettings
+from spikewright.distillation import METHODS, REGULARIZERS, Evidence, parse_spec
+from spikewright.distillation.base import shapes_of
 from spikewright.profile.profile import load_profile
 from spikewright.student.architectures import ARCHITECTURES
 from spikewright.student.integers.form import become_integer
@@ -16,8 +18,6 @@ from spikewright.student.student import Student, StudentConfig
 from spikewright.student.to_nir import to_nir
 from spikewright.train.ann import build
 from spikewright.train.distill import distill_with
-from spikewright.train.distillation import METHODS, REGULARIZERS, Evidence, parse_spec
-from spikewright.train.distillation.base import shapes_of
 from spikewright.train.lessons import lesson_on
 from spikewright.train.passes import evidence_of, passes
 from spikewright.train.settings import DistillSettings

@@ -10,13 +10,13 @@ from torch import nn
 
 from spikewright.base.errors import InputError
 from spikewright.data import Dataset, Split, load
+from spikewright.distillation import LossTerms
+from spikewright.distillation.base import Asked, Evidence, shapes_of
+from spikewright.distillation.stages import pairs_of
 from spikewright.profile.profile import load_profile
 from spikewright.student.integers.form import become_integer
 from spikewright.student.student import Student, StudentConfig
 from spikewright.train import lessons
-from spikewright.train.distillation import LossTerms
-from spikewright.train.distillation.base import Asked, Evidence, shapes_of
-from spikewright.train.distillation.stages import pairs_of
 from spikewright.train.lessons import Lessons, lesson_on, seen_by_teacher
 from spikewright.train.passes import passes
 from spikewright.train.refusals import unmet

@@ -10,6 +10,8 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.data import Dataset, Split, load
+from spikewright.distillation import METHODS, Evidence, parse_spec
+from spikewright.distillation.base import shapes_of
 from spikewright.profile.profile import load_profile
 from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
@@ -17,8 +19,6 @@ from spikewright.student.student import Student, StudentConfig, output_of, save_
 from spikewright.student.train_settings import TrainSettings
 from spikewright.train import spiking_training
 from spikewright.train.distill import distill_with
-from spikewright.train.distillation import METHODS, Evidence, parse_spec
-from spikewright.train.distillation.base import shapes_of
 from spikewright.train.lessons import lesson_on
 from spikewright.train.passes import evidence_of, passes
 from spikewright.train.pupil import Pupil

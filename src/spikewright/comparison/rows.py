@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..base.artefacts import sha256_of_json
 from ..base.errors import InputError, refuse
-from ..train.distillation import METHODS, REGULARIZERS, LossTerms, parse_spec
+from ..distillation import METHODS, REGULARIZERS, LossTerms, parse_spec
 
 ALL = "all"
 JOIN = "+"

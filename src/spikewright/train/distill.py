@@ -18,11 +18,11 @@ from .settings import DistillSettings
 
 if TYPE_CHECKING:
     from ..data import Dataset
+    from ..distillation import LossTerms
     from ..energy.estimate import Budget
     from ..profile.profile import HardwareProfile
     from ..student.student import Student
     from ..student.train_settings import TrainSettings
-    from .distillation import LossTerms
     from .pupil import Pupil
     from .records import EpochRecord
     from .trainer import Training
@@ -228,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:
-    from .distillation import METHODS, REGULARIZERS, parse_spec
+    from ..distillation import METHODS, REGULARIZERS, parse_spec
 
     regularizers = tuple(parse_spec("regularizer", text, REGULARIZERS) for text in settings.regularize)
     return parse_spec("method", settings.method, METHODS), regularizers

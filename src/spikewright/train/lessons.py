@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..data import Dataset
-from .distillation.base import Asked, LossTerms
+from ..distillation.base import Asked, LossTerms
 from .torch_teacher import BATCH, LOGITS, Teacher
 
 KEPT_BYTES = 2 * 1024**3

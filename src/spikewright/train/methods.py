@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from .distillation import LossTerms
+    from ..distillation import LossTerms
 
 Kind = Literal["method", "regularizer"]
 FLAGS: dict[Kind, str] = {"method": "--method", "regularizer": "--regularize"}
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _entries() -> Iterator[Entry]:
-    from .distillation import METHODS, REGULARIZERS
+    from ..distillation import METHODS, REGULARIZERS
 
     for name, terms in METHODS.items():
         yield _entry(name, "method", terms)
@@ -97,7 +97,7 @@ def _entry(name: str, kind: Kind, terms: type[LossTerms]) -> Entry:
 
 def _needed(terms: type[LossTerms]) -> tuple[str, ...]:
     """In the order in which needs are listed where they are defined."""
-    from .distillation.base import Need
+    from ..distillation.base import Need
 
     return tuple(need for need in get_args(Need) if need in terms.needs)
 

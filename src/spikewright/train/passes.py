@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..distillation import Evidence, LossTerms
 from ..student.student import Student
 from ..student.student_output import StudentOutput
-from .distillation import Evidence, LossTerms
 from .lessons import Lesson
 
 
 @dataclass(frozen=True, eq=False)
 class Passes:
-    """What the student computed for one batch; see :class:`~spikewright.train.distillation.Evidence`."""
+    """What the student computed for one batch; see :class:`~spikewright.distillation.Evidence`."""
 
     output: StudentOutput
     longer: StudentOutput | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..data import Dataset
-from .distillation import LossTerms
+from ..distillation import LossTerms
 from .settings import DistillSettings
 
 

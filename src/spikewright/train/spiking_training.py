@@ -18,12 +18,12 @@ from ..base.artefacts import sha256_of, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError
 from ..data import Dataset
+from ..distillation import LossTerms
+from ..distillation.base import shapes_of
 from ..student.architectures import is_own, own_architecture
 from ..student.epochs import Batch, batches, descend, optimizer_of, steps_per_epoch
 from ..student.student import Student, StudentConfig, load_student, save_student, student_provenance
 from ..student.train_settings import TrainSettings, learning_rate
-from .distillation import LossTerms
-from .distillation.base import shapes_of
 from .lessons import Lessons, seen_by_teacher
 from .measurement import accuracy_of
 from .passes import evidence_of, passes

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ..base.errors import InputError, did_you_mean
 from ..data import Dataset
+from ..distillation.conventional import ConventionalKD, LabelsOnly
 from ..student.student import Student
 from .ann import ARCHITECTURES, build
-from .distillation.conventional import ConventionalKD, LabelsOnly
 from .lessons import seen_by_teacher
 from .pupil import LABELS, SPIKING, Pupil, spiking_spec, takes_after
 from .spiking_teacher import SpikingTeacher, read_spiking_teacher, value_shapes

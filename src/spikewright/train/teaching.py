@@ -9,9 +9,9 @@ from pathlib import Path
 from ..base import command as cli
 from ..base.errors import InputError, refuse
 from ..data import Dataset
+from ..distillation import LossTerms
+from ..distillation.base import shapes_of
 from ..student.student import Student, StudentConfig
-from .distillation import LossTerms
-from .distillation.base import shapes_of
 from .lessons import seen_by_teacher
 from .pupil import SPIKING, Pupil, takes_after
 from .settings import DistillSettings

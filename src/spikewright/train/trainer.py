@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from ..chip.trained_grid import TrainedGrid
 from ..data import Dataset
+from ..distillation import Evidence, LossTerms
+from ..distillation.base import shapes_of
 from ..energy.estimate import Floor
 from ..student.epochs import batches, descend, optimizer_of, steps_per_epoch
 from ..student.integers.form import become_integer, settle
@@ -24,8 +26,6 @@ from .budget import BudgetController
 from .checkpoint import save
 from .constraints import Constraint
 from .cost import SpikeCost
-from .distillation import Evidence, LossTerms
-from .distillation.base import shapes_of
 from .lessons import Lessons, seen_by_teacher
 from .measurement import Measurement, accuracy_of, measure
 from .passes import Passes, evidence_of, passes

@@ -9,7 +9,7 @@ from itertools import groupby
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...base.errors import InputError, did_you_mean
+from ..base.errors import InputError, did_you_mean
 from .base import Evidence, Shapes
 
 AUTO = "auto"

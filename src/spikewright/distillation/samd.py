@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ...base.errors import refuse
+from ..base.errors import refuse
 from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, cross_entropy
 from .features import Paired, paired
 from .noise import DIVERGENCE, NOISY, NoiseSmoothedKD

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from ...base.errors import InputError, did_you_mean
+from ..base.errors import InputError, did_you_mean
 from .base import Evidence, LossTerms, kl_divergence
 from .bkd import BlurredKD
 from .conventional import ConventionalKD, LabelsOnly

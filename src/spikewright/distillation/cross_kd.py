@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ...base.errors import InputError
-from ...student.student_output import StudentOutput
+from ..base.errors import InputError
+from ..student.student_output import StudentOutput
 from .alignment import LEAST, linear_cka
 from .base import Confidence, Evidence, LossTerms, Need, Shapes, kl_divergence
 from .stages import LAST, hidden_layer

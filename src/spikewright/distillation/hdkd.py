@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ...base.errors import refuse
+from ..base.errors import refuse
 from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, kl_divergence
 from .features import SCALE, Paired, Scale, aligned, paired, squared_error, to_unit
 from .stages import AUTO, LAST, PAIRS, Fit, Pair, mean_over_time, pairs_of

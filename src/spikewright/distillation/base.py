@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from ...student.student import Student
-from ...student.student_output import StudentOutput
+from ..student.student import Student
+from ..student.student_output import StudentOutput
 
 Confidence = Literal["high", "medium", "low"]
 

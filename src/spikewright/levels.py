@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .data import Dataset, Split
     from .simulation.simulate import Simulator
     from .student.student import Student
+    from .teachers.torch_teacher import Teacher
     from .train.settings import DistillSettings
-    from .train.torch_teacher import Teacher
 
 BATCH = 250
 NOT_ASKED = "--samples-lava is 0"
@@ -99,10 +99,10 @@ def cross_check(found: _Found, chip: ChipNetwork, split: Split, samples: int, se
 def _teacher(found: _Found, settings: DistillSettings) -> None:
     """How accurate the teacher is on the samples it sees of the test split, where it is an artificial network."""
     from .data import load
+    from .teachers.lessons import seen_by_teacher
+    from .teachers.teacher import is_spiking
+    from .teachers.teaching import chosen_teacher
     from .train.distill import loss_terms
-    from .train.lessons import seen_by_teacher
-    from .train.teacher import is_spiking
-    from .train.teaching import chosen_teacher
 
     method, _ = loss_terms(settings)
     spec = chosen_teacher(settings, method)
@@ -117,7 +117,7 @@ def _teacher(found: _Found, settings: DistillSettings) -> None:
 
 def _kept(settings: DistillSettings, spec: str, seen: Dataset) -> Teacher:
     """The teacher that the student learnt from, out of the cache."""
-    from .train.teacher import teacher_from
+    from .teachers.teacher import teacher_from
 
     return teacher_from(spec, seen, epochs=settings.teacher_epochs, seed=settings.teacher_seed, progress=cli.progress)
 

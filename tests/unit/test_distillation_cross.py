@@ -20,11 +20,11 @@ from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, StudentConfig, output_of
 from spikewright.student.to_nir import to_nir
+from spikewright.teachers.lessons import Lessons, seen_by_teacher
+from spikewright.teachers.passes import evidence_of, passes
+from spikewright.teachers.teacher import train_teacher
 from spikewright.train.distill import distill_with
-from spikewright.train.lessons import Lessons, seen_by_teacher
-from spikewright.train.passes import evidence_of, passes
 from spikewright.train.settings import DistillSettings
-from spikewright.train.teacher import train_teacher
 from spikewright.train.trainer import Training
 
 PROFILE = "loihi2-assumed"
@@ -371,7 +371,7 @@ def test_an_ann_sees_images_and_a_spiking_teacher_events_but_where_the_method_is
 
 
 def test_answers_that_are_not_kept_are_on_the_images_too(events, monkeypatch):
-    monkeypatch.setattr("spikewright.train.lessons.KEPT_BYTES", 0)
+    monkeypatch.setattr("spikewright.teachers.lessons.KEPT_BYTES", 0)
     teacher = train_teacher(events.twin, "mlp", epochs=1)
     twins, rows = torch.from_numpy(events.twin.train.images), torch.tensor([5, 2])
     student = Student(StudentConfig("mlp", 4, (2, 8, 8), 10, STEPS, "events"))

@@ -15,8 +15,8 @@ from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, StudentConfig, output_of
 from spikewright.student.to_nir import to_nir
+from spikewright.teachers.passes import evidence_of, passes
 from spikewright.train.distill import distill_with
-from spikewright.train.passes import evidence_of, passes
 from spikewright.train.settings import DistillSettings
 from spikewright.train.trainer import Training
 

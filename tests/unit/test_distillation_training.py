@@ -16,12 +16,12 @@ from spikewright.student.architectures import ARCHITECTURES
 from spikewright.student.integers.form import become_integer
 from spikewright.student.student import Student, StudentConfig
 from spikewright.student.to_nir import to_nir
-from spikewright.train.ann import build
+from spikewright.teachers.ann import build
+from spikewright.teachers.lessons import lesson_on
+from spikewright.teachers.passes import evidence_of, passes
+from spikewright.teachers.torch_teacher import LOGITS, TorchTeacher
 from spikewright.train.distill import distill_with
-from spikewright.train.lessons import lesson_on
-from spikewright.train.passes import evidence_of, passes
 from spikewright.train.settings import DistillSettings
-from spikewright.train.torch_teacher import LOGITS, TorchTeacher
 
 PROFILE = "loihi2-assumed"
 # What these need besides a teacher that is a network, their own tests give them.

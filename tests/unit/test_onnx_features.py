@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from spikewright.base.errors import InputError
-from spikewright.train.ann import build
+from spikewright.teachers.ann import build
 from spikewright.train.distill import distill_with
 from spikewright.train.settings import DistillSettings
 

@@ -14,10 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.convert.onnx_teacher import OnnxTeacher
 from spikewright.data import Dataset, Split, load
-from spikewright.train.ann import build
-from spikewright.train.teacher import TorchTeacher, precompute_logits, teacher_from
+from spikewright.teachers.ann import build
+from spikewright.teachers.onnx_teacher import OnnxTeacher
+from spikewright.teachers.teacher import TorchTeacher, precompute_logits, teacher_from
 
 SHAPE = (1, 8, 8)
 Saved = Callable[..., Path]

@@ -16,12 +16,12 @@ from spikewright.distillation.stages import pairs_of
 from spikewright.profile.profile import load_profile
 from spikewright.student.integers.form import become_integer
 from spikewright.student.student import Student, StudentConfig
-from spikewright.train import lessons
-from spikewright.train.lessons import Lessons, lesson_on, seen_by_teacher
-from spikewright.train.passes import passes
+from spikewright.teachers import lessons
+from spikewright.teachers.lessons import Lessons, lesson_on, seen_by_teacher
+from spikewright.teachers.passes import passes
+from spikewright.teachers.torch_teacher import TorchTeacher
 from spikewright.train.refusals import unmet
 from spikewright.train.settings import DistillSettings
-from spikewright.train.torch_teacher import TorchTeacher
 
 PROFILE = "loihi2-assumed"
 
@@ -167,7 +167,7 @@ def test_what_was_asked_for_longest_ago_is_forgotten_first(monkeypatch):
 
 
 def test_a_teacher_of_events_is_shown_their_twins_though_its_answers_are_too_many_to_keep(monkeypatch):
-    monkeypatch.setattr("spikewright.train.lessons.KEPT_BYTES", 0)
+    monkeypatch.setattr("spikewright.teachers.lessons.KEPT_BYTES", 0)
     torch.manual_seed(0)
     teacher, twins = TorchTeacher(Small(), (1, 4, 4), "small"), torch.rand(9, 1, 4, 4)
     rows, frames = torch.tensor([4, 0, 7]), torch.ones(3, 2, 2, 4, 4, dtype=torch.uint8)

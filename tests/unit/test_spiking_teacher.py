@@ -17,14 +17,14 @@ from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, StudentConfig, output_of, save_student
 from spikewright.student.train_settings import TrainSettings
-from spikewright.train import spiking_training
+from spikewright.teachers import spiking_training
+from spikewright.teachers.lessons import lesson_on
+from spikewright.teachers.passes import evidence_of, passes
+from spikewright.teachers.pupil import Pupil
+from spikewright.teachers.spiking_teacher import SpikingTeacher, read_spiking_teacher
+from spikewright.teachers.teacher import teacher_from, teacher_shapes
 from spikewright.train.distill import distill_with
-from spikewright.train.lessons import lesson_on
-from spikewright.train.passes import evidence_of, passes
-from spikewright.train.pupil import Pupil
 from spikewright.train.settings import DistillSettings, settings_from
-from spikewright.train.spiking_teacher import SpikingTeacher, read_spiking_teacher
-from spikewright.train.teacher import teacher_from, teacher_shapes
 from spikewright.train.trainer import Training
 
 PROFILE = "loihi2-assumed"

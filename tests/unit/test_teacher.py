@@ -14,10 +14,10 @@ from torch import nn
 
 from spikewright.base.errors import InputError
 from spikewright.data import Dataset, Split, load
-from spikewright.train import teacher_training
-from spikewright.train.ann import ARCHITECTURES, build
-from spikewright.train.teacher import TorchTeacher, precompute_logits, teacher_from, train_teacher
-from spikewright.train.teacher_training import RECIPES, fit, teacher_key
+from spikewright.teachers import teacher_training
+from spikewright.teachers.ann import ARCHITECTURES, build
+from spikewright.teachers.teacher import TorchTeacher, precompute_logits, teacher_from, train_teacher
+from spikewright.teachers.teacher_training import RECIPES, fit, teacher_key
 
 SHAPE = (1, 8, 8)
 

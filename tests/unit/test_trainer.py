@@ -7,10 +7,10 @@ from spikewright.energy.estimate.estimate import parse_budget
 from spikewright.base.errors import InputError
 from spikewright.data import load
 from spikewright.profile.profile import load_profile
+from spikewright.teachers.teaching import unsuited
 from spikewright.train.distill import distill_with, loss_terms
 from spikewright.train.refusals import contradictions
 from spikewright.train.settings import DistillSettings, preset_names, settings_from
-from spikewright.train.teaching import unsuited
 from spikewright.train.trainer import Training
 
 QUICK = DistillSettings(data="digits", width=4, timesteps=2, epochs=3, teacher_epochs=1)

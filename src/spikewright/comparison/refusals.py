@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from ..base.errors import BelowFloor, InputError
 from ..data import Dataset
 from ..profile.profile import HardwareProfile
+from ..teachers.teaching import check_teaching, unsuited
 from ..train.distill import prepared, pupil_of
 from ..train.refusals import unmet
 from ..train.settings import DistillSettings
-from ..train.teaching import check_teaching, unsuited
 from ..train.trainer import Training
 from .rows import Row
 

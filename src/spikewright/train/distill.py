@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..profile.profile import HardwareProfile
     from ..student.student import Student
     from ..student.train_settings import TrainSettings
-    from .pupil import Pupil
+    from ..teachers.pupil import Pupil
     from .records import EpochRecord
     from .trainer import Training
 
@@ -107,7 +107,7 @@ def distill_with(
     from ..data import load
     from ..energy.estimate import parse_budget
     from ..profile.profile import load_profile
-    from .teaching import facts_of, teachers
+    from ..teachers.teaching import facts_of, teachers
 
     say = _silent if quiet else cli.say
     profile = load_profile(settings.profile)
@@ -128,10 +128,10 @@ def distill_with(
 def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
     """Everything that can be refused, before the first step; the teacher is still missing."""
     from ..student.train_settings import Chip, device_of
+    from ..teachers.teaching import check_teaching, unsuited
     from .limits import limits_of
     from .refusals import contradictions, unmet
     from .sizing import choose_size
-    from .teaching import check_teaching, unsuited
     from .trainer import Training
 
     method, regularizers = loss_terms(settings)
@@ -158,7 +158,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
 
 def pupil_of(settings: DistillSettings, training: Training) -> Pupil:
     """The student, as far as a spiking teacher takes after it."""
-    from .pupil import Pupil
+    from ..teachers.pupil import Pupil
 
     return Pupil(training.config, training.settings, EPOCHS.get(settings.data, DEFAULT_EPOCHS), training.device)
 

@@ -22,16 +22,16 @@ from ..student.epochs import batches, descend, optimizer_of, steps_per_epoch
 from ..student.integers.form import become_integer, settle
 from ..student.student import Student
 from ..student.train_settings import Chip, TrainSettings, learning_rate
+from ..teachers.lessons import Lessons, seen_by_teacher
+from ..teachers.passes import Passes, evidence_of, passes
+from ..teachers.torch_teacher import Teacher
 from .budget import BudgetController
 from .checkpoint import save
 from .constraints import Constraint
 from .cost import SpikeCost
-from .lessons import Lessons, seen_by_teacher
 from .measurement import Measurement, accuracy_of, measure
-from .passes import Passes, evidence_of, passes
 from .records import Clock, EpochRecord, Means, Say, logit_range, summary
 from .revival import wake
-from .torch_teacher import Teacher
 
 FLOOR_SAMPLES = 500
 

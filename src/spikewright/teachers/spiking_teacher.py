@@ -16,14 +16,14 @@ from ..data import Dataset, Split
 from ..distillation.distilling_spikes import STEPS
 from ..student.student import Student, StudentConfig, load_student
 from ..student.student_output import StudentOutput
-from .measurement import accuracy_of
+from ..train.measurement import accuracy_of
 from .torch_teacher import LOGITS, no_map, unknown_feature, weights_sha256
 
 
 class SpikingTeacher:
     """A frozen copy of a spiking network, which starts from rest for every sample.
 
-    It is not a module, as :class:`~spikewright.train.torch_teacher.TorchTeacher` is none.
+    It is not a module, as :class:`~spikewright.teachers.torch_teacher.TorchTeacher` is none.
 
     Attributes:
         name: for people.

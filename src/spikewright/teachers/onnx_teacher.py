@@ -18,9 +18,9 @@ from torch import Tensor
 from ..base.errors import InputError
 from ..data import Split
 from ..data.augment import still
-from ..train.torch_teacher import LOGITS, accuracy, unknown_feature
 from .onnx_file import first_line, read_onnx
 from .onnx_signature import FLOATS, Array, Shape, signature_of
+from .torch_teacher import LOGITS, accuracy, unknown_feature
 
 COUNTED = ("Conv", "Gemm", "MatMul")
 # Operators of the standard that multiply and accumulate too, or that hide others, and are not counted.

@@ -96,7 +96,7 @@ def train_teacher(
 
     Args:
         dataset: its training part is learnt from, its validation part is only measured on.
-        architecture: a name in :data:`spikewright.train.ann.ARCHITECTURES`.
+        architecture: a name in :data:`spikewright.teachers.ann.ARCHITECTURES`.
         epochs: instead of the data set's default.
         seed: of initial weights, order and augmentation.
         cache_dir: instead of the user's cache folder.

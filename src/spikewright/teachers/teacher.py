@@ -139,7 +139,7 @@ def _from_file(spec: str, dataset: Dataset) -> Teacher:
             f"teacher {spec!r}: is no architecture; {did_you_mean(spec, [*ARCHITECTURES, SPIKING])}, "
             f"or a path that ends in {ONNX} or {STUDENT_FILE}"
         )
-    from ..convert.onnx_teacher import OnnxTeacher
+    from .onnx_teacher import OnnxTeacher
 
     return OnnxTeacher(file, dataset.shape, dataset.classes, output)
 

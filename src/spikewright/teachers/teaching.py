@@ -12,9 +12,9 @@ from ..data import Dataset
 from ..distillation import LossTerms
 from ..distillation.base import shapes_of
 from ..student.student import Student, StudentConfig
+from ..train.settings import DistillSettings
 from .lessons import seen_by_teacher
 from .pupil import SPIKING, Pupil, takes_after
-from .settings import DistillSettings
 from .spiking_teacher import read_spiking_teacher, value_shapes
 from .spiking_training import Course, train_spiking
 from .teacher import is_onnx, is_spiking, teacher_from, teacher_shapes

@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto
 
 from ..base.errors import InputError, did_you_mean
-from ..train.torch_teacher import LOGITS
+from .torch_teacher import LOGITS
 
 Layout = Literal["channels first", "channels last", "flat"]
 Array = npt.NDArray[Any]

@@ -1,0 +1,1 @@
+"""Teachers: trained networks, ONNX models, spiking networks, and their cached outputs."""

@@ -13,10 +13,10 @@ from typing import Annotated
 
 import typer
 
-from spikewright.train import limits
-from spikewright.train.budget import BudgetController, BudgetSettings
-from spikewright.train.distill import distill_with
-from spikewright.train.settings import DistillSettings
+from spikewright.training import limits
+from spikewright.training.budget import BudgetController, BudgetSettings
+from spikewright.training.distill import distill_with
+from spikewright.training.settings import DistillSettings
 
 SCHEDULES = {"late": (0.25, 0.6), "middle": (0.05, 0.4), "early": (0.02, 0.2)}
 """Shares of training at which the constraint begins and at which the target is the budget."""

@@ -41,10 +41,10 @@ from spikewright.simulation.simulate import simulate
 from spikewright.student.integers.agreement import differences
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
-from spikewright.train.distill import distill_with
-from spikewright.train.measurement import accuracy_of
-from spikewright.train.settings import DistillSettings
-from spikewright.train.sizing import choose_size
+from spikewright.training.distill import distill_with
+from spikewright.training.measurement import accuracy_of
+from spikewright.training.settings import DistillSettings
+from spikewright.training.sizing import choose_size
 
 FIRST_PRICE = 0.1
 """Of a thousand spikes."""

@@ -32,8 +32,8 @@ from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
-from spikewright.train.settings import settings_from
-from spikewright.train.sizing import student_config
+from spikewright.training.settings import settings_from
+from spikewright.training.sizing import student_config
 
 CHIPS = 1024
 """Chips that networks too large for one may take."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .student.student import Student
     from .student.to_nir import to_nir
     from .sweeps.sweep import sweep
-    from .train.distill import distill
+    from .training.distill import distill
 
 _HOMES = {
     "Activity": "chip.activity",
@@ -30,7 +30,7 @@ _HOMES = {
     "HardwareProfile": "profile.profile",
     "Student": "student.student",
     "compare": "comparison.compare",
-    "distill": "train.distill",
+    "distill": "training.distill",
     "load_profile": "profile.profile",
     "lower": "lowering.lower",
     "model_card": "convert.card",

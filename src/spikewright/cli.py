@@ -40,7 +40,7 @@ def _door(module: str, line: str) -> Verb:
 
 VERBS = {
     "run": Verb("run", "All of it: teacher to student to NIR to chip to report"),
-    "distill": _door("train.distill", "Distil a teacher into a spiking student, within an energy budget"),
+    "distill": _door("training.distill", "Distil a teacher into a spiking student, within an energy budget"),
     "to-nir": _door("student.to_nir", "Write a student as a NIR graph that computes the same"),
     "lower": _door("lowering.lower", "Turn a NIR graph into an integer network for a chip"),
     "simulate": _door("simulation.simulate", "Run a chip network on data and count what happens"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .simulation.simulate import Simulator
     from .student.student import Student
     from .teachers.torch_teacher import Teacher
-    from .train.settings import DistillSettings
+    from .training.settings import DistillSettings
 
 BATCH = 250
 NOT_ASKED = "--samples-lava is 0"
@@ -102,7 +102,7 @@ def _teacher(found: _Found, settings: DistillSettings) -> None:
     from .teachers.lessons import seen_by_teacher
     from .teachers.teacher import is_spiking
     from .teachers.teaching import chosen_teacher
-    from .train.distill import loss_terms
+    from .training.distill import loss_terms
 
     method, _ = loss_terms(settings)
     spec = chosen_teacher(settings, method)
@@ -123,7 +123,7 @@ def _kept(settings: DistillSettings, spec: str, seen: Dataset) -> Teacher:
 
 
 def _accuracy_of(student: Student, split: Split, seed: int) -> float:
-    from .train.measurement import accuracy_of
+    from .training.measurement import accuracy_of
 
     return accuracy_of(student, split, seed)
 

@@ -11,8 +11,8 @@ import typer
 
 from .base import command as cli
 from .base.errors import AnswerIsNo, InputError
-from .train.options import takes_settings
-from .train.settings import DistillSettings
+from .training.options import takes_settings
+from .training.settings import DistillSettings
 from .verdict import Paths, Verdict
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     from .convert.card import card_path, write_card
     from .data import load
     from .levels import agreement_of
-    from .train.distill import distill_to
+    from .training.distill import distill_to
 
     try:
         out.mkdir(parents=True, exist_ok=True)

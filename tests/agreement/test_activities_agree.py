@@ -159,7 +159,7 @@ def slowly(trace: object, alpha: float | None, chip: ChipNetwork, name: str) -> 
 
 def test_a_float_student_s_counts_have_a_price() -> None:
     """Where every compartment has a bias, training's estimate is the report's."""
-    from spikewright.train.cost import SpikeCost
+    from spikewright.training.cost import SpikeCost
 
     target, student = load_profile("loihi2-assumed"), floats("convnet", "direct", "membrane", "lif")
     chip = lower(to_nir(student), target)

@@ -24,8 +24,8 @@ from spikewright.student.integers.agreement import differences
 from spikewright.student.integers.form import become_integer
 from spikewright.student.student import Student, StudentConfig
 from spikewright.student.to_nir import to_nir
-from spikewright.train.cost import SpikeCost
-from spikewright.train.measurement import measure
+from spikewright.training.cost import SpikeCost
+from spikewright.training.measurement import measure
 
 DIGITS: Shape = (1, 8, 8)
 REFUSED = {

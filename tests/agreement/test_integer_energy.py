@@ -17,10 +17,10 @@ from spikewright.simulation.simulate import simulate
 from spikewright.student.integers.form import become_integer
 from spikewright.student.student import Student, StudentConfig
 from spikewright.student.to_nir import to_nir
-from spikewright.train import certificate
-from spikewright.train.constraints import EnergyLimit, OperationsLimit, RateLimit
-from spikewright.train.cost import SpikeCost
-from spikewright.train.measurement import measure
+from spikewright.training import certificate
+from spikewright.training.constraints import EnergyLimit, OperationsLimit, RateLimit
+from spikewright.training.cost import SpikeCost
+from spikewright.training.measurement import measure
 
 SHAPE = (1, 10, 10)
 

@@ -13,8 +13,8 @@ import pytest
 
 import spikewright as sw
 from spikewright.comparison.compare import main
-from spikewright.train.settings import DistillSettings
-from spikewright.train.trainer import Training
+from spikewright.training.settings import DistillSettings
+from spikewright.training.trainer import Training
 
 FLAGS = [
     "--data", "digits", "--train-samples", "160", "--width", "4", "-T", "2", "--epochs", "2", "--teacher", "mlp",
@@ -87,7 +87,7 @@ def test_a_record_is_what_report_and_the_student_say(finished, capsys):
     from spikewright.data import load
     from spikewright.hardware_profiles.report import main as report
     from spikewright.student.student import load_student, student_provenance
-    from spikewright.train.measurement import accuracy_of
+    from spikewright.training.measurement import accuracy_of
 
     out, _ = finished
     value, test = json.loads((out / "compare.json").read_text()), load("digits").test

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-import spikewright.train.distill
+import spikewright.training.distill
 from spikewright.sweeps import sweep as verb
 from spikewright.sweeps.sweep import main
 
@@ -31,7 +31,7 @@ def states(value):
 @pytest.fixture
 def trainings(monkeypatch):
     """The budgets that are trained, in order; ``stop`` holds those in which the worker is interrupted."""
-    real, seen = spikewright.train.distill.distill_to, []
+    real, seen = spikewright.training.distill.distill_to, []
 
     def watched(settings, out, resume=False):
         seen.append(settings.energy_budget)
@@ -40,7 +40,7 @@ def trainings(monkeypatch):
         return real(settings, out, resume)
 
     watched.stop, watched.seen = set(), seen
-    monkeypatch.setattr(spikewright.train.distill, "distill_to", watched)
+    monkeypatch.setattr(spikewright.training.distill, "distill_to", watched)
     return watched
 
 

@@ -20,7 +20,7 @@ TYPES = ("Activity", "ChipNetwork", "HardwareProfile", "Student")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_verb_is_a_function_even_after_its_module_was_imported(name: str) -> None:
     for module in (
-        "train.distill",
+        "training.distill",
         "student.to_nir",
         "lowering.lower",
         "simulation.simulate",

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from spikewright.train.budget import BudgetController, BudgetSettings
+from spikewright.training.budget import BudgetController, BudgetSettings
 
 CLASSES = 10
 

@@ -9,7 +9,7 @@ from spikewright.bench.point import Point
 from spikewright.comparison.cells import Cell, cells_of
 from spikewright.comparison.rows import Row, read_rows
 from spikewright.distillation import METHODS
-from spikewright.train.settings import DistillSettings
+from spikewright.training.settings import DistillSettings
 
 
 def names(*words, regularize=(), further=()):

@@ -13,7 +13,7 @@ from spikewright.profile.profile import load_profile
 from spikewright.student.neurons import NeuronSettings
 from spikewright.student.student import Student, StudentConfig
 from spikewright.student.to_nir import to_nir
-from spikewright.train.cost import SpikeCost
+from spikewright.training.cost import SpikeCost
 
 SHAPE = (1, 8, 8)
 

@@ -15,8 +15,8 @@ from spikewright.base.errors import InputError
 from spikewright.data import load
 from spikewright.data.augment import still
 from spikewright.data.events import frames
-from spikewright.train.settings import DistillSettings
-from spikewright.train.sizing import choose_size
+from spikewright.training.settings import DistillSettings
+from spikewright.training.sizing import choose_size
 
 WITHOUT = "tonic is not installed (the extra `events`)"
 EVENT = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])

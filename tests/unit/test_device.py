@@ -9,8 +9,8 @@ from spikewright.profile.profile import load_profile
 from spikewright.student.integers.form import become_integer
 from spikewright.student.student import Student, StudentConfig
 from spikewright.student.train_settings import device_of
-from spikewright.train.distill import distill_with
-from spikewright.train.settings import DistillSettings
+from spikewright.training.distill import distill_with
+from spikewright.training.settings import DistillSettings
 
 WITHOUT = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 WITH = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

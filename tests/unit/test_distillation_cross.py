@@ -23,9 +23,9 @@ from spikewright.student.to_nir import to_nir
 from spikewright.teachers.lessons import Lessons, seen_by_teacher
 from spikewright.teachers.passes import evidence_of, passes
 from spikewright.teachers.teacher import train_teacher
-from spikewright.train.distill import distill_with
-from spikewright.train.settings import DistillSettings
-from spikewright.train.trainer import Training
+from spikewright.training.distill import distill_with
+from spikewright.training.settings import DistillSettings
+from spikewright.training.trainer import Training
 
 PROFILE = "loihi2-assumed"
 STEPS = 3

@@ -16,9 +16,9 @@ from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, StudentConfig, output_of
 from spikewright.student.to_nir import to_nir
 from spikewright.teachers.passes import evidence_of, passes
-from spikewright.train.distill import distill_with
-from spikewright.train.settings import DistillSettings
-from spikewright.train.trainer import Training
+from spikewright.training.distill import distill_with
+from spikewright.training.settings import DistillSettings
+from spikewright.training.trainer import Training
 
 PROFILE = "loihi2-assumed"
 QUICK = DistillSettings(data="digits", width=4, timesteps=2, epochs=3, method="tssd:long_labels=0.5")

@@ -20,8 +20,8 @@ from spikewright.teachers.ann import build
 from spikewright.teachers.lessons import lesson_on
 from spikewright.teachers.passes import evidence_of, passes
 from spikewright.teachers.torch_teacher import LOGITS, TorchTeacher
-from spikewright.train.distill import distill_with
-from spikewright.train.settings import DistillSettings
+from spikewright.training.distill import distill_with
+from spikewright.training.settings import DistillSettings
 
 PROFILE = "loihi2-assumed"
 # What these need besides a teacher that is a network, their own tests give them.

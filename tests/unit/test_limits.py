@@ -12,14 +12,14 @@ from spikewright.data.choices import NeuronSettings
 from spikewright.profile.profile import load_profile
 from spikewright.student.student import Student, StudentConfig
 from spikewright.sweeps.point_work import settings_of
-from spikewright.train.constraints import OperationsLimit, RateLimit
-from spikewright.train.cost import SpikeCost
-from spikewright.train.distill import distill_with
-from spikewright.train.limits import limits_of
-from spikewright.train.measurement import measure
-from spikewright.train.revival import wake
-from spikewright.train.settings import DistillSettings
-from spikewright.train.sizing import choose_size
+from spikewright.training.constraints import OperationsLimit, RateLimit
+from spikewright.training.cost import SpikeCost
+from spikewright.training.distill import distill_with
+from spikewright.training.limits import limits_of
+from spikewright.training.measurement import measure
+from spikewright.training.revival import wake
+from spikewright.training.settings import DistillSettings
+from spikewright.training.sizing import choose_size
 
 QUICK = DistillSettings(data="digits", width=8, timesteps=3, epochs=12, teacher_epochs=5)
 

@@ -11,8 +11,8 @@ import torch
 
 from spikewright.base.errors import InputError
 from spikewright.teachers.ann import build
-from spikewright.train.distill import distill_with
-from spikewright.train.settings import DistillSettings
+from spikewright.training.distill import distill_with
+from spikewright.training.settings import DistillSettings
 
 
 @pytest.fixture(scope="module")

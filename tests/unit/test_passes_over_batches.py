@@ -20,8 +20,8 @@ from spikewright.teachers import lessons
 from spikewright.teachers.lessons import Lessons, lesson_on, seen_by_teacher
 from spikewright.teachers.passes import passes
 from spikewright.teachers.torch_teacher import TorchTeacher
-from spikewright.train.refusals import unmet
-from spikewright.train.settings import DistillSettings
+from spikewright.training.refusals import unmet
+from spikewright.training.settings import DistillSettings
 
 PROFILE = "loihi2-assumed"
 

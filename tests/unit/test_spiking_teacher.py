@@ -23,9 +23,9 @@ from spikewright.teachers.passes import evidence_of, passes
 from spikewright.teachers.pupil import Pupil
 from spikewright.teachers.spiking_teacher import SpikingTeacher, read_spiking_teacher
 from spikewright.teachers.teacher import teacher_from, teacher_shapes
-from spikewright.train.distill import distill_with
-from spikewright.train.settings import DistillSettings, settings_from
-from spikewright.train.trainer import Training
+from spikewright.training.distill import distill_with
+from spikewright.training.settings import DistillSettings, settings_from
+from spikewright.training.trainer import Training
 
 PROFILE = "loihi2-assumed"
 CPU = torch.device("cpu")
@@ -115,7 +115,7 @@ def test_it_is_a_frozen_copy():
 
 
 def test_its_accuracy_is_that_of_the_student():
-    from spikewright.train.measurement import accuracy_of
+    from spikewright.training.measurement import accuracy_of
 
     student, split = network(), made_up().train
     assert SpikingTeacher(student, "t").accuracy(split) == accuracy_of(student, split)

@@ -16,7 +16,7 @@ from spikewright.sweeps.plot import write_plot
 from spikewright.sweeps.points import LOWEST, points_of, spaced
 from spikewright.sweeps.result import SweepResult, best_within
 from spikewright.sweeps.text import HEADINGS, cells, markdown, remarks
-from spikewright.train.settings import DistillSettings
+from spikewright.training.settings import DistillSettings
 
 PROFILE = load_profile("loihi2-assumed")
 

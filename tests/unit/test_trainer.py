@@ -8,10 +8,10 @@ from spikewright.base.errors import InputError
 from spikewright.data import load
 from spikewright.profile.profile import load_profile
 from spikewright.teachers.teaching import unsuited
-from spikewright.train.distill import distill_with, loss_terms
-from spikewright.train.refusals import contradictions
-from spikewright.train.settings import DistillSettings, preset_names, settings_from
-from spikewright.train.trainer import Training
+from spikewright.training.distill import distill_with, loss_terms
+from spikewright.training.refusals import contradictions
+from spikewright.training.settings import DistillSettings, preset_names, settings_from
+from spikewright.training.trainer import Training
 
 QUICK = DistillSettings(data="digits", width=4, timesteps=2, epochs=3, teacher_epochs=1)
 
@@ -124,7 +124,7 @@ def test_the_budget_chooses_the_size():
     from spikewright.energy.estimate.estimate import Budget
 
     from spikewright.profile.profile import load_profile
-    from spikewright.train.sizing import ENOUGH, TRIAL, choose_size
+    from spikewright.training.sizing import ENOUGH, TRIAL, choose_size
 
     profile, dataset = load_profile("loihi2-assumed"), load("digits")
     images = torch.from_numpy(dataset.train.images[:TRIAL])
@@ -148,7 +148,7 @@ def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
     from spikewright.energy.estimate.estimate import Budget
 
     from spikewright.profile.profile import load_profile
-    from spikewright.train.sizing import choose_size
+    from spikewright.training.sizing import choose_size
 
     profile, dataset = load_profile("loihi1-davies"), load("digits")
     images = torch.from_numpy(dataset.train.images[:64])
@@ -164,7 +164,7 @@ def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
 
 
 def test_steps_that_all_bring_the_same_input_go_first():
-    from spikewright.train.sizing import _order
+    from spikewright.training.sizing import _order
 
     for encoding in ("direct", "current"):
         assert _order((8, 4), 4, encoding, is_fixed=False) == [(w, t) for w in (8, 4) for t in (4, 3, 2, 1)]
@@ -215,7 +215,7 @@ def test_an_epoch_says_how_long_it_took_and_a_resumed_training_adds_up(tmp_path,
 @pytest.mark.parametrize("integer_from", [0.0, 1.0])
 def test_accuracy_after_each_step_is_that_of_a_student_with_so_many_steps(integer_from):
     """With the same input at every step the two are the same; the last is the student's own."""
-    from spikewright.train.measurement import accuracy_by_step, accuracy_of
+    from spikewright.training.measurement import accuracy_by_step, accuracy_of
 
     settings = QUICK.model_copy(update={"timesteps": 3, "epochs": 1, "method": "none", "integer_from": integer_from})
     student, split = distill_with(settings).student, load("digits").validation

@@ -15,7 +15,7 @@ from spikewright.base.errors import InputError
 from spikewright.profile.profile import load_profile, named_profile
 from spikewright.student.student import Student, StudentConfig, load_student, save_student
 from spikewright.sweeps import claim
-from spikewright.train.settings import settings_from
+from spikewright.training.settings import settings_from
 
 CODE = """
 from pathlib import Path

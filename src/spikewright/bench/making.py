@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..base import command as cli
 from ..base.version import __version__
-from ..train.settings import DistillSettings
+from ..training.settings import DistillSettings
 from ..verdict import Paths
 from .outcome import SPLITS, Outcome
 
@@ -105,7 +105,7 @@ def _student(settings: DistillSettings, paths: Paths) -> tuple[Student, dict[str
     """The student of these settings, trained as far as it is not, and its provenance."""
     from ..student.architectures import own_architecture
     from ..student.student import load_student, student_provenance
-    from ..train.distill import distill_to
+    from ..training.distill import distill_to
 
     if paths.student.is_file():
         facts = student_provenance(paths.student)

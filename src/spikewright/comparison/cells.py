@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bench.point import Point
-from ..train.settings import DistillSettings
+from ..training.settings import DistillSettings
 from .rows import Row
 
 TRAININGS = "trainings"

@@ -10,8 +10,8 @@ import typer
 
 from ..base import command as cli
 from ..base.errors import AnswerIsNo
-from ..train.options import takes_settings_without
-from ..train.settings import DistillSettings
+from ..training.options import takes_settings_without
+from ..training.settings import DistillSettings
 
 if TYPE_CHECKING:
     from .plan import Plan

@@ -11,8 +11,8 @@ from ..bench.making import ELSEWHERE
 from ..bench.point import read_budgets
 from ..data import Dataset, load
 from ..profile.profile import HardwareProfile, load_profile
-from ..train.distill import train_settings
-from ..train.settings import DistillSettings
+from ..training.distill import train_settings
+from ..training.settings import DistillSettings
 from .cells import OWN, Cell, cells_of
 from .refusals import Refusals, refusals_of
 from .result import ComparisonResult

@@ -8,10 +8,10 @@ from ..base.errors import BelowFloor, InputError
 from ..data import Dataset
 from ..profile.profile import HardwareProfile
 from ..teachers.teaching import check_teaching, unsuited
-from ..train.distill import prepared, pupil_of
-from ..train.refusals import unmet
-from ..train.settings import DistillSettings
-from ..train.trainer import Training
+from ..training.distill import prepared, pupil_of
+from ..training.refusals import unmet
+from ..training.settings import DistillSettings
+from ..training.trainer import Training
 from .rows import Row
 
 Refusals = dict[tuple[Row, str | None], str]

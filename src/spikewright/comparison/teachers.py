@@ -16,7 +16,7 @@ from .rows import Row
 
 if TYPE_CHECKING:
     from ..data import Dataset
-    from ..train.settings import DistillSettings
+    from ..training.settings import DistillSettings
 
 FILE = "teachers.json"
 LOCK = "teachers.lock"

@@ -12,7 +12,7 @@ from .record import Record, history_facts
 
 if TYPE_CHECKING:
     from ..bench.making import Made
-    from ..train.settings import DistillSettings
+    from ..training.settings import DistillSettings
 
 
 def train(cell: Cell, settings: DistillSettings, out: Path) -> Record:
@@ -27,7 +27,7 @@ def train(cell: Cell, settings: DistillSettings, out: Path) -> Record:
     """
     from ..bench.making import make
     from ..levels import float_accuracy
-    from ..train.measurement import accuracy_by_step
+    from ..training.measurement import accuracy_by_step
 
     mine = cell.settings(settings)
     made = make(mine, cell.folder(out), out)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..bench.outcome import Outcome
 from ..bench.point import Point
-from ..train.settings import DistillSettings
+from ..training.settings import DistillSettings
 
 POINTS = "points"
 

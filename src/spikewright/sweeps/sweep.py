@@ -11,8 +11,8 @@ import typer
 from ..base import command as cli
 from ..base.errors import AnswerIsNo, InputError, refuse
 from ..bench.point import Point
-from ..train.options import takes_settings_without
-from ..train.settings import DistillSettings
+from ..training.options import takes_settings_without
+from ..training.settings import DistillSettings
 
 if TYPE_CHECKING:
     from ..profile.profile import HardwareProfile
@@ -165,7 +165,7 @@ def _chosen(
     study: SweepStudy, first: Point, settings: DistillSettings, count: int, profile: HardwareProfile
 ) -> list[str]:
     from ..data import load
-    from ..train.sizing import smallest_size
+    from ..training.sizing import smallest_size
     from .points import spaced
 
     (free,) = (result for result in study.results() if result.point == first)

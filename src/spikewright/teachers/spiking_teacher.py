@@ -16,7 +16,7 @@ from ..data import Dataset, Split
 from ..distillation.distilling_spikes import STEPS
 from ..student.student import Student, StudentConfig, load_student
 from ..student.student_output import StudentOutput
-from ..train.measurement import accuracy_of
+from ..training.measurement import accuracy_of
 from .torch_teacher import LOGITS, no_map, unknown_feature, weights_sha256
 
 

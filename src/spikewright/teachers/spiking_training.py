@@ -24,7 +24,7 @@ from ..student.architectures import is_own, own_architecture
 from ..student.epochs import Batch, batches, descend, optimizer_of, steps_per_epoch
 from ..student.student import Student, StudentConfig, load_student, save_student, student_provenance
 from ..student.train_settings import TrainSettings, learning_rate
-from ..train.measurement import accuracy_of
+from ..training.measurement import accuracy_of
 from .lessons import Lessons, seen_by_teacher
 from .passes import evidence_of, passes
 from .spiking_teacher import SpikingTeacher

@@ -12,7 +12,7 @@ from ..data import Dataset
 from ..distillation import LossTerms
 from ..distillation.base import shapes_of
 from ..student.student import Student, StudentConfig
-from ..train.settings import DistillSettings
+from ..training.settings import DistillSettings
 from .lessons import seen_by_teacher
 from .pupil import SPIKING, Pupil, takes_after
 from .spiking_teacher import read_spiking_teacher, value_shapes

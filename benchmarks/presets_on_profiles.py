@@ -24,8 +24,8 @@ from spikewright.base.artefacts import write_text
 from spikewright.base.errors import SpikewrightError
 from spikewright.data import Dataset, load
 from spikewright.graph.nir_io import read_graph
-from spikewright.hardware_profiles.numbers import used
 from spikewright.lowering.lower import lower
+from spikewright.pages.numbers import used
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 from spikewright.simulation.simulate import simulate

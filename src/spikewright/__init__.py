@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from .chip.activity import Activity
     from .chip.network import ChipNetwork
     from .comparison.compare import compare
-    from .convert.card import model_card
     from .hardware_profiles.report import report
     from .lowering.lower import lower
+    from .pages.card.card import model_card
     from .profile.profile import HardwareProfile, load_profile
     from .simulation.simulate import simulate
     from .student.student import Student
@@ -33,7 +33,7 @@ _HOMES = {
     "distill": "training.distill",
     "load_profile": "profile.profile",
     "lower": "lowering.lower",
-    "model_card": "convert.card",
+    "model_card": "pages.card.card",
     "report": "hardware_profiles.report",
     "simulate": "simulation.simulate",
     "sweep": "sweeps.sweep",

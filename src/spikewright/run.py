@@ -59,9 +59,9 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     """
     from .base.artefacts import sha256_of
     from .chip.agreement import save_agreement
-    from .convert.card import card_path, write_card
     from .data import load
     from .levels import agreement_of
+    from .pages.card.card import card_path, write_card
     from .training.distill import distill_to
 
     try:
@@ -105,7 +105,7 @@ def export_student(student: Student, dataset: Dataset, paths: Paths, profile: st
     import torch
 
     from .base.artefacts import sha256_of
-    from .convert.card import write_card
+    from .pages.card.card import write_card
     from .profile.profile import load_profile
     from .student.student import student_provenance
     from .student.to_nir import export
@@ -151,9 +151,9 @@ def _report(
     activity: Activity, chip: ChipNetwork, settings: DistillSettings, paths: Paths, agreement: Agreement
 ) -> EnergyReport:
     from .energy.pricing import provenance_of
-    from .hardware_profiles.document import Document
-    from .hardware_profiles.render import write_report
     from .hardware_profiles.report import report
+    from .pages.document import Document
+    from .pages.render import write_report
 
     priced = report(activity, chip, settings.profile, settings.energy_budget)
     facts = provenance_of(paths.activity, paths.chip, activity, chip)

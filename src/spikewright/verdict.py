@@ -52,7 +52,7 @@ class Verdict:
     @property
     def binding(self) -> str:
         """The resource nearest to its limit."""
-        from .hardware_profiles.numbers import binding
+        from .pages.numbers import binding
 
         return binding(self.report)
 

@@ -15,8 +15,8 @@ from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Po
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.hardware_profiles.agreement_tables import rows
 from spikewright.hardware_profiles.report import main
+from spikewright.pages.agreement_tables import rows
 
 KNOWN = Agreement(
     chip_sha256="ab" * 32,

@@ -14,7 +14,7 @@ from spikewright.chip.network.activity import Activity, PopulationActivity
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
 from spikewright.base.errors import AnswerIsNo, InputError
-from spikewright.deploy.placement_text import as_json, lines
+from spikewright.pages.placement_text import as_json, lines
 from spikewright.placing.placement import place
 from spikewright.placing.remedies import narrower
 from spikewright.profile.profile import load_profile

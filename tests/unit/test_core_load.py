@@ -10,9 +10,9 @@ import pytest
 from spikewright.chip.network.activity import Activity, PopulationActivity
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
-from spikewright.hardware_profiles import core_map, core_tables
-from spikewright.hardware_profiles.pictures import core_pictures
 from spikewright.hardware_profiles.report import report
+from spikewright.pages import core_map, core_tables
+from spikewright.pages.pictures import core_pictures
 from spikewright.placing.core_load import core_loads, ways
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
@@ -159,7 +159,7 @@ def luminance(colour):
 
 
 def test_numbers_stand_out_from_every_shade():
-    from spikewright.hardware_profiles.plot_style import INK
+    from spikewright.pages.plot_style import INK
 
     for i, shade in enumerate(core_map.SHADES):
         text = "#ffffff" if i >= core_map.LIGHT_FROM else INK

@@ -254,7 +254,7 @@ def contrast(one, other):
 
 
 def test_text_stands_out_on_light_and_dark_screens():
-    from spikewright.hardware_profiles.render import TEMPLATES
+    from spikewright.pages.render import TEMPLATES
 
     css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     schemes = [dict(re.findall(r"--([\w-]+): (#\w+);", line)) for line in css.splitlines() if "--paper" in line]
@@ -410,7 +410,7 @@ def lively():
 
 
 def test_rates_and_raster_are_drawn_and_told():
-    from spikewright.hardware_profiles.pictures import activity_pictures
+    from spikewright.pages.pictures import activity_pictures
 
     priced = report(lively(), network(), "loihi1-davies")
     assert priced.rates["hidden"][:5] == (21 / 40, 21 / 40, 21 / 40, 21 / 40, 20 / 40)
@@ -422,7 +422,7 @@ def test_rates_and_raster_are_drawn_and_told():
 
 
 def test_without_steps_there_are_no_such_pictures():
-    from spikewright.hardware_profiles.pictures import activity_pictures
+    from spikewright.pages.pictures import activity_pictures
 
     assert list(activity_pictures(report(counts(), network(), "loihi1-davies"))) == []
 
@@ -430,7 +430,7 @@ def test_without_steps_there_are_no_such_pictures():
 @pytest.mark.parametrize("used", [5, 450, 610, 860, 1024])
 def test_the_labels_of_the_fit_stay_in_the_picture_and_off_the_bars(used, monkeypatch):
     """Whatever the share, also beside "binding", which is long."""
-    from spikewright.hardware_profiles import plots
+    from spikewright.pages import plots
 
     kept = []
     drawn = plots.svg

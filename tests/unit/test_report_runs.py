@@ -15,9 +15,9 @@ from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Po
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.hardware_profiles import run_plots
 from spikewright.hardware_profiles.report import main, report
-from spikewright.hardware_profiles.runs import RunRow, RunTable, names_of
+from spikewright.pages import run_plots
+from spikewright.pages.runs import RunRow, RunTable, names_of
 
 
 def network(hidden, payload_bits=0):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..bench.spread import Spread
-from ..hardware_profiles.numbers import count
+from ..pages.numbers import count
 from .record import Record
 from .result import VALUES, ComparisonResult, Entry, Group
 

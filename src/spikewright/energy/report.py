@@ -236,7 +236,7 @@ class EnergyReport:
         return f"{word}: {total}, {self.total / self.budget.value:.1%} of {self.budget}"
 
     def __str__(self) -> str:
-        from ..hardware_profiles.text import as_text
+        from ..pages.text import as_text
 
         return as_text(self)
 

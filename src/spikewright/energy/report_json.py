@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..deploy.placement_text import as_json as placement_as_json
+from ..pages.placement_text import as_json as placement_as_json
 from ..placing.placement import Use
 from .ann_twin import Standing, standings
 from .report import SCHEMA_VERSION, EnergyReport, EnergyRow, TeacherCost

@@ -62,7 +62,7 @@ def _console() -> Console:
 def _overview(profiles: Sequence[HardwareProfile], teachers: Sequence[Teacher]) -> list[RenderableType]:
     from rich.text import Text
 
-    from .text import table_of
+    from ..pages.text import table_of
 
     table = table_of("profile", "unit", "input", ">T", "what it is")
     for profile in profiles:
@@ -104,7 +104,7 @@ def _source(source: Source) -> str:
 
 
 def _constants(profile: HardwareProfile) -> Table:
-    from .text import table_of
+    from ..pages.text import table_of
 
     table = table_of("event", ">value", "kind, scope; source")
     for event, constant in profile.energy.given().items():
@@ -123,7 +123,7 @@ def _constants(profile: HardwareProfile) -> Table:
 def _durations(profile: HardwareProfile) -> list[RenderableType]:
     from rich.text import Text
 
-    from .text import table_of
+    from ..pages.text import table_of
 
     if profile.time is None:
         return []
@@ -136,7 +136,7 @@ def _durations(profile: HardwareProfile) -> list[RenderableType]:
 def _limits(profile: HardwareProfile) -> Table:
     from pydantic import BaseModel
 
-    from .text import table_of
+    from ..pages.text import table_of
 
     table = table_of("limit", ">value", "source")
     for limit, citation in _in_order(profile).items():

@@ -15,8 +15,8 @@ import typer
 
 from ..base import command as cli
 from ..base.errors import AnswerIsNo
+from ..pages.document import Document
 from ..placing.placer import DEFAULT_PLACER, Placer
-from .document import Document
 
 if TYPE_CHECKING:
     from ..chip.activity import Activity
@@ -78,9 +78,9 @@ def command(
     from ..chip.activity_file import load_activity
     from ..chip.chip_file import load_chip
     from ..energy.pricing import budgets_of, priced, profile_of, provenance_of
+    from ..pages.render import write_report
+    from ..pages.runs import Run, load_runs, names_of, tables_of
     from ..profile.profile import named_profile
-    from .render import write_report
-    from .runs import Run, load_runs, names_of, tables_of
 
     placer = Placer(place_by.value, chips, seed)
     names = names_of(activity, also or [])
@@ -202,7 +202,7 @@ def _agreement_beside(activity: Path, facts: dict[str, object]) -> Agreement | N
 
 
 def _print(document: Document, form: Format) -> None:
-    from . import render
+    from ..pages import render
 
     if form is Format.json:
         cli.emit(render.as_json(document))
@@ -219,7 +219,7 @@ def _print_tables(document: Document) -> None:
 
     from rich.console import Console
 
-    from .text import WIDTH, renderable, runs_renderable
+    from ..pages.text import WIDTH, renderable, runs_renderable
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     parts = [*map(runs_renderable, document.runs), *map(renderable, document.reports)]

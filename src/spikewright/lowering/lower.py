@@ -139,9 +139,9 @@ def command(
     """
     from ..base.artefacts import sha256_of
     from ..chip.chip_file import save_chip
-    from ..deploy.placement_text import as_json
-    from ..deploy.summary import fit_of, summary, table
     from ..graph.nir_io import read_graph
+    from ..pages.placement_text import as_json
+    from ..pages.summary import fit_of, summary, table
     from ..placing.placement import place
 
     target = load_profile(profile)

@@ -280,7 +280,7 @@ def command(
     Example: spikewright to-nir student.pt -o student.nir
     """
     from ..base.artefacts import existing_file, sha256_of
-    from ..convert.card import card_path, write_card
+    from ..pages.card.card import card_path, write_card
     from ..profile.profile import load_profile
     from .student import load_student, student_provenance
 

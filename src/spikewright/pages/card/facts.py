@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..base.errors import InputError
-from ..chip.trained_grid import TrainedGrid, trained_grid
-from ..graph.wiring import Wiring, wire
+from ...base.errors import InputError
+from ...chip.trained_grid import TrainedGrid, trained_grid
+from ...graph.wiring import Wiring, wire
 
 if TYPE_CHECKING:
     import nir
 
-    from ..verdict import Verdict
+    from ...verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from ..bench.chart import energy_figure, label_axes
+from .chart import energy_figure, label_axes
 from .plot_style import BLUE, FAINT, INK, RULE, in_style, svg
 from .runs import RunTable
 

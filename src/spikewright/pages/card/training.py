@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..profile.units import quantity
-from .card_facts import Known, pairs
+from ...profile.units import quantity
+from .facts import Known, pairs
 
 
 def training_part(known: Known) -> list[str]:

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..base.artefacts import sha256_of, write_text
-from ..base.errors import InputError
-from .card_facts import Known, bullets
-from .card_network import network_part
-from .card_results import results_part
-from .card_training import training_part
+from ...base.artefacts import sha256_of, write_text
+from ...base.errors import InputError
+from .facts import Known, bullets
+from .network import network_part
+from .results import results_part
+from .training import training_part
 
 if TYPE_CHECKING:
     import nir
 
-    from ..verdict import Verdict
+    from ...verdict import Verdict
 
 MARK = "<!-- model card, written by spikewright beside its graph -->"
 """The first line: a file without it is somebody else's and is not written over."""
@@ -83,7 +83,7 @@ def write_card(graph: Path, verdict: Verdict | None = None) -> Path:
     Raises:
         InputError: no such graph, or something else has the card's name.
     """
-    from ..graph.nir_io import read_graph
+    from ...graph.nir_io import read_graph
 
     card = card_path(graph)
     write_text(card, model_card(read_graph(graph), graph, verdict))

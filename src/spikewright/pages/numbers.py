@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..deploy.placement_text import lines
 from ..energy.report import PARTS, EnergyReport, EnergyRow, Part, TeacherCost
 from ..placing.placement import Use
 from ..profile.units import quantity
+from .placement_text import lines
 
 STEPS_SHOWN = 16
 PART_TITLES: dict[Part, str] = {"input": "Input", "hidden": "Hidden layers", "readout": "Readout"}

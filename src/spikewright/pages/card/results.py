@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..chip.agreement import LEVELS
-from ..profile.units import quantity
-from .card_facts import Known, table
+from ...chip.agreement import LEVELS
+from ...profile.units import quantity
+from .facts import Known, table
 
 if TYPE_CHECKING:
-    from ..verdict import Verdict
+    from ...verdict import Verdict
 
 
 def results_part(known: Known) -> list[str]:

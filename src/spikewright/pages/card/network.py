@@ -8,9 +8,9 @@ import nir
 import numpy as np
 import numpy.typing as npt
 
-from ..graph.nodes import NEURONS, NodeFault, Shape, law_of
-from ..graph.time_step import resolve_dt
-from .card_facts import Known, pairs, table
+from ...graph.nodes import NEURONS, NodeFault, Shape, law_of
+from ...graph.time_step import resolve_dt
+from .facts import Known, pairs, table
 
 WEIGHTS = ("weight", "bias")
 

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..base.artefacts import atomic_write
-from ..hardware_profiles.plot_style import INK, STYLE
 from ..profile.profile import HardwareProfile
+from .plot_style import INK, STYLE
 
 DPI = 160
 FORMATS = ("svg", "png")

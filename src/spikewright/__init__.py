@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from .base.version import __version__
 
 if TYPE_CHECKING:
+    from .bench.compare.compare import compare
+    from .bench.sweep.sweep import sweep
     from .chip.activity import Activity
     from .chip.network import ChipNetwork
-    from .comparison.compare import compare
     from .hardware_profiles.report import report
     from .lowering.lower import lower
     from .pages.card.card import model_card
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from .simulation.simulate import simulate
     from .student.student import Student
     from .student.to_nir import to_nir
-    from .sweeps.sweep import sweep
     from .training.distill import distill
 
 _HOMES = {
@@ -29,14 +29,14 @@ _HOMES = {
     "ChipNetwork": "chip.network",
     "HardwareProfile": "profile.profile",
     "Student": "student.student",
-    "compare": "comparison.compare",
+    "compare": "bench.compare.compare",
     "distill": "training.distill",
     "load_profile": "profile.profile",
     "lower": "lowering.lower",
     "model_card": "pages.card.card",
     "report": "hardware_profiles.report",
     "simulate": "simulation.simulate",
-    "sweep": "sweeps.sweep",
+    "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
 }
 

@@ -11,9 +11,9 @@ import typer
 
 from .base import command as cli
 from .base.errors import AnswerIsNo, InputError
+from .bench.verdict import Paths, Verdict
 from .training.options import takes_settings
 from .training.settings import DistillSettings
-from .verdict import Paths, Verdict
 
 if TYPE_CHECKING:
     from .chip.activity import Activity
@@ -58,9 +58,9 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
     from .base.artefacts import sha256_of
+    from .bench.levels import agreement_of
     from .chip.agreement import save_agreement
     from .data import load
-    from .levels import agreement_of
     from .pages.card.card import card_path, write_card
     from .training.distill import distill_to
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import spikewright as sw
-from spikewright.comparison.compare import main
+from spikewright.bench.compare.compare import main
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Training
 
@@ -203,7 +203,7 @@ def test_a_method_that_the_data_do_not_have_is_listed_and_the_others_are_trained
 
 def test_a_failed_training_is_exit_code_1_after_everything_is_written(copied, capsys, monkeypatch):
     from spikewright.base.errors import InputError
-    from spikewright.comparison import training
+    from spikewright.bench.compare import training
 
     (lost,) = copied.glob("trainings/kd-*/no-budget-seed1/record.json")
     lost.unlink()

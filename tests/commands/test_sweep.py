@@ -10,8 +10,8 @@ import time
 import pytest
 
 import spikewright.training.distill
-from spikewright.sweeps import sweep as verb
-from spikewright.sweeps.sweep import main
+from spikewright.bench.sweep import sweep as verb
+from spikewright.bench.sweep.sweep import main
 
 pytest.importorskip("optuna")
 FLAGS = ["--data", "digits", "--width", "4", "-T", "2", "--teacher", "mlp", "--teacher-epochs", "2"]
@@ -227,7 +227,7 @@ def test_without_optuna_it_says_how_to_get_it(tmp_path, capsys, monkeypatch):
 
 def test_a_failed_point_is_exit_code_1_after_everything_is_written(tmp_path, capsys, monkeypatch):
     from spikewright.base.errors import InputError
-    from spikewright.sweeps import point_work
+    from spikewright.bench.sweep import point_work
 
     real = point_work.work
 

@@ -25,8 +25,8 @@ def test_a_verb_is_a_function_even_after_its_module_was_imported(name: str) -> N
         "lowering.lower",
         "simulation.simulate",
         "hardware_profiles.report",
-        "sweeps.sweep",
-        "comparison.compare",
+        "bench.sweep.sweep",
+        "bench.compare.compare",
     ):
         import_module(f"spikewright.{module}")
     function = getattr(sw, name)

@@ -6,15 +6,15 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from spikewright.bench.compare.cells import Cell
+from spikewright.bench.compare.plot import apart, numbers_of, write_plot
+from spikewright.bench.compare.record import Record, history_facts
+from spikewright.bench.compare.result import ComparisonResult
+from spikewright.bench.compare.rows import Row
+from spikewright.bench.compare.teachers import TeacherFacts
+from spikewright.bench.compare.text import COLUMNS, WIDTH, duration, kilo, markdown, remarks, renderable
+from spikewright.bench.compare.work import CellResult
 from spikewright.bench.point import Point
-from spikewright.comparison.cells import Cell
-from spikewright.comparison.plot import apart, numbers_of, write_plot
-from spikewright.comparison.record import Record, history_facts
-from spikewright.comparison.result import ComparisonResult
-from spikewright.comparison.rows import Row
-from spikewright.comparison.teachers import TeacherFacts
-from spikewright.comparison.text import COLUMNS, WIDTH, duration, kilo, markdown, remarks, renderable
-from spikewright.comparison.work import CellResult
 from spikewright.profile.profile import load_profile
 
 PROFILE = load_profile("loihi2-assumed")

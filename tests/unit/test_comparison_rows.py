@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from spikewright.base.errors import InputError
+from spikewright.bench.compare.cells import Cell, cells_of
+from spikewright.bench.compare.rows import Row, read_rows
 from spikewright.bench.point import Point
-from spikewright.comparison.cells import Cell, cells_of
-from spikewright.comparison.rows import Row, read_rows
 from spikewright.distillation import METHODS
 from spikewright.training.settings import DistillSettings
 

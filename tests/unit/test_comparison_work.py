@@ -6,15 +6,15 @@ import time
 import pytest
 
 from spikewright.base.errors import InputError
+from spikewright.bench.compare import work
+from spikewright.bench.compare.cells import Cell, cells_of
+from spikewright.bench.compare.record import FILE, Record, read_record
+from spikewright.bench.compare.rows import Row
+from spikewright.bench.compare.teachers import TeacherFacts, _require_same
+from spikewright.bench.compare.work import Work, results_of
 from spikewright.bench.folder import claim_folder
 from spikewright.bench.locks import LOCK, locked
 from spikewright.bench.point import Point
-from spikewright.comparison import work
-from spikewright.comparison.cells import Cell, cells_of
-from spikewright.comparison.record import FILE, Record, read_record
-from spikewright.comparison.rows import Row
-from spikewright.comparison.teachers import TeacherFacts, _require_same
-from spikewright.comparison.work import Work, results_of
 
 CELLS = cells_of([Row("none"), Row("kd")], [None], [0, 1])
 OUTCOME = {

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from spikewright.base.errors import BelowFloor, InputError
+from spikewright.bench.compare.cells import Cell
+from spikewright.bench.compare.rows import Row
 from spikewright.bench.point import Point
-from spikewright.comparison.cells import Cell
-from spikewright.comparison.rows import Row
+from spikewright.bench.sweep.point_work import settings_of
 from spikewright.data import load
 from spikewright.data.choices import NeuronSettings
 from spikewright.profile.profile import load_profile
 from spikewright.student.student import Student, StudentConfig
-from spikewright.sweeps.point_work import settings_of
 from spikewright.training.constraints import OperationsLimit, RateLimit
 from spikewright.training.cost import SpikeCost
 from spikewright.training.distill import distill_with

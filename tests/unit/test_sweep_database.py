@@ -15,8 +15,8 @@ import pytest
 from spikewright.base.errors import InputError
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point
-from spikewright.sweeps import database, study
-from spikewright.sweeps.points import points_of
+from spikewright.bench.sweep import database, study
+from spikewright.bench.sweep.points import points_of
 
 pytest.importorskip("optuna")
 SERVER = os.environ.get("SPIKEWRIGHT_STUDY_URL")
@@ -198,8 +198,8 @@ WORKER = """
 import sys, time
 from pathlib import Path
 from spikewright.bench.outcome import Outcome
-from spikewright.sweeps import study
-from spikewright.sweeps.points import points_of
+from spikewright.bench.sweep import study
+from spikewright.bench.sweep.points import points_of
 
 def work(point):
     with open(folder / "log", "a") as file:

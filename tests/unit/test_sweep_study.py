@@ -9,8 +9,8 @@ from spikewright.base.errors import BelowFloor, InputError
 from spikewright.bench import locks
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point
-from spikewright.sweeps import claim, study
-from spikewright.sweeps.points import points_of
+from spikewright.bench.sweep import claim, study
+from spikewright.bench.sweep.points import points_of
 
 pytest.importorskip("optuna")
 POINTS = points_of(["2uJ", "1uJ"], [0])

@@ -12,9 +12,9 @@ import torch
 
 from spikewright.base.artefacts import atomic_write, writable
 from spikewright.base.errors import InputError
+from spikewright.bench.sweep import claim
 from spikewright.profile.profile import load_profile, named_profile
 from spikewright.student.student import Student, StudentConfig, load_student, save_student
-from spikewright.sweeps import claim
 from spikewright.training.settings import settings_from
 
 CODE = """

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from ..base import command as cli
 from ..base.version import __version__
 from ..training.settings import DistillSettings
-from ..verdict import Paths
 from .outcome import SPLITS, Outcome
+from .verdict import Paths
 
 if TYPE_CHECKING:
     from ..chip.activity import Activity

@@ -20,7 +20,7 @@ from .training import training_part
 if TYPE_CHECKING:
     import nir
 
-    from ...verdict import Verdict
+    from ...bench.verdict import Verdict
 
 MARK = "<!-- model card, written by spikewright beside its graph -->"
 """The first line: a file without it is somebody else's and is not written over."""

@@ -15,7 +15,7 @@ from ...graph.wiring import Wiring, wire
 if TYPE_CHECKING:
     import nir
 
-    from ...verdict import Verdict
+    from ...bench.verdict import Verdict
 
 
 @dataclass(frozen=True)

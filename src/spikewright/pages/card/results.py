@@ -9,7 +9,7 @@ from ...profile.units import quantity
 from .facts import Known, table
 
 if TYPE_CHECKING:
-    from ...verdict import Verdict
+    from ...bench.verdict import Verdict
 
 
 def results_part(known: Known) -> list[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ..pages.chart import energy_figure, label_axes, write_chart
-from ..pages.plot_style import BLUE, FAINT, INK, RULE
+from ...pages.chart import energy_figure, label_axes, write_chart
+from ...pages.plot_style import BLUE, FAINT, INK, RULE
 from .result import Row, SweepResult
 
 SIZE_IN = (7.2, 4.6)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..base.errors import refuse
-from ..bench.making import ELSEWHERE
-from ..bench.point import read_budgets
-from ..data import Dataset, load
-from ..profile.profile import HardwareProfile, load_profile
-from ..training.distill import train_settings
-from ..training.settings import DistillSettings
+from ...base.errors import refuse
+from ...data import Dataset, load
+from ...profile.profile import HardwareProfile, load_profile
+from ...training.distill import train_settings
+from ...training.settings import DistillSettings
+from ..making import ELSEWHERE
+from ..point import read_budgets
 from .cells import OWN, Cell, cells_of
 from .refusals import Refusals, refusals_of
 from .result import ComparisonResult
@@ -70,7 +70,7 @@ def plan_of(
     free: bool,
     seeds: int,
 ) -> Plan:
-    """See what can be trained; all arguments as :func:`spikewright.comparison.compare.compare` takes them.
+    """See what can be trained; all arguments as :func:`spikewright.bench.compare.compare.compare` takes them.
 
     Raises:
         InputError: unusable rows, budgets or settings, or nothing that can be trained.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..bench.outcome import Outcome
-from ..bench.point import Point
+from ..outcome import Outcome
+from ..point import Point
 
 State = Literal["done", "infeasible", "failed", "unfinished"]
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .chip.agreement import PAIRS, Agreement
+from ..chip.agreement import PAIRS, Agreement
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .energy.report import EnergyReport
+    from ..energy.report import EnergyReport
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Verdict:
     @property
     def binding(self) -> str:
         """The resource nearest to its limit."""
-        from .pages.numbers import binding
+        from ..pages.numbers import binding
 
         return binding(self.report)
 

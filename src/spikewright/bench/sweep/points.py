@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from ..base.errors import InputError
-from ..bench.point import Point
-from ..profile.schema import CostUnit
-from ..profile.units import spelled
+from ...base.errors import InputError
+from ...profile.schema import CostUnit
+from ...profile.units import spelled
+from ..point import Point
 
 LOWEST = 1.25
 """The lowest budget that `--points` chooses, in floors: a fifth of it is left for spikes."""

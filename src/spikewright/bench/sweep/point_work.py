@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..bench.outcome import Outcome
-from ..bench.point import Point
-from ..training.settings import DistillSettings
+from ...training.settings import DistillSettings
+from ..outcome import Outcome
+from ..point import Point
 
 POINTS = "points"
 
@@ -28,6 +28,6 @@ def work(point: Point, settings: DistillSettings, out: Path) -> Outcome:
         BelowFloor: no candidate is small enough for the budget.
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
-    from ..bench.making import make
+    from ..making import make
 
     return make(settings_of(point, settings), folder_of(point, out), out).outcome

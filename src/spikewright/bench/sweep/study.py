@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..base import command as cli
-from ..base.errors import BelowFloor, InputError, SpikewrightError
-from ..bench.locks import LOCK, locked
-from ..bench.outcome import Outcome
-from ..bench.point import Point
+from ...base import command as cli
+from ...base.errors import BelowFloor, InputError, SpikewrightError
+from ..locks import LOCK, locked
+from ..outcome import Outcome
+from ..point import Point
 from .claim import Watch, beating, whereabouts
 from .database import Turn, answering, read_url, require_optuna, storage_of, turn_of
 from .outcome import PointResult

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..bench.outcome import Outcome
-from ..bench.spread import Spread
+from ..outcome import Outcome
+from ..spread import Spread
 from .result import Row, SweepResult
 
 if TYPE_CHECKING:

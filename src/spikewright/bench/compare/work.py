@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..base import command as cli
-from ..base.artefacts import write_json
-from ..base.errors import SpikewrightError
-from ..bench.locks import LOCK, locked
+from ...base import command as cli
+from ...base.artefacts import write_json
+from ...base.errors import SpikewrightError
+from ..locks import LOCK, locked
 from .cells import Cell
 from .record import FAILED, FILE, Record, failure_of, read_record, write_record
 

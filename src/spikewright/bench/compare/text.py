@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..bench.spread import Spread
-from ..pages.numbers import count
+from ...pages.numbers import count
+from ..spread import Spread
 from .record import Record
 from .result import VALUES, ComparisonResult, Entry, Group
 

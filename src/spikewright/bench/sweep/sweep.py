@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base import command as cli
-from ..base.errors import AnswerIsNo, InputError, refuse
-from ..bench.point import Point
-from ..training.options import takes_settings_without
-from ..training.settings import DistillSettings
+from ...base import command as cli
+from ...base.errors import AnswerIsNo, InputError, refuse
+from ...training.options import takes_settings_without
+from ...training.settings import DistillSettings
+from ..point import Point
 
 if TYPE_CHECKING:
-    from ..profile.profile import HardwareProfile
+    from ...profile.profile import HardwareProfile
     from .result import SweepResult
     from .study import SweepStudy
 
@@ -80,10 +80,10 @@ def sweep(
         InputError: unusable budgets or settings, another sweep's folder, no Optuna, or no such database.
         SpikewrightError: the students without a budget cannot be made.
     """
-    from ..base.artefacts import sha256_of_json
-    from ..bench.folder import claim_folder
-    from ..bench.making import ELSEWHERE
-    from ..profile.profile import load_profile
+    from ...base.artefacts import sha256_of_json
+    from ...profile.profile import load_profile
+    from ..folder import claim_folder
+    from ..making import ELSEWHERE
     from .database import read_url, require_optuna, shown
     from .result import SweepResult
     from .study import open_study
@@ -118,7 +118,7 @@ def _checked(
     profile: HardwareProfile,
 ) -> list[str] | None:
     """The budgets in their one spelling, None where they are to be chosen; refuses with every fault at once."""
-    from ..bench.point import read_budgets
+    from ..point import read_budgets
 
     texts, faults = read_budgets(budgets or (), profile, "--budgets")
     if budgets is None and points is None:
@@ -164,8 +164,8 @@ def _complete(
 def _chosen(
     study: SweepStudy, first: Point, settings: DistillSettings, count: int, profile: HardwareProfile
 ) -> list[str]:
-    from ..data import load
-    from ..training.sizing import smallest_size
+    from ...data import load
+    from ...training.sizing import smallest_size
     from .points import spaced
 
     (free,) = (result for result in study.results() if result.point == first)
@@ -179,7 +179,7 @@ def _chosen(
 
 
 def _write(result: SweepResult, folder: Path) -> None:
-    from ..base.artefacts import write_json, write_text
+    from ...base.artefacts import write_json, write_text
     from .plot import write_plot
     from .text import markdown
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base import command as cli
-from ..base.errors import AnswerIsNo
-from ..training.options import takes_settings_without
-from ..training.settings import DistillSettings
+from ...base import command as cli
+from ...base.errors import AnswerIsNo
+from ...training.options import takes_settings_without
+from ...training.settings import DistillSettings
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -90,7 +90,7 @@ def compare(
     Raises:
         InputError: unusable rows, budgets or settings, nothing that can be trained, or another comparison's folder.
     """
-    from ..bench.folder import claim_folder
+    from ..folder import claim_folder
     from .plan import plan_of
     from .teachers import read_teachers
     from .work import results_of
@@ -127,7 +127,7 @@ def _complete(plan: Plan, folder: Path) -> None:
 
 
 def _write(result: ComparisonResult, folder: Path) -> None:
-    from ..base.artefacts import write_json, write_text
+    from ...base.artefacts import write_json, write_text
     from .plot import write_plot
     from .text import markdown
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..bench.locks import LOCK, locked
+from ..locks import LOCK, locked
 
 BEAT_S = 10.0
 """Between two signs of life: small against a point's work, and a light load for a database."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..base.errors import AnswerIsNo
-from ..energy.report import PARTS, EnergyReport
+from ...base.errors import AnswerIsNo
+from ...energy.report import PARTS, EnergyReport
 from .cells import Cell
 from .record import Record, history_facts
 
 if TYPE_CHECKING:
-    from ..bench.making import Made
-    from ..training.settings import DistillSettings
+    from ...training.settings import DistillSettings
+    from ..making import Made
 
 
 def train(cell: Cell, settings: DistillSettings, out: Path) -> Record:
@@ -25,9 +25,9 @@ def train(cell: Cell, settings: DistillSettings, out: Path) -> Record:
     Raises:
         SpikewrightError: a step refused its input, or student and chip network do not agree.
     """
-    from ..bench.making import make
+    from ...training.measurement import accuracy_by_step
     from ..levels import float_accuracy
-    from ..training.measurement import accuracy_by_step
+    from ..making import make
 
     mine = cell.settings(settings)
     made = make(mine, cell.folder(out), out)

@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..base.artefacts import write_json
-from ..base.errors import InputError
-from ..bench.outcome import Outcome
+from ...base.artefacts import write_json
+from ...base.errors import InputError
+from ..outcome import Outcome
 from .cells import Cell
 
 FILE = "record.json"

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..base.errors import InputError
-from ..bench.locks import locked
+from ...base.errors import InputError
+from ..locks import locked
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bench.point import Point
-from ..training.settings import DistillSettings
+from ...training.settings import DistillSettings
+from ..point import Point
 from .rows import Row
 
 TRAININGS = "trainings"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..base.errors import BelowFloor, InputError
-from ..data import Dataset
-from ..profile.profile import HardwareProfile
-from ..teachers.teaching import check_teaching, unsuited
-from ..training.distill import prepared, pupil_of
-from ..training.refusals import unmet
-from ..training.settings import DistillSettings
-from ..training.trainer import Training
+from ...base.errors import BelowFloor, InputError
+from ...data import Dataset
+from ...profile.profile import HardwareProfile
+from ...teachers.teaching import check_teaching, unsuited
+from ...training.distill import prepared, pupil_of
+from ...training.refusals import unmet
+from ...training.settings import DistillSettings
+from ...training.trainer import Training
 from .rows import Row
 
 Refusals = dict[tuple[Row, str | None], str]
@@ -45,7 +45,7 @@ def refusals_of(
 
 def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Training | str:
     """A training without a teacher, whose student every row has; or why there is none within the budget."""
-    from ..energy.estimate import parse_budget
+    from ...energy.estimate import parse_budget
 
     plain = settings.within(budget).model_copy(update={"method": "none", "regularize": (), "assistant": ()})
     try:

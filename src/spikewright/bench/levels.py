@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .base import command as cli
-from .base.errors import InputError
-from .chip.agreement import Agreement
+from ..base import command as cli
+from ..base.errors import InputError
+from ..chip.agreement import Agreement
 
 if TYPE_CHECKING:
-    from .chip.activity import Activity
-    from .chip.network import ChipNetwork
-    from .data import Dataset, Split
-    from .simulation.simulate import Simulator
-    from .student.student import Student
-    from .teachers.torch_teacher import Teacher
-    from .training.settings import DistillSettings
+    from ..chip.activity import Activity
+    from ..chip.network import ChipNetwork
+    from ..data import Dataset, Split
+    from ..simulation.simulate import Simulator
+    from ..student.student import Student
+    from ..teachers.torch_teacher import Teacher
+    from ..training.settings import DistillSettings
 
 BATCH = 250
 NOT_ASKED = "--samples-lava is 0"
@@ -73,9 +73,9 @@ def agreement_of(
 
 def cross_check(found: _Found, chip: ChipNetwork, split: Split, samples: int, seed: int) -> None:
     """Run the first ``samples`` of a split on every simulator and compare spikes, currents and membranes."""
-    from .simulation import integer
-    from .simulation.recording import compare
-    from .simulation.simulate import backend, drive_of
+    from ..simulation import integer
+    from ..simulation.recording import compare
+    from ..simulation.simulate import backend, drive_of
 
     skipped = _why_not(chip, samples)
     found.skipped.update(skipped)
@@ -98,11 +98,11 @@ def cross_check(found: _Found, chip: ChipNetwork, split: Split, samples: int, se
 
 def _teacher(found: _Found, settings: DistillSettings) -> None:
     """How accurate the teacher is on the samples it sees of the test split, where it is an artificial network."""
-    from .data import load
-    from .teachers.lessons import seen_by_teacher
-    from .teachers.teacher import is_spiking
-    from .teachers.teaching import chosen_teacher
-    from .training.distill import loss_terms
+    from ..data import load
+    from ..teachers.lessons import seen_by_teacher
+    from ..teachers.teacher import is_spiking
+    from ..teachers.teaching import chosen_teacher
+    from ..training.distill import loss_terms
 
     method, _ = loss_terms(settings)
     spec = chosen_teacher(settings, method)
@@ -117,13 +117,13 @@ def _teacher(found: _Found, settings: DistillSettings) -> None:
 
 def _kept(settings: DistillSettings, spec: str, seen: Dataset) -> Teacher:
     """The teacher that the student learnt from, out of the cache."""
-    from .teachers.teacher import teacher_from
+    from ..teachers.teacher import teacher_from
 
     return teacher_from(spec, seen, epochs=settings.teacher_epochs, seed=settings.teacher_seed, progress=cli.progress)
 
 
 def _accuracy_of(student: Student, split: Split, seed: int) -> float:
-    from .training.measurement import accuracy_of
+    from ..training.measurement import accuracy_of
 
     return accuracy_of(student, split, seed)
 
@@ -137,11 +137,11 @@ def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> floa
     """
     import torch
 
-    from .base.threads import student_threads
-    from .graph.interpreter import interpret
-    from .graph.nir_io import read_graph
-    from .graph.time_step import resolve_dt
-    from .graph.wiring import wire
+    from ..base.threads import student_threads
+    from ..graph.interpreter import interpret
+    from ..graph.nir_io import read_graph
+    from ..graph.time_step import resolve_dt
+    from ..graph.wiring import wire
 
     graph = read_graph(nir)
     wiring = wire(graph)
@@ -158,7 +158,7 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
     """Spikes, currents and membranes in which a student on integers is not its chip network."""
     import torch
 
-    from .student.integers.agreement import differences
+    from ..student.integers.agreement import differences
 
     total = 0
     with cli.progress("comparing student and chip network", len(split)) as advance:
@@ -173,8 +173,8 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
 
 
 def _why_not(chip: ChipNetwork, samples: int) -> dict[str, str]:
-    from .simulation.lava.job import require_lava
-    from .simulation.netx.file import netx_faults
+    from ..simulation.lava.job import require_lava
+    from ..simulation.netx.file import netx_faults
 
     skipped = {}
     for name in ("lava", "netx"):

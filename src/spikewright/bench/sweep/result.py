@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..bench.outcome import Outcome
-from ..bench.spread import Spread, pareto
-from ..profile.profile import HardwareProfile
-from ..profile.units import parse_budget, quantity
+from ...profile.profile import HardwareProfile
+from ...profile.units import parse_budget, quantity
+from ..outcome import Outcome
+from ..spread import Spread, pareto
 from .outcome import PointResult
 
 FORMAT = "spikewright sweep"

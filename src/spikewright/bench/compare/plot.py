@@ -11,9 +11,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..bench.spread import Spread
-from ..pages.chart import energy_figure, label_axes, write_chart
-from ..pages.plot_style import BLUE, FAINT, INK, RULE
+from ...pages.chart import energy_figure, label_axes, write_chart
+from ...pages.plot_style import BLUE, FAINT, INK, RULE
+from ..spread import Spread
 from .result import ComparisonResult, Entry, Group
 
 SIZE_IN = (8.6, 5.4)

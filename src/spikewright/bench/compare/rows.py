@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..base.artefacts import sha256_of_json
-from ..base.errors import InputError, refuse
-from ..distillation import METHODS, REGULARIZERS, LossTerms, parse_spec
+from ...base.artefacts import sha256_of_json
+from ...base.errors import InputError, refuse
+from ...distillation import METHODS, REGULARIZERS, LossTerms, parse_spec
 
 ALL = "all"
 JOIN = "+"

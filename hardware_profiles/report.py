@@ -1,11 +1,11 @@
-"""Door to ``spikewright.hardware_profiles.report``: what it costs on a chip, and whether it fits."""
+"""Door to ``spikewright.commands.report``: what it costs on a chip, and whether it fits."""
 
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1] / "src")
 
-from spikewright.hardware_profiles.report import main  # noqa: E402
+from spikewright.commands.report import main  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(main())

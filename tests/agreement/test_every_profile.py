@@ -9,9 +9,9 @@ from spikewright.chip.network.encoding import encode
 from spikewright.energy.estimate.estimate import estimate
 
 from spikewright.base.errors import AnswerIsNo
+from spikewright.commands.report import report
 from spikewright.data import Split, load
 from spikewright.data.choices import NeuronSettings
-from spikewright.hardware_profiles.report import report
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names

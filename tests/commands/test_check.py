@@ -10,7 +10,7 @@ import nir
 import numpy as np
 import pytest
 
-from spikewright.cli import main
+from spikewright.commands.cli import main
 from spikewright.graph.nir_io import read_graph, write_graph
 
 

@@ -84,8 +84,8 @@ def test_from_teacher_to_table(finished):
 
 
 def test_a_record_is_what_report_and_the_student_say(finished, capsys):
+    from spikewright.commands.report import main as report
     from spikewright.data import load
-    from spikewright.hardware_profiles.report import main as report
     from spikewright.student.student import load_student, student_provenance
     from spikewright.training.measurement import accuracy_of
 

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from spikewright.cli import main
+from spikewright.commands.cli import main
 
 
 @pytest.fixture

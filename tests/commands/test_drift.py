@@ -14,7 +14,7 @@ from spikewright.chip.network.chip_file import load_chip, save_chip
 from spikewright.chip.network.registers import Registers
 from spikewright.chip.network.trained_grid import KEY, TrainedGrid
 
-from spikewright.cli import main
+from spikewright.commands.cli import main
 from spikewright.graph.nir_io import read_graph, write_graph
 from spikewright.profile.profile import load_profile
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.cli import main
+from spikewright.commands.cli import main
 
 pytest.importorskip("tonic", reason="tonic is not installed (the extra `events`)")
 SMALL = ["--data", "nmnist", "--width", "2", "--epochs", "2", "--batch", "6"]

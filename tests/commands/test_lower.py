@@ -12,7 +12,7 @@ import pytest
 from spikewright.chip.network.chip_file import load_chip
 
 from spikewright.base.artefacts import sha256_of
-from spikewright.cli import main
+from spikewright.commands.cli import main
 from spikewright.graph.nir_io import write_graph
 
 

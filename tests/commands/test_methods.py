@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.cli import main
+from spikewright.commands.cli import main
 from spikewright.distillation import METHODS, REGULARIZERS, parse_spec
 
 TWD = """\

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from spikewright import __version__
-from spikewright.cli import VERBS, main
+from spikewright.commands.cli import VERBS, main
 
 HEAVY = ("torch", "snntorch", "onnxruntime", "sklearn", "matplotlib", "lava")
 ASK = """
 import sys
-from spikewright.cli import main
+from spikewright.commands.cli import main
 code = main(sys.argv[1:])
 loaded = sorted(set({heavy}) & set(sys.modules))
 sys.exit(f"imported {{loaded}}" if loaded else code)

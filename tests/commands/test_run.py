@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from spikewright.run import main
+from spikewright.commands.run import main
 from spikewright.teachers.teacher import train_teacher
 
 FLAGS = ["--data", "digits", "--width", "4", "-T", "2", "--epochs", "3"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.cli import main
+from spikewright.commands.cli import main
 
 QUICK = ["--teacher", "mlp", "--teacher-epochs", "1", "--epochs", "2", "--batch", "256", "--json"]
 

@@ -67,7 +67,7 @@ def test_two_budgets_from_teacher_to_table(tmp_path, capsys):
 
 
 def test_energy_is_what_report_says(tmp_path, capsys):
-    from spikewright.hardware_profiles.report import main as report
+    from spikewright.commands.report import main as report
 
     assert ran(capsys, tmp_path, "--budgets", "150nJ")[0] == 0
     value = json.loads((tmp_path / "sweep.json").read_text())
@@ -99,7 +99,7 @@ def test_a_student_that_was_trained_when_the_worker_died_is_not_trained_again(tm
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("spikewright.run.export_student", dies)
+        patch.setattr("spikewright.commands.run.export_student", dies)
         assert ran(capsys, tmp_path, "--budgets", "150nJ")[0] == 130
     code, _, err = ran(capsys, tmp_path, "--budgets", "150nJ")
     assert (code, trainings.seen) == (0, [None, "150nJ"])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spikewright.base.artefacts import sha256_of
-from spikewright.cli import main
+from spikewright.commands.cli import main
 from spikewright.graph.nir_io import read_graph
 from spikewright.student.student import Student, StudentConfig, load_student, save_student
 

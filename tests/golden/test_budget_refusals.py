@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.cli import main
+from spikewright.commands.cli import main
 
 FOLDER = Path(__file__).with_name("budgets")
 COMMANDS = {

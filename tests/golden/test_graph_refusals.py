@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from spikewright.base.errors import SpikewrightError
-from spikewright.cli import main
+from spikewright.commands.cli import main
 from spikewright.graph.nir_io import write_graph
 from spikewright.student.neurons import integrator
 from spikewright.student.student import Student, StudentConfig

@@ -9,7 +9,7 @@ import pytest
 import torch
 from spikewright.chip.network.network import ChipNetwork, IntArray
 
-from spikewright.convert.check import check, repair
+from spikewright.commands.check import check, repair
 from spikewright.graph.interpreter import GraphTrace, interpret
 from spikewright.graph.nir_io import read_graph, write_graph
 from spikewright.graph.wiring import wire

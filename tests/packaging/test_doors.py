@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.cli import VERBS
+from spikewright.commands.cli import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOORS = {verb.door: name for name, verb in VERBS.items() if verb.door}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spikewright.base.command import typer_command
-from spikewright.cli import VERBS
+from spikewright.commands.cli import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(

@@ -15,7 +15,7 @@ from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Po
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.hardware_profiles.report import main
+from spikewright.commands.report import main
 from spikewright.pages.agreement_tables import rows
 
 KNOWN = Agreement(

@@ -11,7 +11,7 @@ from spikewright.chip.network.agreement import Agreement
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.energy.estimate.ann_twin import macs_of, standings
 
-from spikewright.hardware_profiles.report import report
+from spikewright.commands.report import report
 from spikewright.pages import against
 
 

@@ -10,7 +10,7 @@ import pytest
 from spikewright.chip.network.activity import Activity, PopulationActivity
 from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
-from spikewright.hardware_profiles.report import report
+from spikewright.commands.report import report
 from spikewright.pages import core_map, core_tables
 from spikewright.pages.pictures import core_pictures
 from spikewright.placing.core_load import core_loads, ways

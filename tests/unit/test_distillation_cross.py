@@ -9,13 +9,13 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
+from spikewright.commands.run import run
 from spikewright.data import Dataset, Split, load
 from spikewright.distillation import METHODS, Evidence, parse_spec
 from spikewright.distillation.alignment import linear_cka
 from spikewright.distillation.base import shapes_of
 from spikewright.distillation.cross_kd import Alignment
 from spikewright.profile.profile import load_profile
-from spikewright.run import run
 from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, StudentConfig, output_of

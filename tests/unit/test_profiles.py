@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.hardware_profiles import profiles
+from spikewright.commands import profiles
 from spikewright.profile.machines import load_teachers, read_teacher
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names, read_profile
 from spikewright.profile.schema import Energy, Limits

@@ -17,7 +17,7 @@ from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Po
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import AnswerIsNo, InputError
-from spikewright.hardware_profiles.report import main, report
+from spikewright.commands.report import main, report
 from spikewright.profile.profile import load_profile, profile_names
 
 

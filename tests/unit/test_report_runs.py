@@ -15,7 +15,7 @@ from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Po
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.hardware_profiles.report import main, report
+from spikewright.commands.report import main, report
 from spikewright.pages import run_plots
 from spikewright.pages.runs import RunRow, RunTable, names_of
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .base import command as cli
-from .base.errors import AnswerIsNo, InputError
-from .bench.verdict import Paths, Verdict
-from .training.options import takes_settings
-from .training.settings import DistillSettings
+from ..base import command as cli
+from ..base.errors import AnswerIsNo, InputError
+from ..bench.verdict import Paths, Verdict
+from ..training.options import takes_settings
+from ..training.settings import DistillSettings
 
 if TYPE_CHECKING:
-    from .chip.activity import Activity
-    from .chip.agreement import Agreement
-    from .chip.network import ChipNetwork
-    from .data import Dataset
-    from .energy.report import EnergyReport
-    from .student.student import Student
+    from ..chip.activity import Activity
+    from ..chip.agreement import Agreement
+    from ..chip.network import ChipNetwork
+    from ..data import Dataset
+    from ..energy.report import EnergyReport
+    from ..student.student import Student
 
 EXPORT_SAMPLES = 64
 
@@ -57,12 +57,12 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     Raises:
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
-    from .base.artefacts import sha256_of
-    from .bench.levels import agreement_of
-    from .chip.agreement import save_agreement
-    from .data import load
-    from .pages.card.card import card_path, write_card
-    from .training.distill import distill_to
+    from ..base.artefacts import sha256_of
+    from ..bench.levels import agreement_of
+    from ..chip.agreement import save_agreement
+    from ..data import load
+    from ..pages.card.card import card_path, write_card
+    from ..training.distill import distill_to
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -104,11 +104,11 @@ def export_student(student: Student, dataset: Dataset, paths: Paths, profile: st
     """
     import torch
 
-    from .base.artefacts import sha256_of
-    from .pages.card.card import write_card
-    from .profile.profile import load_profile
-    from .student.student import student_provenance
-    from .student.to_nir import export
+    from ..base.artefacts import sha256_of
+    from ..pages.card.card import write_card
+    from ..profile.profile import load_profile
+    from ..student.student import student_provenance
+    from ..student.to_nir import export
 
     facts = student_provenance(paths.student) | {"parent_sha256": sha256_of(paths.student)}
     images = torch.from_numpy(dataset.validation.images[:EXPORT_SAMPLES])
@@ -119,11 +119,11 @@ def export_student(student: Student, dataset: Dataset, paths: Paths, profile: st
 
 def lower_graph(profile: str, paths: Paths) -> ChipNetwork:
     """Lower the graph of ``paths`` for a profile, write the network and return what was written."""
-    from .base.artefacts import sha256_of
-    from .chip.chip_file import load_chip, save_chip
-    from .graph.nir_io import read_graph
-    from .lowering.lower import lower
-    from .lowering.rules import remarks
+    from ..base.artefacts import sha256_of
+    from ..chip.chip_file import load_chip, save_chip
+    from ..graph.nir_io import read_graph
+    from ..lowering.lower import lower
+    from ..lowering.rules import remarks
 
     chip = lower(read_graph(paths.nir), profile).with_provenance(parent_sha256=sha256_of(paths.nir))
     for sentence in remarks(chip):
@@ -135,8 +135,8 @@ def lower_graph(profile: str, paths: Paths) -> ChipNetwork:
 def _simulate(
     chip: ChipNetwork, dataset: Dataset, settings: DistillSettings, paths: Paths, chip_sha256: str
 ) -> Activity:
-    from .chip.activity_file import save_activity
-    from .simulation.simulate import remarks, simulate
+    from ..chip.activity_file import save_activity
+    from ..simulation.simulate import remarks, simulate
 
     with cli.progress("simulating the test split", len(dataset.test)) as advance:
         activity = simulate(chip, dataset.test, seed=settings.seed, progress=advance, chip_sha256=chip_sha256)
@@ -150,10 +150,10 @@ def _simulate(
 def _report(
     activity: Activity, chip: ChipNetwork, settings: DistillSettings, paths: Paths, agreement: Agreement
 ) -> EnergyReport:
-    from .energy.pricing import provenance_of
-    from .hardware_profiles.report import report
-    from .pages.document import Document
-    from .pages.render import write_report
+    from ..energy.pricing import provenance_of
+    from ..pages.document import Document
+    from ..pages.render import write_report
+    from .report import report
 
     priced = report(activity, chip, settings.profile, settings.energy_budget)
     facts = provenance_of(paths.activity, paths.chip, activity, chip)

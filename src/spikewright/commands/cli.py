@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
-from .base.command import DONE, USAGE, say
-from .base.errors import did_you_mean
-from .base.version import __version__
+from ..base.command import DONE, USAGE, say
+from ..base.errors import did_you_mean
+from ..base.version import __version__
 
 Main = Callable[[Sequence[str] | None], int]
 
@@ -39,18 +39,18 @@ def _door(module: str, line: str) -> Verb:
 
 
 VERBS = {
-    "run": Verb("run", "All of it: teacher to student to NIR to chip to report"),
+    "commands.run": Verb("commands.run", "All of it: teacher to student to NIR to chip to report"),
     "distill": _door("training.distill", "Distil a teacher into a spiking student, within an energy budget"),
     "to-nir": _door("student.to_nir", "Write a student as a NIR graph that computes the same"),
     "lower": _door("lowering.lower", "Turn a NIR graph into an integer network for a chip"),
     "simulate": _door("simulation.simulate", "Run a chip network on data and count what happens"),
-    "report": _door("hardware_profiles.report", "What the counts cost on a chip, and whether it fits"),
+    "report": _door("commands.report", "What the counts cost on a chip, and whether it fits"),
     "sweep": Verb("bench.sweep.sweep", "Students for several energy budgets, and what accuracy each buys"),
     "compare": Verb("bench.compare.compare", "Distillation methods side by side, free and within the same energy"),
-    "profiles": Verb("hardware_profiles.profiles", "List the hardware profiles, or show one with its sources"),
-    "methods": Verb("train.methods", "List the distillation methods, or show one with its equation and options"),
+    "profiles": Verb("commands.profiles", "List the hardware profiles, or show one with its sources"),
+    "methods": Verb("commands.methods", "List the distillation methods, or show one with its equation and options"),
     "drift": Verb("drift.drift", "Where float network and integers part ways on data, and why"),
-    "check": Verb("convert.check", "Every finding in a NIR file"),
+    "check": Verb("commands.check", "Every finding in a NIR file"),
 }
 
 

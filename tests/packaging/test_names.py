@@ -44,11 +44,6 @@ def test_all_names_are_listed_once_and_shown_by_dir() -> None:
     assert set(sw.__all__) <= set(dir(sw))
 
 
-def test_subpackages_stay_packages() -> None:
-    for package in ("train", "convert", "deploy", "hardware_profiles"):
-        assert import_module(f"spikewright.{package}").__path__
-
-
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'spikewright' has no attribute 'destill'"):
         _ = sw.destill

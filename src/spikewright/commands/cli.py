@@ -34,17 +34,21 @@ class Verb:
         return cast(Main, import_module(f"spikewright.{self.module}").main)
 
 
-def _door(module: str, line: str) -> Verb:
-    return Verb(module, line, door=module.replace(".", "/") + ".py")
+def _door(door: str, module: str, line: str) -> Verb:
+    return Verb(module, line, door)
 
 
 VERBS = {
-    "commands.run": Verb("commands.run", "All of it: teacher to student to NIR to chip to report"),
-    "distill": _door("training.distill", "Distil a teacher into a spiking student, within an energy budget"),
-    "to-nir": _door("student.to_nir", "Write a student as a NIR graph that computes the same"),
-    "lower": _door("lowering.lower", "Turn a NIR graph into an integer network for a chip"),
-    "simulate": _door("simulation.simulate", "Run a chip network on data and count what happens"),
-    "report": _door("commands.report", "What the counts cost on a chip, and whether it fits"),
+    "run": Verb("commands.run", "All of it: teacher to student to NIR to chip to report"),
+    "distill": _door(
+        "train/distill.py", "training.distill", "Distil a teacher into a spiking student, within an energy budget"
+    ),
+    "to-nir": _door("convert/to_nir.py", "student.to_nir", "Write a student as a NIR graph that computes the same"),
+    "lower": _door("deploy/lower.py", "lowering.lower", "Turn a NIR graph into an integer network for a chip"),
+    "simulate": _door("deploy/simulate.py", "simulation.simulate", "Run a chip network on data and count what happens"),
+    "report": _door(
+        "hardware_profiles/report.py", "commands.report", "What the counts cost on a chip, and whether it fits"
+    ),
     "sweep": Verb("bench.sweep.sweep", "Students for several energy budgets, and what accuracy each buys"),
     "compare": Verb("bench.compare.compare", "Distillation methods side by side, free and within the same energy"),
     "profiles": Verb("commands.profiles", "List the hardware profiles, or show one with its sources"),

@@ -63,8 +63,8 @@ def run(
 
     Args:
         chip: the network.
-        drive: int64, shape ``(timesteps or 1, samples, *input shape)``, as :func:`spikewright.chip.encoding.encode` makes
-            it: payloads or spikes of an event input, or the bias mantissas of an input population that has neurons.
+        drive: int64, shape ``(timesteps or 1, samples, *input shape)``, as :func:`spikewright.chip.encoding.encode`
+            makes it: payloads or spikes of an event input, or bias mantissas of an input population that has neurons.
         record_states: also keep currents and membrane potentials.
         progress: called with the number of samples done.
 

@@ -23,7 +23,7 @@ def run(
     progress: Progress | None = None,
     time_limit_s: float = SILENCE_LIMIT_S,
 ) -> Recording:
-    """Run ``chip`` on the processes that lava-dl makes; same arguments as :func:`spikewright.simulation.lava.processes_backend.run`.
+    """Run ``chip`` on the processes that lava-dl makes; same arguments as `lava`.
 
     Raises:
         InputError: lava-dl is not installed, or its format cannot hold the network.

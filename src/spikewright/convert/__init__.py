@@ -1,1 +1,0 @@
-"""From a trained network to a declarative graph, and from other tools' files to ours."""

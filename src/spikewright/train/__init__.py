@@ -1,1 +1,0 @@
-"""From data and a teacher to a trained spiking student."""

@@ -29,10 +29,10 @@ import numpy as np
 import torch
 import typer
 from closed_loop_tables import COMPARED, NEAR, SHARES, exactness, leaves_spikes, loop_table, other_table
-from spikewright.energy.estimate.estimate import Budget, estimate
 
 from spikewright.base.artefacts import atomic_write
 from spikewright.data import Dataset, load
+from spikewright.energy.estimate import Budget, estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile

@@ -16,11 +16,11 @@ from typing import Annotated, Any
 import h5py
 import numpy as np
 import typer
-from spikewright.chip.network.activity import Activity
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
-from spikewright.energy.estimate.estimate import estimate
 
 from spikewright.base.artefacts import write_json
+from spikewright.chip.activity import Activity
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.energy.estimate import estimate
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.schema import HardwareProfile

@@ -22,11 +22,11 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from spikewright.chip.network.fan_out import fan_out
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
 from spikewright.base.artefacts import atomic_write
 from spikewright.base.errors import SpikewrightError
+from spikewright.chip.fan_out import fan_out
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names

@@ -7,9 +7,9 @@ See docs/methods.md, heterogeneous temperatures.
 
 from __future__ import annotations
 
-from spikewright.chip.network.network import Readout
 from torch import nn
 
+from spikewright.chip.network import Readout
 from spikewright.data.choices import NeuronSettings
 from spikewright.student.architectures import Shape
 from spikewright.student.neurons import integrator, spiking

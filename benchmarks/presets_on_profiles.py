@@ -17,12 +17,12 @@ from typing import Annotated
 
 import nir
 import typer
-from spikewright.energy.estimate.estimate import estimate
-from spikewright.energy.estimate.report import EnergyReport
 
 from spikewright.base.artefacts import write_text
 from spikewright.base.errors import SpikewrightError
 from spikewright.data import Dataset, load
+from spikewright.energy.estimate import estimate
+from spikewright.energy.report import EnergyReport
 from spikewright.graph.nir_io import read_graph
 from spikewright.lowering.lower import lower
 from spikewright.pages.numbers import used

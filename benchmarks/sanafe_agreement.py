@@ -22,11 +22,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from sanafe_cases import PROFILE, Case, cases
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Population
-from spikewright.energy.estimate.estimate import estimate
-from spikewright.energy.estimate.report import EnergyReport
 
 from spikewright.base.artefacts import write_json
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Population
+from spikewright.energy.estimate import estimate
+from spikewright.energy.report import EnergyReport
 from spikewright.placing.core_work import core_work
 from spikewright.placing.placement import Placement, place
 from spikewright.profile.profile import load_profile

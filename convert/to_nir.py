@@ -1,11 +1,11 @@
-"""Door to ``spikewright.student.to_nir``: write a student as a NIR graph."""
+"""Door to ``spikewright.commands.to_nir``: write a student as a NIR graph."""
 
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1] / "src")
 
-from spikewright.student.to_nir import main  # noqa: E402
+from spikewright.commands.to_nir import main  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .bench.sweep.sweep import sweep
     from .chip.activity import Activity
     from .chip.network import ChipNetwork
-    from .commands.report import report
+    from .energy.pricing import report
     from .lowering.lower import lower
     from .pages.card.card import model_card
     from .profile.profile import HardwareProfile, load_profile
@@ -34,7 +34,7 @@ _HOMES = {
     "load_profile": "profile.profile",
     "lower": "lowering.lower",
     "model_card": "pages.card.card",
-    "report": "commands.report",
+    "report": "energy.pricing",
     "simulate": "simulation.simulate",
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 import torch
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from torch import nn
 
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from spikewright.data.choices import NeuronSettings
 from spikewright.student.student import Student, StudentConfig
 

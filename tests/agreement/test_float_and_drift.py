@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from spikewright.chip.network.encoding import encode, full_scale
-from spikewright.chip.network.network import ChipNetwork, IntArray
 
+from spikewright.chip.encoding import encode, full_scale
+from spikewright.chip.network import ChipNetwork, IntArray
 from spikewright.drift.drift import drift
 from spikewright.drift.report import DriftReport, raster
 from spikewright.graph.interpreter import GraphTrace, interpret

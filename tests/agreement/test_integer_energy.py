@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from spikewright.energy.estimate.estimate import estimate
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.data import Split
 from spikewright.data.choices import NeuronSettings
+from spikewright.energy.estimate import estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile

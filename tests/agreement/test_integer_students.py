@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from spikewright.chip.network.encoding import encode
-from spikewright.chip.network.network import ChipNetwork
 from torch import nn
 
 from spikewright.base.errors import AnswerIsNo, InputError
+from spikewright.chip.encoding import encode
+from spikewright.chip.network import ChipNetwork
 from spikewright.data.choices import NeuronSettings
 from spikewright.graph.nir_io import read_graph
 from spikewright.lowering.lower import lower

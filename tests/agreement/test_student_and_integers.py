@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from spikewright.chip.network.chip_file import load_chip, save_chip
-from spikewright.chip.network.encoding import encode
-from spikewright.chip.network.network import ChipNetwork
 from torch import nn
 
+from spikewright.chip.chip_file import load_chip, save_chip
+from spikewright.chip.encoding import encode
+from spikewright.chip.network import ChipNetwork
 from spikewright.lowering.lower import lower
 from spikewright.simulation import integer
 from spikewright.simulation.lava import processes_backend as on_lava

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import spikewright as sw
-from spikewright.bench.compare.compare import main
+from spikewright.commands.compare import main
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Training
 

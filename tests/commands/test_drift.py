@@ -10,10 +10,10 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
-from spikewright.chip.network.chip_file import load_chip, save_chip
-from spikewright.chip.network.registers import Registers
-from spikewright.chip.network.trained_grid import KEY, TrainedGrid
 
+from spikewright.chip.chip_file import load_chip, save_chip
+from spikewright.chip.registers import Registers
+from spikewright.chip.trained_grid import KEY, TrainedGrid
 from spikewright.commands.cli import main
 from spikewright.graph.nir_io import read_graph, write_graph
 from spikewright.profile.profile import load_profile

@@ -9,9 +9,9 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
-from spikewright.chip.network.chip_file import load_chip
 
 from spikewright.base.artefacts import sha256_of
+from spikewright.chip.chip_file import load_chip
 from spikewright.commands.cli import main
 from spikewright.graph.nir_io import write_graph
 

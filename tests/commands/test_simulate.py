@@ -10,13 +10,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from spikewright.chip.network.activity_file import load_activity
-from spikewright.chip.network.chip_file import load_chip, save_chip
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.simulation.simulate import main, simulate
+from spikewright.chip.activity_file import load_activity
+from spikewright.chip.chip_file import load_chip, save_chip
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
+from spikewright.commands.simulate import main
+from spikewright.simulation.simulate import simulate
 
 
 def zeros(*shape: int) -> np.ndarray:
@@ -89,7 +90,7 @@ def test_records_every_spike(chip: Path, tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_batches_change_nothing_and_halves_add_up(chip: Path) -> None:
-    from spikewright.chip.network.activity_file import as_json
+    from spikewright.chip.activity_file import as_json
 
     network = load_chip(chip)
     whole = simulate(network, "digits", samples=20)

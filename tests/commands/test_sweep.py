@@ -11,7 +11,7 @@ import pytest
 
 import spikewright.training.distill
 from spikewright.bench.sweep import sweep as verb
-from spikewright.bench.sweep.sweep import main
+from spikewright.commands.sweep import main
 
 pytest.importorskip("optuna")
 FLAGS = ["--data", "digits", "--width", "4", "-T", "2", "--teacher", "mlp", "--teacher-epochs", "2"]
@@ -99,7 +99,7 @@ def test_a_student_that_was_trained_when_the_worker_died_is_not_trained_again(tm
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("spikewright.commands.run.export_student", dies)
+        patch.setattr("spikewright.bench.road.export_student", dies)
         assert ran(capsys, tmp_path, "--budgets", "150nJ")[0] == 130
     code, _, err = ran(capsys, tmp_path, "--budgets", "150nJ")
     assert (code, trainings.seen) == (0, [None, "150nJ"])

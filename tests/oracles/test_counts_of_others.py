@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import snntorch as snn
 import torch
-from spikewright.chip.network.activity import Activity
-from spikewright.chip.network.fan_out import fan_out, fan_out_of_weights
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
-from spikewright.energy.estimate.neurobench import neurobench_of
 from torch import Tensor, nn
 
+from spikewright.chip.activity import Activity
+from spikewright.chip.fan_out import fan_out, fan_out_of_weights
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.energy.neurobench import neurobench_of
 from spikewright.simulation.integer import run
 from spikewright.simulation.recording import activity_of
 

@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from spikewright.simulation.integer import run
 from spikewright.simulation.recording import Recording
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from spikewright.chip.network.activity import Activity, PopulationActivity
-from spikewright.chip.network.fan_out import fan_out
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.energy.estimate.estimate import estimate
-from spikewright.energy.estimate.report import EnergyReport
 
+from spikewright.chip.activity import Activity, PopulationActivity
+from spikewright.chip.fan_out import fan_out
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
+from spikewright.energy.estimate import estimate
+from spikewright.energy.report import EnergyReport
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.schema import Constant, Energy, HardwareProfile

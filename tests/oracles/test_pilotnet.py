@@ -8,10 +8,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from spikewright.chip.network.activity import Activity
-from spikewright.chip.network.network import ChipNetwork, IntArray
-from spikewright.energy.estimate.estimate import estimate
 
+from spikewright.chip.activity import Activity
+from spikewright.chip.network import ChipNetwork, IntArray
+from spikewright.energy.estimate import estimate
 from spikewright.placing.placement import place
 from spikewright.simulation.integer import run
 

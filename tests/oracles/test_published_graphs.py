@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from spikewright.chip.network.network import ChipNetwork, IntArray
 
+from spikewright.chip.network import ChipNetwork, IntArray
 from spikewright.commands.check import check, repair
 from spikewright.graph.interpreter import GraphTrace, interpret
 from spikewright.graph.nir_io import read_graph, write_graph

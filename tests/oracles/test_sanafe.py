@@ -9,9 +9,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from spikewright.chip.network.fan_out import fan_out
-from spikewright.chip.network.network import Neuron, Population
 
+from spikewright.chip.fan_out import fan_out
+from spikewright.chip.network import Neuron, Population
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.simulation.integer import run

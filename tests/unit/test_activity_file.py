@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from spikewright.chip.network.activity import Activity, Counts, PopulationActivity, Samples, Trace
-from spikewright.chip.network.activity_file import as_json, load_activity, save_activity
 
 from spikewright.base.errors import InputError
+from spikewright.chip.activity import Activity, Counts, PopulationActivity, Samples, Trace
+from spikewright.chip.activity_file import as_json, load_activity, save_activity
 
 count = st.integers(0, 2**40)
 shape = st.lists(st.integers(1, 3), min_size=1, max_size=3)

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from spikewright.chip.network.activity import Activity, PopulationActivity
-from spikewright.chip.network.activity_file import save_activity
-from spikewright.chip.network.agreement import Agreement, load_agreement, save_agreement
-from spikewright.chip.network.chip_file import save_chip
-from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
+from spikewright.chip.activity import Activity, PopulationActivity
+from spikewright.chip.activity_file import save_activity
+from spikewright.chip.agreement import Agreement, load_agreement, save_agreement
+from spikewright.chip.chip_file import save_chip
+from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.commands.report import main
 from spikewright.pages.agreement_tables import rows
 

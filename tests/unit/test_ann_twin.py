@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from spikewright.chip.network.activity import Activity, PopulationActivity
-from spikewright.chip.network.agreement import Agreement
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.energy.estimate.ann_twin import macs_of, standings
 
+from spikewright.chip.activity import Activity, PopulationActivity
+from spikewright.chip.agreement import Agreement
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.commands.report import report
+from spikewright.energy.ann_twin import macs_of, standings
 from spikewright.pages import against
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from spikewright.chip.network.chip_file import load_chip, save_chip
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
 from spikewright.base.errors import InputError
+from spikewright.chip.chip_file import load_chip, save_chip
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
 
 @pytest.fixture

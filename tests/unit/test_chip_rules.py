@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
 from spikewright.base.errors import AnswerIsNo
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.lowering.chip_rules import CHIP_RULES, check_chip
 from spikewright.profile.profile import HardwareProfile, load_profile
 from spikewright.profile.schema import Whole
@@ -247,8 +247,7 @@ def test_every_rule_is_broken_above() -> None:
 
 
 def test_a_report_applies_them_to_a_network_lowered_for_another_chip() -> None:
-    from spikewright.chip.network.activity import Activity, PopulationActivity
-
+    from spikewright.chip.activity import Activity, PopulationActivity
     from spikewright.commands.report import report
 
     network = replace(line(dv=2048), profile="loihi2")

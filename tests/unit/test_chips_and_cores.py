@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spikewright.chip.network.activity import Activity, PopulationActivity
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
 from spikewright.base.errors import AnswerIsNo, InputError
+from spikewright.chip.activity import Activity, PopulationActivity
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.pages.placement_text import as_json, lines
 from spikewright.placing.placement import place
 from spikewright.placing.remedies import narrower

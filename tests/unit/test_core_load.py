@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from spikewright.chip.network.activity import Activity, PopulationActivity
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
+from spikewright.chip.activity import Activity, PopulationActivity
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.commands.report import report
 from spikewright.pages import core_map, core_tables
 from spikewright.pages.pictures import core_pictures

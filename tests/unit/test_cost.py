@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from spikewright.chip.network.activity import Activity, PopulationActivity
-from spikewright.chip.network.fan_out import fan_out
-from spikewright.energy.estimate.estimate import estimate
 
+from spikewright.chip.activity import Activity, PopulationActivity
+from spikewright.chip.fan_out import fan_out
+from spikewright.energy.estimate import estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from spikewright.chip.network.encoding import encode
 
 from spikewright.base.errors import InputError
+from spikewright.chip.encoding import encode
 from spikewright.data import load
 from spikewright.data.augment import still
 from spikewright.data.events import frames

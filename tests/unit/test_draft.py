@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spikewright.chip.network.network import ConvGeometry
 
 from spikewright.base.errors import InputError
+from spikewright.chip.network import ConvGeometry
 from spikewright.graph.nodes import apply
 from spikewright.graph.wiring import wire
 from spikewright.lowering import linear_map

@@ -9,9 +9,9 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
-from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
 from spikewright.base.errors import InputError
+from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.drift.causes import CAUSES
 from spikewright.drift.drift import drift
 from spikewright.drift.report import DriftReport, Effect, LayerDrift, Place, Raster, Why, raster
@@ -210,7 +210,9 @@ def test_a_chip_of_another_graph_is_refused() -> None:
 
 def test_a_profile_that_is_not_ours_is_asked_for() -> None:
     chip = replace(integers(4, 8, 4, 8.0), profile="mine")
-    with pytest.raises(InputError, match=r"^profile 'mine': .*; where the file lies elsewhere, say so with --profile"):
+    with pytest.raises(
+        InputError, match=r"^drift: names the profile 'mine', which does not come .*; give its file: --profile PATH"
+    ):
         drift(one_layer(0.5, 1.0, 4), chip, always(4))
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spikewright.chip.network.activity import Activity, PopulationActivity
-from spikewright.chip.network.fan_out import fan_out
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.energy.estimate.estimate import estimate, floor, linear_cost
 
 from spikewright.base.errors import InputError
+from spikewright.chip.activity import Activity, PopulationActivity
+from spikewright.chip.fan_out import fan_out
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
+from spikewright.energy.estimate import estimate, floor, linear_cost
 from spikewright.placing.blocks import ranges
 from spikewright.placing.placement import Placement, Site, place
 from spikewright.profile.profile import load_profile, profile_names

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from spikewright.chip.network.activity import Activity
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
-from spikewright.energy.estimate.details import detailed
-from spikewright.energy.estimate.estimate import estimate
-from spikewright.energy.estimate.parts import classes_of, samples_of, spread_of, steps_of
-from spikewright.energy.estimate.report import EnergyReport
 
+from spikewright.chip.activity import Activity
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.energy.details import detailed
+from spikewright.energy.estimate import estimate
+from spikewright.energy.parts import classes_of, samples_of, spread_of, steps_of
+from spikewright.energy.report import EnergyReport
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.simulation.integer import run

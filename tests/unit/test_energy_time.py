@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spikewright.chip.network.activity import Activity, Counts, PopulationActivity
-from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
-from spikewright.energy.estimate.time import TimeEstimate, seconds, time_of
 
 from spikewright.base.errors import InputError
+from spikewright.chip.activity import Activity, Counts, PopulationActivity
+from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
+from spikewright.energy.time import TimeEstimate, seconds, time_of
 from spikewright.placing.core_work import core_work
 from spikewright.placing.placement import place
 from spikewright.profile.durations import Barrier

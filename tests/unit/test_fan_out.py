@@ -7,9 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from spikewright.chip.network.fan_out import fan_out, reach
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
 from torch.nn import functional
+
+from spikewright.chip.fan_out import fan_out, reach
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
 
 
 def network(source: tuple[int, ...], connection: Connection) -> ChipNetwork:

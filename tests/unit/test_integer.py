@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 
 from spikewright.base.errors import InputError
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
 from spikewright.simulation import integer
 from spikewright.simulation.recording import Recording, compare
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from spikewright.chip.network.network import Neuron
 
+from spikewright.chip.network import Neuron
 from spikewright.simulation.compartments import Buffers, Rules, integrate, largest
 
 HALF = 2**23

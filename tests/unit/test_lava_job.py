@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spikewright.chip.network.chip_file import save_chip
-from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
 from spikewright.base.errors import InputError, SpikewrightError
+from spikewright.chip.chip_file import save_chip
+from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.simulation.lava import job as lava_job
 from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.netx import backend as on_netx

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spikewright.chip.network.fan_out import fan_out
-from spikewright.chip.network.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
 
 from spikewright.base.errors import AnswerIsNo
+from spikewright.chip.fan_out import fan_out
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
 from spikewright.placing.blocks import boxes, ranges
 from spikewright.placing.occupancy import axons_in, axons_out, synapse_bits
 from spikewright.placing.placement import place

@@ -288,7 +288,7 @@ def test_verb_refuses_an_unknown_name(capsys):
 @pytest.mark.parametrize("module", ["report", "profiles"])
 def test_help_imports_nothing_heavy(module):
     code = (
-        f"import sys; from spikewright.hardware_profiles.{module} import main; assert main(['--help']) == 0; "
+        f"import sys; from spikewright.commands.{module} import main; assert main(['--help']) == 0; "
         "heavy = {'torch', 'matplotlib', 'jinja2', 'h5py', 'numpy'} & sys.modules.keys(); assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

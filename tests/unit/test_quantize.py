@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spikewright.chip.network.network import ChipNetwork, ConvGeometry
 
+from spikewright.chip.network import ChipNetwork, ConvGeometry
 from spikewright.lowering.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from spikewright.lowering.quantize import quantize
 from spikewright.profile.profile import HardwareProfile, load_profile

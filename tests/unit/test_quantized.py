@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from spikewright.chip.network.registers import Registers, is_mixed, weight_scale
 from torch import nn
 
 from spikewright.base.errors import InputError
+from spikewright.chip.registers import Registers, is_mixed, weight_scale
 from spikewright.data.choices import NeuronSettings
 from spikewright.profile.profile import load_profile
 from spikewright.student.integers.folding import fold_norms

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spikewright.chip.network.activity import Activity, PopulationActivity
-from spikewright.chip.network.activity_file import save_activity
-from spikewright.chip.network.chip_file import save_chip
-from spikewright.chip.network.network import ChipNetwork, Connection, Neuron, Population
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.commands.report import main, report
+from spikewright.chip.activity import Activity, PopulationActivity
+from spikewright.chip.activity_file import save_activity
+from spikewright.chip.chip_file import save_chip
+from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
+from spikewright.commands.report import main
+from spikewright.energy.pricing import report
 from spikewright.pages import run_plots
 from spikewright.pages.runs import RunRow, RunTable, names_of
 

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from spikewright.energy.estimate.estimate import parse_budget
 
 from spikewright.base.errors import InputError
 from spikewright.data import load
+from spikewright.energy.estimate import parse_budget
 from spikewright.profile.profile import load_profile
-from spikewright.teachers.teaching import unsuited
 from spikewright.training.distill import distill_with, loss_terms
 from spikewright.training.refusals import contradictions
 from spikewright.training.settings import DistillSettings, preset_names, settings_from
+from spikewright.training.teaching import unsuited
 from spikewright.training.trainer import Training
 
 QUICK = DistillSettings(data="digits", width=4, timesteps=2, epochs=3, teacher_epochs=1)
@@ -121,8 +121,7 @@ def test_infeasible_budget_says_the_floor():
 
 
 def test_the_budget_chooses_the_size():
-    from spikewright.energy.estimate.estimate import Budget
-
+    from spikewright.energy.estimate import Budget
     from spikewright.profile.profile import load_profile
     from spikewright.training.sizing import ENOUGH, TRIAL, choose_size
 
@@ -145,8 +144,7 @@ def test_the_budget_chooses_the_size():
 
 def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
     """At T = 1 a current of at most 1 would not exceed a threshold of 1: no spike, no cost, one answer to all."""
-    from spikewright.energy.estimate.estimate import Budget
-
+    from spikewright.energy.estimate import Budget
     from spikewright.profile.profile import load_profile
     from spikewright.training.sizing import choose_size
 

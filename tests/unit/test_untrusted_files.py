@@ -125,7 +125,7 @@ def test_an_output_that_is_no_regular_file_is_refused_and_left_as_it_is(make, tm
 
 
 def test_dev_full_is_refused_on_the_command_line(tmp_path, capsys):
-    from spikewright.student.to_nir import main
+    from spikewright.commands.to_nir import main
 
     file = tmp_path / "student.pt"
     save_student(Student(StudentConfig("mlp", 2, (1, 8, 8), 3, 2)), file, json.loads("{}"))

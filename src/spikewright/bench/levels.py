@@ -101,8 +101,8 @@ def _teacher(found: _Found, settings: DistillSettings) -> None:
     from ..data import load
     from ..teachers.lessons import seen_by_teacher
     from ..teachers.teacher import is_spiking
-    from ..teachers.teaching import chosen_teacher
     from ..training.distill import loss_terms
+    from ..training.teaching import chosen_teacher
 
     method, _ = loss_terms(settings)
     spec = chosen_teacher(settings, method)

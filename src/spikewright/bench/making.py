@@ -57,9 +57,9 @@ def make(settings: DistillSettings, folder: Path, out: Path) -> Made:
         BelowFloor: no candidate is small enough for the budget.
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
-    from ..commands.report import report
-    from ..commands.run import export_student, lower_graph
     from ..data import load
+    from ..energy.pricing import report
+    from .road import export_student, lower_graph
 
     began = time.perf_counter()
     paths = Paths.under(folder)

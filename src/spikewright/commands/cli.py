@@ -41,19 +41,19 @@ def _door(door: str, module: str, line: str) -> Verb:
 VERBS = {
     "run": Verb("commands.run", "All of it: teacher to student to NIR to chip to report"),
     "distill": _door(
-        "train/distill.py", "training.distill", "Distil a teacher into a spiking student, within an energy budget"
+        "train/distill.py", "commands.distill", "Distil a teacher into a spiking student, within an energy budget"
     ),
-    "to-nir": _door("convert/to_nir.py", "student.to_nir", "Write a student as a NIR graph that computes the same"),
-    "lower": _door("deploy/lower.py", "lowering.lower", "Turn a NIR graph into an integer network for a chip"),
-    "simulate": _door("deploy/simulate.py", "simulation.simulate", "Run a chip network on data and count what happens"),
+    "to-nir": _door("convert/to_nir.py", "commands.to_nir", "Write a student as a NIR graph that computes the same"),
+    "lower": _door("deploy/lower.py", "commands.lower", "Turn a NIR graph into an integer network for a chip"),
+    "simulate": _door("deploy/simulate.py", "commands.simulate", "Run a chip network on data and count what happens"),
     "report": _door(
         "hardware_profiles/report.py", "commands.report", "What the counts cost on a chip, and whether it fits"
     ),
-    "sweep": Verb("bench.sweep.sweep", "Students for several energy budgets, and what accuracy each buys"),
-    "compare": Verb("bench.compare.compare", "Distillation methods side by side, free and within the same energy"),
+    "sweep": Verb("commands.sweep", "Students for several energy budgets, and what accuracy each buys"),
+    "compare": Verb("commands.compare", "Distillation methods side by side, free and within the same energy"),
     "profiles": Verb("commands.profiles", "List the hardware profiles, or show one with its sources"),
     "methods": Verb("commands.methods", "List the distillation methods, or show one with its equation and options"),
-    "drift": Verb("drift.drift", "Where float network and integers part ways on data, and why"),
+    "drift": Verb("commands.drift", "Where float network and integers part ways on data, and why"),
     "check": Verb("commands.check", "Every finding in a NIR file"),
 }
 

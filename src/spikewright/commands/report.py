@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, overload
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,11 +19,7 @@ from ..pages.document import Document
 from ..placing.placer import DEFAULT_PLACER, Placer
 
 if TYPE_CHECKING:
-    from ..chip.activity import Activity
     from ..chip.agreement import Agreement
-    from ..chip.network import ChipNetwork
-    from ..energy.report import EnergyReport
-    from ..profile.profile import HardwareProfile
 
 SUFFIXES = (".json", ".md", ".html")
 
@@ -105,53 +101,6 @@ def command(
     over = [f"{r.profile.name}: {r.verdict}" for r in reports if r.within_budget is False]
     if over or refusals:
         raise AnswerIsNo("; ".join([*over, *refusals]))
-
-
-@overload
-def report(
-    activity: Activity,
-    chip: ChipNetwork,
-    profile: str | Path | HardwareProfile,
-    energy_budget: str | None = None,
-    placer: Placer = ...,
-) -> EnergyReport: ...
-
-
-@overload
-def report(
-    activity: Activity,
-    chip: ChipNetwork,
-    profile: list[str | Path | HardwareProfile],
-    energy_budget: str | None = None,
-    placer: Placer = ...,
-) -> list[EnergyReport]: ...
-
-
-def report(
-    activity: Activity,
-    chip: ChipNetwork,
-    profile: str | Path | HardwareProfile | list[str | Path | HardwareProfile],
-    energy_budget: str | None = None,
-    placer: Placer = DEFAULT_PLACER,
-) -> EnergyReport | list[EnergyReport]:
-    """What ``activity`` costs on one profile, or on each of several.
-
-    Args:
-        activity: counts of ``chip``.
-        profile: a name, a TOML file, a profile, or a list of these.
-        energy_budget: a number with a unit, for the profiles that have this unit.
-        placer: how cores are laid out, and over how many chips; the default is what training uses.
-
-    Raises:
-        InputError: unknown profile, unusable budget, or the activity is not of this network.
-        AnswerIsNo: the network does not fit a profile.
-    """
-    from ..energy.pricing import budgets_of, price, profile_of
-
-    profiles = [profile_of(each) for each in profile] if isinstance(profile, list) else [profile_of(profile)]
-    budgets = budgets_of(energy_budget, profiles)
-    found = [price(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
-    return found if isinstance(profile, list) else found[0]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

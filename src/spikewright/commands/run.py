@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..base import command as cli
-from ..base.errors import AnswerIsNo, InputError
-from ..bench.verdict import Paths, Verdict
-from ..training.options import takes_settings
+from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
-
-if TYPE_CHECKING:
-    from ..chip.activity import Activity
-    from ..chip.agreement import Agreement
-    from ..chip.network import ChipNetwork
-    from ..data import Dataset
-    from ..energy.report import EnergyReport
-    from ..student.student import Student
-
-EXPORT_SAMPLES = 64
+from .options import takes_settings
 
 
 @takes_settings
@@ -42,6 +30,8 @@ def command(
 
     Example: spikewright run --data fashion-mnist --profile loihi2-assumed --energy-budget 3uJ
     """
+    from ..bench.road import run
+
     verdict = run(settings, out, samples_lava, resume)
     if json_output:
         cli.emit(verdict.as_json())
@@ -49,117 +39,6 @@ def command(
         verdict.print()
     if verdict.faults:
         raise AnswerIsNo(f"run: {'; '.join(verdict.faults)}")
-
-
-def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bool = False) -> Verdict:
-    """Take a network the whole way; every artefact lands in ``out``.
-
-    Raises:
-        SpikewrightError: a step refused its input, or the network does not fit the profile.
-    """
-    from ..base.artefacts import sha256_of
-    from ..bench.levels import agreement_of
-    from ..chip.agreement import save_agreement
-    from ..data import load
-    from ..pages.card.card import card_path, write_card
-    from ..training.distill import distill_to
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out}: the folder cannot be made ({error.strerror}); choose another") from error
-    paths = Paths.under(out)
-    card_path(paths.nir)  # refuses what it would write over
-    cli.say("1/5 distil")
-    student = distill_to(settings, paths.student, resume).student
-    dataset = load(settings.data, settings.data_dir, student.config.timesteps)
-    cli.say("2/5 export to NIR")
-    export_student(student, dataset, paths, settings.profile)
-    cli.say(f"3/5 lower for {settings.profile}")
-    chip = lower_graph(settings.profile, paths)
-    cli.say("4/5 simulate the test split on integers, and samples of it on Lava")
-    activity = _simulate(chip, dataset, settings, paths, sha256_of(paths.chip))
-    agreement = agreement_of(
-        student, paths.nir, chip, activity, dataset, settings, min(samples_lava, len(dataset.test))
-    )
-    save_agreement(agreement, paths.agreement)
-    cli.say("5/5 report")
-    verdict = Verdict(
-        agreement=agreement,
-        report=_report(activity, chip, settings, paths, agreement),
-        timesteps=chip.timesteps,
-        spikes=activity.spikes / activity.samples,
-        synaptic_ops=activity.total_synaptic_ops / activity.samples,
-        paths=paths,
-    )
-    write_card(paths.nir, verdict)
-    return verdict
-
-
-def export_student(student: Student, dataset: Dataset, paths: Paths, profile: str) -> None:
-    """Write the student of ``paths`` as a NIR graph that computes the same on validation samples, and its card.
-
-    Args:
-        profile: that the student was trained for, a name or a file.
-    """
-    import torch
-
-    from ..base.artefacts import sha256_of
-    from ..pages.card.card import write_card
-    from ..profile.profile import load_profile
-    from ..student.student import student_provenance
-    from ..student.to_nir import export
-
-    facts = student_provenance(paths.student) | {"parent_sha256": sha256_of(paths.student)}
-    images = torch.from_numpy(dataset.validation.images[:EXPORT_SAMPLES])
-    checked = export(student, paths.nir, images, facts, load_profile(profile))
-    cli.say(f"{paths.nir}: {checked.spikes} spikes and silences equal the student's on {checked.samples} samples")
-    write_card(paths.nir)
-
-
-def lower_graph(profile: str, paths: Paths) -> ChipNetwork:
-    """Lower the graph of ``paths`` for a profile, write the network and return what was written."""
-    from ..base.artefacts import sha256_of
-    from ..chip.chip_file import load_chip, save_chip
-    from ..graph.nir_io import read_graph
-    from ..lowering.lower import lower
-    from ..lowering.rules import remarks
-
-    chip = lower(read_graph(paths.nir), profile).with_provenance(parent_sha256=sha256_of(paths.nir))
-    for sentence in remarks(chip):
-        cli.say(f"note: {sentence}")
-    save_chip(chip, paths.chip)
-    return load_chip(paths.chip)
-
-
-def _simulate(
-    chip: ChipNetwork, dataset: Dataset, settings: DistillSettings, paths: Paths, chip_sha256: str
-) -> Activity:
-    from ..chip.activity_file import save_activity
-    from ..simulation.simulate import remarks, simulate
-
-    with cli.progress("simulating the test split", len(dataset.test)) as advance:
-        activity = simulate(chip, dataset.test, seed=settings.seed, progress=advance, chip_sha256=chip_sha256)
-    activity = replace(activity, provenance={**activity.provenance, "data": settings.data})
-    save_activity(activity, paths.activity)
-    for remark in remarks(chip, activity):
-        cli.say(f"warning: {remark}")
-    return activity
-
-
-def _report(
-    activity: Activity, chip: ChipNetwork, settings: DistillSettings, paths: Paths, agreement: Agreement
-) -> EnergyReport:
-    from ..energy.pricing import provenance_of
-    from ..pages.document import Document
-    from ..pages.render import write_report
-    from .report import report
-
-    priced = report(activity, chip, settings.profile, settings.energy_budget)
-    facts = provenance_of(paths.activity, paths.chip, activity, chip)
-    priced = replace(priced, agreement=agreement, provenance={**facts, "profile_sha256": priced.profile.sha256})
-    write_report(Document([priced]), paths.report)
-    return priced
 
 
 def main(argv: Sequence[str] | None = None) -> int:

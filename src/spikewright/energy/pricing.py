@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from ..base.errors import AnswerIsNo
+from ..placing.placer import DEFAULT_PLACER, Placer
 
 if TYPE_CHECKING:
     from ..chip.activity import Activity
     from ..chip.network import ChipNetwork
-    from ..placing.placer import Placer
     from ..profile.profile import HardwareProfile
     from ..profile.units import Budget
     from .report import EnergyReport, TeacherCost
@@ -200,3 +200,48 @@ def _opened(facts: dict[str, object]) -> dict[str, object]:
         except ValueError:
             opened[name] = fact
     return opened
+
+
+@overload
+def report(
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: str | Path | HardwareProfile,
+    energy_budget: str | None = None,
+    placer: Placer = ...,
+) -> EnergyReport: ...
+
+
+@overload
+def report(
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: list[str | Path | HardwareProfile],
+    energy_budget: str | None = None,
+    placer: Placer = ...,
+) -> list[EnergyReport]: ...
+
+
+def report(
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: str | Path | HardwareProfile | list[str | Path | HardwareProfile],
+    energy_budget: str | None = None,
+    placer: Placer = DEFAULT_PLACER,
+) -> EnergyReport | list[EnergyReport]:
+    """What ``activity`` costs on one profile, or on each of several.
+
+    Args:
+        activity: counts of ``chip``.
+        profile: a name, a TOML file, a profile, or a list of these.
+        energy_budget: a number with a unit, for the profiles that have this unit.
+        placer: how cores are laid out, and over how many chips; the default is what training uses.
+
+    Raises:
+        InputError: unknown profile, unusable budget, or the activity is not of this network.
+        AnswerIsNo: the network does not fit a profile.
+    """
+    profiles = [profile_of(each) for each in profile] if isinstance(profile, list) else [profile_of(profile)]
+    budgets = budgets_of(energy_budget, profiles)
+    found = [price(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
+    return found if isinstance(profile, list) else found[0]

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from ..base import command as cli
 from ..chip.network import ChipNetwork
 from ..profile.profile import HardwareProfile, load_profile
 
@@ -110,71 +105,3 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
     check_integers(chip, draft)
     check_chip(chip, profile)
     return chip
-
-
-def command(
-    graph: Annotated[Path, typer.Argument(help="NIR file, from `spikewright to-nir` or any exporter")],
-    profile: Annotated[
-        str, typer.Option("--profile", "-p", help="hardware profile, or a path to one")
-    ] = "loihi2-assumed",
-    out: Annotated[Path, typer.Option("--out", "-o", help="where the chip network goes")] = Path("chip.h5"),
-    timesteps: Annotated[int | None, typer.Option(help="steps per sample, where the file does not say")] = None,
-    encoding: Annotated[str | None, typer.Option(help="how samples enter, where the file does not say")] = None,
-    input_bits: Annotated[int | None, typer.Option(help="width of graded input, where the file does not say")] = None,
-    dt: Annotated[float | None, typer.Option(help="seconds per step, where the file does not say")] = None,
-    weight_bits: Annotated[
-        int | None,
-        typer.Option(help="width of a weight with its sign, 2 up to the chip's; where the file does not say"),
-    ] = None,
-    chips: Annotated[
-        int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
-    ] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
-) -> None:
-    """Turn a NIR graph into an integer network for a chip, and say how it fits.
-
-    Exit code 1: the network does not fit the chip.
-
-    Example: spikewright lower student.nir --profile loihi2-assumed -o chip.h5
-    """
-    from ..base.artefacts import sha256_of
-    from ..chip.chip_file import save_chip
-    from ..graph.nir_io import read_graph
-    from ..pages.placement_text import as_json
-    from ..pages.summary import fit_of, summary, table
-    from ..placing.placement import place
-
-    target = load_profile(profile)
-    chip = lower(
-        read_graph(graph),
-        target,
-        timesteps=timesteps,
-        encoding=encoding,
-        input_bits=input_bits,
-        dt_s=dt,
-        weight_bits=weight_bits,
-    ).with_provenance(parent_sha256=sha256_of(graph))
-    _say_assumed(chip)
-    placement = place(chip, target, chips=chips)
-    save_chip(chip, out)
-    if json_output:
-        cli.emit({"chip": str(out), **summary(chip), "fit": fit_of(placement), "placement": as_json(placement)})
-    else:
-        print(table(chip, placement))
-        cli.say(str(out))
-
-
-def _say_assumed(chip: ChipNetwork) -> None:
-    from .rules import remarks
-
-    assumed = chip.provenance["assumed"]
-    assert isinstance(assumed, list)
-    for sentence in assumed:
-        cli.say(f"assumed: {sentence}")
-    for sentence in remarks(chip):
-        cli.say(f"note: {sentence}")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "lower")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ..base import command as cli
 from ..base.errors import InputError, refuse
 from ..profile.units import quantity
-from .options import takes_settings
 from .settings import DistillSettings
 
 if TYPE_CHECKING:
@@ -107,7 +104,7 @@ def distill_with(
     from ..data import load
     from ..energy.estimate import parse_budget
     from ..profile.profile import load_profile
-    from ..teachers.teaching import facts_of, teachers
+    from .teaching import facts_of, teachers
 
     say = _silent if quiet else cli.say
     profile = load_profile(settings.profile)
@@ -128,10 +125,10 @@ def distill_with(
 def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
     """Everything that can be refused, before the first step; the teacher is still missing."""
     from ..student.train_settings import Chip, device_of
-    from ..teachers.teaching import check_teaching, unsuited
     from .limits import limits_of
     from .refusals import contradictions, unmet
     from .sizing import choose_size
+    from .teaching import check_teaching, unsuited
     from .trainer import Training
 
     method, regularizers = loss_terms(settings)
@@ -189,24 +186,6 @@ def _run(training: Training, checkpoint: Path | None, resume: bool, say: Callabl
         say(f"warning: no epoch kept every limit ({training.unmet()}); train longer (--epochs, --rounds)")
 
 
-@takes_settings
-def command(
-    settings: DistillSettings,
-    out: Annotated[Path, typer.Option("--out", "-o", help="where the student goes")] = Path("student.pt"),
-    resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint beside --out")] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
-) -> None:
-    """Train a spiking student from an ANN teacher, inside an energy budget.
-
-    Example: spikewright distill --data fashion-mnist --energy-budget 3uJ -o student.pt
-    """
-    result = distill_to(settings, out, resume)
-    if json_output:
-        cli.emit({"student": str(out), **result.provenance})
-    else:
-        print(out)
-
-
 def distill_to(settings: DistillSettings, out: Path, resume: bool = False) -> Distillation:
     """Distil and write the student to ``out``, keeping a checkpoint beside it until that is done."""
     from ..base.artefacts import writable
@@ -220,11 +199,6 @@ def distill_to(settings: DistillSettings, out: Path, resume: bool = False) -> Di
     save_student(result.student, out, result.provenance)
     checkpoint.unlink(missing_ok=True)
     return result
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "distill")
 
 
 def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:

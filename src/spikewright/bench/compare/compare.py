@@ -4,61 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ...base import command as cli
-from ...base.errors import AnswerIsNo
-from ...training.options import takes_settings_without
 from ...training.settings import DistillSettings
 
 if TYPE_CHECKING:
     from .plan import Plan
     from .result import ComparisonResult
-
-
-@takes_settings_without("energy_budget", "method", "regularize")
-def command(
-    settings: DistillSettings,
-    methods: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--methods",
-            help='all, or rows apart by blanks: "none kd:alpha=0.7 kd + logits:weight=0.01"; repeatable '
-            "[dim]\\[all][/dim]",
-        ),
-    ] = None,
-    regularize: Annotated[
-        list[str] | None, typer.Option("--regularize", help="every row once more with this regularizer; repeatable")
-    ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="of every row: --seed, --seed + 1, ...")] = 3,
-    energy_budget: Annotated[
-        list[str] | None,
-        typer.Option("--energy-budget", help="every row within this energy, with its unit: 2uJ; repeatable"),
-    ] = None,
-    free: Annotated[bool, typer.Option("--free/--no-free", help="every row without a budget, too")] = True,
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder for every artefact")] = Path("build/compare"),
-    table: Annotated[bool, typer.Option("--table", help="train nothing: the table of what is there")] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
-) -> None:
-    """Distil students by several methods, free and within the same energy, and compare them on the chip.
-
-    The same command again goes on with what is missing, and started twice at once, the two share the work. Exit code 1
-    when a training failed; a method that cannot be trained on the data is listed with the reason and is no failure.
-
-    Example: spikewright compare --data fashion-mnist --methods all --seeds 3 --energy-budget 3uJ
-    """
-    result = compare(
-        settings, methods or ("all",), seeds, energy_budget or (), out,
-        regularize=regularize or (), free=free, train_missing=not table,
-    )  # fmt: skip
-    if json_output:
-        cli.emit(result.as_json())
-    else:
-        _print(result)
-    if result.failures:
-        raise AnswerIsNo(f"compare: {'; '.join(result.failures)}; run it again to try once more")
 
 
 def compare(
@@ -104,11 +57,6 @@ def compare(
     return result
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "compare")
-
-
 def _complete(plan: Plan, folder: Path) -> None:
     """See every training done, with its teacher before it."""
     from functools import partial
@@ -136,13 +84,3 @@ def _write(result: ComparisonResult, folder: Path) -> None:
     plots = write_plot(result, folder / "compare")
     files = (folder / "compare.json", folder / "compare.md", *plots.values())
     cli.say("wrote " + ", ".join(str(path) for path in files))
-
-
-def _print(result: ComparisonResult) -> None:
-    import sys
-
-    from rich.console import Console
-
-    from .text import WIDTH, renderable
-
-    Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH).print(renderable(result))

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from ...base.errors import BelowFloor, InputError
 from ...data import Dataset
 from ...profile.profile import HardwareProfile
-from ...teachers.teaching import check_teaching, unsuited
 from ...training.distill import prepared, pupil_of
 from ...training.refusals import unmet
 from ...training.settings import DistillSettings
+from ...training.teaching import check_teaching, unsuited
 from ...training.trainer import Training
 from .rows import Row
 

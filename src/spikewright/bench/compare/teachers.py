@@ -48,7 +48,7 @@ def meet_teachers(rows: Iterable[Row], settings: DistillSettings, dataset: Datas
         InputError: students in this folder have learnt from another teacher.
     """
     from ...teachers.pupil import takes_after
-    from ...teachers.teaching import chosen_teacher
+    from ...training.teaching import chosen_teacher
 
     learning = {
         "static twins" in row.terms.needs: row
@@ -84,7 +84,7 @@ def _facts(
 ) -> TeacherFacts:
     from ...teachers.lessons import seen_by_teacher
     from ...teachers.teacher import is_spiking, teacher_from
-    from ...teachers.teaching import chosen_teacher
+    from ...training.teaching import chosen_teacher
 
     spec, seed = chosen_teacher(settings, row.terms), settings.teacher_seed
     seen = seen_by_teacher(row.terms, dataset, is_spiking(spec))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ...base import command as cli
-from ...base.errors import AnswerIsNo, InputError, refuse
-from ...training.options import takes_settings_without
+from ...base.errors import InputError, refuse
 from ...training.settings import DistillSettings
 from ..point import Point
 
@@ -22,37 +19,6 @@ if TYPE_CHECKING:
 OWN = {"energy_budget", "seed"}
 """Settings that a point has of its own."""
 DATABASE = "study.db"
-
-
-@takes_settings_without("energy_budget")
-def command(
-    settings: DistillSettings,
-    budgets: Annotated[str | None, typer.Option("--budgets", help="with units and commas: 8uJ,4uJ,2uJ")] = None,
-    points: Annotated[
-        int | None, typer.Option("--points", min=1, help="instead: so many budgets, evenly on the log scale")
-    ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="students for each budget: --seed, --seed + 1, ...")] = 1,
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder for every artefact")] = Path("build/sweep"),
-    study: Annotated[
-        str | None, typer.Option("--study", help="URL of the database that workers share; left out, a file in --out")
-    ] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
-) -> None:
-    """Distil a student for each of several energy budgets and compare what they buy on the chip.
-
-    The same command again goes on with what is missing, and started twice at once, the two share the work. Exit code 1
-    when a point failed for another reason than a budget below the floor.
-
-    Example: spikewright sweep --data fashion-mnist --budgets 8uJ,4uJ,2uJ,1uJ,0.5uJ --seeds 3
-    """
-    texts = None if budgets is None else [text.strip() for text in budgets.split(",") if text.strip()]
-    result = sweep(settings, texts, seeds, out, points=points, study=study)
-    if json_output:
-        cli.emit(result.as_json())
-    else:
-        _print(result)
-    if result.failures:
-        raise AnswerIsNo(f"sweep: {'; '.join(result.failures)}; run it again to try once more")
 
 
 def sweep(
@@ -103,11 +69,6 @@ def sweep(
     result = SweepResult(profile, settings.data, (name, shown(read_url(url))), facts, found)
     _write(result, folder)
     return result
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "sweep")
 
 
 def _checked(
@@ -187,13 +148,3 @@ def _write(result: SweepResult, folder: Path) -> None:
     write_text(folder / "sweep.md", markdown(result))
     plots = write_plot(result, folder / "pareto")
     cli.say("wrote " + ", ".join(str(path) for path in (folder / "sweep.json", folder / "sweep.md", *plots.values())))
-
-
-def _print(result: SweepResult) -> None:
-    import sys
-
-    from rich.console import Console
-
-    from .text import WIDTH, renderable
-
-    Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH).print(renderable(result))

@@ -12,13 +12,13 @@ from ..data import Dataset
 from ..distillation import LossTerms
 from ..distillation.base import shapes_of
 from ..student.student import Student, StudentConfig
-from ..training.settings import DistillSettings
-from .lessons import seen_by_teacher
-from .pupil import SPIKING, Pupil, takes_after
-from .spiking_teacher import read_spiking_teacher, value_shapes
-from .spiking_training import Course, train_spiking
-from .teacher import is_onnx, is_spiking, teacher_from, teacher_shapes
-from .torch_teacher import Teacher
+from ..teachers.lessons import seen_by_teacher
+from ..teachers.pupil import SPIKING, Pupil, takes_after
+from ..teachers.spiking_teacher import read_spiking_teacher, value_shapes
+from ..teachers.spiking_training import Course, train_spiking
+from ..teachers.teacher import is_onnx, is_spiking, teacher_from, teacher_shapes
+from ..teachers.torch_teacher import Teacher
+from .settings import DistillSettings
 
 ANN = "convnet"
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from .settings import DistillSettings, preset_names, settings_from
+from ..training.settings import DistillSettings, preset_names, settings_from
 
 
 def takes_settings(function: Callable[..., None]) -> Callable[..., None]:

@@ -1,0 +1,67 @@
+"""`spikewright drift`: where a float network and the integers made from it part ways, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..base import command as cli
+from ..base.errors import AnswerIsNo
+from .simulate import Part
+
+
+def command(
+    graph: Annotated[Path, typer.Argument(help="NIR file that the chip network was lowered from")],
+    chip: Annotated[Path, typer.Argument(help="chip.h5, as written by `spikewright lower`")],
+    data: Annotated[str, typer.Option(help="data set whose samples both networks get")] = "digits",
+    samples: Annotated[int, typer.Option(min=1, help="how many, from the first")] = 200,
+    split: Annotated[Part, typer.Option(help="part of the data set")] = Part.validation,
+    data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", "-p", help="path to the profile, where it is a file of your own")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the rate code")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="also write the report to this Markdown file")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+) -> None:
+    """Say where a float network and its integers part ways on data, and which rounding or limit is the reason.
+
+    Exit code 1: the graph was trained on integers, and the chip network holds others.
+
+    Example: spikewright drift student.nir chip.h5 --data fashion-mnist
+    """
+    from ..base.artefacts import sha256_of, writable
+    from ..chip.chip_file import load_chip
+    from ..data import load
+    from ..drift.drift import drift
+    from ..drift.text import show, write_markdown
+    from ..graph.nir_io import read_graph
+    from ..profile.profile import load_profile
+    from ..simulation.simulate import chosen_samples
+
+    network, read = load_chip(chip), read_graph(graph)
+    if out is not None:
+        writable(out)
+    if network.provenance.get("parent_sha256") not in (None, sha256_of(graph)):
+        cli.say(f"warning: {chip} was lowered from another file than {graph}: its SHA-256 is not the one noted")
+    images, labels = chosen_samples(load(data, data_dir, network.timesteps), split.value, samples)
+    with cli.progress("comparing", samples) as advance:
+        target = None if profile is None else load_profile(profile)
+        report = drift(read, network, images, labels, profile=target, seed=seed, progress=advance)
+    if json_output:
+        cli.emit({"nir": str(graph), "chip": str(chip), "data": data, "split": split.value, **report.as_json()})
+    else:
+        show(report)
+    if out is not None:
+        write_markdown(report, out)
+        cli.say(f"wrote {out}")
+    if report.is_wrong:
+        raise AnswerIsNo(f"{chip}: does not hold the integers that {graph} was trained on; lower it again")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "drift")

@@ -1,0 +1,144 @@
+"""`spikewright simulate`: run a chip network on data, on one of three simulators or as its student, and count."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from ..base import command as cli
+from ..base.errors import InputError
+from ..data.choices import DATA_HELP
+
+if TYPE_CHECKING:
+    from ..chip.activity import Activity
+    from ..chip.network import ChipNetwork, IntArray
+    from ..student.student import Student
+
+    Images = npt.NDArray[np.float32 | np.uint8]
+    Labelled = tuple[Images, IntArray]
+
+
+Simulator = Literal["integer", "lava", "netx"]
+
+
+class Part(str, Enum):
+    """The parts of a data set."""
+
+    test = "test"
+    validation = "validation"
+    train = "train"
+
+
+def command(
+    chip: Annotated[Path, typer.Argument(help="chip.h5, as written by `spikewright lower`")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)] = "digits",
+    samples: Annotated[int | None, typer.Option(min=1, help="how many, from the first; default: all")] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            help="integer: ours, batched; lava: Lava's processes; netx: lava-dl's; or the student.pt that the network "
+            "was made from: what it does itself"
+        ),
+    ] = "integer",
+    split: Annotated[Part, typer.Option(help="part of the data set")] = Part.test,
+    data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="samples simulated at once, or per start of Lava")] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="of the rate code")] = 0,
+    record: Annotated[Path | None, typer.Option(help="also write every spike to this HDF5 file")] = None,
+    module: Annotated[
+        str | None, typer.Option("--network", help="file.py:function, for a student of an architecture of your own")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="file for the counts")] = Path("activity.json"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object instead of lines")] = False,
+) -> None:
+    """Run a chip network on data and count spikes, synaptic operations and updates.
+
+    All three simulators give the same spikes and membrane potentials, bit for bit; so does a student that was trained
+    on integers. Example: spikewright simulate chip.h5 --data fashion-mnist --samples 1000 -o activity.json
+    """
+    from ..base.artefacts import sha256_of, writable
+    from ..chip.activity_file import save_activity
+    from ..chip.chip_file import load_chip
+    from ..data import load
+    from ..simulation.simulate import remarks, simulate
+
+    network = load_chip(chip)
+    chosen = _simulator(on, network, chip, module)
+    writable(out)
+    part = getattr(load(data, data_dir, network.timesteps), split.value)
+    count = len(part) if samples is None else samples
+    began = time.perf_counter()
+    with cli.progress(f"simulating on {on}", count) as advance:
+        activity = simulate(
+            network,
+            part,
+            chosen,
+            samples,
+            split.value,
+            batch=batch,
+            seed=seed,
+            record=record,
+            progress=advance,
+            chip_sha256=sha256_of(chip),
+        )
+    rate = activity.samples / (time.perf_counter() - began)
+    activity = replace(activity, provenance={**activity.provenance, "data": data})
+    save_activity(activity, out)
+    _print(activity, as_json)
+    for remark in remarks(network, activity):
+        cli.say(f"warning: {remark}")
+    cli.say(f"{rate:.0f} samples/s; wrote {out}" + (f" and {record}" if record else ""))
+
+
+def _simulator(on: str, network: ChipNetwork, chip: Path, module: str | None) -> Simulator | Student:
+    """The simulator of this name, or the student of this file; one that made another network is refused."""
+    from ..base.artefacts import sha256_of
+    from ..simulation.simulate import BACKENDS, backend
+    from ..student.student import load_student
+
+    if on in BACKENDS or not (on.endswith(".pt") or Path(on).is_file()):
+        backend(on)
+        return cast(Simulator, on)
+    student = load_student(on, module)
+    if _made_from(network) not in (None, sha256_of(on)):
+        raise InputError(f"--on {on}: {chip} was made from another student; export and lower this one")
+    return student
+
+
+def _made_from(network: ChipNetwork) -> str | None:
+    """The hash of the student's file, where our own exporter noted it."""
+    said = network.provenance.get("provenance")
+    if not isinstance(said, str) or not str(network.provenance.get("source")).startswith("spikewright"):
+        return None
+    found: str | None = json.loads(said).get("parent_sha256")
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "simulate")
+
+
+def _print(activity: Activity, as_json: bool) -> None:
+    from ..chip.activity_file import as_json as whole
+
+    if as_json:
+        cli.emit({**whole(activity), "accuracy": activity.accuracy})
+        return
+    count = activity.samples
+    typer.echo(f"accuracy      {activity.accuracy:.2%}  ({activity.correct} of {count} {activity.split} samples)")
+    typer.echo(f"spikes        {activity.spikes / count:.1f} per sample")
+    for name, population in activity.populations.items():
+        typer.echo(f"  {name:<24} {population.spikes.sum() / count:.1f}")
+    typer.echo(f"synaptic ops  {activity.total_synaptic_ops / count:.1f} per sample")
+    for name, operations in activity.synaptic_ops.items():
+        typer.echo(f"  {name:<24} {operations / count:.1f}")

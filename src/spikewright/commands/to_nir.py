@@ -1,0 +1,94 @@
+"""`spikewright to-nir`: a trained student becomes a NIR graph, and the file is proven to compute the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..base import command as cli
+from ..base.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..student.student import Student
+    from ..student.to_nir import Verification, export
+
+
+def command(
+    student: Annotated[Path, typer.Argument(help="student written by `spikewright distill`")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="where the graph goes")] = Path("student.nir"),
+    samples: Annotated[int, typer.Option(min=1, help="samples on which file and student are compared")] = 32,
+    data: Annotated[str, typer.Option(help="data set of these samples; default: random intensities")] = "",
+    data_dir: Annotated[Path | None, typer.Option(help="folder that holds the data set's files")] = None,
+    card: Annotated[
+        bool, typer.Option("--card/--no-card", help="write a model card, Markdown of the same name, beside the graph")
+    ] = True,
+    network: Annotated[
+        str | None, typer.Option(help="file.py:function, for a student of an architecture of your own")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="that the student was trained for; needed for a file of your own")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+) -> None:
+    """Write a student as a NIR graph that computes the same, and a model card beside it.
+
+    The file is read back, run by a reference interpreter and compared with the student spike by spike before it is
+    called done.
+
+    Example: spikewright to-nir student.pt -o student.nir
+    """
+    from ..base.artefacts import existing_file, sha256_of
+    from ..pages.card.card import card_path, write_card
+    from ..profile.profile import load_profile
+    from ..student.student import load_student, student_provenance
+
+    if card:
+        card_path(out)  # refuses what it would write over
+    source = existing_file(student, "a student written by `spikewright distill`")
+    loaded = load_student(source, network)
+    target = None if profile is None else load_profile(profile)
+    facts = student_provenance(source) | {"parent_sha256": sha256_of(source)}
+    images = _samples(loaded, samples, data, data_dir)
+    checked = export(loaded, out, images, facts, target)
+    cli.say(f"{out}: computes what {source} does: {_said(checked)}")
+    beside = write_card(out) if card else None
+    if beside is not None:
+        cli.say(f"{beside}: its model card")
+    if json_output:
+        facts = {"samples": checked.samples, "spikes": checked.spikes, "ties": checked.ties}
+        cli.emit({"nir": str(out), "card": None if beside is None else str(beside), **facts})
+    else:
+        print(out)
+
+
+def _said(checked: Verification) -> str:
+    ties = f"; {checked.ties} left out, where a membrane meets its threshold to within float32" if checked.ties else ""
+    return f"{checked.spikes} spikes and silences and the readout equal on {checked.samples} samples{ties}"
+
+
+def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> Tensor:
+    """Validation samples of a data set, or random intensities (events: frames) in the student's shape."""
+    import torch
+
+    config = student.config
+    most, frames = (1, (config.timesteps,)) if config.encoding == "events" else (255, ())
+    shape = (*frames, *config.input_shape)
+    if not data:
+        steps = torch.randint(0, most + 1, (count, *shape), generator=torch.Generator().manual_seed(0))
+        return steps / most
+    from ..data import load
+
+    images = torch.from_numpy(load(data, data_dir, student.config.timesteps).validation.images[:count])
+    if tuple(images.shape[1:]) != shape:
+        raise InputError(f"--data {data}: its samples have shape {tuple(images.shape[1:])}; the student takes {shape}")
+    return images
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb on command-line words; returns the exit code."""
+    return cli.run(command, argv, "to-nir")

@@ -1,0 +1,163 @@
+"""Every finding in a NIR graph, node by node, and a repaired copy where that is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from ..base.errors import InputError
+from ..base.version import __version__
+
+if TYPE_CHECKING:
+    import nir
+
+    from ..graph.nodes import Law
+    from ..graph.time_step import TimeStep
+    from ..graph.wiring import Wiring
+
+
+Level: TypeAlias = Literal["blocks", "assumed", "note"]
+
+
+_SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know about a graph.
+
+    Attributes:
+        level: ``blocks`` keeps the graph from being lowered; ``assumed`` was read into it; ``note`` is worth knowing.
+        where: name of a node, or ``graph``.
+    """
+
+    level: Level
+    where: str
+    what: str
+
+
+def check(graph: nir.NIRGraph, dt_s: float | None = None) -> list[Finding]:
+    """Everything that can be said of a graph on its way to a chip; nothing is raised."""
+    from ..graph.time_step import resolve_dt
+    from ..graph.wiring import survey
+
+    found = survey(graph)
+    findings = [Finding("assumed", "graph", sentence) for sentence in found.assumed]
+    if found.wiring is None:
+        return findings + [Finding("blocks", "graph", fault) for fault in found.faults]
+    findings += _conventions(graph)
+    try:
+        step = resolve_dt(found.wiring, graph.metadata, dt_s)
+    except InputError as error:
+        return [*findings, Finding("blocks", "graph", str(error))]
+    findings.append(Finding("assumed" if step.assumed else "note", "graph", f"time step {step.dt_s:g} s: {step.why}"))
+    for name in found.wiring.neurons:
+        findings += _neuron_findings(found.wiring, name, step)
+    return findings + _lowering(found.wiring, step, graph.metadata)
+
+
+def repair(graph: nir.NIRGraph, dt_s: float | None = None) -> nir.NIRGraph:
+    """The graph made plain: sub-graphs opened, shapes and parameters written out, time step and reset in the metadata.
+
+    Raises:
+        InputError: what no rewriting can mend.
+    """
+    import nir
+
+    from ..graph.time_step import resolve_dt
+    from ..graph.wiring import wire
+
+    wiring = wire(graph)
+    step = resolve_dt(wiring, graph.metadata, dt_s)
+    names = {wiring.input: "input", wiring.output: "output"}
+    nodes = {names.get(name, name): _written_out(wiring, name) for name in wiring.nodes}
+    edges = [(names.get(source, source), names.get(target, target)) for source, target in wiring.edges]
+    metadata: dict[str, Any] = {"source": f"repaired by spikewright {__version__}", "dt_s": step.dt_s}
+    if assumed := [*wiring.assumed, *([f"time step: {step.why}"] if step.assumed else [])]:
+        metadata["assumed"] = "; ".join(assumed)
+    return nir.NIRGraph(nodes, edges, metadata=metadata | graph.metadata, type_check=False)
+
+
+def _conventions(graph: nir.NIRGraph) -> Iterator[Finding]:
+    source = graph.metadata.get("source")
+    if source:
+        yield Finding("note", "graph", f"made by {source}")
+    if "reset" not in graph.metadata:
+        yield Finding(
+            "assumed",
+            "graph",
+            "reset to zero: NIR cannot say how its neurons were reset in training; a network trained with reset by "
+            "subtraction will spike differently",
+        )
+    elif graph.metadata["reset"] != "zero":
+        yield Finding("blocks", "graph", f"reset is {graph.metadata['reset']!r}; NIR, Lava and Loihi reset to zero")
+
+
+def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Finding]:
+    import numpy as np
+
+    from ..graph.nodes import NodeFault, law_of
+
+    try:
+        law = law_of(wiring.nodes[name], step.dt_s, wiring.shapes[name][0])
+    except NodeFault as fault:
+        yield Finding("blocks", name, str(fault))
+        return
+    yield Finding("note", name, _described(law))
+    if law.threshold is not None and np.ptp(law.threshold) > _SAME * np.abs(law.threshold).max():
+        yield Finding("note", name, "thresholds vary; the chip holds one for a population: divided into the weights")
+    gain = law.gain_u * law.gain_v
+    if np.any(np.abs(gain - 1) > 1e-3):
+        yield Finding("note", name, f"gain per step {_range(gain)}; multiplied into the weights")
+
+
+def _described(law: Law) -> str:
+    filtered = f"current decays by {_range(law.leak_u)} per step, " if (law.leak_u != 1).any() else ""
+    fires = f"threshold {_range(law.threshold)}" if law.threshold is not None else "does not fire"
+    return f"{filtered}membrane decays by {_range(law.leak_v)} per step, {fires}"
+
+
+def _range(values: Any) -> str:
+    low, high = float(values.min()), float(values.max())
+    return f"{low:.4g}" if high - low <= _SAME * max(abs(high), abs(low)) else f"{low:.4g} to {high:.4g}"
+
+
+def _lowering(wiring: Wiring, step: TimeStep, metadata: Mapping[str, Any]) -> list[Finding]:
+    """What stands in the way of any chip, whatever its profile."""
+    from .draft import draft_from_nir
+    from .horizon import Asked, horizon_of
+    from .rules import GRAPH_RULES
+
+    try:
+        horizon, _ = horizon_of(metadata, Asked())
+        draft = draft_from_nir(wiring, step.dt_s, horizon, {})
+    except InputError as error:
+        return [Finding("blocks", "graph", str(error))]
+    return [Finding("blocks", "graph", f"[{rule.__name__}] {broken}") for rule in GRAPH_RULES for broken in rule(draft)]
+
+
+def _written_out(wiring: Wiring, name: str) -> nir.NIRNode:
+    """A node with nothing left to guess: arrays of the population's shape, the input's shape in a convolution."""
+    from dataclasses import fields, replace
+
+    import nir
+    import numpy as np
+
+    from ..graph.nodes import NEURONS
+
+    node, (arriving, leaving) = wiring.nodes[name], wiring.shapes[name]
+    if isinstance(node, nir.Input):
+        return nir.Input(np.array(arriving), metadata=node.metadata)
+    if isinstance(node, nir.Output):
+        return nir.Output(np.array(leaving), metadata=node.metadata)
+    if isinstance(node, nir.Conv2d):
+        return replace(node, input_shape=arriving[1:])
+    if isinstance(node, nir.Flatten):
+        return nir.Flatten({"input": np.array(arriving)}, node.start_dim, node.end_dim, metadata=node.metadata)
+    if isinstance(node, NEURONS):
+        own = [f.name for f in fields(node) if f.name not in ("metadata", "input_type", "output_type")]
+        arrays = {field: np.asarray(getattr(node, field)) for field in own}
+        filled = {f: np.full(arriving, a.reshape(-1)[0], a.dtype) if a.size == 1 else a for f, a in arrays.items()}
+        return type(node)(**filled, metadata=node.metadata)
+    return node

@@ -8,10 +8,10 @@ import torch
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.chip.encoding import encode
-from spikewright.commands.report import report
 from spikewright.data import Split, load
 from spikewright.data.choices import NeuronSettings
 from spikewright.energy.estimate import estimate
+from spikewright.energy.pricing import report
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names

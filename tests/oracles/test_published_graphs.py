@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from spikewright.chip.network import ChipNetwork, IntArray
-from spikewright.commands.check import check, repair
 from spikewright.graph.interpreter import GraphTrace, interpret
 from spikewright.graph.nir_io import read_graph, write_graph
 from spikewright.graph.wiring import wire
+from spikewright.lowering.check import check, repair
 from spikewright.lowering.lower import lower
 from spikewright.simulation import integer
 from spikewright.simulation.lava.processes_backend import lava_faults

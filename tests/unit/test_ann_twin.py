@@ -10,8 +10,8 @@ import pytest
 from spikewright.chip.activity import Activity, PopulationActivity
 from spikewright.chip.agreement import Agreement
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.commands.report import report
 from spikewright.energy.ann_twin import macs_of, standings
+from spikewright.energy.pricing import report
 from spikewright.pages import against
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from spikewright.chip.activity import Activity, PopulationActivity
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.commands.report import report
+from spikewright.energy.pricing import report
 from spikewright.pages import core_map, core_tables
 from spikewright.pages.pictures import core_pictures
 from spikewright.placing.core_load import core_loads, ways

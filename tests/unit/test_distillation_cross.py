@@ -9,7 +9,7 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
-from spikewright.commands.run import run
+from spikewright.bench.road import run
 from spikewright.data import Dataset, Split, load
 from spikewright.distillation import METHODS, Evidence, parse_spec
 from spikewright.distillation.alignment import linear_cka

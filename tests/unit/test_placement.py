@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from spikewright.base.errors import AnswerIsNo
@@ -194,7 +194,10 @@ def test_destinations_hops_and_output_axons_are_those_of_brute_force(chip, neuro
 @settings(max_examples=30, deadline=None)
 @given(conv_chips(), st.sampled_from(profile_names()))
 def test_every_compartment_sits_on_exactly_one_core(chip, name):
-    placement = place(chip, load_profile(name))
+    try:
+        placement = place(chip, load_profile(name))
+    except AnswerIsNo:  # a small core cannot hold every fan-in
+        assume(False)
     for population in chip.populations:
         members = np.concatenate([site.block.members for site in placement.sites_of(population.name)])
         assert sorted(members.tolist()) == list(range(population.size))

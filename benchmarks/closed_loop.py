@@ -31,18 +31,19 @@ import typer
 from closed_loop_tables import COMPARED, NEAR, SHARES, exactness, leaves_spikes, loop_table, other_table
 
 from spikewright.base.artefacts import atomic_write
-from spikewright.data import Dataset, load
+from spikewright.data.dataset import Dataset
+from spikewright.data.load import load
 from spikewright.energy.estimate import Budget, estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.units import spelled
 from spikewright.simulation.simulate import simulate
+from spikewright.student.accuracy import accuracy_of
 from spikewright.student.integers.agreement import differences
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.training.distill import distill_with
-from spikewright.training.measurement import accuracy_of
 from spikewright.training.settings import DistillSettings
 from spikewright.training.sizing import choose_size
 

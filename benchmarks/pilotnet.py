@@ -18,8 +18,9 @@ import numpy as np
 import typer
 
 from spikewright.base.artefacts import write_json
+from spikewright.base.types import IntArray
 from spikewright.chip.activity import Activity
-from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.energy.estimate import estimate
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from spikewright.chip.network import Readout
+from spikewright.base.types import Readout
 from spikewright.data.choices import NeuronSettings
 from spikewright.student.architectures import Shape
 from spikewright.student.neurons import integrator, spiking

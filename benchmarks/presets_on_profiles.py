@@ -20,7 +20,8 @@ import typer
 
 from spikewright.base.artefacts import write_text
 from spikewright.base.errors import SpikewrightError
-from spikewright.data import Dataset, load
+from spikewright.data.dataset import Dataset
+from spikewright.data.load import load
 from spikewright.energy.estimate import estimate
 from spikewright.energy.report import EnergyReport
 from spikewright.graph.nir_io import read_graph

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.base.types import IntArray
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
 PROFILE = "loihi1-sanafe"
 

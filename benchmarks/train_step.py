@@ -22,8 +22,9 @@ import typer
 from spikewright.base.artefacts import atomic_write
 from spikewright.data.choices import NeuronSettings
 from spikewright.profile.profile import load_profile
+from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
-from spikewright.student.student import Student, StudentConfig
+from spikewright.student.student import Student
 
 CASES = (
     ("convnet", 16, 4, "direct", "lif", 0.5),

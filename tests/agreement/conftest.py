@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.base.types import IntArray
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.data.choices import NeuronSettings
-from spikewright.student.student import Student, StudentConfig
+from spikewright.student.config import StudentConfig
+from spikewright.student.student import Student
 
 Case = tuple[ChipNetwork, IntArray]
 SAMPLES = 3

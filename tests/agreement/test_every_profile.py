@@ -8,8 +8,9 @@ import torch
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.chip.encoding import encode
-from spikewright.data import Split, load
 from spikewright.data.choices import NeuronSettings
+from spikewright.data.dataset import Split
+from spikewright.data.load import load
 from spikewright.energy.estimate import estimate
 from spikewright.energy.pricing import report
 from spikewright.lowering.lower import lower
@@ -20,9 +21,10 @@ from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.recording import compare
 from spikewright.simulation.simulate import simulate
 from spikewright.student.architectures import Shape
+from spikewright.student.config import StudentConfig
 from spikewright.student.integers.agreement import differences
 from spikewright.student.integers.form import become_integer
-from spikewright.student.student import Student, StudentConfig
+from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.training.cost import SpikeCost
 from spikewright.training.measurement import measure

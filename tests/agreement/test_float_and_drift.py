@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from spikewright.base.types import IntArray
 from spikewright.chip.encoding import encode, full_scale
-from spikewright.chip.network import ChipNetwork, IntArray
+from spikewright.chip.network import ChipNetwork
 from spikewright.drift.drift import drift
 from spikewright.drift.report import DriftReport, raster
 from spikewright.graph.interpreter import GraphTrace, interpret

@@ -22,9 +22,10 @@ from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.netx import backend as on_netx
 from spikewright.simulation.recording import compare
 from spikewright.simulation.simulate import Backend
+from spikewright.student.config import StudentConfig
 from spikewright.student.integers.agreement import differences
 from spikewright.student.integers.form import become_integer, settle
-from spikewright.student.student import Student, StudentConfig
+from spikewright.student.student import Student
 from spikewright.student.to_nir import export, to_nir, verify_export
 
 SHAPE = (1, 12, 12)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from spikewright.chip.network import ChipNetwork, IntArray
+from spikewright.base.types import IntArray
+from spikewright.chip.network import ChipNetwork
 from spikewright.simulation import integer
 from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.netx import backend as on_netx

@@ -17,8 +17,9 @@ from spikewright.lowering.lower import lower
 from spikewright.simulation import integer
 from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.recording import compare
+from spikewright.student.config import StudentConfig
 from spikewright.student.neurons import NeuronSettings, integrator, spiking
-from spikewright.student.student import Student, StudentConfig
+from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 
 MakeStudent = Callable[[str, str, str, str], Student]

@@ -85,9 +85,9 @@ def test_from_teacher_to_table(finished):
 
 def test_a_record_is_what_report_and_the_student_say(finished, capsys):
     from spikewright.commands.report import main as report
-    from spikewright.data import load
+    from spikewright.data.load import load
+    from spikewright.student.accuracy import accuracy_of
     from spikewright.student.student import load_student, student_provenance
-    from spikewright.training.measurement import accuracy_of
 
     out, _ = finished
     value, test = json.loads((out / "compare.json").read_text()), load("digits").test
@@ -183,7 +183,8 @@ def test_interrupted_within_a_training_it_goes_on_from_the_checkpoint(finished, 
 
 
 def test_a_method_that_the_data_do_not_have_is_listed_and_the_others_are_trained(copied, capsys, monkeypatch):
-    from spikewright.distillation import METHODS, LabelsOnly
+    from spikewright.distillation.conventional import LabelsOnly
+    from spikewright.distillation.methods import METHODS
 
     class FromTwins(LabelsOnly):
         needs = frozenset({"static twins"})

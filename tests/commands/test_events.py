@@ -40,7 +40,7 @@ def test_stage_by_stage(nmnist: Path, tmp_path: Path, did: Callable[[Sequence[ob
     words = ["simulate", chip, "--data", "nmnist", *here, "-o", tmp_path / "activity.json", "--json"]
     activity = json.loads(did(words))
     assert activity["samples"] == 20
-    from spikewright.data import load
+    from spikewright.data.load import load
 
     events = int(load("nmnist", nmnist, 4).test.images.sum())
     assert sum(activity["populations"]["input"]["spikes"]) == events

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spikewright.commands.cli import main
-from spikewright.distillation import METHODS, REGULARIZERS, parse_spec
+from spikewright.distillation.methods import METHODS, REGULARIZERS, parse_spec
 
 TWD = """\
 twd: temporal-wise distillation (TWD)

@@ -109,7 +109,7 @@ def test_an_onnx_teacher_serves(tmp_path, capsys):
 
     import torch
 
-    from spikewright.data import load
+    from spikewright.data.load import load
 
     teacher = train_teacher(load("digits"), "mlp", epochs=2)
     path = tmp_path / "teacher.onnx"

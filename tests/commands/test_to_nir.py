@@ -11,7 +11,8 @@ import torch
 from spikewright.base.artefacts import sha256_of
 from spikewright.commands.cli import main
 from spikewright.graph.nir_io import read_graph
-from spikewright.student.student import Student, StudentConfig, load_student, save_student
+from spikewright.student.config import StudentConfig
+from spikewright.student.student import Student, load_student, save_student
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from torch import nn
 from spikewright.base.errors import SpikewrightError
 from spikewright.commands.cli import main
 from spikewright.graph.nir_io import write_graph
+from spikewright.student.config import StudentConfig
 from spikewright.student.neurons import integrator
-from spikewright.student.student import Student, StudentConfig
+from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 
 FOLDER = Path(__file__).with_name("graphs")

@@ -12,9 +12,10 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
+from spikewright.base.types import IntArray
 from spikewright.chip.activity import Activity
 from spikewright.chip.fan_out import fan_out, fan_out_of_weights
-from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.energy.neurobench import neurobench_of
 from spikewright.simulation.integer import run
 from spikewright.simulation.recording import activity_of

@@ -9,8 +9,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from spikewright.base.types import IntArray
 from spikewright.chip.activity import Activity
-from spikewright.chip.network import ChipNetwork, IntArray
+from spikewright.chip.network import ChipNetwork
 from spikewright.energy.estimate import estimate
 from spikewright.placing.placement import place
 from spikewright.simulation.integer import run

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from spikewright.chip.network import ChipNetwork, IntArray
+from spikewright.base.types import IntArray
+from spikewright.chip.network import ChipNetwork
 from spikewright.graph.interpreter import GraphTrace, interpret
 from spikewright.graph.nir_io import read_graph, write_graph
 from spikewright.graph.wiring import wire

@@ -16,8 +16,9 @@ from spikewright.data.choices import NeuronSettings
 from spikewright.graph.nir_io import write_graph
 from spikewright.pages.card.card import MARK, write_card
 from spikewright.profile.profile import load_profile
+from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
-from spikewright.student.student import Student, StudentConfig
+from spikewright.student.student import Student
 
 FACTS = {
     "made_by": "spikewright 0.1.0 distill",

@@ -8,7 +8,7 @@ from spikewright.base.errors import InputError
 from spikewright.bench.compare.cells import Cell, cells_of
 from spikewright.bench.compare.rows import Row, read_rows
 from spikewright.bench.point import Point
-from spikewright.distillation import METHODS
+from spikewright.distillation.methods import METHODS
 from spikewright.training.settings import DistillSettings
 
 

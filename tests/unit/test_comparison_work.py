@@ -165,7 +165,7 @@ def test_a_record_of_another_training_is_refused(tmp_path):
 
 def test_a_method_whose_defaults_changed_has_no_record(tmp_path, monkeypatch):
     """As when a newer version reads the folder of an older one."""
-    from spikewright.distillation import METHODS
+    from spikewright.distillation.methods import METHODS
 
     Worker(tmp_path).complete()
     field = METHODS["kd"].model_fields["alpha"]

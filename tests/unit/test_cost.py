@@ -10,8 +10,9 @@ from spikewright.energy.estimate import estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
+from spikewright.student.config import StudentConfig
 from spikewright.student.neurons import NeuronSettings
-from spikewright.student.student import Student, StudentConfig
+from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.training.cost import SpikeCost
 

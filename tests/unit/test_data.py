@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data import NAMES, Split, load
 from spikewright.data.choices import DATA_HELP
-from spikewright.data.dataset import official, permutation
+from spikewright.data.dataset import Split, official, permutation
+from spikewright.data.load import NAMES, load
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 

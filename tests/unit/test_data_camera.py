@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data import load
 from spikewright.data.camera import film, way
+from spikewright.data.load import load
 
 OFF, ON = 0, 1
 

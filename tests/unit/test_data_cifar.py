@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data import load
 from spikewright.data.cifar import ARCHIVE, ARCHIVE_URL, FILES, RECORD
+from spikewright.data.load import load
 
 
 def contents(records: int = 4) -> dict[str, bytes]:

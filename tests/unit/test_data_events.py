@@ -12,9 +12,9 @@ import torch
 
 from spikewright.base.errors import InputError
 from spikewright.chip.encoding import encode
-from spikewright.data import load
 from spikewright.data.augment import still
 from spikewright.data.events import frames
+from spikewright.data.load import load
 from spikewright.training.settings import DistillSettings
 from spikewright.training.sizing import choose_size
 

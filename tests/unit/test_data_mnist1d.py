@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data import load, mnist1d
+from spikewright.data import mnist1d
+from spikewright.data.load import load
 from spikewright.data.mnist1d import levels
 
 

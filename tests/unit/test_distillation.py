@@ -7,7 +7,8 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
-from spikewright.distillation import METHODS, REGULARIZERS, Evidence, kl_divergence, parse_spec
+from spikewright.distillation.base import Evidence, kl_divergence
+from spikewright.distillation.methods import METHODS, REGULARIZERS, parse_spec
 from spikewright.student.student_output import StudentOutput
 
 TEACHER = tensor([[2.0, 0.0, -1.0], [0.0, 3.0, 1.0]])

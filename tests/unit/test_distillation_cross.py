@@ -10,15 +10,17 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.bench.road import run
-from spikewright.data import Dataset, Split, load
-from spikewright.distillation import METHODS, Evidence, parse_spec
+from spikewright.data.dataset import Dataset, Split
+from spikewright.data.load import load
 from spikewright.distillation.alignment import linear_cka
-from spikewright.distillation.base import shapes_of
+from spikewright.distillation.base import Evidence, shapes_of
 from spikewright.distillation.cross_kd import Alignment
+from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
+from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
-from spikewright.student.student import Student, StudentConfig, output_of
+from spikewright.student.student import Student, output_of
 from spikewright.student.to_nir import to_nir
 from spikewright.teachers.lessons import Lessons, seen_by_teacher
 from spikewright.teachers.passes import evidence_of, passes

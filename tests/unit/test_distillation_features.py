@@ -7,10 +7,10 @@ import torch
 from torch import nn, tensor
 
 from spikewright.base.errors import InputError
-from spikewright.distillation import METHODS, Evidence, parse_spec
-from spikewright.distillation.base import Shapes
+from spikewright.distillation.base import Evidence, Shapes
 from spikewright.distillation.bkd import Blur
 from spikewright.distillation.features import to_unit
+from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.student.student import StudentOutput
 
 # (T=2, B=2, C=2, 2, 2)

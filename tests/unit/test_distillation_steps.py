@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import tensor
 
-from spikewright.distillation import METHODS, Evidence, parse_spec
+from spikewright.distillation.base import Evidence
+from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.student.student_output import StudentOutput
 
 # (T=3, B=2, K=3). Sample 0 answers 0, 2, 0 and is a 0; sample 1 answers 0, 2, 2 and is a 1: never right.

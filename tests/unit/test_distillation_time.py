@@ -7,13 +7,15 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
-from spikewright.data import Dataset, Split, load
-from spikewright.distillation import METHODS, Evidence, parse_spec
-from spikewright.distillation.base import Shapes, shapes_of
+from spikewright.data.dataset import Dataset, Split
+from spikewright.data.load import load
+from spikewright.distillation.base import Evidence, Shapes, shapes_of
+from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
+from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
-from spikewright.student.student import Student, StudentConfig, output_of
+from spikewright.student.student import Student, output_of
 from spikewright.student.to_nir import to_nir
 from spikewright.teachers.passes import evidence_of, passes
 from spikewright.training.distill import distill_with

@@ -7,14 +7,15 @@ import torch
 import torch.nn.functional as F
 
 from spikewright.base.errors import InputError
-from spikewright.data import load
 from spikewright.data.choices import NeuronSettings
-from spikewright.distillation import METHODS, REGULARIZERS, Evidence, parse_spec
-from spikewright.distillation.base import shapes_of
+from spikewright.data.load import load
+from spikewright.distillation.base import Evidence, shapes_of
+from spikewright.distillation.methods import METHODS, REGULARIZERS, parse_spec
 from spikewright.profile.profile import load_profile
 from spikewright.student.architectures import ARCHITECTURES
+from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
-from spikewright.student.student import Student, StudentConfig
+from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.teachers.ann import build
 from spikewright.teachers.lessons import lesson_on

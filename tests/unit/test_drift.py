@@ -15,8 +15,8 @@ from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.drift.causes import CAUSES
 from spikewright.drift.drift import drift
 from spikewright.drift.report import DriftReport, Effect, LayerDrift, Place, Raster, Why, raster
-from spikewright.drift.text import answer_lines, cause_rows, layer_rows, sentence
 from spikewright.lowering.lower import lower
+from spikewright.pages.drift import answer_lines, cause_rows, layer_rows, sentence
 
 DT = 1e-4
 

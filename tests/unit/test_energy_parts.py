@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spikewright.base.types import IntArray
 from spikewright.chip.activity import Activity
-from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.energy.details import detailed
 from spikewright.energy.estimate import estimate
 from spikewright.energy.parts import classes_of, samples_of, spread_of, steps_of

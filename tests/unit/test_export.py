@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.graph.nir_io import read_graph
+from spikewright.student.config import StudentConfig
 from spikewright.student.neurons import NeuronSettings, integrator, spiking
-from spikewright.student.student import Student, StudentConfig
+from spikewright.student.student import Student
 from spikewright.student.to_nir import export, to_nir, verify_export
 
 SHAPE = (2, 8, 8)

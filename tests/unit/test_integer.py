@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from spikewright.base.errors import InputError
-from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.base.types import IntArray
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.simulation import integer
 from spikewright.simulation.recording import Recording, compare
 

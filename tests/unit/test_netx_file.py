@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from spikewright.base.errors import InputError
-from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.base.types import IntArray
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.simulation.netx.file import loaded_weight, netx_faults, write_netx
 
 

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.data import Dataset, Split, load
+from spikewright.data.dataset import Dataset, Split
+from spikewright.data.load import load
 from spikewright.teachers.ann import build
 from spikewright.teachers.onnx_teacher import OnnxTeacher
 from spikewright.teachers.teacher import TorchTeacher, precompute_logits, teacher_from

@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.data import Dataset, Split, load
-from spikewright.distillation import LossTerms
-from spikewright.distillation.base import Asked, Evidence, shapes_of
+from spikewright.data.dataset import Dataset, Split
+from spikewright.data.load import load
+from spikewright.distillation.base import Asked, Evidence, LossTerms, shapes_of
 from spikewright.distillation.stages import pairs_of
 from spikewright.profile.profile import load_profile
+from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
-from spikewright.student.student import Student, StudentConfig
+from spikewright.student.student import Student
 from spikewright.teachers import lessons
 from spikewright.teachers.lessons import Lessons, lesson_on, seen_by_teacher
 from spikewright.teachers.passes import passes

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spikewright.base.types import IntArray
 from spikewright.chip.activity import Counts
-from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, IntArray, Neuron, Population
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.chip.schedule import Schedule
 from spikewright.simulation.integer import run
 from spikewright.simulation.recording import Mismatch, Recording, Tally, activity_of, compare, concatenate

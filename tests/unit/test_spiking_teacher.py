@@ -9,13 +9,15 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
-from spikewright.data import Dataset, Split, load
-from spikewright.distillation import METHODS, Evidence, parse_spec
-from spikewright.distillation.base import shapes_of
+from spikewright.data.dataset import Dataset, Split
+from spikewright.data.load import load
+from spikewright.distillation.base import Evidence, shapes_of
+from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
+from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
-from spikewright.student.student import Student, StudentConfig, output_of, save_student
+from spikewright.student.student import Student, output_of, save_student
 from spikewright.student.train_settings import TrainSettings
 from spikewright.teachers import spiking_training
 from spikewright.teachers.lessons import lesson_on
@@ -115,7 +117,7 @@ def test_it_is_a_frozen_copy():
 
 
 def test_its_accuracy_is_that_of_the_student():
-    from spikewright.training.measurement import accuracy_of
+    from spikewright.student.accuracy import accuracy_of
 
     student, split = network(), made_up().train
     assert SpikingTeacher(student, "t").accuracy(split) == accuracy_of(student, split)
@@ -131,7 +133,7 @@ def test_saliency_is_grad_cam_of_rates(on_integers):
     output = student.eval()(images)
     weight = student.network.head[1].weight.detach().reshape(2, *output.spikes["lif3"].shape[2:])
     if on_integers:
-        from spikewright.student.integers.form import standing_for
+        from spikewright.student.integers.standing import standing_for
 
         weight = standing_for(student).network.head[1].weight.detach().reshape(weight.shape)
     answer = output.logits.argmax(1)

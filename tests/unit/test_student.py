@@ -9,7 +9,8 @@ from torch import nn
 
 from spikewright.base.errors import InputError
 from spikewright.data.choices import NeuronSettings
-from spikewright.student.student import Student, StudentConfig, load_student, save_student
+from spikewright.student.config import StudentConfig
+from spikewright.student.student import Student, load_student, save_student
 
 SHAPE = (1, 12, 12)
 

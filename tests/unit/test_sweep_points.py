@@ -8,12 +8,12 @@ from spikewright.base.errors import InputError
 from spikewright.bench.making import _same
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point, read_budgets
-from spikewright.bench.spread import pareto
 from spikewright.bench.sweep.outcome import PointResult
 from spikewright.bench.sweep.plot import write_plot
 from spikewright.bench.sweep.points import LOWEST, points_of, spaced
 from spikewright.bench.sweep.result import SweepResult, best_within
 from spikewright.bench.sweep.text import HEADINGS, cells, markdown, remarks
+from spikewright.pages.spread import pareto
 from spikewright.profile.profile import load_profile
 from spikewright.profile.units import parse_budget, spelled
 from spikewright.training.settings import DistillSettings

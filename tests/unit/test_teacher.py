@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.data import Dataset, Split, load
+from spikewright.data.dataset import Dataset, Split
+from spikewright.data.load import load
 from spikewright.teachers import teacher_training
 from spikewright.teachers.ann import ARCHITECTURES, build
 from spikewright.teachers.teacher import TorchTeacher, precompute_logits, teacher_from, train_teacher

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spikewright.base.errors import InputError
-from spikewright.data import load
+from spikewright.data.load import load
 from spikewright.energy.estimate import parse_budget
 from spikewright.profile.profile import load_profile
 from spikewright.training.distill import distill_with, loss_terms
@@ -213,7 +213,7 @@ def test_an_epoch_says_how_long_it_took_and_a_resumed_training_adds_up(tmp_path,
 @pytest.mark.parametrize("integer_from", [0.0, 1.0])
 def test_accuracy_after_each_step_is_that_of_a_student_with_so_many_steps(integer_from):
     """With the same input at every step the two are the same; the last is the student's own."""
-    from spikewright.training.measurement import accuracy_by_step, accuracy_of
+    from spikewright.student.accuracy import accuracy_by_step, accuracy_of
 
     settings = QUICK.model_copy(update={"timesteps": 3, "epochs": 1, "method": "none", "integer_from": integer_from})
     student, split = distill_with(settings).student, load("digits").validation

@@ -14,7 +14,8 @@ from spikewright.base.artefacts import atomic_write, writable
 from spikewright.base.errors import InputError
 from spikewright.bench.sweep import claim
 from spikewright.profile.profile import load_profile, named_profile
-from spikewright.student.student import Student, StudentConfig, load_student, save_student
+from spikewright.student.config import StudentConfig
+from spikewright.student.student import Student, load_student, save_student
 from spikewright.training.settings import settings_from
 
 CODE = """

@@ -20,6 +20,8 @@ from typing import Protocol, cast
 import typer
 import typer.core
 import typer.main
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .errors import SpikewrightError, did_you_mean
 
@@ -99,8 +101,6 @@ def progress(description: str, total: int) -> Iterator[Advance]:
     if not sys.stderr.isatty():
         yield _stand_still
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

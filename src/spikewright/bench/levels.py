@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
 
 from ..base import command as cli
 from ..base.errors import InputError
+from ..base.threads import student_threads
+from ..chip.activity import Activity
 from ..chip.agreement import Agreement
-
-if TYPE_CHECKING:
-    from ..chip.activity import Activity
-    from ..chip.network import ChipNetwork
-    from ..data import Dataset, Split
-    from ..simulation.simulate import Simulator
-    from ..student.student import Student
-    from ..teachers.torch_teacher import Teacher
-    from ..training.settings import DistillSettings
+from ..chip.network import ChipNetwork
+from ..data.dataset import Dataset, Split
+from ..data.load import load
+from ..graph.interpreter import interpret
+from ..graph.nir_io import read_graph
+from ..graph.time_step import resolve_dt
+from ..graph.wiring import wire
+from ..simulation import integer
+from ..simulation.lava.job import require_lava
+from ..simulation.netx.file import netx_faults
+from ..simulation.recording import compare
+from ..simulation.simulate import Simulator, backend, drive_of
+from ..student.accuracy import accuracy_of
+from ..student.integers.agreement import differences
+from ..student.student import Student
+from ..teachers.lessons import seen_by_teacher
+from ..teachers.teacher import is_spiking, teacher_from
+from ..teachers.torch_teacher import Teacher
+from ..training.distill import loss_terms
+from ..training.settings import DistillSettings
+from ..training.teaching import chosen_teacher
 
 BATCH = 250
 NOT_ASKED = "--samples-lava is 0"
@@ -73,9 +88,6 @@ def agreement_of(
 
 def cross_check(found: _Found, chip: ChipNetwork, split: Split, samples: int, seed: int) -> None:
     """Run the first ``samples`` of a split on every simulator and compare spikes, currents and membranes."""
-    from ..simulation import integer
-    from ..simulation.recording import compare
-    from ..simulation.simulate import backend, drive_of
 
     skipped = _why_not(chip, samples)
     found.skipped.update(skipped)
@@ -98,11 +110,6 @@ def cross_check(found: _Found, chip: ChipNetwork, split: Split, samples: int, se
 
 def _teacher(found: _Found, settings: DistillSettings) -> None:
     """How accurate the teacher is on the samples it sees of the test split, where it is an artificial network."""
-    from ..data import load
-    from ..teachers.lessons import seen_by_teacher
-    from ..teachers.teacher import is_spiking
-    from ..training.distill import loss_terms
-    from ..training.teaching import chosen_teacher
 
     method, _ = loss_terms(settings)
     spec = chosen_teacher(settings, method)
@@ -117,13 +124,11 @@ def _teacher(found: _Found, settings: DistillSettings) -> None:
 
 def _kept(settings: DistillSettings, spec: str, seen: Dataset) -> Teacher:
     """The teacher that the student learnt from, out of the cache."""
-    from ..teachers.teacher import teacher_from
 
     return teacher_from(spec, seen, epochs=settings.teacher_epochs, seed=settings.teacher_seed, progress=cli.progress)
 
 
 def _accuracy_of(student: Student, split: Split, seed: int) -> float:
-    from ..training.measurement import accuracy_of
 
     return accuracy_of(student, split, seed)
 
@@ -135,13 +140,6 @@ def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> floa
         nir: the graph's file.
         seed: of the rate code.
     """
-    import torch
-
-    from ..base.threads import student_threads
-    from ..graph.interpreter import interpret
-    from ..graph.nir_io import read_graph
-    from ..graph.time_step import resolve_dt
-    from ..graph.wiring import wire
 
     graph = read_graph(nir)
     wiring = wire(graph)
@@ -156,9 +154,6 @@ def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> floa
 
 def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed: int) -> int:
     """Spikes, currents and membranes in which a student on integers is not its chip network."""
-    import torch
-
-    from ..student.integers.agreement import differences
 
     total = 0
     with cli.progress("comparing student and chip network", len(split)) as advance:
@@ -173,8 +168,6 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
 
 
 def _why_not(chip: ChipNetwork, samples: int) -> dict[str, str]:
-    from ..simulation.lava.job import require_lava
-    from ..simulation.netx.file import netx_faults
 
     skipped = {}
     for name in ("lava", "netx"):

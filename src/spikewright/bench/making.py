@@ -7,20 +7,25 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..base import command as cli
+from ..base.artefacts import sha256_of
 from ..base.version import __version__
+from ..chip.activity import Activity
+from ..chip.activity_file import save_activity
+from ..chip.network import ChipNetwork
+from ..data.dataset import Dataset
+from ..data.load import load
+from ..energy.pricing import report
+from ..energy.report import EnergyReport
+from ..pages.verdict import Paths
+from ..simulation.simulate import remarks, simulate
+from ..student.architectures import own_architecture
+from ..student.student import Student, load_student, student_provenance
+from ..training.distill import distill_to
 from ..training.settings import DistillSettings
 from .outcome import SPLITS, Outcome
-from .verdict import Paths
-
-if TYPE_CHECKING:
-    from ..chip.activity import Activity
-    from ..chip.network import ChipNetwork
-    from ..data import Dataset
-    from ..energy.report import EnergyReport
-    from ..student.student import Student
+from .road import export_student, lower_graph
 
 ELSEWHERE = {"data_dir", "device"}
 """Settings that a worker has of its own."""
@@ -57,9 +62,6 @@ def make(settings: DistillSettings, folder: Path, out: Path) -> Made:
         BelowFloor: no candidate is small enough for the budget.
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
-    from ..data import load
-    from ..energy.pricing import report
-    from .road import export_student, lower_graph
 
     began = time.perf_counter()
     paths = Paths.under(folder)
@@ -103,9 +105,6 @@ def _outcome(
 
 def _student(settings: DistillSettings, paths: Paths) -> tuple[Student, dict[str, object]]:
     """The student of these settings, trained as far as it is not, and its provenance."""
-    from ..student.architectures import own_architecture
-    from ..student.student import load_student, student_provenance
-    from ..training.distill import distill_to
 
     if paths.student.is_file():
         facts = student_provenance(paths.student)
@@ -124,9 +123,6 @@ def _same(settings: object, asked: DistillSettings) -> bool:
 
 
 def _count(chip: ChipNetwork, dataset: Dataset, split: str, settings: DistillSettings, paths: Paths) -> Activity:
-    from ..base.artefacts import sha256_of
-    from ..chip.activity_file import save_activity
-    from ..simulation.simulate import remarks, simulate
 
     part = getattr(dataset, split)
     with cli.progress(f"simulating the {split} split", len(part)) as advance:

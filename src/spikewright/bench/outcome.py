@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from ..chip.network import Encoding
+from ..base.types import Encoding
 
 SPLITS = ("validation", "test")
 

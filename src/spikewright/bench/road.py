@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
 
 from ..base import command as cli
+from ..base.artefacts import sha256_of
 from ..base.errors import InputError
+from ..chip.activity import Activity
+from ..chip.activity_file import save_activity
+from ..chip.agreement import Agreement, save_agreement
+from ..chip.chip_file import load_chip, save_chip
+from ..chip.network import ChipNetwork
+from ..data.dataset import Dataset
+from ..data.load import load
+from ..energy.pricing import provenance_of, report
+from ..energy.report import EnergyReport
+from ..graph.nir_io import read_graph
+from ..lowering.lower import lower
+from ..lowering.rules import remarks as lowering_remarks
+from ..pages.card.card import card_path, write_card
+from ..pages.document import Document
+from ..pages.render import write_report
+from ..pages.verdict import Paths, Verdict
+from ..profile.profile import load_profile
+from ..simulation.simulate import remarks, simulate
+from ..student.student import Student, student_provenance
+from ..student.to_nir import export
+from ..training.distill import distill_to
 from ..training.settings import DistillSettings
-from .verdict import Paths, Verdict
-
-if TYPE_CHECKING:
-    from ..chip.activity import Activity
-    from ..chip.agreement import Agreement
-    from ..chip.network import ChipNetwork
-    from ..data import Dataset
-    from ..energy.report import EnergyReport
-    from ..student.student import Student
-
+from .levels import agreement_of
 
 EXPORT_SAMPLES = 64
 
@@ -29,12 +43,6 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     Raises:
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
-    from ..base.artefacts import sha256_of
-    from ..chip.agreement import save_agreement
-    from ..data import load
-    from ..pages.card.card import card_path, write_card
-    from ..training.distill import distill_to
-    from .levels import agreement_of
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -74,13 +82,6 @@ def export_student(student: Student, dataset: Dataset, paths: Paths, profile: st
     Args:
         profile: that the student was trained for, a name or a file.
     """
-    import torch
-
-    from ..base.artefacts import sha256_of
-    from ..pages.card.card import write_card
-    from ..profile.profile import load_profile
-    from ..student.student import student_provenance
-    from ..student.to_nir import export
 
     facts = student_provenance(paths.student) | {"parent_sha256": sha256_of(paths.student)}
     images = torch.from_numpy(dataset.validation.images[:EXPORT_SAMPLES])
@@ -91,14 +92,9 @@ def export_student(student: Student, dataset: Dataset, paths: Paths, profile: st
 
 def lower_graph(profile: str, paths: Paths) -> ChipNetwork:
     """Lower the graph of ``paths`` for a profile, write the network and return what was written."""
-    from ..base.artefacts import sha256_of
-    from ..chip.chip_file import load_chip, save_chip
-    from ..graph.nir_io import read_graph
-    from ..lowering.lower import lower
-    from ..lowering.rules import remarks
 
     chip = lower(read_graph(paths.nir), profile).with_provenance(parent_sha256=sha256_of(paths.nir))
-    for sentence in remarks(chip):
+    for sentence in lowering_remarks(chip):
         cli.say(f"note: {sentence}")
     save_chip(chip, paths.chip)
     return load_chip(paths.chip)
@@ -107,8 +103,6 @@ def lower_graph(profile: str, paths: Paths) -> ChipNetwork:
 def _simulate(
     chip: ChipNetwork, dataset: Dataset, settings: DistillSettings, paths: Paths, chip_sha256: str
 ) -> Activity:
-    from ..chip.activity_file import save_activity
-    from ..simulation.simulate import remarks, simulate
 
     with cli.progress("simulating the test split", len(dataset.test)) as advance:
         activity = simulate(chip, dataset.test, seed=settings.seed, progress=advance, chip_sha256=chip_sha256)
@@ -122,9 +116,6 @@ def _simulate(
 def _report(
     activity: Activity, chip: ChipNetwork, settings: DistillSettings, paths: Paths, agreement: Agreement
 ) -> EnergyReport:
-    from ..energy.pricing import provenance_of, report
-    from ..pages.document import Document
-    from ..pages.render import write_report
 
     priced = report(activity, chip, settings.profile, settings.energy_budget)
     facts = provenance_of(paths.activity, paths.chip, activity, chip)

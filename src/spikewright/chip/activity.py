@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from .network import IntArray
+from ..base.types import IntArray
 
 Backend = Literal["integer", "lava", "netx", "student", "float"]
 """Who counted: a simulator of the chip network, a student on integers, or one in floats."""

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError
-from .network import ChipNetwork, Connection, ConvGeometry, Encoding, IntArray, Neuron, Population, Readout, Role
+from ..base.types import Encoding, IntArray, Readout
+from .network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, Role
 
 FORMAT = "spikewright chip network"
 FORMAT_VERSION = 1

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError
-from .network import Encoding, IntArray
+from ..base.types import Encoding, IntArray
 
 
 def full_scale(encoding: Encoding, input_bits: int) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .network import ChipNetwork, Connection, IntArray, output_shape
+from ..base.types import IntArray
+from .network import ChipNetwork, Connection, output_shape
 
 
 def fan_out(chip: ChipNetwork, connection: Connection) -> IntArray:

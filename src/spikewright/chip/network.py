@@ -14,17 +14,11 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from ..base.errors import refuse
+from ..base.types import Encoding, IntArray, Readout
 
-IntArray = npt.NDArray[np.int64]
 Role = Literal["input", "hidden", "readout", "relay", "bias"]
-Encoding = Literal["direct", "current", "rate", "latency", "events"]
-Readout = Literal["membrane", "count"]
-
-ENCODINGS: tuple[Encoding, ...] = ("direct", "current", "rate", "latency", "events")
-READOUTS: tuple[Readout, ...] = ("membrane", "count")
 VTH_MAX = 2**17 - 1
 STATE_LIMIT = 2**23
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import InputError
-from ..graph.nodes import FloatArray
+from ..base.types import FloatArray
 from ..profile.schema import Limits
 
 # Lava's LIF shifts synaptic input and thresholds by 6 bits. Biases keep the exponent 6, the only one that lava-dl's

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .network import ChipNetwork, IntArray
+from ..base.types import IntArray
+from .network import ChipNetwork
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from ..base.errors import InputError
-from ..lowering.quantize import Grid
 from ..profile.profile import HardwareProfile
 from .registers import Registers
 
 KEY = "integer"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is known of the integers before rounding.
+
+    Attributes:
+        weight_bits: of the weights, None for the chip's own width.
+        scales: by population, of a network that was trained on integers: its weights, biases and thresholds are whole
+            numbers at this scale already. Populations that are not named get the largest scale that fits.
+    """
+
+    weight_bits: int | None = None
+    scales: Mapping[str, float] = field(default_factory=dict)
 
 
 class TrainedGrid(BaseModel):

@@ -35,10 +35,10 @@ def command(
     """
     from ..base.artefacts import sha256_of, writable
     from ..chip.chip_file import load_chip
-    from ..data import load
+    from ..data.load import load
     from ..drift.drift import drift
-    from ..drift.text import show, write_markdown
     from ..graph.nir_io import read_graph
+    from ..pages.drift import as_json, show, write_markdown
     from ..profile.profile import load_profile
     from ..simulation.simulate import chosen_samples
 
@@ -52,7 +52,7 @@ def command(
         target = None if profile is None else load_profile(profile)
         report = drift(read, network, images, labels, profile=target, seed=seed, progress=advance)
     if json_output:
-        cli.emit({"nir": str(graph), "chip": str(chip), "data": data, "split": split.value, **report.as_json()})
+        cli.emit({"nir": str(graph), "chip": str(chip), "data": data, "split": split.value, **as_json(report)})
     else:
         show(report)
     if out is not None:

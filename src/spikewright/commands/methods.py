@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from ..distillation import LossTerms
+    from ..distillation.base import LossTerms
 
 Kind = Literal["method", "regularizer"]
 FLAGS: dict[Kind, str] = {"method": "--method", "regularizer": "--regularize"}
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _entries() -> Iterator[Entry]:
-    from ..distillation import METHODS, REGULARIZERS
+    from ..distillation.methods import METHODS, REGULARIZERS
 
     for name, terms in METHODS.items():
         yield _entry(name, "method", terms)

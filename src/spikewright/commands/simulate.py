@@ -19,8 +19,9 @@ from ..base.errors import InputError
 from ..data.choices import DATA_HELP
 
 if TYPE_CHECKING:
+    from ..base.types import IntArray
     from ..chip.activity import Activity
-    from ..chip.network import ChipNetwork, IntArray
+    from ..chip.network import ChipNetwork
     from ..student.student import Student
 
     Images = npt.NDArray[np.float32 | np.uint8]
@@ -68,7 +69,7 @@ def command(
     from ..base.artefacts import sha256_of, writable
     from ..chip.activity_file import save_activity
     from ..chip.chip_file import load_chip
-    from ..data import load
+    from ..data.load import load
     from ..simulation.simulate import remarks, simulate
 
     network = load_chip(chip)

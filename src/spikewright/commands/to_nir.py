@@ -81,7 +81,7 @@ def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> 
     if not data:
         steps = torch.randint(0, most + 1, (count, *shape), generator=torch.Generator().manual_seed(0))
         return steps / most
-    from ..data import load
+    from ..data.load import load
 
     images = torch.from_numpy(load(data, data_dir, student.config.timesteps).validation.images[:count])
     if tuple(images.shape[1:]) != shape:

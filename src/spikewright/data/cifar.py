@@ -14,6 +14,8 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from torchvision.datasets import CIFAR10
+from torchvision.datasets.utils import download_url
 
 from ..base.cache import cache_folder, cache_root
 from ..base.errors import InputError
@@ -67,8 +69,6 @@ def _cached_or_downloaded() -> tuple[Part, Part]:
     archive = cache_root() / "data" / ARCHIVE
     if not archive.is_file():
         with download(NAME, WANTED):
-            from torchvision.datasets.utils import download_url
-
             download_url(ARCHIVE_URL, str(cache_folder("data")), ARCHIVE, ARCHIVE_MD5)
     return _from_archive(archive)
 
@@ -120,7 +120,6 @@ def _joined(parts: list[Part]) -> Part:
 
 
 def _from_torchvision(data_dir: Path) -> tuple[Part, Part]:
-    from torchvision.datasets import CIFAR10
 
     try:
         with warnings.catch_warnings():

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from sklearn import datasets
 
 from ..base.errors import InputError, did_you_mean
 from .camera import load_filmed
@@ -28,7 +29,6 @@ def load_digits(data_dir: Path | None) -> Dataset:
     """
     if data_dir is not None:
         raise InputError(f"{data_dir}: digits come with scikit-learn and read no folder; leave --data-dir out")
-    from sklearn import datasets
 
     bunch = datasets.load_digits()
     images = bunch.images.astype(np.uint8)[:, None]

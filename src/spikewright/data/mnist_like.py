@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torchvision
 
 from ..base.cache import cache_folder, cache_root
 from ..base.errors import InputError, refuse
@@ -73,8 +74,6 @@ def _found_or_downloaded(source: Source) -> dict[str, Path]:
         if len(files) == len(FILES):
             return files
     with download(source.name, f"{', '.join(FILES)} (plain or .gz)"):
-        import torchvision
-
         getattr(torchvision.datasets, source.torchvision)(str(cache_folder("data")), download=True)
     files = _files_in(kept)
     lacking = [name for name in FILES if name not in files]

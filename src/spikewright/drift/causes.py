@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..base.types import FloatArray
 from ..chip.network import STATE_LIMIT, ChipNetwork, Connection, Neuron, Population
 from ..chip.registers import DECAY_ONE, STATE_UNIT
-from ..graph.nodes import FloatArray
 from ..lowering.draft import DraftConnection, DraftNeuron
 from ..simulation.compartments import INT32_LIMIT, largest
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+import nir
 
 from ..base.errors import InputError, refuse
-
-if TYPE_CHECKING:
-    import nir
-
-    from ..chip.network import ChipNetwork, IntArray
-    from ..chip.trained_grid import TrainedGrid
-    from ..profile.profile import HardwareProfile
-    from ..simulation.recording import Progress
-    from ..simulation.simulate import Images
-    from .levels import Level
-    from .report import DriftReport
+from ..base.types import IntArray
+from ..chip.network import ChipNetwork
+from ..chip.trained_grid import TrainedGrid, trained_grid
+from ..profile.profile import HardwareProfile, named_profile
+from ..simulation import integer
+from ..simulation.recording import Progress
+from ..simulation.simulate import Images, drive_of, fitting
+from .float_level import FloatLevel
+from .levels import Level, Tally
+from .report import DriftReport
+from .trained_level import TrainedLevel
 
 ELEMENTS = 2**21
 """Compartment steps compared at once: bounds the memory, as in the simulator."""
@@ -51,10 +52,6 @@ def drift(
     Raises:
         InputError: the chip was not made from this graph, or the samples do not fit.
     """
-    from ..chip.trained_grid import trained_grid
-    from ..simulation.simulate import fitting
-    from .float_level import FloatLevel
-    from .trained_level import TrainedLevel
 
     refuse("drift", list(_contradictions(graph.metadata, chip)))
     images = fitting(chip, images)
@@ -75,7 +72,6 @@ def drift(
 
 
 def _profile(name: str) -> HardwareProfile:
-    from ..profile.profile import named_profile
 
     return named_profile(name, "drift", "give its file: --profile PATH")
 
@@ -111,10 +107,6 @@ def _compared(
     progress: Progress | None,
 ) -> DriftReport:
     """The report of one level against the chip, batch by batch of samples."""
-    from ..simulation import integer
-    from ..simulation.simulate import drive_of
-    from .levels import Tally
-    from .report import DriftReport
 
     total: Tally | None = None
     batch = max(1, ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations)))

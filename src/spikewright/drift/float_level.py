@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ..base.errors import InputError, refuse
-from ..chip.network import ChipNetwork, IntArray
+from ..base.types import FloatArray, IntArray
+from ..chip.network import ChipNetwork
 from ..chip.registers import STATE_UNIT
-from ..graph.nodes import FloatArray
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..lowering.draft import Draft, draft_from_nir

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..chip.network import ChipNetwork, IntArray, Population
-from ..graph.nodes import FloatArray
+from ..base.types import FloatArray, IntArray
+from ..chip.network import ChipNetwork, Population
 from ..lowering.draft import Draft
 from ..simulation.recording import Recording
 from .report import Answers, LayerDrift, Reference

@@ -234,23 +234,3 @@ class DriftReport:
     def is_wrong(self) -> bool:
         """Whether levels differ that must not: the integers trained from those deployed."""
         return self.reference == "trained integers" and self.differs
-
-    def as_json(self) -> dict[str, object]:
-        """The object that ``--json`` prints."""
-        from .text import sentence
-
-        earliest = self.earliest
-        return {
-            "reference": self.reference,
-            "drift": self.differs,
-            "sentence": sentence(self),
-            "first_layer": None if self.first is None else self.first.name,
-            "earliest": None if earliest is None else {"layer": earliest[1], **asdict(earliest[0])},
-            "layers": [layer.as_json() for layer in self.layers],
-            "answers": self.answers.as_json(),
-            "timesteps": self.timesteps,
-            "trained": dict(self.trained) or None,
-            "changed": list(self.changed),
-            "remarks": list(self.remarks),
-            **self.facts,
-        }

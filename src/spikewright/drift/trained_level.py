@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import refuse
-from ..chip.network import ChipNetwork, IntArray
+from ..base.types import IntArray
+from ..chip.network import ChipNetwork
 from ..chip.registers import STATE_UNIT
 from ..lowering.lower import lower
 from ..profile.profile import HardwareProfile

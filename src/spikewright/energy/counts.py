@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base.types import IntArray
 from ..chip.activity import Activity
-from ..chip.network import ChipNetwork, Connection, IntArray, Population
+from ..chip.network import ChipNetwork, Connection, Population
 from ..chip.schedule import Schedule
 from ..placing.placement import Placement
 from ..profile.schema import Energy, HardwareProfile

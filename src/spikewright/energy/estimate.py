@@ -24,7 +24,7 @@ from .report import EnergyReport, EnergyRow, Part, Spikes
 
 __all__ = ["Budget", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
 
-FloatArray = npt.NDArray[np.float64]
+from ..base.types import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
-from ..base.errors import AnswerIsNo
+from ..base.artefacts import sha256_of
+from ..base.errors import AnswerIsNo, InputError
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork
+from ..lowering.chip_rules import check_chip
 from ..placing.placer import DEFAULT_PLACER, Placer
-
-if TYPE_CHECKING:
-    from ..chip.activity import Activity
-    from ..chip.network import ChipNetwork
-    from ..profile.profile import HardwareProfile
-    from ..profile.units import Budget
-    from .report import EnergyReport, TeacherCost
-
+from ..profile.machines import load_teachers
+from ..profile.profile import HardwareProfile, load_profile
+from ..profile.units import Budget, parse_budget
+from .ann_twin import macs_of
+from .details import detailed
+from .estimate import estimate
+from .report import EnergyReport, TeacherCost
 
 CONVENTIONS = ("cmos45", "lemaire")
 """Profiles whose multiply-accumulate is arithmetic, and arithmetic with memory, of no machine."""
@@ -24,15 +28,12 @@ CONVENTIONS = ("cmos45", "lemaire")
 
 def profile_of(given: str | Path | HardwareProfile) -> HardwareProfile:
     """A profile, its name or its file as a profile."""
-    from ..profile.profile import HardwareProfile, load_profile
 
     return given if isinstance(given, HardwareProfile) else load_profile(given)
 
 
 def budgets_of(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str, Budget]:
     """The budget for each profile that counts in its unit; refused where that is none of them."""
-    from ..base.errors import InputError
-    from ..profile.units import parse_budget
 
     if text is None:
         return {}
@@ -56,10 +57,6 @@ def price(
         InputError: the activity is not of this network.
         AnswerIsNo: the network does not fit.
     """
-    from ..lowering.chip_rules import check_chip
-    from .ann_twin import macs_of
-    from .details import detailed
-    from .estimate import estimate
 
     _check_formats(chip, profile)
     check_chip(chip, profile)
@@ -108,7 +105,6 @@ def _teachers(macs: int | None, profile: HardwareProfile) -> tuple[TeacherCost |
 
 def _everywhere(profile: HardwareProfile) -> tuple[TeacherCost, ...]:
     """Every known price of a multiply-accumulate in joules: the profile's own, conventions, ordinary machines."""
-    from ..profile.profile import load_profile
 
     if not profile.has_joules:
         return ()
@@ -117,7 +113,6 @@ def _everywhere(profile: HardwareProfile) -> tuple[TeacherCost, ...]:
 
 
 def _own(profile: HardwareProfile) -> TeacherCost | None:
-    from .report import TeacherCost
 
     if (mac := profile.energy.teacher_mac) is None:
         return None
@@ -128,8 +123,6 @@ def _own(profile: HardwareProfile) -> TeacherCost | None:
 
 
 def _machines() -> tuple[TeacherCost, ...]:
-    from ..profile.machines import load_teachers
-    from .report import TeacherCost
 
     return tuple(
         TeacherCost(each.name, each.title, 0, each.mac.cost, each.mac.kind, each.mac.scope, each.source)
@@ -169,8 +162,6 @@ def priced(
 
 def provenance_of(activity_file: Path, chip_file: Path, activity: Activity, chip: ChipNetwork) -> dict[str, object]:
     """Provenance of a report; refuses an activity that was counted on another network."""
-    from ..base.artefacts import sha256_of
-    from ..base.errors import InputError
 
     chip_sha256 = sha256_of(chip_file)
     if activity.chip_sha256 and activity.chip_sha256 != chip_sha256:
@@ -191,7 +182,6 @@ def provenance_of(activity_file: Path, chip_file: Path, activity: Activity, chip
 
 def _opened(facts: dict[str, object]) -> dict[str, object]:
     """Facts with those that are JSON text (as NIR metadata must be) read, one level deep."""
-    import json
 
     opened = {}
     for name, fact in facts.items():

@@ -15,12 +15,12 @@ from typing import TypeAlias
 
 import nir
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
+from ..base.types import FloatArray
+
 Shape: TypeAlias = tuple[int, ...]
 
 NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.I, nir.CubaLI)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeAlias
+
+import nir
+import numpy as np
 
 from ..base.errors import InputError
 from ..base.version import __version__
-
-if TYPE_CHECKING:
-    import nir
-
-    from ..graph.nodes import Law
-    from ..graph.time_step import TimeStep
-    from ..graph.wiring import Wiring
-
+from ..graph.nodes import NEURONS, Law, NodeFault, law_of
+from ..graph.time_step import TimeStep, resolve_dt
+from ..graph.wiring import Wiring, survey, wire
+from .draft import draft_from_nir
+from .horizon import Asked, horizon_of
+from .rules import GRAPH_RULES
 
 Level: TypeAlias = Literal["blocks", "assumed", "note"]
 
@@ -39,8 +40,6 @@ class Finding:
 
 def check(graph: nir.NIRGraph, dt_s: float | None = None) -> list[Finding]:
     """Everything that can be said of a graph on its way to a chip; nothing is raised."""
-    from ..graph.time_step import resolve_dt
-    from ..graph.wiring import survey
 
     found = survey(graph)
     findings = [Finding("assumed", "graph", sentence) for sentence in found.assumed]
@@ -63,10 +62,6 @@ def repair(graph: nir.NIRGraph, dt_s: float | None = None) -> nir.NIRGraph:
     Raises:
         InputError: what no rewriting can mend.
     """
-    import nir
-
-    from ..graph.time_step import resolve_dt
-    from ..graph.wiring import wire
 
     wiring = wire(graph)
     step = resolve_dt(wiring, graph.metadata, dt_s)
@@ -95,9 +90,6 @@ def _conventions(graph: nir.NIRGraph) -> Iterator[Finding]:
 
 
 def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Finding]:
-    import numpy as np
-
-    from ..graph.nodes import NodeFault, law_of
 
     try:
         law = law_of(wiring.nodes[name], step.dt_s, wiring.shapes[name][0])
@@ -125,9 +117,6 @@ def _range(values: Any) -> str:
 
 def _lowering(wiring: Wiring, step: TimeStep, metadata: Mapping[str, Any]) -> list[Finding]:
     """What stands in the way of any chip, whatever its profile."""
-    from .draft import draft_from_nir
-    from .horizon import Asked, horizon_of
-    from .rules import GRAPH_RULES
 
     try:
         horizon, _ = horizon_of(metadata, Asked())
@@ -139,12 +128,6 @@ def _lowering(wiring: Wiring, step: TimeStep, metadata: Mapping[str, Any]) -> li
 
 def _written_out(wiring: Wiring, name: str) -> nir.NIRNode:
     """A node with nothing left to guess: arrays of the population's shape, the input's shape in a convolution."""
-    from dataclasses import fields, replace
-
-    import nir
-    import numpy as np
-
-    from ..graph.nodes import NEURONS
 
     node, (arriving, leaving) = wiring.nodes[name], wiring.shapes[name]
     if isinstance(node, nir.Input):

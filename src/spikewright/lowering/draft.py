@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from ..base.errors import InputError, refuse
-from ..chip.network import ConvGeometry, Encoding, Readout, Role
+from ..base.types import Encoding, FloatArray, Readout
+from ..chip.network import ConvGeometry, Role
 from ..graph.interpreter import at_rest
-from ..graph.nodes import LINEAR, FloatArray, Law, NodeFault, Shape, law_of
+from ..graph.nodes import LINEAR, Law, NodeFault, Shape, law_of
 from ..graph.wiring import Wiring
 from .horizon import Horizon
 from .linear_map import LinearMap, compose, identity

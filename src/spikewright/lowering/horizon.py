@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ..base.errors import InputError, did_you_mean, refuse
-from ..chip.network import ENCODINGS, Encoding
+from ..base.types import ENCODINGS, Encoding
 from ..profile.profile import HardwareProfile
 
 CUSTOMARY_INPUT_BITS = 8  # what a pixel has

@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base.errors import InputError
+from ..base.types import FloatArray
 from ..chip.network import ConvGeometry
-from ..graph.nodes import FloatArray, Shape, apply, conv_padding, output_shape, pair
+from ..graph.nodes import Shape, apply, conv_padding, output_shape, pair
 
 # Larger than any single chip holds (Loihi: 128 cores of 128 KiB at 8 bits a synapse make 2^24).
 MOST_DENSE_WEIGHTS = 2**25

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import nir
 
 from ..chip.network import ChipNetwork
+from ..chip.trained_grid import Grid, grid_for, trained_grid
+from ..graph.time_step import resolve_dt
+from ..graph.wiring import wire
 from ..profile.profile import HardwareProfile, load_profile
-
-if TYPE_CHECKING:
-    import nir
-
-    from .draft import Draft
-    from .horizon import Asked
-    from .quantize import Grid
+from .chip_rules import check_chip
+from .draft import Draft, draft_from_nir, plain
+from .horizon import Asked, horizon_of
+from .passes import PASSES
+from .quantize import quantize
+from .rules import check_draft, check_integers
 
 
 def lower(
@@ -44,7 +46,6 @@ def lower(
         InputError: every fault of the graph, or every broken design rule, at once.
         AnswerIsNo: the network is not one for this chip; every reason.
     """
-    from .horizon import Asked
 
     target = load_profile(profile) if isinstance(profile, str) else profile
     draft, grid = _drafted(graph, target, Asked(timesteps, encoding, input_bits), dt_s, weight_bits)
@@ -53,9 +54,6 @@ def lower(
 
 def fitting_scales(graph: nir.NIRGraph, profile: HardwareProfile) -> dict[str, float]:
     """By population, the largest scale up to the one its metadata give at which a graph fits the chip's registers."""
-    from .horizon import Asked
-    from .passes import PASSES
-    from .quantize import quantize
 
     draft, grid = _drafted(graph, profile, Asked(None, None, None), None, None)
     for rewrite in PASSES:
@@ -68,11 +66,6 @@ def fitting_scales(graph: nir.NIRGraph, profile: HardwareProfile) -> dict[str, f
 def _drafted(
     graph: nir.NIRGraph, target: HardwareProfile, asked: Asked, dt_s: float | None, weight_bits: int | None
 ) -> tuple[Draft, Grid]:
-    from ..chip.trained_grid import grid_for, trained_grid
-    from ..graph.time_step import resolve_dt
-    from ..graph.wiring import wire
-    from .draft import draft_from_nir, plain
-    from .horizon import horizon_of
 
     wiring = wire(graph)
     horizon, assumed = horizon_of(graph.metadata, asked, target)
@@ -93,10 +86,6 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
         InputError: every broken design rule.
         AnswerIsNo: the network is not one for this chip; every reason.
     """
-    from .chip_rules import check_chip
-    from .passes import PASSES
-    from .quantize import quantize
-    from .rules import check_draft, check_integers
 
     check_draft(draft, profile)
     for rewrite in PASSES:

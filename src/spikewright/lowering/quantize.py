@@ -7,16 +7,17 @@ Rules of the integers: Lava's fixed-point Dense, Conv and LIF.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import floor
 
 import numpy as np
 
+from ..base.types import FloatArray, IntArray
 from ..chip.encoding import full_scale
-from ..chip.network import ChipNetwork, Connection, IntArray, Neuron, Population
+from ..chip.network import ChipNetwork, Connection, Neuron, Population
 from ..chip.registers import BIAS_EXP, DECAY_ONE, STATE_SHIFT, Registers, is_mixed, weight_scale
-from ..graph.nodes import FloatArray
+from ..chip.trained_grid import Grid
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 
@@ -25,20 +26,6 @@ _FLOAT_ROUNDING = 1e-6  # parameters come in float32
 
 
 TRAINED = "training on integers"
-
-
-@dataclass(frozen=True)
-class Grid:
-    """What is known of the integers before rounding.
-
-    Attributes:
-        weight_bits: of the weights, None for the chip's own width.
-        scales: by population, of a network that was trained on integers: its weights, biases and thresholds are whole
-            numbers at this scale already. Populations that are not named get the largest scale that fits.
-    """
-
-    weight_bits: int | None = None
-    scales: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

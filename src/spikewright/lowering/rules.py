@@ -14,9 +14,9 @@ from typing import TypeAlias
 import numpy as np
 
 from ..base.errors import InputError, refuse
+from ..base.types import FloatArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import BIAS_EXP
-from ..graph.nodes import FloatArray
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftNeuron
 from .quantize import TRAINED

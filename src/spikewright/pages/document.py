@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ..energy.report import EnergyReport
-    from .runs import RunTable
+from ..energy.report import EnergyReport
+from .runs import RunTable
 
 
 @dataclass(frozen=True)

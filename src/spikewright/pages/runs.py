@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import refuse
-from ..bench.spread import pareto
 from ..chip.activity_file import load_activity
 from ..chip.chip_file import load_chip
 from ..energy.pricing import Priced, priced, provenance_of
@@ -15,6 +14,7 @@ from ..energy.report import EnergyReport
 from ..placing.placer import Placer
 from ..profile.schema import HardwareProfile
 from ..profile.units import Budget
+from .spread import pareto
 
 ACTIVITY, CHIP = "activity.json", "chip.h5"
 """What `spikewright run` calls its files, in the folder that it is given."""

@@ -11,12 +11,10 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ..chip.network import IntArray
+from ..base.types import FloatArray, IntArray
 from ..profile.schema import Mesh
 
-FloatArray = npt.NDArray[np.float64]
 PASSES = 100
 """Rounds over all cores at most; the search ends by itself where no swap shortens the way any more."""
 SMALL = 32

@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from ..chip.network import IntArray
+from ..base.types import IntArray
 
 Range = tuple[int, int]
 Shape = tuple[int, int, int]

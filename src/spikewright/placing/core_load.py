@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..base.types import FloatArray, IntArray
 from ..chip.activity import Activity
-from ..chip.network import ChipNetwork, Connection, IntArray
+from ..chip.network import ChipNetwork, Connection
 from .placement import Placement
 from .visits import visits
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..base.types import FloatArray
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork, Connection
 from ..profile.durations import Durations
 from .core_load import arriving
 from .placement import Placement, Site
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from math import ceil, log2, prod
 
 import numpy as np
 
-from ..chip.network import ChipNetwork, Connection, IntArray
+from ..base.types import IntArray
+from ..chip.network import ChipNetwork, Connection
 from ..profile.schema import SynapseFormat
 from .blocks import Block, Range, sizes
 from .visits import Visits, axis_of

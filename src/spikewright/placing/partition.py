@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.errors import AnswerIsNo
+from ..base.types import IntArray
 from ..chip.fan_out import fan_out
-from ..chip.network import ChipNetwork, Connection, IntArray, Population
+from ..chip.network import ChipNetwork, Connection, Population
 from ..profile.schema import HardwareProfile
 from .blocks import Blocks, boxes, ranges, sizes
 from .occupancy import axons_in, axons_out, fan_in, synapse_bits, synapse_formats

@@ -15,10 +15,10 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..base.errors import AnswerIsNo, refuse
+from ..base.types import FloatArray, IntArray
 from ..chip.activity import Activity
-from ..chip.network import ChipNetwork, Connection, IntArray
+from ..chip.network import ChipNetwork, Connection
 from ..profile.schema import HardwareProfile
-from .arrange import FloatArray
 from .blocks import Block
 from .partition import DoesNotFit, Plan, partition
 from .remedies import what_would_fit

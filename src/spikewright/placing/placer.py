@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ..chip.activity import Activity
-    from ..chip.network import ChipNetwork
-    from ..profile.schema import HardwareProfile
-    from .placement import PlaceBy, Placement
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork
+from ..profile.schema import HardwareProfile
+from .placement import PlaceBy, Placement, place
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,6 @@ class Placer:
     seed: int = 0
 
     def __call__(self, chip: ChipNetwork, profile: HardwareProfile, activity: Activity) -> Placement:
-        from .placement import place
 
         return place(chip, profile, chips=self.chips, by=self.by, activity=activity, seed=self.seed)
 

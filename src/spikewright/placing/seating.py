@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..chip.network import IntArray
+from ..base.types import IntArray
 from ..profile.schema import HardwareProfile
 from .partition import NOT_ADDED, DoesNotFit, Plan
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..chip.network import IntArray
+from ..base.types import IntArray
 from ..profile.schema import Limits
 from .arrange import Ground, arrange
 from .seating import Seating

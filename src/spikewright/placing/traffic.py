@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base.types import FloatArray, IntArray
 from ..chip.activity import Activity
-from ..chip.network import ChipNetwork, IntArray
-from .arrange import FloatArray
+from ..chip.network import ChipNetwork
 from .partition import Cut, Plan
 from .visits import Visits
 

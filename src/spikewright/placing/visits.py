@@ -13,11 +13,12 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from ..chip.network import ChipNetwork, Connection, IntArray, output_shape
+from ..base.types import IntArray
+from ..chip.network import ChipNetwork, Connection, output_shape
 from .blocks import Block, Range, sizes
 
 BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
 CHUNK = 256
 """Kinds of blocks whose synapses are counted at a time; bounds memory, changes nothing else."""
 
@@ -137,7 +138,7 @@ def _counts(chip: ChipNetwork, connection: Connection, blocks: Sequence[Block]) 
     return np.rint(rows.T @ members @ columns).astype(np.int64)
 
 
-def _counts_of_boxes(blocks: Sequence[Block], rows: FloatArray, columns: FloatArray, each: int) -> IntArray:
+def _counts_of_boxes(blocks: Sequence[Block], rows: Float32Array, columns: Float32Array, each: int) -> IntArray:
     """Of boxes the sum is a product: ``n[b, g, i, j] = channels[b, g] x rows[b, i] x columns[b, j]``.
 
     Args:
@@ -157,7 +158,7 @@ def _counts_of_boxes(blocks: Sequence[Block], rows: FloatArray, columns: FloatAr
     return held[:, :, None, None] * (down[:, :, None] * across[:, None, :])[:, None]
 
 
-def _summed(touched: FloatArray, bounds: Sequence[Range]) -> IntArray:
+def _summed(touched: Float32Array, bounds: Sequence[Range]) -> IntArray:
     """Sum of the rows of ``touched`` within each range, int64."""
     upto = np.concatenate([np.zeros((1, touched.shape[1])), np.cumsum(touched, axis=0)]).astype(np.int64)
     first, last = np.array(bounds).T

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from ..base.artefacts import sha256_of_json
-from ..chip.network import Encoding
+from ..base.types import Encoding
 from .durations import Durations
 
 CostUnit = Literal["J", "ops"]

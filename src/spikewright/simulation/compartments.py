@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..chip.network import STATE_LIMIT, IntArray, Neuron
+from ..base.types import IntArray
+from ..chip.network import STATE_LIMIT, Neuron
 from ..chip.registers import DECAY_ONE, STATE_UNIT
 from .recording import Tally
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..base.errors import refuse
-from ..chip.network import ChipNetwork, IntArray
+from ..base.types import IntArray
+from ..chip.network import ChipNetwork
 
 
 def check_drive(chip: ChipNetwork, drive: IntArray) -> None:

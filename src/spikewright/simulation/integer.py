@@ -23,8 +23,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..base.errors import InputError
+from ..base.types import IntArray
 from ..chip.exact import exact_kernels
-from ..chip.network import STATE_LIMIT, ChipNetwork, Connection, IntArray, Neuron, Population
+from ..chip.network import STATE_LIMIT, ChipNetwork, Connection, Neuron, Population
 from .compartments import Buffers, Rules, Trace, integrate, largest
 from .drive import check_drive
 from .recording import Progress, Recording, SpikeArray, StateArray, Tally

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..base.types import IntArray
 from ..chip.activity import (
     RASTER_COMPARTMENTS,
     SAMPLES_KEPT,
@@ -20,7 +21,7 @@ from ..chip.activity import (
     Trace,
 )
 from ..chip.fan_out import fan_out
-from ..chip.network import ChipNetwork, IntArray
+from ..chip.network import ChipNetwork
 
 SpikeArray = npt.NDArray[np.integer[Any]]
 StateArray = npt.NDArray[np.int32]

@@ -7,24 +7,25 @@ from contextlib import nullcontext
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import Literal, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError, did_you_mean
+from ..base.types import IntArray
 from ..base.version import __version__
+from ..chip.activity import Activity
+from ..chip.activity import Backend as Who
+from ..chip.encoding import encode
+from ..chip.network import ChipNetwork
+from ..data.dataset import Dataset, Split
+from ..data.load import load
+from .raster import raster_writer
+from .recording import Progress, Recording, Tally, activity_of
 
-if TYPE_CHECKING:
-    from ..chip.activity import Activity
-    from ..chip.activity import Backend as Who
-    from ..chip.network import ChipNetwork, IntArray
-    from ..data import Dataset, Split
-    from ..student.student import Student
-    from .recording import Progress, Recording, Tally
-
-    Images = npt.NDArray[np.float32 | np.uint8]
-    Labelled = tuple[Images, IntArray]
+Images = npt.NDArray[np.float32 | np.uint8]
+Labelled = tuple[Images, IntArray]
 
 Simulator = Literal["integer", "lava", "netx"]
 
@@ -50,10 +51,22 @@ class Backend(Protocol):
     ) -> Recording: ...
 
 
+class Simulated(Protocol):
+    """Something that can stand in for a chip network: a student, which offers a simulator of its own."""
+
+    @property
+    def backend_name(self) -> Who:
+        """What an activity says that it was counted on."""
+
+    @property
+    def as_backend(self) -> Backend:
+        """The simulator."""
+
+
 def simulate(
     chip: ChipNetwork,
     data: str | Dataset | Split | Labelled,
-    on: Simulator | Student = "integer",
+    on: Simulator | Simulated = "integer",
     samples: int | None = None,
     split: str = "test",
     *,
@@ -87,9 +100,6 @@ def simulate(
             a network that it cannot hold.
         SpikewrightError: Lava failed.
     """
-    from ..data import load
-    from .raster import raster_writer
-    from .recording import Tally, activity_of
 
     run, name = _running(on)
     whole = load(data, data_dir, chip.timesteps) if isinstance(data, str) else data
@@ -110,13 +120,10 @@ def simulate(
     return replace(total, provenance=_provenance(data, seed, tallies))
 
 
-def _running(on: Simulator | Student) -> tuple[Backend, Who]:
+def _running(on: Simulator | Simulated) -> tuple[Backend, Who]:
     if isinstance(on, str):
         return backend(on), on
-    from ..student.on_student import OnStudent
-
-    counted = OnStudent(on)
-    return counted, counted.name
+    return on.as_backend, on.backend_name
 
 
 def backend(on: str) -> Backend:
@@ -147,7 +154,6 @@ def drive_of(
     Raises:
         InputError: the network does not say how many bits its input has.
     """
-    from ..chip.encoding import encode
 
     return encode(chip.encoding, images, chip.timesteps, _input_bits(chip), seed, first_index)
 
@@ -174,7 +180,6 @@ def _batches(count: int, batch: int) -> Iterator[slice]:
 
 def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Labelled:
     """Images and labels of the first ``samples`` of the part."""
-    from ..data import Dataset, Split
 
     if isinstance(data, Dataset):
         if split not in SPLITS:

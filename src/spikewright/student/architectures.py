@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError, did_you_mean
-from ..chip.network import Readout
+from ..base.types import Readout
 from ..data.choices import NeuronSettings
 from .neurons import integrator, spiking
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError
-from ..data import Split
 from ..data.augment import augmented
+from ..data.dataset import Split
 from .train_settings import TrainSettings
 
 LONGEST_GRADIENT = 5.0

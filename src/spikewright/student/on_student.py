@@ -5,37 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..base.errors import refuse
-from ..chip.activity import Backend
+from ..base.threads import student_threads
+from ..base.types import IntArray
 from ..chip.encoding import full_scale
-from ..chip.network import ChipNetwork, IntArray, Population
+from ..chip.network import ChipNetwork, Population
 from ..simulation.drive import check_drive
 from ..simulation.recording import Progress, Recording, SpikeArray, Tally
-
-if TYPE_CHECKING:
-    from .neurons import NeuronTrace
-    from .student import Student, StudentConfig
-    from .student_output import StudentOutput
+from .config import StudentConfig
+from .neurons import NeuronTrace
+from .student_output import StudentOutput
 
 ADDED = ("relay", "bias")
+
+
+class Runs(Protocol):
+    """What is needed of a :class:`~spikewright.student.student.Student`."""
+
+    config: StudentConfig
+
+    def run(self, drive: Tensor) -> StudentOutput:
+        """Run an encoded drive ``(1 or T, B, *input shape)``."""
+
+    def neuron(self, name: str) -> nn.Module:
+        """The neuron layer of this name."""
 
 
 @dataclass(frozen=True, eq=False)
 class OnStudent:
     """What :data:`spikewright.simulation.simulate.BACKENDS` are, for one student."""
 
-    student: Student
-
-    @property
-    def name(self) -> Backend:
-        """``student`` where it computes on integers, else ``float``."""
-        return "float" if self.student.grid is None else "student"
+    student: Runs
 
     def __call__(
         self, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Progress | None = None
@@ -89,8 +95,7 @@ def _unlike_layers(output: StudentOutput, chip: ChipNetwork) -> Iterator[str]:
             )
 
 
-def _recording(chip: ChipNetwork, student: Student, drive: IntArray) -> Recording:
-    from ..base.threads import student_threads
+def _recording(chip: ChipNetwork, student: Runs, drive: IntArray) -> Recording:
 
     config = student.config
     values = torch.from_numpy(drive).to(torch.float32) / full_scale(config.encoding, config.input_bits)
@@ -133,7 +138,7 @@ def _spikes(
     return output.spikes[population.name].numpy().astype(np.uint8)
 
 
-def _active(population: Population, student: Student, output: StudentOutput, spikes: SpikeArray) -> IntArray:
+def _active(population: Population, student: Runs, output: StudentOutput, spikes: SpikeArray) -> IntArray:
     """Updates that had something to do, ``(timesteps, samples)``."""
     if population.role in ADDED:  # a relay has where its source spiked, and resets in that step; a bias always
         return np.count_nonzero(spikes.reshape(*spikes.shape[:2], -1), axis=2).astype(np.int64)

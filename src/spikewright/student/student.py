@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,70 +12,24 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..base.artefacts import atomic_write, existing_file
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError
+from ..chip.activity import Backend
 from ..chip.encoding import encode, full_scale
-from ..chip.network import ENCODINGS, READOUTS, Encoding, Readout
 from ..chip.trained_grid import TrainedGrid
-from ..data.choices import NEURON_KINDS, NeuronSettings
-from .architectures import Shape, builder_of, is_own
+from ..data.choices import NeuronSettings
+from .architectures import builder_of, is_own
+from .config import StudentConfig
 from .integers.compartments import IntegerStates
 from .integers.folding import fold_norms
 from .integers.plan import plan_of
 from .integers.walk import IntegerWalk
 from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
+from .on_student import OnStudent
 from .student_output import StudentOutput, output_of
 from .tracing import trace, walk
 
 FORMAT = "spikewright-student"
 FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class StudentConfig:
-    """Everything that, with the weights, makes a student.
-
-    Attributes:
-        architecture: a name, or ``file.py:function``.
-        width: channels of the first layer.
-        input_shape: ``(channels, height, width)``.
-        timesteps: algorithmic steps T per sample.
-        input_bits: width of a graded payload or current (direct and current encodings).
-    """
-
-    architecture: str
-    width: int
-    input_shape: Shape
-    classes: int
-    timesteps: int
-    encoding: Encoding = "direct"
-    readout: Readout = "membrane"
-    input_bits: int = 8
-    neuron: NeuronSettings = field(default_factory=NeuronSettings)
-
-    def __post_init__(self) -> None:
-        refuse("student", list(self._faults()))
-
-    def _faults(self) -> list[str]:
-        faults = [
-            f"{name} is {value}; must be at least 1"
-            for name, value in (("timesteps", self.timesteps), ("width", self.width), ("classes", self.classes))
-            if value < 1
-        ]
-        if not 1 <= self.input_bits <= 12:
-            faults.append(f"input_bits is {self.input_bits}; may be 1..12")
-        for name, choice, known in (
-            ("encoding", self.encoding, ENCODINGS),
-            ("readout", self.readout, READOUTS),
-            ("neuron", self.neuron.kind, NEURON_KINDS),
-        ):
-            if choice not in known:
-                faults.append(f"{name} is {choice!r}; may be {', '.join(known)}")
-        for decay in ("beta", "alpha"):
-            if not 0 <= getattr(self.neuron, decay) <= 1:
-                faults.append(f"{decay} is {getattr(self.neuron, decay)}; may be 0..1")
-        if self.neuron.threshold <= 0:
-            faults.append(f"threshold is {self.neuron.threshold}; must be above 0")
-        return faults
 
 
 def _encoder(timesteps: int) -> nn.Module:
@@ -163,6 +117,16 @@ class Student(nn.Module):
     def forward(self, images: Tensor, seed: int = 0, first_index: int = 0) -> StudentOutput:
         """Run samples ``(B, *input shape)`` with intensities in [0, 1], or frames ``(B, T, ...)``, over all T steps."""
         return self.run(self.drive(images, seed, first_index))
+
+    @property
+    def backend_name(self) -> Backend:
+        """``student`` for one that computes on integers, else ``float``: what an activity says it was counted on."""
+        return "float" if self.grid is None else "student"
+
+    @property
+    def as_backend(self) -> OnStudent:
+        """The student as a simulator of the chip network that it becomes."""
+        return OnStudent(self)
 
     @property
     def device(self) -> torch.device:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import nir
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..base.artefacts import atomic_write
 from ..base.errors import AnswerIsNo, refuse
 from ..base.version import __version__
-
-if TYPE_CHECKING:
-    import nir
-    from torch import Tensor, nn
-
-    from ..graph.nodes import Shape
-    from ..profile.profile import HardwareProfile
-    from .sketch import Sketch
-    from .student import Student
+from ..chip.trained_grid import KEY
+from ..graph.interpreter import interpret
+from ..graph.membrane_biases import biases_on_membranes
+from ..graph.nir_io import read_graph
+from ..graph.nodes import Shape
+from ..graph.time_step import resolve_dt
+from ..graph.wiring import wire
+from ..lowering.lower import lower
+from ..profile.profile import HardwareProfile, named_profile
+from .integers.agreement import differences
+from .integers.standing import standing_for
+from .modules import DT_S, CannotExport, Passes, flatten, node_of
+from .sketch import INPUT, OUTPUT, Sketch, sketch
+from .student import Student
+from .tracing import trace
 
 GRAPH_FORMAT_VERSION = 1
 # A file holds float32: a membrane closer to its threshold than this share may fall on either side of it.
@@ -53,11 +66,6 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     Raises:
         InputError: every module that has no counterpart, with the reason.
     """
-    import nir
-    import numpy as np
-
-    from .sketch import INPUT, OUTPUT, sketch
-    from .tracing import trace
 
     if student.grid is not None:
         return _integer_graph(student, facts)
@@ -79,9 +87,6 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
 
 
 def _integer_graph(student: Student, facts: dict[str, object] | None) -> nir.NIRGraph:
-    from ..chip.trained_grid import KEY
-    from ..graph.membrane_biases import biases_on_membranes
-    from .integers.form import standing_for
 
     assert student.grid is not None
     graph = biases_on_membranes(to_nir(standing_for(student), facts))
@@ -92,7 +97,6 @@ def _integer_graph(student: Student, facts: dict[str, object] | None) -> nir.NIR
 def _add(
     nodes: dict[str, nir.NIRNode], drawn: Sketch, name: str, what: nn.Module | tuple[int, int], shape: Shape
 ) -> None:
-    from .modules import CannotExport, Passes, flatten, node_of
 
     try:
         node = flatten(shape, *what) if isinstance(what, tuple) else node_of(what, shape)
@@ -104,9 +108,6 @@ def _add(
 
 
 def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
-    import numpy as np
-
-    from .modules import DT_S
 
     config = student.config
     metadata: dict[str, Any] = {
@@ -146,11 +147,6 @@ def verify_export(
         InputError: a student on integers was trained for a profile of the user's own, and ``profile`` is missing.
         AnswerIsNo: the first node and step that differ, or more ties than samples compared.
     """
-    import torch
-
-    from ..graph.interpreter import interpret
-    from ..graph.time_step import resolve_dt
-    from ..graph.wiring import wire
 
     if student.grid is not None:
         return _verify_integers(student, graph, images, profile)
@@ -177,9 +173,6 @@ def verify_export(
 def _verify_integers(
     student: Student, graph: nir.NIRGraph, images: Tensor, profile: HardwareProfile | None
 ) -> Verification:
-    from ..lowering.lower import lower
-    from ..profile.profile import named_profile
-    from .integers.agreement import differences
 
     assert student.grid is not None
     target = profile or named_profile(student.grid.profile, "export: the student", "give its file: --profile PATH")
@@ -191,7 +184,6 @@ def _verify_integers(
 
 
 def _in_double(student: Student) -> Student:
-    import copy
 
     # A copied fx.GraphModule no longer shares its layers, so the twin is built and traced anew.
     twin = type(student)(student.config, copy.deepcopy(student.network))
@@ -201,7 +193,6 @@ def _in_double(student: Student) -> Student:
 
 def _agreeing(name: str, expected: Tensor, found: Tensor, distance: Tensor, whole: Tensor) -> Tensor:
     """Samples whose spikes are equal; raises where one differs without a tie to excuse it."""
-    import torch
 
     wrong = (expected != found).flatten(2)
     per_step = wrong.any(2)
@@ -240,10 +231,6 @@ def export(
         InputError: a module without a counterpart, or no folder to write to.
         AnswerIsNo: the file does not compute what the student does; nothing is left behind.
     """
-    import nir
-
-    from ..base.artefacts import atomic_write
-    from ..graph.nir_io import read_graph
 
     graph = to_nir(student, facts)
     with atomic_write(path) as temporary:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..data import Dataset
+from ..data.dataset import Dataset
 from ..distillation.base import Asked, LossTerms
 from .torch_teacher import BATCH, LOGITS, Teacher
 

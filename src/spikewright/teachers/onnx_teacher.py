@@ -16,8 +16,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort
 from torch import Tensor
 
 from ..base.errors import InputError
-from ..data import Split
 from ..data.augment import still
+from ..data.dataset import Split
 from .onnx_file import first_line, read_onnx
 from .onnx_signature import FLOATS, Array, Shape, signature_of
 from .torch_teacher import LOGITS, accuracy, unknown_feature

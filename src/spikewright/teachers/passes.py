@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..distillation import Evidence, LossTerms
+from ..distillation.base import Evidence, LossTerms
 from ..student.student import Student
 from ..student.student_output import StudentOutput
 from .lessons import Lesson

@@ -8,8 +8,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..base.errors import InputError
-from ..data import Dataset
-from ..student.student import StudentConfig
+from ..data.dataset import Dataset
+from ..student.config import StudentConfig
 from ..student.train_settings import TrainSettings
 
 SPIKING = "snn"

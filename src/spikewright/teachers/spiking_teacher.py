@@ -12,11 +12,12 @@ from torch import Tensor
 
 from ..base.artefacts import sha256_of
 from ..base.errors import refuse
-from ..data import Dataset, Split
+from ..data.dataset import Dataset, Split
 from ..distillation.distilling_spikes import STEPS
-from ..student.student import Student, StudentConfig, load_student
+from ..student.accuracy import accuracy_of
+from ..student.config import StudentConfig
+from ..student.student import Student, load_student
 from ..student.student_output import StudentOutput
-from ..training.measurement import accuracy_of
 from .torch_teacher import LOGITS, no_map, unknown_feature, weights_sha256
 
 

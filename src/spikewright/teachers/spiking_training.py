@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from ..base.artefacts import sha256_of, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError
-from ..data import Dataset
-from ..distillation import LossTerms
-from ..distillation.base import shapes_of
+from ..data.dataset import Dataset
+from ..distillation.base import LossTerms, shapes_of
+from ..student.accuracy import accuracy_of
 from ..student.architectures import is_own, own_architecture
+from ..student.config import StudentConfig
 from ..student.epochs import Batch, batches, descend, optimizer_of, steps_per_epoch
-from ..student.student import Student, StudentConfig, load_student, save_student, student_provenance
+from ..student.student import Student, load_student, save_student, student_provenance
 from ..student.train_settings import TrainSettings, learning_rate
-from ..training.measurement import accuracy_of
 from .lessons import Lessons, seen_by_teacher
 from .passes import evidence_of, passes
 from .spiking_teacher import SpikingTeacher

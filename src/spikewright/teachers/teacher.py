@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..base.errors import InputError, did_you_mean
-from ..data import Dataset
+from ..data.dataset import Dataset
 from ..distillation.conventional import ConventionalKD, LabelsOnly
 from ..student.student import Student
 from .ann import ARCHITECTURES, build
 from .lessons import seen_by_teacher
+from .onnx_teacher import OnnxTeacher
 from .pupil import LABELS, SPIKING, Pupil, spiking_spec, takes_after
 from .spiking_teacher import SpikingTeacher, read_spiking_teacher, value_shapes
 from .spiking_training import Course, train_spiking
@@ -139,7 +140,6 @@ def _from_file(spec: str, dataset: Dataset) -> Teacher:
             f"teacher {spec!r}: is no architecture; {did_you_mean(spec, [*ARCHITECTURES, SPIKING])}, "
             f"or a path that ends in {ONNX} or {STUDENT_FILE}"
         )
-    from .onnx_teacher import OnnxTeacher
 
     return OnnxTeacher(file, dataset.shape, dataset.classes, output)
 

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from ..base.artefacts import atomic_write, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError
-from ..data import Dataset, Split
 from ..data.augment import augmented, still
 from ..data.choices import NATURAL, Augmentation
+from ..data.dataset import Dataset, Split
 from .ann import build
 from .torch_teacher import TorchTeacher, use_channels_last
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError, did_you_mean, refuse
-from ..data import Split
 from ..data.augment import still
+from ..data.dataset import Split
 
 LOGITS = "logits"
 BATCH = 500

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ..base.errors import AnswerIsNo
-from ..data import Split
+from ..data.dataset import Split
 from ..energy.estimate import estimate
 from ..lowering.lower import lower
 from ..placing.placement import place

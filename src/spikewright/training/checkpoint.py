@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -15,9 +15,7 @@ from ..base.artefacts import atomic_write
 from ..base.errors import InputError
 from ..chip.trained_grid import TrainedGrid
 from .records import EpochRecord
-
-if TYPE_CHECKING:
-    from .trainer import Training
+from .trainer import Kept, Training
 
 
 def identity(training: Training) -> dict[str, Any]:
@@ -61,7 +59,6 @@ def resume(training: Training, path: Path) -> None:
     Raises:
         InputError: the file is not a checkpoint, or of a training with other settings or another teacher; says which.
     """
-    from .trainer import Kept
 
     try:
         state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..base.types import IntArray
 from ..chip.fan_out import fan_out
-from ..chip.network import ChipNetwork, IntArray, Population
+from ..chip.network import ChipNetwork, Population
 from ..energy import estimate as energy
 from ..energy.estimate import Floor, PopulationCost, linear_cost
 from ..lowering.lower import lower

@@ -5,24 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..base import command as cli
+from ..base.artefacts import writable
 from ..base.errors import InputError, refuse
+from ..base.threads import student_threads
+from ..base.version import __version__
+from ..data.choices import REACH
+from ..data.dataset import Dataset
+from ..data.load import load
+from ..distillation.base import LossTerms
+from ..distillation.methods import METHODS, REGULARIZERS, parse_spec
+from ..energy.estimate import Budget, parse_budget
+from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import quantity
+from ..student.student import Student, save_student
+from ..student.train_settings import Chip, TrainSettings, device_of
+from ..teachers.pupil import Pupil
+from .certificate import certify
+from .checkpoint import resume as take_up
+from .checkpoint import save
+from .limits import limits_of
+from .records import EpochRecord
+from .refusals import contradictions, unmet
 from .settings import DistillSettings
-
-if TYPE_CHECKING:
-    from ..data import Dataset
-    from ..distillation import LossTerms
-    from ..energy.estimate import Budget
-    from ..profile.profile import HardwareProfile
-    from ..student.student import Student
-    from ..student.train_settings import TrainSettings
-    from ..teachers.pupil import Pupil
-    from .records import EpochRecord
-    from .trainer import Training
+from .sizing import choose_size
+from .teaching import check_teaching, facts_of, teachers, unsuited
+from .trainer import Training
 
 # Passes over the training part, chosen on validation; small data sets need more of them.
 EPOCHS = {
@@ -100,11 +111,6 @@ def distill_with(
     Raises:
         InputError: an unknown name, an impossible value, or a budget below the network's floor.
     """
-    from ..base.threads import student_threads
-    from ..data import load
-    from ..energy.estimate import parse_budget
-    from ..profile.profile import load_profile
-    from .teaching import facts_of, teachers
 
     say = _silent if quiet else cli.say
     profile = load_profile(settings.profile)
@@ -124,12 +130,6 @@ def distill_with(
 
 def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Training:
     """Everything that can be refused, before the first step; the teacher is still missing."""
-    from ..student.train_settings import Chip, device_of
-    from .limits import limits_of
-    from .refusals import contradictions, unmet
-    from .sizing import choose_size
-    from .teaching import check_teaching, unsuited
-    from .trainer import Training
 
     method, regularizers = loss_terms(settings)
     faults = [*contradictions(settings), *unmet(settings, method, dataset), *unsuited(settings, method)]
@@ -155,7 +155,6 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
 
 def pupil_of(settings: DistillSettings, training: Training) -> Pupil:
     """The student, as far as a spiking teacher takes after it."""
-    from ..teachers.pupil import Pupil
 
     return Pupil(training.config, training.settings, EPOCHS.get(settings.data, DEFAULT_EPOCHS), training.device)
 
@@ -169,16 +168,16 @@ def _student_sentence(training: Training, profile: HardwareProfile) -> str:
 
 
 def _run(training: Training, checkpoint: Path | None, resume: bool, say: Callable[[str], None], quiet: bool) -> None:
-    from .checkpoint import resume as take_up
 
     if resume:
         if checkpoint is None or not checkpoint.is_file():
             raise InputError(f"--resume: there is no checkpoint {checkpoint}; leave out --resume to start anew")
         take_up(training, checkpoint)
         say(f"resumed after epoch {len(training.history)}")
+    keep = _nothing if checkpoint is None else partial(save, training, checkpoint)
     remaining = training.total_steps - training.step
     with cli.progress("training the student", remaining) if not quiet else nullcontext(_stand_still) as advance:
-        training.run(checkpoint, advance, say)
+        training.run(advance, say, keep)
     dead = {name: count for name, count in training.history[-1].dead.items() if count}
     if dead:
         say(f"neurons that never spike on validation: {', '.join(f'{name} {count}' for name, count in dead.items())}")
@@ -188,8 +187,6 @@ def _run(training: Training, checkpoint: Path | None, resume: bool, say: Callabl
 
 def distill_to(settings: DistillSettings, out: Path, resume: bool = False) -> Distillation:
     """Distil and write the student to ``out``, keeping a checkpoint beside it until that is done."""
-    from ..base.artefacts import writable
-    from ..student.student import save_student
 
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: the folder {out.parent} does not exist; create it first")
@@ -202,7 +199,6 @@ def distill_to(settings: DistillSettings, out: Path, resume: bool = False) -> Di
 
 
 def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:
-    from ..distillation import METHODS, REGULARIZERS, parse_spec
 
     regularizers = tuple(parse_spec("regularizer", text, REGULARIZERS) for text in settings.regularize)
     return parse_spec("method", settings.method, METHODS), regularizers
@@ -210,8 +206,6 @@ def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, .
 
 def train_settings(settings: DistillSettings) -> TrainSettings:
     """How a student of these settings is trained, what was left out filled in by data set."""
-    from ..data.choices import REACH
-    from ..student.train_settings import TrainSettings
 
     return TrainSettings(
         epochs=settings.epochs or EPOCHS.get(settings.data, DEFAULT_EPOCHS),
@@ -230,7 +224,6 @@ def train_settings(settings: DistillSettings) -> TrainSettings:
 def _certificate(
     training: Training, dataset: Dataset, profile: HardwareProfile, seed: int, say: Callable[[str], None]
 ) -> dict[str, object]:
-    from .certificate import certify
 
     constraints = [held.constraint for held in training.held]
     found = certify(training.student, dataset.validation, profile, constraints, seed)
@@ -245,7 +238,6 @@ def _certificate(
 def _provenance(
     settings: DistillSettings, training: Training, profile_sha256: str, split_sha256: str
 ) -> dict[str, object]:
-    from ..base.version import __version__
 
     last = training.history[-1]
     return {
@@ -265,6 +257,10 @@ def _provenance(
 
 def _silent(text: str) -> None:
     """Say nothing."""
+
+
+def _nothing() -> None:
+    """Keep no checkpoint."""
 
 
 def _stand_still(steps: int = 1, /) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from ..base.errors import BelowFloor, InputError, SpikewrightError, refuse
-from ..data import Dataset
+from ..data.dataset import Dataset
 from ..energy.estimate import Budget, parse_budget
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import OPS_PREFIXES

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..base.threads import student_threads
-from ..data import Split
+from ..data.dataset import Split
 from ..student.student import Student
 from .constraints import Constraint
 from .cost import SpikeCost
@@ -48,43 +48,6 @@ class Measurement:
         """By layer that has some, which channels (of a dense layer: neurons) never spiked, bool, ``(C,)``."""
         masks = {name: counts.reshape(len(counts), -1).sum(1) == 0 for name, counts in self.counts.items()}
         return {name: mask for name, mask in masks.items() if mask.any()}
-
-
-@student_threads()
-@torch.no_grad()
-def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
-    """Share of a split that a student classifies correctly.
-
-    Args:
-        seed: of the rate code.
-    """
-    student.eval()
-    correct = 0
-    for first in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.images[first : first + BATCH]).to(student.device)
-        scores = student(images, seed, first).scores
-        correct += int((scores.argmax(1).cpu().numpy() == split.labels[first : first + BATCH]).sum())
-    return correct / len(split)
-
-
-@student_threads()
-@torch.no_grad()
-def accuracy_by_step(student: Student, split: Split, seed: int = 0) -> list[float]:
-    """Share of a split that a student classifies correctly when it is read out after step 1, 2, ..., T.
-
-    Args:
-        seed: of the rate code.
-    """
-    student.eval()
-    correct = [0] * student.config.timesteps
-    for first in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.images[first : first + BATCH]).to(student.device)
-        labels = split.labels[first : first + BATCH]
-        output = student(images, seed, first)
-        for step in range(len(correct)):
-            answers = output.first(step + 1).scores.argmax(1).cpu().numpy()
-            correct[step] += int((answers == labels).sum())
-    return [count / len(split) for count in correct]
 
 
 @student_threads()

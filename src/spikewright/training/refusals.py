@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..data import Dataset
-from ..distillation import LossTerms
+from ..data.dataset import Dataset
+from ..distillation.base import LossTerms
 from .settings import DistillSettings
 
 

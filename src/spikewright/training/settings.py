@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..base.errors import InputError, did_you_mean, refuse
 from ..base.resources import presets_dir
-from ..chip.network import Encoding, Readout
+from ..base.types import Encoding, Readout
 from ..data.choices import DATA_HELP, FOR_STUDENTS, Augmentation, NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from ..base.errors import BelowFloor, refuse
-from ..chip.network import Encoding
-from ..data import Dataset
+from ..base.types import Encoding
+from ..data.dataset import Dataset
 from ..energy.estimate import Budget, Floor
 from ..profile.schema import HardwareProfile
 from ..student.architectures import Shape
-from ..student.student import Student, StudentConfig
+from ..student.config import StudentConfig
+from ..student.student import Student
 from .cost import SpikeCost
 from .settings import DistillSettings
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ..base import command as cli
 from ..base.errors import InputError, refuse
-from ..data import Dataset
-from ..distillation import LossTerms
-from ..distillation.base import shapes_of
-from ..student.student import Student, StudentConfig
+from ..data.dataset import Dataset
+from ..distillation.base import LossTerms, shapes_of
+from ..student.config import StudentConfig
+from ..student.student import Student
 from ..teachers.lessons import seen_by_teacher
 from ..teachers.pupil import SPIKING, Pupil, takes_after
 from ..teachers.spiking_teacher import read_spiking_teacher, value_shapes

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..chip.trained_grid import TrainedGrid
-from ..data import Dataset
-from ..distillation import Evidence, LossTerms
-from ..distillation.base import shapes_of
+from ..data.dataset import Dataset
+from ..distillation.base import Evidence, LossTerms, shapes_of
 from ..energy.estimate import Floor
+from ..student.accuracy import accuracy_of
 from ..student.epochs import batches, descend, optimizer_of, steps_per_epoch
 from ..student.integers.form import become_integer, settle
 from ..student.student import Student
@@ -26,10 +25,9 @@ from ..teachers.lessons import Lessons, seen_by_teacher
 from ..teachers.passes import Passes, evidence_of, passes
 from ..teachers.torch_teacher import Teacher
 from .budget import BudgetController
-from .checkpoint import save
 from .constraints import Constraint
 from .cost import SpikeCost
-from .measurement import Measurement, accuracy_of, measure
+from .measurement import Measurement, measure
 from .records import Clock, EpochRecord, Means, Say, logit_range, summary
 from .revival import wake
 
@@ -42,6 +40,10 @@ class Held:
 
     constraint: Constraint
     controller: BudgetController
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +128,14 @@ class Training:
         """Whether the student's forward pass is the chip's by now."""
         return self.student.grid is not None
 
-    def run(self, checkpoint: Path | None, advance: Callable[[int], None], say: Say) -> None:
-        """Train to the end, saving after each epoch; the best admissible weights are in the student afterwards."""
+    def run(self, advance: Callable[[int], None], say: Say, after_epoch: Callable[[], None] = _nothing) -> None:
+        """Train to the end; the best admissible weights are in the student afterwards.
+
+        Args:
+            advance: called with the number of optimiser steps that are done.
+            say: called with a sentence on each epoch.
+            after_epoch: called when an epoch is over; saves a checkpoint, say.
+        """
         while self._goes_on(say):
             if self.chip is not None and not self.on_integers and len(self.history) >= self.settings.float_epochs:
                 self._end_warm_up()
@@ -138,8 +146,7 @@ class Training:
             self._keep_best(record)
             say(summary(record, self.settings.epochs, self.cost.unit))
             self._wake(measured, say)
-            if checkpoint is not None:
-                save(self, checkpoint)
+            after_epoch()
         if self.chip is not None and not self.on_integers:
             self._end_warm_up()
             self._keep_best(self._measured_again())

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...base import command as cli
+from ...base.artefacts import write_json, write_text
 from ...training.settings import DistillSettings
-
-if TYPE_CHECKING:
-    from .plan import Plan
-    from .result import ComparisonResult
+from ..folder import claim_folder
+from .plan import Plan, plan_of
+from .plot import write_plot
+from .result import ComparisonResult
+from .teachers import meet_teachers, read_teachers
+from .text import markdown
+from .training import train
+from .work import Work, results_of
 
 
 def compare(
@@ -43,10 +48,6 @@ def compare(
     Raises:
         InputError: unusable rows, budgets or settings, nothing that can be trained, or another comparison's folder.
     """
-    from ..folder import claim_folder
-    from .plan import plan_of
-    from .teachers import read_teachers
-    from .work import results_of
 
     plan, folder = plan_of(settings, methods, regularize, budgets, free, seeds), Path(out)
     claim_folder(folder, plan.facts, "a comparison")
@@ -59,11 +60,6 @@ def compare(
 
 def _complete(plan: Plan, folder: Path) -> None:
     """See every training done, with its teacher before it."""
-    from functools import partial
-
-    from .teachers import meet_teachers
-    from .training import train
-    from .work import Work
 
     for sentence in dict.fromkeys(plan.refusals.values()):
         rows = dict.fromkeys(str(row) for (row, _), why in plan.refusals.items() if why == sentence)
@@ -75,9 +71,6 @@ def _complete(plan: Plan, folder: Path) -> None:
 
 
 def _write(result: ComparisonResult, folder: Path) -> None:
-    from ...base.artefacts import write_json, write_text
-    from .plot import write_plot
-    from .text import markdown
 
     write_json(folder / "compare.json", result.as_json())
     write_text(folder / "compare.md", markdown(result))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...base.errors import refuse
-from ...data import Dataset, load
+from ...data.dataset import Dataset
+from ...data.load import load
 from ...profile.profile import HardwareProfile, load_profile
 from ...training.distill import train_settings
 from ...training.settings import DistillSettings

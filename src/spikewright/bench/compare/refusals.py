@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...base.errors import BelowFloor, InputError
-from ...data import Dataset
+from ...data.dataset import Dataset
+from ...energy.estimate import parse_budget
 from ...profile.profile import HardwareProfile
 from ...training.distill import prepared, pupil_of
 from ...training.refusals import unmet
@@ -45,7 +46,6 @@ def refusals_of(
 
 def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Training | str:
     """A training without a teacher, whose student every row has; or why there is none within the budget."""
-    from ...energy.estimate import parse_budget
 
     plain = settings.within(budget).model_copy(update={"method": "none", "regularize": (), "assistant": ()})
     try:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
+from ...pages.spread import Spread, pareto
 from ...profile.profile import HardwareProfile
 from ...profile.units import parse_budget, quantity
 from ..outcome import SPLITS
-from ..spread import Spread, pareto
 from .record import Record
 from .refusals import Refusals
 from .rows import Row

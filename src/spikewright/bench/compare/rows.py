@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from ...base.artefacts import sha256_of_json
 from ...base.errors import InputError, refuse
-from ...distillation import METHODS, REGULARIZERS, LossTerms, parse_spec
+from ...distillation.base import LossTerms
+from ...distillation.methods import METHODS, REGULARIZERS, parse_spec
 
 ALL = "all"
 JOIN = "+"

@@ -6,17 +6,18 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...base import command as cli
 from ...base.artefacts import write_json
 from ...base.errors import InputError
+from ...data.dataset import Dataset
+from ...teachers.lessons import seen_by_teacher
+from ...teachers.pupil import takes_after
+from ...teachers.teacher import is_spiking, teacher_from
+from ...training.settings import DistillSettings
+from ...training.teaching import chosen_teacher
 from ..locks import locked
 from .rows import Row
-
-if TYPE_CHECKING:
-    from ...data import Dataset
-    from ...training.settings import DistillSettings
 
 FILE = "teachers.json"
 LOCK = "teachers.lock"
@@ -47,8 +48,6 @@ def meet_teachers(rows: Iterable[Row], settings: DistillSettings, dataset: Datas
     Raises:
         InputError: students in this folder have learnt from another teacher.
     """
-    from ...teachers.pupil import takes_after
-    from ...training.teaching import chosen_teacher
 
     learning = {
         "static twins" in row.terms.needs: row
@@ -82,9 +81,6 @@ def read_teachers(out: Path) -> list[TeacherFacts]:
 def _facts(
     row: Row, settings: DistillSettings, dataset: Dataset, twins: bool, known: dict[str, TeacherFacts]
 ) -> TeacherFacts:
-    from ...teachers.lessons import seen_by_teacher
-    from ...teachers.teacher import is_spiking, teacher_from
-    from ...training.teaching import chosen_teacher
 
     spec, seed = chosen_teacher(settings, row.terms), settings.teacher_seed
     seen = seen_by_teacher(row.terms, dataset, is_spiking(spec))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group as RichGroup
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from ...pages.numbers import count
-from ..spread import Spread
+from ...pages.spread import Spread
 from .record import Record
 from .result import VALUES, ComparisonResult, Entry, Group
-
-if TYPE_CHECKING:
-    from rich.console import Group as RichGroup
-    from rich.console import RenderableType
-    from rich.table import Table
 
 WIDTH = 100
 Say = Callable[[ComparisonResult, Entry], str]
@@ -176,8 +176,6 @@ def title(result: ComparisonResult) -> str:
 
 def renderable(result: ComparisonResult) -> RichGroup:
     """The comparison for a rich console of :data:`WIDTH` columns."""
-    from rich.console import Group as RichGroup
-    from rich.text import Text
 
     parts: list[RenderableType] = [Text(title(result), style="bold"), _table(result), Text(note(result), style="dim")]
     if result.profile.banner:
@@ -186,8 +184,6 @@ def renderable(result: ComparisonResult) -> RichGroup:
 
 
 def _table(result: ComparisonResult) -> Table:
-    from rich import box
-    from rich.table import Table
 
     shown = [column for column in COLUMNS if column.short]
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)

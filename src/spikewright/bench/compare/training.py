@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...base.errors import AnswerIsNo
 from ...energy.report import PARTS, EnergyReport
+from ...student.accuracy import accuracy_by_step
+from ...training.settings import DistillSettings
+from ..levels import float_accuracy
+from ..making import Made, make
 from .cells import Cell
 from .record import Record, history_facts
-
-if TYPE_CHECKING:
-    from ...training.settings import DistillSettings
-    from ..making import Made
 
 
 def train(cell: Cell, settings: DistillSettings, out: Path) -> Record:
@@ -25,9 +24,6 @@ def train(cell: Cell, settings: DistillSettings, out: Path) -> Record:
     Raises:
         SpikewrightError: a step refused its input, or student and chip network do not agree.
     """
-    from ...training.measurement import accuracy_by_step
-    from ..levels import float_accuracy
-    from ..making import make
 
     mine = cell.settings(settings)
     made = make(mine, cell.folder(out), out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...training.settings import DistillSettings
+from ..making import make
 from ..outcome import Outcome
 from ..point import Point
 
@@ -28,6 +29,5 @@ def work(point: Point, settings: DistillSettings, out: Path) -> Outcome:
         BelowFloor: no candidate is small enough for the budget.
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
-    from ..making import make
 
     return make(settings_of(point, settings), folder_of(point, out), out).outcome

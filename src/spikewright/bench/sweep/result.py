@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from ...pages.spread import Spread, pareto
 from ...profile.profile import HardwareProfile
 from ...profile.units import parse_budget, quantity
 from ..outcome import Outcome
-from ..spread import Spread, pareto
 from .outcome import PointResult
 
 FORMAT = "spikewright sweep"
@@ -137,7 +137,6 @@ def best_within(limit: float, points: Sequence[PointResult]) -> PointResult | No
 
 def _marked(rows: Sequence[Row]) -> list[Row]:
     """Rows with the Pareto mark of their means on validation."""
-    from dataclasses import replace
 
     means = [
         (energy.mean, accuracy.mean) if energy and accuracy else None

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...base import command as cli
+from ...base.artefacts import sha256_of_json, write_json, write_text
 from ...base.errors import InputError, refuse
+from ...data.load import load
+from ...profile.profile import HardwareProfile, load_profile
 from ...training.settings import DistillSettings
-from ..point import Point
-
-if TYPE_CHECKING:
-    from ...profile.profile import HardwareProfile
-    from .result import SweepResult
-    from .study import SweepStudy
+from ...training.sizing import smallest_size
+from ..folder import claim_folder
+from ..making import ELSEWHERE
+from ..point import Point, read_budgets
+from .database import read_url, require_optuna, shown
+from .plot import write_plot
+from .point_work import folder_of, work
+from .points import points_of, spaced
+from .result import SweepResult
+from .study import SweepStudy, open_study
+from .text import markdown
 
 OWN = {"energy_budget", "seed"}
 """Settings that a point has of its own."""
@@ -46,13 +54,6 @@ def sweep(
         InputError: unusable budgets or settings, another sweep's folder, no Optuna, or no such database.
         SpikewrightError: the students without a budget cannot be made.
     """
-    from ...base.artefacts import sha256_of_json
-    from ...profile.profile import load_profile
-    from ..folder import claim_folder
-    from ..making import ELSEWHERE
-    from .database import read_url, require_optuna, shown
-    from .result import SweepResult
-    from .study import open_study
 
     folder = Path(out)
     profile = load_profile(settings.profile)
@@ -79,7 +80,6 @@ def _checked(
     profile: HardwareProfile,
 ) -> list[str] | None:
     """The budgets in their one spelling, None where they are to be chosen; refuses with every fault at once."""
-    from ..point import read_budgets
 
     texts, faults = read_budgets(budgets or (), profile, "--budgets")
     if budgets is None and points is None:
@@ -107,10 +107,6 @@ def _complete(
     profile: HardwareProfile,
 ) -> None:
     """See every point done, choosing the budgets on the way where they are not given."""
-    from functools import partial
-
-    from .point_work import folder_of, work
-    from .points import points_of
 
     do, where = partial(work, settings=settings, out=folder), partial(folder_of, out=folder)
     if budgets is None:
@@ -125,9 +121,6 @@ def _complete(
 def _chosen(
     study: SweepStudy, first: Point, settings: DistillSettings, count: int, profile: HardwareProfile
 ) -> list[str]:
-    from ...data import load
-    from ...training.sizing import smallest_size
-    from .points import spaced
 
     (free,) = (result for result in study.results() if result.point == first)
     if free.outcome is None:
@@ -140,9 +133,6 @@ def _chosen(
 
 
 def _write(result: SweepResult, folder: Path) -> None:
-    from ...base.artefacts import write_json, write_text
-    from .plot import write_plot
-    from .text import markdown
 
     write_json(folder / "sweep.json", result.as_json())
     write_text(folder / "sweep.md", markdown(result))

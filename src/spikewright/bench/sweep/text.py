@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ...pages.spread import Spread
 from ..outcome import Outcome
-from ..spread import Spread
 from .result import Row, SweepResult
-
-if TYPE_CHECKING:
-    from rich.console import Group, RenderableType
 
 WIDTH = 160
 """Of the table where stdout is no terminal."""
@@ -71,10 +72,6 @@ def markdown(result: SweepResult) -> str:
 
 def renderable(result: SweepResult) -> Group:
     """The sweep for a rich console."""
-    from rich import box
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in HEADINGS:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import nir
 
 from ...base.artefacts import sha256_of, write_text
 from ...base.errors import InputError
+from ...graph.nir_io import read_graph
+from ..verdict import Verdict
 from .facts import Known, bullets
 from .network import network_part
 from .results import results_part
 from .training import training_part
-
-if TYPE_CHECKING:
-    import nir
-
-    from ...bench.verdict import Verdict
 
 MARK = "<!-- model card, written by spikewright beside its graph -->"
 """The first line: a file without it is somebody else's and is not written over."""
@@ -83,7 +81,6 @@ def write_card(graph: Path, verdict: Verdict | None = None) -> Path:
     Raises:
         InputError: no such graph, or something else has the card's name.
     """
-    from ...graph.nir_io import read_graph
 
     card = card_path(graph)
     write_text(card, model_card(read_graph(graph), graph, verdict))

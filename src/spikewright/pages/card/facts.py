@@ -6,16 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import nir
 
 from ...base.errors import InputError
 from ...chip.trained_grid import TrainedGrid, trained_grid
 from ...graph.wiring import Wiring, wire
-
-if TYPE_CHECKING:
-    import nir
-
-    from ...bench.verdict import Verdict
+from ..verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ...chip.agreement import LEVELS
 from ...profile.units import quantity
+from ..verdict import Verdict
 from .facts import Known, table
-
-if TYPE_CHECKING:
-    from ...bench.verdict import Verdict
 
 
 def results_part(known: Known) -> list[str]:

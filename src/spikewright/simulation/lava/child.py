@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from ...base.types import IntArray
 from ...chip.chip_file import load_chip
-from ...chip.network import ChipNetwork, IntArray
+from ...chip.network import ChipNetwork
 from ...chip.schedule import Schedule
 from ..netx import backend as on_netx
 from . import processes_backend as on_lava
 from .job import PROGRESS, recorded
 from .network import LavaNetwork, lava_order
+from .processes.recorders import SpikeRecorder, StateRecorder
 
 POLL_S = 0.5
 FAILED = 70
@@ -58,7 +60,6 @@ def _run(folder: Path) -> None:
 
 def _record(chip: ChipNetwork, schedule: Schedule, network: LavaNetwork, folder: Path, states: tuple[str, ...]) -> None:
     """Attach recorders: spikes, the named states, and the readout's membrane potentials at each sample's end."""
-    from .processes.recorders import SpikeRecorder, StateRecorder
 
     for index, population in enumerate(chip.populations):
         if population.neuron is None:

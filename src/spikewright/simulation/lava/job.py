@@ -26,9 +26,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ...base.errors import InputError, SpikewrightError
+from ...base.types import IntArray
 from ...chip.chip_file import save_chip
-from ...chip.network import ChipNetwork, IntArray, Population
+from ...chip.network import ChipNetwork, Population
 from ...chip.schedule import Schedule
+from ..integer import recount  # imports torch, which the child has no use for
 from ..recording import Progress, Recording, SpikeArray, StateArray
 
 Kind = Literal["lava", "netx"]
@@ -178,7 +180,6 @@ def _tail(words: Path) -> str:
 
 def collect(chip: ChipNetwork, schedule: Schedule, drive: IntArray, folder: Path, record_states: bool) -> Recording:
     """Align what the child's recorders wrote: every population's clock is set back by its depth."""
-    from ..integer import recount  # imports torch, which the child has no use for
 
     spikes: dict[str, SpikeArray] = {}
     u: dict[str, StateArray] = {}

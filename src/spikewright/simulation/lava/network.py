@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...chip.network import ChipNetwork, IntArray
+from ...base.types import IntArray
+from ...chip.network import ChipNetwork
 from ...chip.schedule import Schedule
 
 

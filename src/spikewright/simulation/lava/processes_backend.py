@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import refuse
-from ...chip.network import ChipNetwork, Connection, IntArray, Population
+from ...base.types import IntArray
+from ...chip.network import ChipNetwork, Connection, Population
 from ...chip.schedule import Schedule
 from ..drive import check_drive
 from ..recording import Progress, Recording

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...base.errors import refuse
-from ...chip.network import ChipNetwork, IntArray
+from ...base.types import IntArray
+from ...chip.network import ChipNetwork
 from ...chip.schedule import Schedule
 from ..drive import check_drive
 from ..lava.job import SILENCE_LIMIT_S, require_lava, run_in_child

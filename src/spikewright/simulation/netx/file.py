@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ...base.artefacts import atomic_write
 from ...base.errors import refuse
-from ...chip.network import ChipNetwork, Connection, IntArray, Neuron, Population
+from ...base.types import IntArray
+from ...chip.network import ChipNetwork, Connection, Neuron, Population
 
 NETX_BIAS_EXP = 6
 """lava-dl loads every bias with this exponent."""

@@ -10,16 +10,18 @@ import torch
 from torch import nn
 
 from ...base.errors import refuse
-from ...chip.encoding import full_scale
 from ...chip.registers import Registers
 from ...chip.trained_grid import TrainedGrid
+from ...graph.membrane_biases import biases_on_membranes
+from ...lowering.lower import fitting_scales, lower
 from ...profile.profile import HardwareProfile
 from ..neurons import is_integrator, is_neuron
 from ..student import Student
+from ..to_nir import to_nir
 from ..tracing import trace
 from .folding import fold_norms
-from .integers import NeuronIntegers, bias_on_grid, weight_integers
 from .plan import plan_of
+from .standing import twin_of
 
 
 def become_integer(student: Student, profile: HardwareProfile, spec: str, weight_bits: int | None = None) -> Student:
@@ -36,11 +38,10 @@ def become_integer(student: Student, profile: HardwareProfile, spec: str, weight
     Raises:
         InputError: a layer whose integers the chip cannot hold as the student computes them; every one at once.
     """
-    from ...lowering.lower import lower
 
     network = copy.deepcopy(student.network)
     fold_norms(network)
-    folded = _twin(student, network)
+    folded = twin_of(student, network)
     refuse("training on integers", _vector_faults(network))
     _move_biases(folded)
     registers = Registers.of(profile.limits, weight_bits)
@@ -64,8 +65,6 @@ def settle(student: Student, profile: HardwareProfile) -> bool:
 
     Training moves weights; a layer keeps its scale unless its worst case does not fit any more.
     """
-    from ...lowering.lower import fitting_scales
-    from ..to_nir import to_nir
 
     assert student.grid is not None
     moved = False
@@ -78,40 +77,7 @@ def settle(student: Student, profile: HardwareProfile) -> bool:
         moved = True
 
 
-@torch.no_grad()
-def standing_for(student: Student) -> Student:
-    """The student in floats whose every number is a chip's integer divided by its layer's scale."""
-    grid = student.grid
-    assert grid is not None
-    twin = _twin(student, copy.deepcopy(student.network))
-    traced = trace(twin.network)
-    modules = dict(twin.network.named_modules())
-    plan = plan_of(traced, student.input_unit)
-    for node in traced.graph.nodes:
-        if node.name in plan.targets:
-            module, scale = modules[str(node.target)], grid.scales[plan.targets[node.name]]
-            assert isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None
-            unit = scale * plan.units[node.name]
-            module.weight.copy_(weight_integers(module.weight, unit, grid.registers) / unit)
-            module.bias.copy_(bias_on_grid(module.bias, scale, grid.registers))
-    for name, scale in grid.scales.items():
-        _set_neuron(modules[name], NeuronIntegers.of(modules[name], scale, grid.registers))
-    if twin.encoder is not None:
-        most = full_scale(student.config.encoding, student.config.input_bits)
-        _set_neuron(twin.encoder, NeuronIntegers.of_encoder(twin.encoder, most))
-    return twin.eval()
-
-
-def _twin(student: Student, network: nn.Module) -> Student:
-    """A student of its own around ``network``."""
-    twin = Student(student.config, network)
-    twin.encoder = copy.deepcopy(student.encoder)
-    return twin
-
-
 def _graph(folded: Student) -> nir.NIRGraph:
-    from ...graph.membrane_biases import biases_on_membranes
-    from ..to_nir import to_nir
 
     return biases_on_membranes(to_nir(folded.eval()))
 
@@ -147,11 +113,3 @@ def _move_biases(student: Student) -> None:
             alpha, steps = float(target.alpha.clamp(0, 1)), student.config.timesteps
             gain = sum((steps - t) * alpha**t for t in range(steps)) / steps
             modules[str(node.target)].bias.mul_(gain)
-
-
-def _set_neuron(module: nn.Module, law: NeuronIntegers) -> None:
-    module.beta.copy_(law.beta.expand_as(module.beta))
-    if law.alpha is not None:
-        module.alpha.copy_(law.alpha.expand_as(module.alpha))
-    if law.threshold is not None:
-        module.threshold.copy_(law.threshold.expand_as(module.threshold))

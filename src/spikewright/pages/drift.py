@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -10,12 +11,32 @@ from rich.table import Table
 from rich.text import Text
 
 from ..base.artefacts import write_text
-from .causes import CAUSES
-from .report import DriftReport, Effect, LayerDrift, Place, Why
+from ..drift.causes import CAUSES
+from ..drift.report import DriftReport, Effect, LayerDrift, Place, Why
 
 _NONE = "-"
 _FIRST = "first (step, sample, neuron)"
 _WIDE = 160  # a table is printed whole; what is wider than the terminal is for the terminal to wrap
+
+
+def as_json(report: DriftReport) -> dict[str, object]:
+    """The object that ``--json`` prints."""
+
+    earliest = report.earliest
+    return {
+        "reference": report.reference,
+        "drift": report.differs,
+        "sentence": sentence(report),
+        "first_layer": None if report.first is None else report.first.name,
+        "earliest": None if earliest is None else {"layer": earliest[1], **asdict(earliest[0])},
+        "layers": [layer.as_json() for layer in report.layers],
+        "answers": report.answers.as_json(),
+        "timesteps": report.timesteps,
+        "trained": dict(report.trained) or None,
+        "changed": list(report.changed),
+        "remarks": list(report.remarks),
+        **report.facts,
+    }
 
 
 def sentence(report: DriftReport) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
 
 from ..chip.agreement import PAIRS, Agreement
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from ..energy.report import EnergyReport
+from ..energy.report import EnergyReport
+from ..pages.numbers import binding
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,6 @@ class Verdict:
     @property
     def binding(self) -> str:
         """The resource nearest to its limit."""
-        from ..pages.numbers import binding
 
         return binding(self.report)
 
@@ -95,14 +93,12 @@ class Verdict:
 
     def print(self) -> None:
         """Write the verdict on stdout."""
-        from rich.console import Console
 
         Console(highlight=False, soft_wrap=True).print(_table(self))
 
 
 def _table(verdict: Verdict) -> Table:
     """The verdict for people."""
-    from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("accuracy", _accuracies(verdict.agreement))

@@ -1,0 +1,48 @@
+"""How often a student answers correctly."""
+
+from __future__ import annotations
+
+import torch
+
+from ..base.threads import student_threads
+from ..data.dataset import Split
+from .student import Student
+
+BATCH = 500
+
+
+@student_threads()
+@torch.no_grad()
+def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
+    """Share of a split that a student classifies correctly.
+
+    Args:
+        seed: of the rate code.
+    """
+    student.eval()
+    correct = 0
+    for first in range(0, len(split), BATCH):
+        images = torch.from_numpy(split.images[first : first + BATCH]).to(student.device)
+        scores = student(images, seed, first).scores
+        correct += int((scores.argmax(1).cpu().numpy() == split.labels[first : first + BATCH]).sum())
+    return correct / len(split)
+
+
+@student_threads()
+@torch.no_grad()
+def accuracy_by_step(student: Student, split: Split, seed: int = 0) -> list[float]:
+    """Share of a split that a student classifies correctly when it is read out after step 1, 2, ..., T.
+
+    Args:
+        seed: of the rate code.
+    """
+    student.eval()
+    correct = [0] * student.config.timesteps
+    for first in range(0, len(split), BATCH):
+        images = torch.from_numpy(split.images[first : first + BATCH]).to(student.device)
+        labels = split.labels[first : first + BATCH]
+        output = student(images, seed, first)
+        for step in range(len(correct)):
+            answers = output.first(step + 1).scores.argmax(1).cpu().numpy()
+            correct[step] += int((answers == labels).sum())
+    return [count / len(split) for count in correct]

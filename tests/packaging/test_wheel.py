@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-ASK = "from spikewright import resources; print(resources.profiles_dir()); print(resources.presets_dir())"
+ASK = "from spikewright.base import resources; print(resources.profiles_dir()); print(resources.presets_dir())"
 
 
 @pytest.fixture(scope="module")

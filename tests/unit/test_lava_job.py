@@ -119,8 +119,8 @@ def test_a_failing_lava_process_becomes_one_error(chip: ChipNetwork, tmp_path: P
     if rows:
         np.save(file, np.zeros((rows, 2), dtype=np.uint8))
     code = (
-        "from pathlib import Path; from spikewright.deploy import lava_child; "
-        f"lava_child._file = lambda *a: {str(file)!r}; lava_child.main(Path({str(tmp_path)!r}))"
+        "from pathlib import Path; from spikewright.simulation.lava import child; "
+        f"child._file = lambda *a: {str(file)!r}; child.main(Path({str(tmp_path)!r}))"
     )
     with pytest.raises(SpikewrightError) as failure:
         watch(code, tmp_path, time_limit_s=90)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..student.student import Student
-    from ..student.to_nir import Verification, export
+    from ..student.to_nir import Verification
 
 
 def command(
@@ -46,6 +46,7 @@ def command(
     from ..pages.card.card import card_path, write_card
     from ..profile.profile import load_profile
     from ..student.student import load_student, student_provenance
+    from ..student.to_nir import export
 
     if card:
         card_path(out)  # refuses what it would write over

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import typer
 import typer.core
@@ -23,7 +23,8 @@ import typer.main
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .errors import SpikewrightError, did_you_mean
+from .errors import SpikewrightError, did_you_mean, with_flags
+from .progress import Advance
 
 DONE = 0
 USAGE = 2
@@ -33,12 +34,6 @@ PIPE_CLOSED = 141
 
 _DEBUG = "--debug"
 _EPILOG = "With --debug an error shows its traceback. Exit codes: 0 done, 1 the answer is no, 2 wrong input or flags."
-
-
-class Advance(Protocol):
-    """Says that ``steps`` more of the announced total are done."""
-
-    def __call__(self, steps: int = 1, /) -> None: ...
 
 
 def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) -> int:
@@ -51,8 +46,8 @@ def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) 
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = _DEBUG in words
+    command = typer_command(function)
     try:
-        command = typer_command(function)
         # Not command.main(): it answers a closed stdout and an interrupt itself, with exit codes of its own.
         with command.make_context(f"spikewright {name}", [word for word in words if word != _DEBUG]) as context:
             code = command.invoke(context)
@@ -65,7 +60,7 @@ def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) 
     except BrokenPipeError:
         return _reader_left()
     except Exception as error:
-        return _fail(error, name, debug)
+        return _fail(error, name, debug, command)
     return code if isinstance(code, int) else DONE
 
 
@@ -116,11 +111,11 @@ def _stand_still(steps: int = 1, /) -> None:
     """Move no bar."""
 
 
-def _fail(error: Exception, name: str, debug: bool) -> int:
+def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCommand) -> int:
     if debug:
         traceback.print_exception(error)
     if isinstance(error, SpikewrightError):
-        say(f"error: {error}")
+        say(f"error: {with_flags(error, _flags_of(command))}")
         return error.exit_code
     if isinstance(error, typer.TyperException):
         say(f"error: {_usage_message(error)} (spikewright {name} --help lists what there is)")
@@ -130,6 +125,12 @@ def _fail(error: Exception, name: str, debug: bool) -> int:
         f"please report it with the traceback that {_DEBUG} shows"
     )
     return DEFECT
+
+
+def _flags_of(command: typer.core.TyperCommand) -> dict[str, str]:
+    """By parameter of a command function, its flag; of a positional argument, its name as the help shows it."""
+    long = {p.name or "": [word for word in p.opts if word.startswith("--")] for p in command.params}
+    return {name: words[0] if words else name.upper() for name, words in long.items()}
 
 
 def _usage_message(error: typer.TyperException) -> str:

@@ -7,13 +7,59 @@ line and exits with its code. Anything else that escapes is a defect of ours.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+# Characters of a private use area, which no message holds otherwise, around the name of an argument.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_ARGUMENT = re.compile(f"{_OPEN}([^{_CLOSE}=]*)(?:=([^{_CLOSE}]*))?{_CLOSE}")
+
+
+def arg(name: str, value: object = None) -> str:
+    """The name of an argument inside a message.
+
+    From Python the message reads ``name`` or ``name=value``; the command line shows ``--name`` or ``--name value``
+    (:func:`with_flags`).
+
+    Args:
+        name: of the argument, as it is written in Python.
+        value: what was given for it; None leaves it out.
+    """
+    return f"{_OPEN}{name}{'' if value is None else f'={value}'}{_CLOSE}"
+
+
+def with_flags(error: BaseException, flags: Mapping[str, str]) -> str:
+    """The message of an error with command-line flags in place of arguments.
+
+    Args:
+        error: any error; of one that is not ours the message is taken as it is.
+        flags: by argument, the flag of the command; arguments that are not listed become ``--name-with-hyphens``.
+    """
+
+    def flag(match: re.Match[str]) -> str:
+        name, value = match[1], match[2]
+        word = flags.get(name, f"--{name.replace('_', '-')}")
+        return word if value is None else f"{word} {value}"
+
+    text = error.message if isinstance(error, SpikewrightError) else str(error)
+    return _ARGUMENT.sub(flag, text)
 
 
 class SpikewrightError(Exception):
-    """A failure with a message for the user: where, what is, what may be, what to do."""
+    """A failure with a message for the user: where, what is, what may be, what to do.
+
+    Attributes:
+        message: the text with arguments marked by :func:`arg`; put this, not ``str(error)``, into another message.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return _ARGUMENT.sub(lambda match: match[1] if match[2] is None else f"{match[1]}={match[2]}", self.message)
 
 
 class InputError(SpikewrightError):

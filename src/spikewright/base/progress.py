@@ -1,0 +1,81 @@
+"""How a long call tells what it does: to callbacks, and to nobody where there are none.
+
+The library prints nothing. A public function takes ``callbacks``, hands on :class:`Listeners`, and every listener hears
+messages, tasks that advance, and epochs of a training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Kind = Literal["info", "note", "assumed", "warning"]
+
+
+class Advance(Protocol):
+    """Says that ``steps`` more of the announced total are done."""
+
+    def __call__(self, steps: int = 1, /) -> None: ...
+
+
+class Callback:
+    """Hears what a long call does. Override the methods that you need; the others do nothing."""
+
+    def on_message(self, text: str, kind: Kind) -> None:
+        """A sentence for people: what is being done, what was assumed, what deserves attention."""
+
+    def on_start(self, task: str, total: int) -> None:
+        """A task of ``total`` steps begins."""
+
+    def on_advance(self, task: str, steps: int) -> None:
+        """``steps`` more steps of the task are done."""
+
+    def on_end(self, task: str) -> None:
+        """The task is over, whether it ended well or not."""
+
+    def on_epoch(self, record: object) -> None:
+        """An epoch of a training is over; ``record`` is its :class:`~spikewright.training.records.EpochRecord`."""
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """All callbacks of one call, and the means to speak to them."""
+
+    callbacks: Sequence[Callback] = ()
+
+    def say(self, text: str, kind: Kind = "info") -> None:
+        """Pass a sentence to every callback, in the order in which they were given."""
+        for callback in self.callbacks:
+            callback.on_message(text, kind)
+
+    def epoch(self, record: object) -> None:
+        """Pass the record of an epoch to every callback."""
+        for callback in self.callbacks:
+            callback.on_epoch(record)
+
+    @contextmanager
+    def task(self, description: str, total: int) -> Iterator[Advance]:
+        """Announce a task; what is yielded says how far it is.
+
+        Args:
+            description: what is being done.
+            total: steps to do.
+        """
+
+        def advance(steps: int = 1, /) -> None:
+            for callback in self.callbacks:
+                callback.on_advance(description, steps)
+
+        for callback in self.callbacks:
+            callback.on_start(description, total)
+        try:
+            yield advance
+        finally:
+            for callback in self.callbacks:
+                callback.on_end(description)
+
+
+SILENT = Listeners()
+"""Nobody listens."""

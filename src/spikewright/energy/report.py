@@ -8,14 +8,12 @@ from typing import Literal
 from ..chip.activity import Backend, Trace
 from ..chip.agreement import Agreement
 from ..chip.network import Role
-from ..pages.text import as_text
 from ..placing.core_load import CoreLoad, Way
 from ..placing.placement import Placement, Use
 from ..profile.schema import CostUnit, HardwareProfile, Kind, Scope
 from ..profile.units import Budget, quantity
 from .neurobench import NeuroBench
 from .parts import Band, ClassEnergy, Spread
-from .report_json import as_json
 from .time import TimeEstimate
 
 SCHEMA_VERSION = 1
@@ -239,9 +237,13 @@ class EnergyReport:
 
     def __str__(self) -> str:
 
+        from ..pages.text import as_text
+
         return as_text(self)
 
     def as_json(self) -> dict[str, object]:
         """The report as one JSON object; energies in the profile's unit (``unit``)."""
+
+        from .report_json import as_json
 
         return as_json(self)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ..base.types import FloatArray
 from ..chip.activity import Activity, Counts, Samples
-from .report import EnergyRow
+
+if TYPE_CHECKING:
+    from .report import EnergyRow
 
 RESAMPLES = 1000
 """Resamplings of the samples: the 2.5 % and 97.5 % quantiles of their means bound the interval."""

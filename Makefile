@@ -30,10 +30,11 @@ demo: .venv/.ready
 test: .venv/.ready
 	$(PYTEST_ENV) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-# make lint        ruff: rules and layout
+# make lint        ruff: rules and layout; import-linter: packages import downwards only
 lint: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
 
 # make types       mypy, strict
 types: .venv/.ready

@@ -13,9 +13,10 @@ from spikewright.base.command import typer_command
 from spikewright.commands.cli import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("train", "convert", "deploy", "hardware_profiles", "examples")
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/**/*.md", "train/*.md", "convert/*.md", "deploy/*.md", "hardware_profiles/*.md")
+    for pattern in ("*.md", "docs/**/*.md", ".github/*.md", *(f"{folder}/*.md" for folder in FOLDERS))
     for path in ROOT.glob(pattern)
 )
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -56,6 +57,9 @@ def test_a_command_line_names_what_exists(page: str, line: str) -> None:
         assert set(words[1:]) <= TARGETS
         return
     if words[0] in ("pip", "source"):
+        return
+    if words[0] == "python" and words[1].startswith("examples/"):
+        assert (ROOT / words[1]).is_file()
         return
     verb = verb_of(words)
     assert verb in VERBS, f"{page} shows {line!r}, which is no command of ours"

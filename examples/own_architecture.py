@@ -1,0 +1,60 @@
+"""A student of your own: a torch module with snnTorch neurons, distilled, lowered and simulated like a named one.
+
+    python examples/own_architecture.py
+
+The module is written as for a single timestep; spikewright unrolls it. Layers may be convolutions, dense layers,
+average pooling, batch norm and dropout, in any wiring without loops. On the command line the same network is
+``spikewright distill --architecture examples/own_architecture.py:build``.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import spikewright as sw
+from spikewright.data.choices import NeuronSettings
+from spikewright.student.neurons import integrator, spiking
+from spikewright.training.distill import distill_with
+from spikewright.training.settings import DistillSettings
+
+PROFILE = "loihi1-davies"
+
+
+class TwoPaths(nn.Module):
+    """Two convolutions with kernels of different sizes feed one layer of neurons, which a dense readout sees."""
+
+    def __init__(self, channels: int, size: int, classes: int, neuron: NeuronSettings) -> None:
+        super().__init__()
+        self.fine = nn.Sequential(nn.Conv2d(channels, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8))
+        self.coarse = nn.Sequential(nn.Conv2d(channels, 8, 5, padding=2, bias=False), nn.BatchNorm2d(8))
+        self.hidden = spiking(neuron)
+        self.pool = nn.AvgPool2d(2)
+        self.flatten = nn.Flatten()
+        self.head = nn.Linear(8 * (size // 2) ** 2, classes)
+        self.readout = integrator()
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        spikes = self.hidden(self.fine(image) + self.coarse(image))
+        return self.readout(self.head(self.flatten(self.pool(spikes))))
+
+
+def build(shape: tuple[int, int, int], classes: int, width: int, neuron: NeuronSettings, readout: str) -> nn.Module:
+    """What ``--architecture file.py:build`` calls; a network may ignore ``width`` and ``readout``, as this one does."""
+    return TwoPaths(shape[0], shape[1], classes, neuron)
+
+
+def main() -> None:
+    settings = DistillSettings(
+        data="digits", profile=PROFILE, architecture=f"{Path(__file__).resolve()}:build", width=8, timesteps=4, epochs=4
+    )
+    student = distill_with(settings).student
+    chip = sw.lower(sw.to_nir(student), profile=PROFILE)
+    activity = sw.simulate(chip, data="digits", on="integer")
+    on_itself = sw.simulate(chip, data="digits", on=student)
+    print(f"{activity.accuracy:.1%} on the chip's integers, {on_itself.accuracy:.1%} as the student counts itself")
+    print(sw.report(activity, chip, profile=PROFILE))
+
+
+if __name__ == "__main__":
+    main()

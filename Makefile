@@ -6,7 +6,7 @@ PINS := pyproject.toml requirements/make-env.sh requirements/lava-py310.txt requ
 PYTEST_ENV := OMP_NUM_THREADS=1
 PYTEST_ARGS ?= --numprocesses auto --maxprocesses 4
 
-.PHONY: help env demo test lint types docs ci test-newer clean
+.PHONY: help env demo test lint types docs ci test-newer dist clean
 
 help:
 	@grep -E '^# make ' Makefile | cut -c 3-
@@ -50,6 +50,11 @@ ci: lint types docs test demo
 # make test-newer  the tests on Python 3.12 or later with the current torch and numpy 2, without Lava
 test-newer: .venv-newer/.ready
 	$(PYTEST_ENV) .venv-newer/bin/python -m pytest $(PYTEST_ARGS)
+
+# make dist        the wheel and the source archive, into dist; nothing is uploaded
+dist: .venv/.ready
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
 
 # make clean       remove what was made, environments included
 clean:

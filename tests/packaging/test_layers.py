@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,14 @@ def test_every_package_has_a_layer(root: Path, contracts: dict[str, Any]) -> Non
 def test_the_contract_has_no_exceptions(contracts: dict[str, Any]) -> None:
     assert contracts["exclude_type_checking_imports"] is False
     assert [key for each in contracts["contracts"] for key in each if "ignore" in key] == []
+
+
+def test_the_guide_for_contributors_shows_the_same_order(root: Path, contracts: dict[str, Any]) -> None:
+    (layers,) = (each["layers"] for each in contracts["contracts"] if each["type"] == "layers")
+    text = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown = re.search(r"in this order from the top:\n\n((?:    .*\n)+)", text)
+    assert shown is not None
+    assert ["__main__", *shown[1].split()] == layers
 
 
 def test_modules_lie_in_packages(measures: Any) -> None:

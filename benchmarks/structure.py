@@ -35,9 +35,9 @@ OPTIONAL = ("lava", "optuna", "sqlalchemy", "tonic", "mlxtend", "mnist1d")
 """Dependencies of extras: they may be missing, so they are imported where they are used."""
 LAZY = ("commands",)
 """Packages whose functions import what they need, so that ``--help`` loads nothing heavy."""
-LAW = re.compile(r"^chip/law")
-"""Where the equations of a neuron belong."""
-KERNELS: Mapping[str, str] = {}
+LAW = "chip"
+"""The package where the equations of neurons belong."""
+KERNELS: Mapping[str, str] = {"simulation/compartments.py": "tests/unit/test_law.py"}
 """Modules that step neurons themselves for speed, each with the test that holds it to the law."""
 DECAY = re.compile(r"(?:^|_)(?:keep|beta|alpha|decay|retain)(?:_|$)")
 STATE = re.compile(r"(?:^|_)(?:u|v|mem|membranes?|potentials?|currents?|synaptics?|states?|values?)$")
@@ -197,7 +197,7 @@ def measure(root: Path, layers: Sequence[str]) -> Measures:
     optional = sum(_is_optional(node) for node in local)
     functions = sorted(_functions(modules.values()))
     sizes = [size for size, _ in functions]
-    stepping = {path for path, module in modules.items() if not LAW.match(path) and steps_a_neuron(module.tree)}
+    stepping = {path for path, module in modules.items() if module.package != LAW and steps_a_neuron(module.tree)}
     return Measures(
         modules=len(modules),
         lines=sum(module.lines for module in modules.values()),

@@ -65,5 +65,14 @@ def test_functions_import_optional_dependencies_alone(measures: Any) -> None:
     assert measures.local_other == 0
 
 
+def test_neurons_are_stepped_by_the_law_or_by_kernels_that_a_test_holds_to_it(
+    root: Path, measures: Any, benchmark_file: Callable[[str], ModuleType]
+) -> None:
+    assert measures.law == []
+    kernels = benchmark_file("structure").KERNELS
+    assert sorted(kernels) == measures.kernels
+    assert [test for test in kernels.values() if not (root / test).is_file()] == []
+
+
 def test_no_package_holds_more_than_12_percent_of_the_lines(measures: Any) -> None:
     assert measures.largest_package[1] <= 0.12

@@ -260,10 +260,10 @@ def steps_a_neuron(tree: ast.AST) -> bool:
 
 
 def layers_of(root: Path) -> list[str]:
-    """The packages from the top down, as the import contract in ``pyproject.toml`` lists them."""
-    contracts = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-    (contract,) = (each for each in contracts if each["type"] == "layers")
-    return [str(name) for name in contract["layers"]]
+    """The packages from the top down, as the import contract in ``pyproject.toml`` lists them; empty without one."""
+    tools = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]
+    contracts = tools.get("importlinter", {"contracts": []})["contracts"]
+    return [str(name) for contract in contracts if contract["type"] == "layers" for name in contract["layers"]]
 
 
 def _absolute(path: str, node: ast.ImportFrom) -> list[str]:
@@ -337,7 +337,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--layers", help="its packages from the top down, apart by blanks; . for modules beside them")
     parser.add_argument("--json", action="store_true", help="everything, each upward import by name")
     given = parser.parse_args(words)
-    found = measure(given.root, given.layers.split() if given.layers else layers_of(given.root))
+    layers = given.layers.split() if given.layers else layers_of(given.root)
+    if not layers:
+        parser.error(f"{given.root / 'pyproject.toml'} has no import contract: give --layers")
+    found = measure(given.root, layers)
     if given.json:
         print(json.dumps(asdict(found), indent=2))
     else:

@@ -18,30 +18,33 @@ from spikewright.student.neurons import integrator, spiking
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
 
-PROFILE = "loihi1-davies"
+PROFILE = "loihi2-assumed"
 
 
-class TwoPaths(nn.Module):
-    """Two convolutions with kernels of different sizes feed one layer of neurons, which a dense readout sees."""
+class Separable(nn.Module):
+    """A convolution, a depthwise convolution and a pointwise one, each with neurons behind it; a dense readout."""
 
     def __init__(self, channels: int, size: int, classes: int, neuron: NeuronSettings) -> None:
         super().__init__()
-        self.fine = nn.Sequential(nn.Conv2d(channels, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8))
-        self.coarse = nn.Sequential(nn.Conv2d(channels, 8, 5, padding=2, bias=False), nn.BatchNorm2d(8))
-        self.hidden = spiking(neuron)
-        self.pool = nn.AvgPool2d(2)
-        self.flatten = nn.Flatten()
-        self.head = nn.Linear(8 * (size // 2) ** 2, classes)
+        self.stem = nn.Sequential(nn.Conv2d(channels, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8))
+        self.stem_neurons = spiking(neuron)
+        self.depthwise = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False), nn.BatchNorm2d(8))
+        self.depthwise_neurons = spiking(neuron)
+        self.pointwise = nn.Sequential(nn.Conv2d(8, 16, 1, bias=False), nn.BatchNorm2d(16))
+        self.pointwise_neurons = spiking(neuron)
+        self.head = nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16 * (size // 2) ** 2, classes))
         self.readout = integrator()
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        spikes = self.hidden(self.fine(image) + self.coarse(image))
-        return self.readout(self.head(self.flatten(self.pool(spikes))))
+        spikes = self.stem_neurons(self.stem(image))
+        spikes = self.depthwise_neurons(self.depthwise(spikes))
+        spikes = self.pointwise_neurons(self.pointwise(spikes))
+        return self.readout(self.head(spikes))
 
 
 def build(shape: tuple[int, int, int], classes: int, width: int, neuron: NeuronSettings, readout: str) -> nn.Module:
     """What ``--architecture file.py:build`` calls; a network may ignore ``width`` and ``readout``, as this one does."""
-    return TwoPaths(shape[0], shape[1], classes, neuron)
+    return Separable(shape[0], shape[1], classes, neuron)
 
 
 def main() -> None:

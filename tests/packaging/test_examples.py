@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PRINTS = {
     "digits_to_chip.py": ("within budget: ", "accuracy on the chip's integers: "),
     "other_tools_nir.py": ("assumed: graph: reset to zero", "lif1: membrane decays by 0.2", "accuracy"),
-    "own_architecture.py": ("on the chip's integers", "hidden → readout"),
+    "own_architecture.py": ("on the chip's integers", "pointwise_neurons → readout"),
     "own_profile.py": ("MADE UP: this chip does not exist.", "within budget: ", "not counted"),
     "sweep_small.py": ("| none |", "| 36nJ |", "| 34nJ |"),
 }

@@ -8,6 +8,7 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.distillation.base import Evidence, kl_divergence
+from spikewright.distillation.heterogeneous import HeterogeneousKD
 from spikewright.distillation.methods import METHODS, REGULARIZERS, parse_spec
 from spikewright.student.student_output import StudentOutput
 
@@ -139,6 +140,16 @@ def test_refusals(text, message):
     with pytest.raises(InputError) as refusal:
         parse_spec("method", text, METHODS)
     assert str(refusal.value) == message
+
+
+def test_wrong_options_from_python_are_refused_all_at_once():
+    with pytest.raises(InputError) as refusal:
+        HeterogeneousKD(alpha=2, teacher_temperature=-1, tau=3)
+    assert str(refusal.value) == (
+        "HeterogeneousKD: alpha: input should be less than or equal to 1; teacher_temperature: input should be greater "
+        "than 0; tau: extra inputs are not permitted; options and their defaults: alpha=0.7, teacher_temperature=4.0, "
+        "student_temperature=1.0, scale=student"
+    )
 
 
 @pytest.mark.parametrize("name", [*METHODS, *REGULARIZERS])

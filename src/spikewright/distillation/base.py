@@ -10,9 +10,10 @@ from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 from torch import Tensor, nn
 
+from ..base.errors import InputError
 from ..student.student import Student
 from ..student.student_output import StudentOutput
 
@@ -114,7 +115,11 @@ class Evidence:
 
 
 class LossTerms(BaseModel, ABC):
-    """Typed options of a method or regulariser, and the weighted terms it adds to the loss."""
+    """Typed options of a method or regularizer, and the weighted terms it adds to the loss.
+
+    Raises:
+        InputError: every unknown option and every value out of range.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -125,6 +130,19 @@ class LossTerms(BaseModel, ABC):
     needs: ClassVar[frozenset[Need]] = frozenset()
     fewest_timesteps: ClassVar[int] = 1
     """The least T with which it is more than labels alone."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_faults(
+        cls, options: object, validate: ModelWrapValidatorHandler[LossTerms], info: ValidationInfo
+    ) -> LossTerms:
+        try:
+            return validate(options)
+        except ValidationError as error:
+            called = (info.context or {}).get("called", cls.__name__)
+            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
+            defaults = ", ".join(f"{name}={field.default}" for name, field in cls.model_fields.items()) or "none"
+            raise InputError(f"{called}: {faults}; options and their defaults: {defaults}") from error
 
     @abstractmethod
     def terms(self, evidence: Evidence) -> dict[str, Tensor]:

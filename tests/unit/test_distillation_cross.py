@@ -13,7 +13,7 @@ from spikewright.bench.road import run
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load
 from spikewright.distillation.alignment import linear_cka
-from spikewright.distillation.base import Evidence, shapes_of
+from spikewright.distillation.base import BatchOutputs, shapes_of
 from spikewright.distillation.cross_kd import Alignment
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
@@ -23,7 +23,7 @@ from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, output_of
 from spikewright.student.to_nir import to_nir
 from spikewright.teachers.lessons import Lessons, seen_by_teacher
-from spikewright.teachers.passes import evidence_of, passes
+from spikewright.teachers.passes import batch_outputs, passes
 from spikewright.teachers.teacher import train_teacher
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
@@ -194,14 +194,16 @@ def branch(steps, membranes, readout):
     return output_of(torch.zeros(1, 4, 1), traces, 2), steps, membranes
 
 
-def evidence(options="", progress=0.3, readout="membrane", c_t=C_T):
-    """Evidence with known numbers, and the leaves: steps and membranes of both branches, and c_t."""
+def batch_of(options="", progress=0.3, readout="membrane", c_t=C_T):
+    """BatchOutputs with known numbers, and the leaves: steps and membranes of both branches, and c_t."""
     own, source = branch(OWN, OWN_MEMBRANES, readout), branch(SOURCE, SOURCE_MEMBRANES, readout)
     auxiliary = None if "alignment=0" in options else Alignment("lif1", 2, "weights=equal" not in options)
     if auxiliary is not None and auxiliary.steps is not None:
         with torch.no_grad():
             auxiliary.steps.copy_(tensor(c_t))
-    given = Evidence(tensor(LABELS), own[0], tensor(TEACHER), auxiliary=auxiliary, source=source[0], progress=progress)
+    given = BatchOutputs(
+        tensor(LABELS), own[0], tensor(TEACHER), auxiliary=auxiliary, source=source[0], progress=progress
+    )
     return given, (*own[1:], *source[1:], None if auxiliary is None else auxiliary.steps)
 
 
@@ -234,7 +236,7 @@ def sigmoid(x):
 @pytest.mark.parametrize("estimator", ["unbiased", "biased"])
 def test_every_term_by_hand(readout, labels, weights, mix, estimator):
     options = f"temperature=3,steepness=10,switch=0.4,mix={mix},weights={weights},labels={labels},estimator={estimator}"
-    given, _ = evidence(options, 0.3, readout)
+    given, _ = batch_of(options, 0.3, readout)
     share = [sigmoid(c) for c in C_T] if weights == "learnt" else [1, 1]
     rest = [1 - s for s in share] if weights == "learnt" else [1, 1]
     w = 1 / (1 + math.exp(10 * (0.3 - 0.4)))
@@ -263,7 +265,7 @@ def test_the_teacher_speaks_first_and_falls_silent():
 
 
 def test_without_alignment_labels_weigh_fully():
-    given, _ = evidence("alignment=0")
+    given, _ = batch_of("alignment=0")
     found = cross_kd("alignment=0,labels=steps").terms(given)
     assert set(found) == {"cross_entropy", "source", "distillation"}
     assert found["cross_entropy"].item() == pytest.approx(mean(ce(step) for step in OWN), rel=1e-5)
@@ -273,7 +275,7 @@ def test_who_learns_from_what():
     """The teacher reaches the images' branch alone, alignment both membranes, labels the answers of each branch."""
     reached = {"cross_entropy": "own c", "source": "source", "distillation": "source", "alignment": "h k c"}
     for name, wanted in reached.items():
-        given, leaves = evidence()
+        given, leaves = batch_of()
         cross_kd().terms(given)[name].backward()
         names = ("own", "h", "source", "k", "c")
         found = {leaf for leaf, value in zip(names, leaves, strict=True) if value.grad is not None and value.grad.any()}
@@ -281,7 +283,7 @@ def test_who_learns_from_what():
 
 
 def test_branches_that_agree_are_aligned():
-    given, leaves = evidence()
+    given, leaves = batch_of()
     own = given.student
     same = replace(given, source=own)
     term = cross_kd().terms(same)["alignment"]
@@ -291,7 +293,7 @@ def test_branches_that_agree_are_aligned():
 
 
 def test_an_image_branch_that_answers_like_the_teacher_learns_nothing_from_it():
-    given, _ = evidence()
+    given, _ = batch_of()
     source, steps, _ = branch([TEACHER] * 2, SOURCE_MEMBRANES, "membrane")
     term = cross_kd().terms(replace(given, source=source))["distillation"]
     term.backward()
@@ -300,7 +302,7 @@ def test_an_image_branch_that_answers_like_the_teacher_learns_nothing_from_it():
 
 
 def test_too_few_samples_for_the_unbiased_estimator():
-    given, _ = evidence()
+    given, _ = batch_of()
     few = replace(given, student=given.student.rows(0, 3), source=given.source.rows(0, 3))
     few = replace(few, labels=few.labels[:3], teacher_logits=few.teacher_logits[:3])
     with pytest.raises(
@@ -349,7 +351,7 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, events):
     def loss():
         torch.manual_seed(2)  # of the images' spikes
         done = passes(student.train(), method, frames, twins, 0.3, 0, 0)
-        seen = evidence_of(labels, done, given, None, auxiliary, 0.3)
+        seen = batch_outputs(labels, done, given, None, auxiliary, 0.3)
         return torch.stack(list(method.terms(seen).values())).sum()
 
     before = loss()

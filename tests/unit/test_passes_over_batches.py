@@ -11,7 +11,7 @@ from torch import nn
 from spikewright.base.errors import InputError
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load
-from spikewright.distillation.base import Asked, Evidence, LossTerms, shapes_of
+from spikewright.distillation.base import Asked, BatchOutputs, LossTerms, shapes_of
 from spikewright.distillation.stages import pairs_of
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
@@ -30,7 +30,7 @@ PROFILE = "loihi2-assumed"
 class Longer(LossTerms):
     title: ClassVar[str] = "for tests"
 
-    def terms(self, evidence: Evidence):
+    def terms(self, batch: BatchOutputs):
         return {}
 
     def horizon(self, timesteps):

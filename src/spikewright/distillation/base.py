@@ -79,7 +79,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class BatchOutputs:
     """What a method sees of one batch.
 
     Attributes:
@@ -145,7 +145,7 @@ class LossTerms(BaseModel, ABC):
             raise InputError(f"{called}: {faults}; options and their defaults: {defaults}") from error
 
     @abstractmethod
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         """Named scalar terms, already weighted; the loss is their sum."""
 
     def asked(self, shapes: Shapes) -> Asked:  # noqa: ARG002
@@ -195,12 +195,12 @@ def kl_divergence(teacher: Tensor, student: Tensor, teacher_temperature: float, 
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
-def cross_entropy(evidence: Evidence) -> Tensor:
+def cross_entropy(batch: BatchOutputs) -> Tensor:
     """``CE(softmax(z), y)`` of the student's time-averaged logits, averaged over the batch."""
-    return F.cross_entropy(evidence.student.logits, evidence.labels)
+    return F.cross_entropy(batch.student.logits, batch.labels)
 
 
-def hidden_rates(evidence: Evidence) -> list[Tensor]:
+def hidden_rates(batch: BatchOutputs) -> list[Tensor]:
     """Spike trains ``(T, B, *shape)`` of every firing layer whose spikes training can change."""
-    trains = [s for s in evidence.student.spikes.values() if s.requires_grad]
-    return trains or [torch.zeros(1, device=evidence.labels.device)]
+    trains = [s for s in batch.student.spikes.values() if s.requires_grad]
+    return trains or [torch.zeros(1, device=batch.labels.device)]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, cross_entropy
+from .base import Asked, BatchOutputs, Confidence, LossTerms, Need, Shapes, cross_entropy
 from .features import REDUCTION, Paired, Reduction, aligned, paired, squared_error
 from .stages import LAST, PAIRS, Pair, pairs_of
 
@@ -69,18 +69,18 @@ class BlurredKD(LossTerms):
     def auxiliary(self, shapes: Shapes) -> nn.Module | None:
         return Paired(pairs_of(self.pairs, shapes, "bkd"), self._restoring)
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        stages = paired(evidence)
-        targets = zip(stages.taught(evidence), stages.rates(evidence), strict=True)
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        stages = paired(batch)
+        targets = zip(stages.taught(batch), stages.rates(batch), strict=True)
         wanted = [self._clipped(teacher, rates) if self.clip else teacher for teacher, rates in targets]
         errors = [
             squared_error(found, teacher, self.reduction)
-            for found, teacher in zip(stages.learnt(evidence), wanted, strict=True)
+            for found, teacher in zip(stages.learnt(batch), wanted, strict=True)
         ]
         return {
-            "cross_entropy": cross_entropy(evidence),
+            "cross_entropy": cross_entropy(batch),
             "features": self.alpha * torch.stack(errors).sum(),
-            "distillation": self.weight * weighted_soft_labels(evidence, self.temperature),
+            "distillation": self.weight * weighted_soft_labels(batch, self.temperature),
         }
 
     def _restoring(self, pair: Pair) -> nn.Module:
@@ -96,14 +96,14 @@ class BlurredKD(LossTerms):
         return teacher / torch.where(largest > 0, largest, 1.0) * rates.detach().max()
 
 
-def weighted_soft_labels(evidence: Evidence, temperature: float) -> Tensor:
+def weighted_soft_labels(batch: BatchOutputs, temperature: float) -> Tensor:
     """``tau^2 mean_b w_b CE(softmax(z_A/tau), softmax(z/tau))``: where the student is behind, a sample weighs more.
 
     ``w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7))``, constant.
 
     Source: Zhou et al. 2021, arXiv 2102.00650, as used in the code of BKDSNN.
     """
-    teacher, student, labels = evidence.teacher.detach(), evidence.student.logits, evidence.labels
+    teacher, student, labels = batch.teacher.detach(), batch.student.logits, batch.labels
     behind = F.cross_entropy(student.detach(), labels, reduction="none")
     before = F.cross_entropy(teacher, labels, reduction="none")
     weights = 1 - torch.exp(-behind / (before + 1e-7))

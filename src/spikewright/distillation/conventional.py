@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, Need, cross_entropy, kl_divergence
+from .base import BatchOutputs, Confidence, LossTerms, Need, cross_entropy, kl_divergence
 
 
 class LabelsOnly(LossTerms):
@@ -18,8 +18,8 @@ class LabelsOnly(LossTerms):
     source: ClassVar[str] = "control without distillation"
     confidence: ClassVar[Confidence] = "high"
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        return {"cross_entropy": cross_entropy(evidence)}
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        return {"cross_entropy": cross_entropy(batch)}
 
 
 class ConventionalKD(LossTerms):
@@ -34,10 +34,10 @@ class ConventionalKD(LossTerms):
     alpha: float = Field(0.7, ge=0, le=1, description="weight of the teacher against the labels")
     temperature: float = Field(4.0, gt=0, description="tau of both networks")
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         tau = self.temperature
-        divergence = kl_divergence(evidence.teacher, evidence.student.logits, tau, tau)
+        divergence = kl_divergence(batch.teacher, batch.student.logits, tau, tau)
         return {
-            "cross_entropy": (1 - self.alpha) * cross_entropy(evidence),
+            "cross_entropy": (1 - self.alpha) * cross_entropy(batch),
             "distillation": self.alpha * tau**2 * divergence,
         }

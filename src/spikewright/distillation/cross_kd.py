@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..base.errors import InputError
 from ..student.student_output import StudentOutput
 from .alignment import LEAST, linear_cka
-from .base import Confidence, Evidence, LossTerms, Need, Shapes, kl_divergence
+from .base import BatchOutputs, Confidence, LossTerms, Need, Shapes, kl_divergence
 from .stages import LAST, hidden_layer
 
 BRIGHT = 0.5
@@ -96,21 +96,21 @@ class CrossKD(LossTerms):
         """w: what the teacher weighs by now."""
         return float(torch.sigmoid(torch.tensor(self.steepness * (self.switch - progress))))
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        source, events = evidence.source, evidence.student
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        source, events = batch.source, batch.student
         assert source is not None
-        w, tau = self.teaching(evidence.progress), self.temperature
+        w, tau = self.teaching(batch.progress), self.temperature
         of_labels = 1.0 if self.mix == "sum" else 1 - w
-        divergence = tau**2 * kl_divergence(evidence.teacher, source.logits, tau, tau)
+        divergence = tau**2 * kl_divergence(batch.teacher, source.logits, tau, tau)
         terms = {
-            "source": of_labels * self._labels(source, evidence.labels).mean(),
+            "source": of_labels * self._labels(source, batch.labels).mean(),
             "distillation": w * divergence,
         }
-        by_step = self._labels(events, evidence.labels)
-        if not isinstance(evidence.auxiliary, Alignment):
+        by_step = self._labels(events, batch.labels)
+        if not isinstance(batch.auxiliary, Alignment):
             return {"cross_entropy": by_step.mean(), **terms}
-        share, rest = evidence.auxiliary.shares(by_step)
-        alike = self._alike(source, events, evidence.auxiliary.layer)
+        share, rest = batch.auxiliary.shares(by_step)
+        alike = self._alike(source, events, batch.auxiliary.layer)
         terms["alignment"] = self.alignment * (share * (1 - alike)).mean()
         return {"cross_entropy": (rest * by_step).mean(), **terms}
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, kl_divergence
+from .base import Asked, BatchOutputs, Confidence, LossTerms, Need, Shapes, kl_divergence
 
 STEPS = "steps"
 """What a spiking teacher calls the output of each of its steps."""
@@ -43,20 +43,20 @@ class DistillingSpikes(LossTerms):
     def asked(self, shapes: Shapes) -> Asked:  # noqa: ARG002
         return Asked(features=(STEPS,))
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        student = evidence.student
-        cross_entropy = F.cross_entropy(student.logits / self.label_temperature, evidence.labels)
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        student = batch.student
+        cross_entropy = F.cross_entropy(student.logits / self.label_temperature, batch.labels)
         return {
             "cross_entropy": (1 - self.alpha) * cross_entropy,
-            "distillation": self.alpha * self._distance(evidence),
+            "distillation": self.alpha * self._distance(batch),
         }
 
-    def _distance(self, evidence: Evidence) -> Tensor:
-        own = evidence.student.step_logits
-        teacher = evidence.teacher_features[STEPS].detach().transpose(0, 1)[: len(own)]  # a student may be shortened
+    def _distance(self, batch: BatchOutputs) -> Tensor:
+        own = batch.student.step_logits
+        teacher = batch.teacher_features[STEPS].detach().transpose(0, 1)[: len(own)]  # a student may be shortened
         if self.distance == "tensor":
             return (teacher - own).square().sum((0, 2)).mean()
-        each = [self._between(teacher[part], own[part], evidence.student.counts_spikes) for part in self._windows(own)]
+        each = [self._between(teacher[part], own[part], batch.student.counts_spikes) for part in self._windows(own)]
         return torch.stack(each).mean()
 
     def _windows(self, steps: Tensor) -> Iterator[slice]:

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from .base import Evidence
+from .base import BatchOutputs
 from .stages import Pair, mean_over_time, same_size
 
 Scale = Literal["percentile", "max", "none"]
@@ -39,28 +39,28 @@ class Paired(nn.Module):
         self.pairs = pairs
         self.through = nn.ModuleList([through(pair) for pair in pairs])
 
-    def rates(self, evidence: Evidence) -> list[Tensor]:
+    def rates(self, batch: BatchOutputs) -> list[Tensor]:
         """The student's time-averaged spikes of each pair, ``(B, C, H, W)``, in [0, 1]."""
-        return [as_map(mean_over_time(evidence, pair.student)) for pair in self.pairs]
+        return [as_map(mean_over_time(batch, pair.student)) for pair in self.pairs]
 
-    def learnt(self, evidence: Evidence) -> list[Tensor]:
+    def learnt(self, batch: BatchOutputs) -> list[Tensor]:
         """What the rates become, ``(B, C, H, W)`` with the teacher's channels."""
-        return [module(rates) for module, rates in zip(self.through, self.rates(evidence), strict=True)]
+        return [module(rates) for module, rates in zip(self.through, self.rates(batch), strict=True)]
 
-    def taught(self, evidence: Evidence) -> list[Tensor]:
+    def taught(self, batch: BatchOutputs) -> list[Tensor]:
         """The teacher's rectified values, ``(B, C, H, W)`` with the student's height and width, as constants.
 
         A teacher of ours rectifies its stages itself; values of an ONNX file may come from before that.
         """
-        values = [(evidence.teacher_features[pair.teacher].detach(), pair.student_shape) for pair in self.pairs]
+        values = [(batch.teacher_features[pair.teacher].detach(), pair.student_shape) for pair in self.pairs]
         return [as_map(same_size(value, shape)).relu() for value, shape in values]
 
 
-def paired(evidence: Evidence) -> Paired:
+def paired(batch: BatchOutputs) -> Paired:
     """The pairs that the method made before training, with their modules."""
-    if not isinstance(evidence.auxiliary, Paired):
+    if not isinstance(batch.auxiliary, Paired):
         raise ValueError("this method needs the modules that its auxiliary() makes and the trainer gave none")
-    return evidence.auxiliary
+    return batch.auxiliary
 
 
 def as_map(values: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..base.errors import refuse
-from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, kl_divergence
+from .base import Asked, BatchOutputs, Confidence, LossTerms, Need, Shapes, kl_divergence
 from .features import SCALE, Paired, Scale, aligned, paired, squared_error, to_unit
 from .stages import AUTO, LAST, PAIRS, Fit, Pair, mean_over_time, pairs_of
 
@@ -34,9 +34,9 @@ class TwoHeads(Paired):
         self.layer = layer
         self.apart = nn.Linear(size, classes)
 
-    def difference(self, evidence: Evidence) -> Tensor:
+    def difference(self, batch: BatchOutputs) -> Tensor:
         """``d``, ``(B, K)``."""
-        difference: Tensor = self.apart(mean_over_time(evidence, self.layer).flatten(1))
+        difference: Tensor = self.apart(mean_over_time(batch, self.layer).flatten(1))
         return difference
 
 
@@ -84,20 +84,20 @@ class SharedStagesKD(LossTerms):
         shape = shapes.student[layer]
         return TwoHeads(self._pairs(shapes), layer, torch.Size(shape).numel(), shapes.classes)
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        heads = paired(evidence)
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        heads = paired(batch)
         assert isinstance(heads, TwoHeads)
-        logits, difference = evidence.student.logits, heads.difference(evidence)
+        logits, difference = batch.student.logits, heads.difference(batch)
         tau, size = self.temperature, 1 if self.reduction == "batch" else logits.shape[1]
-        divergence = kl_divergence(evidence.teacher, logits - difference, tau, tau) / size
+        divergence = kl_divergence(batch.teacher, logits - difference, tau, tau) / size
         return {
-            "cross_entropy": (1 - self.alpha) * F.cross_entropy(logits + difference, evidence.labels),
+            "cross_entropy": (1 - self.alpha) * F.cross_entropy(logits + difference, batch.labels),
             "distillation": self.alpha * tau**2 * divergence,
-            "features": self.weight * self._features(evidence, heads),
+            "features": self.weight * self._features(batch, heads),
         }
 
-    def _features(self, evidence: Evidence, stages: Paired) -> Tensor:
-        both = zip(stages.learnt(evidence), stages.taught(evidence), strict=True)
+    def _features(self, batch: BatchOutputs, stages: Paired) -> Tensor:
+        both = zip(stages.learnt(batch), stages.taught(batch), strict=True)
         errors = [squared_error(learnt, to_unit(taught, self.scale), "mean") for learnt, taught in both]
         return torch.stack([number**self.kappa * error for number, error in enumerate(errors, start=1)]).sum()
 

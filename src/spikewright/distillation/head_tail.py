@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, Need, cross_entropy
+from .base import BatchOutputs, Confidence, LossTerms, Need, cross_entropy
 
 
 class HeadTailKD(LossTerms):
@@ -36,11 +36,11 @@ class HeadTailKD(LossTerms):
         "mean", description="divergence of the time-averaged logits, or the mean of each step's; unknown, our choice"
     )
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        student = evidence.student.logits if self.time == "mean" else evidence.student.step_logits
-        divergence = self._divergence(evidence.teacher.detach(), student)
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        student = batch.student.logits if self.time == "mean" else batch.student.step_logits
+        divergence = self._divergence(batch.teacher.detach(), student)
         return {
-            "cross_entropy": (1 - self.alpha) * cross_entropy(evidence),
+            "cross_entropy": (1 - self.alpha) * cross_entropy(batch),
             "distillation": self.alpha * self.temperature**2 * divergence,
         }
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, Need, cross_entropy, kl_divergence
+from .base import BatchOutputs, Confidence, LossTerms, Need, cross_entropy, kl_divergence
 
 
 class HeterogeneousKD(LossTerms):
@@ -33,11 +33,11 @@ class HeterogeneousKD(LossTerms):
         "student", description="s: tau_S^2, tau_S tau_T, tau_T^2 or 1"
     )
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         tau_t, tau_s = self.teacher_temperature, self.student_temperature
         scale = {"student": tau_s**2, "product": tau_s * tau_t, "teacher": tau_t**2, "none": 1.0}[self.scale]
-        divergence = kl_divergence(evidence.teacher, evidence.student.logits, tau_t, tau_s)
+        divergence = kl_divergence(batch.teacher, batch.student.logits, tau_t, tau_s)
         return {
-            "cross_entropy": (1 - self.alpha) * cross_entropy(evidence),
+            "cross_entropy": (1 - self.alpha) * cross_entropy(batch),
             "distillation": self.alpha * scale * divergence,
         }

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, cross_entropy
+from .base import Asked, BatchOutputs, Confidence, LossTerms, Need, Shapes, cross_entropy
 from .conventional import ConventionalKD
 from .features import REDUCTION, SCALE, Paired, Reduction, Scale, aligned, paired, squared_error, to_unit
 from .stages import AUTO, PAIRS, Pair, pairs_of
@@ -53,19 +53,19 @@ class KDSNN(LossTerms):
         pairs = self._pairs(shapes)
         return Paired(pairs, lambda pair: aligned(pair, norm=self.norm)) if pairs else None
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         if self.form == "feature":
-            return {"cross_entropy": cross_entropy(evidence), "features": self._features(evidence)}
-        response = ConventionalKD(alpha=self.alpha, temperature=self.temperature).terms(evidence)
-        return response if self.form == "response" else {**response, "features": self._features(evidence)}
+            return {"cross_entropy": cross_entropy(batch), "features": self._features(batch)}
+        response = ConventionalKD(alpha=self.alpha, temperature=self.temperature).terms(batch)
+        return response if self.form == "response" else {**response, "features": self._features(batch)}
 
     def _pairs(self, shapes: Shapes) -> tuple[Pair, ...]:
         return () if self.form == "response" else pairs_of(self.pairs, shapes, "kdsnn")
 
-    def _features(self, evidence: Evidence) -> Tensor:
-        stages = paired(evidence)
+    def _features(self, batch: BatchOutputs) -> Tensor:
+        stages = paired(batch)
         errors = [
             squared_error(learnt, to_unit(taught, self.scale), self.reduction)
-            for learnt, taught in zip(stages.learnt(evidence), stages.taught(evidence), strict=True)
+            for learnt, taught in zip(stages.learnt(batch), stages.taught(batch), strict=True)
         ]
         return self.feature_weight * torch.stack(errors).sum()

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, Need, cross_entropy
+from .base import BatchOutputs, Confidence, LossTerms, Need, cross_entropy
 
 DIVERGENCE = "gamma tau^2 KL(softmax(z_A/tau) || q)"
 NOISY = (
@@ -43,12 +43,12 @@ class NoiseSmoothedKD(LossTerms):
         "logits", description="where the noise is: as in the paper, or as in the released code; they differ"
     )
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        log_p = F.log_softmax(evidence.teacher.detach() / self.temperature, dim=-1)
-        log_q = self._log_noisy(evidence.student.logits)
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        log_p = F.log_softmax(batch.teacher.detach() / self.temperature, dim=-1)
+        log_q = self._log_noisy(batch.student.logits)
         divergence = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
         return {
-            "cross_entropy": cross_entropy(evidence),
+            "cross_entropy": cross_entropy(batch),
             "distillation": self.gamma * self.temperature**2 * divergence,
         }
 

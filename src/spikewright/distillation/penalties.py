@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, hidden_rates
+from .base import BatchOutputs, Confidence, LossTerms, hidden_rates
 
 
 class SpikeCountPenalty(LossTerms):
@@ -24,9 +24,9 @@ class SpikeCountPenalty(LossTerms):
 
     weight: float = Field(0.1, ge=0, description="price of a thousand spikes of one inference")
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        batch = len(evidence.labels)
-        counts = torch.stack([spikes.sum() for spikes in hidden_rates(evidence)]).sum() / batch
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        samples = len(batch.labels)
+        counts = torch.stack([spikes.sum() for spikes in hidden_rates(batch)]).sum() / samples
         return {"spikes": self.weight * counts / 1000}
 
 
@@ -41,7 +41,7 @@ class SynapticOperationsLoss(LossTerms):
     target: float = Field(100_000, gt=0, description="S_0, synaptic operations per inference")
     weight: float = Field(1.0, ge=0, description="of the loss")
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        if evidence.synaptic_ops is None:
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        if batch.synaptic_ops is None:
             raise ValueError("this loss needs synaptic operations and the trainer counted none")
-        return {"synops": self.weight * ((evidence.synaptic_ops - self.target) / self.target).square()}
+        return {"synops": self.weight * ((batch.synaptic_ops - self.target) / self.target).square()}

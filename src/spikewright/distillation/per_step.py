@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import Evidence, kl_divergence
+from .base import BatchOutputs, kl_divergence
 
 
-def step_cross_entropy(evidence: Evidence, temperature: float = 1.0) -> Tensor:
+def step_cross_entropy(batch: BatchOutputs, temperature: float = 1.0) -> Tensor:
     """``(1/T) sum_t CE(softmax(z_t / temperature), y)``, averaged over the batch."""
-    steps = evidence.student.step_logits
-    labels = evidence.labels.expand(steps.shape[:2])
+    steps = batch.student.step_logits
+    labels = batch.labels.expand(steps.shape[:2])
     return F.cross_entropy(steps.flatten(0, 1) / temperature, labels.flatten())
 
 
@@ -38,6 +38,6 @@ def entropy(logits: Tensor) -> Tensor:
     return -(log_p.exp() * log_p).sum(-1)
 
 
-def correct_steps(evidence: Evidence) -> Tensor:
+def correct_steps(batch: BatchOutputs) -> Tensor:
     """Where a step's largest logit is that of the label, ``(T, B)``."""
-    return torch.eq(evidence.student.step_logits.argmax(-1), evidence.labels)
+    return torch.eq(batch.student.step_logits.argmax(-1), batch.labels)

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, hidden_rates
+from .base import BatchOutputs, Confidence, LossTerms, hidden_rates
 
 _SOURCE = (
     "Louis, Miramond, Pegatoquet, Girard 2024, arXiv 2406.18350; the equation is our reading of the abstract and of "
@@ -29,8 +29,8 @@ class ActivationRegularization(LossTerms):
     weight: float = Field(0.1, ge=0, description="lambda_a, on a mean over time, batch and neurons")
     norm: Literal["l1", "l2"] = Field("l1", description="l2 squares each neuron's rate: it bears on the busiest")
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        trains = hidden_rates(evidence)
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        trains = hidden_rates(batch)
         costs = [s.mean() if self.norm == "l1" else s.mean(0).square().mean() for s in trains]
         return {"activation": self.weight * torch.stack(costs).mean()}
 
@@ -46,7 +46,7 @@ class LogitsRegularization(LossTerms):
     weight: float = Field(0.01, ge=0, description="lambda, on a mean over batch and classes")
     norm: Literal["l1", "l2"] = Field("l2", description="l2 squares the logits: it bears on the largest")
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        logits = evidence.student.logits
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        logits = batch.student.logits
         cost = logits.abs().mean() if self.norm == "l1" else logits.square().mean()
         return {"logits": self.weight * cost}

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..base.errors import refuse
-from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, cross_entropy
+from .base import Asked, BatchOutputs, Confidence, LossTerms, Need, Shapes, cross_entropy
 from .features import Paired, paired
 from .noise import DIVERGENCE, NOISY, NoiseSmoothedKD
 from .stages import LAST, PAIRS, Fit, Pair, pairs_of, same_size
@@ -58,10 +58,10 @@ class ActivationMapKD(LossTerms):
     def auxiliary(self, shapes: Shapes) -> nn.Module | None:
         return Paired(self._pairs(shapes), lambda _: nn.Identity())
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        divergences = [self._divergence(evidence, pair) for pair in paired(evidence).pairs]
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        divergences = [self._divergence(batch, pair) for pair in paired(batch).pairs]
         factor = self.map_temperature**2 if self.map_squared else 1.0
-        return {"cross_entropy": cross_entropy(evidence), "maps": self.beta * factor * torch.stack(divergences).sum()}
+        return {"cross_entropy": cross_entropy(batch), "maps": self.beta * factor * torch.stack(divergences).sum()}
 
     def _pairs(self, shapes: Shapes) -> tuple[Pair, ...]:
         pairs = pairs_of(self.pairs, shapes, self.name, _MAPS)
@@ -69,17 +69,17 @@ class ActivationMapKD(LossTerms):
         refuse(f"method {self.name}", [f"{pair} leave one pixel to look at; choose larger maps" for pair in flat])
         return pairs
 
-    def _divergence(self, evidence: Evidence, pair: Pair) -> Tensor:
-        student = evidence.student.spikes[pair.student].sum((0, 2))
-        teacher = same_size(self._taught(evidence, pair.teacher)[:, None], pair.student_shape)[:, 0]
+    def _divergence(self, batch: BatchOutputs, pair: Pair) -> Tensor:
+        student = batch.student.spikes[pair.student].sum((0, 2))
+        teacher = same_size(self._taught(batch, pair.teacher)[:, None], pair.student_shape)[:, 0]
         log_p, log_q = self._log_shares(teacher), self._log_shares(student)
         return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
-    def _taught(self, evidence: Evidence, name: str) -> Tensor:
+    def _taught(self, batch: BatchOutputs, name: str) -> Tensor:
         """The teacher's map ``(B, H, W)``, at least 0, a constant."""
         if self.map == "grad-cam":
-            return evidence.teacher_saliency[name].detach()
-        return evidence.teacher_features[name].detach().mean(1).relu()
+            return batch.teacher_saliency[name].detach()
+        return batch.teacher_features[name].detach().mean(1).relu()
 
     def _log_shares(self, maps: Tensor) -> Tensor:
         """``log softmax(N(M)/tau_M)`` over pixels, ``(B, H W)``."""
@@ -104,5 +104,5 @@ class MapAndNoiseKD(ActivationMapKD, NoiseSmoothedKD):
     source: ClassVar[str] = f"{_SOURCE}. form=logits is the paper's noise, form=probabilities that of the code"
     needs: ClassVar[frozenset[Need]] = ActivationMapKD.needs | NoiseSmoothedKD.needs
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        return {**NoiseSmoothedKD.terms(self, evidence), **ActivationMapKD.terms(self, evidence)}
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        return {**NoiseSmoothedKD.terms(self, batch), **ActivationMapKD.terms(self, batch)}

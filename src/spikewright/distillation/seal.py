@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, Need
+from .base import BatchOutputs, Confidence, LossTerms, Need
 from .per_step import entropy, step_cross_entropy, step_divergence
 
 
@@ -34,25 +34,25 @@ class SelectiveAlignmentKD(LossTerms):
     beta: float = Field(0.15, ge=0, description="weight of the other steps; a single step has none")
     temperature: float = Field(3.0, gt=0, description="tau of both divergences; confidence and similarity have none")
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        tau, steps = self.temperature, evidence.student.step_logits
-        teacher, student = _aligned(evidence)
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        tau, steps = self.temperature, batch.student.step_logits
+        teacher, student = _aligned(batch)
         others = step_divergence(_other_steps(steps), steps, tau) if len(steps) > 1 else steps.new_zeros(())
         return {
-            "cross_entropy": step_cross_entropy(evidence),
+            "cross_entropy": step_cross_entropy(batch),
             "distillation": self.alpha * tau**2 * step_divergence(teacher, student, tau),
             "steps": self.beta * tau**2 * others,
         }
 
 
-def _aligned(evidence: Evidence) -> tuple[Tensor, Tensor]:
+def _aligned(batch: BatchOutputs) -> tuple[Tensor, Tensor]:
     """Logits of teacher and student, ``(T, B, K)``, with no preference between the label and what a step answers.
 
     Where the answer is the label itself, both stay what they are.
     """
-    steps = evidence.student.step_logits
-    teacher = evidence.teacher.detach().expand_as(steps)
-    label = evidence.labels.expand(steps.shape[:2]).unsqueeze(-1)
+    steps = batch.student.step_logits
+    teacher = batch.teacher.detach().expand_as(steps)
+    label = batch.labels.expand(steps.shape[:2]).unsqueeze(-1)
     answer = steps.argmax(-1, keepdim=True)
     smaller = torch.minimum(teacher.gather(-1, label), teacher.gather(-1, answer))
     levelled = teacher.scatter(-1, label, smaller).scatter(-1, answer, smaller)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base.errors import InputError, did_you_mean
-from .base import Evidence, Shapes
+from .base import BatchOutputs, Shapes
 
 AUTO = "auto"
 MIDDLE, LAST = "middle", "last"
@@ -85,9 +85,9 @@ def hidden_layer(spec: str, shapes: Shapes, method: str) -> str:
     return spec
 
 
-def mean_over_time(evidence: Evidence, layer: str) -> Tensor:
+def mean_over_time(batch: BatchOutputs, layer: str) -> Tensor:
     """Rates of a layer, ``(B, *shape)``, in [0, 1]."""
-    return evidence.student.spikes[layer].mean(0)
+    return batch.student.spikes[layer].mean(0)
 
 
 def same_size(features: Tensor, shape: Shape) -> Tensor:

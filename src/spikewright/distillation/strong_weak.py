@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, Need, cross_entropy
+from .base import BatchOutputs, Confidence, LossTerms, Need, cross_entropy
 
 
 class StrongWeakSelfDistillation(LossTerms):
@@ -40,11 +40,11 @@ class StrongWeakSelfDistillation(LossTerms):
         True, description="no gradient through the teaching step; the paper's pseudocode does not say, our reading"
     )
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        steps = evidence.student.step_logits
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        steps = batch.student.step_logits
         found = [self._divergence(steps[strong], steps[weak]) for strong, weak in self._pairs(steps)]
         divergence = torch.stack(found).mean() if found else steps.new_zeros(())
-        return {"cross_entropy": cross_entropy(evidence), "steps": self.weight * divergence}
+        return {"cross_entropy": cross_entropy(batch), "steps": self.weight * divergence}
 
     def _pairs(self, steps: Tensor) -> list[tuple[int, int]]:
         """Steps ``(stronger, weaker)``."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, Need
+from .base import BatchOutputs, Confidence, LossTerms, Need
 from .per_step import entropy, step_cross_entropy, step_divergence
 
 
@@ -33,10 +33,10 @@ class TemporalSeparationKD(LossTerms):
         1.0, gt=0, description="tau_y of the cross-entropy; one re-implementation has tau here, 1 is our reading"
     )
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        tau, steps = self.temperature, evidence.student.step_logits
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        tau, steps = self.temperature, batch.student.step_logits
         return {
-            "cross_entropy": (1 - self.alpha) * step_cross_entropy(evidence, self.label_temperature),
-            "distillation": self.alpha * tau**2 * step_divergence(evidence.teacher, steps, tau),
+            "cross_entropy": (1 - self.alpha) * step_cross_entropy(batch, self.label_temperature),
+            "distillation": self.alpha * tau**2 * step_divergence(batch.teacher, steps, tau),
             "entropy": -self.gamma * entropy(steps / tau).mean(),
         }

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from .base import Confidence, Evidence, LossTerms, Need, Shapes, cross_entropy, kl_divergence
+from .base import BatchOutputs, Confidence, LossTerms, Need, Shapes, cross_entropy, kl_divergence
 from .stages import MIDDLE, hidden_layer
 
 
@@ -72,15 +72,15 @@ class TemporalSpatialSelfDistillation(LossTerms):
         layer = hidden_layer(self.stage, shapes, "tssd")
         return WeakHead(layer, shapes.student[layer], shapes.classes)
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        logits, labels = evidence.student.logits, evidence.labels
-        terms = {"cross_entropy": cross_entropy(evidence)}
-        if evidence.longer is not None:
-            long = _in_steps_of(evidence)
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        logits, labels = batch.student.logits, batch.labels
+        terms = {"cross_entropy": cross_entropy(batch)}
+        if batch.longer is not None:
+            long = _in_steps_of(batch)
             terms["temporal"] = self.alpha * self._distance(long, logits)
             terms |= _weighted("long_labels", self.long_labels, long, labels)
-        if isinstance(evidence.auxiliary, WeakHead):
-            weak = evidence.auxiliary(evidence.student.spikes[evidence.auxiliary.layer])
+        if isinstance(batch.auxiliary, WeakHead):
+            weak = batch.auxiliary(batch.student.spikes[batch.auxiliary.layer])
             terms["spatial"] = self.beta * self._distance(logits, weak)
             terms |= _weighted("weak_labels", self.weak_labels, weak, labels)
         return terms
@@ -99,8 +99,8 @@ def _weighted(name: str, weight: float, logits: Tensor, labels: Tensor) -> dict[
     return {name: weight * F.cross_entropy(logits, labels)} if weight else {}
 
 
-def _in_steps_of(evidence: Evidence) -> Tensor:
+def _in_steps_of(batch: BatchOutputs) -> Tensor:
     """Logits of the longer run as the student's are: means of currents, or spike counts of T steps."""
-    long, own = evidence.longer, evidence.student
+    long, own = batch.longer, batch.student
     assert long is not None
     return long.logits * (len(own.step_logits) / len(long.step_logits)) if long.counts_spikes else long.logits

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, Need
+from .base import BatchOutputs, Confidence, LossTerms, Need
 from .per_step import correct_steps, step_cross_entropy, step_divergence
 
 
@@ -35,17 +35,17 @@ class TemporalWiseKD(LossTerms):
         "released code, or of all steps, as in the paper's figure",
     )
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        tau, steps = self.temperature, evidence.student.step_logits
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        tau, steps = self.temperature, batch.student.step_logits
         return {
-            "cross_entropy": step_cross_entropy(evidence),
-            "distillation": self.alpha * tau**2 * step_divergence(evidence.teacher, steps, tau),
-            "ensemble": self.beta * tau**2 * step_divergence(self._ensemble(evidence), steps, tau),
+            "cross_entropy": step_cross_entropy(batch),
+            "distillation": self.alpha * tau**2 * step_divergence(batch.teacher, steps, tau),
+            "ensemble": self.beta * tau**2 * step_divergence(self._ensemble(batch), steps, tau),
         }
 
-    def _ensemble(self, evidence: Evidence) -> Tensor:
-        steps = evidence.student.step_logits
+    def _ensemble(self, batch: BatchOutputs) -> Tensor:
+        steps = batch.student.step_logits
         if self.ensemble == "all":
             return steps.mean(0)
-        chosen = correct_steps(evidence).unsqueeze(-1)
+        chosen = correct_steps(batch).unsqueeze(-1)
         return (steps * chosen).sum(0) / chosen.sum(0).clamp(min=1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..distillation.base import Evidence, LossTerms
+from ..distillation.base import BatchOutputs, LossTerms
 from ..student.student import Student
 from ..student.student_output import StudentOutput
 from .lessons import Lesson
@@ -15,7 +15,7 @@ from .lessons import Lesson
 
 @dataclass(frozen=True, eq=False)
 class Passes:
-    """What the student computed for one batch; see :class:`~spikewright.distillation.Evidence`."""
+    """What the student computed for one batch; see :class:`~spikewright.distillation.base.BatchOutputs`."""
 
     output: StudentOutput
     longer: StudentOutput | None = None
@@ -54,16 +54,16 @@ def passes(
     return Passes(longer.first(steps), longer=longer)
 
 
-def evidence_of(
+def batch_outputs(
     labels: Tensor,
     done: Passes,
     lesson: Lesson | None,
     synaptic_ops: Tensor | None,
     auxiliary: nn.Module | None,
     progress: float,
-) -> Evidence:
+) -> BatchOutputs:
     """What a method sees of a batch that has been run."""
-    return Evidence(
+    return BatchOutputs(
         labels,
         done.output,
         None if lesson is None else lesson.logits,

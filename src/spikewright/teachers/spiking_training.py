@@ -26,7 +26,7 @@ from ..student.epochs import Batch, batches, descend, optimizer_of, steps_per_ep
 from ..student.student import Student, load_student, save_student, student_provenance
 from ..student.train_settings import TrainSettings, learning_rate
 from .lessons import Lessons, seen_by_teacher
-from .passes import evidence_of, passes
+from .passes import batch_outputs, passes
 from .spiking_teacher import SpikingTeacher
 from .teacher_training import Progress
 from .torch_teacher import Teacher
@@ -145,7 +145,7 @@ class _Schooling:
         first = self._step * course.settings.batch
         done = passes(self.student, course.method, batch.samples, None, progress, course.settings.seed, first)
         lesson = None if self._lessons is None else self._lessons.of(batch.rows, batch.samples)
-        return course.method.terms(evidence_of(batch.labels, done, lesson, None, self._auxiliary, progress))
+        return course.method.terms(batch_outputs(batch.labels, done, lesson, None, self._auxiliary, progress))
 
 
 def _kept(file: Path, key: str, network: str | None) -> Student | None:

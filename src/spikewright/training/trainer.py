@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..chip.trained_grid import TrainedGrid
 from ..data.dataset import Dataset
-from ..distillation.base import Evidence, LossTerms, shapes_of
+from ..distillation.base import BatchOutputs, LossTerms, shapes_of
 from ..energy.estimate import Floor
 from ..student.accuracy import accuracy_of
 from ..student.epochs import batches, descend, optimizer_of, steps_per_epoch
@@ -22,7 +22,7 @@ from ..student.integers.form import become_integer, settle
 from ..student.student import Student
 from ..student.train_settings import Chip, TrainSettings, learning_rate
 from ..teachers.lessons import Lessons, seen_by_teacher
-from ..teachers.passes import Passes, evidence_of, passes
+from ..teachers.passes import Passes, batch_outputs, passes
 from ..teachers.torch_teacher import Teacher
 from .budget import BudgetController
 from .constraints import Constraint
@@ -291,11 +291,11 @@ class Training:
         done = self._forward(samples, rows)
         output, reading = done.output, self.cost.read(done.output)
         lesson = None if self.lessons is None else self.lessons.of(rows, samples)
-        evidence = evidence_of(labels, done, lesson, reading.operations, self.auxiliary, self.progress)
-        terms = dict(self.method.terms(evidence))
+        outputs = batch_outputs(labels, done, lesson, reading.operations, self.auxiliary, self.progress)
+        terms = dict(self.method.terms(outputs))
         task = sum(float(term.detach()) for term in terms.values())
         for regularizer in self.regularizers:
-            terms.update(regularizer.terms(Evidence(labels, output, None, reading.operations)))
+            terms.update(regularizer.terms(BatchOutputs(labels, output, None, reading.operations)))
         bounded = [held.constraint.value(output, reading) for held in self.held]
         for held, value in zip(self.held, bounded, strict=True):
             terms[held.constraint.name] = held.controller.penalty(value)

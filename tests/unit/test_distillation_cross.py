@@ -343,7 +343,9 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, events):
     method = cross_kd()
     auxiliary = method.auxiliary(shapes_of(student, None))
     teacher = train_teacher(events.twin, "mlp", epochs=1)
-    lesson = Lessons(teacher, method.asked(shapes_of(student, teacher.shapes)), twins, torch.device("cpu"), False)
+    lesson = Lessons(
+        teacher, method.requested_values(shapes_of(student, teacher.shapes)), twins, torch.device("cpu"), False
+    )
     given = lesson.of(torch.arange(64), frames)
     assert torch.allclose(given.logits, teacher.logits(twins), atol=1e-5)
     learning = [*student.network.parameters(), *auxiliary.parameters()]
@@ -379,7 +381,7 @@ def test_answers_that_are_not_kept_are_on_the_images_too(events, monkeypatch):
     teacher = train_teacher(events.twin, "mlp", epochs=1)
     twins, rows = torch.from_numpy(events.twin.train.images), torch.tensor([5, 2])
     student = Student(StudentConfig("mlp", 4, (2, 8, 8), 10, STEPS, "events"))
-    asked = cross_kd().asked(shapes_of(student, teacher.shapes))
+    asked = cross_kd().requested_values(shapes_of(student, teacher.shapes))
     lessons = Lessons(teacher, asked, twins, torch.device("cpu"), changing=False)
     frames = torch.from_numpy(events.train.images)[rows]
     assert torch.allclose(lessons.of(rows, frames).logits, teacher.logits(twins[rows]), atol=1e-6)

@@ -7,7 +7,7 @@ import torch
 from torch import nn, tensor
 
 from spikewright.base.errors import InputError
-from spikewright.distillation.base import BatchOutputs, Shapes
+from spikewright.distillation.base import BatchOutputs, NetworkShapes
 from spikewright.distillation.bkd import Blur
 from spikewright.distillation.features import to_unit
 from spikewright.distillation.methods import METHODS, parse_spec
@@ -37,14 +37,14 @@ def shown(text, spikes=None, values=VALUES, saliency=SALIENCY, logits=LOGITS, te
     values = values if isinstance(values, dict) else {"stage1": torch.as_tensor(values)}
     method = parse_spec("method", text, METHODS)
     steps = len(next(iter(spikes.values())))
-    shapes = Shapes(
+    shapes = NetworkShapes(
         {name: tuple(trains.shape[2:]) for name, trains in spikes.items()},
         {name: tuple(value.shape[1:]) for name, value in values.items()},
         classes=3,
         timesteps=steps,
     )
     logits = torch.as_tensor(logits)
-    asked = method.asked(shapes)
+    asked = method.requested_values(shapes)
     torch.manual_seed(5)
     return method, BatchOutputs(
         tensor(LABELS),
@@ -382,9 +382,9 @@ def student_of(width):
 
 
 def paired(text, student, teacher=CONVNET):
-    shapes = Shapes(student, teacher, 10, 4)
+    shapes = NetworkShapes(student, teacher, 10, 4)
     method = parse_spec("method", text, METHODS)
-    method.asked(shapes)
+    method.requested_values(shapes)
     return [f"{pair.teacher}:{pair.student}" for pair in method.auxiliary(shapes).pairs]
 
 
@@ -400,9 +400,9 @@ def test_hdkd_pairs_stages_of_one_shape():
 
 def test_the_last_hidden_layer_is_not_a_readout_that_fires():
     layers = {"lif1": (2, 4, 4), "lif2": (5,), "readout": (10,)}
-    assert Shapes(layers, {}, 10, 4, counts=True).hidden[-1] == "lif2"
+    assert NetworkShapes(layers, {}, 10, 4, counts=True).hidden[-1] == "lif2"
     del layers["readout"]
-    assert Shapes(layers, {}, 10, 4).hidden[-1] == "lif2"
+    assert NetworkShapes(layers, {}, 10, 4).hidden[-1] == "lif2"
 
 
 # All of them

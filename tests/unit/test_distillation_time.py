@@ -9,7 +9,7 @@ from torch import tensor
 from spikewright.base.errors import InputError
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load
-from spikewright.distillation.base import BatchOutputs, Shapes, shapes_of
+from spikewright.distillation.base import BatchOutputs, NetworkShapes, shapes_of
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
@@ -44,7 +44,7 @@ def tssd(options=""):
 
 def head(weight=((1.0, 0.0), (0.0, 2.0)), bias=(0.5, 0.0)):
     """The weak classifier with known weights."""
-    module = tssd("stage=lif1").auxiliary(Shapes({"lif1": (2, 1, 2)}, {}, 2, 2))
+    module = tssd("stage=lif1").auxiliary(NetworkShapes({"lif1": (2, 1, 2)}, {}, 2, 2))
     with torch.no_grad():
         module.linear.weight.copy_(tensor(weight))
         module.linear.bias.copy_(tensor(bias))
@@ -175,7 +175,7 @@ def test_the_squared_temperature_keeps_the_gradient_for_small_logits(divergence)
     [("", 4, 8), ("factor=1.5", 4, 6), ("factor=1.1", 2, 3), ("alpha=0", 4, 4), ("alpha=0,long_labels=1", 4, 8)],
 )
 def test_the_horizon(options, timesteps, horizon):
-    assert tssd(options).horizon(timesteps) == horizon
+    assert tssd(options).training_timesteps(timesteps) == horizon
 
 
 @pytest.mark.parametrize("readout", ["membrane", "count"])

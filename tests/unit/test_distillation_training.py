@@ -72,7 +72,7 @@ def lesson_of(method, student, teacher, samples, labels):
     if not method.needs_teacher():
         return None, None
     shapes = shapes_of(student, teacher.shapes)
-    lesson = lesson_on(teacher, method.asked(shapes), samples)
+    lesson = lesson_on(teacher, method.requested_values(shapes), samples)
     lesson.logits.copy_(4.0 * F.one_hot(labels, 10) + unsure)
     torch.manual_seed(3)
     return lesson, method.auxiliary(shapes)

@@ -91,7 +91,7 @@ def test_it_answers_what_the_network_does(encoding, readout, on_integers):
 def test_lessons_of_events_are_on_the_events_themselves():
     """An ANN sees their mean; a spiking network would see nothing in that."""
     student, samples = network("events"), torch.from_numpy(made_up(3).train.images)
-    asked = parse_spec("method", METHOD, METHODS).asked(shapes_of(student, None))
+    asked = parse_spec("method", METHOD, METHODS).requested_values(shapes_of(student, None))
     lesson = lesson_on(SpikingTeacher(student, "t"), asked, samples)
     output = student.eval()(samples)
     assert torch.equal(lesson.logits, output.logits)
@@ -441,7 +441,7 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, digits):
     if on_integers:
         student = become_integer(student, load_profile(PROFILE), PROFILE)
     method, teacher = parse_spec("method", METHOD, METHODS), SpikingTeacher(above, "t")
-    lesson = lesson_on(teacher, method.asked(shapes_of(student, teacher.shapes)), images)
+    lesson = lesson_on(teacher, method.requested_values(shapes_of(student, teacher.shapes)), images)
 
     def loss():
         done = passes(student.train(), method, images, None, 0.0, 0, 0)

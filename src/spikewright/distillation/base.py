@@ -36,7 +36,7 @@ NONE: Mapping[str, Tensor] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Shapes:
+class NetworkShapes:
     """What networks look like that are about to learn from each other.
 
     Attributes:
@@ -59,14 +59,16 @@ class Shapes:
         return tuple(self.student)[: -1 if self.counts else None]
 
 
-def shapes_of(student: Student, teacher: Mapping[str, tuple[int, ...]] | None) -> Shapes:
+def shapes_of(student: Student, teacher: Mapping[str, tuple[int, ...]] | None) -> NetworkShapes:
     """The shapes of a student and, where there is one, of the values of a teacher."""
     config = student.config
-    return Shapes(student.layer_shapes, teacher or {}, config.classes, config.timesteps, config.readout == "count")
+    return NetworkShapes(
+        student.layer_shapes, teacher or {}, config.classes, config.timesteps, config.readout == "count"
+    )
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedValues:
     """What a method asks of a teacher besides logits: names of its values.
 
     Attributes:
@@ -87,10 +89,10 @@ class BatchOutputs:
         student: the student's forward pass.
         teacher_logits: ``(B, K)``, detached; None for a method that needs no teacher.
         synaptic_ops: of one inference, a scalar with gradient; None where nobody counts them.
-        teacher_features, teacher_saliency: what was :class:`Asked`, by name, detached.
+        teacher_features, teacher_saliency: what was :class:`RequestedValues`, by name, detached.
         auxiliary: the method's own modules, which learn with the student; None where it has none.
-        longer: the same samples over :meth:`LossTerms.horizon` steps, of which ``student`` are the first; None where
-            that is T.
+        longer: the same samples over :meth:`LossTerms.training_timesteps`, of which ``student`` holds the first T; None
+            where that is T.
         source: the student's pass over the samples' static twins, encoded as spikes; None unless needed.
         progress: share of the training that is done, in [0, 1].
     """
@@ -148,19 +150,19 @@ class LossTerms(BaseModel, ABC):
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         """Named scalar terms, already weighted; the loss is their sum."""
 
-    def asked(self, shapes: Shapes) -> Asked:  # noqa: ARG002
+    def requested_values(self, shapes: NetworkShapes) -> RequestedValues:  # noqa: ARG002
         """What the teacher is asked besides its logits.
 
         Raises:
             InputError: the two networks cannot be matched as the options say.
         """
-        return Asked()
+        return RequestedValues()
 
-    def auxiliary(self, shapes: Shapes) -> nn.Module | None:  # noqa: ARG002
+    def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:  # noqa: ARG002
         """Modules that learn with the student and are left behind when it is done; their order is their seed's."""
         return None
 
-    def horizon(self, timesteps: int) -> int:
+    def training_timesteps(self, timesteps: int) -> int:
         """Steps that training runs the student for, at least T; those beyond T are in no count."""
         return timesteps
 

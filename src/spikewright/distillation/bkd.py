@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from .base import Asked, BatchOutputs, Confidence, LossTerms, Need, Shapes, cross_entropy
+from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, RequestedValues, cross_entropy
 from .features import REDUCTION, Paired, Reduction, aligned, paired, squared_error
 from .stages import LAST, PAIRS, Pair, pairs_of
 
@@ -63,10 +63,10 @@ class BlurredKD(LossTerms):
     temperature: float = Field(2.0, gt=0, description="tau")
     pairs: str = Field(LAST, description=PAIRS)
 
-    def asked(self, shapes: Shapes) -> Asked:
-        return Asked(features=tuple(pair.teacher for pair in pairs_of(self.pairs, shapes, "bkd")))
+    def requested_values(self, shapes: NetworkShapes) -> RequestedValues:
+        return RequestedValues(features=tuple(pair.teacher for pair in pairs_of(self.pairs, shapes, "bkd")))
 
-    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+    def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
         return Paired(pairs_of(self.pairs, shapes, "bkd"), self._restoring)
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..base.errors import InputError
 from ..student.student_output import StudentOutput
 from .alignment import LEAST, linear_cka
-from .base import BatchOutputs, Confidence, LossTerms, Need, Shapes, kl_divergence
+from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, kl_divergence
 from .stages import LAST, hidden_layer
 
 BRIGHT = 0.5
@@ -79,7 +79,7 @@ class CrossKD(LossTerms):
     )
     power: float = Field(3.0, gt=0, description="of the progress, in the probability that an image is replaced")
 
-    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+    def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
         if self.alignment == 0:
             return None
         return Alignment(hidden_layer(self.layer, shapes, "cross-kd"), shapes.timesteps, self.weights == "learnt")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Asked, BatchOutputs, Confidence, LossTerms, Need, Shapes, kl_divergence
+from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, RequestedValues, kl_divergence
 
 STEPS = "steps"
 """What a spiking teacher calls the output of each of its steps."""
@@ -40,8 +40,8 @@ class DistillingSpikes(LossTerms):
     window: int = Field(5, ge=1, description="steps of a window; the last one ends with T (kl, mse)")
     stride: int = Field(0, ge=0, description="from one window to the next; 0: as many steps as a window has (kl, mse)")
 
-    def asked(self, shapes: Shapes) -> Asked:  # noqa: ARG002
-        return Asked(features=(STEPS,))
+    def requested_values(self, shapes: NetworkShapes) -> RequestedValues:  # noqa: ARG002
+        return RequestedValues(features=(STEPS,))
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         student = batch.student

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..base.errors import refuse
-from .base import Asked, BatchOutputs, Confidence, LossTerms, Need, Shapes, kl_divergence
+from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, RequestedValues, kl_divergence
 from .features import SCALE, Paired, Scale, aligned, paired, squared_error, to_unit
 from .stages import AUTO, LAST, PAIRS, Fit, Pair, mean_over_time, pairs_of
 
@@ -76,10 +76,10 @@ class SharedStagesKD(LossTerms):
     )
     pairs: str = Field(AUTO, description=PAIRS)
 
-    def asked(self, shapes: Shapes) -> Asked:
-        return Asked(features=tuple(pair.teacher for pair in self._pairs(shapes)))
+    def requested_values(self, shapes: NetworkShapes) -> RequestedValues:
+        return RequestedValues(features=tuple(pair.teacher for pair in self._pairs(shapes)))
 
-    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+    def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
         layer = shapes.hidden[-1]
         shape = shapes.student[layer]
         return TwoHeads(self._pairs(shapes), layer, torch.Size(shape).numel(), shapes.classes)
@@ -101,7 +101,7 @@ class SharedStagesKD(LossTerms):
         errors = [squared_error(learnt, to_unit(taught, self.scale), "mean") for learnt, taught in both]
         return torch.stack([number**self.kappa * error for number, error in enumerate(errors, start=1)]).sum()
 
-    def _pairs(self, shapes: Shapes) -> tuple[Pair, ...]:
+    def _pairs(self, shapes: NetworkShapes) -> tuple[Pair, ...]:
         if self.project == "conv":
             return pairs_of(self.pairs, shapes, "hdkd")
         by_rule = self.pairs in (AUTO, LAST)

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from .base import Asked, BatchOutputs, Confidence, LossTerms, Need, Shapes, cross_entropy
+from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, RequestedValues, cross_entropy
 from .conventional import ConventionalKD
 from .features import REDUCTION, SCALE, Paired, Reduction, Scale, aligned, paired, squared_error, to_unit
 from .stages import AUTO, PAIRS, Pair, pairs_of
@@ -46,10 +46,10 @@ class KDSNN(LossTerms):
     scale: Scale = Field("percentile", description=f"feature: {SCALE}")
     reduction: Reduction = Field("mean", description=f"feature: {REDUCTION}")
 
-    def asked(self, shapes: Shapes) -> Asked:
-        return Asked(features=tuple(pair.teacher for pair in self._pairs(shapes)))
+    def requested_values(self, shapes: NetworkShapes) -> RequestedValues:
+        return RequestedValues(features=tuple(pair.teacher for pair in self._pairs(shapes)))
 
-    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+    def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
         pairs = self._pairs(shapes)
         return Paired(pairs, lambda pair: aligned(pair, norm=self.norm)) if pairs else None
 
@@ -59,7 +59,7 @@ class KDSNN(LossTerms):
         response = ConventionalKD(alpha=self.alpha, temperature=self.temperature).terms(batch)
         return response if self.form == "response" else {**response, "features": self._features(batch)}
 
-    def _pairs(self, shapes: Shapes) -> tuple[Pair, ...]:
+    def _pairs(self, shapes: NetworkShapes) -> tuple[Pair, ...]:
         return () if self.form == "response" else pairs_of(self.pairs, shapes, "kdsnn")
 
     def _features(self, batch: BatchOutputs) -> Tensor:

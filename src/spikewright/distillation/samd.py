@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..base.errors import refuse
-from .base import Asked, BatchOutputs, Confidence, LossTerms, Need, Shapes, cross_entropy
+from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, RequestedValues, cross_entropy
 from .features import Paired, paired
 from .noise import DIVERGENCE, NOISY, NoiseSmoothedKD
 from .stages import LAST, PAIRS, Fit, Pair, pairs_of, same_size
@@ -51,11 +51,11 @@ class ActivationMapKD(LossTerms):
     )
     pairs: str = Field(LAST, description=PAIRS)
 
-    def asked(self, shapes: Shapes) -> Asked:
+    def requested_values(self, shapes: NetworkShapes) -> RequestedValues:
         names = tuple(pair.teacher for pair in self._pairs(shapes))
-        return Asked(saliency=names) if self.map == "grad-cam" else Asked(features=names)
+        return RequestedValues(saliency=names) if self.map == "grad-cam" else RequestedValues(features=names)
 
-    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+    def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
         return Paired(self._pairs(shapes), lambda _: nn.Identity())
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
@@ -63,7 +63,7 @@ class ActivationMapKD(LossTerms):
         factor = self.map_temperature**2 if self.map_squared else 1.0
         return {"cross_entropy": cross_entropy(batch), "maps": self.beta * factor * torch.stack(divergences).sum()}
 
-    def _pairs(self, shapes: Shapes) -> tuple[Pair, ...]:
+    def _pairs(self, shapes: NetworkShapes) -> tuple[Pair, ...]:
         pairs = pairs_of(self.pairs, shapes, self.name, _MAPS)
         flat = [str(pair) for pair in pairs if pair.student_shape[1:] in ((), (1, 1))]
         refuse(f"method {self.name}", [f"{pair} leave one pixel to look at; choose larger maps" for pair in flat])

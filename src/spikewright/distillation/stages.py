@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base.errors import InputError, did_you_mean
-from .base import BatchOutputs, Shapes
+from .base import BatchOutputs, NetworkShapes
 
 AUTO = "auto"
 MIDDLE, LAST = "middle", "last"
@@ -51,7 +51,7 @@ class Fit:
 SAME_SIZE = Fit(lambda teacher, student: teacher[1:] == student[1:])
 
 
-def pairs_of(spec: str, shapes: Shapes, method: str, fit: Fit = SAME_SIZE) -> tuple[Pair, ...]:
+def pairs_of(spec: str, shapes: NetworkShapes, method: str, fit: Fit = SAME_SIZE) -> tuple[Pair, ...]:
     """The pairs that ``spec`` names, shallow ones first.
 
     ``auto`` goes through the teacher's maps from the deepest, and gives to each the deepest layer of the student that
@@ -71,7 +71,7 @@ def pairs_of(spec: str, shapes: Shapes, method: str, fit: Fit = SAME_SIZE) -> tu
     return pairs[-1:] if spec == LAST else pairs
 
 
-def hidden_layer(spec: str, shapes: Shapes, method: str) -> str:
+def hidden_layer(spec: str, shapes: NetworkShapes, method: str) -> str:
     """The student's spiking layer of that name; ``middle`` and ``last`` are those of the layers before the readout.
 
     Raises:
@@ -110,7 +110,7 @@ def _maps(values: Mapping[str, Shape]) -> dict[str, Shape]:
     return {name: shape for name, shape in values.items() if len(shape) == 3}
 
 
-def _matched(shapes: Shapes, fit: Fit) -> Iterator[Pair]:
+def _matched(shapes: NetworkShapes, fit: Fit) -> Iterator[Pair]:
     left = list(_maps(shapes.student).items())
     found: list[Pair] = []
     for name, shape in reversed(_maps(_main(shapes.teacher)).items()):
@@ -122,7 +122,7 @@ def _matched(shapes: Shapes, fit: Fit) -> Iterator[Pair]:
     yield from reversed(found)
 
 
-def _named(spec: str, shapes: Shapes, method: str) -> Iterator[Pair]:
+def _named(spec: str, shapes: NetworkShapes, method: str) -> Iterator[Pair]:
     for words in spec.split("+"):
         teacher, colon, student = words.strip().rpartition(":")
         if not colon:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from .base import BatchOutputs, Confidence, LossTerms, Need, Shapes, cross_entropy, kl_divergence
+from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, cross_entropy, kl_divergence
 from .stages import MIDDLE, hidden_layer
 
 
@@ -61,12 +61,12 @@ class TemporalSpatialSelfDistillation(LossTerms):
     long_labels: float = Field(0.0, ge=0, description="weight of the labels for the longer run")
     weak_labels: float = Field(0.0, ge=0, description="weight of the labels for the weak classifier")
 
-    def horizon(self, timesteps: int) -> int:
+    def training_timesteps(self, timesteps: int) -> int:
         if self.alpha == 0 and self.long_labels == 0:
             return timesteps
         return max(timesteps + 1, round(self.factor * timesteps))
 
-    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+    def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
         if self.beta == 0 and self.weak_labels == 0:
             return None
         layer = hidden_layer(self.stage, shapes, "tssd")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import Dataset
-from ..distillation.base import Asked, LossTerms
+from ..distillation.base import LossTerms, RequestedValues
 from .torch_teacher import BATCH, LOGITS, Teacher
 
 KEPT_BYTES = 2 * 1024**3
@@ -67,7 +67,9 @@ class Lessons:
         changing: whether training augments the samples, and the teacher is to see them so.
     """
 
-    def __init__(self, teacher: Teacher, asked: Asked, images: Tensor, device: torch.device, changing: bool) -> None:
+    def __init__(
+        self, teacher: Teacher, asked: RequestedValues, images: Tensor, device: torch.device, changing: bool
+    ) -> None:
         self._teacher, self._asked, self._images, self._device = teacher, asked, images, device
         self._changing = changing
         self._keeps = not changing and _bytes(teacher, asked, len(images)) <= KEPT_BYTES
@@ -110,7 +112,7 @@ class Lessons:
         )
 
 
-def lesson_on(teacher: Teacher, asked: Asked, samples: Tensor) -> Lesson:
+def lesson_on(teacher: Teacher, asked: RequestedValues, samples: Tensor) -> Lesson:
     """Ask now."""
     values = teacher.features(samples, tuple(dict.fromkeys((*asked.features, LOGITS))))
     saliency = teacher.saliency(samples, asked.saliency) if asked.saliency else {}
@@ -118,7 +120,7 @@ def lesson_on(teacher: Teacher, asked: Asked, samples: Tensor) -> Lesson:
     return Lesson(logits, values, saliency)
 
 
-def _bytes(teacher: Teacher, asked: Asked, samples: int) -> int:
+def _bytes(teacher: Teacher, asked: RequestedValues, samples: int) -> int:
     """What all answers take in memory, as float32."""
     shapes = teacher.shapes
     numbers = [math.prod(shapes[name]) for name in (LOGITS, *asked.features)]

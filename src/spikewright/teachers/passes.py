@@ -47,7 +47,7 @@ def passes(
         both, own = student.run(torch.cat([drive, source], dim=1)), len(samples)
         return Passes(both.rows(0, own), source=both.rows(own, 2 * own))
     steps = student.config.timesteps
-    horizon = method.horizon(steps)
+    horizon = method.training_timesteps(steps)
     if horizon == steps:
         return Passes(student(samples, seed, first_index))
     longer = student.run(student.drive(samples, seed, first_index, horizon), horizon)

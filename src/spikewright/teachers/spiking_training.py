@@ -119,7 +119,9 @@ class _Schooling:
                 seen_by_teacher(course.method, course.dataset, course.teacher.spikes).train.images
             )
             changing = course.settings.augmentation != "none"
-            self._lessons = Lessons(course.teacher, course.method.asked(shapes), images, course.device, changing)
+            self._lessons = Lessons(
+                course.teacher, course.method.requested_values(shapes), images, course.device, changing
+            )
         self._auxiliary = course.method.auxiliary(shapes)
         learning: list[nn.Module] = [self.student]
         if self._auxiliary is not None:

@@ -35,6 +35,6 @@ def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Ite
             f"--method {name}: learns from the images that events were made from, and {dataset.name} has none; "
             f"use data such as digits-events"
         )
-    if method.horizon(1) > 1 and (dataset.timesteps or settings.encoding == "latency"):
+    if method.training_timesteps(1) > 1 and (dataset.timesteps or settings.encoding == "latency"):
         fixed = "events" if dataset.timesteps else "a latency code"
         yield f"--method {name}: runs samples beyond T, as {fixed} cannot be; use direct, current or rate input"

@@ -82,7 +82,7 @@ def check_teaching(
     for place, learner in enumerate(learners):
         try:
             between = shapes_of(learner, shapes)
-            asked = method.asked(between)
+            asked = method.requested_values(between)
             if place == 0 and asked.saliency:
                 _require_gradients(settings, method)
             method.auxiliary(between)

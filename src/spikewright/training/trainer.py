@@ -101,7 +101,7 @@ class Training:
             images = torch.from_numpy(seen_by_teacher(self.method, self.dataset, teacher.spikes).train.images)
             changing = self.settings.augmentation != "none"
             self.teacher_sha256 = teacher.sha256
-            self.lessons = Lessons(teacher, self.method.asked(shapes), images, self.device, changing)
+            self.lessons = Lessons(teacher, self.method.requested_values(shapes), images, self.device, changing)
         torch.manual_seed(self.settings.seed)
         self.auxiliary = self.method.auxiliary(shapes)
         if self.auxiliary is not None:

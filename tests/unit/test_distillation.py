@@ -7,8 +7,9 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
-from spikewright.distillation.base import BatchOutputs, kl_divergence
+from spikewright.distillation.base import BatchOutputs
 from spikewright.distillation.heterogeneous import HeterogeneousKD
+from spikewright.distillation.losses import kl_divergence
 from spikewright.distillation.methods import METHODS, REGULARIZERS, parse_spec
 from spikewright.student.student_output import StudentOutput
 

@@ -12,9 +12,9 @@ from spikewright.base.errors import InputError
 from spikewright.bench.road import run
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load
-from spikewright.distillation.alignment import linear_cka
 from spikewright.distillation.base import BatchOutputs, shapes_of
 from spikewright.distillation.cross_kd import Alignment
+from spikewright.distillation.losses import linear_cka
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
@@ -70,7 +70,8 @@ def events():
 
 @pytest.fixture
 def loaded(events, monkeypatch):
-    monkeypatch.setattr("spikewright.data.load", lambda *_: events)
+    for module in ("training.distill", "bench.road"):
+        monkeypatch.setattr(f"spikewright.{module}.load", lambda *_: events)
     return events
 
 
@@ -393,7 +394,7 @@ def test_answers_that_are_not_kept_are_on_the_images_too(events, monkeypatch):
 @pytest.mark.parametrize("twin", [None, "smaller"])
 def test_data_without_such_images_are_refused(twin, events, monkeypatch):
     other = None if twin is None else replace(events.twin, shape=(1, 6, 6))
-    monkeypatch.setattr("spikewright.data.load", lambda *_: replace(events, twin=other))
+    monkeypatch.setattr("spikewright.training.distill.load", lambda *_: replace(events, twin=other))
     with pytest.raises(InputError, match="--method cross-kd: learns from the images that events were made from, and"):
         distill_with(QUICK)
 

@@ -12,7 +12,7 @@ from spikewright.base.errors import InputError
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load
 from spikewright.distillation.base import BatchOutputs, LossTerms, RequestedValues, shapes_of
-from spikewright.distillation.stages import pairs_of
+from spikewright.distillation.features import pairs_of
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer

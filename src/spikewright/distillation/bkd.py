@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, RequestedValues, cross_entropy
-from .features import REDUCTION, Paired, Reduction, aligned, paired, squared_error
-from .stages import LAST, PAIRS, Pair, pairs_of
+from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
+from .features import LAST, PAIRS, REDUCTION, Pair, Paired, Reduction, paired, pairs_of, projection, squared_error
+from .losses import cross_entropy
 
 Blurred = Literal["channels", "pixels"]
 
@@ -36,23 +36,21 @@ class Blur(nn.Module):
 class BlurredKD(LossTerms):
     """From a blurred copy of the student's rates, modules that are left behind must restore the teacher's features."""
 
-    title: ClassVar[str] = "blurred knowledge distillation (BKDSNN)"
-    equation: ClassVar[str] = (
+    title = "blurred knowledge distillation (BKDSNN)"
+    equation = (
         "L = CE(z, y) + alpha mean (G(B A(r)) - F_A)^2 + weight tau^2 "
         "mean_b w_b CE(softmax(z_A/tau), softmax(z/tau)),  r rates, A a 1 x 1 convolution where channels "
         "differ, B 0 with probability ratio and else 1, G two 3 x 3 convolutions with ReLU between, "
         "w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7)) constant"
     )
-    source: ClassVar[str] = (
+    source = (
         "Xu, You, Guo, Wang, He 2024, arXiv 2407.09083; from the released code "
         "(Intelligent-Computing-Research-Group/BKDSNN), whose weight is reduction=sum,alpha=0.002; the mean and its "
         "weight are ours: what a sum weighs depends on channels and pixels. The code has ratio=0.15, a note on "
         "the paper 0.6"
     )
-    confidence: ClassVar[Confidence] = "high"
-    needs: ClassVar[frozenset[Need]] = frozenset(
-        {"teacher logits", "teacher features", "student features", "auxiliary modules"}
-    )
+    confidence = "high"
+    needs = frozenset({"teacher logits", "teacher features", "student features", "auxiliary modules"})
 
     alpha: float = Field(5.0, ge=0, description="weight of the features; of their mean, our choice")
     reduction: Reduction = Field("mean", description=REDUCTION)
@@ -71,12 +69,11 @@ class BlurredKD(LossTerms):
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         stages = paired(batch)
-        targets = zip(stages.taught(batch), stages.rates(batch), strict=True)
-        wanted = [self._clipped(teacher, rates) if self.clip else teacher for teacher, rates in targets]
-        errors = [
-            squared_error(found, teacher, self.reduction)
-            for found, teacher in zip(stages.learnt(batch), wanted, strict=True)
-        ]
+        wanted = stages.targets(batch)
+        if self.clip:
+            wanted = [_clipped(teacher, rates) for teacher, rates in zip(wanted, stages.rates(batch), strict=True)]
+        restored = zip(stages.transformed(batch), wanted, strict=True)
+        errors = [squared_error(found, teacher, self.reduction) for found, teacher in restored]
         return {
             "cross_entropy": cross_entropy(batch),
             "features": self.alpha * torch.stack(errors).sum(),
@@ -87,13 +84,13 @@ class BlurredKD(LossTerms):
         channels = pair.teacher_shape[0]
         size = 3 if len(pair.student_shape) == 3 else 1  # around the one pixel of a vector there is nothing to see
         first, second = (nn.Conv2d(channels, channels, size, padding=size // 2) for _ in range(2))
-        return nn.Sequential(aligned(pair, norm=False), Blur(self.ratio, self.blur), first, nn.ReLU(), second)
+        return nn.Sequential(projection(pair, norm=False), Blur(self.ratio, self.blur), first, nn.ReLU(), second)
 
-    @staticmethod
-    def _clipped(teacher: Tensor, rates: Tensor) -> Tensor:
-        """Rates as constants: a target that follows them would be met by firing less."""
-        largest = teacher.max()
-        return teacher / torch.where(largest > 0, largest, 1.0) * rates.detach().max()
+
+def _clipped(teacher: Tensor, rates: Tensor) -> Tensor:
+    # The rates are constants here: a target that follows them could be met by firing less.
+    largest = teacher.max()
+    return teacher / torch.where(largest > 0, largest, 1.0) * rates.detach().max()
 
 
 def weighted_soft_labels(batch: BatchOutputs, temperature: float) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError
 from ..student.student_output import StudentOutput
-from .alignment import LEAST, linear_cka
-from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, kl_divergence
-from .stages import LAST, hidden_layer
+from .base import BatchOutputs, LossTerms, NetworkShapes
+from .features import LAST, hidden_layer
+from .losses import FEWEST_SAMPLES, kl_divergence, linear_cka
 
 BRIGHT = 0.5
 
 
 class Alignment(nn.Module):
-    """Which layer of the two branches is aligned, and by how much at each step.
+    """Which layer of the two branches is projection, and by how much at each step.
 
     Attributes:
         steps: ``c_t``, ``(T,)``; None where all steps weigh the same.
@@ -41,20 +41,20 @@ class Alignment(nn.Module):
 class CrossKD(LossTerms):
     """One network on images, taught by an ANN, and on their events; what it makes of the two becomes alike."""
 
-    title: ClassVar[str] = "cross knowledge distillation between images and events (CKD)"
-    equation: ClassVar[str] = (
+    title = "cross knowledge distillation between images and events (CKD)"
+    equation = (
         "L = CE(z_src) + w tau^2 KL(softmax(z_A/tau) || softmax(z_src/tau)) + CE_e "
         "+ alignment (1/T) sum_t s_t (1 - CKA(h_t^src, h_t)),  w = 1/(1 + exp(steepness (progress - switch))),  "
         "s_t = 1,  CE_e = CE(z)   (equal), or s_t = sigmoid(c_t), CE_e weighted by 1 - s_t   (learnt);  z_src, h^src: "
         "the same student on the image, replaced by its events with probability progress^power"
     )
-    source: ClassVar[str] = (
+    source = (
         "our reading of the figure of Ye et al. 2025, arXiv 2507.09269; losses and weights of its parent, He et al. "
         "2024, arXiv 2303.13077, from the released code (Brain-Cog-Lab/Transfer-for-DVS), of whose class loss the "
         "small quadratic term is left out; how w falls is our choice"
     )
-    confidence: ClassVar[Confidence] = "medium"
-    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits", "static twins", "membranes", "auxiliary modules"})
+    confidence = "medium"
+    needs = frozenset({"teacher logits", "static twins", "membranes", "auxiliary modules"})
 
     temperature: float = Field(4.0, gt=0, description="tau of both networks")
     steepness: float = Field(50.0, gt=0, description="of w over the course of training, as progress goes from 0 to 1")
@@ -124,9 +124,9 @@ class CrossKD(LossTerms):
 
     def _alike(self, source: StudentOutput, events: StudentOutput, layer: str) -> Tensor:
         first, second = (output.traces[layer].membrane for output in (source, events))
-        if self.estimator == "unbiased" and first.shape[1] < LEAST:
+        if self.estimator == "unbiased" and first.shape[1] < FEWEST_SAMPLES:
             raise InputError(
-                f"method cross-kd: the unbiased estimator of CKA takes {LEAST} samples, and a batch has "
+                f"method cross-kd: the unbiased estimator of CKA takes {FEWEST_SAMPLES} samples, and a batch has "
                 f"{first.shape[1]}; give --batch 64"
             )
         return linear_cka(first, second, self.estimator == "unbiased")

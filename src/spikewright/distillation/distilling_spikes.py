@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, RequestedValues, kl_divergence
+from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
+from .losses import kl_divergence
 
 STEPS = "steps"
 """What a spiking teacher calls the output of each of its steps."""
@@ -19,17 +19,15 @@ STEPS = "steps"
 class DistillingSpikes(LossTerms):
     """The student's readout is to spike as often as a spiking teacher's, window by window."""
 
-    title: ClassVar[str] = "Distilling Spikes: windows of a spiking teacher's output"
-    equation: ClassVar[str] = (
+    title = "Distilling Spikes: windows of a spiking teacher's output"
+    equation = (
         "L = (1 - alpha) CE(z/tau_y, y) + alpha (1/J) sum_j D_j,  D_j = tau^2 KL(softmax(c_j^A/tau) || "
         "softmax(c_j/tau))   (kl), or ||c_j^A - c_j||^2   (mse),  c_j = sum of the output over the steps of window j;  "
         "tensor: ||A^A - A||^2 of the whole output A (T x K)"
     )
-    source: ClassVar[str] = (
-        "our reading of Kushawaha et al. 2020, arXiv 2005.00288, of which only the abstract is known to us"
-    )
-    confidence: ClassVar[Confidence] = "low"
-    needs: ClassVar[frozenset[Need]] = frozenset({"spiking teacher", "step logits"})
+    source = "our reading of Kushawaha et al. 2020, arXiv 2005.00288, of which only the abstract is known to us"
+    confidence = "low"
+    needs = frozenset({"spiking teacher", "step logits"})
 
     alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
     temperature: float = Field(2.0, gt=0, description="tau (kl)")
@@ -56,17 +54,16 @@ class DistillingSpikes(LossTerms):
         teacher = batch.teacher_features[STEPS].detach().transpose(0, 1)[: len(own)]  # a student may be shortened
         if self.distance == "tensor":
             return (teacher - own).square().sum((0, 2)).mean()
-        each = [self._between(teacher[part], own[part], batch.student.counts_spikes) for part in self._windows(own)]
+        windows = [slice(start, start + self.window) for start in self._starts(len(own))]
+        each = [self._of_window(teacher[part], own[part], batch.student.counts_spikes) for part in windows]
         return torch.stack(each).mean()
 
-    def _windows(self, steps: Tensor) -> Iterator[slice]:
-        """Windows of the T steps, until one of them ends with T."""
-        for start in range(0, len(steps), self.stride or self.window):
-            yield slice(start, start + self.window)
-            if start + self.window >= len(steps):
-                return
+    def _starts(self, timesteps: int) -> range:
+        """First timesteps of the windows; the first window that reaches T is the last."""
+        stride = self.stride or self.window
+        return range(0, min(timesteps, max(timesteps - self.window, 0) + stride), stride)
 
-    def _between(self, teacher: Tensor, student: Tensor, counts: bool) -> Tensor:
+    def _of_window(self, teacher: Tensor, student: Tensor, counts: bool) -> Tensor:
         """Of one window, ``(w, B, K)`` of each, averaged over the batch: counts of spikes, or means of currents.
 
         A membrane readout's logits are means over time, and so are its windows'.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +10,23 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..base.errors import refuse
-from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, RequestedValues, kl_divergence
-from .features import SCALE, Paired, Scale, aligned, paired, squared_error, to_unit
-from .stages import AUTO, LAST, PAIRS, Fit, Pair, mean_over_time, pairs_of
+from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
+from .features import (
+    AUTO,
+    LAST,
+    PAIRS,
+    SCALE,
+    Fit,
+    Pair,
+    Paired,
+    Scale,
+    paired,
+    pairs_of,
+    projection,
+    squared_error,
+    to_unit,
+)
+from .losses import kl_divergence
 
 _SAME_SHAPE = Fit(
     lambda teacher, student: teacher == student,
@@ -30,13 +44,13 @@ class TwoHeads(Paired):
     """
 
     def __init__(self, pairs: tuple[Pair, ...], layer: str, size: int, classes: int) -> None:
-        super().__init__(pairs, lambda pair: aligned(pair, norm=False))
+        super().__init__(pairs, lambda pair: projection(pair, norm=False))
         self.layer = layer
         self.apart = nn.Linear(size, classes)
 
     def difference(self, batch: BatchOutputs) -> Tensor:
         """``d``, ``(B, K)``."""
-        difference: Tensor = self.apart(mean_over_time(batch, self.layer).flatten(1))
+        difference: Tensor = self.apart(batch.rates(self.layer).flatten(1))
         return difference
 
 
@@ -47,21 +61,19 @@ class SharedStagesKD(LossTerms):
     ``z + d`` and ``z - d`` are the two heads, and leaving it behind leaves what is meant for inference.
     """
 
-    title: ClassVar[str] = "direct features of shared stages and two heads (HDKD)"
-    equation: ClassVar[str] = (
+    title = "direct features of shared stages and two heads (HDKD)"
+    equation = (
         "L = (1 - alpha) CE(z + d, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax((z - d)/tau)) "
         "+ weight sum_i i^kappa mean (F_A,i - r_i)^2,  d linear in the rates of the last hidden layer and left behind, "
         "F_A,i the teacher's map of stage i in [0, 1], r_i rates of the same shape"
     )
-    source: ClassVar[str] = (
+    source = (
         "EL-Assiouti, Hamed, Khattab, Ebied 2024, arXiv 2407.07516; from the released code (omarsherif200/HDKD), whose "
         "networks do not spike: rates as features, F_A in [0, 1] and project=conv are ours, z + d and z - d how we "
         "write its two heads, which it averages. It divides the divergence by the classes too: reduction=numel"
     )
-    confidence: ClassVar[Confidence] = "medium"
-    needs: ClassVar[frozenset[Need]] = frozenset(
-        {"teacher logits", "teacher features", "student features", "auxiliary modules"}
-    )
+    confidence = "medium"
+    needs = frozenset({"teacher logits", "teacher features", "student features", "auxiliary modules"})
 
     alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher's answers against the labels")
     temperature: float = Field(1.0, gt=0, description="tau")
@@ -90,16 +102,14 @@ class SharedStagesKD(LossTerms):
         logits, difference = batch.student.logits, heads.difference(batch)
         tau, size = self.temperature, 1 if self.reduction == "batch" else logits.shape[1]
         divergence = kl_divergence(batch.teacher, logits - difference, tau, tau) / size
-        return {
+        terms = {
             "cross_entropy": (1 - self.alpha) * F.cross_entropy(logits + difference, batch.labels),
             "distillation": self.alpha * tau**2 * divergence,
-            "features": self.weight * self._features(batch, heads),
         }
-
-    def _features(self, batch: BatchOutputs, stages: Paired) -> Tensor:
-        both = zip(stages.learnt(batch), stages.taught(batch), strict=True)
-        errors = [squared_error(learnt, to_unit(taught, self.scale), "mean") for learnt, taught in both]
-        return torch.stack([number**self.kappa * error for number, error in enumerate(errors, start=1)]).sum()
+        stages = zip(heads.transformed(batch), heads.targets(batch), strict=True)
+        errors = [squared_error(found, to_unit(teacher, self.scale), "mean") for found, teacher in stages]
+        weighted = [number**self.kappa * error for number, error in enumerate(errors, start=1)]
+        return {**terms, "features": self.weight * torch.stack(weighted).sum()}
 
     def _pairs(self, shapes: NetworkShapes) -> tuple[Pair, ...]:
         if self.project == "conv":

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import BatchOutputs, Confidence, LossTerms, Need, cross_entropy
+from .base import BatchOutputs, LossTerms
+from .losses import cross_entropy
 
 
 class HeadTailKD(LossTerms):
     """Forward divergence where the student misses the teacher's likely classes, reverse where the unlikely ones."""
 
-    title: ClassVar[str] = "head-tail-aware divergence (HTA-KL)"
-    equation: ClassVar[str] = (
+    title = "head-tail-aware divergence (HTA-KL)"
+    equation = (
         "L = (1 - alpha) CE(z, y) + alpha tau^2 [w KL(p || q) + (1 - w) KL(q || p)],  p = softmax(z_A/tau), "
         "q = softmax(z/tau), w = g_head/(g_head + g_tail) constant, g = sum |p - q| over the head (the fewest classes "
         "that hold a share mass of p) or over the tail (the others)"
     )
-    source: ClassVar[str] = (
+    source = (
         "Zhang, Zhu, Yu, Wang 2025, arXiv 2504.20445; its equations are not available to us: the divergence is that of "
         "its ANN parent (Wu et al. 2024, arXiv 2404.02657); tau^2, the constant w, alpha, tau and the handling of "
         "time are our reading"
     )
-    confidence: ClassVar[Confidence] = "low"
-    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits"})
+    confidence = "low"
+    needs = frozenset({"teacher logits"})
 
     alpha: float = Field(0.7, ge=0, le=1, description="weight of the teacher against the labels; unknown, that of kd")
     temperature: float = Field(4.0, gt=0, description="tau of both networks; unknown, that of kd")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 from torch import Tensor
 
-from .base import BatchOutputs, Confidence, LossTerms, Need, cross_entropy, kl_divergence
+from .base import BatchOutputs, LossTerms
+from .losses import cross_entropy, kl_divergence
 
 
 class HeterogeneousKD(LossTerms):
@@ -17,14 +18,14 @@ class HeterogeneousKD(LossTerms):
     teacher's asks for smaller logits, and smaller logits for fewer spikes.
     """
 
-    title: ClassVar[str] = "heterogeneous-temperature distillation (HT-KD)"
-    equation: ClassVar[str] = "L = (1 - alpha) CE(z, y) + alpha s KL(softmax(z_A/tau_T) || softmax(z/tau_S))"
-    source: ClassVar[str] = (
+    title = "heterogeneous-temperature distillation (HT-KD)"
+    equation = "L = (1 - alpha) CE(z, y) + alpha s KL(softmax(z_A/tau_T) || softmax(z/tau_S))"
+    source = (
         "Lee, Park, Kim, Doh, Yoon 2021, arXiv 2106.07172; only the abstract is public knowledge to us: "
         "the form, s = tau_S^2 and every default are our reading"
     )
-    confidence: ClassVar[Confidence] = "low"
-    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits"})
+    confidence = "low"
+    needs = frozenset({"teacher logits"})
 
     alpha: float = Field(0.7, ge=0, le=1, description="weight of the teacher against the labels")
     teacher_temperature: float = Field(4.0, gt=0, description="tau_T")

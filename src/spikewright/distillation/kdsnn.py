@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, RequestedValues, cross_entropy
+from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
 from .conventional import ConventionalKD
-from .features import REDUCTION, SCALE, Paired, Reduction, Scale, aligned, paired, squared_error, to_unit
-from .stages import AUTO, PAIRS, Pair, pairs_of
+from .features import (
+    AUTO,
+    PAIRS,
+    REDUCTION,
+    SCALE,
+    Pair,
+    Paired,
+    Reduction,
+    Scale,
+    paired,
+    pairs_of,
+    projection,
+    squared_error,
+    to_unit,
+)
+from .losses import cross_entropy
 
 
 class KDSNN(LossTerms):
     """Learns from the teacher's answers, or its rates from the teacher's features, or both."""
 
-    title: ClassVar[str] = "response and feature distillation of KDSNN"
-    equation: ClassVar[str] = (
+    title = "response and feature distillation of KDSNN"
+    equation = (
         "response: L = (1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z/tau));  feature: "
         "L = CE(z, y) + feature_weight sum_l mean (F_A - phi_l(r))^2,  F_A the teacher's map in [0, 1], r rates, phi_l "
         "a 1 x 1 convolution where channels differ;  both: response plus the sum over l"
     )
-    source: ClassVar[str] = (
+    source = (
         "Xu, Li, Shen, Liu, Tang, Pan 2023, arXiv 2304.05627; known from notes by others; tau^2, weights, tau, F_A in "
         "[0, 1], the mean, phi_l without normalisation and both forms at once are our reading. Its re-implementation "
         "in the code of BKDSNN: form=feature,pairs=last,scale=none,reduction=sum,feature_weight=0.002"
     )
-    confidence: ClassVar[Confidence] = "low"
-    needs: ClassVar[frozenset[Need]] = frozenset(
-        {"teacher logits", "teacher features", "student features", "auxiliary modules"}
-    )
+    confidence = "low"
+    needs = frozenset({"teacher logits", "teacher features", "student features", "auxiliary modules"})
 
     form: Literal["response", "feature", "both"] = Field(
         "response", description="on soft labels, on feature maps, or on both at once"
@@ -51,7 +63,7 @@ class KDSNN(LossTerms):
 
     def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
         pairs = self._pairs(shapes)
-        return Paired(pairs, lambda pair: aligned(pair, norm=self.norm)) if pairs else None
+        return Paired(pairs, lambda pair: projection(pair, norm=self.norm)) if pairs else None
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         if self.form == "feature":
@@ -63,9 +75,6 @@ class KDSNN(LossTerms):
         return () if self.form == "response" else pairs_of(self.pairs, shapes, "kdsnn")
 
     def _features(self, batch: BatchOutputs) -> Tensor:
-        stages = paired(batch)
-        errors = [
-            squared_error(learnt, to_unit(taught, self.scale), self.reduction)
-            for learnt, taught in zip(stages.learnt(batch), stages.taught(batch), strict=True)
-        ]
+        both = zip(paired(batch).transformed(batch), paired(batch).targets(batch), strict=True)
+        errors = [squared_error(found, to_unit(teacher, self.scale), self.reduction) for found, teacher in both]
         return self.feature_weight * torch.stack(errors).sum()

@@ -15,8 +15,7 @@ from .head_tail import HeadTailKD
 from .heterogeneous import HeterogeneousKD
 from .kdsnn import KDSNN
 from .noise import NoiseSmoothedKD
-from .penalties import SpikeCountPenalty, SynapticOperationsLoss
-from .regularizers import ActivationRegularization, LogitsRegularization
+from .regularizers import ActivationRegularization, LogitsRegularization, SpikeCountPenalty, SynapticOperationsLoss
 from .samd import ActivationMapKD, MapAndNoiseKD
 from .seal import SelectiveAlignmentKD
 from .strong_weak import StrongWeakSelfDistillation

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import BatchOutputs, Confidence, LossTerms, Need, cross_entropy
+from .base import BatchOutputs, LossTerms
+from .losses import cross_entropy, kl_of_logs
 
 DIVERGENCE = "gamma tau^2 KL(softmax(z_A/tau) || q)"
 NOISY = (
@@ -27,14 +28,14 @@ class NoiseSmoothedKD(LossTerms):
     softmax does not see it.
     """
 
-    title: ClassVar[str] = "noise-smoothed logits distillation (NLD)"
-    equation: ClassVar[str] = f"L = CE(z, y) + {DIVERGENCE},  {NOISY}"
-    source: ClassVar[str] = (
+    title = "noise-smoothed logits distillation (NLD)"
+    equation = f"L = CE(z, y) + {DIVERGENCE},  {NOISY}"
+    source = (
         "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902, without its activation maps (SAMD); noise on the logits "
         "is the paper's form, at second hand, noise on the probabilities that of the released code (SinoLeu/CKDSNN)"
     )
-    confidence: ClassVar[Confidence] = "medium"
-    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits"})
+    confidence = "medium"
+    needs = frozenset({"teacher logits"})
 
     gamma: float = Field(1.0, ge=0, description="weight of the divergence")
     temperature: float = Field(2.0, gt=0, description="tau")
@@ -46,7 +47,7 @@ class NoiseSmoothedKD(LossTerms):
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         log_p = F.log_softmax(batch.teacher.detach() / self.temperature, dim=-1)
         log_q = self._log_noisy(batch.student.logits)
-        divergence = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+        divergence = kl_of_logs(log_p, log_q)
         return {
             "cross_entropy": cross_entropy(batch),
             "distillation": self.gamma * self.temperature**2 * divergence,

@@ -1,16 +1,17 @@
-"""Activity regularisers of Louis et al. (arXiv 2406.18350), to be added to any method."""
+"""Regularizers that reduce the student's activity, to be added to any method."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from .base import BatchOutputs, Confidence, LossTerms, hidden_rates
+from .base import BatchOutputs, LossTerms
+from .losses import trainable_spikes
 
-_SOURCE = (
+_LOUIS = (
     "Louis, Miramond, Pegatoquet, Girard 2024, arXiv 2406.18350; the equation is our reading of the abstract and of "
     "the laboratory's public configurations"
 )
@@ -19,18 +20,16 @@ _SOURCE = (
 class ActivationRegularization(LossTerms):
     """Penalises spikes in every firing layer, each layer weighing the same."""
 
-    title: ClassVar[str] = "activation regularization"
-    equation: ClassVar[str] = (
-        "L_act = weight * mean_layers mean_{t,b,i} S   (l1), or mean_layers mean_i (mean_t S)^2 (l2)"
-    )
-    source: ClassVar[str] = _SOURCE
-    confidence: ClassVar[Confidence] = "medium"
+    title = "activation regularization"
+    equation = "L_act = weight * mean_layers mean_{t,b,i} S   (l1), or mean_layers mean_i (mean_t S)^2 (l2)"
+    source = _LOUIS
+    confidence = "medium"
 
     weight: float = Field(0.1, ge=0, description="lambda_a, on a mean over time, batch and neurons")
     norm: Literal["l1", "l2"] = Field("l1", description="l2 squares each neuron's rate: it bears on the busiest")
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
-        trains = hidden_rates(batch)
+        trains = trainable_spikes(batch)
         costs = [s.mean() if self.norm == "l1" else s.mean(0).square().mean() for s in trains]
         return {"activation": self.weight * torch.stack(costs).mean()}
 
@@ -38,10 +37,10 @@ class ActivationRegularization(LossTerms):
 class LogitsRegularization(LossTerms):
     """Penalises the size of the student's logits, which spares the spikes that large logits need."""
 
-    title: ClassVar[str] = "logits regularization"
-    equation: ClassVar[str] = "L_log = weight * (1/(B K)) sum z^2   (l2), or sum |z|   (l1)"
-    source: ClassVar[str] = _SOURCE
-    confidence: ClassVar[Confidence] = "medium"
+    title = "logits regularization"
+    equation = "L_log = weight * (1/(B K)) sum z^2   (l2), or sum |z|   (l1)"
+    source = _LOUIS
+    confidence = "medium"
 
     weight: float = Field(0.01, ge=0, description="lambda, on a mean over batch and classes")
     norm: Literal["l1", "l2"] = Field("l2", description="l2 squares the logits: it bears on the largest")
@@ -50,3 +49,39 @@ class LogitsRegularization(LossTerms):
         logits = batch.student.logits
         cost = logits.abs().mean() if self.norm == "l1" else logits.square().mean()
         return {"logits": self.weight * cost}
+
+
+class SpikeCountPenalty(LossTerms):
+    """A fixed price for each spike of the layers that learn."""
+
+    title = "L1 spike penalty"
+    equation = "L = weight * (1/B) sum_{t,b,i} S / 1000"
+    source = (
+        "customary; snnTorch's functional.l1_rate_sparsity sums over the batch as well, which makes its weight depend "
+        "on the batch's size"
+    )
+    confidence = "high"
+
+    weight: float = Field(0.1, ge=0, description="price of a thousand spikes of one inference")
+
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        samples = len(batch.labels)
+        counts = torch.stack([spikes.sum() for spikes in trainable_spikes(batch)]).sum() / samples
+        return {"spikes": self.weight * counts / 1000}
+
+
+class SynapticOperationsLoss(LossTerms):
+    """Pulls the synaptic operations of an inference to a target, from both sides."""
+
+    title = "SynOp loss"
+    equation = "L = weight * ((S - S_0) / S_0)^2,  S = mean synaptic operations of an inference"
+    source = "Sorbaro, Liu, Bortone, Sheik 2020, arXiv 1912.01268 (weight 1 there)"
+    confidence = "high"
+
+    target: float = Field(100_000, gt=0, description="S_0, synaptic operations per inference")
+    weight: float = Field(1.0, ge=0, description="of the loss")
+
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        if batch.synaptic_ops is None:
+            raise ValueError("this loss needs synaptic operations and the trainer counted none")
+        return {"synops": self.weight * ((batch.synaptic_ops - self.target) / self.target).square()}

@@ -10,10 +10,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..base.errors import refuse
-from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, RequestedValues, cross_entropy
-from .features import Paired, paired
+from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
+from .features import LAST, PAIRS, Fit, Pair, Paired, paired, pairs_of, same_size
+from .losses import cross_entropy, kl_of_logs
 from .noise import DIVERGENCE, NOISY, NoiseSmoothedKD
-from .stages import LAST, PAIRS, Fit, Pair, pairs_of, same_size
 
 _MAPS = Fit(
     lambda teacher, student: teacher[1:] == student[1:] != (1, 1), "of more than one pixel has the height and width of"
@@ -34,11 +34,11 @@ class ActivationMapKD(LossTerms):
     """Where the student spikes is pulled to where the teacher looks."""
 
     name: ClassVar[str] = "samd"
-    title: ClassVar[str] = "saliency-scaled activation map distillation (SAMD)"
-    equation: ClassVar[str] = f"L = CE(z, y) + {_ON_MAPS},  {_WHERE}"
-    source: ClassVar[str] = _SOURCE
-    confidence: ClassVar[Confidence] = "medium"
-    needs: ClassVar[frozenset[Need]] = frozenset({"teacher saliency", "student features"})
+    title = "saliency-scaled activation map distillation (SAMD)"
+    equation = f"L = CE(z, y) + {_ON_MAPS},  {_WHERE}"
+    source = _SOURCE
+    confidence = "medium"
+    needs = frozenset({"teacher saliency", "student features"})
 
     beta: float = Field(1.0, ge=0, description="weight of the maps")
     map_temperature: float = Field(2.0, gt=0, description="tau_M")
@@ -71,18 +71,15 @@ class ActivationMapKD(LossTerms):
 
     def _divergence(self, batch: BatchOutputs, pair: Pair) -> Tensor:
         student = batch.student.spikes[pair.student].sum((0, 2))
-        teacher = same_size(self._taught(batch, pair.teacher)[:, None], pair.student_shape)[:, 0]
-        log_p, log_q = self._log_shares(teacher), self._log_shares(student)
-        return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
-
-    def _taught(self, batch: BatchOutputs, name: str) -> Tensor:
-        """The teacher's map ``(B, H, W)``, at least 0, a constant."""
         if self.map == "grad-cam":
-            return batch.teacher_saliency[name].detach()
-        return batch.teacher_features[name].detach().mean(1).relu()
+            teacher = batch.teacher_saliency[pair.teacher].detach()
+        else:
+            teacher = batch.teacher_features[pair.teacher].detach().mean(1).relu()
+        teacher = same_size(teacher[:, None], pair.student_shape)[:, 0]
+        return kl_of_logs(self._log_softmax(teacher), self._log_softmax(student))
 
-    def _log_shares(self, maps: Tensor) -> Tensor:
-        """``log softmax(N(M)/tau_M)`` over pixels, ``(B, H W)``."""
+    def _log_softmax(self, maps: Tensor) -> Tensor:
+        """``log softmax(N(M)/tau_M)`` over the pixels, ``(B, H W)``."""
         return F.log_softmax(self._normalised(maps).flatten(1) / self.map_temperature, dim=1)
 
     def _normalised(self, maps: Tensor) -> Tensor:
@@ -98,11 +95,11 @@ class ActivationMapKD(LossTerms):
 class MapAndNoiseKD(ActivationMapKD, NoiseSmoothedKD):
     """Where the teacher looks, and what it answers, compared with a noisy answer: SAMD and NLD together."""
 
-    name: ClassVar[str] = "samd-nld"
-    title: ClassVar[str] = "activation maps and noise-smoothed logits (SAMD + NLD, CKDSNN)"
-    equation: ClassVar[str] = f"L = CE(z, y) + {_ON_MAPS} + {DIVERGENCE},  {_WHERE};  {NOISY}"
-    source: ClassVar[str] = f"{_SOURCE}. form=logits is the paper's noise, form=probabilities that of the code"
-    needs: ClassVar[frozenset[Need]] = ActivationMapKD.needs | NoiseSmoothedKD.needs
+    name = "samd-nld"
+    title = "activation maps and noise-smoothed logits (SAMD + NLD, CKDSNN)"
+    equation = f"L = CE(z, y) + {_ON_MAPS} + {DIVERGENCE},  {_WHERE};  {NOISY}"
+    source = f"{_SOURCE}. form=logits is the paper's noise, form=probabilities that of the code"
+    needs = ActivationMapKD.needs | NoiseSmoothedKD.needs
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         return {**NoiseSmoothedKD.terms(self, batch), **ActivationMapKD.terms(self, batch)}

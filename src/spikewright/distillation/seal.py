@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import BatchOutputs, Confidence, LossTerms, Need
-from .per_step import entropy, step_cross_entropy, step_divergence
+from .base import BatchOutputs, LossTerms
+from .losses import entropy, step_cross_entropy, step_divergence
 
 
 class SelectiveAlignmentKD(LossTerms):
     """The teacher does not contradict the label where a step is wrong, and steps learn from other, similar ones."""
 
-    title: ClassVar[str] = "selective alignment (SeAl-KD)"
-    equation: ClassVar[str] = (
+    title = "selective alignment (SeAl-KD)"
+    equation = (
         "L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A'/tau) || softmax(z_t'/tau)) "
         "+ beta tau^2 KL(softmax(sum_s w_ts z_s / tau) || softmax(z_t/tau))];  z' where step t answers c and not y: "
         "z_t'[c] = z_t[y], z_A'[c] = z_A'[y] = min(z_A[c], z_A[y]);  w_t = softmax over s != t of "
         "(1 - H(softmax(z_s))/log K) cos(z_t, z_s), constant as its sum is"
     )
-    source: ClassVar[str] = (
-        "Sun et al. 2026, arXiv 2605.14252; equation and weights of the released code (KaiSUN1/SeAl)"
-    )
-    confidence: ClassVar[Confidence] = "high"
-    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits", "step logits"})
+    source = "Sun et al. 2026, arXiv 2605.14252; equation and weights of the released code (KaiSUN1/SeAl)"
+    confidence = "high"
+    needs = frozenset({"teacher logits", "step logits"})
 
     alpha: float = Field(0.6, ge=0, description="weight of the teacher")
     beta: float = Field(0.15, ge=0, description="weight of the other steps; a single step has none")

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import BatchOutputs, Confidence, LossTerms, Need, cross_entropy
+from .base import BatchOutputs, LossTerms
+from .losses import cross_entropy, kl_of_logs
 
 
 class StrongWeakSelfDistillation(LossTerms):
     """No teacher: one time step teaches another, so that there have to be two."""
 
-    title: ClassVar[str] = "self-distillation between steps (Strong2Weak, Weak2Strong)"
-    equation: ClassVar[str] = (
+    title = "self-distillation between steps (Strong2Weak, Weak2Strong)"
+    equation = (
         "L = CE(z, y) + weight KL(softmax(z_s/tau) || softmax(z_w/tau)),  s and w the steps of largest and smallest "
         "confidence mean_b max_k softmax(z_t); weak-to-strong the other way round; cascade: the mean over the T - 1 "
         "pairs of steps with neighbouring confidence"
     )
-    source: ClassVar[str] = (
+    source = (
         "Ding, Zuo, Jing, Yang, He, Xie 2025, arXiv 2510.07924; equation, weights and pseudocode from a copy of "
         "the paper's text by others"
     )
-    confidence: ClassVar[Confidence] = "medium"
-    needs: ClassVar[frozenset[Need]] = frozenset({"step logits"})
-    fewest_timesteps: ClassVar[int] = 2
+    confidence = "medium"
+    needs = frozenset({"step logits"})
+    fewest_timesteps = 2
 
     direction: Literal["strong-to-weak", "weak-to-strong"] = Field("strong-to-weak", description="who teaches whom")
     pairs: Literal["extremes", "cascade"] = Field(
@@ -57,4 +58,4 @@ class StrongWeakSelfDistillation(LossTerms):
         teacher, learner = (strong, weak) if self.direction == "strong-to-weak" else (weak, strong)
         log_p = F.log_softmax((teacher.detach() if self.constant_teacher else teacher) / self.temperature, dim=-1)
         log_q = F.log_softmax(learner / self.temperature, dim=-1)
-        return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+        return kl_of_logs(log_p, log_q)

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from pydantic import Field
 from torch import Tensor
 
-from .base import BatchOutputs, Confidence, LossTerms, Need
-from .per_step import entropy, step_cross_entropy, step_divergence
+from .base import BatchOutputs, LossTerms
+from .losses import entropy, step_cross_entropy, step_divergence
 
 
 class TemporalSeparationKD(LossTerms):
     """Labels and teacher at every step by itself, and a price on answers that are too sure of themselves."""
 
-    title: ClassVar[str] = "temporal separation with entropy regularization (TSER)"
-    equation: ClassVar[str] = (
+    title = "temporal separation with entropy regularization (TSER)"
+    equation = (
         "L = (1/T) sum_t [(1 - alpha) CE(z_t/tau_y, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) "
         "- gamma H(softmax(z_t/tau))]"
     )
-    source: ClassVar[str] = (
+    source = (
         "Yu et al. 2025, arXiv 2503.03144; the equation is that of two independent re-implementations "
         "(matteogianferrari/tser-kd, anulum/sc-neurocore), the weights are our choice between theirs"
     )
-    confidence: ClassVar[Confidence] = "medium"
-    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits", "step logits"})
+    confidence = "medium"
+    needs = frozenset({"teacher logits", "step logits"})
 
     alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
     gamma: float = Field(1e-3, ge=0, description="weight of the entropy H, which is made larger")

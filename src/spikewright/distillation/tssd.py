@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from .base import BatchOutputs, Confidence, LossTerms, Need, NetworkShapes, cross_entropy, kl_divergence
-from .stages import MIDDLE, hidden_layer
+from .base import BatchOutputs, LossTerms, NetworkShapes
+from .features import MIDDLE, hidden_layer
+from .losses import cross_entropy, kl_divergence
 
 
 class WeakHead(nn.Module):
@@ -31,18 +32,18 @@ class WeakHead(nn.Module):
 class TemporalSpatialSelfDistillation(LossTerms):
     """No teacher: few steps learn from more of them, and a classifier halfway learns from the readout."""
 
-    title: ClassVar[str] = "temporal and spatial self-distillation (TSSD)"
-    equation: ClassVar[str] = (
+    title = "temporal and spatial self-distillation (TSSD)"
+    equation = (
         "L = CE(z, y) + alpha tau^2 D(z_long/tau, z/tau) + beta tau^2 D(z/tau, z_weak/tau) "
         "+ long_labels CE(z_long, y) + weak_labels CE(z_weak, y),  the first argument of D constant;  "
         "z over T steps, z_long over factor x T, z_weak = W mean_pixels(mean_t s_stage) + b"
     )
-    source: ClassVar[str] = (
+    source = (
         "our reading of Zuo et al. 2024, arXiv 2406.07862: what learns from what is known from notes by others, the "
         "form of both losses and all weights are inferred"
     )
-    confidence: ClassVar[Confidence] = "medium"
-    needs: ClassVar[frozenset[Need]] = frozenset({"student features", "longer horizon", "auxiliary modules"})
+    confidence = "medium"
+    needs = frozenset({"student features", "longer horizon", "auxiliary modules"})
 
     alpha: float = Field(1.0, ge=0, description="weight of the longer run; with long_labels also 0 nothing runs longer")
     beta: float = Field(
@@ -76,7 +77,9 @@ class TemporalSpatialSelfDistillation(LossTerms):
         logits, labels = batch.student.logits, batch.labels
         terms = {"cross_entropy": cross_entropy(batch)}
         if batch.longer is not None:
-            long = _in_steps_of(batch)
+            long = batch.longer.logits
+            if batch.longer.counts_spikes:  # spike counts grow with the timesteps, means of currents do not
+                long = long * (len(batch.student.step_logits) / len(batch.longer.step_logits))
             terms["temporal"] = self.alpha * self._distance(long, logits)
             terms |= _weighted("long_labels", self.long_labels, long, labels)
         if isinstance(batch.auxiliary, WeakHead):
@@ -97,10 +100,3 @@ class TemporalSpatialSelfDistillation(LossTerms):
 def _weighted(name: str, weight: float, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Cross-entropy as a term, left out where it has no weight."""
     return {name: weight * F.cross_entropy(logits, labels)} if weight else {}
-
-
-def _in_steps_of(batch: BatchOutputs) -> Tensor:
-    """Logits of the longer run as the student's are: means of currents, or spike counts of T steps."""
-    long, own = batch.longer, batch.student
-    assert long is not None
-    return long.logits * (len(own.step_logits) / len(long.step_logits)) if long.counts_spikes else long.logits

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
-from .base import BatchOutputs, Confidence, LossTerms, Need
-from .per_step import correct_steps, step_cross_entropy, step_divergence
+from .base import BatchOutputs, LossTerms
+from .losses import step_cross_entropy, step_divergence
 
 
 class TemporalWiseKD(LossTerms):
     """Every step learns from labels, from the teacher and from the ensemble of the steps."""
 
-    title: ClassVar[str] = "temporal-wise distillation (TWD)"
-    equation: ClassVar[str] = (
+    title = "temporal-wise distillation (TWD)"
+    equation = (
         "L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) "
         "+ beta tau^2 KL(softmax(z_ens/tau) || softmax(z_t/tau))],  z_ens constant"
     )
-    source: ClassVar[str] = (
+    source = (
         "Yu et al. 2025, arXiv 2501.15925; equation and weights of the released code "
         "(Intelli-Chip-Lab/snn_temporal_decoupling_distillation)"
     )
-    confidence: ClassVar[Confidence] = "high"
-    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits", "step logits"})
+    confidence = "high"
+    needs = frozenset({"teacher logits", "step logits"})
 
     alpha: float = Field(0.2, ge=0, description="weight of the teacher")
     beta: float = Field(0.5, ge=0, description="weight of the ensemble")
@@ -47,5 +48,5 @@ class TemporalWiseKD(LossTerms):
         steps = batch.student.step_logits
         if self.ensemble == "all":
             return steps.mean(0)
-        chosen = correct_steps(batch).unsqueeze(-1)
+        chosen = torch.eq(steps.argmax(-1), batch.labels).unsqueeze(-1)
         return (steps * chosen).sum(0) / chosen.sum(0).clamp(min=1)

@@ -26,7 +26,8 @@ from spikewright.student.config import StudentConfig
 from spikewright.student.integers.agreement import differences
 from spikewright.student.integers.form import become_integer, settle
 from spikewright.student.student import Student
-from spikewright.student.to_nir import export, to_nir, verify_export
+from spikewright.student.to_nir import to_nir
+from spikewright.student.verify import export, verify_export
 
 SHAPE = (1, 12, 12)
 WAYS = [

@@ -70,7 +70,7 @@ def events():
 
 @pytest.fixture
 def loaded(events, monkeypatch):
-    for module in ("training.distill", "bench.road"):
+    for module in ("training.distill", "bench.road", "simulation.simulate"):
         monkeypatch.setattr(f"spikewright.{module}.load", lambda *_: events)
     return events
 

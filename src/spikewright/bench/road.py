@@ -29,7 +29,7 @@ from ..pages.verdict import Paths, Verdict
 from ..profile.profile import load_profile
 from ..simulation.simulate import remarks, simulate
 from ..student.student import Student, student_provenance
-from ..student.to_nir import export
+from ..student.verify import export
 from ..training.distill import distill_to
 from ..training.settings import DistillSettings
 from .levels import agreement_of

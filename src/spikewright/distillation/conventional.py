@@ -1,4 +1,4 @@
-"""Learning from labels alone, and conventional knowledge distillation."""
+"""Training on labels only, and conventional knowledge distillation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .losses import cross_entropy, kl_divergence
 
 
 class LabelsOnly(LossTerms):
-    """No teacher: cross-entropy on the student's time-averaged logits."""
+    """Cross-entropy of the student's logits with the labels, without a teacher."""
 
     title = "labels only"
     equation = "L = CE(z, y)"
@@ -22,7 +22,7 @@ class LabelsOnly(LossTerms):
 
 
 class ConventionalKD(LossTerms):
-    """Soft labels of an ANN teacher at one temperature for both networks."""
+    """Soft labels of an ANN teacher, with one temperature for both networks."""
 
     title = "conventional knowledge distillation"
     equation = "L = (1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z/tau))"
@@ -30,8 +30,8 @@ class ConventionalKD(LossTerms):
     confidence = "high"
     needs = frozenset({"teacher logits"})
 
-    alpha: float = Field(0.7, ge=0, le=1, description="weight of the teacher against the labels")
-    temperature: float = Field(4.0, gt=0, description="tau of both networks")
+    alpha: float = Field(0.7, ge=0, le=1, description="weight of the soft labels; the labels have 1 - alpha")
+    temperature: float = Field(4.0, gt=0, description="tau, of both networks")
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         tau = self.temperature

@@ -1,4 +1,4 @@
-"""Distilling Spikes: a spiking teacher's output spikes, counted in windows of time."""
+"""Distilling Spikes: the output spikes of a spiking teacher, counted in time windows."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
 from .losses import kl_divergence
 
 STEPS = "steps"
-"""What a spiking teacher calls the output of each of its steps."""
+"""The name of the value of a spiking teacher that holds its output in each timestep, ``(B, T, K)``."""
 
 
 class DistillingSpikes(LossTerms):
-    """The student's readout is to spike as often as a spiking teacher's, window by window."""
+    """The spike counts of student and spiking teacher are matched in time windows."""
 
-    title = "Distilling Spikes: windows of a spiking teacher's output"
+    title = "Distilling Spikes: output spikes of a spiking teacher in time windows"
     equation = (
         "L = (1 - alpha) CE(z/tau_y, y) + alpha (1/J) sum_j D_j,  D_j = tau^2 KL(softmax(c_j^A/tau) || "
-        "softmax(c_j/tau))   (kl), or ||c_j^A - c_j||^2   (mse),  c_j = sum of the output over the steps of window j;  "
-        "tensor: ||A^A - A||^2 of the whole output A (T x K)"
+        "softmax(c_j/tau))   (kl), or ||c_j^A - c_j||^2   (mse),  c_j = sum of the output over the timesteps of window "
+        "j;  tensor: ||A^A - A||^2 of the whole output A (T x K)"
     )
-    source = "our reading of Kushawaha et al. 2020, arXiv 2005.00288, of which only the abstract is known to us"
+    source = "our interpretation of Kushawaha et al. 2020, arXiv 2005.00288, of which we know only the abstract"
     confidence = "low"
     needs = frozenset({"spiking teacher", "step logits"})
 
-    alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
+    alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher; the labels have 1 - alpha")
     temperature: float = Field(2.0, gt=0, description="tau (kl)")
     label_temperature: float = Field(1.0, gt=0, description="tau_y")
     distance: Literal["kl", "mse", "tensor"] = Field(
-        "kl", description="of what is counted in windows, or of the whole output, step by step"
+        "kl", description="distance of the counts in windows (kl, mse), or of the output of every timestep (tensor)"
     )
-    window: int = Field(5, ge=1, description="steps of a window; the last one ends with T (kl, mse)")
-    stride: int = Field(0, ge=0, description="from one window to the next; 0: as many steps as a window has (kl, mse)")
+    window: int = Field(5, ge=1, description="timesteps of a window (kl, mse); the last window ends at T")
+    stride: int = Field(0, ge=0, description="timesteps between windows (kl, mse); 0: the length of a window")
 
     def requested_values(self, shapes: NetworkShapes) -> RequestedValues:  # noqa: ARG002
         return RequestedValues(features=(STEPS,))
@@ -51,7 +51,7 @@ class DistillingSpikes(LossTerms):
 
     def _distance(self, batch: BatchOutputs) -> Tensor:
         own = batch.student.step_logits
-        teacher = batch.teacher_features[STEPS].detach().transpose(0, 1)[: len(own)]  # a student may be shortened
+        teacher = batch.teacher_features[STEPS].detach().transpose(0, 1)[: len(own)]  # T of the student may be smaller
         if self.distance == "tensor":
             return (teacher - own).square().sum((0, 2)).mean()
         windows = [slice(start, start + self.window) for start in self._starts(len(own))]
@@ -64,9 +64,11 @@ class DistillingSpikes(LossTerms):
         return range(0, min(timesteps, max(timesteps - self.window, 0) + stride), stride)
 
     def _of_window(self, teacher: Tensor, student: Tensor, counts: bool) -> Tensor:
-        """Of one window, ``(w, B, K)`` of each, averaged over the batch: counts of spikes, or means of currents.
+        """``D_j`` of the outputs in one window, ``(w, B, K)``, averaged over the batch.
 
-        A membrane readout's logits are means over time, and so are its windows'.
+        Args:
+            counts: whether the outputs are spikes, which are summed; currents of a membrane readout are averaged, as
+                its logits are.
         """
         c_teacher, c_student = (part.sum(0) if counts else part.mean(0) for part in (teacher, student))
         if self.distance == "mse":

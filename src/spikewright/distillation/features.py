@@ -20,19 +20,19 @@ from .base import BatchOutputs, NetworkShapes, Shape
 
 AUTO, LAST, MIDDLE = "auto", "last", "middle"
 PAIRS = (
-    "auto (all that fit), last (the deepest of them), or values of the teacher and layers of the student that belong "
-    "together, shallow ones first: stage1:lif1+stage3:lif3"
+    "auto (all pairs that fit), last (the deepest of these), or pairs of a teacher's value and a student's layer, from "
+    "shallow to deep: stage1:lif1+stage3:lif3"
 )
 
 Scale = Literal["percentile", "max", "none"]
 SCALE = (
-    "what each channel of the teacher's map is divided by, over batch and pixels, before it is cut off at 1: its 99.9 "
-    "percentile, its largest value, or nothing"
+    "divisor of each channel of the teacher's map, before it is clipped to 1: the 99.9th percentile or the maximum "
+    "over batch and pixels, or none"
 )
 QUANTILE = 0.999
 
 Reduction = Literal["mean", "sum"]
-REDUCTION = "squares averaged over batch, channels and pixels, or summed and divided by the batch"
+REDUCTION = "squared errors averaged over batch, channels and pixels, or summed and divided by the batch size"
 
 
 @dataclass(frozen=True)

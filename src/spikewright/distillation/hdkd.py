@@ -1,4 +1,4 @@
-"""Direct feature distillation between shared stages, and two heads (HDKD)."""
+"""Direct feature distillation between stages of equal shape, and two heads (HDKD)."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _SAME_SHAPE = Fit(
 
 
 class TwoHeads(Paired):
-    """Shared stages, and half the difference between a head for the labels and one for the teacher.
+    """Feature pairs, and half the difference between a head for the labels and one for the soft labels.
 
     Attributes:
         layer: the student's last hidden layer.
-        apart: from its rates to half the difference.
+        apart: a dense layer from the firing rates of ``layer`` to half the difference.
     """
 
     def __init__(self, pairs: tuple[Pair, ...], layer: str, size: int, classes: int) -> None:
@@ -49,42 +49,43 @@ class TwoHeads(Paired):
         self.apart = nn.Linear(size, classes)
 
     def difference(self, batch: BatchOutputs) -> Tensor:
-        """``d``, ``(B, K)``."""
+        """Half the difference ``d`` of the two heads, ``(B, K)``."""
         difference: Tensor = self.apart(batch.rates(self.layer).flatten(1))
         return difference
 
 
 class SharedStagesKD(LossTerms):
-    """Rates learn the teacher's maps stage by stage; a head for labels and one for soft labels are averaged.
+    """Firing rates are matched with the teacher's feature maps; separate heads serve labels and soft labels.
 
-    The student's own head is their average ``z``. An auxiliary layer learns half their difference ``d``, so that
-    ``z + d`` and ``z - d`` are the two heads, and leaving it behind leaves what is meant for inference.
+    The student's own head is the average ``z`` of the two heads ``z + d`` and ``z - d``, which is what HDKD uses for
+    inference. An auxiliary layer that computes ``d`` exists only in training.
     """
 
-    title = "direct features of shared stages and two heads (HDKD)"
+    title = "direct feature distillation between equal stages and two heads (HDKD)"
     equation = (
-        "L = (1 - alpha) CE(z + d, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax((z - d)/tau)) "
-        "+ weight sum_i i^kappa mean (F_A,i - r_i)^2,  d linear in the rates of the last hidden layer and left behind, "
-        "F_A,i the teacher's map of stage i in [0, 1], r_i rates of the same shape"
+        "L = (1 - alpha) CE(z + d, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax((z - d)/tau)) + weight sum_i "
+        "i^kappa mean (F_A,i - r_i)^2,  d a linear function of the firing rates of the last hidden layer, used in "
+        "training only, F_A,i the teacher's feature map of stage i in [0, 1], r_i firing rates of the same shape"
     )
     source = (
         "EL-Assiouti, Hamed, Khattab, Ebied 2024, arXiv 2407.07516; from the released code (omarsherif200/HDKD), whose "
-        "networks do not spike: rates as features, F_A in [0, 1] and project=conv are ours, z + d and z - d how we "
-        "write its two heads, which it averages. It divides the divergence by the classes too: reduction=numel"
+        "networks do not spike: firing rates as features, F_A in [0, 1] and project=conv are our additions; z + d and "
+        "z - d are our notation for its two heads, which it averages. The code divides the divergence by the number of "
+        "classes as well: reduction=numel"
     )
     confidence = "medium"
     needs = frozenset({"teacher logits", "teacher features", "student features", "auxiliary modules"})
 
-    alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher's answers against the labels")
+    alpha: float = Field(0.5, ge=0, le=1, description="weight of the soft labels; the labels have 1 - alpha")
     temperature: float = Field(1.0, gt=0, description="tau")
     reduction: Literal["batch", "numel"] = Field(
-        "batch", description="divergence divided by the batch, or by batch and classes as in the released code"
+        "batch", description="divergence divided by the batch size, or also by the classes, as in the released code"
     )
-    weight: float = Field(10.0, ge=0, description="lambda, of the features")
-    kappa: float = Field(1.0, description="exponent of a stage's number, of which the shallowest is 1")
+    weight: float = Field(10.0, ge=0, description="lambda, weight of the feature error")
+    kappa: float = Field(1.0, description="exponent of the number of a stage; the shallowest stage has number 1")
     scale: Scale = Field("percentile", description=SCALE)
     project: Literal["none", "conv"] = Field(
-        "none", description="stages of one shape alone, or also a 1 x 1 convolution where channels differ"
+        "none", description="pairs of equal shape only, or also 1 x 1 convolutions between unequal numbers of channels"
     )
     pairs: str = Field(AUTO, description=PAIRS)
 

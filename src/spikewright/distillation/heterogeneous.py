@@ -12,26 +12,26 @@ from .losses import cross_entropy, kl_divergence
 
 
 class HeterogeneousKD(LossTerms):
-    """Teacher and student temperatures apart, so that the student need not reproduce the teacher's logit range.
+    """Soft labels with separate temperatures, so that the student need not reproduce the range of the teacher's logits.
 
-    The divergence is smallest at ``z = (tau_S / tau_T) z_A`` (up to a constant): a student temperature below the
-    teacher's asks for smaller logits, and smaller logits for fewer spikes.
+    The divergence is smallest at ``z = (tau_S / tau_T) z_A`` (up to a constant). With a student temperature below the
+    teacher's this means smaller logits, which take fewer spikes.
     """
 
     title = "heterogeneous-temperature distillation (HT-KD)"
     equation = "L = (1 - alpha) CE(z, y) + alpha s KL(softmax(z_A/tau_T) || softmax(z/tau_S))"
     source = (
-        "Lee, Park, Kim, Doh, Yoon 2021, arXiv 2106.07172; only the abstract is public knowledge to us: "
-        "the form, s = tau_S^2 and every default are our reading"
+        "Lee, Park, Kim, Doh, Yoon 2021, arXiv 2106.07172; we know only the abstract: the form of the loss, s = "
+        "tau_S^2 and all defaults are our interpretation"
     )
     confidence = "low"
     needs = frozenset({"teacher logits"})
 
-    alpha: float = Field(0.7, ge=0, le=1, description="weight of the teacher against the labels")
+    alpha: float = Field(0.7, ge=0, le=1, description="weight of the soft labels; the labels have 1 - alpha")
     teacher_temperature: float = Field(4.0, gt=0, description="tau_T")
-    student_temperature: float = Field(1.0, gt=0, description="tau_S; below tau_T saves spikes")
+    student_temperature: float = Field(1.0, gt=0, description="tau_S; a value below tau_T saves spikes")
     scale: Literal["student", "product", "teacher", "none"] = Field(
-        "student", description="s: tau_S^2, tau_S tau_T, tau_T^2 or 1"
+        "student", description="factor s: tau_S^2, tau_S tau_T, tau_T^2 or 1"
     )
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:

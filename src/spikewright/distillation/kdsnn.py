@@ -29,31 +29,27 @@ from .losses import cross_entropy
 
 
 class KDSNN(LossTerms):
-    """Learns from the teacher's answers, or its rates from the teacher's features, or both."""
+    """Soft labels, or firing rates that are matched with the teacher's feature maps, or both."""
 
     title = "response and feature distillation of KDSNN"
     equation = (
-        "response: L = (1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z/tau));  feature: "
-        "L = CE(z, y) + feature_weight sum_l mean (F_A - phi_l(r))^2,  F_A the teacher's map in [0, 1], r rates, phi_l "
-        "a 1 x 1 convolution where channels differ;  both: response plus the sum over l"
+        "response: L = (1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z/tau));  feature: L = CE(z, "
+        "y) + feature_weight sum_l mean (F_A - phi_l(r))^2,  F_A the teacher's feature map in [0, 1], r firing rates, "
+        "phi_l a 1 x 1 convolution if the numbers of channels differ;  both: response plus the sum over l"
     )
     source = (
-        "Xu, Li, Shen, Liu, Tang, Pan 2023, arXiv 2304.05627; known from notes by others; tau^2, weights, tau, F_A in "
-        "[0, 1], the mean, phi_l without normalisation and both forms at once are our reading. Its re-implementation "
+        "Xu, Li, Shen, Liu, Tang, Pan 2023, arXiv 2304.05627; known from notes by others; tau^2, the weights, tau, F_A "
+        "in [0, 1], the mean, phi_l without normalization and form=both are our interpretation. Its re-implementation "
         "in the code of BKDSNN: form=feature,pairs=last,scale=none,reduction=sum,feature_weight=0.002"
     )
     confidence = "low"
     needs = frozenset({"teacher logits", "teacher features", "student features", "auxiliary modules"})
 
-    form: Literal["response", "feature", "both"] = Field(
-        "response", description="on soft labels, on feature maps, or on both at once"
-    )
-    alpha: float = Field(
-        0.9, ge=0, le=1, description="response: weight of the teacher against the labels; unknown, our choice"
-    )
-    temperature: float = Field(4.0, gt=0, description="response: tau of both networks; unknown, our choice")
-    feature_weight: float = Field(1.0, ge=0, description="feature: weight of the features; unknown, our choice")
-    norm: bool = Field(False, description="feature: whether phi_l normalises over the batch behind its convolution")
+    form: Literal["response", "feature", "both"] = Field("response", description="soft labels, feature maps, or both")
+    alpha: float = Field(0.9, ge=0, le=1, description="response: weight of the soft labels; unknown, our choice")
+    temperature: float = Field(4.0, gt=0, description="response: tau, of both networks; unknown, our choice")
+    feature_weight: float = Field(1.0, ge=0, description="feature: weight of the feature error; unknown, our choice")
+    norm: bool = Field(False, description="feature: whether a batch normalization follows the convolution of phi_l")
     pairs: str = Field(AUTO, description=f"feature: {PAIRS}")
     scale: Scale = Field("percentile", description=f"feature: {SCALE}")
     reduction: Reduction = Field("mean", description=f"feature: {REDUCTION}")

@@ -1,4 +1,4 @@
-"""The methods and regularizers there are: one line here for each file."""
+"""The tables of methods and regularizers, and the parser of their options."""
 
 from __future__ import annotations
 

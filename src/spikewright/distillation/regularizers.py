@@ -12,21 +12,21 @@ from .base import BatchOutputs, LossTerms
 from .losses import trainable_spikes
 
 _LOUIS = (
-    "Louis, Miramond, Pegatoquet, Girard 2024, arXiv 2406.18350; the equation is our reading of the abstract and of "
-    "the laboratory's public configurations"
+    "Louis, Miramond, Pegatoquet, Girard 2024, arXiv 2406.18350; the equation is our interpretation of the abstract "
+    "and of the laboratory's public configurations"
 )
 
 
 class ActivationRegularization(LossTerms):
-    """Penalises spikes in every firing layer, each layer weighing the same."""
+    """A penalty on the spikes of every firing layer, with equal weight for each layer."""
 
     title = "activation regularization"
     equation = "L_act = weight * mean_layers mean_{t,b,i} S   (l1), or mean_layers mean_i (mean_t S)^2 (l2)"
     source = _LOUIS
     confidence = "medium"
 
-    weight: float = Field(0.1, ge=0, description="lambda_a, on a mean over time, batch and neurons")
-    norm: Literal["l1", "l2"] = Field("l1", description="l2 squares each neuron's rate: it bears on the busiest")
+    weight: float = Field(0.1, ge=0, description="lambda_a, the factor of the mean over time, batch and neurons")
+    norm: Literal["l1", "l2"] = Field("l1", description="l2 squares firing rates, so the most active neurons dominate")
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         trains = trainable_spikes(batch)
@@ -35,15 +35,15 @@ class ActivationRegularization(LossTerms):
 
 
 class LogitsRegularization(LossTerms):
-    """Penalises the size of the student's logits, which spares the spikes that large logits need."""
+    """A penalty on the student's logits: smaller logits take fewer spikes."""
 
     title = "logits regularization"
     equation = "L_log = weight * (1/(B K)) sum z^2   (l2), or sum |z|   (l1)"
     source = _LOUIS
     confidence = "medium"
 
-    weight: float = Field(0.01, ge=0, description="lambda, on a mean over batch and classes")
-    norm: Literal["l1", "l2"] = Field("l2", description="l2 squares the logits: it bears on the largest")
+    weight: float = Field(0.01, ge=0, description="lambda, the factor of the mean over batch and classes")
+    norm: Literal["l1", "l2"] = Field("l2", description="l2 squares the logits, so that the largest dominate")
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         logits = batch.student.logits
@@ -52,17 +52,17 @@ class LogitsRegularization(LossTerms):
 
 
 class SpikeCountPenalty(LossTerms):
-    """A fixed price for each spike of the layers that learn."""
+    """A penalty on each spike of the layers that are trained."""
 
     title = "L1 spike penalty"
     equation = "L = weight * (1/B) sum_{t,b,i} S / 1000"
     source = (
-        "customary; snnTorch's functional.l1_rate_sparsity sums over the batch as well, which makes its weight depend "
-        "on the batch's size"
+        "in common use; snnTorch's functional.l1_rate_sparsity also sums over the batch, so that its weight depends on "
+        "the batch size"
     )
     confidence = "high"
 
-    weight: float = Field(0.1, ge=0, description="price of a thousand spikes of one inference")
+    weight: float = Field(0.1, ge=0, description="loss per 1000 spikes of one inference")
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         samples = len(batch.labels)
@@ -71,15 +71,15 @@ class SpikeCountPenalty(LossTerms):
 
 
 class SynapticOperationsLoss(LossTerms):
-    """Pulls the synaptic operations of an inference to a target, from both sides."""
+    """A penalty on the relative deviation of the synaptic operations per inference from a target."""
 
     title = "SynOp loss"
-    equation = "L = weight * ((S - S_0) / S_0)^2,  S = mean synaptic operations of an inference"
+    equation = "L = weight * ((S - S_0) / S_0)^2,  S = mean synaptic operations per inference"
     source = "Sorbaro, Liu, Bortone, Sheik 2020, arXiv 1912.01268 (weight 1 there)"
     confidence = "high"
 
     target: float = Field(100_000, gt=0, description="S_0, synaptic operations per inference")
-    weight: float = Field(1.0, ge=0, description="of the loss")
+    weight: float = Field(1.0, ge=0, description="weight of the loss")
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         if batch.synaptic_ops is None:

@@ -20,18 +20,20 @@ _MAPS = Fit(
 )
 _ON_MAPS = "beta tau_M^2 sum_l KL(softmax(N(M_A)/tau_M) || softmax(N(M_S)/tau_M))"
 _WHERE = (
-    "softmax over the pixels of a pair l of layers, M_A = ReLU(sum_c w_c F_c) of the teacher's map F, w_c the mean "
-    "slope of its answer over channel c or 1/C, M_S = sum_t sum_c S of the student's spikes, N min-max"
+    "softmax over the pixels of a feature pair l, M_A = ReLU(sum_c w_c F_c) of the teacher's feature map F, w_c = 1/C "
+    "or the mean gradient of the predicted class's logit over channel c, M_S = sum_t sum_c S of the student's spikes "
+    "S, N min-max normalization"
 )
 _SOURCE = (
-    "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902. Grad-CAM and tau_M^2 are the paper's form, at second hand; "
-    "map_squared=false and normalise=batch that of the released code (SinoLeu/CKDSNN), whose maps are CAM: Grad-CAM up "
-    "to a constant where one dense layer follows the pooled map. normalise=sample and map=mean are ours"
+    "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902. Grad-CAM and tau_M^2 are the form of the paper, which we know "
+    "second-hand; map_squared=false and normalise=batch that of the released code (SinoLeu/CKDSNN), whose maps are "
+    "CAM, which equals Grad-CAM up to a constant if one dense layer follows the pooled map. normalise=sample and "
+    "map=mean are our additions"
 )
 
 
 class ActivationMapKD(LossTerms):
-    """Where the student spikes is pulled to where the teacher looks."""
+    """The student's spatial distribution of spikes is matched with the saliency map of the teacher."""
 
     name: ClassVar[str] = "samd"
     title = "saliency-scaled activation map distillation (SAMD)"
@@ -40,14 +42,14 @@ class ActivationMapKD(LossTerms):
     confidence = "medium"
     needs = frozenset({"teacher saliency", "student features"})
 
-    beta: float = Field(1.0, ge=0, description="weight of the maps")
+    beta: float = Field(1.0, ge=0, description="weight of the divergence of the maps")
     map_temperature: float = Field(2.0, gt=0, description="tau_M")
-    map_squared: bool = Field(True, description="whether there is the factor tau_M^2, without which maps weigh little")
+    map_squared: bool = Field(True, description="whether the divergence has the factor tau_M^2; it is small without")
     map: Literal["grad-cam", "mean"] = Field(
-        "grad-cam", description="w_c of the teacher's map; mean takes no gradients, which an ONNX file does not give"
+        "grad-cam", description="w_c: the mean gradient, or 1/C, which needs no gradients and so suits ONNX teachers"
     )
     normalise: Literal["sample", "batch", "none"] = Field(
-        "sample", description="N: minimum and maximum of each sample's map, of all maps of the batch, or no N"
+        "sample", description="N: minimum and maximum of each sample's map, or of all maps of the batch, or no N"
     )
     pairs: str = Field(LAST, description=PAIRS)
 
@@ -89,16 +91,18 @@ class ActivationMapKD(LossTerms):
             return (maps - maps.min()) / (maps.max() - maps.min() + 1e-3)
         low = maps.amin((1, 2), keepdim=True)
         span = maps.amax((1, 2), keepdim=True) - low
-        return (maps - low) / torch.where(span > 0, span, 1.0)  # a flat map, of silence above all, stays flat
+        return (maps - low) / torch.where(
+            span > 0, span, 1.0
+        )  # a constant map stays constant, for example one without spikes
 
 
 class MapAndNoiseKD(ActivationMapKD, NoiseSmoothedKD):
-    """Where the teacher looks, and what it answers, compared with a noisy answer: SAMD and NLD together."""
+    """SAMD and NLD together: distillation from saliency maps and from logits with noise."""
 
     name = "samd-nld"
     title = "activation maps and noise-smoothed logits (SAMD + NLD, CKDSNN)"
     equation = f"L = CE(z, y) + {_ON_MAPS} + {DIVERGENCE},  {_WHERE};  {NOISY}"
-    source = f"{_SOURCE}. form=logits is the paper's noise, form=probabilities that of the code"
+    source = f"{_SOURCE}. form=logits is the noise of the paper, form=probabilities that of the code"
     needs = ActivationMapKD.needs | NoiseSmoothedKD.needs
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:

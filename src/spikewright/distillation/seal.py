@@ -14,22 +14,22 @@ from .losses import entropy, step_cross_entropy, step_divergence
 
 
 class SelectiveAlignmentKD(LossTerms):
-    """The teacher does not contradict the label where a step is wrong, and steps learn from other, similar ones."""
+    """Soft labels corrected at timesteps with a wrong prediction, and distillation between similar timesteps."""
 
     title = "selective alignment (SeAl-KD)"
     equation = (
-        "L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A'/tau) || softmax(z_t'/tau)) "
-        "+ beta tau^2 KL(softmax(sum_s w_ts z_s / tau) || softmax(z_t/tau))];  z' where step t answers c and not y: "
-        "z_t'[c] = z_t[y], z_A'[c] = z_A'[y] = min(z_A[c], z_A[y]);  w_t = softmax over s != t of "
-        "(1 - H(softmax(z_s))/log K) cos(z_t, z_s), constant as its sum is"
+        "L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A'/tau) || softmax(z_t'/tau)) + beta tau^2 "
+        "KL(softmax(sum_s w_ts z_s / tau) || softmax(z_t/tau))];  z' where timestep t predicts c != y: z_t'[c] = "
+        "z_t[y], z_A'[c] = z_A'[y] = min(z_A[c], z_A[y]);  w_t = softmax over s != t of (1 - H(softmax(z_s))/log K) "
+        "cos(z_t, z_s), the weighted sum without gradient"
     )
     source = "Sun et al. 2026, arXiv 2605.14252; equation and weights of the released code (KaiSUN1/SeAl)"
     confidence = "high"
     needs = frozenset({"teacher logits", "step logits"})
 
-    alpha: float = Field(0.6, ge=0, description="weight of the teacher")
-    beta: float = Field(0.15, ge=0, description="weight of the other steps; a single step has none")
-    temperature: float = Field(3.0, gt=0, description="tau of both divergences; confidence and similarity have none")
+    alpha: float = Field(0.6, ge=0, description="weight of the soft labels")
+    beta: float = Field(0.15, ge=0, description="weight of the other timesteps; unused if T = 1")
+    temperature: float = Field(3.0, gt=0, description="tau, of both divergences; not of confidence and similarity")
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         tau, steps = self.temperature, batch.student.step_logits
@@ -43,9 +43,9 @@ class SelectiveAlignmentKD(LossTerms):
 
 
 def _aligned(batch: BatchOutputs) -> tuple[Tensor, Tensor]:
-    """Logits of teacher and student, ``(T, B, K)``, with no preference between the label and what a step answers.
+    """Logits of teacher and student, ``(T, B, K)``, with equal values for the label and the prediction.
 
-    Where the answer is the label itself, both stay what they are.
+    Where the prediction is the label, both are unchanged.
     """
     steps = batch.student.step_logits
     teacher = batch.teacher.detach().expand_as(steps)
@@ -57,7 +57,7 @@ def _aligned(batch: BatchOutputs) -> tuple[Tensor, Tensor]:
 
 
 def _other_steps(steps: Tensor) -> Tensor:
-    """For each step the other steps' logits, ``(T, B, K)``, weighted by how sure and how similar they are."""
+    """For each timestep the logits of the others, ``(T, B, K)``, weighted by confidence and similarity."""
     known = steps.detach().transpose(0, 1)
     confidence = 1 - entropy(known) / math.log(known.shape[-1])
     direction = F.normalize(known, dim=-1)

@@ -1,4 +1,4 @@
-"""Self-distillation between the surest and the least sure step (Strong2Weak and Weak2Strong)."""
+"""Self-distillation between the most and the least confident timestep (Strong2Weak and Weak2Strong)."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from .losses import cross_entropy, kl_of_logs
 
 
 class StrongWeakSelfDistillation(LossTerms):
-    """No teacher: one time step teaches another, so that there have to be two."""
+    """Distillation from one timestep to another, without a teacher; needs T of at least 2."""
 
-    title = "self-distillation between steps (Strong2Weak, Weak2Strong)"
+    title = "self-distillation between timesteps (Strong2Weak, Weak2Strong)"
     equation = (
-        "L = CE(z, y) + weight KL(softmax(z_s/tau) || softmax(z_w/tau)),  s and w the steps of largest and smallest "
-        "confidence mean_b max_k softmax(z_t); weak-to-strong the other way round; cascade: the mean over the T - 1 "
-        "pairs of steps with neighbouring confidence"
+        "L = CE(z, y) + weight KL(softmax(z_s/tau) || softmax(z_w/tau)),  s and w the timesteps with the largest and "
+        "smallest confidence mean_b max_k softmax(z_t); weak-to-strong: s and w exchanged; cascade: the mean over the "
+        "T - 1 pairs of timesteps that are adjacent when sorted by confidence"
     )
     source = (
-        "Ding, Zuo, Jing, Yang, He, Xie 2025, arXiv 2510.07924; equation, weights and pseudocode from a copy of "
-        "the paper's text by others"
+        "Ding, Zuo, Jing, Yang, He, Xie 2025, arXiv 2510.07924; equation, weights and pseudocode from a copy of the "
+        "paper's text, not from the paper itself"
     )
     confidence = "medium"
     needs = frozenset({"step logits"})
     fewest_timesteps = 2
 
-    direction: Literal["strong-to-weak", "weak-to-strong"] = Field("strong-to-weak", description="who teaches whom")
-    pairs: Literal["extremes", "cascade"] = Field(
-        "extremes", description="the surest step and the least sure one, or all neighbours in the order of confidence"
+    direction: Literal["strong-to-weak", "weak-to-strong"] = Field(
+        "strong-to-weak", description="which timestep is the target of the other"
     )
-    weight: float = Field(1.0, ge=0, description="of the divergence; there is no tau^2 in the paper")
-    temperature: float = Field(2.0, gt=0, description="tau of both steps; confidence has none")
+    pairs: Literal["extremes", "cascade"] = Field(
+        "extremes", description="most and least confident timestep, or all adjacent ones when sorted by confidence"
+    )
+    weight: float = Field(1.0, ge=0, description="weight of the divergence; the paper has no factor tau^2")
+    temperature: float = Field(2.0, gt=0, description="tau, of both timesteps; confidence uses the logits as they are")
     constant_teacher: bool = Field(
-        True, description="no gradient through the teaching step; the paper's pseudocode does not say, our reading"
+        True, description="whether the target has no gradient; open in the paper, our choice"
     )
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
@@ -48,7 +50,7 @@ class StrongWeakSelfDistillation(LossTerms):
         return {"cross_entropy": cross_entropy(batch), "steps": self.weight * divergence}
 
     def _pairs(self, steps: Tensor) -> list[tuple[int, int]]:
-        """Steps ``(stronger, weaker)``."""
+        """Pairs of timesteps, the more confident one first."""
         confidence = F.softmax(steps.detach(), dim=-1).amax(-1).mean(-1)
         ranked = confidence.argsort(descending=True, stable=True).tolist()
         neighbours = list(pairwise(ranked))

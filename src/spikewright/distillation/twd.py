@@ -13,12 +13,12 @@ from .losses import step_cross_entropy, step_divergence
 
 
 class TemporalWiseKD(LossTerms):
-    """Every step learns from labels, from the teacher and from the ensemble of the steps."""
+    """Each timestep is trained on the labels, the teacher's logits and the mean logits of the timesteps."""
 
     title = "temporal-wise distillation (TWD)"
     equation = (
-        "L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) "
-        "+ beta tau^2 KL(softmax(z_ens/tau) || softmax(z_t/tau))],  z_ens constant"
+        "L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) + beta tau^2 "
+        "KL(softmax(z_ens/tau) || softmax(z_t/tau))],  z_ens without gradient"
     )
     source = (
         "Yu et al. 2025, arXiv 2501.15925; equation and weights of the released code "
@@ -27,13 +27,12 @@ class TemporalWiseKD(LossTerms):
     confidence = "high"
     needs = frozenset({"teacher logits", "step logits"})
 
-    alpha: float = Field(0.2, ge=0, description="weight of the teacher")
-    beta: float = Field(0.5, ge=0, description="weight of the ensemble")
-    temperature: float = Field(3.0, gt=0, description="tau of all")
+    alpha: float = Field(0.2, ge=0, description="weight of the soft labels")
+    beta: float = Field(0.5, ge=0, description="weight of the ensemble of timesteps")
+    temperature: float = Field(3.0, gt=0, description="tau, of all three")
     ensemble: Literal["correct", "all"] = Field(
         "correct",
-        description="z_ens, the mean logits of the steps that answer correctly (zeros where none does), as in the "
-        "released code, or of all steps, as in the paper's figure",
+        description="z_ens: mean logits of the correct timesteps (released code) or of all timesteps (paper)",
     )
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:

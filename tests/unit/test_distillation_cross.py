@@ -306,9 +306,7 @@ def test_too_few_samples_for_the_unbiased_estimator():
     given, _ = batch_of()
     few = replace(given, student=given.student.rows(0, 3), source=given.source.rows(0, 3))
     few = replace(few, labels=few.labels[:3], teacher_logits=few.teacher_logits[:3])
-    with pytest.raises(
-        InputError, match="the unbiased estimator of CKA takes 4 samples, and a batch has 3; give --batch"
-    ):
+    with pytest.raises(InputError, match="unbiased estimator of CKA takes 4 samples, and a batch has 3; give batch=64"):
         cross_kd().terms(few)
     assert "alignment" in cross_kd("estimator=biased").terms(few)
 

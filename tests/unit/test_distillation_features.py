@@ -467,14 +467,14 @@ LAYERS = "lif1 8 x 4 x 4, lif2 16 x 2 x 2, lif3 16 x 2 x 2, lif4 64"
             "hdkd",
             student_of(8),
             f"method hdkd: no map of the teacher ({LISTED}) has the channels, height and width of a layer of the "
-            f"student ({LAYERS}); give the student the teacher's channels with --width, or let it learn through "
+            f"student ({LAYERS}); give the student the teacher's channels with width, or let it learn through "
             "convolutions with project=conv",
         ),
         (
             "hdkd:pairs=stage1:lif1",
             student_of(8),
             "method hdkd: stage1 32 x 4 x 4 and lif1 8 x 4 x 4 are not of one shape; give the student the teacher's "
-            "channels with --width, or let it learn through convolutions with project=conv",
+            "channels with width, or let it learn through convolutions with project=conv",
         ),
         (
             "hdkd",

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..student.student_output import StudentOutput
 from .base import BatchOutputs, LossTerms, NetworkShapes
 from .features import LAST, hidden_layer
@@ -124,6 +124,6 @@ class CrossKD(LossTerms):
         if self.estimator == "unbiased" and first.shape[1] < FEWEST_SAMPLES:
             raise InputError(
                 f"method cross-kd: the unbiased estimator of CKA takes {FEWEST_SAMPLES} samples, and a batch has "
-                f"{first.shape[1]}; give --batch 64"
+                f"{first.shape[1]}; give {arg('batch', 64)}"
             )
         return linear_cka(first, second, self.estimator == "unbiased")

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..base.errors import refuse
+from ..base.errors import arg, refuse
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
 from .features import (
     AUTO,
@@ -31,7 +31,8 @@ from .losses import kl_divergence
 _SAME_SHAPE = Fit(
     lambda teacher, student: teacher == student,
     "has the channels, height and width of",
-    "give the student the teacher's channels with --width, or let it learn through convolutions with project=conv",
+    f"give the student the teacher's channels with {arg('width')}, or let it learn through convolutions with "
+    "project=conv",
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from .wiring import Wiring
 
 # What snnTorch 1.0 writes and what the NIR paper's experiments use (export_nir.py; paper/nir_to_lava.py).
@@ -48,7 +48,7 @@ def resolve_dt(wiring: Wiring, metadata: Mapping[str, Any], dt_s: float | None =
         InputError: nodes imply different timesteps, or the given one is no positive number.
     """
     if dt_s is not None:
-        return _positive(TimeStep(dt_s, "as given with --dt", assumed=False))
+        return _positive(TimeStep(dt_s, "as given", assumed=False))
     if "dt_s" in metadata:
         said = metadata["dt_s"]
         if not isinstance(said, int | float):
@@ -60,7 +60,7 @@ def resolve_dt(wiring: Wiring, metadata: Mapping[str, Any], dt_s: float | None =
     first = steps[0][1]
     if any(abs(found.dt_s - first.dt_s) > _AGREE * first.dt_s for _, found in steps):
         listed = ", ".join(f"{name!r} {found.dt_s:g} s" for name, found in steps)
-        raise InputError(f"NIR graph: its neurons imply different time steps ({listed}); say which with --dt SECONDS")
+        raise InputError(f"NIR graph: its neurons imply different time steps ({listed}); give {arg('dt_s', 'SECONDS')}")
     return TimeStep(float(f"{first.dt_s:.6g}"), first.why)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..base.artefacts import atomic_write, existing_file
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..chip.activity import Backend
 from ..chip.encoding import encode, full_scale
 from ..chip.trained_grid import TrainedGrid
@@ -255,7 +255,7 @@ def _network_of(config: StudentConfig, given: nn.Module | str | None, path: Path
     if given is None and is_own(config.architecture):
         raise InputError(
             f"{path}: its network was built by {config.architecture!r}, and code that a file names is not run; where "
-            "you trust it, name it yourself: --network file.py:function (in Python network=)"
+            f"you trust it, name it yourself: {arg('network', 'file.py:function')}"
         )
     return given
 

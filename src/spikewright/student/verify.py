@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..base.artefacts import atomic_write
-from ..base.errors import AnswerIsNo
+from ..base.errors import AnswerIsNo, arg
 from ..graph.interpreter import interpret
 from ..graph.nir_io import read_graph
 from ..graph.time_step import resolve_dt
@@ -86,7 +86,9 @@ def verify_export(
         AnswerIsNo: the first node and timestep that differ, or more ties than samples compared.
     """
     if student.grid is not None:
-        target = profile or named_profile(student.grid.profile, "export: the student", "give its file: --profile PATH")
+        target = profile or named_profile(
+            student.grid.profile, "export: the student", f"give its file: {arg('profile', 'PATH')}"
+        )
         found = differences(student, lower(graph, target), images)
         if found:
             raise AnswerIsNo(f"export: the chip network is not what the student computes: {'; '.join(map(str, found))}")

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
-from .features import LAST, PAIRS, REDUCTION, Pair, Paired, Reduction, paired, pairs_of, projection, squared_error
+from .features import LAST, PAIRS, REDUCTION, FeaturePair, FeaturePairs, Reduction, pairs_of, projection
 from .losses import cross_entropy
 
 Blurred = Literal["channels", "pixels"]
@@ -65,22 +65,21 @@ class BlurredKD(LossTerms):
         return RequestedValues(features=tuple(pair.teacher for pair in pairs_of(self.pairs, shapes, "bkd")))
 
     def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
-        return Paired(pairs_of(self.pairs, shapes, "bkd"), self._restoring)
+        return FeaturePairs(pairs_of(self.pairs, shapes, "bkd"), self._restoring)
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
-        stages = paired(batch)
-        wanted = stages.targets(batch)
+        pairs = FeaturePairs.of(batch)
+        targets = pairs.targets(batch)
         if self.clip:
-            wanted = [_clipped(teacher, rates) for teacher, rates in zip(wanted, stages.rates(batch), strict=True)]
-        restored = zip(stages.transformed(batch), wanted, strict=True)
-        errors = [squared_error(found, teacher, self.reduction) for found, teacher in restored]
+            targets = [_clipped(teacher, rates) for teacher, rates in zip(targets, pairs.rates(batch), strict=True)]
+        errors = pairs.errors(batch, targets, self.reduction)
         return {
             "cross_entropy": cross_entropy(batch),
-            "features": self.alpha * torch.stack(errors).sum(),
+            "features": self.alpha * errors.sum(),
             "distillation": self.weight * weighted_soft_labels(batch, self.temperature),
         }
 
-    def _restoring(self, pair: Pair) -> nn.Module:
+    def _restoring(self, pair: FeaturePair) -> nn.Module:
         channels = pair.teacher_shape[0]
         size = 3 if len(pair.student_shape) == 3 else 1  # a vector is a map of one pixel, which has no neighbours
         first, second = (nn.Conv2d(channels, channels, size, padding=size // 2) for _ in range(2))

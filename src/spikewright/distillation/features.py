@@ -6,7 +6,7 @@ A vector is treated as a map of one pixel, so that all that applies to channels 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -36,7 +36,7 @@ REDUCTION = "squared errors averaged over batch, channels and pixels, or summed 
 
 
 @dataclass(frozen=True)
-class Pair:
+class FeaturePair:
     """A value of the teacher and the student's layer that learns from it; shapes are of one sample."""
 
     teacher: str
@@ -66,7 +66,7 @@ class Fit:
 SAME_SIZE = Fit(lambda teacher, student: teacher[1:] == student[1:])
 
 
-def pairs_of(spec: str, shapes: NetworkShapes, method: str, fit: Fit = SAME_SIZE) -> tuple[Pair, ...]:
+def pairs_of(spec: str, shapes: NetworkShapes, method: str, fit: Fit = SAME_SIZE) -> tuple[FeaturePair, ...]:
     """The feature pairs that the option ``pairs`` names, from shallow to deep.
 
     ``auto`` goes through the teacher's maps from the deepest to the shallowest and pairs each with the deepest layer
@@ -88,14 +88,14 @@ def pairs_of(spec: str, shapes: NetworkShapes, method: str, fit: Fit = SAME_SIZE
     return pairs[-1:] if spec == LAST else pairs
 
 
-def _fitting_pairs(shapes: NetworkShapes, fit: Fit) -> tuple[Pair, ...]:
+def _fitting_pairs(shapes: NetworkShapes, fit: Fit) -> tuple[FeaturePair, ...]:
     layers = list(_maps(shapes.student).items())
-    pairs: list[Pair] = []
+    pairs: list[FeaturePair] = []
     for name, shape in reversed(_maps(_stages(shapes.teacher)).items()):
         fitting = [i for i, (_, layer_shape) in enumerate(layers) if fit.holds(shape, layer_shape)]
         if fitting:
             layer, layer_shape = layers[fitting[-1]]
-            pairs.append(Pair(name, layer, shape, layer_shape))
+            pairs.append(FeaturePair(name, layer, shape, layer_shape))
             del layers[fitting[-1] :]
     return tuple(reversed(pairs))
 
@@ -112,14 +112,14 @@ def _maps(values: Mapping[str, Shape]) -> dict[str, Shape]:
     return {name: shape for name, shape in values.items() if len(shape) == 3}
 
 
-def _named_pair(words: str, shapes: NetworkShapes, method: str) -> Pair:
+def _named_pair(words: str, shapes: NetworkShapes, method: str) -> FeaturePair:
     teacher, colon, student = words.strip().rpartition(":")
     if not colon:
         raise InputError(f"method {method}: {words!r} is no pair; write pairs=VALUE:LAYER+VALUE:LAYER")
     for name, known, whose in ((teacher, shapes.teacher, "teacher"), (student, shapes.student, "student")):
         if name not in known:
             raise InputError(f"method {method}: the {whose} has no {name!r}; {did_you_mean(name, known)}")
-    pair = Pair(teacher, student, shapes.teacher[teacher], shapes.student[student])
+    pair = FeaturePair(teacher, student, shapes.teacher[teacher], shapes.student[student])
     if len(pair.teacher_shape) != len(pair.student_shape):
         raise InputError(
             f"method {method}: {teacher} is {_in_words(pair.teacher_shape)} and {student} "
@@ -150,7 +150,7 @@ def hidden_layer(spec: str, shapes: NetworkShapes, method: str) -> str:
     return spec
 
 
-class Paired(nn.Module):
+class FeaturePairs(nn.Module):
     """The feature pairs of a method, and a module for each that transforms the student's firing rates.
 
     Attributes:
@@ -158,33 +158,38 @@ class Paired(nn.Module):
         through: the module of each pair.
     """
 
-    def __init__(self, pairs: tuple[Pair, ...], through: Callable[[Pair], nn.Module]) -> None:
+    def __init__(self, pairs: tuple[FeaturePair, ...], through: Callable[[FeaturePair], nn.Module]) -> None:
         super().__init__()
         self.pairs = pairs
         self.through = nn.ModuleList([through(pair) for pair in pairs])
+
+    @classmethod
+    def of(cls, batch: BatchOutputs) -> FeaturePairs:
+        """The feature pairs that the method made before training."""
+        if not isinstance(batch.auxiliary, FeaturePairs):
+            raise ValueError("this method needs the modules that its auxiliary() makes and the trainer gave none")
+        return batch.auxiliary
 
     def rates(self, batch: BatchOutputs) -> list[Tensor]:
         """The student's firing rates of each pair, ``(B, C, H, W)``, in [0, 1] spikes per timestep."""
         return [_as_map(batch.rates(pair.student)) for pair in self.pairs]
 
-    def transformed(self, batch: BatchOutputs) -> list[Tensor]:
-        """The student's firing rates after their modules, ``(B, C, H, W)`` with the teacher's channels."""
-        return [module(rates) for module, rates in zip(self.through, self.rates(batch), strict=True)]
-
-    def targets(self, batch: BatchOutputs) -> list[Tensor]:
-        """The teacher's rectified values, ``(B, C, H, W)`` with the student's height and width, as constants.
+    def targets(self, batch: BatchOutputs, scale: Scale = "none") -> list[Tensor]:
+        """The teacher's rectified values, ``(B, C, H, W)`` with the student's height and width, without gradient.
 
         Stages of a torch teacher are rectified already; values of an ONNX file may be taken before their activation.
         """
         values = [(batch.teacher_features[pair.teacher].detach(), pair.student_shape) for pair in self.pairs]
-        return [_as_map(same_size(value, shape)).relu() for value, shape in values]
+        return [to_unit(_as_map(same_size(value, shape)).relu(), scale) for value, shape in values]
 
+    def errors(self, batch: BatchOutputs, targets: Sequence[Tensor], reduction: Reduction = "mean") -> Tensor:
+        """The squared error of each pair, ``(pairs,)``, between ``targets`` and the transformed firing rates.
 
-def paired(batch: BatchOutputs) -> Paired:
-    """The feature pairs that the method made before training, with their modules."""
-    if not isinstance(batch.auxiliary, Paired):
-        raise ValueError("this method needs the modules that its auxiliary() makes and the trainer gave none")
-    return batch.auxiliary
+        ``mean (through(r) - target)^2``, or ``(1/B) sum (through(r) - target)^2``.
+        """
+        found = [module(rates) for module, rates in zip(self.through, self.rates(batch), strict=True)]
+        squares = [(one - target).square() for one, target in zip(found, targets, strict=True)]
+        return torch.stack([each.mean() if reduction == "mean" else each.sum() / len(each) for each in squares])
 
 
 def _as_map(values: Tensor) -> Tensor:
@@ -198,7 +203,7 @@ def same_size(features: Tensor, shape: Shape) -> Tensor:
     return F.adaptive_avg_pool2d(features, (shape[1], shape[2]))
 
 
-def projection(pair: Pair, norm: bool) -> nn.Module:
+def projection(pair: FeaturePair, norm: bool) -> nn.Module:
     """A 1 x 1 convolution from the student's channels to the teacher's; the identity if they are equally many.
 
     Args:
@@ -225,9 +230,3 @@ def to_unit(maps: Tensor, scale: Scale) -> Tensor:
     largest = values.kthvalue(rank, dim=1).values
     divisor = torch.where(largest > 0, largest, 1.0)
     return (maps / divisor[None, :, None, None]).clamp(max=1)
-
-
-def squared_error(found: Tensor, wanted: Tensor, reduction: Reduction) -> Tensor:
-    """``mean (found - wanted)^2``, or ``(1/B) sum (found - wanted)^2``."""
-    squares = (found - wanted).square()
-    return squares.mean() if reduction == "mean" else squares.sum() / len(squares)

@@ -11,21 +11,7 @@ from torch import Tensor, nn
 
 from ..base.errors import arg, refuse
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
-from .features import (
-    AUTO,
-    LAST,
-    PAIRS,
-    SCALE,
-    Fit,
-    Pair,
-    Paired,
-    Scale,
-    paired,
-    pairs_of,
-    projection,
-    squared_error,
-    to_unit,
-)
+from .features import AUTO, LAST, PAIRS, SCALE, FeaturePair, FeaturePairs, Fit, Scale, pairs_of, projection
 from .losses import kl_divergence
 
 _SAME_SHAPE = Fit(
@@ -36,7 +22,7 @@ _SAME_SHAPE = Fit(
 )
 
 
-class TwoHeads(Paired):
+class TwoHeads(FeaturePairs):
     """Feature pairs, and half the difference between a head for the labels and one for the soft labels.
 
     Attributes:
@@ -44,7 +30,7 @@ class TwoHeads(Paired):
         apart: a dense layer from the firing rates of ``layer`` to half the difference.
     """
 
-    def __init__(self, pairs: tuple[Pair, ...], layer: str, size: int, classes: int) -> None:
+    def __init__(self, pairs: tuple[FeaturePair, ...], layer: str, size: int, classes: int) -> None:
         super().__init__(pairs, lambda pair: projection(pair, norm=False))
         self.layer = layer
         self.apart = nn.Linear(size, classes)
@@ -99,7 +85,7 @@ class SharedStagesKD(LossTerms):
         return TwoHeads(self._pairs(shapes), layer, torch.Size(shape).numel(), shapes.classes)
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
-        heads = paired(batch)
+        heads = batch.auxiliary
         assert isinstance(heads, TwoHeads)
         logits, difference = batch.student.logits, heads.difference(batch)
         tau, size = self.temperature, 1 if self.reduction == "batch" else logits.shape[1]
@@ -108,12 +94,11 @@ class SharedStagesKD(LossTerms):
             "cross_entropy": (1 - self.alpha) * F.cross_entropy(logits + difference, batch.labels),
             "distillation": self.alpha * tau**2 * divergence,
         }
-        stages = zip(heads.transformed(batch), heads.targets(batch), strict=True)
-        errors = [squared_error(found, to_unit(teacher, self.scale), "mean") for found, teacher in stages]
+        errors = heads.errors(batch, heads.targets(batch, self.scale))
         weighted = [number**self.kappa * error for number, error in enumerate(errors, start=1)]
         return {**terms, "features": self.weight * torch.stack(weighted).sum()}
 
-    def _pairs(self, shapes: NetworkShapes) -> tuple[Pair, ...]:
+    def _pairs(self, shapes: NetworkShapes) -> tuple[FeaturePair, ...]:
         if self.project == "conv":
             return pairs_of(self.pairs, shapes, "hdkd")
         by_rule = self.pairs in (AUTO, LAST)

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
 from .conventional import ConventionalKD
-from .features import (
-    AUTO,
-    PAIRS,
-    REDUCTION,
-    SCALE,
-    Pair,
-    Paired,
-    Reduction,
-    Scale,
-    paired,
-    pairs_of,
-    projection,
-    squared_error,
-    to_unit,
-)
+from .features import AUTO, PAIRS, REDUCTION, SCALE, FeaturePair, FeaturePairs, Reduction, Scale, pairs_of, projection
 from .losses import cross_entropy
 
 
@@ -59,7 +44,7 @@ class KDSNN(LossTerms):
 
     def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
         pairs = self._pairs(shapes)
-        return Paired(pairs, lambda pair: projection(pair, norm=self.norm)) if pairs else None
+        return FeaturePairs(pairs, lambda pair: projection(pair, norm=self.norm)) if pairs else None
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         if self.form == "feature":
@@ -67,10 +52,9 @@ class KDSNN(LossTerms):
         response = ConventionalKD(alpha=self.alpha, temperature=self.temperature).terms(batch)
         return response if self.form == "response" else {**response, "features": self._features(batch)}
 
-    def _pairs(self, shapes: NetworkShapes) -> tuple[Pair, ...]:
+    def _pairs(self, shapes: NetworkShapes) -> tuple[FeaturePair, ...]:
         return () if self.form == "response" else pairs_of(self.pairs, shapes, "kdsnn")
 
     def _features(self, batch: BatchOutputs) -> Tensor:
-        both = zip(paired(batch).transformed(batch), paired(batch).targets(batch), strict=True)
-        errors = [squared_error(found, to_unit(teacher, self.scale), self.reduction) for found, teacher in both]
-        return self.feature_weight * torch.stack(errors).sum()
+        pairs = FeaturePairs.of(batch)
+        return self.feature_weight * pairs.errors(batch, pairs.targets(batch, self.scale), self.reduction).sum()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..base.errors import refuse
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
-from .features import LAST, PAIRS, Fit, Pair, Paired, paired, pairs_of, same_size
+from .features import LAST, PAIRS, FeaturePair, FeaturePairs, Fit, pairs_of, same_size
 from .losses import cross_entropy, kl_of_logs
 from .noise import DIVERGENCE, NOISY, NoiseSmoothedKD
 
@@ -58,20 +58,20 @@ class ActivationMapKD(LossTerms):
         return RequestedValues(saliency=names) if self.map == "grad-cam" else RequestedValues(features=names)
 
     def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
-        return Paired(self._pairs(shapes), lambda _: nn.Identity())
+        return FeaturePairs(self._pairs(shapes), lambda _: nn.Identity())
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
-        divergences = [self._divergence(batch, pair) for pair in paired(batch).pairs]
+        divergences = [self._divergence(batch, pair) for pair in FeaturePairs.of(batch).pairs]
         factor = self.map_temperature**2 if self.map_squared else 1.0
         return {"cross_entropy": cross_entropy(batch), "maps": self.beta * factor * torch.stack(divergences).sum()}
 
-    def _pairs(self, shapes: NetworkShapes) -> tuple[Pair, ...]:
+    def _pairs(self, shapes: NetworkShapes) -> tuple[FeaturePair, ...]:
         pairs = pairs_of(self.pairs, shapes, self.name, _MAPS)
         flat = [str(pair) for pair in pairs if pair.student_shape[1:] in ((), (1, 1))]
         refuse(f"method {self.name}", [f"{pair} leave one pixel to look at; choose larger maps" for pair in flat])
         return pairs
 
-    def _divergence(self, batch: BatchOutputs, pair: Pair) -> Tensor:
+    def _divergence(self, batch: BatchOutputs, pair: FeaturePair) -> Tensor:
         student = batch.student.spikes[pair.student].sum((0, 2))
         if self.map == "grad-cam":
             teacher = batch.teacher_saliency[pair.teacher].detach()

@@ -456,12 +456,12 @@ LAYERS = "lif1 8 x 4 x 4, lif2 16 x 2 x 2, lif3 16 x 2 x 2, lif4 64"
             "samd-nld",
             {"lif1": (8,), "lif2": (8,)},
             f"method samd-nld: no map of the teacher ({LISTED}) of more than one pixel has the height and width of a "
-            "layer of the student (lif1 8, lif2 8); say which belong together with pairs=VALUE:LAYER",
+            "layer of the student (lif1 8, lif2 8); name the pairs with pairs=VALUE:LAYER",
         ),
         (
             "samd:pairs=hidden:lif4",
             student_of(8),
-            "method samd: hidden 128 and lif4 64 leave one pixel to look at; choose larger maps",
+            "method samd: hidden 128 and lif4 64 are maps of a single pixel; choose larger maps",
         ),
         (
             "hdkd",
@@ -480,7 +480,7 @@ LAYERS = "lif1 8 x 4 x 4, lif2 16 x 2 x 2, lif3 16 x 2 x 2, lif4 64"
             "hdkd",
             {"lif1": (8,)},
             f"method hdkd: no map of the teacher ({LISTED}) has the height and width of a layer of the student "
-            "(lif1 8); say which belong together with pairs=VALUE:LAYER",
+            "(lif1 8); name the pairs with pairs=VALUE:LAYER",
         ),
         (
             "bkd:pairs=stage1:encoder",

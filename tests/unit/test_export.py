@@ -268,11 +268,11 @@ REFUSED = {
     "pool": (
         lambda: Own(nn.AvgPool2d(3, ceil_mode=True), *head(18)),
         "student: module 'layers.0' is an AvgPool2d with ceil_mode, divisor_override or count_include_pad=False, which "
-        "NIR cannot say; leave them at their defaults",
+        "NIR has no fields for; leave them at their defaults",
     ),
     "alpha": (
         lambda: Own(nn.Flatten(), nn.Linear(128, 5), snn.Synaptic(alpha=1.0, beta=0.5, **FIRES), *head(5)[1:]),
-        "student: module 'layers.2' has alpha = 1, a time constant without end, which NIR cannot say; take less",
+        "student: module 'layers.2' has alpha = 1, an infinite time constant without a node in NIR; use less",
     ),
     "reused": (
         Reused,

@@ -60,7 +60,7 @@ class Fit:
 
     holds: Callable[[Shape, Shape], bool]
     words: str = "has the height and width of"
-    remedy: str = "say which belong together with pairs=VALUE:LAYER"
+    remedy: str = "name the pairs with pairs=VALUE:LAYER"
 
 
 SAME_SIZE = Fit(lambda teacher, student: teacher[1:] == student[1:])

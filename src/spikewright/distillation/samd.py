@@ -68,7 +68,7 @@ class ActivationMapKD(LossTerms):
     def _pairs(self, shapes: NetworkShapes) -> tuple[FeaturePair, ...]:
         pairs = pairs_of(self.pairs, shapes, self.name, _MAPS)
         flat = [str(pair) for pair in pairs if pair.student_shape[1:] in ((), (1, 1))]
-        refuse(f"method {self.name}", [f"{pair} leave one pixel to look at; choose larger maps" for pair in flat])
+        refuse(f"method {self.name}", [f"{pair} are maps of a single pixel; choose larger maps" for pair in flat])
         return pairs
 
     def _divergence(self, batch: BatchOutputs, pair: FeaturePair) -> Tensor:

@@ -187,7 +187,7 @@ def _add_input(found: Survey) -> None:
     roots = [name for name in found.nodes if not found.into(name)]
     shape = found.nodes[roots[0]].input_type.get("input") if len(roots) == 1 else None
     if shape is None:
-        found.faults.append("has no Input node, and its shape cannot be told; add one")
+        found.faults.append("has no Input node, and its shape cannot be inferred; add one")
         return
     found.nodes["input"] = nir.Input(np.asarray(shape))
     found.edges.append(("input", roots[0]))
@@ -243,7 +243,7 @@ def _infer_shapes(found: Survey, order: list[str], delayed: frozenset[Edge]) -> 
             return shapes  # what feeds it has a fault of its own
         if len(set(arriving)) > 1:
             listed = " and ".join(str(shape) for shape in dict.fromkeys(arriving))
-            found.faults.append(f"node {name!r}: what arrives has shapes {listed}; they must be one shape")
+            found.faults.append(f"node {name!r}: its inputs have shapes {listed}; they must be equal")
         try:
             shapes[name] = (arriving[0], output_shape(node, arriving[0]))
         except NodeFault as fault:
@@ -253,7 +253,8 @@ def _infer_shapes(found: Survey, order: list[str], delayed: frozenset[Edge]) -> 
     for source, target in sorted(delayed):
         if shapes[source][1] != shapes[target][0]:
             found.faults.append(
-                f"edge {source!r} -> {target!r} brings shape {shapes[source][1]} to a node of {shapes[target][0]}"
+                f"edge {source!r} -> {target!r} connects an output of shape {shapes[source][1]} to an input of shape "
+                f"{shapes[target][0]}"
             )
     return shapes
 

@@ -93,7 +93,7 @@ def _(module: nn.AvgPool2d, shape: Shape) -> nir.NIRNode | None:
     padding = _pair(module.padding)
     if module.ceil_mode or module.divisor_override or (any(padding) and not module.count_include_pad):
         raise CannotExport(
-            "is an AvgPool2d with ceil_mode, divisor_override or count_include_pad=False, which NIR cannot say; "
+            "is an AvgPool2d with ceil_mode, divisor_override or count_include_pad=False, which NIR has no fields for; "
             "leave them at their defaults"
         )
     return nir.AvgPool2d(
@@ -150,7 +150,7 @@ def _(module: snn.Synaptic, shape: Shape) -> nir.NIRNode | None:
     alpha, beta = _decay(module, "alpha", shape), _decay(module, "beta", shape)
     for name, decay in (("alpha", alpha), ("beta", beta)):
         if np.any(decay == 1):
-            raise CannotExport(f"has {name} = 1, a time constant without end, which NIR cannot say; take less")
+            raise CannotExport(f"has {name} = 1, an infinite time constant without a node in NIR; use less")
     tau_syn, tau_mem = DT_S / (1 - alpha), DT_S / (1 - beta)
     spiking = {} if is_integrator(module) else {"v_threshold": _threshold(module, shape)}
     kind = nir.CubaLIF if spiking else nir.CubaLI

@@ -189,10 +189,10 @@ class Student(nn.Module):
         """The registers of every layer after every timestep, and the spikes, of a student with integer arithmetic.
 
         Raises:
-            ValueError: the student computes in floating point.
+            InputError: the student computes in floating point.
         """
         if self.grid is None:
-            raise ValueError("this student computes in floats; it has no registers")
+            raise InputError("student: computes in floating point and has no registers; train it for a chip's integers")
         with torch.no_grad():
             drive = self.drive(images, seed, first_index)
             through = self._on_integers(self.grid, drive, self.config.timesteps, record=True)

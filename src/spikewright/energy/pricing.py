@@ -13,7 +13,7 @@ from ..base.errors import AnswerIsNo, InputError
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork
 from ..lowering.chip_rules import check_chip
-from ..placing.placer import DEFAULT_PLACER, Placer
+from ..placing.placement import DEFAULT_PLACER, Placer
 from ..profile.machines import load_teachers
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import Budget, parse_budget

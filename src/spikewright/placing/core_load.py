@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ..base.types import FloatArray, IntArray
 from ..chip.activity import Activity
@@ -163,17 +162,26 @@ def core_work(
         held.setdefault((site.chip, site.core), []).append(site.population)
     rows = {place: row for row, place in enumerate(held)}
     updates, arrivals = (np.zeros((len(rows), chip_steps)) for _ in range(2))
-    shares = {p.name: _shares_of_steps(activity, chip, p.name, chip_steps) for p in chip.populations}
+    steps = activity.by_step
+    spiking = {
+        p.name: _share_of_steps(steps.spikes[p.name] if steps else None, chip, p.name, chip_steps)
+        for p in chip.populations
+    }
+    active = {
+        p.name: _share_of_steps(steps.active_updates[p.name] if steps else None, chip, p.name, chip_steps)
+        for p in chip.populations
+        if p.neuron is not None
+    }
     for site in placement.sites:
-        spiking, active = shares[site.population]
         idle_s, active_s, sending_s = _update_seconds(site, activity, placement, time)
-        updates[rows[site.chip, site.core]] += idle_s + active_s * active + sending_s * spiking
+        active_shares = active_s * active[site.population]
+        updates[rows[site.chip, site.core]] += idle_s + active_shares + sending_s * spiking[site.population]
     receiving_s = time.message_in.seconds if time.message_in else 0.0
     for connection in chip.connections:
         operations, messages = arriving(activity, placement, connection)
         seconds = time.synapse_s(connection.conv is not None) * operations + receiving_s * messages
         for site, busy_s in zip(placement.sites_of(connection.target), seconds.tolist(), strict=True):
-            arrivals[rows[site.chip, site.core]] += busy_s * shares[connection.source][0]
+            arrivals[rows[site.chip, site.core]] += busy_s * spiking[connection.source]
     cores = (BusyCore(*place, tuple(dict.fromkeys(names))) for place, names in held.items())
     return CoreWork(tuple(cores), updates, arrivals)
 
@@ -193,18 +201,9 @@ def _update_seconds(
     return size * time.idle_s, active * time.active_s, float(spikes @ per_spike)
 
 
-def _shares_of_steps(
-    activity: Activity, chip: ChipNetwork, population: str, chip_steps: int
-) -> tuple[FloatArray, FloatArray]:
-    """Which share of a population's spikes, and of its active updates, falls on each timestep of the chip."""
-    places = (np.arange(chip.timesteps) + chip.depth[population]) % chip_steps
-
-    def share(counted: npt.ArrayLike) -> FloatArray:
-        each, steps = np.asarray(counted, dtype=np.float64), np.zeros(chip_steps)
-        np.add.at(steps, places, each)
-        return steps / max(float(each.sum()), 1.0)
-
-    if activity.by_step is None:
-        even = share(np.ones(chip.timesteps))
-        return even, even
-    return share(activity.by_step.spikes[population]), share(activity.by_step.active_updates[population])
+def _share_of_steps(counted: IntArray | None, chip: ChipNetwork, population: str, chip_steps: int) -> FloatArray:
+    """Which share of what a population does falls on each timestep of the chip; even shares without counts."""
+    each = np.ones(chip.timesteps) if counted is None else np.asarray(counted, dtype=np.float64)
+    steps = np.zeros(chip_steps)
+    np.add.at(steps, (np.arange(chip.timesteps) + chip.depth[population]) % chip_steps, each)
+    return steps / max(float(each.sum()), 1.0)

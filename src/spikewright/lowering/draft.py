@@ -122,7 +122,9 @@ def input_format(
     Raises:
         InputError: a value is not allowed, or contradicts the metadata.
     """
-    steps, why = (profile.default_timesteps, f"the default of profile {profile.name}") if profile else (1, "without a profile")
+    steps, why = (
+        (profile.default_timesteps, f"the default of profile {profile.name}") if profile else (1, "without a profile")
+    )
     assumed: list[str] = []
     chosen: dict[str, Any] = {}
     for name, given, default, reason in (

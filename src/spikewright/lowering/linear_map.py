@@ -1,7 +1,7 @@
-"""Weights between two populations as one map: a convolution where that is exact, else a matrix.
+"""Linear maps: the weights between two populations as one convolution where that is exact, else as one matrix.
 
-A path of linear nodes (convolutions, pooling, flatten, linear) has no neurons in between, so the chip needs none: its
-composition is one connection, without an extra step of latency.
+Linear nodes in a row (convolutions, pooling, flatten, linear) have no neurons in between, so that the chip computes
+them in one connection and without an extra timestep.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _CHUNK = 256
 
 @dataclass(frozen=True, eq=False)
 class LinearMap:
-    """Weights from values of one shape to values of another.
+    """A linear map from values of one shape to values of another.
 
     Attributes:
-        weight: float64, ``(target size, source size)``, or a kernel as in :class:`spikewright.chip.network.Connection`.
+        weight: float64 ``(target size, source size)``, or a kernel as in :class:`spikewright.chip.network.Connection`.
         conv: geometry of a kernel, None for a matrix.
     """
 
@@ -41,7 +41,7 @@ class LinearMap:
     conv: ConvGeometry | None = None
 
     def scaled(self, gain: FloatArray) -> LinearMap:
-        """The map with its outputs multiplied by ``gain``, one number for each."""
+        """The map with each output multiplied by its ``gain`` (an array of the target's shape)."""
         if np.all(gain == gain.flat[0]):
             return replace(self, weight=self.weight * gain.flat[0])
         if self.conv is None:
@@ -52,7 +52,7 @@ class LinearMap:
         return self.dense().scaled(gain)
 
     def plus(self, other: LinearMap) -> LinearMap:
-        """The sum of two maps between the same shapes."""
+        """The sum of this map and another between the same shapes."""
         if self.conv == other.conv and self.weight.shape == other.weight.shape:
             return replace(self, weight=self.weight + other.weight)
         one, two = self.dense(), other.dense()
@@ -79,10 +79,10 @@ class LinearMap:
 
 
 def compose(path: Sequence[nir.NIRNode], source_shape: Shape) -> LinearMap:
-    """One map for a path of linear nodes; biases are left out.
+    """One map for linear nodes in a row; biases are left out.
 
     Raises:
-        InputError: a matrix is needed and is larger than :data:`MOST_DENSE_WEIGHTS`.
+        InputError: it takes a matrix larger than :data:`MOST_DENSE_WEIGHTS`.
     """
     shapes = [source_shape]
     for node in path:
@@ -105,7 +105,7 @@ def compose(path: Sequence[nir.NIRNode], source_shape: Shape) -> LinearMap:
 
 
 def identity(shape: Shape) -> LinearMap:
-    """The map that passes everything on: one weight for each channel, or the unit matrix where there are none."""
+    """The identity: a depthwise convolution with a kernel of 1 x 1, or the unit matrix where there are no channels."""
     if len(shape) == 3:
         return LinearMap(np.ones((shape[0], 1, 1, 1)), shape, shape, ConvGeometry(groups=shape[0]))
     return LinearMap(np.eye(_size(shape)), shape, shape)
@@ -125,7 +125,7 @@ def _as_convolution(path: Sequence[nir.NIRNode], shapes: list[Shape]) -> LinearM
 
 @singledispatch
 def _convolution_of(node: nir.NIRNode, shape: Shape) -> LinearMap | None:  # noqa: ARG001
-    """A node as a convolution over values of ``shape``, None where it is none."""
+    """A node as a convolution of values of ``shape``; None where it is not one."""
     return None
 
 
@@ -161,7 +161,8 @@ def _pooling(node: nir.SumPool2d | nir.AvgPool2d, shape: Shape, weight: float) -
 def _fold(first: LinearMap, second: LinearMap) -> LinearMap | None:
     """Two convolutions in a row as one with a larger kernel and stride; None where zero padding makes that inexact.
 
-    ``K[o, i, a*dA + b*dB*sA] += B[o, m, b] * A[m, i, a]``, stride ``sA*sB``, padding ``pA + pB*sA``.
+    ``K[o, i, a*dA + b*dB*sA] = sum over m of B[o, m, b] * A[m, i, a]`` with stride ``sA*sB`` and padding
+    ``pA + pB*sA``, for kernels A and B with strides s, paddings p and dilations d.
     """
     a, b = first.conv, second.conv
     if a is None or b is None or not all(_is_exact(first, second, axis) for axis in (0, 1)):
@@ -191,9 +192,9 @@ def _fold(first: LinearMap, second: LinearMap) -> LinearMap | None:
 
 
 def _is_exact(first: LinearMap, second: LinearMap, axis: int) -> bool:
-    """Whether the second's padding, zeros around the first's outputs, is what the folded kernel reads there.
+    """Whether the folded kernel reads zeros where the second convolution pads the outputs of the first.
 
-    Outputs that the first does not have must see nothing but its own padding.
+    That holds where an output outside the range of the first convolution would see its padding alone.
     """
     a, b = first.conv, second.conv
     assert a is not None and b is not None
@@ -206,7 +207,7 @@ def _is_exact(first: LinearMap, second: LinearMap, axis: int) -> bool:
 
 
 def _aligned_groups(first: LinearMap, second: LinearMap) -> tuple[int, FloatArray, FloatArray]:
-    """A number of groups that both kernels can be written in, and the kernels written so."""
+    """A number of groups that both kernels can have, and both kernels with so many groups."""
     assert first.conv is not None and second.conv is not None
     one, two = first.conv.groups, second.conv.groups
     groups = one if two % one == 0 else two if one % two == 0 else 1
@@ -214,7 +215,7 @@ def _aligned_groups(first: LinearMap, second: LinearMap) -> tuple[int, FloatArra
 
 
 def _regrouped(weight: FloatArray, groups: int, fewer: int) -> FloatArray:
-    """A kernel of ``groups`` groups written in ``fewer``, with zeros where the groups did not see each other."""
+    """A kernel of ``groups`` groups as one of ``fewer``, with zeros between channels of different groups."""
     outputs, inputs = weight.shape[:2]
     wide = np.zeros((outputs, inputs * groups // fewer, *weight.shape[2:]))
     per_group, merged = outputs // groups, groups // fewer
@@ -226,7 +227,7 @@ def _regrouped(weight: FloatArray, groups: int, fewer: int) -> FloatArray:
 
 
 def _matrix(push: Callable[[Tensor], Tensor], source_shape: Shape, target_shape: Shape) -> FloatArray:
-    """The matrix of a linear function, by pushing unit vectors through it."""
+    """The matrix of a linear function, ``(target size, source size)``, from its values at the unit vectors."""
     sources, targets = _size(source_shape), _size(target_shape)
     if sources * targets > MOST_DENSE_WEIGHTS:
         raise InputError(

@@ -119,7 +119,7 @@ def test_flags_fill_in_what_a_foreign_file_leaves_out(
 def test_a_flag_cannot_contradict_the_graph(ours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lower", str(ours), "-o", str(tmp_path / "c.h5"), "--timesteps", "9"]) == 2
     assert capsys.readouterr().err == (
-        "error: --timesteps 9: the graph was made for 6; leave the flag out, or train a student for 9\n"
+        "error: --timesteps 9: the graph was made for 6; leave it out, or train a student for 9\n"
     )
 
 

@@ -122,5 +122,5 @@ def test_graded_input_cannot_wait(profile: HardwareProfile) -> None:
         balance(scale_input(before, profile), profile)
     assert str(caught.value) == (
         "path from input 'input': one way is 1 layer shorter than another, and graded values cannot wait on the chip; "
-        "give both ways as many neuron layers, or take spikes as input (--encoding current)"
+        "give both ways as many neuron layers, or take spikes as input (encoding=current)"
     )

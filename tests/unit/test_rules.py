@@ -44,12 +44,12 @@ BROKEN = {
     "graded_input": (
         draft(encoding="direct"),
         "loihi1-davies",
-        "encoding 'direct' sends graded spikes, which this chip does not have; train with --encoding current",
+        "encoding 'direct' sends graded spikes, which this chip does not have; train with encoding=current",
     ),
     "input_width": (
         draft(encoding="current", input_bits=13),
         "loihi1-davies",
-        "input has 13 bits, a bias mantissa holds 12; train with --input-bits 12",
+        "input has 13 bits, a bias mantissa holds 12; train with input_bits=12",
     ),
     "reset_to_zero": (
         draft(neuron(v_reset=np.array([0.0, -0.5]))),
@@ -66,7 +66,7 @@ BROKEN = {
         draft(neuron(leak_v=25 * ONES)),
         "loihi2",
         "n: its membrane decay per step (dt / tau) is 25; may be 0..1: the time step is too long for its time "
-        "constants, give the right one with --dt",
+        "constants, give a shorter one",
     ),
     "one_threshold_per_population": (
         draft(neuron(threshold=-ONES)),
@@ -82,7 +82,7 @@ BROKEN = {
         draft(neuron(threshold=100_000 * ONES, bias=900_000 * ONES)),
         "loihi2",
         "input->n: all weights round to zero; the scale is limited by the bias register: a smaller bias or leak "
-        "potential would help; or train it for this chip, --profile loihi2",
+        "potential would help; or train it for this chip, profile=loihi2",
     ),
     "threshold_survives": (
         draft(neuron(threshold=ONES), weight=600.0),

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from math import ceil, log2, prod
 from typing import TypeAlias
 
-from ..base.errors import AnswerIsNo
+from ..base.errors import AnswerIsNo, arg
 from ..chip.network import ChipNetwork, Connection, Population
 from ..chip.registers import DECAY_ONE
 from ..profile.schema import HardwareProfile, Layers, Limits
 
 ChipRule: TypeAlias = Callable[[ChipNetwork, Limits], Iterator[str]]
 
-_NO_LEAK = "this chip's neurons cannot leak: train with --neuron lif --beta 1"
-_SMALLER = "train with a smaller --width"
+_NO_LEAK = f"this chip's neurons cannot leak: train with {arg('neuron', 'lif')} {arg('beta', 1)}"
+_SMALLER = f"train with a smaller {arg('width')}"
 _REMEDIES = {"input lines": "take data of smaller samples", "outputs": "take data of fewer classes"}
 
 
@@ -60,7 +60,8 @@ def steps(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
     most = limits.whole.timesteps if limits.whole else None
     if most is not None and chip.timesteps > most:
         keeps = "; no state is kept between steps" if most == 1 else ""
-        yield f"it runs {chip.timesteps} time steps; the chip takes {most}{keeps}: train with --timesteps {most}"
+        fewer = arg("timesteps", most)
+        yield f"it runs {chip.timesteps} time steps; the chip takes {most}{keeps}: train with {fewer}"
 
 
 def totals(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
@@ -98,10 +99,8 @@ def layer_shapes(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
     for population in chip.populations:
         incoming = chip.into(population.name)
         if population.neuron is not None and population.role == "input":
-            yield (
-                f"{population.name!r} is driven by currents, and this chip's cores take spikes: train with --encoding "
-                "rate"
-            )
+            spikes = arg("encoding", "rate")
+            yield f"{population.name!r} is driven by currents, and this chip's cores take spikes: train with {spikes}"
         elif population.neuron is not None and len(incoming) != 1:
             yield f"{population.name!r} has {len(incoming)} connections into it; a core computes one"
         if any(c.source == population.name for c in incoming):

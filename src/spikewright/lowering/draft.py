@@ -10,7 +10,7 @@ import nir
 import numpy as np
 import torch
 
-from ..base.errors import InputError, did_you_mean, refuse
+from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.types import ENCODINGS, Encoding, FloatArray, Readout
 from ..chip.network import ConvGeometry, Role
 from ..graph.interpreter import at_rest
@@ -135,8 +135,7 @@ def input_format(
         stated = metadata.get(name)
         if stated is not None and given is not None and given != stated:
             raise InputError(
-                f"--{name.replace('_', '-')} {given}: the graph was made for {stated}; leave the flag out, or train a "
-                f"student for {given}"
+                f"{arg(name, given)}: the graph was made for {stated}; leave it out, or train a student for {given}"
             )
         chosen[name] = next((value for value in (stated, given) if value is not None), default)
         if stated is None and given is None and reason:

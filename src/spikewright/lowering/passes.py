@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..chip.encoding import full_scale
 from ..chip.network import Role
 from ..graph.nodes import Shape
@@ -81,7 +81,7 @@ def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
             raise InputError(
                 f"path from input {source!r}: one way is {late} shorter than another, and graded values "
                 "cannot wait on the chip; give both ways as many neuron layers, or take spikes as input "
-                "(--encoding current)"
+                f"({arg('encoding', 'current')})"
             )
         chain = source
         for step in range(1, steps):

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, arg, refuse
 from ..base.types import FloatArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import BIAS_EXP
@@ -66,19 +66,18 @@ def graded_input(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
         return
     bits = profile.limits.graded_spike_bits
     if bits == 0:
-        yield (
-            "encoding 'direct' sends graded spikes, which this chip does not have; train with --encoding "
-            f"{profile.default_encoding}"
-        )
+        other = arg("encoding", profile.default_encoding)
+        yield f"encoding 'direct' sends graded spikes, which this chip does not have; train with {other}"
     elif draft.input_bits > bits:
-        yield f"input has {draft.input_bits} bits, a graded spike carries {bits}; train with --input-bits {bits}"
+        yield f"input has {draft.input_bits} bits, a graded spike carries {bits}; train with {arg('input_bits', bits)}"
 
 
 def input_width(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
     """An input current fits the mantissa of a bias, as which it is set."""
     most = profile.limits.bias_mantissa_bits - 1
     if draft.encoding == "current" and draft.input_bits > most:
-        yield f"input has {draft.input_bits} bits, a bias mantissa holds {most}; train with --input-bits {most}"
+        fewer = arg("input_bits", most)
+        yield f"input has {draft.input_bits} bits, a bias mantissa holds {most}; train with {fewer}"
 
 
 def bias_exponent(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
@@ -117,7 +116,7 @@ def decays_in_range(draft: Draft) -> Iterator[str]:
         if leak.max() > 1 + _SAME or leak.min() < 0:
             yield (
                 f"{name}: its {what} decay per step (dt / tau) is {_extreme(leak):.4g}; may be 0..1: the time step "
-                "is too long for its time constants, give the right one with --dt"
+                "is too long for its time constants, give a shorter one"
             )
         if what == SYNAPTIC and leak.min() < _FEWEST_DECAY:
             yield f"{name}: its synaptic decay per step is {leak.min():.3g}; the chip needs at least 1/8192"
@@ -167,7 +166,7 @@ def weights_survive(chip: ChipNetwork, draft: Draft) -> Iterator[str]:
         if connection.name in lost and not np.any(connection.weight):
             yield (
                 f"{connection.name}: all weights round to zero; {_limit(limited[connection.target])}; or train it "
-                f"for this chip, --profile {chip.profile}"
+                f"for this chip, {arg('profile', chip.profile)}"
             )
 
 

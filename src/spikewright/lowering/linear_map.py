@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import singledispatch
+from math import prod
 
 import nir
 import numpy as np
@@ -94,7 +94,7 @@ def compose(path: Sequence[nir.NIRNode], source_shape: Shape) -> LinearMap:
     if len(weighted) == 1 and isinstance(weighted[0], nir.Linear | nir.Affine):
         return LinearMap(np.asarray(weighted[0].weight, np.float64), source_shape, target_shape)
     if not weighted:
-        return LinearMap(np.eye(_size(source_shape)), source_shape, target_shape)
+        return LinearMap(np.eye(prod(source_shape)), source_shape, target_shape)
 
     def push(value: Tensor) -> Tensor:
         for node in path:
@@ -108,7 +108,7 @@ def identity(shape: Shape) -> LinearMap:
     """The identity: a depthwise convolution with a kernel of 1 x 1, or the unit matrix where there are no channels."""
     if len(shape) == 3:
         return LinearMap(np.ones((shape[0], 1, 1, 1)), shape, shape, ConvGeometry(groups=shape[0]))
-    return LinearMap(np.eye(_size(shape)), shape, shape)
+    return LinearMap(np.eye(prod(shape)), shape, shape)
 
 
 def _as_convolution(path: Sequence[nir.NIRNode], shapes: list[Shape]) -> LinearMap | None:
@@ -123,39 +123,20 @@ def _as_convolution(path: Sequence[nir.NIRNode], shapes: list[Shape]) -> LinearM
     return total
 
 
-@singledispatch
-def _convolution_of(node: nir.NIRNode, shape: Shape) -> LinearMap | None:  # noqa: ARG001
+def _convolution_of(node: nir.NIRNode, shape: Shape) -> LinearMap | None:
     """A node as a convolution of values of ``shape``; None where it is not one."""
+    if isinstance(node, nir.Scale):
+        scale = np.broadcast_to(np.asarray(node.scale, np.float64), shape)
+        return identity(shape).scaled(scale) if np.all(scale == scale[:, :1, :1]) else None
+    if isinstance(node, nir.Conv2d):
+        geometry = ConvGeometry(pair(node.stride), conv_padding(node), pair(node.dilation), int(node.groups))
+        return LinearMap(np.asarray(node.weight, np.float64), shape, output_shape(node, shape), geometry)
+    if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
+        size = pair(node.kernel_size)
+        weight = 1.0 if isinstance(node, nir.SumPool2d) else 1.0 / (size[0] * size[1])
+        geometry = ConvGeometry(pair(node.stride), pair(node.padding), groups=shape[0])
+        return LinearMap(np.full((shape[0], 1, *size), weight), shape, output_shape(node, shape), geometry)
     return None
-
-
-@_convolution_of.register
-def _(node: nir.Conv2d, shape: Shape) -> LinearMap | None:
-    geometry = ConvGeometry(pair(node.stride), conv_padding(node), pair(node.dilation), int(node.groups))
-    return LinearMap(np.asarray(node.weight, np.float64), shape, output_shape(node, shape), geometry)
-
-
-@_convolution_of.register
-def _(node: nir.SumPool2d, shape: Shape) -> LinearMap | None:
-    return _pooling(node, shape, 1.0)
-
-
-@_convolution_of.register
-def _(node: nir.AvgPool2d, shape: Shape) -> LinearMap | None:
-    kernel = pair(node.kernel_size)
-    return _pooling(node, shape, 1.0 / (kernel[0] * kernel[1]))
-
-
-@_convolution_of.register
-def _(node: nir.Scale, shape: Shape) -> LinearMap | None:
-    scale = np.broadcast_to(np.asarray(node.scale, np.float64), shape)
-    return identity(shape).scaled(scale) if np.all(scale == scale[:, :1, :1]) else None
-
-
-def _pooling(node: nir.SumPool2d | nir.AvgPool2d, shape: Shape, weight: float) -> LinearMap:
-    geometry = ConvGeometry(pair(node.stride), pair(node.padding), groups=shape[0])
-    kernel = np.full((shape[0], 1, *pair(node.kernel_size)), weight)
-    return LinearMap(kernel, shape, output_shape(node, shape), geometry)
 
 
 def _fold(first: LinearMap, second: LinearMap) -> LinearMap | None:
@@ -167,7 +148,9 @@ def _fold(first: LinearMap, second: LinearMap) -> LinearMap | None:
     a, b = first.conv, second.conv
     if a is None or b is None or not all(_is_exact(first, second, axis) for axis in (0, 1)):
         return None
-    groups, one, two = _aligned_groups(first, second)
+    # A number of groups that both kernels can have.
+    groups = a.groups if b.groups % a.groups == 0 else b.groups if a.groups % b.groups == 0 else 1
+    one, two = _regrouped(first.weight, a.groups, groups), _regrouped(second.weight, b.groups, groups)
     size = [
         (one.shape[2 + x] - 1) * a.dilation[x] + (two.shape[2 + x] - 1) * b.dilation[x] * a.stride[x] + 1
         for x in (0, 1)
@@ -206,14 +189,6 @@ def _is_exact(first: LinearMap, second: LinearMap, axis: int) -> bool:
     return before < 0 and after >= first.source_shape[1 + axis]
 
 
-def _aligned_groups(first: LinearMap, second: LinearMap) -> tuple[int, FloatArray, FloatArray]:
-    """A number of groups that both kernels can have, and both kernels with so many groups."""
-    assert first.conv is not None and second.conv is not None
-    one, two = first.conv.groups, second.conv.groups
-    groups = one if two % one == 0 else two if one % two == 0 else 1
-    return groups, _regrouped(first.weight, one, groups), _regrouped(second.weight, two, groups)
-
-
 def _regrouped(weight: FloatArray, groups: int, fewer: int) -> FloatArray:
     """A kernel of ``groups`` groups as one of ``fewer``, with zeros between channels of different groups."""
     outputs, inputs = weight.shape[:2]
@@ -228,7 +203,7 @@ def _regrouped(weight: FloatArray, groups: int, fewer: int) -> FloatArray:
 
 def _matrix(push: Callable[[Tensor], Tensor], source_shape: Shape, target_shape: Shape) -> FloatArray:
     """The matrix of a linear function, ``(target size, source size)``, from its values at the unit vectors."""
-    sources, targets = _size(source_shape), _size(target_shape)
+    sources, targets = prod(source_shape), prod(target_shape)
     if sources * targets > MOST_DENSE_WEIGHTS:
         raise InputError(
             f"a path of pooling and linear layers from shape {source_shape} to {target_shape} needs a matrix of "
@@ -244,7 +219,3 @@ def _matrix(push: Callable[[Tensor], Tensor], source_shape: Shape, target_shape:
         answers = push(units.reshape(-1, *source_shape)) - offset
         matrix[:, start:end] = answers.reshape(end - start, targets).numpy().T
     return matrix
-
-
-def _size(shape: Shape) -> int:
-    return int(np.prod(shape))

@@ -162,20 +162,12 @@ def core_work(
         held.setdefault((site.chip, site.core), []).append(site.population)
     rows = {place: row for row, place in enumerate(held)}
     updates, arrivals = (np.zeros((len(rows), chip_steps)) for _ in range(2))
-    steps = activity.by_step
-    spiking = {
-        p.name: _share_of_steps(steps.spikes[p.name] if steps else None, chip, p.name, chip_steps)
-        for p in chip.populations
-    }
-    active = {
-        p.name: _share_of_steps(steps.active_updates[p.name] if steps else None, chip, p.name, chip_steps)
-        for p in chip.populations
-        if p.neuron is not None
-    }
+    spikes, active = (activity.by_step.spikes, activity.by_step.active_updates) if activity.by_step else ({}, {})
+    spiking = {p.name: _share_of_steps(spikes.get(p.name), chip, p.name, chip_steps) for p in chip.populations}
     for site in placement.sites:
         idle_s, active_s, sending_s = _update_seconds(site, activity, placement, time)
-        active_shares = active_s * active[site.population]
-        updates[rows[site.chip, site.core]] += idle_s + active_shares + sending_s * spiking[site.population]
+        seconds = active_s * _share_of_steps(active.get(site.population), chip, site.population, chip_steps)
+        updates[rows[site.chip, site.core]] += idle_s + seconds + sending_s * spiking[site.population]
     receiving_s = time.message_in.seconds if time.message_in else 0.0
     for connection in chip.connections:
         operations, messages = arriving(activity, placement, connection)

@@ -43,11 +43,6 @@ class Use:
         """``used / limit``; 0 where there is no limit."""
         return self.used / self.limit if self.limit else 0.0
 
-    @property
-    def fits(self) -> bool:
-        """Whether the use is within the limit."""
-        return self.limit is None or self.used <= self.limit
-
 
 @dataclass(frozen=True, eq=False)
 class CoreAssignment:

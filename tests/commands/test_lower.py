@@ -146,7 +146,7 @@ def test_a_network_that_does_not_fit_leaves_no_file(tmp_path: Path, capsys: pyte
     said, error = capsys.readouterr()
     assert said == ""
     assert error == (
-        "error: tiny: 'lif1' does not fit: even cut over 3 cores, one of them needs 4 synapses for one neuron and "
-        "holds 3; fewer sources for each neuron would make it fit\n"
+        "error: tiny: 'lif1' does not fit: even on 3 cores, one of them needs 4 synapses for one neuron and "
+        "has 3; fewer sources for each neuron would make it fit\n"
     )
     assert not (tmp_path / "chip.h5").exists()

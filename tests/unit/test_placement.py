@@ -277,7 +277,7 @@ def test_a_convention_without_limits_takes_anything():
         (
             (5000, 10, 4),
             {},
-            "loihi1-davies: 'h1' does not fit: even cut over 10 cores, one of them needs 5000 input axons and holds "
+            "loihi1-davies: 'h1' does not fit: even on 10 cores, one of them needs 5000 input axons and has "
             "4096; fewer sources (fewer channels, a larger stride, more pooling) would make it fit",
         ),
         (
@@ -289,20 +289,20 @@ def test_a_convention_without_limits_takes_anything():
         (
             (10, 100, 10),
             {"fan_in": 99},
-            "loihi1-davies: 'out' does not fit: even cut over 10 cores, one of them needs 100 synapses for one neuron "
-            "and holds 99; it would fit with 99% of the channels and neurons of its hidden layers",
+            "loihi1-davies: 'out' does not fit: even on 10 cores, one of them needs 100 synapses for one neuron "
+            "and has 99; it would fit with 99% of the channels and neurons of its hidden layers",
         ),
         (
             (10, 20, 30),
             {"axons_out_per_core": 2, "neurons_per_core": 10},
-            "loihi1-davies: 'h1' does not fit: even cut over 20 cores, one of them needs 3 output axons and holds 2; "
+            "loihi1-davies: 'h1' does not fit: even on 20 cores, one of them needs 3 output axons and has 2; "
             "fewer targets (a narrower next layer) would make it fit",
         ),
         (
             (100, 50, 10),
             {"synapse_bits_per_core": 6300},
-            "loihi1-davies: 'h1' does not fit: even cut over 50 cores, one of them needs 6400 bits of synapse memory "
-            "and holds 6300; fewer or narrower synapses (fewer sources, smaller kernels, fewer bits) would make it fit",
+            "loihi1-davies: 'h1' does not fit: even on 50 cores, one of them needs 6400 bits of synapse memory "
+            "and has 6300; fewer or narrower synapses (fewer sources, smaller kernels, fewer bits) would make it fit",
         ),
         (
             (10, 60, 60, 10),

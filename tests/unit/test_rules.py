@@ -59,7 +59,7 @@ BROKEN = {
     "one_decay_per_population": (
         draft(neuron(leak_v=VARYING)),
         "loihi2",
-        "n: its membrane time constants vary (decay 0.2 to 0.5 per step); the chip holds one for a population: split "
+        "n: its membrane time constants vary (decay 0.2 to 0.5 per step); the chip has one for a population: split "
         "it by time constant",
     ),
     "decays_in_range": (
@@ -108,8 +108,8 @@ def test_every_rule_has_a_case() -> None:
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        (draft(neuron(bias=ONES)), "n: its bias needs the bias exponent 6; the chip's goes to 5"),
-        (draft(encoding="current"), "input: its input current needs the bias exponent 6; the chip's goes to 5"),
+        (draft(neuron(bias=ONES)), "n: its bias needs the bias exponent 6; the chip's largest is 5"),
+        (draft(encoding="current"), "input: its input current needs the bias exponent 6; the chip's largest is 5"),
     ],
 )
 def test_a_chip_with_small_bias_exponents_takes_no_biases(made: Draft, says: str) -> None:

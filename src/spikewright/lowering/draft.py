@@ -260,7 +260,7 @@ def _paths(wiring: Wiring, target: str) -> list[tuple[str, tuple[str, ...]]]:
     while todo:
         if len(found) + len(todo) > _MOST_PATHS:
             raise InputError(
-                f"node {target!r}: more than {_MOST_PATHS} ways of linear nodes lead to it; merge some of them"
+                f"node {target!r}: more than {_MOST_PATHS} paths of linear nodes lead to it; merge some of them"
             )
         name, path = todo.pop(0)
         if isinstance(wiring.nodes[name], LINEAR):

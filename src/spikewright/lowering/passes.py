@@ -79,8 +79,8 @@ def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
         if steps > 1 and shapes[source].payload > 1:
             late = "1 layer" if steps == 2 else f"{steps - 1} layers"
             raise InputError(
-                f"path from input {source!r}: one way is {late} shorter than another, and graded values "
-                "cannot wait on the chip; give both ways as many neuron layers, or take spikes as input "
+                f"path from input {source!r}: one path is {late} shorter than another, and the chip "
+                "cannot delay graded values; give both paths as many neuron layers, or take spikes as input "
                 f"({arg('encoding', 'current')})"
             )
         chain = source

@@ -87,7 +87,7 @@ def bias_exponent(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
         neuron = population.neuron
         if neuron is not None and (population.role == "input" or np.any(neuron.bias)):
             what = "input current" if population.role == "input" else "bias"
-            yield f"{population.name}: its {what} needs the bias exponent {BIAS_EXP}; the chip's goes to {most}"
+            yield f"{population.name}: its {what} needs the bias exponent {BIAS_EXP}; the chip's largest is {most}"
 
 
 def reset_to_zero(draft: Draft) -> Iterator[str]:
@@ -106,7 +106,7 @@ def one_decay_per_population(draft: Draft) -> Iterator[str]:
         if np.ptp(leak) > _SAME * leak.max():
             yield (
                 f"{name}: its {what} time constants vary (decay {leak.min():.4g} to {leak.max():.4g} per step); "
-                "the chip holds one for a population: split it by time constant"
+                "the chip has one for a population: split it by time constant"
             )
 
 
@@ -131,7 +131,7 @@ def one_threshold_per_population(draft: Draft) -> Iterator[str]:
         if threshold.min() < 0:
             yield f"{name}: its threshold is {threshold.min():g}; may be 0 or more"
         elif np.ptp(threshold) > _SAME * threshold.max():
-            yield f"{name}: its thresholds are {threshold.min():g} to {threshold.max():g}; one population holds one"
+            yield f"{name}: its thresholds are {threshold.min():g} to {threshold.max():g}; a population has one"
 
 
 def steady_encoder(draft: Draft) -> Iterator[str]:

@@ -151,8 +151,8 @@ class _Planner:
             assert in_ranges.most_needed is not None
             resource, used, limit = in_ranges.most_needed
             raise DoesNotFit(
-                f"{self.profile.name}: {population.name!r} does not fit: even cut over {len(in_ranges.blocks)} cores, "
-                f"one of them needs {used} {_NEEDED.get(resource, resource)} and holds {limit}",
+                f"{self.profile.name}: {population.name!r} does not fit: even on {len(in_ranges.blocks)} cores, "
+                f"one of them needs {used} {_NEEDED.get(resource, resource)} and has {limit}",
                 resource,
             )
         allowed = slack * min(len(each.blocks) for each in found)

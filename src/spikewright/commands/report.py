@@ -16,7 +16,7 @@ import typer
 from ..base import command as cli
 from ..base.errors import AnswerIsNo
 from ..pages.document import Document
-from ..placing.placer import DEFAULT_PLACER, Placer
+from ..placing.placement import DEFAULT_PLACER, Placer
 
 if TYPE_CHECKING:
     from ..chip.agreement import Agreement

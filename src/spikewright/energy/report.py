@@ -8,7 +8,7 @@ from typing import Literal
 from ..chip.activity import Backend, Trace
 from ..chip.agreement import Agreement
 from ..chip.network import Role
-from ..placing.core_load import CoreLoad, Way
+from ..placing.core_load import CoreLoad, RouteTraffic
 from ..placing.placement import Placement, Use
 from ..profile.schema import CostUnit, HardwareProfile, Kind, Scope
 from ..profile.units import Budget, quantity
@@ -175,7 +175,7 @@ class EnergyReport:
     classes: tuple[ClassEnergy, ...] = ()
     band: Band | None = None
     cores: tuple[CoreLoad, ...] = ()
-    ways: tuple[Way, ...] = ()
+    ways: tuple[RouteTraffic, ...] = ()
     neurobench: NeuroBench | None = None
     machines: tuple[TeacherCost, ...] = ()
     ann_macs: int | None = None

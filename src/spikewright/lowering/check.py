@@ -14,8 +14,7 @@ from ..base.version import __version__
 from ..graph.nodes import NEURONS, Law, NodeFault, law_of
 from ..graph.time_step import TimeStep, resolve_dt
 from ..graph.wiring import Wiring, survey, wire
-from .draft import draft_from_nir
-from .horizon import Asked, horizon_of
+from .draft import draft_from_nir, input_format
 from .rules import GRAPH_RULES
 
 Level: TypeAlias = Literal["blocks", "assumed", "note"]
@@ -119,8 +118,8 @@ def _lowering(wiring: Wiring, step: TimeStep, metadata: Mapping[str, Any]) -> li
     """What stands in the way of any chip, whatever its profile."""
 
     try:
-        horizon, _ = horizon_of(metadata, Asked())
-        draft = draft_from_nir(wiring, step.dt_s, horizon, {})
+        inputs, _ = input_format(metadata)
+        draft = draft_from_nir(wiring, step.dt_s, inputs, {})
     except InputError as error:
         return [Finding("blocks", "graph", str(error))]
     return [Finding("blocks", "graph", f"[{rule.__name__}] {broken}") for rule in GRAPH_RULES for broken in rule(draft)]

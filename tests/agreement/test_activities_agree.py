@@ -19,7 +19,6 @@ from spikewright.chip.activity_file import as_json, load_activity
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork
 from spikewright.commands.simulate import main
-from spikewright.data.choices import NeuronSettings
 from spikewright.data.load import load
 from spikewright.energy.estimate import estimate
 from spikewright.lowering.lower import lower
@@ -29,6 +28,7 @@ from spikewright.simulation.netx.file import netx_faults
 from spikewright.simulation.simulate import simulate
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer, settle
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student, save_student
 from spikewright.student.to_nir import to_nir
 

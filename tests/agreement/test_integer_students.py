@@ -13,7 +13,6 @@ from torch import nn
 from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.chip.encoding import encode
 from spikewright.chip.network import ChipNetwork
-from spikewright.data.choices import NeuronSettings
 from spikewright.graph.nir_io import read_graph
 from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
@@ -25,6 +24,7 @@ from spikewright.simulation.simulate import Backend
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.agreement import differences
 from spikewright.student.integers.form import become_integer, settle
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.student.verify import export, verify_export

@@ -11,22 +11,23 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data.choices import DATA_HELP
 from spikewright.data.dataset import Split, official, permutation
-from spikewright.data.load import NAMES, load
+from spikewright.data.load import DATA_HELP, DATASETS, load, recipe_of
+from spikewright.data.recipe import Recipe
 
+SOURCES = tuple(DATASETS.items())
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
 def test_the_names() -> None:
-    assert NAMES == (
+    assert tuple(DATASETS) == (
         *("digits", "mnist-5k", "mnist", "fashion-mnist", "cifar10", "nmnist", "mnist1d"),
         *("digits-events", "mnist-5k-events", "mnist-events", "fashion-mnist-events"),
     )
 
 
 def test_the_help_of_data_names_them_all() -> None:
-    assert re.findall(r"\b(?!or\b|events\b)[a-z][\w-]+", DATA_HELP) == list(NAMES)
+    assert re.findall(r"\b(?!or\b|events\b)[a-z][\w-]+", DATA_HELP) == list(DATASETS)
 
 
 def test_digits_are_cut_into_60_20_20() -> None:
@@ -137,3 +138,42 @@ def test_fashion_mnist_is_found_where_debian_puts_it() -> None:
         "3c9f1eb94de6d799",
     ]
     assert data.test.labels[:10].tolist() == [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]  # as published
+
+
+def test_the_recipes_are_those_that_results_were_made_with() -> None:
+    student = {name: (s.recipe.epochs, s.recipe.batch, s.recipe.augmentation, s.recipe.reach) for name, s in SOURCES}
+    assert student == {
+        "digits": (25, 32, "none", 1),
+        "mnist-5k": (20, 64, "none", 2),
+        "mnist": (8, 128, "shift", 2),
+        "fashion-mnist": (12, 128, "none", 2),
+        "cifar10": (30, 128, "shift-flip", 4),
+        "nmnist": (10, 128, "none", 2),
+        "mnist1d": (30, 64, "none", 2),
+        "digits-events": (25, 32, "none", 2),
+        "mnist-5k-events": (20, 64, "none", 2),
+        "mnist-events": (8, 128, "none", 2),
+        "fashion-mnist-events": (12, 128, "none", 2),
+    }
+    of_images = [(name, source.recipe.teacher) for name, source in SOURCES if not name.endswith("-events")]
+    assert {name: (t.epochs, t.batch_size, t.augmentation, t.reach) for name, t in of_images} == {
+        "digits": (20, 64, "shift", 1),
+        "mnist-5k": (12, 64, "shift", 2),
+        "mnist": (6, 128, "shift", 2),
+        "fashion-mnist": (8, 128, "shift-flip", 2),
+        "cifar10": (30, 128, "shift-flip", 4),
+        "nmnist": (8, 128, "none", 2),
+        "mnist1d": (20, 64, "none", 2),
+    }
+
+
+def test_a_data_set_and_its_twin_bring_their_recipes() -> None:
+    events = load("digits-events", timesteps=2)
+    assert events.recipe == recipe_of("digits-events") != recipe_of("digits")
+    assert events.twin is not None
+    assert events.twin.recipe == load("digits").recipe == recipe_of("digits")
+    assert events.with_train_samples(5).recipe == events.recipe
+
+
+def test_a_name_without_a_data_set_has_the_default_recipe() -> None:
+    assert recipe_of("no such data set") == Recipe()

@@ -15,11 +15,11 @@ import typer
 
 from ..base import command as cli
 from ..base.errors import AnswerIsNo
-from ..pages.document import Document
 from ..placing.placer import DEFAULT_PLACER, Placer
 
 if TYPE_CHECKING:
     from ..chip.agreement import Agreement
+    from ..pages.document import Document
 
 SUFFIXES = (".json", ".md", ".html")
 
@@ -74,6 +74,7 @@ def command(
     from ..chip.activity_file import load_activity
     from ..chip.chip_file import load_chip
     from ..energy.pricing import budgets_of, priced, profile_of, provenance_of
+    from ..pages.document import Document
     from ..pages.render import write_report
     from ..pages.runs import Run, load_runs, names_of, tables_of
     from ..profile.profile import named_profile

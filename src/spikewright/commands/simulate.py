@@ -16,7 +16,7 @@ import typer
 
 from ..base import command as cli
 from ..base.errors import InputError
-from ..data.choices import DATA_HELP
+from ..data.load import DATA_HELP
 
 if TYPE_CHECKING:
     from ..base.types import IntArray

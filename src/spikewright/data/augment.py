@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .choices import Augmentation
+from .recipe import Augmentation
 
 
 def still(samples: Tensor) -> Tensor:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError
+from .recipe import Recipe
 
 SPLIT_SEED = 20240229
 VALIDATION_SHARE = 0.1
@@ -60,7 +61,7 @@ class Dataset:
     """A data set cut once and for all.
 
     Attributes:
-        name: one of :data:`spikewright.data.NAMES`.
+        name: a name of :data:`spikewright.data.load.DATASETS`, or any other of data of your own.
         train: what weights are fitted on.
         validation: what choices are made on.
         test: touched only by the final report.
@@ -69,6 +70,7 @@ class Dataset:
         timesteps: frames of each sample of event data, None for images.
         twin: the static images that events were made from, sample for sample; None where there are none. A teacher
             learns these.
+        recipe: how students and teachers are trained on it where nobody says otherwise.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Dataset:
     shape: tuple[int, int, int]
     timesteps: int | None = None
     twin: Dataset | None = None
+    recipe: Recipe = field(default_factory=Recipe)
 
     def with_train_samples(self, samples: int | None) -> Dataset:
         """The same data set with the first samples of its training part alone, whose order is fixed; None: all.

@@ -17,10 +17,10 @@ from spikewright.graph.nir_io import read_graph
 from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
 from spikewright.simulation import integer
+from spikewright.simulation.backends import Run
 from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.netx import backend as on_netx
 from spikewright.simulation.recording import compare
-from spikewright.simulation.simulate import Backend
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.agreement import differences
 from spikewright.student.integers.form import become_integer, settle
@@ -141,7 +141,7 @@ def test_lava_runs_what_was_trained(lava: None, encoding: str, readout: str, kin
         assert [str(mismatch) for mismatch in compare(ours, run(chip, drive, record_states=True))] == []
 
 
-def simulators(chip: ChipNetwork) -> tuple[Backend, ...]:
+def simulators(chip: ChipNetwork) -> tuple[Run, ...]:
     from spikewright.simulation.netx.file import netx_faults
 
     return (on_lava.run,) if netx_faults(chip) else (on_lava.run, on_netx.run)

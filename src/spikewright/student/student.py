@@ -13,7 +13,6 @@ from torch import Tensor, fx, nn
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, arg
-from ..chip.activity import Backend
 from ..chip.encoding import encode, full_scale
 from ..chip.trained_grid import TrainedGrid
 from .architectures import builder_of, is_own
@@ -130,7 +129,7 @@ class Student(nn.Module):
         return self.run(self.drive(images, seed, first_index))
 
     @property
-    def backend_name(self) -> Backend:
+    def backend_name(self) -> str:
         """The backend that its activity is counted with: ``student`` for integer arithmetic, else ``float``."""
         return "float" if self.grid is None else "student"
 

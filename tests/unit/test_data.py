@@ -109,7 +109,7 @@ def test_the_first_samples_of_the_training_part_alone() -> None:
 def test_more_samples_than_there_are_are_refused() -> None:
     with pytest.raises(InputError) as refused:
         load("digits").with_train_samples(1080)
-    assert str(refused.value) == ("--train-samples 1080: digits has 1079 to train on; ask for no more, or leave it out")
+    assert str(refused.value) == ("train_samples=1080: digits has 1079 to train on; ask for no more, or leave it out")
 
 
 def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
@@ -125,7 +125,7 @@ def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
 def test_digits_take_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refusal:
         load("digits", tmp_path)
-    assert str(refusal.value) == f"{tmp_path}: digits come with scikit-learn and read no folder; leave --data-dir out"
+    assert str(refusal.value) == f"{tmp_path}: digits come with scikit-learn and read no folder; leave data_dir out"
 
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="the Debian package dataset-fashion-mnist is not installed")

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from .recipe import Recipe
 
 SPLIT_SEED = 20240229
@@ -93,8 +93,8 @@ class Dataset:
             return self
         if samples > len(self.train):
             raise InputError(
-                f"--train-samples {samples}: {self.name} has {len(self.train)} to train on; ask for no more, or leave "
-                "it out"
+                f"{arg('train_samples', samples)}: {self.name} has {len(self.train)} to train on; ask for no more, or "
+                "leave it out"
             )
         twin = None if self.twin is None else self.twin.with_train_samples(samples)
         return replace(self, train=self.train.first(samples), twin=twin)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.cache import cache_folder, cache_root
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, arg, refuse
 from .dataset import VALIDATION_SHARE, Dataset, Pixels, Split, permutation
 from .download import download, missing_folder, missing_package
 
@@ -91,7 +91,7 @@ def _given(data_dir: Path) -> Path:
             return folder
     raise InputError(
         f"{data_dir}: has not both folders of {NAME}, Train and Test (here or in {FOLDER}); unpack Train.zip and "
-        "Test.zip there, or leave --data-dir out to have them found or downloaded"
+        f"Test.zip there, or leave {arg('data_dir')} out to have them found or downloaded"
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torchvision
 
 from ..base.cache import cache_folder, cache_root
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, arg, refuse
 from .dataset import Dataset, Labels, Pixels, official
 from .download import download, missing_folder
 from .idx import read_idx
@@ -73,7 +73,7 @@ def _given(source: MnistFiles, data_dir: Path) -> dict[str, Path]:
     missing = [name for name in FILES if name not in near]
     raise InputError(
         f"{data_dir}: has not all files of {source.name}; missing {', '.join(missing)} (plain or .gz, here or in "
-        f"{source.torchvision}/raw); put them there, or leave --data-dir out to have them found or downloaded"
+        f"{source.torchvision}/raw); put them there, or leave {arg('data_dir')} out to have them found or downloaded"
     )
 
 

@@ -18,7 +18,7 @@ from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..lowering.draft import Draft, draft_from_nir
 from ..lowering.horizon import Asked, horizon_of
-from ..lowering.passes import PASSES
+from ..lowering.passes import rewritten
 from ..lowering.rules import check_draft
 from ..profile.profile import HardwareProfile
 from ..simulation.recording import Recording
@@ -136,6 +136,4 @@ def _draft(graph: nir.NIRGraph, chip: ChipNetwork, profile: HardwareProfile) -> 
     step = resolve_dt(wiring, graph.metadata, dt_s if isinstance(dt_s, float) else None)
     draft = draft_from_nir(wiring, step.dt_s, horizon, {})
     check_draft(draft, profile)
-    for rewrite in PASSES:
-        draft = rewrite(draft, profile)
-    return draft
+    return rewritten(draft, profile)

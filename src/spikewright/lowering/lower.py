@@ -12,7 +12,7 @@ from ..profile.profile import HardwareProfile, load_profile
 from .chip_rules import check_chip
 from .draft import Draft, draft_from_nir, plain
 from .horizon import Asked, horizon_of
-from .passes import PASSES
+from .passes import rewritten
 from .quantize import quantize
 from .rules import check_draft, check_integers
 
@@ -56,9 +56,7 @@ def fitting_scales(graph: nir.NIRGraph, profile: HardwareProfile) -> dict[str, f
     """By population, the largest scale up to the one its metadata give at which a graph fits the chip's registers."""
 
     draft, grid = _drafted(graph, profile, Asked(None, None, None), None, None)
-    for rewrite in PASSES:
-        draft = rewrite(draft, profile)
-    scales = quantize(draft, profile, grid).provenance["scales"]
+    scales = quantize(rewritten(draft, profile), profile, grid).provenance["scales"]
     assert isinstance(scales, dict)
     return scales
 
@@ -88,8 +86,7 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
     """
 
     check_draft(draft, profile)
-    for rewrite in PASSES:
-        draft = rewrite(draft, profile)
+    draft = rewritten(draft, profile)
     chip = quantize(draft, profile, grid)
     check_integers(chip, draft)
     check_chip(chip, profile)

@@ -102,6 +102,13 @@ def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
 PASSES: tuple[Pass, ...] = (scale_input, bias_axons, balance)
 
 
+def rewritten(draft: Draft, profile: HardwareProfile) -> Draft:
+    """``draft`` after every one of :data:`PASSES`, in their order."""
+    for rewrite in PASSES:
+        draft = rewrite(draft, profile)
+    return draft
+
+
 def _layers(count: int) -> str:
     return "1 layer" if count == 1 else f"{count} layers"
 

@@ -19,11 +19,11 @@ SOURCES = tuple(DATASETS.items())
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
-def test_the_names() -> None:
-    assert tuple(DATASETS) == (
-        *("digits", "mnist-5k", "mnist", "fashion-mnist", "cifar10", "nmnist", "mnist1d"),
-        *("digits-events", "mnist-5k-events", "mnist-events", "fashion-mnist-events"),
-    )
+def test_the_page_says_what_every_data_set_is(root: Path) -> None:
+    page = (root / "docs" / "data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+?) \| (.+?) \|", page, re.MULTILINE)
+    said = {name: what for names, what in rows for name in re.findall(r"`([\w-]+)`", names)}
+    assert said == {name: source.help for name, source in SOURCES}
 
 
 def test_the_help_of_data_names_them_all() -> None:
@@ -142,7 +142,7 @@ def test_fashion_mnist_is_found_where_debian_puts_it() -> None:
 
 def test_the_recipes_are_those_that_results_were_made_with() -> None:
     student = {name: (s.recipe.epochs, s.recipe.batch, s.recipe.augmentation, s.recipe.reach) for name, s in SOURCES}
-    assert student == {
+    known = {
         "digits": (25, 32, "none", 1),
         "mnist-5k": (20, 64, "none", 2),
         "mnist": (8, 128, "shift", 2),
@@ -155,8 +155,10 @@ def test_the_recipes_are_those_that_results_were_made_with() -> None:
         "mnist-events": (8, 128, "none", 2),
         "fashion-mnist-events": (12, 128, "none", 2),
     }
+    assert {name: student[name] for name in known} == known
     of_images = [(name, source.recipe.teacher) for name, source in SOURCES if not name.endswith("-events")]
-    assert {name: (t.epochs, t.batch_size, t.augmentation, t.reach) for name, t in of_images} == {
+    teachers = {name: (t.epochs, t.batch_size, t.augmentation, t.reach) for name, t in of_images}
+    known = {
         "digits": (20, 64, "shift", 1),
         "mnist-5k": (12, 64, "shift", 2),
         "mnist": (6, 128, "shift", 2),
@@ -165,6 +167,7 @@ def test_the_recipes_are_those_that_results_were_made_with() -> None:
         "nmnist": (8, 128, "none", 2),
         "mnist1d": (20, 64, "none", 2),
     }
+    assert {name: teachers[name] for name in known} == known
 
 
 def test_a_data_set_and_its_twin_bring_their_recipes() -> None:

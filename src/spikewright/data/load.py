@@ -68,7 +68,7 @@ def recipe_of(name: str) -> Recipe:
 def _filmed(stills: str, recipe: Recipe) -> Source:
     """The events that a virtual camera makes of the images of another line."""
     loader = partial(load_filmed, f"{stills}-events", partial(load, stills))
-    return Source(loader, recipe, events=True, help=f"images of {stills} in front of a simulated event camera")
+    return Source(loader, recipe, events=True, help="the images of that name, seen by a simulated event camera")
 
 
 _HERE = __package__
@@ -112,7 +112,7 @@ DATASETS: dict[str, Source] = {
         f"{_HERE}.events:load_nmnist",
         Recipe(teacher=TeacherRecipe(augmentation="none")),
         events=True,
-        help="MNIST's digits in front of a moving event camera, recorded",
+        help="MNIST's digits, recorded by a moving event camera",
     ),
     "mnist1d": Source(
         f"{_HERE}.mnist1d:load_mnist1d",

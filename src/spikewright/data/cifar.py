@@ -120,7 +120,6 @@ def _joined(parts: list[Part]) -> Part:
 
 
 def _from_torchvision(data_dir: Path) -> tuple[Part, Part]:
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy deprecates what the published pickles say about their dtype

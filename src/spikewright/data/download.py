@@ -1,4 +1,4 @@
-"""What is said where data cannot be had: no network, no folder, no package."""
+"""Refusals of data that are not available: no network, no folder, no package."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..base.errors import InputError, arg
 
 @contextlib.contextmanager
 def download(name: str, files: str) -> Iterator[None]:
-    """Run a download: what it prints goes to stderr, and its failure becomes one sentence.
+    """Run a download; what it prints goes to standard error, and a failure becomes an :class:`InputError`.
 
     Args:
         name: of the data set.
-        files: what a person who has them already can put into a folder.
+        files: names of the files that may be put into a folder instead.
 
     Raises:
         InputError: the download failed.
@@ -40,12 +40,12 @@ def missing_folder(data_dir: Path, name: str) -> InputError:
 
 
 def reads_no_folder(data_dir: Path, name: str, package: str) -> InputError:
-    """The refusal of a ``data_dir`` for data that a package brings."""
+    """The refusal of a ``data_dir`` for data that come with a package."""
     return InputError(f"{data_dir}: {name} comes with {package} and reads no folder; leave {arg('data_dir')} out")
 
 
 def missing_package(name: str, package: str, extra: str) -> InputError:
-    """The refusal where the package that brings or reads the data is missing."""
+    """The refusal of data whose package, which brings or reads them, is not installed."""
     return InputError(
         f"{name}: needs {package}, which is not installed; install it with `pip install 'spikewright[{extra}]'`"
     )

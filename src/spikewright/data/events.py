@@ -16,7 +16,7 @@ from .download import download, missing_folder, missing_package
 
 NAME = "nmnist"
 FOLDER = "NMNIST"
-"""Where tonic keeps the files, below the folder that it is given."""
+"""Folder of the files below the one that tonic is given."""
 CLASSES = 10
 POLARITIES = 2
 SIDE = 34
@@ -25,7 +25,7 @@ DURATION_US = 3 * 105_000
 PARTS = {"Train": 60000, "Test": 10000}
 BYTES_PER_EVENT = 5
 DEFAULT_TIMESTEPS = 10
-"""Frames where nobody asked for a number: 31.5 ms each."""
+"""Frames of a sample where no number is asked for: 31.5 ms each."""
 AGAIN = "get the file again"
 
 

@@ -1,4 +1,4 @@
-"""How a student and its teacher are trained on a data set where nobody says otherwise: importable without torch."""
+"""How students and teachers are trained on a data set by default: importable without torch, as ``--help`` needs it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Recipe:
     Attributes:
         epochs: passes over the training part; small data sets need more of them.
         batch: samples per step.
-        augmentation: what leaves a sample's class as it is; a mirrored digit, for one, is another sign.
+        augmentation: changes that leave a sample's class as it is; a mirrored digit, for one, is another sign.
         reach: pixels of the largest shift.
         teacher: of the data set, or of the twin of events.
     """

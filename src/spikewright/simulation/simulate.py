@@ -86,7 +86,6 @@ def simulate(
             a network that it cannot hold.
         SpikewrightError: Lava failed.
     """
-
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
     whole = load(data, data_dir, chip.timesteps) if isinstance(data, str) else data
     images, labels = chosen_samples(whole, split, samples)
@@ -107,12 +106,7 @@ def simulate(
     return replace(total, provenance=_provenance(data, seed, tallies))
 
 
-def drive_of(
-    chip: ChipNetwork,
-    images: Images,
-    seed: int = 0,
-    first_index: int = 0,
-) -> IntArray:
+def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int = 0) -> IntArray:
     """The integers that drive ``chip`` for these images.
 
     Args:
@@ -121,10 +115,12 @@ def drive_of(
         seed: of the rate code.
         first_index: index of the first image in its data set, which the rate code depends on.
 
+    Returns:
+        int64, shape ``(timesteps or 1, samples, *input shape)``.
+
     Raises:
         InputError: the network does not say how many bits its input has.
     """
-
     return encode(chip.encoding, images, chip.timesteps, _input_bits(chip), seed, first_index)
 
 
@@ -146,8 +142,11 @@ def _keep_nothing(recording: Recording) -> None:
 
 
 def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Labelled:
-    """Images and labels of the first ``samples`` of the part."""
+    """Images and labels of the first ``samples`` of a part, None for all.
 
+    Raises:
+        InputError: no such part, or fewer samples than that.
+    """
     if isinstance(data, Dataset):
         if split not in SPLITS:
             raise InputError(f"{split!r}: there is no such part of a data set; {did_you_mean(split, SPLITS)}")

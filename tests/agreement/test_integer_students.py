@@ -17,9 +17,7 @@ from spikewright.graph.nir_io import read_graph
 from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
 from spikewright.simulation import integer
-from spikewright.simulation.backends import Run
-from spikewright.simulation.lava import processes_backend as on_lava
-from spikewright.simulation.netx import backend as on_netx
+from spikewright.simulation.backends import BACKENDS, Run, backend
 from spikewright.simulation.recording import compare
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.agreement import differences
@@ -144,4 +142,5 @@ def test_lava_runs_what_was_trained(lava: None, encoding: str, readout: str, kin
 def simulators(chip: ChipNetwork) -> tuple[Run, ...]:
     from spikewright.simulation.netx.file import netx_faults
 
-    return (on_lava.run,) if netx_faults(chip) else (on_lava.run, on_netx.run)
+    left_out = {"integer"} if not netx_faults(chip) else {"integer", "netx"}
+    return tuple(backend(name) for name, each in BACKENDS.items() if each.exact and name not in left_out)

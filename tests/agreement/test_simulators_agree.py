@@ -14,7 +14,6 @@ from spikewright.base.types import IntArray
 from spikewright.chip.network import ChipNetwork
 from spikewright.simulation import integer
 from spikewright.simulation.backends import BACKENDS, backend
-from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.netx.file import netx_faults
 from spikewright.simulation.recording import Recording, activity_of, compare
 
@@ -96,7 +95,7 @@ def test_netx_holds_these_kinds(drawn: Draw, kind: str) -> None:
 def test_lava_without_states_gives_the_same_scores_and_advances_by_sample(lava: None, drawn: Draw) -> None:
     chip, drive = drawn("convolutions", 7)
     done: list[int] = []
-    theirs = on_lava.run(chip, drive, progress=lambda steps=1: done.append(steps))
+    theirs = backend("lava")(chip, drive, progress=lambda steps=1: done.append(steps))
     ours = integer.run(chip, drive)
     assert compare(ours, theirs) == []
     assert np.array_equal(ours.scores, theirs.scores)

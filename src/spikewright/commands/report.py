@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _as_typed(
     activity: Path, chip: Path, also: Sequence[Path], profiles: Sequence[str], budget: str | None, placer: Placer
 ) -> str:
-    """The command that gives this report again, files by their names alone: folders are nobody else's business."""
+    """The command that gives this report again, with files by their names alone: a report is passed on to others."""
     import shlex
 
     words = ["spikewright", "report", activity.name, chip.name]

@@ -15,11 +15,11 @@ import typer
 
 from ..base import command as cli
 from ..base.errors import AnswerIsNo
-from ..placing.placer import DEFAULT_PLACER, Placer
 
 if TYPE_CHECKING:
     from ..chip.agreement import Agreement
     from ..pages.document import Document
+    from ..placing.placer import Placer
 
 SUFFIXES = (".json", ".md", ".html")
 
@@ -77,6 +77,7 @@ def command(
     from ..pages.document import Document
     from ..pages.render import write_report
     from ..pages.runs import Run, load_runs, names_of, tables_of
+    from ..placing.placer import Placer
     from ..profile.profile import named_profile
 
     placer = Placer(place_by.value, chips, seed)
@@ -114,6 +115,8 @@ def _as_typed(
 ) -> str:
     """The command that gives this report again, with files by their names alone: a report is passed on to others."""
     import shlex
+
+    from ..placing.placer import DEFAULT_PLACER
 
     words = ["spikewright", "report", activity.name, chip.name]
     words += [word for each in profiles for word in ("--profile", Path(each).name)]

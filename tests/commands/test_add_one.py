@@ -10,7 +10,6 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
 
 import nir
 import numpy as np
@@ -26,7 +25,8 @@ from spikewright.commands.cli import VERBS, Verb, main
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import DATASETS, Source
 from spikewright.data.recipe import Recipe, TeacherRecipe
-from spikewright.distillation.base import Confidence, Evidence, LossTerms, cross_entropy, hidden_rates
+from spikewright.distillation.base import BatchOutputs, LossTerms
+from spikewright.distillation.losses import cross_entropy, trainable_spikes
 from spikewright.distillation.methods import METHODS, REGULARIZERS
 from spikewright.graph import nodes
 from spikewright.graph.nir_io import read_graph, write_graph
@@ -347,29 +347,29 @@ def test_design_rules_for_profiles_and_integers(
 class Sharpened(LossTerms):
     """Cross-entropy, weighted."""
 
-    title: ClassVar[str] = "a method from outside"
-    equation: ClassVar[str] = "L = sharpness CE"
-    source: ClassVar[str] = "this test"
-    confidence: ClassVar[Confidence] = "low"
+    title = "a method from outside"
+    equation = "L = sharpness CE"
+    source = "this test"
+    confidence = "low"
 
     sharpness: float = 2.0
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         """One term."""
-        return {"sharpened": self.sharpness * cross_entropy(evidence)}
+        return {"sharpened": self.sharpness * cross_entropy(batch)}
 
 
 class Quiet(LossTerms):
     """The largest rate."""
 
-    title: ClassVar[str] = "a regularizer from outside"
-    equation: ClassVar[str] = "L = max S"
-    source: ClassVar[str] = "this test"
-    confidence: ClassVar[Confidence] = "low"
+    title = "a regularizer from outside"
+    equation = "L = max S"
+    source = "this test"
+    confidence = "low"
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         """One term."""
-        return {"quiet": torch.stack([s.mean() for s in hidden_rates(evidence)]).max()}
+        return {"quiet": torch.stack([s.mean() for s in trainable_spikes(batch)]).max()}
 
 
 def test_a_distillation_method_and_a_regularizer(

@@ -8,7 +8,6 @@ import torch
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.chip.encoding import encode
-from spikewright.data.choices import NeuronSettings
 from spikewright.data.dataset import Split
 from spikewright.data.load import load
 from spikewright.energy.estimate import estimate
@@ -24,6 +23,7 @@ from spikewright.student.architectures import Shape
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.agreement import differences
 from spikewright.student.integers.form import become_integer
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.training.cost import SpikeCost

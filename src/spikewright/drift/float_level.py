@@ -15,7 +15,8 @@ from ..base.types import FloatArray, IntArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import STATE_UNIT
 from ..lowering.draft import Draft
-from ..lowering.lower import drafted, rewrite
+from ..lowering.lower import drafted
+from ..lowering.passes import rewritten
 from ..lowering.rules import check_draft
 from ..profile.profile import HardwareProfile
 from ..simulation.recording import Recording
@@ -136,4 +137,4 @@ def _draft(graph: nir.NIRGraph, chip: ChipNetwork, profile: HardwareProfile) -> 
         dt_s=dt_s if isinstance(dt_s, float) else None,
     )
     check_draft(draft, profile)
-    return rewrite(draft, profile)
+    return rewritten(draft, profile)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..chip.activity import Backend, Trace
+from ..chip.activity import Trace
 from ..chip.agreement import Agreement
 from ..chip.network import Role
 from ..placing.core_load import CoreLoad, RouteTraffic
@@ -158,7 +158,7 @@ class EnergyReport:
     samples: int
     timesteps: int
     accuracy: float | None
-    backend: Backend
+    backend: str
     split: str
     fit: tuple[Use, ...]
     binding: Use | None

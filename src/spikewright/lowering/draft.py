@@ -14,7 +14,7 @@ from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.types import ENCODINGS, Encoding, FloatArray, Readout
 from ..chip.network import ConvGeometry, Role
 from ..graph.interpreter import at_rest
-from ..graph.nodes import LINEAR, Law, NodeFault, Shape, law_of
+from ..graph.nodes import Law, NodeFault, Shape, is_linear, law_of
 from ..graph.wiring import Wiring
 from ..profile.profile import HardwareProfile
 from .linear_map import LinearMap, compose, identity
@@ -263,7 +263,7 @@ def _paths(wiring: Wiring, target: str) -> list[tuple[str, tuple[str, ...]]]:
                 f"node {target!r}: more than {_MOST_PATHS} paths of linear nodes lead to it; merge some of them"
             )
         name, path = todo.pop(0)
-        if isinstance(wiring.nodes[name], LINEAR):
+        if is_linear(wiring.nodes[name]):
             todo += [(source, (name, *path)) for source in wiring.into(name)]
         else:
             found.append((name, path))

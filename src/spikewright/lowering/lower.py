@@ -13,7 +13,7 @@ from ..graph.wiring import wire
 from ..profile.profile import HardwareProfile, load_profile
 from .chip_rules import check_chip
 from .draft import Draft, draft_from_nir, input_format
-from .passes import PASSES
+from .passes import rewritten
 from .quantize import quantize
 from .rules import check_draft, check_integers
 
@@ -64,9 +64,9 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
         AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
     check_draft(draft, profile)
-    rewritten = rewrite(draft, profile)
-    chip = quantize(rewritten, profile, grid)
-    check_integers(chip, rewritten)
+    draft = rewritten(draft, profile)
+    chip = quantize(draft, profile, grid)
+    check_integers(chip, draft)
     check_chip(chip, profile)
     return chip
 
@@ -102,20 +102,13 @@ def drafted(
     return draft_from_nir(wiring, step.dt_s, inputs, facts)
 
 
-def rewrite(draft: Draft, profile: HardwareProfile) -> Draft:
-    """Apply all passes in order."""
-    for each in PASSES:
-        draft = each(draft, profile)
-    return draft
-
-
 def fitting_scales(graph: nir.NIRGraph, profile: HardwareProfile) -> dict[str, float]:
     """By population, the largest scale that fits the chip's registers, at most the one in the graph's metadata.
 
     Raises:
         InputError: everything in the graph that a chip network cannot express, in one message.
     """
-    draft = rewrite(drafted(graph, profile), profile)
+    draft = rewritten(drafted(graph, profile), profile)
     grid, _ = grid_for(trained_grid(graph.metadata), profile, None)
     scales = quantize(draft, profile, grid).provenance["scales"]
     assert isinstance(scales, dict)

@@ -101,6 +101,13 @@ def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
 PASSES: tuple[Pass, ...] = (scale_input, bias_axons, balance)
 
 
+def rewritten(draft: Draft, profile: HardwareProfile) -> Draft:
+    """``draft`` after every one of :data:`PASSES`, in their order."""
+    for rewrite in PASSES:
+        draft = rewrite(draft, profile)
+    return draft
+
+
 def _added(draft: Draft, name: str, shape: Shape, role: Role) -> DraftPopulation:
     """Neurons that keep no state: a relay fires where a spike arrives, a bias fires in every timestep."""
     taken = {population.name for population in draft.populations}

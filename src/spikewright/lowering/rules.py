@@ -46,8 +46,12 @@ def check_draft(draft: Draft, profile: HardwareProfile) -> None:
         InputError: rules are broken; the message has the name of each.
     """
     broken = [f"[{rule.__name__}] {fault}" for rule in PROFILE_RULES for fault in rule(draft, profile)]
-    broken += [f"[{rule.__name__}] {fault}" for rule in GRAPH_RULES for fault in rule(draft)]
-    refuse(f"profile {profile.name!r}", broken)
+    refuse(f"profile {profile.name!r}", [*broken, *graph_faults(draft)])
+
+
+def graph_faults(draft: Draft) -> list[str]:
+    """What :data:`GRAPH_RULES` find, each with its rule's name."""
+    return [f"[{rule.__name__}] {fault}" for rule in GRAPH_RULES for fault in rule(draft)]
 
 
 def check_integers(chip: ChipNetwork, draft: Draft) -> None:

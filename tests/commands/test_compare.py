@@ -16,6 +16,8 @@ from spikewright.commands.compare import main
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Training
 
+pytest.importorskip("optuna")
+
 FLAGS = [
     "--data", "digits", "--train-samples", "160", "--width", "4", "-T", "2", "--epochs", "2", "--teacher", "mlp",
     "--teacher-epochs", "1",
@@ -60,7 +62,8 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def copied(finished, tmp_path):
-    return Path(shutil.copytree(finished[0], tmp_path / "copied"))
+    """A copy with its records and without its study, as an earlier version left a folder."""
+    return Path(shutil.copytree(finished[0], tmp_path / "copied", ignore=shutil.ignore_patterns("study.db*")))
 
 
 def test_from_teacher_to_table(finished):
@@ -204,16 +207,16 @@ def test_a_method_that_the_data_do_not_have_is_listed_and_the_others_are_trained
 
 def test_a_failed_training_is_exit_code_1_after_everything_is_written(copied, capsys, monkeypatch):
     from spikewright.base.errors import InputError
-    from spikewright.bench.compare import training
+    from spikewright.bench.compare import compare as verb
 
     (lost,) = copied.glob("trainings/kd-*/no-budget-seed1/record.json")
     lost.unlink()
 
-    def fails(cell, settings, out):
+    def fails(job, settings, out, listeners):
         raise InputError("the loss is no longer finite")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train", fails)
+        patch.setattr(verb, "work", fails)
         code, text, err = ran(capsys, copied, *ROWS, "--json")
     assert code == 1
     assert err.splitlines()[-1] == (

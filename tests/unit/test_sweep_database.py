@@ -9,14 +9,15 @@ import sqlite3
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import pytest
 
 from spikewright.base.errors import InputError
+from spikewright.bench import database, work
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point
-from spikewright.bench.sweep import database, study
-from spikewright.bench.sweep.points import points_of
+from spikewright.bench.sweep.points import points_of, points_under
 
 pytest.importorskip("optuna")
 SERVER = os.environ.get("SPIKEWRIGHT_STUDY_URL")
@@ -63,7 +64,7 @@ def url(request, tmp_path):
 
 
 def refusal(url):
-    with pytest.raises(InputError) as refused, study.open_study(url, "a sweep"):
+    with pytest.raises(InputError) as refused, work.open_study(url, "a sweep", points_under(Path())):
         pass
     assert "\n" not in str(refused.value)
     return str(refused.value)
@@ -110,7 +111,7 @@ def test_a_driver_that_is_not_installed_is_named(monkeypatch, dialect, module, p
 
 def test_braces_are_part_of_a_name(tmp_path):
     """Optuna would put something in their place."""
-    with study.open_study(f"sqlite:///{tmp_path / 'a{b}.db'}", "a sweep"):
+    with work.open_study(f"sqlite:///{tmp_path / 'a{b}.db'}", "a sweep", points_under(tmp_path)):
         pass
     assert (tmp_path / "a{b}.db").is_file()
 
@@ -149,14 +150,15 @@ def test_tables_that_another_worker_makes_meanwhile(monkeypatch):
 def test_a_database_that_is_lost_in_mid_point(tmp_path):
     file = tmp_path / "study.db"
 
-    def work(point):
+    def do(point):
         with sqlite3.connect(file) as tables:
             tables.execute("drop table trial_user_attributes")
         tables.close()
         return Outcome.model_validate(OUTCOME)
 
-    with pytest.raises(InputError) as refused, study.open_study(f"sqlite:///{file}", "a sweep") as kept:
-        kept.complete([Point(None, 0)], work, lambda point: tmp_path / point.name)
+    kind = points_under(tmp_path)
+    with pytest.raises(InputError) as refused, work.open_study(f"sqlite:///{file}", "a sweep", kind) as shared:
+        shared.complete([Point(None, 0)], do)
     said = str(refused.value)
     assert said.startswith(
         f"--study sqlite:///{file}: can no longer be read and written (no such table: trial_user_attr"
@@ -180,16 +182,16 @@ def test_connections_that_a_server_ends_in_mid_point_are_made_anew(server, tmp_p
     engine = sqlalchemy.create_engine(server)
     ended = []
 
-    def work(point):
+    def do(point):
         every = "select pg_terminate_backend(pid) from pg_stat_activity where pid != pg_backend_pid()"
         own = sqlalchemy.text(f"{every} and application_name = current_setting('application_name')")
         with engine.connect() as connection:
             ended.extend(connection.execute(own))
         return Outcome.model_validate(OUTCOME)
 
-    with study.open_study(server, "a sweep") as kept:
-        kept.complete(points_of(["2uJ"], [0]), work, lambda point: tmp_path / point.name)
-        assert [result.state for result in kept.results()] == ["done", "done"]
+    with work.open_study(server, "a sweep", points_under(tmp_path)) as shared:
+        shared.complete(points_of(["2uJ"], [0]), do)
+        assert [result.state for result in shared.results()] == ["done", "done"]
     engine.dispose()
     assert len(ended) >= 2
 
@@ -197,20 +199,20 @@ def test_connections_that_a_server_ends_in_mid_point_are_made_anew(server, tmp_p
 WORKER = """
 import sys, time
 from pathlib import Path
+from spikewright.bench import work
 from spikewright.bench.outcome import Outcome
-from spikewright.bench.sweep import study
-from spikewright.bench.sweep.points import points_of
+from spikewright.bench.sweep.points import points_of, points_under
 
-def work(point):
+def do(point):
     with open(folder / "log", "a") as file:
         file.write(f"{point}\\n")
     time.sleep(0.05)
     return Outcome.model_validate_json(sys.argv[3])
 
 folder = Path(sys.argv[1])
-study.POLL_S = 0.1
-with study.open_study(sys.argv[2], "a sweep") as kept:
-    kept.complete(points_of(["2uJ", "1uJ"], range(4)), work, lambda point: folder / point.name)
+work.POLL_S = 0.1
+with work.open_study(sys.argv[2], "a sweep", points_under(folder)) as shared:
+    shared.complete(points_of(["2uJ", "1uJ"], range(4)), do)
 """
 
 

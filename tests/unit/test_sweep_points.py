@@ -5,12 +5,11 @@ import json
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.bench.making import _same
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point, read_budgets
-from spikewright.bench.sweep.outcome import PointResult
+from spikewright.bench.road import same_settings
 from spikewright.bench.sweep.plot import write_plot
-from spikewright.bench.sweep.points import LOWEST, points_of, spaced
+from spikewright.bench.sweep.points import LOWEST, PointResult, points_of, spaced
 from spikewright.bench.sweep.result import SweepResult, best_within
 from spikewright.bench.sweep.text import HEADINGS, cells, markdown, remarks
 from spikewright.pages.spread import pareto
@@ -163,6 +162,6 @@ def test_a_plot_for_any_number_of_points(count, tmp_path):
 def test_a_student_is_the_same_wherever_it_was_trained():
     asked = DistillSettings(width=4, data_dir="there", regularize=("activation:weight=0.1",))
     made = json.loads(json.dumps(asked.model_dump(mode="json", exclude={"data_dir"}))) | {"device": "another"}
-    assert _same(made, asked)
-    assert not _same(made | {"width": 8}, asked)
-    assert not _same(None, asked)
+    assert same_settings(made, asked)
+    assert not same_settings(made | {"width": 8}, asked)
+    assert not same_settings(None, asked)

@@ -24,12 +24,14 @@ class Deployment:
     """A student on a chip.
 
     Attributes:
+        profile: of the chip.
         graph: the NIR graph that the student became.
         chip: the integer network that the graph became.
         activities: by part of the data set, what was counted on the chip network.
         reports: by part of the data set, what an inference costs.
     """
 
+    profile: HardwareProfile
     graph: nir.NIRGraph
     chip: ChipNetwork
     activities: Mapping[str, Activity]
@@ -79,4 +81,4 @@ def deploy(
     chip = steps.lower(graph, profile)
     activities = {name: steps.count(chip, name, samples, seed) for name, samples in parts.items()}
     reports = {name: report(activity, chip, profile, energy_budget) for name, activity in activities.items()}
-    return Deployment(graph, chip, activities, reports)
+    return Deployment(profile, graph, chip, activities, reports)

@@ -1,25 +1,27 @@
-"""What a comparison is going to do: its rows, budgets and seeds, and what of that cannot be trained."""
+"""The plan of a comparison: its rows, budgets and seeds, and which of them cannot be trained."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...base.errors import refuse
+from ...base.errors import BelowFloor, InputError, refuse
 from ...data.dataset import Dataset
 from ...data.load import load
 from ...profile.profile import HardwareProfile, load_profile
-from ...training.distill import train_settings
+from ...profile.units import parse_budget
+from ...training.distill import prepared, pupil_of, train_settings
+from ...training.refusals import unmet
 from ...training.settings import DistillSettings
-from ..making import ELSEWHERE
+from ...training.teaching import check_teaching, unsuited
+from ...training.trainer import Training
 from ..point import read_budgets
-from .cells import OWN, Cell, cells_of
-from .refusals import Refusals, refusals_of
+from ..road import OF_MACHINE
+from .jobs import OWN, TrainingJob, TrainingResult, jobs_of
 from .result import ComparisonResult
-from .rows import Row, read_rows
+from .rows import Refusals, Row, read_rows
 from .teachers import TeacherFacts
-from .work import CellResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +30,9 @@ class Plan:
 
     Attributes:
         settings: what all trainings have in common.
-        dataset: the whole of it.
-        facts: JSON-able; what a folder must agree with to be gone on with.
-        budgets: None is the setting without one.
+        dataset: with the whole training part.
+        facts: JSON-able; a folder that holds a comparison must have the same.
+        budgets: None stands for no budget.
     """
 
     settings: DistillSettings
@@ -43,13 +45,14 @@ class Plan:
     refusals: Refusals
 
     @cached_property
-    def cells(self) -> list[Cell]:
-        """What can be trained, in the order of work."""
-        cells = cells_of(self.rows, self.budgets, self.seeds)
-        return [cell for cell in cells if (cell.row, cell.point.budget) not in self.refusals]
+    def jobs(self) -> list[TrainingJob]:
+        """The trainings that are possible, in the order of work."""
+        jobs = jobs_of(self.rows, self.budgets, self.seeds)
+        return [job for job in jobs if (job.row, job.point.budget) not in self.refusals]
 
-    def result(self, results: Sequence[CellResult], teachers: Sequence[TeacherFacts]) -> ComparisonResult:
-        """The answer, as far as there is one."""
+    def result(self, results: Iterable[TrainingResult], teachers: Sequence[TeacherFacts]) -> ComparisonResult:
+        """The result as far as there is one; trainings without a result are unfinished."""
+        known = {result.job: result for result in results}
         return ComparisonResult(
             self.profile,
             self.settings.data,
@@ -57,7 +60,7 @@ class Plan:
             self.rows,
             self.budgets,
             self.seeds,
-            tuple(results),
+            tuple(known.get(job, TrainingResult(job, "unfinished")) for job in self.jobs),
             self.refusals,
             tuple(teachers),
         )
@@ -71,7 +74,7 @@ def plan_of(
     free: bool,
     seeds: int,
 ) -> Plan:
-    """See what can be trained; all arguments as :func:`spikewright.bench.compare.compare.compare` takes them.
+    """Find out what can be trained; all arguments are as :func:`spikewright.bench.compare.compare.compare` takes them.
 
     Raises:
         InputError: unusable rows, budgets or settings, or nothing that can be trained.
@@ -89,18 +92,18 @@ def plan_of(
         rows=tuple(rows),
         budgets=tuple(chosen),
         seeds=tuple(range(settings.seed, settings.seed + seeds)),
-        refusals=refusals_of(rows, chosen, settings, learnt, profile),
+        refusals=_refusals(rows, chosen, settings, learnt, profile),
     )
-    if not plan.cells:
+    if not plan.jobs:
         refuse("compare: nothing of it can be trained", list(dict.fromkeys(plan.refusals.values())))
     return plan
 
 
 def _facts(settings: DistillSettings, profile: HardwareProfile, learnt: Dataset) -> dict[str, object]:
-    """What all trainings have in common, with what was left out and is filled in by data set."""
+    """What all trainings have in common, with the data set's values for settings that were left out."""
     training = train_settings(settings)
     return {
-        **settings.model_dump(mode="json", exclude=OWN | ELSEWHERE),
+        **settings.model_dump(mode="json", exclude=OWN | OF_MACHINE),
         **{name: getattr(training, name) for name in ("epochs", "batch", "augmentation")},
         "profile_sha256": profile.sha256,
         "train_split_sha256": learnt.train.sha256,
@@ -125,3 +128,42 @@ def _budgets(
         faults.append(f"--seeds {seeds}: must be at least 1")
     refuse("compare", faults)
     return [*([None] if free else []), *texts]
+
+
+def _refusals(
+    rows: Sequence[Row],
+    budgets: Sequence[str | None],
+    settings: DistillSettings,
+    dataset: Dataset,
+    profile: HardwareProfile,
+) -> Refusals:
+    """Why rows cannot be trained within a budget; the student is sized as for the first seed."""
+    found: Refusals = {}
+    for budget in budgets:
+        plain = _plain(settings, budget, dataset, profile)
+        for row in rows:
+            why = plain if isinstance(plain, str) else _refusal(row, settings, dataset, plain)
+            if why:
+                found[row, budget] = why
+    return found
+
+
+def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Training | str:
+    """A training without a teacher, whose student all rows have; or why there is none within the budget."""
+    plain = settings.within(budget).model_copy(update={"method": "none", "regularize": (), "assistant": ()})
+    try:
+        return prepared(plain, dataset, profile, None if budget is None else parse_budget(budget, profile))
+    except BelowFloor as error:
+        return str(error)
+
+
+def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Training) -> str:
+    """Why a row cannot be trained; empty if it can."""
+    mine = settings.model_copy(update={"method": row.method})
+    if faults := [*unmet(mine, row.terms, dataset), *unsuited(mine, row.terms)]:
+        return "; ".join(faults)
+    try:
+        check_teaching(mine, row.terms, dataset, plain.student, pupil_of(mine, plain))
+    except InputError as error:
+        return str(error)
+    return ""

@@ -56,6 +56,10 @@ class Row:
         return f"{words}-{sha256_of_json(self.facts)[:8]}"
 
 
+Refusals = dict[tuple[Row, str | None], str]
+"""By row and budget, why it cannot be trained."""
+
+
 def read_rows(words: Sequence[str], regularize: Sequence[str], further: Sequence[Row] = ()) -> list[Row]:
     """Rows in the order in which they are asked for, each once.
 

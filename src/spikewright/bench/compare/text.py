@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from rich import box
 from rich.console import Group as RichGroup
-from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ...pages.numbers import count
 from ...pages.spread import Spread
-from .record import Record
+from ..text import markdown_page, terminal_page
 from .result import VALUES, ComparisonResult, Entry, Group
 
 WIDTH = 100
@@ -26,8 +25,9 @@ class Column:
 
     Attributes:
         heading: in Markdown.
-        short: on the terminal, in two lines; empty: not there.
-        narrow: its cell on the terminal, where that has less room than Markdown.
+        short: heading on the terminal, in two lines; empty if the column is not shown there.
+        cell: text of an entry.
+        narrow: text of an entry on the terminal, if it must be shorter there.
     """
 
     heading: str
@@ -55,7 +55,7 @@ def _mean(name: str, say: Callable[[float], str]) -> Say:
 
 
 def _gain(result: ComparisonResult, entry: Entry) -> str:
-    """In points, over the baseline; that has none over itself."""
+    """Gain in points over the baseline, which has none itself."""
     spread = None if entry.row == result.baseline else result.gain(entry, "validation")
     return "-" if spread is None else f"{100 * spread.mean:+.2f}" + _deviation(spread, 100)
 
@@ -119,13 +119,13 @@ COLUMNS = (
 
 
 def remarks(result: ComparisonResult) -> Iterator[str]:
-    """What the table cannot hold: who is best, what the students are, who is over budget, refused, failed, missing."""
+    """What the table cannot hold: sizes of the students, best rows, what is over budget, refused, failed or missing."""
     for group in result.groups:
         yield from _of_group(result, group)
     yield from _refused(result)
     yield from (f"failed: {sentence}" for sentence in result.failures)
     if result.missing:
-        first = result.missing[0].cell
+        first = result.missing[0].job
         yield f"missing: {len(result.missing)} of {len(result.results)} trainings; the next is {first}"
     for facts in result.teachers:
         seen = " on the static images" if facts.twins else ""
@@ -136,25 +136,15 @@ def remarks(result: ComparisonResult) -> Iterator[str]:
 def markdown(result: ComparisonResult) -> str:
     """The comparison as Markdown."""
     headings = ["setting", *(column.heading for column in COLUMNS)]
-    lines = [
-        f"# {title(result)}",
-        "",
-        *([f"> {result.profile.banner}", ""] if result.profile.banner else []),
-        "![Accuracy against deployed energy](compare.svg)",
-        "",
-        _line(headings),
-        _line(["---"] * len(headings)),
-        *(
-            _line([group.title, *(column.cell(result, entry) for column in COLUMNS)])
-            for group in result.groups
-            for entry in group.entries
-            if entry.records
-        ),
-        "",
-        note(result),
-        *(line for remark in remarks(result) for line in ("", f"- {remark}")),
-    ]
-    return "\n".join(lines) + "\n"
+    rows = (
+        [group.title, *(column.cell(result, entry) for column in COLUMNS)]
+        for group in result.groups
+        for entry in group.entries
+        if entry.records
+    )
+    return markdown_page(
+        title(result), result.profile.banner, "compare.svg", headings, rows, note(result), remarks(result)
+    )
 
 
 def note(result: ComparisonResult) -> str:
@@ -176,11 +166,8 @@ def title(result: ComparisonResult) -> str:
 
 def renderable(result: ComparisonResult) -> RichGroup:
     """The comparison for a rich console of :data:`WIDTH` columns."""
-
-    parts: list[RenderableType] = [Text(title(result), style="bold"), _table(result), Text(note(result), style="dim")]
-    if result.profile.banner:
-        parts.insert(1, Text(result.profile.banner, style="yellow"))
-    return RichGroup(*parts, *(Text(f"- {remark}") for remark in remarks(result)))
+    below = (Text(f"- {remark}") for remark in remarks(result))
+    return terminal_page(title(result), result.profile.banner, _table(result), note(result), below)
 
 
 def _table(result: ComparisonResult) -> Table:
@@ -202,7 +189,7 @@ def _table(result: ComparisonResult) -> Table:
 def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
     records = [record for entry in group.entries for record in entry.records]
     if records:
-        yield f"{group.title}: {' / '.join(dict.fromkeys(_student(record) for record in records))}"
+        yield f"{group.title}: {' / '.join(dict.fromkeys(record.outcome.student for record in records))}"
     if group.best is not None:
         near = ", ".join(str(entry.row) for entry in group.as_good_as_best())
         test = _percent(group.best.accuracy("test"))
@@ -217,11 +204,6 @@ def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
             yield f"{group.title}: {entry.row}, seed {record.seed}: over budget on validation, {energy}"
 
 
-def _student(record: Record) -> str:
-    outcome = record.outcome
-    return f"width {outcome.width}, T {outcome.timesteps}, {outcome.encoding}"
-
-
 def _refused(result: ComparisonResult) -> Iterator[str]:
     """Each reason once, with the settings and rows that it is about."""
     about: dict[str, list[Entry]] = {}
@@ -234,7 +216,3 @@ def _refused(result: ComparisonResult) -> Iterator[str]:
         budgets = dict.fromkeys(entry.budget for entry in entries)
         settings = "" if len(budgets) == len(result.groups) else f" ({', '.join(b or 'no budget' for b in budgets)})"
         yield f"not trained: {', '.join(rows)}{settings}: {sentence}"
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"

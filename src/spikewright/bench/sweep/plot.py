@@ -52,7 +52,7 @@ def _energies(result: SweepResult) -> Iterator[float]:
 
 def _stairs(axes: Any, rows: list[Row]) -> None:
     """From each budget to the next one up, the accuracy of the best student within it."""
-    ends = [(_end(row), row.best.outcome.accuracy["test"]) for row in rows if row.best and row.best.outcome]
+    ends = [(_end(row), row.best.value.accuracy["test"]) for row in rows if row.best and row.best.value]
     if len(ends) > 1:
         x, y = zip(*sorted(ends), strict=True)
         axes.step(x, y, where="post", color=FAINT, linewidth=1.2, label="best within the energy, chosen on validation")

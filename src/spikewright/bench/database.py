@@ -1,4 +1,4 @@
-"""The database that holds a sweep's study: opened, shown, and locked where it does not lock enough itself."""
+"""The database that holds a study: opening it, naming it in messages, and a lock where its own are not enough."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...base.errors import InputError
-from ..locks import locked
+from ..base.errors import InputError
+from .workers import locked
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -128,8 +128,11 @@ def turn_of(database: URL) -> Turn:
     return partial(locked, Path(f"{database.database}.lock"), wait=True)
 
 
-def require_optuna() -> None:
+def require_optuna(verb: str) -> None:
     """Refuse to go on without Optuna.
+
+    Args:
+        verb: what needs it.
 
     Raises:
         InputError: it is not installed.
@@ -138,7 +141,7 @@ def require_optuna() -> None:
         import optuna  # noqa: F401
     except ImportError as error:
         raise InputError(
-            f"sweep: needs Optuna, which cannot be imported ({error}); install it: pip install 'spikewright[sweep]'"
+            f"{verb}: needs Optuna, which cannot be imported ({error}); install it: pip install 'spikewright[sweep]'"
         ) from error
 
 

@@ -267,7 +267,11 @@ def test_from_python(copied):
             "  - --energy-budget 2: say the unit, e.g. 2uJ, 350nJ or 40kops\n"
             "  - --energy-budget 1kops: profile 'loihi2-assumed' counts in joules; give e.g. 2uJ or 350nJ\n",
         ),
-        (["--no-free"], "error: compare: --no-free: leaves nothing to compare; give --energy-budget, too\n"),
+        (
+            ["--no-free"],
+            "error: compare: without free students and without budgets there is nothing to compare; give "
+            "--energy-budget\n",
+        ),
         (["--train-samples", "5000"], "error: --train-samples 5000: digits has 1079 to train on; ask for no more"),
         (
             ["--methods", "strong2weak", "-T", "1"],

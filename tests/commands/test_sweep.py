@@ -179,7 +179,7 @@ def test_a_worker_that_is_killed_in_mid_training_is_taken_up_from_its_checkpoint
             ["--budgets", "2", "--points", "3"],
             "error: sweep: 2 faults\n"
             "  - --budgets 2: say the unit, e.g. 2uJ, 350nJ or 40kops\n"
-            "  - --points 3: chooses the budgets, and --budgets gives them; leave out one of the two",
+            "  - --points 3: chooses the budgets, and --budgets gives them; leave one out",
         ),
         (
             ["--budgets", "2uJ", "--profile", "loihi2"],

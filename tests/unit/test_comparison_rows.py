@@ -60,8 +60,8 @@ def test_every_fault_is_named():
         read_rows(["kdd kd + nothing", "+ logits", "kd +"], ["activation:height=2"])
     assert [line.split(";")[0] for line in str(refused.value).splitlines()] == [
         "compare: 6 faults",
-        "  - --methods + logits: a + stands between a method and a regularizer",
-        "  - --methods kd +: a + stands between a method and a regularizer",
+        "  - methods=+ logits: a + stands between a method and a regularizer",
+        "  - methods=kd +: a + stands between a method and a regularizer",
         "  - method 'kdd' is unknown",
         "  - regularizer 'nothing' is unknown",
         "  - method 'logits' is unknown",
@@ -70,7 +70,7 @@ def test_every_fault_is_named():
 
 
 def test_no_method_at_all():
-    with pytest.raises(InputError, match="compare: --methods: names no method; give all, or"):
+    with pytest.raises(InputError, match="compare: methods: names no method; give all, or"):
         read_rows([" "], [])
 
 

@@ -258,7 +258,7 @@ def test_a_folder_holds_one_comparison(tmp_path):
     with pytest.raises(InputError) as refused:
         open_folder(tmp_path, {"width": 8, "epochs": 2}, "a comparison")
     assert str(refused.value) == (
-        f"--out {tmp_path}: holds a comparison with other settings; give the same ones, or another folder: width is 4 "
+        f"out={tmp_path}: holds a comparison with other settings; give the same ones, or another folder: width is 4 "
         "there and 8 here"
     )
 
@@ -269,7 +269,7 @@ def test_one_teacher_for_all_students(tmp_path):
     with pytest.raises(InputError) as refused:
         _require_same(TeacherFacts("b", "2" * 64, 1, True, {}), known, tmp_path)
     assert str(refused.value).startswith(
-        f"--out {tmp_path}: its students learn from the teacher a with SHA-256 111111111111, and here is b with 22222"
+        f"out={tmp_path}: its students learn from the teacher a with SHA-256 111111111111, and here is b with 22222"
     )
 
 

@@ -15,6 +15,9 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.bench import database, work
+from spikewright.bench.compare.jobs import jobs_of, jobs_under
+from spikewright.bench.compare.record import Record
+from spikewright.bench.compare.rows import Row
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point
 from spikewright.bench.sweep.points import points_of, points_under
@@ -73,16 +76,16 @@ def refusal(url):
 @pytest.mark.parametrize(
     ("url", "begins"),
     [
-        ("nonsense", "--study: is not the URL of a database; give one such as sqlite:///"),
-        (f"postgresql://user:{HIDDEN}/name", "--study: is not the URL of a database; give one such as sqlite:///"),
-        (f"postgresql://user:a@{HIDDEN}@host/name", "--study: has more than one @ before its host"),
+        ("nonsense", "study: is not the URL of a database; give one such as sqlite:///"),
+        (f"postgresql://user:{HIDDEN}/name", "study: is not the URL of a database; give one such as sqlite:///"),
+        (f"postgresql://user:a@{HIDDEN}@host/name", "study: has more than one @ before its host"),
         (
             f"nosuchdb://user:{HIDDEN}@host/name",
-            "--study nosuchdb://user:***@host/name: cannot be opened (Can't load plugin",
+            "study=nosuchdb://user:***@host/name: cannot be opened (Can't load plugin",
         ),
         (
             f"nosuchdb://host/name?user=me&password={HIDDEN}&sslpassword={HIDDEN}",
-            "--study nosuchdb://host/name?user=me: cannot be opened (Can't load plugin",
+            "study=nosuchdb://host/name?user=me: cannot be opened (Can't load plugin",
         ),
         ("sqlite:////no/such/folder/study.db", "/no/such/folder/study.db.lock: cannot be locked (No such file"),
     ],
@@ -103,7 +106,7 @@ def test_a_database_that_cannot_be_opened(url, begins):
 def test_a_driver_that_is_not_installed_is_named(monkeypatch, dialect, module, package):
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     said = refusal(f"{dialect}://user:{HIDDEN}@host/name")
-    assert said.startswith(f"--study {dialect}://user:***@host/name: the driver of this database cannot be imported (")
+    assert said.startswith(f"study={dialect}://user:***@host/name: the driver of this database cannot be imported (")
     assert module in said
     assert said.endswith(f"install it: pip install '{package}'")
     assert HIDDEN not in said
@@ -160,9 +163,7 @@ def test_a_database_that_is_lost_in_mid_point(tmp_path):
     with pytest.raises(InputError) as refused, work.open_study(f"sqlite:///{file}", "a sweep", kind) as shared:
         shared.complete([Point(None, 0)], do)
     said = str(refused.value)
-    assert said.startswith(
-        f"--study sqlite:///{file}: can no longer be read and written (no such table: trial_user_attr"
-    )
+    assert said.startswith(f"study=sqlite:///{file}: can no longer be read and written (no such table: trial_user_attr")
     assert said.endswith("run the command again, which goes on where it stopped")
 
 
@@ -194,6 +195,34 @@ def test_connections_that_a_server_ends_in_mid_point_are_made_anew(server, tmp_p
         assert [result.state for result in shared.results()] == ["done", "done"]
     engine.dispose()
     assert len(ended) >= 2
+
+
+def test_a_comparison_keeps_its_records_and_teachers_there(url, tmp_path):
+    """Two workers without a common folder: the second has nothing to do and the same results."""
+    jobs = jobs_of([Row("none"), Row("kd")], [None], [0])
+    results, done, notes = [], [], []
+
+    def do(job):
+        done.append(job)
+        return Record.model_validate(
+            {
+                **{"row": str(job.row), "facts": job.row.facts, "budget": None, "seed": 0, "outcome": OUTCOME},
+                **{"float_accuracy": 0.5, "accuracy_by_step": (0.5,), "spikes": {}, "energy_by_part": {}, "epochs": 1},
+                **dict.fromkeys(("seconds", "processor_seconds", "teacher_logit_range", "teacher_sha256")),
+                "student_logit_range": 1.0,
+            }
+        )
+
+    for machine in ("here", "there"):
+        with work.open_study(url, "a comparison", jobs_under(tmp_path / machine, jobs)) as shared:
+            shared.complete(jobs, do)
+            results.append(shared.results())
+            notes.append(shared.facts)
+            shared.note("teacher abc", {"macs": 1})
+    assert done == jobs
+    assert [result.state for result in results[0]] == ["done", "done"]
+    assert results[0] == results[1]
+    assert notes == [{}, {"teacher abc": {"macs": 1}}]
 
 
 WORKER = """

@@ -57,12 +57,12 @@ def test_operations_are_spelled_too():
 
 
 def test_budgets_are_sorted_and_each_is_there_once():
-    assert read_budgets(["500nJ", "2uJ", "0.5uJ", "2000nJ"], PROFILE, "--budgets") == (["2uJ", "500nJ"], [])
+    assert read_budgets(["500nJ", "2uJ", "0.5uJ", "2000nJ"], PROFILE, "budgets") == (["2uJ", "500nJ"], [])
 
 
 def test_every_faulty_budget_is_named():
-    _, faults = read_budgets(["2uJ", "4", "1kops", "x"], PROFILE, "--budgets")
-    assert [fault.split(": ")[0] for fault in faults] == ["--budgets 4", "--budgets 1kops", "--budgets x"]
+    _, faults = read_budgets(["2uJ", "4", "1kops", "x"], PROFILE, "budgets")
+    assert [str(InputError(fault)).split(": ")[0] for fault in faults] == ["budgets 4", "budgets 1kops", "budgets x"]
 
 
 def test_each_seed_begins_without_a_budget():
@@ -77,7 +77,7 @@ def test_budgets_between_floor_and_energy_are_even_on_the_log_scale():
 
 
 def test_no_room_between_floor_and_energy():
-    with pytest.raises(InputError, match=r"--points 3: .* costs 1uJ, and 1.25 times the floor .* is 1.25uJ"):
+    with pytest.raises(InputError, match=r"points=3: .* costs 1uJ, and 1.25 times the floor .* is 1.25uJ"):
         spaced(1e-6, 1e-6, 3, "J")
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from .workers import locked
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def read_url(text: str) -> URL:
     try:
         database = make_url(text)
     except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        raise InputError(f"--study: is not the URL of a database; give one such as {EXAMPLES}") from error
+        raise InputError(f"{arg('study')}: is not the URL of a database; give one such as {EXAMPLES}") from error
     if "@" in (database.host or ""):
-        raise InputError("--study: has more than one @ before its host; write that of a password as %40")
+        raise InputError(f"{arg('study')}: has more than one @ before its host; write that of a password as %40")
     return database
 
 
@@ -55,11 +55,11 @@ def storage_of(database: URL) -> RDBStorage:
     try:
         return _opened(database)
     except ImportError as error:
-        raise InputError(f"--study {shown(database)}: {_driver_is_missing(error)}") from error
+        raise InputError(f"{arg('study', shown(database))}: {_driver_is_missing(error)}") from error
     except (SQLAlchemyError, OSError, RuntimeError, ValueError, OptunaError) as error:
         raise InputError(
-            f"--study {shown(database)}: cannot be opened ({_reason(error)}); give the URL of a database that is there "
-            f"and in which you may make tables, such as {EXAMPLES}"
+            f"{arg('study', shown(database))}: cannot be opened ({_reason(error)}); give the URL of a database that is "
+            f"there and in which you may make tables, such as {EXAMPLES}"
         ) from error
 
 
@@ -77,8 +77,8 @@ def answering(database: URL) -> Iterator[None]:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
         raise InputError(
-            f"--study {shown(database)}: can no longer be read and written ({_reason(error)}); see to it and run the "
-            "command again, which goes on where it stopped"
+            f"{arg('study', shown(database))}: can no longer be read and written ({_reason(error)}); see to it and "
+            "run the command again, which goes on where it stopped"
         ) from error
 
 

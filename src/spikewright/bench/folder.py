@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..base.artefacts import sha256_of_json, write_json, write_text
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, arg, refuse
 from ..base.progress import Listeners
 
 SETTINGS = "settings.json"
@@ -28,12 +28,12 @@ def open_folder(folder: Path, facts: Mapping[str, object], what: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         there = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else facts
     except (OSError, ValueError) as error:
-        raise InputError(f"--out {folder}: cannot hold {what} ({error}); choose another folder") from error
+        raise InputError(f"{arg('out', folder)}: cannot hold {what} ({error}); choose another folder") from error
     if not isinstance(there, dict):
-        raise InputError(f"--out {folder}: its {SETTINGS} is not of {what}; choose another folder")
+        raise InputError(f"{arg('out', folder)}: its {SETTINGS} is not of {what}; choose another folder")
     names = sorted({*facts, *there})
     refuse(
-        f"--out {folder}: holds {what} with other settings; give the same ones, or another folder",
+        f"{arg('out', folder)}: holds {what} with other settings; give the same ones, or another folder",
         [f"{n} is {there.get(n)!r} there and {facts.get(n)!r} here" for n in names if there.get(n) != facts.get(n)],
     )
     if not file.is_file():

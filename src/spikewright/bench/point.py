@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..profile.schema import HardwareProfile
 from ..profile.units import parse_budget, spelled
 
@@ -31,18 +31,18 @@ class Point:
         return f"{self.budget or 'no budget'}, seed {self.seed}"
 
 
-def read_budgets(texts: Sequence[str], profile: HardwareProfile, flag: str) -> tuple[list[str], list[str]]:
+def read_budgets(texts: Sequence[str], profile: HardwareProfile, name: str) -> tuple[list[str], list[str]]:
     """Budgets from the largest down, each once and in its one spelling; and every fault of ``texts``.
 
     Args:
-        flag: by which they were given, for the faults.
+        name: of the argument that they were given as, for the faults.
     """
     values, faults = set(), []
     for text in texts:
         try:
-            budget = parse_budget(text, profile, flag)
+            budget = parse_budget(text, profile, arg(name))
         except InputError as error:
-            faults.append(str(error))
+            faults.append(error.message)
         else:
             values.add(spelled(budget.value, budget.unit))
     return sorted(values, key=lambda text: -limit_of(text, profile)), faults

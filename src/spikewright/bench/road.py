@@ -11,7 +11,7 @@ import nir
 import torch
 
 from ..base.artefacts import sha256_of
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..base.progress import SILENT, Callback, Listeners
 from ..chip.activity import Activity
 from ..chip.activity_file import save_activity
@@ -125,7 +125,7 @@ def run(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {out}: the folder cannot be made ({error.strerror}); choose another") from error
+        raise InputError(f"{arg('out', out)}: the folder cannot be made ({error.strerror}); choose another") from error
     paths = Paths.under(out)
     card_path(paths.nir)  # refuses a file that is no card before any work
     listeners.say("1/5 distil")

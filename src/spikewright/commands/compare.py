@@ -30,7 +30,7 @@ def command(
         list[str] | None, typer.Option("--regularize", help="every row once more with this regularizer; repeatable")
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="of every row: --seed, --seed + 1, ...")] = 3,
-    energy_budget: Annotated[
+    budgets: Annotated[
         list[str] | None,
         typer.Option("--energy-budget", help="every row within this energy, with its unit: 2uJ; repeatable"),
     ] = None,
@@ -53,7 +53,7 @@ def command(
     from ..bench.compare.text import WIDTH, renderable
 
     result = compare(
-        settings, methods or ("all",), seeds, energy_budget or (), out,
+        settings, methods or ("all",), seeds, budgets or (), out,
         regularize=regularize or (), free=free, train_missing=not table, study=study, callbacks=[Terminal()],
     )  # fmt: skip
     if json_output:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...base.errors import BelowFloor, InputError, refuse
+from ...base.errors import BelowFloor, InputError, arg, refuse
 from ...data.dataset import Dataset
 from ...data.load import load
 from ...profile.profile import HardwareProfile, load_profile
@@ -121,11 +121,13 @@ def _budgets(
 ) -> list[str | None]:
     """No budget first, then from the largest down, each in its one spelling; refuses with every fault at once."""
     own = [] if settings.energy_budget is None else [settings.energy_budget]
-    texts, faults = read_budgets([*budgets, *own], profile, "--energy-budget")
+    texts, faults = read_budgets([*budgets, *own], profile, "budgets")
     if not free and not budgets and not own:
-        faults.append("--no-free: leaves nothing to compare; give --energy-budget, too")
+        faults.append(
+            f"without free students and without budgets there is nothing to compare; give {arg('budgets')}"
+        )
     if seeds < 1:
-        faults.append(f"--seeds {seeds}: must be at least 1")
+        faults.append(f"{arg('seeds', seeds)}: must be at least 1")
     refuse("compare", faults)
     return [*([None] if free else []), *texts]
 

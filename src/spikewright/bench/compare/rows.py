@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...base.artefacts import sha256_of_json
-from ...base.errors import InputError, refuse
+from ...base.errors import InputError, arg, refuse
 from ...distillation.base import LossTerms
 from ...distillation.methods import METHODS, REGULARIZERS, parse_spec
 
@@ -75,14 +75,14 @@ def read_rows(words: Sequence[str], regularize: Sequence[str], further: Sequence
     faults: list[str] = []
     plain = [*further, *(row for text in words for row in _rows(text, faults))]
     if not plain and not faults:
-        faults.append(f"--methods: names no method; give {EXAMPLE}")
+        faults.append(f"{arg('methods')}: names no method; give {EXAMPLE}")
     rows = [*plain, *(Row(row.method, (*row.regularize, extra)) for extra in regularize for row in plain)]
     kept: dict[str, Row] = {}
     for row in rows:
         try:
             kept.setdefault(sha256_of_json(row.facts), row)
         except InputError as error:
-            faults.append(str(error))
+            faults.append(error.message)
     refuse("compare", list(dict.fromkeys(faults)))
     return list(kept.values())
 
@@ -94,7 +94,8 @@ def _rows(text: str, faults: list[str]) -> Iterator[Row]:
     for i, word in enumerate(words):
         if word == JOIN:
             if not groups or i + 1 == len(words) or words[i + 1] == JOIN:
-                faults.append(f"--methods {text}: a {JOIN} stands between a method and a regularizer; give {EXAMPLE}")
+                where = arg("methods", text)
+                faults.append(f"{where}: a {JOIN} stands between a method and a regularizer; give {EXAMPLE}")
         elif i and words[i - 1] == JOIN and groups:
             groups[-1].append(word)
         else:

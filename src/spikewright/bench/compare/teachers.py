@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...base.artefacts import write_json
-from ...base.errors import InputError
+from ...base.errors import InputError, arg
 from ...base.progress import Listeners
 from ...data.dataset import Dataset
 from ...teachers.lessons import seen_by_teacher
@@ -110,7 +110,7 @@ def _require_same(found: TeacherFacts, known: Iterable[TeacherFacts], out: Path)
     for other in known:
         if other.twins == found.twins and other.sha256 != found.sha256:
             raise InputError(
-                f"--out {out}: its students learn from the teacher {other.name} with SHA-256 {other.sha256[:12]}, and "
-                f"here is {found.name} with {found.sha256[:12]}; let all workers have one cache (SPIKEWRIGHT_CACHE), "
-                "or choose another folder"
+                f"{arg('out', out)}: its students learn from the teacher {other.name} with SHA-256 "
+                f"{other.sha256[:12]}, and here is {found.name} with {found.sha256[:12]}; let all workers have one "
+                "cache (SPIKEWRIGHT_CACHE), or choose another folder"
             )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ...base.errors import InputError
+from ...base.errors import InputError, arg
 from ...base.progress import SILENT, Listeners
 from ...profile.schema import CostUnit
 from ...profile.units import spelled
@@ -18,9 +18,9 @@ from ..work import JobKind, JobResult
 
 POINTS = "points"
 LOWEST = 1.25
-"""The lowest budget that `--points` chooses, in floors: a fifth of it is left for spikes."""
+"""The lowest budget that ``points`` chooses, in floors: a fifth of it is left for spikes."""
 DIGITS = 3
-"""Significant digits of a budget that `--points` chooses."""
+"""Significant digits of a budget that ``points`` chooses."""
 PointResult = JobResult[Point, Outcome]
 
 
@@ -84,9 +84,9 @@ def spaced(floor: float, without_budget: float, count: int, unit: CostUnit) -> l
     low = LOWEST * floor
     if low >= without_budget:
         raise InputError(
-            f"--points {count}: the student without a budget costs {spelled(without_budget, unit)}, and {LOWEST} times "
-            f"the floor of the smallest candidate is {spelled(low, unit)}; leave --width and --timesteps free, or "
-            "give --budgets"
+            f"{arg('points', count)}: the student without a budget costs {spelled(without_budget, unit)}, and {LOWEST} "
+            f"times the floor of the smallest candidate is {spelled(low, unit)}; leave {arg('width')} and "
+            f"{arg('timesteps')} free, or give {arg('budgets')}"
         )
     values = [low * (without_budget / low) ** (i / count) for i in range(count)]
     return list(dict.fromkeys(spelled(_rounded(value), unit) for value in reversed(values)))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from ...base.errors import InputError, refuse
+from ...base.errors import InputError, arg, refuse
 from ...base.progress import Callback, Listeners
 from ...data.load import load
 from ...profile.profile import HardwareProfile, load_profile
@@ -80,18 +80,18 @@ def _checked(
     profile: HardwareProfile,
 ) -> list[str] | None:
     """The budgets in their one spelling, None if they are to be chosen; refuses with every fault at once."""
-    texts, faults = read_budgets(budgets or (), profile, "--budgets")
+    texts, faults = read_budgets(budgets or (), profile, "budgets")
     if budgets is None and points is None:
-        faults.append("give --budgets, such as 8uJ,4uJ,2uJ, or --points, such as 5")
+        faults.append(f"give {arg('budgets')}, such as 8uJ,4uJ,2uJ, or {arg('points')}, such as 5")
     if budgets is not None and points is not None:
-        faults.append(f"--points {points}: chooses the budgets, and --budgets gives them; leave out one of the two")
+        faults.append(f"{arg('points', points)}: chooses the budgets, and {arg('budgets')} gives them; leave one out")
     if budgets is not None and not budgets:
-        faults.append("--budgets: names no budget; give e.g. 8uJ,4uJ,2uJ")
+        faults.append(f"{arg('budgets')}: names no budget; give e.g. 8uJ,4uJ,2uJ")
     if settings.energy_budget is not None:
         faults.append(f"energy_budget is {settings.energy_budget!r}: a sweep sets its own; leave it out")
-    for name, number in (("--points", points), ("--seeds", seeds)):
+    for name, number in (("points", points), ("seeds", seeds)):
         if number is not None and number < 1:
-            faults.append(f"{name} {number}: must be at least 1")
+            faults.append(f"{arg(name, number)}: must be at least 1")
     refuse("sweep", faults)
     return None if budgets is None else texts
 
@@ -120,7 +120,7 @@ def _chosen(study: SharedStudy[Point, Outcome], first: Point, settings: DistillS
     (free,) = (result for result in study.results() if result.job == first)
     if free.value is None:
         raise InputError(
-            f"--points {count}: there is no student without an energy budget to start from: {free.sentence}"
+            f"{arg('points', count)}: there is no student without an energy budget to start from: {free.sentence}"
         )
     profile = load_profile(settings.profile)
     dataset = load(settings.data, settings.data_dir, settings.timesteps).with_train_samples(settings.train_samples)

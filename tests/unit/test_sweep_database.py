@@ -206,8 +206,16 @@ def test_a_comparison_keeps_its_records_and_teachers_there(url, tmp_path):
         done.append(job)
         return Record.model_validate(
             {
-                **{"row": str(job.row), "facts": job.row.facts, "budget": None, "seed": 0, "outcome": OUTCOME},
-                **{"float_accuracy": 0.5, "accuracy_by_step": (0.5,), "spikes": {}, "energy_by_part": {}, "epochs": 1},
+                "row": str(job.row),
+                "facts": job.row.facts,
+                "budget": None,
+                "seed": 0,
+                "outcome": OUTCOME,
+                "float_accuracy": 0.5,
+                "accuracy_by_step": (0.5,),
+                "spikes": {},
+                "energy_by_part": {},
+                "epochs": 1,
                 **dict.fromkeys(("seconds", "processor_seconds", "teacher_logit_range", "teacher_sha256")),
                 "student_logit_range": 1.0,
             }

@@ -123,9 +123,7 @@ def _budgets(
     own = [] if settings.energy_budget is None else [settings.energy_budget]
     texts, faults = read_budgets([*budgets, *own], profile, "budgets")
     if not free and not budgets and not own:
-        faults.append(
-            f"without free students and without budgets there is nothing to compare; give {arg('budgets')}"
-        )
+        faults.append(f"without free students and without budgets there is nothing to compare; give {arg('budgets')}")
     if seeds < 1:
         faults.append(f"{arg('seeds', seeds)}: must be at least 1")
     refuse("compare", faults)

@@ -14,8 +14,10 @@ from ...data.dataset import Dataset
 from ...teachers.lessons import seen_by_teacher
 from ...teachers.pupil import takes_after
 from ...teachers.teacher import is_spiking, teacher_from
+from ...teachers.torch_teacher import Teacher
 from ...training.settings import DistillSettings
 from ...training.teaching import chosen_teacher
+from ..outcome import SPLITS
 from ..work import SharedStudy
 from ..workers import locked
 from .jobs import TrainingJob
@@ -67,7 +69,10 @@ def prepare_teachers(
     with locked(out / LOCK, wait=True):
         known = {facts.sha256: facts for facts in known_teachers(out, study)}
         for twins, row in learning.items():
-            found = _facts(row, settings, dataset, twins, known, listeners)
+            spec, seed = chosen_teacher(settings, row.terms), settings.teacher_seed
+            seen = seen_by_teacher(row.terms, dataset, is_spiking(spec))
+            teacher = teacher_from(spec, seen, epochs=settings.teacher_epochs, seed=seed, progress=listeners.task)
+            found = known.get(teacher.sha256) or _measured(teacher, seen, twins)
             _require_same(found, known.values(), out)
             known[found.sha256] = found
             study.note(f"teacher {found.sha256}", asdict(found))
@@ -89,20 +94,8 @@ def known_teachers(out: Path, study: SharedStudy[TrainingJob, Record]) -> list[T
         raise InputError(f"{file}: is not a list of teachers ({error}); remove it, and it is made anew") from error
 
 
-def _facts(
-    row: Row,
-    settings: DistillSettings,
-    dataset: Dataset,
-    twins: bool,
-    known: dict[str, TeacherFacts],
-    listeners: Listeners,
-) -> TeacherFacts:
-    spec, seed = chosen_teacher(settings, row.terms), settings.teacher_seed
-    seen = seen_by_teacher(row.terms, dataset, is_spiking(spec))
-    teacher = teacher_from(spec, seen, epochs=settings.teacher_epochs, seed=seed, progress=listeners.task)
-    if teacher.sha256 in known:
-        return known[teacher.sha256]
-    accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in ("validation", "test")}
+def _measured(teacher: Teacher, seen: Dataset, twins: bool) -> TeacherFacts:
+    accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in SPLITS}
     return TeacherFacts(teacher.name, teacher.sha256, teacher.macs, twins, accuracy)
 
 

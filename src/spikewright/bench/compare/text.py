@@ -44,14 +44,13 @@ def _deviation(spread: Spread, factor: float) -> str:
     return "" if spread.deviation is None else f" ±{factor * spread.deviation:.2f}"
 
 
-def _mean(name: str, say: Callable[[float], str]) -> Say:
+def _mean(spread: Spread | None, say: Callable[[float], str]) -> str:
+    return "-" if spread is None else say(spread.mean)
+
+
+def _value(name: str, say: Callable[[float], str]) -> Say:
     """The mean of one of :data:`VALUES`."""
-
-    def cell(_: ComparisonResult, entry: Entry) -> str:
-        spread = entry.spread(VALUES[name])
-        return "-" if spread is None else say(spread.mean)
-
-    return cell
+    return lambda _, entry: _mean(entry.spread(VALUES[name]), say)
 
 
 def _gain(result: ComparisonResult, entry: Entry) -> str:
@@ -62,19 +61,8 @@ def _gain(result: ComparisonResult, entry: Entry) -> str:
 
 def _energy(result: ComparisonResult, entry: Entry) -> str:
     spread = entry.energy("test")
-    if spread is None or spread.deviation is None:
-        return _mean_energy(result, entry)
-    return f"{result.say(spread.mean)} ±{spread.deviation / spread.mean:.1%}"
-
-
-def _mean_energy(result: ComparisonResult, entry: Entry) -> str:
-    spread = entry.energy("test")
-    return "-" if spread is None else result.say(spread.mean)
-
-
-def _floor(result: ComparisonResult, entry: Entry) -> str:
-    spread = entry.spread(VALUES["floor"])
-    return "-" if spread is None else result.say(spread.mean)
+    deviation = f" ±{spread.deviation / spread.mean:.1%}" if spread and spread.deviation is not None else ""
+    return _mean(spread, result.say) + deviation
 
 
 def duration(seconds: float) -> str:
@@ -103,18 +91,18 @@ COLUMNS = (
     ),
     Column("gain, points", "\ngain", _gain),
     Column("test, %", "accuracy\ntest", lambda _, entry: _percent(entry.accuracy("test"))),
-    Column("float, %", "\nfloat", _mean("float_accuracy", lambda v: f"{100 * v:.2f}")),
-    Column("step 1, %", "\nstep 1", _mean("first_step_accuracy", lambda v: f"{100 * v:.2f}")),
-    Column("input spikes", "", _mean("input_spikes", count)),
-    Column("hidden spikes", "\nspikes", _mean("hidden_spikes", kilo)),
-    Column("readout spikes", "", _mean("readout_spikes", count)),
-    Column("synaptic operations", "\nsynops", _mean("synaptic_ops", kilo)),
-    Column("energy", "\nenergy", _energy, _mean_energy),
-    Column("floor", "", _floor),
-    Column("logit range, student", "", _mean("student_logit_range", lambda v: f"{v:.1f}")),
-    Column("teacher", "", _mean("teacher_logit_range", lambda v: f"{v:.1f}")),
-    Column("epochs", "", _mean("epochs", lambda v: f"{v:.3g}")),
-    Column("training", "\ntime", _mean("processor_seconds", duration)),
+    Column("float, %", "\nfloat", _value("float_accuracy", lambda v: f"{100 * v:.2f}")),
+    Column("step 1, %", "\nstep 1", _value("first_step_accuracy", lambda v: f"{100 * v:.2f}")),
+    Column("input spikes", "", _value("input_spikes", count)),
+    Column("hidden spikes", "\nspikes", _value("hidden_spikes", kilo)),
+    Column("readout spikes", "", _value("readout_spikes", count)),
+    Column("synaptic operations", "\nsynops", _value("synaptic_ops", kilo)),
+    Column("energy", "\nenergy", _energy, lambda result, entry: _mean(entry.energy("test"), result.say)),
+    Column("floor", "", lambda result, entry: _mean(entry.spread(VALUES["floor"]), result.say)),
+    Column("logit range, student", "", _value("student_logit_range", lambda v: f"{v:.1f}")),
+    Column("teacher", "", _value("teacher_logit_range", lambda v: f"{v:.1f}")),
+    Column("epochs", "", _value("epochs", lambda v: f"{v:.3g}")),
+    Column("training", "\ntime", _value("processor_seconds", duration)),
 )
 
 

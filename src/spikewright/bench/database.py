@@ -29,7 +29,7 @@ def read_url(text: str) -> URL:
     """The URL of a database.
 
     Raises:
-        InputError: it is none; the text is not repeated, since nobody can say where in it a password is.
+        InputError: the text is no such URL; it is not repeated in the message, since it may hold a password.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
@@ -68,7 +68,7 @@ def answering(database: URL) -> Iterator[None]:
     """Work with a database that was opened.
 
     Raises:
-        InputError: it is lost on the way.
+        InputError: the database can no longer be reached.
     """
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
@@ -83,13 +83,13 @@ def answering(database: URL) -> Iterator[None]:
 
 
 def _opened(database: URL) -> RDBStorage:
-    """The storage; of two workers that make the tables at once one is refused, and tries again."""
+    """The storage. If two workers create the tables at once, one is refused and tries again."""
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import IntegrityError, ProgrammingError
 
     # Optuna fills in what braces enclose.
     url = database.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
-    # A server may have ended the connection while a point was worked on: ask before each use.
+    # A server may have ended the connection during a job: ask before each use.
     options = {"connect_args": {"timeout": BUSY_S}} if _is_sqlite(database) else {"pool_pre_ping": True}
     for _ in range(TABLE_TRIES - 1):
         with suppress(IntegrityError, ProgrammingError):
@@ -103,7 +103,7 @@ def _is_sqlite(database: URL) -> bool:
 
 
 def _driver_is_missing(error: ImportError) -> str:
-    """Which package is missing; Optuna's own error does not name it, the one that led to it does."""
+    """Which package is missing: the cause of Optuna's error names it."""
     cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
     package = PACKAGES.get(cause.name or "")
     install = f"install it: pip install '{package}'" if package else "install it"
@@ -111,17 +111,17 @@ def _driver_is_missing(error: ImportError) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what led to an error: of the server's own words where there are any."""
+    """The first line of the innermost cause of an error, which is the server's message if there is one."""
     while error.__cause__ is not None:
         error = error.__cause__
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def turn_of(database: URL) -> Turn:
-    """What lets one worker at a time take a point.
+    """A lock under which one worker at a time takes a job.
 
-    A server locks the rows that Optuna reads before it writes. SQLite does not, and two workers would be given the
-    same trial; a file beside the database is locked instead.
+    A server locks the rows that Optuna reads before it writes. SQLite does not, so that two workers could get the same
+    trial; for it a file beside the database is locked.
     """
     if not _is_sqlite(database) or database.database in (None, "", ":memory:"):
         return nullcontext
@@ -146,6 +146,6 @@ def require_optuna(verb: str) -> None:
 
 
 def shown(database: URL) -> str:
-    """A database's URL without its passwords, of which drivers also take some after the question mark."""
+    """A database's URL without passwords, those among the options after the question mark included."""
     secret = [name for name in database.query if "pass" in name.lower()]
     return database.difference_update_query(secret).render_as_string(hide_password=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from ..base.errors import BelowFloor, InputError, SpikewrightError
+from ..base.errors import BelowFloor, InputError, SpikewrightError, with_flags
 from ..base.progress import SILENT, Listeners
 from .database import Turn, answering, read_url, storage_of, turn_of
 from .workers import LOCK, Watch, has_lock_in, heartbeat, lock_facts, locked
@@ -231,9 +231,9 @@ class SharedStudy(Generic[J, R]):
             result = work(job)
         except BelowFloor as error:
             self._listeners.say(f"infeasible: {error.message}")
-            self._end(trial, "PRUNED", {"infeasible": str(error)})
+            self._end(trial, "PRUNED", {"infeasible": with_flags(error, {})})
         except SpikewrightError as error:
-            self._end(trial, "FAIL", {"failed": str(error)})
+            self._end(trial, "FAIL", {"failed": with_flags(error, {})})
             if kind.is_required(job):
                 raise
             self._listeners.say(f"{job}: {error.message}", "warning")

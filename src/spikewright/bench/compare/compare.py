@@ -10,11 +10,10 @@ from ...base.progress import Callback, Listeners
 from ...training.settings import DistillSettings
 from ..database import require_optuna
 from ..folder import open_folder, study_name, write_result
-from ..work import DATABASE, SharedStudy, open_study
-from .jobs import TrainingJob, jobs_under, read_files, work
-from .plan import Plan, plan_of
+from ..work import DATABASE, open_study
+from .jobs import jobs_under, read_files, work
+from .plan import plan_of
 from .plot import write_plot
-from .record import Record
 from .result import ComparisonResult
 from .teachers import known_teachers, prepare_teachers
 from .text import markdown
@@ -54,30 +53,22 @@ def compare(
         InputError: unusable rows, budgets or settings, nothing that can be trained, another comparison's folder, no
             Optuna, or no such database.
     """
-    plan, folder, listeners = (
-        plan_of(settings, methods, regularize, budgets, free, seeds),
-        Path(out),
-        Listeners(callbacks),
-    )
+    plan, dataset = plan_of(settings, methods, regularize, budgets, free, seeds)
+    folder, listeners = Path(out), Listeners(callbacks)
     require_optuna("compare")
-    open_folder(folder, plan.facts, "a comparison")
+    open_folder(folder, plan.settings, "a comparison")
     url = study or f"sqlite:///{folder.resolve() / DATABASE}"
-    name = study_name(f"compare-{settings.data}", plan.profile.name, plan.facts)
+    name = study_name(f"compare-{settings.data}", plan.profile.name, plan.settings)
     with open_study(url, name, jobs_under(folder, plan.jobs), listeners) as shared:
         shared.add_results(partial(read_files, out=folder), plan.jobs)
         if train_missing:
-            _complete(plan, shared, folder, listeners)
-        result = plan.result(shared.results(), known_teachers(folder, shared))
+            for sentence in dict.fromkeys(plan.refusals.values()):
+                rows = dict.fromkeys(str(row) for (row, _), why in plan.refusals.items() if why == sentence)
+                listeners.say(f"not trained: {', '.join(rows)}: {sentence}")
+            if missing := shared.missing(plan.jobs):
+                prepare_teachers([job.row for job in missing], settings, dataset, folder, shared, listeners)
+            shared.complete(plan.jobs, partial(work, settings=settings, out=folder, listeners=listeners))
+        result = plan.with_results(shared.results(), known_teachers(folder, shared))
     plots = write_plot(result, folder / "compare")
     write_result(folder / "compare", result.as_json(), markdown(result), plots, listeners)
     return result
-
-
-def _complete(plan: Plan, study: SharedStudy[TrainingJob, Record], folder: Path, listeners: Listeners) -> None:
-    """Complete every training, after the teachers that they need."""
-    for sentence in dict.fromkeys(plan.refusals.values()):
-        rows = dict.fromkeys(str(row) for (row, _), why in plan.refusals.items() if why == sentence)
-        listeners.say(f"not trained: {', '.join(rows)}: {sentence}")
-    if missing := study.missing(plan.jobs):
-        prepare_teachers([job.row for job in missing], plan.settings, plan.dataset, folder, study, listeners)
-    study.complete(plan.jobs, partial(work, settings=plan.settings, out=folder, listeners=listeners))

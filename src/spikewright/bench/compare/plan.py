@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 
-from ...base.errors import BelowFloor, InputError, arg, refuse
+from ...base.errors import BelowFloor, InputError, arg, refuse, with_flags
 from ...data.dataset import Dataset
 from ...data.load import load
 from ...profile.profile import HardwareProfile, load_profile
@@ -18,52 +16,9 @@ from ...training.teaching import check_teaching, unsuited
 from ...training.trainer import Training
 from ..point import read_budgets
 from ..road import OF_MACHINE
-from .jobs import OWN, TrainingJob, TrainingResult, jobs_of
+from .jobs import OWN
 from .result import ComparisonResult
 from .rows import Refusals, Row, read_rows
-from .teachers import TeacherFacts
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A comparison before its first training.
-
-    Attributes:
-        settings: what all trainings have in common.
-        dataset: with the whole training part.
-        facts: JSON-able; a folder that holds a comparison must have the same.
-        budgets: None stands for no budget.
-    """
-
-    settings: DistillSettings
-    profile: HardwareProfile
-    dataset: Dataset
-    facts: dict[str, object]
-    rows: tuple[Row, ...]
-    budgets: tuple[str | None, ...]
-    seeds: tuple[int, ...]
-    refusals: Refusals
-
-    @cached_property
-    def jobs(self) -> list[TrainingJob]:
-        """The trainings that are possible, in the order of work."""
-        jobs = jobs_of(self.rows, self.budgets, self.seeds)
-        return [job for job in jobs if (job.row, job.point.budget) not in self.refusals]
-
-    def result(self, results: Iterable[TrainingResult], teachers: Sequence[TeacherFacts]) -> ComparisonResult:
-        """The result as far as there is one; trainings without a result are unfinished."""
-        known = {result.job: result for result in results}
-        return ComparisonResult(
-            self.profile,
-            self.settings.data,
-            self.facts,
-            self.rows,
-            self.budgets,
-            self.seeds,
-            tuple(known.get(job, TrainingResult(job, "unfinished")) for job in self.jobs),
-            self.refusals,
-            tuple(teachers),
-        )
 
 
 def plan_of(
@@ -73,30 +28,32 @@ def plan_of(
     budgets: Sequence[str],
     free: bool,
     seeds: int,
-) -> Plan:
-    """Find out what can be trained; all arguments are as :func:`spikewright.bench.compare.compare.compare` takes them.
+) -> tuple[ComparisonResult, Dataset]:
+    """A comparison without results, and its data set; arguments are as :func:`~.compare.compare` takes them.
 
     Raises:
         InputError: unusable rows, budgets or settings, or nothing that can be trained.
     """
     profile = load_profile(settings.profile)
-    rows = read_rows(methods, regularize, _own_row(settings))
+    named = settings.model_fields_set & {"method", "regularize"}  # by a preset
+    rows = read_rows(methods, regularize, [Row(settings.method, settings.regularize)] if named else [])
     chosen = _budgets(settings, budgets, free, seeds, profile)
     dataset = load(settings.data, settings.data_dir, settings.timesteps)
     learnt = dataset.with_train_samples(settings.train_samples)
-    plan = Plan(
-        settings=settings,
+    plan = ComparisonResult(
         profile=profile,
-        dataset=dataset,
-        facts=_facts(settings, profile, learnt),
+        data=settings.data,
+        settings=_facts(settings, profile, learnt),
         rows=tuple(rows),
         budgets=tuple(chosen),
         seeds=tuple(range(settings.seed, settings.seed + seeds)),
+        results=(),
         refusals=_refusals(rows, chosen, settings, learnt, profile),
+        teachers=(),
     )
     if not plan.jobs:
         refuse("compare: nothing of it can be trained", list(dict.fromkeys(plan.refusals.values())))
-    return plan
+    return plan, dataset
 
 
 def _facts(settings: DistillSettings, profile: HardwareProfile, learnt: Dataset) -> dict[str, object]:
@@ -108,12 +65,6 @@ def _facts(settings: DistillSettings, profile: HardwareProfile, learnt: Dataset)
         "profile_sha256": profile.sha256,
         "train_split_sha256": learnt.train.sha256,
     }
-
-
-def _own_row(settings: DistillSettings) -> list[Row]:
-    """The row that a preset names."""
-    named = settings.model_fields_set & {"method", "regularize"}
-    return [Row(settings.method, settings.regularize)] if named else []
 
 
 def _budgets(
@@ -137,7 +88,10 @@ def _refusals(
     dataset: Dataset,
     profile: HardwareProfile,
 ) -> Refusals:
-    """Why rows cannot be trained within a budget; the student is sized as for the first seed."""
+    """Why rows cannot be trained within a budget; the student is sized as for the first seed.
+
+    The sentences stand in files, and speak of flags as all files do.
+    """
     found: Refusals = {}
     for budget in budgets:
         plain = _plain(settings, budget, dataset, profile)
@@ -154,16 +108,16 @@ def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, prof
     try:
         return prepared(plain, dataset, profile, None if budget is None else parse_budget(budget, profile))
     except BelowFloor as error:
-        return str(error)
+        return with_flags(error, {})
 
 
 def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Training) -> str:
     """Why a row cannot be trained; empty if it can."""
     mine = settings.model_copy(update={"method": row.method})
     if faults := [*unmet(mine, row.terms, dataset), *unsuited(mine, row.terms)]:
-        return "; ".join(faults)
+        return with_flags(InputError("; ".join(faults)), {})
     try:
         check_teaching(mine, row.terms, dataset, plain.student, pupil_of(mine, plain))
     except InputError as error:
-        return str(error)
+        return with_flags(error, {})
     return ""

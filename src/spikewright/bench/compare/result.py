@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -12,7 +12,7 @@ from ...profile.profile import HardwareProfile
 from ...profile.units import quantity
 from ..outcome import SPLITS
 from ..point import limit_of
-from .jobs import TrainingResult
+from .jobs import TrainingJob, TrainingResult, jobs_of
 from .record import Record
 from .rows import Refusals, Row
 from .teachers import TeacherFacts
@@ -130,10 +130,10 @@ class Group:
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """Methods side by side.
+    """Methods side by side; before the first training, a comparison without results.
 
     Attributes:
-        settings: what all trainings have in common.
+        settings: JSON-able; what all trainings have in common, so that a folder holds one comparison.
         rows: in the order in which they were asked for.
         budgets: None stands for no budget.
     """
@@ -147,6 +147,18 @@ class ComparisonResult:
     results: tuple[TrainingResult, ...]
     refusals: Refusals
     teachers: tuple[TeacherFacts, ...]
+
+    @cached_property
+    def jobs(self) -> list[TrainingJob]:
+        """The trainings that are possible, in the order of work."""
+        jobs = jobs_of(self.rows, self.budgets, self.seeds)
+        return [job for job in jobs if (job.row, job.point.budget) not in self.refusals]
+
+    def with_results(self, results: Iterable[TrainingResult], teachers: Iterable[TeacherFacts]) -> ComparisonResult:
+        """The same comparison with other results; jobs without one are unfinished."""
+        known = {result.job: result for result in results}
+        every = (known.get(job, TrainingResult(job, "unfinished")) for job in self.jobs)
+        return replace(self, results=tuple(every), teachers=tuple(teachers))
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

@@ -18,12 +18,7 @@ EXAMPLE = 'all, or e.g. "none kd:alpha=0.7 kd + logits:weight=0.01"'
 
 @dataclass(frozen=True)
 class Row:
-    """What a student is distilled by.
-
-    Attributes:
-        method: as ``--method`` takes it.
-        regularize: as ``--regularize`` takes each of them.
-    """
+    """A method with regularizers, both as texts such as ``kd:alpha=0.7``."""
 
     method: str
     regularize: tuple[str, ...] = ()
@@ -33,10 +28,10 @@ class Row:
 
     @property
     def terms(self) -> LossTerms:
-        """The method.
+        """The loss terms of the method.
 
         Raises:
-            InputError: there is none of that name, or it has other options.
+            InputError: an unknown method, or options that it does not have.
         """
         return parse_spec("method", self.method, METHODS)
 
@@ -51,7 +46,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What its folder is called: readable, and another one for other options."""
+        """The name of its folder: readable, and different for other options."""
         words = re.sub(r"[^\w.=-]+", "-", str(self))[:60].strip("-")
         return f"{words}-{sha256_of_json(self.facts)[:8]}"
 
@@ -64,9 +59,9 @@ def read_rows(words: Sequence[str], regularize: Sequence[str], further: Sequence
     """Rows in the order in which they are asked for, each once.
 
     Args:
-        words: each ``all`` or rows apart by blanks, ``kd tser``; a ``+`` between blanks joins a regularizer to the
-            method before it, ``kd + logits:weight=0.01``.
-        regularize: regularizers with each of which every row is taken once more.
+        words: each is ``all``, or rows separated by blanks, such as ``kd tser``; a ``+`` between blanks adds a
+            regularizer to the method before it, as in ``kd + logits:weight=0.01``.
+        regularize: for each of these regularizers every row is taken once more with it.
         further: rows to begin with.
 
     Raises:
@@ -88,7 +83,7 @@ def read_rows(words: Sequence[str], regularize: Sequence[str], further: Sequence
 
 
 def _rows(text: str, faults: list[str]) -> Iterator[Row]:
-    """The rows of one text; what stands beside a ``+`` that joins nothing is a fault."""
+    """The rows of one text; a ``+`` without a method before it or a regularizer after it is a fault."""
     words = text.split()
     groups: list[list[str]] = []
     for i, word in enumerate(words):

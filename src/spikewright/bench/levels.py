@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -42,23 +41,6 @@ LAVA: tuple[Literal["lava", "netx"], ...] = ("lava", "netx")
 NOT_ASKED = "--samples-lava is 0"
 
 
-@dataclass
-class _Found:
-    """The parts of an agreement, as they are measured."""
-
-    accuracy: dict[str, float] = field(default_factory=dict)
-    samples: dict[str, int] = field(default_factory=dict)
-    mismatches: dict[str, int] = field(default_factory=dict)
-    compared: dict[str, int] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-
-    def add_level(self, level: str, accuracy: float, samples: int) -> None:
-        self.accuracy[level], self.samples[level] = accuracy, samples
-
-    def add_pair(self, pair: str, mismatches: int, samples: int) -> None:
-        self.mismatches[pair], self.compared[pair] = mismatches, samples
-
-
 def agreement_of(
     student: Student,
     nir: Path,
@@ -75,23 +57,31 @@ def agreement_of(
         nir: file of the student's graph.
         activity: counted by the integer simulator on the whole split.
     """
-    test, seed, found = dataset.test, settings.seed, _Found()
+    test, seed, found = dataset.test, settings.seed, Agreement(activity.chip_sha256, "test", {}, {}, {}, {}, {})
     _measure_teacher(found, settings, listeners)
     accuracy = accuracy_of(student, test, seed)
     if student.grid is None:
         found.skipped["student"] = "the student computes in floats"
-        found.add_level("float", accuracy, len(test))
+        _add_level(found, "float", accuracy, len(test))
     else:
-        found.add_level("student", accuracy, len(test))
-        found.add_pair("student_integer", _student_mismatches(student, chip, test, seed, listeners), len(test))
-        found.add_level("float", float_accuracy(student, nir, test, seed), len(test))
-    found.add_level("integer", activity.accuracy or 0.0, activity.samples)
+        _add_level(found, "student", accuracy, len(test))
+        _add_pair(found, "student_integer", _student_mismatches(student, chip, test, seed, listeners), len(test))
+        _add_level(found, "float", float_accuracy(student, nir, test, seed), len(test))
+    _add_level(found, "integer", activity.accuracy or 0.0, activity.samples)
     _compare_simulators(found, chip, test, samples, seed, listeners)
-    return Agreement(activity.chip_sha256, "test", **vars(found))
+    return found
+
+
+def _add_level(found: Agreement, level: str, accuracy: float, samples: int) -> None:
+    found.accuracy[level], found.samples[level] = accuracy, samples
+
+
+def _add_pair(found: Agreement, pair: str, mismatches: int, samples: int) -> None:
+    found.mismatches[pair], found.compared[pair] = mismatches, samples
 
 
 def _compare_simulators(
-    found: _Found, chip: ChipNetwork, split: Split, samples: int, seed: int, listeners: Listeners
+    found: Agreement, chip: ChipNetwork, split: Split, samples: int, seed: int, listeners: Listeners
 ) -> None:
     """Run the first ``samples`` of a split on every simulator and compare spikes, currents and membrane potentials."""
     reasons = _unavailable(chip, samples)
@@ -107,11 +97,11 @@ def _compare_simulators(
         differing = compare(ours, theirs)
         for mismatch in differing:
             listeners.say(f"integer and {name}: {mismatch}", "warning")
-        found.add_pair(f"integer_{name}", sum(m.count for m in differing), samples)
-        found.add_level(name, float((theirs.predictions == split.labels[:samples]).mean()), samples)
+        _add_pair(found, f"integer_{name}", sum(m.count for m in differing), samples)
+        _add_level(found, name, float((theirs.predictions == split.labels[:samples]).mean()), samples)
 
 
-def _measure_teacher(found: _Found, settings: DistillSettings, listeners: Listeners) -> None:
+def _measure_teacher(found: Agreement, settings: DistillSettings, listeners: Listeners) -> None:
     """Accuracy of an artificial teacher, out of the cache, on what it sees of the test split."""
     method, _ = loss_terms(settings)
     spec = chosen_teacher(settings, method)
@@ -125,7 +115,7 @@ def _measure_teacher(found: _Found, settings: DistillSettings, listeners: Listen
     teacher = teacher_from(
         spec, seen, epochs=settings.teacher_epochs, seed=settings.teacher_seed, progress=listeners.task
     )
-    found.add_level("teacher", teacher.accuracy(seen.test), len(seen.test))
+    _add_level(found, "teacher", teacher.accuracy(seen.test), len(seen.test))
 
 
 def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> float:

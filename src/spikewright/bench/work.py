@@ -61,7 +61,7 @@ class JobKind(Generic[J, R]):
         result: what the work returns; ``result_name`` is the attribute that holds it.
         values_of: energy and accuracy on validation of a result, as the study's two objectives.
         is_required: whether nothing else can be done when the job failed.
-        is_lost: whether files of a job that was done in its ``folder_of`` are gone, so that it must be done again.
+        is_lost: whether files of a job that an earlier command did in this folder are gone: it is done again.
     """
 
     noun: str
@@ -106,7 +106,7 @@ class SharedStudy(Generic[J, R]):
     def __init__(self, study: optuna.Study, turn: Turn, kind: JobKind[J, R], listeners: Listeners) -> None:
         self._study, self._turn, self._kind, self._listeners = study, turn, kind, listeners
         self._watch = Watch()
-        self._before = len(self._trials())
+        self._earlier = self._finished()
 
     @property
     def facts(self) -> dict[str, object]:
@@ -137,7 +137,7 @@ class SharedStudy(Generic[J, R]):
                     self._study.add_trial(create_trial(values=list(self._kind.values_of(found)), user_attrs=facts))
                 elif job not in known:
                     self._study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={**facts, "failed": found}))
-        self._before = len(self._trials())
+        self._earlier = self._finished()
 
     def complete(self, jobs: Sequence[J], work: Callable[[J], R]) -> None:
         """Return when every one of ``jobs`` is done or has failed, by this worker or by others.
@@ -183,7 +183,7 @@ class SharedStudy(Generic[J, R]):
         settled = set()
         for trial, job in self._of_jobs():
             found = self._result(trial, job)
-            has_failed = found.state == "failed" and trial.number >= self._before
+            has_failed = found.state == "failed" and trial.number not in self._earlier
             if has_failed and self._kind.is_required(job):
                 raise InputError(f"{job}: {found.sentence}")
             if has_failed or found.state in ("done", "infeasible"):
@@ -282,6 +282,9 @@ class SharedStudy(Generic[J, R]):
                 self._listeners.say(f"taking up what a worker left: {job}")
                 self._drop(trial.number)
 
+    def _finished(self) -> set[int]:
+        return {trial.number for trial in self._trials() if trial.state.is_finished()}
+
     def _trials(self, *states: str) -> list[FrozenTrial]:
         """All trials, or those in these states of Optuna."""
         trials = self._study.get_trials(deepcopy=False)
@@ -295,7 +298,8 @@ class SharedStudy(Generic[J, R]):
 
     def _result(self, trial: FrozenTrial, job: J) -> JobResult[J, R]:
         facts, kind, state = trial.user_attrs, self._kind, trial.state.name
-        if state == "COMPLETE" and not (kind.is_lost(job) and has_lock_in(kind.folder_of(job), facts.get("worker"))):
+        is_ours = trial.number in self._earlier and has_lock_in(kind.folder_of(job), facts.get("worker"))
+        if state == "COMPLETE" and not (is_ours and kind.is_lost(job)):
             return JobResult(job, "done", kind.result.model_validate(facts[kind.result_name]))
         if state == "PRUNED":
             return JobResult(job, "infeasible", sentence=facts["infeasible"])

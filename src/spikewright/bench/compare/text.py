@@ -1,4 +1,4 @@
-"""A comparison in words: one table, narrow for the terminal and whole in Markdown."""
+"""A comparison as a table, with fewer columns on the terminal than in Markdown."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def _energy(result: ComparisonResult, entry: Entry) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, to three digits at most."""
+    """A duration in seconds, minutes or hours, with at most three digits."""
     if seconds < 99.5:
         return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
 
 
 def kilo(value: float) -> str:
-    """A count, to three digits in thousands or millions where it is large."""
+    """A count; a large one in thousands or millions with three digits."""
     if value >= 999_500:
         return f"{value / 1e6:.3g}M"
     return f"{value / 1e3:.3g}k" if value >= 1e4 else count(round(value, 1))
@@ -136,7 +136,7 @@ def markdown(result: ComparisonResult) -> str:
 
 
 def note(result: ComparisonResult) -> str:
-    """What the columns are."""
+    """What the columns mean."""
     return (
         "Ranked by mean accuracy on validation, among those that keep the budget there with every seed. Accuracy is "
         "the integer network's, in %: mean ± standard deviation over n seeds. gain: on validation, in points over "
@@ -148,7 +148,7 @@ def note(result: ComparisonResult) -> str:
 
 
 def title(result: ComparisonResult) -> str:
-    """What is compared, on what."""
+    """The title: data set and profile."""
     return f"Methods side by side: {result.data} on {result.profile.name}"
 
 
@@ -193,7 +193,7 @@ def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
 
 
 def _refused(result: ComparisonResult) -> Iterator[str]:
-    """Each reason once, with the settings and rows that it is about."""
+    """Each reason for a refusal once, with the settings and rows that it concerns."""
     about: dict[str, list[Entry]] = {}
     for group in result.groups:
         for entry in group.entries:

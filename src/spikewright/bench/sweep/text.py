@@ -1,4 +1,4 @@
-"""A sweep in words: one table for the terminal and for Markdown."""
+"""A sweep as a table, on the terminal and in Markdown."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _energies(result: SweepResult, energy: Spread) -> str:
 
 
 def _of_none(result: SweepResult, energy: Spread | None) -> str:
-    """Mean energy in means of the students without a budget, both on test."""
+    """Mean energy as a share of that of the students without a budget, both on test."""
     free = next((row.energy("test") for row in result.rows if row.budget is None), None)
     return "-" if energy is None or free is None else f"{energy.mean / free.mean:.1%}"
 

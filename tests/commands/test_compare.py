@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import spikewright as sw
+from spikewright.base.progress import Callback
 from spikewright.commands.compare import main
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Training
@@ -247,11 +248,27 @@ def test_a_preset_brings_a_row_and_a_budget(copied, capsys, tmp_path):
     assert [group["budget"] for group in value["groups"]] == ["60nJ"]
 
 
-def test_from_python(copied):
+class Said(Callback):
+    """Keeps what it hears."""
+
+    def __init__(self):
+        self.texts = []
+
+    def on_message(self, text, kind):
+        self.texts.append(text)
+
+
+def test_from_python(copied, capsys):
+    """The library prints nothing; callbacks hear it."""
     settings = DistillSettings(
         train_samples=160, width=4, timesteps=2, epochs=2, teacher="mlp", teacher_epochs=1
     )  # fmt: skip
-    result = sw.compare(settings, ["none", "kd"], seeds=2, budgets=["60nJ"], out=copied, train_missing=False)
+    said = Said()
+    result = sw.compare(
+        settings, ["none", "kd"], seeds=2, budgets=["60nJ"], out=copied, train_missing=False, callbacks=[said]
+    )
+    assert [text.split()[0] for text in said.texts] == ["wrote"]
+    assert capsys.readouterr() == ("", "")
     assert [group.title for group in result.groups] == ["no budget", "within 60nJ"]
     assert result.groups[0].best.accuracy("test").deviation is not None
     assert result.missing == []

@@ -154,8 +154,8 @@ def run(
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
-    """A student of a bench, and what is known of it.
+class MeasuredStudent:
+    """A student of a bench with its deployment.
 
     Attributes:
         facts: the provenance in the student's file.
@@ -170,7 +170,7 @@ class Made:
     outcome: Outcome
 
 
-def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listeners = SILENT) -> Made:
+def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listeners = SILENT) -> MeasuredStudent:
     """Distil the student of these settings, deploy it, and count on validation and test.
 
     A checkpoint or a finished student that an earlier worker left in the folder is used.
@@ -192,7 +192,7 @@ def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listener
     relative = {name: path.relative_to(out).as_posix() for name, path in files.items()}
     seconds = time.perf_counter() - began
     outcome = Outcome.of(deployed.reports, student.config, facts.get("certificate"), relative, seconds)
-    return Made(student, facts, dataset, paths, deployed, outcome)
+    return MeasuredStudent(student, facts, dataset, paths, deployed, outcome)
 
 
 def _trained(settings: DistillSettings, paths: Paths, listeners: Listeners) -> tuple[Student, dict[str, object]]:

@@ -245,14 +245,14 @@ class SharedStudy(Generic[J, R]):
             self._end(trial, "COMPLETE", facts, kind.values_of(result))
 
     def _end(
-        self, trial: optuna.Trial, state: str, fact: dict[str, object], values: tuple[float, float] | None = None
+        self, trial: optuna.Trial, state: str, facts: Mapping[str, object], values: tuple[float, float] | None = None
     ) -> None:
         """Write down how a job ended, unless this worker timed out and the trial was dropped."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
         with suppress(UpdateFinishedTrialError):
-            for name, value in fact.items():
+            for name, value in facts.items():
                 trial.set_user_attr(name, value)
             self._study.tell(trial, values, TrialState[state], skip_if_finished=True)
 

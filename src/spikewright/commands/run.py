@@ -12,6 +12,7 @@ from ..base import command as cli
 from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
 from .options import takes_settings
+from .terminal import Terminal
 
 
 @takes_settings
@@ -32,7 +33,7 @@ def command(
     """
     from ..bench.road import run
 
-    verdict = run(settings, out, samples_lava, resume)
+    verdict = run(settings, out, samples_lava, resume, callbacks=[Terminal()])
     if json_output:
         cli.emit(verdict.as_json())
     else:

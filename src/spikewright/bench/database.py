@@ -1,4 +1,4 @@
-"""The database that holds a sweep's study: opened, shown, and locked where it does not lock enough itself."""
+"""The database that holds a study: opening it, naming it in messages, and a lock where its own are not enough."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...base.errors import InputError
-from ..locks import locked
+from ..base.errors import InputError, arg
+from .workers import locked
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -29,7 +29,7 @@ def read_url(text: str) -> URL:
     """The URL of a database.
 
     Raises:
-        InputError: it is none; the text is not repeated, since nobody can say where in it a password is.
+        InputError: the text is no such URL; it is not repeated in the message, since it may hold a password.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
@@ -37,9 +37,9 @@ def read_url(text: str) -> URL:
     try:
         database = make_url(text)
     except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        raise InputError(f"--study: is not the URL of a database; give one such as {EXAMPLES}") from error
+        raise InputError(f"{arg('study')}: is not the URL of a database; give one such as {EXAMPLES}") from error
     if "@" in (database.host or ""):
-        raise InputError("--study: has more than one @ before its host; write that of a password as %40")
+        raise InputError(f"{arg('study')}: has more than one @ before its host; write that of a password as %40")
     return database
 
 
@@ -55,11 +55,11 @@ def storage_of(database: URL) -> RDBStorage:
     try:
         return _opened(database)
     except ImportError as error:
-        raise InputError(f"--study {shown(database)}: {_driver_is_missing(error)}") from error
+        raise InputError(f"{arg('study', shown(database))}: {_driver_is_missing(error)}") from error
     except (SQLAlchemyError, OSError, RuntimeError, ValueError, OptunaError) as error:
         raise InputError(
-            f"--study {shown(database)}: cannot be opened ({_reason(error)}); give the URL of a database that is there "
-            f"and in which you may make tables, such as {EXAMPLES}"
+            f"{arg('study', shown(database))}: cannot be opened ({_reason(error)}); give the URL of a database that is "
+            f"there and in which you may make tables, such as {EXAMPLES}"
         ) from error
 
 
@@ -68,7 +68,7 @@ def answering(database: URL) -> Iterator[None]:
     """Work with a database that was opened.
 
     Raises:
-        InputError: it is lost on the way.
+        InputError: the database can no longer be reached.
     """
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
@@ -77,19 +77,19 @@ def answering(database: URL) -> Iterator[None]:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
         raise InputError(
-            f"--study {shown(database)}: can no longer be read and written ({_reason(error)}); see to it and run the "
-            "command again, which goes on where it stopped"
+            f"{arg('study', shown(database))}: can no longer be read and written ({_reason(error)}); see to it and "
+            "run the command again, which goes on where it stopped"
         ) from error
 
 
 def _opened(database: URL) -> RDBStorage:
-    """The storage; of two workers that make the tables at once one is refused, and tries again."""
+    """The storage. If two workers create the tables at once, one is refused and tries again."""
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import IntegrityError, ProgrammingError
 
     # Optuna fills in what braces enclose.
     url = database.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
-    # A server may have ended the connection while a point was worked on: ask before each use.
+    # A server may have ended the connection during a job: ask before each use.
     options = {"connect_args": {"timeout": BUSY_S}} if _is_sqlite(database) else {"pool_pre_ping": True}
     for _ in range(TABLE_TRIES - 1):
         with suppress(IntegrityError, ProgrammingError):
@@ -103,7 +103,7 @@ def _is_sqlite(database: URL) -> bool:
 
 
 def _driver_is_missing(error: ImportError) -> str:
-    """Which package is missing; Optuna's own error does not name it, the one that led to it does."""
+    """Which package is missing: the cause of Optuna's error names it."""
     cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
     package = PACKAGES.get(cause.name or "")
     install = f"install it: pip install '{package}'" if package else "install it"
@@ -111,25 +111,28 @@ def _driver_is_missing(error: ImportError) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what led to an error: of the server's own words where there are any."""
+    """The first line of the innermost cause of an error, which is the server's message if there is one."""
     while error.__cause__ is not None:
         error = error.__cause__
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def turn_of(database: URL) -> Turn:
-    """What lets one worker at a time take a point.
+    """A lock under which one worker at a time takes a job.
 
-    A server locks the rows that Optuna reads before it writes. SQLite does not, and two workers would be given the
-    same trial; a file beside the database is locked instead.
+    A server locks the rows that Optuna reads before it writes. SQLite does not, so that two workers could get the same
+    trial; for it a file beside the database is locked.
     """
     if not _is_sqlite(database) or database.database in (None, "", ":memory:"):
         return nullcontext
     return partial(locked, Path(f"{database.database}.lock"), wait=True)
 
 
-def require_optuna() -> None:
+def require_optuna(verb: str) -> None:
     """Refuse to go on without Optuna.
+
+    Args:
+        verb: what needs it.
 
     Raises:
         InputError: it is not installed.
@@ -138,11 +141,11 @@ def require_optuna() -> None:
         import optuna  # noqa: F401
     except ImportError as error:
         raise InputError(
-            f"sweep: needs Optuna, which cannot be imported ({error}); install it: pip install 'spikewright[sweep]'"
+            f"{verb}: needs Optuna, which cannot be imported ({error}); install it: pip install 'spikewright[sweep]'"
         ) from error
 
 
 def shown(database: URL) -> str:
-    """A database's URL without its passwords, of which drivers also take some after the question mark."""
+    """A database's URL without passwords, those among the options after the question mark included."""
     secret = [name for name in database.query if "pass" in name.lower()]
     return database.difference_update_query(secret).render_as_string(hide_password=True)

@@ -39,6 +39,7 @@ class _NeuronRecord(_Record):
     vth: int
     bias_exp: int
     fires: bool
+    law: str = "lif"
 
 
 class _PopulationRecord(_Record):
@@ -80,7 +81,7 @@ def save_chip(chip: ChipNetwork, path: Path | str) -> None:
     Raises:
         InputError: the folder does not exist.
     """
-    network = _record(chip).model_dump_json()
+    network = _record(chip).model_dump_json(exclude_defaults=True)
     provenance = json.dumps(chip.provenance, sort_keys=True, allow_nan=False)
     with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["format"] = FORMAT
@@ -135,7 +136,7 @@ def _population_record(population: Population) -> _PopulationRecord:
         shape=list(population.shape),
         role=population.role,
         payload_bits=population.payload_bits,
-        neuron=None if n is None else _NeuronRecord(du=n.du, dv=n.dv, vth=n.vth, bias_exp=n.bias_exp, fires=n.fires),
+        neuron=None if n is None else _NeuronRecord(**{name: getattr(n, name) for name in _NeuronRecord.model_fields}),
     )
 
 
@@ -211,7 +212,7 @@ def _population(file: h5py.File, index: int, record: _PopulationRecord) -> Popul
     neuron = None
     if (n := record.neuron) is not None:
         bias = _integers(file, f"bias/{index}", tuple(record.shape))
-        neuron = Neuron(du=n.du, dv=n.dv, vth=n.vth, bias=bias, bias_exp=n.bias_exp, fires=n.fires)
+        neuron = Neuron(bias=bias, **n.model_dump())
     return Population(record.name, tuple(record.shape), record.role, neuron, record.payload_bits)
 
 

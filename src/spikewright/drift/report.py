@@ -145,6 +145,11 @@ class LayerDrift:
     why: Why | None = None
     states: int | None = None
 
+    def __add__(self, other: LayerDrift) -> LayerDrift:
+        why = None if self.why is None or other.why is None else self.why + other.why
+        states = None if self.states is None or other.states is None else self.states + other.states
+        return LayerDrift(self.name, self.fires, self.raster + other.raster, why, states)
+
     def as_json(self) -> dict[str, object]:
         """JSON-able, with what follows from the counts."""
         r = self.raster

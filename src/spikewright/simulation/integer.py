@@ -25,8 +25,9 @@ from torch.nn import functional
 from ..base.errors import InputError
 from ..base.types import IntArray
 from ..chip.exact import exact_kernels
-from ..chip.network import STATE_LIMIT, ChipNetwork, Connection, Neuron, Population
-from .compartments import Buffers, Rules, Trace, integrate, largest
+from ..chip.law import STATE_LIMIT, largest, modulo
+from ..chip.network import ChipNetwork, Connection, Neuron, Population
+from .compartments import Buffers, Rules, Trace, integrate
 from .drive import check_drive
 from .recording import Progress, Recording, SpikeArray, StateArray, Tally
 
@@ -230,26 +231,39 @@ class _Simulator:
 
     def _delivered(self, connection: Connection, signal: Signal, dtype: torch.dtype) -> Tensor:
         """Synaptic input of every step, shape ``(steps, samples, *target shape)``."""
-        weight = self._weight(connection, dtype)
-        steps, samples = signal.values.shape[:2]
-        target = self.chip.by_name[connection.target]
-        values = signal.values.to(dtype)
-        if connection.conv is None:
-            return (values.reshape(steps * samples, -1) @ weight.T).reshape(steps, samples, *target.shape)
-        geometry = connection.conv
-        out = functional.conv2d(
-            values.flatten(0, 1), weight, None, geometry.stride, geometry.padding, geometry.dilation, geometry.groups
-        ).reshape(steps, samples, *target.shape)
-        if _bound(connection, signal.peak) < EXACT_FLOAT32:
-            return out
-        wrapped: Tensor = torch.remainder(out + STATE_LIMIT, 2 * STATE_LIMIT) - STATE_LIMIT
-        return wrapped
+        weight, shape = self._weight(connection, dtype), self.chip.by_name[connection.target].shape
+        wraps = _bound(connection, signal.peak) >= EXACT_FLOAT32
+        return delivered(connection, weight, signal.values.to(dtype), shape, wraps)
 
     def _weight(self, connection: Connection, dtype: torch.dtype) -> Tensor:
         key = (connection.name, dtype)
         if key not in self._weights:
             self._weights[key] = torch.from_numpy(connection.weight.astype(np.float64)).to(dtype)
         return self._weights[key]
+
+
+def delivered(
+    connection: Connection, weight: Tensor, values: Tensor, target_shape: tuple[int, ...], wraps: bool
+) -> Tensor:
+    """The synaptic input that spikes or payloads cause, ``(steps, samples, *target shape)``.
+
+    Args:
+        connection: whose geometry counts.
+        weight: of the type of ``values``.
+        values: of the source, ``(steps, samples, *source shape)``.
+        target_shape: of the population that the connection leads to.
+        wraps: whether the sums of a convolution may leave 24 bits, into which Lava wraps them.
+    """
+    steps, samples = values.shape[:2]
+    if (geometry := connection.conv) is None:
+        made = values.reshape(steps * samples, -1) @ weight.T
+    else:
+        made = functional.conv2d(
+            values.flatten(0, 1), weight, None, geometry.stride, geometry.padding, geometry.dilation, geometry.groups
+        )
+        if wraps and largest(made) >= STATE_LIMIT:
+            made = modulo(made, STATE_LIMIT)
+    return made.reshape(steps, samples, *target_shape)
 
 
 def _sum(total: Tensor | None, more: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ from ..chip.encoding import encode, full_scale
 from ..chip.trained_grid import TrainedGrid
 from .architectures import builder_of, is_own
 from .config import StudentConfig
-from .integers.compartments import IntegerStates
 from .integers.folding import fold_norms
+from .integers.neurons import IntegerStates
 from .integers.plan import plan_of
 from .integers.walk import IntegerWalk
 from .neuron_settings import NeuronSettings

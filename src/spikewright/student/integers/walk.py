@@ -13,9 +13,9 @@ from ...chip.exact import exact_kernels
 from ...chip.trained_grid import TrainedGrid
 from ..neurons import NeuronTrace, is_neuron
 from ..tracing import flat_time, stateless
-from .compartments import IntegerStates, Stepped, step_integers, with_gradient
-from .integers import NeuronIntegers, bias_on_grid, weight_integers
+from .neurons import IntegerLaw, IntegerStates, Stepped, step_integers
 from .plan import PASSES, Plan
+from .rounding import bias_on_grid, weight_integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,15 +43,11 @@ class IntegerWalk:
 
     def encode(self, name: str, module: nn.Module, codes: Tensor, most: int) -> Tensor:
         """Spikes ``(T, B, *shape)`` of neurons whose bias is the integer intensity, ``codes`` ``(1, B, *shape)``."""
-        law = NeuronIntegers.of_encoder(module, most)
-        silence = torch.zeros_like(codes)
-        stepped = step_integers(silence, codes[0], law, self._grid.registers, most, self._timesteps, self._record)
-        spikes, membrane = with_gradient(
-            stepped, silence, torch.zeros((), device=codes.device), law, most, _grad(module)
-        )
-        self._keep(name, stepped, NeuronTrace(codes / most, spikes, membrane))
-        assert spikes is not None
-        return spikes
+        law = IntegerLaw.of_encoder(module, most, codes[0])
+        stepped = step_integers(law, torch.zeros_like(codes), self._timesteps, _grad(module), self._record)
+        self._keep(name, stepped, NeuronTrace(codes / most, stepped.spikes, stepped.membrane))
+        assert stepped.spikes is not None
+        return stepped.spikes
 
     def run(self, graph: fx.GraphModule, inputs: Tensor) -> None:
         """Whole numbers ``(T or 1, B, *input shape)`` through the network."""
@@ -70,13 +66,11 @@ class IntegerWalk:
                     values[node] = self._linear(node, modules, [values[a] for a in node.all_input_nodes])
 
     def _neurons(self, name: str, module: nn.Module, value: _Value) -> NeuronTrace:
-        scale, registers = self._grid.scales[name], self._grid.registers
+        scale = self._grid.scales[name]
         assert value.bias is not None
-        law = NeuronIntegers.of(module, scale, registers)
-        mantissa = torch.round(value.bias.detach() * scale)
-        stepped = step_integers(value.integers.detach(), mantissa, law, registers, scale, self._timesteps, self._record)
-        spikes, membrane = with_gradient(stepped, value.integers, value.bias, law, scale, _grad(module))
-        trace = NeuronTrace(value.integers, spikes, membrane, 1.0 / scale, value.bias)
+        law = IntegerLaw.of(module, scale, self._grid.registers, value.bias)
+        stepped = step_integers(law, value.integers, self._timesteps, _grad(module), self._record)
+        trace = NeuronTrace(value.integers, stepped.spikes, stepped.membrane, 1.0 / scale, value.bias)
         self._keep(name, stepped, trace)
         return trace
 

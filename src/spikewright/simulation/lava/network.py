@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,14 @@ class LavaNetwork:
     neurons: dict[str, Any]
     ports: dict[str, Any]
     in_flight: tuple[Any, ...] = ()
+
+
+def model_faults(chip: ChipNetwork) -> Iterator[str]:
+    """Populations of another neuron model than Lava's LIF."""
+    for population in chip.populations:
+        neuron = population.neuron
+        if neuron is not None and neuron.law != "lif":
+            yield f"population {population.name!r}: Lava's LIF does not compute the neuron model {neuron.law!r}"
 
 
 def lava_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

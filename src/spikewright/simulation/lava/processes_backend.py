@@ -15,7 +15,7 @@ from ...chip.schedule import Schedule
 from ..drive import check_drive
 from ..recording import Progress, Recording
 from .job import SILENCE_LIMIT_S, require_lava, run_in_child
-from .network import LavaNetwork, events, flat, lava_order, lava_shape, unflattened
+from .network import LavaNetwork, events, flat, lava_order, lava_shape, model_faults, unflattened
 
 
 def run(
@@ -47,6 +47,7 @@ def run(
 
 def lava_faults(chip: ChipNetwork) -> Iterator[str]:
     """Why Lava's processes would not compute ``chip``; nothing where they do."""
+    yield from model_faults(chip)
     for connection in chip.connections:
         apart = chip.depth[connection.target] - chip.depth[connection.source]
         if apart != 1 and connection.source != connection.target:

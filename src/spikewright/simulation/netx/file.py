@@ -13,6 +13,7 @@ from ...base.artefacts import atomic_write
 from ...base.errors import refuse
 from ...base.types import IntArray
 from ...chip.network import ChipNetwork, Connection, Neuron, Population
+from ..lava.network import model_faults
 
 NETX_BIAS_EXP = 6
 """lava-dl loads every bias with this exponent."""
@@ -33,7 +34,7 @@ def write_netx(chip: ChipNetwork, path: Path | str) -> None:
 
 def netx_faults(chip: ChipNetwork) -> list[str]:
     """Why the format cannot hold ``chip``, or its loader would change it; empty where neither is so."""
-    return [*_chain_faults(chip), *_neuron_faults(chip), *_weight_faults(chip)]
+    return [*model_faults(chip), *_chain_faults(chip), *_neuron_faults(chip), *_weight_faults(chip)]
 
 
 def _chain_faults(chip: ChipNetwork) -> Iterator[str]:

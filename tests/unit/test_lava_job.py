@@ -13,8 +13,8 @@ import pytest
 from spikewright.base.errors import InputError, SpikewrightError
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
+from spikewright.simulation.lava import backend as on_lava
 from spikewright.simulation.lava import job as lava_job
-from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.netx import backend as on_netx
 
 

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from spikewright.base.errors import InputError
 from spikewright.chip.chip_file import load_chip, save_chip
-from spikewright.chip.law import EXACT, LAWS, Law, State, largest, law_of
+from spikewright.chip.law import EXACT, Law, State, largest
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
+from spikewright.chip.neuron_models import LAWS, law_of
 from spikewright.chip.registers import Registers
 from spikewright.data.choices import NeuronSettings
 from spikewright.drift.drift import drift
@@ -27,7 +28,7 @@ from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
 from spikewright.simulation import integer
 from spikewright.simulation.compartments import Rules, integrate
-from spikewright.simulation.lava.processes_backend import lava_faults
+from spikewright.simulation.lava.backend import lava_faults
 from spikewright.simulation.netx.file import netx_faults
 from spikewright.student.integers.neurons import IntegerLaw, step_integers
 from spikewright.student.neurons import integrator, run_over_time, spiking

@@ -10,14 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.errors import InputError, did_you_mean
-from ..base.types import IntArray
-from .network import Neuron
-from .registers import DECAY_ONE, LAVA_WIDTHS, STATE_UNIT
+from .registers import DECAY_ONE, LAVA_WIDTHS
 
 Constant: TypeAlias = float | Tensor
 """A constant of neurons: one number for all, or a tensor that broadcasts to their shape."""
@@ -97,7 +93,7 @@ class Law:
 
     All methods work on tensors of any floating-point type. Whole numbers of the chip stay exact in float64, and in
     float32 as long as inputs and states stay below 2^24. A neuron model that fires, resets or integrates in another
-    way is a subclass with its name in :data:`LAWS`.
+    way is a subclass with its name in :data:`spikewright.chip.neuron_models.LAWS`.
 
     Attributes:
         keep_v: share of the membrane potential that a step leaves, 0..1.
@@ -183,34 +179,6 @@ class Law:
         if self.bias is not None:
             busy.logical_or_(self.bias.ne(0))
         return busy
-
-
-LAWS: dict[str, type[Law]] = {"lif": Law}
-"""Neuron models by the name that :attr:`spikewright.chip.network.Neuron.law` gives."""
-
-
-def law_of(neuron: Neuron, bias: IntArray | None = None) -> Law:
-    """The law of a population, in the chip's units.
-
-    Args:
-        neuron: its registers.
-        bias: mantissas instead of the neuron's own, shape ``(samples, *population shape)``, of an input population
-            whose bias the host sets.
-
-    Raises:
-        InputError: the neuron model is not known.
-    """
-    if neuron.law not in LAWS:
-        raise InputError(f"neuron model {neuron.law!r}: there is none of this name; {did_you_mean(neuron.law, LAWS)}")
-    mantissas = neuron.bias[None] if bias is None else bias
-    return LAWS[neuron.law](
-        keep_v=(DECAY_ONE - neuron.dv) / DECAY_ONE,
-        threshold=neuron.vth * STATE_UNIT,
-        keep_u=(DECAY_ONE - (neuron.du + 1)) / DECAY_ONE or None,
-        gain_u=STATE_UNIT,
-        bias=torch.from_numpy(mantissas.astype(np.float64) * 2**neuron.bias_exp) if mantissas.any() else None,
-        arithmetic=FIXED_POINT,
-    )
 
 
 def decayed(x: Tensor, keep: Constant, truncates: bool) -> Tensor:

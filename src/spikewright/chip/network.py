@@ -33,7 +33,7 @@ class Neuron:
         bias: bias mantissas, shape of the population, int64, each -4096..4095.
         bias_exp: shared bias exponent, 0..7.
         fires: False for a readout integrator, whose quantisation guarantees that it never reaches its threshold.
-        law: name of the neuron model in :data:`spikewright.chip.law.LAWS`.
+        law: name of the neuron model in :data:`spikewright.chip.neuron_models.LAWS`.
     """
 
     du: int

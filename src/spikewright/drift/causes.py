@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from ..base.types import FloatArray
-from ..chip.law import STATE_LIMIT, Arithmetic, Constant, Law, State, largest, law_of
+from ..chip.law import STATE_LIMIT, Arithmetic, Constant, Law, State, largest
 from ..chip.network import ChipNetwork, Connection, Population
+from ..chip.neuron_models import law_of
 from ..chip.registers import STATE_UNIT
 from ..lowering.draft import DraftConnection, DraftNeuron
 from ..simulation.integer import delivered

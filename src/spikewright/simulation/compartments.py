@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..base.types import IntArray
-from ..chip.law import INT32_LIMIT, STATE_LIMIT, Law, State, largest, law_of
+from ..chip.law import INT32_LIMIT, STATE_LIMIT, Law, State, largest
 from ..chip.network import Neuron
+from ..chip.neuron_models import law_of
 from ..chip.registers import STATE_UNIT
 from .recording import Tally
 

@@ -17,7 +17,7 @@ from ...chip.chip_file import load_chip
 from ...chip.network import ChipNetwork
 from ...chip.schedule import Schedule
 from ..netx import backend as on_netx
-from . import processes_backend as on_lava
+from . import backend as on_lava
 from .job import PROGRESS, recorded
 from .network import LavaNetwork, lava_order
 from .processes.recorders import SpikeRecorder, StateRecorder

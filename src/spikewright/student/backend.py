@@ -39,8 +39,8 @@ class Runs(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class OnStudent:
-    """What :data:`spikewright.simulation.backends.BACKENDS` are, for one student."""
+class StudentBackend:
+    """A student with the interface of a simulator, :class:`spikewright.simulation.backends.Run`."""
 
     student: Runs
 

@@ -57,7 +57,7 @@ def test_grids_of_mixed_weights(bits: int, step: int, top: int) -> None:
 
 @pytest.mark.parametrize("bits", [1, 9])
 def test_weight_bits_that_a_chip_has_not(bits: int) -> None:
-    with pytest.raises(InputError, match=rf"--weight-bits {bits}: may be 2\.\.8 on this chip"):
+    with pytest.raises(InputError, match=rf"weight_bits={bits}: may be 2\.\.8 on this chip"):
         Registers.of(LIMITS, bits)
 
 

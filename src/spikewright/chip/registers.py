@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..base.types import FloatArray
 from ..profile.schema import Limits
 
@@ -89,7 +89,7 @@ class Registers(StateWidths):
         """
         bits = limits.weight_bits if weight_bits is None else weight_bits
         if not 2 <= bits <= limits.weight_bits:
-            raise InputError(f"--weight-bits {bits}: may be 2..{limits.weight_bits} on this chip")
+            raise InputError(f"{arg('weight_bits', bits)}: may be 2..{limits.weight_bits} on this chip")
         return Registers(
             weight_bits=bits,
             mixed_weights_even=limits.mixed_weights_even,

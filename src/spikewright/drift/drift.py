@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import nir
 import numpy as np
 
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, arg, refuse
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork
 from ..chip.trained_grid import TrainedGrid, trained_grid
@@ -26,7 +26,7 @@ from .report import Answers, DriftReport, LayerDrift
 
 ELEMENTS = 2**21
 """Compartment steps compared at once: bounds the memory, as in the simulator."""
-GIVE = "give its file: --profile PATH"
+GIVE = f"give its file: {arg('profile', 'PATH')}"
 
 
 def drift(

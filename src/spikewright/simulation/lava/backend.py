@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.errors import refuse
+from ...base.errors import arg, refuse
 from ...base.types import IntArray
 from ...chip.network import ChipNetwork, Connection, Population
 from ...chip.schedule import Schedule
@@ -41,7 +41,7 @@ def run(
     """
     require_lava("lava")
     check_drive(chip, drive)
-    refuse("--on lava", list(lava_faults(chip)))
+    refuse(arg("on", "lava"), list(lava_faults(chip)))
     return run_in_child("lava", chip, drive, record_states=record_states, progress=progress, time_limit_s=time_limit_s)
 
 

@@ -57,8 +57,8 @@ def require_lava(kind: Kind) -> None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise InputError(
             f"{arg('on', kind)}: {package} is not installed (this is Python {version}); Lava exists for Python 3.10 "
-            f"only: install with `pip install 'spikewright[lava]'` there, or use {arg('on', 'integer')}, which computes "
-            "the same"
+            f"only: install with `pip install 'spikewright[lava]'` there, or use {arg('on', 'integer')}, which "
+            "computes the same"
         )
 
 

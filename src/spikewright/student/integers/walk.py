@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +43,7 @@ class IntegerWalk:
     def encode(self, name: str, module: nn.Module, codes: Tensor, most: int) -> Tensor:
         """Spikes ``(T, B, *shape)`` of neurons whose bias is the integer intensity, ``codes`` ``(1, B, *shape)``."""
         law = IntegerLaw.of_encoder(module, most, codes[0])
-        stepped = step_integers(law, torch.zeros_like(codes), self._timesteps, _grad(module), self._record)
+        stepped = step_integers(law, torch.zeros_like(codes), self._timesteps, module.spike_grad, self._record)
         self._keep(name, stepped, NeuronTrace(codes / most, stepped.spikes, stepped.membrane))
         assert stepped.spikes is not None
         return stepped.spikes
@@ -69,7 +68,7 @@ class IntegerWalk:
         scale = self._grid.scales[name]
         assert value.bias is not None
         law = IntegerLaw.of(module, scale, self._grid.registers, value.bias)
-        stepped = step_integers(law, value.integers, self._timesteps, _grad(module), self._record)
+        stepped = step_integers(law, value.integers, self._timesteps, module.spike_grad, self._record)
         trace = NeuronTrace(value.integers, stepped.spikes, stepped.membrane, 1.0 / scale, value.bias)
         self._keep(name, stepped, trace)
         return trace
@@ -83,16 +82,18 @@ class IntegerWalk:
         module = modules[str(node.target)] if node.op == "call_module" else None
         if isinstance(module, nn.Conv2d | nn.Linear):
             return self._weighted(node.name, module, values[0].integers)
-        if isinstance(module, nn.AvgPool2d):
-            return _Value(flat_time(_summing(module), values[0].integers))
+        if isinstance(module, nn.AvgPool2d):  # sums, which stay whole numbers
+            geometry = (module.kernel_size, module.stride, module.padding)
+            return _Value(flat_time(lambda x: F.avg_pool2d(x, *geometry, divisor_override=1), values[0].integers))
         if isinstance(module, PASSES):
             return values[0]
         function = stateless(node, modules)
-        integers = flat_time(function, *(v.integers for v in values))
-        if values[0].bias is None:
+        integers = flat_time(function, *(value.integers for value in values))
+        biases = [value.bias for value in values if value.bias is not None]
+        if not biases:
             return _Value(integers)
         shape = values[0].integers.shape[2:]
-        return _Value(integers, function(*(_expanded(v.bias, shape) for v in values))[0])
+        return _Value(integers, function(*(bias.expand(shape)[None] for bias in biases))[0])
 
     def _weighted(self, name: str, module: nn.Conv2d | nn.Linear, integers: Tensor) -> _Value:
         scale = self._grid.scales[self._plan.targets[name]]
@@ -101,38 +102,6 @@ class IntegerWalk:
         bias = bias_on_grid(module.bias, scale, self._grid.registers)
         if isinstance(module, nn.Linear):
             return _Value(flat_time(lambda x: F.linear(x, weight), integers), bias)
-        convolve = _convolving(module, weight)
-        return _Value(flat_time(convolve, integers), bias[:, None, None])
-
-
-def _convolving(module: nn.Conv2d, weight: Tensor) -> Any:
-    return lambda x: F.conv2d(
-        x,
-        weight,
-        None,
-        module.stride,
-        module.padding,
-        module.dilation,
-        module.groups,
-    )
-
-
-def _summing(module: nn.AvgPool2d) -> Any:
-    """A pool's sums, which stay whole numbers."""
-    return lambda x: F.avg_pool2d(
-        x,
-        module.kernel_size,
-        module.stride,
-        module.padding,
-        divisor_override=1,
-    )
-
-
-def _expanded(bias: Tensor | None, shape: torch.Size) -> Tensor:
-    """A bias for every neuron, with a batch of one."""
-    assert bias is not None
-    return bias.expand(shape)[None]
-
-
-def _grad(module: nn.Module) -> Any:
-    return module.spike_grad
+        m: nn.Conv2d = module
+        made = flat_time(lambda x: F.conv2d(x, weight, None, m.stride, m.padding, m.dilation, m.groups), integers)
+        return _Value(made, bias[:, None, None])

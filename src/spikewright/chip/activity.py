@@ -1,4 +1,4 @@
-"""What happened on the chip, counted."""
+"""Spikes, updates and synaptic operations counted over a run of a chip network."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy.typing as npt
 from ..base.types import IntArray
 
 SAMPLES_KEPT = 10_000
-"""So many samples, the first ones, are also counted one by one: bounds the memory and the file."""
+"""The first samples, up to this number, are also counted one by one; bounds the memory and the file."""
 RASTER_COMPARTMENTS = 64
-"""So many compartments of a population, evenly spaced, keep every spike of the first sample; bounds the file."""
+"""At most this many evenly spaced compartments of a population keep the spikes of the first sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +52,12 @@ class Counts:
     synaptic_ops: dict[str, IntArray]
 
     def joined(self, other: Counts, how: Callable[[IntArray, IntArray], IntArray]) -> Counts:
-        """Each column of this one and of ``other``, joined."""
+        """Counts whose columns are ``how(mine, theirs)``."""
         columns = zip(self._tables(), other._tables(), strict=True)
         return Counts(*({name: how(mine[name], theirs[name]) for name in mine} for mine, theirs in columns))
 
     def changed(self, how: Callable[[IntArray], IntArray]) -> Counts:
-        """Each column, changed."""
+        """Counts whose columns are ``how(column)``."""
         return Counts(*({name: how(column) for name, column in mine.items()} for mine in self._tables()))
 
     def _tables(self) -> tuple[dict[str, IntArray], dict[str, IntArray], dict[str, IntArray]]:
@@ -111,9 +111,9 @@ class Activity:
         chip_sha256: of the chip network file, empty if it was never written.
         correct: samples classified correctly, None without labels.
         split: which part of the data the samples came from.
-        by_step: the same counts for each algorithmic step, over all samples; None where nobody kept them.
-        by_sample: and for each of the first samples, over all steps; likewise.
-        raster: by population, spikes of the first sample; likewise.
+        by_step: the same counts for each algorithmic step, over all samples; None where they were not kept.
+        by_sample: the same counts for each of the first samples, over all steps; None where they were not kept.
+        raster: by population, spikes of the first sample; None where they were not kept.
     """
 
     populations: dict[str, PopulationActivity]
@@ -168,5 +168,5 @@ class Activity:
 
 
 def _first(mine: IntArray, other: IntArray) -> IntArray:
-    """Entries of the one and then of the other, as many as are kept."""
+    """The first ``SAMPLES_KEPT`` entries of both arrays, one after the other."""
     return np.concatenate([mine, other])[:SAMPLES_KEPT]

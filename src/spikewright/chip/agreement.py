@@ -1,4 +1,4 @@
-"""How accurate a network is at each level, and in how many values the levels differ; kept beside the run's files."""
+"""Accuracy of a network at each level from the teacher to the chip, and the number of values in which levels differ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..base.errors import InputError, refuse
 FORMAT, FORMAT_VERSION = "spikewright agreement", 1
 WHAT = "an agreement file, as written by `spikewright run`"
 FILE = "agreement.json"
-"""Its usual name, beside the activity."""
+"""The file's usual name; it lies beside the activity."""
 LEVELS = {
     "teacher": "teacher, an artificial network",
     "student": "student, as trained on integers",
@@ -43,7 +43,7 @@ class Agreement:
         accuracy: share classified correctly by level, those that were not run left out.
         samples: how many samples each of these levels saw, the first ones of the split.
         mismatches: values that differ, by pair; pairs that were not compared are left out.
-        compared: how many samples were compared, likewise.
+        compared: by pair, how many samples were compared.
         skipped: why a level was not run or not compared, by its name.
     """
 
@@ -117,7 +117,7 @@ def load_agreement(path: Path) -> Agreement:
 
 
 def _faults(record: _Record) -> list[str]:
-    """Names that are no levels or pairs, and tables that do not belong together."""
+    """Unknown levels and pairs, and tables whose keys differ."""
     tables = (
         ("accuracy", "samples", record.accuracy, record.samples, LEVELS),
         ("mismatches", "compared", record.mismatches, record.compared, PAIRS),

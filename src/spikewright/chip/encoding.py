@@ -1,4 +1,4 @@
-"""How a sample becomes what enters the chip: one integer definition for training, simulation and Lava.
+"""How a sample is encoded as the integers that drive the chip, for training, simulation and Lava alike.
 
 Samples are intensities in [0, 1], or frames of events. The student sees exactly these integers divided by their full
 scale, so nothing is lost between training and deployment.

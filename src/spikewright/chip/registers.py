@@ -1,4 +1,4 @@
-"""The widths that a chip's integers must fit: one description for lowering and for training on integers."""
+"""Widths and units of a chip's integers, for lowering, training on integers and simulation."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ DECAY_ONE = 4096
 """Decays are 12-bit products: a register d leaves ``(4096 - d) / 4096``."""
 FULL_WEIGHT_BITS = 8
 MANY_LEVELS = 32
-"""With so many steps up to the largest weight none is clipped; with fewer, clipping the rare large ones costs less than
-what a finer grid gains for all others."""
+"""With at least this many steps up to the largest weight no weight is clipped. With fewer, clipping the rare large
+weights costs less than the finer grid gains for all others."""
 _CLIPPING = np.geomspace(1, 12, 100)
 
 
@@ -111,12 +111,12 @@ class Registers(StateWidths):
 
 
 def is_mixed(weight: FloatArray) -> bool:
-    """Whether there are weights of both signs."""
+    """Whether ``weight`` holds weights of both signs."""
     return bool((weight > 0).any() and (weight < 0).any())
 
 
 def weight_scale(weights: Sequence[FloatArray], registers: Registers) -> float:
-    """Integer units per float unit that serve these weights of one population best.
+    """Integer units per float unit for the weights of one population.
 
     With many levels the largest weight becomes the largest integer. With fewer than :data:`MANY_LEVELS`, the scale at
     or above that one with the smallest sum of squared errors, larger weights being clipped.

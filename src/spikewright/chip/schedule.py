@@ -1,4 +1,4 @@
-"""When each sample is where: the chip's clock against the algorithm's."""
+"""At which chip step each algorithmic step of each sample happens in a population."""
 
 from __future__ import annotations
 

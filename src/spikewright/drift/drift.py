@@ -1,4 +1,4 @@
-"""`spikewright drift`: where a float network and the integers made from it part ways, and why.
+"""`spikewright drift`: where a float network and the chip network made from it differ, and why.
 
 A graph that was trained in floats is compared with its chip network through the draft, which holds the same populations
 in float64; one that was trained on integers must be on the chip what it was in training, and is compared with that.

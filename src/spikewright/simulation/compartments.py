@@ -1,4 +1,4 @@
-"""Loihi's compartment, stepped in time for many samples: Lava's fixed-point LIF process, bit for bit."""
+"""The compartments of one population stepped in time for many samples: the law in place, in float64."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ wrapped and how many saturated."""
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What one population did.
+    """The result of one population over all steps.
 
     Attributes:
         spikes: float32 of 0 and 1, shape ``(timesteps, samples, *population shape)``.
         last_v: membrane potentials after the last step, float64, shape ``(samples, *population shape)``.
         tally: counts.
-        active: of them the active updates, step by step and sample by sample, int64, ``(timesteps, samples)``.
+        active: active updates of each step and sample, int64, ``(timesteps, samples)``.
         u: currents of every step, float64; no steps unless recorded.
-        v: membrane potentials of every step, after the reset; likewise.
+        v: membrane potentials of every step, after the reset, float64; no steps unless recorded.
     """
 
     spikes: Tensor
@@ -83,7 +83,7 @@ class Trace:
 
 
 class Buffers:
-    """Memory that one population keeps between batches: fresh pages cost more than the arithmetic done in them."""
+    """Memory that one population keeps between batches: allocating it anew costs more than the arithmetic in it."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, torch.dtype], Tensor] = {}

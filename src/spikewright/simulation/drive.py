@@ -1,4 +1,4 @@
-"""What may drive a network, checked before anything runs."""
+"""Checks of the integers that drive a network, before anything runs."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def run(
 
 
 def recount(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArray]) -> Recording:
-    """What another backend's spikes imply: each population stepped on the spikes that it was sent.
+    """The counts that belong to another backend's spikes: each population is stepped on the spikes that it was sent.
 
     Args:
         chip: the network.

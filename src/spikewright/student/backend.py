@@ -1,4 +1,4 @@
-"""A student counted as the chip network that it becomes: its spikes and updates, the network's names and synapses."""
+"""A student as a simulator of the chip network made from it: its own spikes and updates, counted for that network."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class StudentBackend:
         Args:
             chip: the network that it becomes; its weights are not used.
             drive: int64, shape ``(timesteps or 1, samples, *input shape)``.
-            record_states: not for a student, whose potentials are in other units.
+            record_states: must be False: a student's potentials are in other units.
             progress: called with the number of samples done.
 
         Raises:
@@ -69,7 +69,7 @@ class StudentBackend:
 
 
 def unlike(config: StudentConfig, chip: ChipNetwork) -> Iterator[str]:
-    """What says that ``chip`` is not the network that a student becomes, its layers apart."""
+    """Settings in which ``chip`` differs from the network that a student becomes."""
     pairs: list[tuple[str, object, object]] = [
         ("time steps", config.timesteps, chip.timesteps),
         ("encoding", config.encoding, chip.encoding),
@@ -139,7 +139,7 @@ def _spikes(
 
 
 def _active(population: Population, student: Runs, output: StudentOutput, spikes: SpikeArray) -> IntArray:
-    """Updates that had something to do, ``(timesteps, samples)``."""
+    """Active updates of one population, ``(timesteps, samples)``."""
     if population.role in ADDED:  # a relay has where its source spiked, and resets in that step; a bias always
         return np.count_nonzero(spikes.reshape(*spikes.shape[:2], -1), axis=2).astype(np.int64)
     if output.active is not None:

@@ -1,4 +1,4 @@
-"""The student in floats that stands for one on integers."""
+"""The float student whose every parameter is an integer of the chip divided by its layer's scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .rounding import bias_on_grid, weight_integers
 
 
 def twin_of(student: Student, network: nn.Module) -> Student:
-    """A student of its own around ``network``."""
+    """A copy of ``student`` with ``network`` in place of its own."""
     twin = Student(student.config, network)
     twin.encoder = copy.deepcopy(student.encoder)
     return twin
@@ -25,7 +25,7 @@ def twin_of(student: Student, network: nn.Module) -> Student:
 
 @torch.no_grad()
 def standing_for(student: Student) -> Student:
-    """The student in floats whose every number is a chip's integer divided by its layer's scale."""
+    """A student in floats with exactly the weights, biases and constants that ``student`` has on the chip."""
     grid = student.grid
     assert grid is not None
     twin = twin_of(student, copy.deepcopy(student.network))

@@ -49,7 +49,7 @@ def interpret(wiring: Wiring, drive: Tensor, dt_s: float, timesteps: int) -> Gra
     states = {name: State(u=zeros, v=zeros) for name, zeros in rest.items()}
     spikes: dict[str, list[Tensor]] = {name: [] for name, law in laws.items() if law.threshold is not None}
     membranes: dict[str, list[Tensor]] = {name: [] for name in wiring.neurons}
-    last = _at_rest(wiring, drive)
+    last = {name: value.expand(drive.shape[1], *value.shape[1:]) for name, value in at_rest(wiring, drive).items()}
     for step in range(timesteps):
         values: dict[str, Tensor] = {}
         for name, node in wiring.nodes.items():
@@ -87,11 +87,6 @@ def at_rest(wiring: Wiring, like: Tensor) -> dict[str, Tensor]:
         return values[name]
 
     return {name: value_of(name) for name in wiring.nodes}
-
-
-def _at_rest(wiring: Wiring, drive: Tensor) -> dict[str, Tensor]:
-    batch = drive.shape[1]
-    return {name: value.expand(batch, *value.shape[1:]) for name, value in at_rest(wiring, drive).items()}
 
 
 def _sum(values: Iterable[Tensor]) -> Tensor:

@@ -95,12 +95,13 @@ def recount(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArray]
 def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording:
     """A recording of the right shapes, with the input's events in it and everything else to be filled in."""
     events = (chip.timesteps, *drive.shape[1:])
+    compact = drive.astype(np.min_scalar_type(int(drive.max(initial=0))))
     spikes: dict[str, SpikeArray] = {}
     states: list[dict[str, StateArray]] = [{}, {}]
     for population in chip.populations:
         shape = (chip.timesteps, drive.shape[1], *population.shape)
         if population.neuron is None:
-            spikes[population.name] = np.broadcast_to(_compact(drive), events)
+            spikes[population.name] = np.broadcast_to(compact, events)
             continue
         spikes[population.name] = np.empty(shape, dtype=np.uint8)
         for state in states:
@@ -108,14 +109,10 @@ def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording
     return Recording(
         spikes=spikes,
         scores=np.zeros((drive.shape[1], chip.classes), dtype=np.int64),
-        tallies={p.name: Tally() for p in chip.populations if p.neuron is not None},
+        tallies={name: Tally() for name in states[0]},
         u=states[0] if record_states else {},
         v=states[1] if record_states else {},
-        active={
-            p.name: np.zeros((chip.timesteps, drive.shape[1]), dtype=np.int64)
-            for p in chip.populations
-            if p.neuron is not None
-        },
+        active={name: np.zeros((chip.timesteps, drive.shape[1]), dtype=np.int64) for name in states[0]},
     )
 
 
@@ -272,10 +269,6 @@ def _sum(total: Tensor | None, more: Tensor) -> Tensor:
 
 def _signal(spikes: SpikeArray) -> Signal:
     return Signal(torch.from_numpy(np.asarray(spikes, dtype=np.float32)), int(np.abs(spikes).max(initial=0)))
-
-
-def _compact(drive: IntArray) -> SpikeArray:
-    return drive.astype(np.min_scalar_type(int(drive.max(initial=0))))
 
 
 def _bound(connection: Connection, peak: int) -> int:

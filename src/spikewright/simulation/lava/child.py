@@ -18,8 +18,8 @@ from ...chip.network import ChipNetwork
 from ...chip.schedule import Schedule
 from ..netx import backend as on_netx
 from . import backend as on_lava
+from .backend import LavaNetwork, lava_order
 from .job import PROGRESS, recorded
-from .network import LavaNetwork, lava_order
 from .processes.recorders import SpikeRecorder, StateRecorder
 
 POLL_S = 0.5

@@ -10,8 +10,8 @@ from ...base.types import IntArray
 from ...chip.network import ChipNetwork
 from ...chip.schedule import Schedule
 from ..drive import check_drive
+from ..lava.backend import LavaNetwork, events, flat
 from ..lava.job import SILENCE_LIMIT_S, require_lava, run_in_child
-from ..lava.network import LavaNetwork, events, flat
 from ..recording import Progress, Recording
 from .file import netx_faults, write_netx
 

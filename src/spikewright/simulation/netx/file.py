@@ -13,7 +13,7 @@ from ...base.artefacts import atomic_write
 from ...base.errors import refuse
 from ...base.types import IntArray
 from ...chip.network import ChipNetwork, Connection, Neuron, Population
-from ..lava.network import model_faults
+from ..lava.backend import model_faults
 
 NETX_BIAS_EXP = 6
 """lava-dl loads every bias with this exponent."""

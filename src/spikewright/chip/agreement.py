@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from ..base.artefacts import existing_file, write_json
-from ..base.errors import InputError, refuse
+from ..base.artefacts import write_json
+from ..base.errors import refuse
+from .records import Record, read_record
 
 FORMAT, FORMAT_VERSION = "spikewright agreement", 1
 WHAT = "an agreement file, as written by `spikewright run`"
@@ -76,9 +76,7 @@ class Agreement:
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
+class _Record(Record):
     format: Literal["spikewright agreement"]
     format_version: Literal[1]
     chip_sha256: str
@@ -101,18 +99,8 @@ def load_agreement(path: Path) -> Agreement:
     Raises:
         InputError: no such file, not JSON, or not an agreement of a known version; names every fault.
     """
-    file = existing_file(path, WHAT)
-    try:
-        record = _Record.model_validate(json.loads(file.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        refuse(
-            f"{file}: is not {WHAT}",
-            [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)],
-        )
-        raise
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InputError(f"{file}: is not JSON ({error}); expected {WHAT}") from error
-    refuse(str(file), _faults(record))
+    record = read_record(path, WHAT, _Record)
+    refuse(str(path), _faults(record))
     return Agreement(**record.model_dump(exclude={"format", "format_version"}))
 
 

@@ -15,12 +15,13 @@ from typing import Annotated
 
 import h5py
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError
 from ..base.types import Encoding, IntArray, Readout
 from .network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, Role
+from .records import Record
 
 FORMAT = "spikewright chip network"
 FORMAT_VERSION = 1
@@ -30,11 +31,7 @@ _Count = Annotated[int, Field(ge=1)]
 _Natural = Annotated[int, Field(ge=0)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _NeuronRecord(_Record):
+class _NeuronRecord(Record):
     du: int
     dv: int
     vth: int
@@ -43,7 +40,7 @@ class _NeuronRecord(_Record):
     law: str = "lif"
 
 
-class _PopulationRecord(_Record):
+class _PopulationRecord(Record):
     name: str
     shape: Annotated[tuple[_Count, ...], Field(min_length=1, max_length=3)]
     role: Role
@@ -51,14 +48,14 @@ class _PopulationRecord(_Record):
     neuron: _NeuronRecord | None
 
 
-class _ConvRecord(_Record):
+class _ConvRecord(Record):
     stride: tuple[_Count, _Count]
     padding: tuple[_Natural, _Natural]
     dilation: tuple[_Count, _Count]
     groups: _Count
 
 
-class _ConnectionRecord(_Record):
+class _ConnectionRecord(Record):
     source: str
     target: str
     shape: Annotated[tuple[_Count, ...], Field(min_length=2, max_length=4)]
@@ -66,7 +63,7 @@ class _ConnectionRecord(_Record):
     conv: _ConvRecord | None
 
 
-class _NetworkRecord(_Record):
+class _NetworkRecord(Record):
     timesteps: int
     encoding: Encoding
     readout: Readout

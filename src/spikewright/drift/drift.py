@@ -53,7 +53,6 @@ def drift(
     Raises:
         InputError: the chip was not made from this graph, or the samples do not fit.
     """
-
     refuse("drift", list(_contradictions(graph.metadata, chip)))
     images = fitting(chip, images)
     if (trained := trained_grid(graph.metadata)) is None:
@@ -150,7 +149,6 @@ def _compared(
     progress: Progress | None,
 ) -> DriftReport:
     """The report of one level against the chip, batch by batch of samples."""
-
     total: Tally | None = None
     batch = max(1, ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations)))
     for start in range(0, len(images), batch):

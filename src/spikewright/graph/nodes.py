@@ -81,14 +81,15 @@ def constants_of(node: nir.NIRNode, dt_s: float, shape: Shape) -> NeuronConstant
 def _(node: nir.LIF | nir.LI, dt_s: float, shape: Shape) -> NeuronConstants:
     leak = _leak(node.tau, dt_s, shape)
     drift = filled(node.v_leak, shape) * leak
-    return _constants(node, shape, np.ones(shape), np.ones(shape), leak, filled(node.r, shape) * leak, drift)
+    ones = np.ones(shape)
+    return NeuronConstants(ones, ones, leak, filled(node.r, shape) * leak, drift, *_firing(node, shape))
 
 
 @constants_of.register(nir.IF)
 @constants_of.register(nir.I)
 def _(node: nir.IF | nir.I, dt_s: float, shape: Shape) -> NeuronConstants:
     ones, zeros = np.ones(shape), np.zeros(shape)
-    return _constants(node, shape, ones, ones, zeros, filled(node.r, shape) * dt_s, zeros)
+    return NeuronConstants(ones, ones, zeros, filled(node.r, shape) * dt_s, zeros, *_firing(node, shape))
 
 
 @constants_of.register(nir.CubaLIF)
@@ -96,22 +97,14 @@ def _(node: nir.IF | nir.I, dt_s: float, shape: Shape) -> NeuronConstants:
 def _(node: nir.CubaLIF | nir.CubaLI, dt_s: float, shape: Shape) -> NeuronConstants:
     leak_u, leak_v = _leak(node.tau_syn, dt_s, shape), _leak(node.tau_mem, dt_s, shape)
     gain_u, gain_v = filled(node.w_in, shape) * leak_u, filled(node.r, shape) * leak_v
-    return _constants(node, shape, leak_u, gain_u, leak_v, gain_v, filled(node.v_leak, shape) * leak_v)
+    drift = filled(node.v_leak, shape) * leak_v
+    return NeuronConstants(leak_u, gain_u, leak_v, gain_v, drift, *_firing(node, shape))
 
 
-def _constants(
-    node: nir.NIRNode,
-    shape: Shape,
-    leak_u: FloatArray,
-    gain_u: FloatArray,
-    leak_v: FloatArray,
-    gain_v: FloatArray,
-    drift: FloatArray,
-) -> NeuronConstants:
-    """With the threshold and the reset of the node where it fires; LI, I and CubaLI have neither."""
+def _firing(node: nir.NIRNode, shape: Shape) -> tuple[FloatArray | None, FloatArray]:
+    """Threshold and reset of a node; LI, I and CubaLI have neither."""
     threshold = filled(node.v_threshold, shape) if hasattr(node, "v_threshold") else None
-    v_reset = filled(getattr(node, "v_reset", 0.0), shape)
-    return NeuronConstants(leak_u, gain_u, leak_v, gain_v, drift, threshold, v_reset)
+    return threshold, filled(getattr(node, "v_reset", 0.0), shape)
 
 
 def _leak(tau: object, dt_s: float, shape: Shape) -> FloatArray:

@@ -60,7 +60,6 @@ def _run(folder: Path) -> None:
 
 def _record(chip: ChipNetwork, schedule: Schedule, network: LavaNetwork, folder: Path, states: tuple[str, ...]) -> None:
     """Attach recorders: spikes, the named states, and the readout's membrane potentials at each sample's end."""
-
     for index, population in enumerate(chip.populations):
         if population.neuron is None:
             continue

@@ -181,7 +181,6 @@ def _tail(words: Path) -> str:
 
 def collect(chip: ChipNetwork, schedule: Schedule, drive: IntArray, folder: Path, record_states: bool) -> Recording:
     """Align what the child's recorders wrote: every population's clock is set back by its depth."""
-
     spikes: dict[str, SpikeArray] = {}
     u: dict[str, StateArray] = {}
     v: dict[str, StateArray] = {}

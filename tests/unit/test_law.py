@@ -27,7 +27,7 @@ from spikewright.graph.wiring import wire
 from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
 from spikewright.simulation import integer
-from spikewright.simulation.compartments import Rules, integrate
+from spikewright.simulation.kernel import Rules, integrate
 from spikewright.simulation.lava.backend import lava_faults
 from spikewright.simulation.netx.file import netx_faults
 from spikewright.student.integers.neurons import IntegerLaw, step_integers

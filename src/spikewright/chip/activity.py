@@ -13,7 +13,7 @@ from ..base.types import IntArray
 SAMPLES_KEPT = 10_000
 """The first samples, up to this number, are also counted one by one; bounds the memory and the file."""
 RASTER_COMPARTMENTS = 64
-"""At most this many evenly spaced compartments of a population keep the spikes of the first sample."""
+"""At most this many evenly spaced neurons of a population keep the spikes of the first sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,9 +21,9 @@ class PopulationActivity:
     """Counts of one population over all samples and steps.
 
     Attributes:
-        spikes: spikes (for an event input: injected events, payload not zero) of each compartment, population shape.
-        updates: compartment updates, samples x timesteps x size (0 for an event input, which has no compartments).
-        active_updates: updates in which the compartment had something to do: input arrived, a bias is set, or a
+        spikes: spikes (for an event input: injected events, payload not zero) of each neuron, population shape.
+        updates: neuron updates, samples x timesteps x size (0 for an event input, which has no neurons).
+        active_updates: updates in which the neuron had something to do: input arrived, a bias is set, or a
             membrane potential or current was left from the step before.
     """
 
@@ -39,7 +39,7 @@ class PopulationActivity:
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Counts of each time step, or of each sample.
+    """Counts of each timestep, or of each sample.
 
     Attributes:
         spikes: by population, int64, one entry for each step or sample.
@@ -88,11 +88,11 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Spikes of the first sample, of a few compartments of one population.
+    """Spikes of the first sample, of a few neurons of one population.
 
     Attributes:
         compartments: flat indices in the population, ascending, int64, at most ``RASTER_COMPARTMENTS``.
-        fired: whether each spiked at each algorithmic step, bool, ``(timesteps, compartments)``.
+        fired: whether each spiked at each timestep, bool, ``(timesteps, compartments)``.
     """
 
     compartments: IntArray
@@ -111,7 +111,7 @@ class Activity:
         chip_sha256: of the chip network file, empty if it was never written.
         correct: samples classified correctly, None without labels.
         split: which part of the data the samples came from.
-        by_step: the same counts for each algorithmic step, over all samples; None where they were not kept.
+        by_step: the same counts for each timestep, over all samples; None where they were not kept.
         by_sample: the same counts for each of the first samples, over all steps; None where they were not kept.
         raster: by population, spikes of the first sample; None where they were not kept.
     """

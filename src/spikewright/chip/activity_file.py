@@ -115,7 +115,7 @@ def _samples_json(samples: Samples) -> dict[str, object]:
 
 
 def _trace_json(trace: Trace) -> dict[str, object]:
-    """A trace with the compartments that fired, step by step: most do not."""
+    """A trace with the neurons that fired, step by step: most do not."""
     return {
         "compartments": trace.compartments.tolist(),
         "fired": [trace.compartments[step].tolist() for step in trace.fired],
@@ -155,7 +155,7 @@ def _faults(record: _ActivityRecord) -> list[str]:
 
 
 def _raster_faults(record: _ActivityRecord) -> Iterator[str]:
-    """Traces that are not of the file's populations, compartments and steps."""
+    """Traces that are not of the file's populations, neurons and steps."""
     if record.raster is None:
         return
     if record.raster.keys() != record.populations.keys():

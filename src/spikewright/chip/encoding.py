@@ -31,7 +31,7 @@ def encode(
     Args:
         samples: intensities in [0, 1], shape ``(batch, *input shape)``; for events frames of 0 and 1, shape
             ``(batch, timesteps, *input shape)``.
-        timesteps: algorithmic steps T.
+        timesteps: T.
         input_bits: width of a graded payload or of a current (direct and current only).
         seed: of the rate code; the same seed and index give the same spikes.
         first_index: index of ``samples[0]`` in its data set, so that batching does not change the code.
@@ -41,7 +41,7 @@ def encode(
         ``(timesteps, batch, *input shape)`` of 0 and 1.
 
     Raises:
-        InputError: events in another number of frames than there are time steps.
+        InputError: events in another number of frames than there are timesteps.
     """
     if encoding == "events":
         if samples.ndim < 2 or samples.shape[1] != timesteps:

@@ -1,4 +1,4 @@
-"""The law of a neuron: what one compartment does in one time step, at every level from the float graph to the chip.
+"""The law of a neuron: its state and its spikes after one timestep, at every level from the float graph to the chip.
 
 The interpreter of NIR graphs, the student in floats and on integers, the integer simulator and the drift analysis all
 step their neurons with a :class:`Law`. Where a level has a kernel of its own for speed, a test holds the kernel to the
@@ -62,7 +62,7 @@ class State(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One time step of neurons.
+    """One timestep of neurons.
 
     Attributes:
         state: after the step.
@@ -116,7 +116,7 @@ class Law:
     arithmetic: Arithmetic = EXACT
 
     def step(self, state: State, arriving: Tensor) -> Step:
-        """One time step of neurons in ``state`` to which ``arriving`` comes."""
+        """One timestep of neurons in ``state`` to which ``arriving`` comes."""
         u = self.current(state.u, arriving)
         potential = self.potential(state.v, u)
         if self.threshold is None:

@@ -1,7 +1,7 @@
 """The deployed network: integers only, frozen, and checked when it is made.
 
 A :class:`ChipNetwork` is a graph of populations and connections with the registers of Lava's fixed-point LIF process
-(Loihi's compartment). Nothing in it is a float; what the simulators run, what Lava runs and what the energy
+(Loihi's neuron). Nothing in it is a float; what the simulators run, what Lava runs and what the energy
 estimator counts is this object.
 """
 
@@ -24,7 +24,7 @@ Role = Literal["input", "hidden", "readout", "relay", "bias"]
 
 @dataclass(frozen=True, eq=False)
 class Neuron:
-    """Registers of one population of compartments; :class:`spikewright.chip.law.Law` says what they do.
+    """Registers of one population of neurons; :class:`spikewright.chip.law.Law` says what they do.
 
     Attributes:
         du: current decay register, 0..4095 (4095: no current memory, a plain LIF).
@@ -47,7 +47,7 @@ class Neuron:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """Compartments of one kind.
+    """Neurons of one kind.
 
     Attributes:
         name: unique in the network.
@@ -66,7 +66,7 @@ class Population:
 
     @property
     def size(self) -> int:
-        """Number of compartments (or of input lines)."""
+        """Number of neurons (or of input lines)."""
         return int(np.prod(self.shape))
 
 
@@ -109,7 +109,7 @@ class ChipNetwork:
 
     Attributes:
         populations: in an order in which every feed-forward connection points forward.
-        timesteps: algorithmic steps per sample.
+        timesteps: number of timesteps per sample.
         classes: size of the readout.
         provenance: JSON-able facts of where it came from (parent hash, profile hash, seed, scales for humans).
     """

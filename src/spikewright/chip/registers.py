@@ -1,4 +1,4 @@
-"""Widths and units of a chip's integers, for lowering, training on integers and simulation."""
+"""Widths and units of a chip's integers, for lowering, integer training and simulation."""
 
 from __future__ import annotations
 

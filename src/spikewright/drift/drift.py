@@ -25,7 +25,7 @@ from .levels import Compared, Level, TrainedLevel
 from .report import Answers, DriftReport, LayerDrift
 
 ELEMENTS = 2**21
-"""Compartment steps compared at once: bounds the memory, as in the simulator."""
+"""Neuron updates compared at once: bounds the memory, as in the simulator."""
 GIVE = f"give its file: {arg('profile', 'PATH')}"
 
 

@@ -15,7 +15,7 @@ Reference = Literal["float", "trained integers"]
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """The earliest difference: first by step, then by sample, then by flat compartment index."""
+    """The earliest difference: first by step, then by sample, then by flat neuron index."""
 
     step: int
     sample: int

@@ -68,7 +68,7 @@ class NeuronConstants:
 
 @singledispatch
 def constants_of(node: nir.NIRNode, dt_s: float, shape: Shape) -> NeuronConstants:
-    """The constants of a neuron node of ``shape`` at a time step of ``dt_s`` seconds.
+    """The constants of a neuron node of ``shape`` at a timestep of ``dt_s`` seconds.
 
     Raises:
         NodeFault: the node is no neuron that is handled.

@@ -1,11 +1,11 @@
 """The integer simulator: many samples at once, bit for bit what Lava's fixed-point processes compute.
 
 Populations are walked in order; the synaptic input of all steps of a population is computed at once, then its
-compartments are stepped through time. That is the chip's pipeline with every population's clock set back by its depth:
+neurons are stepped through time. That is the chip's pipeline with every population's clock set back by its depth:
 a balanced network gives the same spikes and membranes either way.
 
 Arithmetic is floating point used as integers: a sum is taken in float32 where a bound proves that no partial result
-leaves 24 bits, else in float64, and the compartments' registers are float64 throughout (decay products have 44 bits).
+leaves 24 bits, else in float64, and the neurons' registers are float64 throughout (decay products have 44 bits).
 Nothing is ever rounded.
 """
 
@@ -27,8 +27,8 @@ from ..base.types import IntArray
 from ..chip.exact import exact_kernels
 from ..chip.law import STATE_LIMIT, largest, modulo
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
-from .compartments import Buffers, Rules, Trace, integrate
 from .drive import check_drive
+from .kernel import Buffers, Rules, Trace, integrate
 from .recording import Progress, Recording, SpikeArray, StateArray, Tally
 
 EXACT_FLOAT32 = 2**23
@@ -38,7 +38,7 @@ EXACT_FLOAT64 = 2**46
 """Below this bound sums of integers are exact in float64, with the six bits of the input shift to spare."""
 
 CHUNK_ELEMENTS = 2**21
-"""Compartment steps worked on at once: bounds the memory and keeps the registers in the processor's cache."""
+"""Neuron updates worked on at once: bounds the memory and keeps the registers in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,7 +38,7 @@ class Tally:
     """Counts of one population that its spikes do not show.
 
     Attributes:
-        active_updates: compartment updates that had something to do: synaptic input not zero, a bias set, or a
+        active_updates: neuron updates that had something to do: synaptic input not zero, a bias set, or a
             membrane potential, or a current with memory (du < 4095), left from the step before.
         u_wraps: updates in which the current left its 24 bits and wrapped around.
         v_saturations: updates in which the membrane potential was clipped to its 24 bits.
@@ -58,7 +58,7 @@ class Tally:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A run of some samples, aligned: step t is the same algorithmic step in every population.
+    """A run of some samples, aligned: step t is the same timestep in every population.
 
     Attributes:
         spikes: by population, shape ``(timesteps, samples, *population shape)``; 0 and 1, or payloads of graded events.
@@ -204,7 +204,7 @@ def activity_of(
 
 
 def _trace(spikes: SpikeArray) -> Trace:
-    """Spikes of the first sample, of evenly spaced compartments."""
+    """Spikes of the first sample, of evenly spaced neurons."""
     first = spikes[:, 0].reshape(len(spikes), -1)
     kept = np.unique(np.linspace(0, first.shape[1] - 1, RASTER_COMPARTMENTS).round().astype(np.int64))
     return Trace(kept, first[:, kept] != 0)

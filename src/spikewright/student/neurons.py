@@ -1,4 +1,4 @@
-"""snnTorch neurons run over all time steps of a layer at once.
+"""snnTorch neurons run over all timesteps of a layer at once.
 
 The modules stay snnTorch's (`snn.Leaky`, `snn.Synaptic`): their parameters, their surrogate gradient. What differs is
 only the order of the work: a whole layer goes through all its steps before the next layer starts, so that the

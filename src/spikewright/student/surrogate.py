@@ -1,4 +1,4 @@
-"""A neuron layer through all its time steps: forward by the law of its neurons, backward by a surrogate gradient.
+"""A neuron layer through all its timesteps: forward by the law of its neurons, backward by a surrogate gradient.
 
 What learning makes of the steps is the surrogate of snnTorch's module at each spike, the decays backwards in time, and
 nothing through the reset: one pass over a layer's ``(T, B, *shape)`` instead of a graph of small operations for each

@@ -150,7 +150,7 @@ def _block(connection: Connection, source: Population, target: Population) -> Bl
 
 
 def _bias(neuron: Neuron) -> npt.NDArray[np.int32]:
-    """Per channel where the bias is the same all over each channel, else per compartment in (column, row, channel)."""
+    """Per channel where the bias is the same all over each channel, else per neuron in (column, row, channel)."""
     bias = neuron.bias.astype(np.int32)
     if bias.ndim == 1:
         return bias

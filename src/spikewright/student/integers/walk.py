@@ -26,7 +26,7 @@ class _Value:
 
 
 class IntegerWalk:
-    """One pass through a traced network, every neuron layer over all its time steps.
+    """One pass through a traced network, every neuron layer over all its timesteps.
 
     Attributes:
         traces: by neuron layer, in float units.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spikewright.chip.law import largest
 from spikewright.chip.network import Neuron
-from spikewright.simulation.compartments import Buffers, Rules, integrate
+from spikewright.simulation.kernel import Buffers, Rules, integrate
 
 HALF = 2**23
 

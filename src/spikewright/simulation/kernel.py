@@ -1,4 +1,4 @@
-"""The compartments of one population stepped in time for many samples: the law in place, in float64."""
+"""The neurons of one population stepped in time for many samples: the law in place, in float64."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Rules:
 
 
 Kernel = Callable[[Rules, Tensor, Tensor, Tensor], tuple[int, int]]
-"""Advances u and v by one step of the synaptic input, in place and short of the reset; returns how many compartments
+"""Advances u and v by one step of the synaptic input, in place and short of the reset; returns how many neurons
 wrapped and how many saturated."""
 
 

@@ -20,7 +20,6 @@ from spikewright.chip.law import EXACT, Law, State, largest
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.chip.neuron_models import LAWS, law_of
 from spikewright.chip.registers import Registers
-from spikewright.data.choices import NeuronSettings
 from spikewright.drift.drift import drift
 from spikewright.graph.interpreter import interpret
 from spikewright.graph.wiring import wire
@@ -31,6 +30,7 @@ from spikewright.simulation.kernel import Rules, integrate
 from spikewright.simulation.lava.backend import lava_faults
 from spikewright.simulation.netx.file import netx_faults
 from spikewright.student.integers.neurons import IntegerLaw, step_integers
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, run_over_time, spiking
 
 LIMITS = load_profile("loihi2").limits

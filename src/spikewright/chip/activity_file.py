@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from ..base.artefacts import existing_file, write_json
-from ..base.errors import InputError, refuse
+from ..base.artefacts import write_json
+from ..base.errors import refuse
 from .activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Counts, PopulationActivity, Samples, Trace
+from .records import Record, read_record
 
 FORMAT = "spikewright activity"
 FORMAT_VERSION = 3

@@ -16,7 +16,7 @@ from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 from spikewright.simulation import integer
-from spikewright.simulation.lava import processes_backend as on_lava
+from spikewright.simulation.lava import backend as on_lava
 from spikewright.simulation.recording import compare
 from spikewright.simulation.simulate import simulate
 from spikewright.student.architectures import Shape

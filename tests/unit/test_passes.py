@@ -10,7 +10,7 @@ from spikewright.lowering.draft import Draft, DraftConnection, DraftNeuron, Draf
 from spikewright.lowering.passes import balance, bias_axons, scale_input
 from spikewright.lowering.quantize import quantize
 from spikewright.profile.profile import HardwareProfile, load_profile
-from spikewright.simulation.lava.processes_backend import lava_faults
+from spikewright.simulation.lava.backend import lava_faults
 
 
 @pytest.fixture

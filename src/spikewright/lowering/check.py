@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.version import __version__
-from ..graph.nodes import NEURONS, Law, NodeFault, law_of
+from ..graph.nodes import NEURONS, NeuronConstants, NodeFault, constants_of
 from ..graph.time_step import TimeStep, resolve_dt
 from ..graph.wiring import Wiring, survey, wire
 from .draft import draft_from_nir, input_format
@@ -97,7 +97,7 @@ def _conventions(graph: nir.NIRGraph) -> Iterator[Finding]:
 
 def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Finding]:
     try:
-        law = law_of(wiring.nodes[name], step.dt_s, wiring.shapes[name][0])
+        law = constants_of(wiring.nodes[name], step.dt_s, wiring.shapes[name][0])
     except NodeFault as fault:
         yield Finding("blocks", name, str(fault))
         return
@@ -109,7 +109,7 @@ def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Find
         yield Finding("note", name, f"gain per step {_range(gain)}; multiplied into the weights")
 
 
-def _described(law: Law) -> str:
+def _described(law: NeuronConstants) -> str:
     filtered = f"current decays by {_range(law.leak_u)} per step, " if (law.leak_u != 1).any() else ""
     fires = f"threshold {_range(law.threshold)}" if law.threshold is not None else "does not fire"
     return f"{filtered}membrane decays by {_range(law.leak_v)} per step, {fires}"

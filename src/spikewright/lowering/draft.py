@@ -14,7 +14,7 @@ from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.types import ENCODINGS, Encoding, FloatArray, Readout
 from ..chip.network import ConvGeometry, Role
 from ..graph.interpreter import at_rest
-from ..graph.nodes import Law, NodeFault, Shape, is_linear, law_of
+from ..graph.nodes import NeuronConstants, NodeFault, Shape, constants_of, is_linear
 from ..graph.wiring import Wiring
 from ..profile.profile import HardwareProfile
 from .linear_map import LinearMap, compose, identity
@@ -162,10 +162,10 @@ def draft_from_nir(wiring: Wiring, dt_s: float, inputs: InputFormat, facts: Mapp
         InputError: every node that a chip network cannot express, in one message.
     """
     faults = _end_faults(wiring, inputs.encoding)
-    laws: dict[str, Law] = {}
+    laws: dict[str, NeuronConstants] = {}
     for name in wiring.neurons:
         try:
-            laws[name] = law_of(wiring.nodes[name], dt_s, wiring.shapes[name][0])
+            laws[name] = constants_of(wiring.nodes[name], dt_s, wiring.shapes[name][0])
         except NodeFault as fault:
             faults.append(f"node {name!r} {fault}")
     refuse("NIR graph", faults)
@@ -218,7 +218,7 @@ def _end_faults(wiring: Wiring, encoding: Encoding) -> list[str]:
 
 
 def _population(
-    wiring: Wiring, name: str, law: Law, bias: FloatArray, is_encoder: bool
+    wiring: Wiring, name: str, law: NeuronConstants, bias: FloatArray, is_encoder: bool
 ) -> tuple[DraftPopulation, FloatArray]:
     """The population of a neuron node, and the gain by which its incoming weights are multiplied.
 

@@ -43,7 +43,7 @@ class Backend:
 _HERE = __package__
 BACKENDS: dict[str, Backend] = {
     "integer": Backend(f"{_HERE}.integer:run", "ours, batched"),
-    "lava": Backend(f"{_HERE}.lava.processes_backend:run", "Lava's processes"),
+    "lava": Backend(f"{_HERE}.lava.backend:run", "Lava's processes"),
     "netx": Backend(f"{_HERE}.netx.backend:run", "lava-dl's"),
 }
 

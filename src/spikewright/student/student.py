@@ -16,14 +16,14 @@ from ..base.errors import InputError, arg
 from ..chip.encoding import encode, full_scale
 from ..chip.trained_grid import TrainedGrid
 from .architectures import builder_of, is_own
+from .backend import StudentBackend
 from .config import StudentConfig
-from .integers.compartments import IntegerStates
 from .integers.folding import fold_norms
+from .integers.neurons import IntegerStates
 from .integers.plan import plan_of
 from .integers.walk import IntegerWalk
 from .neuron_settings import NeuronSettings
 from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
-from .on_student import OnStudent
 from .student_output import StudentOutput, output_of
 from .tracing import trace, walk
 
@@ -134,9 +134,9 @@ class Student(nn.Module):
         return "float" if self.grid is None else "student"
 
     @property
-    def as_backend(self) -> OnStudent:
+    def as_backend(self) -> StudentBackend:
         """The student as a simulator of the chip network that it is lowered to."""
-        return OnStudent(self)
+        return StudentBackend(self)
 
     @property
     def device(self) -> torch.device:

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikewright.chip.law import largest
 from spikewright.chip.network import Neuron
-from spikewright.simulation.compartments import Buffers, Rules, integrate, largest
+from spikewright.simulation.kernel import Buffers, Rules, integrate
 
 HALF = 2**23
 

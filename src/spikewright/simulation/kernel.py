@@ -1,43 +1,35 @@
-"""Loihi's compartment, stepped in time for many samples: Lava's fixed-point LIF process, bit for bit."""
+"""The neurons of one population stepped in time for many samples: the law in place, in float64."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..base.types import IntArray
-from ..chip.network import STATE_LIMIT, Neuron
-from ..chip.registers import DECAY_ONE, STATE_UNIT
+from ..chip.law import INT32_LIMIT, STATE_LIMIT, Law, State, largest
+from ..chip.network import Neuron
+from ..chip.neuron_models import law_of
+from ..chip.registers import STATE_UNIT
 from .recording import Tally
-
-INT32_LIMIT = 2**31
-"""Lava keeps sums in int32, which wrap; only a current far outside its 24 bits ever shows it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """One population's registers, and which of the rare rules can apply at all.
+    """The law of one population, and which of its rare limits can apply at all.
 
     Attributes:
-        keep_u: share of the current that a step leaves, ``(4096 - (du + 1)) / 4096``.
-        keep_v: share of the membrane potential that a step leaves, ``(4096 - dv) / 4096``.
-        threshold: ``vth << 6``.
-        bias: ``mantissa << exponent``, float64, shape ``(1 or samples, *population shape)``; None where all are 0.
+        law: of the population, float64; its bias has the shape ``(1 or samples, *population shape)``.
         timesteps: T.
         may_wrap: whether a current could leave its 24 bits.
         may_clip: whether a membrane potential could.
         may_overflow: whether a sum could leave 32 bits.
     """
 
-    keep_u: float
-    keep_v: float
-    threshold: int
-    bias: Tensor | None
+    law: Law
     timesteps: int
     may_wrap: bool
     may_clip: bool
@@ -46,33 +38,40 @@ class Rules:
     @staticmethod
     def of(neuron: Neuron, bias: IntArray, timesteps: int, peak: float) -> Rules:
         """Rules of ``neuron`` with these bias mantissas, given the largest absolute synaptic input of a step."""
-        keep_u = (DECAY_ONE - (neuron.du + 1)) / DECAY_ONE
-        shifted = bias.astype(np.float64) * 2**neuron.bias_exp
-        largest_bias = float(np.abs(shifted).max(initial=0))
-        largest_u = peak * STATE_UNIT * (timesteps if keep_u else 1)
+        law = law_of(neuron, bias)
+        largest_bias = 0.0 if law.bias is None else largest(law.bias)
+        largest_u = peak * STATE_UNIT * (1 if law.keep_u is None else timesteps)
         return Rules(
-            keep_u=keep_u,
-            keep_v=(DECAY_ONE - neuron.dv) / DECAY_ONE,
-            threshold=neuron.vth * STATE_UNIT,
-            bias=torch.from_numpy(shifted) if largest_bias else None,
+            law=law,
             timesteps=timesteps,
             may_wrap=largest_u >= STATE_LIMIT,
             may_clip=timesteps * (largest_u + largest_bias) >= STATE_LIMIT,
             may_overflow=STATE_LIMIT + largest_u + largest_bias >= INT32_LIMIT,
         )
 
+    @property
+    def kernel(self) -> Kernel:
+        """What steps the population: the kernel of Lava's LIF, or the law itself where a model integrates otherwise."""
+        made_for = (Law.current, Law.potential) == (type(self.law).current, type(self.law).potential)
+        return _update if made_for else _update_by_law
+
+
+Kernel = Callable[[Rules, Tensor, Tensor, Tensor], tuple[int, int]]
+"""Advances u and v by one step of the synaptic input, in place and short of the reset; returns how many neurons
+wrapped and how many saturated."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What one population did.
+    """The result of one population over all steps.
 
     Attributes:
         spikes: float32 of 0 and 1, shape ``(timesteps, samples, *population shape)``.
         last_v: membrane potentials after the last step, float64, shape ``(samples, *population shape)``.
         tally: counts.
-        active: of them the active updates, step by step and sample by sample, int64, ``(timesteps, samples)``.
+        active: active updates of each step and sample, int64, ``(timesteps, samples)``.
         u: currents of every step, float64; no steps unless recorded.
-        v: membrane potentials of every step, after the reset; likewise.
+        v: membrane potentials of every step, after the reset, float64; no steps unless recorded.
     """
 
     spikes: Tensor
@@ -84,7 +83,7 @@ class Trace:
 
 
 class Buffers:
-    """Memory that one population keeps between batches: fresh pages cost more than the arithmetic done in them."""
+    """Memory that one population keeps between batches: allocating it anew costs more than the arithmetic in it."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, torch.dtype], Tensor] = {}
@@ -108,10 +107,6 @@ def integrate(
 ) -> Trace:
     """Step a population from rest through all its steps.
 
-    Per step, in integers: ``u = wrap24(decay(u, du + 1) + (a << 6))``,
-    ``v = clip24(decay(v, dv) + u + bias)``, spike where ``v > vth << 6``, and there ``v = 0``;
-    ``decay(x, d) = sgn(x) * ((|x| * (4096 - d)) >> 12)``, which is truncation of the product toward zero.
-
     Args:
         rules: of the population.
         arriving: synaptic input, shape ``(timesteps or 1, samples, *population shape)``; 1 means the same every step.
@@ -119,7 +114,7 @@ def integrate(
         record_states: also keep currents and membrane potentials.
         buffers: memory to work in; the trace then lives until the same buffers are used again.
     """
-    buffers = buffers or Buffers()
+    buffers, law, update = buffers or Buffers(), rules.law, rules.kernel
     shape, steps = arriving.shape[1:], rules.timesteps
     kept = steps if record_states else 0
     spikes = buffers.take("spikes", (steps, *shape), torch.float32)
@@ -130,10 +125,10 @@ def integrate(
         a = arriving[t if len(arriving) > 1 else 0]
         if feedback is not None and t:
             a = a + feedback(spikes[t - 1])
-        active[t] = _active(rules, u, v, a)
-        wraps, saturations = _update(rules, u, v, a)
-        fired = torch.gt(v, rules.threshold, out=buffers.take("fired", shape, torch.bool))
-        v.masked_fill_(fired, 0.0)
+        active[t] = law.busy(State(u, v), a).flatten(1).sum(1)
+        wraps, saturations = update(rules, u, v, a)
+        fired = law.fires(v, out=buffers.take("fired", shape, torch.bool))
+        law.reset_(v, fired)
         spikes[t].copy_(fired)
         tally += Tally(int(active[t].sum()), wraps, saturations)
         if record_states:
@@ -142,19 +137,20 @@ def integrate(
 
 
 def _update(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:
-    """Advance ``u`` and ``v`` by one step in place, short of the reset; returns how many wrapped and saturated."""
+    """:meth:`Law.current` and :meth:`Law.potential` in place, without the limits that cannot apply."""
+    law = rules.law
     wraps = saturations = 0
-    if rules.keep_u:
-        u.mul_(rules.keep_u).trunc_().add_(a, alpha=STATE_UNIT)
-    else:
+    if law.keep_u is None:
         torch.mul(a, STATE_UNIT, out=u)
+    else:
+        u.mul_(law.keep_u).trunc_().add_(a, alpha=STATE_UNIT)
     if rules.may_overflow:
         _wrap_int32(u)
     if rules.may_wrap:
         wraps = _wrap_once(u)
-    v.mul_(rules.keep_v).trunc_().add_(u)
-    if rules.bias is not None:
-        v.add_(rules.bias)
+    v.mul_(law.keep_v).trunc_().add_(u)
+    if law.bias is not None:
+        v.add_(law.bias)
     if rules.may_overflow:
         _wrap_int32(v)
     if rules.may_clip and largest(v) >= STATE_LIMIT:
@@ -163,20 +159,17 @@ def _update(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:
     return wraps, saturations
 
 
-def largest(x: Tensor) -> float:
-    """The largest absolute value in ``x``."""
-    low, high = torch.aminmax(x)
-    return max(-float(low), float(high))
-
-
-def _active(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> Tensor:
-    """Compartments of each sample that have something to do in this step, int64, ``(samples,)``."""
-    busy = v.ne(0).logical_or_(a.ne(0))
-    if rules.keep_u:
-        busy.logical_or_(u.ne(0))
-    if rules.bias is not None:
-        busy.logical_or_(rules.bias.ne(0))
-    return busy.flatten(1).sum(1)
+def _update_by_law(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:
+    """The law's own methods; what they change against the same without limits was wrapped or clipped."""
+    law = rules.law
+    free = replace(law, arithmetic=replace(law.arithmetic, wraps=False, saturates=False))
+    current = law.current(u, a)
+    wraps = int(torch.count_nonzero(current != free.current(u, a)))
+    potential = law.potential(v, current)
+    saturations = int(torch.count_nonzero(potential != free.potential(v, current)))
+    u.copy_(current)
+    v.copy_(potential)
+    return wraps, saturations
 
 
 def _wrap_once(u: Tensor) -> int:

@@ -1,4 +1,4 @@
-"""A student counted as the chip network that it becomes: its spikes and updates, the network's names and synapses."""
+"""A student as a simulator of the chip network made from it: its own spikes and updates, counted for that network."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from ..base.errors import refuse
 from ..base.threads import student_threads
 from ..base.types import IntArray
 from ..chip.encoding import full_scale
+from ..chip.law import Law, State
 from ..chip.network import ChipNetwork, Population
 from ..simulation.drive import check_drive
 from ..simulation.recording import Progress, Recording, SpikeArray, Tally
 from .config import StudentConfig
-from .neurons import NeuronTrace
+from .neurons import NeuronTrace, law_of
 from .student_output import StudentOutput
 
 ADDED = ("relay", "bias")
@@ -38,8 +39,8 @@ class Runs(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class OnStudent:
-    """What :data:`spikewright.simulation.backends.BACKENDS` are, for one student."""
+class StudentBackend:
+    """A student with the interface of a simulator, :class:`spikewright.simulation.backends.Run`."""
 
     student: Runs
 
@@ -51,7 +52,7 @@ class OnStudent:
         Args:
             chip: the network that it becomes; its weights are not used.
             drive: int64, shape ``(timesteps or 1, samples, *input shape)``.
-            record_states: not for a student, whose potentials are in other units.
+            record_states: must be False: a student's potentials are in other units.
             progress: called with the number of samples done.
 
         Raises:
@@ -68,7 +69,7 @@ class OnStudent:
 
 
 def unlike(config: StudentConfig, chip: ChipNetwork) -> Iterator[str]:
-    """What says that ``chip`` is not the network that a student becomes, its layers apart."""
+    """Settings in which ``chip`` differs from the network that a student becomes."""
     pairs: list[tuple[str, object, object]] = [
         ("time steps", config.timesteps, chip.timesteps),
         ("encoding", config.encoding, chip.encoding),
@@ -96,7 +97,6 @@ def _unlike_layers(output: StudentOutput, chip: ChipNetwork) -> Iterator[str]:
 
 
 def _recording(chip: ChipNetwork, student: Runs, drive: IntArray) -> Recording:
-
     config = student.config
     values = torch.from_numpy(drive).to(torch.float32) / full_scale(config.encoding, config.input_bits)
     # A chip's input may be flat where the student's is an image.
@@ -139,7 +139,7 @@ def _spikes(
 
 
 def _active(population: Population, student: Runs, output: StudentOutput, spikes: SpikeArray) -> IntArray:
-    """Updates that had something to do, ``(timesteps, samples)``."""
+    """Active updates of one population, ``(timesteps, samples)``."""
     if population.role in ADDED:  # a relay has where its source spiked, and resets in that step; a bias always
         return np.count_nonzero(spikes.reshape(*spikes.shape[:2], -1), axis=2).astype(np.int64)
     if output.active is not None:
@@ -147,25 +147,20 @@ def _active(population: Population, student: Runs, output: StudentOutput, spikes
         return found
     assert population.neuron is not None
     biased = torch.from_numpy(population.neuron.bias != 0)
-    alpha = getattr(student.neuron(population.name), "alpha", None)
-    busy = _busy(output.traces[population.name], None if alpha is None else alpha.clamp(0, 1), len(spikes))
+    law = law_of(student.neuron(population.name))
+    busy = _busy(output.traces[population.name], law, len(spikes))
     counts: IntArray = (busy | biased).flatten(2).sum(2).numpy()
     return counts
 
 
-def _busy(trace: NeuronTrace, keep: Tensor | None, timesteps: int) -> Tensor:
-    """Where something arrived, or a current or membrane potential was left, ``(T, B, *shape)``; of floats.
-
-    Args:
-        keep: share of the synaptic current that a step leaves; None without a filter.
-    """
+def _busy(trace: NeuronTrace, law: Law, timesteps: int) -> Tensor:
+    """Where a step of a layer in floats had something to do, ``(T, B, *shape)``; a bias is in what arrived."""
     arrived = trace.current.expand(timesteps, *trace.current.shape[1:])
-    left = trace.membrane if trace.spikes is None else trace.membrane.masked_fill(trace.spikes != 0, 0.0)
-    busy = arrived != 0  # a bias of the student's is in what arrived
-    busy[1:] |= left[:-1] != 0
-    if keep is not None:
-        current = torch.zeros_like(arrived[0])
-        for step in range(timesteps):
-            busy[step] |= current != 0
-            current = keep * current + arrived[step]
-    return busy
+    state, busy = State(torch.zeros_like(arrived[0]), torch.zeros_like(arrived[0])), []
+    for step in range(timesteps):
+        busy.append(law.busy(state, arrived[step]))
+        v = trace.membrane[step]
+        if trace.spikes is not None:
+            v = law.reset(v, trace.spikes[step] != 0)
+        state = State(law.current(state.u, arrived[step]), v)
+    return torch.stack(busy)

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...base.errors import refuse
+from ...base.errors import arg, refuse
 from ...base.types import IntArray
 from ...chip.network import ChipNetwork, Connection, Population
 from ...chip.schedule import Schedule
 from ..drive import check_drive
 from ..recording import Progress, Recording
 from .job import SILENCE_LIMIT_S, require_lava, run_in_child
-from .network import LavaNetwork, events, flat, lava_order, lava_shape, unflattened
+
+
+@dataclass(frozen=True, eq=False)
+class LavaNetwork:
+    """Processes to be recorded and set; Lava has no types, hence ``Any``.
+
+    Attributes:
+        neurons: LIF process of each population that has neurons.
+        ports: where each of them sends its spikes.
+        in_flight: variables that hold synaptic input on its way, to be emptied between samples of a recurrent network.
+    """
+
+    neurons: dict[str, Any]
+    ports: dict[str, Any]
+    in_flight: tuple[Any, ...] = ()
 
 
 def run(
@@ -41,12 +56,13 @@ def run(
     """
     require_lava("lava")
     check_drive(chip, drive)
-    refuse("--on lava", list(lava_faults(chip)))
+    refuse(arg("on", "lava"), list(lava_faults(chip)))
     return run_in_child("lava", chip, drive, record_states=record_states, progress=progress, time_limit_s=time_limit_s)
 
 
 def lava_faults(chip: ChipNetwork) -> Iterator[str]:
     """Why Lava's processes would not compute ``chip``; nothing where they do."""
+    yield from model_faults(chip)
     for connection in chip.connections:
         apart = chip.depth[connection.target] - chip.depth[connection.source]
         if apart != 1 and connection.source != connection.target:
@@ -151,3 +167,43 @@ def _connect(chip: ChipNetwork, connection: Connection, neurons: dict[str, Any],
 def lava_kernel(weight: IntArray) -> IntArray:
     """A cross-correlation kernel (out, in, rows, columns) as Lava's convolution kernel (out, columns, rows, in)."""
     return np.ascontiguousarray(weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1))
+
+
+def model_faults(chip: ChipNetwork) -> Iterator[str]:
+    """Populations of another neuron model than Lava's LIF."""
+    for population in chip.populations:
+        neuron = population.neuron
+        if neuron is not None and neuron.law != "lif":
+            yield f"population {population.name!r}: Lava's LIF does not compute the neuron model {neuron.law!r}"
+
+
+def lava_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """(channel, row, column) as Lava's (column, row, channel); a flat shape stays."""
+    return shape[::-1]
+
+
+def lava_order(values: IntArray) -> IntArray:
+    """An array of one population's shape with its axes in Lava's order."""
+    return np.ascontiguousarray(values.T)
+
+
+def events(chip: ChipNetwork, drive: IntArray, schedule: Schedule) -> IntArray:
+    """Input events at every chip step, time last as Lava's ring buffer wants it; nothing while the pipeline drains.
+
+    Returns:
+        int32, shape ``(*lava shape, chip steps)``.
+    """
+    population = chip.input
+    stream = np.zeros((schedule.chip_steps, *population.shape), dtype=np.int32)
+    stream[schedule.places(chip.depth[population.name])] = drive
+    return np.ascontiguousarray(stream.T)
+
+
+def flat(port: Any) -> Any:
+    """A spike port as a vector in (channel, row, column) order."""
+    return port if len(port.shape) == 1 else port.transpose([2, 1, 0]).flatten()
+
+
+def unflattened(port: Any, shape: tuple[int, ...]) -> Any:
+    """A vector's port in (channel, row, column) order as Lava's (column, row, channel)."""
+    return port if len(shape) == 1 else port.reshape(shape).transpose([2, 1, 0])

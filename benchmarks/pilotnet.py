@@ -131,8 +131,10 @@ def rows(chip: ChipNetwork, activity: Activity) -> list[dict[str, Any]]:
         report = estimate(activity, chip, place(chip, profile), profile)
         row: dict[str, Any] = {"profile": profile.name, "total": report.total, "unit": report.unit}
         row["cores"] = report.fit[-1].used
-        row["by_event"] = report.by_event()
-        row["counts"] = {event: sum(r.count for r in report.rows if r.event == event) for event in report.by_event()}
+        row["by_event"] = {event.name: energy for event, energy in report.by_event().items()}
+        row["counts"] = {
+            event.name: sum(r.count for r in report.rows if r.event is event) for event in report.by_event()
+        }
         if report.unit == "J":
             row["share_of_measured"] = report.total / Measured().dynamic_j
         else:

@@ -16,8 +16,8 @@ from spikewright.chip.activity_file import save_activity
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.commands.report import main
-from spikewright.energy.pricing import report
 from spikewright.pages import run_plots
+from spikewright.pages.pricing import report
 from spikewright.pages.runs import RunRow, RunTable, names_of
 
 
@@ -175,4 +175,4 @@ def test_names_in_the_plot_keep_off_each_other_and_the_line(seed, monkeypatch):
 
 def _scaled(priced, factor, accuracy):
     rows = tuple(replace(row, count=row.count * factor) for row in priced.rows)
-    return replace(priced, rows=rows, accuracy=accuracy)
+    return replace(priced, energy=replace(priced.energy, rows=rows, accuracy=accuracy))

@@ -16,8 +16,8 @@ from ..chip.activity_file import save_activity
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
 from ..data.load import load
-from ..energy.pricing import report
 from ..energy.report import EnergyReport
+from ..pages.pricing import report
 from ..pages.verdict import Paths
 from ..simulation.simulate import remarks, simulate
 from ..student.architectures import own_architecture
@@ -71,7 +71,7 @@ def make(settings: DistillSettings, folder: Path, out: Path) -> Made:
     chip = lower_graph(settings.profile, paths)
     counted = {split: _count(chip, dataset, split, settings, paths) for split in SPLITS}
     budget = settings.energy_budget
-    priced = {split: report(activity, chip, settings.profile, budget) for split, activity in counted.items()}
+    priced = {split: report(activity, chip, settings.profile, budget).energy for split, activity in counted.items()}
     outcome = _outcome(priced, student, facts, _files(paths, out), time.perf_counter() - began)
     return Made(student, facts, dataset, paths, priced, outcome)
 

@@ -17,14 +17,14 @@ from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
 from ..data.load import load
-from ..energy.pricing import provenance_of, report
-from ..energy.report import EnergyReport
 from ..graph.nir_io import read_graph
 from ..lowering.lower import lower
 from ..lowering.rules import remarks as lowering_remarks
 from ..pages.card.card import card_path, write_card
-from ..pages.document import Document
-from ..pages.render import write_report
+from ..pages.pricing import report
+from ..pages.provenance import provenance_of
+from ..pages.render import Document, write_report
+from ..pages.report import Report
 from ..pages.verdict import Paths, Verdict
 from ..profile.profile import load_profile
 from ..simulation.simulate import remarks, simulate
@@ -115,10 +115,11 @@ def _simulate(
 
 def _report(
     activity: Activity, chip: ChipNetwork, settings: DistillSettings, paths: Paths, agreement: Agreement
-) -> EnergyReport:
+) -> Report:
 
     priced = report(activity, chip, settings.profile, settings.energy_budget)
-    facts = provenance_of(paths.activity, paths.chip, activity, chip)
-    priced = replace(priced, agreement=agreement, provenance={**facts, "profile_sha256": priced.profile.sha256})
+    origin = provenance_of(paths.activity, paths.chip, activity, chip)
+    origin = replace(origin, profile_sha256=priced.energy.profile.sha256)
+    priced = replace(priced, agreement=agreement, provenance=origin)
     write_report(Document([priced]), paths.report)
     return priced

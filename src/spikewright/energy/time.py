@@ -1,6 +1,7 @@
 """How long an inference takes, and what static power costs meanwhile; apart from the energy that a budget bounds.
 
-``time = sum over the chip's steps of (barrier + slowest core)``; ``static energy = static power x time``.
+``time = sum over the chip's steps of (barrier + slowest core)``; ``static energy = static power x time``. How long a
+core is busy follows from the durations of the events in :data:`~spikewright.energy.events.EVENTS`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import numpy as np
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork
 from ..chip.schedule import Schedule
-from ..placing.core_work import CoreWork, core_work
 from ..placing.placement import Placement
 from ..profile.schema import WATTS, HardwareProfile
 from ..profile.units import quantity
+from .core_work import CoreWork, core_work
 
 
 @dataclass(frozen=True)

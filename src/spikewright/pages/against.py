@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..energy.ann_twin import Standing, standings
-from ..energy.report import EnergyReport, TeacherCost
+from ..chip.agreement import Agreement
+from ..energy.ann_twin import AnnCost, AnnTwins, Standing, standings
+from ..energy.report import EnergyReport
 from ..energy.time import seconds
 from .numbers import count
 
@@ -35,13 +36,13 @@ NOTE = (
 )
 
 
-def tables(report: EnergyReport) -> list[tuple[str, list[Standing]]]:
+def tables(report: EnergyReport, twins: AnnTwins) -> list[tuple[str, list[Standing]]]:
     """Captions and rows: the same network run once as an ANN, and the teacher where it is known."""
     found = []
-    if report.ann_macs and (known := standings(report, report.ann_macs)):
-        found.append((f"Against the same network run once as an ANN: {report.ann_macs:,} MACs", known))
-    if report.teacher_macs and (known := standings(report, report.teacher_macs)):
-        found.append((f"Against the ANN teacher: {report.teacher_macs:,} MACs", known))
+    if twins.macs and (known := standings(report, twins, twins.macs)):
+        found.append((f"Against the same network run once as an ANN: {twins.macs:,} MACs", known))
+    if twins.teacher_macs and (known := standings(report, twins, twins.teacher_macs)):
+        found.append((f"Against the ANN teacher: {twins.teacher_macs:,} MACs", known))
     return found
 
 
@@ -59,26 +60,26 @@ def rows(report: EnergyReport, known: Sequence[Standing]) -> list[tuple[str, ...
     ]
 
 
-def sources(report: EnergyReport) -> list[tuple[str, ...]]:
+def sources(twins: AnnTwins) -> list[tuple[str, ...]]:
     """Machine, kind and scope, source."""
-    costs = sorted(report.machines, key=lambda cost: cost.constant)
+    costs = sorted(twins.machines, key=lambda cost: cost.constant)
     return [(cost.title, f"{cost.kind}, {cost.scope}", cost.source) for cost in costs]
 
 
-def sentences(report: EnergyReport) -> list[str]:
+def sentences(report: EnergyReport, twins: AnnTwins, agreement: Agreement | None) -> list[str]:
     """The conditions, from known quantities only."""
-    if not report.ann_macs:
+    if not twins.macs:
         return []
-    known = standings(report, report.ann_macs)
-    found = [_counts(report), *_wins(known), *_reach(known, report)]
-    return [*found, *_teacher(report), *_static(report), *_accuracy(report)]
+    known = standings(report, twins, twins.macs)
+    found = [_counts(report, twins), *_wins(known), *_reach(known, report)]
+    return [*found, *_teacher(report, twins), *_static(report, twins), *_accuracy(agreement)]
 
 
-def left_out(report: EnergyReport) -> list[str]:
+def left_out(report: EnergyReport, twins: AnnTwins) -> list[str]:
     """What neither side counts, or only one does."""
     names = ", ".join(item.words for item in report.not_modelled)
     found = [f"Left out on the spiking side: {names}."] if names else []
-    kinds = {cost.scope for cost in report.machines}
+    kinds = {cost.scope for cost in twins.machines}
     if kinds:
         words = "; ".join(f"{scope}: {SCOPES[scope]}" for scope in SCOPES if scope in kinds)
         found.append(
@@ -101,7 +102,7 @@ def times(ratio: float) -> str:
     return f"{ratio:,.0f}×" if ratio >= 100 else f"{ratio:.3g}×" if ratio >= 0.001 else "<0.001×"
 
 
-def name_of(cost: TeacherCost) -> str:
+def name_of(cost: AnnCost) -> str:
     """A machine in few words; its whole title stands beside its source."""
     return cost.title.split(":")[0].split(" (")[0]
 
@@ -111,13 +112,12 @@ def visits(value: float | None) -> str:
     return "not known" if value is None else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _counts(report: EnergyReport) -> str:
-    assert report.ann_macs
-    teacher = f" The teacher takes {report.teacher_macs:,}." if report.teacher_macs else ""
+def _counts(report: EnergyReport, twins: AnnTwins) -> str:
+    teacher = f" The teacher takes {twins.teacher_macs:,}." if twins.teacher_macs else ""
     return (
-        f"Run once as an artificial network, the same wiring takes {report.ann_macs:,} multiply-accumulates.{teacher} "
+        f"Run once as an artificial network, the same wiring takes {twins.macs:,} multiply-accumulates.{teacher} "
         f"The spiking network did {count(report.synaptic_ops)} synaptic operations an inference: "
-        f"{visits(report.synaptic_ops / report.ann_macs)} for each synapse."
+        f"{visits(report.synaptic_ops / twins.macs)} for each synapse."
     )
 
 
@@ -146,17 +146,17 @@ def _reach(rows: Sequence[Standing], report: EnergyReport) -> Iterator[str]:
         )
 
 
-def _static(report: EnergyReport) -> Iterator[str]:
+def _static(report: EnergyReport, twins: AnnTwins) -> Iterator[str]:
     """Whether static energy changes who wins, against either network."""
     time = report.time
-    if not report.machines:
+    if not twins.machines:
         return
     if time is None or time.static_j is None:
         yield "Static energy of the chip is not known here; it would add to the spiking side."
         return
     turned = []
-    for whom, macs in (("the same network", report.ann_macs), ("the teacher", report.teacher_macs)):
-        where = [name_of(row.ann) for row in standings(report, macs) if row.is_turned_by_static] if macs else []
+    for whom, macs in (("the same network", twins.macs), ("the teacher", twins.teacher_macs)):
+        where = [name_of(row.ann) for row in standings(report, twins, macs) if row.is_turned_by_static] if macs else []
         turned += [f"{whom} on {', '.join(where)}"] if where else []
     effect = f"turns the verdict against {' and '.join(turned)}" if turned else "changes no verdict"
     yield (
@@ -165,11 +165,11 @@ def _static(report: EnergyReport) -> Iterator[str]:
     )
 
 
-def _teacher(report: EnergyReport) -> Iterator[str]:
+def _teacher(report: EnergyReport, twins: AnnTwins) -> Iterator[str]:
     """Who wins against the teacher by all that is modelled."""
-    if not (report.teacher_macs and report.machines):
+    if not (twins.teacher_macs and twins.machines):
         return
-    known = standings(report, report.teacher_macs)
+    known = standings(report, twins, twins.teacher_macs)
     sides = {True: "wins", False: "loses"}
     parts = [
         f"{word} on {', '.join(names)}"
@@ -179,8 +179,7 @@ def _teacher(report: EnergyReport) -> Iterator[str]:
     yield f"Against the teacher, which is another and mostly larger network, it {' and '.join(parts)}."
 
 
-def _accuracy(report: EnergyReport) -> Iterator[str]:
-    known = report.agreement
+def _accuracy(known: Agreement | None) -> Iterator[str]:
     if known is None or "teacher" not in known.accuracy or "integer" not in known.accuracy:
         yield "How accurate the artificial network is on these samples is not known here, so neither is what is lost."
         return

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +16,8 @@ from ..drift.report import DriftReport, Effect, LayerDrift, Place, Why
 
 _NONE = "-"
 _FIRST = "first (step, sample, neuron)"
-_WIDE = 160  # a table is printed whole; what is wider than the terminal is for the terminal to wrap
+WIDEST = 160
+"""Characters of a line: a table is printed whole, and a narrower terminal wraps it."""
 
 
 def as_json(report: DriftReport) -> dict[str, object]:
@@ -157,17 +158,15 @@ def answer_lines(report: DriftReport) -> list[str]:
     return [*lines, f"scores          differ by up to {answers.score:.3g}; {mine} ones span {answers.spread:.3g}"]
 
 
-def show(report: DriftReport) -> None:
-    """Write the report on stdout."""
+def renderable(report: DriftReport) -> Group:
+    """The report for a rich console."""
     parts: list[RenderableType] = [Text(sentence(report), style="bold"), Text(), _table(layer_rows(report))]
     if causes := cause_rows(report):
         parts += [Text(), Text(_causes_title(report)), _table(causes)]
     parts += [Text(), *(Text(line) for line in answer_lines(report))]
     parts += [Text(f"changed         {line}") for line in report.changed]
     parts += [Text(f"note            {line}") for line in report.remarks]
-    console = Console(highlight=False, soft_wrap=True)
-    console.width = max(console.width, _WIDE)
-    console.print(Group(*parts))
+    return Group(*parts)
 
 
 def _causes_title(report: DriftReport) -> str:

@@ -102,32 +102,13 @@ class Durations(BaseModel):
 
     def given(self) -> dict[str, Duration]:
         """The durations that are known, by event."""
-        found = {name: getattr(self, name) for name in type(self).model_fields if name != "barrier"}
-        return {name: duration for name, duration in found.items() if duration is not None}
+        return {name: value for name, value in self if isinstance(value, Duration)}
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """Events that take time and are left out, for want of a number."""
-        events = ("spike_out", "message_in", "message_out")
-        return tuple(name for name in events if getattr(self, name) is None)
-
-    @property
-    def idle_s(self) -> float:
-        """One inactive update."""
-        return _seconds(self.neuron_access) + _seconds(self.neuron_update_inactive)
-
-    @property
-    def active_s(self) -> float:
-        """What an active update takes longer."""
-        return (
-            _seconds(self.neuron_active_extra)
-            + _seconds(self.neuron_update_active)
-            - _seconds(self.neuron_update_inactive)
-        )
-
-    def synapse_s(self, convolution: bool) -> float:
-        """One synaptic operation."""
-        return _seconds((self.synaptic_op_conv if convolution else None) or self.synaptic_op)
+        events = {"spike_out": self.spike_out, "message_in": self.message_in, "message_out": self.message_out}
+        return tuple(name for name, duration in events.items() if duration is None)
 
     def faults(self) -> Iterator[str]:
         """What no single field can see."""
@@ -147,7 +128,3 @@ class Durations(BaseModel):
         steps = ", ".join(f"{value:g}" for value in barrier.values)
         tiles = ", ".join(str(count) for count in barrier.tiles)
         yield "barrier", f"{steps} {barrier.unit}", barrier.kind, f"with {tiles} tiles; {barrier.cited}"
-
-
-def _seconds(duration: Duration | None) -> float:
-    return 0.0 if duration is None else duration.seconds

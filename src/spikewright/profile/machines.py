@@ -35,9 +35,7 @@ class Teacher(Table):
     @property
     def source(self) -> str:
         """Where the number is from, in full: a report has no list of a machine's sources."""
-        cited = self.sources[self.mac.source]
-        hand = " (quoted at second hand)" if cited.access == "secondary" else ""
-        return f"{cited.cite}{hand}, {self.mac.where}"
+        return f"{self.sources[self.mac.source].cited}, {self.mac.where}"
 
 
 @cache

@@ -130,8 +130,8 @@ def _limits(known: Known) -> list[str]:
         faults.append(
             "Promises about a device: energies are counts times a profile's constants, an estimate and no measurement."
         )
-    if known.verdict is not None and (banner := known.verdict.report.profile.banner):
-        faults.append(f"`{known.verdict.report.profile.name}`: {banner}")
+    if known.verdict is not None and (banner := known.verdict.report.energy.profile.banner):
+        faults.append(f"`{known.verdict.report.energy.profile.name}`: {banner}")
     return bullets(faults)
 
 

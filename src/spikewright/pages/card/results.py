@@ -43,7 +43,7 @@ def _test(verdict: Verdict) -> list[tuple[str, str, str]]:
         )
         for level, value in measured.accuracy.items()
     ]
-    report = verdict.report
+    report = verdict.report.energy
     where = f"{report.samples:,} {report.split} samples"
     return [
         *rows,

@@ -1,0 +1,184 @@
+"""An activity on profiles: whether the network fits, what it costs, and what stands beside that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import overload
+
+from ..base.errors import AnswerIsNo, InputError
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork
+from ..energy.ann_twin import ann_twins
+from ..energy.estimate import estimate
+from ..energy.neurobench import neurobench_of
+from ..energy.parts import detailed
+from ..lowering.chip_rules import check_chip
+from ..placing.core_load import core_loads, ways
+from ..placing.placer import DEFAULT_PLACER, Placer
+from ..profile.profile import HardwareProfile, load_profile
+from ..profile.units import Budget, parse_budget
+from .cores import PlacedCores
+from .provenance import Provenance
+from .report import Report
+
+
+def profile_of(given: str | Path | HardwareProfile) -> HardwareProfile:
+    """The profile itself, or the one of that name or file."""
+    return given if isinstance(given, HardwareProfile) else load_profile(given)
+
+
+def budgets_of(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str, Budget]:
+    """The budget by name of each profile that counts in its unit.
+
+    Raises:
+        InputError: no profile counts in its unit, or it is not a budget.
+    """
+    if text is None:
+        return {}
+    budgets, refusal = {}, None
+    for profile in profiles:
+        try:
+            budgets[profile.name] = parse_budget(text, profile)
+        except InputError as error:
+            refusal = refusal or error
+    if not budgets and refusal is not None:
+        raise refusal
+    return budgets
+
+
+def price(
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: HardwareProfile,
+    budget: Budget | None,
+    placer: Placer,
+    provenance: Provenance | None = None,
+) -> Report:
+    """Report what an activity of ``chip`` costs on one profile.
+
+    Args:
+        provenance: of the files that both were read from; None for objects in memory.
+
+    Raises:
+        InputError: the activity is not of this network.
+        AnswerIsNo: the network does not fit.
+    """
+    _check_formats(chip, profile)
+    check_chip(chip, profile)
+    placement = placer(chip, profile, activity)
+    priced = replace(estimate(activity, chip, placement, profile), budget=budget)
+    has_cores = profile.limits.neurons_per_core is not None
+    loads = core_loads(activity, chip, placement) if has_cores else ()
+    origin = Provenance(network=chip.provenance) if provenance is None else provenance
+    return Report(
+        energy=detailed(priced, activity, chip, placement),
+        placed=PlacedCores(placement, loads, ways(activity, chip, placement)),
+        ann=ann_twins(chip, profile),
+        neurobench=neurobench_of(activity, chip),
+        rates=rates_of(activity),
+        raster=activity.raster,
+        provenance=replace(origin, profile_sha256=profile.sha256),
+    )
+
+
+def rates_of(activity: Activity) -> dict[str, tuple[float, ...]]:
+    """Spikes per neuron at each step, the mean over samples, by population; empty where steps were not counted."""
+    if activity.by_step is None:
+        return {}
+    return {
+        name: tuple((activity.by_step.spikes[name] / (activity.samples * seen.spikes.size)).tolist())
+        for name, seen in activity.populations.items()
+    }
+
+
+def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
+    """Refuse a network whose payloads or weights the chip cannot hold."""
+    limits = profile.limits
+    for population in chip.populations:
+        if population.payload_bits > limits.graded_spike_bits:
+            raise AnswerIsNo(
+                f"{profile.name}: {population.name!r} sends {population.payload_bits}-bit payloads and the chip "
+                f"takes {limits.graded_spike_bits or 'none'}; use binary spikes (current, rate or latency encoding)"
+            )
+    for connection in chip.connections:
+        if connection.weight_bits > limits.weight_bits:
+            raise AnswerIsNo(
+                f"{profile.name}: {connection.name} has {connection.weight_bits}-bit weights and the chip holds "
+                f"{limits.weight_bits}; lower the network for {profile.name}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Priced:
+    """An activity on one profile: a report, or why there is none."""
+
+    profile: HardwareProfile
+    report: Report | None
+    refusal: AnswerIsNo | None = None
+
+
+def priced(
+    activity: Activity,
+    chip: ChipNetwork,
+    profiles: Sequence[HardwareProfile],
+    budgets: Mapping[str, Budget],
+    provenance: Provenance,
+    placer: Placer,
+) -> list[Priced]:
+    """Report what an activity costs on each profile, or why its network does not fit."""
+    found = []
+    for profile in profiles:
+        try:
+            report = price(activity, chip, profile, budgets.get(profile.name), placer, provenance)
+        except AnswerIsNo as error:
+            found.append(Priced(profile, None, error))
+        else:
+            found.append(Priced(profile, report))
+    return found
+
+
+@overload
+def report(
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: str | Path | HardwareProfile,
+    energy_budget: str | None = None,
+    placer: Placer = ...,
+) -> Report: ...
+
+
+@overload
+def report(
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: list[str | Path | HardwareProfile],
+    energy_budget: str | None = None,
+    placer: Placer = ...,
+) -> list[Report]: ...
+
+
+def report(
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: str | Path | HardwareProfile | list[str | Path | HardwareProfile],
+    energy_budget: str | None = None,
+    placer: Placer = DEFAULT_PLACER,
+) -> Report | list[Report]:
+    """Report what ``activity`` costs on one profile, or on each of several.
+
+    Args:
+        activity: counts of ``chip``.
+        profile: a name, a TOML file, a profile, or a list of these.
+        energy_budget: a number with a unit, for the profiles that have this unit.
+        placer: how cores are laid out, and over how many chips; the default is what training uses.
+
+    Raises:
+        InputError: unknown profile, unusable budget, or the activity is not of this network.
+        AnswerIsNo: the network does not fit a profile.
+    """
+    profiles = [profile_of(each) for each in profile] if isinstance(profile, list) else [profile_of(profile)]
+    budgets = budgets_of(energy_budget, profiles)
+    found = [price(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
+    return found if isinstance(profile, list) else found[0]

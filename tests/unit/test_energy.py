@@ -229,8 +229,8 @@ def test_floor_by_hand():
     lowest = floor(chip, place(chip, profile), profile, spread(136, 10))
     assert lowest.updates == pytest.approx(25 * 50 * 52 * PICO)
     assert lowest.inputs == pytest.approx((136 * 20 * 23.6 + 136 * 1.7) * PICO)
-    assert lowest.sentence(Budget(1e-8, "J"), "loihi1-davies") == (
-        "--energy-budget 10 nJ: is below the floor of 129.4 nJ on loihi1-davies: before any hidden neuron fires, 65 nJ "
+    assert str(InputError(lowest.sentence(Budget(1e-8, "J"), "loihi1-davies"))) == (
+        "energy_budget=10 nJ: is below the floor of 129.4 nJ on loihi1-davies: before any hidden neuron fires, 65 nJ "
         "go into updating 25 neurons at 50 steps and 64.42 nJ into input events; fewer timesteps, fewer neurons or an "
         "encoding with fewer input events lower it"
     )

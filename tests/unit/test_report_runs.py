@@ -148,7 +148,7 @@ def test_names_are_as_short_as_they_differ(tmp_path, first, others, names):
 
 
 def test_the_same_run_twice_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"--also: .*b: is there twice; name every run once"):
+    with pytest.raises(InputError, match=r"also: .*b: is there twice; name every run once"):
         names_of(tmp_path / "a" / "activity.json", [tmp_path / "b", tmp_path / "b"])
     with pytest.raises(InputError, match="is there twice"):
         names_of(tmp_path / "a" / "activity.json", [Path(tmp_path / "a")])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..base.errors import refuse
+from ..base.errors import arg, refuse
 from ..base.types import FloatArray
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork, Population
@@ -62,15 +62,15 @@ class Floor:
         return self.updates + self.inputs
 
     def sentence(self, budget: Budget, profile: str) -> str:
-        """Why ``budget`` cannot be met, and what would lower the floor."""
+        """Why ``budget`` cannot be met, and what would lower the floor; a message for :class:`InputError`."""
         total, updates, inputs = (quantity(e, budget.unit) for e in (self.total, self.updates, self.inputs))
         steps = f"{self.timesteps} steps" if self.timesteps > 1 else "1 step"
         remedies = ["fewer timesteps"] * (self.timesteps > 1) + ["fewer neurons"]
         remedies += ["an encoding with fewer input events"] * (self.inputs > 0)
         *most, last = remedies
         return (
-            f"--energy-budget {budget}: is below the floor of {total} on {profile}: before any hidden neuron fires, "
-            f"{updates} go into updating {self.neurons} neurons at {steps}"
+            f"{arg('energy_budget', budget)}: is below the floor of {total} on {profile}: before any hidden neuron "
+            f"fires, {updates} go into updating {self.neurons} neurons at {steps}"
             f"{f' and {inputs} into input events' if self.inputs else ''}; "
             f"{' or '.join([', '.join(most), last] if most else [last])} lower it"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Group
 from rich.text import Text
 
-from ..base.errors import refuse
+from ..base.errors import arg, refuse
 from ..chip.activity_file import load_activity
 from ..chip.chip_file import load_chip
 from ..energy.report import EnergyReport
@@ -118,7 +118,7 @@ def names_of(activity: Path, folders: Sequence[Path]) -> list[str]:
     first = activity.resolve()
     paths = [first.parent if first.name == ACTIVITY else first, *(folder.resolve() for folder in folders)]
     again = [given for i, given in enumerate(folders, 1) if paths[i] in paths[:i]]
-    refuse("--also", [f"{folder}: is there twice; name every run once" for folder in again])
+    refuse(arg("also"), [f"{folder}: is there twice; name every run once" for folder in again])
     length = 1
     while len({path.parts[-length:] for path in paths}) < len(paths):
         length += 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import nir
 
 from ...base.artefacts import sha256_of, write_text
-from ...base.errors import InputError
+from ...base.errors import InputError, arg
 from ...graph.nir_io import read_graph
 from ..verdict import Verdict
 from .facts import Known
@@ -65,10 +65,12 @@ def card_path(graph: Path) -> Path:
     """
     card = graph.with_suffix(".md")
     if card == graph:
-        raise InputError(f"{graph}: a graph that ends in .md leaves no name for its card; call it .nir, or --no-card")
+        raise InputError(
+            f"{graph}: a graph that ends in .md leaves no name for its card; call it .nir, or {arg('no_card')}"
+        )
     if card.exists() and not (card.is_file() and card.read_bytes().startswith(MARK.encode())):
         raise InputError(
-            f"{card}: is there and is no model card; move it away, give the graph another name, or --no-card"
+            f"{card}: is there and is no model card; move it away, give the graph another name, or {arg('no_card')}"
         )
     return card
 

@@ -11,10 +11,10 @@ import pytest
 from spikewright.chip.activity import Activity, Counts, PopulationActivity, Samples
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.energy import events
-from spikewright.energy.core_work import core_work
 from spikewright.energy.estimate import estimate, linear_cost
 from spikewright.energy.events import EVENTS, Event, PerSpike, PerUpdate
 from spikewright.energy.parts import samples_of, steps_of
+from spikewright.energy.time import core_work
 from spikewright.pages.pricing import report
 from spikewright.pages.render import Document, as_html, as_markdown
 from spikewright.placing.placement import place
@@ -114,7 +114,9 @@ def test_an_event_added_to_the_table_is_estimated_trained_on_and_shown(driver, h
 
 
 def test_an_event_without_a_constant_is_listed_with_its_count(monkeypatch):
-    free = Event("decoding", "spikes decoded", PerSpike(False), lambda _: None, lambda spot: spot.has_neurons)
+    free = Event(
+        "decoding", "spikes decoded", PerSpike(False), lambda _: None, lambda spot: spot.population.neuron is not None
+    )
     monkeypatch.setattr(events, "EVENTS", (*EVENTS, free))
     chip, profile = network(), load_profile("loihi1-davies")
     found = estimate(activity(), chip, place(chip, profile), profile)

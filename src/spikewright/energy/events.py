@@ -49,11 +49,6 @@ class Spot:
         assert self.connection is not None
         return self.connection
 
-    @property
-    def has_neurons(self) -> bool:
-        """Whether the population has compartments; events that are injected from outside have none."""
-        return self.population.neuron is not None
-
 
 @dataclass(frozen=True, eq=False)
 class Portions:
@@ -181,7 +176,7 @@ class Event:
     words: str
     driver: Driver
     constant: Callable[[Energy], Constant | None]
-    happens: Callable[[Spot], bool]
+    happens: Callable[[Spot], bool] = lambda _: True
     sending: Callable[[Durations], Duration | None] = lambda _: None
     receiving: Callable[[Durations], Duration | None] = lambda _: None
 
@@ -194,27 +189,48 @@ class Event:
         return isinstance(self.driver, PerSynapse)
 
 
-def _updates_are_accesses(spot: Spot) -> bool:
+def _is_injected(spot: Spot) -> bool:
+    """Whether events come from outside: the population has no compartments."""
+    return spot.population.neuron is None
+
+
+def _has_neurons(spot: Spot) -> bool:
+    return spot.population.neuron is not None
+
+
+def _is_updated_in_parts(spot: Spot) -> bool:
     """Whether updates are published as an access at each one and something extra for active ones."""
-    return spot.is_known(NEURON_ACCESS) or spot.is_known(NEURON_ACTIVE_EXTRA)
+    return _has_neurons(spot) and (spot.is_known(NEURON_ACCESS) or spot.is_known(NEURON_ACTIVE_EXTRA))
 
 
-def _is_charged_as_graded(spot: Spot) -> bool:
+def _is_updated_whole(spot: Spot) -> bool:
+    """Whether updates are published by their kind, active or inactive."""
+    return _has_neurons(spot) and not _is_updated_in_parts(spot)
+
+
+def _is_graded(spot: Spot) -> bool:
     return bool(spot.population.payload_bits) and spot.is_known(SYNAPTIC_OP_GRADED)
 
 
-def _is_charged_as_convolution(spot: Spot) -> bool:
-    is_convolution = spot.outgoing.conv is not None and spot.is_known(SYNAPTIC_OP_CONV)
-    return is_convolution and not _is_charged_as_graded(spot)
+def _is_convolution(spot: Spot) -> bool:
+    return not _is_graded(spot) and spot.outgoing.conv is not None and spot.is_known(SYNAPTIC_OP_CONV)
 
 
-def _is_read_as_convolution(spot: Spot) -> bool:
+def _is_plain(spot: Spot) -> bool:
+    return not _is_graded(spot) and not _is_convolution(spot)
+
+
+def _is_read_from_kernel(spot: Spot) -> bool:
     return spot.outgoing.conv is not None and spot.is_known(SPIKE_READ_CONV)
 
 
-def _is_read_apart(spot: Spot) -> bool:
+def _is_read(spot: Spot) -> bool:
     """Whether reading a spike has a constant of its own; most profiles have it in others."""
-    return spot.is_known(SPIKE_READ) and not _is_read_as_convolution(spot)
+    return spot.is_known(SPIKE_READ) and not _is_read_from_kernel(spot)
+
+
+def _is_on_several_chips(spot: Spot) -> bool:
+    return spot.placement.arrangement.chips > 1
 
 
 def _destinations(spot: Spot) -> IntArray | None:
@@ -222,138 +238,65 @@ def _destinations(spot: Spot) -> IntArray | None:
     return spot.placement.destinations(spot.outgoing) if has_cores else None
 
 
-INPUT_EVENT = Event(
-    "input_event",
-    "input events injected",
-    PerSpike(on_connections=False),
-    lambda energy: energy.input_event,
-    lambda spot: not spot.has_neurons,
-)
+_WITHIN, _ON_CONNECTION, _PER_SYNAPSE = PerSpike(on_connections=False), PerSpike(on_connections=True), PerSynapse()
+_PER_DESTINATION = PerSpike(True, _destinations)
+_PER_HOP_X = PerSpike(True, lambda spot: spot.placement.hops_x(spot.outgoing))
+_PER_HOP_Y = PerSpike(True, lambda spot: spot.placement.hops_y(spot.outgoing))
+_PER_CROSSING = PerSpike(True, lambda spot: spot.placement.crossings(spot.outgoing))
+
+INPUT_EVENT = Event("input_event", "input events injected", _WITHIN, lambda energy: energy.input_event, _is_injected)
 NEURON_ACCESS = Event(
-    "neuron_access",
-    "neuron accesses",
-    PerUpdate(1, 0),
-    lambda energy: energy.neuron_access,
-    lambda spot: spot.has_neurons and _updates_are_accesses(spot),
+    "neuron_access", "neuron accesses", PerUpdate(1, 0), lambda energy: energy.neuron_access, _is_updated_in_parts,
     sending=lambda time: time.neuron_access,
-)
+)  # fmt: skip
 NEURON_ACTIVE_EXTRA = Event(
-    "neuron_active_extra",
-    "neuron updates, active",
-    PerUpdate(0, 1),
-    lambda energy: energy.neuron_active_extra,
-    lambda spot: spot.has_neurons and _updates_are_accesses(spot),
-    sending=lambda time: time.neuron_active_extra,
-)
+    "neuron_active_extra", "neuron updates, active", PerUpdate(0, 1), lambda energy: energy.neuron_active_extra,
+    _is_updated_in_parts, sending=lambda time: time.neuron_active_extra,
+)  # fmt: skip
 NEURON_UPDATE_ACTIVE = Event(
-    "neuron_update_active",
-    "neuron updates, active",
-    PerUpdate(0, 1),
-    lambda energy: energy.neuron_update_active,
-    lambda spot: spot.has_neurons and not _updates_are_accesses(spot),
-    sending=lambda time: time.neuron_update_active,
-)
+    "neuron_update_active", "neuron updates, active", PerUpdate(0, 1), lambda energy: energy.neuron_update_active,
+    _is_updated_whole, sending=lambda time: time.neuron_update_active,
+)  # fmt: skip
 NEURON_UPDATE_INACTIVE = Event(
-    "neuron_update_inactive",
-    "neuron updates, inactive",
-    PerUpdate(1, -1),
-    lambda energy: energy.neuron_update_inactive,
-    lambda spot: spot.has_neurons and not _updates_are_accesses(spot),
-    sending=lambda time: time.neuron_update_inactive,
-)
+    "neuron_update_inactive", "neuron updates, inactive", PerUpdate(1, -1),
+    lambda energy: energy.neuron_update_inactive, _is_updated_whole, sending=lambda time: time.neuron_update_inactive,
+)  # fmt: skip
 SPIKE_OUT = Event(
-    "spike_out",
-    "spikes fired",
-    PerSpike(on_connections=False),
-    lambda energy: energy.spike_out,
-    lambda spot: spot.has_neurons,
+    "spike_out", "spikes fired", _WITHIN, lambda energy: energy.spike_out, _has_neurons,
     sending=lambda time: time.spike_out,
-)
+)  # fmt: skip
 SYNAPTIC_OP_GRADED = Event(
-    "synaptic_op_graded",
-    "synaptic operations (graded)",
-    PerSynapse(),
-    lambda energy: energy.synaptic_op_graded,
-    _is_charged_as_graded,
-)
+    "synaptic_op_graded", "synaptic operations (graded)", _PER_SYNAPSE, lambda energy: energy.synaptic_op_graded,
+    _is_graded,
+)  # fmt: skip
 SYNAPTIC_OP_CONV = Event(
-    "synaptic_op_conv",
-    "synaptic operations (convolution)",
-    PerSynapse(),
-    lambda energy: energy.synaptic_op_conv,
-    _is_charged_as_convolution,
-    receiving=lambda time: time.synaptic_op_conv,
-)
+    "synaptic_op_conv", "synaptic operations (convolution)", _PER_SYNAPSE, lambda energy: energy.synaptic_op_conv,
+    _is_convolution, receiving=lambda time: time.synaptic_op_conv,
+)  # fmt: skip
 SYNAPTIC_OP = Event(
-    "synaptic_op",
-    "synaptic operations",
-    PerSynapse(),
-    lambda energy: energy.synaptic_op,
-    lambda spot: not _is_charged_as_graded(spot) and not _is_charged_as_convolution(spot),
+    "synaptic_op", "synaptic operations", _PER_SYNAPSE, lambda energy: energy.synaptic_op, _is_plain,
     receiving=lambda time: time.synaptic_op,
-)
+)  # fmt: skip
 SPIKE_READ_CONV = Event(
-    "spike_read_conv",
-    "spikes read (convolution)",
-    PerSpike(on_connections=True),
-    lambda energy: energy.spike_read_conv,
-    _is_read_as_convolution,
-)
-SPIKE_READ = Event(
-    "spike_read",
-    "spikes read",
-    PerSpike(on_connections=True),
-    lambda energy: energy.spike_read,
-    _is_read_apart,
-)
+    "spike_read_conv", "spikes read (convolution)", _ON_CONNECTION, lambda energy: energy.spike_read_conv,
+    _is_read_from_kernel,
+)  # fmt: skip
+SPIKE_READ = Event("spike_read", "spikes read", _ON_CONNECTION, lambda energy: energy.spike_read, _is_read)
 MESSAGE = Event(
-    "message",
-    "messages between cores",
-    PerSpike(on_connections=True, each=_destinations),
-    lambda energy: energy.message,
-    lambda _: True,
-    sending=lambda time: time.message_out,
-    receiving=lambda time: time.message_in,
-)
-HOP_X = Event(
-    "hop_x",
-    "hops east-west",
-    PerSpike(on_connections=True, each=lambda spot: spot.placement.hops_x(spot.outgoing)),
-    lambda energy: energy.hop_x,
-    lambda _: True,
-)
-HOP_Y = Event(
-    "hop_y",
-    "hops north-south",
-    PerSpike(on_connections=True, each=lambda spot: spot.placement.hops_y(spot.outgoing)),
-    lambda energy: energy.hop_y,
-    lambda _: True,
-)
+    "message", "messages between cores", _PER_DESTINATION, lambda energy: energy.message,
+    sending=lambda time: time.message_out, receiving=lambda time: time.message_in,
+)  # fmt: skip
+HOP_X = Event("hop_x", "hops east-west", _PER_HOP_X, lambda energy: energy.hop_x)
+HOP_Y = Event("hop_y", "hops north-south", _PER_HOP_Y, lambda energy: energy.hop_y)
 CHIP_CROSSING = Event(
-    "chip_crossing",
-    "messages between chips",
-    PerSpike(on_connections=True, each=lambda spot: spot.placement.crossings(spot.outgoing)),
-    lambda energy: energy.chip_crossing,
-    lambda spot: spot.placement.arrangement.chips > 1,
+    "chip_crossing", "messages between chips", _PER_CROSSING, lambda energy: energy.chip_crossing, _is_on_several_chips
 )
 
 EVENTS: tuple[Event, ...] = (
-    INPUT_EVENT,
-    NEURON_ACCESS,
-    NEURON_ACTIVE_EXTRA,
-    NEURON_UPDATE_ACTIVE,
-    NEURON_UPDATE_INACTIVE,
-    SPIKE_OUT,
-    SYNAPTIC_OP_GRADED,
-    SYNAPTIC_OP_CONV,
-    SYNAPTIC_OP,
-    SPIKE_READ_CONV,
-    SPIKE_READ,
-    MESSAGE,
-    HOP_X,
-    HOP_Y,
+    INPUT_EVENT, NEURON_ACCESS, NEURON_ACTIVE_EXTRA, NEURON_UPDATE_ACTIVE, NEURON_UPDATE_INACTIVE, SPIKE_OUT,
+    SYNAPTIC_OP_GRADED, SYNAPTIC_OP_CONV, SYNAPTIC_OP, SPIKE_READ_CONV, SPIKE_READ, MESSAGE, HOP_X, HOP_Y,
     CHIP_CROSSING,
-)
+)  # fmt: skip
 """Every event, in the order in which reports list those of a population and then those of each of its connections."""
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log2
 
 import numpy as np
 
+from ..base.errors import InputError
 from ..chip.network import ChipNetwork, Connection, Population
 from ..placing.placement import Placement
 
@@ -51,10 +52,17 @@ def table(chip: ChipNetwork, placement: Placement) -> str:
 
 def effective_bits(chip: ChipNetwork, connection: Connection) -> float:
     """Bits that the weights of a connection really use: log2 of the values between its extremes."""
-    levels = chip.provenance["weight_levels"]
-    assert isinstance(levels, dict)
+    levels = _noted(chip, "weight_levels")
     mixed = connection.weight.min() < 0 < connection.weight.max()
     return log2((2 if mixed else 1) * int(levels[connection.name]) + 1)
+
+
+def _noted(chip: ChipNetwork, name: str) -> Mapping[str, float]:
+    """Numbers by population or connection that the lowering noted in the network's provenance."""
+    noted = chip.provenance.get(name)
+    if not isinstance(noted, dict):
+        raise InputError(f"chip network: its provenance does not hold {name!r}; lower it again")
+    return noted
 
 
 def _population(chip: ChipNetwork, population: Population) -> dict[str, object]:
@@ -62,16 +70,14 @@ def _population(chip: ChipNetwork, population: Population) -> dict[str, object]:
     if population.payload_bits:
         facts["payload_bits"] = population.payload_bits
     if (neuron := population.neuron) is not None:
-        scales = chip.provenance["scales"]
-        assert isinstance(scales, dict)
         facts |= {
             "du": neuron.du,
             "dv": neuron.dv,
             "vth": neuron.vth,
             "bias_exp": neuron.bias_exp,
             "fires": neuron.fires,
+            "scale": _noted(chip, "scales")[population.name],
         }
-        facts["scale"] = scales[population.name]
     return facts
 
 
@@ -99,11 +105,9 @@ def _registers(chip: ChipNetwork, population: Population, placement: Placement) 
     neuron = population.neuron
     if neuron is None:
         return "", "", "", "", ""
-    scales = chip.provenance["scales"]
-    assert isinstance(scales, dict)
     vth = str(neuron.vth) if neuron.fires else "never"
     cores = str(len(placement.sites_of(population.name)))
-    return f"{scales[population.name]:.5g}", vth, str(neuron.du), str(neuron.dv), cores
+    return f"{_noted(chip, 'scales')[population.name]:.5g}", vth, str(neuron.du), str(neuron.dv), cores
 
 
 def _weights(chip: ChipNetwork, connection: Connection) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from ..base.errors import did_you_mean, refuse
 from ..base.resources import profiles_dir
+from .profile import read_named
 from .schema import JOULES, Constant, Source, Table, Text
-from .toml_file import read_named
 
 
 class Teacher(Table):

@@ -16,7 +16,7 @@ from .numbers import count
 from .plot_style import FAINT, INK, RULE
 
 SHOWN = 32
-"""Cores in a list, the busiest ones."""
+"""The most cores that are listed, the busiest first."""
 
 WORK = "Work: synaptic operations of the spikes that arrive, and updates of compartments, in one inference"
 LARGE, SMALL = (58, 42), (26, 30)
@@ -59,12 +59,12 @@ class Grid:
 
     @property
     def is_written_out(self) -> bool:
-        """Whether there is room for every core's work."""
+        """Whether the map is narrow enough to write out the work of every core."""
         return len(self.columns) * self.across <= LARGE_COLUMNS
 
     @property
     def cell(self) -> tuple[int, int]:
-        """Width and height of a core."""
+        """Width and height of a core in pixels."""
         return LARGE if self.is_written_out else SMALL
 
     @property
@@ -74,11 +74,11 @@ class Grid:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the map."""
+        """Width and height of the map in pixels."""
         return EDGE + len(self.columns) * self.tile[0] + GAP, EDGE + len(self.rows) * self.tile[1] + GAP
 
     def corner(self, column: int, row: int) -> tuple[int, int]:
-        """Where a tile begins."""
+        """The upper left corner of a tile, in pixels."""
         return EDGE + (column - self.columns.start) * self.tile[0], EDGE + (row - self.rows.start) * self.tile[1]
 
 
@@ -163,7 +163,7 @@ def _place(placed: PlacedCores, grid: Grid, core: CoreLoad) -> tuple[int, int]:
 
 
 def _words(grid: Grid, named: Mapping[str, str], core: CoreLoad, most: float) -> tuple[str, str]:
-    """Whose a core is, and its work."""
+    """The letter of a core's populations, and its work."""
     if grid.is_written_out:
         return "+".join(named[name] for name in core.compartments), brief(core.work)
     return named[core.main], str(tenths(core, most))
@@ -192,8 +192,8 @@ def _letter(index: int) -> str:
 
 
 @dataclass(frozen=True)
-class Seats:
-    """The cores that hold compartments of one population; their work, that for other populations included."""
+class PopulationCores:
+    """The cores that hold compartments of one population, and their work, that for other populations included."""
 
     letter: str
     population: str
@@ -203,12 +203,12 @@ class Seats:
     most: float
 
 
-def seats(placed: PlacedCores) -> list[Seats]:
-    """A row for each population that lies on cores."""
+def population_cores(placed: PlacedCores) -> list[PopulationCores]:
+    """One entry for each population that lies on cores."""
     found = []
     for name, letter in letters(placed).items():
         work = [core.work for core in placed.cores if name in core.compartments]
-        found.append(Seats(letter, name, len(work), min(work), sum(work) / len(work), max(work)))
+        found.append(PopulationCores(letter, name, len(work), min(work), sum(work) / len(work), max(work)))
     return found
 
 
@@ -223,11 +223,11 @@ def rest(placed: PlacedCores) -> str:
     return f"{left:,} more cores have less to do than these" if left > 0 else ""
 
 
-def seat_rows(placed: PlacedCores) -> list[tuple[str, ...]]:
+def population_rows(placed: PlacedCores) -> list[tuple[str, ...]]:
     """Population, cores, and the least, mean and most work of these."""
     return [
         (f"{each.letter} {each.population}", str(each.cores), count(each.least), count(each.mean), count(each.most))
-        for each in seats(placed)
+        for each in population_cores(placed)
     ]
 
 
@@ -269,7 +269,7 @@ def hops(way: Way) -> str:
 
 
 def chips(placed: PlacedCores) -> list[int]:
-    """Chips in use."""
+    """Numbers of the chips in use, ascending."""
     return sorted({core.chip for core in placed.cores})
 
 
@@ -286,7 +286,7 @@ def in_words(placed: PlacedCores, chip: int) -> str:
     grid = grid_of(placed, chip)
     here = [core for core in placed.cores if core.chip == chip]
     words = []
-    for each in seats(placed):
+    for each in population_cores(placed):
         places = [placed.placement.position(core.core) for core in here if each.population in core.compartments]
         if places:
             shown = ", ".join(f"{column}/{row}" for column, row in dict.fromkeys(places[:12]))

@@ -21,7 +21,7 @@ WIDEST = 160
 
 
 def as_json(report: DriftReport) -> dict[str, object]:
-    """The object that ``--json`` prints."""
+    """The report as one JSON object."""
 
     earliest = report.earliest
     return {
@@ -41,7 +41,7 @@ def as_json(report: DriftReport) -> dict[str, object]:
 
 
 def sentence(report: DriftReport) -> str:
-    """What the report comes to."""
+    """The result in one sentence: the first layer that differs, and why."""
     if report.reference == "trained integers":
         return _trained_sentence(report)
     first, answers = report.first, report.answers
@@ -103,7 +103,7 @@ def _much(effect: Effect) -> str:
 
 
 def layer_rows(report: DriftReport) -> list[list[str]]:
-    """Headings, then a row for every layer."""
+    """The headings, then one row for every layer."""
     mine = "float" if report.reference == "float" else "trained"
     head = ["layer", f"{mine} rate", "chip rate", "agreement", "kappa", "differing", _FIRST]
     return [head, *(_layer_row(layer) for layer in report.layers)]

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from ..chip.agreement import LEVELS, PAIRS, Agreement
-from ..energy.ann_twin import AnnCost
+from ..energy.ann import AnnCost
 from ..energy.report import PARTS, EnergyReport, EnergyRow, Part
 from ..placing.placement import Placement, Use
 from ..profile.units import quantity
@@ -106,7 +106,7 @@ def where(use: Use) -> str:
 
 
 def binding(placement: Placement) -> str:
-    """The resource nearest to its limit, in words."""
+    """The resource nearest to its limit, its use and its place, in words."""
     use = placement.binding
     if use is None:
         return "none: the profile has no limits of size"
@@ -119,7 +119,7 @@ def times(teacher: AnnCost, report: EnergyReport) -> str:
 
 
 def class_rows(report: EnergyReport) -> list[tuple[str, ...]]:
-    """Class, samples, accuracy and energy."""
+    """Class, samples, accuracy and mean energy, class by class."""
     return [
         (str(each.label), str(each.samples), f"{each.accuracy:.2%}", report.say(each.energy)) for each in report.classes
     ]
@@ -153,7 +153,7 @@ def constant_rows(report: EnergyReport) -> list[tuple[str, ...]]:
 
 
 def measured(report: EnergyReport) -> str:
-    """What was run, in one line."""
+    """Samples, split, timesteps, simulator and accuracy, in one line."""
     split = f" of the {report.split} split" if report.split else ""
     accuracy = "" if report.accuracy is None else f", accuracy {report.accuracy:.2%}"
     samples = f"{report.samples:,} {'sample' if report.samples == 1 else 'samples'}"

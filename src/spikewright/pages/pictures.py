@@ -25,11 +25,11 @@ class Picture:
     alt: str
     svg: str
     key: str = ""
-    """How to read it, for those who see it."""
+    """A caption that says how to read the picture."""
 
     @property
     def uri(self) -> str:
-        """The picture inside the page."""
+        """The picture as a data URI, so that the page loads nothing."""
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
 
 
@@ -48,7 +48,7 @@ def energy_pictures(report: EnergyReport) -> Iterator[Picture]:
 
 
 def fit_picture(placement: Placement) -> Picture:
-    """How full the fullest core is."""
+    """Bars of how much of each resource the fullest core uses."""
     fit = ", ".join(f"{use.resource} {numbers.used(use)}" for use in placement.worst if use.limit)
     return Picture("Fit", f"Bars of used limits: {fit}.", plots.fit_plot(placement.worst, placement.binding))
 
@@ -111,7 +111,7 @@ def run_picture(table: RunTable) -> Picture | None:
 
 
 def budget_picture(report: EnergyReport) -> Picture:
-    """The total against floor and budget."""
+    """One bar of the total by parts, with floor and budget."""
     parts = ", ".join(f"{part} {report.say(energy)}" for part, energy in report.by_part().items())
     floor = f"the floor with no hidden spike is {report.say(report.floor)}"
     title = "Against the budget" if report.budget else "Input, hidden layers and readout"

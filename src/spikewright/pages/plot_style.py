@@ -84,7 +84,7 @@ def quantity_axis(axes: Any, report: EnergyReport) -> None:
 
 
 def plain_axis(axes: Any) -> None:
-    """No frame but the line below."""
+    """Remove the frame except for the horizontal axis."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)

@@ -55,7 +55,7 @@ EVENT_STYLE = {
     "input_event": ("#b5651d", "//"),
 }
 OTHER_EVENT_STYLE = ("#6b7280", "++")
-"""Of an event that has none of its own."""
+"""Fill and hatch of an event that is not in ``EVENT_STYLE``."""
 
 
 @in_style

@@ -10,7 +10,7 @@ from typing import overload
 from ..base.errors import AnswerIsNo, InputError
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork
-from ..energy.ann_twin import ann_twins
+from ..energy.ann import ann_costs
 from ..energy.estimate import estimate
 from ..energy.neurobench import neurobench_of
 from ..energy.parts import detailed
@@ -75,7 +75,7 @@ def price(
     return Report(
         energy=detailed(priced, activity, chip, placement),
         placed=PlacedCores(placement, loads, ways(activity, chip, placement)),
-        ann=ann_twins(chip, profile),
+        ann=ann_costs(chip, profile),
         neurobench=neurobench_of(activity, chip),
         rates=rates_of(activity),
         raster=activity.raster,

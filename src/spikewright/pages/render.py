@@ -34,7 +34,7 @@ class Document:
 
 
 def as_json(document: Document) -> dict[str, object]:
-    """Everything as one JSON object."""
+    """The document as one JSON object."""
     return {
         "schema_version": SCHEMA_VERSION,
         "spikewright": __version__,
@@ -46,12 +46,12 @@ def as_json(document: Document) -> dict[str, object]:
 
 
 def as_markdown(document: Document) -> str:
-    """Everything as Markdown tables."""
+    """The document as Markdown tables."""
     return _environment(html=False).get_template("report.md.j2").render(vars(document))
 
 
 def as_html(document: Document) -> str:
-    """Everything as one page with its pictures inside."""
+    """The document as one HTML page with its pictures inside."""
     return _environment(html=True).get_template("report.html.j2").render(vars(document))
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..chip.activity import Trace
 from ..chip.agreement import Agreement
-from ..energy.ann_twin import AnnCost, AnnTwins, standings
+from ..energy.ann import AnnCost, AnnCosts, standings
 from ..energy.neurobench import NeuroBench
 from ..energy.report import EnergyReport
 from ..placing.core_load import CoreLoad, Way
@@ -47,7 +47,7 @@ class Report:
 
     energy: EnergyReport
     placed: PlacedCores
-    ann: AnnTwins
+    ann: AnnCosts
     neurobench: NeuroBench
     rates: Mapping[str, tuple[float, ...]]
     raster: Mapping[str, Trace] | None
@@ -148,10 +148,10 @@ class Report:
         }
 
     def _ann_json(self) -> dict[str, object]:
-        twins = self.ann
-        known = standings(self.energy, twins, twins.macs) if twins.macs else []
+        ann = self.ann
+        known = standings(self.energy, ann, ann.macs) if ann.macs else []
         against_json = [each.as_json() for each in known]
-        return {"macs": twins.macs, "teacher_macs": twins.teacher_macs, "against": against_json}
+        return {"macs": ann.macs, "teacher_macs": ann.teacher_macs, "against": against_json}
 
 
 def _use_json(use: Use) -> dict[str, object]:
@@ -243,6 +243,6 @@ def _cores(placed: PlacedCores) -> Iterator[RenderableType]:
     yield Text("\nCores and messages", style="bold")
     yield from (Text(line) for line in placement_sentences(placed.placement))
     yield Text()
-    yield numbers.filled(("population", ">cores", ">least work", ">mean", ">most"), cores.seat_rows(placed))
+    yield numbers.filled(("population", ">cores", ">least work", ">mean", ">most"), cores.population_rows(placed))
     yield Text()
     yield numbers.filled(cores.way_headings(placed), cores.way_rows(placed))

@@ -29,7 +29,7 @@ HEADINGS = ("run", ">accuracy", ">energy", ">budget", ">on the front", ">steps",
 
 @dataclass(frozen=True)
 class Run:
-    """One run by its name, priced on each profile."""
+    """One run, priced on each profile."""
 
     name: str
     found: tuple[Priced, ...]
@@ -190,12 +190,12 @@ def renderable(table: RunTable) -> Group:
 
 
 def title(table: RunTable) -> str:
-    """What the table is of."""
+    """The caption of the table."""
     return f"{len(table.rows)} runs on {table.profile.name}"
 
 
 def rows(table: RunTable) -> list[tuple[str, ...]]:
-    """Every run under ``HEADINGS``."""
+    """The cells under ``HEADINGS`` of every run."""
     return [_cells(row) for row in table.rows]
 
 

@@ -14,7 +14,7 @@ from .report import Report
 
 @dataclass(frozen=True)
 class Paths:
-    """Where each artefact of a run goes."""
+    """Paths of the artefacts of a run."""
 
     student: Path
     nir: Path
@@ -49,24 +49,24 @@ class Verdict:
 
     @property
     def binding(self) -> str:
-        """The resource nearest to its limit."""
+        """The resource nearest to its limit, in words."""
         return binding(self.report.placement)
 
     @property
     def faults(self) -> list[str]:
-        """Why the answer is no; empty when it is yes."""
+        """Why the run failed its checks: over the budget, or levels that differ; empty if it passed."""
         over = [self.report.energy.verdict] if self.report.energy.within_budget is False else []
         return over + [
             f"{pair.replace('_', ' and ')} differ in {n} values" for pair, n in self.agreement.mismatches.items() if n
         ]
 
     def artefacts(self) -> dict[str, Path]:
-        """Where the files are."""
+        """Paths of all files of the run by name, those of the report and the model card included."""
         card = self.paths.nir.with_suffix(".md")
         return {**vars(self.paths), "report": self.paths.report.with_suffix(".html"), "card": card}
 
     def as_json(self) -> dict[str, object]:
-        """The object that ``--json`` prints; energy, spikes and operations are per inference."""
+        """The verdict as one JSON object; energy, spikes and operations are per inference."""
         energy = self.report.energy
         joules, cost = energy.unit == "J", energy.total
         bound = None if energy.budget is None else energy.budget.value

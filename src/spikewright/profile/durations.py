@@ -18,8 +18,8 @@ TimeUnit = Literal["ns", "us", "ms"]
 Text = Annotated[str, Field(min_length=1)]
 
 
-class _Passport(BaseModel):
-    """Where a duration comes from; as for an energy."""
+class _Cited(BaseModel):
+    """The unit and the source of a duration."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -31,11 +31,11 @@ class _Passport(BaseModel):
 
     @property
     def cited(self) -> str:
-        """Source, place in it, and note."""
+        """The source, the place in it, and the note."""
         return f"{self.source}, {self.where}{f'; {self.note}' if self.note else ''}"
 
 
-class Duration(_Passport):
+class Duration(_Cited):
     """How long a core is busy with one event."""
 
     value: NonNegative
@@ -46,7 +46,7 @@ class Duration(_Passport):
         return self.value * SECONDS[self.unit]
 
 
-class Barrier(_Passport):
+class Barrier(_Cited):
     """What it takes to synchronise all cores at the end of a step, by the number of tiles in use.
 
     Attributes:
@@ -66,7 +66,7 @@ class Barrier(_Passport):
         return self
 
     def seconds(self, tiles: int) -> float:
-        """With so many tiles in use."""
+        """Seconds that the barrier takes with ``tiles`` tiles in use."""
         if self.between == "linear":
             value = float(np.interp(tiles, self.tiles, self.values))
         else:
@@ -111,7 +111,7 @@ class Durations(BaseModel):
         return tuple(name for name, duration in events.items() if duration is None)
 
     def faults(self) -> Iterator[str]:
-        """What no single field can see."""
+        """Faults that concern several fields."""
         given = self.given().keys()
         pairs = (("neuron_update_active", "neuron_update_inactive"), ("neuron_access", "neuron_active_extra"))
         found = [pair for pair in pairs if given & set(pair)]

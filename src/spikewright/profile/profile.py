@@ -41,7 +41,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 BESIDE = ("static_power", "barrier")
-"""What costs energy beside the events, and may be included in their constants."""
+"""Costs that are no events and may be included in the constants of events."""
 
 
 def profile_names() -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def read_profile(path: Path) -> HardwareProfile:
 
 
 def _contradictions(profile: HardwareProfile) -> Iterator[str]:
-    """What no single field can see."""
+    """Faults that concern several fields or tables."""
     yield from _unit_faults(profile)
     yield from _source_faults(profile)
     energy, limits = profile.energy.given(), profile.limits

@@ -58,7 +58,7 @@ class Citation(Table):
 
 
 class Constant(Table):
-    """The cost of one event, with its passport.
+    """The cost of one event, and where the number comes from.
 
     Attributes:
         value: in ``unit``; zero says that zero was measured.

@@ -46,7 +46,7 @@ class AnnCost:
 
 
 @dataclass(frozen=True)
-class AnnTwins:
+class AnnCosts:
     """What the artificial networks cost beside a spiking one.
 
     Attributes:
@@ -64,7 +64,7 @@ class AnnTwins:
     machines: tuple[AnnCost, ...]
 
 
-def ann_twins(chip: ChipNetwork, profile: HardwareProfile) -> AnnTwins:
+def ann_costs(chip: ChipNetwork, profile: HardwareProfile) -> AnnCosts:
     """The artificial networks beside ``chip``, on the profile itself and on every known machine."""
     noted, own = chip.provenance.get("teacher_macs"), _on_profile(profile)
     teacher_macs = noted if isinstance(noted, int) else None
@@ -77,7 +77,7 @@ def ann_twins(chip: ChipNetwork, profile: HardwareProfile) -> AnnTwins:
             for each in load_teachers()
         )
         machines = tuple(cost for cost in (own, *conventions, *ordinary) if cost is not None)
-    return AnnTwins(
+    return AnnCosts(
         macs=macs_of(chip),
         teacher_macs=teacher_macs,
         teacher=None if own is None or teacher_macs is None else replace(own, macs=teacher_macs),
@@ -158,9 +158,9 @@ class Standing:
         }
 
 
-def standings(report: EnergyReport, twins: AnnTwins, macs: int) -> list[Standing]:
+def standings(report: EnergyReport, ann: AnnCosts, macs: int) -> list[Standing]:
     """Against an artificial network of ``macs`` multiply-accumulates on every known machine, the cheapest first."""
-    costs = sorted(twins.machines, key=lambda cost: cost.constant)
+    costs = sorted(ann.machines, key=lambda cost: cost.constant)
     rows = [row for row in report.rows if row.event.is_synaptic]
     count = sum(row.count for row in rows)
     return [

@@ -10,7 +10,7 @@ import pytest
 from spikewright.chip.activity import Activity, PopulationActivity
 from spikewright.chip.agreement import Agreement
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.energy.ann_twin import macs_of, standings
+from spikewright.energy.ann import macs_of, standings
 from spikewright.pages import against
 from spikewright.pages.pricing import report
 

@@ -17,12 +17,12 @@ from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
 from ..data.load import load
+from ..energy.provenance import provenance_of
 from ..graph.nir_io import read_graph
 from ..lowering.lower import lower
 from ..lowering.rules import remarks as lowering_remarks
 from ..pages.card.card import card_path, write_card
 from ..pages.pricing import report
-from ..pages.provenance import provenance_of
 from ..pages.render import Document, write_report
 from ..pages.report import Report
 from ..pages.verdict import Paths, Verdict

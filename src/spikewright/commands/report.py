@@ -18,7 +18,7 @@ from ..base.errors import AnswerIsNo
 
 if TYPE_CHECKING:
     from ..chip.agreement import Agreement
-    from ..pages.provenance import Provenance
+    from ..energy.provenance import Provenance
     from ..pages.render import Document
     from ..placing.placer import Placer
 
@@ -74,8 +74,8 @@ def command(
     """
     from ..chip.activity_file import load_activity
     from ..chip.chip_file import load_chip
+    from ..energy.provenance import provenance_of
     from ..pages.pricing import budgets_of, priced, profile_of
-    from ..pages.provenance import provenance_of
     from ..pages.render import Document, write_report
     from ..pages.runs import Run, load_runs, names_of, tables_of
     from ..placing.placer import Placer

@@ -191,27 +191,6 @@ def _letter(index: int) -> str:
     return ("" if index < 26 else _letter(index // 26 - 1)) + chr(65 + index % 26)
 
 
-@dataclass(frozen=True)
-class PopulationCores:
-    """The cores that hold compartments of one population, and their work, that for other populations included."""
-
-    letter: str
-    population: str
-    cores: int
-    least: float
-    mean: float
-    most: float
-
-
-def population_cores(placed: PlacedCores) -> list[PopulationCores]:
-    """One entry for each population that lies on cores."""
-    found = []
-    for name, letter in letters(placed).items():
-        work = [core.work for core in placed.cores if name in core.compartments]
-        found.append(PopulationCores(letter, name, len(work), min(work), sum(work) / len(work), max(work)))
-    return found
-
-
 def busiest(placed: PlacedCores) -> list[CoreLoad]:
     """The busiest cores, the busiest first."""
     return sorted(placed.cores, key=lambda core: (-core.work, core.chip, core.core))[:SHOWN]
@@ -224,11 +203,14 @@ def rest(placed: PlacedCores) -> str:
 
 
 def population_rows(placed: PlacedCores) -> list[tuple[str, ...]]:
-    """Population, cores, and the least, mean and most work of these."""
-    return [
-        (f"{each.letter} {each.population}", str(each.cores), count(each.least), count(each.mean), count(each.most))
-        for each in population_cores(placed)
-    ]
+    """Population, cores that hold its compartments, and the least, mean and most work of these."""
+    rows: list[tuple[str, ...]] = []
+    for name, letter in letters(placed).items():
+        work = [core.work for core in placed.cores if name in core.compartments]
+        rows.append(
+            (f"{letter} {name}", str(len(work)), count(min(work)), count(sum(work) / len(work)), count(max(work)))
+        )
+    return rows
 
 
 def busiest_rows(placed: PlacedCores) -> list[tuple[str, ...]]:
@@ -286,12 +268,12 @@ def in_words(placed: PlacedCores, chip: int) -> str:
     grid = grid_of(placed, chip)
     here = [core for core in placed.cores if core.chip == chip]
     words = []
-    for each in population_cores(placed):
-        places = [placed.placement.position(core.core) for core in here if each.population in core.compartments]
+    for name, letter in letters(placed).items():
+        places = [placed.placement.position(core.core) for core in here if name in core.compartments]
         if places:
             shown = ", ".join(f"{column}/{row}" for column, row in dict.fromkeys(places[:12]))
             more = f" and {len(places) - 12} more" if len(places) > 12 else ""
-            words.append(f"{each.letter}, {each.population}, on tiles {shown}{more}")
+            words.append(f"{letter}, {name}, on tiles {shown}{more}")
     top = max(here, key=lambda core: core.work)
     column, row = placed.placement.position(top.core)
     return (

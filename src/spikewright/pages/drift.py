@@ -13,6 +13,7 @@ from rich.text import Text
 from ..base.artefacts import write_text
 from ..drift.causes import CAUSES
 from ..drift.report import DriftReport, Effect, LayerDrift, Place, Why
+from .numbers import markdown_table
 
 _NONE = "-"
 _FIRST = "first (step, sample, neuron)"
@@ -187,16 +188,10 @@ def _table(rows: Sequence[Sequence[str]]) -> Table:
 
 def write_markdown(report: DriftReport, path: Path) -> None:
     """Write the report to a Markdown file, whole or not at all."""
-    blocks = ["# Drift", f"{sentence(report)}.", _markdown(layer_rows(report))]
+    blocks = ["# Drift", f"{sentence(report)}.", "\n".join(markdown_table(*layer_rows(report)))]
     if causes := cause_rows(report):
-        blocks += [f"{_causes_title(report)}:", _markdown(causes)]
+        blocks += [f"{_causes_title(report)}:", "\n".join(markdown_table(*causes))]
     lines = answer_lines(report) + [f"changed: {line}" for line in report.changed]
     lines += [f"note: {line}" for line in report.remarks]
     blocks.append("\n".join(f"- {' '.join(line.split())}" for line in lines))
     write_text(path, "\n\n".join(blocks) + "\n")
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = [f"| {' | '.join(row)} |" for row in rows]
-    rule = "|" + " --- |" * len(rows[0])
-    return "\n".join([head, rule, *body])

@@ -40,6 +40,12 @@ def filled(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     return table
 
 
+def markdown_table(*rows: Sequence[str]) -> list[str]:
+    """The lines of a Markdown table; the first row is its heading."""
+    head, *body = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
+    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
+
+
 def count(value: float | None) -> str:
     """A count per inference: whole from 100 on, below with two digits after the point; words where unknown."""
     if value is None:

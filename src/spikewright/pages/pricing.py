@@ -14,17 +14,20 @@ from ..energy.ann import ann_costs
 from ..energy.estimate import estimate
 from ..energy.neurobench import neurobench_of
 from ..energy.parts import detailed
+from ..energy.provenance import Provenance
 from ..lowering.chip_rules import check_chip
 from ..placing.core_load import core_loads, ways
 from ..placing.placer import DEFAULT_PLACER, Placer
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import Budget, parse_budget
 from .cores import PlacedCores
-from .provenance import Provenance
 from .report import Report
 
+AnyProfile = str | Path | HardwareProfile
+"""A profile, its name, or its TOML file."""
 
-def profile_of(given: str | Path | HardwareProfile) -> HardwareProfile:
+
+def profile_of(given: AnyProfile) -> HardwareProfile:
     """The profile itself, or the one of that name or file."""
     return given if isinstance(given, HardwareProfile) else load_profile(given)
 
@@ -141,11 +144,7 @@ def priced(
 
 @overload
 def report(
-    activity: Activity,
-    chip: ChipNetwork,
-    profile: str | Path | HardwareProfile,
-    energy_budget: str | None = None,
-    placer: Placer = ...,
+    activity: Activity, chip: ChipNetwork, profile: AnyProfile, energy_budget: str | None = ..., placer: Placer = ...
 ) -> Report: ...
 
 
@@ -153,8 +152,8 @@ def report(
 def report(
     activity: Activity,
     chip: ChipNetwork,
-    profile: list[str | Path | HardwareProfile],
-    energy_budget: str | None = None,
+    profile: list[AnyProfile],
+    energy_budget: str | None = ...,
     placer: Placer = ...,
 ) -> list[Report]: ...
 
@@ -162,7 +161,7 @@ def report(
 def report(
     activity: Activity,
     chip: ChipNetwork,
-    profile: str | Path | HardwareProfile | list[str | Path | HardwareProfile],
+    profile: AnyProfile | list[AnyProfile],
     energy_budget: str | None = None,
     placer: Placer = DEFAULT_PLACER,
 ) -> Report | list[Report]:

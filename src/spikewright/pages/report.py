@@ -15,13 +15,13 @@ from ..chip.activity import Trace
 from ..chip.agreement import Agreement
 from ..energy.ann import AnnCost, AnnCosts, standings
 from ..energy.neurobench import NeuroBench
+from ..energy.provenance import Provenance
 from ..energy.report import EnergyReport
 from ..placing.core_load import CoreLoad, Way
 from ..placing.placement import Placement, Use
 from . import against, cores, numbers
 from .cores import PlacedCores
 from .network import placement_json, placement_sentences
-from .provenance import Provenance
 
 SCHEMA_VERSION = 1
 """Of the report's JSON; grows where a field changes its meaning or goes, not where one is added."""

@@ -12,13 +12,13 @@ from rich.text import Text
 from ..base.errors import arg, refuse
 from ..chip.activity_file import load_activity
 from ..chip.chip_file import load_chip
+from ..energy.provenance import provenance_of
 from ..energy.report import EnergyReport
 from ..placing.placer import Placer
 from ..profile.schema import HardwareProfile
 from ..profile.units import Budget
 from .numbers import filled
 from .pricing import Priced, priced
-from .provenance import provenance_of
 from .report import Report
 from .spread import pareto
 

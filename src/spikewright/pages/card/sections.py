@@ -13,6 +13,7 @@ from ...chip.agreement import LEVELS
 from ...graph.nodes import NEURONS, NodeFault, Shape, law_of
 from ...graph.time_step import resolve_dt
 from ...profile.units import quantity
+from ..numbers import markdown_table
 from ..verdict import Verdict
 from .facts import Known
 
@@ -24,16 +25,10 @@ def bullets(lines: Sequence[str]) -> list[str]:
     return [f"- {line}" for line in lines]
 
 
-def table(*rows: Sequence[str]) -> list[str]:
-    """A Markdown table; the first row is its heading."""
-    head, *body = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
-    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
-
-
 def pairs(rows: Sequence[tuple[str, str | None]]) -> list[str]:
     """A Markdown table of names and values, the rows without a value left out; empty where all are."""
     found = [(what, value) for what, value in rows if value is not None]
-    return table(("what", "value"), *found) if found else []
+    return markdown_table(("what", "value"), *found) if found else []
 
 
 def network_part(known: Known) -> list[str]:
@@ -106,7 +101,7 @@ def _layers(known: Known) -> list[str]:
         arriving, leaving = wiring.shapes[name]
         shapes = _shape(leaving) if arriving == leaving else f"{_shape(arriving)} to {_shape(leaving)}"
         rows.append((f"`{name}`", type(node).__name__, into, shapes, _said_of(known, name)))
-    return table(("layer", "NIR node", "takes", "shape", "what it does"), *rows)
+    return markdown_table(("layer", "NIR node", "takes", "shape", "what it does"), *rows)
 
 
 def _said_of(known: Known, name: str) -> str:
@@ -236,7 +231,7 @@ def _further(known: Known) -> str | None:
 def results_part(known: Known) -> list[str]:
     """What was measured: on validation in training, and on test by a run."""
     rows = [*_validation(known), *(_test(known.verdict) if known.verdict is not None else [])]
-    lines = table(("what", "measured", "on"), *rows) if rows else []
+    lines = markdown_table(("what", "measured", "on"), *rows) if rows else []
     if known.verdict is not None:
         lines += ["", f"Agreement, every spike, current and membrane potential: {known.verdict.agreement.in_words()}."]
     if rows and known.making.validation_accuracy is not None:

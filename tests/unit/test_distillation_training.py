@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 
 from spikewright.base.errors import InputError
-from spikewright.data.choices import NeuronSettings
 from spikewright.data.load import load
 from spikewright.distillation.base import BatchOutputs, shapes_of
 from spikewright.distillation.methods import METHODS, REGULARIZERS, parse_spec
@@ -15,6 +14,7 @@ from spikewright.profile.profile import load_profile
 from spikewright.student.architectures import ARCHITECTURES
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.teachers.ann import build

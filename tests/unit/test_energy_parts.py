@@ -14,8 +14,7 @@ from spikewright.energy.estimate import estimate
 from spikewright.energy.parts import classes_of, detailed, samples_of, spread_of, steps_of
 from spikewright.energy.report import EnergyReport
 from spikewright.pages.pricing import price
-from spikewright.placing.placement import place
-from spikewright.placing.placer import DEFAULT_PLACER
+from spikewright.placing.placement import DEFAULT_PLACER, place
 from spikewright.profile.profile import load_profile
 from spikewright.simulation.integer import run
 from spikewright.simulation.recording import activity_of

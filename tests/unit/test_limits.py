@@ -8,10 +8,10 @@ from spikewright.bench.compare.cells import Cell
 from spikewright.bench.compare.rows import Row
 from spikewright.bench.point import Point
 from spikewright.bench.sweep.point_work import settings_of
-from spikewright.data.choices import NeuronSettings
 from spikewright.data.load import load
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.training.constraints import OperationsLimit, RateLimit
 from spikewright.training.cost import SpikeCost

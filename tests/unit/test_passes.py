@@ -121,6 +121,6 @@ def test_graded_input_cannot_wait(profile: HardwareProfile) -> None:
     with pytest.raises(InputError) as caught:
         balance(scale_input(before, profile), profile)
     assert str(caught.value) == (
-        "path from input 'input': one way is 1 layer shorter than another, and graded values cannot wait on the chip; "
-        "give both ways as many neuron layers, or take spikes as input (--encoding current)"
+        "path from input 'input': one path is 1 layer shorter than another, and the chip cannot delay graded values; "
+        "give both paths as many neuron layers, or take spikes as input (encoding=current)"
     )

@@ -9,12 +9,12 @@ from torch import nn
 
 from spikewright.base.errors import InputError
 from spikewright.chip.registers import Registers, is_mixed, weight_scale
-from spikewright.data.choices import NeuronSettings
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.folding import fold_norms
 from spikewright.student.integers.form import become_integer, settle
 from spikewright.student.integers.integers import bias_on_grid, decayed, weight_integers
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, spiking
 from spikewright.student.student import Student
 

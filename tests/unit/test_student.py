@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.data.choices import NeuronSettings
 from spikewright.student.config import StudentConfig
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student, load_student, save_student
 
 SHAPE = (1, 12, 12)

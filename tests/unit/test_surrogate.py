@@ -4,7 +4,7 @@ import pytest
 import snntorch as snn
 import torch
 
-from spikewright.data.choices import NeuronSettings
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, is_integrator, run_over_time, spiking
 from spikewright.student.surrogate import Steps, through_time
 

@@ -20,10 +20,11 @@ from ..graph.nir_io import read_graph
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..simulation import integer
+from ..simulation.backends import backend
 from ..simulation.lava.job import require_lava
 from ..simulation.netx.file import netx_faults
 from ..simulation.recording import compare
-from ..simulation.simulate import Simulator, backend, drive_of
+from ..simulation.simulate import drive_of
 from ..student.accuracy import accuracy_of
 from ..student.integers.agreement import differences
 from ..student.student import Student
@@ -95,8 +96,7 @@ def cross_check(found: _Found, chip: ChipNetwork, split: Split, samples: int, se
         return
     drive = drive_of(chip, split.images[:samples], seed)
     ours = integer.run(chip, drive, record_states=True)
-    names: tuple[Simulator, ...] = ("lava", "netx")
-    for name in names:
+    for name in ("lava", "netx"):
         if name in skipped:
             continue
         with cli.progress(f"samples through {name}", samples) as advance:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..base.types import IntArray
-
-Backend = Literal["integer", "lava", "netx", "student", "float"]
-"""Who counted: a simulator of the chip network, a student on integers, or one in floats."""
 
 SAMPLES_KEPT = 10_000
 """So many samples, the first ones, are also counted one by one: bounds the memory and the file."""
@@ -111,7 +107,7 @@ class Activity:
         synaptic_ops: by connection name: spike x synapse visits, edge-exact (a spike at a border reaches fewer).
         samples: inferences counted.
         timesteps: algorithmic steps per inference.
-        backend: who counted.
+        backend: who counted: a simulator's name, ``student`` (on integers) or ``float`` (a student in floats).
         chip_sha256: of the chip network file, empty if it was never written.
         correct: samples classified correctly, None without labels.
         split: which part of the data the samples came from.
@@ -124,7 +120,7 @@ class Activity:
     synaptic_ops: dict[str, int]
     samples: int
     timesteps: int
-    backend: Backend
+    backend: str
     chip_sha256: str = ""
     correct: int | None = None
     split: str = ""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..base.artefacts import existing_file, write_json
 from ..base.errors import InputError, refuse
-from .activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Backend, Counts, PopulationActivity, Samples, Trace
+from .activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Counts, PopulationActivity, Samples, Trace
 
 FORMAT = "spikewright activity"
 FORMAT_VERSION = 3
@@ -56,7 +56,7 @@ class _TraceRecord(_Record):
 class _ActivityRecord(_Record):
     format: Literal["spikewright activity"]
     format_version: Literal[1, 2, 3]
-    backend: Backend
+    backend: Annotated[str, Field(min_length=1)]
     split: str
     samples: Count
     correct: Count | None

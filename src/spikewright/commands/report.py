@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..base import command as cli
-from ..base.errors import AnswerIsNo
+from ..base.errors import AnswerIsNo, with_flags
 
 if TYPE_CHECKING:
     from ..chip.agreement import Agreement
     from ..energy.provenance import Provenance
     from ..pages.render import Document
-    from ..placing.placer import Placer
+    from ..placing.placement import Placer
 
 SUFFIXES = (".json", ".md", ".html")
 
@@ -78,7 +78,7 @@ def command(
     from ..pages.pricing import budgets_of, priced, profile_of
     from ..pages.render import Document, write_report
     from ..pages.runs import Run, load_runs, names_of, tables_of
-    from ..placing.placer import Placer
+    from ..placing.placement import Placer
     from ..profile.profile import named_profile
 
     placer = Placer(place_by.value, chips, seed)
@@ -97,7 +97,9 @@ def command(
     if not reports:
         raise AnswerIsNo("; ".join(error.message for error in refusals))
     others = load_runs(also or [], names[1:], profiles, budgets, placer)
-    document = Document(reports, [str(error) for error in refusals], tables_of([Run(names[0], tuple(found)), *others]))
+    document = Document(
+        reports, [with_flags(error, {}) for error in refusals], tables_of([Run(names[0], tuple(found)), *others])
+    )
     files = write_report(document, _stem(out, activity))
     _print(document, Format.json if as_json else form)
     cli.say("wrote " + ", ".join(str(path) for path in files.values()))
@@ -118,7 +120,7 @@ def _as_typed(
     """The command that gives this report again, files by their names alone: folders are nobody else's business."""
     import shlex
 
-    from ..placing.placer import DEFAULT_PLACER
+    from ..placing.placement import DEFAULT_PLACER
 
     words = ["spikewright", "report", activity.name, chip.name]
     words += [word for each in profiles for word in ("--profile", Path(each).name)]

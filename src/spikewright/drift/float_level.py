@@ -14,11 +14,9 @@ from ..base.errors import InputError, refuse
 from ..base.types import FloatArray, IntArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import STATE_UNIT
-from ..graph.time_step import resolve_dt
-from ..graph.wiring import wire
-from ..lowering.draft import Draft, draft_from_nir
-from ..lowering.horizon import Asked, horizon_of
-from ..lowering.passes import PASSES
+from ..lowering.draft import Draft
+from ..lowering.lower import drafted
+from ..lowering.passes import rewritten
 from ..lowering.rules import check_draft
 from ..profile.profile import HardwareProfile
 from ..simulation.recording import Recording
@@ -129,13 +127,14 @@ def _effect(layer: Layer, exact: Played, other: Played) -> Effect:
 
 def _draft(graph: nir.NIRGraph, chip: ChipNetwork, profile: HardwareProfile) -> Draft:
     """The draft that ``chip`` was rounded from, with what the graph leaves out as the chip has it."""
-    wiring = wire(graph)
     bits, dt_s = chip.provenance.get("input_bits"), chip.provenance.get("dt_s")
-    asked = Asked(chip.timesteps, chip.encoding, bits if isinstance(bits, int) else None)
-    horizon, _ = horizon_of(graph.metadata, asked, profile)
-    step = resolve_dt(wiring, graph.metadata, dt_s if isinstance(dt_s, float) else None)
-    draft = draft_from_nir(wiring, step.dt_s, horizon, {})
+    draft = drafted(
+        graph,
+        profile,
+        timesteps=chip.timesteps,
+        encoding=chip.encoding,
+        input_bits=bits if isinstance(bits, int) else None,
+        dt_s=dt_s if isinstance(dt_s, float) else None,
+    )
     check_draft(draft, profile)
-    for rewrite in PASSES:
-        draft = rewrite(draft, profile)
-    return draft
+    return rewritten(draft, profile)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..chip.activity import Backend
 from ..chip.network import Role
 from ..profile.schema import CostUnit, HardwareProfile, Kind, Scope
 from ..profile.units import Budget, quantity
@@ -149,7 +148,7 @@ class EnergyReport:
     samples: int
     timesteps: int
     accuracy: float | None
-    backend: Backend
+    backend: str
     split: str
     budget: Budget | None = None
     time: TimeEstimate | None = None

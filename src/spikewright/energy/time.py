@@ -238,7 +238,7 @@ class _Work:
 
     def of_arrivals(self, connection: Connection) -> FloatArray:
         """Seconds that an inference's spikes cost the core of each block of the target, in all, ``(blocks,)``."""
-        operations, messages = arriving(self.activity, self.chip, self.placement, connection)
+        operations, messages = arriving(self.activity, self.placement, connection)
         source = self.chip.by_name[connection.source]
         seconds = np.zeros(len(operations))
         for event, spot in events_of(source, self.chip, self.placement, has_duration(self.time)):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .interpreter import at_rest
-from .nodes import LINEAR
+from .nodes import is_linear
 from .wiring import Wiring, wire
 
 _FILTERED = (nir.CubaLIF, nir.CubaLI)
@@ -44,7 +44,7 @@ def _linear_before(wiring: Wiring, name: str) -> set[str]:
     todo = list(wiring.into(name))
     while todo:
         before = todo.pop()
-        if isinstance(wiring.nodes[before], LINEAR) and before not in found:
+        if is_linear(wiring.nodes[before]) and before not in found:
             found.add(before)
             todo += wiring.into(before)
     return found

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, refuse
-from .nodes import HANDLED
+from .nodes import handled
 
 WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
 # More than the synapses of the largest published neuromorphic chip (Loihi 2: 120 million).
@@ -108,7 +108,7 @@ def _node(parent: h5py.Group, name: str, prefix: str, faults: list[str]) -> nir.
         metadata = _metadata(group)
         return nir.Input(shape, metadata=metadata) if kind == "Input" else nir.Output(shape, metadata=metadata)
     if kind not in _KINDS:
-        raise _Unreadable(f"is of unknown type {kind!r}; handled are {HANDLED}")
+        raise _Unreadable(f"is of unknown type {kind!r}; handled are {handled()}")
     wanted = [f.name for f in fields(_KINDS[kind]) if f.name not in ("metadata", "output_type", "input_type")]
     values = {field: _field(group, field) for field in wanted}
     if kind == "Flatten":

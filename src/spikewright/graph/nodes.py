@@ -24,17 +24,7 @@ from ..base.types import FloatArray
 Shape: TypeAlias = tuple[int, ...]
 
 NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.I, nir.CubaLI)
-LINEAR: tuple[type[nir.NIRNode], ...] = (
-    nir.Conv2d,
-    nir.Linear,
-    nir.Affine,
-    nir.Scale,
-    nir.AvgPool2d,
-    nir.SumPool2d,
-    nir.Flatten,
-)
 MOST_NEURONS = 2**24  # sixteen times what a whole Loihi 2 holds (128 cores of 8192)
-HANDLED = ", ".join(kind.__name__ for kind in (nir.Input, *NEURONS, *LINEAR, nir.Output))
 
 
 class NodeFault(Exception):
@@ -70,7 +60,7 @@ def law_of(node: nir.NIRNode, dt_s: float, shape: Shape) -> Law:
     Raises:
         NodeFault: the node is no neuron that is handled.
     """
-    raise NodeFault(f"is a {type(node).__name__}; handled are {HANDLED}")
+    raise NodeFault(f"is a {type(node).__name__}; handled are {handled()}")
 
 
 @law_of.register
@@ -169,7 +159,7 @@ def apply(node: nir.NIRNode, value: Tensor) -> Tensor:
     Raises:
         NodeFault: the node is no linear map that is handled, or the value does not fit it.
     """
-    raise NodeFault(f"is a {type(node).__name__}; handled are {HANDLED}")
+    raise NodeFault(f"is a {type(node).__name__}; handled are {handled()}")
 
 
 @apply.register
@@ -192,13 +182,13 @@ def _(node: nir.Conv2d, value: Tensor) -> Tensor:
 
 
 @apply.register
-def _(node: nir.Affine, value: Tensor) -> Tensor:
-    return _dense(node.weight, value) + tensor(node.bias, value)
+def _(node: nir.Linear, value: Tensor) -> Tensor:
+    return _dense(node.weight, value)
 
 
 @apply.register
-def _(node: nir.Linear, value: Tensor) -> Tensor:
-    return _dense(node.weight, value)
+def _(node: nir.Affine, value: Tensor) -> Tensor:
+    return _dense(node.weight, value) + tensor(node.bias, value)
 
 
 @apply.register
@@ -210,14 +200,14 @@ def _(node: nir.Scale, value: Tensor) -> Tensor:
 
 
 @apply.register
-def _(node: nir.SumPool2d, value: Tensor) -> Tensor:
-    return _pool(node, value, divisor=1)
-
-
-@apply.register
 def _(node: nir.AvgPool2d, value: Tensor) -> Tensor:
     kernel = pair(node.kernel_size)
     return _pool(node, value, divisor=kernel[0] * kernel[1])
+
+
+@apply.register
+def _(node: nir.SumPool2d, value: Tensor) -> Tensor:
+    return _pool(node, value, divisor=1)
 
 
 @apply.register
@@ -226,6 +216,17 @@ def _(node: nir.Flatten, value: Tensor) -> Tensor:
         first += value.ndim - 1
     last = int(node.end_dim)
     return torch.flatten(value, first + 1, last if last < 0 else last + 1)
+
+
+def is_linear(node: nir.NIRNode) -> bool:
+    """Whether a node is a linear map: whether :func:`apply` knows it."""
+    return apply.dispatch(type(node)) is not apply.dispatch(object)
+
+
+def handled() -> str:
+    """The names of the nodes that are handled, for messages."""
+    linear = [kind for kind, how in apply.registry.items() if how is not apply.dispatch(object)]
+    return ", ".join(kind.__name__ for kind in (nir.Input, *NEURONS, *linear, nir.Output))
 
 
 def _dense(weight: object, value: Tensor) -> Tensor:

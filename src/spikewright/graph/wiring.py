@@ -12,7 +12,7 @@ import nir
 import numpy as np
 
 from ..base.errors import refuse
-from .nodes import LINEAR, NEURONS, NodeFault, Shape, check_size, output_shape
+from .nodes import NEURONS, NodeFault, Shape, check_size, is_linear, output_shape
 
 Edge: TypeAlias = tuple[str, str]
 
@@ -176,7 +176,7 @@ def _find_ends(found: Survey) -> None:
     if not outputs:
         _add_output(found)
     for name, node in found.nodes.items():
-        if not isinstance(node, (nir.Input, nir.Output, *NEURONS, *LINEAR)):
+        if not (isinstance(node, (nir.Input, nir.Output, *NEURONS)) or is_linear(node)):
             try:
                 output_shape(node, ())
             except NodeFault as fault:

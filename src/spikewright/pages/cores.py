@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil, sqrt
 
-from ..placing.core_load import CoreLoad, Way
+from ..placing.core_load import CoreLoad, RouteTraffic
 from ..placing.placement import Placement
 from .numbers import count
 from .plot_style import FAINT, INK, RULE
@@ -40,7 +40,7 @@ class PlacedCores:
 
     placement: Placement
     cores: tuple[CoreLoad, ...]
-    ways: tuple[Way, ...]
+    ways: tuple[RouteTraffic, ...]
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,7 @@ def way_rows(placed: PlacedCores) -> list[tuple[str, ...]]:
     ]
 
 
-def hops(way: Way) -> str:
+def hops(way: RouteTraffic) -> str:
     """Hops of a message, a dash where that is not known."""
     return "-" if way.mean_hops is None else f"{way.mean_hops:.2f}"
 

@@ -16,8 +16,8 @@ from ..energy.neurobench import neurobench_of
 from ..energy.parts import detailed
 from ..energy.provenance import Provenance
 from ..lowering.chip_rules import check_chip
-from ..placing.core_load import core_loads, ways
-from ..placing.placer import DEFAULT_PLACER, Placer
+from ..placing.core_load import core_loads, route_traffic
+from ..placing.placement import DEFAULT_PLACER, Placer
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import Budget, parse_budget
 from .cores import PlacedCores
@@ -77,7 +77,7 @@ def price(
     origin = Provenance(network=chip.provenance) if provenance is None else provenance
     return Report(
         energy=detailed(priced, activity, chip, placement),
-        placed=PlacedCores(placement, loads, ways(activity, chip, placement)),
+        placed=PlacedCores(placement, loads, route_traffic(activity, chip, placement)),
         ann=ann_costs(chip, profile),
         neurobench=neurobench_of(activity, chip),
         rates=rates_of(activity),

@@ -17,7 +17,7 @@ from ..energy.ann import AnnCost, AnnCosts, standings
 from ..energy.neurobench import NeuroBench
 from ..energy.provenance import Provenance
 from ..energy.report import EnergyReport
-from ..placing.core_load import CoreLoad, Way
+from ..placing.core_load import CoreLoad, RouteTraffic
 from ..placing.placement import Placement, Use
 from . import against, cores, numbers
 from .cores import PlacedCores
@@ -80,7 +80,7 @@ class Report:
         return self.placed.cores
 
     @property
-    def ways(self) -> tuple[Way, ...]:
+    def ways(self) -> tuple[RouteTraffic, ...]:
         """How far the messages of each connection go; empty where the profile has no cores."""
         return self.placed.ways
 

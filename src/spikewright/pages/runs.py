@@ -9,12 +9,12 @@ from pathlib import Path
 from rich.console import Group
 from rich.text import Text
 
-from ..base.errors import arg, refuse
+from ..base.errors import arg, refuse, with_flags
 from ..chip.activity_file import load_activity
 from ..chip.chip_file import load_chip
 from ..energy.provenance import provenance_of
 from ..energy.report import EnergyReport
-from ..placing.placer import Placer
+from ..placing.placement import Placer
 from ..profile.schema import HardwareProfile
 from ..profile.units import Budget
 from .numbers import filled
@@ -136,7 +136,7 @@ def _table(runs: Sequence[Run], index: int) -> RunTable:
     }
     marks = dict(zip(known, pareto(list(known.values())), strict=True))
     rows = tuple(
-        RunRow(name, each.report, "" if each.refusal is None else str(each.refusal), marks.get(name))
+        RunRow(name, each.report, "" if each.refusal is None else with_flags(each.refusal, {}), marks.get(name))
         for name, each in found
     )
     return RunTable(runs[0].found[index].profile, rows, tuple(_remarks(reports, data)))

@@ -14,7 +14,6 @@ from ..chip.activity import (
     RASTER_COMPARTMENTS,
     SAMPLES_KEPT,
     Activity,
-    Backend,
     Counts,
     PopulationActivity,
     Samples,
@@ -160,7 +159,7 @@ def concatenate(recordings: Sequence[Recording]) -> Recording:
 def activity_of(
     chip: ChipNetwork,
     recording: Recording,
-    backend: Backend,
+    backend: str,
     labels: IntArray | None = None,
     *,
     chip_sha256: str = "",

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError, did_you_mean
 from ..base.types import Readout
-from ..data.choices import NeuronSettings
+from .neuron_settings import NeuronSettings
 from .neurons import integrator, spiking
 
 Shape = tuple[int, int, int]

@@ -46,6 +46,11 @@ def node_of(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
     raise CannotExport(f"is a {type(module).__name__}; handled are {HANDLED}")
 
 
+def has_node(module: nn.Module) -> bool:
+    """Whether a function is registered for exactly this kind of module."""
+    return type(module) in node_of.registry
+
+
 @node_of.register(nn.Identity)
 @node_of.register(nn.Dropout)
 @node_of.register(nn.Dropout1d)

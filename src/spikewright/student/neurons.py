@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError
-from ..data.choices import NeuronSettings
+from .neuron_settings import NeuronSettings
 from .surrogate import Steps, through_time
 
 

@@ -39,7 +39,7 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class OnStudent:
-    """What :data:`spikewright.simulation.simulate.BACKENDS` are, for one student."""
+    """What :data:`spikewright.simulation.backends.BACKENDS` are, for one student."""
 
     student: Runs
 

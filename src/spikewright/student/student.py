@@ -13,16 +13,15 @@ from torch import Tensor, fx, nn
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, arg
-from ..chip.activity import Backend
 from ..chip.encoding import encode, full_scale
 from ..chip.trained_grid import TrainedGrid
-from ..data.choices import NeuronSettings
 from .architectures import builder_of, is_own
 from .config import StudentConfig
 from .integers.compartments import IntegerStates
 from .integers.folding import fold_norms
 from .integers.plan import plan_of
 from .integers.walk import IntegerWalk
+from .neuron_settings import NeuronSettings
 from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
 from .on_student import OnStudent
 from .student_output import StudentOutput, output_of
@@ -130,7 +129,7 @@ class Student(nn.Module):
         return self.run(self.drive(images, seed, first_index))
 
     @property
-    def backend_name(self) -> Backend:
+    def backend_name(self) -> str:
         """The backend that its activity is counted with: ``student`` for integer arithmetic, else ``float``."""
         return "float" if self.grid is None else "student"
 

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..base.errors import InputError
+from .modules import has_node
 from .neurons import NeuronTrace, is_neuron, run_over_time
 
 
 class _NeuronTracer(fx.Tracer):
-    """Traces into the user's modules, but not into those of torch and snnTorch."""
+    """Traces through modules and stops at neurons, torch's own modules and those that :func:`node_of` knows."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return is_neuron(m) or super().is_leaf_module(m, module_qualified_name)
+        return is_neuron(m) or has_node(m) or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(module: nn.Module) -> fx.GraphModule:

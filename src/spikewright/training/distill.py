@@ -13,9 +13,8 @@ from ..base.artefacts import writable
 from ..base.errors import InputError, refuse
 from ..base.threads import student_threads
 from ..base.version import __version__
-from ..data.choices import REACH
 from ..data.dataset import Dataset
-from ..data.load import load
+from ..data.load import load, recipe_of
 from ..distillation.base import LossTerms
 from ..distillation.methods import METHODS, REGULARIZERS, parse_spec
 from ..energy.estimate import Budget, parse_budget
@@ -34,22 +33,6 @@ from .settings import DistillSettings
 from .sizing import choose_size
 from .teaching import check_teaching, facts_of, teachers, unsuited
 from .trainer import Training
-
-# Passes over the training part, chosen on validation; small data sets need more of them.
-EPOCHS = {
-    "digits": 25,
-    "mnist-5k": 20,
-    "mnist": 8,
-    "fashion-mnist": 12,
-    "cifar10": 30,
-    "mnist1d": 30,
-    "digits-events": 25,
-    "mnist-5k-events": 20,
-    "mnist-events": 8,
-    "fashion-mnist-events": 12,
-}
-DEFAULT_EPOCHS = 10
-BATCHES = {"digits": 32, "mnist-5k": 64, "mnist1d": 64, "digits-events": 32, "mnist-5k-events": 64}
 
 
 @dataclass(frozen=True)
@@ -156,7 +139,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
 def pupil_of(settings: DistillSettings, training: Training) -> Pupil:
     """The student, as far as a spiking teacher takes after it."""
 
-    return Pupil(training.config, training.settings, EPOCHS.get(settings.data, DEFAULT_EPOCHS), training.device)
+    return Pupil(training.config, training.settings, recipe_of(settings.data).epochs, training.device)
 
 
 def _student_sentence(training: Training, profile: HardwareProfile) -> str:
@@ -207,14 +190,15 @@ def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, .
 def train_settings(settings: DistillSettings) -> TrainSettings:
     """How a student of these settings is trained, what was left out filled in by data set."""
 
+    recipe = recipe_of(settings.data)
     return TrainSettings(
-        epochs=settings.epochs or EPOCHS.get(settings.data, DEFAULT_EPOCHS),
-        batch=settings.batch or BATCHES.get(settings.data, 128),
+        epochs=settings.epochs or recipe.epochs,
+        batch=settings.batch or recipe.batch,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         seed=settings.seed,
         augmentation=settings.chosen_augmentation,
-        reach=REACH.get(settings.data, 2),
+        reach=recipe.reach,
         integer_from=settings.integer_from,
         max_rounds=settings.rounds,
         shorten=settings.shorten,

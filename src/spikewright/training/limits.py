@@ -71,7 +71,7 @@ def _other_chip(text: str, size: Size) -> EnergyLimit:
     try:
         cost = SpikeCost.of(size.student, profile)
     except SpikewrightError as error:
-        raise InputError(f"--also-within {text}: the student does not run on {name}: {error}") from error
+        raise InputError(f"--also-within {text}: the student does not run on {name}: {error.message}") from error
     return EnergyLimit(budget.value, profile, cost, is_main=False)
 
 

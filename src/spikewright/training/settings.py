@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..base.errors import InputError, did_you_mean, refuse
 from ..base.resources import presets_dir
 from ..base.types import Encoding, Readout
-from ..data.choices import DATA_HELP, FOR_STUDENTS, Augmentation, NeuronKind, NeuronSettings
+from ..data.load import DATA_HELP, recipe_of
+from ..data.recipe import Augmentation
+from ..student.neuron_settings import NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -107,7 +109,7 @@ class DistillSettings(BaseModel):
     @property
     def chosen_augmentation(self) -> Augmentation:
         """What was asked for, else what suits the data set."""
-        return self.augmentation or FOR_STUDENTS.get(self.data, "none")
+        return self.augmentation or recipe_of(self.data).augmentation
 
 
 def preset_names() -> list[str]:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from .bench.sweep.sweep import sweep
     from .chip.activity import Activity
     from .chip.network import ChipNetwork
-    from .energy.pricing import report
     from .lowering.lower import lower
     from .pages.card.card import model_card
+    from .pages.pricing import report
     from .profile.profile import HardwareProfile, load_profile
     from .simulation.simulate import simulate
     from .student.student import Student
@@ -34,7 +34,7 @@ _HOMES = {
     "load_profile": "profile.profile",
     "lower": "lowering.lower",
     "model_card": "pages.card.card",
-    "report": "energy.pricing",
+    "report": "pages.pricing",
     "simulate": "simulation.simulate",
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",

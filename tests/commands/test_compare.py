@@ -14,7 +14,7 @@ import pytest
 import spikewright as sw
 from spikewright.commands.compare import main
 from spikewright.training.settings import DistillSettings
-from spikewright.training.trainer import Training
+from spikewright.training.trainer import Trainer
 
 FLAGS = [
     "--data", "digits", "--train-samples", "160", "--width", "4", "-T", "2", "--epochs", "2", "--teacher", "mlp",
@@ -163,7 +163,7 @@ def test_a_student_that_was_trained_when_the_worker_died_is_measured_alone(finis
 
 def test_interrupted_within_a_training_it_goes_on_from_the_checkpoint(finished, tmp_path, capsys, monkeypatch):
     """And ends in the numbers of one that ran through."""
-    original, epochs = Training._epoch, []
+    original, epochs = Trainer._epoch, []
 
     def stops(self, *given):
         epochs.append(given)
@@ -172,7 +172,7 @@ def test_interrupted_within_a_training_it_goes_on_from_the_checkpoint(finished, 
         return original(self, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "_epoch", stops)
+        patch.setattr(Trainer, "_epoch", stops)
         code, out, err = ran(capsys, tmp_path, *ROWS)
         assert (code, out, err.splitlines()[-1]) == (130, "", "interrupted")
     code, text, err = ran(capsys, tmp_path, *ROWS, "--json")
@@ -245,7 +245,7 @@ def test_a_preset_brings_a_row_and_a_budget(copied, capsys, tmp_path):
 
 
 def test_from_python(copied):
-    settings = DistillSettings(
+    settings = DistillSettings.of(
         train_samples=160, width=4, timesteps=2, epochs=2, teacher="mlp", teacher_epochs=1
     )  # fmt: skip
     result = sw.compare(settings, ["none", "kd"], seeds=2, budgets=["60nJ"], out=copied, train_missing=False)

@@ -10,6 +10,7 @@ import time
 import pytest
 
 import spikewright.training.distill
+from spikewright.base.progress import SILENT
 from spikewright.bench.sweep import sweep as verb
 from spikewright.commands.sweep import main
 
@@ -33,11 +34,11 @@ def trainings(monkeypatch):
     """The budgets that are trained, in order; ``stop`` holds those in which the worker is interrupted."""
     real, seen = spikewright.training.distill.distill_to, []
 
-    def watched(settings, out, resume=False):
-        seen.append(settings.energy_budget)
-        if settings.energy_budget in watched.stop:
+    def watched(settings, out, resume=False, listeners=SILENT):
+        seen.append(settings.limits.energy_budget)
+        if settings.limits.energy_budget in watched.stop:
             raise KeyboardInterrupt
-        return real(settings, out, resume)
+        return real(settings, out, resume, listeners)
 
     watched.stop, watched.seen = set(), seen
     monkeypatch.setattr(spikewright.training.distill, "distill_to", watched)

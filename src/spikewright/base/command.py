@@ -21,10 +21,10 @@ import typer
 import typer.core
 import typer.main
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from .errors import SpikewrightError, did_you_mean, with_flags
-from .progress import Advance
+from .progress import Advance, Callback, Kind, Listeners
 
 DONE = 0
 USAGE = 2
@@ -105,6 +105,45 @@ def progress(description: str, total: int) -> Iterator[Advance]:
             bar.advance(task, steps)
 
         yield advance
+
+
+class ConsoleCallback(Callback):
+    """Shows a call on stderr: its messages as lines, and a progress bar for its task where stderr is a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def on_message(self, text: str, kind: Kind) -> None:
+        say(text if kind == "info" else f"{kind}: {text}")
+
+    def on_start(self, task: str, total: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+        self._tasks[task] = self._bar.add_task(task, total=total)
+
+    def on_advance(self, task: str, steps: int) -> None:
+        if self._bar is not None:
+            self._bar.advance(self._tasks[task], steps)
+
+    def on_end(self, task: str) -> None:
+        if self._bar is None:
+            return
+        ended = self._tasks.pop(task)
+        if self._tasks:
+            self._bar.remove_task(ended)
+        else:
+            self._bar.stop()
+            self._bar = None
+
+
+def listeners() -> Listeners:
+    """The command line as the only listener of a call."""
+    return Listeners((ConsoleCallback(),))
 
 
 def _stand_still(steps: int = 1, /) -> None:

@@ -14,7 +14,6 @@ from ..chip.activity import Activity
 from ..chip.agreement import Agreement
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset, Split
-from ..data.load import load
 from ..graph.interpreter import interpret
 from ..graph.nir_io import read_graph
 from ..graph.time_step import resolve_dt
@@ -27,12 +26,9 @@ from ..simulation.simulate import Simulator, backend, drive_of
 from ..student.accuracy import accuracy_of
 from ..student.integers.agreement import differences
 from ..student.student import Student
-from ..teachers.lessons import seen_by_teacher
-from ..teachers.teacher import is_spiking, teacher_from
-from ..teachers.torch_teacher import Teacher
-from ..training.distill import loss_terms
+from ..teachers.teacher import is_spiking
+from ..training.objects import dataset_of, loss_terms, teaching_of
 from ..training.settings import DistillSettings
-from ..training.teaching import chosen_teacher
 
 BATCH = 250
 NOT_ASKED = "--samples-lava is 0"
@@ -70,7 +66,7 @@ def agreement_of(
         nir: the student's graph.
         activity: of the whole split, counted on integers.
     """
-    test, seed, found = dataset.test, settings.seed, _Found()
+    test, seed, found = dataset.test, settings.training.seed, _Found()
     _teacher(found, settings)
     if student.grid is None:
         found.skipped["student"] = "the student computes in floats"
@@ -112,20 +108,15 @@ def _teacher(found: _Found, settings: DistillSettings) -> None:
     """How accurate the teacher is on the samples it sees of the test split, where it is an artificial network."""
 
     method, _ = loss_terms(settings)
-    spec = chosen_teacher(settings, method)
+    teaching = teaching_of(settings, method)
     if not method.needs_teacher():
         found.skipped["teacher"] = "the method has none"
-    elif is_spiking(spec):
+    elif is_spiking(teaching.teacher):
         found.skipped["teacher"] = "it spikes"
     else:
-        seen = seen_by_teacher(method, load(settings.data, settings.data_dir, settings.timesteps), spikes=False)
-        found.reached("teacher", _kept(settings, spec, seen).accuracy(seen.test), len(seen.test))
-
-
-def _kept(settings: DistillSettings, spec: str, seen: Dataset) -> Teacher:
-    """The teacher that the student learnt from, out of the cache."""
-
-    return teacher_from(spec, seen, epochs=settings.teacher_epochs, seed=settings.teacher_seed, progress=cli.progress)
+        dataset = dataset_of(settings, settings.student.timesteps)
+        test = teaching.seen(dataset).test
+        found.reached("teacher", teaching.trained_teacher(dataset, cli.listeners()).accuracy(test), len(test))
 
 
 def _accuracy_of(student: Student, split: Split, seed: int) -> float:

@@ -15,7 +15,6 @@ from ..chip.activity import Activity
 from ..chip.activity_file import save_activity
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
-from ..data.load import load
 from ..energy.pricing import report
 from ..energy.report import EnergyReport
 from ..pages.verdict import Paths
@@ -23,6 +22,7 @@ from ..simulation.simulate import remarks, simulate
 from ..student.architectures import own_architecture
 from ..student.student import Student, load_student, student_provenance
 from ..training.distill import distill_to
+from ..training.objects import dataset_of
 from ..training.settings import DistillSettings
 from .outcome import SPLITS, Outcome
 from .road import export_student, lower_graph
@@ -66,12 +66,12 @@ def make(settings: DistillSettings, folder: Path, out: Path) -> Made:
     began = time.perf_counter()
     paths = Paths.under(folder)
     student, facts = _student(settings, paths)
-    dataset = load(settings.data, settings.data_dir, student.config.timesteps)
-    export_student(student, dataset, paths, settings.profile)
-    chip = lower_graph(settings.profile, paths)
+    dataset = dataset_of(settings, student.config.timesteps)
+    export_student(student, dataset, paths, settings.limits.profile)
+    chip = lower_graph(settings.limits.profile, paths)
     counted = {split: _count(chip, dataset, split, settings, paths) for split in SPLITS}
-    budget = settings.energy_budget
-    priced = {split: report(activity, chip, settings.profile, budget) for split, activity in counted.items()}
+    budget = settings.limits.energy_budget
+    priced = {split: report(activity, chip, settings.limits.profile, budget) for split, activity in counted.items()}
     outcome = _outcome(priced, student, facts, _files(paths, out), time.perf_counter() - began)
     return Made(student, facts, dataset, paths, priced, outcome)
 
@@ -110,15 +110,15 @@ def _student(settings: DistillSettings, paths: Paths) -> tuple[Student, dict[str
         facts = student_provenance(paths.student)
         if _same(facts.get("settings"), settings):
             cli.say(f"{paths.student}: is trained already")
-            return load_student(paths.student, own_architecture(settings.architecture)), facts
+            return load_student(paths.student, own_architecture(settings.student.architecture)), facts
     checkpoint = paths.student.with_name(paths.student.name + ".checkpoint")
-    made = distill_to(settings, paths.student, resume=checkpoint.is_file())
+    made = distill_to(settings, paths.student, checkpoint.is_file(), cli.listeners())
     return made.student, made.provenance
 
 
 def _same(settings: object, asked: DistillSettings) -> bool:
     """Whether a student's settings, as JSON, are those asked for, wherever it was trained."""
-    wanted = asked.model_dump(mode="json", exclude=ELSEWHERE)
+    wanted = asked.flat(without=ELSEWHERE)
     return isinstance(settings, dict) and {k: v for k, v in settings.items() if k not in ELSEWHERE} == wanted
 
 
@@ -127,9 +127,9 @@ def _count(chip: ChipNetwork, dataset: Dataset, split: str, settings: DistillSet
     part = getattr(dataset, split)
     with cli.progress(f"simulating the {split} split", len(part)) as advance:
         activity = simulate(
-            chip, part, split=split, seed=settings.seed, progress=advance, chip_sha256=sha256_of(paths.chip)
+            chip, part, split=split, seed=settings.training.seed, progress=advance, chip_sha256=sha256_of(paths.chip)
         )
-    activity = replace(activity, provenance={**activity.provenance, "data": settings.data})
+    activity = replace(activity, provenance={**activity.provenance, "data": settings.data.name})
     save_activity(activity, paths.activity.with_name(ACTIVITIES[split]))
     for remark in remarks(chip, activity):
         cli.say(f"warning: {remark}")

@@ -16,7 +16,6 @@ from ..chip.agreement import Agreement, save_agreement
 from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
-from ..data.load import load
 from ..energy.pricing import provenance_of, report
 from ..energy.report import EnergyReport
 from ..graph.nir_io import read_graph
@@ -31,6 +30,7 @@ from ..simulation.simulate import remarks, simulate
 from ..student.student import Student, student_provenance
 from ..student.to_nir import export
 from ..training.distill import distill_to
+from ..training.objects import dataset_of
 from ..training.settings import DistillSettings
 from .levels import agreement_of
 
@@ -51,12 +51,12 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     paths = Paths.under(out)
     card_path(paths.nir)  # refuses what it would write over
     cli.say("1/5 distil")
-    student = distill_to(settings, paths.student, resume).student
-    dataset = load(settings.data, settings.data_dir, student.config.timesteps)
+    student = distill_to(settings, paths.student, resume, cli.listeners()).student
+    dataset = dataset_of(settings, student.config.timesteps)
     cli.say("2/5 export to NIR")
-    export_student(student, dataset, paths, settings.profile)
-    cli.say(f"3/5 lower for {settings.profile}")
-    chip = lower_graph(settings.profile, paths)
+    export_student(student, dataset, paths, settings.limits.profile)
+    cli.say(f"3/5 lower for {settings.limits.profile}")
+    chip = lower_graph(settings.limits.profile, paths)
     cli.say("4/5 simulate the test split on integers, and samples of it on Lava")
     activity = _simulate(chip, dataset, settings, paths, sha256_of(paths.chip))
     agreement = agreement_of(
@@ -105,8 +105,8 @@ def _simulate(
 ) -> Activity:
 
     with cli.progress("simulating the test split", len(dataset.test)) as advance:
-        activity = simulate(chip, dataset.test, seed=settings.seed, progress=advance, chip_sha256=chip_sha256)
-    activity = replace(activity, provenance={**activity.provenance, "data": settings.data})
+        activity = simulate(chip, dataset.test, seed=settings.training.seed, progress=advance, chip_sha256=chip_sha256)
+    activity = replace(activity, provenance={**activity.provenance, "data": settings.data.name})
     save_activity(activity, paths.activity)
     for remark in remarks(chip, activity):
         cli.say(f"warning: {remark}")
@@ -117,7 +117,7 @@ def _report(
     activity: Activity, chip: ChipNetwork, settings: DistillSettings, paths: Paths, agreement: Agreement
 ) -> EnergyReport:
 
-    priced = report(activity, chip, settings.profile, settings.energy_budget)
+    priced = report(activity, chip, settings.limits.profile, settings.limits.energy_budget)
     facts = provenance_of(paths.activity, paths.chip, activity, chip)
     priced = replace(priced, agreement=agreement, provenance={**facts, "profile_sha256": priced.profile.sha256})
     write_report(Document([priced]), paths.report)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import AnswerIsNo
 from ..pages.document import Document
 from ..placing.placer import DEFAULT_PLACER, Placer
+from . import console as cli
 
 if TYPE_CHECKING:
     from ..chip.agreement import Agreement

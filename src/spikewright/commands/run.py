@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
+from . import console as cli
 from .options import takes_settings
 
 

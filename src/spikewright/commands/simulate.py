@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from ..base import command as cli
 from ..base.errors import InputError
 from ..data.choices import DATA_HELP
+from . import console as cli
 
 if TYPE_CHECKING:
     from ..base.types import IntArray
@@ -78,7 +78,7 @@ def command(
     part = getattr(load(data, data_dir, network.timesteps), split.value)
     count = len(part) if samples is None else samples
     began = time.perf_counter()
-    with cli.progress(f"simulating on {on}", count) as advance:
+    with cli.listeners().task(f"simulating on {on}", count) as advance:
         activity = simulate(
             network,
             part,

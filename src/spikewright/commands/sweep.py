@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
+from . import console as cli
 from .options import takes_settings_without
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ class Cell:
     def settings(self, common: DistillSettings) -> DistillSettings:
         """What makes its student."""
         own = {"method": self.row.method, "regularize": self.row.regularize, "seed": self.point.seed}
-        return common.within(self.point.budget).model_copy(update=own)
+        return common.within(self.point.budget).changed(own)
 
 
 def cells_of(rows: Sequence[Row], budgets: Sequence[str | None], seeds: Sequence[int]) -> list[Cell]:

@@ -8,9 +8,9 @@ from functools import cached_property
 
 from ...base.errors import refuse
 from ...data.dataset import Dataset
-from ...data.load import load
 from ...profile.profile import HardwareProfile, load_profile
-from ...training.distill import train_settings
+from ...training.objects import dataset_of
+from ...training.prepare import train_settings
 from ...training.settings import DistillSettings
 from ..making import ELSEWHERE
 from ..point import read_budgets
@@ -52,7 +52,7 @@ class Plan:
         """The answer, as far as there is one."""
         return ComparisonResult(
             self.profile,
-            self.settings.data,
+            self.settings.data.name,
             self.facts,
             self.rows,
             self.budgets,
@@ -76,11 +76,11 @@ def plan_of(
     Raises:
         InputError: unusable rows, budgets or settings, or nothing that can be trained.
     """
-    profile = load_profile(settings.profile)
+    profile = load_profile(settings.limits.profile)
     rows = read_rows(methods, regularize, _own_row(settings))
     chosen = _budgets(settings, budgets, free, seeds, profile)
-    dataset = load(settings.data, settings.data_dir, settings.timesteps)
-    learnt = dataset.with_train_samples(settings.train_samples)
+    dataset = dataset_of(settings, settings.student.timesteps)
+    learnt = dataset.with_train_samples(settings.data.train_samples)
     plan = Plan(
         settings=settings,
         profile=profile,
@@ -88,7 +88,7 @@ def plan_of(
         facts=_facts(settings, profile, learnt),
         rows=tuple(rows),
         budgets=tuple(chosen),
-        seeds=tuple(range(settings.seed, settings.seed + seeds)),
+        seeds=tuple(range(settings.training.seed, settings.training.seed + seeds)),
         refusals=refusals_of(rows, chosen, settings, learnt, profile),
     )
     if not plan.cells:
@@ -98,9 +98,9 @@ def plan_of(
 
 def _facts(settings: DistillSettings, profile: HardwareProfile, learnt: Dataset) -> dict[str, object]:
     """What all trainings have in common, with what was left out and is filled in by data set."""
-    training = train_settings(settings)
+    training = train_settings(settings.training, settings.data.name)
     return {
-        **settings.model_dump(mode="json", exclude=OWN | ELSEWHERE),
+        **settings.flat(without=OWN | ELSEWHERE),
         **{name: getattr(training, name) for name in ("epochs", "batch", "augmentation")},
         "profile_sha256": profile.sha256,
         "train_split_sha256": learnt.train.sha256,
@@ -109,15 +109,15 @@ def _facts(settings: DistillSettings, profile: HardwareProfile, learnt: Dataset)
 
 def _own_row(settings: DistillSettings) -> list[Row]:
     """The row that a preset names."""
-    named = settings.model_fields_set & {"method", "regularize"}
-    return [Row(settings.method, settings.regularize)] if named else []
+    method = settings.method
+    return [Row(method.name, method.regularize)] if method.model_fields_set else []
 
 
 def _budgets(
     settings: DistillSettings, budgets: Sequence[str], free: bool, seeds: int, profile: HardwareProfile
 ) -> list[str | None]:
     """No budget first, then from the largest down, each in its one spelling; refuses with every fault at once."""
-    own = [] if settings.energy_budget is None else [settings.energy_budget]
+    own = [] if (text := settings.limits.energy_budget) is None else [text]
     texts, faults = read_budgets([*budgets, *own], profile, "--energy-budget")
     if not free and not budgets and not own:
         faults.append("--no-free: leaves nothing to compare; give --energy-budget, too")

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from ...base.errors import BelowFloor, InputError
 from ...data.dataset import Dataset
-from ...energy.estimate import parse_budget
 from ...profile.profile import HardwareProfile
-from ...training.distill import prepared, pupil_of
-from ...training.refusals import unmet
+from ...profile.units import parse_budget
+from ...training.objects import teaching_of
+from ...training.prepare import plan_of, prepared, unmet
 from ...training.settings import DistillSettings
-from ...training.teaching import check_teaching, unsuited
-from ...training.trainer import Training
+from ...training.trainer import Trainer
 from .rows import Row
 
 Refusals = dict[tuple[Row, str | None], str]
@@ -44,23 +43,23 @@ def refusals_of(
     return found
 
 
-def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Training | str:
+def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Trainer | str:
     """A training without a teacher, whose student every row has; or why there is none within the budget."""
 
-    plain = settings.within(budget).model_copy(update={"method": "none", "regularize": (), "assistant": ()})
+    plain = settings.within(budget).changed({"method": "none", "regularize": (), "assistant": ()})
     try:
         return prepared(plain, dataset, profile, None if budget is None else parse_budget(budget, profile))
     except BelowFloor as error:
         return str(error)
 
 
-def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Training) -> str:
+def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Trainer) -> str:
     """Why a row cannot be trained; empty where it can."""
-    mine = settings.model_copy(update={"method": row.method})
-    if faults := [*unmet(mine, row.terms, dataset), *unsuited(mine, row.terms)]:
+    teaching = teaching_of(settings, row.terms)
+    if faults := [*unmet(settings, row.terms, dataset), *teaching.faults()]:
         return "; ".join(faults)
     try:
-        check_teaching(mine, row.terms, dataset, plain.student, pupil_of(mine, plain))
+        teaching.check(dataset, plain.student, plan_of(plain))
     except InputError as error:
         return str(error)
     return ""

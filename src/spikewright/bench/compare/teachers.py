@@ -11,11 +11,9 @@ from ...base import command as cli
 from ...base.artefacts import write_json
 from ...base.errors import InputError
 from ...data.dataset import Dataset
-from ...teachers.lessons import seen_by_teacher
-from ...teachers.pupil import takes_after
-from ...teachers.teacher import is_spiking, teacher_from
+from ...teachers.spiking_spec import is_like_student
+from ...training.objects import teaching_of
 from ...training.settings import DistillSettings
-from ...training.teaching import chosen_teacher
 from ..locks import locked
 from .rows import Row
 
@@ -52,7 +50,7 @@ def meet_teachers(rows: Iterable[Row], settings: DistillSettings, dataset: Datas
     learning = {
         "static twins" in row.terms.needs: row
         for row in rows
-        if row.terms.needs_teacher() and not takes_after(chosen_teacher(settings, row.terms))
+        if row.terms.needs_teacher() and not is_like_student(teaching_of(settings, row.terms).teacher)
     }
     with locked(out / LOCK, wait=True):
         known = {facts.sha256: facts for facts in read_teachers(out)}
@@ -82,9 +80,8 @@ def _facts(
     row: Row, settings: DistillSettings, dataset: Dataset, twins: bool, known: dict[str, TeacherFacts]
 ) -> TeacherFacts:
 
-    spec, seed = chosen_teacher(settings, row.terms), settings.teacher_seed
-    seen = seen_by_teacher(row.terms, dataset, is_spiking(spec))
-    teacher = teacher_from(spec, seen, epochs=settings.teacher_epochs, seed=seed, progress=cli.progress)
+    teaching = teaching_of(settings, row.terms)
+    seen, teacher = teaching.seen(dataset), teaching.trained_teacher(dataset, cli.listeners())
     if teacher.sha256 in known:
         return known[teacher.sha256]
     accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in ("validation", "test")}

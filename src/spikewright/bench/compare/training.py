@@ -27,12 +27,14 @@ def train(cell: Cell, settings: DistillSettings, out: Path) -> Record:
 
     mine = cell.settings(settings)
     made = make(mine, cell.folder(out), out)
-    by_step = accuracy_by_step(made.student, made.dataset.test, mine.seed)
+    by_step = accuracy_by_step(made.student, made.dataset.test, mine.training.seed)
     on_integers = made.student.grid is not None
     if on_integers:
         _require_agreement(cell, made, by_step[-1])
     in_floats = (
-        float_accuracy(made.student, made.paths.nir, made.dataset.test, mine.seed) if on_integers else by_step[-1]
+        float_accuracy(made.student, made.paths.nir, made.dataset.test, mine.training.seed)
+        if on_integers
+        else by_step[-1]
     )
     report = made.reports["test"]
     return Record.model_validate(

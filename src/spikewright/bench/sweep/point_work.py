@@ -19,7 +19,7 @@ def folder_of(point: Point, out: Path) -> Path:
 
 def settings_of(point: Point, settings: DistillSettings) -> DistillSettings:
     """The settings that make the student of a point."""
-    return settings.within(point.budget).model_copy(update={"seed": point.seed})
+    return settings.within(point.budget).changed({"seed": point.seed})
 
 
 def work(point: Point, settings: DistillSettings, out: Path) -> Outcome:

@@ -9,8 +9,8 @@ from pathlib import Path
 from ...base import command as cli
 from ...base.artefacts import sha256_of_json, write_json, write_text
 from ...base.errors import InputError, refuse
-from ...data.load import load
 from ...profile.profile import HardwareProfile, load_profile
+from ...training.objects import dataset_of
 from ...training.settings import DistillSettings
 from ...training.sizing import smallest_size
 from ..folder import claim_folder
@@ -56,18 +56,18 @@ def sweep(
     """
 
     folder = Path(out)
-    profile = load_profile(settings.profile)
+    profile = load_profile(settings.limits.profile)
     texts = _checked(settings, budgets, points, seeds, profile)
     require_optuna()
-    facts = {**settings.model_dump(mode="json", exclude=OWN | ELSEWHERE), "profile_sha256": profile.sha256}
+    facts = {**settings.flat(without=OWN | ELSEWHERE), "profile_sha256": profile.sha256}
     claim_folder(folder, facts, "a sweep")
     url = study or f"sqlite:///{folder.resolve() / DATABASE}"
-    name = f"{settings.data}-{profile.name}-{sha256_of_json(facts)[:12]}"
+    name = f"{settings.data.name}-{profile.name}-{sha256_of_json(facts)[:12]}"
     with open_study(url, name) as kept:
-        chosen = range(settings.seed, settings.seed + seeds)
+        chosen = range(settings.training.seed, settings.training.seed + seeds)
         _complete(kept, settings, texts, points, chosen, folder, profile)
         found = tuple(kept.results())
-    result = SweepResult(profile, settings.data, (name, shown(read_url(url))), facts, found)
+    result = SweepResult(profile, settings.data.name, (name, shown(read_url(url))), facts, found)
     _write(result, folder)
     return result
 
@@ -88,8 +88,8 @@ def _checked(
         faults.append(f"--points {points}: chooses the budgets, and --budgets gives them; leave out one of the two")
     if budgets is not None and not budgets:
         faults.append("--budgets: names no budget; give e.g. 8uJ,4uJ,2uJ")
-    if settings.energy_budget is not None:
-        faults.append(f"energy_budget is {settings.energy_budget!r}: a sweep sets its own; leave it out")
+    if settings.limits.energy_budget is not None:
+        faults.append(f"energy_budget is {settings.limits.energy_budget!r}: a sweep sets its own; leave it out")
     for name, number in (("--points", points), ("--seeds", seeds)):
         if number is not None and number < 1:
             faults.append(f"{name} {number}: must be at least 1")
@@ -127,8 +127,8 @@ def _chosen(
         raise InputError(
             f"--points {count}: there is no student without an energy budget to start from: {free.sentence}"
         )
-    dataset = load(settings.data, settings.data_dir, settings.timesteps).with_train_samples(settings.train_samples)
-    floor = smallest_size(settings, dataset, profile).floor.total
+    dataset = dataset_of(settings, settings.student.timesteps).with_train_samples(settings.data.train_samples)
+    floor = smallest_size(settings.student, dataset, profile, settings.training.seed).floor.total
     return spaced(floor, free.outcome.energy["validation"], count, profile.cost_unit)
 
 

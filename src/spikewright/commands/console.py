@@ -1,0 +1,167 @@
+"""How every command behaves: flags, exit codes, progress, and where its words go.
+
+stdout carries the result and nothing else; stderr carries progress and remarks. Exit codes: 0 done, 1 ran and the
+answer is no, 2 wrong input or flags, 70 a defect of ours (sysexits' EX_SOFTWARE), 130 interrupted,
+141 nobody reads stdout any more (128 + SIGPIPE, as a shell says it).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import typer
+import typer.core
+import typer.main
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ..base.errors import SpikewrightError, did_you_mean, with_flags
+from ..base.progress import Callback, Kind, Listeners
+
+DONE = 0
+USAGE = 2
+DEFECT = 70
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+_DEBUG = "--debug"
+_EPILOG = "With --debug an error shows its traceback. Exit codes: 0 done, 1 the answer is no, 2 wrong input or flags."
+
+
+def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) -> int:
+    """Run one command function on command-line words and return its exit code.
+
+    Args:
+        function: what Typer reads flags and help from; an int that it returns becomes the exit code.
+        argv: words after the command's name; None takes them from ``sys.argv``.
+        name: the verb, as in ``spikewright NAME``.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = _DEBUG in words
+    command = typer_command(function)
+    try:
+        # Not command.main(): it answers a closed stdout and an interrupt itself, with exit codes of its own.
+        with command.make_context(f"spikewright {name}", [word for word in words if word != _DEBUG]) as context:
+            code = command.invoke(context)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        say("interrupted")
+        return INTERRUPTED
+    except typer.Exit as leave:
+        return leave.exit_code
+    except BrokenPipeError:
+        return _reader_left()
+    except Exception as error:
+        return _fail(error, name, debug, command)
+    return code if isinstance(code, int) else DONE
+
+
+def typer_command(function: Callable[..., object]) -> typer.core.TyperCommand:
+    """The parsed form of a command function: its flags and its help."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    # Typer keeps the line breaks of a docstring; a terminal has its own width.
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    app.command(help=text, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})(function)
+    return cast(typer.core.TyperCommand, typer.main.get_command(app))
+
+
+def emit(value: object) -> None:
+    """Print one JSON object on stdout: the result of a command under ``--json``."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def say(text: str) -> None:
+    """Print a line on stderr: what is being done, what was assumed, where a file went."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+class ProgressBar(Callback):
+    """Shows a call on stderr: its messages as lines, and a progress bar for its task where stderr is a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def on_message(self, text: str, kind: Kind) -> None:
+        say(text if kind == "info" else f"{kind}: {text}")
+
+    def on_start(self, task: str, total: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+        self._tasks[task] = self._bar.add_task(task, total=total)
+
+    def on_advance(self, task: str, steps: int) -> None:
+        if self._bar is not None:
+            self._bar.advance(self._tasks[task], steps)
+
+    def on_end(self, task: str) -> None:
+        if self._bar is None:
+            return
+        ended = self._tasks.pop(task)
+        if self._tasks:
+            self._bar.remove_task(ended)
+        else:
+            self._bar.stop()
+            self._bar = None
+
+
+def listeners() -> Listeners:
+    """The command line as the only listener of a call."""
+    return Listeners((ProgressBar(),))
+
+
+def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCommand) -> int:
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, SpikewrightError):
+        say(f"error: {with_flags(error, _flags_of(command))}")
+        return error.exit_code
+    if isinstance(error, typer.TyperException):
+        say(f"error: {_usage_message(error)} (spikewright {name} --help lists what there is)")
+        return USAGE
+    say(
+        f"error: spikewright {name} hit a defect of its own, {type(error).__name__} at {_innermost(error)}: {error}; "
+        f"please report it with the traceback that {_DEBUG} shows"
+    )
+    return DEFECT
+
+
+def _flags_of(command: typer.core.TyperCommand) -> dict[str, str]:
+    """By parameter of a command function, its flag; of a positional argument, its name as the help shows it."""
+    long = {p.name or "": [word for word in p.opts if word.startswith("--")] for p in command.params}
+    return {name: words[0] if words else name.upper() for name, words in long.items()}
+
+
+def _usage_message(error: typer.TyperException) -> str:
+    option = getattr(error, "option_name", None)
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ != "NoSuchOption" or option is None or context is None:
+        # Whether this prefix of pydantic's comes along depends on Typer's version.
+        message = error.format_message().rstrip(".").replace("Value error, ", "")
+        return message[:1].lower() + message[1:]
+    known = {word for parameter in context.command.params for word in parameter.opts if word.startswith("--")}
+    return f"there is no option {option}; {did_you_mean(option, known | {_DEBUG, '--help'})}"
+
+
+def _innermost(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
+
+
+def _reader_left() -> int:
+    # Whoever read our stdout closed it (`| head`); keep Python from complaining about it again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return PIPE_CLOSED

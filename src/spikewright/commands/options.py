@@ -52,12 +52,24 @@ def _preset_flag() -> inspect.Parameter:
     return _parameter("preset", Annotated[str | None, option])
 
 
+PANELS = {
+    "data": "Data",
+    "limits": "Chip and limits",
+    "teacher": "Teacher",
+    "method": "Method",
+    "student": "Student",
+    "training": "Training",
+}
+"""By group of settings, the panel of its flags in the help."""
+
+
 def _flag(name: str) -> inspect.Parameter:
-    field = FLAT[name].info
+    field, panel = FLAT[name].info, PANELS[FLAT[name].group]
     default = "" if field.default in (None, (), False) else f" [dim]\\[{field.default}][/dim]"
     kind = _flag_type(field.annotation)
     words = [f"--{name.replace('_', '-')}"] + (["-T"] if name == "timesteps" else [])
-    return _parameter(name, Annotated[kind | None, typer.Option(*words, help=f"{field.description}{default}")])
+    option = typer.Option(*words, help=f"{field.description}{default}", rich_help_panel=panel)
+    return _parameter(name, Annotated[kind | None, option])
 
 
 def _flag_type(annotation: object) -> Any:

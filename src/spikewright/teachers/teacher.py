@@ -17,7 +17,7 @@ from .spiking_spec import LABELS, SPIKING, StudentPlan, is_like_student, spiking
 from .spiking_teacher import read_spiking_teacher, value_shapes
 from .spiking_training import SpikingTraining, train_spiking
 from .teacher_training import train_teacher
-from .torch_teacher import Teacher, TorchTeacher
+from .torch_teacher import LOGITS, Teacher, TorchTeacher
 
 ONNX = ".onnx"
 STUDENT_FILE = ".pt"
@@ -128,6 +128,11 @@ def _is_file(text: str) -> bool:
 
 def _trained(teacher: Teacher | str, dataset: Dataset) -> Teacher:
     if not isinstance(teacher, str):
+        if (classes := teacher.shapes[LOGITS][-1]) != dataset.classes:
+            raise InputError(
+                f"teacher {teacher.name}: tells {classes} classes apart, and {dataset.name} has "
+                f"{dataset.classes}; give a teacher for these classes"
+            )
         return teacher
     if teacher.lower().endswith(STUDENT_FILE):
         return read_spiking_teacher(Path(teacher), dataset)

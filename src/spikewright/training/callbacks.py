@@ -72,7 +72,7 @@ class TensorBoardCallback(Callback):
             InputError: TensorBoard is not installed.
         """
         try:
-            from torch.utils.tensorboard import SummaryWriter  # an optional dependency
+            from torch.utils.tensorboard.writer import SummaryWriter  # an optional dependency
         except ImportError as error:
             raise InputError(
                 "TensorBoardCallback: TensorBoard is not installed; install it by `pip install tensorboard`"

@@ -7,6 +7,7 @@ the tightest of several binds.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from fnmatch import fnmatch
 
 from torch import Tensor
@@ -16,7 +17,11 @@ from ..profile.profile import HardwareProfile
 from ..profile.units import quantity
 from ..student.student import Student
 from ..student.student_output import StudentOutput
+from .budget import BudgetController
 from .cost import CostReading, SpikeCost
+
+FLOOR_SAMPLES = 500
+"""Training samples over which a floor is measured."""
 
 
 class Constraint(ABC):
@@ -48,6 +53,14 @@ class Constraint(ABC):
 
     def rebuild(self, student: Student) -> None:  # noqa: B027
         """Recompute the cost model after the network changed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """A constraint and the controller that holds the training to it."""
+
+    constraint: Constraint
+    controller: BudgetController
 
 
 class EnergyLimit(Constraint):

@@ -92,7 +92,7 @@ def distill(
     if not old:
         return result
     warnings.warn(
-        f"distill({', '.join(f'{name}=...' for name in old)}) is deprecated: give within=Budget(...) and "
+        f"the arguments {', '.join(old)} of distill are deprecated and will be removed in 0.3; use within=Budget(...) and "
         "training=Training(...), and take .student of the result",
         DeprecationWarning,
         stacklevel=2,

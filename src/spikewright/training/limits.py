@@ -13,11 +13,10 @@ from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import OPS_PREFIXES, parse_budget
 from ..profile.units import Budget as Amount
 from .budget import BudgetController
-from .constraints import Constraint, EnergyLimit, OperationsLimit, RateLimit
+from .constraints import FLOOR_SAMPLES, Constraint, EnergyLimit, Limit, OperationsLimit, RateLimit
 from .cost import SpikeCost
 from .settings import Budget
 from .sizing import Size
-from .trainer import FLOOR_SAMPLES, Limit
 
 _COUNT = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([kMG]?)(?:ops)?\s*")
 

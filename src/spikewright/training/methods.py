@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..base.errors import InputError, did_you_mean
 from ..distillation.base import LossTerms
 from ..distillation.methods import METHODS, REGULARIZERS, parse_spec
+
+Known = Mapping[str, type[LossTerms]]
 
 
 def parse(text: str) -> LossTerms:
@@ -19,6 +23,36 @@ def parse(text: str) -> LossTerms:
     if name in METHODS:
         return parse_spec("method", text, METHODS)
     raise InputError(f"method {name!r} is unknown; {did_you_mean(name, [*METHODS, *REGULARIZERS])}")
+
+
+def method_of(method: LossTerms | str) -> LossTerms:
+    """A method itself, or the one that text describes.
+
+    Raises:
+        InputError: neither, a regularizer, an unknown name, or options that are not allowed.
+    """
+    return _terms_of("method", method, METHODS, REGULARIZERS)
+
+
+def regularizer_of(regularizer: LossTerms | str) -> LossTerms:
+    """A regularizer itself, or the one that text describes.
+
+    Raises:
+        InputError: neither, a method, an unknown name, or options that are not allowed.
+    """
+    return _terms_of("regularizer", regularizer, REGULARIZERS, METHODS)
+
+
+def _terms_of(kind: str, given: object, known: Known, others: Known) -> LossTerms:
+    if isinstance(given, str):
+        return parse_spec(kind, given, known)
+    if not isinstance(given, LossTerms):
+        raise InputError(
+            f"{kind} {given!r}: may be an object, such as {next(iter(known.values())).__name__}(), or text"
+        )
+    if type(given) in others.values():
+        raise InputError(f"{kind} {name_of(given)}: is no {kind}; may be: {', '.join(known)}")
+    return given
 
 
 def name_of(terms: LossTerms) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,12 +12,11 @@ from ..base.errors import InputError, arg
 from ..data.dataset import Dataset
 from ..data.load import load
 from ..distillation.base import LossTerms
-from ..distillation.methods import METHODS, REGULARIZERS, parse_spec
 from ..student.config import StudentConfig
 from ..student.student import Student, readout_of
 from ..teachers.cached_outputs import seen_by_teacher
 from ..teachers.torch_teacher import Teacher
-from .methods import parse, text_of
+from .methods import method_of, regularizer_of, text_of
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
 
@@ -39,11 +38,26 @@ class Objects:
     regularizers: tuple[LossTerms, ...] | None = None
 
 
+STANDS_FOR = {
+    "data": ("dataset",),
+    "teacher": ("teacher",),
+    "method": ("method",),
+    "regularize": ("regularizers",),
+    "architecture": ("config", "network"),
+}
+"""By flat value that is a name, the objects that it may stand for."""
+
+
 @dataclass(frozen=True)
 class ObjectSettings(DistillSettings):
-    """Settings some of whose names stand for objects, which :attr:`flat` values only name."""
+    """Settings some of whose names stand for objects; a name that is changed stands for itself again."""
 
     objects: Objects = Objects()
+
+    def changed(self, values: Mapping[str, object]) -> DistillSettings:
+        stale = [name for flat, names in STANDS_FOR.items() if flat in values for name in names]
+        made = replace(self, objects=replace(self.objects, **dict.fromkeys(stale)))
+        return super(ObjectSettings, made).changed(values)
 
 
 def objects_of(settings: DistillSettings) -> Objects:
@@ -73,9 +87,8 @@ def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, .
     given = objects_of(settings)
     regularizers = given.regularizers
     if regularizers is None:
-        texts = settings.method.regularize
-        regularizers = tuple(parse_spec("regularizer", text, REGULARIZERS) for text in texts)
-    return given.method or parse_spec("method", settings.method.name, METHODS), regularizers
+        regularizers = tuple(map(regularizer_of, settings.method.regularize))
+    return given.method or method_of(settings.method.name), regularizers
 
 
 def teaching_of(settings: DistillSettings, method: LossTerms) -> Teaching:
@@ -101,6 +114,7 @@ def settings_of(
         raise InputError(f"{arg('training')}: is {training!r}; give Training(...)")
     spec, config, network = _student(student)
     values = [regularize] if isinstance(regularize, LossTerms | str) else list(regularize)
+    terms, regularizers = method_of(method), tuple(map(regularizer_of, values))
     settings = ObjectSettings(
         data=data if isinstance(data, DataSettings) else DataSettings(name=_name(data)),
         limits=within if isinstance(within, Budget) else Budget(energy_budget=within),
@@ -113,8 +127,8 @@ def settings_of(
             teacher=teacher if isinstance(teacher, Teacher) else None,
             config=config,
             network=network,
-            method=method if isinstance(method, LossTerms) else None,
-            regularizers=tuple(parse(value) if isinstance(value, str) else value for value in values),
+            method=None if isinstance(method, str) else terms,
+            regularizers=regularizers,
         ),
     )
     return _with_module(settings, teacher) if isinstance(teacher, nn.Module) else settings

@@ -110,7 +110,7 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
     if (bits := training.weight_bits) is not None:
         yield (
             f"{arg('weight_bits', bits)}: is for training on integers, which {arg('integer_from', 1)} leaves out; "
-            f"round afterwards with `spikewright lower --weight-bits {bits}`"
+            f"round afterwards, when the graph is lowered with {arg('weight_bits', bits)}"
         )
     if training.shorten is not None:
         yield (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,22 +25,11 @@ from ..student.train_settings import Chip, TrainSettings, learning_rate
 from ..teachers.cached_outputs import CachedOutputs, seen_by_teacher
 from ..teachers.passes import Passes, evidence_of, passes
 from ..teachers.torch_teacher import Teacher
-from .budget import BudgetController
-from .constraints import Constraint
+from .constraints import FLOOR_SAMPLES, Limit
 from .cost import SpikeCost
 from .measurement import Measurement, measure
 from .records import Clock, EpochRecord, Means, logit_range, summary
 from .silent_neurons import revive
-
-FLOOR_SAMPLES = 500
-
-
-@dataclass(frozen=True, eq=False)
-class Limit:
-    """A constraint and the controller that holds the training to it."""
-
-    constraint: Constraint
-    controller: BudgetController
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +127,7 @@ class Trainer:
                     after_epoch()
         if self.chip is not None and not self.on_integers:
             self._end_warm_up()
-            self.history[-1] = replace(self.history[-1], on_integers=True, **_measured(self._measure()))
+            self.history[-1] = replace(self.history[-1], on_integers=True, **self._measure().facts())
             self._keep_best(self.history[-1])
         if self.best is not None:
             self.take(self.best.weights, self.best.grid, self.student.config.timesteps)
@@ -255,7 +243,7 @@ class Trainer:
             on_integers=self.on_integers,
             multipliers={limit.constraint.name: limit.controller.multiplier for limit in self.limits},
             targets={limit.constraint.name: limit.controller.target for limit in self.limits},
-            **_measured(measured),
+            **measured.facts(),
         )
 
     def _forward(self, batch: Batch) -> Passes:
@@ -308,15 +296,3 @@ class Trainer:
         if grid is not None:
             self.student.take_grid(grid)
         self.student.load_state_dict(weights)
-
-
-def _measured(measured: Measurement) -> dict[str, Any]:
-    """What the record of an epoch says of the student on validation."""
-    return {
-        "validation_accuracy": measured.accuracy,
-        "cost": measured.cost,
-        "spikes": measured.spikes,
-        "synaptic_ops": measured.synaptic_ops,
-        "bounded": measured.bounded,
-        "dead": measured.dead,
-    }

@@ -92,8 +92,8 @@ def distill(
     if not old:
         return result
     warnings.warn(
-        f"the arguments {', '.join(old)} of distill are deprecated and will be removed in 0.3; use within=Budget(...) and "
-        "training=Training(...), and take .student of the result",
+        f"the arguments {', '.join(old)} of distill are deprecated and will be removed in 0.3; use within=Budget(...) "
+        "and training=Training(...), and take .student of the result",
         DeprecationWarning,
         stacklevel=2,
     )

@@ -98,6 +98,8 @@ def test_everything_as_a_value(capsys) -> None:
     assert (settings["method"], settings["regularize"]) == ("kd:alpha=0.5", ["logits:weight=0.1"])
     assert (settings["teacher"], settings["profile"]) == ("Ann", "loihi1-davies")
     json.dumps(result.provenance)
+    assert repr(result).startswith("Distillation(convnet, width 4, T = 2, current: ")
+    assert len(repr(result)) < 200
 
 
 def test_a_teacher_that_is_a_module_gives_features_by_their_names() -> None:

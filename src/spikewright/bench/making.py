@@ -19,10 +19,9 @@ from ..energy.pricing import report
 from ..energy.report import EnergyReport
 from ..pages.verdict import Paths
 from ..simulation.simulate import remarks, simulate
-from ..student.architectures import own_architecture
 from ..student.student import Student, load_student, student_provenance
 from ..training.distill import distill_to
-from ..training.objects import dataset_of
+from ..training.objects import dataset_of, network_of
 from ..training.settings import DistillSettings
 from .outcome import SPLITS, Outcome
 from .road import export_student, lower_graph
@@ -110,7 +109,7 @@ def _student(settings: DistillSettings, paths: Paths) -> tuple[Student, dict[str
         facts = student_provenance(paths.student)
         if _same(facts.get("settings"), settings):
             cli.say(f"{paths.student}: is trained already")
-            return load_student(paths.student, own_architecture(settings.student.architecture)), facts
+            return load_student(paths.student, network_of(settings)), facts
     checkpoint = paths.student.with_name(paths.student.name + ".checkpoint")
     made = distill_to(settings, paths.student, checkpoint.is_file(), cli.listeners())
     return made.student, made.provenance

@@ -37,7 +37,7 @@ FORMER = {"profile", "energy_budget", "epochs", "seed"}
 """Former arguments of :func:`distill`, which are flat names of settings."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Distillation:
     """A trained student and the record of its training.
 
@@ -52,6 +52,14 @@ class Distillation:
     certificate: Certificate
     history: tuple[EpochRecord, ...]
     provenance: dict[str, object]
+
+    def __repr__(self) -> str:
+        config, found = self.student.config, self.certificate
+        return (
+            f"Distillation({config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding}: "
+            f"{found.accuracy:.2%} on validation, {found.energy:.4g} {found.unit} per inference on {found.profile}, "
+            f"{len(self.history)} epochs)"
+        )
 
 
 def distill(

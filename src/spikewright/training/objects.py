@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from torch import nn
@@ -12,6 +12,7 @@ from ..base.errors import InputError, arg
 from ..data.dataset import Dataset
 from ..data.load import load
 from ..distillation.base import LossTerms
+from ..student.architectures import own_architecture
 from ..student.config import StudentConfig
 from ..student.student import Student, readout_of
 from ..teachers.cached_outputs import seen_by_teacher
@@ -52,7 +53,7 @@ STANDS_FOR = {
 class ObjectSettings(DistillSettings):
     """Settings some of whose names stand for objects; a name that is changed stands for itself again."""
 
-    objects: Objects = Objects()
+    objects: Objects = field(default=Objects(), repr=False)
 
     def changed(self, values: Mapping[str, object]) -> DistillSettings:
         stale = [name for flat, names in STANDS_FOR.items() if flat in values for name in names]
@@ -76,6 +77,11 @@ def dataset_of(settings: DistillSettings, timesteps: int | None = None) -> Datas
     """
     given = objects_of(settings).dataset
     return load(settings.data.name, settings.data.data_dir, timesteps) if given is None else given
+
+
+def network_of(settings: DistillSettings) -> nn.Module | str | None:
+    """The network that ``load_student`` needs beside the student's file; None for a named architecture."""
+    return objects_of(settings).network or own_architecture(settings.student.architecture)
 
 
 def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:

@@ -193,8 +193,8 @@ def test_a_method_for_twins_wants_images_of_the_events_size():
         "digits-events"
     )
     settings = DistillSettings.of(method="of-twins")
-    assert list(unmet(settings, OfTwins(), signals)) == [refused]
-    assert list(unmet(settings, OfTwins(), dataset_of(shape=(1, 8, 8)))) == [refused]
+    for data in (signals, dataset_of(shape=(1, 8, 8))):
+        assert [str(InputError(fault)) for fault in unmet(settings, OfTwins(), data)] == [refused]
     assert list(unmet(settings, OfTwins(), images)) == []
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from spikewright.base.errors import InputError
+from spikewright.base.errors import InputError, arg
 from spikewright.base.progress import Listeners
 from spikewright.training.callbacks import CsvCallback, LoggingCallback, TensorBoardCallback, flat_record
 from spikewright.training.records import EpochRecord
@@ -60,12 +60,12 @@ def test_messages_go_to_logging(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="spikewright")
     listeners = Listeners((LoggingCallback(),))
     listeners.say("hello 100 %")
-    listeners.say("careful", "warning")
+    listeners.say(f"careful with {arg('epochs', 3)}", "warning")
     with listeners.task("counting", 3) as advance:
         advance()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", "hello 100 %"),
-        ("WARNING", "careful"),
+        ("WARNING", "careful with epochs=3"),
         ("DEBUG", "counting: 3 steps begin"),
         ("DEBUG", "counting: done"),
     ]

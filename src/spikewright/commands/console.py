@@ -92,7 +92,8 @@ class ProgressBar(Callback):
         self._tasks: dict[str, TaskID] = {}
 
     def on_message(self, text: str, kind: Kind) -> None:
-        say(text if kind == "info" else f"{kind}: {text}")
+        words = with_flags(SpikewrightError(text), {})
+        say(words if kind == "info" else f"{kind}: {words}")
 
     def on_start(self, task: str, total: int) -> None:
         if not sys.stderr.isatty():

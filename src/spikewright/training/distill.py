@@ -27,7 +27,7 @@ from .certificate import Certificate, certify
 from .checkpoint import resume as take_up
 from .checkpoint import save
 from .objects import dataset_of, settings_of, teaching_of
-from .prepare import plan_of, prepared
+from .prepare import prepared, student_plan
 from .records import EpochRecord
 from .settings import Budget, DataSettings, DistillSettings, StudentSpec, TeacherSpec, Training
 from .teaching import facts_of
@@ -129,7 +129,7 @@ def distill_with(
     trainer = prepared(settings, dataset, profile, budget)
     listeners.say(_student_sentence(trainer, profile))
     with student_threads():
-        chain = teaching_of(settings, trainer.method).train(whole, plan_of(trainer), listeners)
+        chain = teaching_of(settings, trainer.method).train(whole, student_plan(trainer), listeners)
         trainer.set_teacher(chain[-1].teacher if chain else None)
         _run(trainer, checkpoint, resume, listeners)
     facts = _provenance(settings, trainer, profile.sha256)

@@ -67,7 +67,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         device=device_of(settings.training.device),
         floor=size.floor,
     )
-    teaching.check(dataset, trainer.student, plan_of(trainer))
+    teaching.check(dataset, trainer.student, student_plan(trainer))
     return trainer
 
 
@@ -91,7 +91,7 @@ def train_settings(training: Training, data: str) -> TrainSettings:
     )
 
 
-def plan_of(trainer: Trainer) -> StudentPlan:
+def student_plan(trainer: Trainer) -> StudentPlan:
     """The student's network and training, after which spiking teachers are made."""
     epochs = EPOCHS.get(trainer.dataset.name, DEFAULT_EPOCHS)
     return StudentPlan(trainer.config, trainer.settings, epochs, trainer.device)

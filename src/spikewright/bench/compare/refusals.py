@@ -9,7 +9,7 @@ from ...data.dataset import Dataset
 from ...profile.profile import HardwareProfile
 from ...profile.units import parse_budget
 from ...training.objects import teaching_of
-from ...training.prepare import plan_of, prepared, unmet
+from ...training.prepare import prepared, student_plan, unmet
 from ...training.settings import DistillSettings
 from ...training.trainer import Trainer
 from .rows import Row
@@ -59,7 +59,7 @@ def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Train
     if faults := [*unmet(settings, row.terms, dataset), *teaching.faults()]:
         return "; ".join(faults)
     try:
-        teaching.check(dataset, plain.student, plan_of(plain))
+        teaching.check(dataset, plain.student, student_plan(plain))
     except InputError as error:
         return str(error)
     return ""

@@ -269,7 +269,7 @@ def test_from_python(copied):
         (
             ["--methods", "strong2weak", "-T", "1"],
             "error: compare: nothing of it can be trained: --method strong2weak: compares time steps, and the "
-            "student has T = 1, which leaves labels alone; ask for -T 2 or more\n",
+            "student has T = 1, which leaves labels alone; ask for --timesteps 2 or more\n",
         ),
         (["--integer-from", "1", "--weight-bits", "4"], "error: distill: --weight-bits 4: is for training on integers"),
     ],

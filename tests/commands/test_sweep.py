@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-import spikewright.training.distill
 from spikewright.base.progress import SILENT
+from spikewright.bench import making
 from spikewright.bench.sweep import sweep as verb
 from spikewright.commands.sweep import main
 
@@ -32,7 +32,7 @@ def states(value):
 @pytest.fixture
 def trainings(monkeypatch):
     """The budgets that are trained, in order; ``stop`` holds those in which the worker is interrupted."""
-    real, seen = spikewright.training.distill.distill_to, []
+    real, seen = making.distill_to, []
 
     def watched(settings, out, resume=False, listeners=SILENT):
         seen.append(settings.limits.energy_budget)
@@ -41,7 +41,7 @@ def trainings(monkeypatch):
         return real(settings, out, resume, listeners)
 
     watched.stop, watched.seen = set(), seen
-    monkeypatch.setattr(spikewright.training.distill, "distill_to", watched)
+    monkeypatch.setattr(making, "distill_to", watched)
     return watched
 
 

@@ -70,7 +70,8 @@ def events():
 
 @pytest.fixture
 def loaded(events, monkeypatch):
-    monkeypatch.setattr("spikewright.data.load", lambda *_: events)
+    for module in ("training.objects", "simulation.simulate"):
+        monkeypatch.setattr(f"spikewright.{module}.load", lambda *_: events)
     return events
 
 
@@ -389,7 +390,7 @@ def test_answers_that_are_not_kept_are_on_the_images_too(events, monkeypatch):
 @pytest.mark.parametrize("twin", [None, "smaller"])
 def test_data_without_such_images_are_refused(twin, events, monkeypatch):
     other = None if twin is None else replace(events.twin, shape=(1, 6, 6))
-    monkeypatch.setattr("spikewright.data.load", lambda *_: replace(events, twin=other))
+    monkeypatch.setattr("spikewright.training.objects.load", lambda *_: replace(events, twin=other))
     with pytest.raises(InputError, match="method=cross-kd: learns from the images that events were made from, and"):
         distill_with(QUICK)
 

@@ -203,7 +203,7 @@ def test_no_longer_run_where_samples_have_an_end(monkeypatch):
     """Events and latency codes cannot go on; with alpha = 0 nothing has to."""
     split = Split(torch.zeros(8, 2, 1, 8, 8, dtype=torch.uint8).numpy(), torch.arange(8).numpy() % 2)
     events = Dataset("made-up", split, split, split, 2, (1, 8, 8), timesteps=2)
-    monkeypatch.setattr("spikewright.data.load", lambda *_: events)
+    monkeypatch.setattr("spikewright.training.objects.load", lambda *_: events)
     on_events = QUICK.changed({"data": "made-up", "timesteps": None, "batch": 4, "epochs": 1})
     with pytest.raises(InputError, match="method=tssd: runs samples beyond T, as events cannot be"):
         distill_with(on_events)

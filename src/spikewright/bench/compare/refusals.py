@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...base.errors import BelowFloor, InputError
+from ...base.errors import BelowFloor, InputError, with_flags
 from ...data.dataset import Dataset
 from ...profile.profile import HardwareProfile
 from ...profile.units import parse_budget
@@ -50,16 +50,16 @@ def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, prof
     try:
         return prepared(plain, dataset, profile, None if budget is None else parse_budget(budget, profile))
     except BelowFloor as error:
-        return str(error)
+        return with_flags(error, {})
 
 
 def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Trainer) -> str:
     """Why a row cannot be trained; empty where it can."""
     teaching = teaching_of(settings, row.terms)
     if faults := [*unmet(settings, row.terms, dataset), *teaching.faults()]:
-        return "; ".join(faults)
+        return with_flags(InputError("; ".join(faults)), {})
     try:
         teaching.check(dataset, plain.student, student_plan(plain))
     except InputError as error:
-        return str(error)
+        return with_flags(error, {})
     return ""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from torch import nn
 
 from spikewright.base.types import Readout
-from spikewright.data.choices import NeuronSettings
 from spikewright.student.architectures import Shape
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, spiking
 
 SIDES = 4

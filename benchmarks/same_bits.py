@@ -64,11 +64,11 @@ def _weights(file: Path) -> dict[str, np.ndarray]:
 
 
 def _chip_arrays(file: Path) -> dict[str, np.ndarray]:
-    """Every dataset of a chip file; provenance is an attribute and stays out."""
+    """Every dataset of a chip file but its provenance, which holds the seconds that training took."""
     found: dict[str, np.ndarray] = {}
 
     def take(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
+        if isinstance(item, h5py.Dataset) and name != "provenance":
             found[name] = np.asarray(item)
 
     with h5py.File(file) as chip:

@@ -27,7 +27,7 @@ from spikewright.base.artefacts import write_json
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Population
 from spikewright.energy.estimate import estimate
 from spikewright.energy.report import EnergyReport
-from spikewright.placing.core_work import core_work
+from spikewright.placing.core_load import core_work
 from spikewright.placing.placement import Placement, place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.schema import HardwareProfile

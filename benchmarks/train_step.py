@@ -20,10 +20,10 @@ import torch.nn.functional as F
 import typer
 
 from spikewright.base.artefacts import atomic_write
-from spikewright.data.choices import NeuronSettings
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 
 CASES = (

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import spikewright as sw
-from spikewright.data.choices import NeuronSettings
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, spiking
 
 PROFILE = "loihi2-assumed"

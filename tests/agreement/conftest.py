@@ -12,8 +12,8 @@ from torch import nn
 
 from spikewright.base.types import IntArray
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.data.choices import NeuronSettings
 from spikewright.student.config import StudentConfig
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 
 Case = tuple[ChipNetwork, IntArray]

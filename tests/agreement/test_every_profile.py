@@ -8,7 +8,6 @@ import torch
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.chip.encoding import encode
-from spikewright.data.choices import NeuronSettings
 from spikewright.data.dataset import Split
 from spikewright.data.load import load
 from spikewright.energy.estimate import estimate
@@ -17,13 +16,14 @@ from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 from spikewright.simulation import integer
-from spikewright.simulation.lava import processes_backend as on_lava
+from spikewright.simulation.lava import backend as on_lava
 from spikewright.simulation.recording import compare
 from spikewright.simulation.simulate import simulate
 from spikewright.student.architectures import Shape
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.agreement import differences
 from spikewright.student.integers.form import become_integer
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.training.cost import SpikeCost
@@ -109,7 +109,7 @@ def test_a_chip_without_leak_says_how_to_train_for_it(name: str) -> None:
         lower(to_nir(student_for(leaky)), name)
     assert str(caught.value) == (
         f"{name}: the network does not fit: [decays] the membrane potential of 'lif1', 'lif2', 'readout' decays by "
-        "0.5 per step; this chip's neurons cannot leak: train with --neuron lif --beta 1"
+        "0.5 per step; this chip's neurons cannot leak: train with neuron=lif beta=1"
     )
 
 
@@ -119,7 +119,7 @@ def test_akida_takes_one_step() -> None:
         lower(to_nir(student_for(several)), "akida")
     assert str(caught.value) == (
         "akida: the network does not fit: [steps] it runs 4 time steps; the chip takes 1; no state is kept between "
-        "steps: train with --timesteps 1"
+        "steps: train with timesteps=1"
     )
 
 
@@ -128,7 +128,7 @@ def test_odin_has_few_rows() -> None:
         lower(to_nir(student_for(load_profile("odin"), "convnet", 4)), "odin")
     assert str(caught.value) == (
         "odin: the network does not fit: [totals] it has 224 lines and neurons with synapses; the chip has 128: train "
-        "with a smaller --width"
+        "with a smaller width"
     )
 
 

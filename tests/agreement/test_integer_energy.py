@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from spikewright.base.errors import AnswerIsNo
-from spikewright.data.choices import NeuronSettings
 from spikewright.data.dataset import Split
 from spikewright.energy.estimate import estimate
 from spikewright.lowering.lower import lower
@@ -16,6 +15,7 @@ from spikewright.profile.profile import HardwareProfile, load_profile
 from spikewright.simulation.simulate import simulate
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.training import certificate

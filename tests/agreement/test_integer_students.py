@@ -13,20 +13,19 @@ from torch import nn
 from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.chip.encoding import encode
 from spikewright.chip.network import ChipNetwork
-from spikewright.data.choices import NeuronSettings
 from spikewright.graph.nir_io import read_graph
 from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
 from spikewright.simulation import integer
-from spikewright.simulation.lava import processes_backend as on_lava
-from spikewright.simulation.netx import backend as on_netx
+from spikewright.simulation.backends import BACKENDS, Run, backend
 from spikewright.simulation.recording import compare
-from spikewright.simulation.simulate import Backend
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.agreement import differences
 from spikewright.student.integers.form import become_integer, settle
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
-from spikewright.student.to_nir import export, to_nir, verify_export
+from spikewright.student.to_nir import to_nir
+from spikewright.student.verify import export, verify_export
 
 SHAPE = (1, 12, 12)
 WAYS = [
@@ -140,7 +139,8 @@ def test_lava_runs_what_was_trained(lava: None, encoding: str, readout: str, kin
         assert [str(mismatch) for mismatch in compare(ours, run(chip, drive, record_states=True))] == []
 
 
-def simulators(chip: ChipNetwork) -> tuple[Backend, ...]:
+def simulators(chip: ChipNetwork) -> tuple[Run, ...]:
     from spikewright.simulation.netx.file import netx_faults
 
-    return (on_lava.run,) if netx_faults(chip) else (on_lava.run, on_netx.run)
+    left_out = {"integer"} if not netx_faults(chip) else {"integer", "netx"}
+    return tuple(backend(name) for name, each in BACKENDS.items() if each.exact and name not in left_out)

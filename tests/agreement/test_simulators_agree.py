@@ -1,22 +1,41 @@
-"""Integer simulator, Lava's processes and lava-dl's: the same spikes, currents and membranes, bit for bit."""
+"""Every exact simulator: the same spikes, currents and membranes as the integer simulator, bit for bit."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from _pytest.mark.structures import ParameterSet
 
+from spikewright.base.errors import InputError
 from spikewright.base.types import IntArray
 from spikewright.chip.network import ChipNetwork
 from spikewright.simulation import integer
-from spikewright.simulation.lava import processes_backend as on_lava
-from spikewright.simulation.netx import backend as on_netx
+from spikewright.simulation.backends import BACKENDS, backend
 from spikewright.simulation.netx.file import netx_faults
 from spikewright.simulation.recording import Recording, activity_of, compare
 
 Draw = Callable[[str, int], tuple[ChipNetwork, IntArray]]
+KINDS = (
+    *("dense", "one_step", "convolutions", "current_input", "skip_with_relay", "recurrent", "bias_population"),
+    *("beyond_32_bits", "overflowing"),
+)
 NETX_KINDS = ("convolutions", "current_input", "one_step")
+OTHERS = tuple(name for name, each in BACKENDS.items() if each.exact and name != "integer")
+NEEDS = {"lava": "lava", "netx": "lava_dl"}
+"""Fixtures that skip where a simulator's package is not installed."""
+
+
+def cases(kinds: dict[str, tuple[str, ...]]) -> list[ParameterSet]:
+    """Every other simulator with every kind of network; for some by name, only these kinds."""
+    marks = {"lava": [pytest.mark.lava], "netx": [pytest.mark.lava, pytest.mark.slow]}
+    return [
+        pytest.param(other, kind, marks=marks.get(other, []), id=f"{other}-{kind}")
+        for other in OTHERS
+        for kind in kinds.get(other, KINDS)
+    ]
 
 
 def is_worth_comparing(chip: ChipNetwork, recording: Recording) -> bool:
@@ -34,37 +53,49 @@ def assert_same(chip: ChipNetwork, ours: Recording, theirs: Recording) -> None:
     assert mine.synaptic_ops == others.synaptic_ops
 
 
-@pytest.mark.lava
-def test_integers_and_lava(lava: None, drawn: Draw, kind: str) -> None:
-    chip, drive = drawn(kind, 7)
+def assert_agrees(request: pytest.FixtureRequest, other: str, chip: ChipNetwork, drive: IntArray) -> None:
+    """A simulator that is not in ``NEEDS`` may also refuse the network."""
     ours = integer.run(chip, drive, record_states=True)
-    assert is_worth_comparing(chip, ours)
-    assert_same(chip, ours, on_lava.run(chip, drive, record_states=True))
+    if other in NEEDS:
+        request.getfixturevalue(NEEDS[other])
+        assert_same(chip, ours, backend(other)(chip, drive, record_states=True))
+        return
+    with contextlib.suppress(InputError):
+        assert_same(chip, ours, backend(other)(chip, drive, record_states=True))
 
 
-@pytest.mark.lava
+def test_every_kind_is_compared(kind: str) -> None:
+    assert kind in KINDS
+
+
+@pytest.mark.parametrize(("other", "kind"), cases({"netx": NETX_KINDS}))
+def test_every_simulator_agrees_with_integers(
+    request: pytest.FixtureRequest, drawn: Draw, other: str, kind: str
+) -> None:
+    chip, drive = drawn(kind, 7)
+    assert is_worth_comparing(chip, integer.run(chip, drive))
+    assert_agrees(request, other, chip, drive)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_integers_and_lava_on_more_networks(lava: None, drawn: Draw, kind: str, seed: int) -> None:
-    chip, drive = drawn(kind, seed)
-    assert_same(chip, integer.run(chip, drive, record_states=True), on_lava.run(chip, drive, record_states=True))
+@pytest.mark.parametrize(("other", "kind"), cases({"netx": ()}))
+def test_every_simulator_agrees_on_more_networks(
+    request: pytest.FixtureRequest, drawn: Draw, other: str, kind: str, seed: int
+) -> None:
+    assert_agrees(request, other, *drawn(kind, seed))
 
 
-@pytest.mark.lava
-@pytest.mark.slow
-@pytest.mark.parametrize("netx_kind", NETX_KINDS)
-def test_integers_and_netx(lava_dl: None, drawn: Draw, netx_kind: str) -> None:
-    chip, drive = drawn(netx_kind, 7)
-    assert netx_faults(chip) == []
-    ours = integer.run(chip, drive, record_states=True)
-    assert_same(chip, ours, on_netx.run(chip, drive, record_states=True))
+@pytest.mark.parametrize("kind", NETX_KINDS)
+def test_netx_holds_these_kinds(drawn: Draw, kind: str) -> None:
+    assert netx_faults(drawn(kind, 7)[0]) == []
 
 
 @pytest.mark.lava
 def test_lava_without_states_gives_the_same_scores_and_advances_by_sample(lava: None, drawn: Draw) -> None:
     chip, drive = drawn("convolutions", 7)
     done: list[int] = []
-    theirs = on_lava.run(chip, drive, progress=lambda steps=1: done.append(steps))
+    theirs = backend("lava")(chip, drive, progress=lambda steps=1: done.append(steps))
     ours = integer.run(chip, drive)
     assert compare(ours, theirs) == []
     assert np.array_equal(ours.scores, theirs.scores)

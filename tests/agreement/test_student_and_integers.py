@@ -15,7 +15,7 @@ from spikewright.chip.encoding import encode
 from spikewright.chip.network import ChipNetwork
 from spikewright.lowering.lower import lower
 from spikewright.simulation import integer
-from spikewright.simulation.lava import processes_backend as on_lava
+from spikewright.simulation.lava import backend as on_lava
 from spikewright.simulation.recording import compare
 from spikewright.student.config import StudentConfig
 from spikewright.student.neurons import NeuronSettings, integrator, spiking

@@ -68,7 +68,7 @@ def test_what_blocks_the_lowering_sets_the_exit_code(tmp_path: Path, capsys: pyt
         "reset is 'subtract'; NIR, Lava and Loihi reset to zero",
         "[reset_to_zero] lif: v_reset reaches 0.5; the chip resets to 0: shift v_leak and v_threshold by it",
         "[one_decay_per_population] lif: its membrane time constants vary (decay 0.3333 to 0.5 per step); the chip "
-        "holds one for a population: split it by time constant",
+        "has one for a population: split it by time constant",
     ]
 
 

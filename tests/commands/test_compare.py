@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 import spikewright as sw
+from spikewright.base.progress import Callback
 from spikewright.commands.compare import main
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Trainer
+
+pytest.importorskip("optuna")
 
 FLAGS = [
     "--data", "digits", "--train-samples", "160", "--width", "4", "-T", "2", "--epochs", "2", "--teacher", "mlp",
@@ -53,14 +56,15 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("finished") / "made" / "here"
     with pytest.MonkeyPatch.context() as patch:
         said = []
-        patch.setattr("spikewright.base.command.say", said.append)
+        patch.setattr("spikewright.commands.console.say", said.append)
         assert main([*FLAGS, *ROWS, "--energy-budget", "60nJ", "--energy-budget", "1nJ", "-o", str(out)]) == 0
     return out, said
 
 
 @pytest.fixture
 def copied(finished, tmp_path):
-    return Path(shutil.copytree(finished[0], tmp_path / "copied"))
+    """A copy with its records and without its study, as an earlier version left a folder."""
+    return Path(shutil.copytree(finished[0], tmp_path / "copied", ignore=shutil.ignore_patterns("study.db*")))
 
 
 def test_from_teacher_to_table(finished):
@@ -204,16 +208,16 @@ def test_a_method_that_the_data_do_not_have_is_listed_and_the_others_are_trained
 
 def test_a_failed_training_is_exit_code_1_after_everything_is_written(copied, capsys, monkeypatch):
     from spikewright.base.errors import InputError
-    from spikewright.bench.compare import training
+    from spikewright.bench.compare import compare as verb
 
     (lost,) = copied.glob("trainings/kd-*/no-budget-seed1/record.json")
     lost.unlink()
 
-    def fails(cell, settings, out):
+    def fails(job, settings, out, listeners):
         raise InputError("the loss is no longer finite")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train", fails)
+        patch.setattr(verb, "work", fails)
         code, text, err = ran(capsys, copied, *ROWS, "--json")
     assert code == 1
     assert err.splitlines()[-1] == (
@@ -244,11 +248,27 @@ def test_a_preset_brings_a_row_and_a_budget(copied, capsys, tmp_path):
     assert [group["budget"] for group in value["groups"]] == ["60nJ"]
 
 
-def test_from_python(copied):
+class Said(Callback):
+    """Keeps what it hears."""
+
+    def __init__(self):
+        self.texts = []
+
+    def on_message(self, text, kind):
+        self.texts.append(text)
+
+
+def test_from_python(copied, capsys):
+    """The library prints nothing; callbacks hear it."""
     settings = DistillSettings.of(
         train_samples=160, width=4, timesteps=2, epochs=2, teacher="mlp", teacher_epochs=1
     )  # fmt: skip
-    result = sw.compare(settings, ["none", "kd"], seeds=2, budgets=["60nJ"], out=copied, train_missing=False)
+    said = Said()
+    result = sw.compare(
+        settings, ["none", "kd"], seeds=2, budgets=["60nJ"], out=copied, train_missing=False, callbacks=[said]
+    )
+    assert [text.split()[0] for text in said.texts] == ["wrote"]
+    assert capsys.readouterr() == ("", "")
     assert [group.title for group in result.groups] == ["no budget", "within 60nJ"]
     assert result.groups[0].best.accuracy("test").deviation is not None
     assert result.missing == []
@@ -264,7 +284,11 @@ def test_from_python(copied):
             "  - --energy-budget 2: say the unit, e.g. 2uJ, 350nJ or 40kops\n"
             "  - --energy-budget 1kops: profile 'loihi2-assumed' counts in joules; give e.g. 2uJ or 350nJ\n",
         ),
-        (["--no-free"], "error: compare: --no-free: leaves nothing to compare; give --energy-budget, too\n"),
+        (
+            ["--no-free"],
+            "error: compare: without free students and without budgets there is nothing to compare; give "
+            "--energy-budget\n",
+        ),
         (["--train-samples", "5000"], "error: --train-samples 5000: digits has 1079 to train on; ask for no more"),
         (
             ["--methods", "strong2weak", "-T", "1"],

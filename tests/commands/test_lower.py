@@ -119,7 +119,7 @@ def test_flags_fill_in_what_a_foreign_file_leaves_out(
 def test_a_flag_cannot_contradict_the_graph(ours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lower", str(ours), "-o", str(tmp_path / "c.h5"), "--timesteps", "9"]) == 2
     assert capsys.readouterr().err == (
-        "error: --timesteps 9: the graph was made for 6; leave the flag out, or train a student for 9\n"
+        "error: --timesteps 9: the graph was made for 6; leave it out, or train a student for 9\n"
     )
 
 
@@ -146,7 +146,7 @@ def test_a_network_that_does_not_fit_leaves_no_file(tmp_path: Path, capsys: pyte
     said, error = capsys.readouterr()
     assert said == ""
     assert error == (
-        "error: tiny: 'lif1' does not fit: even cut over 3 cores, one of them needs 4 synapses for one neuron and "
-        "holds 3; fewer sources for each neuron would make it fit\n"
+        "error: tiny: 'lif1' does not fit: even on 3 cores, one of them needs 4 synapses for one neuron and "
+        "has 3; fewer sources for each neuron would make it fit\n"
     )
     assert not (tmp_path / "chip.h5").exists()

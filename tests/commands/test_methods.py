@@ -17,7 +17,7 @@ needs teacher logits, step logits; confidence high
 
 Equation
 L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) + beta tau^2
-KL(softmax(z_ens/tau) || softmax(z_t/tau))],  z_ens constant
+KL(softmax(z_ens/tau) || softmax(z_t/tau))],  z_ens without gradient
 
 Source
 Yu et al. 2025, arXiv 2501.15925; equation and weights of the released code
@@ -26,12 +26,11 @@ Yu et al. 2025, arXiv 2501.15925; equation and weights of the released code
 Options
 option        default   what it is
 ────────────────────────────────────────────────────────────────────────────────────────────────────
-alpha         0.2       weight of the teacher
-beta          0.5       weight of the ensemble
-temperature   3.0       tau of all
-ensemble      correct   z_ens, the mean logits of the steps that answer correctly (zeros where none
-                        does), as in the released code, or of all steps, as in the paper's figure
-                        (correct, all)
+alpha         0.2       weight of the soft labels
+beta          0.5       weight of the ensemble of timesteps
+temperature   3.0       tau, of all three
+ensemble      correct   z_ens: mean logits of the correct timesteps (released code) or of all
+                        timesteps (paper) (correct, all)
 """
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from spikewright.base.progress import SILENT
-from spikewright.bench import making
+from spikewright.bench import road
 from spikewright.bench.sweep import sweep as verb
 from spikewright.commands.sweep import main
 
@@ -32,7 +32,7 @@ def states(value):
 @pytest.fixture
 def trainings(monkeypatch):
     """The budgets that are trained, in order; ``stop`` holds those in which the worker is interrupted."""
-    real, seen = making.distill_to, []
+    real, seen = road.distill_to, []
 
     def watched(settings, out, resume=False, listeners=SILENT):
         seen.append(settings.limits.energy_budget)
@@ -41,7 +41,7 @@ def trainings(monkeypatch):
         return real(settings, out, resume, listeners)
 
     watched.stop, watched.seen = set(), seen
-    monkeypatch.setattr(making, "distill_to", watched)
+    monkeypatch.setattr(road, "distill_to", watched)
     return watched
 
 
@@ -100,7 +100,7 @@ def test_a_student_that_was_trained_when_the_worker_died_is_not_trained_again(tm
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("spikewright.bench.road.export_student", dies)
+        patch.setattr(road, "export", dies)
         assert ran(capsys, tmp_path, "--budgets", "150nJ")[0] == 130
     code, _, err = ran(capsys, tmp_path, "--budgets", "150nJ")
     assert (code, trainings.seen) == (0, [None, "150nJ"])
@@ -180,7 +180,7 @@ def test_a_worker_that_is_killed_in_mid_training_is_taken_up_from_its_checkpoint
             ["--budgets", "2", "--points", "3"],
             "error: sweep: 2 faults\n"
             "  - --budgets 2: say the unit, e.g. 2uJ, 350nJ or 40kops\n"
-            "  - --points 3: chooses the budgets, and --budgets gives them; leave out one of the two",
+            "  - --points 3: chooses the budgets, and --budgets gives them; leave one out",
         ),
         (
             ["--budgets", "2uJ", "--profile", "loihi2"],
@@ -228,16 +228,15 @@ def test_without_optuna_it_says_how_to_get_it(tmp_path, capsys, monkeypatch):
 
 def test_a_failed_point_is_exit_code_1_after_everything_is_written(tmp_path, capsys, monkeypatch):
     from spikewright.base.errors import InputError
-    from spikewright.bench.sweep import point_work
 
-    real = point_work.work
+    real = verb.work
 
-    def fails(point, settings, out):
+    def fails(point, settings, out, listeners):
         if point.budget == "150nJ":
             raise InputError("the loss is no longer finite")
-        return real(point, settings, out)
+        return real(point, settings, out, listeners)
 
-    monkeypatch.setattr(point_work, "work", fails)
+    monkeypatch.setattr(verb, "work", fails)
     code, out, err = ran(capsys, tmp_path, "--budgets", "150nJ,60nJ", "--json")
     assert code == 1
     assert states(json.loads(out)) == {(None, 0): "done", ("150nJ", 0): "failed", ("60nJ", 0): "done"}

@@ -16,7 +16,7 @@ from spikewright.graph.wiring import wire
 from spikewright.lowering.check import check, repair
 from spikewright.lowering.lower import lower
 from spikewright.simulation import integer
-from spikewright.simulation.lava.processes_backend import lava_faults
+from spikewright.simulation.lava.backend import lava_faults
 
 BRAILLE = "braille_noDelay_bias_zero.nir"
 SUBTRACT = "braille_noDelay_noBias_subtract.nir"

@@ -11,6 +11,7 @@ import pytest
 
 from spikewright.commands.cli import VERBS
 from spikewright.commands.console import typer_command
+from spikewright.data.load import DATASETS
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("train", "convert", "deploy", "hardware_profiles", "examples")
@@ -80,6 +81,7 @@ def test_a_link_leads_somewhere(page: str) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
 def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("spikewright.data.load.DATASETS", dict(DATASETS))
     names: dict[str, object] = {}
     for number, body in enumerate(blocks(page, "python")):
         exec(compile(body, f"{page}, block {number}", "exec"), names)

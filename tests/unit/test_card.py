@@ -12,12 +12,12 @@ import torch
 import spikewright as sw
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.data.choices import NeuronSettings
 from spikewright.graph.nir_io import write_graph
 from spikewright.pages.card.card import MARK, write_card
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 
 FACTS = {

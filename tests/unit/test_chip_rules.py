@@ -67,7 +67,7 @@ def test_no_leak() -> None:
     check_chip(line(dv=2048, timesteps=1), none)
     assert says(line(dv=2048), none) == (
         "[decays] the membrane potential of 'a', 'b' decays by 0.5 per step; this chip's neurons cannot leak: train "
-        "with --neuron lif --beta 1"
+        "with neuron=lif beta=1"
     )
 
 
@@ -94,8 +94,8 @@ def test_a_synaptic_filter_is_a_decay_as_well_and_helpers_are_not() -> None:
     out = population("out", (3,), "readout")
     network = chip(Population("in", (4,), "input", None), filtered, relay, out)
     assert says(network, limited(decay_bits=0)) == (
-        "[decays] the current of 'a' decays by 0.5 per step; this chip's neurons cannot leak: train with --neuron lif "
-        "--beta 1"
+        "[decays] the current of 'a' decays by 0.5 per step; this chip's neurons cannot leak: train with neuron=lif "
+        "beta=1"
     )
 
 
@@ -103,14 +103,14 @@ def test_a_synaptic_filter_is_a_decay_as_well_and_helpers_are_not() -> None:
     ("limits", "sentence"),
     [
         ({"inputs": 3}, "[totals] it has 4 input lines; the chip has 3: take data of smaller samples"),
-        ({"neurons": 13}, "[totals] it has 14 neurons; the chip has 13: train with a smaller --width"),
-        ({"hidden_neurons": 10}, "[totals] it has 11 hidden neurons; the chip has 10: train with a smaller --width"),
+        ({"neurons": 13}, "[totals] it has 14 neurons; the chip has 13: train with a smaller width"),
+        ({"hidden_neurons": 10}, "[totals] it has 11 hidden neurons; the chip has 10: train with a smaller width"),
         ({"outputs": 2}, "[totals] it has 3 outputs; the chip has 2: take data of fewer classes"),
         (
             {"sources": 14},
-            "[totals] it has 15 lines and neurons with synapses; the chip has 14: train with a smaller --width",
+            "[totals] it has 15 lines and neurons with synapses; the chip has 14: train with a smaller width",
         ),
-        ({"timesteps": 3}, "[steps] it runs 4 time steps; the chip takes 3: train with --timesteps 3"),
+        ({"timesteps": 3}, "[steps] it runs 4 time steps; the chip takes 3: train with timesteps=3"),
     ],
 )
 def test_totals_and_steps(limits: dict[str, int], sentence: str) -> None:
@@ -122,7 +122,7 @@ def test_totals_and_steps(limits: dict[str, int], sentence: str) -> None:
 def test_several_are_said_at_once() -> None:
     broken = says(line(timesteps=2), limited(whole=Whole(timesteps=1, inputs=1, outputs=1)))
     assert broken == (
-        "[steps] it runs 2 time steps; the chip takes 1; no state is kept between steps: train with --timesteps 1; "
+        "[steps] it runs 2 time steps; the chip takes 1; no state is kept between steps: train with timesteps=1; "
         "[totals] it has 4 input lines; the chip has 1: take data of smaller samples; [totals] it has 3 outputs; the "
         "chip has 1: take data of fewer classes"
     )
@@ -197,7 +197,7 @@ SPECK = {
             population("out", (2,), "readout"),
             connections=(Connection("in", "out", np.ones((2, 4), np.int64)),),
         ),
-        "[layer_shapes] 'in' is driven by currents, and this chip's cores take spikes: train with --encoding rate",
+        "[layer_shapes] 'in' is driven by currents, and this chip's cores take spikes: train with encoding=rate",
     ),
 }
 
@@ -214,8 +214,8 @@ def test_speck_s_memory_by_hand() -> None:
     assert says(one_layer(layer, source, conv(source, layer)), load_profile("speck")) == (
         f"[layer_shapes] conv->out has a kernel of 60 x 60; at most 16 x 16; [layer_memory] 'conv' takes "
         f"{16 * 16 * 32:,} words of weights and {32 * 64 * 64:,} of neurons; no free core has both: train with a "
-        f"smaller --width; [layer_memory] 'out' takes {32 * 4096 * 2:,} words of weights and 2 of neurons; no free "
-        "core has both: train with a smaller --width"
+        f"smaller width; [layer_memory] 'out' takes {32 * 4096 * 2:,} words of weights and 2 of neurons; no free "
+        "core has both: train with a smaller width"
     )
 
 
@@ -236,7 +236,7 @@ def test_speck_shares_its_cores_out() -> None:
     check_chip(stack(2, 64), profile)
     assert says(stack(3, 64), profile) == (
         "[layer_memory] 'c2' takes 65,536 words of weights and 16,384 of neurons; no free core has both: train with a "
-        "smaller --width"
+        "smaller width"
     )
 
 

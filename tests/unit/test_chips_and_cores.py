@@ -218,11 +218,11 @@ def test_shared_configurations_and_fan_out_are_limits_where_a_profile_gives_them
     assert used["fan-out", "h1"] == 30
     assert used["fan-out", "out"] == 0
     assert used["neuron configurations", "h1"] == used["synapse formats", "h1"] == 1
-    with pytest.raises(AnswerIsNo, match="needs 30 synapses that one spike visits and holds 29; fewer targets for"):
+    with pytest.raises(AnswerIsNo, match="needs 30 synapses that one spike visits and has 29; fewer targets for"):
         place(chip, with_limits(fan_out=29, cores=None))
     skip = Connection("in", "out", zeros(30, 10), 4)
     two_widths = replace(chip, connections=(*chip.connections, skip))
-    with pytest.raises(AnswerIsNo, match=r"needs 2 synapse formats and holds 1; it would fit with weights of 4 bits$"):
+    with pytest.raises(AnswerIsNo, match=r"needs 2 synapse formats and has 1; it would fit with weights of 4 bits$"):
         place(two_widths, with_limits(synapse_formats_per_core=1))
     configs = {"cores": 1, "neurons_per_core": 50, "neuron_configs_per_core": 1}
     with pytest.raises(AnswerIsNo, match="it needs 2 cores and there is 1"):  # two populations, two sets of registers

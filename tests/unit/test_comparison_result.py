@@ -6,14 +6,13 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from spikewright.bench.compare.cells import Cell
+from spikewright.bench.compare.jobs import TrainingJob, TrainingResult
 from spikewright.bench.compare.plot import apart, numbers_of, write_plot
 from spikewright.bench.compare.record import Record, history_facts
 from spikewright.bench.compare.result import ComparisonResult
 from spikewright.bench.compare.rows import Row
 from spikewright.bench.compare.teachers import TeacherFacts
 from spikewright.bench.compare.text import COLUMNS, WIDTH, duration, kilo, markdown, remarks, renderable
-from spikewright.bench.compare.work import CellResult
 from spikewright.bench.point import Point
 from spikewright.profile.profile import load_profile
 
@@ -58,7 +57,7 @@ def done(row, budget, seed, validation, test, energy=(2e-6, 2e-6), seconds=90.0)
             "teacher_sha256": None if row == NONE else TEACHER.sha256,
         }
     )
-    return CellResult(Cell(row, Point(budget, seed)), record)
+    return TrainingResult(TrainingJob(row, Point(budget, seed)), "done", record)
 
 
 def compared(*results, rows=(NONE, KD, TSER), budgets=(None, "3uJ"), refusals=None):
@@ -123,7 +122,7 @@ def test_as_good_as_the_best_is_behind_by_less_than_the_differences_spread():
     results = [done(row, None, seed, value, 0.5) for row, pair in accuracies.items() for seed, value in enumerate(pair)]
     (group,) = compared(*results, budgets=(None,)).groups
     assert [entry.row for entry in group.as_good_as_best()] == [TSER]
-    (one_seed,) = compared(*(r for r in results if r.cell.point.seed == 0), budgets=(None,)).groups
+    (one_seed,) = compared(*(r for r in results if r.job.point.seed == 0), budgets=(None,)).groups
     assert list(one_seed.as_good_as_best()) == []
 
 
@@ -179,8 +178,8 @@ def test_a_hundred_columns_are_enough():
 
 
 def test_what_the_table_cannot_hold():
-    failed = CellResult(Cell(TSER, Point("3uJ", 0)), None, "the loss is no longer finite")
-    missing = CellResult(Cell(TSER, Point("3uJ", 1)), None)
+    failed = TrainingResult(TrainingJob(TSER, Point("3uJ", 0)), "failed", sentence="the loss is no longer finite")
+    missing = TrainingResult(TrainingJob(TSER, Point("3uJ", 1)), "unfinished")
     result = compared(*TWO_SEEDS, failed, missing, refusals={(TSER, None): "needs maps"})
     assert list(remarks(result)) == [
         "no budget: width 4, T 2, direct",
@@ -233,7 +232,7 @@ def test_json_of_a_comparison():
 
 
 def test_a_step_alone_has_no_first_one():
-    record = TWO_SEEDS[0].record
+    record = TWO_SEEDS[0].value
     assert record.first_step_accuracy == pytest.approx(0.58)
     assert record.model_copy(update={"accuracy_by_step": (0.8,)}).first_step_accuracy is None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.bench.compare.cells import Cell, cells_of
+from spikewright.bench.compare.jobs import TrainingJob, jobs_of
 from spikewright.bench.compare.rows import Row, read_rows
 from spikewright.bench.point import Point
 from spikewright.distillation.methods import METHODS
@@ -47,8 +47,10 @@ def test_the_same_options_are_one_row_however_they_are_written():
 
 
 def test_other_options_are_another_folder():
-    cells = [Cell(Row("kd", regularize), Point("3uJ", 1)) for regularize in ((), ("logits",), ("logits:weight=0.5",))]
-    folders = [cell.folder(Path("out")) for cell in cells]
+    jobs = [
+        TrainingJob(Row("kd", regularize), Point("3uJ", 1)) for regularize in ((), ("logits",), ("logits:weight=0.5",))
+    ]
+    folders = [job.folder(Path("out")) for job in jobs]
     assert len(set(folders)) == 3
     assert {folder.name for folder in folders} == {"3uJ-seed1"}
 
@@ -58,8 +60,8 @@ def test_every_fault_is_named():
         read_rows(["kdd kd + nothing", "+ logits", "kd +"], ["activation:height=2"])
     assert [line.split(";")[0] for line in str(refused.value).splitlines()] == [
         "compare: 6 faults",
-        "  - --methods + logits: a + stands between a method and a regularizer",
-        "  - --methods kd +: a + stands between a method and a regularizer",
+        "  - methods=+ logits: a + stands between a method and a regularizer",
+        "  - methods=kd +: a + stands between a method and a regularizer",
         "  - method 'kdd' is unknown",
         "  - regularizer 'nothing' is unknown",
         "  - method 'logits' is unknown",
@@ -68,20 +70,20 @@ def test_every_fault_is_named():
 
 
 def test_no_method_at_all():
-    with pytest.raises(InputError, match="compare: --methods: names no method; give all, or"):
+    with pytest.raises(InputError, match="compare: methods: names no method; give all, or"):
         read_rows([" "], [])
 
 
 def test_a_seed_is_done_for_all_before_the_next_one():
     rows = [Row("none"), Row("kd")]
-    assert [str(cell) for cell in cells_of(rows, [None, "3uJ"], [4, 5])][:5] == [
+    assert [str(job) for job in jobs_of(rows, [None, "3uJ"], [4, 5])][:5] == [
         "none, no budget, seed 4", "kd, no budget, seed 4", "none, 3uJ, seed 4", "kd, 3uJ, seed 4",
         "none, no budget, seed 5",
     ]  # fmt: skip
 
 
-def test_a_cell_sets_what_is_its_own_and_nothing_else():
+def test_a_job_sets_what_is_its_own_and_nothing_else():
     common = DistillSettings.of(width=7, epochs=3)
-    mine = Cell(Row("kd:alpha=0.5", ("logits",)), Point("3uJ", 2)).settings(common)
+    mine = TrainingJob(Row("kd:alpha=0.5", ("logits",)), Point("3uJ", 2)).settings(common)
     own = {"method": "kd:alpha=0.5", "regularize": ["logits"], "energy_budget": "3uJ", "seed": 2}
     assert mine.flat() == common.flat() | own

@@ -5,18 +5,19 @@ import time
 
 import pytest
 
+from spikewright.base.artefacts import write_json
 from spikewright.base.errors import InputError
-from spikewright.bench.compare import work
-from spikewright.bench.compare.cells import Cell, cells_of
-from spikewright.bench.compare.record import FILE, Record, read_record
+from spikewright.base.progress import Callback, Listeners
+from spikewright.bench import work
+from spikewright.bench.compare.jobs import FILE, TrainingJob, TrainingResult, jobs_of, jobs_under, read_files
+from spikewright.bench.compare.record import Record
 from spikewright.bench.compare.rows import Row
-from spikewright.bench.compare.teachers import TeacherFacts, _require_same
-from spikewright.bench.compare.work import Work, results_of
-from spikewright.bench.folder import claim_folder
-from spikewright.bench.locks import LOCK, locked
+from spikewright.bench.compare.teachers import TeacherFacts, _require_same, known_teachers
+from spikewright.bench.folder import open_folder
 from spikewright.bench.point import Point
 
-CELLS = cells_of([Row("none"), Row("kd")], [None], [0, 1])
+pytest.importorskip("optuna")
+JOBS = jobs_of([Row("none"), Row("kd")], [None], [0, 1])
 OUTCOME = {
     "energy": {"validation": 1e-6, "test": 1e-6},
     "energy_is_at_least": True,
@@ -35,13 +36,13 @@ OUTCOME = {
 }
 
 
-def record_of(cell):
+def record_of(job):
     return Record.model_validate(
         {
-            "row": str(cell.row),
-            "facts": cell.row.facts,
-            "budget": cell.point.budget,
-            "seed": cell.point.seed,
+            "row": str(job.row),
+            "facts": job.row.facts,
+            "budget": job.point.budget,
+            "seed": job.point.seed,
             "outcome": OUTCOME,
             "float_accuracy": 0.5,
             "accuracy_by_step": (0.4, 0.5),
@@ -57,27 +58,58 @@ def record_of(cell):
     )
 
 
+class Said(Callback):
+    """Keeps what it hears."""
+
+    def __init__(self):
+        self.texts = []
+
+    def on_message(self, text, kind):
+        self.texts.append(text)
+
+
 class Worker:
-    """Works in a folder and remembers what it did; ``do`` may raise instead."""
+    """Works in a folder, as `compare` does, and remembers what it did; ``do`` may raise instead."""
 
-    def __init__(self, folder, do=lambda cell: None):
-        self.folder, self.do, self.done = folder, do, []
+    def __init__(self, folder, do=lambda job: None, url=None):
+        self.folder, self.do, self.done, self.said = folder, do, [], Said()
+        self.url = url or f"sqlite:///{folder / 'study.db'}"
 
-    def train(self, cell):
-        self.done.append(cell)
-        self.do(cell)
-        return record_of(cell)
+    def train(self, job):
+        self.done.append(job)
+        self.do(job)
+        record = record_of(job)
+        write_json(job.folder(self.folder) / FILE, record.model_dump(mode="json"))
+        return record
 
-    def complete(self, cells=CELLS):
-        Work(cells, self.folder).complete(self.train)
-        return [result.state for result in results_of(cells, self.folder)]
+    def results(self, jobs=JOBS, complete=False):
+        kind = jobs_under(self.folder, jobs)
+        with work.open_study(self.url, "a comparison", kind, Listeners([self.said])) as shared:
+            shared.add_results(lambda job: read_files(job, self.folder), jobs)
+            if complete:
+                shared.complete(jobs, self.train)
+            known = {result.job: result for result in shared.results()}
+        return [known.get(job, TrainingResult(job, "unfinished")) for job in jobs]
+
+    def complete(self, jobs=JOBS):
+        return [result.state for result in self.results(jobs, complete=True)]
 
 
-def raises(cell, error):
-    """A ``do`` that raises at one cell."""
+def states(folder, jobs=JOBS):
+    return [result.state for result in Worker(folder).results(jobs)]
+
+
+def as_an_earlier_version_left_it(folder):
+    """Records and no study."""
+    for file in folder.glob("study.db*"):
+        file.unlink()
+
+
+def raises(job, error):
+    """A ``do`` that raises at one job."""
 
     def do(given):
-        if given == cell:
+        if given == job:
             raise error
 
     return do
@@ -86,81 +118,123 @@ def raises(cell, error):
 def test_trainings_are_done_in_order_and_only_once(tmp_path):
     first, second = Worker(tmp_path), Worker(tmp_path)
     assert first.complete() == ["done"] * 4
-    assert first.done == CELLS
+    assert first.done == JOBS
     assert second.complete() == ["done"] * 4
     assert second.done == []
-    assert read_record(CELLS[3], tmp_path) == record_of(CELLS[3])
+    assert second.results()[3].value == record_of(JOBS[3]) == read_files(JOBS[3], tmp_path)
 
 
 def test_rows_budgets_and_seeds_can_be_added(tmp_path):
     Worker(tmp_path).complete()
-    more, second = cells_of([Row("kd"), Row("tser")], [None, "3uJ"], [1, 2]), Worker(tmp_path)
+    more, second = jobs_of([Row("kd"), Row("tser")], [None, "3uJ"], [1, 2]), Worker(tmp_path)
     assert second.complete(more) == ["done"] * 8
-    assert second.done == [cell for cell in more if cell not in CELLS]
+    assert second.done == [job for job in more if job not in JOBS]
 
 
 def test_an_interrupt_costs_only_the_training_in_hand(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        Worker(tmp_path, raises(CELLS[1], KeyboardInterrupt())).complete()
-    assert [result.state for result in results_of(CELLS, tmp_path)] == ["done", "missing", "missing", "missing"]
+        Worker(tmp_path, raises(JOBS[1], KeyboardInterrupt())).complete()
+    assert states(tmp_path) == ["done", "unfinished", "unfinished", "unfinished"]
     second = Worker(tmp_path)
     second.complete()
-    assert second.done == CELLS[1:]
+    assert second.done == JOBS[1:]
 
 
 def test_a_failed_training_is_passed_over_and_tried_again_in_the_next_run(tmp_path):
-    fails = raises(CELLS[1], InputError("the loss is not finite"))
+    fails = raises(JOBS[1], InputError("the loss is not finite"))
     first = Worker(tmp_path, fails)
     assert first.complete() == ["done", "failed", "done", "done"]
-    assert first.done == CELLS
-    assert results_of(CELLS, tmp_path)[1].sentence == "the loss is not finite"
+    assert first.done == JOBS
+    assert first.results()[1].sentence == "the loss is not finite"
     again = Worker(tmp_path, fails)
     assert again.complete() == ["done", "failed", "done", "done"]
     last = Worker(tmp_path)
     assert last.complete() == ["done"] * 4
-    assert (again.done, last.done) == ([CELLS[1]], [CELLS[1]])
+    assert (again.done, last.done) == ([JOBS[1]], [JOBS[1]])
 
 
-def test_what_another_worker_has_in_hand_is_left_to_it_until_it_dies(tmp_path, monkeypatch, capsys):
+def test_what_another_worker_has_in_hand_is_left_to_it(tmp_path, monkeypatch):
     monkeypatch.setattr(work, "POLL_S", 0.05)
-    folder = CELLS[0].folder(tmp_path)
-    folder.mkdir(parents=True)
-    worker = Worker(tmp_path)
-    with locked(folder / LOCK):
-        thread = threading.Thread(target=worker.complete)
-        thread.start()
-        while len(worker.done) < 3:
-            time.sleep(0.02)
-        time.sleep(0.2)
-        assert worker.done == CELLS[1:]
-    thread.join(20)
-    assert worker.done == [*CELLS[1:], CELLS[0]]
-    assert "waiting for what other workers have in hand: none, no budget, seed 0\n" in capsys.readouterr().err
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(job):
+        begun.set()
+        assert go_on.wait(60)
+
+    slow, quick = Worker(tmp_path, hold), Worker(tmp_path)
+    threads = [threading.Thread(target=slow.complete, args=(JOBS[:1],)), threading.Thread(target=quick.complete)]
+    threads[0].start()
+    assert begun.wait(60)
+    threads[1].start()
+    waiting = "waiting for what other workers have in hand: none, no budget, seed 0"
+    deadline = time.monotonic() + 60
+    while waiting not in quick.said.texts and time.monotonic() < deadline:
+        time.sleep(0.02)
+    go_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert (slow.done, quick.done) == (JOBS[:1], JOBS[1:])
+    assert quick.said.texts.count(waiting) == 1
+
+
+def test_records_of_an_earlier_version_are_taken_over(tmp_path):
+    """It kept a failure in a file, too, which is tried again by the next command and listed until then."""
+    Worker(tmp_path).complete(JOBS[:2])
+    as_an_earlier_version_left_it(tmp_path)
+    failed = JOBS[2].folder(tmp_path) / "failed.json"
+    failed.parent.mkdir(parents=True)
+    write_json(failed, {"sentence": "the loss is not finite"})
+    found = Worker(tmp_path).results()
+    assert [result.state for result in found] == ["done", "done", "failed", "unfinished"]
+    assert (found[0].value, found[2].sentence) == (record_of(JOBS[0]), "the loss is not finite")
+    second = Worker(tmp_path)
+    assert second.complete() == ["done"] * 4
+    assert second.done == JOBS[2:]
+
+
+def test_a_record_that_was_removed_is_made_again(tmp_path):
+    Worker(tmp_path).complete()
+    (JOBS[1].folder(tmp_path) / FILE).unlink()
+    assert states(tmp_path) == ["done", "unfinished", "done", "done"]
+    second = Worker(tmp_path)
+    assert second.complete() == ["done"] * 4
+    assert second.done == JOBS[1:2]
+
+
+def test_workers_without_a_common_folder_share_a_study(tmp_path):
+    """As on two machines: the study has the records, and the files stay where they were made."""
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    here, there = (Worker(tmp_path / name, url=url) for name in ("here", "there"))
+    assert here.complete(JOBS[:3]) == ["done"] * 3
+    assert there.complete() == ["done"] * 4
+    assert there.done == JOBS[3:]
+    assert [result.value for result in there.results()] == [record_of(job) for job in JOBS]
 
 
 def test_two_workers_do_each_training_once(tmp_path, monkeypatch):
     monkeypatch.setattr(work, "POLL_S", 0.05)
-    cells = cells_of([Row("none"), Row("kd")], [None, "3uJ"], [0, 1, 2])
-    workers = [Worker(tmp_path, lambda cell: time.sleep(0.05)) for _ in range(2)]
-    threads = [threading.Thread(target=worker.complete, args=(cells,)) for worker in workers]
+    jobs = jobs_of([Row("none"), Row("kd")], [None, "3uJ"], [0, 1, 2])
+    both = [Worker(tmp_path, lambda job: time.sleep(0.05)) for _ in range(2)]
+    threads = [threading.Thread(target=worker.complete, args=(jobs,)) for worker in both]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(map(str, workers[0].done + workers[1].done)) == sorted(map(str, cells))
-    assert workers[0].done and workers[1].done
+    assert sorted(map(str, both[0].done + both[1].done)) == sorted(map(str, jobs))
+    assert both[0].done and both[1].done
 
 
 def test_a_record_of_another_training_is_refused(tmp_path):
     Worker(tmp_path).complete()
-    theirs, mine = (cell.folder(tmp_path) / FILE for cell in CELLS[:2])
+    theirs, mine = (job.folder(tmp_path) / FILE for job in JOBS[:2])
     mine.write_text(theirs.read_text())
+    as_an_earlier_version_left_it(tmp_path)
     with pytest.raises(InputError) as refused:
-        results_of(CELLS, tmp_path)
+        states(tmp_path)
     assert str(refused.value) == f"{mine}: is the record of another training; remove it to have it made anew"
     mine.write_text("{}")
     with pytest.raises(InputError, match=r"is not the record of a training \(ValidationError\); remove it"):
-        results_of(CELLS, tmp_path)
+        states(tmp_path)
 
 
 def test_a_method_whose_defaults_changed_has_no_record(tmp_path, monkeypatch):
@@ -172,19 +246,19 @@ def test_a_method_whose_defaults_changed_has_no_record(tmp_path, monkeypatch):
     monkeypatch.setattr(field, "default", field.default / 2)
     METHODS["kd"].model_rebuild(force=True)
     try:
-        assert [result.state for result in results_of(CELLS, tmp_path)] == ["done", "missing", "done", "missing"]
+        assert states(tmp_path) == ["done", "unfinished", "done", "unfinished"]
     finally:
         monkeypatch.undo()
         METHODS["kd"].model_rebuild(force=True)
 
 
 def test_a_folder_holds_one_comparison(tmp_path):
-    claim_folder(tmp_path, {"width": 4, "epochs": 2}, "a comparison")
-    claim_folder(tmp_path, {"width": 4, "epochs": 2}, "a comparison")
+    open_folder(tmp_path, {"width": 4, "epochs": 2}, "a comparison")
+    open_folder(tmp_path, {"width": 4, "epochs": 2}, "a comparison")
     with pytest.raises(InputError) as refused:
-        claim_folder(tmp_path, {"width": 8, "epochs": 2}, "a comparison")
+        open_folder(tmp_path, {"width": 8, "epochs": 2}, "a comparison")
     assert str(refused.value) == (
-        f"--out {tmp_path}: holds a comparison with other settings; give the same ones, or another folder: width is 4 "
+        f"out={tmp_path}: holds a comparison with other settings; give the same ones, or another folder: width is 4 "
         "there and 8 here"
     )
 
@@ -195,10 +269,20 @@ def test_one_teacher_for_all_students(tmp_path):
     with pytest.raises(InputError) as refused:
         _require_same(TeacherFacts("b", "2" * 64, 1, True, {}), known, tmp_path)
     assert str(refused.value).startswith(
-        f"--out {tmp_path}: its students learn from the teacher a with SHA-256 111111111111, and here is b with 22222"
+        f"out={tmp_path}: its students learn from the teacher a with SHA-256 111111111111, and here is b with 22222"
     )
 
 
-def test_a_cell_has_a_folder_of_its_own(tmp_path):
-    cells = [*CELLS, Cell(Row("kd"), Point("3uJ", 0)), Cell(Row("kd", ("logits",)), Point(None, 0))]
-    assert len({cell.folder(tmp_path) for cell in cells}) == len(cells)
+def test_a_job_has_a_folder_of_its_own(tmp_path):
+    jobs = [*JOBS, TrainingJob(Row("kd"), Point("3uJ", 0)), TrainingJob(Row("kd", ("logits",)), Point(None, 0))]
+    assert len({job.folder(tmp_path) for job in jobs}) == len(jobs)
+
+
+def test_a_study_remembers_the_teachers_of_other_machines(tmp_path):
+    theirs = TeacherFacts("convnet", "1" * 64, 10, False, {"validation": 0.9})
+    with work.open_study(f"sqlite:///{tmp_path / 'study.db'}", "a comparison", jobs_under(tmp_path, JOBS)) as shared:
+        assert known_teachers(tmp_path, shared) == []
+        shared.note(f"teacher {theirs.sha256}", vars(theirs))
+        assert known_teachers(tmp_path, shared) == [theirs]
+        write_json(tmp_path / "teachers.json", [vars(theirs)])
+        assert known_teachers(tmp_path, shared) == [theirs]

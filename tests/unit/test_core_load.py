@@ -13,7 +13,7 @@ from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neur
 from spikewright.energy.pricing import report
 from spikewright.pages import core_map, core_tables
 from spikewright.pages.pictures import core_pictures
-from spikewright.placing.core_load import core_loads, ways
+from spikewright.placing.core_load import core_loads, route_traffic
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 
@@ -89,7 +89,7 @@ def test_messages_go_once_to_each_core_and_as_far_as_it_lies(tmp_path):
     """Three spikes an inference to the core of the readout; two of the corner to one core, one inner to two."""
     chip, small = network(), profile(tmp_path, 16)
     placement = place(chip, small)
-    injected, sent = ways(activity(), chip, placement)
+    injected, sent = route_traffic(activity(), chip, placement)
     assert (injected.messages, injected.hops, injected.crossings, injected.mean_hops) == (4.0, None, None, None)
     of = {site.population: placement.position(site.core) for site in placement.sites}
     first = placement.position(placement.sites_of("conv")[0].core)

@@ -11,22 +11,23 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data.choices import DATA_HELP
 from spikewright.data.dataset import Split, official, permutation
-from spikewright.data.load import NAMES, load
+from spikewright.data.load import DATA_HELP, DATASETS, load, recipe_of
+from spikewright.data.recipe import Recipe
 
+SOURCES = tuple(DATASETS.items())
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
-def test_the_names() -> None:
-    assert NAMES == (
-        *("digits", "mnist-5k", "mnist", "fashion-mnist", "cifar10", "nmnist", "mnist1d"),
-        *("digits-events", "mnist-5k-events", "mnist-events", "fashion-mnist-events"),
-    )
+def test_the_page_says_what_every_data_set_is(root: Path) -> None:
+    page = (root / "docs" / "data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+?) \| (.+?) \|", page, re.MULTILINE)
+    said = {name: what for names, what in rows for name in re.findall(r"`([\w-]+)`", names)}
+    assert said == {name: source.help for name, source in SOURCES}
 
 
 def test_the_help_of_data_names_them_all() -> None:
-    assert re.findall(r"\b(?!or\b|events\b)[a-z][\w-]+", DATA_HELP) == list(NAMES)
+    assert re.findall(r"\b(?!or\b|events\b)[a-z][\w-]+", DATA_HELP) == list(DATASETS)
 
 
 def test_digits_are_cut_into_60_20_20() -> None:
@@ -108,7 +109,7 @@ def test_the_first_samples_of_the_training_part_alone() -> None:
 def test_more_samples_than_there_are_are_refused() -> None:
     with pytest.raises(InputError) as refused:
         load("digits").with_train_samples(1080)
-    assert str(refused.value) == ("--train-samples 1080: digits has 1079 to train on; ask for no more, or leave it out")
+    assert str(refused.value) == ("train_samples=1080: digits has 1079 to train on; ask for no more, or leave it out")
 
 
 def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
@@ -124,7 +125,7 @@ def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
 def test_digits_take_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refusal:
         load("digits", tmp_path)
-    assert str(refusal.value) == f"{tmp_path}: digits come with scikit-learn and read no folder; leave --data-dir out"
+    assert str(refusal.value) == f"{tmp_path}: digits come with scikit-learn and read no folder; leave data_dir out"
 
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="the Debian package dataset-fashion-mnist is not installed")
@@ -137,3 +138,45 @@ def test_fashion_mnist_is_found_where_debian_puts_it() -> None:
         "3c9f1eb94de6d799",
     ]
     assert data.test.labels[:10].tolist() == [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]  # as published
+
+
+def test_the_recipes_are_those_that_results_were_made_with() -> None:
+    student = {name: (s.recipe.epochs, s.recipe.batch, s.recipe.augmentation, s.recipe.reach) for name, s in SOURCES}
+    known = {
+        "digits": (25, 32, "none", 1),
+        "mnist-5k": (20, 64, "none", 2),
+        "mnist": (8, 128, "shift", 2),
+        "fashion-mnist": (12, 128, "none", 2),
+        "cifar10": (30, 128, "shift-flip", 4),
+        "nmnist": (10, 128, "none", 2),
+        "mnist1d": (30, 64, "none", 2),
+        "digits-events": (25, 32, "none", 2),
+        "mnist-5k-events": (20, 64, "none", 2),
+        "mnist-events": (8, 128, "none", 2),
+        "fashion-mnist-events": (12, 128, "none", 2),
+    }
+    assert {name: student[name] for name in known} == known
+    of_images = [(name, source.recipe.teacher) for name, source in SOURCES if not name.endswith("-events")]
+    teachers = {name: (t.epochs, t.batch_size, t.augmentation, t.reach) for name, t in of_images}
+    known = {
+        "digits": (20, 64, "shift", 1),
+        "mnist-5k": (12, 64, "shift", 2),
+        "mnist": (6, 128, "shift", 2),
+        "fashion-mnist": (8, 128, "shift-flip", 2),
+        "cifar10": (30, 128, "shift-flip", 4),
+        "nmnist": (8, 128, "none", 2),
+        "mnist1d": (20, 64, "none", 2),
+    }
+    assert {name: teachers[name] for name in known} == known
+
+
+def test_a_data_set_and_its_twin_bring_their_recipes() -> None:
+    events = load("digits-events", timesteps=2)
+    assert events.recipe == recipe_of("digits-events") != recipe_of("digits")
+    assert events.twin is not None
+    assert events.twin.recipe == load("digits").recipe == recipe_of("digits")
+    assert events.with_train_samples(5).recipe == events.recipe
+
+
+def test_a_name_without_a_data_set_has_the_default_recipe() -> None:
+    assert recipe_of("no such data set") == Recipe()

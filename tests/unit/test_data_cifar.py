@@ -72,7 +72,7 @@ def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
     assert str(refusal.value) == (
         f"{tmp_path}: has no files of cifar10; looked for cifar-10-batches-bin/ (data_batch_1.bin to _5.bin and "
         "test_batch.bin), cifar-10-binary.tar.gz or cifar-10-batches-py/; put one of them there, "
-        "or leave --data-dir out to have them found or downloaded"
+        "or leave data_dir out to have them found or downloaded"
     )
 
 

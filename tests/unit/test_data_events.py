@@ -109,7 +109,7 @@ def test_a_download_that_fails(tonic: None, tmp_path: Path, monkeypatch: pytest.
         load("nmnist")
     assert str(refusal.value) == (
         "nmnist: is not on this machine and could not be downloaded (no route to host); connect to the network once, "
-        "or give with --data-dir a folder that holds Train and Test, as in the published archives"
+        "or give with data_dir a folder that holds Train and Test, as in the published archives"
     )
 
 
@@ -123,7 +123,7 @@ def test_without_tonic_one_sentence_says_how_to_get_it(tmp_path: Path, monkeypat
 
 def test_no_such_folder(tonic: None, tmp_path: Path) -> None:
     assert message_of(tmp_path / "none") == (
-        f"{tmp_path / 'none'}: there is no such folder; --data-dir is the folder that holds the files of nmnist, or "
+        f"{tmp_path / 'none'}: there is no such folder; data_dir is the folder that holds the files of nmnist, or "
         "leave it out to have them found or downloaded"
     )
 
@@ -131,7 +131,7 @@ def test_no_such_folder(tonic: None, tmp_path: Path) -> None:
 def test_a_folder_without_the_parts(tonic: None, tmp_path: Path) -> None:
     assert message_of(tmp_path) == (
         f"{tmp_path}: has not both folders of nmnist, Train and Test (here or in NMNIST); unpack Train.zip and "
-        "Test.zip there, or leave --data-dir out to have them found or downloaded"
+        "Test.zip there, or leave data_dir out to have them found or downloaded"
     )
 
 

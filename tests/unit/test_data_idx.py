@@ -62,7 +62,7 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refusal:
         load("fashion-mnist", folder)
     assert str(refusal.value) == (
-        f"{folder}: there is no such folder; --data-dir is the folder that holds the files of fashion-mnist, "
+        f"{folder}: there is no such folder; data_dir is the folder that holds the files of fashion-mnist, "
         "or leave it out to have them found or downloaded"
     )
 
@@ -73,7 +73,7 @@ def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
     assert str(refusal.value) == (
         f"{tmp_path}: has not all files of fashion-mnist; missing train-images-idx3-ubyte, train-labels-idx1-ubyte, "
         "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (plain or .gz, here or in FashionMNIST/raw); "
-        "put them there, or leave --data-dir out to have them found or downloaded"
+        "put them there, or leave data_dir out to have them found or downloaded"
     )
 
 
@@ -105,7 +105,7 @@ def test_offline_the_refusal_says_what_to_do(tmp_path: Path, monkeypatch: pytest
     message = str(refusal.value)
     assert message.startswith("mnist: is not on this machine and could not be downloaded (")
     assert message.endswith(
-        "; connect to the network once, or give with --data-dir a folder that holds train-images-idx3-ubyte, "
+        "; connect to the network once, or give with data_dir a folder that holds train-images-idx3-ubyte, "
         "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (plain or .gz)"
     )
     assert "\n" not in message

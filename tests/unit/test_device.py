@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from spikewright.base.errors import InputError
-from spikewright.data.choices import NeuronSettings
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.train_settings import device_of
 from spikewright.training.distill import distill_with

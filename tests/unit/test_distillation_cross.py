@@ -12,9 +12,9 @@ from spikewright.base.errors import InputError
 from spikewright.bench.road import run
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load
-from spikewright.distillation.alignment import linear_cka
-from spikewright.distillation.base import Evidence, shapes_of
+from spikewright.distillation.base import BatchOutputs, shapes_of
 from spikewright.distillation.cross_kd import Alignment
+from spikewright.distillation.losses import linear_cka
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
@@ -23,7 +23,7 @@ from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, output_of
 from spikewright.student.to_nir import to_nir
 from spikewright.teachers.cached_outputs import CachedOutputs, seen_by_teacher
-from spikewright.teachers.passes import evidence_of, passes
+from spikewright.teachers.passes import batch_outputs, passes
 from spikewright.teachers.teacher_training import train_teacher
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
@@ -195,14 +195,16 @@ def branch(steps, membranes, readout):
     return output_of(torch.zeros(1, 4, 1), traces, 2), steps, membranes
 
 
-def evidence(options="", progress=0.3, readout="membrane", c_t=C_T):
-    """Evidence with known numbers, and the leaves: steps and membranes of both branches, and c_t."""
+def batch_of(options="", progress=0.3, readout="membrane", c_t=C_T):
+    """BatchOutputs with known numbers, and the leaves: steps and membranes of both branches, and c_t."""
     own, source = branch(OWN, OWN_MEMBRANES, readout), branch(SOURCE, SOURCE_MEMBRANES, readout)
     auxiliary = None if "alignment=0" in options else Alignment("lif1", 2, "weights=equal" not in options)
     if auxiliary is not None and auxiliary.steps is not None:
         with torch.no_grad():
             auxiliary.steps.copy_(tensor(c_t))
-    given = Evidence(tensor(LABELS), own[0], tensor(TEACHER), auxiliary=auxiliary, source=source[0], progress=progress)
+    given = BatchOutputs(
+        tensor(LABELS), own[0], tensor(TEACHER), auxiliary=auxiliary, source=source[0], progress=progress
+    )
     return given, (*own[1:], *source[1:], None if auxiliary is None else auxiliary.steps)
 
 
@@ -235,7 +237,7 @@ def sigmoid(x):
 @pytest.mark.parametrize("estimator", ["unbiased", "biased"])
 def test_every_term_by_hand(readout, labels, weights, mix, estimator):
     options = f"temperature=3,steepness=10,switch=0.4,mix={mix},weights={weights},labels={labels},estimator={estimator}"
-    given, _ = evidence(options, 0.3, readout)
+    given, _ = batch_of(options, 0.3, readout)
     share = [sigmoid(c) for c in C_T] if weights == "learnt" else [1, 1]
     rest = [1 - s for s in share] if weights == "learnt" else [1, 1]
     w = 1 / (1 + math.exp(10 * (0.3 - 0.4)))
@@ -264,7 +266,7 @@ def test_the_teacher_speaks_first_and_falls_silent():
 
 
 def test_without_alignment_labels_weigh_fully():
-    given, _ = evidence("alignment=0")
+    given, _ = batch_of("alignment=0")
     found = cross_kd("alignment=0,labels=steps").terms(given)
     assert set(found) == {"cross_entropy", "source", "distillation"}
     assert found["cross_entropy"].item() == pytest.approx(mean(ce(step) for step in OWN), rel=1e-5)
@@ -274,7 +276,7 @@ def test_who_learns_from_what():
     """The teacher reaches the images' branch alone, alignment both membranes, labels the answers of each branch."""
     reached = {"cross_entropy": "own c", "source": "source", "distillation": "source", "alignment": "h k c"}
     for name, wanted in reached.items():
-        given, leaves = evidence()
+        given, leaves = batch_of()
         cross_kd().terms(given)[name].backward()
         names = ("own", "h", "source", "k", "c")
         found = {leaf for leaf, value in zip(names, leaves, strict=True) if value.grad is not None and value.grad.any()}
@@ -282,7 +284,7 @@ def test_who_learns_from_what():
 
 
 def test_branches_that_agree_are_aligned():
-    given, leaves = evidence()
+    given, leaves = batch_of()
     own = given.student
     same = replace(given, source=own)
     term = cross_kd().terms(same)["alignment"]
@@ -292,7 +294,7 @@ def test_branches_that_agree_are_aligned():
 
 
 def test_an_image_branch_that_answers_like_the_teacher_learns_nothing_from_it():
-    given, _ = evidence()
+    given, _ = batch_of()
     source, steps, _ = branch([TEACHER] * 2, SOURCE_MEMBRANES, "membrane")
     term = cross_kd().terms(replace(given, source=source))["distillation"]
     term.backward()
@@ -301,12 +303,10 @@ def test_an_image_branch_that_answers_like_the_teacher_learns_nothing_from_it():
 
 
 def test_too_few_samples_for_the_unbiased_estimator():
-    given, _ = evidence()
+    given, _ = batch_of()
     few = replace(given, student=given.student.rows(0, 3), source=given.source.rows(0, 3))
     few = replace(few, labels=few.labels[:3], teacher_logits=few.teacher_logits[:3])
-    with pytest.raises(
-        InputError, match="the unbiased estimator of CKA takes 4 samples, and a batch has 3; give --batch"
-    ):
+    with pytest.raises(InputError, match="unbiased estimator of CKA takes 4 samples, and a batch has 3; give batch=64"):
         cross_kd().terms(few)
     assert "alignment" in cross_kd("estimator=biased").terms(few)
 
@@ -342,7 +342,9 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, events):
     method = cross_kd()
     auxiliary = method.auxiliary(shapes_of(student, None))
     teacher = train_teacher(events.twin, "mlp", epochs=1)
-    lesson = CachedOutputs(teacher, method.asked(shapes_of(student, teacher.shapes)), twins, torch.device("cpu"), False)
+    lesson = CachedOutputs(
+        teacher, method.requested_values(shapes_of(student, teacher.shapes)), twins, torch.device("cpu"), False
+    )
     given = lesson.of(torch.arange(64), frames)
     assert torch.allclose(given.logits, teacher.logits(twins), atol=1e-5)
     learning = [*student.network.parameters(), *auxiliary.parameters()]
@@ -350,7 +352,7 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, events):
     def loss():
         torch.manual_seed(2)  # of the images' spikes
         done = passes(student.train(), method, frames, twins, 0.3, 0, 0)
-        seen = evidence_of(labels, done, given, None, auxiliary, 0.3)
+        seen = batch_outputs(labels, done, given, None, auxiliary, 0.3)
         return torch.stack(list(method.terms(seen).values())).sum()
 
     before = loss()
@@ -378,7 +380,7 @@ def test_answers_that_are_not_kept_are_on_the_images_too(events, monkeypatch):
     teacher = train_teacher(events.twin, "mlp", epochs=1)
     twins, rows = torch.from_numpy(events.twin.train.images), torch.tensor([5, 2])
     student = Student(StudentConfig("mlp", 4, (2, 8, 8), 10, STEPS, "events"))
-    asked = cross_kd().asked(shapes_of(student, teacher.shapes))
+    asked = cross_kd().requested_values(shapes_of(student, teacher.shapes))
     lessons = CachedOutputs(teacher, asked, twins, torch.device("cpu"), augmented=False)
     frames = torch.from_numpy(events.train.images)[rows]
     assert torch.allclose(lessons.of(rows, frames).logits, teacher.logits(twins[rows]), atol=1e-6)

@@ -7,7 +7,7 @@ import torch
 from torch import nn, tensor
 
 from spikewright.base.errors import InputError
-from spikewright.distillation.base import Evidence, Shapes
+from spikewright.distillation.base import BatchOutputs, NetworkShapes
 from spikewright.distillation.bkd import Blur
 from spikewright.distillation.features import to_unit
 from spikewright.distillation.methods import METHODS, parse_spec
@@ -37,16 +37,16 @@ def shown(text, spikes=None, values=VALUES, saliency=SALIENCY, logits=LOGITS, te
     values = values if isinstance(values, dict) else {"stage1": torch.as_tensor(values)}
     method = parse_spec("method", text, METHODS)
     steps = len(next(iter(spikes.values())))
-    shapes = Shapes(
+    shapes = NetworkShapes(
         {name: tuple(trains.shape[2:]) for name, trains in spikes.items()},
         {name: tuple(value.shape[1:]) for name, value in values.items()},
         classes=3,
         timesteps=steps,
     )
     logits = torch.as_tensor(logits)
-    asked = method.asked(shapes)
+    asked = method.requested_values(shapes)
     torch.manual_seed(5)
-    return method, Evidence(
+    return method, BatchOutputs(
         tensor(LABELS),
         StudentOutput(logits * steps, logits, logits[None], {"encoder": torch.ones(steps, 2, 4), **spikes}, {}, logits),
         torch.as_tensor(teacher),
@@ -57,8 +57,8 @@ def shown(text, spikes=None, values=VALUES, saliency=SALIENCY, logits=LOGITS, te
 
 
 def terms_of(text, **given):
-    method, evidence = shown(text, **given)
-    return {name: term.item() for name, term in method.terms(evidence).items()}
+    method, batch_of = shown(text, **given)
+    return {name: term.item() for name, term in method.terms(batch_of).items()}
 
 
 def softmax(row, tau=1.0):
@@ -143,8 +143,8 @@ def test_the_maps_of_a_sample_may_be_scaled_and_shifted(scaled):
 
 def test_equal_maps_teach_nothing():
     spikes = SPIKES.clone().requires_grad_()
-    method, evidence = shown("samd", spikes={"lif1": spikes}, saliency=tensor(COUNTS) * 0.3)
-    loss = method.terms(evidence)["maps"]
+    method, batch_of = shown("samd", spikes={"lif1": spikes}, saliency=tensor(COUNTS) * 0.3)
+    loss = method.terms(batch_of)["maps"]
     loss.backward()
     assert loss.item() == pytest.approx(0, abs=1e-6)
     assert spikes.grad.abs().max() < 1e-6
@@ -156,18 +156,18 @@ def test_both_together_are_samd_and_nld():
     assert found["maps"] == terms_of(f"samd:{options}")["maps"]
     torch.manual_seed(5)
     nld = parse_spec("method", "nld:gamma=0.9,temperature=3,noise=0.3,form=probabilities", METHODS)
-    evidence = shown("samd")[1]
+    batch_of = shown("samd")[1]
     assert {name: found[name] for name in ("cross_entropy", "distillation")} == {
-        name: term.item() for name, term in nld.terms(evidence).items()
+        name: term.item() for name, term in nld.terms(batch_of).items()
     }
 
 
 # Blurred features
 
 
-def restoring(evidence, align=None):
+def restoring(batch_of, align=None):
     """Modules that hand on what they see: the rates, or what ``align`` makes of two channels."""
-    for module in evidence.auxiliary.modules():
+    for module in batch_of.auxiliary.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.zeros_(module.bias)
             if module.in_channels == module.out_channels:
@@ -179,29 +179,29 @@ def restoring(evidence, align=None):
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("clip", [False, True])
 def test_bkd_features(reduction, clip):
-    method, evidence = shown(f"bkd:alpha=0.6,ratio=0,clip={clip},reduction={reduction}")
-    restoring(evidence)
+    method, batch_of = shown(f"bkd:alpha=0.6,ratio=0,clip={clip},reduction={reduction}")
+    restoring(batch_of)
     factor = 1.0 / 4.0 if clip else 1.0  # the largest rate over the largest value
     squares = [(r - factor * f) ** 2 for r, f in zip(flat(RATES), flat(VALUES), strict=True)]
     by_hand = mean(squares) if reduction == "mean" else sum(squares) / 2
-    assert method.terms(evidence)["features"].item() == pytest.approx(0.6 * by_hand, rel=1e-5)
+    assert method.terms(batch_of)["features"].item() == pytest.approx(0.6 * by_hand, rel=1e-5)
 
 
 def test_bkd_gives_the_rates_the_channels_of_the_teacher():
     values = torch.rand(2, 3, 2, 2)
-    method, evidence = shown("bkd:alpha=1,ratio=0", values={"stage1": values})
-    restoring(evidence, align=[[1.0, 0.0], [0.5, 0.5], [0.0, 2.0]])
+    method, batch_of = shown("bkd:alpha=1,ratio=0", values={"stage1": values})
+    restoring(batch_of, align=[[1.0, 0.0], [0.5, 0.5], [0.0, 2.0]])
     first, second = tensor(RATES).unbind(1)
     by_hand = (torch.stack([first, (first + second) / 2, 2 * second], 1) - values).square().mean()
-    assert method.terms(evidence)["features"].item() == pytest.approx(by_hand.item(), rel=1e-5)
+    assert method.terms(batch_of)["features"].item() == pytest.approx(by_hand.item(), rel=1e-5)
 
 
 def test_the_student_is_blurred_and_the_teacher_is_not():
     """Where all is blurred away, the restored map is zero and the teacher's stays what it is."""
-    method, evidence = shown("bkd:alpha=1,ratio=0.9999999")
-    restoring(evidence)
+    method, batch_of = shown("bkd:alpha=1,ratio=0.9999999")
+    restoring(batch_of)
     by_hand = mean(f**2 for f in flat(VALUES))
-    assert method.terms(evidence)["features"].item() == pytest.approx(by_hand, rel=1e-5)
+    assert method.terms(batch_of)["features"].item() == pytest.approx(by_hand, rel=1e-5)
 
 
 @pytest.mark.parametrize(("blurred", "together"), [("channels", (2, 3)), ("pixels", (1,))])
@@ -220,9 +220,9 @@ def test_the_range_that_features_are_clipped_to_is_a_constant():
     """Else a student met its target by firing less: here the largest rate is what it should be, and stays so."""
     spikes = tensor([[0.5, 1.0]]).expand(2, 2, 2)[..., None, None].clone().requires_grad_()
     values = {"stage1": tensor([[2.0, 8.0]]).expand(2, 2)[..., None, None]}
-    method, evidence = shown("bkd:alpha=1,ratio=0,clip=true", spikes={"lif1": spikes}, values=values)
-    restoring(evidence)
-    method.terms(evidence)["features"].backward()
+    method, batch_of = shown("bkd:alpha=1,ratio=0,clip=true", spikes={"lif1": spikes}, values=values)
+    restoring(batch_of)
+    method.terms(batch_of)["features"].backward()
     # The targets are 0.25 and 1; d/dS of mean over 4 of (r - f)^2 with r the mean of two steps.
     assert spikes.grad[0, 0].flatten().tolist() == pytest.approx([2 * 0.25 / 4 / 2, 0.0])
 
@@ -245,8 +245,8 @@ def test_bkd_soft_labels_weigh_more_where_the_student_is_behind():
 
 def test_these_weights_are_constants():
     logits = tensor(LOGITS, requires_grad=True)
-    method, evidence = shown("bkd:temperature=3", logits=logits)
-    method.terms(evidence)["distillation"].backward()
+    method, batch_of = shown("bkd:temperature=3", logits=logits)
+    method.terms(batch_of)["distillation"].backward()
     for found, z, a, w in zip(logits.grad.tolist(), LOGITS, TEACHER, weights_by_hand(), strict=True):
         p, q = softmax(a, 3), softmax(z, 3)
         assert found == pytest.approx([3 * w * (y - x) / 2 for x, y in zip(p, q, strict=True)], rel=1e-4)
@@ -310,8 +310,8 @@ def test_layers_add_up_and_auto_takes_all_of_them():
 @pytest.mark.parametrize("norm", [False, True])
 def test_phi_is_a_convolution_where_channels_differ(norm):
     values = {"stage1": torch.rand(2, 3, 2, 2)}
-    method, evidence = shown(f"kdsnn:form=feature,scale=none,norm={norm}", values=values)
-    (phi,) = evidence.auxiliary.through
+    method, batch_of = shown(f"kdsnn:form=feature,scale=none,norm={norm}", values=values)
+    (phi,) = batch_of.auxiliary.through
     convolution = phi[0] if norm else phi
     assert (convolution.weight.shape, convolution.bias is None) == ((3, 2, 1, 1), norm)
     learnt = torch.einsum("oc,bchw->bohw", convolution.weight[:, :, 0, 0], tensor(RATES))
@@ -321,7 +321,7 @@ def test_phi_is_a_convolution_where_channels_differ(norm):
     else:
         learnt = learnt + convolution.bias[:, None, None]
     by_hand = (learnt - values["stage1"]).square().mean().item()
-    assert method.terms(evidence)["features"].item() == pytest.approx(by_hand, rel=1e-4)
+    assert method.terms(batch_of)["features"].item() == pytest.approx(by_hand, rel=1e-4)
 
 
 # HDKD
@@ -332,9 +332,9 @@ def test_hdkd(reduction, divisor):
     """Two layers: the rates of the last of them make the heads differ."""
     last = tensor([[[1.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]]])  # (T=2, B=2, 2), rates 1, 0.5 and 0, 0.5
     options = f"alpha=0.4,temperature=2,weight=7,reduction={reduction}"
-    method, evidence = shown(f"hdkd:{options}", spikes={"lif1": SPIKES, "lif2": last})
+    method, batch_of = shown(f"hdkd:{options}", spikes={"lif1": SPIKES, "lif2": last})
     weight, bias = [[1.0, -1.0], [0.5, 2.0], [0.0, -0.5]], [0.1, -0.2, 0.3]
-    evidence.auxiliary.apart.weight.data, evidence.auxiliary.apart.bias.data = tensor(weight), tensor(bias)
+    batch_of.auxiliary.apart.weight.data, batch_of.auxiliary.apart.bias.data = tensor(weight), tensor(bias)
     apart = [
         [sum(w * r for w, r in zip(row, rates, strict=True)) + b for row, b in zip(weight, bias, strict=True)]
         for rates in ([1.0, 0.5], [0.0, 0.5])
@@ -343,7 +343,7 @@ def test_hdkd(reduction, divisor):
     soft = [[z - d for z, d in zip(*both, strict=True)] for both in zip(LOGITS, apart, strict=True)]
     divergence = mean(kl(softmax(a, 2), softmax(z, 2)) for a, z in zip(TEACHER, soft, strict=True))
     squares = [(r - f) ** 2 for r, f in zip(flat(RATES), flat(UNIT), strict=True)]
-    assert {name: term.item() for name, term in method.terms(evidence).items()} == {
+    assert {name: term.item() for name, term in method.terms(batch_of).items()} == {
         "cross_entropy": pytest.approx(0.6 * mean(ce(z, y) for z, y in zip(labels, LABELS, strict=True)), rel=1e-5),
         "distillation": pytest.approx(0.4 * 4 * divergence / divisor, rel=1e-5),
         "features": pytest.approx(7 * mean(squares), rel=1e-5),
@@ -367,8 +367,8 @@ def test_rates_that_are_the_maps_learn_nothing_from_them():
     spikes = SPIKES.clone().requires_grad_()
     for text in ("hdkd:scale=max", "kdsnn:form=feature,scale=max"):
         # Each channel's largest rate is 1, so that twice the rates become the rates.
-        method, evidence = shown(text, spikes={"lif1": spikes}, values={"stage1": 2 * tensor(RATES)})
-        loss = method.terms(evidence)["features"]
+        method, batch_of = shown(text, spikes={"lif1": spikes}, values={"stage1": 2 * tensor(RATES)})
+        loss = method.terms(batch_of)["features"]
         loss.backward()
         assert loss.item() == 0
         assert not spikes.grad.any()
@@ -382,9 +382,9 @@ def student_of(width):
 
 
 def paired(text, student, teacher=CONVNET):
-    shapes = Shapes(student, teacher, 10, 4)
+    shapes = NetworkShapes(student, teacher, 10, 4)
     method = parse_spec("method", text, METHODS)
-    method.asked(shapes)
+    method.requested_values(shapes)
     return [f"{pair.teacher}:{pair.student}" for pair in method.auxiliary(shapes).pairs]
 
 
@@ -400,9 +400,9 @@ def test_hdkd_pairs_stages_of_one_shape():
 
 def test_the_last_hidden_layer_is_not_a_readout_that_fires():
     layers = {"lif1": (2, 4, 4), "lif2": (5,), "readout": (10,)}
-    assert Shapes(layers, {}, 10, 4, counts=True).hidden[-1] == "lif2"
+    assert NetworkShapes(layers, {}, 10, 4, counts=True).hidden[-1] == "lif2"
     del layers["readout"]
-    assert Shapes(layers, {}, 10, 4).hidden[-1] == "lif2"
+    assert NetworkShapes(layers, {}, 10, 4).hidden[-1] == "lif2"
 
 
 # All of them
@@ -412,9 +412,9 @@ def test_the_last_hidden_layer_is_not_a_readout_that_fires():
 def test_gradients_reach_the_student_and_not_the_teacher(text):
     spikes = SPIKES.clone().requires_grad_()
     values, saliency = torch.tensor(VALUES, requires_grad=True), torch.tensor(SALIENCY, requires_grad=True)
-    method, evidence = shown(text, spikes={"lif1": spikes}, values=values, saliency=saliency)
+    method, batch_of = shown(text, spikes={"lif1": spikes}, values=values, saliency=saliency)
     name = "maps" if text.startswith("samd") else "features"
-    method.terms(evidence)[name].backward()
+    method.terms(batch_of)[name].backward()
     assert values.grad is None and saliency.grad is None
     assert torch.isfinite(spikes.grad).all() and spikes.grad.any()
 
@@ -423,8 +423,8 @@ def test_gradients_reach_the_student_and_not_the_teacher(text):
 def test_silence_is_no_trouble(text):
     """A student that never spikes, a teacher's map that is zero: finite losses, and a way out for the student."""
     spikes = torch.zeros_like(SPIKES).requires_grad_()
-    method, evidence = shown(text, spikes={"lif1": spikes}, saliency=tensor(SALIENCY))
-    sum(method.terms(evidence).values()).backward()
+    method, batch_of = shown(text, spikes={"lif1": spikes}, saliency=tensor(SALIENCY))
+    sum(method.terms(batch_of).values()).backward()
     assert 0 < spikes.grad.abs().max() < 10
     dark = shown(text, values=torch.zeros(2, 2, 2, 2), saliency=torch.zeros(2, 4))
     assert all(torch.isfinite(term) for term in dark[0].terms(dark[1]).values())
@@ -433,9 +433,9 @@ def test_silence_is_no_trouble(text):
 @pytest.mark.parametrize("text", ["bkd:", "kdsnn:form=feature,", "hdkd:project=conv,"])
 def test_vectors_can_be_paired_by_name(text):
     spikes = {"lif1": SPIKES.flatten(2)[:, :, :3]}
-    method, evidence = shown(f"{text}pairs=hidden:lif1", spikes=spikes, values={"hidden": torch.rand(2, 5)})
-    assert all(torch.isfinite(term) for term in method.terms(evidence).values())
-    assert not any(isinstance(m, nn.Conv2d) and m.kernel_size != (1, 1) for m in evidence.auxiliary.modules())
+    method, batch_of = shown(f"{text}pairs=hidden:lif1", spikes=spikes, values={"hidden": torch.rand(2, 5)})
+    assert all(torch.isfinite(term) for term in method.terms(batch_of).values())
+    assert not any(isinstance(m, nn.Conv2d) and m.kernel_size != (1, 1) for m in batch_of.auxiliary.modules())
 
 
 @pytest.mark.parametrize("text", ["bkd", "kdsnn:form=feature", "hdkd"])
@@ -456,31 +456,31 @@ LAYERS = "lif1 8 x 4 x 4, lif2 16 x 2 x 2, lif3 16 x 2 x 2, lif4 64"
             "samd-nld",
             {"lif1": (8,), "lif2": (8,)},
             f"method samd-nld: no map of the teacher ({LISTED}) of more than one pixel has the height and width of a "
-            "layer of the student (lif1 8, lif2 8); say which belong together with pairs=VALUE:LAYER",
+            "layer of the student (lif1 8, lif2 8); name the pairs with pairs=VALUE:LAYER",
         ),
         (
             "samd:pairs=hidden:lif4",
             student_of(8),
-            "method samd: hidden 128 and lif4 64 leave one pixel to look at; choose larger maps",
+            "method samd: hidden 128 and lif4 64 are maps of a single pixel; choose larger maps",
         ),
         (
             "hdkd",
             student_of(8),
             f"method hdkd: no map of the teacher ({LISTED}) has the channels, height and width of a layer of the "
-            f"student ({LAYERS}); give the student the teacher's channels with --width, or let it learn through "
+            f"student ({LAYERS}); give the student the teacher's channels with width, or let it learn through "
             "convolutions with project=conv",
         ),
         (
             "hdkd:pairs=stage1:lif1",
             student_of(8),
             "method hdkd: stage1 32 x 4 x 4 and lif1 8 x 4 x 4 are not of one shape; give the student the teacher's "
-            "channels with --width, or let it learn through convolutions with project=conv",
+            "channels with width, or let it learn through convolutions with project=conv",
         ),
         (
             "hdkd",
             {"lif1": (8,)},
             f"method hdkd: no map of the teacher ({LISTED}) has the height and width of a layer of the student "
-            "(lif1 8); say which belong together with pairs=VALUE:LAYER",
+            "(lif1 8); name the pairs with pairs=VALUE:LAYER",
         ),
         (
             "bkd:pairs=stage1:encoder",
@@ -504,7 +504,7 @@ def test_samd_looks_at_the_deepest_maps_of_several_pixels():
 
 
 def test_without_its_modules_a_method_says_so():
-    method, evidence = shown("bkd")
-    object.__setattr__(evidence, "auxiliary", None)
+    method, batch_of = shown("bkd")
+    object.__setattr__(batch_of, "auxiliary", None)
     with pytest.raises(ValueError, match=r"needs the modules that its auxiliary\(\) makes"):
-        method.terms(evidence)
+        method.terms(batch_of)

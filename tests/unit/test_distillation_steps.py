@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import tensor
 
-from spikewright.distillation.base import Evidence
+from spikewright.distillation.base import BatchOutputs
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.student.student_output import StudentOutput
 
@@ -23,15 +23,15 @@ OURS = ("kdsnn", "tser", "twd", "seal-kd", "hta-kl", "nld", "strong2weak")
 WITH_TEACHER = ("kd", "ht-kd", *(name for name in OURS if METHODS[name].needs_teacher()))
 
 
-def evidence(steps=STEPS, teacher=TEACHER, labels=LABELS, logits=None):
+def batch_of(steps=STEPS, teacher=TEACHER, labels=LABELS, logits=None):
     steps = torch.as_tensor(steps)
     logits = steps.mean(0) if logits is None else logits
     student = StudentOutput(logits * len(steps), logits, steps, {}, {}, logits[None])
-    return Evidence(tensor(labels), student, None if teacher is None else torch.as_tensor(teacher))
+    return BatchOutputs(tensor(labels), student, None if teacher is None else torch.as_tensor(teacher))
 
 
 def terms_of(text, given=None):
-    return {k: v.item() for k, v in parse_spec("method", text, METHODS).terms(given or evidence()).items()}
+    return {k: v.item() for k, v in parse_spec("method", text, METHODS).terms(given or batch_of()).items()}
 
 
 def softmax(row, tau=1.0):
@@ -86,7 +86,7 @@ def test_tser(label_temperature):
     ],
 )
 def test_twd(ensemble, labels, z_ens):
-    found = terms_of(f"twd:alpha=0.4,beta=0.7,temperature=2,ensemble={ensemble}", evidence(labels=labels))
+    found = terms_of(f"twd:alpha=0.4,beta=0.7,temperature=2,ensemble={ensemble}", batch_of(labels=labels))
     by_hand = mean(kl(softmax(z_ens[b], 2), softmax(STEPS[t][b], 2)) for t, b in CASES)
     assert found["cross_entropy"] == pytest.approx(step_ce(labels=labels), rel=1e-5)
     assert found["distillation"] == pytest.approx(0.4 * 4 * step_kl(2), rel=1e-5)
@@ -151,7 +151,7 @@ def test_hta_kl(mass):
 def test_the_weights_of_hta_kl_are_constants():
     """Gradient of w KL(p || q) + (1 - w) KL(q || p) at fixed w: w (q - p) + (1 - w) q (log q/p - KL(q || p))."""
     logits = tensor(averaged(), requires_grad=True)
-    terms = parse_spec("method", "hta-kl:alpha=1,temperature=1,mass=0.9", METHODS).terms(evidence(logits=logits))
+    terms = parse_spec("method", "hta-kl:alpha=1,temperature=1,mass=0.9", METHODS).terms(batch_of(logits=logits))
     terms["distillation"].backward()
     for b, found in enumerate(logits.grad.tolist()):
         p, q = softmax(TEACHER[b]), softmax(averaged()[b])
@@ -179,7 +179,7 @@ def step_to_step(teacher, learner, tau):
 def test_strong2weak(options, pairs):
     sure = [mean(max(softmax(STEPS[t][b])) for b in range(2)) for t in range(3)]
     assert sorted(range(3), key=lambda t: -sure[t]) == [2, 0, 1]
-    found = terms_of(f"strong2weak:weight=0.8,temperature=2,{options}", evidence(teacher=None))
+    found = terms_of(f"strong2weak:weight=0.8,temperature=2,{options}", batch_of(teacher=None))
     assert found["steps"] == pytest.approx(0.8 * mean(step_to_step(a, b, 2) for a, b in pairs), rel=1e-5)
     assert found["cross_entropy"] == pytest.approx(mean_ce(), rel=1e-5)
 
@@ -188,7 +188,7 @@ def test_strong2weak(options, pairs):
 def test_the_teaching_step_learns_only_where_it_is_asked_to(constant):
     steps = tensor(STEPS, requires_grad=True)
     method = parse_spec("method", f"strong2weak:constant_teacher={constant}", METHODS)
-    method.terms(evidence(steps, None))["steps"].backward()
+    method.terms(batch_of(steps, None))["steps"].backward()
     reached = [bool(steps.grad[t].any()) for t in range(3)]
     assert reached == [False, True, not constant]
 
@@ -231,7 +231,7 @@ def test_the_noise_follows_the_seed_of_the_training_and_can_be_left_out(form):
 
 
 def test_kdsnn_is_conventional_distillation_with_its_own_defaults():
-    given = evidence()
+    given = batch_of()
     assert terms_of("kdsnn", given) == terms_of("kd:alpha=0.9,temperature=4", given)
     by_hand = mean(kl(softmax(z, 4), softmax(row, 4)) for z, row in zip(TEACHER, averaged(), strict=True))
     assert terms_of("kdsnn:form=response")["distillation"] == pytest.approx(0.9 * 16 * by_hand, rel=1e-5)
@@ -242,7 +242,7 @@ def test_the_divergence_of_the_steps_is_not_below_that_of_their_mean(name):
     torch.manual_seed(0)
     for _ in range(20):
         steps, teacher = 3 * torch.randn(4, 5, 6), 3 * torch.randn(5, 6)
-        given = evidence(steps, teacher, [0, 1, 2, 3, 4])
+        given = batch_of(steps, teacher, [0, 1, 2, 3, 4])
         by_step = terms_of(f"{name}:alpha=1,temperature=3", given)["distillation"]
         of_mean = terms_of("kd:alpha=1,temperature=3", given)["distillation"]
         assert by_step > of_mean
@@ -251,7 +251,7 @@ def test_the_divergence_of_the_steps_is_not_below_that_of_their_mean(name):
 def equal_to_the_teacher(labels):
     teacher = tensor(TEACHER)
     steps = teacher.expand(3, 2, 3).clone().requires_grad_()
-    return steps, evidence(steps, teacher, labels)
+    return steps, batch_of(steps, teacher, labels)
 
 
 @pytest.mark.parametrize("time", ["mean", "steps"])
@@ -279,7 +279,7 @@ def test_the_squared_temperature_keeps_the_gradient_for_small_logits(name):
         torch.manual_seed(1)
         steps = (0.01 * tensor(STEPS)).requires_grad_()
         method = parse_spec("method", f"{name}:temperature={temperature}", METHODS)
-        method.terms(evidence(steps, 0.01 * tensor(TEACHER)))["distillation"].backward()
+        method.terms(batch_of(steps, 0.01 * tensor(TEACHER)))["distillation"].backward()
         norms.append(float(steps.grad.norm()))
     assert min(norms) > 0
     assert max(norms) / min(norms) == pytest.approx(1, abs=0.02)
@@ -288,7 +288,7 @@ def test_the_squared_temperature_keeps_the_gradient_for_small_logits(name):
 @pytest.mark.parametrize("name", WITH_TEACHER)
 def test_gradients_reach_the_student_and_not_the_teacher(name):
     steps, teacher = tensor(STEPS, requires_grad=True), tensor(TEACHER, requires_grad=True)
-    terms = parse_spec("method", name, METHODS).terms(evidence(steps, teacher))
+    terms = parse_spec("method", name, METHODS).terms(batch_of(steps, teacher))
     for term in terms.values():
         term.backward(retain_graph=True)
         assert teacher.grad is None
@@ -301,7 +301,7 @@ def test_a_single_step_and_a_silent_readout_are_no_trouble(name):
     """Also where no spike came out: equal logits have no deviation, no direction and a tie for the answer."""
     for steps in (tensor(STEPS[:1]), torch.zeros(1, 2, 3), torch.zeros(3, 2, 3)):
         steps.requires_grad_()
-        terms = parse_spec("method", name, METHODS).terms(evidence(steps))
+        terms = parse_spec("method", name, METHODS).terms(batch_of(steps))
         torch.stack(list(terms.values())).sum().backward()
         assert all(torch.isfinite(term) for term in terms.values())
         assert torch.isfinite(steps.grad).all() and steps.grad.any()
@@ -309,7 +309,7 @@ def test_a_single_step_and_a_silent_readout_are_no_trouble(name):
 
 def test_a_single_step_has_no_other_to_learn_from():
     """As where ``--shorten`` leaves one in mid training; a student of one step is refused."""
-    single = evidence(STEPS[:1])
+    single = batch_of(STEPS[:1])
     assert terms_of("strong2weak", single)["steps"] == 0
     assert terms_of("strong2weak:pairs=cascade", single)["steps"] == 0
     assert terms_of("seal-kd", single)["steps"] == 0

@@ -9,7 +9,7 @@ from torch import tensor
 from spikewright.base.errors import InputError
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load
-from spikewright.distillation.base import Evidence, Shapes, shapes_of
+from spikewright.distillation.base import BatchOutputs, NetworkShapes, shapes_of
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
@@ -17,7 +17,7 @@ from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, output_of
 from spikewright.student.to_nir import to_nir
-from spikewright.teachers.passes import evidence_of, passes
+from spikewright.teachers.passes import batch_outputs, passes
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Trainer
@@ -44,21 +44,21 @@ def tssd(options=""):
 
 def head(weight=((1.0, 0.0), (0.0, 2.0)), bias=(0.5, 0.0)):
     """The weak classifier with known weights."""
-    module = tssd("stage=lif1").auxiliary(Shapes({"lif1": (2, 1, 2)}, {}, 2, 2))
+    module = tssd("stage=lif1").auxiliary(NetworkShapes({"lif1": (2, 1, 2)}, {}, 2, 2))
     with torch.no_grad():
         module.linear.weight.copy_(tensor(weight))
         module.linear.bias.copy_(tensor(bias))
     return module
 
 
-def evidence(readout, steps=None, auxiliary=None):
+def batch_of(readout, steps=None, auxiliary=None):
     """What a longer pass of which every number is known amounts to, with the leaves that gradients end in."""
     steps = tensor(steps or {"membrane": CURRENTS, "count": COUNTS}[readout], requires_grad=True)
     spikes = tensor(MAPS, requires_grad=True)
     fired = steps if readout == "count" else None
     traces = {"lif1": NeuronTrace(spikes, spikes, spikes), "readout": NeuronTrace(steps, fired, steps.cumsum(0))}
     longer = output_of(torch.zeros(1, 2, 1), traces, 4)
-    return Evidence(LABELS, longer.first(2), None, longer=longer, auxiliary=auxiliary), steps, spikes
+    return BatchOutputs(LABELS, longer.first(2), None, longer=longer, auxiliary=auxiliary), steps, spikes
 
 
 def softmax(row, tau=1.0):
@@ -99,7 +99,7 @@ def ce(rows):
 )
 def test_every_term_by_hand(readout, short, long, divergence, between):
     weak = [[0.5 + 0.5, 0.0], [0.5 + 1.0, 2 * 0.25]]
-    given, *_ = evidence(readout, auxiliary=head())
+    given, *_ = batch_of(readout, auxiliary=head())
     method = tssd(f"alpha=0.3,beta=0.7,temperature=3,divergence={divergence},long_labels=0.2,weak_labels=0.4")
     assert {name: term.item() for name, term in method.terms(given).items()} == pytest.approx(
         {
@@ -114,13 +114,13 @@ def test_every_term_by_hand(readout, short, long, divergence, between):
 
 
 def test_labels_of_the_longer_run_and_of_the_weak_head_are_terms_only_where_they_weigh():
-    given, *_ = evidence("membrane", auxiliary=head())
+    given, *_ = batch_of("membrane", auxiliary=head())
     assert set(tssd().terms(given)) == {"cross_entropy", "temporal", "spatial"}
 
 
 @pytest.mark.parametrize("divergence", ["kl", "mse"])
 def test_steps_that_repeat_teach_nothing(divergence):
-    given, steps, _ = evidence("membrane", CURRENTS[:2] * 2)
+    given, steps, _ = batch_of("membrane", CURRENTS[:2] * 2)
     term = tssd(f"divergence={divergence}").terms(given)["temporal"]
     term.backward()
     assert term.item() == pytest.approx(0, abs=1e-6)
@@ -129,7 +129,7 @@ def test_steps_that_repeat_teach_nothing(divergence):
 
 def test_a_weak_head_that_agrees_learns_nothing():
     agreeing = head(((0.0, 0.0), (0.0, 0.0)), (0.5, 0.5))
-    given, *_ = evidence("count", [[[1.0, 1.0]] * 2] * 4, agreeing)
+    given, *_ = batch_of("count", [[[1.0, 1.0]] * 2] * 4, agreeing)
     term = tssd().terms(given)["spatial"]
     term.backward()
     assert term.item() == pytest.approx(0, abs=1e-6)
@@ -140,7 +140,7 @@ def test_a_weak_head_that_agrees_learns_nothing():
 def test_who_teaches_is_constant(divergence):
     """The longer run has no gradient of its own, nor has the readout one from the weak head."""
     module = head()
-    given, steps, spikes = evidence("membrane", auxiliary=module)
+    given, steps, spikes = batch_of("membrane", auxiliary=module)
     terms = tssd(f"divergence={divergence}").terms(given)
     terms["temporal"].backward(retain_graph=True)
     assert steps.grad[:2].any() and not steps.grad[2:].any()
@@ -153,7 +153,7 @@ def test_who_teaches_is_constant(divergence):
 
 
 def test_the_labels_of_the_longer_run_reach_all_its_steps():
-    given, steps, _ = evidence("membrane")
+    given, steps, _ = batch_of("membrane")
     tssd("long_labels=1").terms(given)["long_labels"].backward()
     assert all(step.any() for step in steps.grad)
 
@@ -164,7 +164,7 @@ def test_the_squared_temperature_keeps_the_gradient_for_small_logits(divergence)
     norms = []
     for temperature in (2.0, 4.0, 8.0):
         small = [[[0.01 * z for z in row] for row in step] for step in CURRENTS]
-        given, steps, _ = evidence("membrane", small)
+        given, steps, _ = batch_of("membrane", small)
         tssd(f"temperature={temperature},divergence={divergence}").terms(given)["temporal"].backward()
         norms.append(float(steps.grad.norm()))
     assert max(norms) / min(norms) == pytest.approx(1, abs=0.02)
@@ -175,7 +175,7 @@ def test_the_squared_temperature_keeps_the_gradient_for_small_logits(divergence)
     [("", 4, 8), ("factor=1.5", 4, 6), ("factor=1.1", 2, 3), ("alpha=0", 4, 4), ("alpha=0,long_labels=1", 4, 8)],
 )
 def test_the_horizon(options, timesteps, horizon):
-    assert tssd(options).horizon(timesteps) == horizon
+    assert tssd(options).training_timesteps(timesteps) == horizon
 
 
 @pytest.mark.parametrize("readout", ["membrane", "count"])
@@ -239,7 +239,7 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, digits):
     def loss():
         done = passes(student.train(), method, images, None, 0.0, 0, 0)
         assert len(done.output.step_logits) == 2 and len(done.longer.step_logits) == 4
-        given = evidence_of(labels, done, None, torch.zeros(()), auxiliary, 0.0)
+        given = batch_outputs(labels, done, None, torch.zeros(()), auxiliary, 0.0)
         return torch.stack(list(method.terms(given).values())).sum()
 
     before = loss()

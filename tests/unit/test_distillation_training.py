@@ -7,19 +7,19 @@ import torch
 import torch.nn.functional as F
 
 from spikewright.base.errors import InputError
-from spikewright.data.choices import NeuronSettings
 from spikewright.data.load import load
-from spikewright.distillation.base import Evidence, shapes_of
+from spikewright.distillation.base import BatchOutputs, shapes_of
 from spikewright.distillation.methods import METHODS, REGULARIZERS, parse_spec
 from spikewright.profile.profile import load_profile
 from spikewright.student.architectures import ARCHITECTURES
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.teachers.ann import build
 from spikewright.teachers.cached_outputs import outputs_of
-from spikewright.teachers.passes import evidence_of, passes
+from spikewright.teachers.passes import batch_outputs, passes
 from spikewright.teachers.torch_teacher import LOGITS, TorchTeacher
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
@@ -72,7 +72,7 @@ def lesson_of(method, student, teacher, samples, labels):
     if not method.needs_teacher():
         return None, None
     shapes = shapes_of(student, teacher.shapes)
-    lesson = outputs_of(teacher, method.asked(shapes), samples)
+    lesson = outputs_of(teacher, method.requested_values(shapes), samples)
     lesson.logits.copy_(4.0 * F.one_hot(labels, 10) + unsure)
     torch.manual_seed(3)
     return lesson, method.auxiliary(shapes)
@@ -81,8 +81,8 @@ def lesson_of(method, student, teacher, samples, labels):
 def loss_of(method, student, lesson, auxiliary, samples, labels):
     torch.manual_seed(2)  # of noise and blur
     done = passes(student, method, samples, None, 0.5, 0, 0)
-    evidence = evidence_of(labels, done, lesson, torch.zeros(()), auxiliary, 0.5)
-    return torch.stack(list(method.terms(evidence).values())).sum()
+    outputs = batch_outputs(labels, done, lesson, torch.zeros(()), auxiliary, 0.5)
+    return torch.stack(list(method.terms(outputs).values())).sum()
 
 
 def a_step_lowers_the_loss(text, student, teacher, samples, labels):
@@ -155,8 +155,8 @@ def test_every_method_goes_with_every_regularizer(text, regularizer, teacher, ba
     lesson, auxiliary = lesson_of(method, student, teacher, samples, labels)
     done = passes(student, method, samples, None, 0.5, 0, 0)
     operations = torch.stack([spikes.sum() for spikes in done.output.spikes.values()]).sum() / len(labels)
-    terms = method.terms(evidence_of(labels, done, lesson, operations, auxiliary, 0.5))
-    added = term.terms(Evidence(labels, done.output, None, operations))
+    terms = method.terms(batch_outputs(labels, done, lesson, operations, auxiliary, 0.5))
+    added = term.terms(BatchOutputs(labels, done.output, None, operations))
     assert not terms.keys() & added.keys()
     torch.stack([*terms.values(), *added.values()]).sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in student.network.parameters())

@@ -15,8 +15,7 @@ from spikewright.chip.network import ConvGeometry
 from spikewright.graph.nodes import apply
 from spikewright.graph.wiring import wire
 from spikewright.lowering import linear_map
-from spikewright.lowering.draft import Draft, draft_from_nir
-from spikewright.lowering.horizon import Horizon
+from spikewright.lowering.draft import Draft, InputFormat, draft_from_nir
 from spikewright.lowering.linear_map import LinearMap, compose
 
 DT = 1e-4
@@ -139,7 +138,7 @@ def drafted(
 ) -> Draft:
     ends = {"input": nir.Input(np.array(shape)), "output": nir.Output(np.array([1]))}
     graph = nir.NIRGraph({**ends, **nodes}, edges, metadata={}, type_check=False)
-    return draft_from_nir(wire(graph), DT, Horizon(4, encoding, 8), {})
+    return draft_from_nir(wire(graph), DT, InputFormat(4, encoding, 8), {})
 
 
 def test_gain_bias_and_leak_potential_end_up_in_weights_and_bias() -> None:

@@ -211,7 +211,7 @@ def test_a_chip_of_another_graph_is_refused() -> None:
 def test_a_profile_that_is_not_ours_is_asked_for() -> None:
     chip = replace(integers(4, 8, 4, 8.0), profile="mine")
     with pytest.raises(
-        InputError, match=r"^drift: names the profile 'mine', which does not come .*; give its file: --profile PATH"
+        InputError, match=r"^drift: names the profile 'mine', which does not come .*; give its file: profile=PATH"
     ):
         drift(one_layer(0.5, 1.0, 4), chip, always(4))
 

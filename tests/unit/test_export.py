@@ -17,7 +17,8 @@ from spikewright.graph.nir_io import read_graph
 from spikewright.student.config import StudentConfig
 from spikewright.student.neurons import NeuronSettings, integrator, spiking
 from spikewright.student.student import Student
-from spikewright.student.to_nir import export, to_nir, verify_export
+from spikewright.student.to_nir import to_nir
+from spikewright.student.verify import export, verify_export
 
 SHAPE = (2, 8, 8)
 FIRES = {"init_hidden": True, "reset_mechanism": "zero", "reset_delay": False}
@@ -210,7 +211,7 @@ def test_a_failed_comparison_leaves_no_file(tmp_path: Path, monkeypatch: pytest.
     made = student(Joined())
     other = to_nir(made)
     other.nodes["inner"].weight[:] = 0
-    monkeypatch.setattr("spikewright.student.to_nir.to_nir", lambda *_: other)
+    monkeypatch.setattr("spikewright.student.verify.to_nir", lambda *_: other)
     with pytest.raises(AnswerIsNo):
         export(made, tmp_path / "s.nir", images())
     assert list(tmp_path.iterdir()) == []
@@ -267,11 +268,11 @@ REFUSED = {
     "pool": (
         lambda: Own(nn.AvgPool2d(3, ceil_mode=True), *head(18)),
         "student: module 'layers.0' is an AvgPool2d with ceil_mode, divisor_override or count_include_pad=False, which "
-        "NIR cannot say; leave them at their defaults",
+        "NIR has no fields for; leave them at their defaults",
     ),
     "alpha": (
         lambda: Own(nn.Flatten(), nn.Linear(128, 5), snn.Synaptic(alpha=1.0, beta=0.5, **FIRES), *head(5)[1:]),
-        "student: module 'layers.2' has alpha = 1, a time constant without end, which NIR cannot say; take less",
+        "student: module 'layers.2' has alpha = 1, an infinite time constant without a node in NIR; use less",
     ),
     "reused": (
         Reused,

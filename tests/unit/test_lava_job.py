@@ -13,8 +13,8 @@ import pytest
 from spikewright.base.errors import InputError, SpikewrightError
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
+from spikewright.simulation.lava import backend as on_lava
 from spikewright.simulation.lava import job as lava_job
-from spikewright.simulation.lava import processes_backend as on_lava
 from spikewright.simulation.netx import backend as on_netx
 
 
@@ -41,7 +41,7 @@ def test_a_crash_carries_the_end_of_its_traceback(tmp_path: Path) -> None:
         watch("import sys; print('noise', file=sys.stderr); raise ValueError('the axon fell off')", tmp_path)
     lines = str(failure.value).splitlines()
     assert lines[:3] == [
-        "--on lava: Lava's process failed (exit code 1)",
+        "on=lava: Lava's process failed (exit code 1)",
         "  Traceback (most recent call last):",
         '    File "<string>", line 1, in <module>',
     ]
@@ -56,7 +56,7 @@ def test_a_hang_is_ended_with_all_its_processes(tmp_path: Path) -> None:
     with pytest.raises(SpikewrightError) as failure:
         watch(code, tmp_path, time_limit_s=3)
     assert str(failure.value) == (
-        "--on lava: Lava's process said nothing for 3 s and was ended; a longer limit may help a large network"
+        "on=lava: Lava's process said nothing for 3 s and was ended; a longer limit may help a large network"
     )
     assert time.monotonic() - began < 60
     time.sleep(0.5)
@@ -76,8 +76,8 @@ def test_without_lava_one_sentence_says_how_to_get_it(
         backend.run(chip, np.zeros((1, 1, 3), dtype=np.int64))
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert str(refusal.value) == (
-        f"--on {kind}: {package} is not installed (this is Python {version}); Lava exists for Python 3.10 only: "
-        "install with `pip install 'spikewright[lava]'` there, or use --on integer, which computes the same"
+        f"on={kind}: {package} is not installed (this is Python {version}); Lava exists for Python 3.10 only: "
+        "install with `pip install 'spikewright[lava]'` there, or use on=integer, which computes the same"
     )
 
 
@@ -95,7 +95,7 @@ def test_refuses_networks_that_lava_would_compute_differently(
     with pytest.raises(InputError) as refusal:
         on_lava.run(unbalanced, np.zeros((1, 1, 3), dtype=np.int64))
     assert str(refusal.value) == (
-        "--on lava: 2 faults\n"
+        "on=lava: 2 faults\n"
         "  - connection in->out spans 2 steps and Lava's take one; lower the network again, which adds relays\n"
         "  - connection in->out: Lava would change its weights; dense weights of mixed sign must be even"
     )
@@ -124,5 +124,5 @@ def test_a_failing_lava_process_becomes_one_error(chip: ChipNetwork, tmp_path: P
     )
     with pytest.raises(SpikewrightError) as failure:
         watch(code, tmp_path, time_limit_s=90)
-    assert str(failure.value).startswith("--on lava: Lava's process failed (exit code 70)\n")
+    assert str(failure.value).startswith("on=lava: Lava's process failed (exit code 70)\n")
     assert words in str(failure.value)

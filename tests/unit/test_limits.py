@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from spikewright.base.errors import BelowFloor, InputError
-from spikewright.bench.compare.cells import Cell
+from spikewright.bench.compare.jobs import TrainingJob
 from spikewright.bench.compare.rows import Row
 from spikewright.bench.point import Point
-from spikewright.bench.sweep.point_work import settings_of
-from spikewright.data.choices import NeuronSettings
+from spikewright.bench.sweep.points import settings_of
 from spikewright.data.load import load
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.training.constraints import OperationsLimit, RateLimit
 from spikewright.training.cost import SpikeCost
@@ -152,7 +152,7 @@ def test_a_bench_leaves_no_reserve_where_nothing_is_limited():
     assert (common.within(None).limits.reserve, common.within("1uJ").limits.reserve) == (0.0, 0.01)
     assert common.changed({"max_rate": ("lif1=0.1",)}).within(None).limits.reserve == 0.01
     free, held = Point(None, 3), Point("1uJ", 3)
-    of_row = [Cell(Row("none", ()), point).settings(common) for point in (free, held)]
+    of_row = [TrainingJob(Row("none", ()), point).settings(common) for point in (free, held)]
     for settings in (of_row, [settings_of(point, common) for point in (free, held)]):
         assert [(one.limits.energy_budget, one.limits.reserve, one.training.seed) for one in settings] == [
             (None, 0.0, 3),

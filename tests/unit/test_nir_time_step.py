@@ -65,7 +65,7 @@ def test_contradicting_nodes_are_refused() -> None:
     with pytest.raises(InputError) as caught:
         resolve_dt(wired(lif(1e-3, 10), lif(1e-3, 5)), {})
     assert str(caught.value) == (
-        "NIR graph: its neurons imply different time steps ('n0' 0.0001 s, 'n1' 0.0002 s); say which with --dt SECONDS"
+        "NIR graph: its neurons imply different time steps ('n0' 0.0001 s, 'n1' 0.0002 s); give dt_s=SECONDS"
     )
 
 

@@ -132,7 +132,7 @@ FAULTY = {
     "sum of shapes": (
         {**ends(2, 2), "fc": nir.Linear(np.ones((3, 2))), "lif": lif(2)},
         [("input", "fc"), ("fc", "lif"), ("input", "lif"), ("lif", "output")],
-        "node 'lif': what arrives has shapes (3,) and (2,); they must be one shape",
+        "node 'lif': its inputs have shapes (3,) and (2,); they must be equal",
     ),
     "two inputs": (
         {**ends(2, 2), "in": nir.Input(np.array([2])), "lif": lif(2)},

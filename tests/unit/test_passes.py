@@ -10,7 +10,7 @@ from spikewright.lowering.draft import Draft, DraftConnection, DraftNeuron, Draf
 from spikewright.lowering.passes import balance, bias_axons, scale_input
 from spikewright.lowering.quantize import quantize
 from spikewright.profile.profile import HardwareProfile, load_profile
-from spikewright.simulation.lava.processes_backend import lava_faults
+from spikewright.simulation.lava.backend import lava_faults
 
 
 @pytest.fixture
@@ -121,6 +121,6 @@ def test_graded_input_cannot_wait(profile: HardwareProfile) -> None:
     with pytest.raises(InputError) as caught:
         balance(scale_input(before, profile), profile)
     assert str(caught.value) == (
-        "path from input 'input': one way is 1 layer shorter than another, and graded values cannot wait on the chip; "
-        "give both ways as many neuron layers, or take spikes as input (--encoding current)"
+        "path from input 'input': one path is 1 layer shorter than another, and the chip cannot delay graded values; "
+        "give both paths as many neuron layers, or take spikes as input (encoding=current)"
     )

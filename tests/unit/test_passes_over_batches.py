@@ -11,8 +11,8 @@ from torch import nn
 from spikewright.base.errors import InputError
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load
-from spikewright.distillation.base import Asked, Evidence, LossTerms, shapes_of
-from spikewright.distillation.stages import pairs_of
+from spikewright.distillation.base import BatchOutputs, LossTerms, RequestedValues, shapes_of
+from spikewright.distillation.features import pairs_of
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
@@ -30,10 +30,10 @@ PROFILE = "loihi2-assumed"
 class Longer(LossTerms):
     title: ClassVar[str] = "for tests"
 
-    def terms(self, evidence: Evidence):
+    def terms(self, batch: BatchOutputs):
         return {}
 
-    def horizon(self, timesteps):
+    def training_timesteps(self, timesteps):
         return 2 * timesteps
 
     def source_drive(self, events, twins, progress):
@@ -109,7 +109,7 @@ def test_saliency_is_grad_cam_by_hand():
 def test_kept_lessons_are_those_that_are_given_now():
     torch.manual_seed(0)
     teacher, x = TorchTeacher(Small(), (1, 4, 4), "small"), torch.rand(9, 1, 4, 4)
-    asked, rows = Asked(("stage1",), ("stage1",)), torch.tensor([4, 0, 7])
+    asked, rows = RequestedValues(("stage1",), ("stage1",)), torch.tensor([4, 0, 7])
     kept = CachedOutputs(teacher, asked, x, torch.device("cpu"), augmented=False).of(rows, torch.zeros(3, 1, 4, 4))
     now = CachedOutputs(teacher, asked, x, torch.device("cpu"), augmented=True).of(rows, x[rows])
     for lesson in (kept, now):
@@ -129,10 +129,10 @@ class Asking(TorchTeacher):
         return super().logits(images)
 
 
-ONLY_LOGITS = Asked()
+ONLY_LOGITS = RequestedValues()
 
 
-def asked_about(teacher: Asking, images: torch.Tensor, asked: Asked = ONLY_LOGITS) -> int:
+def asked_about(teacher: Asking, images: torch.Tensor, asked: RequestedValues = ONLY_LOGITS) -> int:
     assert teacher.shapes  # which takes an image of its own
     before = teacher.asked
     lesson = CachedOutputs(teacher, asked, images, torch.device("cpu"), augmented=False).of(torch.arange(3), images[:3])
@@ -146,7 +146,7 @@ def test_the_next_training_remembers_what_the_same_teacher_said_of_the_same_samp
     torch.manual_seed(0)
     network, x = Small(), torch.rand(9, 1, 4, 4)
     teacher, again = (Asking(network, (1, 4, 4), "small") for _ in range(2))
-    maps = Asked(("stage1",), ("stage1",))
+    maps = RequestedValues(("stage1",), ("stage1",))
     assert asked_about(teacher, x) == 9
     assert asked_about(again, x.clone()) == 0
     assert asked_about(teacher, x, maps) == 9, "not only logits"
@@ -174,14 +174,14 @@ def test_a_teacher_of_events_is_shown_their_twins_though_its_answers_are_too_man
     torch.manual_seed(0)
     teacher, twins = TorchTeacher(Small(), (1, 4, 4), "small"), torch.rand(9, 1, 4, 4)
     rows, frames = torch.tensor([4, 0, 7]), torch.ones(3, 2, 2, 4, 4, dtype=torch.uint8)
-    lesson = CachedOutputs(teacher, Asked(), twins, torch.device("cpu"), augmented=False).of(rows, frames)
+    lesson = CachedOutputs(teacher, RequestedValues(), twins, torch.device("cpu"), augmented=False).of(rows, frames)
     assert torch.allclose(lesson.logits, teacher.logits(twins[rows]), atol=1e-6)
 
 
 class OfTwins(Longer):
     needs: ClassVar = frozenset({"static twins"})
 
-    def horizon(self, timesteps):
+    def training_timesteps(self, timesteps):
         return timesteps
 
 

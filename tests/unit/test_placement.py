@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from spikewright.base.errors import AnswerIsNo
 from spikewright.chip.fan_out import fan_out
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
-from spikewright.placing.blocks import boxes, ranges
-from spikewright.placing.occupancy import axons_in, axons_out, synapse_bits
+from spikewright.placing.blocks import boxes, count_synapses, ranges
 from spikewright.placing.placement import place
-from spikewright.placing.visits import visits
+from spikewright.placing.resources import axons_in, axons_out, synapse_bits
 from spikewright.profile.profile import load_profile, profile_names
 from spikewright.profile.schema import Mesh
 
@@ -112,14 +111,15 @@ def test_counts_are_those_of_brute_force(chip, data):
     blocks = data.draw(cuts(chip.by_name["conv"].shape))
     synapses = incidence(chip, connection)
     expected = np.array([synapses[block.members].sum(0) for block in blocks])
-    seen = visits(chip, connection, blocks)
-    assert np.array_equal(seen.dense(), expected)
-    assert np.array_equal(seen.dense().sum(0).reshape(chip.input.shape), fan_out(chip, connection))
-    assert np.array_equal(seen.destinations, (expected > 0).sum(0))
-    assert seen.total == (expected > 0).sum()
-    assert axons_in(connection, seen, shared=False).tolist() == [int((e > 0).sum()) for e in expected]
+    counts = count_synapses(chip, connection, blocks)
+    dense = counts.counts.reshape(len(counts.counts), -1)[counts.kind][:, counts.of_source]
+    assert np.array_equal(dense, expected)
+    assert np.array_equal(dense.sum(0).reshape(chip.input.shape), fan_out(chip, connection))
+    assert np.array_equal(counts.destinations, (expected > 0).sum(0))
+    assert counts.messages == (expected > 0).sum()
+    assert axons_in(connection, counts, shared=False).tolist() == [int((e > 0).sum()) for e in expected]
     pixels = (expected > 0).reshape(len(blocks), chip.input.shape[0], -1).any(axis=1).sum(1)
-    assert axons_in(connection, seen, shared=True).tolist() == pixels.tolist()
+    assert axons_in(connection, counts, shared=True).tolist() == pixels.tolist()
 
 
 @settings(max_examples=80, deadline=None)
@@ -147,7 +147,7 @@ def test_shared_kernels_are_stored_once_for_each_pattern_of_taps(chip, data):
         sizes = [chip.input.shape[0] * held // geometry.groups * r * c for r in rows for c in columns]
         expected.append(sum(n // 64 * -(-(64 * bits + 10) // 64) * 64 for n in sizes))
         expected[-1] += sum(-(-(n % 64 * bits + 10) // 64) * 64 for n in sizes if n % 64)
-    found = synapse_bits(chip, connection, visits(chip, connection, blocks), blocks, form)
+    found = synapse_bits(chip, connection, count_synapses(chip, connection, blocks), blocks, form)
     assert found.tolist() == expected
 
 
@@ -202,7 +202,7 @@ def test_every_compartment_sits_on_exactly_one_core(chip, name):
         members = np.concatenate([site.block.members for site in placement.sites_of(population.name)])
         assert sorted(members.tolist()) == list(range(population.size))
     assert len({site.core for site in placement.sites}) == len(placement.sites) == placement.cores
-    assert all(use.fits for use in placement.fit)
+    assert all(use.limit is None or use.used <= use.limit for use in placement.fit)
 
 
 def test_dense_memory_is_the_published_formula():
@@ -211,7 +211,7 @@ def test_dense_memory_is_the_published_formula():
     form = load_profile("loihi1-davies").limits.synapse_format
     per_source = 2 * 576 + 64  # ceil64(64 x 8 + 10) = 576, ceil64(2 x 8 + 10) = 64
     connection = chip.connections[0]
-    bits = synapse_bits(chip, connection, visits(chip, connection, ranges(130, 1)), ranges(130, 1), form)
+    bits = synapse_bits(chip, connection, count_synapses(chip, connection, ranges(130, 1)), ranges(130, 1), form)
     assert bits.tolist() == [784 * per_source]
 
 
@@ -234,11 +234,11 @@ def test_shared_kernels_are_stored_once_for_each_border_pattern():
         return n // 64 * 1088 + (-(-(n % 64 * 16 + 10) // 64) * 64 if n % 64 else 0)
 
     expected = 4 * list_bits(32) + 4 * list_bits(48) + list_bits(72)
-    seen = visits(chip, conv, ranges(144, 1))
-    assert synapse_bits(chip, conv, seen, ranges(144, 1), form).tolist() == [expected]
+    counts = count_synapses(chip, conv, ranges(144, 1))
+    assert synapse_bits(chip, conv, counts, ranges(144, 1), form).tolist() == [expected]
     unshared = form.model_copy(update={"shared_kernels": False})
     each = sum(list_bits(int(n)) for n in fan_out(chip, conv).reshape(-1))
-    assert synapse_bits(chip, conv, seen, ranges(144, 1), unshared).tolist() == [each]
+    assert synapse_bits(chip, conv, counts, ranges(144, 1), unshared).tolist() == [each]
 
 
 def test_a_population_is_cut_no_more_than_its_limits_ask():
@@ -277,7 +277,7 @@ def test_a_convention_without_limits_takes_anything():
         (
             (5000, 10, 4),
             {},
-            "loihi1-davies: 'h1' does not fit: even cut over 10 cores, one of them needs 5000 input axons and holds "
+            "loihi1-davies: 'h1' does not fit: even on 10 cores, one of them needs 5000 input axons and has "
             "4096; fewer sources (fewer channels, a larger stride, more pooling) would make it fit",
         ),
         (
@@ -289,20 +289,20 @@ def test_a_convention_without_limits_takes_anything():
         (
             (10, 100, 10),
             {"fan_in": 99},
-            "loihi1-davies: 'out' does not fit: even cut over 10 cores, one of them needs 100 synapses for one neuron "
-            "and holds 99; it would fit with 99% of the channels and neurons of its hidden layers",
+            "loihi1-davies: 'out' does not fit: even on 10 cores, one of them needs 100 synapses for one neuron "
+            "and has 99; it would fit with 99% of the channels and neurons of its hidden layers",
         ),
         (
             (10, 20, 30),
             {"axons_out_per_core": 2, "neurons_per_core": 10},
-            "loihi1-davies: 'h1' does not fit: even cut over 20 cores, one of them needs 3 output axons and holds 2; "
+            "loihi1-davies: 'h1' does not fit: even on 20 cores, one of them needs 3 output axons and has 2; "
             "fewer targets (a narrower next layer) would make it fit",
         ),
         (
             (100, 50, 10),
             {"synapse_bits_per_core": 6300},
-            "loihi1-davies: 'h1' does not fit: even cut over 50 cores, one of them needs 6400 bits of synapse memory "
-            "and holds 6300; fewer or narrower synapses (fewer sources, smaller kernels, fewer bits) would make it fit",
+            "loihi1-davies: 'h1' does not fit: even on 50 cores, one of them needs 6400 bits of synapse memory "
+            "and has 6300; fewer or narrower synapses (fewer sources, smaller kernels, fewer bits) would make it fit",
         ),
         (
             (10, 60, 60, 10),
@@ -325,5 +325,5 @@ def test_output_axons_are_counted_for_each_destination_core():
     placement = place(chip, with_limits("loihi1-davies", neurons_per_core=10))
     used = [u.used for u in placement.fit if u.resource == "output axons" and u.population == "h1"]
     assert used == [10 * 3, 10 * 3]
-    seen = visits(chip, chip.connections[1], ranges(30, 3))
-    assert axons_out(chip.connections[1], seen, ranges(20, 4), None).tolist() == [15, 15, 15, 15]
+    counts = count_synapses(chip, chip.connections[1], ranges(30, 3))
+    assert axons_out(chip.connections[1], counts, ranges(20, 4), None).tolist() == [15, 15, 15, 15]

@@ -16,18 +16,15 @@ from spikewright.profile.machines import load_teachers, read_teacher
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names, read_profile
 from spikewright.profile.schema import Energy, Limits
 
-NAMES = (
-    "akida", "cmos45", "darwin3", "lemaire", "loihi1-davies", "loihi1-sanafe", "loihi2", "loihi2-assumed", "odin",
-    "seneca", "speck", "spinnaker1", "spinnaker2", "tianjic", "truenorth", "xylo",
-)  # fmt: skip
+NAMES = profile_names()
 WITHOUT_JOULES = ("akida", "loihi2", "speck", "xylo")
 OTHER_RULES = ("darwin3", "odin", "seneca", "speck", "spinnaker1", "spinnaker2", "tianjic", "truenorth", "xylo")
 TEACHERS = ("desktop-cpu", "edge-cpu", "edge-gpu")
 
 
 def test_all_files_are_found(root):
-    assert profile_names() == NAMES
     assert sorted(path.stem for path in (root / "hardware_profiles").glob("*.toml")) == list(NAMES)
+    assert {*WITHOUT_JOULES, *OTHER_RULES, "cmos45", "lemaire", "loihi1-davies", "loihi1-sanafe"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from spikewright.base.errors import InputError
+from spikewright.chip.law import decayed
 from spikewright.chip.registers import Registers, is_mixed, weight_scale
-from spikewright.data.choices import NeuronSettings
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.folding import fold_norms
 from spikewright.student.integers.form import become_integer, settle
-from spikewright.student.integers.integers import bias_on_grid, decayed, weight_integers
+from spikewright.student.integers.rounding import bias_on_grid, weight_integers
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, spiking
 from spikewright.student.student import Student
 
@@ -30,15 +31,11 @@ def by_hand(value: int, keep: int) -> int:
     st.integers(0, 4096),
 )
 def test_decay_in_float32_is_the_chips(values: list[int], keep: int) -> None:
-    found = decayed(torch.tensor(values, dtype=torch.float32), keep, 2.0**23)
-    assert found.tolist() == [by_hand(v, keep) for v in values]
-
-
-@given(st.integers(1, 11), st.integers(1, 4095))
-def test_decay_takes_the_short_way_only_where_it_is_exact(bits: int, keep: int) -> None:
-    bound = 2**bits * 2000
-    values = torch.tensor([bound, bound - 1, -bound + 3, 4097 % bound], dtype=torch.float32)
-    assert decayed(values, keep, bound).tolist() == [by_hand(int(v), keep) for v in values]
+    x = torch.tensor(values, dtype=torch.float32)
+    expected = [by_hand(v, keep) for v in values]
+    assert decayed(x, keep / 4096, truncates=True).tolist() == expected
+    assert decayed(x, torch.tensor(keep / 4096), truncates=True).tolist() == expected, "a constant of each neuron"
+    assert decayed(x.double(), keep / 4096, truncates=True).tolist() == expected
 
 
 def test_weights_round_to_even_numbers_and_learn_straight_through() -> None:
@@ -60,7 +57,7 @@ def test_grids_of_mixed_weights(bits: int, step: int, top: int) -> None:
 
 @pytest.mark.parametrize("bits", [1, 9])
 def test_weight_bits_that_a_chip_has_not(bits: int) -> None:
-    with pytest.raises(InputError, match=rf"--weight-bits {bits}: may be 2\.\.8 on this chip"):
+    with pytest.raises(InputError, match=rf"weight_bits={bits}: may be 2\.\.8 on this chip"):
         Registers.of(LIMITS, bits)
 
 

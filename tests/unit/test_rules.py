@@ -44,12 +44,12 @@ BROKEN = {
     "graded_input": (
         draft(encoding="direct"),
         "loihi1-davies",
-        "encoding 'direct' sends graded spikes, which this chip does not have; train with --encoding current",
+        "encoding 'direct' sends graded spikes, which this chip does not have; train with encoding=current",
     ),
     "input_width": (
         draft(encoding="current", input_bits=13),
         "loihi1-davies",
-        "input has 13 bits, a bias mantissa holds 12; train with --input-bits 12",
+        "input has 13 bits, a bias mantissa holds 12; train with input_bits=12",
     ),
     "reset_to_zero": (
         draft(neuron(v_reset=np.array([0.0, -0.5]))),
@@ -59,14 +59,14 @@ BROKEN = {
     "one_decay_per_population": (
         draft(neuron(leak_v=VARYING)),
         "loihi2",
-        "n: its membrane time constants vary (decay 0.2 to 0.5 per step); the chip holds one for a population: split "
+        "n: its membrane time constants vary (decay 0.2 to 0.5 per step); the chip has one for a population: split "
         "it by time constant",
     ),
     "decays_in_range": (
         draft(neuron(leak_v=25 * ONES)),
         "loihi2",
         "n: its membrane decay per step (dt / tau) is 25; may be 0..1: the time step is too long for its time "
-        "constants, give the right one with --dt",
+        "constants, give a shorter one",
     ),
     "one_threshold_per_population": (
         draft(neuron(threshold=-ONES)),
@@ -82,7 +82,7 @@ BROKEN = {
         draft(neuron(threshold=100_000 * ONES, bias=900_000 * ONES)),
         "loihi2",
         "input->n: all weights round to zero; the scale is limited by the bias register: a smaller bias or leak "
-        "potential would help; or train it for this chip, --profile loihi2",
+        "potential would help; or train it for this chip, profile=loihi2",
     ),
     "threshold_survives": (
         draft(neuron(threshold=ONES), weight=600.0),
@@ -108,8 +108,8 @@ def test_every_rule_has_a_case() -> None:
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        (draft(neuron(bias=ONES)), "n: its bias needs the bias exponent 6; the chip's goes to 5"),
-        (draft(encoding="current"), "input: its input current needs the bias exponent 6; the chip's goes to 5"),
+        (draft(neuron(bias=ONES)), "n: its bias needs the bias exponent 6; the chip's largest is 5"),
+        (draft(encoding="current"), "input: its input current needs the bias exponent 6; the chip's largest is 5"),
     ],
 )
 def test_a_chip_with_small_bias_exponents_takes_no_biases(made: Draft, says: str) -> None:

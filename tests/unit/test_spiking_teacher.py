@@ -12,7 +12,7 @@ from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load
-from spikewright.distillation.base import Evidence, shapes_of
+from spikewright.distillation.base import BatchOutputs, shapes_of
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
@@ -22,7 +22,7 @@ from spikewright.student.student import Student, output_of, save_student
 from spikewright.student.train_settings import TrainSettings
 from spikewright.teachers import spiking_training
 from spikewright.teachers.cached_outputs import outputs_of
-from spikewright.teachers.passes import evidence_of, passes
+from spikewright.teachers.passes import batch_outputs, passes
 from spikewright.teachers.spiking_spec import StudentPlan
 from spikewright.teachers.spiking_teacher import SpikingTeacher, read_spiking_teacher
 from spikewright.teachers.teacher import teacher_from, teacher_shapes
@@ -92,7 +92,7 @@ def test_it_answers_what_the_network_does(encoding, readout, on_integers):
 def test_lessons_of_events_are_on_the_events_themselves():
     """An ANN sees their mean; a spiking network would see nothing in that."""
     student, samples = network("events"), torch.from_numpy(made_up(3).train.images)
-    asked = parse_spec("method", METHOD, METHODS).asked(shapes_of(student, None))
+    asked = parse_spec("method", METHOD, METHODS).requested_values(shapes_of(student, None))
     lesson = outputs_of(SpikingTeacher(student, "t"), asked, samples)
     output = student.eval()(samples)
     assert torch.equal(lesson.logits, output.logits)
@@ -309,12 +309,12 @@ def test_a_users_own_architecture_is_known_by_its_words_and_its_file(tmp_path):
 # --- the loss
 
 
-def evidence(taught=TAUGHT, own=OWN, readout="count"):
+def batch_of(taught=TAUGHT, own=OWN, readout="count"):
     taught, steps = tensor(taught, requires_grad=True), torch.as_tensor(own).clone().requires_grad_()
     trace = NeuronTrace(steps, steps if readout == "count" else None, steps.cumsum(0))
     student = output_of(torch.zeros(1, 2, 1), {"readout": trace}, len(steps))
     features = {"steps": taught.transpose(0, 1)}
-    return Evidence(LABELS, student, None, teacher_features=features), taught, steps
+    return BatchOutputs(LABELS, student, None, teacher_features=features), taught, steps
 
 
 def softmax(row, tau=1.0):
@@ -363,14 +363,14 @@ def test_windows_by_hand(options, windows, readout, distance):
         else:
             by_hand.append(mean(squared(c, d) for c, d in pairs))
     method = parse_spec("method", f"{METHOD}:alpha=0.4,temperature=3,distance={distance},{options}", METHODS)
-    found = method.terms(evidence(readout=readout)[0])["distillation"].item()
+    found = method.terms(batch_of(readout=readout)[0])["distillation"].item()
     assert found == pytest.approx(0.4 * mean(by_hand), rel=1e-5)
 
 
 @pytest.mark.parametrize(("readout", "divisor"), [("count", 1), ("membrane", 3)])
 def test_labels_and_the_whole_output_by_hand(readout, divisor):
     method = parse_spec("method", f"{METHOD}:alpha=0.4,label_temperature=2,distance=tensor", METHODS)
-    found = {name: term.item() for name, term in method.terms(evidence(readout=readout)[0]).items()}
+    found = {name: term.item() for name, term in method.terms(batch_of(readout=readout)[0]).items()}
     logits = counts(OWN, (0, 1, 2), divisor)
     differing = [3, 2]  # of six numbers of each sample, where the two differ by 1
     assert differing == [
@@ -387,7 +387,7 @@ def test_labels_and_the_whole_output_by_hand(readout, divisor):
 
 @pytest.mark.parametrize("distance", ["kl", "mse", "tensor"])
 def test_a_student_that_spikes_like_its_teacher_learns_nothing_from_it(distance):
-    given, taught, steps = evidence(own=TAUGHT)
+    given, taught, steps = batch_of(own=TAUGHT)
     term = parse_spec("method", f"{METHOD}:distance={distance},window=2", METHODS).terms(given)["distillation"]
     term.backward()
     assert term.item() == pytest.approx(0, abs=1e-6)
@@ -400,22 +400,22 @@ def test_only_how_often_matters_within_a_window():
     moved, own = [TAUGHT[2], TAUGHT[1], TAUGHT[0]], [[[0.0, 0.0]] * 2, [[0.0, 0.0]] * 2, [[0.0, 1.0], [0.0, 0.0]]]
     for options, same in (("window=3", True), ("window=1", False), ("distance=tensor", False)):
         method = parse_spec("method", f"{METHOD}:{options}", METHODS)
-        first, second = (method.terms(evidence(taught, own)[0])["distillation"].item() for taught in (TAUGHT, moved))
+        first, second = (method.terms(batch_of(taught, own)[0])["distillation"].item() for taught in (TAUGHT, moved))
         assert (first == pytest.approx(second, rel=1e-6)) == same
 
 
 @pytest.mark.parametrize("distance", ["kl", "mse", "tensor"])
 def test_a_shortened_student_follows_the_first_steps(distance):
     method = parse_spec("method", f"{METHOD}:distance={distance}", METHODS)
-    short = method.terms(evidence(own=OWN[:2])[0])["distillation"].item()
-    assert short == pytest.approx(method.terms(evidence(TAUGHT[:2], OWN[:2])[0])["distillation"].item(), rel=1e-6)
+    short = method.terms(batch_of(own=OWN[:2])[0])["distillation"].item()
+    assert short == pytest.approx(method.terms(batch_of(TAUGHT[:2], OWN[:2])[0])["distillation"].item(), rel=1e-6)
 
 
 def test_the_squared_temperature_keeps_the_gradient_for_small_logits():
     norms = []
     for temperature in (4.0, 8.0, 16.0):
         small = [[[0.01 * z for z in row] for row in step] for step in OWN]
-        given, _, steps = evidence([[[0.0, 0.0]] * 2] * 3, small)
+        given, _, steps = batch_of([[[0.0, 0.0]] * 2] * 3, small)
         parse_spec("method", f"{METHOD}:temperature={temperature}", METHODS).terms(given)["distillation"].backward()
         norms.append(float(steps.grad.norm()))
     assert max(norms) / min(norms) == pytest.approx(1, abs=0.02)
@@ -442,11 +442,11 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, digits):
     if on_integers:
         student = become_integer(student, load_profile(PROFILE), PROFILE)
     method, teacher = parse_spec("method", METHOD, METHODS), SpikingTeacher(above, "t")
-    lesson = outputs_of(teacher, method.asked(shapes_of(student, teacher.shapes)), images)
+    lesson = outputs_of(teacher, method.requested_values(shapes_of(student, teacher.shapes)), images)
 
     def loss():
         done = passes(student.train(), method, images, None, 0.0, 0, 0)
-        given = evidence_of(labels, done, lesson, None, None, 0.0)
+        given = batch_outputs(labels, done, lesson, None, None, 0.0)
         return torch.stack(list(method.terms(given).values())).sum()
 
     before = loss()

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.data.choices import NeuronSettings
 from spikewright.student.config import StudentConfig
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student, load_student, save_student
 
 SHAPE = (1, 12, 12)
@@ -145,3 +145,9 @@ def test_data_dependent_forward_is_refused():
 
     with pytest.raises(InputError, match="Branching: its forward pass cannot be followed"):
         Student(StudentConfig("mine", 1, SHAPE, 10, 3), Branching())
+
+
+def test_a_floating_point_student_has_no_registers():
+    student = Student(StudentConfig("mlp", 4, (1, 4, 4), 3, 2))
+    with pytest.raises(InputError, match="student: computes in floating point and has no registers"):
+        student.registers(torch.zeros(1, 1, 4, 4))

@@ -4,7 +4,8 @@ import pytest
 import snntorch as snn
 import torch
 
-from spikewright.data.choices import NeuronSettings
+from spikewright.chip.law import Law
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, is_integrator, run_over_time, spiking
 from spikewright.student.surrogate import Steps, through_time
 
@@ -65,9 +66,8 @@ def test_gain_and_bias_are_part_of_the_current():
         spikes, membranes = written_out(module, s / 4 + b)
         if apart:
             steps = Steps(spikes.detach(), membranes.detach(), None)
-            spikes, membranes = through_time(
-                steps, s, module.beta, None, module.threshold, module.spike_grad, gain=0.25, bias=b
-            )
+            law = Law(module.beta, module.threshold, gain_u=0.25, bias=b)
+            spikes, membranes = through_time(law, steps, s, module.spike_grad)
         ((spikes + membranes) * weight).sum().backward()
         gradients.append((s.grad, b.grad))
     for expected, actual in zip(*gradients, strict=True):

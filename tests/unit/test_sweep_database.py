@@ -9,14 +9,18 @@ import sqlite3
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import pytest
 
 from spikewright.base.errors import InputError
+from spikewright.bench import database, work
+from spikewright.bench.compare.jobs import jobs_of, jobs_under
+from spikewright.bench.compare.record import Record
+from spikewright.bench.compare.rows import Row
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point
-from spikewright.bench.sweep import database, study
-from spikewright.bench.sweep.points import points_of
+from spikewright.bench.sweep.points import points_of, points_under
 
 pytest.importorskip("optuna")
 SERVER = os.environ.get("SPIKEWRIGHT_STUDY_URL")
@@ -63,7 +67,7 @@ def url(request, tmp_path):
 
 
 def refusal(url):
-    with pytest.raises(InputError) as refused, study.open_study(url, "a sweep"):
+    with pytest.raises(InputError) as refused, work.open_study(url, "a sweep", points_under(Path())):
         pass
     assert "\n" not in str(refused.value)
     return str(refused.value)
@@ -72,16 +76,16 @@ def refusal(url):
 @pytest.mark.parametrize(
     ("url", "begins"),
     [
-        ("nonsense", "--study: is not the URL of a database; give one such as sqlite:///"),
-        (f"postgresql://user:{HIDDEN}/name", "--study: is not the URL of a database; give one such as sqlite:///"),
-        (f"postgresql://user:a@{HIDDEN}@host/name", "--study: has more than one @ before its host"),
+        ("nonsense", "study: is not the URL of a database; give one such as sqlite:///"),
+        (f"postgresql://user:{HIDDEN}/name", "study: is not the URL of a database; give one such as sqlite:///"),
+        (f"postgresql://user:a@{HIDDEN}@host/name", "study: has more than one @ before its host"),
         (
             f"nosuchdb://user:{HIDDEN}@host/name",
-            "--study nosuchdb://user:***@host/name: cannot be opened (Can't load plugin",
+            "study=nosuchdb://user:***@host/name: cannot be opened (Can't load plugin",
         ),
         (
             f"nosuchdb://host/name?user=me&password={HIDDEN}&sslpassword={HIDDEN}",
-            "--study nosuchdb://host/name?user=me: cannot be opened (Can't load plugin",
+            "study=nosuchdb://host/name?user=me: cannot be opened (Can't load plugin",
         ),
         ("sqlite:////no/such/folder/study.db", "/no/such/folder/study.db.lock: cannot be locked (No such file"),
     ],
@@ -102,7 +106,7 @@ def test_a_database_that_cannot_be_opened(url, begins):
 def test_a_driver_that_is_not_installed_is_named(monkeypatch, dialect, module, package):
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     said = refusal(f"{dialect}://user:{HIDDEN}@host/name")
-    assert said.startswith(f"--study {dialect}://user:***@host/name: the driver of this database cannot be imported (")
+    assert said.startswith(f"study={dialect}://user:***@host/name: the driver of this database cannot be imported (")
     assert module in said
     assert said.endswith(f"install it: pip install '{package}'")
     assert HIDDEN not in said
@@ -110,7 +114,7 @@ def test_a_driver_that_is_not_installed_is_named(monkeypatch, dialect, module, p
 
 def test_braces_are_part_of_a_name(tmp_path):
     """Optuna would put something in their place."""
-    with study.open_study(f"sqlite:///{tmp_path / 'a{b}.db'}", "a sweep"):
+    with work.open_study(f"sqlite:///{tmp_path / 'a{b}.db'}", "a sweep", points_under(tmp_path)):
         pass
     assert (tmp_path / "a{b}.db").is_file()
 
@@ -149,18 +153,17 @@ def test_tables_that_another_worker_makes_meanwhile(monkeypatch):
 def test_a_database_that_is_lost_in_mid_point(tmp_path):
     file = tmp_path / "study.db"
 
-    def work(point):
+    def do(point):
         with sqlite3.connect(file) as tables:
             tables.execute("drop table trial_user_attributes")
         tables.close()
         return Outcome.model_validate(OUTCOME)
 
-    with pytest.raises(InputError) as refused, study.open_study(f"sqlite:///{file}", "a sweep") as kept:
-        kept.complete([Point(None, 0)], work, lambda point: tmp_path / point.name)
+    kind = points_under(tmp_path)
+    with pytest.raises(InputError) as refused, work.open_study(f"sqlite:///{file}", "a sweep", kind) as shared:
+        shared.complete([Point(None, 0)], do)
     said = str(refused.value)
-    assert said.startswith(
-        f"--study sqlite:///{file}: can no longer be read and written (no such table: trial_user_attr"
-    )
+    assert said.startswith(f"study=sqlite:///{file}: can no longer be read and written (no such table: trial_user_attr")
     assert said.endswith("run the command again, which goes on where it stopped")
 
 
@@ -180,37 +183,73 @@ def test_connections_that_a_server_ends_in_mid_point_are_made_anew(server, tmp_p
     engine = sqlalchemy.create_engine(server)
     ended = []
 
-    def work(point):
+    def do(point):
         every = "select pg_terminate_backend(pid) from pg_stat_activity where pid != pg_backend_pid()"
         own = sqlalchemy.text(f"{every} and application_name = current_setting('application_name')")
         with engine.connect() as connection:
             ended.extend(connection.execute(own))
         return Outcome.model_validate(OUTCOME)
 
-    with study.open_study(server, "a sweep") as kept:
-        kept.complete(points_of(["2uJ"], [0]), work, lambda point: tmp_path / point.name)
-        assert [result.state for result in kept.results()] == ["done", "done"]
+    with work.open_study(server, "a sweep", points_under(tmp_path)) as shared:
+        shared.complete(points_of(["2uJ"], [0]), do)
+        assert [result.state for result in shared.results()] == ["done", "done"]
     engine.dispose()
     assert len(ended) >= 2
+
+
+def test_a_comparison_keeps_its_records_and_teachers_there(url, tmp_path):
+    """Two workers without a common folder: the second has nothing to do and the same results."""
+    jobs = jobs_of([Row("none"), Row("kd")], [None], [0])
+    results, done, notes = [], [], []
+
+    def do(job):
+        done.append(job)
+        return Record.model_validate(
+            {
+                "row": str(job.row),
+                "facts": job.row.facts,
+                "budget": None,
+                "seed": 0,
+                "outcome": OUTCOME,
+                "float_accuracy": 0.5,
+                "accuracy_by_step": (0.5,),
+                "spikes": {},
+                "energy_by_part": {},
+                "epochs": 1,
+                **dict.fromkeys(("seconds", "processor_seconds", "teacher_logit_range", "teacher_sha256")),
+                "student_logit_range": 1.0,
+            }
+        )
+
+    for machine in ("here", "there"):
+        with work.open_study(url, "a comparison", jobs_under(tmp_path / machine, jobs)) as shared:
+            shared.complete(jobs, do)
+            results.append(shared.results())
+            notes.append(shared.facts)
+            shared.note("teacher abc", {"macs": 1})
+    assert done == jobs
+    assert [result.state for result in results[0]] == ["done", "done"]
+    assert results[0] == results[1]
+    assert notes == [{}, {"teacher abc": {"macs": 1}}]
 
 
 WORKER = """
 import sys, time
 from pathlib import Path
+from spikewright.bench import work
 from spikewright.bench.outcome import Outcome
-from spikewright.bench.sweep import study
-from spikewright.bench.sweep.points import points_of
+from spikewright.bench.sweep.points import points_of, points_under
 
-def work(point):
+def do(point):
     with open(folder / "log", "a") as file:
         file.write(f"{point}\\n")
     time.sleep(0.05)
     return Outcome.model_validate_json(sys.argv[3])
 
 folder = Path(sys.argv[1])
-study.POLL_S = 0.1
-with study.open_study(sys.argv[2], "a sweep") as kept:
-    kept.complete(points_of(["2uJ", "1uJ"], range(4)), work, lambda point: folder / point.name)
+work.POLL_S = 0.1
+with work.open_study(sys.argv[2], "a sweep", points_under(folder)) as shared:
+    shared.complete(points_of(["2uJ", "1uJ"], range(4)), do)
 """
 
 

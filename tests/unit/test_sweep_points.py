@@ -5,12 +5,11 @@ import json
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.bench.making import _same
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point, read_budgets
-from spikewright.bench.sweep.outcome import PointResult
+from spikewright.bench.road import same_settings
 from spikewright.bench.sweep.plot import write_plot
-from spikewright.bench.sweep.points import LOWEST, points_of, spaced
+from spikewright.bench.sweep.points import LOWEST, PointResult, points_of, spaced
 from spikewright.bench.sweep.result import SweepResult, best_within
 from spikewright.bench.sweep.text import HEADINGS, cells, markdown, remarks
 from spikewright.pages.spread import pareto
@@ -58,12 +57,12 @@ def test_operations_are_spelled_too():
 
 
 def test_budgets_are_sorted_and_each_is_there_once():
-    assert read_budgets(["500nJ", "2uJ", "0.5uJ", "2000nJ"], PROFILE, "--budgets") == (["2uJ", "500nJ"], [])
+    assert read_budgets(["500nJ", "2uJ", "0.5uJ", "2000nJ"], PROFILE, "budgets") == (["2uJ", "500nJ"], [])
 
 
 def test_every_faulty_budget_is_named():
-    _, faults = read_budgets(["2uJ", "4", "1kops", "x"], PROFILE, "--budgets")
-    assert [fault.split(": ")[0] for fault in faults] == ["--budgets 4", "--budgets 1kops", "--budgets x"]
+    _, faults = read_budgets(["2uJ", "4", "1kops", "x"], PROFILE, "budgets")
+    assert [str(InputError(fault)).split(": ")[0] for fault in faults] == ["budgets 4", "budgets 1kops", "budgets x"]
 
 
 def test_each_seed_begins_without_a_budget():
@@ -78,7 +77,7 @@ def test_budgets_between_floor_and_energy_are_even_on_the_log_scale():
 
 
 def test_no_room_between_floor_and_energy():
-    with pytest.raises(InputError, match=r"--points 3: .* costs 1uJ, and 1.25 times the floor .* is 1.25uJ"):
+    with pytest.raises(InputError, match=r"points=3: .* costs 1uJ, and 1.25 times the floor .* is 1.25uJ"):
         spaced(1e-6, 1e-6, 3, "J")
 
 
@@ -163,6 +162,6 @@ def test_a_plot_for_any_number_of_points(count, tmp_path):
 def test_a_student_is_the_same_wherever_it_was_trained():
     asked = DistillSettings.of(width=4, data_dir="there", regularize=("activation:weight=0.1",))
     made = json.loads(json.dumps(asked.flat(without={"data_dir"}))) | {"device": "another"}
-    assert _same(made, asked)
-    assert not _same(made | {"width": 8}, asked)
-    assert not _same(None, asked)
+    assert same_settings(made, asked)
+    assert not same_settings(made | {"width": 8}, asked)
+    assert not same_settings(None, asked)

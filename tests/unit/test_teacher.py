@@ -14,11 +14,11 @@ from torch import nn
 from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
 from spikewright.data.dataset import Dataset, Split
-from spikewright.data.load import load
+from spikewright.data.load import load, recipe_of
 from spikewright.teachers import teacher_training
 from spikewright.teachers.ann import ARCHITECTURES, build
 from spikewright.teachers.teacher import teacher_from
-from spikewright.teachers.teacher_training import RECIPES, fit, teacher_key, train_teacher
+from spikewright.teachers.teacher_training import fit, teacher_key, train_teacher
 from spikewright.teachers.torch_teacher import TorchTeacher, precompute_logits
 
 SHAPE = (1, 8, 8)
@@ -176,7 +176,7 @@ def test_accuracy_is_the_share_of_right_answers() -> None:
 
 
 def test_one_seed_gives_one_teacher_and_leaves_the_random_state(small: Dataset) -> None:
-    recipe = RECIPES["digits"]
+    recipe = recipe_of("digits").teacher
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
@@ -187,9 +187,9 @@ def test_one_seed_gives_one_teacher_and_leaves_the_random_state(small: Dataset) 
 
 
 def test_the_key_holds_everything(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = RECIPES["digits"]
+    recipe = recipe_of("digits").teacher
     keys = {teacher_key(small, "mlp", recipe, 0), teacher_key(small, "mlp", recipe, 1)}
-    keys |= {teacher_key(small, "convnet", recipe, 0), teacher_key(small, "mlp", RECIPES["mnist"], 0)}
+    keys |= {teacher_key(small, "convnet", recipe, 0), teacher_key(small, "mlp", recipe_of("mnist").teacher, 0)}
     other = Split(small.train.images, 1 - small.train.labels)
     keys.add(teacher_key(Dataset("made-up", other, other, other, 2, SHAPE), "mlp", recipe, 0))
     monkeypatch.setattr(teacher_training, "CODE_VERSION", -1)
@@ -279,7 +279,7 @@ def test_progress_adds_up(small: Dataset) -> None:
         def on_advance(self, task: str, done: int) -> None:
             steps.append(done)
 
-    fit(small, "mlp", RECIPES["digits"], 0, Listeners((Tasks(),)))
+    fit(small, "mlp", recipe_of("digits").teacher, 0, Listeners((Tasks(),)))
     assert announced == [("teacher mlp", 20)]  # 20 epochs of one whole batch of 64 in 96 samples
     assert sum(steps) == 20
 

@@ -12,7 +12,7 @@ import torch
 
 from spikewright.base.artefacts import atomic_write, writable
 from spikewright.base.errors import InputError
-from spikewright.bench.sweep import claim
+from spikewright.bench import workers
 from spikewright.profile.profile import load_profile, named_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.student import Student, load_student, save_student
@@ -92,10 +92,10 @@ def test_a_profile_that_a_file_names_comes_with_spikewright(tmp_path):
 def test_a_lock_that_a_study_names_elsewhere_is_not_opened(tmp_path):
     victim = tmp_path / "victim"
     victim.touch()
-    worker = {**claim.whereabouts(tmp_path / "mine"), "lock": str(victim)}
-    watch = claim.Watch()
+    worker = {**workers.lock_facts(tmp_path / "mine"), "lock": str(victim)}
+    watch = workers.Watch()
     os.chmod(victim, 0)
-    assert not watch.is_dead(0, worker, None, tmp_path / "mine")
+    assert not watch.is_stale(0, worker, None, tmp_path / "mine")
 
 
 def test_a_graph_that_points_into_another_file_is_refused(tmp_path):

@@ -1,1 +1,1 @@
-"""What sweeps and comparisons share: students made and measured in a folder, by workers that may die."""
+"""Students trained, deployed and measured: one for `run`, many for sweeps and comparisons that workers share."""

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict
 
 from ..base.types import Encoding
+from ..base.version import __version__
+from ..energy.report import EnergyReport
+from ..student.config import StudentConfig
 
 SPLITS = ("validation", "test")
 
 
 class Outcome(BaseModel):
-    """A student on the chip: counts and energy of its integer network, per inference and by split.
+    """A student on the chip: counts and energy of its integer network, per inference and by part of the data set.
 
     Attributes:
-        energy: in the profile's unit, by the code path of `spikewright report`.
+        energy: in the profile's unit, as `spikewright report` computes it.
         energy_is_at_least: whether the profile leaves something unmodelled.
         floor: what the network costs before any hidden neuron fires (validation).
+        accuracy: from 0 to 1.
         spikes: input events included.
-        certificate: the student's own, None where its training wrote none.
-        files: relative to the bench's folder on the machine ``host``.
-        seconds: from the start of the last worker on it.
+        certificate: the student's own; None if its training wrote none.
+        files: relative to the folder of the bench on the machine ``host``.
+        seconds: from the start of the worker that finished it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,3 +46,41 @@ class Outcome(BaseModel):
     made_by: str
     host: str
     seconds: float
+
+    @classmethod
+    def of(
+        cls,
+        reports: Mapping[str, EnergyReport],
+        config: StudentConfig,
+        certificate: object,
+        files: dict[str, str],
+        seconds: float,
+    ) -> Outcome:
+        """The outcome that the reports on both parts give, made here and now."""
+        return cls(
+            energy={part: report.total for part, report in reports.items()},
+            energy_is_at_least=any(report.at_least for report in reports.values()),
+            floor=reports["validation"].floor,
+            accuracy={part: _accuracy(report) for part, report in reports.items()},
+            synaptic_ops={part: report.synaptic_ops for part, report in reports.items()},
+            spikes={part: sum(each.spikes for each in report.spikes) for part, report in reports.items()},
+            samples={part: report.samples for part, report in reports.items()},
+            timesteps=config.timesteps,
+            width=config.width,
+            encoding=config.encoding,
+            certificate=certificate,
+            files=files,
+            made_by=f"spikewright {__version__}",
+            host=socket.gethostname(),
+            seconds=seconds,
+        )
+
+    @property
+    def student(self) -> str:
+        """Size and input of the student, for people."""
+        return f"width {self.width}, T {self.timesteps}, {self.encoding}"
+
+
+def _accuracy(report: EnergyReport) -> float:
+    assert report.accuracy is not None, "every data set has labels"
+    return report.accuracy

@@ -1,21 +1,22 @@
-"""Budgets and seeds, and how they are named."""
+"""Budgets and seeds, and how they are written."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..profile.schema import HardwareProfile
 from ..profile.units import parse_budget, spelled
 
 
 @dataclass(frozen=True)
 class Point:
-    """Within which budget a student is trained, and from which seed.
+    """The energy budget within which a student is trained, and the seed.
 
     Attributes:
-        budget: spelled as :func:`spikewright.profile.units.spelled` does; None: no budget.
+        budget: as :func:`spikewright.profile.units.spelled` writes it; None for no budget.
     """
 
     budget: str | None
@@ -23,25 +24,30 @@ class Point:
 
     @property
     def name(self) -> str:
-        """What its folder is called."""
+        """The name of its folder."""
         return f"{self.budget or 'no-budget'}-seed{self.seed}"
 
     def __str__(self) -> str:
         return f"{self.budget or 'no budget'}, seed {self.seed}"
 
 
-def read_budgets(texts: Sequence[str], profile: HardwareProfile, flag: str) -> tuple[list[str], list[str]]:
+def read_budgets(texts: Sequence[str], profile: HardwareProfile, name: str) -> tuple[list[str], list[str]]:
     """Budgets from the largest down, each once and in its one spelling; and every fault of ``texts``.
 
     Args:
-        flag: by which they were given, for the faults.
+        name: of the argument that they were given as, for the faults.
     """
     values, faults = set(), []
     for text in texts:
         try:
-            budget = parse_budget(text, profile, flag)
+            budget = parse_budget(text, profile, arg(name))
         except InputError as error:
-            faults.append(str(error))
+            faults.append(error.message)
         else:
             values.add(spelled(budget.value, budget.unit))
-    return sorted(values, key=lambda text: -parse_budget(text, profile).value), faults
+    return sorted(values, key=lambda text: -limit_of(text, profile)), faults
+
+
+def limit_of(budget: str | None, profile: HardwareProfile) -> float:
+    """A budget in the profile's unit; infinite for no budget."""
+    return math.inf if budget is None else parse_budget(budget, profile).value

@@ -1,72 +1,148 @@
-"""The road: teacher to budgeted student to NIR to chip network to Lava to report."""
+"""From a student to its price with every artefact in a folder: for `run`, and for each student of a bench."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import nir
 import torch
 
-from ..base import command as cli
 from ..base.artefacts import sha256_of
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
+from ..base.progress import SILENT, Callback, Listeners
 from ..chip.activity import Activity
 from ..chip.activity_file import save_activity
-from ..chip.agreement import Agreement, save_agreement
+from ..chip.agreement import save_agreement
 from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
-from ..data.dataset import Dataset
-from ..energy.pricing import provenance_of, report
-from ..energy.report import EnergyReport
+from ..data.dataset import Dataset, Split
+from ..energy.pricing import provenance_of
 from ..graph.nir_io import read_graph
-from ..lowering.lower import lower
 from ..lowering.rules import remarks as lowering_remarks
 from ..pages.card.card import card_path, write_card
 from ..pages.document import Document
 from ..pages.render import write_report
 from ..pages.verdict import Paths, Verdict
-from ..profile.profile import load_profile
+from ..profile.profile import HardwareProfile, load_profile
 from ..simulation.simulate import remarks, simulate
-from ..student.student import Student, student_provenance
-from ..student.to_nir import export
+from ..student.student import Student, load_student, student_provenance
+from ..student.verify import export
+from ..training.deployment import Deployment, Steps, deploy
 from ..training.distill import distill_to
-from ..training.objects import dataset_of
+from ..training.objects import dataset_of, network_of
 from ..training.settings import DistillSettings
 from .levels import agreement_of
+from .outcome import SPLITS, Outcome
 
 EXPORT_SAMPLES = 64
+"""Validation samples on which a graph's file is compared with its student."""
+ACTIVITIES = {"test": "activity.json", "validation": "activity-validation.json"}
+"""By part of the data set, the name of the file with its counts."""
+OF_MACHINE = {"data_dir", "device"}
+"""Settings that depend on the machine and not on the student."""
 
 
-def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bool = False) -> Verdict:
-    """Take a network the whole way; every artefact lands in ``out``.
+@dataclass(frozen=True, eq=False)
+class _StepsInFolder(Steps):
+    """The steps of a deployment with a file for what each makes; the next step takes what the file holds.
+
+    Attributes:
+        paths: of the files; that of the student is written.
+        settings: of the student.
+        announce: called with the name of each step before it begins.
+    """
+
+    paths: Paths
+    dataset: Dataset
+    settings: DistillSettings
+    listeners: Listeners
+    announce: Callable[[str], None] = lambda _: None
+
+    def deploy(self, student: Student, *parts: str) -> Deployment:
+        """Deploy a student for the profile, the budget and the seed of its settings, counting on parts of the data."""
+        splits = {part: getattr(self.dataset, part) for part in parts}
+        profile, budget = load_profile(self.settings.limits.profile), self.settings.limits.energy_budget
+        return deploy(student, splits, profile, seed=self.settings.training.seed, energy_budget=budget, steps=self)
+
+    def export(self, student: Student, profile: HardwareProfile) -> nir.NIRGraph:
+        """Write the graph, which must compute what the student does on validation samples, and its model card."""
+        self.announce("2/5 export to NIR")
+        file = self.paths.nir
+        facts = student_provenance(self.paths.student) | {"parent_sha256": sha256_of(self.paths.student)}
+        images = torch.from_numpy(self.dataset.validation.images[:EXPORT_SAMPLES])
+        checked = export(student, file, images, facts, profile)
+        self.listeners.say(
+            f"{file}: {checked.spikes} spikes and silences equal the student's on {checked.samples} samples"
+        )
+        write_card(file)
+        return read_graph(file)
+
+    def lower(self, graph: nir.NIRGraph, profile: HardwareProfile) -> ChipNetwork:
+        """Write the chip network."""
+        self.announce(f"3/5 lower for {self.settings.limits.profile}")
+        chip = super().lower(graph, profile).with_provenance(parent_sha256=sha256_of(self.paths.nir))
+        for remark in lowering_remarks(chip):
+            self.listeners.say(remark, "note")
+        save_chip(chip, self.paths.chip)
+        return load_chip(self.paths.chip)
+
+    def count(self, chip: ChipNetwork, part: str, samples: Split, seed: int) -> Activity:
+        """Write the counts."""
+        self.announce(f"4/5 simulate the {part} split on integers, and samples of it on Lava")
+        digest = sha256_of(self.paths.chip)
+        with self.listeners.task(f"simulating the {part} split", len(samples)) as advance:
+            activity = simulate(chip, samples, split=part, seed=seed, progress=advance, chip_sha256=digest)
+        activity = replace(activity, provenance={**activity.provenance, "data": self.settings.data.name})
+        save_activity(activity, self.paths.activity.with_name(ACTIVITIES[part]))
+        for remark in remarks(chip, activity):
+            self.listeners.say(remark, "warning")
+        return activity
+
+
+def run(
+    settings: DistillSettings,
+    out: Path,
+    samples_lava: int = 20,
+    resume: bool = False,
+    *,
+    callbacks: Sequence[Callback] = (),
+) -> Verdict:
+    """Distil a student, deploy it, compare all levels from the teacher to Lava, and report; all files lie in ``out``.
+
+    Args:
+        samples_lava: test samples that Lava's two simulators run as well; 0 for none.
+        resume: go on from the checkpoint of a training that was stopped.
+        callbacks: hear messages and progress.
 
     Raises:
         SpikewrightError: a step refused its input, or the network does not fit the profile.
     """
-
+    listeners = Listeners(callbacks)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {out}: the folder cannot be made ({error.strerror}); choose another") from error
+        raise InputError(f"{arg('out', out)}: the folder cannot be made ({error.strerror}); choose another") from error
     paths = Paths.under(out)
-    card_path(paths.nir)  # refuses what it would write over
-    cli.say("1/5 distil")
-    student = distill_to(settings, paths.student, resume, cli.listeners()).student
+    card_path(paths.nir)  # refuses a file that is no card before any work
+    listeners.say("1/5 distil")
+    student = distill_to(settings, paths.student, resume, listeners).student
     dataset = dataset_of(settings, student.config.timesteps)
-    cli.say("2/5 export to NIR")
-    export_student(student, dataset, paths, settings.limits.profile)
-    cli.say(f"3/5 lower for {settings.limits.profile}")
-    chip = lower_graph(settings.limits.profile, paths)
-    cli.say("4/5 simulate the test split on integers, and samples of it on Lava")
-    activity = _simulate(chip, dataset, settings, paths, sha256_of(paths.chip))
+    deployed = _StepsInFolder(paths, dataset, settings, listeners, listeners.say).deploy(student, "test")
+    chip, activity = deployed.chip, deployed.activities["test"]
     agreement = agreement_of(
-        student, paths.nir, chip, activity, dataset, settings, min(samples_lava, len(dataset.test))
+        student, paths.nir, chip, activity, dataset, settings, min(samples_lava, len(dataset.test)), listeners
     )
     save_agreement(agreement, paths.agreement)
-    cli.say("5/5 report")
+    listeners.say("5/5 report")
+    facts = provenance_of(paths.activity, paths.chip, activity, chip) | {"profile_sha256": deployed.profile.sha256}
+    report = replace(deployed.reports["test"], agreement=agreement, provenance=facts)
+    write_report(Document([report]), paths.report)
     verdict = Verdict(
         agreement=agreement,
-        report=_report(activity, chip, settings, paths, agreement),
+        report=report,
         timesteps=chip.timesteps,
         spikes=activity.spikes / activity.samples,
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
@@ -76,49 +152,61 @@ def run(settings: DistillSettings, out: Path, samples_lava: int = 20, resume: bo
     return verdict
 
 
-def export_student(student: Student, dataset: Dataset, paths: Paths, profile: str) -> None:
-    """Write the student of ``paths`` as a NIR graph that computes the same on validation samples, and its card.
+@dataclass(frozen=True, eq=False)
+class MeasuredStudent:
+    """A student of a bench with its deployment.
 
-    Args:
-        profile: that the student was trained for, a name or a file.
+    Attributes:
+        facts: the provenance in the student's file.
+        outcome: what the bench keeps of it.
     """
 
-    facts = student_provenance(paths.student) | {"parent_sha256": sha256_of(paths.student)}
-    images = torch.from_numpy(dataset.validation.images[:EXPORT_SAMPLES])
-    checked = export(student, paths.nir, images, facts, load_profile(profile))
-    cli.say(f"{paths.nir}: {checked.spikes} spikes and silences equal the student's on {checked.samples} samples")
-    write_card(paths.nir)
+    student: Student
+    facts: dict[str, object]
+    dataset: Dataset
+    paths: Paths
+    deployed: Deployment
+    outcome: Outcome
 
 
-def lower_graph(profile: str, paths: Paths) -> ChipNetwork:
-    """Lower the graph of ``paths`` for a profile, write the network and return what was written."""
+def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listeners = SILENT) -> MeasuredStudent:
+    """Distil the student of these settings, deploy it, and count on validation and test.
 
-    chip = lower(read_graph(paths.nir), profile).with_provenance(parent_sha256=sha256_of(paths.nir))
-    for sentence in lowering_remarks(chip):
-        cli.say(f"note: {sentence}")
-    save_chip(chip, paths.chip)
-    return load_chip(paths.chip)
+    A checkpoint or a finished student that an earlier worker left in the folder is used.
+
+    Args:
+        folder: for its files, below ``out``, the folder of the bench.
+
+    Raises:
+        BelowFloor: no candidate is small enough for the budget.
+        SpikewrightError: a step refused its input, or the network does not fit the profile.
+    """
+    began = time.perf_counter()
+    paths = Paths.under(folder)
+    student, facts = _trained(settings, paths, listeners)
+    dataset = dataset_of(settings, student.config.timesteps)
+    deployed = _StepsInFolder(paths, dataset, settings, listeners).deploy(student, *SPLITS)
+    files = {"student": paths.student, "nir": paths.nir, "chip": paths.chip}
+    files |= {f"activity_{part}": paths.activity.with_name(name) for part, name in ACTIVITIES.items()}
+    relative = {name: path.relative_to(out).as_posix() for name, path in files.items()}
+    seconds = time.perf_counter() - began
+    outcome = Outcome.of(deployed.reports, student.config, facts.get("certificate"), relative, seconds)
+    return MeasuredStudent(student, facts, dataset, paths, deployed, outcome)
 
 
-def _simulate(
-    chip: ChipNetwork, dataset: Dataset, settings: DistillSettings, paths: Paths, chip_sha256: str
-) -> Activity:
+def _trained(settings: DistillSettings, paths: Paths, listeners: Listeners) -> tuple[Student, dict[str, object]]:
+    """The student of these settings and its provenance, trained unless its file is there."""
+    if paths.student.is_file():
+        facts = student_provenance(paths.student)
+        if same_settings(facts.get("settings"), settings):
+            listeners.say(f"{paths.student}: is trained already")
+            return load_student(paths.student, network_of(settings)), facts
+    checkpoint = paths.student.with_name(paths.student.name + ".checkpoint")
+    made = distill_to(settings, paths.student, checkpoint.is_file(), listeners)
+    return made.student, made.provenance
 
-    with cli.progress("simulating the test split", len(dataset.test)) as advance:
-        activity = simulate(chip, dataset.test, seed=settings.training.seed, progress=advance, chip_sha256=chip_sha256)
-    activity = replace(activity, provenance={**activity.provenance, "data": settings.data.name})
-    save_activity(activity, paths.activity)
-    for remark in remarks(chip, activity):
-        cli.say(f"warning: {remark}")
-    return activity
 
-
-def _report(
-    activity: Activity, chip: ChipNetwork, settings: DistillSettings, paths: Paths, agreement: Agreement
-) -> EnergyReport:
-
-    priced = report(activity, chip, settings.limits.profile, settings.limits.energy_budget)
-    facts = provenance_of(paths.activity, paths.chip, activity, chip)
-    priced = replace(priced, agreement=agreement, provenance={**facts, "profile_sha256": priced.profile.sha256})
-    write_report(Document([priced]), paths.report)
-    return priced
+def same_settings(noted: object, asked: DistillSettings) -> bool:
+    """Whether the settings that a student's file notes, as JSON, are those asked for, on whatever machine."""
+    wanted = asked.flat(without=OF_MACHINE)
+    return isinstance(noted, dict) and {k: v for k, v in noted.items() if k not in OF_MACHINE} == wanted

@@ -1,23 +1,19 @@
-"""What happened on the chip, counted."""
+"""Spikes, updates and synaptic operations counted over a run of a chip network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..base.types import IntArray
 
-Backend = Literal["integer", "lava", "netx", "student", "float"]
-"""Who counted: a simulator of the chip network, a student on integers, or one in floats."""
-
 SAMPLES_KEPT = 10_000
-"""So many samples, the first ones, are also counted one by one: bounds the memory and the file."""
+"""The first samples, up to this number, are also counted one by one; bounds the memory and the file."""
 RASTER_COMPARTMENTS = 64
-"""So many compartments of a population, evenly spaced, keep every spike of the first sample; bounds the file."""
+"""At most this many evenly spaced neurons of a population keep the spikes of the first sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +21,9 @@ class PopulationActivity:
     """Counts of one population over all samples and steps.
 
     Attributes:
-        spikes: spikes (for an event input: injected events, payload not zero) of each compartment, population shape.
-        updates: compartment updates, samples x timesteps x size (0 for an event input, which has no compartments).
-        active_updates: updates in which the compartment had something to do: input arrived, a bias is set, or a
+        spikes: spikes (for an event input: injected events, payload not zero) of each neuron, population shape.
+        updates: neuron updates, samples x timesteps x size (0 for an event input, which has no neurons).
+        active_updates: updates in which the neuron had something to do: input arrived, a bias is set, or a
             membrane potential or current was left from the step before.
     """
 
@@ -43,7 +39,7 @@ class PopulationActivity:
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Counts of each time step, or of each sample.
+    """Counts of each timestep, or of each sample.
 
     Attributes:
         spikes: by population, int64, one entry for each step or sample.
@@ -56,12 +52,12 @@ class Counts:
     synaptic_ops: dict[str, IntArray]
 
     def joined(self, other: Counts, how: Callable[[IntArray, IntArray], IntArray]) -> Counts:
-        """Each column of this one and of ``other``, joined."""
+        """Counts whose columns are ``how(mine, theirs)``."""
         columns = zip(self._tables(), other._tables(), strict=True)
         return Counts(*({name: how(mine[name], theirs[name]) for name in mine} for mine, theirs in columns))
 
     def changed(self, how: Callable[[IntArray], IntArray]) -> Counts:
-        """Each column, changed."""
+        """Counts whose columns are ``how(column)``."""
         return Counts(*({name: how(column) for name, column in mine.items()} for mine in self._tables()))
 
     def _tables(self) -> tuple[dict[str, IntArray], dict[str, IntArray], dict[str, IntArray]]:
@@ -92,11 +88,11 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Spikes of the first sample, of a few compartments of one population.
+    """Spikes of the first sample, of a few neurons of one population.
 
     Attributes:
         compartments: flat indices in the population, ascending, int64, at most ``RASTER_COMPARTMENTS``.
-        fired: whether each spiked at each algorithmic step, bool, ``(timesteps, compartments)``.
+        fired: whether each spiked at each timestep, bool, ``(timesteps, compartments)``.
     """
 
     compartments: IntArray
@@ -111,20 +107,20 @@ class Activity:
         synaptic_ops: by connection name: spike x synapse visits, edge-exact (a spike at a border reaches fewer).
         samples: inferences counted.
         timesteps: algorithmic steps per inference.
-        backend: who counted.
+        backend: who counted: a simulator's name, ``student`` (on integers) or ``float`` (a student in floats).
         chip_sha256: of the chip network file, empty if it was never written.
         correct: samples classified correctly, None without labels.
         split: which part of the data the samples came from.
-        by_step: the same counts for each algorithmic step, over all samples; None where nobody kept them.
-        by_sample: and for each of the first samples, over all steps; likewise.
-        raster: by population, spikes of the first sample; likewise.
+        by_step: the same counts for each timestep, over all samples; None where they were not kept.
+        by_sample: the same counts for each of the first samples, over all steps; None where they were not kept.
+        raster: by population, spikes of the first sample; None where they were not kept.
     """
 
     populations: dict[str, PopulationActivity]
     synaptic_ops: dict[str, int]
     samples: int
     timesteps: int
-    backend: Backend
+    backend: str
     chip_sha256: str = ""
     correct: int | None = None
     split: str = ""
@@ -172,5 +168,5 @@ class Activity:
 
 
 def _first(mine: IntArray, other: IntArray) -> IntArray:
-    """Entries of the one and then of the other, as many as are kept."""
+    """The first ``SAMPLES_KEPT`` entries of both arrays, one after the other."""
     return np.concatenate([mine, other])[:SAMPLES_KEPT]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from ..base.artefacts import existing_file, write_json
-from ..base.errors import InputError, refuse
-from .activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Backend, Counts, PopulationActivity, Samples, Trace
+from ..base.artefacts import write_json
+from ..base.errors import refuse
+from .activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Counts, PopulationActivity, Samples, Trace
+from .records import Record, read_record
 
 FORMAT = "spikewright activity"
 FORMAT_VERSION = 3
@@ -25,38 +25,34 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 Size = Annotated[int, Field(ge=1, lt=2**31)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _PopulationRecord(_Record):
+class _PopulationRecord(Record):
     shape: Annotated[list[Size], Field(min_length=1)]
     updates: Count
     active_updates: Count
     spikes: list[Count]
 
 
-class _CountsRecord(_Record):
+class _CountsRecord(Record):
     spikes: dict[str, list[Count]]
     active_updates: dict[str, list[Count]]
     synaptic_ops: dict[str, list[Count]]
 
 
-class _SamplesRecord(_Record):
+class _SamplesRecord(Record):
     counts: _CountsRecord
     predicted: list[Count]
     classes: list[Count] | None
 
 
-class _TraceRecord(_Record):
+class _TraceRecord(Record):
     compartments: Annotated[list[Count], Field(max_length=RASTER_COMPARTMENTS)]
     fired: list[list[Count]]
 
 
-class _ActivityRecord(_Record):
+class _ActivityRecord(Record):
     format: Literal["spikewright activity"]
     format_version: Literal[1, 2, 3]
-    backend: Backend
+    backend: Annotated[str, Field(min_length=1)]
     split: str
     samples: Count
     correct: Count | None
@@ -120,7 +116,7 @@ def _samples_json(samples: Samples) -> dict[str, object]:
 
 
 def _trace_json(trace: Trace) -> dict[str, object]:
-    """A trace with the compartments that fired, step by step: most do not."""
+    """A trace with the neurons that fired, step by step: most do not."""
     return {
         "compartments": trace.compartments.tolist(),
         "fired": [trace.compartments[step].tolist() for step in trace.fired],
@@ -133,17 +129,8 @@ def load_activity(path: Path | str) -> Activity:
     Raises:
         InputError: no such file, not JSON, or not an activity of a format version that is known; names every fault.
     """
-    file = existing_file(path, WHAT)
-    try:
-        text = file.read_text(encoding="utf-8")
-        record = _ActivityRecord.model_validate(json.loads(text))
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)]
-        refuse(f"{file}: is not {WHAT}", faults)
-        raise
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InputError(f"{file}: is not JSON ({error}); expected {WHAT}") from error
-    refuse(str(file), list(_faults(record)))
+    record = read_record(path, WHAT, _ActivityRecord)
+    refuse(str(Path(path)), list(_faults(record)))
     return _activity(record)
 
 
@@ -169,7 +156,7 @@ def _faults(record: _ActivityRecord) -> list[str]:
 
 
 def _raster_faults(record: _ActivityRecord) -> Iterator[str]:
-    """Traces that are not of the file's populations, compartments and steps."""
+    """Traces that are not of the file's populations, neurons and steps."""
     if record.raster is None:
         return
     if record.raster.keys() != record.populations.keys():

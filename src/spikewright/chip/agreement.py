@@ -1,21 +1,21 @@
-"""How accurate a network is at each level, and in how many values the levels differ; kept beside the run's files."""
+"""Accuracy of a network at each level from the teacher to the chip, and the number of values in which levels differ."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from ..base.artefacts import existing_file, write_json
-from ..base.errors import InputError, refuse
+from ..base.artefacts import write_json
+from ..base.errors import refuse
+from .records import Record, read_record
 
 FORMAT, FORMAT_VERSION = "spikewright agreement", 1
 WHAT = "an agreement file, as written by `spikewright run`"
 FILE = "agreement.json"
-"""Its usual name, beside the activity."""
+"""The file's usual name; it lies beside the activity."""
 LEVELS = {
     "teacher": "teacher, an artificial network",
     "student": "student, as trained on integers",
@@ -43,7 +43,7 @@ class Agreement:
         accuracy: share classified correctly by level, those that were not run left out.
         samples: how many samples each of these levels saw, the first ones of the split.
         mismatches: values that differ, by pair; pairs that were not compared are left out.
-        compared: how many samples were compared, likewise.
+        compared: by pair, how many samples were compared.
         skipped: why a level was not run or not compared, by its name.
     """
 
@@ -76,9 +76,7 @@ class Agreement:
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
+class _Record(Record):
     format: Literal["spikewright agreement"]
     format_version: Literal[1]
     chip_sha256: str
@@ -101,23 +99,13 @@ def load_agreement(path: Path) -> Agreement:
     Raises:
         InputError: no such file, not JSON, or not an agreement of a known version; names every fault.
     """
-    file = existing_file(path, WHAT)
-    try:
-        record = _Record.model_validate(json.loads(file.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        refuse(
-            f"{file}: is not {WHAT}",
-            [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)],
-        )
-        raise
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InputError(f"{file}: is not JSON ({error}); expected {WHAT}") from error
-    refuse(str(file), _faults(record))
+    record = read_record(path, WHAT, _Record)
+    refuse(str(path), _faults(record))
     return Agreement(**record.model_dump(exclude={"format", "format_version"}))
 
 
 def _faults(record: _Record) -> list[str]:
-    """Names that are no levels or pairs, and tables that do not belong together."""
+    """Unknown levels and pairs, and tables whose keys differ."""
     tables = (
         ("accuracy", "samples", record.accuracy, record.samples, LEVELS),
         ("mismatches", "compared", record.mismatches, record.compared, PAIRS),

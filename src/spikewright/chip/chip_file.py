@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import h5py
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError
 from ..base.types import Encoding, IntArray, Readout
 from .network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, Role
+from .records import Record
 
 FORMAT = "spikewright chip network"
 FORMAT_VERSION = 1
@@ -29,42 +31,39 @@ _Count = Annotated[int, Field(ge=1)]
 _Natural = Annotated[int, Field(ge=0)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _NeuronRecord(_Record):
+class _NeuronRecord(Record):
     du: int
     dv: int
     vth: int
     bias_exp: int
     fires: bool
+    law: str = "lif"
 
 
-class _PopulationRecord(_Record):
+class _PopulationRecord(Record):
     name: str
-    shape: Annotated[list[_Count], Field(min_length=1, max_length=3)]
+    shape: Annotated[tuple[_Count, ...], Field(min_length=1, max_length=3)]
     role: Role
     payload_bits: _Natural
     neuron: _NeuronRecord | None
 
 
-class _ConvRecord(_Record):
-    stride: Annotated[list[_Count], Field(min_length=2, max_length=2)]
-    padding: Annotated[list[_Natural], Field(min_length=2, max_length=2)]
-    dilation: Annotated[list[_Count], Field(min_length=2, max_length=2)]
+class _ConvRecord(Record):
+    stride: tuple[_Count, _Count]
+    padding: tuple[_Natural, _Natural]
+    dilation: tuple[_Count, _Count]
     groups: _Count
 
 
-class _ConnectionRecord(_Record):
+class _ConnectionRecord(Record):
     source: str
     target: str
-    shape: Annotated[list[_Count], Field(min_length=2, max_length=4)]
+    shape: Annotated[tuple[_Count, ...], Field(min_length=2, max_length=4)]
     weight_bits: _Count
     conv: _ConvRecord | None
 
 
-class _NetworkRecord(_Record):
+class _NetworkRecord(Record):
     timesteps: int
     encoding: Encoding
     readout: Readout
@@ -80,7 +79,7 @@ def save_chip(chip: ChipNetwork, path: Path | str) -> None:
     Raises:
         InputError: the folder does not exist.
     """
-    network = _record(chip).model_dump_json()
+    network = _record(chip).model_dump_json(exclude_defaults=True)
     provenance = json.dumps(chip.provenance, sort_keys=True, allow_nan=False)
     with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["format"] = FORMAT
@@ -129,32 +128,23 @@ def _record(chip: ChipNetwork) -> _NetworkRecord:
 
 
 def _population_record(population: Population) -> _PopulationRecord:
-    n = population.neuron
+    neuron, registers = population.neuron, _NeuronRecord.model_fields
     return _PopulationRecord(
         name=population.name,
-        shape=list(population.shape),
+        shape=population.shape,
         role=population.role,
         payload_bits=population.payload_bits,
-        neuron=None if n is None else _NeuronRecord(du=n.du, dv=n.dv, vth=n.vth, bias_exp=n.bias_exp, fires=n.fires),
+        neuron=None if neuron is None else _NeuronRecord(**{name: getattr(neuron, name) for name in registers}),
     )
 
 
 def _connection_record(connection: Connection) -> _ConnectionRecord:
-    geometry = connection.conv
-    conv = None
-    if geometry is not None:
-        conv = _ConvRecord(
-            stride=list(geometry.stride),
-            padding=list(geometry.padding),
-            dilation=list(geometry.dilation),
-            groups=geometry.groups,
-        )
     return _ConnectionRecord(
         source=connection.source,
         target=connection.target,
-        shape=list(connection.weight.shape),
+        shape=connection.weight.shape,
         weight_bits=connection.weight_bits,
-        conv=conv,
+        conv=None if connection.conv is None else _ConvRecord(**asdict(connection.conv)),
     )
 
 
@@ -183,50 +173,26 @@ def _network(file: h5py.File) -> ChipNetwork:
         raise _DamagedError("its provenance is not a JSON object")
     populations = tuple(_population(file, i, p) for i, p in enumerate(record.populations))
     connections = tuple(_connection(file, i, c) for i, c in enumerate(record.connections))
+    facts = record.model_dump(exclude={"populations", "connections"})
     try:
-        return _assembled(record, populations, connections, provenance)
+        return ChipNetwork(populations, connections, provenance=provenance, **facts)
     except InputError as error:
         raise _DamagedError(str(error)) from None
 
 
-def _assembled(
-    record: _NetworkRecord,
-    populations: tuple[Population, ...],
-    connections: tuple[Connection, ...],
-    provenance: dict[str, object],
-) -> ChipNetwork:
-    return ChipNetwork(
-        populations=populations,
-        connections=connections,
-        timesteps=record.timesteps,
-        encoding=record.encoding,
-        readout=record.readout,
-        profile=record.profile,
-        profile_sha256=record.profile_sha256,
-        provenance=provenance,
-    )
-
-
 def _population(file: h5py.File, index: int, record: _PopulationRecord) -> Population:
     neuron = None
-    if (n := record.neuron) is not None:
-        bias = _integers(file, f"bias/{index}", tuple(record.shape))
-        neuron = Neuron(du=n.du, dv=n.dv, vth=n.vth, bias=bias, bias_exp=n.bias_exp, fires=n.fires)
-    return Population(record.name, tuple(record.shape), record.role, neuron, record.payload_bits)
+    if record.neuron is not None:
+        neuron = Neuron(bias=_integers(file, f"bias/{index}", record.shape), **record.neuron.model_dump())
+    return Population(record.name, record.shape, record.role, neuron, record.payload_bits)
 
 
 def _connection(file: h5py.File, index: int, record: _ConnectionRecord) -> Connection:
-    weight = _integers(file, f"weight/{index}", tuple(record.shape))
-    conv = None
-    if (c := record.conv) is not None:
-        if weight.ndim != 4:
-            raise _DamagedError(f"weight/{index} is a convolution's kernel and has shape {weight.shape}")
-        conv = ConvGeometry(_pair(c.stride), _pair(c.padding), _pair(c.dilation), c.groups)
+    weight = _integers(file, f"weight/{index}", record.shape)
+    if record.conv is not None and weight.ndim != 4:
+        raise _DamagedError(f"weight/{index} is a convolution's kernel and has shape {weight.shape}")
+    conv = None if record.conv is None else ConvGeometry(**record.conv.model_dump())
     return Connection(record.source, record.target, weight, record.weight_bits, conv)
-
-
-def _pair(values: list[int]) -> tuple[int, int]:
-    return values[0], values[1]
 
 
 def _integers(file: h5py.File, name: str, shape: tuple[int, ...]) -> IntArray:

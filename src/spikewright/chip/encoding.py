@@ -1,4 +1,4 @@
-"""How a sample becomes what enters the chip: one integer definition for training, simulation and Lava.
+"""How a sample is encoded as the integers that drive the chip, for training, simulation and Lava alike.
 
 Samples are intensities in [0, 1], or frames of events. The student sees exactly these integers divided by their full
 scale, so nothing is lost between training and deployment.
@@ -31,7 +31,7 @@ def encode(
     Args:
         samples: intensities in [0, 1], shape ``(batch, *input shape)``; for events frames of 0 and 1, shape
             ``(batch, timesteps, *input shape)``.
-        timesteps: algorithmic steps T.
+        timesteps: T.
         input_bits: width of a graded payload or of a current (direct and current only).
         seed: of the rate code; the same seed and index give the same spikes.
         first_index: index of ``samples[0]`` in its data set, so that batching does not change the code.
@@ -41,7 +41,7 @@ def encode(
         ``(timesteps, batch, *input shape)`` of 0 and 1.
 
     Raises:
-        InputError: events in another number of frames than there are time steps.
+        InputError: events in another number of frames than there are timesteps.
     """
     if encoding == "events":
         if samples.ndim < 2 or samples.shape[1] != timesteps:

@@ -1,4 +1,4 @@
-"""Floating point that computes with integers and never rounds."""
+"""Floating-point kernels that compute with integers exactly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def exact_kernels() -> Iterator[None]:
-    """Keep torch from convolutions and products that round.
+    """Keep torch from using convolution and matrix kernels that round.
 
     NNPACK and cuDNN may choose transforms (Winograd, FFT) whose partial results are no integers, and TF32 or reduced
     precision drops bits. Sums of integers below 2^24 are exact in float32 in any order otherwise.

@@ -9,9 +9,9 @@ from .network import ChipNetwork, Connection, output_shape
 
 
 def fan_out(chip: ChipNetwork, connection: Connection) -> IntArray:
-    """Synapses that a spike of each source compartment visits.
+    """Synapses that a spike of each source neuron visits.
 
-    Dense: the number of target compartments, whatever the weights (a zero weight occupies the table). Convolution:
+    Dense: the number of target neurons, whatever the weights (a zero weight occupies the table). Convolution:
     ``out channels / groups x reach(row) x reach(column)``, the transposed convolution of ones.
 
     Returns:

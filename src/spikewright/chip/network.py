@@ -1,7 +1,7 @@
 """The deployed network: integers only, frozen, and checked when it is made.
 
 A :class:`ChipNetwork` is a graph of populations and connections with the registers of Lava's fixed-point LIF process
-(Loihi's compartment). Nothing in it is a float; what the simulators run, what Lava runs and what the energy
+(Loihi's neuron). Nothing in it is a float; what the simulators run, what Lava runs and what the energy
 estimator counts is this object.
 """
 
@@ -17,18 +17,14 @@ import numpy as np
 
 from ..base.errors import refuse
 from ..base.types import Encoding, IntArray, Readout
+from .registers import BIAS_EXP, BIAS_EXP_MAX, DECAY_ONE, LAVA_WIDTHS
 
 Role = Literal["input", "hidden", "readout", "relay", "bias"]
-VTH_MAX = 2**17 - 1
-STATE_LIMIT = 2**23
 
 
 @dataclass(frozen=True, eq=False)
 class Neuron:
-    """Registers of one population of leaky integrate-and-fire compartments (``reference``: Lava's fixed-point LIF).
-
-    ``u = decay(u, du + 1) + (a << 6)``; ``v = clip(decay(v, dv) + u + (bias << bias_exp))``; spike and ``v = 0`` where
-    ``v > vth << 6``.
+    """Registers of one population of neurons; :class:`spikewright.chip.law.Law` says what they do.
 
     Attributes:
         du: current decay register, 0..4095 (4095: no current memory, a plain LIF).
@@ -37,19 +33,21 @@ class Neuron:
         bias: bias mantissas, shape of the population, int64, each -4096..4095.
         bias_exp: shared bias exponent, 0..7.
         fires: False for a readout integrator, whose quantisation guarantees that it never reaches its threshold.
+        law: name of the neuron model in :data:`spikewright.chip.neuron_models.LAWS`.
     """
 
     du: int
     dv: int
     vth: int
     bias: IntArray
-    bias_exp: int = 6
+    bias_exp: int = BIAS_EXP
     fires: bool = True
+    law: str = "lif"
 
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """Compartments of one kind.
+    """Neurons of one kind.
 
     Attributes:
         name: unique in the network.
@@ -68,7 +66,7 @@ class Population:
 
     @property
     def size(self) -> int:
-        """Number of compartments (or of input lines)."""
+        """Number of neurons (or of input lines)."""
         return int(np.prod(self.shape))
 
 
@@ -111,7 +109,7 @@ class ChipNetwork:
 
     Attributes:
         populations: in an order in which every feed-forward connection points forward.
-        timesteps: algorithmic steps per sample.
+        timesteps: number of timesteps per sample.
         classes: size of the readout.
         provenance: JSON-able facts of where it came from (parent hash, profile hash, seed, scales for humans).
     """
@@ -219,17 +217,21 @@ def _register_faults(population: Population) -> Iterator[str]:
             yield f"{population.name}: has no neuron; only an input population may be without"
         return
     for register, value, most in (
-        ("du", neuron.du, 4095),
-        ("dv", neuron.dv, 4096),
-        ("vth", neuron.vth, VTH_MAX),
-        ("bias_exp", neuron.bias_exp, 7),
+        ("du", neuron.du, DECAY_ONE - 1),
+        ("dv", neuron.dv, DECAY_ONE),
+        ("vth", neuron.vth, LAVA_WIDTHS.vth_max),
+        ("bias_exp", neuron.bias_exp, BIAS_EXP_MAX),
     ):
         if not 0 <= value <= most:
             yield f"{population.name}: {register} is {value}; may be 0..{most}"
+    low, high = -LAVA_WIDTHS.bias_max - 1, LAVA_WIDTHS.bias_max
     if neuron.bias.shape != population.shape:
         yield f"{population.name}: bias has shape {neuron.bias.shape}; the population has {population.shape}"
-    elif neuron.bias.size and not (-4096 <= neuron.bias.min() and neuron.bias.max() <= 4095):
-        yield f"{population.name}: bias reaches {neuron.bias.min()}..{neuron.bias.max()}; 13 bits hold -4096..4095"
+    elif neuron.bias.size and not (low <= neuron.bias.min() and neuron.bias.max() <= high):
+        yield (
+            f"{population.name}: bias reaches {neuron.bias.min()}..{neuron.bias.max()}; "
+            f"{LAVA_WIDTHS.bias_mantissa_bits} bits hold {low}..{high}"
+        )
 
 
 def _connection_faults(connection: Connection, known: dict[str, Population]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The widths that a chip's integers must fit: one description for lowering and for training on integers."""
+"""Widths and units of a chip's integers, for lowering, integer training and simulation."""
 
 from __future__ import annotations
 
@@ -7,38 +7,77 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..base.types import FloatArray
 from ..profile.schema import Limits
 
-# Lava's LIF shifts synaptic input and thresholds by 6 bits. Biases keep the exponent 6, the only one that lava-dl's
-# netx files can hold; a layer whose biases need more range gives up weight resolution, and says so.
 STATE_SHIFT = 6
 STATE_UNIT = 2**STATE_SHIFT
+"""Lava's LIF shifts synaptic input and thresholds by 6 bits."""
 BIAS_EXP = 6
+"""The only bias exponent that lava-dl's netx files can hold; a layer whose biases need more range gives up weight
+resolution, and says so."""
+BIAS_EXP_MAX = 7
 DECAY_ONE = 4096
+"""Decays are 12-bit products: a register d leaves ``(4096 - d) / 4096``."""
 FULL_WEIGHT_BITS = 8
 MANY_LEVELS = 32
-"""With so many steps up to the largest weight none is clipped; with fewer, clipping the rare large ones costs less than
-what a finer grid gains for all others."""
+"""With at least this many steps up to the largest weight no weight is clipped. With fewer, clipping the rare large
+weights costs less than the finer grid gains for all others."""
 _CLIPPING = np.geomspace(1, 12, 100)
 
 
 @dataclass(frozen=True)
-class Registers:
+class StateWidths:
+    """Widths in bits of the registers that the law of a neuron reads and writes.
+
+    Attributes:
+        threshold_bits: of the threshold mantissa, which has no sign.
+        bias_mantissa_bits: of a bias mantissa, sign included.
+        state_bits: of the synaptic current and the membrane potential, sign included.
+    """
+
+    threshold_bits: int
+    bias_mantissa_bits: int
+    state_bits: int
+
+    @property
+    def vth_max(self) -> int:
+        """Largest threshold mantissa."""
+        return int(2**self.threshold_bits - 1)
+
+    @property
+    def bias_max(self) -> int:
+        """Largest bias mantissa; the smallest is ``-bias_max - 1``."""
+        return int(2 ** (self.bias_mantissa_bits - 1) - 1)
+
+    @property
+    def state_limit(self) -> int:
+        """Currents from here on wrap around, and potentials are clipped to one less."""
+        return int(2 ** (self.state_bits - 1))
+
+    @property
+    def unreached(self) -> int:
+        """Largest potential that does not fire at the largest threshold (the comparison is strict)."""
+        return self.vth_max << STATE_SHIFT
+
+
+LAVA_WIDTHS = StateWidths(threshold_bits=17, bias_mantissa_bits=13, state_bits=24)
+"""Registers of Lava's fixed-point LIF, which every simulator here computes with."""
+
+
+@dataclass(frozen=True)
+class Registers(StateWidths):
     """Widths of weights and registers, as a profile's limits give them.
 
     Attributes:
         weight_bits: of a stored weight, sign included; at most what the chip has.
         mixed_weights_even: weights of mixed sign are even numbers (their lowest bit is the sign's).
-        always_signed: so are weights of one sign.
+        always_signed: weights of one sign lose that bit too.
     """
 
     weight_bits: int
     mixed_weights_even: bool
-    threshold_bits: int
-    bias_mantissa_bits: int
-    state_bits: int
     always_signed: bool = False
 
     @staticmethod
@@ -50,7 +89,7 @@ class Registers:
         """
         bits = limits.weight_bits if weight_bits is None else weight_bits
         if not 2 <= bits <= limits.weight_bits:
-            raise InputError(f"--weight-bits {bits}: may be 2..{limits.weight_bits} on this chip")
+            raise InputError(f"{arg('weight_bits', bits)}: may be 2..{limits.weight_bits} on this chip")
         return Registers(
             weight_bits=bits,
             mixed_weights_even=limits.mixed_weights_even,
@@ -70,34 +109,14 @@ class Registers:
         step = 2 ** (FULL_WEIGHT_BITS - self.weight_bits) * (2 if has_sign_bit else 1)
         return step, 255 // step * step
 
-    @property
-    def vth_max(self) -> int:
-        """Largest threshold mantissa."""
-        return int(2**self.threshold_bits - 1)
-
-    @property
-    def bias_max(self) -> int:
-        """Largest bias mantissa."""
-        return int(2 ** (self.bias_mantissa_bits - 1) - 1)
-
-    @property
-    def state_limit(self) -> int:
-        """u must stay below this, or it wraps around."""
-        return int(2 ** (self.state_bits - 1))
-
-    @property
-    def unreached(self) -> int:
-        """Largest potential that does not fire at the largest threshold (the comparison is strict)."""
-        return self.vth_max << STATE_SHIFT
-
 
 def is_mixed(weight: FloatArray) -> bool:
-    """Whether there are weights of both signs."""
+    """Whether ``weight`` holds weights of both signs."""
     return bool((weight > 0).any() and (weight < 0).any())
 
 
 def weight_scale(weights: Sequence[FloatArray], registers: Registers) -> float:
-    """Integer units per float unit that serve these weights of one population best.
+    """Integer units per float unit for the weights of one population.
 
     With many levels the largest weight becomes the largest integer. With fewer than :data:`MANY_LEVELS`, the scale at
     or above that one with the smallest sum of squared errors, larger weights being clipped.

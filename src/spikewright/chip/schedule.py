@@ -1,4 +1,4 @@
-"""When each sample is where: the chip's clock against the algorithm's."""
+"""At which chip step each timestep of each sample happens in a population."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Schedule:
 
     Attributes:
         samples: how many.
-        timesteps: algorithmic steps per sample.
+        timesteps: number of timesteps per sample.
         stride: chip steps from one sample's start to the next one's.
         deepest: greatest depth of a population.
     """
@@ -44,5 +44,5 @@ class Schedule:
         return (self.samples - 1) * self.stride + self.timesteps + self.deepest
 
     def places(self, depth: int) -> IntArray:
-        """Chip steps, counted from 0, of every algorithmic step and sample; shape ``(timesteps, samples)``."""
+        """Chip steps, counted from 0, of every timestep and sample; shape ``(timesteps, samples)``."""
         return depth + np.arange(self.timesteps)[:, None] + np.arange(self.samples)[None, :] * self.stride

@@ -1,4 +1,4 @@
-"""What a graph says of the integers that it was trained on."""
+"""The integer grid that a graph was trained on, as its metadata record it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TrainedGrid(BaseModel):
 
 
 def trained_grid(metadata: Mapping[str, Any]) -> TrainedGrid | None:
-    """What the metadata of a graph say, None for one that was trained in floats.
+    """The grid in the metadata of a graph; None for a graph that was trained in floats.
 
     Raises:
         InputError: the entry is damaged; every fault at once.

@@ -17,7 +17,7 @@ def command(
     graph: Annotated[Path, typer.Argument(help="NIR file of any producer")],
     repair_file: Annotated[bool, typer.Option("--repair", help="write a repaired copy to --out")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="where the repaired copy goes")] = None,
-    dt: Annotated[float | None, typer.Option(help="seconds per step, where the file does not say")] = None,
+    dt_s: Annotated[float | None, typer.Option("--dt", help="seconds per step, where the file does not say")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> None:
     """Say everything that can be found in a NIR file, node by node.
@@ -32,14 +32,14 @@ def command(
     if repair_file != (out is not None):
         raise InputError("--repair and --out belong together: give both, or neither")
     read = read_graph(graph)
-    findings = check(read, dt)
+    findings = check(read, dt_s)
     if json_output:
         cli.emit({"graph": str(graph), "findings": [asdict(finding) for finding in findings]})
     else:
         print("\n".join(f"{finding.level:8}{finding.where}: {finding.what}" for finding in findings))
     blocking = sum(finding.level == "blocks" for finding in findings)
     if out is not None:
-        write_graph(repair(read, dt), out)
+        write_graph(repair(read, dt_s), out)
         cli.say(f"repaired: {out}")
     if blocking:
         what = "finding keeps" if blocking == 1 else "findings keep"

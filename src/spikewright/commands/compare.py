@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
 from . import console as cli
 from .options import takes_settings_without
-
-if TYPE_CHECKING:
-    from ..bench.compare.result import ComparisonResult
 
 
 @takes_settings_without("energy_budget", "method", "regularize")
@@ -32,12 +29,15 @@ def command(
         list[str] | None, typer.Option("--regularize", help="every row once more with this regularizer; repeatable")
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="of every row: --seed, --seed + 1, ...")] = 3,
-    energy_budget: Annotated[
+    budgets: Annotated[
         list[str] | None,
         typer.Option("--energy-budget", help="every row within this energy, with its unit: 2uJ; repeatable"),
     ] = None,
     free: Annotated[bool, typer.Option("--free/--no-free", help="every row without a budget, too")] = True,
     out: Annotated[Path, typer.Option("--out", "-o", help="folder for every artefact")] = Path("build/compare"),
+    study: Annotated[
+        str | None, typer.Option("--study", help="URL of the database that workers share; left out, a file in --out")
+    ] = None,
     table: Annotated[bool, typer.Option("--table", help="train nothing: the table of what is there")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> None:
@@ -49,15 +49,16 @@ def command(
     Example: spikewright compare --data fashion-mnist --methods all --seeds 3 --energy-budget 3uJ
     """
     from ..bench.compare.compare import compare
+    from ..bench.compare.text import WIDTH, renderable
 
     result = compare(
-        settings, methods or ("all",), seeds, energy_budget or (), out,
-        regularize=regularize or (), free=free, train_missing=not table,
+        settings, methods or ("all",), seeds, budgets or (), out,
+        regularize=regularize or (), free=free, train_missing=not table, study=study, callbacks=[cli.ProgressBar()],
     )  # fmt: skip
     if json_output:
         cli.emit(result.as_json())
     else:
-        _print(result)
+        cli.print_result(renderable(result), WIDTH)
     if result.failures:
         raise AnswerIsNo(f"compare: {'; '.join(result.failures)}; run it again to try once more")
 
@@ -65,13 +66,3 @@ def command(
 def main(argv: Sequence[str] | None = None) -> int:
     """The verb on command-line words; returns the exit code."""
     return cli.run(command, argv, "compare")
-
-
-def _print(result: ComparisonResult) -> None:
-    import sys
-
-    from rich.console import Console
-
-    from ..bench.compare.text import WIDTH, renderable
-
-    Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH).print(renderable(result))

@@ -19,7 +19,7 @@ from typing import cast
 import typer
 import typer.core
 import typer.main
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ..base.errors import SpikewrightError, did_you_mean, with_flags
@@ -122,6 +122,11 @@ class ProgressBar(Callback):
 def listeners() -> Listeners:
     """The command line as the only listener of a call."""
     return Listeners((ProgressBar(),))
+
+
+def print_result(result: RenderableType, width: int) -> None:
+    """Print a table on stdout, ``width`` columns wide where that is no terminal."""
+    Console(highlight=False, width=None if sys.stdout.isatty() else width).print(result)
 
 
 def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCommand) -> int:

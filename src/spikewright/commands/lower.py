@@ -22,7 +22,7 @@ def command(
     timesteps: Annotated[int | None, typer.Option(help="steps per sample, where the file does not say")] = None,
     encoding: Annotated[str | None, typer.Option(help="how samples enter, where the file does not say")] = None,
     input_bits: Annotated[int | None, typer.Option(help="width of graded input, where the file does not say")] = None,
-    dt: Annotated[float | None, typer.Option(help="seconds per step, where the file does not say")] = None,
+    dt_s: Annotated[float | None, typer.Option("--dt", help="seconds per step, where the file does not say")] = None,
     weight_bits: Annotated[
         int | None,
         typer.Option(help="width of a weight with its sign, 2 up to the chip's; where the file does not say"),
@@ -53,7 +53,7 @@ def command(
         timesteps=timesteps,
         encoding=encoding,
         input_bits=input_bits,
-        dt_s=dt,
+        dt_s=dt_s,
         weight_bits=weight_bits,
     ).with_provenance(parent_sha256=sha256_of(graph))
     _say_assumed(chip)

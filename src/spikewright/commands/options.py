@@ -30,7 +30,7 @@ def takes_settings_without(*left_out: str) -> Callable[[Callable[..., None]], Ca
 def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
     hints = get_type_hints(function, include_extras=True)
     own = [
-        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        parameter.replace(annotation=_declared(hints[name]), kind=inspect.Parameter.KEYWORD_ONLY)
         for name, parameter in inspect.signature(function).parameters.items()
         if name != "settings"
     ]
@@ -45,6 +45,12 @@ def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable
     with_flags.__signature__ = inspect.Signature([*flags, *own])  # type: ignore[attr-defined]
     with_flags.__annotations__ = {p.name: p.annotation for p in (*flags, *own)}
     return with_flags
+
+
+def _declared(hint: object) -> object:
+    """The annotation as written: Python 3.10 adds Optional where the default is None, and Typer then sees no option."""
+    written = [each for each in get_args(hint) if get_origin(each) is Annotated]
+    return written[0] if written and get_origin(hint) is Union else hint
 
 
 def _preset_flag() -> inspect.Parameter:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..base.errors import AnswerIsNo
-from ..pages.document import Document
-from ..placing.placer import DEFAULT_PLACER, Placer
 from . import console as cli
 
 if TYPE_CHECKING:
     from ..chip.agreement import Agreement
+    from ..pages.document import Document
+    from ..placing.placement import Placer
 
 SUFFIXES = (".json", ".md", ".html")
 
@@ -74,8 +74,10 @@ def command(
     from ..chip.activity_file import load_activity
     from ..chip.chip_file import load_chip
     from ..energy.pricing import budgets_of, priced, profile_of, provenance_of
+    from ..pages.document import Document
     from ..pages.render import write_report
     from ..pages.runs import Run, load_runs, names_of, tables_of
+    from ..placing.placement import Placer
     from ..profile.profile import named_profile
 
     placer = Placer(place_by.value, chips, seed)
@@ -111,8 +113,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _as_typed(
     activity: Path, chip: Path, also: Sequence[Path], profiles: Sequence[str], budget: str | None, placer: Placer
 ) -> str:
-    """The command that gives this report again, files by their names alone: folders are nobody else's business."""
+    """The command that gives this report again, with files by their names alone: a report is passed on to others."""
     import shlex
+
+    from ..placing.placement import DEFAULT_PLACER
 
     words = ["spikewright", "report", activity.name, chip.name]
     words += [word for each in profiles for word in ("--profile", Path(each).name)]

@@ -32,7 +32,7 @@ def command(
     """
     from ..bench.road import run
 
-    verdict = run(settings, out, samples_lava, resume)
+    verdict = run(settings, out, samples_lava, resume, callbacks=[cli.ProgressBar()])
     if json_output:
         cli.emit(verdict.as_json())
     else:

@@ -1,4 +1,4 @@
-"""`spikewright simulate`: run a chip network on data, on one of three simulators or as its student, and count."""
+"""`spikewright simulate`: run a chip network on data, on one of the simulators or as its student, and count."""
 
 from __future__ import annotations
 
@@ -8,27 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
 import typer
 
 from ..base.errors import InputError
-from ..data.choices import DATA_HELP
+from ..data.load import DATA_HELP
+from ..simulation.backends import BACKENDS, backend, described
 from . import console as cli
 
 if TYPE_CHECKING:
-    from ..base.types import IntArray
     from ..chip.activity import Activity
     from ..chip.network import ChipNetwork
     from ..student.student import Student
-
-    Images = npt.NDArray[np.float32 | np.uint8]
-    Labelled = tuple[Images, IntArray]
-
-
-Simulator = Literal["integer", "lava", "netx"]
 
 
 class Part(str, Enum):
@@ -45,10 +37,7 @@ def command(
     samples: Annotated[int | None, typer.Option(min=1, help="how many, from the first; default: all")] = None,
     on: Annotated[
         str,
-        typer.Option(
-            help="integer: ours, batched; lava: Lava's processes; netx: lava-dl's; or the student.pt that the network "
-            "was made from: what it does itself"
-        ),
+        typer.Option(help=f"{described()}; or the student.pt that the network was made from: what it does itself"),
     ] = "integer",
     split: Annotated[Part, typer.Option(help="part of the data set")] = Part.test,
     data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
@@ -63,8 +52,10 @@ def command(
 ) -> None:
     """Run a chip network on data and count spikes, synaptic operations and updates.
 
-    All three simulators give the same spikes and membrane potentials, bit for bit; so does a student that was trained
-    on integers. Example: spikewright simulate chip.h5 --data fashion-mnist --samples 1000 -o activity.json
+    All simulators give the same spikes and membrane potentials, bit for bit, where the help of --on does not say
+    otherwise; so does a student that was trained on integers.
+
+    Example: spikewright simulate chip.h5 --data fashion-mnist --samples 1000 -o activity.json
     """
     from ..base.artefacts import sha256_of, writable
     from ..chip.activity_file import save_activity
@@ -100,15 +91,14 @@ def command(
     cli.say(f"{rate:.0f} samples/s; wrote {out}" + (f" and {record}" if record else ""))
 
 
-def _simulator(on: str, network: ChipNetwork, chip: Path, module: str | None) -> Simulator | Student:
+def _simulator(on: str, network: ChipNetwork, chip: Path, module: str | None) -> str | Student:
     """The simulator of this name, or the student of this file; one that made another network is refused."""
     from ..base.artefacts import sha256_of
-    from ..simulation.simulate import BACKENDS, backend
     from ..student.student import load_student
 
     if on in BACKENDS or not (on.endswith(".pt") or Path(on).is_file()):
         backend(on)
-        return cast(Simulator, on)
+        return on
     student = load_student(on, module)
     if _made_from(network) not in (None, sha256_of(on)):
         raise InputError(f"--on {on}: {chip} was made from another student; export and lower this one")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
 from . import console as cli
 from .options import takes_settings_without
-
-if TYPE_CHECKING:
-    from ..bench.sweep.result import SweepResult
 
 
 @takes_settings_without("energy_budget")
@@ -39,13 +36,14 @@ def command(
     Example: spikewright sweep --data fashion-mnist --budgets 8uJ,4uJ,2uJ,1uJ,0.5uJ --seeds 3
     """
     from ..bench.sweep.sweep import sweep
+    from ..bench.sweep.text import WIDTH, renderable
 
     texts = None if budgets is None else [text.strip() for text in budgets.split(",") if text.strip()]
-    result = sweep(settings, texts, seeds, out, points=points, study=study)
+    result = sweep(settings, texts, seeds, out, points=points, study=study, callbacks=[cli.ProgressBar()])
     if json_output:
         cli.emit(result.as_json())
     else:
-        _print(result)
+        cli.print_result(renderable(result), WIDTH)
     if result.failures:
         raise AnswerIsNo(f"sweep: {'; '.join(result.failures)}; run it again to try once more")
 
@@ -53,13 +51,3 @@ def command(
 def main(argv: Sequence[str] | None = None) -> int:
     """The verb on command-line words; returns the exit code."""
     return cli.run(command, argv, "sweep")
-
-
-def _print(result: SweepResult) -> None:
-    import sys
-
-    from rich.console import Console
-
-    from ..bench.sweep.text import WIDTH, renderable
-
-    Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH).print(renderable(result))

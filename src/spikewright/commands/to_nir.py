@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..student.student import Student
-    from ..student.to_nir import Verification
+    from ..student.verify import Verification
 
 
 def command(
@@ -46,7 +46,7 @@ def command(
     from ..pages.card.card import card_path, write_card
     from ..profile.profile import load_profile
     from ..student.student import load_student, student_provenance
-    from ..student.to_nir import export
+    from ..student.verify import export
 
     if card:
         card_path(out)  # refuses what it would write over

@@ -1,4 +1,4 @@
-"""What happens to samples before a network sees them: shifts and mirror images, and stills for an ANN."""
+"""Random shifts and mirror images of training samples, and still images of events for an ANN."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .choices import Augmentation
+from .recipe import Augmentation
 
 
 def still(samples: Tensor) -> Tensor:
-    """What an ANN sees of samples: an image as it is, of events the mean of their frames over time.
+    """The samples as an ANN takes them: images as they are, events as the mean of their frames over time.
 
     Args:
         samples: ``(B, C, H, W)``, or frames ``(B, T, C, H, W)`` of 0 and 1.
@@ -22,10 +22,16 @@ def still(samples: Tensor) -> Tensor:
 
 
 def augmented(images: Tensor, augmentation: Augmentation, generator: torch.Generator, reach: int = 2) -> Tensor:
-    """Shift each sample by up to ``reach`` pixels (zeros enter) and mirror half of them.
+    """Shift each image by up to ``reach`` pixels (zeros enter) and mirror half of them.
 
     Args:
         images: ``(B, C, H, W)``.
+        augmentation: ``none`` returns the images themselves, ``shift`` mirrors none of them.
+        generator: of the shifts and mirror images.
+        reach: pixels of the largest shift.
+
+    Returns:
+        ``(B, C, H, W)``.
     """
     if augmentation == "none":
         return images

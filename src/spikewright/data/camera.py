@@ -29,26 +29,32 @@ from .dataset import Dataset, Images, Pixels, as_events, steps_within
 
 INSTANTS = 30
 DEFAULT_TIMESTEPS = 10
-"""Frames where nobody asked for a number: three instants each."""
+"""Frames of a sample where no number is asked for: three instants each."""
 POLARITIES = 2
-"""OFF, ON: the order of N-MNIST's."""
+"""OFF and ON, in the order of N-MNIST."""
 SUBPIXELS = 16
 THRESHOLD = 300
-"""Of a pixel, in thousandths of a natural logarithm: a contrast of 35 %."""
+"""Change that makes a pixel send an event, in thousandths of a natural logarithm: a contrast of 35 %."""
 DARK = 0.1
-"""What a pixel sees in the dark, of white: without it, black would be infinitely far from grey."""
+"""Intensity that a black pixel sees, as a share of white: the logarithm of zero would be infinite."""
 LOGARITHMS = np.rint(1000 * np.log(np.arange(256) / 255 + DARK)).astype(np.int16)
 CHUNK = 64
-"""Images at once, so that what they take stays in the processor's cache."""
+"""Images computed at once, so that their arrays stay in the processor's cache."""
 
 Place = tuple[int, int]
-"""Of the image before the camera: rows down, columns to the right, in sixteenths of a pixel."""
+"""Position of the image before the camera: rows down and columns to the right, in sixteenths of a pixel."""
 
 
 def load_filmed(
     name: str, stills: Callable[[Path | None], Dataset], data_dir: Path | None, timesteps: int | None
 ) -> Dataset:
     """The events of a static data set's images, with those images as the twin.
+
+    Args:
+        name: of the data set of events.
+        stills: loads the static data set from a folder, None for its usual places.
+        data_dir: that folder.
+        timesteps: frames of each sample; None for :data:`DEFAULT_TIMESTEPS`.
 
     Raises:
         InputError: as the static data set's loader, or timesteps out of range.

@@ -18,7 +18,7 @@ from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import download_url
 
 from ..base.cache import cache_folder, cache_root
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from .dataset import Dataset, Labels, Pixels, official
 from .download import download, missing_folder
 
@@ -61,7 +61,7 @@ def _given(data_dir: Path) -> tuple[Part, Part]:
         return _from_torchvision(data_dir)
     raise InputError(
         f"{data_dir}: has no files of {NAME}; looked for {WANTED}; put one of them there, "
-        "or leave --data-dir out to have them found or downloaded"
+        f"or leave {arg('data_dir')} out to have them found or downloaded"
     )
 
 
@@ -120,7 +120,6 @@ def _joined(parts: list[Part]) -> Part:
 
 
 def _from_torchvision(data_dir: Path) -> tuple[Part, Part]:
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy deprecates what the published pickles say about their dtype

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
+from .recipe import Recipe
 
 SPLIT_SEED = 20240229
 VALIDATION_SHARE = 0.1
@@ -57,18 +58,19 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set cut once and for all.
+    """A data set with its fixed split.
 
     Attributes:
-        name: one of :data:`spikewright.data.NAMES`.
+        name: a name of :data:`spikewright.data.load.DATASETS`, or any other of data of your own.
         train: what weights are fitted on.
         validation: what choices are made on.
-        test: touched only by the final report.
+        test: what the final report is made on, and nothing else.
         classes: number of classes K; labels are 0..K-1.
         shape: ``(channels, height, width)`` of one image or frame.
         timesteps: frames of each sample of event data, None for images.
-        twin: the static images that events were made from, sample for sample; None where there are none. A teacher
-            learns these.
+        twin: the static images that events were made from, sample for sample, on which a teacher is trained; None
+            where there are none.
+        recipe: how students and teachers are trained on it where nothing else is asked for.
     """
 
     name: str
@@ -79,19 +81,20 @@ class Dataset:
     shape: tuple[int, int, int]
     timesteps: int | None = None
     twin: Dataset | None = None
+    recipe: Recipe = field(default_factory=Recipe)
 
     def with_train_samples(self, samples: int | None) -> Dataset:
-        """The same data set with the first samples of its training part alone, whose order is fixed; None: all.
+        """The same data set with only the first ``samples`` of its training part, whose order is fixed; None: all.
 
         Raises:
-            InputError: it has fewer.
+            InputError: the training part has fewer.
         """
         if samples is None:
             return self
         if samples > len(self.train):
             raise InputError(
-                f"--train-samples {samples}: {self.name} has {len(self.train)} to train on; ask for no more, or leave "
-                "it out"
+                f"{arg('train_samples', samples)}: {self.name} has {len(self.train)} to train on; ask for no more, or "
+                "leave it out"
             )
         twin = None if self.twin is None else self.twin.with_train_samples(samples)
         return replace(self, train=self.train.first(samples), twin=twin)
@@ -170,11 +173,15 @@ def as_events(
 
 
 def steps_within(name: str, timesteps: int | None, default: int, most: int, what: str) -> int:
-    """The frames that were asked for, else the default; refused where a sample cannot be cut into so many.
+    """The number of frames of a sample: ``timesteps``, or ``default`` where that is None.
 
     Args:
-        most: the largest possible number.
-        what: there is that number of.
+        name: of the data set, for the refusal.
+        most: frames that a sample can be cut into at most.
+        what: what there are so many of in a sample, for the refusal.
+
+    Raises:
+        InputError: fewer than one, or more than ``most``.
     """
     steps = default if timesteps is None else timesteps
     if not 1 <= steps <= most:

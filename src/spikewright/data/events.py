@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.cache import cache_folder, cache_root
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, arg, refuse
 from .dataset import VALIDATION_SHARE, Dataset, Pixels, Split, permutation
 from .download import download, missing_folder, missing_package
 
 NAME = "nmnist"
 FOLDER = "NMNIST"
-"""Where tonic keeps the files, below the folder that it is given."""
+"""Folder of the files below the one that tonic is given."""
 CLASSES = 10
 POLARITIES = 2
 SIDE = 34
@@ -25,7 +25,7 @@ DURATION_US = 3 * 105_000
 PARTS = {"Train": 60000, "Test": 10000}
 BYTES_PER_EVENT = 5
 DEFAULT_TIMESTEPS = 10
-"""Frames where nobody asked for a number: 31.5 ms each."""
+"""Frames of a sample where no number is asked for: 31.5 ms each."""
 AGAIN = "get the file again"
 
 
@@ -91,7 +91,7 @@ def _given(data_dir: Path) -> Path:
             return folder
     raise InputError(
         f"{data_dir}: has not both folders of {NAME}, Train and Test (here or in {FOLDER}); unpack Train.zip and "
-        "Test.zip there, or leave --data-dir out to have them found or downloaded"
+        f"Test.zip there, or leave {arg('data_dir')} out to have them found or downloaded"
     )
 
 

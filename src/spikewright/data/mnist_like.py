@@ -9,7 +9,7 @@ import numpy as np
 import torchvision
 
 from ..base.cache import cache_folder, cache_root
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, arg, refuse
 from .dataset import Dataset, Labels, Pixels, official
 from .download import download, missing_folder
 from .idx import read_idx
@@ -22,7 +22,7 @@ FILES = tuple(f"{part}-{kind}-ubyte" for part in PARTS for kind in ("images-idx3
 
 
 @dataclass(frozen=True)
-class Source:
+class MnistFiles:
     """Where a data set in MNIST's format may be.
 
     Attributes:
@@ -36,11 +36,21 @@ class Source:
     installed: Path | None
 
 
-MNIST = Source("mnist", "MNIST", None)
-FASHION_MNIST = Source("fashion-mnist", "FashionMNIST", Path("/usr/share/datasets/fashion-mnist"))
+MNIST = MnistFiles("mnist", "MNIST", None)
+FASHION_MNIST = MnistFiles("fashion-mnist", "FashionMNIST", Path("/usr/share/datasets/fashion-mnist"))
 
 
-def load_mnist_like(source: Source, data_dir: Path | None) -> Dataset:
+def load_mnist(data_dir: Path | None) -> Dataset:
+    """MNIST; see :func:`load_mnist_like`."""
+    return load_mnist_like(MNIST, data_dir)
+
+
+def load_fashion_mnist(data_dir: Path | None) -> Dataset:
+    """Fashion-MNIST; see :func:`load_mnist_like`."""
+    return load_mnist_like(FASHION_MNIST, data_dir)
+
+
+def load_mnist_like(source: MnistFiles, data_dir: Path | None) -> Dataset:
     """Read the four files from ``data_dir``, else from the cache, else from the system, else download them.
 
     Raises:
@@ -51,7 +61,7 @@ def load_mnist_like(source: Source, data_dir: Path | None) -> Dataset:
     return official(source.name, parts[0], parts[1], CLASSES)
 
 
-def _given(source: Source, data_dir: Path) -> dict[str, Path]:
+def _given(source: MnistFiles, data_dir: Path) -> dict[str, Path]:
     if not data_dir.is_dir():
         raise missing_folder(data_dir, source.name)
     folders = [data_dir, data_dir / source.torchvision / "raw"]
@@ -63,11 +73,11 @@ def _given(source: Source, data_dir: Path) -> dict[str, Path]:
     missing = [name for name in FILES if name not in near]
     raise InputError(
         f"{data_dir}: has not all files of {source.name}; missing {', '.join(missing)} (plain or .gz, here or in "
-        f"{source.torchvision}/raw); put them there, or leave --data-dir out to have them found or downloaded"
+        f"{source.torchvision}/raw); put them there, or leave {arg('data_dir')} out to have them found or downloaded"
     )
 
 
-def _found_or_downloaded(source: Source) -> dict[str, Path]:
+def _found_or_downloaded(source: MnistFiles) -> dict[str, Path]:
     kept = cache_root() / "data" / source.torchvision / "raw"
     for folder in (kept, source.installed):
         files = _files_in(folder) if folder is not None else {}

@@ -1,4 +1,4 @@
-"""What every distillation method is: typed options, what it needs to see, and a set of named loss terms."""
+"""The interface of a distillation method: typed options, the values that it needs, and named loss terms."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
-import torch
-import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 from torch import Tensor, nn
 
+from ..base.errors import InputError
 from ..student.student import Student
 from ..student.student_output import StudentOutput
 
+Shape: TypeAlias = tuple[int, ...]
 Confidence = Literal["high", "medium", "low"]
-
 Need = Literal[
     "teacher logits",
     "teacher features",
@@ -35,19 +34,19 @@ NONE: Mapping[str, Tensor] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Shapes:
-    """What networks look like that are about to learn from each other.
+class NetworkShapes:
+    """Shapes of a student and its teacher, of one sample and without time.
 
     Attributes:
-        student: by spiking layer in order, the encoder left out, one step of one sample: ``(C, H, W)`` or ``(N,)``.
-        teacher: by value that the teacher can give in order, of one sample; empty without a teacher.
-        classes: K.
+        student: by spiking layer in order, without the encoder: ``(C, H, W)`` or ``(N,)``.
+        teacher: by value that the teacher can give, in order; empty without a teacher.
+        classes: number of classes K.
         timesteps: T of the student.
-        counts: whether the last of the student's layers is its readout, whose spikes are the answer.
+        counts: whether the last of the student's layers is its readout, whose spike counts are the scores.
     """
 
-    student: Mapping[str, tuple[int, ...]]
-    teacher: Mapping[str, tuple[int, ...]]
+    student: Mapping[str, Shape]
+    teacher: Mapping[str, Shape]
     classes: int
     timesteps: int
     counts: bool = False
@@ -58,19 +57,20 @@ class Shapes:
         return tuple(self.student)[: -1 if self.counts else None]
 
 
-def shapes_of(student: Student, teacher: Mapping[str, tuple[int, ...]] | None) -> Shapes:
-    """The shapes of a student and, where there is one, of the values of a teacher."""
+def shapes_of(student: Student, teacher: Mapping[str, Shape] | None) -> NetworkShapes:
+    """The shapes of a student and of the values that its teacher can give (None: there is no teacher)."""
     config = student.config
-    return Shapes(student.layer_shapes, teacher or {}, config.classes, config.timesteps, config.readout == "count")
+    counts = config.readout == "count"
+    return NetworkShapes(student.layer_shapes, teacher or {}, config.classes, config.timesteps, counts)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a method asks of a teacher besides logits: names of its values.
+class RequestedValues:
+    """Names of the teacher's values that a method needs besides the logits.
 
     Attributes:
-        features: the values themselves, ``(B, ...)``.
-        saliency: values ``(B, C, H, W)`` of which a map ``(B, H, W)`` is wanted: what speaks for the teacher's answer.
+        features: values that are needed as they are, ``(B, ...)``.
+        saliency: feature maps ``(B, C, H, W)`` whose saliency ``(B, H, W)`` for the teacher's prediction is needed.
     """
 
     features: tuple[str, ...] = ()
@@ -78,20 +78,20 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What a method sees of one batch.
+class BatchOutputs:
+    """Outputs of student and teacher for one batch, from which a method computes its loss.
 
     Attributes:
         labels: class indices, ``(B,)``.
         student: the student's forward pass.
-        teacher_logits: ``(B, K)``, detached; None for a method that needs no teacher.
-        synaptic_ops: of one inference, a scalar with gradient; None where nobody counts them.
-        teacher_features, teacher_saliency: what was :class:`Asked`, by name, detached.
-        auxiliary: the method's own modules, which learn with the student; None where it has none.
-        longer: the same samples over :meth:`LossTerms.horizon` steps, of which ``student`` are the first; None where
-            that is T.
-        source: the student's pass over the samples' static twins, encoded as spikes; None unless needed.
-        progress: share of the training that is done, in [0, 1].
+        teacher_logits: ``(B, K)``, detached; None for a method without a teacher.
+        synaptic_ops: synaptic operations per inference, a scalar with gradient; None if they are not counted.
+        teacher_features, teacher_saliency: the values of :class:`RequestedValues` by name, detached.
+        auxiliary: the method's own modules, which are trained with the student; None if it has none.
+        longer: the student's forward pass over :meth:`LossTerms.training_timesteps`, whose first T timesteps are
+            ``student``; None if that is T.
+        source: the student's forward pass over the source images of the events; None unless the method needs it.
+        progress: fraction of the training that is done, in [0, 1].
     """
 
     labels: Tensor
@@ -107,14 +107,22 @@ class Evidence:
 
     @property
     def teacher(self) -> Tensor:
-        """The teacher's logits, which the caller promised."""
+        """The teacher's logits, ``(B, K)``."""
         if self.teacher_logits is None:
             raise ValueError("this method needs teacher logits and the trainer gave none")
         return self.teacher_logits
 
+    def rates(self, layer: str) -> Tensor:
+        """The student's firing rates in a layer, ``(B, *shape)``, in [0, 1] spikes per timestep."""
+        return self.student.spikes[layer].mean(0)
+
 
 class LossTerms(BaseModel, ABC):
-    """Typed options of a method or regulariser, and the weighted terms it adds to the loss."""
+    """Typed options of a method or regularizer, and the weighted terms that it adds to the loss.
+
+    Raises:
+        InputError: every unknown option and every value out of range.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -124,65 +132,58 @@ class LossTerms(BaseModel, ABC):
     confidence: ClassVar[Confidence]
     needs: ClassVar[frozenset[Need]] = frozenset()
     fewest_timesteps: ClassVar[int] = 1
-    """The least T with which it is more than labels alone."""
+    """With fewer timesteps than this, only the cross-entropy with the labels is left of the loss."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_faults(
+        cls, options: object, validate: ModelWrapValidatorHandler[LossTerms], info: ValidationInfo
+    ) -> LossTerms:
+        try:
+            return validate(options)
+        except ValidationError as error:
+            called = (info.context or {}).get("called", cls.__name__)
+            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
+            defaults = ", ".join(f"{name}={option.default}" for name, option in cls.model_fields.items()) or "none"
+            raise InputError(f"{called}: {faults}; options and their defaults: {defaults}") from error
 
     @abstractmethod
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        """Named scalar terms, already weighted; the loss is their sum."""
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        """The named terms of the loss, scalars that are weighted already; the loss is their sum."""
 
-    def asked(self, shapes: Shapes) -> Asked:  # noqa: ARG002
-        """What the teacher is asked besides its logits.
+    def requested_values(self, shapes: NetworkShapes) -> RequestedValues:  # noqa: ARG002
+        """The teacher's values that the method needs besides the logits.
 
         Raises:
             InputError: the two networks cannot be matched as the options say.
         """
-        return Asked()
+        return RequestedValues()
 
-    def auxiliary(self, shapes: Shapes) -> nn.Module | None:  # noqa: ARG002
-        """Modules that learn with the student and are left behind when it is done; their order is their seed's."""
+    def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:  # noqa: ARG002
+        """Modules that are trained with the student and discarded afterwards; None if the method needs none.
+
+        They are initialised in the order in which they are made.
+        """
         return None
 
-    def horizon(self, timesteps: int) -> int:
-        """Steps that training runs the student for, at least T; those beyond T are in no count."""
+    def training_timesteps(self, timesteps: int) -> int:
+        """Number of timesteps to run in training, at least T; those beyond T are not counted as spikes or energy."""
         return timesteps
 
-    def source_drive(self, events: Tensor, twins: Tensor, progress: float) -> Tensor:
-        """What the student sees in place of samples when it learns from their static twins.
+    def source_drive(self, events: Tensor, images: Tensor, progress: float) -> Tensor:
+        """The input drive of the forward pass over source images, of a method that needs "static twins".
 
         Args:
-            events: the samples' frames of events, ``(T, B, C, H, W)``.
-            twins: the images that they were made from, ``(B, c, H, W)`` in [0, 1].
-            progress: share of the training that is done.
+            events: event frames of the samples, ``(T, B, C, H, W)``.
+            images: the source images that the events were made from, ``(B, c, H, W)`` in [0, 1].
+            progress: fraction of the training that is done.
 
         Returns:
-            frames of events ``(T, B, C, H, W)``.
+            event frames ``(T, B, C, H, W)``.
         """
         raise NotImplementedError(f"{type(self).__name__} needs no static twins")
 
     @classmethod
     def needs_teacher(cls) -> bool:
-        """Whether there must be one."""
+        """Whether the method cannot do without a teacher."""
         return bool(cls.needs & OF_TEACHER)
-
-
-def kl_divergence(teacher: Tensor, student: Tensor, teacher_temperature: float, student_temperature: float) -> Tensor:
-    """``KL(softmax(teacher / tau_T) || softmax(student / tau_S))``, summed over classes, averaged over the batch.
-
-    Args:
-        teacher: logits ``(B, K)``, treated as constant.
-        student: logits ``(B, K)``.
-    """
-    log_p = F.log_softmax(teacher.detach() / teacher_temperature, dim=-1)
-    log_q = F.log_softmax(student / student_temperature, dim=-1)
-    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
-
-
-def cross_entropy(evidence: Evidence) -> Tensor:
-    """``CE(softmax(z), y)`` of the student's time-averaged logits, averaged over the batch."""
-    return F.cross_entropy(evidence.student.logits, evidence.labels)
-
-
-def hidden_rates(evidence: Evidence) -> list[Tensor]:
-    """Spike trains ``(T, B, *shape)`` of every firing layer whose spikes training can change."""
-    trains = [s for s in evidence.student.spikes.values() if s.requires_grad]
-    return trains or [torch.zeros(1, device=evidence.labels.device)]

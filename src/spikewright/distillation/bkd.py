@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, cross_entropy
-from .features import REDUCTION, Paired, Reduction, aligned, paired, squared_error
-from .stages import LAST, PAIRS, Pair, pairs_of
+from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
+from .features import LAST, PAIRS, REDUCTION, FeaturePair, FeaturePairs, Reduction, pairs_of, projection
+from .losses import cross_entropy
 
 Blurred = Literal["channels", "pixels"]
 
 
 class Blur(nn.Module):
-    """Sets a share of each sample's channels, or of its pixels, to zero; drawn anew in every step.
+    """Sets randomly chosen channels, or pixels, of each sample to zero, as dropout does but without rescaling.
 
-    It is drawn from torch's global generator, which the training seeds in every epoch.
+    They are sampled from torch's global generator, which the training seeds in every epoch.
     """
 
     def __init__(self, ratio: float, blurred: Blurred) -> None:
@@ -27,83 +27,80 @@ class Blur(nn.Module):
         self.ratio, self.blurred = ratio, blurred
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps ``(B, C, H, W)``."""
+        """Maps ``(B, C, H, W)`` to maps of the same shape."""
         batch, channels, height, width = maps.shape
         shape = (batch, channels, 1, 1) if self.blurred == "channels" else (batch, 1, height, width)
         return maps * (torch.rand(shape, device=maps.device) >= self.ratio)
 
 
 class BlurredKD(LossTerms):
-    """From a blurred copy of the student's rates, modules that are left behind must restore the teacher's features."""
+    """Auxiliary modules must restore the teacher's feature maps from randomly blurred firing rates of the student."""
 
-    title: ClassVar[str] = "blurred knowledge distillation (BKDSNN)"
-    equation: ClassVar[str] = (
-        "L = CE(z, y) + alpha mean (G(B A(r)) - F_A)^2 + weight tau^2 "
-        "mean_b w_b CE(softmax(z_A/tau), softmax(z/tau)),  r rates, A a 1 x 1 convolution where channels "
-        "differ, B 0 with probability ratio and else 1, G two 3 x 3 convolutions with ReLU between, "
-        "w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7)) constant"
+    title = "blurred knowledge distillation (BKDSNN)"
+    equation = (
+        "L = CE(z, y) + alpha mean (G(B A(r)) - F_A)^2 + weight tau^2 mean_b w_b CE(softmax(z_A/tau), "
+        "softmax(z/tau)),  r firing rates, F_A the teacher's feature map, A a 1 x 1 convolution if the numbers of "
+        "channels differ, B a random mask that is 0 with probability ratio, G two 3 x 3 convolutions with ReLU between "
+        "them, w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7)) without gradient"
     )
-    source: ClassVar[str] = (
+    source = (
         "Xu, You, Guo, Wang, He 2024, arXiv 2407.09083; from the released code "
-        "(Intelligent-Computing-Research-Group/BKDSNN), whose weight is reduction=sum,alpha=0.002; the mean and its "
-        "weight are ours: what a sum weighs depends on channels and pixels. The code has ratio=0.15, a note on "
-        "the paper 0.6"
+        "(Intelligent-Computing-Research-Group/BKDSNN), whose loss is reduction=sum,alpha=0.002; the mean and its "
+        "weight are our choice, since the size of a sum depends on the numbers of channels and pixels. The code has "
+        "ratio=0.15, a note on the paper 0.6"
     )
-    confidence: ClassVar[Confidence] = "high"
-    needs: ClassVar[frozenset[Need]] = frozenset(
-        {"teacher logits", "teacher features", "student features", "auxiliary modules"}
-    )
+    confidence = "high"
+    needs = frozenset({"teacher logits", "teacher features", "student features", "auxiliary modules"})
 
-    alpha: float = Field(5.0, ge=0, description="weight of the features; of their mean, our choice")
+    alpha: float = Field(5.0, ge=0, description="weight of the feature error; our choice for reduction=mean")
     reduction: Reduction = Field("mean", description=REDUCTION)
-    ratio: float = Field(0.15, ge=0, lt=1, description="share of the channels, or pixels, that is blurred away")
-    blur: Blurred = Field("channels", description="what is blurred, apart for each sample")
-    clip: bool = Field(False, description="whether F_A is scaled so that its largest value is that of the rates")
-    weight: float = Field(1.0, ge=0, description="of the soft labels")
+    ratio: float = Field(0.15, ge=0, lt=1, description="probability that a channel, or pixel, is set to zero")
+    blur: Blurred = Field("channels", description="what is set to zero, separately in each sample")
+    clip: bool = Field(False, description="whether F_A is scaled so that its maximum equals that of the firing rates")
+    weight: float = Field(1.0, ge=0, description="weight of the soft labels")
     temperature: float = Field(2.0, gt=0, description="tau")
     pairs: str = Field(LAST, description=PAIRS)
 
-    def asked(self, shapes: Shapes) -> Asked:
-        return Asked(features=tuple(pair.teacher for pair in pairs_of(self.pairs, shapes, "bkd")))
+    def requested_values(self, shapes: NetworkShapes) -> RequestedValues:
+        return RequestedValues(features=tuple(pair.teacher for pair in pairs_of(self.pairs, shapes, "bkd")))
 
-    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
-        return Paired(pairs_of(self.pairs, shapes, "bkd"), self._restoring)
+    def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
+        return FeaturePairs(pairs_of(self.pairs, shapes, "bkd"), self._restoring)
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        stages = paired(evidence)
-        targets = zip(stages.taught(evidence), stages.rates(evidence), strict=True)
-        wanted = [self._clipped(teacher, rates) if self.clip else teacher for teacher, rates in targets]
-        errors = [
-            squared_error(found, teacher, self.reduction)
-            for found, teacher in zip(stages.learnt(evidence), wanted, strict=True)
-        ]
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        pairs = FeaturePairs.of(batch)
+        targets = pairs.targets(batch)
+        if self.clip:
+            targets = [_clipped(teacher, rates) for teacher, rates in zip(targets, pairs.rates(batch), strict=True)]
+        errors = pairs.errors(batch, targets, self.reduction)
         return {
-            "cross_entropy": cross_entropy(evidence),
-            "features": self.alpha * torch.stack(errors).sum(),
-            "distillation": self.weight * weighted_soft_labels(evidence, self.temperature),
+            "cross_entropy": cross_entropy(batch),
+            "features": self.alpha * errors.sum(),
+            "distillation": self.weight * weighted_soft_labels(batch, self.temperature),
         }
 
-    def _restoring(self, pair: Pair) -> nn.Module:
+    def _restoring(self, pair: FeaturePair) -> nn.Module:
         channels = pair.teacher_shape[0]
-        size = 3 if len(pair.student_shape) == 3 else 1  # around the one pixel of a vector there is nothing to see
+        size = 3 if len(pair.student_shape) == 3 else 1  # a vector is a map of one pixel, which has no neighbours
         first, second = (nn.Conv2d(channels, channels, size, padding=size // 2) for _ in range(2))
-        return nn.Sequential(aligned(pair, norm=False), Blur(self.ratio, self.blur), first, nn.ReLU(), second)
-
-    @staticmethod
-    def _clipped(teacher: Tensor, rates: Tensor) -> Tensor:
-        """Rates as constants: a target that follows them would be met by firing less."""
-        largest = teacher.max()
-        return teacher / torch.where(largest > 0, largest, 1.0) * rates.detach().max()
+        return nn.Sequential(projection(pair, norm=False), Blur(self.ratio, self.blur), first, nn.ReLU(), second)
 
 
-def weighted_soft_labels(evidence: Evidence, temperature: float) -> Tensor:
-    """``tau^2 mean_b w_b CE(softmax(z_A/tau), softmax(z/tau))``: where the student is behind, a sample weighs more.
+def _clipped(teacher: Tensor, rates: Tensor) -> Tensor:
+    # The rates are constants here: a target that follows them could be met by firing less.
+    largest = teacher.max()
+    return teacher / torch.where(largest > 0, largest, 1.0) * rates.detach().max()
 
-    ``w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7))``, constant.
+
+def weighted_soft_labels(batch: BatchOutputs, temperature: float) -> Tensor:
+    """Soft labels with a larger weight for samples on which the student is worse than the teacher.
+
+    ``tau^2 mean_b w_b CE(softmax(z_A/tau), softmax(z/tau))`` with ``w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7))``,
+    which has no gradient.
 
     Source: Zhou et al. 2021, arXiv 2102.00650, as used in the code of BKDSNN.
     """
-    teacher, student, labels = evidence.teacher.detach(), evidence.student.logits, evidence.labels
+    teacher, student, labels = batch.teacher.detach(), batch.student.logits, batch.labels
     behind = F.cross_entropy(student.detach(), labels, reduction="none")
     before = F.cross_entropy(teacher, labels, reduction="none")
     weights = 1 - torch.exp(-behind / (before + 1e-7))

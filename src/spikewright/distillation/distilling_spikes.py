@@ -1,75 +1,74 @@
-"""Distilling Spikes: a spiking teacher's output spikes, counted in windows of time."""
+"""Distilling Spikes: the output spikes of a spiking teacher, counted in time windows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, kl_divergence
+from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
+from .losses import kl_divergence
 
 STEPS = "steps"
-"""What a spiking teacher calls the output of each of its steps."""
+"""The name of the value of a spiking teacher that holds its output in each timestep, ``(B, T, K)``."""
 
 
 class DistillingSpikes(LossTerms):
-    """The student's readout is to spike as often as a spiking teacher's, window by window."""
+    """The spike counts of student and spiking teacher are matched in time windows."""
 
-    title: ClassVar[str] = "Distilling Spikes: windows of a spiking teacher's output"
-    equation: ClassVar[str] = (
+    title = "Distilling Spikes: output spikes of a spiking teacher in time windows"
+    equation = (
         "L = (1 - alpha) CE(z/tau_y, y) + alpha (1/J) sum_j D_j,  D_j = tau^2 KL(softmax(c_j^A/tau) || "
-        "softmax(c_j/tau))   (kl), or ||c_j^A - c_j||^2   (mse),  c_j = sum of the output over the steps of window j;  "
-        "tensor: ||A^A - A||^2 of the whole output A (T x K)"
+        "softmax(c_j/tau))   (kl), or ||c_j^A - c_j||^2   (mse),  c_j = sum of the output over the timesteps of window "
+        "j;  tensor: ||A^A - A||^2 of the whole output A (T x K)"
     )
-    source: ClassVar[str] = (
-        "our reading of Kushawaha et al. 2020, arXiv 2005.00288, of which only the abstract is known to us"
-    )
-    confidence: ClassVar[Confidence] = "low"
-    needs: ClassVar[frozenset[Need]] = frozenset({"spiking teacher", "step logits"})
+    source = "our interpretation of Kushawaha et al. 2020, arXiv 2005.00288, of which we know only the abstract"
+    confidence = "low"
+    needs = frozenset({"spiking teacher", "step logits"})
 
-    alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
+    alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher; the labels have 1 - alpha")
     temperature: float = Field(2.0, gt=0, description="tau (kl)")
     label_temperature: float = Field(1.0, gt=0, description="tau_y")
     distance: Literal["kl", "mse", "tensor"] = Field(
-        "kl", description="of what is counted in windows, or of the whole output, step by step"
+        "kl", description="distance of the counts in windows (kl, mse), or of the output of every timestep (tensor)"
     )
-    window: int = Field(5, ge=1, description="steps of a window; the last one ends with T (kl, mse)")
-    stride: int = Field(0, ge=0, description="from one window to the next; 0: as many steps as a window has (kl, mse)")
+    window: int = Field(5, ge=1, description="timesteps of a window (kl, mse); the last window ends at T")
+    stride: int = Field(0, ge=0, description="timesteps between windows (kl, mse); 0: the length of a window")
 
-    def asked(self, shapes: Shapes) -> Asked:  # noqa: ARG002
-        return Asked(features=(STEPS,))
+    def requested_values(self, shapes: NetworkShapes) -> RequestedValues:  # noqa: ARG002
+        return RequestedValues(features=(STEPS,))
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        student = evidence.student
-        cross_entropy = F.cross_entropy(student.logits / self.label_temperature, evidence.labels)
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        student = batch.student
+        cross_entropy = F.cross_entropy(student.logits / self.label_temperature, batch.labels)
         return {
             "cross_entropy": (1 - self.alpha) * cross_entropy,
-            "distillation": self.alpha * self._distance(evidence),
+            "distillation": self.alpha * self._distance(batch),
         }
 
-    def _distance(self, evidence: Evidence) -> Tensor:
-        own = evidence.student.step_logits
-        teacher = evidence.teacher_features[STEPS].detach().transpose(0, 1)[: len(own)]  # a student may be shortened
+    def _distance(self, batch: BatchOutputs) -> Tensor:
+        own = batch.student.step_logits
+        teacher = batch.teacher_features[STEPS].detach().transpose(0, 1)[: len(own)]  # T of the student may be smaller
         if self.distance == "tensor":
             return (teacher - own).square().sum((0, 2)).mean()
-        each = [self._between(teacher[part], own[part], evidence.student.counts_spikes) for part in self._windows(own)]
+        windows = [slice(start, start + self.window) for start in self._starts(len(own))]
+        each = [self._of_window(teacher[part], own[part], batch.student.counts_spikes) for part in windows]
         return torch.stack(each).mean()
 
-    def _windows(self, steps: Tensor) -> Iterator[slice]:
-        """Windows of the T steps, until one of them ends with T."""
-        for start in range(0, len(steps), self.stride or self.window):
-            yield slice(start, start + self.window)
-            if start + self.window >= len(steps):
-                return
+    def _starts(self, timesteps: int) -> range:
+        """First timesteps of the windows; the first window that reaches T is the last."""
+        stride = self.stride or self.window
+        return range(0, min(timesteps, max(timesteps - self.window, 0) + stride), stride)
 
-    def _between(self, teacher: Tensor, student: Tensor, counts: bool) -> Tensor:
-        """Of one window, ``(w, B, K)`` of each, averaged over the batch: counts of spikes, or means of currents.
+    def _of_window(self, teacher: Tensor, student: Tensor, counts: bool) -> Tensor:
+        """``D_j`` of the outputs in one window, ``(w, B, K)``, averaged over the batch.
 
-        A membrane readout's logits are means over time, and so are its windows'.
+        Args:
+            counts: whether the outputs are spikes, which are summed; currents of a membrane readout are averaged, as
+                its logits are.
         """
         c_teacher, c_student = (part.sum(0) if counts else part.mean(0) for part in (teacher, student))
         if self.distance == "mse":

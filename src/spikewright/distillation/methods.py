@@ -1,10 +1,8 @@
-"""The methods and regularizers there are: one line here for each file."""
+"""The tables of methods and regularizers, and the parser of their options."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from pydantic import ValidationError
 
 from ..base.errors import InputError, did_you_mean
 from .base import LossTerms
@@ -17,8 +15,7 @@ from .head_tail import HeadTailKD
 from .heterogeneous import HeterogeneousKD
 from .kdsnn import KDSNN
 from .noise import NoiseSmoothedKD
-from .penalties import SpikeCountPenalty, SynapticOperationsLoss
-from .regularizers import ActivationRegularization, LogitsRegularization
+from .regularizers import ActivationRegularization, LogitsRegularization, SpikeCountPenalty, SynapticOperationsLoss
 from .samd import ActivationMapKD, MapAndNoiseKD
 from .seal import SelectiveAlignmentKD
 from .strong_weak import StrongWeakSelfDistillation
@@ -53,30 +50,25 @@ REGULARIZERS: dict[str, type[LossTerms]] = {
 }
 
 
-def make_terms(kind: str, name: str, known: Mapping[str, type[LossTerms]], options: Mapping[str, str]) -> LossTerms:
-    """Build one method or regulariser from the words of a command line.
+def parse_spec(kind: str, text: str, known: Mapping[str, type[LossTerms]]) -> LossTerms:
+    """Build a method or regularizer from text: ``name`` or ``name:option=value,option=value``.
+
+    Args:
+        kind: "method" or "regularizer", for messages.
+        text: what to build; options that are left out have their defaults.
+        known: classes by name: :data:`METHODS` or :data:`REGULARIZERS`.
 
     Raises:
-        InputError: an unknown name, an unknown option, or a value that is not allowed (all of them at once).
+        InputError: an unknown name, text that is not ``option=value``, or every unknown option and value out of range.
     """
-    if name not in known:
-        raise InputError(f"{kind} {name!r} is unknown; {did_you_mean(name, known)}")
-    terms = known[name]
-    try:
-        return terms.model_validate(dict(options))
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
-        may_be = ", ".join(f"{key}={field.default}" for key, field in terms.model_fields.items()) or "none"
-        raise InputError(f"{kind} {name}: {faults}; options and their defaults: {may_be}") from error
-
-
-def parse_spec(kind: str, text: str, known: Mapping[str, type[LossTerms]]) -> LossTerms:
-    """Build from ``name`` or ``name:option=value,option=value``."""
     name, _, rest = text.partition(":")
     options: dict[str, str] = {}
     for pair in filter(None, rest.split(",")):
-        key, equals, value = pair.partition("=")
+        option, equals, value = pair.partition("=")
         if not equals:
             raise InputError(f"{kind} {text!r}: {pair!r} is not option=value; write {name}:option=value,option=value")
-        options[key.strip()] = value.strip()
-    return make_terms(kind, name.strip(), known, options)
+        options[option.strip()] = value.strip()
+    name = name.strip()
+    if name not in known:
+        raise InputError(f"{kind} {name!r} is unknown; {did_you_mean(name, known)}")
+    return known[name].model_validate(options, context={"called": f"{kind} {name}"})

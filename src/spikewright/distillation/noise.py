@@ -3,57 +3,59 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, Need, cross_entropy
+from .base import BatchOutputs, LossTerms
+from .losses import cross_entropy, kl_of_logs
 
 DIVERGENCE = "gamma tau^2 KL(softmax(z_A/tau) || q)"
 NOISY = (
-    "xi ~ N(0, 1), sigma the deviation of z over the classes;  logits: q = softmax((z + noise sigma xi)/tau);  "
-    "probabilities: q = (1 - noise) softmax(z/tau) + noise softmax(sigma^2 xi/tau)"
+    "xi ~ N(0, 1), sigma the standard deviation of z over the classes;  logits: q = softmax((z + noise sigma "
+    "xi)/tau);  probabilities: q = (1 - noise) softmax(z/tau) + noise softmax(sigma^2 xi/tau)"
 )
 
 
 class NoiseSmoothedKD(LossTerms):
-    """The teacher is compared with a noisy answer; the noise is as wide as the student's own logits.
+    """Soft labels compared with the student's logits plus noise, whose size follows the spread of these logits.
 
-    It is drawn from torch's global generator, which the training seeds in every epoch, and enters this loss alone: the
-    student itself computes without noise. Its mean, that of the logits, is left out: it shifts all classes alike, and
-    softmax does not see it.
+    The noise is sampled from torch's global generator, which the training seeds in every epoch, and enters only this
+    loss. The paper's noise has the mean of the logits; it is left out here, since softmax does not change when all
+    logits are shifted by the same amount.
     """
 
-    title: ClassVar[str] = "noise-smoothed logits distillation (NLD)"
-    equation: ClassVar[str] = f"L = CE(z, y) + {DIVERGENCE},  {NOISY}"
-    source: ClassVar[str] = (
-        "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902, without its activation maps (SAMD); noise on the logits "
-        "is the paper's form, at second hand, noise on the probabilities that of the released code (SinoLeu/CKDSNN)"
+    title = "noise-smoothed logits distillation (NLD)"
+    equation = f"L = CE(z, y) + {DIVERGENCE},  {NOISY}"
+    source = (
+        "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902, without its activation maps (SAMD); noise on the logits is "
+        "the form of the paper, which we know second-hand, noise on the probabilities that of the released code "
+        "(SinoLeu/CKDSNN)"
     )
-    confidence: ClassVar[Confidence] = "medium"
-    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits"})
+    confidence = "medium"
+    needs = frozenset({"teacher logits"})
 
     gamma: float = Field(1.0, ge=0, description="weight of the divergence")
     temperature: float = Field(2.0, gt=0, description="tau")
-    noise: float = Field(0.1, ge=0, lt=1, description="lambda on the logits, or the noise's share of the probabilities")
+    noise: float = Field(0.1, ge=0, lt=1, description="lambda, factor of the noise, or its share of the probabilities")
     form: Literal["logits", "probabilities"] = Field(
-        "logits", description="where the noise is: as in the paper, or as in the released code; they differ"
+        "logits", description="what the noise is added to: logits as in the paper, or probabilities as in the code"
     )
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        log_p = F.log_softmax(evidence.teacher.detach() / self.temperature, dim=-1)
-        log_q = self._log_noisy(evidence.student.logits)
-        divergence = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        log_p = F.log_softmax(batch.teacher.detach() / self.temperature, dim=-1)
+        log_q = self._log_noisy(batch.student.logits)
+        divergence = kl_of_logs(log_p, log_q)
         return {
-            "cross_entropy": cross_entropy(evidence),
+            "cross_entropy": cross_entropy(batch),
             "distillation": self.gamma * self.temperature**2 * divergence,
         }
 
     def _log_noisy(self, logits: Tensor) -> Tensor:
-        # As in the released code the deviation is that of a sample (K - 1), and learns with the logits.
+        # As in the released code, the standard deviation is that of a sample (K - 1) and has a gradient.
         deviation = logits.std(dim=-1, keepdim=True)
         drawn = torch.randn_like(logits)
         if self.form == "logits":

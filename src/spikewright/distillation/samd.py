@@ -10,79 +10,78 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..base.errors import refuse
-from .base import Asked, Confidence, Evidence, LossTerms, Need, Shapes, cross_entropy
-from .features import Paired, paired
+from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
+from .features import LAST, PAIRS, FeaturePair, FeaturePairs, Fit, pairs_of, same_size
+from .losses import cross_entropy, kl_of_logs
 from .noise import DIVERGENCE, NOISY, NoiseSmoothedKD
-from .stages import LAST, PAIRS, Fit, Pair, pairs_of, same_size
 
 _MAPS = Fit(
     lambda teacher, student: teacher[1:] == student[1:] != (1, 1), "of more than one pixel has the height and width of"
 )
 _ON_MAPS = "beta tau_M^2 sum_l KL(softmax(N(M_A)/tau_M) || softmax(N(M_S)/tau_M))"
 _WHERE = (
-    "softmax over the pixels of a pair l of layers, M_A = ReLU(sum_c w_c F_c) of the teacher's map F, w_c the mean "
-    "slope of its answer over channel c or 1/C, M_S = sum_t sum_c S of the student's spikes, N min-max"
+    "softmax over the pixels of a feature pair l, M_A = ReLU(sum_c w_c F_c) of the teacher's feature map F, w_c = 1/C "
+    "or the mean gradient of the predicted class's logit over channel c, M_S = sum_t sum_c S of the student's spikes "
+    "S, N min-max normalization"
 )
 _SOURCE = (
-    "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902. Grad-CAM and tau_M^2 are the paper's form, at second hand; "
-    "map_squared=false and normalise=batch that of the released code (SinoLeu/CKDSNN), whose maps are CAM: Grad-CAM up "
-    "to a constant where one dense layer follows the pooled map. normalise=sample and map=mean are ours"
+    "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902. Grad-CAM and tau_M^2 are the form of the paper, which we know "
+    "second-hand; map_squared=false and normalise=batch that of the released code (SinoLeu/CKDSNN), whose maps are "
+    "CAM, which equals Grad-CAM up to a constant if one dense layer follows the pooled map. normalise=sample and "
+    "map=mean are our additions"
 )
 
 
 class ActivationMapKD(LossTerms):
-    """Where the student spikes is pulled to where the teacher looks."""
+    """The student's spatial distribution of spikes is matched with the saliency map of the teacher."""
 
     name: ClassVar[str] = "samd"
-    title: ClassVar[str] = "saliency-scaled activation map distillation (SAMD)"
-    equation: ClassVar[str] = f"L = CE(z, y) + {_ON_MAPS},  {_WHERE}"
-    source: ClassVar[str] = _SOURCE
-    confidence: ClassVar[Confidence] = "medium"
-    needs: ClassVar[frozenset[Need]] = frozenset({"teacher saliency", "student features"})
+    title = "saliency-scaled activation map distillation (SAMD)"
+    equation = f"L = CE(z, y) + {_ON_MAPS},  {_WHERE}"
+    source = _SOURCE
+    confidence = "medium"
+    needs = frozenset({"teacher saliency", "student features"})
 
-    beta: float = Field(1.0, ge=0, description="weight of the maps")
+    beta: float = Field(1.0, ge=0, description="weight of the divergence of the maps")
     map_temperature: float = Field(2.0, gt=0, description="tau_M")
-    map_squared: bool = Field(True, description="whether there is the factor tau_M^2, without which maps weigh little")
+    map_squared: bool = Field(True, description="whether the divergence has the factor tau_M^2; it is small without")
     map: Literal["grad-cam", "mean"] = Field(
-        "grad-cam", description="w_c of the teacher's map; mean takes no gradients, which an ONNX file does not give"
+        "grad-cam", description="w_c: the mean gradient, or 1/C, which needs no gradients and so suits ONNX teachers"
     )
     normalise: Literal["sample", "batch", "none"] = Field(
-        "sample", description="N: minimum and maximum of each sample's map, of all maps of the batch, or no N"
+        "sample", description="N: minimum and maximum of each sample's map, or of all maps of the batch, or no N"
     )
     pairs: str = Field(LAST, description=PAIRS)
 
-    def asked(self, shapes: Shapes) -> Asked:
+    def requested_values(self, shapes: NetworkShapes) -> RequestedValues:
         names = tuple(pair.teacher for pair in self._pairs(shapes))
-        return Asked(saliency=names) if self.map == "grad-cam" else Asked(features=names)
+        return RequestedValues(saliency=names) if self.map == "grad-cam" else RequestedValues(features=names)
 
-    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
-        return Paired(self._pairs(shapes), lambda _: nn.Identity())
+    def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
+        return FeaturePairs(self._pairs(shapes), lambda _: nn.Identity())
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        divergences = [self._divergence(evidence, pair) for pair in paired(evidence).pairs]
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        divergences = [self._divergence(batch, pair) for pair in FeaturePairs.of(batch).pairs]
         factor = self.map_temperature**2 if self.map_squared else 1.0
-        return {"cross_entropy": cross_entropy(evidence), "maps": self.beta * factor * torch.stack(divergences).sum()}
+        return {"cross_entropy": cross_entropy(batch), "maps": self.beta * factor * torch.stack(divergences).sum()}
 
-    def _pairs(self, shapes: Shapes) -> tuple[Pair, ...]:
+    def _pairs(self, shapes: NetworkShapes) -> tuple[FeaturePair, ...]:
         pairs = pairs_of(self.pairs, shapes, self.name, _MAPS)
         flat = [str(pair) for pair in pairs if pair.student_shape[1:] in ((), (1, 1))]
-        refuse(f"method {self.name}", [f"{pair} leave one pixel to look at; choose larger maps" for pair in flat])
+        refuse(f"method {self.name}", [f"{pair} are maps of a single pixel; choose larger maps" for pair in flat])
         return pairs
 
-    def _divergence(self, evidence: Evidence, pair: Pair) -> Tensor:
-        student = evidence.student.spikes[pair.student].sum((0, 2))
-        teacher = same_size(self._taught(evidence, pair.teacher)[:, None], pair.student_shape)[:, 0]
-        log_p, log_q = self._log_shares(teacher), self._log_shares(student)
-        return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
-
-    def _taught(self, evidence: Evidence, name: str) -> Tensor:
-        """The teacher's map ``(B, H, W)``, at least 0, a constant."""
+    def _divergence(self, batch: BatchOutputs, pair: FeaturePair) -> Tensor:
+        student = batch.student.spikes[pair.student].sum((0, 2))
         if self.map == "grad-cam":
-            return evidence.teacher_saliency[name].detach()
-        return evidence.teacher_features[name].detach().mean(1).relu()
+            teacher = batch.teacher_saliency[pair.teacher].detach()
+        else:
+            teacher = batch.teacher_features[pair.teacher].detach().mean(1).relu()
+        teacher = same_size(teacher[:, None], pair.student_shape)[:, 0]
+        return kl_of_logs(self._log_softmax(teacher), self._log_softmax(student))
 
-    def _log_shares(self, maps: Tensor) -> Tensor:
-        """``log softmax(N(M)/tau_M)`` over pixels, ``(B, H W)``."""
+    def _log_softmax(self, maps: Tensor) -> Tensor:
+        """``log softmax(N(M)/tau_M)`` over the pixels, ``(B, H W)``."""
         return F.log_softmax(self._normalised(maps).flatten(1) / self.map_temperature, dim=1)
 
     def _normalised(self, maps: Tensor) -> Tensor:
@@ -92,17 +91,19 @@ class ActivationMapKD(LossTerms):
             return (maps - maps.min()) / (maps.max() - maps.min() + 1e-3)
         low = maps.amin((1, 2), keepdim=True)
         span = maps.amax((1, 2), keepdim=True) - low
-        return (maps - low) / torch.where(span > 0, span, 1.0)  # a flat map, of silence above all, stays flat
+        return (maps - low) / torch.where(
+            span > 0, span, 1.0
+        )  # a constant map stays constant, for example one without spikes
 
 
 class MapAndNoiseKD(ActivationMapKD, NoiseSmoothedKD):
-    """Where the teacher looks, and what it answers, compared with a noisy answer: SAMD and NLD together."""
+    """SAMD and NLD together: distillation from saliency maps and from logits with noise."""
 
-    name: ClassVar[str] = "samd-nld"
-    title: ClassVar[str] = "activation maps and noise-smoothed logits (SAMD + NLD, CKDSNN)"
-    equation: ClassVar[str] = f"L = CE(z, y) + {_ON_MAPS} + {DIVERGENCE},  {_WHERE};  {NOISY}"
-    source: ClassVar[str] = f"{_SOURCE}. form=logits is the paper's noise, form=probabilities that of the code"
-    needs: ClassVar[frozenset[Need]] = ActivationMapKD.needs | NoiseSmoothedKD.needs
+    name = "samd-nld"
+    title = "activation maps and noise-smoothed logits (SAMD + NLD, CKDSNN)"
+    equation = f"L = CE(z, y) + {_ON_MAPS} + {DIVERGENCE},  {_WHERE};  {NOISY}"
+    source = f"{_SOURCE}. form=logits is the noise of the paper, form=probabilities that of the code"
+    needs = ActivationMapKD.needs | NoiseSmoothedKD.needs
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        return {**NoiseSmoothedKD.terms(self, evidence), **ActivationMapKD.terms(self, evidence)}
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        return {**NoiseSmoothedKD.terms(self, batch), **ActivationMapKD.terms(self, batch)}

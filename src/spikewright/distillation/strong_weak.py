@@ -1,53 +1,56 @@
-"""Self-distillation between the surest and the least sure step (Strong2Weak and Weak2Strong)."""
+"""Self-distillation between the most and the least confident timestep (Strong2Weak and Weak2Strong)."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, Need, cross_entropy
+from .base import BatchOutputs, LossTerms
+from .losses import cross_entropy, kl_of_logs
 
 
 class StrongWeakSelfDistillation(LossTerms):
-    """No teacher: one time step teaches another, so that there have to be two."""
+    """Distillation from one timestep to another, without a teacher; needs T of at least 2."""
 
-    title: ClassVar[str] = "self-distillation between steps (Strong2Weak, Weak2Strong)"
-    equation: ClassVar[str] = (
-        "L = CE(z, y) + weight KL(softmax(z_s/tau) || softmax(z_w/tau)),  s and w the steps of largest and smallest "
-        "confidence mean_b max_k softmax(z_t); weak-to-strong the other way round; cascade: the mean over the T - 1 "
-        "pairs of steps with neighbouring confidence"
+    title = "self-distillation between timesteps (Strong2Weak, Weak2Strong)"
+    equation = (
+        "L = CE(z, y) + weight KL(softmax(z_s/tau) || softmax(z_w/tau)),  s and w the timesteps with the largest and "
+        "smallest confidence mean_b max_k softmax(z_t); weak-to-strong: s and w exchanged; cascade: the mean over the "
+        "T - 1 pairs of timesteps that are adjacent when sorted by confidence"
     )
-    source: ClassVar[str] = (
-        "Ding, Zuo, Jing, Yang, He, Xie 2025, arXiv 2510.07924; equation, weights and pseudocode from a copy of "
-        "the paper's text by others"
+    source = (
+        "Ding, Zuo, Jing, Yang, He, Xie 2025, arXiv 2510.07924; equation, weights and pseudocode from a copy of the "
+        "paper's text, not from the paper itself"
     )
-    confidence: ClassVar[Confidence] = "medium"
-    needs: ClassVar[frozenset[Need]] = frozenset({"step logits"})
-    fewest_timesteps: ClassVar[int] = 2
+    confidence = "medium"
+    needs = frozenset({"step logits"})
+    fewest_timesteps = 2
 
-    direction: Literal["strong-to-weak", "weak-to-strong"] = Field("strong-to-weak", description="who teaches whom")
+    direction: Literal["strong-to-weak", "weak-to-strong"] = Field(
+        "strong-to-weak", description="which timestep is the target of the other"
+    )
     pairs: Literal["extremes", "cascade"] = Field(
-        "extremes", description="the surest step and the least sure one, or all neighbours in the order of confidence"
+        "extremes", description="most and least confident timestep, or all adjacent ones when sorted by confidence"
     )
-    weight: float = Field(1.0, ge=0, description="of the divergence; there is no tau^2 in the paper")
-    temperature: float = Field(2.0, gt=0, description="tau of both steps; confidence has none")
+    weight: float = Field(1.0, ge=0, description="weight of the divergence; the paper has no factor tau^2")
+    temperature: float = Field(2.0, gt=0, description="tau, of both timesteps; confidence uses the logits as they are")
     constant_teacher: bool = Field(
-        True, description="no gradient through the teaching step; the paper's pseudocode does not say, our reading"
+        True, description="whether the target has no gradient; open in the paper, our choice"
     )
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        steps = evidence.student.step_logits
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        steps = batch.student.step_logits
         found = [self._divergence(steps[strong], steps[weak]) for strong, weak in self._pairs(steps)]
         divergence = torch.stack(found).mean() if found else steps.new_zeros(())
-        return {"cross_entropy": cross_entropy(evidence), "steps": self.weight * divergence}
+        return {"cross_entropy": cross_entropy(batch), "steps": self.weight * divergence}
 
     def _pairs(self, steps: Tensor) -> list[tuple[int, int]]:
-        """Steps ``(stronger, weaker)``."""
+        """Pairs of timesteps, the more confident one first."""
         confidence = F.softmax(steps.detach(), dim=-1).amax(-1).mean(-1)
         ranked = confidence.argsort(descending=True, stable=True).tolist()
         neighbours = list(pairwise(ranked))
@@ -57,4 +60,4 @@ class StrongWeakSelfDistillation(LossTerms):
         teacher, learner = (strong, weak) if self.direction == "strong-to-weak" else (weak, strong)
         log_p = F.log_softmax((teacher.detach() if self.constant_teacher else teacher) / self.temperature, dim=-1)
         log_q = F.log_softmax(learner / self.temperature, dim=-1)
-        return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+        return kl_of_logs(log_p, log_q)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from .base import Confidence, Evidence, LossTerms, Need, Shapes, cross_entropy, kl_divergence
-from .stages import MIDDLE, hidden_layer
+from .base import BatchOutputs, LossTerms, NetworkShapes
+from .features import MIDDLE, hidden_layer
+from .losses import cross_entropy, kl_divergence
 
 
 class WeakHead(nn.Module):
-    """A classifier on the rates of one layer: means over a map's pixels, then a dense layer."""
+    """A classifier on the firing rates of one layer: global average pooling of a map, then a dense layer."""
 
     def __init__(self, layer: str, shape: tuple[int, ...], classes: int) -> None:
-        """``shape`` is that of one step of one sample, ``(C, H, W)`` or ``(N,)``."""
+        """``shape`` is that of one sample in one timestep, ``(C, H, W)`` or ``(N,)``."""
         super().__init__()
         self.layer = layer
         self.linear = nn.Linear(shape[0], classes)
@@ -29,64 +30,58 @@ class WeakHead(nn.Module):
 
 
 class TemporalSpatialSelfDistillation(LossTerms):
-    """No teacher: few steps learn from more of them, and a classifier halfway learns from the readout."""
+    """Distillation from a run over more timesteps, and from the readout to an intermediate classifier; no teacher."""
 
-    title: ClassVar[str] = "temporal and spatial self-distillation (TSSD)"
-    equation: ClassVar[str] = (
-        "L = CE(z, y) + alpha tau^2 D(z_long/tau, z/tau) + beta tau^2 D(z/tau, z_weak/tau) "
-        "+ long_labels CE(z_long, y) + weak_labels CE(z_weak, y),  the first argument of D constant;  "
-        "z over T steps, z_long over factor x T, z_weak = W mean_pixels(mean_t s_stage) + b"
+    title = "temporal and spatial self-distillation (TSSD)"
+    equation = (
+        "L = CE(z, y) + alpha tau^2 D(z_long/tau, z/tau) + beta tau^2 D(z/tau, z_weak/tau) + long_labels CE(z_long, y) "
+        "+ weak_labels CE(z_weak, y),  the first argument of D without gradient;  z over T timesteps, z_long over "
+        "factor T, z_weak = W mean_pixels(mean_t s_stage) + b"
     )
-    source: ClassVar[str] = (
-        "our reading of Zuo et al. 2024, arXiv 2406.07862: what learns from what is known from notes by others, the "
-        "form of both losses and all weights are inferred"
+    source = (
+        "our interpretation of Zuo et al. 2024, arXiv 2406.07862: which part is distilled from which is known from "
+        "notes by others, the form of both losses and all weights are inferred"
     )
-    confidence: ClassVar[Confidence] = "medium"
-    needs: ClassVar[frozenset[Need]] = frozenset({"student features", "longer horizon", "auxiliary modules"})
+    confidence = "medium"
+    needs = frozenset({"student features", "longer horizon", "auxiliary modules"})
 
-    alpha: float = Field(1.0, ge=0, description="weight of the longer run; with long_labels also 0 nothing runs longer")
-    beta: float = Field(
-        0.1,
-        ge=0,
-        description="weight of the readout as the weak classifier's teacher; 1 was too much for small students",
-    )
-    temperature: float = Field(2.0, gt=0, description="tau of all")
-    factor: float = Field(2.0, gt=1, description="steps of the longer run, in T")
-    stage: str = Field(
-        MIDDLE, description="the spiking layer that the weak classifier reads; middle: of the hidden ones the middle"
-    )
-    divergence: Literal["kl", "mse"] = Field(
-        "kl", description="D: KL divergence, or squared distance of the softened answers (summed over classes)"
-    )
-    long_labels: float = Field(0.0, ge=0, description="weight of the labels for the longer run")
-    weak_labels: float = Field(0.0, ge=0, description="weight of the labels for the weak classifier")
+    alpha: float = Field(1.0, ge=0, description="weight of the longer run; omitted if this and long_labels are 0")
+    beta: float = Field(0.1, ge=0, description="weight of the readout as target; 1 was too large for small students")
+    temperature: float = Field(2.0, gt=0, description="tau, of all divergences")
+    factor: float = Field(2.0, gt=1, description="timesteps of the longer run, in multiples of T")
+    stage: str = Field(MIDDLE, description="the layer that feeds the weak classifier; middle: among the hidden layers")
+    divergence: Literal["kl", "mse"] = Field("kl", description="D: KL divergence, or squared distance of the softmaxes")
+    long_labels: float = Field(0.0, ge=0, description="weight of the cross-entropy of the longer run")
+    weak_labels: float = Field(0.0, ge=0, description="weight of the cross-entropy of the weak classifier")
 
-    def horizon(self, timesteps: int) -> int:
+    def training_timesteps(self, timesteps: int) -> int:
         if self.alpha == 0 and self.long_labels == 0:
             return timesteps
         return max(timesteps + 1, round(self.factor * timesteps))
 
-    def auxiliary(self, shapes: Shapes) -> nn.Module | None:
+    def auxiliary(self, shapes: NetworkShapes) -> nn.Module | None:
         if self.beta == 0 and self.weak_labels == 0:
             return None
         layer = hidden_layer(self.stage, shapes, "tssd")
         return WeakHead(layer, shapes.student[layer], shapes.classes)
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        logits, labels = evidence.student.logits, evidence.labels
-        terms = {"cross_entropy": cross_entropy(evidence)}
-        if evidence.longer is not None:
-            long = _in_steps_of(evidence)
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        logits, labels = batch.student.logits, batch.labels
+        terms = {"cross_entropy": cross_entropy(batch)}
+        if batch.longer is not None:
+            long = batch.longer.logits
+            if batch.longer.counts_spikes:  # spike counts grow with the timesteps, means of currents do not
+                long = long * (len(batch.student.step_logits) / len(batch.longer.step_logits))
             terms["temporal"] = self.alpha * self._distance(long, logits)
             terms |= _weighted("long_labels", self.long_labels, long, labels)
-        if isinstance(evidence.auxiliary, WeakHead):
-            weak = evidence.auxiliary(evidence.student.spikes[evidence.auxiliary.layer])
+        if isinstance(batch.auxiliary, WeakHead):
+            weak = batch.auxiliary(batch.student.spikes[batch.auxiliary.layer])
             terms["spatial"] = self.beta * self._distance(logits, weak)
             terms |= _weighted("weak_labels", self.weak_labels, weak, labels)
         return terms
 
     def _distance(self, teacher: Tensor, student: Tensor) -> Tensor:
-        """``tau^2 D`` of logits ``(B, K)``, summed over classes, averaged over the batch; the teacher is constant."""
+        """``tau^2 D`` of logits ``(B, K)``, averaged over the batch; ``teacher`` has no gradient."""
         tau = self.temperature
         if self.divergence == "kl":
             return tau**2 * kl_divergence(teacher, student, tau, tau)
@@ -95,12 +90,5 @@ class TemporalSpatialSelfDistillation(LossTerms):
 
 
 def _weighted(name: str, weight: float, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Cross-entropy as a term, left out where it has no weight."""
+    """The weighted cross-entropy as a term; no term if the weight is 0."""
     return {name: weight * F.cross_entropy(logits, labels)} if weight else {}
-
-
-def _in_steps_of(evidence: Evidence) -> Tensor:
-    """Logits of the longer run as the student's are: means of currents, or spike counts of T steps."""
-    long, own = evidence.longer, evidence.student
-    assert long is not None
-    return long.logits * (len(own.step_logits) / len(long.step_logits)) if long.counts_spikes else long.logits

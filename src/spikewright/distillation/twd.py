@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
-from .base import Confidence, Evidence, LossTerms, Need
-from .per_step import correct_steps, step_cross_entropy, step_divergence
+from .base import BatchOutputs, LossTerms
+from .losses import step_cross_entropy, step_divergence
 
 
 class TemporalWiseKD(LossTerms):
-    """Every step learns from labels, from the teacher and from the ensemble of the steps."""
+    """Each timestep is trained on the labels, the teacher's logits and the mean logits of the timesteps."""
 
-    title: ClassVar[str] = "temporal-wise distillation (TWD)"
-    equation: ClassVar[str] = (
-        "L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) "
-        "+ beta tau^2 KL(softmax(z_ens/tau) || softmax(z_t/tau))],  z_ens constant"
+    title = "temporal-wise distillation (TWD)"
+    equation = (
+        "L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) + beta tau^2 "
+        "KL(softmax(z_ens/tau) || softmax(z_t/tau))],  z_ens without gradient"
     )
-    source: ClassVar[str] = (
+    source = (
         "Yu et al. 2025, arXiv 2501.15925; equation and weights of the released code "
         "(Intelli-Chip-Lab/snn_temporal_decoupling_distillation)"
     )
-    confidence: ClassVar[Confidence] = "high"
-    needs: ClassVar[frozenset[Need]] = frozenset({"teacher logits", "step logits"})
+    confidence = "high"
+    needs = frozenset({"teacher logits", "step logits"})
 
-    alpha: float = Field(0.2, ge=0, description="weight of the teacher")
-    beta: float = Field(0.5, ge=0, description="weight of the ensemble")
-    temperature: float = Field(3.0, gt=0, description="tau of all")
+    alpha: float = Field(0.2, ge=0, description="weight of the soft labels")
+    beta: float = Field(0.5, ge=0, description="weight of the ensemble of timesteps")
+    temperature: float = Field(3.0, gt=0, description="tau, of all three")
     ensemble: Literal["correct", "all"] = Field(
         "correct",
-        description="z_ens, the mean logits of the steps that answer correctly (zeros where none does), as in the "
-        "released code, or of all steps, as in the paper's figure",
+        description="z_ens: mean logits of the correct timesteps (released code) or of all timesteps (paper)",
     )
 
-    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
-        tau, steps = self.temperature, evidence.student.step_logits
+    def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
+        tau, steps = self.temperature, batch.student.step_logits
         return {
-            "cross_entropy": step_cross_entropy(evidence),
-            "distillation": self.alpha * tau**2 * step_divergence(evidence.teacher, steps, tau),
-            "ensemble": self.beta * tau**2 * step_divergence(self._ensemble(evidence), steps, tau),
+            "cross_entropy": step_cross_entropy(batch),
+            "distillation": self.alpha * tau**2 * step_divergence(batch.teacher, steps, tau),
+            "ensemble": self.beta * tau**2 * step_divergence(self._ensemble(batch), steps, tau),
         }
 
-    def _ensemble(self, evidence: Evidence) -> Tensor:
-        steps = evidence.student.step_logits
+    def _ensemble(self, batch: BatchOutputs) -> Tensor:
+        steps = batch.student.step_logits
         if self.ensemble == "all":
             return steps.mean(0)
-        chosen = correct_steps(evidence).unsqueeze(-1)
+        chosen = torch.eq(steps.argmax(-1), batch.labels).unsqueeze(-1)
         return (steps * chosen).sum(0) / chosen.sum(0).clamp(min=1)

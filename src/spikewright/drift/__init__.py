@@ -1,1 +1,1 @@
-"""Where a network in floats and its integers part, and why."""
+"""Where a float network and the chip network made from it differ, and why."""

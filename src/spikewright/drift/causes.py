@@ -7,19 +7,21 @@ all of them it is the chip, bit for bit, which proves that the list of causes is
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..base.types import FloatArray
-from ..chip.network import STATE_LIMIT, ChipNetwork, Connection, Neuron, Population
-from ..chip.registers import DECAY_ONE, STATE_UNIT
+from ..chip.law import STATE_LIMIT, Arithmetic, Constant, Law, State, largest
+from ..chip.network import ChipNetwork, Connection, Population
+from ..chip.neuron_models import law_of
+from ..chip.registers import STATE_UNIT
 from ..lowering.draft import DraftConnection, DraftNeuron
-from ..simulation.compartments import INT32_LIMIT, largest
+from ..simulation.integer import delivered
 
 Cause = Literal["weights", "bias", "threshold", "decay", "truncation", "wrap", "saturation"]
 
@@ -39,22 +41,16 @@ NONE: frozenset[Cause] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
-class Constants:
+class Side:
     """One population's numbers in the chip's units, float64.
 
     Attributes:
         weights: by source, times S; a kernel where the connection is a convolution.
-        bias: times 64 S, shape ``(1, *population shape)``; likewise the rest.
-        threshold: times 64 S; infinite where the population does not fire.
-        keep_u: share of the current that a step leaves.
-        keep_v: share of the membrane potential that a step leaves.
+        law: of its neurons, in units of 1 / (64 S); its threshold is infinite where the population does not fire.
     """
 
     weights: dict[str, Tensor]
-    bias: Tensor
-    threshold: Tensor
-    keep_u: Tensor
-    keep_v: Tensor
+    law: Law
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,24 +59,46 @@ class Layer:
 
     Attributes:
         scale: S, integer weight units per float unit.
-        exact: unrounded; rounded: as in the registers.
+        exact: unrounded.
+        rounded: as in the registers.
     """
 
     population: Population
     connections: tuple[Connection, ...]
     timesteps: int
     scale: float
-    exact: Constants
-    rounded: Constants
+    exact: Side
+    rounded: Side
 
-    @property
-    def truncates(self) -> bool:
-        """Whether a decay product can have a fraction at all."""
-        return any(0 < float(keep.flatten()[0]) < 1 for keep in (self.rounded.keep_u, self.rounded.keep_v))
+    def law(self, causes: Collection[Cause]) -> Law:
+        """The law of the neurons with these causes switched on."""
+
+        def side(cause: Cause) -> Law:
+            return (self.rounded if cause in causes else self.exact).law
+
+        truncates = "truncation" in causes
+        return replace(
+            self.rounded.law,
+            keep_u=side("decay").keep_u,
+            keep_v=side("decay").keep_v,
+            threshold=side("threshold").threshold,
+            bias=side("bias").bias,
+            arithmetic=Arithmetic(
+                truncates_u=truncates and _makes_fractions(self.rounded.law.keep_u),
+                truncates_v=truncates and _makes_fractions(self.rounded.law.keep_v),
+                wraps="wrap" in causes,
+                saturates="saturation" in causes,
+            ),
+        )
+
+
+def _makes_fractions(keep: Constant | None) -> bool:
+    """Whether a decay product can have a fraction; a register that keeps all or nothing gives whole numbers."""
+    return 0 < float(_tensor(keep)) < 1
 
 
 @dataclass(frozen=True, eq=False)
-class Played:
+class LayerRun:
     """What a population did: spikes (bool) and membrane potentials after the reset, ``(T, samples, *shape)``."""
 
     spikes: Tensor
@@ -96,28 +114,22 @@ def layer_of(
 ) -> Layer:
     """Both sides of ``population``: ``neuron`` and ``drawn`` of the draft, and the chip's registers."""
     assert population.neuron is not None
-    into = chip.into(population.name)
-    exact = Constants(
-        weights={c.source: torch.from_numpy(c.weight * scale) for c in drawn},
-        bias=_row(neuron.bias * scale * STATE_UNIT),
-        threshold=_row(np.full(population.shape, np.inf) if neuron.threshold is None else neuron.threshold * scale)
-        * STATE_UNIT,
-        keep_u=_row(1 - neuron.leak_u),
+    into, law = chip.into(population.name), law_of(population.neuron)
+    exact = replace(
+        law,
+        keep_u=_row(1 - neuron.leak_u) if np.any(neuron.leak_u != 1) else None,
         keep_v=_row(1 - neuron.leak_v),
+        threshold=inf if neuron.threshold is None else _row(neuron.threshold * scale) * STATE_UNIT,
+        bias=_row(neuron.bias * scale * STATE_UNIT),
+        arithmetic=Arithmetic(),
     )
-    return Layer(population, into, chip.timesteps, scale, exact, _registers(population, population.neuron, into))
-
-
-def _registers(population: Population, neuron: Neuron, into: Sequence[Connection]) -> Constants:
-    def all_alike(value: float) -> Tensor:
-        return _row(np.full(population.shape, value, np.float64))
-
-    return Constants(
-        weights={c.source: torch.from_numpy(c.weight.astype(np.float64)) for c in into},
-        bias=_row(neuron.bias.astype(np.float64) * 2**neuron.bias_exp),
-        threshold=all_alike(neuron.vth * STATE_UNIT),
-        keep_u=all_alike((DECAY_ONE - (neuron.du + 1)) / DECAY_ONE),
-        keep_v=all_alike((DECAY_ONE - neuron.dv) / DECAY_ONE),
+    return Layer(
+        population=population,
+        connections=into,
+        timesteps=chip.timesteps,
+        scale=scale,
+        exact=Side({c.source: torch.from_numpy(c.weight * scale) for c in drawn}, exact),
+        rounded=Side({c.source: torch.from_numpy(c.weight.astype(np.float64)) for c in into}, law),
     )
 
 
@@ -125,11 +137,11 @@ def _row(values: FloatArray) -> Tensor:
     return torch.from_numpy(np.array(values, np.float64))[None]
 
 
-class Bench:
+class DrivenLayer:
     """One layer on some samples: its synaptic input, worked out once for every choice of causes.
 
     Args:
-        layer: to be played.
+        layer: to be run.
         signals: what its sources send. Where they hold the layer's own spikes, a recurrent connection brings those,
             one step late; otherwise it brings what the layer itself does.
         drive: of an input population, times 64: the bias that the host sets, ``(samples, *shape)``.
@@ -141,55 +153,51 @@ class Bench:
         self.samples = len(drive)
         self._arriving: dict[tuple[bool, bool], Tensor] = {}
 
-    def play(self, causes: Collection[Cause] = NONE) -> Played:
-        """Step the population from rest, with these causes switched on.
-
-        ``u = wrap(trunc(keep_u * u) + 64 a)``, ``v = clip(trunc(keep_v * v) + u + bias)``, spike where
-        ``v > threshold``, and there ``v = 0``.
-        """
-        layer, rule = self.layer, _Rule(self.layer, causes)
+    def run(self, causes: Collection[Cause] = NONE) -> LayerRun:
+        """Step the population from rest by its law, with these causes switched on."""
+        law = self.layer.law(causes)
+        if self.drive is not None:
+            law = replace(law, bias=self.drive if law.bias is None else law.bias + self.drive)
         arriving, feedback = self._input("weights" in causes, "wrap" in causes), self._feedback(causes)
-        bias = rule.bias if self.drive is None else rule.bias + self.drive
-        u = v = torch.zeros((self.samples, *layer.population.shape), dtype=torch.float64)
-        spikes = torch.empty((layer.timesteps, *u.shape), dtype=torch.bool)
+        rest = torch.zeros((self.samples, *self.layer.population.shape), dtype=torch.float64)
+        state = State(rest, rest)
+        spikes = torch.empty((self.layer.timesteps, *rest.shape), dtype=torch.bool)
         vs = torch.empty(spikes.shape, dtype=torch.float64)
-        for t in range(layer.timesteps):
+        for t in range(self.layer.timesteps):
             a = arriving[t if len(arriving) > 1 else 0]
             if feedback is not None and t:
                 a = a + feedback(spikes[t - 1].double()[None])[0]
-            u, v = rule.advance(u, v, a, bias)
-            torch.gt(v, rule.threshold, out=spikes[t])
-            v = v.masked_fill(spikes[t], 0.0)
-            vs[t] = v
-        return Played(spikes, vs)
+            state, _, fired = law.step(state, a)
+            assert fired is not None
+            spikes[t], vs[t] = fired, state.v
+        return LayerRun(spikes, vs)
 
     def may_act(self) -> frozenset[Cause]:
         """Causes that can change anything here: constants that differ, and limits that the input can reach."""
-        exact, rounded, layer = self.layer.exact, self.layer.rounded, self.layer
+        exact, rounded = self.layer.exact, self.layer.rounded
         found: set[Cause] = set()
         if any(not torch.equal(exact.weights[source], rounded.weights[source]) for source in exact.weights):
             found.add("weights")
-        if not torch.equal(exact.bias, rounded.bias):
+        if _differ(exact.law.bias, rounded.law.bias):
             found.add("bias")
-        if not (torch.equal(exact.keep_u, rounded.keep_u) and torch.equal(exact.keep_v, rounded.keep_v)):
+        if _differ(exact.law.keep_u, rounded.law.keep_u) or _differ(exact.law.keep_v, rounded.law.keep_v):
             found.add("decay")
-        if layer.truncates:
+        if _makes_fractions(rounded.law.keep_u) or _makes_fractions(rounded.law.keep_v):
             found.add("truncation")
         return frozenset(found | self._reachable_limits())
 
     def _reachable_limits(self) -> set[Cause]:
         """Limits that a bound of current and potential reaches: a threshold that is another, 24 bits of either."""
-        exact, rounded, steps = self.layer.exact, self.layer.rounded, self.layer.timesteps
+        laws, steps = (self.layer.exact.law, self.layer.rounded.law), self.layer.timesteps
         delivered = max(largest(self._input(is_rounded, False)) for is_rounded in (False, True))
-        remembered = max(_gathered(side.keep_u, steps) for side in (exact, rounded))
-        current = delivered * STATE_UNIT * remembered
-        bias = max(largest(exact.bias), largest(rounded.bias)) + (0.0 if self.drive is None else largest(self.drive))
-        potential = (current + bias) * max(_gathered(side.keep_v, steps) for side in (exact, rounded))
+        current = delivered * STATE_UNIT * max(_gathered(law.keep_u, steps) for law in laws)
+        bias = max(largest(_tensor(law.bias)) for law in laws) + (0.0 if self.drive is None else largest(self.drive))
+        potential = (current + bias) * max(_gathered(law.keep_v, steps) for law in laws)
         found: set[Cause] = {"wrap"} if current >= STATE_LIMIT else set()
         if potential >= STATE_LIMIT:
             found.add("saturation")
-        lowest = min(float(exact.threshold.min()), float(rounded.threshold.min()))
-        if potential > lowest and not torch.equal(exact.threshold, rounded.threshold):
+        lowest = min(float(_tensor(law.threshold).min()) for law in laws)
+        if potential > lowest and _differ(laws[0].threshold, laws[1].threshold):
             found.add("threshold")
         return found
 
@@ -198,11 +206,12 @@ class Bench:
         key = is_rounded, wraps
         if key not in self._arriving:
             weights = (self.layer.rounded if is_rounded else self.layer.exact).weights
-            total = torch.zeros((1, self.samples, *self.layer.population.shape), dtype=torch.float64)
+            shape = self.layer.population.shape
+            total = torch.zeros((1, self.samples, *shape), dtype=torch.float64)
             for connection in self.layer.connections:
                 if connection.source in self.signals:
                     sent = self._sent(connection)
-                    total = total + self._delivered(connection, weights[connection.source], sent, wraps)
+                    total = total + delivered(connection, weights[connection.source], sent, shape, wraps)
             self._arriving[key] = total
         return self._arriving[key]
 
@@ -218,75 +227,19 @@ class Bench:
             return None
         (loop,) = loops  # one connection leads from a population to another
         weight = (self.layer.rounded if "weights" in causes else self.layer.exact).weights[loop.source]
-        return lambda spikes: self._delivered(loop, weight, spikes, "wrap" in causes)
-
-    def _delivered(self, connection: Connection, weight: Tensor, values: Tensor, wraps: bool) -> Tensor:
-        steps, samples = values.shape[:2]
-        if (geometry := connection.conv) is None:
-            made = values.reshape(steps * samples, -1) @ weight.T
-        else:
-            made = functional.conv2d(
-                values.flatten(0, 1),
-                weight,
-                None,
-                geometry.stride,
-                geometry.padding,
-                geometry.dilation,
-                geometry.groups,
-            )
-            if wraps and largest(made) >= STATE_LIMIT:
-                made = torch.remainder(made + STATE_LIMIT, 2 * STATE_LIMIT) - STATE_LIMIT
-        return made.reshape(steps, samples, *self.layer.population.shape)
+        return lambda spikes: delivered(loop, weight, spikes, self.layer.population.shape, "wrap" in causes)
 
 
-def _gathered(keep: Tensor, steps: int) -> float:
+def _tensor(constant: Constant | None) -> Tensor:
+    """A constant of a law as a tensor; none is 0."""
+    return torch.as_tensor(0.0 if constant is None else constant, dtype=torch.float64)
+
+
+def _differ(one: Constant | None, other: Constant | None) -> bool:
+    return bool((_tensor(one) != _tensor(other)).any())
+
+
+def _gathered(keep: Constant | None, steps: int) -> float:
     """Largest multiple of one step's input that is there after ``steps`` steps: ``(1 - keep^steps) / (1 - keep)``."""
-    most = float(keep.max())
+    most = float(_tensor(keep).max())
     return float(steps) if most == 1 else (1 - most**steps) / (1 - most)
-
-
-class _Rule:
-    """The step of a population under a choice of causes."""
-
-    def __init__(self, layer: Layer, causes: Collection[Cause]) -> None:
-        def side(cause: Cause) -> Constants:
-            return layer.rounded if cause in causes else layer.exact
-
-        self.bias, self.threshold = side("bias").bias, side("threshold").threshold
-        self.keep_u, self.keep_v = side("decay").keep_u, side("decay").keep_v
-        self.remembers = bool(self.keep_u.any())
-        # Registers that keep all or nothing never make a fraction; what they multiply is an integer on the chip.
-        truncates = "truncation" in causes
-        self.truncates_u = truncates and bool(((layer.rounded.keep_u > 0) & (layer.rounded.keep_u < 1)).any())
-        self.truncates_v = truncates and bool(((layer.rounded.keep_v > 0) & (layer.rounded.keep_v < 1)).any())
-        self.wraps, self.clips = "wrap" in causes, "saturation" in causes
-
-    def advance(self, u: Tensor, v: Tensor, a: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Current and membrane potential one step later, short of the reset."""
-        arrived = a * STATE_UNIT
-        if self.remembers:
-            kept = self.keep_u * u
-            arrived = (kept.trunc_() if self.truncates_u else kept).add_(arrived)
-        u = _wrapped(arrived) if self.wraps else arrived
-        v = self.keep_v * v
-        v = (v.trunc_() if self.truncates_v else v).add_(u).add_(bias)
-        if self.wraps:
-            v = _wrapped_to_32_bits(v)
-        if self.clips:
-            v.clamp_(-STATE_LIMIT + 1, STATE_LIMIT - 1)
-        return u, v
-
-
-def _wrapped(u: Tensor) -> Tensor:
-    """Currents outside ``(-2^23, 2^23]`` one period of 2^24 nearer, once, after the wrap of 32-bit sums."""
-    if largest(u) < STATE_LIMIT:
-        return u
-    u = _wrapped_to_32_bits(u)
-    outside = (u <= -STATE_LIMIT).to(u.dtype) - (u > STATE_LIMIT).to(u.dtype)
-    return u + outside * (2 * STATE_LIMIT)
-
-
-def _wrapped_to_32_bits(x: Tensor) -> Tensor:
-    if largest(x) < INT32_LIMIT:
-        return x
-    return torch.remainder(x + INT32_LIMIT, 2 * INT32_LIMIT) - INT32_LIMIT

@@ -1,4 +1,4 @@
-"""`spikewright drift`: where a float network and the integers made from it part ways, and why.
+"""`spikewright drift`: where a float network and the chip network made from it differ, and why.
 
 A graph that was trained in floats is compared with its chip network through the draft, which holds the same populations
 in float64; one that was trained on integers must be on the chip what it was in training, and is compared with that.
@@ -7,11 +7,12 @@ in float64; one that was trained on integers must be on the chip what it was in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import nir
+import numpy as np
 
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, arg, refuse
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork
 from ..chip.trained_grid import TrainedGrid, trained_grid
@@ -20,12 +21,12 @@ from ..simulation import integer
 from ..simulation.recording import Progress
 from ..simulation.simulate import Images, drive_of, fitting
 from .float_level import FloatLevel
-from .levels import Level, Tally
-from .report import DriftReport
-from .trained_level import TrainedLevel
+from .levels import Compared, Level, TrainedLevel
+from .report import Answers, DriftReport, LayerDrift
 
 ELEMENTS = 2**21
-"""Compartment steps compared at once: bounds the memory, as in the simulator."""
+"""Neuron updates compared at once: bounds the memory, as in the simulator."""
+GIVE = f"give its file: {arg('profile', 'PATH')}"
 
 
 def drift(
@@ -52,13 +53,12 @@ def drift(
     Raises:
         InputError: the chip was not made from this graph, or the samples do not fit.
     """
-
     refuse("drift", list(_contradictions(graph.metadata, chip)))
     images = fitting(chip, images)
     if (trained := trained_grid(graph.metadata)) is None:
-        level = FloatLevel.of(graph, chip, profile or _profile(chip.profile))
+        level = FloatLevel.of(graph, chip, profile or named_profile(chip.profile, "drift", GIVE))
         return _compared(level, chip, images, labels, seed, list(level.remarks()), progress)
-    target = profile or _profile(trained.profile)
+    target = profile or named_profile(trained.profile, "drift", GIVE)
     report = _compared(
         TrainedLevel.of(graph, chip, target),
         chip,
@@ -69,11 +69,6 @@ def drift(
         progress,
     )
     return replace(report, trained={"profile": target.name, "weight_bits": trained.registers.weight_bits})
-
-
-def _profile(name: str) -> HardwareProfile:
-
-    return named_profile(name, "drift", "give its file: --profile PATH")
 
 
 def _contradictions(metadata: Mapping[str, object], chip: ChipNetwork) -> Iterator[str]:
@@ -97,6 +92,53 @@ def _profile_remarks(trained: TrainedGrid, target: HardwareProfile, chip: ChipNe
         yield f"the graph was trained for {target.name}, and the chip network is lowered for {chip.profile}"
 
 
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Layers and answers of all samples so far; ``low`` and ``high`` bound the reference's scores."""
+
+    layers: tuple[LayerDrift, ...]
+    samples: int
+    agreeing: int
+    correct: tuple[int, int] | None
+    score: float
+    low: float
+    high: float
+
+    @staticmethod
+    def of(found: Compared, labels: IntArray | None) -> Tally:
+        """Count one batch."""
+        mine, theirs = (scores.argmax(axis=1) for scores in found.scores)
+        return Tally(
+            layers=found.layers,
+            samples=len(mine),
+            agreeing=int((mine == theirs).sum()),
+            correct=None if labels is None else (int((mine == labels).sum()), int((theirs == labels).sum())),
+            score=float(np.abs(found.scores[0] - found.scores[1]).max()),
+            low=float(found.scores[0].min()),
+            high=float(found.scores[0].max()),
+        )
+
+    def __add__(self, other: Tally) -> Tally:
+        correct = None
+        if self.correct is not None and other.correct is not None:
+            correct = (self.correct[0] + other.correct[0], self.correct[1] + other.correct[1])
+        return Tally(
+            layers=tuple(a + b for a, b in zip(self.layers, other.layers, strict=True)),
+            samples=self.samples + other.samples,
+            agreeing=self.agreeing + other.agreeing,
+            correct=correct,
+            score=max(self.score, other.score),
+            low=min(self.low, other.low),
+            high=max(self.high, other.high),
+        )
+
+    @property
+    def answers(self) -> Answers:
+        """What the readouts say."""
+        mine, theirs = (None, None) if self.correct is None else self.correct
+        return Answers(self.samples, self.agreeing, mine, theirs, self.score, self.high - self.low)
+
+
 def _compared(
     level: Level,
     chip: ChipNetwork,
@@ -107,7 +149,6 @@ def _compared(
     progress: Progress | None,
 ) -> DriftReport:
     """The report of one level against the chip, batch by batch of samples."""
-
     total: Tally | None = None
     batch = max(1, ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations)))
     for start in range(0, len(images), batch):

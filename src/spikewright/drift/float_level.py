@@ -14,16 +14,14 @@ from ..base.errors import InputError, refuse
 from ..base.types import FloatArray, IntArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import STATE_UNIT
-from ..graph.time_step import resolve_dt
-from ..graph.wiring import wire
-from ..lowering.draft import Draft, draft_from_nir
-from ..lowering.horizon import Asked, horizon_of
-from ..lowering.passes import PASSES
+from ..lowering.draft import Draft
+from ..lowering.lower import drafted
+from ..lowering.passes import rewritten
 from ..lowering.rules import check_draft
 from ..profile.profile import HardwareProfile
 from ..simulation.recording import Recording
-from .causes import ALL, CAUSES, Bench, Cause, Layer, Played, layer_of
-from .levels import ADDED, FOREIGN, Found, fires, strangers
+from .causes import ALL, CAUSES, Cause, DrivenLayer, Layer, LayerRun, layer_of
+from .levels import ADDED, FOREIGN, Compared, fires, strangers
 from .report import Effect, LayerDrift, Reference, Why, raster
 
 
@@ -74,7 +72,7 @@ class FloatLevel:
                         f"to {connection.weight_bits} bits explains; was the chip network lowered from this graph?"
                     )
 
-    def compare(self, drive: IntArray, chip: Recording, first_sample: int) -> Found:
+    def compare(self, drive: IntArray, chip: Recording, first_sample: int) -> Compared:
         """The float network on its own spikes, and every layer on the chip's."""
         source = self.chip.input.name
         events = torch.from_numpy(drive.astype(np.float64))
@@ -83,24 +81,24 @@ class FloatLevel:
             name: torch.from_numpy(chip.spikes[name].astype(np.float64)) for name in self.layers if name in chip.spikes
         }
         found: list[LayerDrift] = []
-        last: Played | None = None
+        last: LayerRun | None = None
         for population in self.chip.populations:
             if (layer := self.layers.get(population.name)) is None:
                 continue
             heard = {c.source: mine[c.source] for c in layer.connections if c.source != population.name}
-            played = Bench(layer, heard, events[0] * STATE_UNIT).play()
-            mine[population.name] = played.spikes.double()
+            own = DrivenLayer(layer, heard, events[0] * STATE_UNIT).run()
+            mine[population.name] = own.spikes.double()
             if population.role not in ADDED:
                 heard = {c.source: theirs[c.source] for c in layer.connections}
-                why = _why(Bench(layer, heard, events[0] * STATE_UNIT), chip)
-                count = raster(played.spikes.numpy(), chip.spikes[population.name], first_sample)
+                why = _why(DrivenLayer(layer, heard, events[0] * STATE_UNIT), chip)
+                count = raster(own.spikes.numpy(), chip.spikes[population.name], first_sample)
                 found.append(LayerDrift(population.name, fires(population), count, why))
             if population.role == "readout":
-                last = played
+                last = own
         assert last is not None
-        return Found(tuple(found), self._scores(last, chip))
+        return Compared(tuple(found), self._scores(last, chip))
 
-    def _scores(self, readout: Played, chip: Recording) -> tuple[FloatArray, FloatArray]:
+    def _scores(self, readout: LayerRun, chip: Recording) -> tuple[FloatArray, FloatArray]:
         if self.chip.readout == "count":
             counts = readout.spikes.double().sum(0).flatten(1).numpy()
             return counts, chip.scores.astype(np.float64)
@@ -108,19 +106,19 @@ class FloatLevel:
         return readout.v[-1].flatten(1).numpy() / unit, chip.scores / unit
 
 
-def _why(bench: Bench, chip: Recording) -> Why:
+def _why(driven: DrivenLayer, chip: Recording) -> Why:
     """Every cause alone and all together against exact arithmetic, on the same input spikes."""
-    layer, name = bench.layer, bench.layer.population.name
-    exact, acting = bench.play(), bench.may_act()
+    layer, name = driven.layer, driven.layer.population.name
+    exact, acting = driven.run(), driven.may_act()
     alone: dict[Cause, Effect] = {
-        cause: _effect(layer, exact, bench.play([cause])) for cause in CAUSES if cause in acting
+        cause: _effect(layer, exact, driven.run([cause])) for cause in CAUSES if cause in acting
     }
-    whole = bench.play(ALL)
+    whole = driven.run(ALL)
     unexplained = (whole.spikes.numpy() != (chip.spikes[name] != 0)) | (whole.v.numpy() != chip.v[name])
     return Why(alone, _effect(layer, exact, whole), int(unexplained.sum()))
 
 
-def _effect(layer: Layer, exact: Played, other: Played) -> Effect:
+def _effect(layer: Layer, exact: LayerRun, other: LayerRun) -> Effect:
     spikes = int((exact.spikes != other.spikes).sum())
     if fires(layer.population):
         return Effect(spikes)
@@ -129,13 +127,14 @@ def _effect(layer: Layer, exact: Played, other: Played) -> Effect:
 
 def _draft(graph: nir.NIRGraph, chip: ChipNetwork, profile: HardwareProfile) -> Draft:
     """The draft that ``chip`` was rounded from, with what the graph leaves out as the chip has it."""
-    wiring = wire(graph)
     bits, dt_s = chip.provenance.get("input_bits"), chip.provenance.get("dt_s")
-    asked = Asked(chip.timesteps, chip.encoding, bits if isinstance(bits, int) else None)
-    horizon, _ = horizon_of(graph.metadata, asked, profile)
-    step = resolve_dt(wiring, graph.metadata, dt_s if isinstance(dt_s, float) else None)
-    draft = draft_from_nir(wiring, step.dt_s, horizon, {})
+    draft = drafted(
+        graph,
+        profile,
+        timesteps=chip.timesteps,
+        encoding=chip.encoding,
+        input_bits=bits if isinstance(bits, int) else None,
+        dt_s=dt_s if isinstance(dt_s, float) else None,
+    )
     check_draft(draft, profile)
-    for rewrite in PASSES:
-        draft = rewrite(draft, profile)
-    return draft
+    return rewritten(draft, profile)

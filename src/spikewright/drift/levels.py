@@ -1,4 +1,4 @@
-"""What a chip network can be compared with, and how batches of samples add up."""
+"""What a chip network can be compared with: the protocol, and the integers that its graph was trained on."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import nir
 import numpy as np
 
+from ..base.errors import refuse
 from ..base.types import FloatArray, IntArray
 from ..chip.network import ChipNetwork, Population
+from ..chip.registers import STATE_UNIT
 from ..lowering.draft import Draft
+from ..lowering.lower import lower
+from ..profile.profile import HardwareProfile
+from ..simulation import integer
 from ..simulation.recording import Recording
-from .report import Answers, LayerDrift, Reference
+from .report import LayerDrift, Reference, raster
 
 ADDED = ("relay", "bias")
 """Roles of populations that lowering adds; the graph has no counterpart of them."""
@@ -21,7 +27,7 @@ FOREIGN = "drift: the chip network was not made from this graph"
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Compared:
     """One batch on both levels.
 
     Attributes:
@@ -45,62 +51,9 @@ class Level(Protocol):
         """Parameters of the chip that must be the level's and are not, in sentences."""
         ...
 
-    def compare(self, drive: IntArray, chip: Recording, first_sample: int) -> Found:
+    def compare(self, drive: IntArray, chip: Recording, first_sample: int) -> Compared:
         """Both levels on the same samples, the first of which has this index."""
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class Tally:
-    """Layers and answers of all samples so far; ``low`` and ``high`` bound the reference's scores."""
-
-    layers: tuple[LayerDrift, ...]
-    samples: int
-    agreeing: int
-    correct: tuple[int, int] | None
-    score: float
-    low: float
-    high: float
-
-    @staticmethod
-    def of(found: Found, labels: IntArray | None) -> Tally:
-        """Count one batch."""
-        mine, theirs = (scores.argmax(axis=1) for scores in found.scores)
-        return Tally(
-            layers=found.layers,
-            samples=len(mine),
-            agreeing=int((mine == theirs).sum()),
-            correct=None if labels is None else (int((mine == labels).sum()), int((theirs == labels).sum())),
-            score=float(np.abs(found.scores[0] - found.scores[1]).max()),
-            low=float(found.scores[0].min()),
-            high=float(found.scores[0].max()),
-        )
-
-    def __add__(self, other: Tally) -> Tally:
-        correct = None
-        if self.correct is not None and other.correct is not None:
-            correct = (self.correct[0] + other.correct[0], self.correct[1] + other.correct[1])
-        return Tally(
-            layers=tuple(_added(a, b) for a, b in zip(self.layers, other.layers, strict=True)),
-            samples=self.samples + other.samples,
-            agreeing=self.agreeing + other.agreeing,
-            correct=correct,
-            score=max(self.score, other.score),
-            low=min(self.low, other.low),
-            high=max(self.high, other.high),
-        )
-
-    @property
-    def answers(self) -> Answers:
-        """What the readouts say."""
-        mine, theirs = (None, None) if self.correct is None else self.correct
-        return Answers(self.samples, self.agreeing, mine, theirs, self.score, self.high - self.low)
-
-
-def _added(a: LayerDrift, b: LayerDrift) -> LayerDrift:
-    why = None if a.why is None or b.why is None else a.why + b.why
-    states = None if a.states is None or b.states is None else a.states + b.states
-    return LayerDrift(a.name, a.fires, a.raster + b.raster, why, states)
 
 
 def fires(population: Population) -> bool:
@@ -127,3 +80,64 @@ def _structure(network: Draft | ChipNetwork) -> dict[str, str]:
         kind = "" if c.conv is None else f" as {c.conv}"
         found[f"connection {c.source}->{c.target}"] = f"{c.weight.shape}{kind}"
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedLevel:
+    """The integers that a graph was trained on, simulated beside the chip network."""
+
+    trained: ChipNetwork
+    scale: float
+    changed: tuple[str, ...]
+    reference: Reference = "trained integers"
+
+    @staticmethod
+    def of(graph: nir.NIRGraph, chip: ChipNetwork, profile: HardwareProfile) -> TrainedLevel:
+        """Lower ``graph`` for the profile that it was trained for: that rounds nothing.
+
+        Raises:
+            InputError: the graph cannot be lowered, or the chip has other populations, shapes or connections.
+        """
+        dt_s = chip.provenance.get("dt_s")
+        trained = lower(graph, profile, dt_s=dt_s if isinstance(dt_s, float) else None)
+        refuse(FOREIGN, list(strangers(trained, chip)))
+        scales = trained.provenance["scales"]
+        assert isinstance(scales, dict)
+        return TrainedLevel(trained, float(scales[trained.output.name]), tuple(_changes(trained, chip)))
+
+    def compare(self, drive: IntArray, chip: Recording, first_sample: int) -> Compared:
+        """Both integer networks on the same samples: spikes, currents and membrane potentials."""
+        mine = integer.run(self.trained, drive, record_states=True)
+        found = [
+            LayerDrift(
+                population.name,
+                fires(population),
+                raster(mine.spikes[population.name], chip.spikes[population.name], first_sample),
+                states=sum(
+                    int(np.count_nonzero(ours[population.name] != theirs[population.name]))
+                    for ours, theirs in ((mine.u, chip.u), (mine.v, chip.v))
+                ),
+            )
+            for population in self.trained.populations
+            if population.neuron is not None and population.role not in ADDED
+        ]
+        unit = 1.0 if self.trained.readout == "count" else STATE_UNIT * self.scale
+        return Compared(tuple(found), (mine.scores / unit, chip.scores / unit))
+
+
+def _changes(trained: ChipNetwork, chip: ChipNetwork) -> Iterator[str]:
+    """Parameters of ``chip`` that are not those of ``trained``."""
+    made = {c.name: c for c in chip.connections}
+    for connection in trained.connections:
+        if count := int(np.count_nonzero(connection.weight != made[connection.name].weight)):
+            yield f"{connection.name}: {count} of {connection.weight.size} weights are not those trained"
+    for population in trained.populations:
+        mine, theirs = population.neuron, chip.by_name[population.name].neuron
+        if mine is None or theirs is None:
+            continue
+        for register in ("du", "dv", "vth", "bias_exp", "fires"):
+            was, now = getattr(mine, register), getattr(theirs, register)
+            if was != now:
+                yield f"{population.name}: {register} is {now}; trained with {was}"
+        if count := int(np.count_nonzero(mine.bias != theirs.bias)):
+            yield f"{population.name}: {count} of {mine.bias.size} biases are not those trained"

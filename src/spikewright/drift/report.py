@@ -1,4 +1,4 @@
-"""How far two levels of one network are apart, layer by layer, and what it is put down to."""
+"""Differences between two levels of one network, layer by layer, and their causes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Reference = Literal["float", "trained integers"]
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """The earliest difference: first by step, then by sample, then by flat compartment index."""
+    """The earliest difference: first by step, then by sample, then by flat neuron index."""
 
     step: int
     sample: int
@@ -102,7 +102,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Why:
-    """What a layer's drift is put down to, each layer driven by the chip's own spikes.
+    """The causes of a layer's drift, the layer being driven by the chip's own spikes.
 
     Attributes:
         alone: effect of each cause by itself; causes that cannot act in the layer are left out.
@@ -136,7 +136,7 @@ class LayerDrift:
     Attributes:
         fires: False for a readout whose membrane potentials are the answer; its raster is silent.
         why: None against trained integers, where nothing is rounded any more.
-        states: currents and membrane potentials that differ; None against floats, whose states are none of the chip's.
+        states: currents and membrane potentials that differ; None against floats, whose states are in other units.
     """
 
     name: str
@@ -144,6 +144,11 @@ class LayerDrift:
     raster: Raster
     why: Why | None = None
     states: int | None = None
+
+    def __add__(self, other: LayerDrift) -> LayerDrift:
+        why = None if self.why is None or other.why is None else self.why + other.why
+        states = None if self.states is None or other.states is None else self.states + other.states
+        return LayerDrift(self.name, self.fires, self.raster + other.raster, why, states)
 
     def as_json(self) -> dict[str, object]:
         """JSON-able, with what follows from the counts."""
@@ -165,12 +170,13 @@ class LayerDrift:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the readouts of both levels say.
+    """The answers of both levels.
 
     Attributes:
-        samples: compared.
-        agreeing: with the same class on top.
-        correct_reference: classified correctly by the reference, None without labels; correct_chip likewise.
+        samples: number compared.
+        agreeing: samples to which both levels give the same class.
+        correct_reference: samples that the reference classifies correctly; None without labels.
+        correct_chip: samples that the chip classifies correctly; None without labels.
         score: largest difference of a score, in float units (spikes, where the readout counts them).
         spread: difference of the reference's largest score of all from its smallest, to measure ``score`` by.
     """
@@ -201,7 +207,7 @@ class DriftReport:
         reference: ``float``, or the integers that the graph was trained on.
         trained: how it was trained on integers (profile, weight bits); empty where it was not.
         changed: parameters of the chip that are not those trained, in sentences.
-        remarks: what else to know, in sentences.
+        remarks: further findings, in sentences.
         facts: of the chip and the samples, JSON-able.
     """
 
@@ -232,5 +238,5 @@ class DriftReport:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether levels differ that must not: the integers trained from those deployed."""
+        """Whether the integers deployed differ from those trained, which must not be."""
         return self.reference == "trained integers" and self.differs

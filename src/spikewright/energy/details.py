@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..base.errors import AnswerIsNo
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork
-from ..placing.core_load import core_loads, ways
+from ..placing.core_load import core_loads, route_traffic
 from ..placing.placement import Placement, place
 from ..profile.profile import load_profile
 from ..profile.schema import HardwareProfile
@@ -31,7 +31,7 @@ def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placem
         classes=classes_of(energies, activity.by_sample),
         band=band_of(report, activity, chip, placement),
         cores=core_loads(activity, chip, placement) if report.profile.limits.neurons_per_core is not None else (),
-        ways=ways(activity, chip, placement),
+        ways=route_traffic(activity, chip, placement),
         neurobench=neurobench_of(activity, chip),
     )
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import overload
 
 from ..base.artefacts import sha256_of
-from ..base.errors import AnswerIsNo, InputError
+from ..base.errors import AnswerIsNo, InputError, with_flags
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork
 from ..lowering.chip_rules import check_chip
-from ..placing.placer import DEFAULT_PLACER, Placer
+from ..placing.placement import DEFAULT_PLACER, Placer
 from ..profile.machines import load_teachers
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import Budget, parse_budget
@@ -153,7 +153,7 @@ def priced(
         try:
             report = price(activity, chip, profile, budgets.get(profile.name), placer)
         except AnswerIsNo as error:
-            found.append(Priced(profile, None, str(error)))
+            found.append(Priced(profile, None, with_flags(error, {})))
         else:
             provenance = {**facts, "profile_sha256": profile.sha256}
             found.append(Priced(profile, replace(report, provenance=provenance)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..chip.activity import Backend, Trace
+from ..chip.activity import Trace
 from ..chip.agreement import Agreement
 from ..chip.network import Role
-from ..placing.core_load import CoreLoad, Way
+from ..placing.core_load import CoreLoad, RouteTraffic
 from ..placing.placement import Placement, Use
 from ..profile.schema import CostUnit, HardwareProfile, Kind, Scope
 from ..profile.units import Budget, quantity
@@ -158,7 +158,7 @@ class EnergyReport:
     samples: int
     timesteps: int
     accuracy: float | None
-    backend: Backend
+    backend: str
     split: str
     fit: tuple[Use, ...]
     binding: Use | None
@@ -175,7 +175,7 @@ class EnergyReport:
     classes: tuple[ClassEnergy, ...] = ()
     band: Band | None = None
     cores: tuple[CoreLoad, ...] = ()
-    ways: tuple[Way, ...] = ()
+    ways: tuple[RouteTraffic, ...] = ()
     neurobench: NeuroBench | None = None
     machines: tuple[TeacherCost, ...] = ()
     ann_macs: int | None = None

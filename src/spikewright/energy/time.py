@@ -12,7 +12,7 @@ import numpy as np
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork
 from ..chip.schedule import Schedule
-from ..placing.core_work import CoreWork, core_work
+from ..placing.core_load import CoreWork, core_work
 from ..placing.placement import Placement
 from ..profile.schema import WATTS, HardwareProfile
 from ..profile.units import quantity

@@ -14,7 +14,8 @@ import nir
 import torch
 from torch import Tensor
 
-from .nodes import NEURONS, Law, apply, law_of, tensor
+from ..chip.law import State
+from .nodes import NEURONS, apply, constants_of
 from .wiring import Wiring
 
 
@@ -42,10 +43,13 @@ def interpret(wiring: Wiring, drive: Tensor, dt_s: float, timesteps: int) -> Gra
         drive: what the input node gives, ``(T, B, *input shape)`` or ``(1, B, *input shape)`` for the same at every
             step; its type (float64 to compare) is what is computed in.
     """
-    states = {name: _Neuron(law_of(wiring.nodes[name], dt_s, wiring.shapes[name][0]), drive) for name in wiring.neurons}
-    spikes: dict[str, list[Tensor]] = {name: [] for name in wiring.neurons if states[name].law.threshold is not None}
+    shapes = {name: wiring.shapes[name][0] for name in wiring.neurons}
+    laws = {name: constants_of(wiring.nodes[name], dt_s, shape).law(drive) for name, shape in shapes.items()}
+    rest = {name: torch.zeros(drive.shape[1], *shape).to(drive) for name, shape in shapes.items()}
+    states = {name: State(u=zeros, v=zeros) for name, zeros in rest.items()}
+    spikes: dict[str, list[Tensor]] = {name: [] for name, law in laws.items() if law.threshold is not None}
     membranes: dict[str, list[Tensor]] = {name: [] for name in wiring.neurons}
-    last = _at_rest(wiring, drive)
+    last = {name: value.expand(drive.shape[1], *value.shape[1:]) for name, value in at_rest(wiring, drive).items()}
     for step in range(timesteps):
         values: dict[str, Tensor] = {}
         for name, node in wiring.nodes.items():
@@ -54,9 +58,10 @@ def interpret(wiring: Wiring, drive: Tensor, dt_s: float, timesteps: int) -> Gra
                 continue
             arriving = _sum((last if (s, name) in wiring.delayed else values)[s] for s in wiring.into(name))
             if isinstance(node, NEURONS):
-                values[name] = states[name].advance(arriving)
-                membranes[name].append(states[name].membrane)
-                if name in spikes:
+                states[name], potential, fired = laws[name].step(states[name], arriving)
+                membranes[name].append(potential)
+                values[name] = potential if fired is None else fired.to(arriving)
+                if fired is not None:
                     spikes[name].append(values[name])
             else:
                 values[name] = arriving if isinstance(node, nir.Output) else apply(node, arriving)
@@ -84,32 +89,5 @@ def at_rest(wiring: Wiring, like: Tensor) -> dict[str, Tensor]:
     return {name: value_of(name) for name in wiring.nodes}
 
 
-def _at_rest(wiring: Wiring, drive: Tensor) -> dict[str, Tensor]:
-    batch = drive.shape[1]
-    return {name: value.expand(batch, *value.shape[1:]) for name, value in at_rest(wiring, drive).items()}
-
-
 def _sum(values: Iterable[Tensor]) -> Tensor:
     return reduce(torch.add, values)
-
-
-class _Neuron:
-    """The state of one neuron node and its step."""
-
-    def __init__(self, law: Law, like: Tensor) -> None:
-        self.law = law
-        self.keep_u, self.gain_u = tensor(1 - law.leak_u, like), tensor(law.gain_u, like)
-        self.keep_v, self.gain_v = tensor(1 - law.leak_v, like), tensor(law.gain_v, like)
-        self.drift, self.v_reset = tensor(law.drift, like), tensor(law.v_reset, like)
-        self.threshold = None if law.threshold is None else tensor(law.threshold, like)
-        self.u = self.v = self.membrane = torch.zeros(like.shape[1], *law.leak_v.shape).to(like)
-
-    def advance(self, current: Tensor) -> Tensor:
-        """One step; returns the spikes, or the membrane potential of a neuron that does not fire."""
-        self.u = self.keep_u * self.u + self.gain_u * current
-        self.v = self.membrane = self.keep_v * self.v + self.gain_v * self.u + self.drift
-        if self.threshold is None:
-            return self.v
-        fired = self.v > self.threshold
-        self.v = torch.where(fired, self.v_reset, self.v)
-        return fired.to(current)

@@ -1,4 +1,4 @@
-"""Biases behind synaptic filters, moved onto the membrane."""
+"""Biases in front of synaptic filters, moved onto the membrane."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 import torch
 
 from .interpreter import at_rest
-from .nodes import LINEAR
+from .nodes import is_linear
 from .wiring import Wiring, wire
 
 _FILTERED = (nir.CubaLIF, nir.CubaLI)
 
 
 def biases_on_membranes(graph: nir.NIRGraph) -> nir.NIRGraph:
-    """The graph with what linear layers add in front of a synaptic filter added to the membrane instead.
+    """The graph in which the biases of layers before a synaptic filter are added to the membrane instead.
 
-    A chip's bias register acts on the membrane. NIR says it as a leak potential: ``dv = v_leak * dt / tau_mem`` at
-    every step, so ``v_leak = b * r``, with ``r = tau_mem / dt`` as this project writes it.
+    A chip's bias register acts on the membrane. In NIR this is a leak potential: ``dv = v_leak * dt / tau_mem`` in
+    every timestep, so ``v_leak = b * r``, with ``r = tau_mem / dt`` as this project writes it.
     """
     wiring = wire(graph)
     filtered = [name for name in wiring.neurons if isinstance(wiring.nodes[name], _FILTERED)]
@@ -33,7 +33,9 @@ def biases_on_membranes(graph: nir.NIRGraph) -> nir.NIRGraph:
         nodes[name] = copy(node)
         nodes[name].v_leak = (node.v_leak + bias * node.r).astype(np.float32)
         for linear in _linear_before(wiring, name):
-            nodes[linear] = _without_bias(graph.nodes[linear])
+            if isinstance(graph.nodes[linear], nir.Affine | nir.Conv2d):
+                nodes[linear] = copy(graph.nodes[linear])
+                nodes[linear].bias = np.zeros_like(graph.nodes[linear].bias)
     return nir.NIRGraph(nodes, list(graph.edges), metadata=graph.metadata, type_check=False)
 
 
@@ -42,15 +44,7 @@ def _linear_before(wiring: Wiring, name: str) -> set[str]:
     todo = list(wiring.into(name))
     while todo:
         before = todo.pop()
-        if isinstance(wiring.nodes[before], LINEAR) and before not in found:
+        if is_linear(wiring.nodes[before]) and before not in found:
             found.add(before)
             todo += wiring.into(before)
     return found
-
-
-def _without_bias(node: nir.NIRNode) -> nir.NIRNode:
-    if not isinstance(node, nir.Affine | nir.Conv2d):
-        return node
-    bare = copy(node)
-    bare.bias = np.zeros_like(node.bias)
-    return bare

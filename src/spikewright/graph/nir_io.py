@@ -1,8 +1,8 @@
-"""NIR files in and out: read as data and checked before anything is allocated, written whole or not at all.
+"""Reading and writing NIR files: read as data and checked before memory is allocated, written atomically.
 
-Reading builds nir's own nodes and leaves out nir's type check, which rejects grouped convolutions and harmless
-legacies; :func:`spikewright.graph.wiring.wire` checks shapes instead. A missing ``v_reset``, ``w_in`` or
-``input_shape`` (files older than the field) is taken as zero, one and "follows from the graph".
+Reading builds nir's own nodes and skips nir's type check, which rejects grouped convolutions and harmless older forms;
+:func:`spikewright.graph.wiring.wire` checks shapes instead. In files that are older than the fields, a missing
+``v_reset`` is read as zero, ``w_in`` as one, and ``input_shape`` follows from the graph.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, refuse
-from .nodes import HANDLED
+from .nodes import handled
 
 WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
-# Room for every synapse that the largest published neuromorphic chip holds (Loihi 2: 120 million), and then some.
+# More than the synapses of the largest published neuromorphic chip (Loihi 2: 120 million).
 MOST_VALUES = 2**28
 # DEFLATE never packs tighter than 1032 to 1 (RFC 1951): an array that claims more than that holds nothing real.
 _TIGHTEST_PACKING = 1100
@@ -37,10 +37,10 @@ _KINDS: dict[str, type[nir.NIRNode]] = {
 
 
 def read_graph(path: Path | str) -> nir.NIRGraph:
-    """Read a graph; metadata comes back as plain strings and numbers.
+    """Read a NIR graph from an HDF5 file; its metadata become strings, numbers, lists and dictionaries.
 
     Raises:
-        InputError: no such file, not HDF5, truncated, no NIR graph, or every node that cannot be read.
+        InputError: the file is missing, truncated, not HDF5 or not a NIR graph, or every node that cannot be read.
     """
     source = existing_file(path, WHAT)
     try:
@@ -57,7 +57,7 @@ def read_graph(path: Path | str) -> nir.NIRGraph:
 
 
 def write_graph(graph: nir.NIRGraph, path: Path | str) -> None:
-    """Write a graph to ``path``, atomically; the same graph gives the same bytes.
+    """Write a NIR graph to ``path``, atomically; equal graphs give equal bytes.
 
     Raises:
         InputError: the folder does not exist.
@@ -67,24 +67,22 @@ def write_graph(graph: nir.NIRGraph, path: Path | str) -> None:
 
 
 class _Unreadable(Exception):
-    """What is wrong with one node of a file."""
+    """What is wrong with one node of a file, without the node's name."""
 
 
 def _graph(group: h5py.Group, prefix: str, faults: list[str]) -> nir.NIRGraph:
     nodes: dict[str, nir.NIRNode] = {}
-    edges: list[tuple[str, str]] = []
-    if group.name.count("/") > _DEEPEST:
-        faults.append(f"graph {prefix.rstrip('.')!r} is nested deeper than {_DEEPEST // 3} graphs, or in itself")
-        return nir.NIRGraph({}, [], metadata={}, type_check=False)
     try:
-        found = _member(group, "nodes", h5py.Group)
+        if group.name.count("/") > _DEEPEST:
+            raise _Unreadable(f"is nested deeper than {_DEEPEST // 3} graphs, or in itself")
+        members = _member(group, "nodes", h5py.Group)
         edges = list(_edges(_member(group, "edges", h5py.Dataset)))
     except _Unreadable as fault:
         faults.append(f"graph {prefix.rstrip('.') or 'at the top'!r} {fault}")
         return nir.NIRGraph({}, [], metadata={}, type_check=False)
-    for name in found:
+    for name in members:
         try:
-            nodes[name] = _node(found, name, f"{prefix}{name}.", faults)
+            nodes[name] = _node(members, name, f"{prefix}{name}.", faults)
         except _Unreadable as fault:
             faults.append(f"node {prefix + name!r} {fault}")
     return nir.NIRGraph(nodes, edges, metadata=_metadata(group), type_check=False)
@@ -110,7 +108,7 @@ def _node(parent: h5py.Group, name: str, prefix: str, faults: list[str]) -> nir.
         metadata = _metadata(group)
         return nir.Input(shape, metadata=metadata) if kind == "Input" else nir.Output(shape, metadata=metadata)
     if kind not in _KINDS:
-        raise _Unreadable(f"is of unknown type {kind!r}; handled are {HANDLED}")
+        raise _Unreadable(f"is of unknown type {kind!r}; handled are {handled()}")
     wanted = [f.name for f in fields(_KINDS[kind]) if f.name not in ("metadata", "output_type", "input_type")]
     values = {field: _field(group, field) for field in wanted}
     if kind == "Flatten":
@@ -133,7 +131,7 @@ def _field(group: h5py.Group, name: str) -> Any:
 
 
 def _member(group: h5py.Group, name: str, kind: type) -> Any:
-    """A member that lies in this very file; links elsewhere are not followed."""
+    """A member that is stored in this file; links to other files are not followed."""
     if not isinstance(group.get(name, getlink=True), h5py.HardLink) or not isinstance(group.get(name), kind):
         raise _Unreadable(f"has no {name!r}")
     return group[name]
@@ -156,9 +154,7 @@ def _value(dataset: h5py.Dataset) -> Any:
 
 
 def _metadata(group: h5py.Group) -> dict[str, Any]:
-    if not isinstance(group.get("metadata"), h5py.Group):
-        return {}
-    return _plain(_member(group, "metadata", h5py.Group))
+    return _plain(_member(group, "metadata", h5py.Group)) if isinstance(group.get("metadata"), h5py.Group) else {}
 
 
 def _plain(group: h5py.Group) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What each NIR node computes: the one place that knows a node, for the interpreter, the lowering and the checks.
 
-A node is a neuron (:func:`law_of`), or a linear map (:func:`apply`), or an end of the graph. Shapes leave out the
+A node is a neuron (:func:`constants_of`), or a linear map (:func:`apply`), or an end of the graph. Shapes leave out the
 batch.
 """
 
@@ -20,21 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base.types import FloatArray
+from ..chip.law import Law
 
 Shape: TypeAlias = tuple[int, ...]
 
 NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.I, nir.CubaLI)
-LINEAR: tuple[type[nir.NIRNode], ...] = (
-    nir.Conv2d,
-    nir.Linear,
-    nir.Affine,
-    nir.Scale,
-    nir.AvgPool2d,
-    nir.SumPool2d,
-    nir.Flatten,
-)
 MOST_NEURONS = 2**24  # sixteen times what a whole Loihi 2 holds (128 cores of 8192)
-HANDLED = ", ".join(kind.__name__ for kind in (nir.Input, *NEURONS, *LINEAR, nir.Output))
 
 
 class NodeFault(Exception):
@@ -42,11 +33,11 @@ class NodeFault(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Law:
-    """One forward Euler step of a neuron, all arrays float64 of the population's shape.
+class NeuronConstants:
+    """Constants of one forward Euler step of a neuron node, all arrays float64 of the population's shape.
 
-    ``u = (1 - leak_u) * u + gain_u * I``; ``v = (1 - leak_v) * v + gain_v * u + drift``; spike where ``v > threshold``,
-    then ``v = v_reset``.
+    ``u = (1 - leak_u) u + gain_u I``; ``p = (1 - leak_v) v + gain_v u + drift``; spike where ``p > threshold``, and
+    there ``v = v_reset``. :meth:`law` gives the step itself.
 
     Attributes:
         leak_u: share of the synaptic current lost per step, dt / tau_syn; 1 where there is no synaptic filter.
@@ -62,87 +53,58 @@ class Law:
     threshold: FloatArray | None
     v_reset: FloatArray
 
+    def law(self, like: Tensor) -> Law:
+        """The law of these neurons in exact arithmetic, of the type and on the device of ``like``."""
+        return Law(
+            keep_v=tensor(1 - self.leak_v, like),
+            threshold=None if self.threshold is None else tensor(self.threshold, like),
+            keep_u=tensor(1 - self.leak_u, like),
+            gain_u=tensor(self.gain_u, like),
+            gain_v=tensor(self.gain_v, like),
+            bias=tensor(self.drift, like),
+            v_reset=tensor(self.v_reset, like),
+        )
+
 
 @singledispatch
-def law_of(node: nir.NIRNode, dt_s: float, shape: Shape) -> Law:
-    """The step of a neuron node of ``shape`` at a time step of ``dt_s`` seconds.
+def constants_of(node: nir.NIRNode, dt_s: float, shape: Shape) -> NeuronConstants:
+    """The constants of a neuron node of ``shape`` at a timestep of ``dt_s`` seconds.
 
     Raises:
         NodeFault: the node is no neuron that is handled.
     """
-    raise NodeFault(f"is a {type(node).__name__}; handled are {HANDLED}")
+    raise NodeFault(f"is a {type(node).__name__}; handled are {handled()}")
 
 
-@law_of.register
-def _(node: nir.LIF, dt_s: float, shape: Shape) -> Law:
-    return _leaky(node, dt_s, shape, node.v_threshold, node.v_reset)
-
-
-@law_of.register
-def _(node: nir.LI, dt_s: float, shape: Shape) -> Law:
-    return _leaky(node, dt_s, shape, None, 0.0)
-
-
-@law_of.register
-def _(node: nir.IF, dt_s: float, shape: Shape) -> Law:
-    return _integrator(node.r, dt_s, shape, node.v_threshold, node.v_reset)
-
-
-@law_of.register
-def _(node: nir.I, dt_s: float, shape: Shape) -> Law:
-    return _integrator(node.r, dt_s, shape, None, 0.0)
-
-
-@law_of.register
-def _(node: nir.CubaLIF, dt_s: float, shape: Shape) -> Law:
-    return _current_based(node, dt_s, shape, node.v_threshold, node.v_reset)
-
-
-@law_of.register
-def _(node: nir.CubaLI, dt_s: float, shape: Shape) -> Law:
-    return _current_based(node, dt_s, shape, None, 0.0)
-
-
-def _leaky(node: nir.LIF | nir.LI, dt_s: float, shape: Shape, threshold: object, v_reset: object) -> Law:
+@constants_of.register(nir.LIF)
+@constants_of.register(nir.LI)
+def _(node: nir.LIF | nir.LI, dt_s: float, shape: Shape) -> NeuronConstants:
     leak = _leak(node.tau, dt_s, shape)
+    drift = filled(node.v_leak, shape) * leak
     ones = np.ones(shape)
-    return Law(
-        leak_u=ones,
-        gain_u=ones,
-        leak_v=leak,
-        gain_v=filled(node.r, shape) * leak,
-        drift=filled(node.v_leak, shape) * leak,
-        threshold=None if threshold is None else filled(threshold, shape),
-        v_reset=filled(v_reset, shape),
-    )
+    return NeuronConstants(ones, ones, leak, filled(node.r, shape) * leak, drift, *_firing(node, shape))
 
 
-def _integrator(r: object, dt_s: float, shape: Shape, threshold: object, v_reset: object) -> Law:
+@constants_of.register(nir.IF)
+@constants_of.register(nir.I)
+def _(node: nir.IF | nir.I, dt_s: float, shape: Shape) -> NeuronConstants:
     ones, zeros = np.ones(shape), np.zeros(shape)
-    return Law(
-        leak_u=ones,
-        gain_u=ones,
-        leak_v=zeros,
-        gain_v=filled(r, shape) * dt_s,
-        drift=zeros,
-        threshold=None if threshold is None else filled(threshold, shape),
-        v_reset=filled(v_reset, shape),
-    )
+    return NeuronConstants(ones, ones, zeros, filled(node.r, shape) * dt_s, zeros, *_firing(node, shape))
 
 
-def _current_based(
-    node: nir.CubaLIF | nir.CubaLI, dt_s: float, shape: Shape, threshold: object, v_reset: object
-) -> Law:
+@constants_of.register(nir.CubaLIF)
+@constants_of.register(nir.CubaLI)
+def _(node: nir.CubaLIF | nir.CubaLI, dt_s: float, shape: Shape) -> NeuronConstants:
     leak_u, leak_v = _leak(node.tau_syn, dt_s, shape), _leak(node.tau_mem, dt_s, shape)
-    return Law(
-        leak_u=leak_u,
-        gain_u=filled(node.w_in, shape) * leak_u,
-        leak_v=leak_v,
-        gain_v=filled(node.r, shape) * leak_v,
-        drift=filled(node.v_leak, shape) * leak_v,
-        threshold=None if threshold is None else filled(threshold, shape),
-        v_reset=filled(v_reset, shape),
-    )
+    gain_u, gain_v = filled(node.w_in, shape) * leak_u, filled(node.r, shape) * leak_v
+    drift = filled(node.v_leak, shape) * leak_v
+    return NeuronConstants(leak_u, gain_u, leak_v, gain_v, drift, *_firing(node, shape))
+
+
+def _firing(node: nir.NIRNode, shape: Shape) -> tuple[FloatArray | None, FloatArray]:
+    """Threshold and reset of a node; LI, I and CubaLI have neither."""
+    threshold = filled(node.v_threshold, shape) if hasattr(node, "v_threshold") else None
+    return threshold, filled(getattr(node, "v_reset", 0.0), shape)
 
 
 def _leak(tau: object, dt_s: float, shape: Shape) -> FloatArray:
@@ -169,7 +131,7 @@ def apply(node: nir.NIRNode, value: Tensor) -> Tensor:
     Raises:
         NodeFault: the node is no linear map that is handled, or the value does not fit it.
     """
-    raise NodeFault(f"is a {type(node).__name__}; handled are {HANDLED}")
+    raise NodeFault(f"is a {type(node).__name__}; handled are {handled()}")
 
 
 @apply.register
@@ -192,13 +154,13 @@ def _(node: nir.Conv2d, value: Tensor) -> Tensor:
 
 
 @apply.register
-def _(node: nir.Affine, value: Tensor) -> Tensor:
-    return _dense(node.weight, value) + tensor(node.bias, value)
+def _(node: nir.Linear, value: Tensor) -> Tensor:
+    return _dense(node.weight, value)
 
 
 @apply.register
-def _(node: nir.Linear, value: Tensor) -> Tensor:
-    return _dense(node.weight, value)
+def _(node: nir.Affine, value: Tensor) -> Tensor:
+    return _dense(node.weight, value) + tensor(node.bias, value)
 
 
 @apply.register
@@ -210,14 +172,14 @@ def _(node: nir.Scale, value: Tensor) -> Tensor:
 
 
 @apply.register
-def _(node: nir.SumPool2d, value: Tensor) -> Tensor:
-    return _pool(node, value, divisor=1)
-
-
-@apply.register
 def _(node: nir.AvgPool2d, value: Tensor) -> Tensor:
     kernel = pair(node.kernel_size)
     return _pool(node, value, divisor=kernel[0] * kernel[1])
+
+
+@apply.register
+def _(node: nir.SumPool2d, value: Tensor) -> Tensor:
+    return _pool(node, value, divisor=1)
 
 
 @apply.register
@@ -226,6 +188,17 @@ def _(node: nir.Flatten, value: Tensor) -> Tensor:
         first += value.ndim - 1
     last = int(node.end_dim)
     return torch.flatten(value, first + 1, last if last < 0 else last + 1)
+
+
+def is_linear(node: nir.NIRNode) -> bool:
+    """Whether a node is a linear map: whether :func:`apply` knows it."""
+    return apply.dispatch(type(node)) is not apply.dispatch(object)
+
+
+def handled() -> str:
+    """The names of the nodes that are handled, for messages."""
+    linear = [kind for kind, how in apply.registry.items() if how is not apply.dispatch(object)]
+    return ", ".join(kind.__name__ for kind in (nir.Input, *NEURONS, *linear, nir.Output))
 
 
 def _dense(weight: object, value: Tensor) -> Tensor:
@@ -275,7 +248,7 @@ def output_shape(node: nir.NIRNode, shape: Shape) -> Shape:
     if isinstance(node, nir.Input | nir.Output):
         return shape
     if isinstance(node, NEURONS):
-        law_of(node, 1.0, shape)
+        constants_of(node, 1.0, shape)
         return shape
     try:
         # On the meta device shapes are worked out and nothing is allocated, whatever a file asks for.

@@ -1,4 +1,4 @@
-"""A NIR graph made plain: sub-graphs opened, shapes worked out, loops found, and what was assumed on the way."""
+"""A resolved NIR graph: sub-graphs inlined, shapes inferred, loops found, and the assumptions that were made."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ import nir
 import numpy as np
 
 from ..base.errors import refuse
-from .nodes import LINEAR, NEURONS, NodeFault, Shape, check_size, output_shape
+from .nodes import NEURONS, NodeFault, Shape, check_size, is_linear, output_shape
 
 Edge: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Wiring:
-    """A flat graph with one input, one output, and a shape for every node.
+    """A flat graph with one input node, one output node, and shapes for every node.
 
     Attributes:
         nodes: by name, in an order in which every edge that is not delayed points forward.
-        delayed: edges that close a loop; what they carry arrives one step later.
-        shapes: by name, shapes of what arrives and of what leaves, without the batch.
-        assumed: sentences for the user, in the order of discovery.
+        edges: pairs of source and target.
+        delayed: edges that close a loop; their values arrive one timestep later.
+        shapes: by name, shapes of a node's input and output, without the batch.
+        assumed: assumptions that were made, as messages for the user.
     """
 
     nodes: dict[str, nir.NIRNode]
@@ -46,7 +47,7 @@ class Wiring:
 
     @cached_property
     def readout(self) -> str:
-        """Name of the neuron whose spikes or membrane potentials are the answer."""
+        """Name of the neuron node whose spikes or membrane potentials are the network's output."""
         (before, *_) = self.into(self.output)
         return before
 
@@ -66,7 +67,15 @@ class Wiring:
 
 @dataclass
 class Survey:
-    """A graph being made plain, with every fault found so far; :attr:`wiring` is None where there is one."""
+    """A graph that is being resolved, with every fault found so far.
+
+    Attributes:
+        nodes: of the flat graph, by dotted name.
+        edges: of the flat graph.
+        faults: messages that name the node or edge.
+        assumed: as in :class:`Wiring`.
+        wiring: the resolved graph; None if there are faults.
+    """
 
     nodes: dict[str, nir.NIRNode]
     edges: list[Edge]
@@ -74,12 +83,20 @@ class Survey:
     assumed: list[str] = field(default_factory=list)
     wiring: Wiring | None = None
 
+    def into(self, name: str) -> list[str]:
+        """Names of the nodes that feed ``name``."""
+        return [source for source, target in self.edges if target == name]
+
+    def out_of(self, name: str) -> list[str]:
+        """Names of the nodes that ``name`` feeds."""
+        return [target for source, target in self.edges if source == name]
+
 
 def wire(graph: nir.NIRGraph) -> Wiring:
-    """Make a graph plain.
+    """Resolve a graph: inline its sub-graphs, order its nodes and infer their shapes.
 
     Raises:
-        InputError: every fault: dangling edges, several inputs, unhandled nodes, shapes that do not meet.
+        InputError: every fault: dangling edges, several inputs, unhandled nodes, shapes that do not match.
     """
     found = survey(graph)
     refuse("NIR graph", found.faults)
@@ -88,32 +105,23 @@ def wire(graph: nir.NIRGraph) -> Wiring:
 
 
 def survey(graph: nir.NIRGraph) -> Survey:
-    """Make a graph plain as far as it goes, and say everything that stands in the way."""
-    found = Survey(*_opened(graph))
+    """Resolve a graph as far as possible and collect every fault that prevents more."""
+    found = Survey(*_inlined(graph))
     _check_edges(found)
-    _contract_inner_ends(found)
+    _remove_inner_ends(found)
     _find_ends(found)
     if found.faults:
         return found
     order, delayed = _order(found)
-    if found.faults:
-        return found
-    shapes = _infer_shapes(found, order, delayed)
-    if found.faults:
-        return found
-    found.wiring = Wiring(
-        nodes={name: found.nodes[name] for name in order},
-        edges=tuple(found.edges),
-        delayed=delayed,
-        shapes=shapes,
-        assumed=tuple(found.assumed),
-    )
+    shapes = {} if found.faults else _infer_shapes(found, order, delayed)
+    if not found.faults:
+        nodes = {name: found.nodes[name] for name in order}
+        found.wiring = Wiring(nodes, tuple(found.edges), delayed, shapes, tuple(found.assumed))
     return found
 
 
-def _opened(graph: nir.NIRGraph, prefix: str = "") -> tuple[dict[str, nir.NIRNode], list[Edge]]:
-    """All nodes of nested graphs under dotted names; an edge to a sub-graph goes to its Input, one from it leaves its
-    Output."""
+def _inlined(graph: nir.NIRGraph, prefix: str = "") -> tuple[dict[str, nir.NIRNode], list[Edge]]:
+    """All nodes of nested graphs under dotted names; edges of a sub-graph go to its Inputs and leave its Outputs."""
     nodes: dict[str, nir.NIRNode] = {}
     edges: list[Edge] = []
     enter: dict[str, list[str]] = {}
@@ -122,7 +130,7 @@ def _opened(graph: nir.NIRGraph, prefix: str = "") -> tuple[dict[str, nir.NIRNod
         if not isinstance(node, nir.NIRGraph):
             nodes[prefix + name] = node
             continue
-        inner, inner_edges = _opened(node, f"{prefix}{name}.")
+        inner, inner_edges = _inlined(node, f"{prefix}{name}.")
         nodes |= inner
         edges += inner_edges
         enter[prefix + name] = [f"{prefix}{name}.{n}" for n, k in node.nodes.items() if isinstance(k, nir.Input)]
@@ -143,19 +151,16 @@ def _check_edges(found: Survey) -> None:
             found.faults.append(f"edge {edge[0]!r} -> {edge[1]!r} occurs {count} times; keep one")
 
 
-def _contract_inner_ends(found: Survey) -> None:
-    """Take Input and Output nodes of opened sub-graphs out: they pass everything on."""
+def _remove_inner_ends(found: Survey) -> None:
+    """Remove the Input and Output nodes of inlined sub-graphs, which pass their input on."""
     inner = [
         name
         for name, node in found.nodes.items()
-        if (isinstance(node, nir.Input) and any(t == name for _, t in found.edges))
-        or (isinstance(node, nir.Output) and any(s == name for s, _ in found.edges))
+        if (isinstance(node, nir.Input) and found.into(name)) or (isinstance(node, nir.Output) and found.out_of(name))
     ]
     for name in inner:
-        before = [s for s, t in found.edges if t == name]
-        after = [t for s, t in found.edges if s == name]
         kept = [edge for edge in found.edges if name not in edge]
-        through = [(s, t) for s in before for t in after]
+        through = [(source, target) for source in found.into(name) for target in found.out_of(name)]
         found.edges[:] = kept + [edge for edge in through if edge not in kept]
         del found.nodes[name]
 
@@ -171,7 +176,7 @@ def _find_ends(found: Survey) -> None:
     if not outputs:
         _add_output(found)
     for name, node in found.nodes.items():
-        if not isinstance(node, (nir.Input, nir.Output, *NEURONS, *LINEAR)):
+        if not (isinstance(node, (nir.Input, nir.Output, *NEURONS)) or is_linear(node)):
             try:
                 output_shape(node, ())
             except NodeFault as fault:
@@ -179,10 +184,10 @@ def _find_ends(found: Survey) -> None:
 
 
 def _add_input(found: Survey) -> None:
-    roots = [name for name in found.nodes if not any(t == name for _, t in found.edges)]
+    roots = [name for name in found.nodes if not found.into(name)]
     shape = found.nodes[roots[0]].input_type.get("input") if len(roots) == 1 else None
     if shape is None:
-        found.faults.append("has no Input node, and its shape cannot be told; add one")
+        found.faults.append("has no Input node, and its shape cannot be inferred; add one")
         return
     found.nodes["input"] = nir.Input(np.asarray(shape))
     found.edges.append(("input", roots[0]))
@@ -190,7 +195,7 @@ def _add_input(found: Survey) -> None:
 
 
 def _add_output(found: Survey) -> None:
-    leaves = [name for name in found.nodes if not any(s == name for s, _ in found.edges)]
+    leaves = [name for name in found.nodes if not found.out_of(name)]
     if len(leaves) != 1:
         found.faults.append(f"has no Output node and {len(leaves)} nodes that feed nothing; add one Output")
         return
@@ -200,9 +205,9 @@ def _add_output(found: Survey) -> None:
 
 
 def _order(found: Survey) -> tuple[list[str], frozenset[Edge]]:
-    """Nodes sorted along the edges, and the edges that close loops: depth first from the input."""
+    """Nodes in topological order, and the edges that close loops: depth first from the input."""
     start = next(name for name, node in found.nodes.items() if isinstance(node, nir.Input))
-    after = {name: [t for s, t in found.edges if s == name] for name in found.nodes}
+    after = {name: found.out_of(name) for name in found.nodes}
     finished: list[str] = []
     on_path: list[str] = [start]
     seen = {start}
@@ -231,29 +236,31 @@ def _infer_shapes(found: Survey, order: list[str], delayed: frozenset[Edge]) -> 
     shapes: dict[str, tuple[Shape, Shape]] = {}
     for name in order:
         node = found.nodes[name]
-        arriving = [shapes[s][1] for s, t in found.edges if t == name and (s, t) not in delayed and s in shapes]
+        arriving = [shapes[s][1] for s in found.into(name) if (s, name) not in delayed and s in shapes]
         if isinstance(node, nir.Input):
             arriving = _input_shape(found, name, node)
         if not arriving:
             return shapes  # what feeds it has a fault of its own
         if len(set(arriving)) > 1:
-            found.faults.append(f"node {name!r}: what arrives has shapes {_listed(arriving)}; they must be one shape")
+            listed = " and ".join(str(shape) for shape in dict.fromkeys(arriving))
+            found.faults.append(f"node {name!r}: its inputs have shapes {listed}; they must be equal")
         try:
             shapes[name] = (arriving[0], output_shape(node, arriving[0]))
         except NodeFault as fault:
             found.faults.append(f"node {name!r} {fault}")
             return shapes
-        _say_shape(found, name, node, arriving[0])
+        _note_assumptions(found, name, node, arriving[0])
     for source, target in sorted(delayed):
         if shapes[source][1] != shapes[target][0]:
             found.faults.append(
-                f"edge {source!r} -> {target!r} brings shape {shapes[source][1]} to a node of {shapes[target][0]}"
+                f"edge {source!r} -> {target!r} connects an output of shape {shapes[source][1]} to an input of shape "
+                f"{shapes[target][0]}"
             )
     return shapes
 
 
 def _input_shape(found: Survey, name: str, node: nir.Input) -> list[Shape]:
-    """The shape of the input, nothing where it is a fault."""
+    """The shape of the input in a list, which is empty if the shape is a fault."""
     shape = tuple(int(size) for size in np.asarray(node.input_type["input"]).reshape(-1))
     try:
         check_size(shape)
@@ -266,7 +273,7 @@ def _input_shape(found: Survey, name: str, node: nir.Input) -> list[Shape]:
     return [shape]
 
 
-def _say_shape(found: Survey, name: str, node: nir.NIRNode, shape: Shape) -> None:
+def _note_assumptions(found: Survey, name: str, node: nir.NIRNode, shape: Shape) -> None:
     if isinstance(node, nir.Conv2d) and node.input_shape is None:
         found.assumed.append(f"convolution {name!r} has no input_shape: {shape[1:]} follows from what feeds it")
     if isinstance(node, NEURONS) and np.size(node.r) == 1 and shape not in ((1,), ()):
@@ -275,7 +282,3 @@ def _say_shape(found: Survey, name: str, node: nir.NIRNode, shape: Shape) -> Non
         declared = tuple(int(size) for size in np.asarray(node.output_type["output"]).reshape(-1))
         if declared not in (shape, (0,)):
             found.assumed.append(f"output {name!r} says shape {declared}: {shape} is what arrives")
-
-
-def _listed(shapes: list[Shape]) -> str:
-    return " and ".join(str(shape) for shape in dict.fromkeys(shapes))

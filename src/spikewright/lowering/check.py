@@ -11,17 +11,16 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.version import __version__
-from ..graph.nodes import NEURONS, Law, NodeFault, law_of
+from ..graph.nodes import NEURONS, NeuronConstants, NodeFault, constants_of
 from ..graph.time_step import TimeStep, resolve_dt
 from ..graph.wiring import Wiring, survey, wire
-from .draft import draft_from_nir
-from .horizon import Asked, horizon_of
-from .rules import GRAPH_RULES
+from .draft import draft_from_nir, input_format
+from .rules import graph_faults
 
 Level: TypeAlias = Literal["blocks", "assumed", "note"]
 
-
 _SAME = 1e-6
+"""Values that differ by less, relative to the largest, are shown as one."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,12 @@ class Finding:
 
 
 def check(graph: nir.NIRGraph, dt_s: float | None = None) -> list[Finding]:
-    """Everything that can be said of a graph on its way to a chip; nothing is raised."""
+    """Everything that can be said of a graph on its way to a chip; nothing is raised.
 
+    Args:
+        graph: from any producer.
+        dt_s: seconds per step; None for what the graph's metadata or its producer's convention say.
+    """
     found = survey(graph)
     findings = [Finding("assumed", "graph", sentence) for sentence in found.assumed]
     if found.wiring is None:
@@ -49,7 +52,7 @@ def check(graph: nir.NIRGraph, dt_s: float | None = None) -> list[Finding]:
     try:
         step = resolve_dt(found.wiring, graph.metadata, dt_s)
     except InputError as error:
-        return [*findings, Finding("blocks", "graph", str(error))]
+        return [*findings, Finding("blocks", "graph", error.message)]
     findings.append(Finding("assumed" if step.assumed else "note", "graph", f"time step {step.dt_s:g} s: {step.why}"))
     for name in found.wiring.neurons:
         findings += _neuron_findings(found.wiring, name, step)
@@ -57,12 +60,15 @@ def check(graph: nir.NIRGraph, dt_s: float | None = None) -> list[Finding]:
 
 
 def repair(graph: nir.NIRGraph, dt_s: float | None = None) -> nir.NIRGraph:
-    """The graph made plain: sub-graphs opened, shapes and parameters written out, time step and reset in the metadata.
+    """The graph made plain: sub-graphs opened, shapes and parameters written out, the time step in the metadata.
+
+    Args:
+        graph: from any producer; it is left as it is.
+        dt_s: seconds per step; None for what the graph's metadata or its producer's convention say.
 
     Raises:
-        InputError: what no rewriting can mend.
+        InputError: the graph has faults that rewriting cannot repair.
     """
-
     wiring = wire(graph)
     step = resolve_dt(wiring, graph.metadata, dt_s)
     names = {wiring.input: "input", wiring.output: "output"}
@@ -90,9 +96,8 @@ def _conventions(graph: nir.NIRGraph) -> Iterator[Finding]:
 
 
 def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Finding]:
-
     try:
-        law = law_of(wiring.nodes[name], step.dt_s, wiring.shapes[name][0])
+        law = constants_of(wiring.nodes[name], step.dt_s, wiring.shapes[name][0])
     except NodeFault as fault:
         yield Finding("blocks", name, str(fault))
         return
@@ -104,7 +109,7 @@ def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Find
         yield Finding("note", name, f"gain per step {_range(gain)}; multiplied into the weights")
 
 
-def _described(law: Law) -> str:
+def _described(law: NeuronConstants) -> str:
     filtered = f"current decays by {_range(law.leak_u)} per step, " if (law.leak_u != 1).any() else ""
     fires = f"threshold {_range(law.threshold)}" if law.threshold is not None else "does not fire"
     return f"{filtered}membrane decays by {_range(law.leak_v)} per step, {fires}"
@@ -116,19 +121,17 @@ def _range(values: Any) -> str:
 
 
 def _lowering(wiring: Wiring, step: TimeStep, metadata: Mapping[str, Any]) -> list[Finding]:
-    """What stands in the way of any chip, whatever its profile."""
-
+    """What keeps the graph from any chip, whatever its profile."""
     try:
-        horizon, _ = horizon_of(metadata, Asked())
-        draft = draft_from_nir(wiring, step.dt_s, horizon, {})
+        inputs, _ = input_format(metadata)
+        draft = draft_from_nir(wiring, step.dt_s, inputs, {})
     except InputError as error:
-        return [Finding("blocks", "graph", str(error))]
-    return [Finding("blocks", "graph", f"[{rule.__name__}] {broken}") for rule in GRAPH_RULES for broken in rule(draft)]
+        return [Finding("blocks", "graph", error.message)]
+    return [Finding("blocks", "graph", fault) for fault in graph_faults(draft)]
 
 
 def _written_out(wiring: Wiring, name: str) -> nir.NIRNode:
     """A node with nothing left to guess: arrays of the population's shape, the input's shape in a convolution."""
-
     node, (arriving, leaving) = wiring.nodes[name], wiring.shapes[name]
     if isinstance(node, nir.Input):
         return nir.Input(np.array(arriving), metadata=node.metadata)

@@ -1,7 +1,7 @@
-"""What a chip network must keep on one chip beyond its cores' room: small named functions over its integers.
+"""Limits of a whole chip, beyond those of its cores, as small named functions of a chip network.
 
-Each yields sentences; a broken rule is printed with its name. They hold for a network whatever it was lowered for, so
-lowering and reports apply them. Add one by adding a function to :data:`CHIP_RULES`.
+Each rule yields a sentence for every way in which it is broken, and messages give its name. Lowering applies the rules,
+and reports do, since a network may have been lowered for another chip. To add a rule, add it to :data:`CHIP_RULES`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from math import ceil, log2, prod
 from typing import TypeAlias
 
-from ..base.errors import AnswerIsNo
+from ..base.errors import AnswerIsNo, arg
 from ..chip.network import ChipNetwork, Connection, Population
 from ..chip.registers import DECAY_ONE
 from ..profile.schema import HardwareProfile, Layers, Limits
 
 ChipRule: TypeAlias = Callable[[ChipNetwork, Limits], Iterator[str]]
 
-_NO_LEAK = "this chip's neurons cannot leak: train with --neuron lif --beta 1"
-_SMALLER = "train with a smaller --width"
+_NO_LEAK = f"this chip's neurons cannot leak: train with {arg('neuron', 'lif')} {arg('beta', 1)}"
+_SMALLER = f"train with a smaller {arg('width')}"
 _REMEDIES = {"input lines": "take data of smaller samples", "outputs": "take data of fewer classes"}
 
 
@@ -26,7 +26,7 @@ def check_chip(chip: ChipNetwork, profile: HardwareProfile) -> None:
     """Apply :data:`CHIP_RULES`.
 
     Raises:
-        AnswerIsNo: the network does not fit; every broken rule with its name.
+        AnswerIsNo: the network does not fit; the message has the name of each broken rule.
     """
     broken = [f"[{rule.__name__}] {fault}" for rule in CHIP_RULES for fault in rule(chip, profile.limits)]
     if broken:
@@ -34,7 +34,10 @@ def check_chip(chip: ChipNetwork, profile: HardwareProfile) -> None:
 
 
 def decays(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
-    """Neurons leak as the chip's can; in a single time step nothing is left to decay, and helpers keep nothing."""
+    """The chip has the decays of the network's neurons.
+
+    Relays and biases keep no state, and in a network of a single timestep no state is used again.
+    """
     if chip.timesteps == 1:
         return
     odd: dict[tuple[str, int], list[str]] = {}
@@ -53,15 +56,16 @@ def decays(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
 
 
 def steps(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
-    """No more time steps than the chip can take."""
+    """The chip takes so many timesteps."""
     most = limits.whole.timesteps if limits.whole else None
     if most is not None and chip.timesteps > most:
         keeps = "; no state is kept between steps" if most == 1 else ""
-        yield f"it runs {chip.timesteps} time steps; the chip takes {most}{keeps}: train with --timesteps {most}"
+        fewer = arg("timesteps", most)
+        yield f"it runs {chip.timesteps} time steps; the chip takes {most}{keeps}: train with {fewer}"
 
 
 def totals(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
-    """No more lines and neurons than the whole chip has."""
+    """The chip has so many input lines and neurons."""
     whole = limits.whole
     if whole is None:
         return
@@ -70,17 +74,17 @@ def totals(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
     hidden = [p for p in neurons if p.role not in ("input", "readout")]
     for what, used, most in (
         ("input lines", chip.input.size, whole.inputs),
-        ("neurons", _size(neurons), whole.neurons),
-        ("hidden neurons", _size(hidden), whole.hidden_neurons),
+        ("neurons", sum(p.size for p in neurons), whole.neurons),
+        ("hidden neurons", sum(p.size for p in hidden), whole.hidden_neurons),
         ("outputs", chip.output.size, whole.outputs),
-        ("lines and neurons with synapses", _size(sources), whole.sources),
+        ("lines and neurons with synapses", sum(p.size for p in sources), whole.sources),
     ):
         if most is not None and used > most:
             yield f"it has {used} {what}; the chip has {most}: {_REMEDIES.get(what, _SMALLER)}"
 
 
 def targets(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
-    """No population feeds more others than the chip can send its spikes to."""
+    """The chip can send the spikes of a population to all populations that it feeds."""
     most = limits.whole.targets if limits.whole else None
     for population in chip.populations if most is not None else ():
         if (count := len(chip.out_of(population.name))) > (most or 0):
@@ -88,17 +92,15 @@ def targets(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
 
 
 def layer_shapes(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
-    """Where a core holds a layer, each connection is a convolution (or dense layer) that one core can compute."""
+    """Where a core computes a layer, every connection is a convolution or dense layer that it can compute."""
     layers = limits.layers
     if layers is None:
         return
     for population in chip.populations:
         incoming = chip.into(population.name)
         if population.neuron is not None and population.role == "input":
-            yield (
-                f"{population.name!r} is driven by currents, and this chip's cores take spikes: train with --encoding "
-                "rate"
-            )
+            spikes = arg("encoding", "rate")
+            yield f"{population.name!r} is driven by currents, and this chip's cores take spikes: train with {spikes}"
         elif population.neuron is not None and len(incoming) != 1:
             yield f"{population.name!r} has {len(incoming)} connections into it; a core computes one"
         if any(c.source == population.name for c in incoming):
@@ -108,14 +110,17 @@ def layer_shapes(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
 
 
 def layer_memory(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
-    """Where a core holds a layer, the layers can be shared out among the cores, each within its two memories."""
+    """Where a core computes a layer, every layer gets a core whose memories for weights and neurons it fits."""
     layers = limits.layers
     if layers is None:
         return
     needs = {p.name: _words(chip, p) for p in chip.populations if p.neuron is not None}
     cores = list(zip(layers.weight_words, layers.neuron_words, strict=True))
-    may_lie = {name: [i for i, core in enumerate(cores) if _fits(need, core)] for name, need in needs.items()}
-    for name in _without_core(may_lie):
+    fitting = {
+        name: [i for i, core in enumerate(cores) if weights <= core[0] and neurons <= core[1]]
+        for name, (weights, neurons) in needs.items()
+    }
+    for name in _without_core(fitting):
         weights, neurons = needs[name]
         needed = f"{weights:,} words of weights and {neurons:,} of neurons"
         yield f"{name!r} takes {needed}; no free core has both: {_SMALLER}"
@@ -125,7 +130,7 @@ CHIP_RULES: tuple[ChipRule, ...] = (decays, steps, totals, targets, layer_shapes
 
 
 def _nearest_decay(decay: int, limits: Limits) -> int:
-    """The decay nearest to this one that the chip has, in units of 1/4096."""
+    """The nearest decay that the chip has, in units of 1/4096 per timestep."""
     if limits.decay_bits == 0:
         return 0
     if limits.decay_shifts:
@@ -135,12 +140,8 @@ def _nearest_decay(decay: int, limits: Limits) -> int:
     return round(decay / unit) * unit
 
 
-def _size(populations: list[Population]) -> int:
-    return sum(population.size for population in populations)
-
-
 def _geometry(chip: ChipNetwork, connection: Connection) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    """Input channels, kernel and spatial shape of what enters; a dense layer's kernel is its whole input."""
+    """Input channels, kernel shape and input height and width; the kernel of a dense layer is its whole input."""
     shape = chip.by_name[connection.source].shape
     channels, space = (shape[0], shape[1:]) if len(shape) == 3 else (shape[0], (1, 1))
     return channels, connection.weight.shape[2:] if connection.conv else space, space
@@ -172,7 +173,7 @@ def _shape_faults(chip: ChipNetwork, connection: Connection, layers: Layers) -> 
 
 
 def _words(chip: ChipNetwork, population: Population) -> tuple[int, int]:
-    """Words of weights and of neurons that a layer takes."""
+    """Memory words that a layer needs for weights and for neurons, both rounded up to powers of 2."""
     weights = 0
     for connection in chip.into(population.name):
         channels, kernel, _ = _geometry(chip, connection)
@@ -184,16 +185,12 @@ def _bits(count: int) -> int:
     return ceil(log2(count)) if count > 1 else 0
 
 
-def _fits(need: tuple[int, int], core: tuple[int, int]) -> bool:
-    return need[0] <= core[0] and need[1] <= core[1]
-
-
-def _without_core(may_lie: dict[str, list[int]]) -> list[str]:
-    """Layers that get no core when as many as possible do (augmenting paths)."""
+def _without_core(fitting: dict[str, list[int]]) -> list[str]:
+    """Layers that get no core in a largest matching of layers to ``fitting`` cores, by augmenting paths."""
     holder: dict[int, str] = {}
 
     def settle(name: str, tried: set[int]) -> bool:
-        for core in may_lie[name]:
+        for core in fitting[name]:
             if core not in tried:
                 tried.add(core)
                 if core not in holder or settle(holder[core], tried):
@@ -201,7 +198,7 @@ def _without_core(may_lie: dict[str, list[int]]) -> list[str]:
                     return True
         return False
 
-    return [name for name in may_lie if not settle(name, set())]
+    return [name for name in fitting if not settle(name, set())]
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -1,38 +1,39 @@
-"""The draft of a chip network: populations and connections, still in float64, free of time units and of NIR."""
+"""The draft network: populations and connections as a chip has them, in float64, before quantization."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import nir
 import numpy as np
 import torch
 
-from ..base.errors import InputError, refuse
-from ..base.types import Encoding, FloatArray, Readout
+from ..base.errors import InputError, arg, did_you_mean, refuse
+from ..base.types import ENCODINGS, Encoding, FloatArray, Readout
 from ..chip.network import ConvGeometry, Role
 from ..graph.interpreter import at_rest
-from ..graph.nodes import LINEAR, Law, NodeFault, Shape, law_of
+from ..graph.nodes import NeuronConstants, NodeFault, Shape, constants_of, is_linear
 from ..graph.wiring import Wiring
-from .horizon import Horizon
+from ..profile.profile import HardwareProfile
 from .linear_map import LinearMap, compose, identity
 
-_MOST_PATHS = 1000  # sums behind sums multiply them
+CUSTOMARY_INPUT_BITS = 8
+"""Bits of graded input where nothing else is known: those of a pixel."""
+_MOST_PATHS = 1000  # they multiply where sums follow sums
 
 
 @dataclass(frozen=True, eq=False)
 class DraftNeuron:
-    """Constants of a population's neurons, each of the population's shape.
+    """Constants of a population's neurons, each an array of the population's shape.
 
-    ``u = (1 - leak_u) * u + I``; ``v = (1 - leak_v) * v + u + bias``; spike where ``v > threshold``, then
-    ``v = v_reset``. The input gain is in the weights.
+    In each timestep ``u = (1 - leak_u) * u + I + synaptic_bias``, ``v = (1 - leak_v) * v + u + bias``; a neuron spikes
+    where ``v > threshold``, and then ``v = v_reset``. The input gain is part of the weights.
 
     Attributes:
         threshold: None for a readout that does not fire.
-        bias: added to v at every step.
-        synaptic_bias: added to u at every step (a bias in front of a synaptic filter).
+        synaptic_bias: a bias in front of the synaptic filter.
     """
 
     leak_u: FloatArray
@@ -45,11 +46,11 @@ class DraftNeuron:
 
 @dataclass(frozen=True, eq=False)
 class DraftPopulation:
-    """Neurons of one kind, or the input.
+    """Neurons with one set of constants, or the input.
 
     Attributes:
-        neuron: None for an input whose events come ready-made. The neurons of an input that has some are driven by
-            intensities in [0, 1], added to v at every step with a gain of 1.
+        neuron: None for an input of ready-made events. The neurons of an input that has some are driven by intensities
+            in [0, 1], which are added to v in each timestep.
         payload: largest value that a spike carries, 1 for a binary spike.
     """
 
@@ -62,7 +63,7 @@ class DraftPopulation:
 
 @dataclass(frozen=True, eq=False)
 class DraftConnection:
-    """Float weights from one population to another, a kernel where ``conv`` is given."""
+    """Float weights from one population to another: a matrix, or a kernel where ``conv`` is given."""
 
     source: str
     target: str
@@ -72,11 +73,12 @@ class DraftConnection:
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """A network on its way to integers.
+    """A float network in the form of a chip network, before quantization.
 
     Attributes:
-        populations: in an order in which every connection but recurrent ones points forward.
-        facts: JSON-able, for the provenance of the chip network.
+        populations: ordered so that every connection that is not recurrent points forward.
+        input_bits: bits of graded input or of input currents.
+        facts: values for the provenance of the chip network, as JSON can hold them.
     """
 
     populations: tuple[DraftPopulation, ...]
@@ -88,27 +90,88 @@ class Draft:
     facts: dict[str, object] = field(default_factory=dict)
 
     def into(self, target: str) -> tuple[DraftConnection, ...]:
-        """Connections that arrive at ``target``."""
+        """The connections into population ``target``."""
         return tuple(c for c in self.connections if c.target == target)
 
 
-def draft_from_nir(wiring: Wiring, dt_s: float, horizon: Horizon, facts: Mapping[str, object]) -> Draft:
-    """Populations from the neuron nodes, connections from the linear paths between them.
+@dataclass(frozen=True)
+class InputFormat:
+    """Timesteps per sample, how samples enter the network, and the bits of graded input or of input currents."""
+
+    timesteps: int
+    encoding: Encoding
+    input_bits: int
+
+
+def input_format(
+    metadata: Mapping[str, Any],
+    profile: HardwareProfile | None = None,
+    *,
+    timesteps: int | None = None,
+    encoding: str | None = None,
+    input_bits: int | None = None,
+) -> tuple[InputFormat, list[str]]:
+    """The input format in a graph's metadata, where these are silent the given one, else a default.
+
+    Args:
+        profile: for the default number of timesteps; without a profile it is 1.
+
+    Returns:
+        the format, and a sentence for each default that was assumed.
 
     Raises:
-        InputError: every node that a chip network cannot express, at once.
+        InputError: a value is not allowed, or contradicts the metadata.
     """
-    faults = list(_end_faults(wiring, horizon))
-    laws: dict[str, Law] = {}
+    steps, why = (
+        (profile.default_timesteps, f"the default of profile {profile.name}") if profile else (1, "without a profile")
+    )
+    assumed: list[str] = []
+    chosen: dict[str, Any] = {}
+    for name, given, default, reason in (
+        ("timesteps", timesteps, steps, why),
+        ("encoding", encoding, "events", "the file does not say how samples enter"),
+        ("input_bits", input_bits, CUSTOMARY_INPUT_BITS, ""),
+    ):
+        stated = metadata.get(name)
+        if stated is not None and given is not None and given != stated:
+            raise InputError(
+                f"{arg(name, given)}: the graph was made for {stated}; leave it out, or train a student for {given}"
+            )
+        chosen[name] = next((value for value in (stated, given) if value is not None), default)
+        if stated is None and given is None and reason:
+            assumed.append(f"{name} {default}: {reason}")
+    faults = [
+        f"{name} is {chosen[name]!r}; must be a whole number of at least 1"
+        for name in ("timesteps", "input_bits")
+        if not isinstance(chosen[name], int) or chosen[name] < 1
+    ]
+    if chosen["encoding"] not in ENCODINGS:
+        faults.append(f"encoding is {chosen['encoding']!r}; {did_you_mean(str(chosen['encoding']), ENCODINGS)}")
+    refuse("NIR graph", faults)
+    return InputFormat(chosen["timesteps"], cast(Encoding, chosen["encoding"]), chosen["input_bits"]), assumed
+
+
+def draft_from_nir(wiring: Wiring, dt_s: float, inputs: InputFormat, facts: Mapping[str, object]) -> Draft:
+    """The draft network of a graph: populations from its neuron nodes, connections from the linear paths between them.
+
+    Args:
+        dt_s: seconds per timestep.
+        facts: values for the provenance.
+
+    Raises:
+        InputError: every node that a chip network cannot express, in one message.
+    """
+    faults = _end_faults(wiring, inputs.encoding)
+    laws: dict[str, NeuronConstants] = {}
     for name in wiring.neurons:
         try:
-            laws[name] = law_of(wiring.nodes[name], dt_s, wiring.shapes[name][0])
+            laws[name] = constants_of(wiring.nodes[name], dt_s, wiring.shapes[name][0])
         except NodeFault as fault:
             faults.append(f"node {name!r} {fault}")
     refuse("NIR graph", faults)
-    encoder = wiring.out_of(wiring.input)[0] if horizon.encoding == "current" else None
+    encoder = wiring.out_of(wiring.input)[0] if inputs.encoding == "current" else None
     rest = at_rest(wiring, torch.zeros(1, 1, dtype=torch.float64))
-    populations = [] if encoder else [_event_input(wiring)]
+    populations = [] if encoder else [DraftPopulation(wiring.input, wiring.shapes[wiring.input][1], "input", None)]
     connections: list[DraftConnection] = []
     for name, law in laws.items():
         bias = sum((rest[s][0].numpy() for s in wiring.into(name)), start=np.zeros(wiring.shapes[name][0]))
@@ -119,15 +182,16 @@ def draft_from_nir(wiring: Wiring, dt_s: float, horizon: Horizon, facts: Mapping
     return Draft(
         populations=tuple(populations),
         connections=tuple(connections),
-        timesteps=horizon.timesteps,
-        encoding=horizon.encoding,
+        timesteps=inputs.timesteps,
+        encoding=inputs.encoding,
         readout="count" if laws[wiring.readout].threshold is not None else "membrane",
-        input_bits=horizon.input_bits,
+        input_bits=inputs.input_bits,
         facts=dict(facts),
     )
 
 
-def _end_faults(wiring: Wiring, horizon: Horizon) -> list[str]:
+def _end_faults(wiring: Wiring, encoding: Encoding) -> list[str]:
+    """What is wrong with the first and last nodes of a graph."""
     faults = []
     last = wiring.into(wiring.output)
     if len(last) != 1 or last[0] not in wiring.neurons:
@@ -135,10 +199,10 @@ def _end_faults(wiring: Wiring, horizon: Horizon) -> list[str]:
             f"output {wiring.output!r} is fed by {', '.join(map(repr, last))}; it must be one neuron node: end the "
             "network with an LI, I or spiking node"
         )
-    elif any(target != wiring.output for target in wiring.out_of(last[0])) and _feeds_another(wiring, last[0]):
+    elif any(last[0] == source for other in wiring.neurons if other != last[0] for source, _ in _paths(wiring, other)):
         faults.append(f"readout {last[0]!r} feeds further neurons; the readout must be the last population")
     first = wiring.out_of(wiring.input)
-    if horizon.encoding == "current" and not (len(first) == 1 and first[0] in wiring.neurons):
+    if encoding == "current" and not (len(first) == 1 and first[0] in wiring.neurons):
         faults.append(
             f"encoding is 'current', but input {wiring.input!r} feeds {', '.join(map(repr, first))} instead of one "
             "neuron node that the current drives"
@@ -153,27 +217,13 @@ def _end_faults(wiring: Wiring, horizon: Horizon) -> list[str]:
     return faults
 
 
-def _feeds_another(wiring: Wiring, name: str) -> bool:
-    return any(
-        name in sources and other != name for other in wiring.neurons for sources in [_sources_of(wiring, other)]
-    )
-
-
-def _sources_of(wiring: Wiring, target: str) -> set[str]:
-    return {source for source, _ in _paths(wiring, target)}
-
-
-def _event_input(wiring: Wiring) -> DraftPopulation:
-    return DraftPopulation(wiring.input, wiring.shapes[wiring.input][1], "input", None)
-
-
 def _population(
-    wiring: Wiring, name: str, law: Law, bias: FloatArray, is_encoder: bool
+    wiring: Wiring, name: str, law: NeuronConstants, bias: FloatArray, is_encoder: bool
 ) -> tuple[DraftPopulation, FloatArray]:
-    """The population of a neuron node, and the gain that its incoming weights take.
+    """The population of a neuron node, and the gain by which its incoming weights are multiplied.
 
-    Thresholds that vary over the population are divided out: scaling a neuron's weights, bias and threshold alike
-    leaves its spikes as they are, and the chip holds one threshold for all.
+    Thresholds that vary in the population are divided out, since the chip has one threshold for all: multiplying a
+    neuron's weights, bias and threshold by the same number does not change its spikes.
     """
     gain, threshold, drift = law.gain_u * law.gain_v, law.threshold, law.drift
     if is_encoder and threshold is not None:
@@ -204,22 +254,17 @@ def _connections(wiring: Wiring, target: str, gain: FloatArray) -> list[DraftCon
 
 
 def _paths(wiring: Wiring, target: str) -> list[tuple[str, tuple[str, ...]]]:
-    """Every way back from a neuron over linear nodes to a neuron or the input: its start, and the nodes in between."""
+    """Every path of linear nodes from a neuron or the input to ``target``: where it starts, and its nodes in order."""
     found: list[tuple[str, tuple[str, ...]]] = []
     todo: list[tuple[str, tuple[str, ...]]] = [(source, ()) for source in wiring.into(target)]
     while todo:
         if len(found) + len(todo) > _MOST_PATHS:
             raise InputError(
-                f"node {target!r}: more than {_MOST_PATHS} ways of linear nodes lead to it; merge some of them"
+                f"node {target!r}: more than {_MOST_PATHS} paths of linear nodes lead to it; merge some of them"
             )
         name, path = todo.pop(0)
-        if isinstance(wiring.nodes[name], LINEAR):
+        if is_linear(wiring.nodes[name]):
             todo += [(source, (name, *path)) for source in wiring.into(name)]
         else:
             found.append((name, path))
     return found
-
-
-def plain(metadata: Mapping[str, Any]) -> dict[str, object]:
-    """Metadata as JSON-able values."""
-    return {key: value.tolist() if hasattr(value, "tolist") else value for key, value in metadata.items()}

@@ -1,14 +1,14 @@
-"""Weights between two populations as one map: a convolution where that is exact, else a matrix.
+"""Linear maps: the weights between two populations as one convolution where that is exact, else as one matrix.
 
-A path of linear nodes (convolutions, pooling, flatten, linear) has no neurons in between, so the chip needs none: its
-composition is one connection, without an extra step of latency.
+Linear nodes in a row (convolutions, pooling, flatten, linear) have no neurons in between, so that the chip computes
+them in one connection and without an extra timestep.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import singledispatch
+from math import prod
 
 import nir
 import numpy as np
@@ -28,10 +28,10 @@ _CHUNK = 256
 
 @dataclass(frozen=True, eq=False)
 class LinearMap:
-    """Weights from values of one shape to values of another.
+    """A linear map from values of one shape to values of another.
 
     Attributes:
-        weight: float64, ``(target size, source size)``, or a kernel as in :class:`spikewright.chip.network.Connection`.
+        weight: float64 ``(target size, source size)``, or a kernel as in :class:`spikewright.chip.network.Connection`.
         conv: geometry of a kernel, None for a matrix.
     """
 
@@ -41,7 +41,7 @@ class LinearMap:
     conv: ConvGeometry | None = None
 
     def scaled(self, gain: FloatArray) -> LinearMap:
-        """The map with its outputs multiplied by ``gain``, one number for each."""
+        """The map with each output multiplied by its ``gain`` (an array of the target's shape)."""
         if np.all(gain == gain.flat[0]):
             return replace(self, weight=self.weight * gain.flat[0])
         if self.conv is None:
@@ -52,7 +52,7 @@ class LinearMap:
         return self.dense().scaled(gain)
 
     def plus(self, other: LinearMap) -> LinearMap:
-        """The sum of two maps between the same shapes."""
+        """The sum of this map and another between the same shapes."""
         if self.conv == other.conv and self.weight.shape == other.weight.shape:
             return replace(self, weight=self.weight + other.weight)
         one, two = self.dense(), other.dense()
@@ -79,10 +79,10 @@ class LinearMap:
 
 
 def compose(path: Sequence[nir.NIRNode], source_shape: Shape) -> LinearMap:
-    """One map for a path of linear nodes; biases are left out.
+    """One map for linear nodes in a row; biases are left out.
 
     Raises:
-        InputError: a matrix is needed and is larger than :data:`MOST_DENSE_WEIGHTS`.
+        InputError: it takes a matrix larger than :data:`MOST_DENSE_WEIGHTS`.
     """
     shapes = [source_shape]
     for node in path:
@@ -94,7 +94,7 @@ def compose(path: Sequence[nir.NIRNode], source_shape: Shape) -> LinearMap:
     if len(weighted) == 1 and isinstance(weighted[0], nir.Linear | nir.Affine):
         return LinearMap(np.asarray(weighted[0].weight, np.float64), source_shape, target_shape)
     if not weighted:
-        return LinearMap(np.eye(_size(source_shape)), source_shape, target_shape)
+        return LinearMap(np.eye(prod(source_shape)), source_shape, target_shape)
 
     def push(value: Tensor) -> Tensor:
         for node in path:
@@ -105,10 +105,10 @@ def compose(path: Sequence[nir.NIRNode], source_shape: Shape) -> LinearMap:
 
 
 def identity(shape: Shape) -> LinearMap:
-    """The map that passes everything on: one weight for each channel, or the unit matrix where there are none."""
+    """The identity: a depthwise convolution with a kernel of 1 x 1, or the unit matrix where there are no channels."""
     if len(shape) == 3:
         return LinearMap(np.ones((shape[0], 1, 1, 1)), shape, shape, ConvGeometry(groups=shape[0]))
-    return LinearMap(np.eye(_size(shape)), shape, shape)
+    return LinearMap(np.eye(prod(shape)), shape, shape)
 
 
 def _as_convolution(path: Sequence[nir.NIRNode], shapes: list[Shape]) -> LinearMap | None:
@@ -123,50 +123,34 @@ def _as_convolution(path: Sequence[nir.NIRNode], shapes: list[Shape]) -> LinearM
     return total
 
 
-@singledispatch
-def _convolution_of(node: nir.NIRNode, shape: Shape) -> LinearMap | None:  # noqa: ARG001
-    """A node as a convolution over values of ``shape``, None where it is none."""
+def _convolution_of(node: nir.NIRNode, shape: Shape) -> LinearMap | None:
+    """A node as a convolution of values of ``shape``; None where it is not one."""
+    if isinstance(node, nir.Scale):
+        scale = np.broadcast_to(np.asarray(node.scale, np.float64), shape)
+        return identity(shape).scaled(scale) if np.all(scale == scale[:, :1, :1]) else None
+    if isinstance(node, nir.Conv2d):
+        geometry = ConvGeometry(pair(node.stride), conv_padding(node), pair(node.dilation), int(node.groups))
+        return LinearMap(np.asarray(node.weight, np.float64), shape, output_shape(node, shape), geometry)
+    if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
+        size = pair(node.kernel_size)
+        weight = 1.0 if isinstance(node, nir.SumPool2d) else 1.0 / (size[0] * size[1])
+        geometry = ConvGeometry(pair(node.stride), pair(node.padding), groups=shape[0])
+        return LinearMap(np.full((shape[0], 1, *size), weight), shape, output_shape(node, shape), geometry)
     return None
-
-
-@_convolution_of.register
-def _(node: nir.Conv2d, shape: Shape) -> LinearMap | None:
-    geometry = ConvGeometry(pair(node.stride), conv_padding(node), pair(node.dilation), int(node.groups))
-    return LinearMap(np.asarray(node.weight, np.float64), shape, output_shape(node, shape), geometry)
-
-
-@_convolution_of.register
-def _(node: nir.SumPool2d, shape: Shape) -> LinearMap | None:
-    return _pooling(node, shape, 1.0)
-
-
-@_convolution_of.register
-def _(node: nir.AvgPool2d, shape: Shape) -> LinearMap | None:
-    kernel = pair(node.kernel_size)
-    return _pooling(node, shape, 1.0 / (kernel[0] * kernel[1]))
-
-
-@_convolution_of.register
-def _(node: nir.Scale, shape: Shape) -> LinearMap | None:
-    scale = np.broadcast_to(np.asarray(node.scale, np.float64), shape)
-    return identity(shape).scaled(scale) if np.all(scale == scale[:, :1, :1]) else None
-
-
-def _pooling(node: nir.SumPool2d | nir.AvgPool2d, shape: Shape, weight: float) -> LinearMap:
-    geometry = ConvGeometry(pair(node.stride), pair(node.padding), groups=shape[0])
-    kernel = np.full((shape[0], 1, *pair(node.kernel_size)), weight)
-    return LinearMap(kernel, shape, output_shape(node, shape), geometry)
 
 
 def _fold(first: LinearMap, second: LinearMap) -> LinearMap | None:
     """Two convolutions in a row as one with a larger kernel and stride; None where zero padding makes that inexact.
 
-    ``K[o, i, a*dA + b*dB*sA] += B[o, m, b] * A[m, i, a]``, stride ``sA*sB``, padding ``pA + pB*sA``.
+    ``K[o, i, a*dA + b*dB*sA] = sum over m of B[o, m, b] * A[m, i, a]`` with stride ``sA*sB`` and padding
+    ``pA + pB*sA``, for kernels A and B with strides s, paddings p and dilations d.
     """
     a, b = first.conv, second.conv
     if a is None or b is None or not all(_is_exact(first, second, axis) for axis in (0, 1)):
         return None
-    groups, one, two = _aligned_groups(first, second)
+    # A number of groups that both kernels can have.
+    groups = a.groups if b.groups % a.groups == 0 else b.groups if a.groups % b.groups == 0 else 1
+    one, two = _regrouped(first.weight, a.groups, groups), _regrouped(second.weight, b.groups, groups)
     size = [
         (one.shape[2 + x] - 1) * a.dilation[x] + (two.shape[2 + x] - 1) * b.dilation[x] * a.stride[x] + 1
         for x in (0, 1)
@@ -191,9 +175,9 @@ def _fold(first: LinearMap, second: LinearMap) -> LinearMap | None:
 
 
 def _is_exact(first: LinearMap, second: LinearMap, axis: int) -> bool:
-    """Whether the second's padding, zeros around the first's outputs, is what the folded kernel reads there.
+    """Whether the folded kernel reads zeros where the second convolution pads the outputs of the first.
 
-    Outputs that the first does not have must see nothing but its own padding.
+    That holds where an output outside the range of the first convolution would see its padding alone.
     """
     a, b = first.conv, second.conv
     assert a is not None and b is not None
@@ -205,16 +189,8 @@ def _is_exact(first: LinearMap, second: LinearMap, axis: int) -> bool:
     return before < 0 and after >= first.source_shape[1 + axis]
 
 
-def _aligned_groups(first: LinearMap, second: LinearMap) -> tuple[int, FloatArray, FloatArray]:
-    """A number of groups that both kernels can be written in, and the kernels written so."""
-    assert first.conv is not None and second.conv is not None
-    one, two = first.conv.groups, second.conv.groups
-    groups = one if two % one == 0 else two if one % two == 0 else 1
-    return groups, _regrouped(first.weight, one, groups), _regrouped(second.weight, two, groups)
-
-
 def _regrouped(weight: FloatArray, groups: int, fewer: int) -> FloatArray:
-    """A kernel of ``groups`` groups written in ``fewer``, with zeros where the groups did not see each other."""
+    """A kernel of ``groups`` groups as one of ``fewer``, with zeros between channels of different groups."""
     outputs, inputs = weight.shape[:2]
     wide = np.zeros((outputs, inputs * groups // fewer, *weight.shape[2:]))
     per_group, merged = outputs // groups, groups // fewer
@@ -226,8 +202,8 @@ def _regrouped(weight: FloatArray, groups: int, fewer: int) -> FloatArray:
 
 
 def _matrix(push: Callable[[Tensor], Tensor], source_shape: Shape, target_shape: Shape) -> FloatArray:
-    """The matrix of a linear function, by pushing unit vectors through it."""
-    sources, targets = _size(source_shape), _size(target_shape)
+    """The matrix of a linear function, ``(target size, source size)``, from its values at the unit vectors."""
+    sources, targets = prod(source_shape), prod(target_shape)
     if sources * targets > MOST_DENSE_WEIGHTS:
         raise InputError(
             f"a path of pooling and linear layers from shape {source_shape} to {target_shape} needs a matrix of "
@@ -243,7 +219,3 @@ def _matrix(push: Callable[[Tensor], Tensor], source_shape: Shape, target_shape:
         answers = push(units.reshape(-1, *source_shape)) - offset
         matrix[:, start:end] = answers.reshape(end - start, targets).numpy().T
     return matrix
-
-
-def _size(shape: Shape) -> int:
-    return int(np.prod(shape))

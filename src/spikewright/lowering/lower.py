@@ -1,6 +1,8 @@
-"""`spikewright lower`: a NIR graph becomes an integer chip network for one hardware profile."""
+"""Lowering: a NIR graph becomes an integer chip network for one hardware profile."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import nir
 
@@ -10,9 +12,8 @@ from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..profile.profile import HardwareProfile, load_profile
 from .chip_rules import check_chip
-from .draft import Draft, draft_from_nir, plain
-from .horizon import Asked, horizon_of
-from .passes import PASSES
+from .draft import Draft, draft_from_nir, input_format
+from .passes import rewritten
 from .quantize import quantize
 from .rules import check_draft, check_integers
 
@@ -27,70 +28,88 @@ def lower(
     dt_s: float | None = None,
     weight_bits: int | None = None,
 ) -> ChipNetwork:
-    """The integer network that ``graph`` becomes on a chip.
+    """Turn a NIR graph into an integer network for a chip.
 
-    A graph that was trained on integers says so in its metadata: its numbers lie on the chip's grid already, and
-    nothing is rounded.
-
-    What the graph's metadata say holds; for graphs of other tools the arguments fill in what NIR leaves out.
+    The graph's metadata decide; for graphs of other tools the arguments supply what NIR leaves out. A graph whose
+    metadata say that it was trained with integer arithmetic has its numbers on the chip's grid, and nothing is rounded.
 
     Args:
         profile: a profile, its name, or a path to its file.
-        timesteps: steps per sample; without metadata the profile's default.
-        encoding: how samples enter; without metadata ready-made events.
-        input_bits: width of graded input or currents; without metadata 8.
-        dt_s: seconds per step; without metadata the producer's convention.
-        weight_bits: width of a weight, sign included; without metadata the chip's own.
+        timesteps: timesteps per sample; without metadata the profile's default.
+        encoding: how samples enter the network; without metadata ``events``.
+        input_bits: bits of graded input or of input currents; without metadata 8.
+        dt_s: seconds per timestep; without metadata the convention of the tool that wrote the graph.
+        weight_bits: bits of a weight, sign included; without metadata as many as the chip has.
 
     Raises:
-        InputError: every fault of the graph, or every broken design rule, at once.
-        AnswerIsNo: the network is not one for this chip; every reason.
+        InputError: the graph, or a design rule that it breaks; all faults in one message.
+        AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
-
     target = load_profile(profile) if isinstance(profile, str) else profile
-    draft, grid = _drafted(graph, target, Asked(timesteps, encoding, input_bits), dt_s, weight_bits)
-    return lower_draft(draft, target, grid)
+    draft = drafted(graph, target, timesteps=timesteps, encoding=encoding, input_bits=input_bits, dt_s=dt_s)
+    grid, remarks = grid_for(trained_grid(graph.metadata), target, weight_bits)
+    assumed = draft.facts["assumed"]
+    assert isinstance(assumed, list)
+    return lower_draft(replace(draft, facts=draft.facts | {"assumed": [*assumed, *remarks]}), target, grid)
 
 
-def fitting_scales(graph: nir.NIRGraph, profile: HardwareProfile) -> dict[str, float]:
-    """By population, the largest scale up to the one its metadata give at which a graph fits the chip's registers."""
+def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None) -> ChipNetwork:
+    """Check, rewrite and quantize a draft network: the second half of :func:`lower`.
 
-    draft, grid = _drafted(graph, profile, Asked(None, None, None), None, None)
-    for rewrite in PASSES:
-        draft = rewrite(draft, profile)
-    scales = quantize(draft, profile, grid).provenance["scales"]
-    assert isinstance(scales, dict)
-    return scales
+    Args:
+        grid: bits and scales that replace the profile's and the quantizer's own.
+
+    Raises:
+        InputError: the network breaks design rules; all of them in one message.
+        AnswerIsNo: the network does not fit this chip; all reasons in one message.
+    """
+    check_draft(draft, profile)
+    draft = rewritten(draft, profile)
+    chip = quantize(draft, profile, grid)
+    check_integers(chip, draft)
+    check_chip(chip, profile)
+    return chip
 
 
-def _drafted(
-    graph: nir.NIRGraph, target: HardwareProfile, asked: Asked, dt_s: float | None, weight_bits: int | None
-) -> tuple[Draft, Grid]:
+def drafted(
+    graph: nir.NIRGraph,
+    profile: HardwareProfile,
+    *,
+    timesteps: int | None = None,
+    encoding: str | None = None,
+    input_bits: int | None = None,
+    dt_s: float | None = None,
+) -> Draft:
+    """The draft network of a graph before any pass; the arguments are those of :func:`lower`.
 
+    Its facts are the graph's metadata, the timestep in seconds (``dt_s``) and everything that was assumed
+    (``assumed``).
+
+    Raises:
+        InputError: everything in the graph that a chip network cannot express, in one message.
+    """
     wiring = wire(graph)
-    horizon, assumed = horizon_of(graph.metadata, asked, target)
+    inputs, assumed = input_format(
+        graph.metadata, profile, timesteps=timesteps, encoding=encoding, input_bits=input_bits
+    )
     step = resolve_dt(wiring, graph.metadata, dt_s)
     if step.assumed:
         assumed.append(f"time step {step.dt_s:g} s: {step.why}")
     if "reset" not in graph.metadata:
         assumed.append("reset to zero: the file does not say how its neurons were reset in training")
-    grid, remarks = grid_for(trained_grid(graph.metadata), target, weight_bits)
-    facts = plain(graph.metadata) | {"dt_s": step.dt_s, "assumed": [*wiring.assumed, *assumed, *remarks]}
-    return draft_from_nir(wiring, step.dt_s, horizon, facts), grid
+    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in graph.metadata.items()}
+    facts = plain | {"dt_s": step.dt_s, "assumed": [*wiring.assumed, *assumed]}
+    return draft_from_nir(wiring, step.dt_s, inputs, facts)
 
 
-def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None) -> ChipNetwork:
-    """Rules, passes and rounding: the second half of :func:`lower`.
+def fitting_scales(graph: nir.NIRGraph, profile: HardwareProfile) -> dict[str, float]:
+    """By population, the largest scale that fits the chip's registers, at most the one in the graph's metadata.
 
     Raises:
-        InputError: every broken design rule.
-        AnswerIsNo: the network is not one for this chip; every reason.
+        InputError: everything in the graph that a chip network cannot express, in one message.
     """
-
-    check_draft(draft, profile)
-    for rewrite in PASSES:
-        draft = rewrite(draft, profile)
-    chip = quantize(draft, profile, grid)
-    check_integers(chip, draft)
-    check_chip(chip, profile)
-    return chip
+    draft = rewritten(drafted(graph, profile), profile)
+    grid, _ = grid_for(trained_grid(graph.metadata), profile, None)
+    scales = quantize(draft, profile, grid).provenance["scales"]
+    assert isinstance(scales, dict)
+    return scales

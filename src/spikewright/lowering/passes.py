@@ -1,4 +1,4 @@
-"""Rewrites of a draft, each a function from draft and profile to draft; :data:`PASSES` is their order."""
+"""Passes: functions from a draft network and a profile to a draft network; :data:`PASSES` is their order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..chip.encoding import full_scale
+from ..chip.network import Role
 from ..graph.nodes import Shape
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
@@ -20,7 +21,7 @@ Pass: TypeAlias = Callable[[Draft, HardwareProfile], Draft]
 
 
 def scale_input(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
-    """Graded input arrives as integers: divide the first weights by the integer that an intensity of 1 becomes."""
+    """Divide the first weights by the integer that an intensity of 1 becomes, since graded input is integer."""
     if draft.encoding != "direct":
         return draft
     source = draft.populations[0]
@@ -35,10 +36,10 @@ def scale_input(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG00
 
 
 def bias_axons(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
-    """A bias in front of a synaptic filter comes from neurons that fire at every step; the chip's own bias skips the
-    filter.
+    """Replace biases in front of a synaptic filter by neurons that fire in every timestep.
 
-    Their number is chosen so that no bias weight is larger than the population's largest other weight.
+    The chip adds its own biases behind the filter. There are so many of these neurons that no bias weight is larger
+    than the largest other weight of the population.
     """
     populations: list[DraftPopulation] = []
     connections = list(draft.connections)
@@ -50,24 +51,21 @@ def bias_axons(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
         bias = neuron.synaptic_bias.reshape(-1, 1)
         largest = max((float(np.abs(c.weight).max()) for c in draft.into(population.name)), default=0.0)
         count = max(1, ceil(np.abs(bias).max() / largest)) if largest > 0 else 1
-        source = _always_on(_free_name(draft, f"{population.name}.bias"), (count,))
+        source = _added(draft, f"{population.name}.bias", (count,), "bias")
         weight = np.repeat(bias / count, count, axis=1)
-        populations += [
-            source,
-            replace(population, neuron=replace(neuron, synaptic_bias=np.zeros(population.shape))),
-        ]
+        populations += [source, replace(population, neuron=replace(neuron, synaptic_bias=np.zeros(population.shape)))]
         connections.append(DraftConnection(source.name, population.name, weight))
     return replace(draft, populations=tuple(populations), connections=tuple(connections))
 
 
 def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
-    """Put relays on shorter paths, so that every feed-forward connection spans one step.
+    """Add relays to shorter paths, so that every feed-forward connection spans one timestep.
 
-    A relay is a population that repeats its source's spikes one step later; relays of one source form one chain, shared
-    by all connections that leave it. They are counted and charged like any other population.
+    A relay is a population that repeats the spikes of its source one timestep later. The relays of a source form one
+    chain that all its connections share. Their energy is counted like that of any other population.
 
     Raises:
-        InputError: the path to be lengthened starts at a graded input, whose values a relay cannot repeat.
+        InputError: a path from a graded input has to be delayed, whose values a relay cannot repeat.
     """
     depth = _depths(draft)
     longest = {
@@ -79,14 +77,15 @@ def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
     connections: list[DraftConnection] = []
     for source, steps in longest.items():
         if steps > 1 and shapes[source].payload > 1:
+            late = "1 layer" if steps == 2 else f"{steps - 1} layers"
             raise InputError(
-                f"path from input {source!r}: one way is {_layers(steps - 1)} shorter than another, and graded values "
-                "cannot wait on the chip; give both ways as many neuron layers, or take spikes as input "
-                "(--encoding current)"
+                f"path from input {source!r}: one path is {late} shorter than another, and the chip "
+                "cannot delay graded values; give both paths as many neuron layers, or take spikes as input "
+                f"({arg('encoding', 'current')})"
             )
         chain = source
         for step in range(1, steps):
-            relay = _relay(_free_name(draft, f"{source}.relay{step}"), shapes[source].shape)
+            relay = _added(draft, f"{source}.relay{step}", shapes[source].shape, "relay")
             relays[source, step] = relay
             repeat = identity(relay.shape)
             connections.append(DraftConnection(chain, relay.name, repeat.weight, repeat.conv))
@@ -102,29 +101,21 @@ def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
 PASSES: tuple[Pass, ...] = (scale_input, bias_axons, balance)
 
 
-def _layers(count: int) -> str:
-    return "1 layer" if count == 1 else f"{count} layers"
+def rewritten(draft: Draft, profile: HardwareProfile) -> Draft:
+    """``draft`` after every one of :data:`PASSES`, in their order."""
+    for rewrite in PASSES:
+        draft = rewrite(draft, profile)
+    return draft
 
 
-def _always_on(name: str, shape: Shape) -> DraftPopulation:
-    neuron = _memoryless(shape, threshold=0.5, bias=1.0)
-    return DraftPopulation(name, shape, "bias", neuron)
-
-
-def _relay(name: str, shape: Shape) -> DraftPopulation:
-    return DraftPopulation(name, shape, "relay", _memoryless(shape, threshold=0.5, bias=0.0))
-
-
-def _memoryless(shape: Shape, threshold: float, bias: float) -> DraftNeuron:
-    ones, zeros = np.ones(shape), np.zeros(shape)
-    return DraftNeuron(ones, ones, np.full(shape, threshold), zeros, np.full(shape, bias), zeros)
-
-
-def _free_name(draft: Draft, name: str) -> str:
+def _added(draft: Draft, name: str, shape: Shape, role: Role) -> DraftPopulation:
+    """Neurons that keep no state: a relay fires where a spike arrives, a bias fires in every timestep."""
     taken = {population.name for population in draft.populations}
     while name in taken:
         name += "_"
-    return name
+    ones, zeros = np.ones(shape), np.zeros(shape)
+    neuron = DraftNeuron(ones, ones, 0.5 * ones, zeros, ones if role == "bias" else zeros, zeros)
+    return DraftPopulation(name, shape, role, neuron)
 
 
 def _is_forward(connection: DraftConnection, source: str) -> bool:
@@ -132,7 +123,7 @@ def _is_forward(connection: DraftConnection, source: str) -> bool:
 
 
 def _depths(draft: Draft) -> dict[str, int]:
-    """Steps from the input to each population but the biases, which have no place of their own in time."""
+    """Timesteps from the input to each population; biases have none, since they fire in every timestep."""
     depth: dict[str, int] = {}
     for population in draft.populations:
         if population.role == "bias":
@@ -147,7 +138,7 @@ def _depths(draft: Draft) -> dict[str, int]:
 def _in_order(
     draft: Draft, relays: dict[tuple[str, int], DraftPopulation], depth: dict[str, int]
 ) -> tuple[DraftPopulation, ...]:
-    """Populations by depth, so that what a relay repeats stands before it; equal depths keep their order."""
+    """Populations by depth, so that each relay comes after its source; those of equal depth keep their order."""
     first_use = {
         p.name: min(depth[c.target] for c in draft.connections if c.source == p.name) - 0.5
         for p in draft.populations

@@ -1,8 +1,8 @@
-"""The only place where floats become integers: from a draft to the chip network.
+"""Quantization: the only place where a network's floats become integers.
 
-Spikes are integers, so each population may take its own scale S: weights, biases and threshold are multiplied by it and
-rounded. S is the largest that every register and every worst case allows and that leaves the threshold an integer.
-Rules of the integers: Lava's fixed-point Dense, Conv and LIF.
+Spikes carry integers, so each population may have its own scale S, by which its weights, biases and threshold are
+multiplied before they are rounded. S is the largest scale with which no register overflows, even for the worst input,
+and with which the threshold is an integer. The integers are those of Lava's fixed-point Dense, Conv and LIF.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ..chip.trained_grid import Grid
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 
-_SHRINK = 0.999
+_SHRINK = 0.999  # by which a scale is lowered until the rounded weights keep within the registers
 _FLOAT_ROUNDING = 1e-6  # parameters come in float32
 
-
 TRAINED = "training on integers"
+"""What limits the scale of a network that was trained with integer arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Scaling:
         scale: integer weight units per float unit (for a readout, ``float score = v / (64 * scale)``).
         limited_by: what kept the scale from being larger.
         threshold_error: relative rounding error of the threshold, 0 for a readout that does not fire.
-        levels: by connection into it, steps between zero and the largest weight.
-        rounding: the farthest that a number was moved by rounding and clipping, in steps of its grid.
+        levels: by connection into the population, quantization levels from zero to the largest weight.
+        rounding: largest change of a number by rounding and clipping, in steps of its grid.
     """
 
     scale: float
@@ -55,11 +55,11 @@ class _Quantized:
 
 
 @dataclass(frozen=True, eq=False)
-class _Site:
-    """One population to be quantized, with all that arrives at it.
+class _Task:
+    """One population to be quantized and the connections into it.
 
     Attributes:
-        payloads: largest value of a spike, by source.
+        payloads: by population, the largest value of a spike.
     """
 
     population: DraftPopulation
@@ -71,28 +71,29 @@ class _Site:
 
     @property
     def du(self) -> int:
-        """Current decay register: 4096 dt / tau_syn - 1."""
+        """Register of the current decay, ``4096 * dt / tau_syn - 1``."""
         return round(DECAY_ONE * float(self.neuron.leak_u.flat[0])) - 1
 
     @property
     def dv(self) -> int:
-        """Voltage decay register: 4096 dt / tau."""
+        """Register of the membrane decay, ``4096 * dt / tau``."""
         return round(DECAY_ONE * float(self.neuron.leak_v.flat[0]))
 
     @property
     def threshold(self) -> float | None:
-        """The one threshold of the population, None for a readout that does not fire."""
+        """The threshold of the population, None for a readout that does not fire."""
         return None if self.neuron.threshold is None else float(self.neuron.threshold.flat[0])
 
 
 def quantize(draft: Draft, profile: HardwareProfile, grid: Grid | None = None) -> ChipNetwork:
-    """Round a draft that has gone through all passes and rules.
+    """Round a draft network that has passed all design rules and passes.
 
     Args:
-        grid: widths and scales that are not the profile's and the quantizer's own.
+        grid: bits and scales that replace the profile's and the quantizer's own.
 
     Raises:
-        InputError: more weight bits than the chip has, or integers that contradict themselves (a defect of the rules).
+        InputError: more weight bits than the chip has, or integers that a chip network cannot have (a defect of the
+            rules).
     """
     grid = grid or Grid()
     registers = Registers.of(profile.limits, grid.weight_bits)
@@ -131,140 +132,125 @@ def _population(
         made = Population(population.name, population.shape, population.role, None, bits)
         return _Quantized(made, (), Scaling(1.0, "", 0.0, {}, 0.0))
     incoming = draft.into(population.name)
-    site = _Site(population, population.neuron, incoming, payloads, draft.timesteps, registers)
+    task = _Task(population, population.neuron, incoming, payloads, draft.timesteps, registers)
     if population.role == "input":
-        return _encoder(site, full_scale(draft.encoding, draft.input_bits))
+        return _encoder(task, full_scale(draft.encoding, draft.input_bits))
     if given is None:
-        scale, limited_by = _largest_scale(site)
-        scale = _with_whole_threshold(site, scale)
+        scale, limited_by = _largest_scale(task)
+        scale = _with_whole_threshold(task, scale)
     else:
         scale, limited_by = given, TRAINED
     while True:
-        quantized = _rounded(site, scale, limited_by)
-        excess = _excess(site, quantized)
+        quantized = _rounded(task, scale, limited_by)
+        excess = _excess(task, quantized)
         if excess <= 1:
             return quantized
-        # Rounding up may carry a sum past a limit that the exact weights just keep; so may training.
-        scale = _with_whole_threshold(site, scale * _SHRINK / excess)
+        # A sum of weights that were rounded up, or trained, may exceed a limit that the exact weights keep.
+        scale = _with_whole_threshold(task, scale * _SHRINK / excess)
 
 
-def _with_whole_threshold(site: _Site, scale: float) -> float:
-    """The next smaller scale that makes the threshold an integer: its rounding would bias every neuron alike."""
-    if not site.threshold or scale * site.threshold < 1:
+def _with_whole_threshold(task: _Task, scale: float) -> float:
+    """The next smaller scale with an integer threshold, whose rounding error would affect every neuron alike."""
+    if not task.threshold or scale * task.threshold < 1:
         return scale
-    return floor(scale * site.threshold * (1 + _FLOAT_ROUNDING)) / site.threshold
+    return floor(scale * task.threshold * (1 + _FLOAT_ROUNDING)) / task.threshold
 
 
-def _encoder(site: _Site, most: int) -> _Quantized:
-    """Neurons driven by a bias that the host sets to the integer intensity: only the threshold has to be scaled.
+def _encoder(task: _Task, most: int) -> _Quantized:
+    """Neurons whose bias the host sets to the integer intensity, so that only the threshold has to be scaled.
 
-    ``v > vth << 6`` is to say ``potential > threshold * most``. Without a leak the potential is a whole number, so the
-    floor of the right side says exactly that; with one, the nearest integer is taken.
+    ``v > vth << 6`` must hold where ``potential > threshold * most``. Without a leak the potential is an integer, so
+    rounding the right side down is exact; with a leak it is rounded to the nearest integer.
     """
-    assert site.threshold is not None
-    exact = site.threshold * most
-    vth = int(exact) if site.dv == 0 else round(exact)
-    error = 0.0 if site.dv == 0 or not exact else abs(vth - exact) / exact
-    made = Neuron(site.du, site.dv, vth, np.zeros(site.population.shape, np.int64), BIAS_EXP)
-    population = Population(site.population.name, site.population.shape, site.population.role, made)
+    assert task.threshold is not None
+    exact = task.threshold * most
+    vth = int(exact) if task.dv == 0 else round(exact)
+    error = 0.0 if task.dv == 0 or not exact else abs(vth - exact) / exact
+    made = Neuron(task.du, task.dv, vth, np.zeros(task.population.shape, np.int64), BIAS_EXP)
+    population = Population(task.population.name, task.population.shape, task.population.role, made)
     return _Quantized(population, (), Scaling(float(most), "the width of the input", error, {}, 0.0))
 
 
-def _largest_scale(site: _Site) -> tuple[float, str]:
-    """The largest scale, and what limits it."""
-    registers = site.registers
+def _largest_scale(task: _Task) -> tuple[float, str]:
+    """The largest scale with which every register is wide enough, and what limits it."""
+    registers = task.registers
     bounds: list[tuple[float, str]] = []
-    weights = [connection.weight for connection in site.incoming]
+    weights = [connection.weight for connection in task.incoming]
     if any(np.any(weight) for weight in weights):
         scale = weight_scale(weights, registers)
-        bounds.append((scale, f"weights from {_largest_source(site)}"))
+
+        def fill(connection: DraftConnection) -> float:
+            return float(np.abs(connection.weight).max()) / registers.grid(is_mixed(connection.weight))[1]
+
+        bounds.append((scale, f"weights from {max(task.incoming, key=fill).source}"))
         weights = [np.clip(w, -registers.grid(is_mixed(w))[1] / scale, 255 / scale) for w in weights]
-    if site.threshold:
-        bounds.append((registers.vth_max / site.threshold, "the threshold register"))
-    if weights and (peak := _peak_current(site, weights)) > 0:
+    if task.threshold:
+        bounds.append((registers.vth_max / task.threshold, "the threshold register"))
+    if weights and (peak := _peak_current(task, weights)) > 0:
         bounds.append((registers.state_limit / peak, "the range of the current"))
-        if site.threshold is None:
-            potential = _peak_potential(site, peak, _bias(site))
+        if task.threshold is None:
+            bias = float(2**STATE_SHIFT * np.abs(task.neuron.bias).max(initial=0.0))  # in units of v at a scale of 1
+            potential = _peak_potential(task, peak, bias)
             bounds.append((registers.unreached / potential, "the range of the readout"))
-    largest_bias = float(np.abs(site.neuron.bias).max(initial=0.0))
+    largest_bias = float(np.abs(task.neuron.bias).max(initial=0.0))
     if largest_bias > 0:
         bounds.append((registers.bias_max * 2.0 ** (BIAS_EXP - STATE_SHIFT) / largest_bias, "the bias register"))
     return min(bounds, default=(1.0, "nothing"))
 
 
-def _largest_source(site: _Site) -> str:
-    """Where the weights come from that fill their grid first."""
-
-    def fill(connection: DraftConnection) -> float:
-        return float(np.abs(connection.weight).max()) / site.registers.grid(is_mixed(connection.weight))[1]
-
-    return max(site.incoming, key=fill).source
-
-
-def _rounded(site: _Site, scale: float, limited_by: str) -> _Quantized:
-    connections = tuple(_weights(c, scale, site.registers) for c in site.incoming)
-    steps = [site.registers.grid(is_mixed(c.weight))[0] for c in site.incoming]
-    vth, error = site.registers.vth_max, 0.0
-    if site.threshold is not None:
-        vth = round(scale * site.threshold)
-        error = abs(vth - scale * site.threshold) / (scale * site.threshold) if site.threshold else 0.0
-    exact_bias = scale * site.neuron.bias * 2.0 ** (STATE_SHIFT - BIAS_EXP)
+def _rounded(task: _Task, scale: float, limited_by: str) -> _Quantized:
+    """The population and its connections in integers at this scale."""
+    connections, levels, moved = [], {}, []
+    for exact in task.incoming:
+        step, top = task.registers.grid(is_mixed(exact.weight))
+        integers = np.clip(np.rint(scale * exact.weight / step).astype(np.int64) * step, -top, top)
+        made = Connection(exact.source, exact.target, integers, task.registers.weight_bits, exact.conv)
+        connections.append(made)
+        levels[made.name] = int(np.abs(integers).max(initial=0)) // step
+        moved.append(float(np.abs(integers - scale * exact.weight).max(initial=0)) / step)
+    vth, error = task.registers.vth_max, 0.0
+    if task.threshold is not None:
+        vth = round(scale * task.threshold)
+        error = abs(vth - scale * task.threshold) / (scale * task.threshold) if task.threshold else 0.0
+    exact_bias = scale * task.neuron.bias * 2.0 ** (STATE_SHIFT - BIAS_EXP)
     bias = np.rint(exact_bias).astype(np.int64)
-    neuron = Neuron(site.du, site.dv, vth, bias, BIAS_EXP, fires=site.threshold is not None)
-    pairs = list(zip(connections, site.incoming, steps, strict=True))
-    levels = {made.name: int(np.abs(made.weight).max(initial=0)) // step for made, _, step in pairs}
-    moved = [float(np.abs(made.weight - scale * drawn.weight).max(initial=0)) / step for made, drawn, step in pairs]
-    moved += [float(np.abs(bias - exact_bias).max(initial=0)), *_register_errors(site, vth, scale)]
-    made = Population(site.population.name, site.population.shape, site.population.role, neuron)
-    return _Quantized(made, connections, Scaling(scale, limited_by, error, levels, max(moved)))
+    neuron = Neuron(task.du, task.dv, vth, bias, BIAS_EXP, fires=task.threshold is not None)
+    leak_u, leak_v = (DECAY_ONE * float(leak.flat[0]) for leak in (task.neuron.leak_u, task.neuron.leak_v))
+    moved += [float(np.abs(bias - exact_bias).max(initial=0)), abs(task.du + 1 - leak_u), abs(task.dv - leak_v)]
+    if task.threshold is not None:
+        moved.append(abs(vth - scale * task.threshold))
+    population = Population(task.population.name, task.population.shape, task.population.role, neuron)
+    return _Quantized(population, tuple(connections), Scaling(scale, limited_by, error, levels, max(moved)))
 
 
-def _register_errors(site: _Site, vth: int, scale: float) -> tuple[float, ...]:
-    """How far the threshold and the decays were moved by rounding."""
-    of_threshold = 0.0 if site.threshold is None else abs(vth - scale * site.threshold)
-    leak_u, leak_v = (DECAY_ONE * float(leak.flat[0]) for leak in (site.neuron.leak_u, site.neuron.leak_v))
-    return of_threshold, abs(site.du + 1 - leak_u), abs(site.dv - leak_v)
-
-
-def _weights(connection: DraftConnection, scale: float, registers: Registers) -> Connection:
-    step, top = registers.grid(is_mixed(connection.weight))
-    integers = np.clip(np.rint(scale * connection.weight / step).astype(np.int64) * step, -top, top)
-    return Connection(connection.source, connection.target, integers, registers.weight_bits, connection.conv)
-
-
-def _peak_current(site: _Site, weights: Sequence[FloatArray | IntArray]) -> float:
-    """Largest |u| that spikes can cause: ``64 * largest sum of weights of one sign x payloads * 4096 / (du + 1)``."""
+def _peak_current(task: _Task, weights: Sequence[FloatArray | IntArray]) -> float:
+    """Largest |u| that spikes can cause, ``64 * 4096 / (du + 1) * max(sum of payload * weights of one sign)``."""
     positive: FloatArray | float = 0.0
     negative: FloatArray | float = 0.0
-    for connection, weight in zip(site.incoming, weights, strict=True):
-        rows = weight.reshape(weight.shape[0], -1) * float(site.payloads[connection.source])
-        shape = site.population.shape if connection.conv is None else (-1, 1, 1)
+    for connection, weight in zip(task.incoming, weights, strict=True):
+        rows = weight.reshape(weight.shape[0], -1) * float(task.payloads[connection.source])
+        shape = task.population.shape if connection.conv is None else (-1, 1, 1)
         positive = positive + np.clip(rows, 0, None).sum(1).reshape(shape)
         negative = negative - np.clip(rows, None, 0).sum(1).reshape(shape)
     worst = max(float(np.max(positive)), float(np.max(negative)))
-    return 2**STATE_SHIFT * worst * DECAY_ONE / (site.du + 1)
+    return 2**STATE_SHIFT * worst * DECAY_ONE / (task.du + 1)
 
 
-def _peak_potential(site: _Site, current: float, bias: float) -> float:
-    """Largest |v| of a neuron that never fires, after all steps of a sample with the largest current and bias."""
-    keep = 1 - site.dv / DECAY_ONE
-    steps = site.timesteps if keep == 1 else (1 - keep**site.timesteps) / (1 - keep)
+def _peak_potential(task: _Task, current: float, bias: float) -> float:
+    """Largest |v| of a neuron that never fires, after a sample with the largest current and bias in each timestep."""
+    keep = 1 - task.dv / DECAY_ONE
+    steps = task.timesteps if keep == 1 else (1 - keep**task.timesteps) / (1 - keep)
     return steps * (current + bias)
 
 
-def _bias(site: _Site) -> float:
-    """Largest bias in units of v at a scale of 1."""
-    return float(2**STATE_SHIFT * np.abs(site.neuron.bias).max(initial=0.0))
-
-
-def _excess(site: _Site, quantized: _Quantized) -> float:
-    """How far the integers reach past the range of the current or of the readout; up to 1 is within."""
+def _excess(task: _Task, quantized: _Quantized) -> float:
+    """The largest current or readout potential of the integers as a share of its range; up to 1 is allowed."""
     neuron = quantized.population.neuron
     if not quantized.connections or neuron is None:
         return 0.0
-    peak = _peak_current(site, [c.weight for c in quantized.connections])
-    excess = peak / (site.registers.state_limit - 1)
-    if site.threshold is None:
+    peak = _peak_current(task, [c.weight for c in quantized.connections])
+    excess = peak / (task.registers.state_limit - 1)
+    if task.threshold is None:
         bias = float(np.abs(neuron.bias).max(initial=0) << neuron.bias_exp)
-        excess = max(excess, _peak_potential(site, peak, bias) / site.registers.unreached)
+        excess = max(excess, _peak_potential(task, peak, bias) / task.registers.unreached)
     return excess

@@ -1,9 +1,9 @@
-"""What a network must keep to run on a chip: small named functions; a broken rule is printed with its name.
+"""Design rules that a network has to keep to run on a chip, as small named functions.
 
-Each yields sentences. :data:`GRAPH_RULES` look at the floats before any pass, whatever the profile;
-:data:`PROFILE_RULES` at what one profile allows; :data:`INTEGER_RULES` at what rounding left. Add a rule by adding a
-function and naming it there. What a core can hold is checked by the placement, and what a whole chip can by
-:mod:`.chip_rules`.
+Each rule yields a sentence for every way in which it is broken, and messages give its name. :data:`GRAPH_RULES` hold
+for a draft network before any pass and for every profile, :data:`PROFILE_RULES` depend on the profile, and
+:data:`INTEGER_RULES` hold for the quantized network. To add a rule, write a function and add it to one of them. The
+limits of cores are checked by the placement, and those of whole chips in :mod:`.chip_rules`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, arg, refuse
 from ..base.types import FloatArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import BIAS_EXP
@@ -26,8 +26,8 @@ ProfileRule: TypeAlias = Callable[[Draft, HardwareProfile], Iterator[str]]
 IntegerRule: TypeAlias = Callable[[ChipNetwork, Draft], Iterator[str]]
 
 SYNAPTIC = "synaptic"
-_SAME = 1e-6  # parameters in float32 that are meant to be equal
-_ON_GRID = 0.01  # steps: what float32 parameters leave
+_SAME = 1e-6  # relative difference of float32 parameters that are meant to be equal
+_ON_GRID = 0.01  # distance from the grid, in steps, that float32 parameters explain
 _FEWEST_DECAY = 0.5 / 4096
 _FEW_LEVELS = 8  # three bits and a sign: where published accuracies of quantized networks start to fall
 _COARSE_THRESHOLD = 0.02
@@ -43,58 +43,59 @@ def check_draft(draft: Draft, profile: HardwareProfile) -> None:
     """Apply :data:`GRAPH_RULES` and :data:`PROFILE_RULES`.
 
     Raises:
-        InputError: every broken rule with its name.
+        InputError: rules are broken; the message has the name of each.
     """
     broken = [f"[{rule.__name__}] {fault}" for rule in PROFILE_RULES for fault in rule(draft, profile)]
-    broken += [f"[{rule.__name__}] {fault}" for rule in GRAPH_RULES for fault in rule(draft)]
-    refuse(f"profile {profile.name!r}", broken)
+    refuse(f"profile {profile.name!r}", [*broken, *graph_faults(draft)])
+
+
+def graph_faults(draft: Draft) -> list[str]:
+    """What :data:`GRAPH_RULES` find, each with its rule's name."""
+    return [f"[{rule.__name__}] {fault}" for rule in GRAPH_RULES for fault in rule(draft)]
 
 
 def check_integers(chip: ChipNetwork, draft: Draft) -> None:
     """Apply :data:`INTEGER_RULES`.
 
     Raises:
-        InputError: every broken rule with its name.
+        InputError: rules are broken; the message has the name of each.
     """
-    refuse(
-        f"profile {chip.profile!r}",
-        [f"[{rule.__name__}] {broken}" for rule in INTEGER_RULES for broken in rule(chip, draft)],
-    )
+    broken = [f"[{rule.__name__}] {fault}" for rule in INTEGER_RULES for fault in rule(chip, draft)]
+    refuse(f"profile {chip.profile!r}", broken)
 
 
 def graded_input(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
-    """Direct encoding sends graded spikes, which the chip must take at that width."""
+    """The chip takes graded spikes as wide as direct encoding sends them."""
     if draft.encoding != "direct":
         return
     bits = profile.limits.graded_spike_bits
     if bits == 0:
-        yield (
-            "encoding 'direct' sends graded spikes, which this chip does not have; train with --encoding "
-            f"{profile.default_encoding}"
-        )
+        other = arg("encoding", profile.default_encoding)
+        yield f"encoding 'direct' sends graded spikes, which this chip does not have; train with {other}"
     elif draft.input_bits > bits:
-        yield f"input has {draft.input_bits} bits, a graded spike carries {bits}; train with --input-bits {bits}"
+        yield f"input has {draft.input_bits} bits, a graded spike carries {bits}; train with {arg('input_bits', bits)}"
 
 
 def input_width(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
-    """A current is set as a bias mantissa, and must fit it."""
+    """An input current fits the mantissa of a bias, as which it is set."""
     most = profile.limits.bias_mantissa_bits - 1
     if draft.encoding == "current" and draft.input_bits > most:
-        yield f"input has {draft.input_bits} bits, a bias mantissa holds {most}; train with --input-bits {most}"
+        fewer = arg("input_bits", most)
+        yield f"input has {draft.input_bits} bits, a bias mantissa holds {most}; train with {fewer}"
 
 
 def bias_exponent(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
-    """Biases, and currents that are set as biases, are lowered with one exponent, which the chip must have."""
+    """The chip has the exponent with which biases, and input currents, are lowered."""
     most = profile.limits.bias_exponent_max
     for population in draft.populations if most < BIAS_EXP else ():
         neuron = population.neuron
         if neuron is not None and (population.role == "input" or np.any(neuron.bias)):
             what = "input current" if population.role == "input" else "bias"
-            yield f"{population.name}: its {what} needs the bias exponent {BIAS_EXP}; the chip's goes to {most}"
+            yield f"{population.name}: its {what} needs the bias exponent {BIAS_EXP}; the chip's largest is {most}"
 
 
 def reset_to_zero(draft: Draft) -> Iterator[str]:
-    """The chip resets to zero."""
+    """Neurons reset to zero, as the chip does."""
     for name, neuron in _neurons(draft):
         if np.any(neuron.v_reset != 0):
             yield (
@@ -104,29 +105,29 @@ def reset_to_zero(draft: Draft) -> Iterator[str]:
 
 
 def one_decay_per_population(draft: Draft) -> Iterator[str]:
-    """Decay registers are shared by a population."""
+    """The neurons of a population have the same time constants, since they share decay registers."""
     for name, what, leak in _decays(draft):
         if np.ptp(leak) > _SAME * leak.max():
             yield (
                 f"{name}: its {what} time constants vary (decay {leak.min():.4g} to {leak.max():.4g} per step); "
-                "the chip holds one for a population: split it by time constant"
+                "the chip has one for a population: split it by time constant"
             )
 
 
 def decays_in_range(draft: Draft) -> Iterator[str]:
-    """A decay is a share of at most 1 per step, and a synaptic filter needs one that 12 bits can hold."""
+    """A decay is between 0 and 1 per timestep, and that of a synaptic filter is not rounded to 0 in 12 bits."""
     for name, what, leak in _decays(draft):
         if leak.max() > 1 + _SAME or leak.min() < 0:
             yield (
                 f"{name}: its {what} decay per step (dt / tau) is {_extreme(leak):.4g}; may be 0..1: the time step "
-                "is too long for its time constants, give the right one with --dt"
+                "is too long for its time constants, give a shorter one"
             )
         if what == SYNAPTIC and leak.min() < _FEWEST_DECAY:
             yield f"{name}: its synaptic decay per step is {leak.min():.3g}; the chip needs at least 1/8192"
 
 
 def one_threshold_per_population(draft: Draft) -> Iterator[str]:
-    """A threshold is one register that cannot be negative (positive ones that vary are divided into the weights)."""
+    """A population has one threshold, not negative; positive thresholds that vary are divided out in the draft."""
     for name, neuron in _neurons(draft):
         threshold = neuron.threshold
         if threshold is None:
@@ -134,11 +135,11 @@ def one_threshold_per_population(draft: Draft) -> Iterator[str]:
         if threshold.min() < 0:
             yield f"{name}: its threshold is {threshold.min():g}; may be 0 or more"
         elif np.ptp(threshold) > _SAME * threshold.max():
-            yield f"{name}: its thresholds are {threshold.min():g} to {threshold.max():g}; one population holds one"
+            yield f"{name}: its thresholds are {threshold.min():g} to {threshold.max():g}; a population has one"
 
 
 def steady_encoder(draft: Draft) -> Iterator[str]:
-    """Neurons that a current drives have their bias register set by the host, so they can hold no bias of their own."""
+    """Neurons driven by input currents have no bias of their own, since the host sets their bias register."""
     for population in draft.populations:
         neuron = population.neuron
         if population.role != "input" or neuron is None:
@@ -150,7 +151,7 @@ def steady_encoder(draft: Draft) -> Iterator[str]:
 
 
 def no_circles(draft: Draft) -> Iterator[str]:
-    """A population may feed itself, but not an earlier one."""
+    """A population may feed itself, but no population before it."""
     place = {population.name: index for index, population in enumerate(draft.populations)}
     for connection in draft.connections:
         if place[connection.source] > place[connection.target]:
@@ -161,7 +162,7 @@ def no_circles(draft: Draft) -> Iterator[str]:
 
 
 def weights_survive(chip: ChipNetwork, draft: Draft) -> Iterator[str]:
-    """Rounding must not leave a connection without weights."""
+    """Rounding leaves every connection some weight that is not zero."""
     lost = {f"{c.source}->{c.target}" for c in draft.connections if np.any(c.weight)}
     limited = chip.provenance["scale_limited_by"]
     assert isinstance(limited, dict)
@@ -169,12 +170,12 @@ def weights_survive(chip: ChipNetwork, draft: Draft) -> Iterator[str]:
         if connection.name in lost and not np.any(connection.weight):
             yield (
                 f"{connection.name}: all weights round to zero; {_limit(limited[connection.target])}; or train it "
-                f"for this chip, --profile {chip.profile}"
+                f"for this chip, {arg('profile', chip.profile)}"
             )
 
 
 def threshold_survives(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noqa: ARG001
-    """Rounding must not leave a neuron with a threshold of zero, where any input at all makes it fire."""
+    """Rounding leaves no neuron a threshold of zero, at which any input makes it fire."""
     for population in chip.populations:
         neuron = population.neuron
         if neuron is not None and neuron.fires and neuron.vth == 0:
@@ -185,7 +186,7 @@ def threshold_survives(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noq
 
 
 def trained_integers_stay(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noqa: ARG001
-    """A network that was trained on integers lies on the chip's grid: lowering it rounds nothing."""
+    """A network that was trained with integer arithmetic is on the chip's grid, so that nothing is rounded."""
     limited, rounding = chip.provenance["scale_limited_by"], chip.provenance["rounding"]
     assert isinstance(limited, dict) and isinstance(rounding, dict)
     for name, why in limited.items():
@@ -209,24 +210,23 @@ INTEGER_RULES: tuple[IntegerRule, ...] = (weights_survive, threshold_survives, t
 
 
 def remarks(chip: ChipNetwork) -> Iterator[str]:
-    """What is allowed and seldom wanted: coarse weights, coarse thresholds."""
+    """Warnings about coarse weights and thresholds, which are allowed.
+
+    Raises:
+        InputError: the network's provenance was not written by the lowering.
+    """
     levels, errors = chip.provenance["weight_levels"], chip.provenance["threshold_errors"]
     limited = chip.provenance["scale_limited_by"]
     if not (isinstance(levels, dict) and isinstance(errors, dict) and isinstance(limited, dict)):
         raise InputError("chip network: its provenance was not written by the lowering")
     for connection in chip.connections:
-        if levels[connection.name] < _FEW_LEVELS:
-            yield (
-                f"{connection.name}: only {_levels(levels[connection.name])} from zero to the largest weight; "
-                f"{_limit(limited[connection.target])}"
-            )
+        if (count := levels[connection.name]) < _FEW_LEVELS:
+            only = "1 level" if count == 1 else f"{count} levels"
+            why = _limit(limited[connection.target])
+            yield f"{connection.name}: only {only} from zero to the largest weight; {why}"
     for name, error in errors.items():
         if error > _COARSE_THRESHOLD:
             yield f"{name}: its threshold is {error:.1%} off by rounding"
-
-
-def _levels(count: int) -> str:
-    return "1 level" if count == 1 else f"{count} levels"
 
 
 def _limit(limited_by: str) -> str:

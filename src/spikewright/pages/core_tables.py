@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..energy.report import EnergyReport
-from ..placing.core_load import CoreLoad, Way
+from ..placing.core_load import CoreLoad, RouteTraffic
 from .core_map import brief, grid_of, letters
 from .numbers import count
 
@@ -87,7 +87,7 @@ def way_rows(report: EnergyReport) -> list[tuple[str, ...]]:
     ]
 
 
-def hops(way: Way) -> str:
+def hops(way: RouteTraffic) -> str:
     """Hops of a message, a dash where that is not known."""
     return "-" if way.mean_hops is None else f"{way.mean_hops:.2f}"
 

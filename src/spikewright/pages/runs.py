@@ -11,7 +11,7 @@ from ..chip.activity_file import load_activity
 from ..chip.chip_file import load_chip
 from ..energy.pricing import Priced, priced, provenance_of
 from ..energy.report import EnergyReport
-from ..placing.placer import Placer
+from ..placing.placement import Placer
 from ..profile.schema import HardwareProfile
 from ..profile.units import Budget
 from .spread import pareto

@@ -1,160 +1,173 @@
-"""Cutting populations into blocks that each fit one core.
+"""Partition of populations into blocks that each fit one core.
 
-A population is cut into equal ranges of its flat order or, where it has feature maps, into equal boxes of channels,
-rows and columns: neighbouring pixels share sources, so boxes save input and output axons, and all channels of a pixel
-share the axon that brings its spikes. The cut with the fewest cores is taken and, among cuts with as many, the one that
-spikes have to reach the fewest cores of.
+A population is divided into equal ranges of its flat order or, where it has feature maps, into equal boxes of channels,
+rows and columns. Neighbouring pixels share sources, so boxes save input and output axons, and all channels of a pixel
+share the axon that brings its spikes. The partition with the fewest cores is taken and, among those of about as many
+cores, the one whose sources send the fewest messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import NamedTuple
 
 import numpy as np
 
 from ..base.errors import AnswerIsNo
-from ..base.types import IntArray
-from ..chip.fan_out import fan_out
-from ..chip.network import ChipNetwork, Connection, Population
+from ..chip.network import ChipNetwork, Population
 from ..profile.schema import HardwareProfile
-from .blocks import Blocks, boxes, ranges, sizes
-from .occupancy import axons_in, axons_out, fan_in, synapse_bits, synapse_formats
-from .visits import Visits, visits
+from .blocks import Blocks, SynapseCounts, boxes, count_synapses, ranges
+from .resources import Demand, demands
 
 SLACKS = (1.0, 1.25, 2.0)
-"""How many times the fewest cores a cut may take where it then reaches fewer cores: what one population saves so, the
-populations before it save in output axons. Each is tried, and the network's cut with the fewest cores is taken."""
-MOST_RANGES = 1024
-"""Ranges that a population of feature maps is cut into at most; finer cuts are boxes."""
-NOT_ADDED = ("fan-in", "fan-out")
-"""What populations that share a core do not add up."""
+"""Factors by which a partition may exceed the fewest cores if fewer messages reach it then.
 
+The output axons that this saves in the populations before may save more cores there. Each factor is tried, and the
+network's partition with the fewest cores is taken."""
+MOST_RANGES = 1024
+"""Most ranges that a population of feature maps is divided into; finer partitions are boxes."""
+_NEEDED = {
+    "synapse memory": "bits of synapse memory",
+    "fan-in": "synapses for one neuron",
+    "fan-out": "synapses that one spike visits",
+}
 
 Parts = tuple[int] | tuple[int, int, int]
 
 
 class DoesNotFit(AnswerIsNo):
-    """A network is too large; says which resource binds, and not yet what would help."""
+    """The network is too large for the chip; the message does not yet say what would help.
 
-    def __init__(self, sentence: str, resource: str) -> None:
-        super().__init__(sentence)
+    Attributes:
+        resource: the resource that is exceeded.
+    """
+
+    def __init__(self, message: str, resource: str) -> None:
+        super().__init__(message)
         self.resource = resource
 
 
-class Taken(NamedTuple):
-    """What each block of a population takes of one resource, int64, ``(blocks,)``; ``limit`` None where unknown."""
-
-    resource: str
-    limit: int | None
-    used: IntArray
-
-
 @dataclass(frozen=True, eq=False)
-class Cut:
-    """One population in blocks, and which of them each incoming connection's sources reach."""
+class Partition:
+    """One population in blocks.
+
+    Attributes:
+        parts: number of ranges, or numbers of parts along channels, rows and columns.
+        counts: by name of each incoming connection, its synapses in the blocks.
+        demands: what the blocks need of each resource.
+    """
 
     parts: Parts
     blocks: Blocks
-    seen: Mapping[str, Visits]
-    taken: tuple[Taken, ...]
+    counts: Mapping[str, SynapseCounts]
+    demands: tuple[Demand, ...]
 
     @property
     def messages(self) -> int:
         """Messages that arrive when every source spikes once."""
-        return sum(seen.total for seen in self.seen.values())
+        return sum(counts.messages for counts in self.counts.values())
 
     @property
-    def fault(self) -> tuple[str, int, int] | None:
-        """The worst resource that is over its limit, what one block needs of it, and the limit."""
-        return _fault(self.taken)
+    def most_needed(self) -> tuple[str, int, int] | None:
+        """The resource that is nearest to its limit or furthest above it, the most that a block needs, and the limit.
+
+        None where the profile has no limits.
+        """
+        limited = [(d.resource, int(np.max(d.used)), d.limit) for d in self.demands if d.limit is not None]
+        return max(limited, key=lambda each: each[1] / each[2], default=None)
+
+    @property
+    def fits(self) -> bool:
+        """Whether every block fits a core."""
+        return self.most_needed is None or self.most_needed[1] <= self.most_needed[2]
 
 
-Plan = dict[str, Cut]
+PartitionPlan = dict[str, Partition]
+"""The partition of every population that takes cores, by name in the network's order."""
 
 
-def _fault(taken: Sequence[Taken]) -> tuple[str, int, int] | None:
-    over = [(t.resource, int(np.max(t.used)), t.limit) for t in taken if t.limit is not None]
-    over = [(resource, used, limit) for resource, used, limit in over if used > limit]
-    return max(over, key=lambda each: each[1] / each[2], default=None)
-
-
-def partition(chip: ChipNetwork, profile: HardwareProfile, capacity: int | None) -> Plan:
-    """The populations that take cores, in the network's order, each in blocks that fit one core.
+def partition(chip: ChipNetwork, profile: HardwareProfile, capacity: int | None) -> PartitionPlan:
+    """Divide every population that takes cores into blocks that fit one core each.
 
     Args:
-        capacity: cores that there are; None asks for as many as it takes.
+        capacity: number of cores that there are; None for as many as the network needs.
 
     Raises:
-        DoesNotFit: some population cannot be cut so that its blocks fit.
+        DoesNotFit: some population cannot be divided so that its blocks fit.
     """
-    planner, best, refusal = _Planner(chip, profile, capacity), None, None
+    planner, refusal = _Planner(chip, profile, capacity), None
+    plans: list[PartitionPlan] = []
     for slack in SLACKS:
         try:
-            plan = planner.plan(slack)
+            plans.append(planner.plan(slack))
         except DoesNotFit as error:
             refusal = refusal or error
             continue
-        if best is None or _size(plan) < _size(best):
-            best = plan
-        if all(len(cut.blocks) == 1 for cut in plan.values()):
+        if all(len(each.blocks) == 1 for each in plans[-1].values()):
             break
-    if best is None:
-        assert refusal is not None
+    if refusal is not None and not plans:
         raise refusal
-    return best
+    return min(plans, key=lambda plan: (blocks_in(plan), sum(each.messages for each in plan.values())))
 
 
-def _size(plan: Plan) -> tuple[int, int]:
-    return sum(len(cut.blocks) for cut in plan.values()), sum(cut.messages for cut in plan.values())
+def blocks_in(plan: PartitionPlan) -> int:
+    """Number of blocks of all populations."""
+    return sum(len(each.blocks) for each in plan.values())
 
 
 class _Planner:
-    """Cuts populations, targets first: a source's output axons depend on how its targets were cut."""
+    """Divides populations, targets first, since a source's output axons depend on the blocks of its targets."""
 
     def __init__(self, chip: ChipNetwork, profile: HardwareProfile, capacity: int | None) -> None:
-        self.chip, self.profile, self.limits, self.capacity = chip, profile, profile.limits, capacity
-        self.cuts: Plan = {}
-        self.known: dict[tuple[object, ...], Cut | bool] = {}
+        self.chip, self.profile, self.capacity = chip, profile, capacity
+        self.done: PartitionPlan = {}
+        self.known: dict[tuple[object, ...], Partition] = {}
+        self.known_to_fit: dict[tuple[object, ...], bool] = {}
 
-    def plan(self, slack: float) -> Plan:
-        self.cuts = {}
+    def plan(self, slack: float) -> PartitionPlan:
+        self.done = {}
         for population in reversed(self.chip.populations):
             if population.neuron is not None:
-                self.cuts[population.name] = self._best(population, slack)
-        return dict(reversed(self.cuts.items()))
+                self.done[population.name] = self._best(population, slack)
+        return dict(reversed(self.done.items()))
 
-    def _best(self, population: Population, slack: float) -> Cut:
+    def _best(self, population: Population, slack: float) -> Partition:
         most = min(population.size, self.capacity or population.size)
-        fewest = ceil(population.size / (self.limits.neurons_per_core or population.size))
+        fewest = ceil(population.size / (self.profile.limits.neurons_per_core or population.size))
         if fewest > most:
             raise DoesNotFit(
                 f"{self.profile.name}: {population.name!r} does not fit: its {population.size} neurons need {fewest} "
                 f"cores and there are {most}",
                 "cores",
             )
-        found = self._in_ranges(population, fewest, most)
-        if found.fault is None and len(found.blocks) == 1:
-            return found
-        cuts = [found] if found.fault is None else []
-        cuts += self._in_boxes(population, fewest, int(slack * len(found.blocks)) if cuts else most, slack)
-        if not cuts:
-            raise self._refusal(population, found)
-        allowed = slack * min(len(cut.blocks) for cut in cuts)
-        return min((c for c in cuts if len(c.blocks) <= allowed), key=lambda cut: (cut.messages, len(cut.blocks)))
+        in_ranges = self._in_ranges(population, fewest, most)
+        if in_ranges.fits and len(in_ranges.blocks) == 1:
+            return in_ranges
+        found = [in_ranges] if in_ranges.fits else []
+        found += self._in_boxes(population, fewest, int(slack * len(in_ranges.blocks)) if found else most, slack)
+        if not found:
+            assert in_ranges.most_needed is not None
+            resource, used, limit = in_ranges.most_needed
+            raise DoesNotFit(
+                f"{self.profile.name}: {population.name!r} does not fit: even on {len(in_ranges.blocks)} cores, "
+                f"one of them needs {used} {_NEEDED.get(resource, resource)} and has {limit}",
+                resource,
+            )
+        allowed = slack * min(len(each.blocks) for each in found)
+        few = [each for each in found if len(each.blocks) <= allowed]
+        return min(few, key=lambda each: (each.messages, len(each.blocks)))
 
-    def _in_ranges(self, population: Population, fewest: int, most: int) -> Cut:
+    def _in_ranges(self, population: Population, fewest: int, most: int) -> Partition:
         """The fewest equal ranges that fit; the finest where none does."""
         if len(population.shape) == 3:
             most = max(fewest, min(most, MOST_RANGES))
-        parts = _fewest(fewest, most, lambda parts: self._cut(population, (parts,)).fault is None)
-        return self._cut(population, (parts or most,))
+        parts = _fewest(fewest, most, lambda parts: self._divided(population, (parts,)).fits)
+        return self._divided(population, (parts or most,))
 
-    def _in_boxes(self, population: Population, fewest: int, most: int, slack: float) -> Iterator[Cut]:
-        """Boxes that fit, at most so many: for each division of the feature maps the fewest divisions of channels."""
+    def _in_boxes(self, population: Population, fewest: int, most: int, slack: float) -> Iterator[Partition]:
+        """Boxes that fit, at most so many: for each division of rows and columns the fewest divisions of channels."""
         if len(population.shape) != 3 or population.shape[1:] == (1, 1):
             return
         channels, height, width = population.shape
@@ -163,80 +176,38 @@ class _Planner:
             parts = _fewest(first, last, partial(self._boxes_fit, population, rows, columns))
             if parts is not None:
                 most = min(most, int(slack * parts * rows * columns))
-                yield self._cut(population, (parts, rows, columns))
+                yield self._divided(population, (parts, rows, columns))
 
-    def _cut(self, population: Population, parts: Parts) -> Cut:
-        """A population in so many ranges, or in so many parts of channels, rows and columns."""
-        key = ("cut", population.name, parts, *self._downstream(population))
+    def _divided(self, population: Population, parts: Parts) -> Partition:
+        key = self._key(population, parts)
         if key not in self.known:
-            blocks = _blocks(population, parts)
-            seen = {c.name: visits(self.chip, c, blocks) for c in self.chip.into(population.name)}
-            self.known[key] = Cut(parts, blocks, seen, tuple(self._taken(population, blocks, seen)))
-        cut = self.known[key]
-        assert isinstance(cut, Cut)
-        return cut
+            self.known[key] = self._partition(population, parts, _blocks(population, parts))
+        return self.known[key]
 
     def _boxes_fit(self, population: Population, rows: int, columns: int, channels: int) -> bool:
-        """Whether boxes fit, told from those with the most channels where channels are alike."""
-        key = ("fits", population.name, (channels, rows, columns), *self._downstream(population))
-        if key not in self.known:
-            blocks = _blocks(population, (channels, rows, columns))
-            if self._has_like_channels(population):
-                blocks = tuple(
-                    b for b in blocks if b.channels[1] == population.shape[0]
-                )  # the last part is the largest
-            seen = {c.name: visits(self.chip, c, blocks) for c in self.chip.into(population.name)}
-            self.known[key] = _fault(tuple(self._taken(population, blocks, seen))) is None
-        return self.known[key] is True
+        """Whether boxes fit; where channels are alike, only those with the most channels are looked at."""
+        parts = (channels, rows, columns)
+        key = self._key(population, parts)
+        if key not in self.known_to_fit:
+            blocks = _blocks(population, parts)
+            around = (*self.chip.into(population.name), *self.chip.out_of(population.name))
+            if all(c.source != c.target and (c.conv is None or c.conv.groups == 1) for c in around):
+                last = population.shape[0]  # the last part of the channels is the largest
+                blocks = tuple(block for block in blocks if block.channels[1] == last)
+            self.known_to_fit[key] = self._partition(population, parts, blocks).fits
+        return self.known_to_fit[key]
 
-    def _downstream(self, population: Population) -> list[Parts]:
-        """How the targets of a population were cut, all that its own fit depends on beside its own cut."""
-        return [self.cuts[c.target].parts for c in self.chip.out_of(population.name) if c.target in self.cuts]
+    def _key(self, population: Population, parts: Parts) -> tuple[object, ...]:
+        """All that decides whether a partition fits: its parts, and how the population's targets were divided."""
+        targets = (c.target for c in self.chip.out_of(population.name))
+        return population.name, parts, *(self.done[name].parts for name in targets if name in self.done)
 
-    def _has_like_channels(self, population: Population) -> bool:
-        around = (*self.chip.into(population.name), *self.chip.out_of(population.name))
-        return all(c.source != c.target and (c.conv is None or c.conv.groups == 1) for c in around)
-
-    def _taken(self, population: Population, blocks: Blocks, seen: Mapping[str, Visits]) -> Iterator[Taken]:
-        """What blocks take, ``seen`` the visits of connections that arrive."""
-        limits, form = self.limits, self.limits.synapse_format
-        arriving, leaving = self.chip.into(population.name), self.chip.out_of(population.name)
-        onward = {c.name: seen[c.name] if c in arriving else self.cuts[c.target].seen[c.name] for c in leaving}
-        yield Taken("neurons", limits.neurons_per_core, sizes(blocks))
-        if limits.axons_in_per_core is not None:
-            shared = form is not None and form.shared_kernels
-            axons = [axons_in(c, seen[c.name], shared) for c in arriving]
-            yield Taken("input axons", limits.axons_in_per_core, _total(axons, blocks))
-        if limits.axons_out_per_core is not None:
-            slots = [axons_out(c, onward[c.name], blocks, form) for c in leaving]
-            yield Taken("output axons", limits.axons_out_per_core, _total(slots, blocks))
-        if limits.synapse_bits_per_core is not None and form is not None:
-            bits = [synapse_bits(self.chip, c, seen[c.name], blocks, form) for c in arriving]
-            yield Taken("synapse memory", limits.synapse_bits_per_core, _total(bits, blocks))
-        yield from self._shared_settings(arriving, blocks)
-        if limits.fan_in is not None:
-            yield Taken("fan-in", limits.fan_in, np.full(len(blocks), fan_in(self.chip, population.name)))
-        if limits.fan_out is not None:
-            most = sum(int(np.max(fan_out(self.chip, c))) for c in leaving)
-            yield Taken("fan-out", limits.fan_out, np.full(len(blocks), most))
-
-    def _shared_settings(self, arriving: Sequence[Connection], blocks: Blocks) -> Iterator[Taken]:
-        """Configurations that a core keeps once for many: one of neurons for each population, formats of synapses."""
-        limits = self.limits
-        if limits.neuron_configs_per_core is not None:
-            yield Taken("neuron configurations", limits.neuron_configs_per_core, np.ones(len(blocks), dtype=np.int64))
-        if limits.synapse_formats_per_core is not None:
-            formats = [synapse_formats(arriving, block, limits.synapse_format) for block in blocks]
-            yield Taken("synapse formats", limits.synapse_formats_per_core, np.array(formats, dtype=np.int64))
-
-    def _refusal(self, population: Population, finest: Cut) -> DoesNotFit:
-        assert finest.fault is not None
-        resource, used, limit = finest.fault
-        return DoesNotFit(
-            f"{self.profile.name}: {population.name!r} does not fit: even cut over {len(finest.blocks)} cores, one of "
-            f"them needs {used} {_words(resource)} and holds {limit}",
-            resource,
-        )
+    def _partition(self, population: Population, parts: Parts, blocks: Blocks) -> Partition:
+        counts = {c.name: count_synapses(self.chip, c, blocks) for c in self.chip.into(population.name)}
+        leaving = [c for c in self.chip.out_of(population.name) if c.name not in counts]
+        around = counts | {c.name: self.done[c.target].counts[c.name] for c in leaving}
+        needed = demands(self.chip, self.profile.limits, population.name, blocks, around)
+        return Partition(parts, blocks, counts, tuple(needed))
 
 
 def _blocks(population: Population, parts: Parts) -> Blocks:
@@ -247,7 +218,7 @@ def _blocks(population: Population, parts: Parts) -> Blocks:
 
 
 def _fewest(first: int, last: int, fits: Callable[[int], bool]) -> int | None:
-    """The smallest number from ``first`` to ``last`` that fits, by doubling and then by halving; None if none does."""
+    """The smallest number from ``first`` to ``last`` that fits, by doubling and bisection; None if none does."""
     if first > last:
         return None
     failed, parts = first - 1, first
@@ -265,21 +236,9 @@ def _fewest(first: int, last: int, fits: Callable[[int], bool]) -> int | None:
 
 
 def _divisions(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Ways to divide feature maps that are tried: into bands of rows, and into boxes of about equal sides."""
+    """Divisions of feature maps to try: bands of rows, and boxes of about equal sides."""
     yield from ((rows, 1) for rows in range(1, height + 1))
     for rows in range(1, height + 1):
         columns = round(rows * width / height)
         if columns > 1:
             yield rows, columns
-
-
-def _total(amounts: Sequence[IntArray], blocks: Blocks) -> IntArray:
-    return np.sum(amounts, axis=0) if amounts else np.zeros(len(blocks), dtype=np.int64)
-
-
-def _words(resource: str) -> str:
-    return {
-        "synapse memory": "bits of synapse memory",
-        "fan-in": "synapses for one neuron",
-        "fan-out": "synapses that one spike visits",
-    }.get(resource, resource)

@@ -1,18 +1,17 @@
-"""What would make a network fit: more chips, narrower weights, fewer channels; each of them tried, not guessed."""
+"""What would make a network fit a chip: more chips, narrower weights or fewer channels, each of them tried out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count, takewhile
 from math import lcm
 
 import numpy as np
 
+from ..base.types import IntArray
 from ..chip.network import ChipNetwork, Connection, Population
 from ..profile.schema import HardwareProfile
-from .partition import DoesNotFit, partition
-from .seating import Seating, seat
+from .cores import CoreAssignment, assign_cores
+from .partition import DoesNotFit, blocks_in, partition
 
 NARROWEST = 2
 """Fewest bits of a weight that lowering makes."""
@@ -27,79 +26,94 @@ GENERAL = {
     "fan-out": "fewer targets for each neuron (smaller kernels, a narrower next layer) would make it fit",
     "cores": "a smaller network (narrower layers, more pooling) would make it fit",
 }
+"""By exceeded resource, advice for a network that none of the changes makes fit."""
 
 
 def what_would_fit(chip: ChipNetwork, profile: HardwareProfile, chips: int, resource: str) -> str:
-    """The changes that make ``chip`` fit, each by itself and no larger than it has to be; in general words where none
-    of them does."""
-    ways = []
+    """The changes that make ``chip`` fit, each by itself and as small as possible, as the end of a message.
+
+    Args:
+        chips: most chips that may be used.
+        resource: the resource that is exceeded, for general advice where no change helps.
+    """
+    changes = []
     if (more := _chips(chip, profile, chips)) is not None:
-        ways.append(f"on {more} chips")
+        changes.append(f"on {more} chips")
     if (bits := _bits(chip, profile, chips)) is not None:
-        ways.append(f"with weights of {bits} bits")
+        changes.append(f"with weights of {bits} bits")
     if (percent := _percent(chip, profile, chips)) is not None:
-        ways.append(f"with {percent}% of the channels and neurons of its hidden layers")
-    if not ways:
+        changes.append(f"with {percent}% of the channels and neurons of its hidden layers")
+    if not changes:
         return GENERAL[resource]
-    *most, last = ways
+    *most, last = changes
     return f"it would fit {', '.join(most)} or {last}" if most else f"it would fit {last}"
 
 
 def narrower(chip: ChipNetwork, percent: int) -> ChipNetwork | None:
-    """The network with that share of the channels of every hidden layer, its weights zero; None where the groups of its
-    convolutions forbid it."""
+    """The network with ``percent`` of the channels of every hidden layer and with zero weights that take no memory.
+
+    None where the groups of its convolutions do not allow it.
+    """
     populations: dict[str, Population] = {}
     for population in chip.populations:
-        channels = _channels(chip, population, populations, percent)
-        populations[population.name] = _resized(population, channels)
+        shape = (_channels(chip, population, populations, percent), *population.shape[1:])
+        neuron = population.neuron and replace(population.neuron, bias=_zeros(*shape))
+        populations[population.name] = replace(population, shape=shape, neuron=neuron)
     connections = []
     for connection in chip.connections:
-        changed = _between(connection, populations[connection.source], populations[connection.target], chip)
-        if changed is None:
+        source, target = populations[connection.source], populations[connection.target]
+        if connection.conv is None:
+            connections.append(replace(connection, weight=_zeros(target.size, source.size)))
+            continue
+        groups = source.shape[0] if _is_depthwise(connection, chip) else connection.conv.groups
+        if source.shape[0] % groups or target.shape[0] % groups:
             return None
-        connections.append(changed)
+        weight = _zeros(target.shape[0], source.shape[0] // groups, *connection.weight.shape[2:])
+        connections.append(replace(connection, weight=weight, conv=replace(connection.conv, groups=groups)))
     return replace(chip, populations=tuple(populations.values()), connections=tuple(connections))
 
 
-def _seated(chip: ChipNetwork, profile: HardwareProfile, chips: int | None) -> Seating | None:
-    """Cores and chips of a network; None where it does not fit. ``chips`` None: as many as it takes."""
+def _assigned(chip: ChipNetwork, profile: HardwareProfile, chips: int | None) -> CoreAssignment | None:
+    """The cores and chips of a network on at most so many chips (None: any number); None where it does not fit."""
     cores = profile.limits.cores
     try:
         plan = partition(chip, profile, None if cores is None or chips is None else chips * cores)
-        return seat(plan, profile, sum(len(cut.blocks) for cut in plan.values()) if chips is None else chips)
-    except DoesNotFit:  # this is the answer that was asked for
+        return assign_cores(plan, profile, blocks_in(plan) if chips is None else chips)
+    except DoesNotFit:  # the result that was asked for, not a failure
         return None
 
 
 def _chips(chip: ChipNetwork, profile: HardwareProfile, chips: int) -> int | None:
-    """Fewest chips that hold the network, where more would."""
-    seated = _seated(chip, profile, None) if profile.limits.cores is not None else None
-    if seated is None:
+    """The fewest chips, more than ``chips``, on which the network fits; None where more chips do not help."""
+    on_any = None if profile.limits.cores is None else _assigned(chip, profile, None)
+    if on_any is None:
         return None
-    enough = count(max(seated.chips, chips + 1))
-    return next(n for n in takewhile(lambda n: n <= seated.cores, enough) if _seated(chip, profile, n) is not None)
+    enough = range(max(on_any.chips, chips + 1), on_any.cores + 1)
+    return next(n for n in enough if _assigned(chip, profile, n) is not None)
 
 
 def _bits(chip: ChipNetwork, profile: HardwareProfile, chips: int) -> int | None:
-    """Widest weights with which the network fits; None where memory is not limited or none are narrow enough."""
+    """The most bits of a weight with which the network fits; None where memory has no limit or bits do not help."""
     if profile.limits.synapse_bits_per_core is None:
         return None
     for bits in range(max(c.weight_bits for c in chip.connections) - 1, NARROWEST - 1, -1):
-        connections = tuple(replace(c, weight_bits=min(bits, c.weight_bits)) for c in _without_weights(chip))
-        if _seated(replace(chip, connections=connections), profile, chips) is not None:
+        connections = tuple(
+            replace(c, weight_bits=min(bits, c.weight_bits), weight=_zeros(*c.weight.shape)) for c in chip.connections
+        )
+        if _assigned(replace(chip, connections=connections), profile, chips) is not None:
             return bits
     return None
 
 
 def _percent(chip: ChipNetwork, profile: HardwareProfile, chips: int) -> int | None:
-    """Largest share of the hidden channels with which the network fits, searched by halving."""
+    """The largest percentage of the hidden channels with which the network fits, by bisection; None where none does."""
     fits, too_many = 0, 100
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
         smaller = narrower(chip, middle)
         if smaller is None:
             return None
-        if _seated(smaller, profile, chips) is None:
+        if _assigned(smaller, profile, chips) is None:
             too_many = middle
         else:
             fits = middle
@@ -107,24 +121,18 @@ def _percent(chip: ChipNetwork, profile: HardwareProfile, chips: int) -> int | N
 
 
 def _channels(chip: ChipNetwork, population: Population, done: dict[str, Population], percent: int) -> int:
-    """Channels (neurons, where it is flat) of a population in the narrower network."""
-    now = population.shape[0]
-    for connection in chip.into(population.name):  # depthwise layers and relays follow what feeds them
-        if _is_depthwise(connection, chip) and connection.source in done:
+    """Channels (neurons of a flat population) in the narrower network; ``done`` has the populations before."""
+    now, into = population.shape[0], chip.into(population.name)
+    for connection in into:
+        if _is_depthwise(connection, chip) and connection.source in done:  # as many as their source
             return now // chip.by_name[connection.source].shape[0] * done[connection.source].shape[0]
     if population.role == "relay":
-        return done[chip.into(population.name)[0].source].shape[0]
+        return done[into[0].source].shape[0]
     if population.role != "hidden":
         return now
-    groups = lcm(*_groups(chip, population))
+    around = (*into, *chip.out_of(population.name))
+    groups = lcm(*(c.conv.groups for c in around if c.conv is not None and not _is_depthwise(c, chip)))
     return max(now * percent // 100 // groups, 1) * groups
-
-
-def _groups(chip: ChipNetwork, population: Population) -> Iterator[int]:
-    """Groups that a population's channels must be divisible by."""
-    for connection in (*chip.into(population.name), *chip.out_of(population.name)):
-        if connection.conv is not None and not _is_depthwise(connection, chip):
-            yield connection.conv.groups
 
 
 def _is_depthwise(connection: Connection, chip: ChipNetwork) -> bool:
@@ -132,28 +140,6 @@ def _is_depthwise(connection: Connection, chip: ChipNetwork) -> bool:
     return groups > 1 and groups == chip.by_name[connection.source].shape[0]
 
 
-def _resized(population: Population, channels: int) -> Population:
-    shape, neuron = (channels, *population.shape[1:]), population.neuron
-    if neuron is not None:
-        neuron = replace(neuron, bias=np.broadcast_to(np.int64(0), shape))
-    return replace(population, shape=shape, neuron=neuron)
-
-
-def _between(connection: Connection, source: Population, target: Population, chip: ChipNetwork) -> Connection | None:
-    if connection.conv is None:
-        return replace(connection, weight=_zeros(target.size, source.size))
-    groups = source.shape[0] if _is_depthwise(connection, chip) else connection.conv.groups
-    if source.shape[0] % groups or target.shape[0] % groups:
-        return None
-    weight = _zeros(target.shape[0], source.shape[0] // groups, *connection.weight.shape[2:])
-    return replace(connection, weight=weight, conv=replace(connection.conv, groups=groups))
-
-
-def _without_weights(chip: ChipNetwork) -> Iterator[Connection]:
-    for connection in chip.connections:
-        yield replace(connection, weight=_zeros(*connection.weight.shape))
-
-
-def _zeros(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _zeros(*shape: int) -> IntArray:
     """Zeros of a shape that take no memory."""
     return np.broadcast_to(np.int64(0), shape)

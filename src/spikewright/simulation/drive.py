@@ -1,10 +1,11 @@
-"""What may drive a network, checked before anything runs."""
+"""Checks of the integers that drive a network, before anything runs."""
 
 from __future__ import annotations
 
 from ..base.errors import refuse
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork
+from ..chip.registers import LAVA_WIDTHS
 
 
 def check_drive(chip: ChipNetwork, drive: IntArray) -> None:
@@ -18,7 +19,9 @@ def check_drive(chip: ChipNetwork, drive: IntArray) -> None:
     elif population.neuron is not None and drive.shape[0] != 1:
         faults.append("an input of neurons is driven by one bias per sample; the drive must have 1 step")
     if not faults:
-        low, high = (-4096, 4095) if population.neuron is not None else (0, 2 ** max(1, population.payload_bits) - 1)
+        low, high = 0, 2 ** max(1, population.payload_bits) - 1
+        if population.neuron is not None:
+            low, high = -LAVA_WIDTHS.bias_max - 1, LAVA_WIDTHS.bias_max
         if drive.min() < low or drive.max() > high:
             faults.append(f"the drive reaches {drive.min()}..{drive.max()}; may be {low}..{high}")
     refuse(f"input population {population.name!r}", faults)

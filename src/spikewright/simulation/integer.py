@@ -1,11 +1,11 @@
 """The integer simulator: many samples at once, bit for bit what Lava's fixed-point processes compute.
 
 Populations are walked in order; the synaptic input of all steps of a population is computed at once, then its
-compartments are stepped through time. That is the chip's pipeline with every population's clock set back by its depth:
+neurons are stepped through time. That is the chip's pipeline with every population's clock set back by its depth:
 a balanced network gives the same spikes and membranes either way.
 
 Arithmetic is floating point used as integers: a sum is taken in float32 where a bound proves that no partial result
-leaves 24 bits, else in float64, and the compartments' registers are float64 throughout (decay products have 44 bits).
+leaves 24 bits, else in float64, and the neurons' registers are float64 throughout (decay products have 44 bits).
 Nothing is ever rounded.
 """
 
@@ -25,9 +25,10 @@ from torch.nn import functional
 from ..base.errors import InputError
 from ..base.types import IntArray
 from ..chip.exact import exact_kernels
-from ..chip.network import STATE_LIMIT, ChipNetwork, Connection, Neuron, Population
-from .compartments import Buffers, Rules, Trace, integrate, largest
+from ..chip.law import STATE_LIMIT, largest, modulo
+from ..chip.network import ChipNetwork, Connection, Neuron, Population
 from .drive import check_drive
+from .kernel import Buffers, Rules, Trace, integrate
 from .recording import Progress, Recording, SpikeArray, StateArray, Tally
 
 EXACT_FLOAT32 = 2**23
@@ -37,7 +38,7 @@ EXACT_FLOAT64 = 2**46
 """Below this bound sums of integers are exact in float64, with the six bits of the input shift to spare."""
 
 CHUNK_ELEMENTS = 2**21
-"""Compartment steps worked on at once: bounds the memory and keeps the registers in the processor's cache."""
+"""Neuron updates worked on at once: bounds the memory and keeps the registers in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ def run(
 
 
 def recount(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArray]) -> Recording:
-    """What another backend's spikes imply: each population stepped on the spikes that it was sent.
+    """The counts that belong to another backend's spikes: each population is stepped on the spikes that it was sent.
 
     Args:
         chip: the network.
@@ -94,12 +95,13 @@ def recount(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArray]
 def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording:
     """A recording of the right shapes, with the input's events in it and everything else to be filled in."""
     events = (chip.timesteps, *drive.shape[1:])
+    compact = drive.astype(np.min_scalar_type(int(drive.max(initial=0))))
     spikes: dict[str, SpikeArray] = {}
     states: list[dict[str, StateArray]] = [{}, {}]
     for population in chip.populations:
         shape = (chip.timesteps, drive.shape[1], *population.shape)
         if population.neuron is None:
-            spikes[population.name] = np.broadcast_to(_compact(drive), events)
+            spikes[population.name] = np.broadcast_to(compact, events)
             continue
         spikes[population.name] = np.empty(shape, dtype=np.uint8)
         for state in states:
@@ -107,14 +109,10 @@ def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording
     return Recording(
         spikes=spikes,
         scores=np.zeros((drive.shape[1], chip.classes), dtype=np.int64),
-        tallies={p.name: Tally() for p in chip.populations if p.neuron is not None},
+        tallies={name: Tally() for name in states[0]},
         u=states[0] if record_states else {},
         v=states[1] if record_states else {},
-        active={
-            p.name: np.zeros((chip.timesteps, drive.shape[1]), dtype=np.int64)
-            for p in chip.populations
-            if p.neuron is not None
-        },
+        active={name: np.zeros((chip.timesteps, drive.shape[1]), dtype=np.int64) for name in states[0]},
     )
 
 
@@ -230,20 +228,9 @@ class _Simulator:
 
     def _delivered(self, connection: Connection, signal: Signal, dtype: torch.dtype) -> Tensor:
         """Synaptic input of every step, shape ``(steps, samples, *target shape)``."""
-        weight = self._weight(connection, dtype)
-        steps, samples = signal.values.shape[:2]
-        target = self.chip.by_name[connection.target]
-        values = signal.values.to(dtype)
-        if connection.conv is None:
-            return (values.reshape(steps * samples, -1) @ weight.T).reshape(steps, samples, *target.shape)
-        geometry = connection.conv
-        out = functional.conv2d(
-            values.flatten(0, 1), weight, None, geometry.stride, geometry.padding, geometry.dilation, geometry.groups
-        ).reshape(steps, samples, *target.shape)
-        if _bound(connection, signal.peak) < EXACT_FLOAT32:
-            return out
-        wrapped: Tensor = torch.remainder(out + STATE_LIMIT, 2 * STATE_LIMIT) - STATE_LIMIT
-        return wrapped
+        weight, shape = self._weight(connection, dtype), self.chip.by_name[connection.target].shape
+        wraps = _bound(connection, signal.peak) >= EXACT_FLOAT32
+        return delivered(connection, weight, signal.values.to(dtype), shape, wraps)
 
     def _weight(self, connection: Connection, dtype: torch.dtype) -> Tensor:
         key = (connection.name, dtype)
@@ -252,16 +239,36 @@ class _Simulator:
         return self._weights[key]
 
 
+def delivered(
+    connection: Connection, weight: Tensor, values: Tensor, target_shape: tuple[int, ...], wraps: bool
+) -> Tensor:
+    """The synaptic input that spikes or payloads cause, ``(steps, samples, *target shape)``.
+
+    Args:
+        connection: whose geometry counts.
+        weight: of the type of ``values``.
+        values: of the source, ``(steps, samples, *source shape)``.
+        target_shape: of the population that the connection leads to.
+        wraps: whether the sums of a convolution may leave 24 bits, into which Lava wraps them.
+    """
+    steps, samples = values.shape[:2]
+    if (geometry := connection.conv) is None:
+        made = values.reshape(steps * samples, -1) @ weight.T
+    else:
+        made = functional.conv2d(
+            values.flatten(0, 1), weight, None, geometry.stride, geometry.padding, geometry.dilation, geometry.groups
+        )
+        if wraps and largest(made) >= STATE_LIMIT:
+            made = modulo(made, STATE_LIMIT)
+    return made.reshape(steps, samples, *target_shape)
+
+
 def _sum(total: Tensor | None, more: Tensor) -> Tensor:
     return more if total is None else total + more
 
 
 def _signal(spikes: SpikeArray) -> Signal:
     return Signal(torch.from_numpy(np.asarray(spikes, dtype=np.float32)), int(np.abs(spikes).max(initial=0)))
-
-
-def _compact(drive: IntArray) -> SpikeArray:
-    return drive.astype(np.min_scalar_type(int(drive.max(initial=0))))
 
 
 def _bound(connection: Connection, peak: int) -> int:

@@ -1,4 +1,4 @@
-"""What a simulator hands back: spikes of every population, membranes where asked for, and the counts made of them."""
+"""The result of a simulator: spikes of every population, states where they were asked for, and counts of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from ..chip.activity import (
     RASTER_COMPARTMENTS,
     SAMPLES_KEPT,
     Activity,
-    Backend,
     Counts,
     PopulationActivity,
     Samples,
@@ -29,7 +28,7 @@ ScoreArray = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 
 
 class Progress(Protocol):
-    """Says that ``steps`` more samples are done."""
+    """Called when ``steps`` more samples are done."""
 
     def __call__(self, steps: int = 1, /) -> None: ...
 
@@ -39,9 +38,9 @@ class Tally:
     """Counts of one population that its spikes do not show.
 
     Attributes:
-        active_updates: compartment updates that had something to do: synaptic input not zero, a bias set, or a
+        active_updates: neuron updates that had something to do: synaptic input not zero, a bias set, or a
             membrane potential, or a current with memory (du < 4095), left from the step before.
-        u_wraps: updates in which the current left its 24 bits and wrapped around: legal, silent, almost never wanted.
+        u_wraps: updates in which the current left its 24 bits and wrapped around.
         v_saturations: updates in which the membrane potential was clipped to its 24 bits.
     """
 
@@ -59,7 +58,7 @@ class Tally:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A run of some samples, aligned: step t is the same algorithmic step in every population.
+    """A run of some samples, aligned: step t is the same timestep in every population.
 
     Attributes:
         spikes: by population, shape ``(timesteps, samples, *population shape)``; 0 and 1, or payloads of graded events.
@@ -67,7 +66,7 @@ class Recording:
             readout's membrane potentials at the last step, or its spike counts.
         tallies: by population that has neurons.
         u: currents by population, same shape, int32; empty unless states were recorded.
-        v: membrane potentials after the reset, likewise.
+        v: membrane potentials after the reset, by population, same shape and type.
         active: active updates of each step and sample by population that has neurons, int64,
             ``(timesteps, samples)``; empty where only the tallies are known.
     """
@@ -160,7 +159,7 @@ def concatenate(recordings: Sequence[Recording]) -> Recording:
 def activity_of(
     chip: ChipNetwork,
     recording: Recording,
-    backend: Backend,
+    backend: str,
     labels: IntArray | None = None,
     *,
     chip_sha256: str = "",
@@ -174,7 +173,7 @@ def activity_of(
     Args:
         chip: the network that was run.
         recording: of that network.
-        backend: who ran it.
+        backend: what ran it.
         labels: true classes, shape ``(samples,)``; None leaves ``correct`` unknown.
         chip_sha256: of the network's file.
         split: part of the data that the samples came from.
@@ -205,14 +204,14 @@ def activity_of(
 
 
 def _trace(spikes: SpikeArray) -> Trace:
-    """Spikes of the first sample, of evenly spaced compartments."""
+    """Spikes of the first sample, of evenly spaced neurons."""
     first = spikes[:, 0].reshape(len(spikes), -1)
     kept = np.unique(np.linspace(0, first.shape[1] - 1, RASTER_COMPARTMENTS).round().astype(np.int64))
     return Trace(kept, first[:, kept] != 0)
 
 
 def _each_step_and_sample(chip: ChipNetwork, recording: Recording) -> Counts:
-    """Counts of which every entry is int64, ``(timesteps, samples)``."""
+    """Counts whose columns have the shape ``(timesteps, samples)``."""
     spikes, operations = {}, {}
     for population in chip.populations:
         fired = recording.spikes[population.name]

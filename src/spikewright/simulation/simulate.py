@@ -1,13 +1,12 @@
-"""`spikewright simulate`: run a chip network on data, on one of three simulators or as its student, and count."""
+"""Run a chip network on data, on one of the simulators or as its student, and count what happens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,57 +15,44 @@ from ..base.errors import InputError, did_you_mean
 from ..base.types import IntArray
 from ..base.version import __version__
 from ..chip.activity import Activity
-from ..chip.activity import Backend as Who
 from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset, Split
 from ..data.load import load
+from .backends import BACKENDS, Run, backend
 from .raster import raster_writer
 from .recording import Progress, Recording, Tally, activity_of
 
 Images = npt.NDArray[np.float32 | np.uint8]
 Labelled = tuple[Images, IntArray]
 
-Simulator = Literal["integer", "lava", "netx"]
-
-BACKENDS: dict[Simulator, str] = {"integer": "integer", "lava": "lava.processes_backend", "netx": "netx.backend"}
-"""Simulators by name: modules beside this one, each with a ``run(chip, drive, ...)``."""
-
 OVERFLOWS = {
     "u_wraps": "a current left its 24 bits and wrapped around",
     "v_saturations": "a membrane potential was clipped to its 24 bits",
 }
-"""Counts of a :class:`spikewright.simulation.recording.Tally` that deserve a remark."""
+"""Counts of a :class:`~spikewright.simulation.recording.Tally` that deserve a remark."""
 
 SPLITS = ("test", "validation", "train")
 BATCH = 256
 """Samples simulated and recorded at once: bounds the memory, and spreads Lava's start over many samples."""
 
 
-class Backend(Protocol):
-    """What every simulator's ``run`` takes and gives."""
-
-    def __call__(
-        self, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Progress | None = None
-    ) -> Recording: ...
-
-
 class Simulated(Protocol):
     """Something that can stand in for a chip network: a student, which offers a simulator of its own."""
 
     @property
-    def backend_name(self) -> Who:
+    def backend_name(self) -> str:
         """What an activity says that it was counted on."""
 
     @property
-    def as_backend(self) -> Backend:
+    def as_backend(self) -> Run:
         """The simulator."""
 
 
 def simulate(
     chip: ChipNetwork,
     data: str | Dataset | Split | Labelled,
-    on: Simulator | Simulated = "integer",
+    on: str | Simulated = "integer",
     samples: int | None = None,
     split: str = "test",
     *,
@@ -84,14 +70,14 @@ def simulate(
         data: a data set, its name, one part of it, or ``(images, labels)``: float32 in [0, 1] of shape
             ``(samples, *input shape)``, of events 0 and 1 of shape ``(samples, timesteps, *input shape)``; and int64 of
             shape ``(samples,)``.
-        on: ``integer``, ``lava`` or ``netx``; the counts are the same. Or the student that ``chip`` was made from: what
-            it does itself, the same again if it was trained on integers.
+        on: a name of :data:`~spikewright.simulation.backends.BACKENDS`; exact simulators count the same. Or the student
+            that ``chip`` was made from: what it does itself, the same again if it was trained on integers.
         samples: how many, from the first; None: all.
-        split: part of a data set or its name: test, validation or train; otherwise only noted.
+        split: part of the data set: test, validation or train; of other data it is only noted.
         data_dir: where a data set's files are.
         batch: samples simulated at once; nothing depends on it but memory and speed.
         seed: of the rate code.
-        record: file for every spike.
+        record: HDF5 file for every spike; None writes none.
         progress: called with the number of samples done.
         chip_sha256: of the network's file, noted in the activity.
 
@@ -100,8 +86,7 @@ def simulate(
             a network that it cannot hold.
         SpikewrightError: Lava failed.
     """
-
-    run, name = _running(on)
+    run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
     whole = load(data, data_dir, chip.timesteps) if isinstance(data, str) else data
     images, labels = chosen_samples(whole, split, samples)
     images = fitting(chip, images)
@@ -109,8 +94,9 @@ def simulate(
     total: Activity | None = None
     scores_type = np.int64 if isinstance(on, str) else np.float32
     with raster_writer(record, chip, scores_type) if record else nullcontext(_keep_nothing) as keep:
-        for chosen in _batches(len(images), batch):
-            drive = drive_of(chip, images[chosen], seed, first_index=chosen.start)
+        for start in range(0, len(images), batch):
+            chosen = slice(start, start + batch)
+            drive = drive_of(chip, images[chosen], seed, first_index=start)
             recording = run(chip, drive, progress=progress)
             keep(recording)
             counted = activity_of(chip, recording, name, labels[chosen], chip_sha256=chip_sha256, split=split)
@@ -120,29 +106,7 @@ def simulate(
     return replace(total, provenance=_provenance(data, seed, tallies))
 
 
-def _running(on: Simulator | Simulated) -> tuple[Backend, Who]:
-    if isinstance(on, str):
-        return backend(on), on
-    return on.as_backend, on.backend_name
-
-
-def backend(on: str) -> Backend:
-    """The ``run`` of a simulator.
-
-    Raises:
-        InputError: there is no such simulator.
-    """
-    if on not in BACKENDS:
-        raise InputError(f"{on!r}: there is no such simulator; {did_you_mean(on, BACKENDS)}, or a student's file")
-    return cast(Backend, import_module(f".{BACKENDS[on]}", __package__).run)
-
-
-def drive_of(
-    chip: ChipNetwork,
-    images: Images,
-    seed: int = 0,
-    first_index: int = 0,
-) -> IntArray:
+def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int = 0) -> IntArray:
     """The integers that drive ``chip`` for these images.
 
     Args:
@@ -151,15 +115,19 @@ def drive_of(
         seed: of the rate code.
         first_index: index of the first image in its data set, which the rate code depends on.
 
+    Returns:
+        int64, shape ``(timesteps or 1, samples, *input shape)``.
+
     Raises:
         InputError: the network does not say how many bits its input has.
     """
-
     return encode(chip.encoding, images, chip.timesteps, _input_bits(chip), seed, first_index)
 
 
 def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
-    """What happened that is legal, silent and almost never wanted."""
+    """Sentences about what is legal and silent, but almost never wanted, and about counts that are not exact."""
+    if activity.backend in BACKENDS and not BACKENDS[activity.backend].exact:
+        yield f"the simulator {activity.backend!r} is not exact; its counts may differ from those of the chip network"
     for what, words in OVERFLOWS.items():
         for name, count in cast(dict[str, int], activity.provenance.get(what, {})).items():
             yield f"population {name!r}: {words} in {count} of {activity.populations[name].updates} updates"
@@ -173,14 +141,12 @@ def _keep_nothing(recording: Recording) -> None:
     """Stand in for a raster's file."""
 
 
-def _batches(count: int, batch: int) -> Iterator[slice]:
-    for start in range(0, count, batch):
-        yield slice(start, min(start + batch, count))
-
-
 def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Labelled:
-    """Images and labels of the first ``samples`` of the part."""
+    """Images and labels of the first ``samples`` of a part, None for all.
 
+    Raises:
+        InputError: no such part, or fewer samples than that.
+    """
     if isinstance(data, Dataset):
         if split not in SPLITS:
             raise InputError(f"{split!r}: there is no such part of a data set; {did_you_mean(split, SPLITS)}")

@@ -1,7 +1,7 @@
-"""Named student architectures, and how to bring one's own.
+"""The named architectures of students, and how a user's own is loaded.
 
-Each is a plain torch module over snnTorch neurons, written as if for a single step. ``width`` is the number of
-channels of the first convolution (of hidden neurons, for ``mlp``); everything else follows from it.
+Each is a torch module with snnTorch neurons, written as for a single timestep. ``width`` is the number of channels of
+the first convolution (of ``mlp``, the number of hidden neurons); the sizes of all other layers follow from it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError, did_you_mean
 from ..base.types import Readout
-from ..data.choices import NeuronSettings
+from .neuron_settings import NeuronSettings
 from .neurons import integrator, spiking
 
 Shape = tuple[int, int, int]
@@ -28,7 +28,7 @@ def _readout(settings: NeuronSettings, readout: Readout) -> nn.Module:
 
 
 class _Stack:
-    """Layers under construction, named after what they are: ``conv1``, ``norm1``, ``lif1``, ``pool1`` ..."""
+    """A network under construction, with layers named by kind: ``conv1``, ``norm1``, ``lif1``, ``pool1`` ..."""
 
     def __init__(self, shape: Shape, settings: NeuronSettings) -> None:
         self._shape: tuple[int, ...] = shape
@@ -37,24 +37,24 @@ class _Stack:
         self._neurons = self._pools = 0
 
     def conv(self, channels: int, stride: int = 1) -> _Stack:
-        """A 3 x 3 convolution, batch normalisation and neurons."""
+        """Add a 3 x 3 convolution, batch normalisation and neurons."""
         self._add(f"conv{self._neurons + 1}", nn.Conv2d(self._shape[0], channels, 3, stride, padding=1, bias=False))
         return self._neuron(nn.BatchNorm2d(channels))
 
     def dense(self, size: int) -> _Stack:
-        """A dense layer, batch normalisation and neurons."""
+        """Add a dense layer, batch normalisation and neurons."""
         self._flatten()
         self._add(f"dense{self._neurons + 1}", nn.Linear(self._shape[0], size, bias=False))
         return self._neuron(nn.BatchNorm1d(size))
 
     def pool(self) -> _Stack:
-        """Averages of 2 x 2, of 1 x 2 in a single row."""
+        """Add average pooling over 2 x 2, or over 1 x 2 for inputs of a single row."""
         self._pools += 1
         self._add(f"pool{self._pools}", nn.AvgPool2d((2 if self._shape[1] > 1 else 1, 2)))
         return self
 
     def readout(self, classes: int, readout: Readout) -> nn.Sequential:
-        """The last dense layer and the readout; the network is done."""
+        """Add the last dense layer and the readout; returns the network."""
         self._flatten()
         self._add("head", nn.Linear(self._shape[0], classes))
         self._layers["readout"] = _readout(self._settings, readout)
@@ -82,7 +82,7 @@ def mlp(shape: Shape, classes: int, width: int, settings: NeuronSettings, readou
 
 
 def convnet(shape: Shape, classes: int, width: int, settings: NeuronSettings, readout: Readout) -> nn.Module:
-    """Three convolutions, the first two strided, and one hidden dense layer: few neurons and short fan-outs."""
+    """Three convolutions, the first two with stride 2, and one hidden dense layer: few neurons and small fan-outs."""
     stack = _Stack(shape, settings).conv(width, stride=2).conv(2 * width, stride=2).conv(2 * width)
     return stack.dense(8 * width).readout(classes, readout)
 
@@ -96,9 +96,9 @@ def vgg(shape: Shape, classes: int, width: int, settings: NeuronSettings, readou
 
 
 class SkipNet(nn.Module):
-    """A convolutional stem and one residual block whose short path skips a layer.
+    """A convolutional stem and one residual block whose skip connection bypasses a layer.
 
-    The block's two paths meet as two connections into one population: ``lif3(bn(conv(spikes)) + bn(skip(spikes)))``.
+    Both paths of the block are connections into one population: ``lif3(bn(conv(spikes)) + bn(skip(spikes)))``.
     """
 
     def __init__(self, shape: Shape, classes: int, width: int, settings: NeuronSettings, readout: Readout) -> None:
@@ -116,7 +116,7 @@ class SkipNet(nn.Module):
         self.readout = _readout(settings, readout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(B, *input shape)`` to the readout of one step, ``(B, classes)``."""
+        """One timestep: ``(B, *input shape)`` to the readout, ``(B, classes)``."""
         stem = self.lif1(self.norm1(self.conv1(images)))
         inner = self.lif2(self.norm2(self.conv2(stem)))
         joined = self.lif3(self.norm3(self.conv3(inner)) + self.skip_norm(self.skip(stem)))
@@ -128,7 +128,7 @@ ARCHITECTURES: dict[str, Builder] = {"mlp": mlp, "convnet": convnet, "vgg": vgg,
 
 
 def builder_of(spec: str) -> Builder:
-    """The builder named by ``spec``: a name in :data:`ARCHITECTURES`, or ``file.py:function`` of the user's own.
+    """The builder named by ``spec``: a name in :data:`ARCHITECTURES`, or ``file.py:function`` for the user's own.
 
     Raises:
         InputError: an unknown name, a missing file, or a file without that function.
@@ -155,10 +155,10 @@ def builder_of(spec: str) -> Builder:
 
 
 def own_architecture(spec: str) -> str | None:
-    """``spec`` where it names a function in a file of the user's own, None for a named architecture."""
+    """``spec`` if it names a function in a user's file; None for a named architecture."""
     return spec if is_own(spec) else None
 
 
 def is_own(spec: str) -> bool:
-    """Whether ``spec`` names a function in a file of the user's own."""
+    """Whether ``spec`` names a function in a user's file."""
     return ".py:" in spec

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from ..base.errors import refuse
 from ..base.types import ENCODINGS, READOUTS, Encoding, Readout
-from ..data.choices import NEURON_KINDS, NeuronSettings
 from .architectures import Shape
+from .neuron_settings import NEURON_KINDS, NeuronSettings
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
-"""One function per torch or snnTorch module: the NIR node that computes the same. Add a module by adding a function."""
+"""The NIR node of each torch and snnTorch module: add a module by adding a function under ``@node_of.register``."""
 
 # ruff: noqa: ARG001  (every handler takes what the dispatcher takes)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import singledispatch
 
 import nir
@@ -14,10 +13,11 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
+from ..base.types import FloatArray
 from ..graph.nodes import Shape
 from .neurons import check_neuron, is_integrator
 
-# snnTorch 1.0's exporter hard-codes this time step, and so do the graphs of the NIR paper.
+# snnTorch 1.0's exporter hard-codes this timestep, and so do the graphs of the NIR paper.
 DT_S = 1e-4
 
 HANDLED = (
@@ -26,17 +26,19 @@ HANDLED = (
 
 
 class CannotExport(Exception):
-    """Why a module has no NIR node, without its name."""
-
-
-@dataclass(frozen=True)
-class Passes:
-    """A module that changes nothing when the network is used: it gets no node."""
+    """Why a module has no NIR node, as a predicate without the module's name."""
 
 
 @singledispatch
-def node_of(module: nn.Module, shape: Shape) -> nir.NIRNode | Passes:
-    """The NIR node of a module fed with values of ``shape`` (without the batch).
+def node_of(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
+    """The NIR node that computes what ``module`` computes at inference.
+
+    Args:
+        module: a layer or a neuron.
+        shape: of the module's input, without the batch.
+
+    Returns:
+        The node; None for a module that passes its input on unchanged.
 
     Raises:
         CannotExport: NIR or the chip has nothing that computes the same.
@@ -44,26 +46,31 @@ def node_of(module: nn.Module, shape: Shape) -> nir.NIRNode | Passes:
     raise CannotExport(f"is a {type(module).__name__}; handled are {HANDLED}")
 
 
+def has_node(module: nn.Module) -> bool:
+    """Whether a function is registered for exactly this kind of module."""
+    return type(module) in node_of.registry
+
+
 @node_of.register(nn.Identity)
 @node_of.register(nn.Dropout)
 @node_of.register(nn.Dropout1d)
 @node_of.register(nn.Dropout2d)
-def _(module: nn.Module, shape: Shape) -> nir.NIRNode | Passes:
-    return Passes()
+def _(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
+    return None
 
 
 @node_of.register
-def _(module: nn.Linear, shape: Shape) -> nir.NIRNode | Passes:
+def _(module: nn.Linear, shape: Shape) -> nir.NIRNode | None:
     if len(shape) != 1:
         raise CannotExport(f"is a Linear fed with shape {shape}; put nn.Flatten before it")
     bias: Tensor | None = getattr(module, "bias", None)
     if bias is None:
-        return nir.Linear(weight=array(module.weight))
-    return nir.Affine(weight=array(module.weight), bias=array(bias))
+        return nir.Linear(weight=_float32(module.weight))
+    return nir.Affine(weight=_float32(module.weight), bias=_float32(bias))
 
 
 @node_of.register
-def _(module: nn.Conv2d, shape: Shape) -> nir.NIRNode | Passes:
+def _(module: nn.Conv2d, shape: Shape) -> nir.NIRNode | None:
     if module.padding_mode != "zeros":
         raise CannotExport(f"pads with {module.padding_mode!r}; NIR and the chip pad with zeros: padding_mode='zeros'")
     if module.padding == "same" and any(
@@ -73,40 +80,38 @@ def _(module: nn.Conv2d, shape: Shape) -> nir.NIRNode | Passes:
             f"is padded 'same' with a kernel of {module.kernel_size}, which pads one side more than the other; use "
             "odd sizes"
         )
-    bias = np.zeros(module.out_channels, np.float32) if module.bias is None else array(module.bias)
     node = nir.Conv2d(
         input_shape=(shape[1], shape[2]),
-        weight=array(module.weight),
+        weight=_float32(module.weight),
         stride=_pair(module.stride),
         padding=module.padding if isinstance(module.padding, str) else _pair(module.padding),
         dilation=_pair(module.dilation),
         groups=module.groups,
-        bias=bias,
+        bias=np.zeros(module.out_channels, np.float32) if module.bias is None else _float32(module.bias),
     )
     node.input_type = {"input": np.array(shape)}  # nir 1.0.8 forgets the groups here
     return node
 
 
 @node_of.register
-def _(module: nn.AvgPool2d, shape: Shape) -> nir.NIRNode | Passes:
-    padded = any(_pair(module.padding))
-    if module.ceil_mode or module.divisor_override or (padded and not module.count_include_pad):
+def _(module: nn.AvgPool2d, shape: Shape) -> nir.NIRNode | None:
+    padding = _pair(module.padding)
+    if module.ceil_mode or module.divisor_override or (any(padding) and not module.count_include_pad):
         raise CannotExport(
-            "is an AvgPool2d with ceil_mode, divisor_override or count_include_pad=False, which NIR cannot say; "
+            "is an AvgPool2d with ceil_mode, divisor_override or count_include_pad=False, which NIR has no fields for; "
             "leave them at their defaults"
         )
-    stride = module.kernel_size if module.stride is None else module.stride
     return nir.AvgPool2d(
         kernel_size=np.array(_pair(module.kernel_size)),
-        stride=np.array(_pair(stride)),
-        padding=np.array(_pair(module.padding)),
+        stride=np.array(_pair(module.kernel_size if module.stride is None else module.stride)),
+        padding=np.array(padding),
     )
 
 
 @node_of.register(nn.MaxPool1d)
 @node_of.register(nn.MaxPool2d)
 @node_of.register(nn.AdaptiveMaxPool2d)
-def _(module: nn.Module, shape: Shape) -> nir.NIRNode | Passes:
+def _(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
     raise CannotExport(
         f"is a {type(module).__name__}: the largest of several spikes is no weighted sum, and neither NIR nor the chip "
         "has it; use nn.AvgPool2d or a convolution with a stride"
@@ -114,13 +119,13 @@ def _(module: nn.Module, shape: Shape) -> nir.NIRNode | Passes:
 
 
 @node_of.register
-def _(module: nn.Flatten, shape: Shape) -> nir.NIRNode | Passes:
+def _(module: nn.Flatten, shape: Shape) -> nir.NIRNode | None:
     return flatten(shape, module.start_dim, module.end_dim)
 
 
 @node_of.register(nn.BatchNorm1d)
 @node_of.register(nn.BatchNorm2d)
-def _(module: nn.Module, shape: Shape) -> nir.NIRNode | Passes:
+def _(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
     raise CannotExport(
         f"is a {type(module).__name__} that does not follow a Conv2d or Linear of its own, so it cannot be folded "
         "away; put it right behind one"
@@ -128,41 +133,44 @@ def _(module: nn.Module, shape: Shape) -> nir.NIRNode | Passes:
 
 
 @node_of.register
-def _(module: snn.Leaky, shape: Shape) -> nir.NIRNode | Passes:
-    _check(module)
-    beta, fires = clamped(module.beta, "beta", shape), not is_integrator(module)
+def _(module: snn.Leaky, shape: Shape) -> nir.NIRNode | None:
+    """``beta = 1 - dt / tau``; the gain ``r * dt / tau`` is 1, since snnTorch adds the current unscaled."""
+    _refuse_unlike(module)
+    beta = _decay(module, "beta", shape)
+    spiking = {} if is_integrator(module) else {"v_threshold": _threshold(module, shape)}
     if np.all(beta == 1):
-        r = _full(1 / DT_S, shape)
-        return nir.IF(r=r, v_threshold=_threshold(module, shape)) if fires else nir.I(r=r)
+        kind = nir.IF if spiking else nir.I
+        return kind(r=np.full(shape, 1 / DT_S, np.float32), **spiking)
     if np.any(beta == 1):
         raise CannotExport("has beta = 1 in some neurons and less in others; NIR has no LIF without a leak")
     tau = DT_S / (1 - beta)
-    common = {"tau": _single(tau), "r": _single(tau / DT_S), "v_leak": _full(0.0, shape)}
-    return nir.LIF(**common, v_threshold=_threshold(module, shape)) if fires else nir.LI(**common)
+    kind = nir.LIF if spiking else nir.LI
+    return kind(tau=_single(tau), r=_single(tau / DT_S), v_leak=np.zeros(shape, np.float32), **spiking)
 
 
 @node_of.register
-def _(module: snn.Synaptic, shape: Shape) -> nir.NIRNode | Passes:
-    _check(module)
-    alpha, beta = clamped(module.alpha, "alpha", shape), clamped(module.beta, "beta", shape)
+def _(module: snn.Synaptic, shape: Shape) -> nir.NIRNode | None:
+    """``alpha = 1 - dt / tau_syn`` and ``beta = 1 - dt / tau_mem``; both gains per timestep are 1."""
+    _refuse_unlike(module)
+    alpha, beta = _decay(module, "alpha", shape), _decay(module, "beta", shape)
     for name, decay in (("alpha", alpha), ("beta", beta)):
         if np.any(decay == 1):
-            raise CannotExport(f"has {name} = 1, a time constant without end, which NIR cannot say; take less")
+            raise CannotExport(f"has {name} = 1, an infinite time constant without a node in NIR; use less")
     tau_syn, tau_mem = DT_S / (1 - alpha), DT_S / (1 - beta)
-    common = {
-        "tau_syn": _single(tau_syn),
-        "tau_mem": _single(tau_mem),
-        "r": _single(tau_mem / DT_S),
-        "v_leak": _full(0.0, shape),
-        "w_in": _single(tau_syn / DT_S),
-    }
-    if is_integrator(module):
-        return nir.CubaLI(**common)
-    return nir.CubaLIF(**common, v_threshold=_threshold(module, shape))
+    spiking = {} if is_integrator(module) else {"v_threshold": _threshold(module, shape)}
+    kind = nir.CubaLIF if spiking else nir.CubaLI
+    return kind(
+        tau_syn=_single(tau_syn),
+        tau_mem=_single(tau_mem),
+        r=_single(tau_mem / DT_S),
+        v_leak=np.zeros(shape, np.float32),
+        w_in=_single(tau_syn / DT_S),
+        **spiking,
+    )
 
 
-def flatten(shape: Shape, start_dim: int, end_dim: int) -> nir.NIRNode | Passes:
-    """The node of torch's flatten, whose dimensions count the batch, for values of ``shape``.
+def flatten(shape: Shape, start_dim: int, end_dim: int) -> nir.NIRNode | None:
+    """The node of torch's flatten, whose dimensions count the batch, for values of ``shape``; None if it does nothing.
 
     Raises:
         CannotExport: it would flatten the batch.
@@ -172,30 +180,25 @@ def flatten(shape: Shape, start_dim: int, end_dim: int) -> nir.NIRNode | Passes:
     if first < 1:
         raise CannotExport("flattens the batch as well; use start_dim=1")
     if first == last:
-        return Passes()
+        return None
     return nir.Flatten(input_type={"input": np.array(shape)}, start_dim=first - 1, end_dim=last - 1)
 
 
-def array(value: Tensor) -> npt.NDArray[np.float32]:
-    """A copy of a parameter as float32, the type that other tools read without trouble."""
-    return np.array(value.detach().cpu().numpy(), np.float32)
-
-
-def clamped(value: Tensor, name: str, shape: Shape) -> npt.NDArray[np.float64]:
-    """A decay within 0..1, as snnTorch uses it, for each neuron."""
-    return _of_neurons(value.clamp(0, 1), name, shape)
-
-
-def _check(module: nn.Module) -> None:
+def _refuse_unlike(module: nn.Module) -> None:
     if faults := check_neuron("", module):
         raise CannotExport("cannot be exported: " + "; ".join(fault.removeprefix(": ") for fault in faults))
+
+
+def _decay(module: nn.Module, name: str, shape: Shape) -> FloatArray:
+    """A decay factor of each neuron, clamped to [0, 1] as snnTorch does."""
+    return _of_neurons(getattr(module, name).clamp(0, 1), name, shape)
 
 
 def _threshold(module: nn.Module, shape: Shape) -> npt.NDArray[np.float32]:
     return _single(_of_neurons(torch.as_tensor(module.threshold), "threshold", shape))
 
 
-def _of_neurons(value: Tensor, name: str, shape: Shape) -> npt.NDArray[np.float64]:
+def _of_neurons(value: Tensor, name: str, shape: Shape) -> FloatArray:
     values = value.detach().cpu().numpy().astype(np.float64)
     try:
         return np.broadcast_to(values, shape).copy()
@@ -203,12 +206,13 @@ def _of_neurons(value: Tensor, name: str, shape: Shape) -> npt.NDArray[np.float6
         raise CannotExport(f"has a {name} of shape {values.shape} for neurons of shape {shape}") from None
 
 
-def _single(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def _float32(value: Tensor) -> npt.NDArray[np.float32]:
+    """A copy of a parameter in the type that other tools read without trouble."""
+    return np.array(value.detach().cpu().numpy(), np.float32)
+
+
+def _single(values: FloatArray) -> npt.NDArray[np.float32]:
     return values.astype(np.float32)
-
-
-def _full(value: float, shape: Shape) -> npt.NDArray[np.float32]:
-    return np.full(shape, value, np.float32)
 
 
 def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""snnTorch neurons run over all time steps of a layer at once.
+"""snnTorch neurons run over all timesteps of a layer at once.
 
 The modules stay snnTorch's (`snn.Leaky`, `snn.Synaptic`): their parameters, their surrogate gradient. What differs is
 only the order of the work: a whole layer goes through all its steps before the next layer starts, so that the
@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import snntorch as snn
-import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError
-from ..data.choices import NeuronSettings
-from .surrogate import Steps, through_time
+from ..chip.law import Law
+from .neuron_settings import NeuronSettings
+from .surrogate import stepped, through_time
 
 
 def spiking(settings: NeuronSettings) -> nn.Module:
@@ -113,12 +113,23 @@ def check_neuron(name: str, module: nn.Module) -> list[str]:
     return faults
 
 
-def run_over_time(name: str, module: nn.Module, current: Tensor, timesteps: int) -> NeuronTrace:
-    """Step a neuron layer T times from rest.
+def law_of(module: nn.Module) -> Law:
+    """The law of a neuron layer in floats, with the gradients of the module's parameters.
 
     ``syn = alpha * syn + I`` (cubalif), ``mem = beta * mem + I``, spike where ``mem > threshold``, then ``mem = 0``.
+    """
+    return Law(
+        keep_v=module.beta.clamp(0, 1),
+        threshold=None if is_integrator(module) else module.threshold,
+        keep_u=module.alpha.clamp(0, 1) if isinstance(module, snn.Synaptic) else None,
+    )
+
+
+def run_over_time(name: str, module: nn.Module, current: Tensor, timesteps: int) -> NeuronTrace:
+    """Step a neuron layer T times from rest by :func:`law_of`.
 
     Args:
+        name: of the layer, for messages.
         current: ``(T, B, *shape)``, or ``(1, B, *shape)`` for a current that is the same at every step.
 
     Raises:
@@ -126,28 +137,6 @@ def run_over_time(name: str, module: nn.Module, current: Tensor, timesteps: int)
     """
     if faults := check_neuron(name, module):
         raise InputError(faults[0])
-    beta = module.beta.clamp(0, 1)
-    alpha = module.alpha.clamp(0, 1) if isinstance(module, snn.Synaptic) else None
-    threshold = None if is_integrator(module) else module.threshold
-    with torch.no_grad():
-        steps = _stepped(current, beta, alpha, threshold, timesteps)
-    spikes, membrane = through_time(steps, current, beta, alpha, threshold, module.spike_grad)
+    law = law_of(module)
+    spikes, membrane = through_time(law, stepped(law, current, timesteps), current, module.spike_grad)
     return NeuronTrace(current, spikes, membrane)
-
-
-def _stepped(current: Tensor, beta: Tensor, alpha: Tensor | None, threshold: Tensor | None, timesteps: int) -> Steps:
-    shape = (timesteps, *current.shape[1:])
-    membranes = current.new_empty(shape)
-    synaptics = current.new_empty(shape) if alpha is not None else None
-    spikes = current.new_empty(shape) if threshold is not None else None
-    membrane = synaptic = current.new_zeros(shape[1:])
-    for step in range(timesteps):
-        arriving = current[step if current.shape[0] > 1 else 0]
-        if alpha is not None and synaptics is not None:
-            synaptic = arriving = torch.add(alpha * synaptic, arriving, out=synaptics[step])
-        membrane = torch.add(beta * membrane, arriving, out=membranes[step])
-        if spikes is not None and threshold is not None:
-            fired = membrane > threshold
-            spikes[step].copy_(fired)
-            membrane = membrane.masked_fill(fired, 0.0)
-    return Steps(spikes, membranes, synaptics)

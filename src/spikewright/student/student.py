@@ -1,4 +1,4 @@
-"""The spiking student: torch layers and snnTorch neurons, a time horizon, an encoding and a readout."""
+"""The student: a spiking network with its number of timesteps, encoding and readout, and the file it is saved in."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..base.artefacts import atomic_write, existing_file
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..base.types import Readout
-from ..chip.activity import Backend
 from ..chip.encoding import encode, full_scale
 from ..chip.trained_grid import TrainedGrid
-from ..data.choices import NeuronSettings
 from .architectures import builder_of, is_own
+from .backend import StudentBackend
 from .config import StudentConfig
-from .integers.compartments import IntegerStates
 from .integers.folding import fold_norms
+from .integers.neurons import IntegerStates
 from .integers.plan import plan_of
 from .integers.walk import IntegerWalk
+from .neuron_settings import NeuronSettings
 from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
-from .on_student import OnStudent
 from .student_output import StudentOutput, output_of
 from .tracing import trace, walk
 
@@ -34,24 +33,35 @@ FORMAT_VERSION = 1
 
 
 def _encoder(timesteps: int) -> nn.Module:
-    """Input neurons that a current drives and that sum it without leak.
+    """Neurons that integrate a constant input current without leak: an intensity x causes about T x spikes.
 
-    An intensity x spikes about T x times. Not even 1 exceeds a threshold of 1 in a single step, so there it is half.
+    In a single timestep not even x = 1 exceeds a threshold of 1, so the threshold is 0.5 for T = 1.
     """
     return spiking(NeuronSettings(beta=1.0, threshold=1.0 if timesteps > 1 else 0.5, learn_threshold=True))
 
 
 class Student(nn.Module):
-    """A network of torch layers and snnTorch neurons that knows its T, its encoding and its readout, but no chip.
+    """A spiking network of torch layers and snnTorch neurons with its number of timesteps T, encoding and readout.
 
     Attributes:
-        grid: widths and scales of the integers that its forward pass computes with; None for a student in floats.
+        config: architecture, shapes, T, encoding, readout and neuron settings.
+        encoder: neurons that turn the input current into spikes; None unless the encoding is "current".
+        network: the layers and neurons.
+        grid: register widths and scales of the integer arithmetic of the forward pass; None for floating point.
     """
 
     def __init__(
         self, config: StudentConfig, network: nn.Module | None = None, grid: TrainedGrid | None = None
     ) -> None:
-        """Build the named architecture, or take ``network``: any module made of layers, ``+``, flatten and neurons."""
+        """Build the architecture that ``config`` names, or take ``network``.
+
+        Args:
+            network: any module made of layers, ``+``, flatten and neurons.
+            grid: of a student with integer arithmetic; batch norms are folded into the layers before them.
+
+        Raises:
+            InputError: the network cannot be traced, or its last neuron does not fit the readout.
+        """
         super().__init__()
         self.config = config
         self.encoder = _encoder(config.timesteps) if config.encoding == "current" else None
@@ -74,7 +84,7 @@ class Student(nn.Module):
 
     @property
     def graph(self) -> fx.Graph:
-        """The network as traced: torch's layers and snnTorch's neurons as nodes."""
+        """The traced network, whose nodes are torch's layers and snnTorch's neurons."""
         return self._graph[0].graph
 
     @property
@@ -85,7 +95,7 @@ class Student(nn.Module):
         return module
 
     def neuron(self, name: str) -> nn.Module:
-        """The neuron layer of this name, the encoder included."""
+        """The neuron layer called ``name``, which may be the encoder."""
         if name == "encoder" and self.encoder is not None:
             return self.encoder
         return self._graph[0].get_submodule(name)
@@ -99,7 +109,7 @@ class Student(nn.Module):
 
     @property
     def layer_shapes(self) -> dict[str, tuple[int, ...]]:
-        """By spiking layer in order, the encoder left out: what one step of one sample looks like."""
+        """By spiking layer in order, without the encoder, the shape of one sample in one timestep."""
         was_training, device = self.training, self.device
         with torch.no_grad():
             output = self.eval().run(torch.zeros(1, 1, *self.config.input_shape, device=device))
@@ -107,7 +117,7 @@ class Student(nn.Module):
         return {name: tuple(spikes.shape[2:]) for name, spikes in output.spikes.items() if name != "encoder"}
 
     def drive(self, images: Tensor, seed: int = 0, first_index: int = 0, timesteps: int | None = None) -> Tensor:
-        """Encode samples exactly as the chip is driven, scaled back to [0, 1]: ``(1 or T, B, *input shape)``."""
+        """The input drive of samples, ``(1 or T, B, *input shape)``: the chip's input codes, scaled to [0, 1]."""
         config = self.config
         samples = images.detach().cpu().numpy()
         steps = timesteps or config.timesteps
@@ -116,18 +126,18 @@ class Student(nn.Module):
         return torch.from_numpy(codes).to(images.device, dtype) / full_scale(config.encoding, config.input_bits)
 
     def forward(self, images: Tensor, seed: int = 0, first_index: int = 0) -> StudentOutput:
-        """Run samples ``(B, *input shape)`` with intensities in [0, 1], or frames ``(B, T, ...)``, over all T steps."""
+        """Run samples ``(B, *input shape)`` in [0, 1], or event frames ``(B, T, ...)``, over all T timesteps."""
         return self.run(self.drive(images, seed, first_index))
 
     @property
-    def backend_name(self) -> Backend:
-        """``student`` for one that computes on integers, else ``float``: what an activity says it was counted on."""
+    def backend_name(self) -> str:
+        """The backend that its activity is counted with: ``student`` for integer arithmetic, else ``float``."""
         return "float" if self.grid is None else "student"
 
     @property
-    def as_backend(self) -> OnStudent:
-        """The student as a simulator of the chip network that it becomes."""
-        return OnStudent(self)
+    def as_backend(self) -> StudentBackend:
+        """The student as a simulator of the chip network that it is lowered to."""
+        return StudentBackend(self)
 
     @property
     def device(self) -> torch.device:
@@ -136,12 +146,12 @@ class Student(nn.Module):
 
     @property
     def input_unit(self) -> float:
-        """What an integer 1 of the first layer's input is worth."""
+        """The input in float units that corresponds to the integer 1 in the first layer's input."""
         config = self.config
         return 1.0 / full_scale(config.encoding, config.input_bits) if config.encoding == "direct" else 1.0
 
     def at(self, timesteps: int) -> Student:
-        """The same student, sharing its weights, over another number of steps."""
+        """The same student, sharing its weights, over another number of timesteps."""
         other = Student(replace(self.config, timesteps=timesteps), self.network)
         other.encoder = self.encoder
         if self.grid is not None:
@@ -149,16 +159,16 @@ class Student(nn.Module):
         return other.train(self.training)
 
     def take_grid(self, grid: TrainedGrid) -> None:
-        """Compute on integers from now on; batch norms must have been folded.
+        """Compute with integer arithmetic from now on; batch norms must have been folded.
 
         Raises:
-            InputError: every place where the integers of the chip could not be the student's, at once.
+            InputError: every place where the student's integers cannot be those of the chip.
         """
         self._plan = plan_of(self._graph[0], self.input_unit)
         self.grid = grid
 
     def run(self, drive: Tensor, timesteps: int | None = None) -> StudentOutput:
-        """Run an encoded drive ``(1 or T, B, *input shape)``, over other than its own number of steps where asked."""
+        """Run an input drive ``(1 or T, B, *input shape)`` over ``timesteps``, T if that is None."""
         steps = timesteps or self.config.timesteps
         if self.grid is not None:
             through = self._on_integers(self.grid, drive, steps)
@@ -176,13 +186,13 @@ class Student(nn.Module):
     def registers(
         self, images: Tensor, seed: int = 0, first_index: int = 0
     ) -> tuple[dict[str, IntegerStates], dict[str, Tensor]]:
-        """The registers of every layer after every step, and the spikes, of a student on integers.
+        """The registers of every layer after every timestep, and the spikes, of a student with integer arithmetic.
 
         Raises:
-            ValueError: the student computes in floats.
+            InputError: the student computes in floating point.
         """
         if self.grid is None:
-            raise ValueError("this student computes in floats; it has no registers")
+            raise InputError("student: computes in floating point and has no registers; train it for a chip's integers")
         with torch.no_grad():
             drive = self.drive(images, seed, first_index)
             through = self._on_integers(self.grid, drive, self.config.timesteps, record=True)
@@ -211,7 +221,7 @@ def readout_of(network: nn.Module) -> Readout:
 
 
 def save_student(student: Student, path: Path | str, provenance: dict[str, object]) -> None:
-    """Write a student and where it came from to ``path``, atomically."""
+    """Write a student and its provenance (JSON-able) to ``path``, atomically."""
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -224,49 +234,45 @@ def save_student(student: Student, path: Path | str, provenance: dict[str, objec
 
 
 def load_student(path: Path | str, network: nn.Module | str | None = None) -> Student:
-    """Read a student.
+    """Read a student, in evaluation mode.
 
     Args:
-        path: of a file that :func:`save_student` wrote.
-        network: for a student of an architecture of the user's own: the module, or the ``file.py:function`` that
-            builds it. A ``file.py:function`` that stands in the file itself is never run.
+        path: a file that :func:`save_student` wrote.
+        network: for a student of the user's own architecture: the module, or the ``file.py:function`` that builds it.
+            A ``file.py:function`` that is named in the file itself is never run.
 
     Raises:
-        InputError: no such file, not a student, an architecture of the user's own without ``network``, or weights that
+        InputError: the file is missing or no student, a user's own architecture without ``network``, or weights that
             do not fit the architecture.
     """
     header, weights = _read(path)
-    config = dict(header["config"])
-    config["neuron"] = NeuronSettings(**config["neuron"])
-    config["input_shape"] = tuple(config["input_shape"])
-    grid = header.get("integer")
-    made = StudentConfig(**config)
-    trained = None if grid is None else TrainedGrid.model_validate(grid)
-    student = Student(made, _network_of(made, network, path), trained)
+    facts = dict(header["config"])
+    neuron, shape = NeuronSettings(**facts.pop("neuron")), tuple(facts.pop("input_shape"))
+    config = StudentConfig(**facts, neuron=neuron, input_shape=shape)
+    grid = None if header.get("integer") is None else TrainedGrid.model_validate(header["integer"])
+    student = Student(config, _network_of(config, network, path), grid)
     try:
         student.load_state_dict(weights)
     except RuntimeError as error:
-        raise InputError(
-            f"{path}: its weights do not fit the architecture {config['architecture']!r}: {error}"
-        ) from error
+        raise InputError(f"{path}: its weights do not fit the architecture {config.architecture!r}: {error}") from error
     return student.eval()
 
 
 def _network_of(config: StudentConfig, given: nn.Module | str | None, path: Path | str) -> nn.Module | None:
-    """The caller's own network, None for a named architecture; what a file names is not run."""
+    """The network that the caller gives; None for a named architecture. Code that the file names is never run."""
     if isinstance(given, str):
         build = builder_of(given)
         return build(config.input_shape, config.classes, config.width, config.neuron, config.readout)
     if given is None and is_own(config.architecture):
         raise InputError(
             f"{path}: its network was built by {config.architecture!r}, and code that a file names is not run; where "
-            "you trust it, name it yourself: --network file.py:function (in Python network=)"
+            f"you trust it, name it yourself: {arg('network', 'file.py:function')}"
         )
     return given
 
 
 def student_provenance(path: Path | str) -> dict[str, object]:
-    """What a student file says of its making."""
+    """The provenance in a student file."""
     header, _ = _read(path)
     return dict(header["provenance"])
 

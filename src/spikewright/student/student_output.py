@@ -1,4 +1,4 @@
-"""What a student's forward pass shows."""
+"""The outputs of a student's forward pass."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from .neurons import NeuronTrace
 
 @dataclass(frozen=True)
 class StudentOutput:
-    """One forward pass.
+    """One forward pass over a batch.
 
     Attributes:
-        scores: what the chip's readout gives, ``(B, K)``: the membrane after the last step, or spike counts.
-        logits: ``(B, K)``; scores divided by T for the membrane readout, spike counts for the count readout.
-        step_logits: ``(T, B, K)``: the current into the readout at each step, or its spikes.
-        spikes: by layer, ``(T, B, *shape)``, with the encoder's where there is one and without a membrane readout.
-        traces: by layer, currents and membranes as well.
-        drive: what entered the network, ``(1 or T, B, *input shape)``, in [0, 1].
-        active: by layer, updates that had something to do, ``(T, B)``; None for a student in floats.
+        scores: output of the readout as on the chip, ``(B, K)``: membrane potentials after the last timestep, or spike
+            counts.
+        logits: ``(B, K)``: scores divided by T for the membrane readout, spike counts for the count readout.
+        step_logits: ``(T, B, K)``: the input current of the readout in each timestep, or its spikes.
+        spikes: by firing layer, the encoder included, ``(T, B, *shape)``.
+        traces: by neuron layer, spikes, input currents and membrane potentials.
+        drive: the input drive of the network, ``(1 or T, B, *input shape)``, in [0, 1].
+        active: by layer, the number of neuron updates that are active, ``(T, B)``; None for a floating-point student.
     """
 
     scores: Tensor
@@ -34,22 +35,22 @@ class StudentOutput:
 
     @property
     def counts_spikes(self) -> bool:
-        """Whether the readout fires, so that scores and logits are its spike counts."""
+        """Whether the readout fires; scores and logits are then its spike counts."""
         return next(reversed(self.traces.values())).spikes is not None
 
     @cached_property
     def mean_counts(self) -> dict[str, Tensor]:
-        """Spikes of each neuron in one inference, averaged over the batch, by layer, ``(*shape)``."""
+        """By layer, the spikes of each neuron per inference, averaged over the batch, ``(*shape)``."""
         return {name: spikes.sum(0).mean(0) for name, spikes in self.spikes.items()}
 
     def first(self, timesteps: int) -> StudentOutput:
-        """The same samples over the first steps alone: what comes later changes nothing before."""
+        """The same samples over the first timesteps only; as a network is causal, this is its output at a smaller T."""
         traces = {name: trace.first(timesteps) for name, trace in self.traces.items()}
         active = None if self.active is None else {name: count[:timesteps] for name, count in self.active.items()}
         return output_of(self.drive[:timesteps], traces, timesteps, active)
 
     def rows(self, start: int, stop: int) -> StudentOutput:
-        """The same steps of some samples of the batch."""
+        """The outputs of the samples ``start`` to ``stop`` of the batch."""
         traces = {name: trace.rows(start, stop) for name, trace in self.traces.items()}
         active = None if self.active is None else {name: count[:, start:stop] for name, count in self.active.items()}
         return output_of(self.drive[:, start:stop], traces, len(self.step_logits), active)
@@ -58,14 +59,12 @@ class StudentOutput:
 def output_of(
     drive: Tensor, traces: dict[str, NeuronTrace], timesteps: int, active: dict[str, Tensor] | None = None
 ) -> StudentOutput:
-    """What the traces of all layers amount to; the last of them is the readout's."""
-    last = next(reversed(traces.values()))
-    if last.spikes is None:
-        steps = last.current.expand(timesteps, *last.current.shape[1:])
-        scores = last.membrane[-1]
-        logits = scores / timesteps
-    else:
-        steps, scores = last.spikes, last.spikes.sum(0)
-        logits = scores
-    spikes = {name: t.spikes for name, t in traces.items() if t.spikes is not None}
-    return StudentOutput(scores, logits, steps, spikes, traces, drive, active)
+    """The output of a forward pass, given the traces of all neuron layers, of which the last is the readout."""
+    spikes = {name: trace.spikes for name, trace in traces.items() if trace.spikes is not None}
+    readout = next(reversed(traces.values()))
+    if readout.spikes is not None:
+        counts = readout.spikes.sum(0)
+        return StudentOutput(counts, counts, readout.spikes, spikes, traces, drive, active)
+    steps = readout.current.expand(timesteps, *readout.current.shape[1:])
+    scores = readout.membrane[-1]
+    return StudentOutput(scores, scores / timesteps, steps, spikes, traces, drive, active)

@@ -1,8 +1,8 @@
-"""The gradient of a neuron layer through all its time steps at once, whatever computed the steps.
+"""A neuron layer through all its timesteps: forward by the law of its neurons, backward by a surrogate gradient.
 
-The forward pass (in floats, or in a chip's integers) is done elsewhere; here is what learning makes of it: the
-surrogate of snnTorch's module at each spike, the decays backwards in time, and nothing through the reset. One pass over
-a layer's ``(T, B, *shape)`` instead of a graph of small operations for each step.
+What learning makes of the steps is the surrogate of snnTorch's module at each spike, the decays backwards in time, and
+nothing through the reset: one pass over a layer's ``(T, B, *shape)`` instead of a graph of small operations for each
+step.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..chip.law import Law, State
+
 SpikeGrad = Callable[[Tensor], Tensor]
+Observer = Callable[[int, Tensor, State, State], None]
+"""Called after each step with its index, what arrived, and the state before and after; states are not to be kept."""
 
 
 @dataclass(frozen=True)
@@ -32,36 +36,49 @@ class Steps:
     synaptics: Tensor | None
 
 
-def through_time(
-    steps: Steps,
-    current: Tensor,
-    beta: Tensor,
-    alpha: Tensor | None,
-    threshold: Tensor | None,
-    spike_grad: SpikeGrad,
-    gain: float = 1.0,
-    bias: Tensor | None = None,
-) -> tuple[Tensor | None, Tensor]:
+@torch.no_grad()
+def stepped(law: Law, arriving: Tensor, timesteps: int, observe: Observer | None = None) -> Steps:
+    """Step a layer from rest.
+
+    Args:
+        law: of its neurons; steps are computed in the type of ``arriving``.
+        arriving: ``(T, B, *shape)``, or ``(1, B, *shape)`` for the same at every step.
+    """
+    shape = (timesteps, *arriving.shape[1:])
+    membranes = arriving.new_empty(shape)
+    synaptics = None if law.keep_u is None else arriving.new_empty(shape)
+    spikes = None if law.threshold is None else arriving.new_empty(shape)
+    rest = arriving.new_zeros(shape[1:])
+    state = State(rest, rest)
+    for step in range(timesteps):
+        a = arriving[step if arriving.shape[0] > 1 else 0]
+        u = law.current(state.u, a, out=None if synaptics is None else synaptics[step])
+        v = law.potential(state.v, u, out=membranes[step])
+        if spikes is not None:
+            fired = law.fires(v)
+            spikes[step].copy_(fired)
+            v = law.reset(v, fired)
+        before, state = state, State(u, v)
+        if observe is not None:
+            observe(step, a, before, state)
+    return Steps(spikes, membranes, synaptics)
+
+
+def through_time(law: Law, steps: Steps, current: Tensor, spike_grad: SpikeGrad) -> tuple[Tensor | None, Tensor]:
     """Spikes and membranes of ``steps`` that carry gradients to what caused them.
 
     With ``g_t`` the gradient at a membrane: ``g_t = dL/dmem_t + dL/ds_t * surrogate'(mem_t - threshold)
-    + beta * (1 - s_t) * g_(t+1)``; behind a synaptic filter ``h_t = g_t + alpha * h_(t+1)``, else ``h = g``;
-    ``dL/dI_t = gain * h_t``.
+    + keep_v * r_t * g_(t+1)``, where ``r_t`` is :meth:`Law.through_reset`, ``1 - s_t``; behind a synaptic filter
+    ``h_t = g_t + keep_u * h_(t+1)``, else ``h = g``; ``dL/da_t = gain_u * h_t``, ``dL/dbias = sum of g_t``.
 
     Args:
-        current: what arrived, ``(T or 1, B, *shape)``, in units of which one is ``gain`` of the membrane's.
-        beta: membrane decay, a scalar or per neuron.
-        alpha: decay of the synaptic current, None without one.
-        threshold: None for an integrator.
+        law: what the steps stand for in float units; gradients reach its decays, its threshold and its bias. Its gain
+            is a number.
+        current: what arrived, ``(T or 1, B, *shape)``.
         spike_grad: snnTorch's surrogate.
-        gain: see ``current``.
-        bias: what the steps added to the current at every step, in the membrane's units, ``(*shape)`` or broadcast.
     """
-    if threshold is None or steps.spikes is None:
-        (membranes,) = _ThroughTime.apply(current, beta, alpha, None, bias, steps, spike_grad, gain)  # type: ignore[no-untyped-call]
-        return None, membranes
-    spikes, membranes = _ThroughTime.apply(current, beta, alpha, threshold, bias, steps, spike_grad, gain)  # type: ignore[no-untyped-call]
-    return spikes, membranes
+    found = _ThroughTime.apply(current, law.keep_v, law.keep_u, law.threshold, law.bias, steps, spike_grad, law)  # type: ignore[no-untyped-call]
+    return (None, found[0]) if steps.spikes is None else found
 
 
 class _ThroughTime(torch.autograd.Function):
@@ -77,10 +94,11 @@ class _ThroughTime(torch.autograd.Function):
         bias: Tensor | None,
         steps: Steps,
         spike_grad: SpikeGrad,
-        gain: float,
+        law: Law,
     ) -> tuple[Tensor, ...]:
         ctx.save_for_backward(beta, alpha, threshold, bias, steps.spikes, steps.membranes, steps.synaptics)
-        ctx.spike_grad, ctx.gain, ctx.constant = spike_grad, gain, current.shape[0] == 1
+        ctx.spike_grad, ctx.gain, ctx.constant = spike_grad, law.gain_u, current.shape[0] == 1
+        ctx.through_reset = law.through_reset
         ctx.set_materialize_grads(False)
         return (steps.membranes,) if steps.spikes is None else (steps.spikes, steps.membranes)
 
@@ -97,7 +115,7 @@ class _ThroughTime(torch.autograd.Function):
             to_threshold = -slopes.sum_to_size(threshold.shape) if ctx.needs_input_grad[3] else None
         if not any(ctx.needs_input_grad[i] for i in (0, 1, 2, 4)):  # an encoder, fed by data
             return None, None, None, to_threshold, None, None, None, None
-        alive = None if spikes is None else 1.0 - spikes
+        alive = None if spikes is None else ctx.through_reset(spikes)
         to_current = _membranes_to_currents(arriving, beta, alive)
         to_beta = to_alpha = to_bias = None
         if ctx.needs_input_grad[1]:
@@ -109,7 +127,7 @@ class _ThroughTime(torch.autograd.Function):
                 to_alpha = (to_current[1:] * synaptics[:-1]).sum_to_size(alpha.shape)
         if bias is not None and ctx.needs_input_grad[4]:
             to_bias = arriving.sum(0).sum_to_size(bias.shape)
-        if ctx.gain != 1.0:
+        if ctx.gain is not None:
             to_current = to_current * ctx.gain
         if ctx.constant:
             to_current = to_current.sum(0, keepdim=True)

@@ -1,114 +1,67 @@
-"""`spikewright to-nir`: a trained student becomes a NIR graph, and the file is proven to compute the same."""
+"""A trained student as a NIR graph: batch norms are folded away, and sums become several edges into one node."""
 
 from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import warnings
+from contextlib import suppress
+from typing import Any, TypeAlias
 
 import nir
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import fx, nn
 
-from ..base.artefacts import atomic_write
-from ..base.errors import AnswerIsNo, refuse
+from ..base.errors import refuse
 from ..base.version import __version__
 from ..chip.trained_grid import KEY
-from ..graph.interpreter import interpret
 from ..graph.membrane_biases import biases_on_membranes
-from ..graph.nir_io import read_graph
 from ..graph.nodes import Shape
-from ..graph.time_step import resolve_dt
-from ..graph.wiring import wire
-from ..lowering.lower import lower
-from ..profile.profile import HardwareProfile, named_profile
-from .integers.agreement import differences
 from .integers.standing import standing_for
-from .modules import DT_S, CannotExport, Passes, flatten, node_of
-from .sketch import INPUT, OUTPUT, Sketch, sketch
+from .modules import DT_S, CannotExport, flatten, node_of
+from .neurons import is_neuron
 from .student import Student
-from .tracing import trace
+from .tracing import is_flatten, is_sum, trace
 
 GRAPH_FORMAT_VERSION = 1
-# A file holds float32: a membrane closer to its threshold than this share may fall on either side of it.
-TIE = 1e-5
-READOUT_TOLERANCE = 1e-5
+INPUT, OUTPUT, ENCODER = "input", "output", "encoder"
 
-
-@dataclass(frozen=True)
-class Verification:
-    """How a graph's file was compared with its student, both computed in float64.
-
-    Attributes:
-        samples: compared over all their steps.
-        spikes: compared one by one.
-        ties: samples left out from where a membrane potential met its threshold to within float32.
-    """
-
-    samples: int
-    spikes: int
-    ties: int
+Value: TypeAlias = tuple[tuple[str, ...], Shape]
+"""A value in the traced network: the names of the NIR nodes whose sum it is, and its shape without the batch."""
 
 
 def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRGraph:
-    """The NIR graph that computes what ``student`` does at inference.
+    """The NIR graph that computes what ``student`` computes at inference.
 
     Batch norms are folded in with their running statistics, dropout is left out; neuron parameters are arrays of the
-    population's shape. Metadata say what NIR cannot: time step, reset, encoding, readout, T. Of a student on integers
-    every number is an integer divided by its layer's scale, and the metadata hold the scales.
+    population's shape. The metadata hold what NIR has no field for: timestep, reset, encoding, readout and T. The
+    numbers in the graph of a student with integer arithmetic are integers divided by the scale of their layer, and the
+    metadata hold the scales.
 
     Args:
         facts: JSON-able, kept in the metadata as ``provenance`` (and ``parent_sha256``, ``teacher_macs`` beside it).
 
     Raises:
-        InputError: every module that has no counterpart, with the reason.
+        InputError: every module that has no counterpart in NIR, with the reason.
     """
-
     if student.grid is not None:
-        return _integer_graph(student, facts)
-    config = student.config
-    first = "encoder" if student.encoder is not None else INPUT
-    drawn = sketch(trace(student.network), config.input_shape, first)
-    nodes: dict[str, nir.NIRNode] = {INPUT: nir.Input(np.array(config.input_shape))}
-    edges: list[tuple[str, str]] = []
+        graph = biases_on_membranes(to_nir(standing_for(student), facts))
+        graph.metadata[KEY] = student.grid.as_metadata
+        return graph
+    shape = student.config.input_shape
+    builder = _GraphBuilder()
+    first: Value = (INPUT,), shape
     if student.encoder is not None:
-        _add(nodes, drawn, first, student.encoder, config.input_shape)
-        edges.append((INPUT, first))
-    for step in drawn.steps.values():
-        _add(nodes, drawn, step.name, step.what, step.shape)
-        edges += [(source, step.name) for source in step.sources]
-    refuse("student", drawn.faults)
-    nodes[OUTPUT] = nir.Output(np.array([config.classes]))
-    edges += [(source, OUTPUT) for source in drawn.returns]
+        first = builder.add(ENCODER, student.encoder, *first)
+    outputs = builder.follow(trace(student.network), first)
+    refuse("student", builder.faults)
+    nodes = {INPUT: nir.Input(np.array(shape)), **builder.nodes, OUTPUT: nir.Output(np.array([student.config.classes]))}
+    edges = builder.edges + [(name, OUTPUT) for name in outputs]
     return nir.NIRGraph(nodes, edges, metadata=_metadata(student, facts or {}), type_check=False)
 
 
-def _integer_graph(student: Student, facts: dict[str, object] | None) -> nir.NIRGraph:
-
-    assert student.grid is not None
-    graph = biases_on_membranes(to_nir(standing_for(student), facts))
-    graph.metadata[KEY] = student.grid.as_metadata
-    return graph
-
-
-def _add(
-    nodes: dict[str, nir.NIRNode], drawn: Sketch, name: str, what: nn.Module | tuple[int, int], shape: Shape
-) -> None:
-
-    try:
-        node = flatten(shape, *what) if isinstance(what, tuple) else node_of(what, shape)
-    except CannotExport as fault:
-        drawn.faults.append(f"module {name!r} {fault}")
-        return
-    if not isinstance(node, Passes):
-        nodes[name] = node
-
-
 def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
-
     config = student.config
     metadata: dict[str, Any] = {
         "format_version": GRAPH_FORMAT_VERSION,
@@ -127,112 +80,146 @@ def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
     return metadata | {key: facts[key] for key in beside if facts.get(key) is not None}
 
 
-def verify_export(
-    student: Student, graph: nir.NIRGraph, images: Tensor, profile: HardwareProfile | None = None
-) -> Verification:
-    """Compare a graph with its student on samples: every spike, and the readout.
+class _GraphBuilder:
+    """NIR nodes by name in order of execution, the edges between them, and every fault found so far."""
 
-    A student on integers is compared with the chip network that the graph becomes: every spike, current and membrane
-    potential, bit for bit.
+    def __init__(self) -> None:
+        self.nodes: dict[str, nir.NIRNode] = {}
+        self.edges: list[tuple[str, str]] = []
+        self.faults: list[str] = []
+        self._layers: dict[str, tuple[nn.Module, Shape]] = {}
 
-    One in floats is compared with the graph's own equations, both in float64. A sample in which a membrane potential
-    comes within :data:`TIE` of its threshold may spike differently there, since the graph holds float32; it is left out
-    from then on and counted.
+    def follow(self, network: fx.GraphModule, first: Value) -> tuple[str, ...]:
+        """Add the nodes of a traced network with the input ``first``; returns the names whose sum is its output."""
+        modules = dict(network.named_modules())
+        reserved = {INPUT, OUTPUT, *first[0]}
+        values: dict[fx.Node, Value] = {}
+        outputs: tuple[str, ...] = ()
+        for node in network.graph.nodes:
+            arriving = [values[source] for source in node.all_input_nodes if source in values]
+            if node.op == "placeholder":
+                values[node] = first
+            elif node.op == "output":
+                outputs = arriving[0][0] if arriving else ()
+            elif len(arriving) < len(node.all_input_nodes):
+                continue  # something before it has a fault already
+            elif node.op != "call_module":
+                self._try(values, node, None, arriving, f"operation {node.name!r}")
+            elif node.target in reserved:
+                self.faults.append(f"module {node.target!r} has a name that the graph needs; rename it")
+            else:
+                self._try(values, node, modules[node.target], arriving, f"module {node.target!r}")
+        return outputs
 
-    Args:
-        images: intensities in [0, 1], ``(B, *input shape)``.
-        profile: that a student on integers was trained for; None for one that comes with spikewright.
+    def add(self, name: str, module: nn.Module, sources: tuple[str, ...], shape: Shape) -> Value:
+        """Add the node of a module that is fed with the sum of ``sources``; returns the module's output."""
+        node = node_of(module, shape)
+        if node is None:
+            return sources, shape
+        self._add_node(name, node, sources)
+        self._layers[name] = module, shape
+        return (name,), shape if is_neuron(module) else _output_shape(module, shape)
 
-    Raises:
-        InputError: a student on integers was trained for a profile of the user's own, and ``profile`` is missing.
-        AnswerIsNo: the first node and step that differ, or more ties than samples compared.
-    """
+    def _try(
+        self, values: dict[fx.Node, Value], node: fx.Node, module: nn.Module | None, arriving: list[Value], called: str
+    ) -> None:
+        try:
+            values[node] = self._value_of(node, module, arriving, _is_only_use(node, values))
+        except CannotExport as fault:
+            self.faults.append(f"{called} {fault}")
+            # A faulty module's output gets a shape where it has one, so that faults behind it are found as well.
+            if module is not None:
+                shape = arriving[0][1]
+                with suppress(CannotExport, NotImplementedError), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    twin = copy.deepcopy(module).eval()
+                    values[node] = (str(node.target),), shape if is_neuron(module) else _output_shape(twin, shape)
 
-    if student.grid is not None:
-        return _verify_integers(student, graph, images, profile)
-    exact = _in_double(student)
-    wiring = wire(graph)
-    with torch.no_grad():
-        expected = exact(images.double())
-        found = interpret(wiring, expected.drive, resolve_dt(wiring, graph.metadata).dt_s, student.config.timesteps)
-    whole = torch.ones(len(images), dtype=torch.bool)
-    for name in (n for n in wiring.neurons if n in found.spikes):
-        threshold = torch.as_tensor(wiring.nodes[name].v_threshold).double()
-        distance = (expected.traces[name].membrane - threshold).abs() / threshold.abs()
-        whole &= _agreeing(name, expected.spikes[name], found.spikes[name], distance, whole)
-    if whole.sum() * 2 < len(images):
-        raise AnswerIsNo(
-            f"export: {len(images) - int(whole.sum())} of {len(images)} samples hold a membrane potential that equals "
-            "its threshold to within float32, too many to compare by; verify with other samples"
-        )
-    _compare_readout(wiring.readout, expected.scores[whole], found.scores(wiring.readout)[whole])
-    compared = sum(int(spikes[:, whole].numel()) for spikes in found.spikes.values())
-    return Verification(int(whole.sum()), compared, int((~whole).sum()))
-
-
-def _verify_integers(
-    student: Student, graph: nir.NIRGraph, images: Tensor, profile: HardwareProfile | None
-) -> Verification:
-
-    assert student.grid is not None
-    target = profile or named_profile(student.grid.profile, "export: the student", "give its file: --profile PATH")
-    found = differences(student, lower(graph, target), images)
-    if found:
-        raise AnswerIsNo(f"export: the chip network is not what the student computes: {'; '.join(map(str, found))}")
-    spikes = sum(int(s.numel()) for s in student(images[:1]).spikes.values())
-    return Verification(len(images), spikes * len(images), 0)
-
-
-def _in_double(student: Student) -> Student:
-
-    # A copied fx.GraphModule no longer shares its layers, so the twin is built and traced anew.
-    twin = type(student)(student.config, copy.deepcopy(student.network))
-    twin.load_state_dict(student.state_dict())
-    return twin.double().eval()
-
-
-def _agreeing(name: str, expected: Tensor, found: Tensor, distance: Tensor, whole: Tensor) -> Tensor:
-    """Samples whose spikes are equal; raises where one differs without a tie to excuse it."""
-
-    wrong = (expected != found).flatten(2)
-    per_step = wrong.any(2)
-    good = ~per_step.any(0)
-    for sample in torch.nonzero(whole & ~good).flatten().tolist():
-        step = int(per_step[:, sample].int().argmax())
-        neurons = wrong[step, sample].nonzero().flatten()
-        if float(distance.flatten(2)[step, sample, neurons].max()) > TIE:
-            raise AnswerIsNo(
-                f"export: the graph does not compute what the student does: node {name!r} spikes differently at step "
-                f"{step} of sample {sample}, neuron {int(neurons[0])} first"
+    def _value_of(self, node: fx.Node, module: nn.Module | None, arriving: list[Value], only_use: bool) -> Value:
+        if module is None:
+            if is_sum(node):
+                return _sum(arriving)
+            if is_flatten(node):
+                dims = dict(zip(("start_dim", "end_dim"), node.args[1:], strict=False)) | node.kwargs
+                start, end = int(str(dims.get("start_dim", 0))), int(str(dims.get("end_dim", -1)))
+                return self._add_flatten(node.name, start, end, *arriving[0])
+            raise CannotExport(f"is {node.target}; in a forward pass handled are modules, + and torch.flatten")
+        name, (sources, shape) = str(node.target), arriving[0]
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and only_use and self._fold(module, sources):
+            return arriving[0]
+        if isinstance(module, nn.Flatten):
+            return self._add_flatten(name, module.start_dim, module.end_dim, sources, shape)
+        if name in self.nodes:
+            raise CannotExport(
+                "is used more than once; the chip needs neurons and weights for each use: make one per use"
             )
-    return good
+        return self.add(name, module, sources, shape)
+
+    def _add_flatten(self, name: str, start: int, end: int, sources: tuple[str, ...], shape: Shape) -> Value:
+        node = flatten(shape, start, end)
+        if node is None:
+            return sources, shape
+        while name in self.nodes or name in (INPUT, OUTPUT):
+            name += "_"
+        self._add_node(name, node, sources)
+        return (name,), tuple(torch.flatten(torch.zeros(1, *shape), start, end).shape[1:])
+
+    def _add_node(self, name: str, node: nir.NIRNode, sources: tuple[str, ...]) -> None:
+        self.nodes[name] = node
+        self.edges += [(source, name) for source in sources]
+
+    def _fold(self, norm: nn.Module, sources: tuple[str, ...]) -> bool:
+        """Fold a batch norm, with its running statistics, into the layer before it; False if that is no such layer.
+
+        ``W' = W * gamma / sqrt(var + eps)``, ``b' = (b - mean) * gamma / sqrt(var + eps) + beta``, in float64.
+        """
+        before, shape = self._layers.get(sources[0], (None, ())) if len(sources) == 1 else (None, ())
+        if not isinstance(before, nn.Conv2d | nn.Linear):
+            return False
+        if norm.running_mean is None:
+            raise CannotExport("keeps no running statistics; train it with track_running_stats=True")
+        layer: Any = copy.deepcopy(before).double()
+        scale: Any = copy.deepcopy(norm).double()
+        gain = (scale.running_var + scale.eps).rsqrt()
+        if scale.affine:
+            gain = gain * scale.weight.detach()
+        shift = -scale.running_mean * gain + (scale.bias.detach() if scale.affine else 0)
+        if layer.bias is not None:
+            shift = shift + layer.bias.detach() * gain
+        layer.weight = nn.Parameter(layer.weight.detach() * gain.reshape(-1, *[1] * (layer.weight.ndim - 1)))
+        layer.bias = nn.Parameter(shift)
+        self.nodes[sources[0]] = node_of(layer, shape)
+        self._layers[sources[0]] = layer, shape
+        return True
 
 
-def _compare_readout(name: str, expected: Tensor, found: Tensor) -> None:
-    scale = max(float(expected.abs().max()), 1e-12)
-    worst = float((expected - found).abs().max()) / scale
-    if worst > READOUT_TOLERANCE:
-        raise AnswerIsNo(
-            f"export: the graph does not compute what the student does: readout {name!r} differs by {worst:.2g} of its "
-            f"largest value; up to {READOUT_TOLERANCE:g} is float32's rounding"
+def _is_only_use(node: fx.Node, values: dict[fx.Node, Value]) -> bool:
+    """Whether no other node takes the inputs of ``node``, seen through nodes that only pass a value on."""
+    return all(
+        len(source.users) == 1
+        and (
+            not any(values[before][0] == values[source][0] for before in source.all_input_nodes)
+            or _is_only_use(source, values)
         )
+        for source in node.all_input_nodes
+    )
 
 
-def export(
-    student: Student,
-    path: Path | str,
-    images: Tensor,
-    facts: dict[str, object] | None = None,
-    profile: HardwareProfile | None = None,
-) -> Verification:
-    """Write the graph of ``student`` to ``path``; the file is read back and compared before it gets its name.
+def _output_shape(module: nn.Module, shape: Shape) -> Shape:
+    parameter = next(module.parameters(), torch.zeros(0))
+    try:
+        with torch.no_grad():
+            return tuple(module(torch.zeros(1, *shape).to(parameter)).shape[1:])
+    except RuntimeError as error:
+        raise CannotExport(f"does not take an input of shape {shape}: {str(error).splitlines()[0]}") from error
 
-    Raises:
-        InputError: a module without a counterpart, or no folder to write to.
-        AnswerIsNo: the file does not compute what the student does; nothing is left behind.
-    """
 
-    graph = to_nir(student, facts)
-    with atomic_write(path) as temporary:
-        nir.write(temporary, graph)
-        return verify_export(student, read_graph(temporary), images, profile)
+def _sum(arriving: list[Value]) -> Value:
+    if len(arriving) != 2:
+        raise CannotExport("adds something that is not the output of a layer; fold constants into a bias")
+    (one, shape), (other, other_shape) = arriving
+    if shape != other_shape:
+        raise CannotExport(f"adds shapes {shape} and {other_shape}; they must be equal")
+    if twice := set(one) & set(other):
+        raise CannotExport(f"adds {', '.join(sorted(twice))} twice; double its weights instead")
+    return one + other, shape

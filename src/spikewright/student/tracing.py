@@ -1,4 +1,4 @@
-"""A student's module graph, and the walk through it layer by layer."""
+"""The traced graph of a network's layers and neurons, and its forward pass layer by layer."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..base.errors import InputError
+from .modules import has_node
 from .neurons import NeuronTrace, is_neuron, run_over_time
 
 
 class _NeuronTracer(fx.Tracer):
-    """Traces through the user's modules and stops at torch's and snnTorch's own."""
+    """Traces through modules and stops at neurons, torch's own modules and those that :func:`node_of` knows."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return is_neuron(m) or super().is_leaf_module(m, module_qualified_name)
+        return is_neuron(m) or has_node(m) or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(module: nn.Module) -> fx.GraphModule:
-    """The graph of ``module`` with torch's layers and snnTorch's neurons as its nodes.
+    """The graph of ``module``, whose nodes are torch's layers and snnTorch's neurons.
 
     Raises:
-        InputError: the forward pass branches on data or does what cannot be followed symbolically.
+        InputError: the forward pass branches on data, or does something else that cannot be traced symbolically.
     """
     try:
         graph = _NeuronTracer().trace(module)
@@ -38,7 +39,7 @@ def trace(module: nn.Module) -> fx.GraphModule:
 
 
 def flat_time(function: Callable[..., Tensor], *values: Tensor) -> Tensor:
-    """Apply a stateless function to ``(T, B, ...)`` values as one batch of ``T * B``; T = 1 stays 1 where all agree."""
+    """Apply a stateless function to values ``(T or 1, B, ...)`` as one batch; the result has T = 1 if all values do."""
     steps = max(value.shape[0] for value in values)
     batch = values[0].shape[1]
     merged = (v.expand(steps, *v.shape[1:]).reshape(steps * batch, *v.shape[2:]) for v in values)
@@ -49,11 +50,12 @@ def flat_time(function: Callable[..., Tensor], *values: Tensor) -> Tensor:
 def walk(
     graph: fx.GraphModule, inputs: Tensor, timesteps: int, observe: Callable[[str, NeuronTrace], None]
 ) -> NeuronTrace:
-    """Run a traced network layer by layer over all its time steps.
+    """Run a traced network, each layer over all timesteps before the next.
 
     Args:
-        inputs: ``(T, B, *input shape)``, or ``(1, B, *input shape)`` when every step is the same.
-        observe: called with the name and trace of each neuron layer, in order.
+        inputs: ``(T, B, *input shape)``, or ``(1, B, *input shape)`` if every timestep has the same input.
+        timesteps: T.
+        observe: called with the name and the trace of each neuron layer, in order.
 
     Returns:
         The trace of the last neuron layer, whose output the network must return.
@@ -73,35 +75,39 @@ def walk(
             values[node] = neuron_trace.membrane if neuron_trace.spikes is None else neuron_trace.spikes
             observe(node.target, neuron_trace)
         elif node.op == "output":
-            return _output_trace(node, traces)
+            (result,) = node.args
+            if result in traces:
+                return traces[result]
+            raise InputError(
+                f"the network returns {result}; it must return the output of its last snn.Leaky or snn.Synaptic"
+            )
         else:
             values[node] = flat_time(stateless(node, modules), *(values[a] for a in node.all_input_nodes))
     raise InputError("the traced network has no output")
 
 
+def is_sum(node: fx.Node) -> bool:
+    """Whether a node adds two values."""
+    return node.op == "call_function" and node.target in (operator.add, torch.add)
+
+
+def is_flatten(node: fx.Node) -> bool:
+    """Whether a node is ``torch.flatten`` or a tensor's ``flatten``."""
+    return node.target is torch.flatten or (node.op == "call_method" and node.target == "flatten")
+
+
 def stateless(node: fx.Node, modules: dict[str, nn.Module]) -> Callable[..., Tensor]:
-    """What a node that is no neuron computes, on one batch.
+    """The function that a node without state computes on one batch.
 
     Raises:
-        InputError: neither a module, ``+`` nor ``flatten``.
+        InputError: the node is neither a module, ``+`` nor ``flatten``.
     """
     if node.op == "call_module":
         return modules[str(node.target)]
-    if node.op == "call_function" and node.target in (operator.add, torch.add):
+    if is_sum(node):
         return torch.add
-    if (node.op == "call_function" and node.target is torch.flatten) or (
-        node.op == "call_method" and node.target == "flatten"
-    ):
+    if is_flatten(node):
         extra: Any = node.args[1:]
         named: Any = node.kwargs
         return lambda value: torch.flatten(value, *extra, **named)
     raise InputError(f"{node.name}: {node.op} {node.target} is not handled; may be a module, + or torch.flatten")
-
-
-def _output_trace(node: fx.Node, traces: dict[fx.Node, NeuronTrace]) -> NeuronTrace:
-    (result,) = node.args
-    if not isinstance(result, fx.Node) or result not in traces:
-        raise InputError(
-            f"the network returns {result}; it must return the output of its last snn.Leaky or snn.Synaptic"
-        )
-    return traces[result]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ..base.errors import InputError, arg
-from ..data.choices import Augmentation
+from ..data.recipe import Augmentation
 from ..profile.profile import HardwareProfile
 
 WARM_UP = 0.05

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import Dataset
-from ..distillation.base import Asked, LossTerms
+from ..distillation.base import LossTerms, RequestedValues
 from .torch_teacher import BATCH, LOGITS, Teacher
 
 CACHE_BYTES = 2 * 1024**3
@@ -62,7 +62,9 @@ def seen_by_teacher(method: LossTerms, dataset: Dataset, spikes: bool) -> Datase
 class CachedOutputs:
     """A teacher's outputs for the samples of a training."""
 
-    def __init__(self, teacher: Teacher, asked: Asked, images: Tensor, device: torch.device, augmented: bool) -> None:
+    def __init__(
+        self, teacher: Teacher, asked: RequestedValues, images: Tensor, device: torch.device, augmented: bool
+    ) -> None:
         """Compute nothing yet.
 
         Args:
@@ -113,7 +115,7 @@ class CachedOutputs:
         )
 
 
-def outputs_of(teacher: Teacher, asked: Asked, samples: Tensor) -> TeacherOutputs:
+def outputs_of(teacher: Teacher, asked: RequestedValues, samples: Tensor) -> TeacherOutputs:
     """The teacher's outputs for samples ``(B, C, H, W)`` or ``(B, T, C, H, W)``, computed now."""
     values = teacher.features(samples, tuple(dict.fromkeys((*asked.features, LOGITS))))
     saliency = teacher.saliency(samples, asked.saliency) if asked.saliency else {}
@@ -121,7 +123,7 @@ def outputs_of(teacher: Teacher, asked: Asked, samples: Tensor) -> TeacherOutput
     return TeacherOutputs(logits, values, saliency)
 
 
-def _bytes(teacher: Teacher, asked: Asked, samples: int) -> int:
+def _bytes(teacher: Teacher, asked: RequestedValues, samples: int) -> int:
     """Size of all outputs in memory, as float32."""
     shapes = teacher.shapes
     numbers = [math.prod(shapes[name]) for name in (LOGITS, *asked.features)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..distillation.base import Evidence, LossTerms
+from ..distillation.base import BatchOutputs, LossTerms
 from ..student.student import Student
 from ..student.student_output import StudentOutput
 from .cached_outputs import TeacherOutputs
@@ -15,7 +15,7 @@ from .cached_outputs import TeacherOutputs
 
 @dataclass(frozen=True, eq=False)
 class Passes:
-    """What the student computed for one batch; see :class:`~spikewright.distillation.Evidence`."""
+    """What the student computed for one batch; see :class:`~spikewright.distillation.base.BatchOutputs`."""
 
     output: StudentOutput
     longer: StudentOutput | None = None
@@ -47,23 +47,23 @@ def passes(
         both, own = student.run(torch.cat([drive, source], dim=1)), len(samples)
         return Passes(both.rows(0, own), source=both.rows(own, 2 * own))
     steps = student.config.timesteps
-    horizon = method.horizon(steps)
+    horizon = method.training_timesteps(steps)
     if horizon == steps:
         return Passes(student(samples, seed, first_index))
     longer = student.run(student.drive(samples, seed, first_index, horizon), horizon)
     return Passes(longer.first(steps), longer=longer)
 
 
-def evidence_of(
+def batch_outputs(
     labels: Tensor,
     done: Passes,
     teacher: TeacherOutputs | None,
     synaptic_ops: Tensor | None,
     auxiliary: nn.Module | None,
     progress: float,
-) -> Evidence:
+) -> BatchOutputs:
     """What a method sees of a batch that has been run."""
-    return Evidence(
+    return BatchOutputs(
         labels,
         done.output,
         None if teacher is None else teacher.logits,

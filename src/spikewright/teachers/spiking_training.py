@@ -25,7 +25,7 @@ from ..student.epochs import Batch, batches, descend, optimizer_of, steps_per_ep
 from ..student.student import Student, load_student, save_student, student_provenance
 from ..student.train_settings import TrainSettings, learning_rate
 from .cached_outputs import CachedOutputs, seen_by_teacher
-from .passes import evidence_of, passes
+from .passes import batch_outputs, passes
 from .spiking_teacher import SpikingTeacher
 from .torch_teacher import Teacher
 
@@ -118,7 +118,9 @@ class _Loop:
         if teacher is not None:
             seen = seen_by_teacher(training.method, training.dataset, teacher.spikes)
             images, augmented = torch.from_numpy(seen.train.images), settings.augmentation != "none"
-            self._outputs = CachedOutputs(teacher, training.method.asked(shapes), images, training.device, augmented)
+            self._outputs = CachedOutputs(
+                teacher, training.method.requested_values(shapes), images, training.device, augmented
+            )
         self._auxiliary = training.method.auxiliary(shapes)
         learning: list[nn.Module] = [self.student]
         if self._auxiliary is not None:
@@ -144,7 +146,7 @@ class _Loop:
         progress, first = self._step / (self._steps * settings.epochs), self._step * settings.batch
         done = passes(self.student, method, batch.samples, None, progress, settings.seed, first)
         teacher = None if self._outputs is None else self._outputs.of(batch.rows, batch.samples)
-        return method.terms(evidence_of(batch.labels, done, teacher, None, self._auxiliary, progress))
+        return method.terms(batch_outputs(batch.labels, done, teacher, None, self._auxiliary, progress))
 
 
 def _kept(file: Path, key: str, network: str | None) -> Student | None:

@@ -6,7 +6,7 @@ import pickle
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -18,8 +18,8 @@ from ..base.cache import cache_folder
 from ..base.errors import InputError, arg
 from ..base.progress import SILENT, Listeners
 from ..data.augment import augmented, still
-from ..data.choices import NATURAL, Augmentation
 from ..data.dataset import Dataset, Split
+from ..data.recipe import TeacherRecipe
 from .ann import build
 from .torch_teacher import TorchTeacher, use_channels_last
 
@@ -30,53 +30,6 @@ UNREADABLE = (
     *(pickle.UnpicklingError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, OSError),
     AssertionError,
 )
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a teacher is trained: SGD with Nesterov momentum and a one-cycle learning rate, cross-entropy on the labels.
-
-    Labels are not smoothed: smoothing erases what a student learns from a teacher (Müller et al., NeurIPS 2019).
-
-    Attributes:
-        epochs: passes over the training part.
-        batch_size: samples per step.
-        learning_rate: the peak.
-        momentum: of SGD.
-        weight_decay: on all weights.
-        augmentation: see :mod:`spikewright.data.augment`.
-        reach: pixels of the largest shift.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    momentum: float
-    weight_decay: float
-    augmentation: Augmentation
-    reach: int
-
-
-_LARGE = Recipe(
-    epochs=8,
-    batch_size=128,
-    learning_rate=0.1,
-    momentum=0.9,
-    weight_decay=5e-4,
-    augmentation="shift",
-    reach=2,
-)
-# Those of digits and Fashion-MNIST were chosen on their validation parts; the others follow them, untried but for
-# mnist-5k and mnist1d (the signals behind its events).
-RECIPES: dict[str, Recipe] = {
-    "digits": replace(_LARGE, epochs=20, batch_size=64, reach=1),
-    "mnist-5k": replace(_LARGE, epochs=12, batch_size=64, augmentation=NATURAL["mnist"]),
-    "mnist": replace(_LARGE, epochs=6, augmentation=NATURAL["mnist"]),
-    "fashion-mnist": replace(_LARGE, augmentation=NATURAL["fashion-mnist"]),
-    "cifar10": replace(_LARGE, epochs=30, augmentation=NATURAL["cifar10"], reach=4),
-    "nmnist": replace(_LARGE, augmentation="none"),
-    "mnist1d": replace(_LARGE, epochs=20, batch_size=64, augmentation="none"),
-}
 
 
 def train_teacher(
@@ -104,7 +57,7 @@ def train_teacher(
     if epochs is not None and epochs < 1:
         raise InputError(f"{arg('epochs', epochs)}: must be at least 1")
     network = build(architecture, dataset.shape, dataset.classes)
-    default = RECIPES.get(dataset.name, _LARGE)
+    default = dataset.recipe.teacher
     recipe = default if epochs is None else replace(default, epochs=epochs)
     key = teacher_key(dataset, architecture, recipe, seed)
     file = cache_folder("teachers", cache_dir) / f"{dataset.name}-{architecture}-{key[:16]}.pt"
@@ -119,7 +72,7 @@ def train_teacher(
     return teacher
 
 
-def teacher_key(dataset: Dataset, architecture: str, recipe: Recipe, seed: int) -> str:
+def teacher_key(dataset: Dataset, architecture: str, recipe: TeacherRecipe, seed: int) -> str:
     """The hash of all that decides what the trained teacher is."""
     return sha256_of_json(
         {
@@ -134,7 +87,9 @@ def teacher_key(dataset: Dataset, architecture: str, recipe: Recipe, seed: int) 
     )
 
 
-def fit(dataset: Dataset, architecture: str, recipe: Recipe, seed: int, listeners: Listeners = SILENT) -> nn.Sequential:
+def fit(
+    dataset: Dataset, architecture: str, recipe: TeacherRecipe, seed: int, listeners: Listeners = SILENT
+) -> nn.Sequential:
     """Train a new network; the caller's random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -158,12 +113,12 @@ def fit(dataset: Dataset, architecture: str, recipe: Recipe, seed: int, listener
     return network
 
 
-def _steps(split: Split, recipe: Recipe) -> int:
+def _steps(split: Split, recipe: TeacherRecipe) -> int:
     """Whole batches in an epoch (at least one): batch normalisation cannot learn from a batch of one."""
     return max(1, len(split) // recipe.batch_size)
 
 
-def _batches(split: Split, recipe: Recipe, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(split: Split, recipe: TeacherRecipe, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
     order = torch.randperm(len(split), generator=generator)
     for step in range(_steps(split, recipe)):

@@ -1,4 +1,4 @@
-"""Proof that a student keeps its limits, measured as the report measures: on the chip network, by the simulator."""
+"""Whether a student keeps its limits, measured as the report measures: on the chip network, by the simulator."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from dataclasses import asdict, dataclass
 
 from ..base.errors import AnswerIsNo
 from ..data.dataset import Split
-from ..energy.estimate import estimate
-from ..lowering.lower import lower
-from ..placing.placement import place
 from ..profile.profile import HardwareProfile
-from ..simulation.simulate import simulate
 from ..student.student import Student
-from ..student.to_nir import to_nir
 from .constraints import Constraint, EnergyLimit
 from .cost import SpikeCost
+from .deployment import deploy
 from .measurement import Measurement, measure
 
 _SAME = 1e-5  # float32 sums of the training's estimate
@@ -26,9 +22,12 @@ class Certificate:
     """What an integer network spends on validation data, per inference.
 
     Attributes:
-        energy: in the profile's unit; ``budget`` likewise, None without one.
+        unit: of ``energy`` and ``budget``, the profile's: joules or relative operations.
+        budget: None without an energy budget on this profile.
         met: whether every limit is kept.
-        limits: by limit, ``(measured, limit)``.
+        limits: by name of the limit, ``(measured, limit)``.
+        accuracy: of the chip network, from 0 to 1.
+        seed: of the rate code.
     """
 
     profile: str
@@ -53,17 +52,22 @@ class Certificate:
 def certify(
     student: Student, split: Split, profile: HardwareProfile, constraints: Sequence[Constraint], seed: int
 ) -> Certificate:
-    """Lower a student, simulate its chip network over the validation split and price what was counted.
+    """Deploy a student, price what its chip network does over the validation split, and compare with every limit.
+
+    Args:
+        split: the validation part of the data set.
+        constraints: the limits that the training kept; that of the main budget is held to the price, the others to
+            what the student itself measures.
+        seed: of the rate code.
 
     Raises:
         AnswerIsNo: a student on integers was measured differently in training; the levels do not agree.
     """
-    chip = lower(to_nir(student), profile)
-    activity = simulate(chip, split, split="validation", seed=seed)
-    report = estimate(activity, chip, place(chip, profile), profile)
-    measured = measure(student, split, SpikeCost(chip, profile), constraints, seed)
+    deployed = deploy(student, {"validation": split}, profile, seed=seed)
+    activity, report = deployed.activities["validation"], deployed.reports["validation"]
+    measured = measure(student, split, SpikeCost(deployed.chip, profile), constraints, seed)
     if student.grid is not None:
-        _agree(measured, report.total, activity.accuracy)
+        _require_agreement(measured, report.total, activity.accuracy)
     limits = {c.name: (report.total if _is_main(c) else measured.bounded[c.name], c.limit) for c in constraints}
     budget = next((c.limit for c in constraints if _is_main(c)), None)
     return Certificate(
@@ -87,7 +91,7 @@ def _is_main(constraint: Constraint) -> bool:
     return isinstance(constraint, EnergyLimit) and constraint.name == "budget"
 
 
-def _agree(measured: Measurement, energy: float, accuracy: float | None) -> None:
+def _require_agreement(measured: Measurement, energy: float, accuracy: float | None) -> None:
     if abs(measured.cost - energy) > _SAME * energy or measured.accuracy != accuracy:
         raise AnswerIsNo(
             f"certificate: training measured {measured.cost:.6g} and {measured.accuracy:.4%}, the chip network spends "

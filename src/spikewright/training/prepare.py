@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..base.errors import InputError, arg, refuse
-from ..data.choices import FOR_STUDENTS, REACH
 from ..data.dataset import Dataset
+from ..data.recipe import Recipe
 from ..distillation.base import LossTerms
 from ..profile.profile import HardwareProfile
 from ..profile.units import Budget as Amount
@@ -19,22 +19,6 @@ from .objects import loss_terms, objects_of, teaching_of
 from .settings import DistillSettings, Training
 from .sizing import Size, choose_size, encoding_of, size_of, student_config
 from .trainer import Trainer
-
-# Passes over the training part, chosen on validation; small data sets need more of them.
-EPOCHS = {
-    "digits": 25,
-    "mnist-5k": 20,
-    "mnist": 8,
-    "fashion-mnist": 12,
-    "cifar10": 30,
-    "mnist1d": 30,
-    "digits-events": 25,
-    "mnist-5k-events": 20,
-    "mnist-events": 8,
-    "fashion-mnist-events": 12,
-}
-DEFAULT_EPOCHS = 10
-BATCHES = {"digits": 32, "mnist-5k": 64, "mnist1d": 64, "digits-events": 32, "mnist-5k-events": 64}
 
 
 def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Amount | None) -> Trainer:
@@ -50,7 +34,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
     method, regularizers = loss_terms(settings)
     teaching = teaching_of(settings, method)
     refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()])
-    train = train_settings(settings.training, dataset.name)
+    train = train_settings(settings.training, dataset.recipe)
     refuse(f"data {dataset.name}", list(misfits(settings, dataset)))
     size = _size(settings, dataset, profile, budget)
     steps = steps_per_epoch(dataset.train, train) * train.epochs
@@ -71,20 +55,16 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
     return trainer
 
 
-def train_settings(training: Training, data: str) -> TrainSettings:
-    """How a student is trained on a data set, the values that were left out filled in.
-
-    Args:
-        data: name of the data set.
-    """
+def train_settings(training: Training, recipe: Recipe) -> TrainSettings:
+    """How a student is trained, the values that were left out filled in from the recipe of the data set."""
     return TrainSettings(
-        epochs=training.epochs or EPOCHS.get(data, DEFAULT_EPOCHS),
-        batch=training.batch or BATCHES.get(data, 128),
+        epochs=training.epochs or recipe.epochs,
+        batch=training.batch or recipe.batch,
         learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,
         seed=training.seed,
-        augmentation=training.augmentation or FOR_STUDENTS.get(data, "none"),
-        reach=REACH.get(data, 2),
+        augmentation=training.augmentation or recipe.augmentation,
+        reach=recipe.reach,
         integer_from=training.integer_from,
         max_rounds=training.rounds,
         shorten=training.shorten,
@@ -93,8 +73,7 @@ def train_settings(training: Training, data: str) -> TrainSettings:
 
 def student_plan(trainer: Trainer) -> StudentPlan:
     """The student's network and training, after which spiking teachers are made."""
-    epochs = EPOCHS.get(trainer.dataset.name, DEFAULT_EPOCHS)
-    return StudentPlan(trainer.config, trainer.settings, epochs, trainer.device)
+    return StudentPlan(trainer.config, trainer.settings, trainer.dataset.recipe.epochs, trainer.device)
 
 
 def contradictions(settings: DistillSettings) -> Iterator[str]:
@@ -127,7 +106,7 @@ def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Ite
             f"{name}: learns from the images that events were made from, and {dataset.name} has none; use data such as "
             "digits-events"
         )
-    if method.horizon(1) > 1 and (dataset.timesteps or settings.student.encoding == "latency"):
+    if method.training_timesteps(1) > 1 and (dataset.timesteps or settings.student.encoding == "latency"):
         fixed = "events" if dataset.timesteps else "a latency code"
         yield f"{name}: runs samples beyond T, as {fixed} cannot be; use direct, current or rate input"
 
@@ -135,7 +114,7 @@ def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Ite
 def misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
     """Settings that do not go with event data, or event input without any."""
     encoding, timesteps = settings.student.encoding, settings.student.timesteps
-    train = train_settings(settings.training, dataset.name)
+    train = train_settings(settings.training, dataset.recipe)
     if dataset.timesteps is None:
         if encoding == "events":
             yield "encoding is 'events', but the samples are images; may be direct, current, rate or latency"

@@ -16,7 +16,9 @@ from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
 from ..base.types import Encoding, Readout
-from ..data.choices import DATA_HELP, Augmentation, NeuronKind, NeuronSettings
+from ..data.load import DATA_HELP
+from ..data.recipe import Augmentation
+from ..student.neuron_settings import NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):
     import tomllib

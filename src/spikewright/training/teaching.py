@@ -9,7 +9,7 @@ from pathlib import Path
 from ..base.errors import InputError, arg, refuse
 from ..base.progress import Listeners
 from ..data.dataset import Dataset
-from ..distillation.base import LossTerms, Shapes, shapes_of
+from ..distillation.base import LossTerms, NetworkShapes, shapes_of
 from ..student.config import StudentConfig
 from ..student.student import Student
 from ..teachers.cached_outputs import seen_by_teacher
@@ -159,10 +159,10 @@ class Teaching:
     def _assistant_configs(self, plan: StudentPlan) -> list[StudentConfig]:
         return [replace(plan.config, width=width) for width in self.assistants]
 
-    def _check_match(self, shapes: Shapes, is_first: bool) -> None:
+    def _check_match(self, shapes: NetworkShapes, is_first: bool) -> None:
         """Try that the method can match two networks; the first that teaches is the teacher itself."""
         name = name_of(self.method)
-        if self.method.asked(shapes).saliency and is_first and is_onnx(self.teacher):
+        if self.method.requested_values(shapes).saliency and is_first and is_onnx(self.teacher):
             raise InputError(
                 f"{arg('teacher', self.title)}: an ONNX file gives no gradients, and {arg('method', name)} needs them "
                 f"to see where the teacher looks; give {arg('method', f'{name}:map=mean')}, or a named teacher"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..base.progress import Advance, Listeners
 from ..chip.trained_grid import TrainedGrid
 from ..data.dataset import Dataset
-from ..distillation.base import Evidence, LossTerms, shapes_of
+from ..distillation.base import BatchOutputs, LossTerms, shapes_of
 from ..energy.estimate import Floor
 from ..student.accuracy import accuracy_of
 from ..student.epochs import Batch, batches, descend, optimizer_of, steps_per_epoch
@@ -23,7 +23,7 @@ from ..student.integers.form import become_integer, settle
 from ..student.student import Student
 from ..student.train_settings import Chip, TrainSettings, learning_rate
 from ..teachers.cached_outputs import CachedOutputs, seen_by_teacher
-from ..teachers.passes import Passes, evidence_of, passes
+from ..teachers.passes import Passes, batch_outputs, passes
 from ..teachers.torch_teacher import Teacher
 from .constraints import FLOOR_SAMPLES, Limit
 from .cost import SpikeCost
@@ -88,7 +88,9 @@ class Trainer:
             images = torch.from_numpy(seen_by_teacher(self.method, self.dataset, teacher.spikes).train.images)
             augmented = self.settings.augmentation != "none"
             self.teacher_sha256 = teacher.sha256
-            self.teacher_outputs = CachedOutputs(teacher, self.method.asked(shapes), images, self.device, augmented)
+            self.teacher_outputs = CachedOutputs(
+                teacher, self.method.requested_values(shapes), images, self.device, augmented
+            )
         torch.manual_seed(self.settings.seed)
         self.auxiliary = self.method.auxiliary(shapes)
         if self.auxiliary is not None:
@@ -259,11 +261,11 @@ class Trainer:
         done = self._forward(batch)
         output, reading = done.output, self.cost.read(done.output)
         teacher = None if self.teacher_outputs is None else self.teacher_outputs.of(batch.rows, batch.samples)
-        evidence = evidence_of(batch.labels, done, teacher, reading.operations, self.auxiliary, self.progress)
+        evidence = batch_outputs(batch.labels, done, teacher, reading.operations, self.auxiliary, self.progress)
         terms = dict(self.method.terms(evidence))
         task = sum(float(term.detach()) for term in terms.values())
         for regularizer in self.regularizers:
-            terms.update(regularizer.terms(Evidence(batch.labels, output, None, reading.operations)))
+            terms.update(regularizer.terms(BatchOutputs(batch.labels, output, None, reading.operations)))
         bounded = [limit.constraint.value(output, reading) for limit in self.limits]
         for limit, value in zip(self.limits, bounded, strict=True):
             terms[limit.constraint.name] = limit.controller.penalty(value)

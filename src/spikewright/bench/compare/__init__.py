@@ -1,1 +1,1 @@
-"""Methods side by side: what accuracy each of them buys, free and at the same energy."""
+"""Comparison of distillation methods, without a budget and at the same energy."""

@@ -1,4 +1,4 @@
-"""`spikewright compare`: distillation methods side by side, free and at the same energy."""
+"""Distillation methods side by side, free and at the same energy."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from ...base import command as cli
-from ...base.artefacts import write_json, write_text
+from ...base.progress import Callback, Listeners
 from ...training.settings import DistillSettings
-from ..folder import claim_folder
-from .plan import Plan, plan_of
+from ..database import require_optuna
+from ..folder import open_folder, study_name, write_result
+from ..work import DATABASE, open_study
+from .jobs import jobs_under, read_files, work
+from .plan import plan_of
 from .plot import write_plot
 from .result import ComparisonResult
-from .teachers import meet_teachers, read_teachers
+from .teachers import known_teachers, prepare_teachers
 from .text import markdown
-from .training import train
-from .work import Work, results_of
 
 
 def compare(
@@ -29,6 +29,8 @@ def compare(
     regularize: Sequence[str] = (),
     free: bool = True,
     train_missing: bool = True,
+    study: str | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> ComparisonResult:
     """Distil a student by each method, within each budget and from each seed, and measure all of them on the chip.
 
@@ -43,37 +45,30 @@ def compare(
         out: folder for every artefact; what it holds of this comparison is not done again.
         regularize: regularizers with each of which every row is taken once more.
         free: whether every row is trained without a budget, too.
-        train_missing: False to tell what is there and train nothing.
+        train_missing: False to train nothing and give the result of what is there.
+        study: URL of the database that the workers share; None: an SQLite file in ``out``.
+        callbacks: hear messages and progress.
 
     Raises:
-        InputError: unusable rows, budgets or settings, nothing that can be trained, or another comparison's folder.
+        InputError: unusable rows, budgets or settings, nothing that can be trained, another comparison's folder, no
+            Optuna, or no such database.
     """
-
-    plan, folder = plan_of(settings, methods, regularize, budgets, free, seeds), Path(out)
-    claim_folder(folder, plan.facts, "a comparison")
-    if train_missing:
-        _complete(plan, folder)
-    result = plan.result(results_of(plan.cells, folder), read_teachers(folder))
-    _write(result, folder)
-    return result
-
-
-def _complete(plan: Plan, folder: Path) -> None:
-    """See every training done, with its teacher before it."""
-
-    for sentence in dict.fromkeys(plan.refusals.values()):
-        rows = dict.fromkeys(str(row) for (row, _), why in plan.refusals.items() if why == sentence)
-        cli.say(f"not trained: {', '.join(rows)}: {sentence}")
-    work = Work(plan.cells, folder)
-    if missing := work.missing:
-        meet_teachers([cell.row for cell in missing], plan.settings, plan.dataset, folder)
-    work.complete(partial(train, settings=plan.settings, out=folder))
-
-
-def _write(result: ComparisonResult, folder: Path) -> None:
-
-    write_json(folder / "compare.json", result.as_json())
-    write_text(folder / "compare.md", markdown(result))
+    plan, dataset = plan_of(settings, methods, regularize, budgets, free, seeds)
+    folder, listeners = Path(out), Listeners(callbacks)
+    require_optuna("compare")
+    open_folder(folder, plan.settings, "a comparison")
+    url = study or f"sqlite:///{folder.resolve() / DATABASE}"
+    name = study_name(f"compare-{settings.data.name}", plan.profile.name, plan.settings)
+    with open_study(url, name, jobs_under(folder, plan.jobs), listeners) as shared:
+        shared.add_results(partial(read_files, out=folder), plan.jobs)
+        if train_missing:
+            for sentence in dict.fromkeys(plan.refusals.values()):
+                rows = dict.fromkeys(str(row) for (row, _), why in plan.refusals.items() if why == sentence)
+                listeners.say(f"not trained: {', '.join(rows)}: {sentence}")
+            if missing := shared.missing(plan.jobs):
+                prepare_teachers([job.row for job in missing], settings, dataset, folder, shared, listeners)
+            shared.complete(plan.jobs, partial(work, settings=settings, out=folder, listeners=listeners))
+        result = plan.with_results(shared.results(), known_teachers(folder, shared))
     plots = write_plot(result, folder / "compare")
-    files = (folder / "compare.json", folder / "compare.md", *plots.values())
-    cli.say("wrote " + ", ".join(str(path) for path in files))
+    write_result(folder / "compare", result.as_json(), markdown(result), plots, listeners)
+    return result

@@ -1,66 +1,22 @@
-"""What a comparison is going to do: its rows, budgets and seeds, and what of that cannot be trained."""
+"""The plan of a comparison: its rows, budgets and seeds, and which of them cannot be trained."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
-from ...base.errors import refuse
+from ...base.errors import BelowFloor, InputError, arg, refuse, with_flags
 from ...data.dataset import Dataset
 from ...profile.profile import HardwareProfile, load_profile
-from ...training.objects import dataset_of
-from ...training.prepare import train_settings
+from ...profile.units import parse_budget
+from ...training.objects import dataset_of, teaching_of
+from ...training.prepare import prepared, student_plan, train_settings, unmet
 from ...training.settings import DistillSettings
-from ..making import ELSEWHERE
+from ...training.trainer import Trainer
 from ..point import read_budgets
-from .cells import OWN, Cell, cells_of
-from .refusals import Refusals, refusals_of
+from ..road import OF_MACHINE
+from .jobs import OWN
 from .result import ComparisonResult
-from .rows import Row, read_rows
-from .teachers import TeacherFacts
-from .work import CellResult
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A comparison before its first training.
-
-    Attributes:
-        settings: what all trainings have in common.
-        dataset: the whole of it.
-        facts: JSON-able; what a folder must agree with to be gone on with.
-        budgets: None is the setting without one.
-    """
-
-    settings: DistillSettings
-    profile: HardwareProfile
-    dataset: Dataset
-    facts: dict[str, object]
-    rows: tuple[Row, ...]
-    budgets: tuple[str | None, ...]
-    seeds: tuple[int, ...]
-    refusals: Refusals
-
-    @cached_property
-    def cells(self) -> list[Cell]:
-        """What can be trained, in the order of work."""
-        cells = cells_of(self.rows, self.budgets, self.seeds)
-        return [cell for cell in cells if (cell.row, cell.point.budget) not in self.refusals]
-
-    def result(self, results: Sequence[CellResult], teachers: Sequence[TeacherFacts]) -> ComparisonResult:
-        """The answer, as far as there is one."""
-        return ComparisonResult(
-            self.profile,
-            self.settings.data.name,
-            self.facts,
-            self.rows,
-            self.budgets,
-            self.seeds,
-            tuple(results),
-            self.refusals,
-            tuple(teachers),
-        )
+from .rows import Refusals, Row, read_rows
 
 
 def plan_of(
@@ -70,58 +26,96 @@ def plan_of(
     budgets: Sequence[str],
     free: bool,
     seeds: int,
-) -> Plan:
-    """See what can be trained; all arguments as :func:`spikewright.bench.compare.compare.compare` takes them.
+) -> tuple[ComparisonResult, Dataset]:
+    """A comparison without results, and its data set; arguments are as :func:`~.compare.compare` takes them.
 
     Raises:
         InputError: unusable rows, budgets or settings, or nothing that can be trained.
     """
     profile = load_profile(settings.limits.profile)
-    rows = read_rows(methods, regularize, _own_row(settings))
+    named = settings.method.model_fields_set  # by a preset
+    rows = read_rows(methods, regularize, [Row(settings.method.name, settings.method.regularize)] if named else [])
     chosen = _budgets(settings, budgets, free, seeds, profile)
     dataset = dataset_of(settings, settings.student.timesteps)
     learnt = dataset.with_train_samples(settings.data.train_samples)
-    plan = Plan(
-        settings=settings,
+    plan = ComparisonResult(
         profile=profile,
-        dataset=dataset,
-        facts=_facts(settings, profile, learnt),
+        data=settings.data.name,
+        settings=_facts(settings, profile, learnt),
         rows=tuple(rows),
         budgets=tuple(chosen),
         seeds=tuple(range(settings.training.seed, settings.training.seed + seeds)),
-        refusals=refusals_of(rows, chosen, settings, learnt, profile),
+        results=(),
+        refusals=_refusals(rows, chosen, settings, learnt, profile),
+        teachers=(),
     )
-    if not plan.cells:
+    if not plan.jobs:
         refuse("compare: nothing of it can be trained", list(dict.fromkeys(plan.refusals.values())))
-    return plan
+    return plan, dataset
 
 
 def _facts(settings: DistillSettings, profile: HardwareProfile, learnt: Dataset) -> dict[str, object]:
-    """What all trainings have in common, with what was left out and is filled in by data set."""
-    training = train_settings(settings.training, settings.data.name)
+    """What all trainings have in common, with the data set's values for settings that were left out."""
+    training = train_settings(settings.training, learnt.recipe)
     return {
-        **settings.flat(without=OWN | ELSEWHERE),
+        **settings.flat(without=OWN | OF_MACHINE),
         **{name: getattr(training, name) for name in ("epochs", "batch", "augmentation")},
         "profile_sha256": profile.sha256,
         "train_split_sha256": learnt.train.sha256,
     }
 
 
-def _own_row(settings: DistillSettings) -> list[Row]:
-    """The row that a preset names."""
-    method = settings.method
-    return [Row(method.name, method.regularize)] if method.model_fields_set else []
-
-
 def _budgets(
     settings: DistillSettings, budgets: Sequence[str], free: bool, seeds: int, profile: HardwareProfile
 ) -> list[str | None]:
     """No budget first, then from the largest down, each in its one spelling; refuses with every fault at once."""
-    own = [] if (text := settings.limits.energy_budget) is None else [text]
-    texts, faults = read_budgets([*budgets, *own], profile, "--energy-budget")
+    own = [] if settings.limits.energy_budget is None else [settings.limits.energy_budget]
+    texts, faults = read_budgets([*budgets, *own], profile, "budgets")
     if not free and not budgets and not own:
-        faults.append("--no-free: leaves nothing to compare; give --energy-budget, too")
+        faults.append(f"without free students and without budgets there is nothing to compare; give {arg('budgets')}")
     if seeds < 1:
-        faults.append(f"--seeds {seeds}: must be at least 1")
+        faults.append(f"{arg('seeds', seeds)}: must be at least 1")
     refuse("compare", faults)
     return [*([None] if free else []), *texts]
+
+
+def _refusals(
+    rows: Sequence[Row],
+    budgets: Sequence[str | None],
+    settings: DistillSettings,
+    dataset: Dataset,
+    profile: HardwareProfile,
+) -> Refusals:
+    """Why rows cannot be trained within a budget; the student is sized as for the first seed.
+
+    The sentences stand in files, and speak of flags as all files do.
+    """
+    found: Refusals = {}
+    for budget in budgets:
+        plain = _plain(settings, budget, dataset, profile)
+        for row in rows:
+            why = plain if isinstance(plain, str) else _refusal(row, settings, dataset, plain)
+            if why:
+                found[row, budget] = why
+    return found
+
+
+def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Trainer | str:
+    """A training without a teacher, whose student all rows have; or why there is none within the budget."""
+    plain = settings.within(budget).changed({"method": "none", "regularize": (), "assistant": ()})
+    try:
+        return prepared(plain, dataset, profile, None if budget is None else parse_budget(budget, profile))
+    except BelowFloor as error:
+        return with_flags(error, {})
+
+
+def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Trainer) -> str:
+    """Why a row cannot be trained; empty if it can."""
+    teaching = teaching_of(settings, row.terms)
+    if faults := [*unmet(settings, row.terms, dataset), *teaching.faults()]:
+        return with_flags(InputError("; ".join(faults)), {})
+    try:
+        teaching.check(dataset, plain.student, student_plan(plain))
+    except InputError as error:
+        return with_flags(error, {})
+    return ""

@@ -1,4 +1,4 @@
-"""Accuracy against deployed energy, method by method: told by numbers and shapes, not by colour."""
+"""Plot of accuracy against deployed energy by method, with numbers and shapes instead of colours."""
 
 from __future__ import annotations
 
@@ -17,32 +17,30 @@ from ...pages.spread import Spread
 from .result import ComparisonResult, Entry, Group
 
 SIZE_IN = (8.6, 5.4)
-"""Higher where the list of rows is longer than that."""
+"""Width and least height; a long list of rows makes the figure higher."""
 LINE_IN = 0.17
-"""Of a row in that list."""
+"""Height of a row in the list of rows."""
 BESIDE = 1.3
-"""Room left and right of the outermost point, as a factor of energy: the numbers stand there."""
+"""Room left and right of the outermost marks for the numbers, as a factor of energy."""
 SHAPES = "Dos^vPX"
-"""Of the settings, in order; more of them begin anew."""
+"""Markers of the settings in order, used again if there are more settings."""
 ROOM = 0.1
-"""Above and below the outermost accuracies, as a share of what lies between them."""
+"""Room above and below the outermost accuracies, as a share of their distance."""
 AROUND_IN = 1.2
 """Height of the figure above and below the axes."""
 GAP_IN = 0.134
-"""Between two numbers."""
+"""Vertical distance of two numbers."""
 ASIDE = 0.035
-"""Between the rightmost mark of a cluster and its numbers, as a share of the axes' width."""
+"""Distance from the rightmost mark of a cluster to its numbers, as a share of the axes' width."""
 BETWEEN = 0.07
-"""Marks nearer to each other than that are one cluster, by the same measure."""
-
-
+"""Marks that are nearer to each other are one cluster, as a share of the axes' width."""
 LEADER = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 3, "relpos": (0.0, 0.5)}
-"""From a mark to the left of its number."""
+"""The line from a mark to its number."""
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A mark in shares of the axes; ``end`` is that of its right whisker."""
+    """A mark and the end of its right error bar, in shares of the axes."""
 
     x: float
     y: float
@@ -53,8 +51,8 @@ class _Place:
 def write_plot(result: ComparisonResult, stem: Path) -> dict[str, Path]:
     """Write ``stem``.svg and .png; returns paths by format.
 
-    A mark is a row's mean over seeds on test, its whiskers a standard deviation; its shape is the setting, its number
-    the row. It is filled where it is the best of its setting on validation.
+    A mark is the mean of a row over seeds on test, its error bars are one standard deviation; the shape names the
+    setting, the number the row. The best row of a setting on validation is filled.
     """
     return write_chart(lambda: _figure(result), stem)
 
@@ -66,14 +64,14 @@ def numbers_of(result: ComparisonResult) -> dict[str, int]:
 
 
 def apart(wanted: Sequence[float], gap: float) -> list[float]:
-    """The places in [0, 1] nearest to the wanted ones by squares, in their order and at least ``gap`` apart.
+    """Places in [0, 1] with the least squared distance to the wanted ones, in their order and at least ``gap`` apart.
 
-    Less the gaps below them, places need only ascend: blocks of those that do not are drawn to their mean (the
-    pool-adjacent-violators algorithm of isotonic regression).
+    After ``i * gap`` is subtracted from place ``i``, the places need only ascend: this is isotonic regression, solved
+    by the pool-adjacent-violators algorithm.
 
     Args:
-        wanted: ascending.
-        gap: smaller where there is no room for it.
+        wanted: in ascending order.
+        gap: taken smaller if there is no room for it.
     """
     step = min(gap, 1 / max(1, len(wanted)))
     blocks: list[tuple[float, int]] = []
@@ -118,7 +116,7 @@ def _title(result: ComparisonResult) -> str:
 
 
 def _ends(spread: Spread | None) -> tuple[float, float]:
-    """Mean less and plus deviation."""
+    """Mean minus and plus the standard deviation."""
     assert spread is not None
     return spread.mean - (spread.deviation or 0.0), spread.mean + (spread.deviation or 0.0)
 
@@ -146,10 +144,10 @@ def _marks(axes: Any, entries: Sequence[Entry], shape: str) -> None:
 
 
 def _numbers(axes: Any, entries: Sequence[Entry], numbers: dict[str, int], gap: float) -> None:
-    """The rows' numbers in a column right of each cluster of marks, a thin line from each to its mark.
+    """Write the rows' numbers in a column right of each cluster of marks, with a thin line from each to its mark.
 
     Args:
-        gap: between two of them, as a share of the axes' height.
+        gap: between two numbers, as a share of the axes' height.
     """
     to_axes = axes.transScale + axes.transLimits
     places = []
@@ -171,7 +169,7 @@ def _numbers(axes: Any, entries: Sequence[Entry], numbers: dict[str, int], gap: 
 
 
 def _clusters(places: Sequence[_Place]) -> list[list[_Place]]:
-    """Marks with no room for numbers between them, as seen along the axis of energy."""
+    """Marks grouped along the axis of energy so that there is room for numbers between the groups."""
     clusters: list[list[_Place]] = []
     for place in sorted(places, key=lambda place: place.x):
         if clusters and place.x - max(other.end for other in clusters[-1]) < BETWEEN:
@@ -182,7 +180,7 @@ def _clusters(places: Sequence[_Place]) -> list[list[_Place]]:
 
 
 def _legend(figure: Figure, titles: Sequence[str], numbers: dict[str, int]) -> None:
-    """Shapes and fillings below, the rows by number on the right."""
+    """Explain shapes and fillings below the axes, and list the rows by number on the right."""
     if not titles:
         return
     marks = [_mark(SHAPES[i % len(SHAPES)], "white", title) for i, title in enumerate(titles)]

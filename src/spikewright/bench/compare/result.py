@@ -1,26 +1,28 @@
-"""A comparison's answer: for each budget the rows, ranked on validation, with what they are on test."""
+"""The result of a comparison: for each budget the rows, ranked on validation, with their numbers on test."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from ...pages.spread import Spread, pareto
 from ...profile.profile import HardwareProfile
-from ...profile.units import parse_budget, quantity
+from ...profile.units import quantity
 from ..outcome import SPLITS
+from ..point import limit_of
+from .jobs import TrainingJob, TrainingResult, jobs_of
 from .record import Record
-from .refusals import Refusals
-from .rows import Row
+from .rows import Refusals, Row
 from .teachers import TeacherFacts
-from .work import CellResult
 
 SCHEMA_VERSION = 1
 LABELS_ONLY = Row("none")
+FAILED = ("failed", "infeasible")
+"""States of a training that was begun and has no student; a budget that is known to be too low is refused before."""
 Value = Callable[[Record], float | None]
-"""A number of a training, None where it has none."""
+"""A number of a training; None if the training has none of that kind."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Entry:
 
     Attributes:
         limit: the budget in the profile's unit; infinite without one.
-        refusal: why the row cannot be trained, empty where it can.
+        refusal: why the row cannot be trained; empty if it can.
         rank: from 1, by mean accuracy on validation, among those that keep the budget there with every seed; None for
             the others.
         pareto: whether no other row within the budget costs at most as much and is at least as accurate, by means on
@@ -39,7 +41,7 @@ class Entry:
     row: Row
     budget: str | None
     limit: float
-    results: tuple[CellResult, ...]
+    results: tuple[TrainingResult, ...]
     refusal: str = ""
     rank: int | None = None
     pareto: bool = False
@@ -47,7 +49,7 @@ class Entry:
     @property
     def records(self) -> list[Record]:
         """Of the seeds that are done."""
-        return [result.record for result in self.results if result.record is not None]
+        return [result.value for result in self.results if result.value is not None]
 
     @property
     def over_budget(self) -> list[Record]:
@@ -55,7 +57,7 @@ class Entry:
         return [record for record in self.records if record.outcome.energy["validation"] > self.limit]
 
     def spread(self, value: Value) -> Spread | None:
-        """A number over seeds; None where no seed has it."""
+        """A number over seeds; None if no seed has it."""
         values = [found for record in self.records if (found := value(record)) is not None]
         return Spread.of(values) if values else None
 
@@ -64,10 +66,10 @@ class Entry:
         return self.spread(lambda record: record.outcome.accuracy[split])
 
     def gain(self, other: Entry, split: str) -> Spread | None:
-        """By how much this is more accurate than another row, seed by seed; None where they share no seed.
+        """By how much this row is more accurate than another, seed by seed; None if they share no seed.
 
-        A seed makes the same first weights and order of samples for both, so that differences of pairs spread less than
-        accuracies do.
+        A seed gives both rows the same initial weights and order of samples, so that these differences spread less than
+        the accuracies do.
         """
         theirs = {record.seed: record.outcome.accuracy[split] for record in other.records}
         return self.spread(lambda r: r.outcome.accuracy[split] - theirs[r.seed] if r.seed in theirs else None)
@@ -91,12 +93,12 @@ VALUES: dict[str, Value] = {
     "seconds": lambda r: r.seconds,
     "processor_seconds": lambda r: r.processor_seconds,
 }
-"""What is told of an entry besides accuracy and energy; on test, floor and training apart."""
+"""Numbers of an entry besides accuracy and energy: of the test split, except the floor and those of the training."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """All rows within one budget, in the order of their ranks; those without one come last."""
+    """All rows within one budget, in the order of their ranks; rows without a rank come last."""
 
     budget: str | None
     limit: float
@@ -109,15 +111,15 @@ class Group:
 
     @property
     def best(self) -> Entry | None:
-        """The first, by validation."""
+        """The row with rank 1."""
         return next((entry for entry in self.entries if entry.rank == 1), None)
 
     def entry(self, row: Row) -> Entry | None:
-        """Of a row, if any of its seeds is done."""
+        """The entry of a row, if any of its seeds is done."""
         return next((entry for entry in self.entries if entry.row == row and entry.records), None)
 
     def as_good_as_best(self) -> Iterator[Entry]:
-        """The others that are behind on validation by no more than the deviation of the differences, seed by seed."""
+        """Rows that trail the best on validation by at most the standard deviation of the differences, seed by seed."""
         for entry in self.entries:
             if self.best is None or entry.rank in (None, 1):
                 continue
@@ -128,12 +130,12 @@ class Group:
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """Methods side by side.
+    """Methods side by side; before the first training, a comparison without results.
 
     Attributes:
-        settings: what all trainings have in common.
+        settings: JSON-able; what all trainings have in common, so that a folder holds one comparison.
         rows: in the order in which they were asked for.
-        budgets: None is the setting without one.
+        budgets: None stands for no budget.
     """
 
     profile: HardwareProfile
@@ -142,38 +144,52 @@ class ComparisonResult:
     rows: tuple[Row, ...]
     budgets: tuple[str | None, ...]
     seeds: tuple[int, ...]
-    results: tuple[CellResult, ...]
+    results: tuple[TrainingResult, ...]
     refusals: Refusals
     teachers: tuple[TeacherFacts, ...]
 
     @cached_property
+    def jobs(self) -> list[TrainingJob]:
+        """The trainings that are possible, in the order of work."""
+        jobs = jobs_of(self.rows, self.budgets, self.seeds)
+        return [job for job in jobs if (job.row, job.point.budget) not in self.refusals]
+
+    def with_results(self, results: Iterable[TrainingResult], teachers: Iterable[TeacherFacts]) -> ComparisonResult:
+        """The same comparison with other results; jobs without one are unfinished."""
+        known = {result.job: result for result in results}
+        every = (known.get(job, TrainingResult(job, "unfinished")) for job in self.jobs)
+        return replace(self, results=tuple(every), teachers=tuple(teachers))
+
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
-        """One for each budget, as asked for."""
+        """One for each budget, in the order of ``budgets``."""
         return tuple(
-            Group(budget, self._limit(budget), tuple(_ranked([self._entry(row, budget) for row in self.rows])))
+            Group(
+                budget, limit_of(budget, self.profile), tuple(_ranked([self._entry(row, budget) for row in self.rows]))
+            )
             for budget in self.budgets
         )
 
     @property
     def baseline(self) -> Row:
-        """What gains are over: labels only, or the first row where that is not asked for."""
+        """The row over which gains are measured: labels only, or the first row if that is not asked for."""
         return next((row for row in self.rows if row == LABELS_ONLY), self.rows[0])
 
     def gain(self, entry: Entry, split: str) -> Spread | None:
-        """Of an entry over the baseline within the same budget."""
+        """Gain in accuracy of an entry over the baseline within the same budget."""
         (group,) = (group for group in self.groups if group.budget == entry.budget)
         base = group.entry(self.baseline)
         return None if base is None else entry.gain(base, split)
 
     @property
     def failures(self) -> list[str]:
-        """Trainings that were begun and failed."""
-        return [f"{each.cell}: {each.sentence}" for each in self.results if each.state == "failed"]
+        """Trainings that were begun and failed, with the reason."""
+        return [f"{each.job}: {each.sentence}" for each in self.results if each.state in FAILED]
 
     @property
-    def missing(self) -> list[CellResult]:
-        """Trainings that nobody has finished."""
-        return [each for each in self.results if each.state == "missing"]
+    def missing(self) -> list[TrainingResult]:
+        """Trainings that no worker has finished."""
+        return [each for each in self.results if each.state == "unfinished"]
 
     def say(self, energy: float) -> str:
         """An energy in the profile's unit, for people."""
@@ -196,11 +212,8 @@ class ComparisonResult:
         }
 
     def _entry(self, row: Row, budget: str | None) -> Entry:
-        mine = [r for r in self.results if r.cell.row == row and r.cell.point.budget == budget]
-        return Entry(row, budget, self._limit(budget), tuple(mine), self.refusals.get((row, budget), ""))
-
-    def _limit(self, budget: str | None) -> float:
-        return math.inf if budget is None else parse_budget(budget, self.profile).value
+        mine = [r for r in self.results if r.job.row == row and r.job.point.budget == budget]
+        return Entry(row, budget, limit_of(budget, self.profile), tuple(mine), self.refusals.get((row, budget), ""))
 
 
 def _ranked(entries: Sequence[Entry]) -> list[Entry]:
@@ -251,10 +264,11 @@ def _entry_json(result: ComparisonResult, entry: Entry) -> dict[str, object]:
     }
 
 
-def _training_json(result: CellResult) -> dict[str, object]:
+def _training_json(result: TrainingResult) -> dict[str, object]:
+    state = "missing" if result.state == "unfinished" else "failed" if result.state in FAILED else "done"
     return {
-        "seed": result.cell.point.seed,
-        "state": result.state,
-        "sentence": result.sentence,
-        "record": None if result.record is None else result.record.model_dump(mode="json"),
+        "seed": result.job.point.seed,
+        "state": state,
+        "sentence": result.sentence if state == "failed" else "",
+        "record": None if result.value is None else result.value.model_dump(mode="json"),
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...base.artefacts import sha256_of_json
-from ...base.errors import InputError, refuse
+from ...base.errors import InputError, arg, refuse
 from ...distillation.base import LossTerms
 from ...distillation.methods import METHODS, REGULARIZERS, parse_spec
 
@@ -18,12 +18,7 @@ EXAMPLE = 'all, or e.g. "none kd:alpha=0.7 kd + logits:weight=0.01"'
 
 @dataclass(frozen=True)
 class Row:
-    """What a student is distilled by.
-
-    Attributes:
-        method: as ``--method`` takes it.
-        regularize: as ``--regularize`` takes each of them.
-    """
+    """A method with regularizers, both as texts such as ``kd:alpha=0.7``."""
 
     method: str
     regularize: tuple[str, ...] = ()
@@ -33,10 +28,10 @@ class Row:
 
     @property
     def terms(self) -> LossTerms:
-        """The method.
+        """The loss terms of the method.
 
         Raises:
-            InputError: there is none of that name, or it has other options.
+            InputError: an unknown method, or options that it does not have.
         """
         return parse_spec("method", self.method, METHODS)
 
@@ -51,18 +46,22 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What its folder is called: readable, and another one for other options."""
+        """The name of its folder: readable, and different for other options."""
         words = re.sub(r"[^\w.=-]+", "-", str(self))[:60].strip("-")
         return f"{words}-{sha256_of_json(self.facts)[:8]}"
+
+
+Refusals = dict[tuple[Row, str | None], str]
+"""By row and budget, why it cannot be trained."""
 
 
 def read_rows(words: Sequence[str], regularize: Sequence[str], further: Sequence[Row] = ()) -> list[Row]:
     """Rows in the order in which they are asked for, each once.
 
     Args:
-        words: each ``all`` or rows apart by blanks, ``kd tser``; a ``+`` between blanks joins a regularizer to the
-            method before it, ``kd + logits:weight=0.01``.
-        regularize: regularizers with each of which every row is taken once more.
+        words: each is ``all``, or rows separated by blanks, such as ``kd tser``; a ``+`` between blanks adds a
+            regularizer to the method before it, as in ``kd + logits:weight=0.01``.
+        regularize: for each of these regularizers every row is taken once more with it.
         further: rows to begin with.
 
     Raises:
@@ -71,26 +70,27 @@ def read_rows(words: Sequence[str], regularize: Sequence[str], further: Sequence
     faults: list[str] = []
     plain = [*further, *(row for text in words for row in _rows(text, faults))]
     if not plain and not faults:
-        faults.append(f"--methods: names no method; give {EXAMPLE}")
+        faults.append(f"{arg('methods')}: names no method; give {EXAMPLE}")
     rows = [*plain, *(Row(row.method, (*row.regularize, extra)) for extra in regularize for row in plain)]
     kept: dict[str, Row] = {}
     for row in rows:
         try:
             kept.setdefault(sha256_of_json(row.facts), row)
         except InputError as error:
-            faults.append(str(error))
+            faults.append(error.message)
     refuse("compare", list(dict.fromkeys(faults)))
     return list(kept.values())
 
 
 def _rows(text: str, faults: list[str]) -> Iterator[Row]:
-    """The rows of one text; what stands beside a ``+`` that joins nothing is a fault."""
+    """The rows of one text; a ``+`` without a method before it or a regularizer after it is a fault."""
     words = text.split()
     groups: list[list[str]] = []
     for i, word in enumerate(words):
         if word == JOIN:
             if not groups or i + 1 == len(words) or words[i + 1] == JOIN:
-                faults.append(f"--methods {text}: a {JOIN} stands between a method and a regularizer; give {EXAMPLE}")
+                where = arg("methods", text)
+                faults.append(f"{where}: a {JOIN} stands between a method and a regularizer; give {EXAMPLE}")
         elif i and words[i - 1] == JOIN and groups:
             groups[-1].append(word)
         else:

@@ -7,14 +7,19 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ...base import command as cli
 from ...base.artefacts import write_json
-from ...base.errors import InputError
+from ...base.errors import InputError, arg
+from ...base.progress import Listeners
 from ...data.dataset import Dataset
 from ...teachers.spiking_spec import is_like_student
+from ...teachers.torch_teacher import Teacher
 from ...training.objects import teaching_of
 from ...training.settings import DistillSettings
-from ..locks import locked
+from ..outcome import SPLITS
+from ..work import SharedStudy
+from ..workers import locked
+from .jobs import TrainingJob
+from .record import Record
 from .rows import Row
 
 FILE = "teachers.json"
@@ -23,11 +28,12 @@ LOCK = "teachers.lock"
 
 @dataclass(frozen=True)
 class TeacherFacts:
-    """A teacher on the data that it knows.
+    """A teacher and its accuracy on the kind of samples that it was trained on.
 
     Attributes:
-        twins: whether these are the static images that events were made from.
-        accuracy: by split.
+        macs: multiply-accumulates of one inference; None if unknown.
+        twins: whether its samples are the static images that events were made from.
+        accuracy: by part of the data set, from 0 to 1.
     """
 
     name: str
@@ -37,54 +43,56 @@ class TeacherFacts:
     accuracy: dict[str, float]
 
 
-def meet_teachers(rows: Iterable[Row], settings: DistillSettings, dataset: Dataset, out: Path) -> None:
-    """Train the teachers that these rows learn from where they are not in the cache, and note what they are.
+def prepare_teachers(
+    rows: Iterable[Row],
+    settings: DistillSettings,
+    dataset: Dataset,
+    out: Path,
+    study: SharedStudy[TrainingJob, Record],
+    listeners: Listeners,
+) -> None:
+    """Train the teachers of these rows that are not in the cache, and note what they are.
 
-    Of several workers one trains, and the others wait. A spiking teacher that takes after its student is left to the
-    first training that needs it: students differ by budget.
+    Of several workers that share the folder one trains, and the others wait. A spiking teacher whose shape follows the
+    student is left to the first training that needs it, since students differ by budget.
 
     Raises:
-        InputError: students in this folder have learnt from another teacher.
+        InputError: students of this comparison have learnt from another teacher.
     """
-
     learning = {
         "static twins" in row.terms.needs: row
         for row in rows
         if row.terms.needs_teacher() and not is_like_student(teaching_of(settings, row.terms).teacher)
     }
     with locked(out / LOCK, wait=True):
-        known = {facts.sha256: facts for facts in read_teachers(out)}
+        known = {facts.sha256: facts for facts in known_teachers(out, study)}
         for twins, row in learning.items():
-            found = _facts(row, settings, dataset, twins, known)
+            teaching = teaching_of(settings, row.terms)
+            seen, teacher = teaching.seen(dataset), teaching.trained_teacher(dataset, listeners)
+            found = known.get(teacher.sha256) or _measured(teacher, seen, twins)
             _require_same(found, known.values(), out)
             known[found.sha256] = found
+            study.note(f"teacher {found.sha256}", asdict(found))
         write_json(out / FILE, [asdict(facts) for facts in known.values()])
 
 
-def read_teachers(out: Path) -> list[TeacherFacts]:
-    """The teachers that students of a comparison have met.
+def known_teachers(out: Path, study: SharedStudy[TrainingJob, Record]) -> list[TeacherFacts]:
+    """The teachers of a comparison's students, as its folder and its study know them.
 
     Raises:
         InputError: the file is no list of teachers.
     """
     file = out / FILE
-    if not file.is_file():
-        return []
     try:
-        return [TeacherFacts(**facts) for facts in json.loads(file.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError) as error:
+        listed = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+        listed += [fact for name, fact in sorted(study.facts.items()) if name.startswith("teacher ")]
+        return list({facts["sha256"]: TeacherFacts(**facts) for facts in listed}.values())
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{file}: is not a list of teachers ({error}); remove it, and it is made anew") from error
 
 
-def _facts(
-    row: Row, settings: DistillSettings, dataset: Dataset, twins: bool, known: dict[str, TeacherFacts]
-) -> TeacherFacts:
-
-    teaching = teaching_of(settings, row.terms)
-    seen, teacher = teaching.seen(dataset), teaching.trained_teacher(dataset, cli.listeners())
-    if teacher.sha256 in known:
-        return known[teacher.sha256]
-    accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in ("validation", "test")}
+def _measured(teacher: Teacher, seen: Dataset, twins: bool) -> TeacherFacts:
+    accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in SPLITS}
     return TeacherFacts(teacher.name, teacher.sha256, teacher.macs, twins, accuracy)
 
 
@@ -92,7 +100,7 @@ def _require_same(found: TeacherFacts, known: Iterable[TeacherFacts], out: Path)
     for other in known:
         if other.twins == found.twins and other.sha256 != found.sha256:
             raise InputError(
-                f"--out {out}: its students learn from the teacher {other.name} with SHA-256 {other.sha256[:12]}, and "
-                f"here is {found.name} with {found.sha256[:12]}; let all workers have one cache (SPIKEWRIGHT_CACHE), "
-                "or choose another folder"
+                f"{arg('out', out)}: its students learn from the teacher {other.name} with SHA-256 "
+                f"{other.sha256[:12]}, and here is {found.name} with {found.sha256[:12]}; let all workers have one "
+                "cache (SPIKEWRIGHT_CACHE), or choose another folder"
             )

@@ -1,4 +1,4 @@
-"""A comparison in words: one table, narrow for the terminal and whole in Markdown."""
+"""A comparison as a table, with fewer columns on the terminal than in Markdown."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from rich import box
 from rich.console import Group as RichGroup
-from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ...pages.numbers import count
 from ...pages.spread import Spread
-from .record import Record
+from ..text import markdown_page, terminal_page
 from .result import VALUES, ComparisonResult, Entry, Group
 
 WIDTH = 100
@@ -26,8 +25,9 @@ class Column:
 
     Attributes:
         heading: in Markdown.
-        short: on the terminal, in two lines; empty: not there.
-        narrow: its cell on the terminal, where that has less room than Markdown.
+        short: heading on the terminal, in two lines; empty if the column is not shown there.
+        cell: text of an entry.
+        narrow: text of an entry on the terminal, if it must be shorter there.
     """
 
     heading: str
@@ -44,48 +44,36 @@ def _deviation(spread: Spread, factor: float) -> str:
     return "" if spread.deviation is None else f" ±{factor * spread.deviation:.2f}"
 
 
-def _mean(name: str, say: Callable[[float], str]) -> Say:
+def _mean(spread: Spread | None, say: Callable[[float], str]) -> str:
+    return "-" if spread is None else say(spread.mean)
+
+
+def _value(name: str, say: Callable[[float], str]) -> Say:
     """The mean of one of :data:`VALUES`."""
-
-    def cell(_: ComparisonResult, entry: Entry) -> str:
-        spread = entry.spread(VALUES[name])
-        return "-" if spread is None else say(spread.mean)
-
-    return cell
+    return lambda _, entry: _mean(entry.spread(VALUES[name]), say)
 
 
 def _gain(result: ComparisonResult, entry: Entry) -> str:
-    """In points, over the baseline; that has none over itself."""
+    """Gain in points over the baseline, which has none itself."""
     spread = None if entry.row == result.baseline else result.gain(entry, "validation")
     return "-" if spread is None else f"{100 * spread.mean:+.2f}" + _deviation(spread, 100)
 
 
 def _energy(result: ComparisonResult, entry: Entry) -> str:
     spread = entry.energy("test")
-    if spread is None or spread.deviation is None:
-        return _mean_energy(result, entry)
-    return f"{result.say(spread.mean)} ±{spread.deviation / spread.mean:.1%}"
-
-
-def _mean_energy(result: ComparisonResult, entry: Entry) -> str:
-    spread = entry.energy("test")
-    return "-" if spread is None else result.say(spread.mean)
-
-
-def _floor(result: ComparisonResult, entry: Entry) -> str:
-    spread = entry.spread(VALUES["floor"])
-    return "-" if spread is None else result.say(spread.mean)
+    deviation = f" ±{spread.deviation / spread.mean:.1%}" if spread and spread.deviation is not None else ""
+    return _mean(spread, result.say) + deviation
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, to three digits at most."""
+    """A duration in seconds, minutes or hours, with at most three digits."""
     if seconds < 99.5:
         return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
 
 
 def kilo(value: float) -> str:
-    """A count, to three digits in thousands or millions where it is large."""
+    """A count; a large one in thousands or millions with three digits."""
     if value >= 999_500:
         return f"{value / 1e6:.3g}M"
     return f"{value / 1e3:.3g}k" if value >= 1e4 else count(round(value, 1))
@@ -103,29 +91,29 @@ COLUMNS = (
     ),
     Column("gain, points", "\ngain", _gain),
     Column("test, %", "accuracy\ntest", lambda _, entry: _percent(entry.accuracy("test"))),
-    Column("float, %", "\nfloat", _mean("float_accuracy", lambda v: f"{100 * v:.2f}")),
-    Column("step 1, %", "\nstep 1", _mean("first_step_accuracy", lambda v: f"{100 * v:.2f}")),
-    Column("input spikes", "", _mean("input_spikes", count)),
-    Column("hidden spikes", "\nspikes", _mean("hidden_spikes", kilo)),
-    Column("readout spikes", "", _mean("readout_spikes", count)),
-    Column("synaptic operations", "\nsynops", _mean("synaptic_ops", kilo)),
-    Column("energy", "\nenergy", _energy, _mean_energy),
-    Column("floor", "", _floor),
-    Column("logit range, student", "", _mean("student_logit_range", lambda v: f"{v:.1f}")),
-    Column("teacher", "", _mean("teacher_logit_range", lambda v: f"{v:.1f}")),
-    Column("epochs", "", _mean("epochs", lambda v: f"{v:.3g}")),
-    Column("training", "\ntime", _mean("processor_seconds", duration)),
+    Column("float, %", "\nfloat", _value("float_accuracy", lambda v: f"{100 * v:.2f}")),
+    Column("step 1, %", "\nstep 1", _value("first_step_accuracy", lambda v: f"{100 * v:.2f}")),
+    Column("input spikes", "", _value("input_spikes", count)),
+    Column("hidden spikes", "\nspikes", _value("hidden_spikes", kilo)),
+    Column("readout spikes", "", _value("readout_spikes", count)),
+    Column("synaptic operations", "\nsynops", _value("synaptic_ops", kilo)),
+    Column("energy", "\nenergy", _energy, lambda result, entry: _mean(entry.energy("test"), result.say)),
+    Column("floor", "", lambda result, entry: _mean(entry.spread(VALUES["floor"]), result.say)),
+    Column("logit range, student", "", _value("student_logit_range", lambda v: f"{v:.1f}")),
+    Column("teacher", "", _value("teacher_logit_range", lambda v: f"{v:.1f}")),
+    Column("epochs", "", _value("epochs", lambda v: f"{v:.3g}")),
+    Column("training", "\ntime", _value("processor_seconds", duration)),
 )
 
 
 def remarks(result: ComparisonResult) -> Iterator[str]:
-    """What the table cannot hold: who is best, what the students are, who is over budget, refused, failed, missing."""
+    """What the table cannot hold: sizes of the students, best rows, what is over budget, refused, failed or missing."""
     for group in result.groups:
         yield from _of_group(result, group)
     yield from _refused(result)
     yield from (f"failed: {sentence}" for sentence in result.failures)
     if result.missing:
-        first = result.missing[0].cell
+        first = result.missing[0].job
         yield f"missing: {len(result.missing)} of {len(result.results)} trainings; the next is {first}"
     for facts in result.teachers:
         seen = " on the static images" if facts.twins else ""
@@ -136,29 +124,19 @@ def remarks(result: ComparisonResult) -> Iterator[str]:
 def markdown(result: ComparisonResult) -> str:
     """The comparison as Markdown."""
     headings = ["setting", *(column.heading for column in COLUMNS)]
-    lines = [
-        f"# {title(result)}",
-        "",
-        *([f"> {result.profile.banner}", ""] if result.profile.banner else []),
-        "![Accuracy against deployed energy](compare.svg)",
-        "",
-        _line(headings),
-        _line(["---"] * len(headings)),
-        *(
-            _line([group.title, *(column.cell(result, entry) for column in COLUMNS)])
-            for group in result.groups
-            for entry in group.entries
-            if entry.records
-        ),
-        "",
-        note(result),
-        *(line for remark in remarks(result) for line in ("", f"- {remark}")),
-    ]
-    return "\n".join(lines) + "\n"
+    rows = (
+        [group.title, *(column.cell(result, entry) for column in COLUMNS)]
+        for group in result.groups
+        for entry in group.entries
+        if entry.records
+    )
+    return markdown_page(
+        title(result), result.profile.banner, "compare.svg", headings, rows, note(result), remarks(result)
+    )
 
 
 def note(result: ComparisonResult) -> str:
-    """What the columns are."""
+    """What the columns mean."""
     return (
         "Ranked by mean accuracy on validation, among those that keep the budget there with every seed. Accuracy is "
         "the integer network's, in %: mean ± standard deviation over n seeds. gain: on validation, in points over "
@@ -170,17 +148,14 @@ def note(result: ComparisonResult) -> str:
 
 
 def title(result: ComparisonResult) -> str:
-    """What is compared, on what."""
+    """The title: data set and profile."""
     return f"Methods side by side: {result.data} on {result.profile.name}"
 
 
 def renderable(result: ComparisonResult) -> RichGroup:
     """The comparison for a rich console of :data:`WIDTH` columns."""
-
-    parts: list[RenderableType] = [Text(title(result), style="bold"), _table(result), Text(note(result), style="dim")]
-    if result.profile.banner:
-        parts.insert(1, Text(result.profile.banner, style="yellow"))
-    return RichGroup(*parts, *(Text(f"- {remark}") for remark in remarks(result)))
+    below = (Text(f"- {remark}") for remark in remarks(result))
+    return terminal_page(title(result), result.profile.banner, _table(result), note(result), below)
 
 
 def _table(result: ComparisonResult) -> Table:
@@ -202,7 +177,7 @@ def _table(result: ComparisonResult) -> Table:
 def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
     records = [record for entry in group.entries for record in entry.records]
     if records:
-        yield f"{group.title}: {' / '.join(dict.fromkeys(_student(record) for record in records))}"
+        yield f"{group.title}: {' / '.join(dict.fromkeys(record.outcome.student for record in records))}"
     if group.best is not None:
         near = ", ".join(str(entry.row) for entry in group.as_good_as_best())
         test = _percent(group.best.accuracy("test"))
@@ -217,13 +192,8 @@ def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
             yield f"{group.title}: {entry.row}, seed {record.seed}: over budget on validation, {energy}"
 
 
-def _student(record: Record) -> str:
-    outcome = record.outcome
-    return f"width {outcome.width}, T {outcome.timesteps}, {outcome.encoding}"
-
-
 def _refused(result: ComparisonResult) -> Iterator[str]:
-    """Each reason once, with the settings and rows that it is about."""
+    """Each reason for a refusal once, with the settings and rows that it concerns."""
     about: dict[str, list[Entry]] = {}
     for group in result.groups:
         for entry in group.entries:
@@ -234,7 +204,3 @@ def _refused(result: ComparisonResult) -> Iterator[str]:
         budgets = dict.fromkeys(entry.budget for entry in entries)
         settings = "" if len(budgets) == len(result.groups) else f" ({', '.join(b or 'no budget' for b in budgets)})"
         yield f"not trained: {', '.join(rows)}{settings}: {sentence}"
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -1,1 +1,1 @@
-"""Many budgets, one table: what accuracy each of them buys."""
+"""Accuracy and energy of students within many energy budgets."""

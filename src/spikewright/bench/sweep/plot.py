@@ -1,4 +1,4 @@
-"""Accuracy against deployed energy: told by the shape of a mark and its label, not by colour."""
+"""Plot of accuracy against deployed energy by budget, with shapes and labels instead of colours."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .result import Row, SweepResult
 
 SIZE_IN = (7.2, 4.6)
 BESIDE = 1.25
-"""Room left and right of the outermost point, as a factor of energy."""
+"""Room left and right of the outermost mark, as a factor of energy."""
 
 
 def write_plot(result: SweepResult, stem: Path) -> dict[str, Path]:
     """Write ``stem``.svg and .png; returns paths by format.
 
-    A large mark is a budget's mean over seeds on test, filled where it is Pareto-optimal on validation, a diamond for
-    the students without a budget; a small one is a single student. The stairs are the test accuracy of the student
-    that is most accurate on validation among those that keep within the energy on the axis.
+    A large mark is the mean of a budget over seeds on test, filled if it is Pareto-optimal on validation, a diamond for
+    the students without a budget; a small mark is one student. The steps show the test accuracy of the student that
+    is most accurate on validation among those that spend at most the energy on the axis.
     """
     return write_chart(lambda: _figure(result), stem)
 
@@ -51,15 +51,15 @@ def _energies(result: SweepResult) -> Iterator[float]:
 
 
 def _stairs(axes: Any, rows: list[Row]) -> None:
-    """From each budget to the next one up, the accuracy of the best student within it."""
-    ends = [(_end(row), row.best.outcome.accuracy["test"]) for row in rows if row.best and row.best.outcome]
+    """Draw, from each budget to the next larger one, the accuracy of the best student within it."""
+    ends = [(_end(row), row.best.value.accuracy["test"]) for row in rows if row.best and row.best.value]
     if len(ends) > 1:
         x, y = zip(*sorted(ends), strict=True)
         axes.step(x, y, where="post", color=FAINT, linewidth=1.2, label="best within the energy, chosen on validation")
 
 
 def _end(row: Row) -> float:
-    """Where a row's stair begins: its budget; without one, the energy that was spent."""
+    """The energy at which the step of a row begins: its budget, or without one the energy that was spent."""
     energy = row.energy("validation")
     assert energy is not None
     return energy.high if math.isinf(row.limit) else row.limit
@@ -82,7 +82,7 @@ def _marks(axes: Any, row: Row) -> None:
 
 
 def _budgets(axes: Any, result: SweepResult) -> None:
-    """A line at each budget with its name, and what became of it where there is no student."""
+    """Draw a line at each budget with its name, and its state if there is no student."""
     for row in result.rows:
         if row.budget is None:
             continue

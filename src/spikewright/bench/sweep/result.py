@@ -1,4 +1,4 @@
-"""A sweep's answer: for each budget what it bought, and which no other beats. Choices are made on validation."""
+"""The result of a sweep: energy and accuracy for each budget. All choices are made on validation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from functools import cached_property
 
 from ...pages.spread import Spread, pareto
 from ...profile.profile import HardwareProfile
-from ...profile.units import parse_budget, quantity
-from ..outcome import Outcome
-from .outcome import PointResult
+from ...profile.units import quantity
+from ..outcome import SPLITS, Outcome
+from ..point import limit_of
+from .points import PointResult
 
 FORMAT = "spikewright sweep"
 FORMAT_VERSION = 1
@@ -36,19 +37,19 @@ class Row:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Of the seeds that have one."""
-        return [result.outcome for result in self.results if result.outcome is not None]
+        """Of the seeds that are done."""
+        return [result.value for result in self.results if result.value is not None]
 
     def energy(self, split: str) -> Spread | None:
-        """In the profile's unit; None where no seed is done."""
+        """Of an inference over seeds, in the profile's unit; None if no seed is done."""
         return self._spread(lambda outcome: outcome.energy[split])
 
     def accuracy(self, split: str) -> Spread | None:
-        """From 0 to 1; None where no seed is done."""
+        """Of the integer network over seeds, from 0 to 1; None if no seed is done."""
         return self._spread(lambda outcome: outcome.accuracy[split])
 
     def share(self, split: str) -> float | None:
-        """The largest energy of any seed, in budgets."""
+        """The largest energy of any seed as a share of the budget; None without a budget or a student."""
         energy = self.energy(split)
         return None if energy is None or math.isinf(self.limit) else energy.high / self.limit
 
@@ -61,10 +62,10 @@ class Row:
             "limit": None if math.isinf(self.limit) else self.limit,
             "pareto": self.pareto,
             **{
-                name: {split: vars(found) for split in ("validation", "test") if (found := spread(split))}
+                name: {split: vars(found) for split in SPLITS if (found := spread(split))}
                 for name, spread in spreads.items()
             },
-            "best": None if best is None else {"budget": best.point.budget, "seed": best.point.seed},
+            "best": None if best is None else vars(best.job),
             "points": [_point_json(result) for result in self.results],
         }
 
@@ -90,18 +91,17 @@ class SweepResult:
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """No budget first, then from the largest budget down."""
-        budgets = {result.point.budget for result in self.points}
-        limits = {budget: self._limit(budget) for budget in budgets}
+        limits = {r.job.budget: limit_of(r.job.budget, self.profile) for r in self.points}
         rows = []
-        for budget in sorted(budgets, key=lambda budget: -limits[budget]):
-            mine = sorted((r for r in self.points if r.point.budget == budget), key=lambda r: r.point.seed)
+        for budget in sorted(limits, key=lambda budget: -limits[budget]):
+            mine = sorted((r for r in self.points if r.job.budget == budget), key=lambda r: r.job.seed)
             rows.append(Row(budget, limits[budget], tuple(mine), best=best_within(limits[budget], self.points)))
         return tuple(_marked(rows))
 
     @property
     def failures(self) -> list[str]:
-        """Points that were refused for another reason than their budget."""
-        return [f"{r.point}: {r.sentence}" for r in self.points if r.state == "failed"]
+        """The points that failed, with the reason; one below the floor is infeasible and has not failed."""
+        return [f"{r.job}: {r.sentence}" for r in self.points if r.state == "failed"]
 
     def say(self, energy: float) -> str:
         """An energy in the profile's unit, for people."""
@@ -121,23 +121,19 @@ class SweepResult:
             "rows": [row.as_json() for row in self.rows],
         }
 
-    def _limit(self, budget: str | None) -> float:
-        return math.inf if budget is None else parse_budget(budget, self.profile).value
-
 
 def best_within(limit: float, points: Sequence[PointResult]) -> PointResult | None:
     """The most accurate point that costs at most ``limit``, both on validation; of equals the one that costs less."""
     admitted = [
-        (r.outcome.accuracy["validation"], -r.outcome.energy["validation"], -i)
+        (r.value.accuracy["validation"], -r.value.energy["validation"], -i)
         for i, r in enumerate(points)
-        if r.outcome is not None and r.outcome.energy["validation"] <= limit
+        if r.value is not None and r.value.energy["validation"] <= limit
     ]
     return points[-max(admitted)[2]] if admitted else None
 
 
 def _marked(rows: Sequence[Row]) -> list[Row]:
     """Rows with the Pareto mark of their means on validation."""
-
     means = [
         (energy.mean, accuracy.mean) if energy and accuracy else None
         for energy, accuracy in ((row.energy("validation"), row.accuracy("validation")) for row in rows)
@@ -147,11 +143,5 @@ def _marked(rows: Sequence[Row]) -> list[Row]:
 
 
 def _point_json(result: PointResult) -> dict[str, object]:
-    outcome = None if result.outcome is None else result.outcome.model_dump(mode="json")
-    return {
-        "budget": result.point.budget,
-        "seed": result.point.seed,
-        "state": result.state,
-        "sentence": result.sentence,
-        "outcome": outcome,
-    }
+    outcome = None if result.value is None else result.value.model_dump(mode="json")
+    return {**vars(result.job), "state": result.state, "sentence": result.sentence, "outcome": outcome}

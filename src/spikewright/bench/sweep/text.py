@@ -1,20 +1,20 @@
-"""A sweep in words: one table for the terminal and for Markdown."""
+"""A sweep as a table, on the terminal and in Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from ...pages.spread import Spread
-from ..outcome import Outcome
+from ..text import markdown_page, terminal_page
 from .result import Row, SweepResult
 
 WIDTH = 160
-"""Of the table where stdout is no terminal."""
+"""Of the table if stdout is no terminal, in columns."""
 HEADINGS = (
     "budget",
     "student",
@@ -41,58 +41,42 @@ def cells(result: SweepResult) -> list[tuple[str, ...]]:
 
 
 def remarks(result: SweepResult) -> Iterator[str]:
-    """What the table cannot hold: budgets over which a student is, and points without one."""
+    """What the table cannot hold: students over their budget, and points without a student."""
     for row in result.rows:
-        over = [r for r in row.results if r.outcome is not None and r.outcome.energy["validation"] > row.limit]
-        for each in over:
-            assert each.outcome is not None
-            yield f"{each.point}: over budget on validation, {result.say(each.outcome.energy['validation'])}"
         for each in row.results:
-            if each.outcome is None:
-                yield f"{each.point}: {each.state}: {each.sentence}"
+            if each.value is not None and each.value.energy["validation"] > row.limit:
+                yield f"{each.job}: over budget on validation, {result.say(each.value.energy['validation'])}"
+        yield from (f"{each.job}: {each.state}: {each.sentence}" for each in row.results if each.value is None)
 
 
 def markdown(result: SweepResult) -> str:
     """The sweep as Markdown."""
-    lines = [
-        f"# Accuracy within energy budgets: {result.data} on {result.profile.name}",
-        "",
-        *([f"> {result.profile.banner}", ""] if result.profile.banner else []),
-        "![Accuracy against deployed energy](pareto.svg)",
-        "",
-        _line(HEADINGS),
-        _line(["---"] * len(HEADINGS)),
-        *(_line(row) for row in cells(result)),
-        "",
-        NOTE,
-        *(line for remark in remarks(result) for line in ("", f"- {remark}")),
-    ]
-    return "\n".join(lines) + "\n"
+    title = f"Accuracy within energy budgets: {_title(result)}"
+    return markdown_page(
+        title, result.profile.banner, "pareto.svg", HEADINGS, cells(result), NOTE, remarks(result)
+    )  # fmt: skip
 
 
 def renderable(result: SweepResult) -> Group:
     """The sweep for a rich console."""
-
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading in ("student", "Pareto") else "right")
     for row, texts in zip(result.rows, cells(result), strict=True):
         table.add_row(*texts, style="bold" if row.pareto else "")
-    parts: list[RenderableType] = [
-        Text(f"{result.data} on {result.profile.name}", style="bold"),
-        table,
-        Text(NOTE, style="dim"),
-    ]
-    if result.profile.banner:
-        parts.insert(1, Text(result.profile.banner, style="yellow"))
-    return Group(*parts, *(Text(remark, style="yellow") for remark in remarks(result)))
+    below = (Text(remark, style="yellow") for remark in remarks(result))
+    return terminal_page(_title(result), result.profile.banner, table, NOTE, below)
+
+
+def _title(result: SweepResult) -> str:
+    return f"{result.data} on {result.profile.name}"
 
 
 def _cells(result: SweepResult, row: Row) -> tuple[str, ...]:
     energy, shares = row.energy("test"), [row.share(split) for split in ("validation", "test")]
     return (
         row.budget or "none",
-        " / ".join(dict.fromkeys(_student(outcome) for outcome in row.outcomes)) or "-",
+        " / ".join(dict.fromkeys(outcome.student for outcome in row.outcomes)) or "-",
         "-" if energy is None else _energies(result, energy),
         _of_none(result, energy),
         " / ".join(f"{share:.1%}" for share in shares if share is not None) or "-",
@@ -103,17 +87,13 @@ def _cells(result: SweepResult, row: Row) -> tuple[str, ...]:
     )
 
 
-def _student(outcome: Outcome) -> str:
-    return f"width {outcome.width}, T {outcome.timesteps}, {outcome.encoding}"
-
-
 def _energies(result: SweepResult, energy: Spread) -> str:
     spread = "" if energy.deviation is None else f" ± {energy.deviation / energy.mean:.1%}"
     return result.say(energy.mean) + spread
 
 
 def _of_none(result: SweepResult, energy: Spread | None) -> str:
-    """Mean energy in means of the students without a budget, both on test."""
+    """Mean energy as a share of that of the students without a budget, both on test."""
     free = next((row.energy("test") for row in result.rows if row.budget is None), None)
     return "-" if energy is None or free is None else f"{energy.mean / free.mean:.1%}"
 
@@ -125,10 +105,6 @@ def _percent(spread: Spread | None) -> str:
 
 
 def _best(row: Row) -> str:
-    if row.best is None or row.best.outcome is None:
+    if row.best is None or row.best.value is None:
         return "-"
-    return f"{row.best.outcome.accuracy['test']:.2%} ({row.best.point})"
-
-
-def _line(cells: tuple[str, ...] | list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"{row.best.value.accuracy['test']:.2%} ({row.best.job})"

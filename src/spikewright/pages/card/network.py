@@ -8,7 +8,7 @@ import nir
 import numpy as np
 import numpy.typing as npt
 
-from ...graph.nodes import NEURONS, NodeFault, Shape, law_of
+from ...graph.nodes import NEURONS, NodeFault, Shape, constants_of
 from ...graph.time_step import resolve_dt
 from .facts import Known, pairs, table
 
@@ -101,7 +101,7 @@ def _said_of(known: Known, name: str) -> str:
 def _neuron(known: Known, name: str) -> str:
     dt_s = resolve_dt(known.wiring, known.metadata).dt_s
     try:
-        law = law_of(known.wiring.nodes[name], dt_s, known.wiring.shapes[name][0])
+        law = constants_of(known.wiring.nodes[name], dt_s, known.wiring.shapes[name][0])
     except NodeFault as fault:
         return str(fault)
     current = f"current keeps {_range(1 - law.leak_u)} of itself per step, " if (law.leak_u != 1).any() else ""

@@ -17,9 +17,9 @@ from ...chip.chip_file import load_chip
 from ...chip.network import ChipNetwork
 from ...chip.schedule import Schedule
 from ..netx import backend as on_netx
-from . import processes_backend as on_lava
+from . import backend as on_lava
+from .backend import LavaNetwork, lava_order
 from .job import PROGRESS, recorded
-from .network import LavaNetwork, lava_order
 from .processes.recorders import SpikeRecorder, StateRecorder
 
 POLL_S = 0.5
@@ -60,7 +60,6 @@ def _run(folder: Path) -> None:
 
 def _record(chip: ChipNetwork, schedule: Schedule, network: LavaNetwork, folder: Path, states: tuple[str, ...]) -> None:
     """Attach recorders: spikes, the named states, and the readout's membrane potentials at each sample's end."""
-
     for index, population in enumerate(chip.populations):
         if population.neuron is None:
             continue

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ...base.errors import InputError, SpikewrightError
+from ...base.errors import InputError, SpikewrightError, arg
 from ...base.types import IntArray
 from ...chip.chip_file import save_chip
 from ...chip.network import ChipNetwork, Population
@@ -56,8 +56,9 @@ def require_lava(kind: Kind) -> None:
     if not found:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise InputError(
-            f"--on {kind}: {package} is not installed (this is Python {version}); Lava exists for Python 3.10 only: "
-            "install with `pip install 'spikewright[lava]'` there, or use --on integer, which computes the same"
+            f"{arg('on', kind)}: {package} is not installed (this is Python {version}); Lava exists for Python 3.10 "
+            f"only: install with `pip install 'spikewright[lava]'` there, or use {arg('on', 'integer')}, which "
+            "computes the same"
         )
 
 
@@ -114,7 +115,7 @@ def _watch(command: list[str], folder: Path, kind: Kind, progress: Progress | No
         reader.join(timeout=10)
         child.stdout.close()
     if code:
-        raise SpikewrightError(f"--on {kind}: Lava's process failed (exit code {code}){_tail(words)}")
+        raise SpikewrightError(f"{arg('on', kind)}: Lava's process failed (exit code {code}){_tail(words)}")
 
 
 def _forward(lines: object, put: Callable[[str | None], None]) -> None:
@@ -142,8 +143,8 @@ def _follow(
                 return
             if time.monotonic() - heard > time_limit_s:
                 raise SpikewrightError(
-                    f"--on {kind}: Lava's process said nothing for {time_limit_s:g} s and was ended; a longer limit "
-                    f"may help a large network{_tail(words)}"
+                    f"{arg('on', kind)}: Lava's process said nothing for {time_limit_s:g} s and was ended; a longer "
+                    f"limit may help a large network{_tail(words)}"
                 ) from None
             continue
         heard = time.monotonic()
@@ -180,7 +181,6 @@ def _tail(words: Path) -> str:
 
 def collect(chip: ChipNetwork, schedule: Schedule, drive: IntArray, folder: Path, record_states: bool) -> Recording:
     """Align what the child's recorders wrote: every population's clock is set back by its depth."""
-
     spikes: dict[str, SpikeArray] = {}
     u: dict[str, StateArray] = {}
     v: dict[str, StateArray] = {}

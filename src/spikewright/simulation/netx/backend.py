@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...base.errors import refuse
+from ...base.errors import arg, refuse
 from ...base.types import IntArray
 from ...chip.network import ChipNetwork
 from ...chip.schedule import Schedule
 from ..drive import check_drive
+from ..lava.backend import LavaNetwork, events, flat
 from ..lava.job import SILENCE_LIMIT_S, require_lava, run_in_child
-from ..lava.network import LavaNetwork, events, flat
 from ..recording import Progress, Recording
 from .file import netx_faults, write_netx
 
@@ -32,7 +32,7 @@ def run(
     """
     require_lava("netx")
     check_drive(chip, drive)
-    refuse("--on netx", netx_faults(chip))
+    refuse(arg("on", "netx"), netx_faults(chip))
     return run_in_child("netx", chip, drive, record_states=record_states, progress=progress, time_limit_s=time_limit_s)
 
 

@@ -13,6 +13,7 @@ from ...base.artefacts import atomic_write
 from ...base.errors import refuse
 from ...base.types import IntArray
 from ...chip.network import ChipNetwork, Connection, Neuron, Population
+from ..lava.backend import model_faults
 
 NETX_BIAS_EXP = 6
 """lava-dl loads every bias with this exponent."""
@@ -33,7 +34,7 @@ def write_netx(chip: ChipNetwork, path: Path | str) -> None:
 
 def netx_faults(chip: ChipNetwork) -> list[str]:
     """Why the format cannot hold ``chip``, or its loader would change it; empty where neither is so."""
-    return [*_chain_faults(chip), *_neuron_faults(chip), *_weight_faults(chip)]
+    return [*model_faults(chip), *_chain_faults(chip), *_neuron_faults(chip), *_weight_faults(chip)]
 
 
 def _chain_faults(chip: ChipNetwork) -> Iterator[str]:
@@ -149,7 +150,7 @@ def _block(connection: Connection, source: Population, target: Population) -> Bl
 
 
 def _bias(neuron: Neuron) -> npt.NDArray[np.int32]:
-    """Per channel where the bias is the same all over each channel, else per compartment in (column, row, channel)."""
+    """Per channel where the bias is the same all over each channel, else per neuron in (column, row, channel)."""
     bias = neuron.bias.astype(np.int32)
     if bias.ndim == 1:
         return bias

@@ -1,4 +1,4 @@
-"""Folding batch normalisations into the layer before them, for good."""
+"""Folding batch normalisations into the layer before them, permanently."""
 
 from __future__ import annotations
 

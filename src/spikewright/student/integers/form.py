@@ -1,4 +1,4 @@
-"""Where the float warm-up ends: a student takes on a chip's integers, and keeps within its registers."""
+"""The change from training in floats to training on a chip's integers, within the chip's registers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,6 @@ def become_integer(student: Student, profile: HardwareProfile, spec: str, weight
     Raises:
         InputError: a layer whose integers the chip cannot hold as the student computes them; every one at once.
     """
-
     network = copy.deepcopy(student.network)
     fold_norms(network)
     folded = twin_of(student, network)
@@ -65,7 +64,6 @@ def settle(student: Student, profile: HardwareProfile) -> bool:
 
     Training moves weights; a layer keeps its scale unless its worst case does not fit any more.
     """
-
     assert student.grid is not None
     moved = False
     while True:
@@ -78,7 +76,6 @@ def settle(student: Student, profile: HardwareProfile) -> bool:
 
 
 def _graph(folded: Student) -> nir.NIRGraph:
-
     return biases_on_membranes(to_nir(folded.eval()))
 
 

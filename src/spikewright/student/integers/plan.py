@@ -1,4 +1,4 @@
-"""What stands between the neuron layers of a student, in a chip's units."""
+"""Units of the values between the neuron layers of a student on integers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...base.errors import refuse
 from ..neurons import is_neuron
 
 PASSES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
-"""Modules that a student on integers walks through: the chip drops nothing out."""
+"""Modules that change nothing on integers: the chip drops nothing out."""
 
 
 @dataclass(frozen=True)
 class Wire:
-    """A value on its way to weights.
+    """A value between two layers.
 
     Attributes:
         unit: what an integer 1 is worth: 1 for a spike, less for graded input and behind an average.
@@ -120,6 +120,6 @@ def _neurons_behind(node: fx.Node, modules: dict[str, nn.Module]) -> set[str]:
 
 
 def pool_size(module: nn.AvgPool2d) -> int:
-    """Values that an average is taken of."""
+    """Number of values in each average."""
     kernel = module.kernel_size
     return int(kernel) ** 2 if isinstance(kernel, int) else int(kernel[0]) * int(kernel[1])

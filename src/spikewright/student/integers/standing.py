@@ -1,4 +1,4 @@
-"""The student in floats that stands for one on integers."""
+"""The float student whose every parameter is an integer of the chip divided by its layer's scale."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import torch
 from torch import nn
 
 from ...chip.encoding import full_scale
+from ...chip.law import Law
 from ..student import Student
 from ..tracing import trace
-from .integers import NeuronIntegers, bias_on_grid, weight_integers
+from .neurons import IntegerLaw
 from .plan import plan_of
+from .rounding import bias_on_grid, weight_integers
 
 
 def twin_of(student: Student, network: nn.Module) -> Student:
-    """A student of its own around ``network``."""
+    """A copy of ``student`` with ``network`` in place of its own."""
     twin = Student(student.config, network)
     twin.encoder = copy.deepcopy(student.encoder)
     return twin
@@ -23,7 +25,7 @@ def twin_of(student: Student, network: nn.Module) -> Student:
 
 @torch.no_grad()
 def standing_for(student: Student) -> Student:
-    """The student in floats whose every number is a chip's integer divided by its layer's scale."""
+    """A student in floats with exactly the weights, biases and constants that ``student`` has on the chip."""
     grid = student.grid
     assert grid is not None
     twin = twin_of(student, copy.deepcopy(student.network))
@@ -38,16 +40,16 @@ def standing_for(student: Student) -> Student:
             module.weight.copy_(weight_integers(module.weight, unit, grid.registers) / unit)
             module.bias.copy_(bias_on_grid(module.bias, scale, grid.registers))
     for name, scale in grid.scales.items():
-        _set_neuron(modules[name], NeuronIntegers.of(modules[name], scale, grid.registers))
+        _set_neuron(modules[name], IntegerLaw.of(modules[name], scale, grid.registers).floats)
     if twin.encoder is not None:
         most = full_scale(student.config.encoding, student.config.input_bits)
-        _set_neuron(twin.encoder, NeuronIntegers.of_encoder(twin.encoder, most))
+        _set_neuron(twin.encoder, IntegerLaw.of_encoder(twin.encoder, most).floats)
     return twin.eval()
 
 
-def _set_neuron(module: nn.Module, law: NeuronIntegers) -> None:
-    module.beta.copy_(law.beta.expand_as(module.beta))
-    if law.alpha is not None:
-        module.alpha.copy_(law.alpha.expand_as(module.alpha))
-    if law.threshold is not None:
-        module.threshold.copy_(law.threshold.expand_as(module.threshold))
+def _set_neuron(module: nn.Module, law: Law) -> None:
+    constants = {"beta": law.keep_v, "alpha": law.keep_u, "threshold": law.threshold}
+    for name, value in constants.items():
+        if value is not None:
+            parameter = getattr(module, name)
+            parameter.copy_(torch.as_tensor(value).expand_as(parameter))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +12,9 @@ from ...chip.exact import exact_kernels
 from ...chip.trained_grid import TrainedGrid
 from ..neurons import NeuronTrace, is_neuron
 from ..tracing import flat_time, stateless
-from .compartments import IntegerStates, Stepped, step_integers, with_gradient
-from .integers import NeuronIntegers, bias_on_grid, weight_integers
+from .neurons import IntegerLaw, IntegerStates, Stepped, step_integers
 from .plan import PASSES, Plan
+from .rounding import bias_on_grid, weight_integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +26,7 @@ class _Value:
 
 
 class IntegerWalk:
-    """One pass through a traced network, every neuron layer over all its time steps.
+    """One pass through a traced network, every neuron layer over all its timesteps.
 
     Attributes:
         traces: by neuron layer, in float units.
@@ -43,15 +42,11 @@ class IntegerWalk:
 
     def encode(self, name: str, module: nn.Module, codes: Tensor, most: int) -> Tensor:
         """Spikes ``(T, B, *shape)`` of neurons whose bias is the integer intensity, ``codes`` ``(1, B, *shape)``."""
-        law = NeuronIntegers.of_encoder(module, most)
-        silence = torch.zeros_like(codes)
-        stepped = step_integers(silence, codes[0], law, self._grid.registers, most, self._timesteps, self._record)
-        spikes, membrane = with_gradient(
-            stepped, silence, torch.zeros((), device=codes.device), law, most, _grad(module)
-        )
-        self._keep(name, stepped, NeuronTrace(codes / most, spikes, membrane))
-        assert spikes is not None
-        return spikes
+        law = IntegerLaw.of_encoder(module, most, codes[0])
+        stepped = step_integers(law, torch.zeros_like(codes), self._timesteps, module.spike_grad, self._record)
+        self._keep(name, stepped, NeuronTrace(codes / most, stepped.spikes, stepped.membrane))
+        assert stepped.spikes is not None
+        return stepped.spikes
 
     def run(self, graph: fx.GraphModule, inputs: Tensor) -> None:
         """Whole numbers ``(T or 1, B, *input shape)`` through the network."""
@@ -70,13 +65,11 @@ class IntegerWalk:
                     values[node] = self._linear(node, modules, [values[a] for a in node.all_input_nodes])
 
     def _neurons(self, name: str, module: nn.Module, value: _Value) -> NeuronTrace:
-        scale, registers = self._grid.scales[name], self._grid.registers
+        scale = self._grid.scales[name]
         assert value.bias is not None
-        law = NeuronIntegers.of(module, scale, registers)
-        mantissa = torch.round(value.bias.detach() * scale)
-        stepped = step_integers(value.integers.detach(), mantissa, law, registers, scale, self._timesteps, self._record)
-        spikes, membrane = with_gradient(stepped, value.integers, value.bias, law, scale, _grad(module))
-        trace = NeuronTrace(value.integers, spikes, membrane, 1.0 / scale, value.bias)
+        law = IntegerLaw.of(module, scale, self._grid.registers, value.bias)
+        stepped = step_integers(law, value.integers, self._timesteps, module.spike_grad, self._record)
+        trace = NeuronTrace(value.integers, stepped.spikes, stepped.membrane, 1.0 / scale, value.bias)
         self._keep(name, stepped, trace)
         return trace
 
@@ -89,16 +82,18 @@ class IntegerWalk:
         module = modules[str(node.target)] if node.op == "call_module" else None
         if isinstance(module, nn.Conv2d | nn.Linear):
             return self._weighted(node.name, module, values[0].integers)
-        if isinstance(module, nn.AvgPool2d):
-            return _Value(flat_time(_summing(module), values[0].integers))
+        if isinstance(module, nn.AvgPool2d):  # sums, which stay whole numbers
+            geometry = (module.kernel_size, module.stride, module.padding)
+            return _Value(flat_time(lambda x: F.avg_pool2d(x, *geometry, divisor_override=1), values[0].integers))
         if isinstance(module, PASSES):
             return values[0]
         function = stateless(node, modules)
-        integers = flat_time(function, *(v.integers for v in values))
-        if values[0].bias is None:
+        integers = flat_time(function, *(value.integers for value in values))
+        biases = [value.bias for value in values if value.bias is not None]
+        if not biases:
             return _Value(integers)
         shape = values[0].integers.shape[2:]
-        return _Value(integers, function(*(_expanded(v.bias, shape) for v in values))[0])
+        return _Value(integers, function(*(bias.expand(shape)[None] for bias in biases))[0])
 
     def _weighted(self, name: str, module: nn.Conv2d | nn.Linear, integers: Tensor) -> _Value:
         scale = self._grid.scales[self._plan.targets[name]]
@@ -107,38 +102,6 @@ class IntegerWalk:
         bias = bias_on_grid(module.bias, scale, self._grid.registers)
         if isinstance(module, nn.Linear):
             return _Value(flat_time(lambda x: F.linear(x, weight), integers), bias)
-        convolve = _convolving(module, weight)
-        return _Value(flat_time(convolve, integers), bias[:, None, None])
-
-
-def _convolving(module: nn.Conv2d, weight: Tensor) -> Any:
-    return lambda x: F.conv2d(
-        x,
-        weight,
-        None,
-        module.stride,
-        module.padding,
-        module.dilation,
-        module.groups,
-    )
-
-
-def _summing(module: nn.AvgPool2d) -> Any:
-    """A pool's sums, which stay whole numbers."""
-    return lambda x: F.avg_pool2d(
-        x,
-        module.kernel_size,
-        module.stride,
-        module.padding,
-        divisor_override=1,
-    )
-
-
-def _expanded(bias: Tensor | None, shape: torch.Size) -> Tensor:
-    """A bias for every neuron, with a batch of one."""
-    assert bias is not None
-    return bias.expand(shape)[None]
-
-
-def _grad(module: nn.Module) -> Any:
-    return module.spike_grad
+        m: nn.Conv2d = module
+        made = flat_time(lambda x: F.conv2d(x, weight, None, m.stride, m.padding, m.dilation, m.groups), integers)
+        return _Value(made, bias[:, None, None])

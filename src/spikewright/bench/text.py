@@ -1,0 +1,53 @@
+"""What the tables of sweeps and comparisons have in common, in Markdown and on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+
+def markdown_page(
+    title: str,
+    banner: str,
+    plot: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    note: str,
+    remarks: Iterable[str],
+) -> str:
+    """A page with one plot and one table.
+
+    Args:
+        banner: of the hardware profile; empty for none.
+        plot: file name of the plot.
+        note: what the columns mean.
+        remarks: what the table cannot hold.
+    """
+    lines = [
+        f"# {title}",
+        "",
+        *([f"> {banner}", ""] if banner else []),
+        f"![Accuracy against deployed energy]({plot})",
+        "",
+        _line(headings),
+        _line(["---"] * len(headings)),
+        *(_line(row) for row in rows),
+        "",
+        note,
+        *(line for remark in remarks for line in ("", f"- {remark}")),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def terminal_page(title: str, banner: str, table: RenderableType, note: str, remarks: Iterable[Text]) -> Group:
+    """The same for a rich console, without the plot."""
+    parts: list[RenderableType] = [Text(title, style="bold")]
+    if banner:
+        parts.append(Text(banner, style="yellow"))
+    return Group(*parts, table, Text(note, style="dim"), *remarks)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,39 @@
+"""The table of neuron models: which law a population of a chip network obeys."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..base.errors import InputError, did_you_mean
+from ..base.types import IntArray
+from .law import FIXED_POINT, Law
+from .network import Neuron
+from .registers import DECAY_ONE, STATE_UNIT
+
+LAWS: dict[str, type[Law]] = {"lif": Law}
+"""Neuron models by the name that :attr:`spikewright.chip.network.Neuron.law` gives."""
+
+
+def law_of(neuron: Neuron, bias: IntArray | None = None) -> Law:
+    """The law of a population, in the chip's units.
+
+    Args:
+        neuron: its registers.
+        bias: mantissas instead of the neuron's own, shape ``(samples, *population shape)``, of an input population
+            whose bias the host sets.
+
+    Raises:
+        InputError: the neuron model is not known.
+    """
+    if neuron.law not in LAWS:
+        raise InputError(f"neuron model {neuron.law!r}: there is none of this name; {did_you_mean(neuron.law, LAWS)}")
+    mantissas = neuron.bias[None] if bias is None else bias
+    return LAWS[neuron.law](
+        keep_v=(DECAY_ONE - neuron.dv) / DECAY_ONE,
+        threshold=neuron.vth * STATE_UNIT,
+        keep_u=(DECAY_ONE - (neuron.du + 1)) / DECAY_ONE or None,
+        gain_u=STATE_UNIT,
+        bias=torch.from_numpy(mantissas.astype(np.float64) * 2**neuron.bias_exp) if mantissas.any() else None,
+        arithmetic=FIXED_POINT,
+    )

@@ -1,0 +1,114 @@
+"""Losses that the methods are made of.
+
+Logits of single timesteps are those of ``StudentOutput.step_logits``, ``(T, B, K)``: the input current of a membrane
+readout, or the spikes (0 or 1) of a count readout. KL divergence and cross-entropy are convex, so the mean of a loss
+over the timesteps is never below the loss of the mean logits.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .base import BatchOutputs
+
+
+def cross_entropy(batch: BatchOutputs) -> Tensor:
+    """``CE(softmax(z), y)`` of the student's logits ``z``, ``(B, K)``, averaged over the batch."""
+    return F.cross_entropy(batch.student.logits, batch.labels)
+
+
+def kl_of_logs(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """``KL(p || q)`` of log-probabilities ``(B, K)``, summed over classes, averaged over the batch."""
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+def kl_divergence(teacher: Tensor, student: Tensor, teacher_temperature: float, student_temperature: float) -> Tensor:
+    """``KL(softmax(teacher / tau_T) || softmax(student / tau_S))``, summed over classes, averaged over the batch.
+
+    Args:
+        teacher: logits ``(B, K)``, treated as constant.
+        student: logits ``(B, K)``.
+    """
+    log_p = F.log_softmax(teacher.detach() / teacher_temperature, dim=-1)
+    return kl_of_logs(log_p, F.log_softmax(student / student_temperature, dim=-1))
+
+
+def step_cross_entropy(batch: BatchOutputs, temperature: float = 1.0) -> Tensor:
+    """``(1/T) sum_t CE(softmax(z_t / temperature), y)``, averaged over the batch."""
+    steps = batch.student.step_logits
+    labels = batch.labels.expand(steps.shape[:2])
+    return F.cross_entropy(steps.flatten(0, 1) / temperature, labels.flatten())
+
+
+def step_divergence(target: Tensor, steps: Tensor, temperature: float) -> Tensor:
+    """``(1/T) sum_t KL(softmax(target_t / tau) || softmax(z_t / tau))``, averaged over the batch.
+
+    Args:
+        target: logits ``(T, B, K)``, or ``(B, K)`` for the same target at every timestep; treated as constant.
+        steps: the student's logits ``(T, B, K)``.
+        temperature: tau.
+    """
+    targets = target.expand_as(steps).flatten(0, 1)
+    return kl_divergence(targets, steps.flatten(0, 1), temperature, temperature)
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """``H = -sum_k p_k log p_k`` of ``p = softmax(logits)`` over the last axis, in nats."""
+    log_p = F.log_softmax(logits, dim=-1)
+    return -(log_p.exp() * log_p).sum(-1)
+
+
+def trainable_spikes(batch: BatchOutputs) -> list[Tensor]:
+    """Spike trains ``(T, B, *shape)`` of every firing layer that has a gradient; a single zero if there is none."""
+    trains = [spikes for spikes in batch.student.spikes.values() if spikes.requires_grad]
+    return trains or [torch.zeros(1, device=batch.labels.device)]
+
+
+FEWEST_SAMPLES = 4
+"""The unbiased estimator of CKA needs at least this batch size."""
+
+
+def linear_cka(first: Tensor, second: Tensor, unbiased: bool) -> Tensor:
+    """Linear centred kernel alignment of two sets of activations, for each timestep.
+
+    ``CKA = <K', L'> / (|K'| |L'|)`` with ``K'`` and ``L'`` the centred Gram matrices ``X X^T`` and ``Y Y^T`` of the
+    batch. For high-dimensional activations of few samples the biased estimator, which is at least 0, is close to 1 for
+    any two sets; the unbiased estimator is about 0 for independent sets and can be negative.
+
+    Args:
+        first: X, ``(T, B, *shape)``.
+        second: Y, ``(T, B, *other shape)``, of the same samples.
+        unbiased: center as the U-statistic does; needs a batch of at least :data:`FEWEST_SAMPLES`.
+
+    Returns:
+        ``(T,)``, at most 1; 0 where one of the two sets is the same for all samples.
+
+    Source: Kornblith et al. 2019, arXiv 1905.00414; unbiased: Song et al. 2012, Feature Selection via Dependence
+    Maximization, JMLR 13.
+    """
+    center = _u_centered if unbiased else _centered
+    grams = [center(_gram(activations.flatten(2))).flatten(1) for activations in (first, second)]
+    return F.cosine_similarity(grams[0], grams[1], dim=1)
+
+
+def _gram(activations: Tensor) -> Tensor:
+    """``(T, B, D)`` to ``(T, B, B)``; subtracting the mean sample does not change the centred Gram matrix."""
+    deviations = activations - activations.mean(1, keepdim=True)
+    return deviations @ deviations.transpose(1, 2)
+
+
+def _centered(gram: Tensor) -> Tensor:
+    """``H K H`` with ``H = 1 - 1/B``."""
+    return gram - gram.mean(1, keepdim=True) - gram.mean(2, keepdim=True) + gram.mean((1, 2), keepdim=True)
+
+
+def _u_centered(gram: Tensor) -> Tensor:
+    """``K_ij - (sum_j K_ij + sum_i K_ij) / (B-2) + sum_ij K_ij / ((B-1)(B-2))``; the diagonals of both are zero."""
+    count = gram.shape[1]
+    off_diagonal = 1.0 - torch.eye(count, device=gram.device, dtype=gram.dtype)
+    kept = gram * off_diagonal
+    rows, columns = kept.sum(2, keepdim=True) / (count - 2), kept.sum(1, keepdim=True) / (count - 2)
+    whole = kept.sum((1, 2), keepdim=True) / ((count - 1) * (count - 2))
+    return (kept - rows - columns + whole) * off_diagonal

@@ -1,0 +1,65 @@
+"""The table of simulators of a chip network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import Protocol, cast
+
+from ..base.errors import InputError, did_you_mean
+from ..base.types import IntArray
+from ..chip.network import ChipNetwork
+from .recording import Progress, Recording
+
+
+class Run(Protocol):
+    """What every simulator is: a function of a chip network and what drives it.
+
+    ``drive`` is int64 of shape ``(timesteps or 1, samples, *input shape)``; ``record_states`` asks for currents and
+    membrane potentials; ``progress`` is called with the number of samples done. It raises
+    :class:`~spikewright.base.errors.InputError` for a network that it cannot hold.
+    """
+
+    def __call__(
+        self, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Progress | None = None
+    ) -> Recording: ...
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One line of the table of simulators.
+
+    Attributes:
+        run: the simulator, or its place, ``package.module:function``, which is imported when it is needed.
+        words: what it is, in a few words.
+        exact: whether it gives the integers of the chip network, bit for bit; tests hold those that do to it.
+    """
+
+    run: Run | str
+    words: str
+    exact: bool = True
+
+
+_HERE = __package__
+BACKENDS: dict[str, Backend] = {
+    "integer": Backend(f"{_HERE}.integer:run", "ours, batched"),
+    "lava": Backend(f"{_HERE}.lava.backend:run", "Lava's processes"),
+    "netx": Backend(f"{_HERE}.netx.backend:run", "lava-dl's"),
+}
+
+
+def backend(name: str) -> Run:
+    """The simulator called ``name``.
+
+    Raises:
+        InputError: there is no such simulator.
+    """
+    if name not in BACKENDS:
+        raise InputError(f"{name!r}: there is no such simulator; {did_you_mean(name, BACKENDS)}, or a student's file")
+    run = BACKENDS[name].run
+    return cast(Run, resolve_name(run)) if isinstance(run, str) else run
+
+
+def described() -> str:
+    """Every simulator in words, for a help text."""
+    return "; ".join(f"{name}: {each.words}{'' if each.exact else ' (not exact)'}" for name, each in BACKENDS.items())

@@ -1,0 +1,156 @@
+"""A neuron layer stepped in the chip's integers, with the gradient of what they stand for.
+
+Everything is floating point that holds whole numbers: states and inputs stay below 2^24, where float32 is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import snntorch as snn
+import torch
+from torch import Tensor, nn
+
+from ...chip.law import Arithmetic, Law, State
+from ...chip.registers import BIAS_EXP, DECAY_ONE, STATE_UNIT, Registers
+from ..neurons import is_integrator
+from ..surrogate import SpikeGrad, stepped, through_time
+from .rounding import straight_through
+
+INTEGERS = Arithmetic(truncates_u=True, truncates_v=True, saturates=True)
+"""The chip's arithmetic short of the wrap: the scales keep the largest sum of weights below the chip's range.
+Potentials are clipped to Lava's 24 bits whatever the chip has, as the simulators do."""
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerLaw:
+    """The law of a neuron layer on integers, and its float counterpart.
+
+    Attributes:
+        chip: in the chip's units: 64 for each unit of a weight.
+        floats: what the registers of ``chip`` stand for, with the gradients of the module's parameters and of the bias
+            (straight-through); an input of 1 is worth ``gain_u``.
+    """
+
+    chip: Law
+    floats: Law
+
+    @staticmethod
+    def of(module: nn.Module, scale: float, registers: Registers, bias: Tensor | None = None) -> IntegerLaw:
+        """Round a snnTorch neuron with one beta, alpha and threshold for all.
+
+        Args:
+            module: ``snn.Leaky`` or ``snn.Synaptic``.
+            scale: integer units per float unit.
+            registers: what the threshold must fit.
+            bias: in float units, whole numbers at ``scale``; broadcasts to ``(B, *shape)``.
+        """
+        beta = module.beta.clamp(0, 1)
+        keep_v = DECAY_ONE - round(DECAY_ONE * (1 - float(beta.detach())))
+        keep_u, alpha = 0, None
+        if isinstance(module, snn.Synaptic):
+            decay = module.alpha.clamp(0, 1)
+            keep_u = DECAY_ONE - max(1, round(DECAY_ONE * (1 - float(decay.detach()))))
+            alpha = straight_through(decay, keep_u / DECAY_ONE)
+        vth, threshold = None, None
+        if not is_integrator(module):
+            vth = min(max(1, round(scale * float(module.threshold.detach()))), registers.vth_max)
+            threshold = straight_through(module.threshold, vth / scale)
+        return IntegerLaw(
+            chip=_on_chip(keep_v, keep_u, vth, None if bias is None else torch.round(bias.detach() * scale)),
+            floats=Law(straight_through(beta, keep_v / DECAY_ONE), threshold, alpha, gain_u=1.0 / scale, bias=bias),
+        )
+
+    @staticmethod
+    def of_encoder(module: nn.Module, most: int, codes: Tensor | None = None) -> IntegerLaw:
+        """The law of the neurons that a current drives: their bias is the intensity, 0..``most``.
+
+        Without a leak a potential is a whole number of intensities, so the floor says ``v > threshold`` exactly; half
+        a number more keeps the float that stands for it away from every potential.
+
+        Args:
+            module: ``snn.Leaky`` without leak.
+            most: the integer that an intensity of 1 becomes.
+            codes: intensities as integers, ``(B, *shape)``.
+        """
+        vth = max(0, int(float(module.threshold.detach()) * most))
+        threshold = straight_through(module.threshold, (vth + 0.5) / most)
+        return IntegerLaw(
+            chip=_on_chip(DECAY_ONE, 0, vth, codes),
+            floats=Law(module.beta.clamp(0, 1), threshold, gain_u=1.0 / most),
+        )
+
+
+def _on_chip(keep_v: int, keep_u: int, vth: int | None, mantissa: Tensor | None) -> Law:
+    return Law(
+        keep_v=keep_v / DECAY_ONE,
+        threshold=None if vth is None else vth * STATE_UNIT,
+        keep_u=keep_u / DECAY_ONE or None,
+        gain_u=STATE_UNIT,
+        bias=None if mantissa is None else mantissa * 2**BIAS_EXP,
+        arithmetic=INTEGERS,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerStates:
+    """Registers after every step, int32, ``(T, B, *shape)``.
+
+    Attributes:
+        u: synaptic currents.
+        v: membrane potentials after the reset.
+    """
+
+    u: Tensor
+    v: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Stepped:
+    """What a layer on integers did.
+
+    Attributes:
+        spikes: 0 or 1, ``(T, B, *shape)``, with gradients; None for an integrator.
+        membrane: after each step and before a reset, in float units, likewise.
+        active: updates of a sample that had something to do (an input, a state or a bias), ``(T, B)``.
+        states: None unless recorded.
+    """
+
+    spikes: Tensor | None
+    membrane: Tensor
+    active: Tensor
+    states: IntegerStates | None
+
+
+def step_integers(
+    law: IntegerLaw, arriving: Tensor, timesteps: int, spike_grad: SpikeGrad, record: bool = False
+) -> Stepped:
+    """Step a layer from rest in integers; spikes and membranes learn as the float counterpart does.
+
+    Args:
+        law: of its neurons.
+        arriving: whole numbers, ``(T or 1, B, *shape)``.
+        spike_grad: snnTorch's surrogate.
+        record: also keep the registers of every step.
+    """
+    chip, floats = law.chip, law.floats
+    active = arriving.new_full((timesteps, arriving.shape[1]), float(arriving[0, 0].numel()))
+    always = chip.bias is not None and bool((chip.bias != 0).all())
+    us: list[Tensor] = []
+    vs: list[Tensor] = []
+
+    def observe(step: int, a: Tensor, before: State, after: State) -> None:
+        if not always:
+            active[step] = chip.busy(before, a).flatten(1).sum(1)
+        if record:
+            us.append(after.u.to(torch.int32))
+            vs.append(after.v.to(torch.int32))
+
+    steps = stepped(chip, arriving.detach(), timesteps, observe)
+    unit = 1.0 / STATE_UNIT * floats.gain_u
+    steps.membranes.mul_(unit)
+    if steps.synaptics is not None:
+        steps.synaptics.mul_(unit)
+    spikes, membrane = through_time(floats, steps, arriving, spike_grad)
+    states = IntegerStates(torch.stack(us), torch.stack(vs)) if record else None
+    return Stepped(spikes, membrane, active, states)

@@ -1,0 +1,30 @@
+"""How a student's hidden neurons are made: importable without torch, as ``--help`` needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+NeuronKind = Literal["lif", "cubalif"]
+NEURON_KINDS: tuple[NeuronKind, ...] = ("lif", "cubalif")
+
+
+@dataclass(frozen=True)
+class NeuronSettings:
+    """How the hidden neurons of a named architecture are made.
+
+    Attributes:
+        kind: ``lif`` (`snn.Leaky`) or ``cubalif`` (`snn.Synaptic`, with a synaptic current that decays).
+        beta: membrane decay per step, 0..1 (1: no leak).
+        alpha: synaptic current decay per step, 0..1 (cubalif only).
+        threshold: firing threshold; a spike needs ``membrane > threshold``.
+        learn_beta: whether each layer learns its beta.
+        learn_threshold: whether each layer learns its threshold.
+    """
+
+    kind: NeuronKind = "lif"
+    beta: float = 0.5
+    alpha: float = 0.5
+    threshold: float = 1.0
+    learn_beta: bool = False
+    learn_threshold: bool = False

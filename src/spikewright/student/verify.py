@@ -1,0 +1,151 @@
+"""Verified export: a student's NIR file is compared with the student before it gets its name."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import nir
+import torch
+from torch import Tensor
+
+from ..base.artefacts import atomic_write
+from ..base.errors import AnswerIsNo, arg
+from ..graph.interpreter import interpret
+from ..graph.nir_io import read_graph
+from ..graph.time_step import resolve_dt
+from ..graph.wiring import wire
+from ..lowering.lower import lower
+from ..profile.profile import HardwareProfile, named_profile
+from .integers.agreement import differences
+from .student import Student
+from .to_nir import to_nir
+
+TIE = 1e-5
+"""Relative distance of a membrane potential from its threshold below which float32 may decide either way."""
+READOUT_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How a graph was compared with its student.
+
+    Attributes:
+        samples: compared over all their timesteps.
+        spikes: compared one by one.
+        ties: samples that were left out because a membrane potential equals its threshold to within float32.
+    """
+
+    samples: int
+    spikes: int
+    ties: int
+
+
+def export(
+    student: Student,
+    path: Path | str,
+    images: Tensor,
+    facts: dict[str, object] | None = None,
+    profile: HardwareProfile | None = None,
+) -> Verification:
+    """Write the NIR graph of ``student`` to ``path`` and read it back, verified with :func:`verify_export`.
+
+    Args:
+        images: samples to verify with; see :func:`verify_export`, also for ``profile``.
+        facts: provenance for the metadata; see :func:`~spikewright.student.to_nir.to_nir`.
+
+    Raises:
+        InputError: a module without a counterpart in NIR, or no folder to write to.
+        AnswerIsNo: the file does not compute what the student computes; no file is left behind.
+    """
+    graph = to_nir(student, facts)
+    with atomic_write(path) as temporary:
+        nir.write(temporary, graph)
+        return verify_export(student, read_graph(temporary), images, profile)
+
+
+def verify_export(
+    student: Student, graph: nir.NIRGraph, images: Tensor, profile: HardwareProfile | None = None
+) -> Verification:
+    """Compare a graph with its student on samples: every spike, and the readout.
+
+    A student with integer arithmetic is compared with the chip network that the graph is lowered to: every spike,
+    current and membrane potential, bit for bit.
+
+    A floating-point student is compared with the graph's own equations, both in float64. Where a membrane potential is
+    within :data:`TIE` of its threshold, the graph, which holds float32, may spike differently; such a sample is left
+    out from then on and counted.
+
+    Args:
+        images: intensities in [0, 1], ``(B, *input shape)``.
+        profile: the profile that a student with integer arithmetic was trained for; None: it comes with spikewright.
+
+    Raises:
+        InputError: a student with integer arithmetic was trained for a user's profile, and ``profile`` is missing.
+        AnswerIsNo: the first node and timestep that differ, or more ties than samples compared.
+    """
+    if student.grid is not None:
+        target = profile or named_profile(
+            student.grid.profile, "export: the student", f"give its file: {arg('profile', 'PATH')}"
+        )
+        found = differences(student, lower(graph, target), images)
+        if found:
+            raise AnswerIsNo(f"export: the chip network is not what the student computes: {'; '.join(map(str, found))}")
+        spikes = sum(int(s.numel()) for s in student(images[:1]).spikes.values())
+        return Verification(len(images), spikes * len(images), 0)
+    return _verify_floats(student, graph, images)
+
+
+def _verify_floats(student: Student, graph: nir.NIRGraph, images: Tensor) -> Verification:
+    # A copied fx.GraphModule no longer shares its layers, so the student in float64 is built and traced anew.
+    exact = type(student)(student.config, copy.deepcopy(student.network))
+    exact.load_state_dict(student.state_dict())
+    exact = exact.double().eval()
+    wiring = wire(graph)
+    with torch.no_grad():
+        expected = exact(images.double())
+        found = interpret(wiring, expected.drive, resolve_dt(wiring, graph.metadata).dt_s, student.config.timesteps)
+    whole = torch.ones(len(images), dtype=torch.bool)
+    for name in (n for n in wiring.neurons if n in found.spikes):
+        threshold = torch.as_tensor(wiring.nodes[name].v_threshold).double()
+        distance = (expected.traces[name].membrane - threshold).abs() / threshold.abs()
+        whole &= _agreeing(name, expected.spikes[name], found.spikes[name], distance, whole)
+    if whole.sum() * 2 < len(images):
+        raise AnswerIsNo(
+            f"export: {len(images) - int(whole.sum())} of {len(images)} samples hold a membrane potential that equals "
+            "its threshold to within float32, too many to compare by; verify with other samples"
+        )
+    _compare_readout(wiring.readout, expected.scores[whole], found.scores(wiring.readout)[whole])
+    compared = sum(int(spikes[:, whole].numel()) for spikes in found.spikes.values())
+    return Verification(int(whole.sum()), compared, int((~whole).sum()))
+
+
+def _agreeing(name: str, expected: Tensor, found: Tensor, distance: Tensor, whole: Tensor) -> Tensor:
+    """The samples whose spikes are equal, as a mask ``(B,)``.
+
+    Raises:
+        AnswerIsNo: spikes of a sample in ``whole`` differ where no membrane potential is within :data:`TIE`.
+    """
+    wrong = (expected != found).flatten(2)
+    per_step = wrong.any(2)
+    good = ~per_step.any(0)
+    for sample in torch.nonzero(whole & ~good).flatten().tolist():
+        step = int(per_step[:, sample].int().argmax())
+        neurons = wrong[step, sample].nonzero().flatten()
+        if float(distance.flatten(2)[step, sample, neurons].max()) > TIE:
+            raise AnswerIsNo(
+                f"export: the graph does not compute what the student does: node {name!r} spikes differently at step "
+                f"{step} of sample {sample}, neuron {int(neurons[0])} first"
+            )
+    return good
+
+
+def _compare_readout(name: str, expected: Tensor, found: Tensor) -> None:
+    scale = max(float(expected.abs().max()), 1e-12)
+    worst = float((expected - found).abs().max()) / scale
+    if worst > READOUT_TOLERANCE:
+        raise AnswerIsNo(
+            f"export: the graph does not compute what the student does: readout {name!r} differs by {worst:.2g} of its "
+            f"largest value; up to {READOUT_TOLERANCE:g} is float32's rounding"
+        )

@@ -128,11 +128,14 @@ def rows(chip: ChipNetwork, activity: Activity) -> list[dict[str, Any]]:
     """What each set of constants gives, per inference, beside the measurement."""
     found = []
     for profile in (with_constants_of("loihi1-davies"), with_constants_of("loihi1-sanafe"), load_profile("loihi2")):
-        report = estimate(activity, chip, place(chip, profile), profile)
+        placement = place(chip, profile)
+        report = estimate(activity, chip, placement, profile)
         row: dict[str, Any] = {"profile": profile.name, "total": report.total, "unit": report.unit}
-        row["cores"] = report.fit[-1].used
-        row["by_event"] = report.by_event()
-        row["counts"] = {event: sum(r.count for r in report.rows if r.event == event) for event in report.by_event()}
+        row["cores"] = placement.worst[-1].used
+        row["by_event"] = {event.name: energy for event, energy in report.by_event().items()}
+        row["counts"] = {
+            event.name: sum(r.count for r in report.rows if r.event is event) for event in report.by_event()
+        }
         if report.unit == "J":
             row["share_of_measured"] = report.total / Measured().dynamic_j
         else:

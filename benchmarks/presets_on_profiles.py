@@ -83,7 +83,7 @@ def row(network: str, graph: nir.NIRGraph, profile: HardwareProfile, dataset: Da
         return Row(network, profile.name, refusal=" ".join(str(refusal).split()))
     activity = simulate(chip, dataset, samples=min(samples, len(dataset.test)))
     report = estimate(activity, chip, placement, profile)
-    use = report.binding
+    use = placement.binding
     return Row(
         network,
         profile.name,

@@ -27,7 +27,7 @@ from spikewright.base.artefacts import write_json
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Population
 from spikewright.energy.estimate import estimate
 from spikewright.energy.report import EnergyReport
-from spikewright.placing.core_load import core_work
+from spikewright.energy.time import core_work
 from spikewright.placing.placement import Placement, place
 from spikewright.profile.profile import load_profile
 from spikewright.profile.schema import HardwareProfile
@@ -96,7 +96,7 @@ def quantities(report: EnergyReport) -> dict[str, float]:
         "accesses": ("neuron_access",),
         "active_updates": ("neuron_active_extra",),
     }
-    found = {name: sum(row.count for row in report.rows if row.event in of) for name, of in events.items()}
+    found = {name: sum(row.count for row in report.rows if row.event.name in of) for name, of in events.items()}
     return {**found, "energy_j": report.total}
 
 

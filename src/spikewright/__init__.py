@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from .data.dataset import Dataset
     from .data.load import load
     from .distillation import methods
-    from .energy.pricing import report
     from .lowering.lower import lower
     from .pages.card.card import model_card
+    from .pages.pricing import report
     from .profile.profile import HardwareProfile, load_profile
     from .simulation.simulate import simulate
     from .student.config import StudentConfig
@@ -63,7 +63,7 @@ _HOMES = {
     "lower": "lowering.lower",
     "model_card": "pages.card.card",
     "parse": "training.methods",
-    "report": "energy.pricing",
+    "report": "pages.pricing",
     "simulate": "simulation.simulate",
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",

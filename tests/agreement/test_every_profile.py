@@ -11,8 +11,8 @@ from spikewright.chip.encoding import encode
 from spikewright.data.dataset import Split
 from spikewright.data.load import load
 from spikewright.energy.estimate import estimate
-from spikewright.energy.pricing import report
 from spikewright.lowering.lower import lower
+from spikewright.pages.pricing import report
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 from spikewright.simulation import integer

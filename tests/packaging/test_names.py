@@ -31,7 +31,7 @@ def test_a_verb_is_a_function_even_after_its_module_was_imported(name: str) -> N
         "student.to_nir",
         "lowering.lower",
         "simulation.simulate",
-        "energy.pricing",
+        "pages.pricing",
         "bench.sweep.sweep",
         "bench.compare.compare",
     ):

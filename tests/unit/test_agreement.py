@@ -16,7 +16,7 @@ from spikewright.chip.agreement import Agreement, load_agreement, save_agreement
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.commands.report import main
-from spikewright.pages.agreement_tables import rows
+from spikewright.pages.numbers import agreement_rows as rows
 
 KNOWN = Agreement(
     chip_sha256="ab" * 32,

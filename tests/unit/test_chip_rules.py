@@ -248,7 +248,7 @@ def test_every_rule_is_broken_above() -> None:
 
 def test_a_report_applies_them_to_a_network_lowered_for_another_chip() -> None:
     from spikewright.chip.activity import Activity, PopulationActivity
-    from spikewright.energy.pricing import report
+    from spikewright.pages.pricing import report
 
     network = replace(line(dv=2048), profile="loihi2")
     counts = {p.name: PopulationActivity(np.zeros(p.shape, np.int64), 0, 0) for p in network.populations}

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.chip.activity import Activity, PopulationActivity
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.pages.placement_text import as_json, lines
+from spikewright.pages.network import placement_json as as_json
+from spikewright.pages.network import placement_lines as lines
 from spikewright.placing.placement import place
 from spikewright.placing.remedies import narrower
 from spikewright.profile.profile import load_profile

@@ -10,9 +10,9 @@ import pytest
 
 from spikewright.chip.activity import Activity, PopulationActivity
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.energy.pricing import report
-from spikewright.pages import core_map, core_tables
+from spikewright.pages import cores
 from spikewright.pages.pictures import core_pictures
+from spikewright.pages.pricing import report
 from spikewright.placing.core_load import core_loads, route_traffic
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
@@ -101,7 +101,7 @@ def test_messages_go_once_to_each_core_and_as_far_as_it_lies(tmp_path):
 def test_no_cores_no_loads():
     priced = report(activity(), network(), "cmos45")
     assert (priced.cores, priced.ways) == ((), ())
-    assert list(core_pictures(priced)) == []
+    assert list(core_pictures(priced.placed)) == []
 
 
 def texts(svg):
@@ -111,7 +111,7 @@ def texts(svg):
 
 def test_a_small_map_says_letters_and_work(tmp_path):
     priced = report(activity(), network(), profile(tmp_path, 16))
-    (picture,) = core_pictures(priced)
+    (picture,) = core_pictures(priced.placed)
     shown = texts(picture.svg)
     assert [shown.count(word) for word in ("A", "76", "54", "B", "36")] == [2, 1, 1, 1, 1]
     assert "A, conv, on tiles " in picture.alt
@@ -127,29 +127,31 @@ def test_a_large_map_says_tenths_of_the_busiest(tmp_path):
     )
     (tmp_path / "wide.toml").write_text(text.replace("cores_per_tile = 4", "cores_per_tile = 1"), encoding="utf-8")
     priced = report(activity(), network(), load_profile(tmp_path / "wide.toml"))
-    (picture,) = core_pictures(priced)
-    assert not core_map.grid_of(priced, 0).is_written_out
+    (picture,) = core_pictures(priced.placed)
+    assert not cores.grid_of(priced.placed, 0).is_written_out
     shown = texts(picture.svg)
     assert (shown.count("A"), shown.count("B")) == (32, 6)
     busiest = max(core.work for core in priced.cores)
     numbers = [text for text in shown if text.isdigit()]
-    expected = [str(core_map.tenths(core, busiest)) for core in priced.cores]
+    expected = [str(cores.tenths(core, busiest)) for core in priced.cores]
     assert all(numbers.count(word) >= expected.count(word) for word in set(expected))
     assert "in tenths of the busiest core's, 6" in picture.key  # next to the corner: 3 operations and 3 updates
 
 
 def test_several_chips_have_a_map_each_and_crossings(tmp_path):
     priced = report(activity(), network(), profile(tmp_path, 16, cores=1), placer=lambda c, p, a: place(c, p, chips=3))
-    assert [picture.title for picture in core_pictures(priced)] == [f"Work of the cores of chip {i}" for i in range(3)]
+    assert [picture.title for picture in core_pictures(priced.placed)] == [
+        f"Work of the cores of chip {i}" for i in range(3)
+    ]
     assert [way.crossings for way in priced.ways] == [None, 3.0]
-    assert core_tables.hops(priced.ways[1]) == "-"  # no message stays on its chip
+    assert cores.hops(priced.ways[1]) == "-"  # no message stays on its chip
 
 
 def test_without_a_mesh_cores_are_listed():
     priced = report(activity(), network(), "loihi2")
-    assert list(core_pictures(priced)) == []
-    assert [core.main for core in core_tables.busiest(priced)] == ["conv", "out"]
-    assert core_tables.rest(priced) == ""
+    assert list(core_pictures(priced.placed)) == []
+    assert [core.main for core in cores.busiest(priced.placed)] == ["conv", "out"]
+    assert cores.rest(priced.placed) == ""
 
 
 def luminance(colour):
@@ -161,18 +163,18 @@ def luminance(colour):
 def test_numbers_stand_out_from_every_shade():
     from spikewright.pages.plot_style import INK
 
-    for i, shade in enumerate(core_map.SHADES):
-        text = "#ffffff" if i >= core_map.LIGHT_FROM else INK
+    for i, shade in enumerate(cores.SHADES):
+        text = "#ffffff" if i >= cores.LIGHT_FROM else INK
         light, dark = sorted((luminance(shade), luminance(text)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, shade
 
 
 def test_counts_in_short():
-    assert [core_map.brief(value) for value in (0, 7.25, 812, 999.7, 12345, 4.1e6)] == [
+    assert [cores.brief(value) for value in (0, 7.25, 812, 999.7, 12345, 4.1e6)] == [
         "0", "7.25", "812", "1k", "12.3k", "4.1M",
     ]  # fmt: skip
-    assert all(re.fullmatch(r"[\d.]+[kMG]?", core_map.brief(value)) for value in (1e3, 99_999, 1e9))
+    assert all(re.fullmatch(r"[\d.]+[kMG]?", cores.brief(value)) for value in (1e3, 99_999, 1e9))
 
 
 def test_letters_go_on_after_z():
-    assert [core_map._letter(i) for i in (0, 25, 26, 27, 52)] == ["A", "Z", "AA", "AB", "BA"]
+    assert [cores._letter(i) for i in (0, 25, 26, 27, 52)] == ["A", "Z", "AA", "AB", "BA"]

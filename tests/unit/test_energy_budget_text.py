@@ -32,34 +32,34 @@ def test_a_number_with_a_unit(text, profile, budget):
 @pytest.mark.parametrize(
     ("text", "profile", "sentence"),
     [
-        ("2", "loihi1-davies", "--energy-budget 2: say the unit, e.g. 2uJ, 350nJ or 40kops"),
-        ("2e-6", "loihi2", "--energy-budget 2e-6: say the unit, e.g. 2uJ, 350nJ or 40kops"),
-        ("much", "loihi2", "--energy-budget much: is not a number with a unit, e.g. 2uJ, 350nJ or 40kops"),
-        ("", "loihi2", "--energy-budget : is not a number with a unit, e.g. 2uJ, 350nJ or 40kops"),
-        ("nanJ", "cmos45", "--energy-budget nanJ: is not a number with a unit, e.g. 2uJ, 350nJ or 40kops"),
-        ("-2uJ", "cmos45", "--energy-budget -2uJ: a budget must be finite and above zero, e.g. 2uJ, 350nJ or 40kops"),
-        ("0nJ", "cmos45", "--energy-budget 0nJ: a budget must be finite and above zero, e.g. 2uJ, 350nJ or 40kops"),
+        ("2", "loihi1-davies", "energy_budget=2: say the unit, e.g. 2uJ, 350nJ or 40kops"),
+        ("2e-6", "loihi2", "energy_budget=2e-6: say the unit, e.g. 2uJ, 350nJ or 40kops"),
+        ("much", "loihi2", "energy_budget=much: is not a number with a unit, e.g. 2uJ, 350nJ or 40kops"),
+        ("", "loihi2", "energy_budget=: is not a number with a unit, e.g. 2uJ, 350nJ or 40kops"),
+        ("nanJ", "cmos45", "energy_budget=nanJ: is not a number with a unit, e.g. 2uJ, 350nJ or 40kops"),
+        ("-2uJ", "cmos45", "energy_budget=-2uJ: a budget must be finite and above zero, e.g. 2uJ, 350nJ or 40kops"),
+        ("0nJ", "cmos45", "energy_budget=0nJ: a budget must be finite and above zero, e.g. 2uJ, 350nJ or 40kops"),
         (
             "1e999J",
             "cmos45",
-            "--energy-budget 1e999J: a budget must be finite and above zero, e.g. 2uJ, 350nJ or 40kops",
+            "energy_budget=1e999J: a budget must be finite and above zero, e.g. 2uJ, 350nJ or 40kops",
         ),
         (
             "2uj",
             "cmos45",
-            "--energy-budget 2uj: unknown unit 'uj'; did you mean 'uJ'? "
+            "energy_budget=2uj: unknown unit 'uj'; did you mean 'uJ'? "
             "may be: Gops, J, Mops, fJ, kops, mJ, nJ, ops, pJ, uJ",
         ),
         (
             "2uJ",
             "loihi2",
-            "--energy-budget 2uJ: profile 'loihi2' has no joules, since none are published for it; give its relative "
+            "energy_budget=2uJ: profile 'loihi2' has no joules, since none are published for it; give its relative "
             "unit, e.g. 40kops, or choose a profile with joules",
         ),
         (
             "40kops",
             "loihi1-davies",
-            "--energy-budget 40kops: profile 'loihi1-davies' counts in joules; give e.g. 2uJ or 350nJ",
+            "energy_budget=40kops: profile 'loihi1-davies' counts in joules; give e.g. 2uJ or 350nJ",
         ),
     ],
 )

@@ -12,8 +12,7 @@ import pytest
 from spikewright.base.errors import InputError
 from spikewright.chip.activity import Activity, Counts, PopulationActivity
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
-from spikewright.energy.time import TimeEstimate, seconds, time_of
-from spikewright.placing.core_load import core_work
+from spikewright.energy.time import TimeEstimate, core_work, seconds, time_of
 from spikewright.placing.placement import place
 from spikewright.profile.durations import Barrier
 from spikewright.profile.profile import load_profile, read_profile

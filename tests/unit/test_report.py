@@ -18,7 +18,7 @@ from spikewright.chip.activity_file import save_activity
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.commands.report import main
-from spikewright.energy.pricing import report
+from spikewright.pages.pricing import report
 from spikewright.profile.profile import load_profile, profile_names
 
 
@@ -439,7 +439,7 @@ def test_the_labels_of_the_fit_stay_in_the_picture_and_off_the_bars(used, monkey
     priced = report(counts(), network(), "loihi1-davies", None)
     uses = tuple(replace(use, used=used / 1024 * use.limit) for use in priced.fit if use.limit)
     binding = next(use for use in uses if use.resource == "synapse memory")
-    assert "<svg" in plots.fit_plot(replace(priced, fit=uses, binding=binding))
+    assert "<svg" in plots.fit_plot(uses, binding)
     (axes,) = kept[0].axes
     assert [text.get_text().endswith("binding") for text in axes.texts].count(True) == 1
     right = kept[0].bbox.width

@@ -16,8 +16,8 @@ from spikewright.chip.activity_file import save_activity
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.commands.report import main
-from spikewright.energy.pricing import report
 from spikewright.pages import run_plots
+from spikewright.pages.pricing import report
 from spikewright.pages.runs import RunRow, RunTable, names_of
 
 
@@ -148,7 +148,7 @@ def test_names_are_as_short_as_they_differ(tmp_path, first, others, names):
 
 
 def test_the_same_run_twice_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"--also: .*b: is there twice; name every run once"):
+    with pytest.raises(InputError, match=r"also: .*b: is there twice; name every run once"):
         names_of(tmp_path / "a" / "activity.json", [tmp_path / "b", tmp_path / "b"])
     with pytest.raises(InputError, match="is there twice"):
         names_of(tmp_path / "a" / "activity.json", [Path(tmp_path / "a")])
@@ -175,4 +175,4 @@ def test_names_in_the_plot_keep_off_each_other_and_the_line(seed, monkeypatch):
 
 def _scaled(priced, factor, accuracy):
     rows = tuple(replace(row, count=row.count * factor) for row in priced.rows)
-    return replace(priced, rows=rows, accuracy=accuracy)
+    return replace(priced, energy=replace(priced.energy, rows=rows, accuracy=accuracy))

@@ -120,7 +120,7 @@ def test_infeasible_budget_says_the_floor():
     with pytest.raises(InputError) as refusal:
         distill_with(QUICK.changed({"energy_budget": "1nJ"}))
     text = str(refusal.value)
-    assert text.startswith("--energy-budget 1 nJ: is below the floor of ")
+    assert text.startswith("energy_budget=1 nJ: is below the floor of ")
     assert "an encoding with fewer input events lower it" in text
 
 

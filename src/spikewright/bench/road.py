@@ -19,12 +19,12 @@ from ..chip.agreement import save_agreement
 from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset, Split
-from ..energy.pricing import provenance_of
+from ..energy.provenance import provenance_of
 from ..graph.nir_io import read_graph
 from ..lowering.rules import remarks as lowering_remarks
 from ..pages.card.card import card_path, write_card
-from ..pages.document import Document
-from ..pages.render import write_report
+from ..pages.pricing import report_on
+from ..pages.render import Document, write_report
 from ..pages.verdict import Paths, Verdict
 from ..profile.profile import HardwareProfile, load_profile
 from ..simulation.simulate import remarks, simulate
@@ -137,8 +137,8 @@ def run(
     )
     save_agreement(agreement, paths.agreement)
     listeners.say("5/5 report")
-    facts = provenance_of(paths.activity, paths.chip, activity, chip) | {"profile_sha256": deployed.profile.sha256}
-    report = replace(deployed.reports["test"], agreement=agreement, provenance=facts)
+    origin = provenance_of(paths.activity, paths.chip, activity, chip)
+    report = replace(report_on(deployed.priced["test"], activity, chip, origin), agreement=agreement)
     write_report(Document([report]), paths.report)
     verdict = Verdict(
         agreement=agreement,

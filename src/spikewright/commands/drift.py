@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..base.errors import AnswerIsNo
 from . import console as cli
 from .simulate import Part
+
+if TYPE_CHECKING:
+    from ..drift.report import DriftReport
 
 
 def command(
@@ -38,7 +41,7 @@ def command(
     from ..data.load import load
     from ..drift.drift import drift
     from ..graph.nir_io import read_graph
-    from ..pages.drift import as_json, show, write_markdown
+    from ..pages.drift import as_json, write_markdown
     from ..profile.profile import load_profile
     from ..simulation.simulate import chosen_samples
 
@@ -54,12 +57,22 @@ def command(
     if json_output:
         cli.emit({"nir": str(graph), "chip": str(chip), "data": data, "split": split.value, **as_json(report)})
     else:
-        show(report)
+        _print(report)
     if out is not None:
         write_markdown(report, out)
         cli.say(f"wrote {out}")
     if report.is_wrong:
         raise AnswerIsNo(f"{chip}: does not hold the integers that {graph} was trained on; lower it again")
+
+
+def _print(report: DriftReport) -> None:
+    from rich.console import Console
+
+    from ..pages.drift import WIDEST, renderable
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, WIDEST)
+    console.print(renderable(report))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -42,8 +42,7 @@ def command(
     from ..chip.chip_file import save_chip
     from ..graph.nir_io import read_graph
     from ..lowering.lower import lower
-    from ..pages.placement_text import as_json
-    from ..pages.summary import fit_of, summary, table
+    from ..pages.network import fit_of, placement_json, summary, table
     from ..placing.placement import place
 
     target = load_profile(profile)
@@ -60,7 +59,7 @@ def command(
     placement = place(chip, target, chips=chips)
     save_chip(chip, out)
     if json_output:
-        cli.emit({"chip": str(out), **summary(chip), "fit": fit_of(placement), "placement": as_json(placement)})
+        cli.emit({"chip": str(out), **summary(chip), "fit": fit_of(placement), "placement": placement_json(placement)})
     else:
         print(table(chip, placement))
         cli.say(str(out))

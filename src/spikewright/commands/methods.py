@@ -113,13 +113,13 @@ def _console() -> Console:
 
     from rich.console import Console
 
-    from ..pages.text import WIDTH
+    from ..pages.numbers import WIDTH
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def _overview(entries: Sequence[Entry]) -> Table:
-    from ..pages.text import table_of
+    from ..pages.numbers import table_of
 
     table = table_of("name", "flag", "teacher", "confidence", "what it is")
     for entry in entries:
@@ -155,7 +155,7 @@ def _spec(entry: Entry) -> str:
 
 
 def _options(entry: Entry) -> Table:
-    from ..pages.text import table_of
+    from ..pages.numbers import table_of
 
     table = table_of("option", "default", "what it is")
     for option in entry.options:

@@ -62,7 +62,7 @@ def _console() -> Console:
 def _overview(profiles: Sequence[HardwareProfile], teachers: Sequence[Teacher]) -> list[RenderableType]:
     from rich.text import Text
 
-    from ..pages.text import table_of
+    from ..pages.numbers import table_of
 
     table = table_of("profile", "unit", "input", ">T", "what it is")
     for profile in profiles:
@@ -99,12 +99,11 @@ def _explained(profile: HardwareProfile) -> list[RenderableType]:
 
 
 def _source(source: Source) -> str:
-    hand = " (quoted at second hand)" if source.access == "secondary" else ""
-    return f"{source.cite}{hand}{'; ' + source.note if source.note else ''}"
+    return f"{source.cited}{'; ' + source.note if source.note else ''}"
 
 
 def _constants(profile: HardwareProfile) -> Table:
-    from ..pages.text import table_of
+    from ..pages.numbers import table_of
 
     table = table_of("event", ">value", "kind, scope; source")
     for event, constant in profile.energy.given().items():
@@ -123,7 +122,7 @@ def _constants(profile: HardwareProfile) -> Table:
 def _durations(profile: HardwareProfile) -> list[RenderableType]:
     from rich.text import Text
 
-    from ..pages.text import table_of
+    from ..pages.numbers import table_of
 
     if profile.time is None:
         return []
@@ -136,7 +135,7 @@ def _durations(profile: HardwareProfile) -> list[RenderableType]:
 def _limits(profile: HardwareProfile) -> Table:
     from pydantic import BaseModel
 
-    from ..pages.text import table_of
+    from ..pages.numbers import table_of
 
     table = table_of("limit", ">value", "source")
     for limit, citation in _in_order(profile).items():

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base.errors import AnswerIsNo
+from ..base.errors import AnswerIsNo, with_flags
 from . import console as cli
 
 if TYPE_CHECKING:
     from ..chip.agreement import Agreement
-    from ..pages.document import Document
+    from ..energy.provenance import Provenance
+    from ..pages.render import Document
     from ..placing.placement import Placer
 
 SUFFIXES = (".json", ".md", ".html")
@@ -73,9 +74,9 @@ def command(
     """
     from ..chip.activity_file import load_activity
     from ..chip.chip_file import load_chip
-    from ..energy.pricing import budgets_of, priced, profile_of, provenance_of
-    from ..pages.document import Document
-    from ..pages.render import write_report
+    from ..energy.provenance import provenance_of
+    from ..pages.pricing import budgets_of, priced, profile_of
+    from ..pages.render import Document, write_report
     from ..pages.runs import Run, load_runs, names_of, tables_of
     from ..placing.placement import Placer
     from ..profile.profile import named_profile
@@ -83,26 +84,29 @@ def command(
     placer = Placer(place_by.value, chips, seed)
     names = names_of(activity, also or [])
     counts, network = load_activity(activity), load_chip(chip)
-    facts = provenance_of(activity, chip, counts, network)
-    facts["command"] = _as_typed(activity, chip, also or [], profile or [], energy_budget, placer)
-    agreement = _agreement_beside(activity, facts)
+    typed = _as_typed(activity, chip, also or [], profile or [], energy_budget, placer)
+    provenance = replace(provenance_of(activity, chip, counts, network), command=typed)
+    agreement = _agreement_beside(activity, provenance)
     profiles = [profile_of(name) for name in dict.fromkeys(profile or [])] or [
         named_profile(network.profile, str(chip), "give its file: --profile PATH")
     ]
     budgets = budgets_of(energy_budget, profiles)
-    found = priced(counts, network, profiles, budgets, facts, placer)
+    found = priced(counts, network, profiles, budgets, provenance, placer)
     reports = [replace(each.report, agreement=agreement) for each in found if each.report is not None]
-    refusals = [each.refusal for each in found if each.report is None]
+    refusals = [each.refusal for each in found if each.refusal is not None]
     if not reports:
-        raise AnswerIsNo("; ".join(refusals))
+        raise AnswerIsNo("; ".join(error.message for error in refusals))
     others = load_runs(also or [], names[1:], profiles, budgets, placer)
-    document = Document(reports, refusals, tables_of([Run(names[0], tuple(found)), *others]))
+    document = Document(
+        reports, [with_flags(error, {}) for error in refusals], tables_of([Run(names[0], tuple(found)), *others])
+    )
     files = write_report(document, _stem(out, activity))
     _print(document, Format.json if as_json else form)
     cli.say("wrote " + ", ".join(str(path) for path in files.values()))
-    over = [f"{r.profile.name}: {r.verdict}" for r in reports if r.within_budget is False]
+    energies = [report.energy for report in reports]
+    over = [f"{each.profile.name}: {each.verdict}" for each in energies if each.within_budget is False]
     if over or refusals:
-        raise AnswerIsNo("; ".join([*over, *refusals]))
+        raise AnswerIsNo("; ".join([*over, *(error.message for error in refusals)]))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _as_typed(
     activity: Path, chip: Path, also: Sequence[Path], profiles: Sequence[str], budget: str | None, placer: Placer
 ) -> str:
-    """The command that gives this report again, with files by their names alone: a report is passed on to others."""
+    """The command that gives this report again, files by their names alone: folders are nobody else's business."""
     import shlex
 
     from ..placing.placement import DEFAULT_PLACER
@@ -140,15 +144,15 @@ def _stem(out: Path | None, activity: Path) -> Path:
     return out.with_suffix("") if out.suffix in SUFFIXES else out
 
 
-def _agreement_beside(activity: Path, facts: dict[str, object]) -> Agreement | None:
+def _agreement_beside(activity: Path, provenance: Provenance) -> Agreement | None:
     """What is known of other levels of the same network, where it lies beside the activity."""
     from ..chip.agreement import FILE, load_agreement
 
     file = activity.with_name(FILE)
     if not file.is_file():
         return None
-    agreement, chip = load_agreement(file), facts["chip"]
-    if isinstance(chip, dict) and agreement.chip_sha256 == chip["sha256"]:
+    agreement = load_agreement(file)
+    if provenance.chip is not None and agreement.chip_sha256 == provenance.chip.sha256:
         return agreement
     cli.say(f"note: {file} is of another network and left out")
     return None
@@ -172,10 +176,12 @@ def _print_tables(document: Document) -> None:
 
     from rich.console import Console
 
-    from ..pages.text import WIDTH, renderable, runs_renderable
+    from ..pages import report as reports
+    from ..pages import runs
+    from ..pages.numbers import WIDTH
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    parts = [*map(runs_renderable, document.runs), *map(renderable, document.reports)]
+    parts = [*map(runs.renderable, document.runs), *map(reports.renderable, document.reports)]
     for i, each in enumerate(parts):
         if i:
             console.print()

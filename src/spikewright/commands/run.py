@@ -30,13 +30,15 @@ def command(
 
     Example: spikewright run --data fashion-mnist --profile loihi2-assumed --energy-budget 3uJ
     """
+    from rich.console import Console
+
     from ..bench.road import run
 
     verdict = run(settings, out, samples_lava, resume, callbacks=[cli.ProgressBar()])
     if json_output:
         cli.emit(verdict.as_json())
     else:
-        verdict.print()
+        Console(highlight=False, soft_wrap=True).print(verdict.renderable())
     if verdict.faults:
         raise AnswerIsNo(f"run: {'; '.join(verdict.faults)}")
 

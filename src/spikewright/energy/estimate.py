@@ -6,25 +6,24 @@ never taken as zero. Everything is per inference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ..base.errors import refuse
+from ..base.errors import arg, refuse
+from ..base.types import FloatArray
 from ..chip.activity import Activity
-from ..chip.fan_out import fan_out
-from ..chip.network import ChipNetwork, Connection, Population
+from ..chip.network import ChipNetwork, Population
 from ..placing.placement import Placement
-from ..profile.schema import Constant, Energy, HardwareProfile
+from ..profile.schema import HardwareProfile
 from ..profile.units import Budget, parse_budget, quantity
-from .counts import Counted, every_event, left_out, reading_event, synaptic_event
+from .counts import Counted, count_events, left_out
+from .events import events_of, has_constant
 from .report import EnergyReport, EnergyRow, Part, Spikes
 
 __all__ = ["Budget", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
-
-from ..base.types import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +33,7 @@ class PopulationCost:
     ``cost = sum(spikes x per_spike) + updates x per_update_inactive + active updates x extra_per_active_update``.
 
     Attributes:
-        per_spike: float64, population shape: all that one spike sets off (or one injected input event).
+        per_spike: float64, population shape: the cost of all events that one spike (or injected input event) sets off.
     """
 
     per_spike: FloatArray
@@ -47,8 +46,8 @@ class Floor:
     """What an inference costs when no hidden neuron ever fires; no network of this shape can spend less.
 
     Attributes:
-        updates: of every compartment at every step; ``extra`` of it for compartments kept active by their bias.
-        inputs: input events, and the always-on bias axons.
+        updates: cost of updating every compartment at every step; those with a bias count as active.
+        inputs: cost of the input events, and of the bias axons, which spike at every step.
     """
 
     updates: float
@@ -59,26 +58,26 @@ class Floor:
 
     @property
     def total(self) -> float:
-        """The floor."""
+        """Updates and inputs together."""
         return self.updates + self.inputs
 
     def sentence(self, budget: Budget, profile: str) -> str:
-        """Why ``budget`` cannot be met, and what would lower the floor."""
+        """Why ``budget`` cannot be met, and what would lower the floor; a message for :class:`InputError`."""
         total, updates, inputs = (quantity(e, budget.unit) for e in (self.total, self.updates, self.inputs))
         steps = f"{self.timesteps} steps" if self.timesteps > 1 else "1 step"
         remedies = ["fewer timesteps"] * (self.timesteps > 1) + ["fewer neurons"]
         remedies += ["an encoding with fewer input events"] * (self.inputs > 0)
         *most, last = remedies
         return (
-            f"--energy-budget {budget}: is below the floor of {total} on {profile}: before any hidden neuron fires, "
-            f"{updates} go into updating {self.neurons} neurons at {steps}"
+            f"{arg('energy_budget', budget)}: is below the floor of {total} on {profile}: before any hidden neuron "
+            f"fires, {updates} go into updating {self.neurons} neurons at {steps}"
             f"{f' and {inputs} into input events' if self.inputs else ''}; "
             f"{' or '.join([', '.join(most), last] if most else [last])} lower it"
         )
 
 
 def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profile: HardwareProfile) -> EnergyReport:
-    """The energy of one inference, event by event.
+    """Estimate the energy of one inference, event by event.
 
     Synaptic operations, messages and hops are charged to the population that sends the spike.
 
@@ -86,16 +85,11 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
         InputError: the activity is not of this network, or counts no samples.
     """
     refuse("activity", list(_mismatches(activity, chip)))
-    counted = list(every_event(activity, chip, placement, profile))
-    rows = tuple(
-        _row(c, constant, activity.samples)
-        for c in counted
-        if c.count and (constant := getattr(profile.energy, c.event)) is not None
-    )
+    counted = list(count_events(activity, chip, placement, profile))
     events = activity.populations[chip.input.name].spikes / activity.samples
     return EnergyReport(
         profile=profile,
-        rows=rows,
+        rows=tuple(_rows(counted, activity.samples, profile)),
         not_modelled=tuple(left_out(counted, activity.samples, chip, placement, profile)),
         floor=floor(chip, placement, profile, events).total,
         spikes=tuple(_spikes(activity, chip)),
@@ -105,31 +99,34 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
         accuracy=activity.accuracy,
         backend=activity.backend,
         split=activity.split,
-        fit=placement.worst,
-        binding=placement.binding,
-        placement=placement,
     )
 
 
 def linear_cost(chip: ChipNetwork, placement: Placement, profile: HardwareProfile) -> dict[str, PopulationCost]:
-    """The estimator as coefficients of spike and update counts, for training.
+    """The estimator as coefficients of spike and update counts by population, for training.
 
     Over a whole activity the sum over populations equals ``estimate(...).total x samples``.
     """
-    energy = profile.energy
-    idle = _cost(energy.neuron_update_inactive) + _cost(energy.neuron_access)
-    extra = (
-        _cost(energy.neuron_update_active) - _cost(energy.neuron_update_inactive) + _cost(energy.neuron_active_extra)
-    )
-    costs = {}
-    for population in chip.populations:
-        own = _cost(energy.input_event if population.neuron is None else energy.spike_out)
-        per_spike = np.full(population.shape, own, dtype=np.float64)
-        for connection in chip.out_of(population.name):
-            per_spike += _per_spike(chip, connection, placement, energy)
-        on_chip = population.neuron is not None
-        costs[population.name] = PopulationCost(per_spike, idle if on_chip else 0.0, extra if on_chip else 0.0)
-    return costs
+    return {population.name: _linear(population, chip, placement, profile) for population in chip.populations}
+
+
+def _linear(
+    population: Population, chip: ChipNetwork, placement: Placement, profile: HardwareProfile
+) -> PopulationCost:
+    """Sum the linear forms of a population's events, each times its constant."""
+    per_update = per_active_update = 0.0
+    per_spike: dict[str, FloatArray] = {"": np.zeros(population.shape)}
+    for event, spot in events_of(population, chip, placement, has_constant(profile.energy)):
+        constant, driver = event.constant(profile.energy), event.driver
+        if constant is None:
+            continue
+        per_update += driver.per_update * constant.cost
+        per_active_update += driver.per_active_update * constant.cost
+        if (each := driver.per_spike(spot)) is not None:
+            connection = "" if spot.connection is None else spot.connection.name
+            so_far = per_spike.get(connection, np.zeros(population.shape))
+            per_spike[connection] = so_far + constant.cost * each
+    return PopulationCost(np.asarray(sum(per_spike.values())), per_update, per_active_update)
 
 
 def floor(
@@ -156,36 +153,22 @@ def floor(
     return Floor(float(updates), float(inputs), profile.cost_unit, sum(p.size for p in neurons), chip.timesteps)
 
 
-def _per_spike(chip: ChipNetwork, connection: Connection, placement: Placement, energy: Energy) -> FloatArray:
-    """What one spike of each source sets off in one connection, shape of the source population."""
-    cost = _cost(getattr(energy, synaptic_event(chip, connection, energy))) * fan_out(chip, connection)
-    if (event := reading_event(connection, energy)) is not None:
-        cost = cost + _cost(getattr(energy, event))
-    cost = cost + _cost(energy.message) * placement.destinations(connection)
-    travel = (
-        (energy.hop_x, placement.hops_x),
-        (energy.hop_y, placement.hops_y),
-        (energy.chip_crossing, placement.crossings),
-    )
-    for constant, way in travel:
-        if constant is not None and (crossed := way(connection)) is not None:
-            cost = cost + constant.cost * crossed
-    return np.asarray(cost, dtype=np.float64)
-
-
-def _row(counted: Counted, constant: Constant, samples: int) -> EnergyRow:
-    assert counted.count is not None
-    return EnergyRow(
-        event=counted.event,
-        part=_part(counted.population),
-        population=counted.population.name,
-        connection=counted.connection,
-        count=counted.count / samples,
-        constant=constant.cost,
-        source=f"{constant.source}, {constant.where}",
-        kind=constant.kind,
-        scope=constant.scope,
-    )
+def _rows(counted: Sequence[Counted], samples: int, profile: HardwareProfile) -> Iterator[EnergyRow]:
+    for each in counted:
+        constant = each.event.constant(profile.energy)
+        if not each.count or constant is None:
+            continue
+        yield EnergyRow(
+            event=each.event,
+            part=_part(each.population),
+            population=each.population.name,
+            connection=each.connection,
+            count=each.count / samples,
+            constant=constant.cost,
+            source=f"{constant.source}, {constant.where}",
+            kind=constant.kind,
+            scope=constant.scope,
+        )
 
 
 def _part(population: Population) -> Part:
@@ -223,7 +206,3 @@ def _mismatches(activity: Activity, chip: ChipNetwork) -> Iterator[str]:
     for name, seen in activity.populations.items():
         if seen.spikes.shape != names[name].shape:
             yield f"{name}: counts spikes of shape {seen.spikes.shape}; the population has {names[name].shape}"
-
-
-def _cost(constant: Constant | None) -> float:
-    return constant.cost if constant is not None else 0.0

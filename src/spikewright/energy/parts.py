@@ -3,98 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ..base.errors import AnswerIsNo
 from ..base.types import FloatArray
-from ..chip.activity import Activity, Counts, Samples
-
-if TYPE_CHECKING:
-    from .report import EnergyRow
+from ..chip.activity import Activity, Samples
+from ..chip.network import ChipNetwork
+from ..placing.placement import Placement, place
+from ..profile.profile import load_profile
+from .estimate import estimate
+from .events import Portions
+from .report import Band, ClassEnergy, EnergyReport, EnergyRow, SampleSpread
+from .time import time_of
 
 RESAMPLES = 1000
 """Resamplings of the samples: the 2.5 % and 97.5 % quantiles of their means bound the interval."""
 
 
-@dataclass(frozen=True)
-class Spread:
-    """How much an inference's energy differs from sample to sample, and how well the mean is known.
-
-    Attributes:
-        samples: looked at one by one.
-        low, high: 95 % interval of the mean, by resampling.
-        least, median, p95, most: of single inferences.
-    """
-
-    samples: int
-    low: float
-    high: float
-    least: float
-    median: float
-    p95: float
-    most: float
-
-
-@dataclass(frozen=True)
-class ClassEnergy:
-    """Samples of one true class.
-
-    Attributes:
-        energy: of an inference, on average.
-    """
-
-    label: int
-    samples: int
-    accuracy: float
-    energy: float
-
-
-@dataclass(frozen=True)
-class Band:
-    """The same activity with constants that others published for the same chip.
-
-    Attributes:
-        energies: total of an inference by profile, this one's included.
-    """
-
-    energies: dict[str, float]
-
-    @property
-    def low(self) -> float:
-        """The least of them."""
-        return min(self.energies.values())
-
-    @property
-    def high(self) -> float:
-        """The most."""
-        return max(self.energies.values())
+def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> EnergyReport:
+    """Add to a report all that stands beside its total; what is not known is left out."""
+    energies = samples_of(report.rows, activity)
+    return replace(
+        report,
+        time=time_of(activity, chip, placement, report.profile),
+        steps=steps_of(report.rows, activity),
+        spread=spread_of(energies),
+        classes=classes_of(energies, activity.by_sample),
+        band=band_of(report, activity, chip, placement),
+    )
 
 
 def steps_of(rows: Sequence[EnergyRow], activity: Activity) -> tuple[float, ...]:
-    """Energy of each algorithmic step of an inference, on average; they add up to the total. Empty where unknown."""
-    if activity.by_step is None:
+    """Mean energy of each algorithmic step of an inference; the steps add up to the total. Empty where unknown."""
+    counts, total = activity.by_step, np.zeros(activity.timesteps)
+    if counts is None:
         return ()
-    total = sum((row.energy * _share(row, activity.by_step, activity) for row in rows), np.zeros(activity.timesteps))
+    for row in rows:
+        of = Portions(counts, activity, row.population, row.connection, 1 / activity.timesteps)
+        total = total + row.energy * row.event.driver.portions(of)
     return tuple(total.tolist())
 
 
 def samples_of(rows: Sequence[EnergyRow], activity: Activity) -> FloatArray | None:
-    """Energy of each of the first samples, float64; None where unknown.
+    """Energy of each of the first samples, float64 ``(samples,)``; None where unknown.
 
-    The mean over all samples is the total. Messages and hops of a sample are taken to be as many for each spike as they
-    are on average: how far a spike goes depends on which compartment sent it, which is not kept for every sample.
+    The mean over all samples is the total. Each spike of a sample is taken to cause as many messages and hops as spikes
+    do on average: how far a spike goes depends on the compartment that sent it, which is not kept for every sample.
     """
     if activity.by_sample is None:
         return None
-    kept = len(activity.by_sample.predicted)
-    shares = (row.energy * activity.samples * _share(row, activity.by_sample.counts, activity, kept) for row in rows)
-    return np.asarray(sum(shares, np.zeros(kept)))
+    counts, total = activity.by_sample.counts, np.zeros(len(activity.by_sample.predicted))
+    for row in rows:
+        of = Portions(counts, activity, row.population, row.connection, 1 / activity.samples)
+        total = total + row.energy * activity.samples * row.event.driver.portions(of)
+    return np.asarray(total)
 
 
-def spread_of(energies: FloatArray | None, seed: int = 0) -> Spread | None:
+def spread_of(energies: FloatArray | None, seed: int = 0) -> SampleSpread | None:
     """How the energies of single samples spread, and the interval of their mean by resampling; None for fewer than two.
 
     Args:
@@ -107,7 +74,7 @@ def spread_of(energies: FloatArray | None, seed: int = 0) -> Spread | None:
     low, high = np.quantile(means, [0.025, 0.975])
     median, p95 = np.quantile(energies, [0.5, 0.95])
     least, most = float(energies.min()), float(energies.max())
-    return Spread(len(energies), float(low), float(high), least, float(median), float(p95), most)
+    return SampleSpread(len(energies), float(low), float(high), least, float(median), float(p95), most)
 
 
 def classes_of(energies: FloatArray | None, samples: Samples | None) -> tuple[ClassEnergy, ...]:
@@ -122,27 +89,14 @@ def classes_of(energies: FloatArray | None, samples: Samples | None) -> tuple[Cl
     return tuple(found)
 
 
-def _share(row: EnergyRow, counts: Counts, activity: Activity, kept: int | None = None) -> FloatArray:
-    """Which part of a row's events falls on each step, or on each of the kept samples.
-
-    Accesses and updates happen at every step of every sample, other events with what was counted.
-    """
-    everywhere = np.full(
-        activity.timesteps if kept is None else kept, 1 / (activity.samples if kept else activity.timesteps)
-    )
-    seen = activity.populations[row.population]
-    if row.event == "neuron_access":
-        return everywhere
-    if row.event in ("neuron_update_active", "neuron_active_extra"):
-        return _of(counts.active_updates[row.population], seen.active_updates)
-    if row.event == "neuron_update_inactive":
-        idle = everywhere * seen.updates - counts.active_updates[row.population]
-        return _of(idle, seen.updates - seen.active_updates)
-    if row.event.startswith("synaptic_op"):
-        return _of(counts.synaptic_ops[row.connection], activity.synaptic_ops[row.connection])
-    return _of(counts.spikes[row.population], int(seen.spikes.sum()))
-
-
-def _of(part: npt.ArrayLike, whole: int) -> FloatArray:
-    """``part / whole``; a row that costs something has counts."""
-    return np.asarray(part, dtype=np.float64) / max(whole, 1)
+def band_of(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> Band | None:
+    """The total with constants that others published for the same chip; None where there are none or nothing fits."""
+    energies = {report.profile.name: report.total}
+    for name in report.profile.band:
+        other = load_profile(name)
+        try:
+            laid_out = placement if other.limits == report.profile.limits else place(chip, other)
+        except AnswerIsNo:
+            continue
+        energies[name] = estimate(activity, chip, laid_out, other).total
+    return Band(energies) if len(energies) > 1 else None

@@ -1,41 +1,17 @@
-"""The answer: count x constant = energy, row by row, with what was left out."""
+"""The energy of one inference on one profile: rows of count x constant, what was left out, and how the total splits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from ..chip.activity import Trace
-from ..chip.agreement import Agreement
 from ..chip.network import Role
-from ..placing.core_load import CoreLoad, RouteTraffic
-from ..placing.placement import Placement, Use
 from ..profile.schema import CostUnit, HardwareProfile, Kind, Scope
 from ..profile.units import Budget, quantity
-from .neurobench import NeuroBench
-from .parts import Band, ClassEnergy, Spread
+from .events import Event
 from .time import TimeEstimate
 
-SCHEMA_VERSION = 1
-"""Of the report's JSON; grows where a field changes its meaning or goes, not where one is added."""
 Part = Literal["input", "hidden", "readout"]
-WORDS = {
-    "synaptic_op": "synaptic operations",
-    "synaptic_op_conv": "synaptic operations (convolution)",
-    "synaptic_op_graded": "synaptic operations (graded)",
-    "neuron_update_active": "neuron updates, active",
-    "neuron_update_inactive": "neuron updates, inactive",
-    "neuron_access": "neuron accesses",
-    "neuron_active_extra": "neuron updates, active",
-    "spike_read": "spikes read",
-    "spike_read_conv": "spikes read (convolution)",
-    "spike_out": "spikes fired",
-    "message": "messages between cores",
-    "hop_x": "hops east-west",
-    "hop_y": "hops north-south",
-    "chip_crossing": "messages between chips",
-    "input_event": "input events injected",
-}
 PARTS: tuple[Part, ...] = ("input", "hidden", "readout")
 
 
@@ -44,14 +20,13 @@ class EnergyRow:
     """One event of one population: ``energy = count x constant``, per inference.
 
     Attributes:
-        event: key of the constant in the profile.
-        population: whose update, or who sent the spike.
-        connection: where the spike went, empty for what happens within the population.
+        population: whose compartments are updated, or which sends the spikes.
+        connection: that the spikes take, empty for what happens within the population.
         constant: in the profile's unit.
         source: of the constant, and the place in it; ``kind`` how it was obtained, ``scope`` what it covers.
     """
 
-    event: str
+    event: Event
     part: Part
     population: str
     connection: str
@@ -62,14 +37,14 @@ class EnergyRow:
     scope: Scope
 
     @property
-    def words(self) -> str:
-        """The event, for people."""
-        return WORDS[self.event]
-
-    @property
     def energy(self) -> float:
-        """In the profile's unit."""
+        """``count x constant``, in the profile's unit."""
         return self.count * self.constant
+
+    def as_json(self) -> dict[str, object]:
+        """The row as a JSON object; the event by its name."""
+        words, energy = self.event.words, self.energy
+        return {**vars(self), "event": self.event.name, "words": words, "energy": energy}
 
 
 @dataclass(frozen=True)
@@ -88,7 +63,7 @@ class Unmodelled:
 
 @dataclass(frozen=True)
 class Spikes:
-    """What one population does in one inference."""
+    """Spikes, updates and synaptic operations of one population in one inference."""
 
     population: str
     part: Part
@@ -100,53 +75,68 @@ class Spikes:
 
 
 @dataclass(frozen=True)
-class TeacherCost:
-    """The artificial network on the same table: ``energy = multiply-accumulates x constant``.
+class SampleSpread:
+    """How much an inference's energy differs from sample to sample, and how well the mean is known.
 
     Attributes:
-        platform: the profile, or the machine that the artificial network would run on; ``title`` in words.
+        samples: how many were counted one by one.
+        low, high: 95 % interval of the mean, by resampling.
+        least, median, p95, most: of single inferences.
     """
 
-    platform: str
-    title: str
-    macs: int
-    constant: float
-    kind: Kind
-    scope: Scope
-    source: str
+    samples: int
+    low: float
+    high: float
+    least: float
+    median: float
+    p95: float
+    most: float
+
+
+@dataclass(frozen=True)
+class ClassEnergy:
+    """Samples of one true class: how many, the share classified correctly, and the mean energy of an inference."""
+
+    label: int
+    samples: int
+    accuracy: float
+    energy: float
+
+
+@dataclass(frozen=True)
+class Band:
+    """The same activity with constants that others published for the same chip.
+
+    Attributes:
+        energies: total of an inference by profile, this one's included.
+    """
+
+    energies: dict[str, float]
 
     @property
-    def energy(self) -> float:
-        """In the profile's unit."""
-        return self.macs * self.constant
+    def low(self) -> float:
+        """The smallest of the totals."""
+        return min(self.energies.values())
+
+    @property
+    def high(self) -> float:
+        """The largest of the totals."""
+        return max(self.energies.values())
 
 
 @dataclass(frozen=True, eq=False)
 class EnergyReport:
-    """What one inference costs on one profile, and whether it is within the budget.
+    """What one inference costs on one profile, and whether it is within the budget; energies in the profile's unit.
 
     Attributes:
         rows: every modelled event.
         not_modelled: what costs energy too and is not in ``total``.
         floor: what would remain if no hidden neuron ever fired.
-        fit: for each resource, the fullest core; then the number of cores.
-        binding: the use nearest to its limit, None where there are no limits.
-        placement: where the network lies; what every core holds.
-        teacher: on the profile itself; None where it has no constant for it or the network does not know its teacher.
-        elsewhere: the teacher on ordinary machines, for scale; none for a profile without joules.
-        provenance: JSON-able facts of where the network and the activity came from.
         time: how long an inference takes, and static energy meanwhile; None where the profile has no durations.
-        steps: energy of each algorithmic step, empty where steps were not counted.
+        steps: energy of each algorithmic step; empty where steps were not counted.
         spread: of single inferences; None where samples were not counted one by one.
-        rates: by population, spikes per neuron at each step, the mean over samples; empty likewise.
-        raster: by population, spikes of the first sample; None where they were not kept.
-        classes: energy and accuracy by true class; empty without labels, or likewise.
+        classes: energy and accuracy by true class; empty without labels, or where samples were not counted one by one.
         band: the total with other constants for the same chip; None where there are none.
-        cores: what each core does; ``ways`` how far the messages of each connection go. Empty without cores.
-        neurobench: the network and its activity in NeuroBench's terms; None in a report without details.
-        machines: where an artificial network could run: what a multiply-accumulate costs; none without joules for it.
-        ann_macs: of this network run once as an artificial one, ``teacher_macs`` of its teacher; None where not known.
-        agreement: accuracy at every level of this chip network, and where they differ; None where nobody looked.
     """
 
     profile: HardwareProfile
@@ -160,27 +150,12 @@ class EnergyReport:
     accuracy: float | None
     backend: str
     split: str
-    fit: tuple[Use, ...]
-    binding: Use | None
-    placement: Placement
     budget: Budget | None = None
-    teacher: TeacherCost | None = None
-    elsewhere: tuple[TeacherCost, ...] = ()
-    provenance: dict[str, object] = field(default_factory=dict)
     time: TimeEstimate | None = None
     steps: tuple[float, ...] = ()
-    rates: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    raster: dict[str, Trace] | None = None
-    spread: Spread | None = None
+    spread: SampleSpread | None = None
     classes: tuple[ClassEnergy, ...] = ()
     band: Band | None = None
-    cores: tuple[CoreLoad, ...] = ()
-    ways: tuple[RouteTraffic, ...] = ()
-    neurobench: NeuroBench | None = None
-    machines: tuple[TeacherCost, ...] = ()
-    ann_macs: int | None = None
-    teacher_macs: int | None = None
-    agreement: Agreement | None = None
 
     @property
     def unit(self) -> CostUnit:
@@ -189,7 +164,7 @@ class EnergyReport:
 
     @property
     def total(self) -> float:
-        """Sum of all rows; at least that, where something is not modelled."""
+        """Sum of all rows; a lower bound where something is not modelled."""
         return sum(row.energy for row in self.rows)
 
     @property
@@ -211,11 +186,10 @@ class EnergyReport:
         """Energy charged to each population, in network order, those that cost nothing included."""
         return {s.population: sum(r.energy for r in self.rows if r.population == s.population) for s in self.spikes}
 
-    def by_event(self) -> dict[str, float]:
+    def by_event(self) -> dict[Event, float]:
         """Energy of each kind of event, the largest first."""
-        energies = {
-            e: sum(r.energy for r in self.rows if r.event == e) for e in dict.fromkeys(r.event for r in self.rows)
-        }
+        events = dict.fromkeys(row.event for row in self.rows)
+        energies = {event: sum(row.energy for row in self.rows if row.event is event) for event in events}
         return dict(sorted(energies.items(), key=lambda item: -item[1]))
 
     def by_part(self) -> dict[Part, float]:
@@ -223,7 +197,7 @@ class EnergyReport:
         return {part: sum(r.energy for r in self.rows if r.part == part) for part in PARTS}
 
     def say(self, value: float) -> str:
-        """An energy in the profile's unit, for people."""
+        """An energy in the profile's unit, for people: ``195.6 nJ``."""
         return quantity(value, self.unit)
 
     @property
@@ -234,16 +208,3 @@ class EnergyReport:
             return f"{total}; no budget was set"
         word = "within budget" if self.within_budget else "over budget"
         return f"{word}: {total}, {self.total / self.budget.value:.1%} of {self.budget}"
-
-    def __str__(self) -> str:
-
-        from ..pages.text import as_text
-
-        return as_text(self)
-
-    def as_json(self) -> dict[str, object]:
-        """The report as one JSON object; energies in the profile's unit (``unit``)."""
-
-        from .report_json import as_json
-
-        return as_json(self)

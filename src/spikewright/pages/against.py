@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..energy.ann_twin import Standing, standings
-from ..energy.report import EnergyReport, TeacherCost
+from ..chip.agreement import Agreement
+from ..energy.ann import AnnCost, AnnCosts, Standing, standings
+from ..energy.report import EnergyReport
 from ..energy.time import seconds
 from .numbers import count
 
@@ -35,18 +36,18 @@ NOTE = (
 )
 
 
-def tables(report: EnergyReport) -> list[tuple[str, list[Standing]]]:
+def tables(report: EnergyReport, ann: AnnCosts) -> list[tuple[str, list[Standing]]]:
     """Captions and rows: the same network run once as an ANN, and the teacher where it is known."""
     found = []
-    if report.ann_macs and (known := standings(report, report.ann_macs)):
-        found.append((f"Against the same network run once as an ANN: {report.ann_macs:,} MACs", known))
-    if report.teacher_macs and (known := standings(report, report.teacher_macs)):
-        found.append((f"Against the ANN teacher: {report.teacher_macs:,} MACs", known))
+    if ann.macs and (known := standings(report, ann, ann.macs)):
+        found.append((f"Against the same network run once as an ANN: {ann.macs:,} MACs", known))
+    if ann.teacher_macs and (known := standings(report, ann, ann.teacher_macs)):
+        found.append((f"Against the ANN teacher: {ann.teacher_macs:,} MACs", known))
     return found
 
 
 def rows(report: EnergyReport, known: Sequence[Standing]) -> list[tuple[str, ...]]:
-    """A row under ``HEADINGS`` for each machine."""
+    """One row of the cells under ``HEADINGS`` for each machine."""
     return [
         (
             name_of(each.ann),
@@ -59,26 +60,26 @@ def rows(report: EnergyReport, known: Sequence[Standing]) -> list[tuple[str, ...
     ]
 
 
-def sources(report: EnergyReport) -> list[tuple[str, ...]]:
-    """Machine, kind and scope, source."""
-    costs = sorted(report.machines, key=lambda cost: cost.constant)
+def sources(ann: AnnCosts) -> list[tuple[str, ...]]:
+    """Machine, kind and scope, and source of each price of a multiply-accumulate."""
+    costs = sorted(ann.machines, key=lambda cost: cost.constant)
     return [(cost.title, f"{cost.kind}, {cost.scope}", cost.source) for cost in costs]
 
 
-def sentences(report: EnergyReport) -> list[str]:
-    """The conditions, from known quantities only."""
-    if not report.ann_macs:
+def sentences(report: EnergyReport, ann: AnnCosts, agreement: Agreement | None) -> list[str]:
+    """Sentences on which network costs less and under which conditions, from known quantities only."""
+    if not ann.macs:
         return []
-    known = standings(report, report.ann_macs)
-    found = [_counts(report), *_wins(known), *_reach(known, report)]
-    return [*found, *_teacher(report), *_static(report), *_accuracy(report)]
+    known = standings(report, ann, ann.macs)
+    found = [_counts(report, ann), *_wins(known), *_reach(known, report)]
+    return [*found, *_teacher(report, ann), *_static(report, ann), *_accuracy(agreement)]
 
 
-def left_out(report: EnergyReport) -> list[str]:
-    """What neither side counts, or only one does."""
+def left_out(report: EnergyReport, ann: AnnCosts) -> list[str]:
+    """Sentences on what one side or both leave out of their energies."""
     names = ", ".join(item.words for item in report.not_modelled)
     found = [f"Left out on the spiking side: {names}."] if names else []
-    kinds = {cost.scope for cost in report.machines}
+    kinds = {cost.scope for cost in ann.machines}
     if kinds:
         words = "; ".join(f"{scope}: {SCOPES[scope]}" for scope in SCOPES if scope in kinds)
         found.append(
@@ -90,7 +91,7 @@ def left_out(report: EnergyReport) -> list[str]:
 
 
 def verdict(ratio: float | None) -> str:
-    """Who wins, and the spiking energy as a multiple of the artificial one."""
+    """Which network costs less, and the spiking energy as a multiple of the artificial one."""
     if ratio is None:
         return "not known"
     return f"{'wins' if ratio < 1 else 'loses'}, {times(ratio)}"
@@ -101,23 +102,22 @@ def times(ratio: float) -> str:
     return f"{ratio:,.0f}×" if ratio >= 100 else f"{ratio:.3g}×" if ratio >= 0.001 else "<0.001×"
 
 
-def name_of(cost: TeacherCost) -> str:
-    """A machine in few words; its whole title stands beside its source."""
+def name_of(cost: AnnCost) -> str:
+    """The short name of a machine; its whole title stands beside its source."""
     return cost.title.split(":")[0].split(" (")[0]
 
 
 def visits(value: float | None) -> str:
-    """Operations per synapse."""
+    """Synaptic operations per synapse, to three digits."""
     return "not known" if value is None else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _counts(report: EnergyReport) -> str:
-    assert report.ann_macs
-    teacher = f" The teacher takes {report.teacher_macs:,}." if report.teacher_macs else ""
+def _counts(report: EnergyReport, ann: AnnCosts) -> str:
+    teacher = f" The teacher takes {ann.teacher_macs:,}." if ann.teacher_macs else ""
     return (
-        f"Run once as an artificial network, the same wiring takes {report.ann_macs:,} multiply-accumulates.{teacher} "
+        f"Run once as an artificial network, the same wiring takes {ann.macs:,} multiply-accumulates.{teacher} "
         f"The spiking network did {count(report.synaptic_ops)} synaptic operations an inference: "
-        f"{visits(report.synaptic_ops / report.ann_macs)} for each synapse."
+        f"{visits(report.synaptic_ops / ann.macs)} for each synapse."
     )
 
 
@@ -146,17 +146,17 @@ def _reach(rows: Sequence[Standing], report: EnergyReport) -> Iterator[str]:
         )
 
 
-def _static(report: EnergyReport) -> Iterator[str]:
+def _static(report: EnergyReport, ann: AnnCosts) -> Iterator[str]:
     """Whether static energy changes who wins, against either network."""
     time = report.time
-    if not report.machines:
+    if not ann.machines:
         return
     if time is None or time.static_j is None:
         yield "Static energy of the chip is not known here; it would add to the spiking side."
         return
     turned = []
-    for whom, macs in (("the same network", report.ann_macs), ("the teacher", report.teacher_macs)):
-        where = [name_of(row.ann) for row in standings(report, macs) if row.is_turned_by_static] if macs else []
+    for whom, macs in (("the same network", ann.macs), ("the teacher", ann.teacher_macs)):
+        where = [name_of(row.ann) for row in standings(report, ann, macs) if row.is_turned_by_static] if macs else []
         turned += [f"{whom} on {', '.join(where)}"] if where else []
     effect = f"turns the verdict against {' and '.join(turned)}" if turned else "changes no verdict"
     yield (
@@ -165,11 +165,11 @@ def _static(report: EnergyReport) -> Iterator[str]:
     )
 
 
-def _teacher(report: EnergyReport) -> Iterator[str]:
+def _teacher(report: EnergyReport, ann: AnnCosts) -> Iterator[str]:
     """Who wins against the teacher by all that is modelled."""
-    if not (report.teacher_macs and report.machines):
+    if not (ann.teacher_macs and ann.machines):
         return
-    known = standings(report, report.teacher_macs)
+    known = standings(report, ann, ann.teacher_macs)
     sides = {True: "wins", False: "loses"}
     parts = [
         f"{word} on {', '.join(names)}"
@@ -179,8 +179,7 @@ def _teacher(report: EnergyReport) -> Iterator[str]:
     yield f"Against the teacher, which is another and mostly larger network, it {' and '.join(parts)}."
 
 
-def _accuracy(report: EnergyReport) -> Iterator[str]:
-    known = report.agreement
+def _accuracy(known: Agreement | None) -> Iterator[str]:
     if known is None or "teacher" not in known.accuracy or "integer" not in known.accuracy:
         yield "How accurate the artificial network is on these samples is not known here, so neither is what is lost."
         return

@@ -6,21 +6,23 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ..base.artefacts import write_text
 from ..drift.causes import CAUSES
 from ..drift.report import DriftReport, Effect, LayerDrift, Place, Why
+from .numbers import markdown_table
 
 _NONE = "-"
 _FIRST = "first (step, sample, neuron)"
-_WIDE = 160  # a table is printed whole; what is wider than the terminal is for the terminal to wrap
+WIDEST = 160
+"""Characters of a line: a table is printed whole, and a narrower terminal wraps it."""
 
 
 def as_json(report: DriftReport) -> dict[str, object]:
-    """The object that ``--json`` prints."""
+    """The report as one JSON object."""
 
     earliest = report.earliest
     return {
@@ -40,7 +42,7 @@ def as_json(report: DriftReport) -> dict[str, object]:
 
 
 def sentence(report: DriftReport) -> str:
-    """What the report comes to."""
+    """The result in one sentence: the first layer that differs, and why."""
     if report.reference == "trained integers":
         return _trained_sentence(report)
     first, answers = report.first, report.answers
@@ -102,7 +104,7 @@ def _much(effect: Effect) -> str:
 
 
 def layer_rows(report: DriftReport) -> list[list[str]]:
-    """Headings, then a row for every layer."""
+    """The headings, then one row for every layer."""
     mine = "float" if report.reference == "float" else "trained"
     head = ["layer", f"{mine} rate", "chip rate", "agreement", "kappa", "differing", _FIRST]
     return [head, *(_layer_row(layer) for layer in report.layers)]
@@ -157,17 +159,15 @@ def answer_lines(report: DriftReport) -> list[str]:
     return [*lines, f"scores          differ by up to {answers.score:.3g}; {mine} ones span {answers.spread:.3g}"]
 
 
-def show(report: DriftReport) -> None:
-    """Write the report on stdout."""
+def renderable(report: DriftReport) -> Group:
+    """The report for a rich console."""
     parts: list[RenderableType] = [Text(sentence(report), style="bold"), Text(), _table(layer_rows(report))]
     if causes := cause_rows(report):
         parts += [Text(), Text(_causes_title(report)), _table(causes)]
     parts += [Text(), *(Text(line) for line in answer_lines(report))]
     parts += [Text(f"changed         {line}") for line in report.changed]
     parts += [Text(f"note            {line}") for line in report.remarks]
-    console = Console(highlight=False, soft_wrap=True)
-    console.width = max(console.width, _WIDE)
-    console.print(Group(*parts))
+    return Group(*parts)
 
 
 def _causes_title(report: DriftReport) -> str:
@@ -188,16 +188,10 @@ def _table(rows: Sequence[Sequence[str]]) -> Table:
 
 def write_markdown(report: DriftReport, path: Path) -> None:
     """Write the report to a Markdown file, whole or not at all."""
-    blocks = ["# Drift", f"{sentence(report)}.", _markdown(layer_rows(report))]
+    blocks = ["# Drift", f"{sentence(report)}.", "\n".join(markdown_table(*layer_rows(report)))]
     if causes := cause_rows(report):
-        blocks += [f"{_causes_title(report)}:", _markdown(causes)]
+        blocks += [f"{_causes_title(report)}:", "\n".join(markdown_table(*causes))]
     lines = answer_lines(report) + [f"changed: {line}" for line in report.changed]
     lines += [f"note: {line}" for line in report.remarks]
     blocks.append("\n".join(f"- {' '.join(line.split())}" for line in lines))
     write_text(path, "\n\n".join(blocks) + "\n")
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = [f"| {' | '.join(row)} |" for row in rows]
-    rule = "|" + " --- |" * len(rows[0])
-    return "\n".join([head, rule, *body])

@@ -1,20 +1,53 @@
-"""Numbers in words for every kind of report, so that the table, the page and the plots say the same."""
+"""Numbers in words and rows of tables, the same for the terminal, Markdown, the page and the plots."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from ..energy.report import PARTS, EnergyReport, EnergyRow, Part, TeacherCost
-from ..placing.placement import Use
+from rich import box
+from rich.table import Table
+
+from ..chip.agreement import LEVELS, PAIRS, Agreement
+from ..energy.ann import AnnCost
+from ..energy.report import PARTS, EnergyReport, EnergyRow, Part
+from ..placing.placement import Placement, Use
 from ..profile.units import quantity
-from .placement_text import lines
 
+WIDTH = 100
+"""Characters of a line where a table is not printed on a terminal."""
 STEPS_SHOWN = 16
 PART_TITLES: dict[Part, str] = {"input": "Input", "hidden": "Hidden layers", "readout": "Readout"}
+AGREEMENT_HEADINGS = ("level", ">accuracy", ">samples", "values that differ")
+AGREEMENT_NOT_KNOWN = (
+    "Nothing lies beside this activity that tells how other levels do; `spikewright run` compares teacher, student, "
+    "floats, integers and Lava, and leaves an agreement.json that a report takes up."
+)
+
+
+def table_of(*headings: str) -> Table:
+    """An empty table for a rich console; a heading that starts with ``>`` has its column aligned to the right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
+    for heading in headings:
+        table.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left", overflow="fold")
+    return table
+
+
+def filled(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A table for a rich console with these rows."""
+    table = table_of(*headings)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def markdown_table(*rows: Sequence[str]) -> list[str]:
+    """The lines of a Markdown table; the first row is its heading."""
+    head, *body = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
+    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
 
 
 def count(value: float | None) -> str:
-    """A count per inference: whole from a hundred on, two digits after the point below; a dash where unknown."""
+    """A count per inference: whole from 100 on, below with two digits after the point; words where unknown."""
     if value is None:
         return "not counted"
     if value >= 100 or value == int(value):
@@ -23,7 +56,7 @@ def count(value: float | None) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """A percentage, never rounded to nothing; a dash where there is no whole."""
+    """A percentage, never rounded to zero; a dash where the whole is zero."""
     if not whole:
         return "-"
     return "<0.1%" if 0 < part / whole < 0.0005 else f"{part / whole:.1%}"
@@ -45,13 +78,11 @@ def beside(report: EnergyReport) -> list[str]:
         found.append(f"by step: {', '.join(say(energy) for energy in report.steps)}")
     if report.time is not None:
         found += [f"time: {report.time.sentence()}", *filter(None, [report.time.static_sentence()])]
-    if report.neurobench is not None:
-        found.append(report.neurobench.sentence())
     return found
 
 
 def by_part(report: EnergyReport) -> Iterator[tuple[Part, list[EnergyRow]]]:
-    """Rows of input, hidden layers and readout, those without rows left out."""
+    """Rows of input, hidden layers and readout; parts without rows are left out."""
     for part in PARTS:
         rows = [row for row in report.rows if row.part == part]
         if rows:
@@ -80,32 +111,21 @@ def where(use: Use) -> str:
     return f"core {use.core}{of_chip}, {use.population}"
 
 
-def placement(report: EnergyReport) -> list[str]:
-    """How the cores lie, and what crosses between chips."""
-    return [line[:1].upper() + line[1:] for line in lines(report.placement)]
-
-
-def binding(report: EnergyReport) -> str:
-    """The resource nearest to its limit, in words."""
-    use = report.binding
+def binding(placement: Placement) -> str:
+    """The resource nearest to its limit, its use and its place, in words."""
+    use = placement.binding
     if use is None:
         return "none: the profile has no limits of size"
     return f"{use.resource}, {used(use)} ({use.share:.0%}) on {where(use)}"
 
 
-def constants(report: EnergyReport) -> list[tuple[str, EnergyRow]]:
-    """Each constant used once: its value in words, and a row that has it."""
-    seen = {row.event: row for row in report.rows}
-    return [(quantity(row.constant, report.unit), row) for row in seen.values()]
-
-
-def times(teacher: TeacherCost, report: EnergyReport) -> str:
-    """How many times the spiking network's modelled energy the teacher costs; a dash where that is nothing."""
+def times(teacher: AnnCost, report: EnergyReport) -> str:
+    """The teacher's energy as a multiple of the spiking network's modelled energy; a dash where that is zero."""
     return f"{teacher.energy / report.total:.3g}" if report.total else "-"
 
 
 def class_rows(report: EnergyReport) -> list[tuple[str, ...]]:
-    """Class, samples, accuracy and energy."""
+    """Class, samples, accuracy and mean energy, class by class."""
     return [
         (str(each.label), str(each.samples), f"{each.accuracy:.2%}", report.say(each.energy)) for each in report.classes
     ]
@@ -116,40 +136,52 @@ def unmodelled_rows(report: EnergyReport) -> list[tuple[str, ...]]:
     return [(item.words, count(item.count), item.why) for item in report.not_modelled]
 
 
-def fit_rows(report: EnergyReport) -> list[tuple[str, ...]]:
-    """Resource, used, share and where."""
+def fit_rows(placement: Placement) -> list[tuple[str, ...]]:
+    """Resource, used, share and where, on the fullest core of each resource."""
     return [
         (
-            use.resource + (" (binding)" if use == report.binding else ""),
+            use.resource + (" (binding)" if use == placement.binding else ""),
             used(use),
             f"{use.share:.0%}" if use.limit else "",
             where(use),
         )
-        for use in report.fit
+        for use in placement.worst
     ]
 
 
 def constant_rows(report: EnergyReport) -> list[tuple[str, ...]]:
-    """Event, value, kind and scope, source."""
-    return [(row.words, value, f"{row.kind}, {row.scope}", row.source) for value, row in constants(report)]
-
-
-def origin(report: EnergyReport) -> list[tuple[str, str]]:
-    """What made the report, by name: command, files and their hashes; what is not known is left out."""
-    found = []
-    if isinstance(command := report.provenance.get("command"), str):
-        found.append(("command", command))
-    for name in ("activity", "chip"):
-        facts = report.provenance.get(name)
-        if isinstance(facts, dict):
-            by = f", by {facts['source']}" if "source" in facts else ""
-            found.append((f"{name} file", f"{facts['file']}, SHA-256 {facts['sha256']}{by}"))
-    return [*found, ("profile", f"{report.profile.name}, SHA-256 {report.profile.sha256}")]
+    """Event, value, kind and scope, and source of each constant that was used."""
+    used_once = {row.event: row for row in report.rows}
+    return [
+        (row.event.words, quantity(row.constant, report.unit), f"{row.kind}, {row.scope}", row.source)
+        for row in used_once.values()
+    ]
 
 
 def measured(report: EnergyReport) -> str:
-    """What was run, in one line."""
+    """Samples, split, timesteps, simulator and accuracy, in one line."""
     split = f" of the {report.split} split" if report.split else ""
     accuracy = "" if report.accuracy is None else f", accuracy {report.accuracy:.2%}"
     samples = f"{report.samples:,} {'sample' if report.samples == 1 else 'samples'}"
     return f"{samples}{split}, {report.timesteps} timesteps, {report.backend} simulation{accuracy}"
+
+
+def agreement_rows(agreement: Agreement) -> list[tuple[str, ...]]:
+    """Level, accuracy, samples and differing values; of a level that was not run, why not."""
+    compared = {one if one != "integer" else other: pair for pair, (one, other) in PAIRS.items()}
+    found: list[tuple[str, ...]] = []
+    for level, words in LEVELS.items():
+        if level in agreement.accuracy:
+            accuracy, samples = f"{agreement.accuracy[level]:.2%}", f"{agreement.samples[level]:,}"
+            found.append((words, accuracy, samples, _differs(agreement, compared.get(level, ""))))
+        elif level in agreement.skipped:
+            found.append((words, "-", "-", f"not run: {agreement.skipped[level]}"))
+    return found
+
+
+def _differs(agreement: Agreement, pair: str) -> str:
+    """How many spikes, currents and membrane potentials differ from those of the integer network."""
+    if pair not in agreement.mismatches:
+        return ""
+    values, samples = agreement.mismatches[pair], agreement.compared[pair]
+    return f"{'none' if values == 0 else f'{values:,} values'} on {samples:,} {'sample' if samples == 1 else 'samples'}"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..energy.report import WORDS, EnergyReport
-from . import activity_plots, core_map, core_tables, numbers, plots, run_plots, run_tables
+from ..chip.activity import Trace
+from ..energy.report import EnergyReport
+from ..placing.placement import Placement
+from . import cores, numbers, plots, run_plots, runs
+from .cores import PlacedCores
+from .report import Report
 from .runs import RunTable
 
 
@@ -21,11 +25,11 @@ class Picture:
     alt: str
     svg: str
     key: str = ""
-    """How to read it, for those who see it."""
+    """A caption that says how to read the picture."""
 
     @property
     def uri(self) -> str:
-        """The picture inside the page."""
+        """The picture as a data URI, so that the page loads nothing."""
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
 
 
@@ -33,7 +37,7 @@ def energy_pictures(report: EnergyReport) -> Iterator[Picture]:
     """Where the energy goes, and how much each layer spikes."""
     say, total = report.say, report.total
     yield budget_picture(report)
-    events = ", ".join(f"{WORDS[event]} {say(e)} ({numbers.share(e, total)})" for event, e in report.by_event().items())
+    events = ", ".join(f"{event.words} {say(e)} ({numbers.share(e, total)})" for event, e in report.by_event().items())
     yield Picture("Energy by event", f"Bars of energy by event: {events}.", plots.events_plot(report))
     layers = ", ".join(f"{name} {say(energy)}" for name, energy in report.by_population().items())
     yield Picture(
@@ -43,37 +47,37 @@ def energy_pictures(report: EnergyReport) -> Iterator[Picture]:
     yield Picture("Spikes by layer", f"Bars of spikes per inference: {spikes}.", plots.spikes_plot(report))
 
 
-def fit_picture(report: EnergyReport) -> Picture:
-    """How full the fullest core is."""
-    fit = ", ".join(f"{use.resource} {numbers.used(use)}" for use in report.fit if use.limit)
-    return Picture("Fit", f"Bars of used limits: {fit}.", plots.fit_plot(report))
+def fit_picture(placement: Placement) -> Picture:
+    """Bars of how much of each resource the fullest core uses."""
+    fit = ", ".join(f"{use.resource} {numbers.used(use)}" for use in placement.worst if use.limit)
+    return Picture("Fit", f"Bars of used limits: {fit}.", plots.fit_plot(placement.worst, placement.binding))
 
 
-def activity_pictures(report: EnergyReport) -> Iterator[Picture]:
+def activity_pictures(report: Report) -> Iterator[Picture]:
     """What the network did, step by step and spike by spike, as far as it was kept."""
-    shown = activity_plots.active(report)
-    if report.rates and shown:
-        yield Picture("Rates by step", _rates_in_words(report), activity_plots.rates_plot(report))
-    if report.raster is not None and shown:
-        title = "Spikes of the first sample"
-        yield Picture(title, _raster_in_words(report), activity_plots.raster_plot(report, report.raster))
+    if not plots.active(report.energy):
+        return
+    if report.rates:
+        yield Picture("Rates by step", _rates_in_words(report), plots.rates_plot(report.energy, report.rates))
+    if report.raster is not None:
+        words, drawn = _raster_in_words(report.energy, report.raster), plots.raster_plot(report.energy, report.raster)
+        yield Picture("Spikes of the first sample", words, drawn)
 
 
-def _rates_in_words(report: EnergyReport) -> str:
+def _rates_in_words(report: Report) -> str:
     words = []
-    for each in activity_plots.active(report):
+    for each in plots.active(report.energy):
         rates = report.rates[each.population]
         most = max(rates)
         peak = f", most at step {rates.index(most) + 1} with {most:.1%}" if len(rates) > 1 else ""
         words.append(f"{each.population} {sum(rates) / len(rates):.1%} of its neurons spike at a step{peak}")
-    return f"One panel for each layer, a bar for each step: {'; '.join(words)}.{_silence(report)}"
+    return f"One panel for each layer, a bar for each step: {'; '.join(words)}.{_silence(report.energy)}"
 
 
-def _raster_in_words(report: EnergyReport) -> str:
-    assert report.raster is not None
+def _raster_in_words(report: EnergyReport, raster: Mapping[str, Trace]) -> str:
     words = []
-    for each in activity_plots.active(report):
-        trace = report.raster[each.population]
+    for each in plots.active(report):
+        trace = raster[each.population]
         spikes = int(np.count_nonzero(trace.fired))
         words.append(
             f"{each.population}: {spikes} {'spike' if spikes == 1 else 'spikes'} of {len(trace.compartments)} out of "
@@ -84,19 +88,18 @@ def _raster_in_words(report: EnergyReport) -> str:
 
 
 def _silence(report: EnergyReport) -> str:
-    names = activity_plots.silent(report)
+    names = plots.silent(report)
     return f" Without any spike: {', '.join(names)}." if names else ""
 
 
-def core_pictures(report: EnergyReport) -> Iterator[Picture]:
+def core_pictures(placed: PlacedCores) -> Iterator[Picture]:
     """A map for each chip; none where no mesh is known."""
-    if report.profile.limits.mesh is None:
+    if placed.placement.profile.limits.mesh is None:
         return
-    several = report.placement.arrangement.chips > 1
-    for chip in core_tables.chips(report):
+    several = placed.placement.arrangement.chips > 1
+    for chip in cores.chips(placed):
         title = f"Work of the cores of chip {chip}" if several else "Work of the cores"
-        words, key = core_tables.in_words(report, chip), core_tables.key(report, chip)
-        yield Picture(title, words, core_map.core_map(report, chip), key)
+        yield Picture(title, cores.in_words(placed, chip), cores.core_map(placed, chip), cores.key(placed, chip))
 
 
 def run_picture(table: RunTable) -> Picture | None:
@@ -104,11 +107,11 @@ def run_picture(table: RunTable) -> Picture | None:
     if len(table.points) < 2:
         return None
     title = f"Accuracy against energy on {table.profile.name}"
-    return Picture(title, run_tables.in_words(table), run_plots.pareto_plot(table))
+    return Picture(title, runs.in_words(table), run_plots.pareto_plot(table))
 
 
 def budget_picture(report: EnergyReport) -> Picture:
-    """The total against floor and budget."""
+    """One bar of the total by parts, with floor and budget."""
     parts = ", ".join(f"{part} {report.say(energy)}" for part, energy in report.by_part().items())
     floor = f"the floor with no hidden spike is {report.say(report.floor)}"
     title = "Against the budget" if report.budget else "Input, hidden layers and readout"

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from ..energy.report import EnergyReport
+from ..energy.report import EnergyReport, Part
 
 P = ParamSpec("P")
 INK, FAINT, RULE = "#1f2933", "#5c6773", "#c9d1d9"
 BLUE, PALE, SAND = "#2f5d8a", "#9db8d2", "#d9a441"
-PART_STYLE = {"input": (SAND, "\\\\\\"), "hidden": (BLUE, ""), "readout": (PALE, "///")}
+PART_STYLE: dict[Part, tuple[str, str]] = {"input": (SAND, "\\\\\\"), "hidden": (BLUE, ""), "readout": (PALE, "///")}
 WIDTH_IN = 5.4
 LABEL_GAP = 12
 """Before and behind the label of a bar, together, in pixels."""
@@ -84,7 +84,7 @@ def quantity_axis(axes: Any, report: EnergyReport) -> None:
 
 
 def plain_axis(axes: Any) -> None:
-    """No frame but the line below."""
+    """Remove the frame except for the horizontal axis."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)

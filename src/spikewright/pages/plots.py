@@ -1,15 +1,21 @@
-"""Plots of a report as SVG: every bar is told by a hatch and a label as well as by its colour."""
+"""Plots of a report as SVG: every mark is told by a hatch and a label as well as by its colour."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from matplotlib.ticker import MaxNLocator
 
-from ..energy.report import WORDS, EnergyReport
+from ..chip.activity import Trace
+from ..energy.report import EnergyReport, Spikes
+from ..placing.placement import Use
 from . import numbers
 from .plot_style import (
     BLUE,
+    FAINT,
     INK,
     PALE,
     PART_STYLE,
@@ -18,10 +24,17 @@ from .plot_style import (
     end_labels,
     figure,
     in_style,
+    panels,
     plain_axis,
     quantity_axis,
     svg,
 )
+
+ROW_IN, LEAST_IN = 0.0125, 0.32
+"""Height of a compartment in the raster, and of the lowest panel."""
+PANEL_IN = 0.62
+BARS_LABELLED = 8
+"""Up to so many steps every bar says its rate; beyond, the highest one."""
 
 # A fill and a hatch for each event, the same in every plot. Lines only: dots make the page ten times as large.
 EVENT_STYLE = {
@@ -41,6 +54,8 @@ EVENT_STYLE = {
     "chip_crossing": ("#5f4b7d", "xx"),
     "input_event": ("#b5651d", "//"),
 }
+OTHER_EVENT_STYLE = ("#6b7280", "++")
+"""Fill and hatch of an event that is not in ``EVENT_STYLE``."""
 
 
 @in_style
@@ -73,9 +88,10 @@ def layers_plot(report: EnergyReport) -> str:
     drawn, axes = figure(0.75 + 0.42 * len(names) + 0.25 * ((len(events) + 1) // 2))
     left = np.zeros(len(names))
     for event in events:
-        energy = np.array([sum(r.energy for r in report.rows if (r.population, r.event) == (n, event)) for n in names])
-        fill, hatch = EVENT_STYLE[event]
-        axes.barh(names, energy, left=left, height=0.62, color=fill, hatch=hatch, edgecolor="white", label=WORDS[event])
+        rows = [row for row in report.rows if row.event is event]
+        energy = np.array([sum(row.energy for row in rows if row.population == name) for name in names])
+        fill, hatch = EVENT_STYLE.get(event.name, OTHER_EVENT_STYLE)
+        axes.barh(names, energy, left=left, height=0.62, color=fill, hatch=hatch, edgecolor="white", label=event.words)
         left += energy
     end_labels(axes, left, [report.say(value) for value in left])
     axes.invert_yaxis()
@@ -90,8 +106,8 @@ def events_plot(report: EnergyReport) -> str:
     energies = report.by_event()
     drawn, axes = figure(0.75 + 0.42 * len(energies))
     for event, energy in energies.items():
-        fill, hatch = EVENT_STYLE[event]
-        axes.barh(WORDS[event].replace(" (", "\n("), energy, height=0.62, color=fill, hatch=hatch, edgecolor="white")
+        fill, hatch = EVENT_STYLE.get(event.name, OTHER_EVENT_STYLE)
+        axes.barh(event.words.replace(" (", "\n("), energy, height=0.62, color=fill, hatch=hatch, edgecolor="white")
     values = np.array(list(energies.values()))
     end_labels(axes, values, [f"{report.say(v)} ({numbers.share(v, report.total)})" for v in values])
     axes.invert_yaxis()
@@ -120,12 +136,12 @@ def spikes_plot(report: EnergyReport) -> str:
 
 
 @in_style
-def fit_plot(report: EnergyReport) -> str:
+def fit_plot(fit: Sequence[Use], binding: Use | None) -> str:
     """Used share of each limited resource on its fullest core; the numbers stand in a column behind the bars."""
-    uses = [use for use in report.fit if use.limit]
+    uses = [use for use in fit if use.limit]
     drawn, axes = figure(0.75 + 0.42 * len(uses))
     for use in uses:
-        bound = use == report.binding
+        bound = use == binding
         fill, hatch = (BLUE, "") if bound else (PALE, "///")
         axes.barh(use.resource, 1, height=0.62, color="white", edgecolor=RULE, linewidth=1)
         axes.barh(use.resource, use.share, height=0.62, color=fill, hatch=hatch, edgecolor="white")
@@ -149,7 +165,7 @@ def comparison_plot(reports: Sequence[EnergyReport]) -> str:
     left = np.zeros(len(reports))
     names = [report.profile.name for report in reports]
     for part, (fill, hatch) in PART_STYLE.items():
-        energy = np.array([dict(report.by_part())[part] for report in reports])  # type: ignore[index]
+        energy = np.array([report.by_part()[part] for report in reports])
         axes.barh(names, energy, left=left, height=0.62, color=fill, hatch=hatch, edgecolor="white", label=part)
         left += energy
     end_labels(axes, left, [report.say(report.total) for report in reports])
@@ -157,3 +173,82 @@ def comparison_plot(reports: Sequence[EnergyReport]) -> str:
     quantity_axis(axes, reports[0])
     drawn.legend(loc="outside lower left", ncols=3, frameon=False, handlelength=1.8, fontsize=9.5, labelcolor=INK)
     return svg(drawn)
+
+
+def active(report: EnergyReport) -> list[Spikes]:
+    """Populations that spike at all."""
+    return [each for each in report.spikes if each.spikes]
+
+
+def silent(report: EnergyReport) -> list[str]:
+    """Names of populations that never spike."""
+    return [each.population for each in report.spikes if not each.spikes]
+
+
+@in_style
+def raster_plot(report: EnergyReport, raster: Mapping[str, Trace]) -> str:
+    """Spikes of the first sample: a row for each kept compartment, a mark for each spike."""
+    shown = active(report)
+    heights = [max(LEAST_IN, ROW_IN * len(raster[each.population].compartments)) for each in shown]
+    drawn, every = panels(heights)
+    for axes, each, height in zip(every, shown, heights, strict=True):
+        trace = raster[each.population]
+        _marks(axes, trace.fired, 72 * height / len(trace.compartments), PART_STYLE[each.part][0])
+        axes.set_ylim(len(trace.compartments) - 0.5, -0.5)
+        _name(axes, each.population, f"{len(trace.compartments)} of {each.neurons:,}")
+    _steps(every, report.timesteps)
+    return svg(drawn)
+
+
+@in_style
+def rates_plot(report: EnergyReport, rates: Mapping[str, Sequence[float]]) -> str:
+    """Spikes per neuron at each step, the mean over samples, one panel a layer, on one scale."""
+    shown = active(report)
+    drawn, every = panels([PANEL_IN] * len(shown))
+    most = max(max(rates[each.population]) for each in shown)
+    steps = np.arange(1, report.timesteps + 1)
+    for axes, each in zip(every, shown, strict=True):
+        own, (fill, hatch) = rates[each.population], PART_STYLE[each.part]
+        axes.bar(steps, own, width=0.8, color=fill, hatch=hatch, edgecolor="white", linewidth=0.5)
+        _say_rates(axes, own)
+        axes.set_ylim(0, most * 1.45)
+        mean = sum(own) / len(own)
+        _name(axes, each.population, f"mean {mean:.1%}" if len(own) > 1 else "")
+    _steps(every, report.timesteps)
+    return svg(drawn)
+
+
+def _marks(axes: Any, fired: npt.NDArray[np.bool_], row_points: float, colour: str) -> None:
+    """Every spike as a dash as wide as most of its step; one path for all of them keeps the page small."""
+    step, row = np.nonzero(fired)
+    gap = np.full(len(step), np.nan)
+    x = np.stack([step + 0.6, step + 1.4, gap], axis=1).reshape(-1)
+    y = np.stack([row, row, gap], axis=1).reshape(-1)
+    dark = INK if colour == PART_STYLE["readout"][0] else colour
+    axes.plot(x, y, color=dark, linewidth=max(0.7, 0.8 * row_points), solid_capstyle="butt")
+
+
+def _say_rates(axes: Any, rates: Sequence[float]) -> None:
+    every = range(len(rates)) if len(rates) <= BARS_LABELLED else [int(np.argmax(rates))]
+    for i in every:
+        axes.text(i + 1, rates[i], f"{rates[i]:.1%}", ha="center", va="bottom", fontsize=8.5, color=INK)
+
+
+def _name(axes: Any, population: str, beneath: str) -> None:
+    axes.set_yticks([])
+    axes.set_ylabel(population, rotation=0, ha="right", va="center", fontsize=10, color=INK, labelpad=6)
+    if beneath:
+        axes.annotate(
+            beneath, (1.0, 0.5), xycoords="axes fraction", xytext=(5, 0), textcoords="offset points", va="center",
+            fontsize=8.5, color=FAINT,
+        )  # fmt: skip
+
+
+def _steps(every: Sequence[Any], timesteps: int) -> None:
+    for axes in every:
+        plain_axis(axes)
+        axes.spines["bottom"].set_color(RULE)
+        axes.tick_params(axis="x", length=0)
+    every[-1].set_xlim(0.5, timesteps + 0.5)
+    every[-1].xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, steps=[1, 2, 5, 10]))
+    every[-1].set_xlabel("step")

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..base.artefacts import write_json, write_text
 from ..base.version import __version__
-from ..energy.report import SCHEMA_VERSION
-from . import against, agreement_tables, core_tables, numbers, pictures, run_tables
-from .document import Document
-from .text import teacher_line
+from . import against, cores, network, numbers, pictures, runs
+from .report import SCHEMA_VERSION, Report, beside, teacher_line
+from .runs import RunTable
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 
+@dataclass(frozen=True)
+class Document:
+    """What one call of `spikewright report` writes: reports of one activity, and other runs beside it.
+
+    Attributes:
+        reports: one for each profile that the network fits.
+        refusals: why other profiles have none.
+        runs: a table of all runs for each profile; empty for a single run.
+    """
+
+    reports: Sequence[Report]
+    refusals: Sequence[str] = ()
+    runs: Sequence[RunTable] = ()
+
+
 def as_json(document: Document) -> dict[str, object]:
-    """Everything as one JSON object."""
+    """The document as one JSON object."""
     return {
         "schema_version": SCHEMA_VERSION,
         "spikewright": __version__,
-        "within_budget": all(report.within_budget is not False for report in document.reports),
+        "within_budget": all(report.energy.within_budget is not False for report in document.reports),
         "reports": [report.as_json() for report in document.reports],
         "refusals": list(document.refusals),
         "runs": [table.as_json() for table in document.runs],
@@ -30,12 +46,12 @@ def as_json(document: Document) -> dict[str, object]:
 
 
 def as_markdown(document: Document) -> str:
-    """Everything as Markdown tables."""
+    """The document as Markdown tables."""
     return _environment(html=False).get_template("report.md.j2").render(vars(document))
 
 
 def as_html(document: Document) -> str:
-    """Everything as one page with its pictures inside."""
+    """The document as one HTML page with its pictures inside."""
     return _environment(html=True).get_template("report.html.j2").render(vars(document))
 
 
@@ -69,11 +85,12 @@ def _environment(html: bool) -> Environment:
     )
     environment.globals.update(
         n=numbers,
-        cores=core_tables,
-        levels=agreement_tables,
+        cores=cores,
+        network=network,
         against=against,
-        side_by_side=run_tables,
+        side_by_side=runs,
         pictures=pictures,
+        beside=beside,
         teacher_line=teacher_line,
         version=__version__,
     )

@@ -79,7 +79,7 @@ def _names(drawn: Figure, axes: Any, points: Sequence[tuple[str, float, float]])
 
 
 def _around(point: Any) -> Bbox:
-    """The box of a mark."""
+    """The bounding box of a mark, in pixels."""
     x, y = point
     return Bbox.from_extents(x - 6, y - 6, x + 6, y + 6)
 

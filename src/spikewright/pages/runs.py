@@ -1,4 +1,4 @@
-"""Several runs side by side on the same profiles, and which of them no other beats."""
+"""Several runs side by side on the same profiles, and which of them no other beats, in words for every format."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..base.errors import refuse
+from rich.console import Group
+from rich.text import Text
+
+from ..base.errors import arg, refuse, with_flags
 from ..chip.activity_file import load_activity
 from ..chip.chip_file import load_chip
-from ..energy.pricing import Priced, priced, provenance_of
+from ..energy.provenance import provenance_of
 from ..energy.report import EnergyReport
 from ..placing.placement import Placer
 from ..profile.schema import HardwareProfile
 from ..profile.units import Budget
+from .numbers import filled
+from .pricing import Priced, priced
+from .report import Report
 from .spread import pareto
 
 ACTIVITY, CHIP = "activity.json", "chip.h5"
 """What `spikewright run` calls its files, in the folder that it is given."""
+HEADINGS = ("run", ">accuracy", ">energy", ">budget", ">on the front", ">steps", ">spikes", ">synaptic operations")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run by its name, priced on each profile."""
+    """One run, priced on each profile."""
 
     name: str
     found: tuple[Priced, ...]
@@ -39,7 +46,7 @@ class RunRow:
     """
 
     name: str
-    report: EnergyReport | None
+    report: Report | None
     refusal: str
     pareto: bool | None
 
@@ -60,9 +67,9 @@ class RunTable:
     def points(self) -> list[tuple[RunRow, EnergyReport, float]]:
         """Runs that can be compared: energy and accuracy are known, and of the first run's data."""
         return [
-            (row, row.report, row.report.accuracy)
+            (row, row.report.energy, row.report.energy.accuracy)
             for row in self.rows
-            if row.report is not None and row.report.accuracy is not None and row.pareto is not None
+            if row.report is not None and row.report.energy.accuracy is not None and row.pareto is not None
         ]
 
     def as_json(self) -> dict[str, object]:
@@ -111,7 +118,7 @@ def names_of(activity: Path, folders: Sequence[Path]) -> list[str]:
     first = activity.resolve()
     paths = [first.parent if first.name == ACTIVITY else first, *(folder.resolve() for folder in folders)]
     again = [given for i, given in enumerate(folders, 1) if paths[i] in paths[:i]]
-    refuse("--also", [f"{folder}: is there twice; name every run once" for folder in again])
+    refuse(arg("also"), [f"{folder}: is there twice; name every run once" for folder in again])
     length = 1
     while len({path.parts[-length:] for path in paths}) < len(paths):
         length += 1
@@ -120,21 +127,25 @@ def names_of(activity: Path, folders: Sequence[Path]) -> list[str]:
 
 def _table(runs: Sequence[Run], index: int) -> RunTable:
     found = [(run.name, run.found[index]) for run in runs]
-    data = next((name for _, each in found if each.report is not None and (name := _data(each.report))), "")
+    reports = {name: each.report for name, each in found if each.report is not None}
+    data = next((report.provenance.data for report in reports.values() if report.provenance.data), "")
     known = {
-        name: (each.report.total, each.report.accuracy)
-        for name, each in found
-        if each.report is not None and each.report.accuracy is not None and _data(each.report) in (data, "")
+        name: (report.energy.total, report.energy.accuracy)
+        for name, report in reports.items()
+        if report.energy.accuracy is not None and report.provenance.data in (data, "")
     }
     marks = dict(zip(known, pareto(list(known.values())), strict=True))
-    rows = tuple(RunRow(name, each.report, each.refusal, marks.get(name)) for name, each in found)
-    return RunTable(runs[0].found[index].profile, rows, tuple(_remarks(rows, data)))
+    rows = tuple(
+        RunRow(name, each.report, "" if each.refusal is None else with_flags(each.refusal, {}), marks.get(name))
+        for name, each in found
+    )
+    return RunTable(runs[0].found[index].profile, rows, tuple(_remarks(reports, data)))
 
 
-def _remarks(rows: Sequence[RunRow], data: str) -> Iterator[str]:
+def _remarks(reports: Mapping[str, Report], data: str) -> Iterator[str]:
     """Runs on other data, and different samples of the same."""
-    reports = {row.name: row.report for row in rows if row.report is not None}
-    others = {name: _data(report) for name, report in reports.items() if _data(report) not in (data, "")}
+    names = {name: report.provenance.data for name, report in reports.items()}
+    others = {name: other for name, other in names.items() if other not in (data, "")}
     if others:
         each = ", ".join(f"{name} ({other})" for name, other in others.items())
         yield f"not compared with the others, which are on {data}: {each}"
@@ -144,20 +155,15 @@ def _remarks(rows: Sequence[RunRow], data: str) -> Iterator[str]:
         yield f"not counted on the same samples, so compare with care: {each}"
 
 
-def _data(report: EnergyReport) -> str:
-    """The data set's name, empty where the activity does not say it."""
-    facts = report.provenance.get("activity")
-    name = facts.get("data") if isinstance(facts, dict) else None
-    return name if isinstance(name, str) else ""
-
-
-def _samples(report: EnergyReport) -> str:
-    return " ".join(filter(None, [f"{report.samples:,}", _data(report), report.split, "samples"]))
+def _samples(report: Report) -> str:
+    energy = report.energy
+    return " ".join(filter(None, [f"{energy.samples:,}", report.provenance.data, energy.split, "samples"]))
 
 
 def _row_json(row: RunRow) -> dict[str, object]:
-    if (report := row.report) is None:
+    if row.report is None:
         return {"name": row.name, "refusal": row.refusal}
+    report = row.report.energy
     return {
         "name": row.name,
         "energy": report.total,
@@ -170,5 +176,65 @@ def _row_json(row: RunRow) -> dict[str, object]:
         "split": report.split,
         "spikes": sum(each.spikes for each in report.spikes),
         "synaptic_ops": report.synaptic_ops,
-        "provenance": report.provenance,
+        "provenance": row.report.provenance.as_json(),
     }
+
+
+def renderable(table: RunTable) -> Group:
+    """Several runs on one profile for a rich console."""
+    return Group(
+        Text(title(table), style="bold"),
+        filled(HEADINGS, rows(table)),
+        *(Text(remark, style="yellow") for remark in remarks(table)),
+    )
+
+
+def title(table: RunTable) -> str:
+    """The caption of the table."""
+    return f"{len(table.rows)} runs on {table.profile.name}"
+
+
+def rows(table: RunTable) -> list[tuple[str, ...]]:
+    """The cells under ``HEADINGS`` of every run."""
+    return [_cells(row) for row in table.rows]
+
+
+def _cells(row: RunRow) -> tuple[str, ...]:
+    """A run under each heading; one that does not fit says so in place of its energy."""
+    if row.report is None:
+        return (row.name, "-", "does not fit", "-", "-", "-", "-", "-")
+    report = row.report.energy
+    return (
+        row.name,
+        "not known" if report.accuracy is None else f"{report.accuracy:.2%}",
+        f"{'≥ ' if report.at_least else ''}{report.say(report.total)}",
+        _budget(report),
+        {True: "yes", False: "no", None: "-"}[row.pareto],
+        str(report.timesteps),
+        f"{sum(each.spikes for each in report.spikes):,.0f}",
+        f"{report.synaptic_ops:,.0f}",
+    )
+
+
+def remarks(table: RunTable) -> list[str]:
+    """What to know before comparing: other samples, and why runs do not fit."""
+    refusals = [f"{row.name} does not fit: {row.refusal}" for row in table.rows if row.report is None]
+    return [*(remark[:1].upper() + remark[1:] for remark in table.remarks), *refusals]
+
+
+def in_words(table: RunTable) -> str:
+    """The plot of accuracy against energy for those who do not see it."""
+    points = sorted(table.points, key=lambda point: point[1].total)
+    words = [
+        f"{row.name} {report.say(report.total)} and {accuracy:.2%}{', on the front' if row.pareto else ''}"
+        for row, report, accuracy in points
+    ]
+    budget = points[0][1].budget
+    line = f" A line marks the budget of {budget}." if budget else ""
+    return f"Accuracy against energy, from the cheapest run up: {'; '.join(words)}.{line}"
+
+
+def _budget(report: EnergyReport) -> str:
+    if report.budget is None:
+        return "none"
+    return f"{'within' if report.within_budget else 'over'}, {report.total / report.budget.value:.1%}"

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from ..chip.agreement import PAIRS, Agreement
-from ..energy.report import EnergyReport
-from ..pages.numbers import binding
+from .numbers import binding
+from .report import Report
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Where each artefact of a run goes."""
+    """Paths of the artefacts of a run."""
 
     student: Path
     nir: Path
@@ -42,7 +41,7 @@ class Verdict:
     """
 
     agreement: Agreement
-    report: EnergyReport
+    report: Report
     timesteps: int
     spikes: float
     synaptic_ops: float
@@ -50,27 +49,27 @@ class Verdict:
 
     @property
     def binding(self) -> str:
-        """The resource nearest to its limit."""
-
-        return binding(self.report)
+        """The resource nearest to its limit, in words."""
+        return binding(self.report.placement)
 
     @property
     def faults(self) -> list[str]:
-        """Why the answer is no; empty when it is yes."""
-        over = [self.report.verdict] if self.report.within_budget is False else []
+        """Why the run failed its checks: over the budget, or levels that differ; empty if it passed."""
+        over = [self.report.energy.verdict] if self.report.energy.within_budget is False else []
         return over + [
             f"{pair.replace('_', ' and ')} differ in {n} values" for pair, n in self.agreement.mismatches.items() if n
         ]
 
     def artefacts(self) -> dict[str, Path]:
-        """Where the files are."""
+        """Paths of all files of the run by name, those of the report and the model card included."""
         card = self.paths.nir.with_suffix(".md")
         return {**vars(self.paths), "report": self.paths.report.with_suffix(".html"), "card": card}
 
     def as_json(self) -> dict[str, object]:
-        """The object that ``--json`` prints; energy, spikes and operations are per inference."""
-        joules, budget = self.report.unit == "J", self.report.budget
-        cost, bound = self.report.total, None if budget is None else budget.value
+        """The verdict as one JSON object; energy, spikes and operations are per inference."""
+        energy = self.report.energy
+        joules, cost = energy.unit == "J", energy.total
+        bound = None if energy.budget is None else energy.budget.value
         known = self.agreement
         return {
             "accuracy": {level: known.accuracy.get(level) for level in (*known.accuracy, "lava", "netx")},
@@ -81,33 +80,26 @@ class Verdict:
             "budget_j": bound if joules else None,
             "energy_ops": None if joules else cost,
             "budget_ops": None if joules else bound,
-            "energy_is_at_least": self.report.at_least,
-            "within_budget": self.report.within_budget,
+            "energy_is_at_least": energy.at_least,
+            "within_budget": energy.within_budget,
             "binding_resource": self.binding,
-            "profile": self.report.profile.name,
+            "profile": energy.profile.name,
             "timesteps": self.timesteps,
             "spikes": self.spikes,
             "synaptic_ops": self.synaptic_ops,
             "artefacts": {name: str(path) for name, path in self.artefacts().items()},
         }
 
-    def print(self) -> None:
-        """Write the verdict on stdout."""
-
-        Console(highlight=False, soft_wrap=True).print(_table(self))
-
-
-def _table(verdict: Verdict) -> Table:
-    """The verdict for people."""
-
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("accuracy", _accuracies(verdict.agreement))
-    table.add_row("agreement", verdict.agreement.in_words())
-    table.add_row("energy", verdict.report.verdict)
-    table.add_row("spikes", f"{verdict.spikes:.0f} per inference, {verdict.synaptic_ops:.0f} synaptic operations")
-    table.add_row("binding resource", verdict.binding)
-    table.add_row("files", ", ".join(str(path) for path in verdict.artefacts().values()))
-    return table
+    def renderable(self) -> Table:
+        """The verdict for a rich console."""
+        table = Table(show_header=False, box=None, pad_edge=False)
+        table.add_row("accuracy", _accuracies(self.agreement))
+        table.add_row("agreement", self.agreement.in_words())
+        table.add_row("energy", self.report.energy.verdict)
+        table.add_row("spikes", f"{self.spikes:.0f} per inference, {self.synaptic_ops:.0f} synaptic operations")
+        table.add_row("binding resource", self.binding)
+        table.add_row("files", ", ".join(str(path) for path in self.artefacts().values()))
+        return table
 
 
 def _accuracies(agreement: Agreement) -> str:

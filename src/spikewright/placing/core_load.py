@@ -1,4 +1,4 @@
-"""What each core does in one inference, how long it is busy, and how far the messages of each connection travel."""
+"""What each core does in one inference, and how far the messages of each connection travel."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 from ..base.types import FloatArray, IntArray
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork, Connection
-from ..profile.durations import Durations
-from .placement import Placement, Site
+from .placement import Placement
 
 
 @dataclass(frozen=True)
@@ -113,89 +112,3 @@ def arriving(activity: Activity, placement: Placement, connection: Connection) -
     operations = counts.counts.reshape(-1, places).astype(np.float64) @ sent
     messages = counts.reached.reshape(-1, places).astype(np.float64) @ sent
     return operations[counts.kind], messages[counts.kind]
-
-
-@dataclass(frozen=True)
-class BusyCore:
-    """A core of a chip and the populations on it."""
-
-    chip: int
-    core: int
-    populations: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class CoreWork:
-    """Seconds for which cores are busy in each timestep of the chip, the mean over samples.
-
-    Attributes:
-        cores: for each row of the arrays.
-        updates_s: for updating compartments, firing and sending, float64 ``(cores, chip steps)``.
-        arrivals_s: for receiving spikes and their synaptic operations, of the same shape.
-    """
-
-    cores: tuple[BusyCore, ...]
-    updates_s: FloatArray
-    arrivals_s: FloatArray
-
-    @property
-    def busy_s(self) -> FloatArray:
-        """Busy time, ``max(updates_s, arrivals_s)``, since a core does both at once."""
-        return np.maximum(self.updates_s, self.arrivals_s)
-
-
-def core_work(
-    activity: Activity, chip: ChipNetwork, placement: Placement, time: Durations, chip_steps: int
-) -> CoreWork:
-    """The work of every core over the timesteps from the start of one sample to the start of the next.
-
-    Samples follow each other every ``chip_steps``, so timestep t of a population of depth d happens in timestep
-    ``(t + d) mod chip_steps`` of the chip. Spikes and active updates are assumed to be spread over a population's cores
-    in the same proportions at every step; their number at each step is counted or, without such counts, assumed even.
-
-    Args:
-        time: how long each event takes.
-        chip_steps: number of timesteps of the chip from one sample to the next.
-    """
-    held: dict[tuple[int, int], list[str]] = {}
-    for site in placement.sites:
-        held.setdefault((site.chip, site.core), []).append(site.population)
-    rows = {place: row for row, place in enumerate(held)}
-    updates, arrivals = (np.zeros((len(rows), chip_steps)) for _ in range(2))
-    spikes, active = (activity.by_step.spikes, activity.by_step.active_updates) if activity.by_step else ({}, {})
-    spiking = {p.name: _share_of_steps(spikes.get(p.name), chip, p.name, chip_steps) for p in chip.populations}
-    for site in placement.sites:
-        idle_s, active_s, sending_s = _update_seconds(site, activity, placement, time)
-        seconds = active_s * _share_of_steps(active.get(site.population), chip, site.population, chip_steps)
-        updates[rows[site.chip, site.core]] += idle_s + seconds + sending_s * spiking[site.population]
-    receiving_s = time.message_in.seconds if time.message_in else 0.0
-    for connection in chip.connections:
-        operations, messages = arriving(activity, placement, connection)
-        seconds = time.synapse_s(connection.conv is not None) * operations + receiving_s * messages
-        for site, busy_s in zip(placement.sites_of(connection.target), seconds.tolist(), strict=True):
-            arrivals[rows[site.chip, site.core]] += busy_s * spiking[connection.source]
-    cores = (BusyCore(*place, tuple(dict.fromkeys(names))) for place, names in held.items())
-    return CoreWork(tuple(cores), updates, arrivals)
-
-
-def _update_seconds(
-    site: Site, activity: Activity, placement: Placement, time: Durations
-) -> tuple[float, float, float]:
-    """Mean busy time of one block: of idle compartments per timestep, and of active updates and of sending in all."""
-    chip, seen = placement.chip, activity.populations[site.population]
-    members, size = site.block.members, site.block.size
-    spikes = seen.spikes.reshape(-1)[members] / activity.samples
-    per_spike = np.full(size, time.spike_out.seconds if time.spike_out else 0.0)
-    if time.message_out is not None:
-        for connection in chip.out_of(site.population):
-            per_spike += time.message_out.seconds * placement.destinations(connection).reshape(-1)[members]
-    active = seen.active_updates / activity.samples * size / chip.by_name[site.population].size
-    return size * time.idle_s, active * time.active_s, float(spikes @ per_spike)
-
-
-def _share_of_steps(counted: IntArray | None, chip: ChipNetwork, population: str, chip_steps: int) -> FloatArray:
-    """Which share of what a population does falls on each timestep of the chip; even shares without counts."""
-    each = np.ones(chip.timesteps) if counted is None else np.asarray(counted, dtype=np.float64)
-    steps = np.zeros(chip_steps)
-    np.add.at(steps, (np.arange(chip.timesteps) + chip.depth[population]) % chip_steps, each)
-    return steps / max(float(each.sum()), 1.0)

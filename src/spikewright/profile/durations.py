@@ -18,8 +18,8 @@ TimeUnit = Literal["ns", "us", "ms"]
 Text = Annotated[str, Field(min_length=1)]
 
 
-class _Passport(BaseModel):
-    """Where a duration comes from; as for an energy."""
+class _Cited(BaseModel):
+    """The unit and the source of a duration."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -31,11 +31,11 @@ class _Passport(BaseModel):
 
     @property
     def cited(self) -> str:
-        """Source, place in it, and note."""
+        """The source, the place in it, and the note."""
         return f"{self.source}, {self.where}{f'; {self.note}' if self.note else ''}"
 
 
-class Duration(_Passport):
+class Duration(_Cited):
     """How long a core is busy with one event."""
 
     value: NonNegative
@@ -46,7 +46,7 @@ class Duration(_Passport):
         return self.value * SECONDS[self.unit]
 
 
-class Barrier(_Passport):
+class Barrier(_Cited):
     """What it takes to synchronise all cores at the end of a step, by the number of tiles in use.
 
     Attributes:
@@ -66,7 +66,7 @@ class Barrier(_Passport):
         return self
 
     def seconds(self, tiles: int) -> float:
-        """With so many tiles in use."""
+        """Seconds that the barrier takes with ``tiles`` tiles in use."""
         if self.between == "linear":
             value = float(np.interp(tiles, self.tiles, self.values))
         else:
@@ -102,35 +102,16 @@ class Durations(BaseModel):
 
     def given(self) -> dict[str, Duration]:
         """The durations that are known, by event."""
-        found = {name: getattr(self, name) for name in type(self).model_fields if name != "barrier"}
-        return {name: duration for name, duration in found.items() if duration is not None}
+        return {name: value for name, value in self if isinstance(value, Duration)}
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """Events that take time and are left out, for want of a number."""
-        events = ("spike_out", "message_in", "message_out")
-        return tuple(name for name in events if getattr(self, name) is None)
-
-    @property
-    def idle_s(self) -> float:
-        """One inactive update."""
-        return _seconds(self.neuron_access) + _seconds(self.neuron_update_inactive)
-
-    @property
-    def active_s(self) -> float:
-        """What an active update takes longer."""
-        return (
-            _seconds(self.neuron_active_extra)
-            + _seconds(self.neuron_update_active)
-            - _seconds(self.neuron_update_inactive)
-        )
-
-    def synapse_s(self, convolution: bool) -> float:
-        """One synaptic operation."""
-        return _seconds((self.synaptic_op_conv if convolution else None) or self.synaptic_op)
+        events = {"spike_out": self.spike_out, "message_in": self.message_in, "message_out": self.message_out}
+        return tuple(name for name, duration in events.items() if duration is None)
 
     def faults(self) -> Iterator[str]:
-        """What no single field can see."""
+        """Faults that concern several fields."""
         given = self.given().keys()
         pairs = (("neuron_update_active", "neuron_update_inactive"), ("neuron_access", "neuron_active_extra"))
         found = [pair for pair in pairs if given & set(pair)]
@@ -147,7 +128,3 @@ class Durations(BaseModel):
         steps = ", ".join(f"{value:g}" for value in barrier.values)
         tiles = ", ".join(str(count) for count in barrier.tiles)
         yield "barrier", f"{steps} {barrier.unit}", barrier.kind, f"with {tiles} tiles; {barrier.cited}"
-
-
-def _seconds(duration: Duration | None) -> float:
-    return 0.0 if duration is None else duration.seconds

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from ..base.errors import did_you_mean, refuse
 from ..base.resources import profiles_dir
+from .profile import read_named
 from .schema import JOULES, Constant, Source, Table, Text
-from .toml_file import read_named
 
 
 class Teacher(Table):
@@ -35,9 +35,7 @@ class Teacher(Table):
     @property
     def source(self) -> str:
         """Where the number is from, in full: a report has no list of a machine's sources."""
-        cited = self.sources[self.mac.source]
-        hand = " (quoted at second hand)" if cited.access == "secondary" else ""
-        return f"{cited.cite}{hand}, {self.mac.where}"
+        return f"{self.sources[self.mac.source].cited}, {self.mac.where}"
 
 
 @cache

@@ -42,6 +42,11 @@ class Source(Table):
     access: Literal["primary", "secondary"]
     note: str = ""
 
+    @property
+    def cited(self) -> str:
+        """The citation, and whether it is quoted at second hand."""
+        return f"{self.cite}{' (quoted at second hand)' if self.access == 'secondary' else ''}"
+
 
 class Citation(Table):
     """Where a limit comes from: a source, and the place in it."""
@@ -53,7 +58,7 @@ class Citation(Table):
 
 
 class Constant(Table):
-    """The cost of one event, with its passport.
+    """The cost of one event, and where the number comes from.
 
     Attributes:
         value: in ``unit``; zero says that zero was measured.
@@ -263,8 +268,7 @@ class Energy(Table):
 
     def given(self) -> dict[str, Constant]:
         """The constants that are known, by event."""
-        found = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: constant for name, constant in found.items() if constant is not None}
+        return {name: value for name, value in self if isinstance(value, Constant)}
 
 
 class HardwareProfile(Table):

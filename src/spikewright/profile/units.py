@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from ..base.errors import InputError, did_you_mean
+from ..base.errors import InputError, arg, did_you_mean
 from .schema import CostUnit, HardwareProfile
 
 PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0}
@@ -35,16 +35,17 @@ class Budget:
         return quantity(self.value, self.unit)
 
 
-def parse_budget(text: str, profile: HardwareProfile, flag: str = "--energy-budget") -> Budget:
+def parse_budget(text: str, profile: HardwareProfile, where: str | None = None) -> Budget:
     """The budget that ``text`` gives, in the profile's unit.
 
     Args:
-        flag: where the text was given, for the refusal.
+        text: a number with a unit, such as ``2uJ`` or ``40kops``.
+        where: what the text was given for, for the refusal; None means the argument ``energy_budget``.
 
     Raises:
         InputError: no number, no unit, an unknown unit, not above zero, or a unit that the profile does not have.
     """
-    where = f"{flag} {text}"
+    where = arg("energy_budget", text) if where is None else f"{where} {text}"
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise InputError(f"{where}: is not a number with a unit, {EXAMPLES}")

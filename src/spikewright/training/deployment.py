@@ -10,10 +10,11 @@ import nir
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork
 from ..data.dataset import Split
-from ..energy.pricing import report
+from ..energy.pricing import PricedActivity, price
 from ..energy.report import EnergyReport
 from ..lowering.lower import lower
 from ..profile.profile import HardwareProfile
+from ..profile.units import parse_budget
 from ..simulation.simulate import simulate
 from ..student.student import Student
 from ..student.to_nir import to_nir
@@ -28,14 +29,19 @@ class Deployment:
         graph: the NIR graph that the student became.
         chip: the integer network that the graph became.
         activities: by part of the data set, what was counted on the chip network.
-        reports: by part of the data set, what an inference costs.
+        priced: by part of the data set, what an inference costs.
     """
 
     profile: HardwareProfile
     graph: nir.NIRGraph
     chip: ChipNetwork
     activities: Mapping[str, Activity]
-    reports: Mapping[str, EnergyReport]
+    priced: Mapping[str, PricedActivity]
+
+    @property
+    def reports(self) -> dict[str, EnergyReport]:
+        """By part of the data set, the energy of an inference."""
+        return {part: each.energy for part, each in self.priced.items()}
 
 
 class Steps:
@@ -80,5 +86,6 @@ def deploy(
     graph = steps.export(student, profile)
     chip = steps.lower(graph, profile)
     activities = {name: steps.count(chip, name, samples, seed) for name, samples in parts.items()}
-    reports = {name: report(activity, chip, profile, energy_budget) for name, activity in activities.items()}
-    return Deployment(profile, graph, chip, activities, reports)
+    budget = None if energy_budget is None else parse_budget(energy_budget, profile)
+    priced = {name: price(activity, chip, profile, budget) for name, activity in activities.items()}
+    return Deployment(profile, graph, chip, activities, priced)

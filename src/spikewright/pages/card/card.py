@@ -12,13 +12,11 @@ from pathlib import Path
 import nir
 
 from ...base.artefacts import sha256_of, write_text
-from ...base.errors import InputError
+from ...base.errors import InputError, arg
 from ...graph.nir_io import read_graph
 from ..verdict import Verdict
-from .facts import Known, bullets
-from .network import network_part
-from .results import results_part
-from .training import training_part
+from .facts import Known
+from .sections import bullets, network_part, results_part, training_part
 
 MARK = "<!-- model card, written by spikewright beside its graph -->"
 """The first line: a file without it is somebody else's and is not written over."""
@@ -52,7 +50,7 @@ def model_card(graph: nir.NIRGraph, path: Path | None = None, verdict: Verdict |
         ("What it is not for", _limits),
         ("Hashes and versions", _origin),
     )
-    lines = [MARK, "", f"# {known.name}", "", _first_sentence(known)]
+    lines = [MARK, "", f"# {known.files.graph}", "", _first_sentence(known)]
     for title, part in parts:
         if found := part(known):
             lines += ["", f"## {title}", "", *found]
@@ -67,10 +65,12 @@ def card_path(graph: Path) -> Path:
     """
     card = graph.with_suffix(".md")
     if card == graph:
-        raise InputError(f"{graph}: a graph that ends in .md leaves no name for its card; call it .nir, or --no-card")
+        raise InputError(
+            f"{graph}: a graph that ends in .md leaves no name for its card; call it .nir, or {arg('no_card')}"
+        )
     if card.exists() and not (card.is_file() and card.read_bytes().startswith(MARK.encode())):
         raise InputError(
-            f"{card}: is there and is no model card; move it away, give the graph another name, or --no-card"
+            f"{card}: is there and is no model card; move it away, give the graph another name, or {arg('no_card')}"
         )
     return card
 
@@ -81,14 +81,13 @@ def write_card(graph: Path, verdict: Verdict | None = None) -> Path:
     Raises:
         InputError: no such graph, or something else has the card's name.
     """
-
     card = card_path(graph)
     write_text(card, model_card(read_graph(graph), graph, verdict))
     return card
 
 
 def _first_sentence(known: Known) -> str:
-    classes, data = known.metadata.get("classes"), known.data
+    classes, data = known.graph.classes, known.data
     what = "A spiking network" if classes is None else f"A spiking network for {classes} classes"
     return f"{what}{f' of `{data}`' if data else ''}, as a [NIR](https://neuroir.org) graph."
 
@@ -100,13 +99,13 @@ def _use(known: Known) -> list[str]:
     if known.data:
         lines.append(f"spikewright simulate {files.chip} --data {known.data} --out {files.activity}")
         lines.append(f"spikewright report {files.activity} {files.chip}{profile} --out {files.report}")
-    enters = MEANT.get(str(known.metadata.get("encoding")))
+    enters = MEANT.get(str(known.graph.encoding))
     taken = [] if enters is None else ["", f"Samples enter as {enters}."]
     return ["```bash", *lines, "```", *taken]
 
 
 def _limits(known: Known) -> list[str]:
-    steps = known.metadata.get("timesteps")
+    steps = known.graph.timesteps
     faults = []
     if known.data:
         faults.append(
@@ -121,32 +120,33 @@ def _limits(known: Known) -> list[str]:
             f"Other integers: on a chip whose registers are not those of `{known.grid.profile}` its weights are "
             "rounded anew, and accuracy, spikes and energy have to be measured anew."
         )
-    elif known.facts:
+    elif known.student is not None:
         faults.append(
             "Integers without a look: it was trained in floats, and a chip's rounding changes its spikes; "
             f"`spikewright drift {known.files.graph} {known.files.chip}` says where."
         )
-    if known.certificate or known.verdict:
+    if known.making.certificate is not None or known.verdict is not None:
         faults.append(
             "Promises about a device: energies are counts times a profile's constants, an estimate and no measurement."
         )
-    if known.verdict is not None and (banner := known.verdict.report.profile.banner):
-        faults.append(f"`{known.verdict.report.profile.name}`: {banner}")
+    if known.verdict is not None and (banner := known.verdict.report.energy.profile.banner):
+        faults.append(f"`{known.verdict.report.energy.profile.name}`: {banner}")
     return bullets(faults)
 
 
 def _origin(known: Known) -> list[str]:
-    said = known.metadata
-    grid_sha256 = known.grid.profile_sha256 if known.grid is not None else known.text("profile_sha256")
+    said, making = known.graph, known.making
+    grid_sha256 = known.grid.profile_sha256 if known.grid is not None else making.profile_sha256
+    split_sha256 = None if making.certificate is None else making.certificate.split_sha256
     facts = (
         (f"SHA-256 of `{known.files.graph}`", sha256_of(known.path) if known.path is not None else None),
-        ("SHA-256 of the student's file", said.get("parent_sha256")),
-        ("SHA-256 of the teacher's weights", known.text("teacher_sha256")),
-        ("SHA-256 of the training part", known.text("train_split_sha256")),
-        ("SHA-256 of the validation part", known.text("certificate", "split_sha256")),
+        ("SHA-256 of the student's file", said.parent_sha256),
+        ("SHA-256 of the teacher's weights", making.teacher_sha256),
+        ("SHA-256 of the training part", making.train_split_sha256),
+        ("SHA-256 of the validation part", split_sha256),
         ("SHA-256 of the profile", grid_sha256),
-        ("graph made by", said.get("source")),
-        ("student made by", known.text("made_by")),
-        ("format version of the graph", said.get("format_version")),
+        ("graph made by", said.source),
+        ("student made by", making.made_by),
+        ("format version of the graph", said.format_version),
     )
     return bullets([f"{what}: {f'`{value}`' if 'SHA' in what else value}" for what, value in facts if value])

@@ -1,9 +1,9 @@
-"""What is known of a graph when its model card is written."""
+"""What is known of a graph when its model card is written: its metadata, what its student's file said, and a run."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,23 @@ import nir
 from ...base.errors import InputError
 from ...chip.trained_grid import TrainedGrid, trained_grid
 from ...graph.wiring import Wiring, wire
+from ...student.facts import Facts, StudentFacts
 from ..verdict import Verdict
+
+
+class GraphFacts(Facts):
+    """What the metadata of a graph say of it."""
+
+    classes: int | None = None
+    encoding: str | None = None
+    input_bits: int | None = None
+    timesteps: int | None = None
+    dt_s: float | None = None
+    readout: str | None = None
+    reset: str | None = None
+    source: str | None = None
+    format_version: int | str | None = None
+    parent_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -31,15 +47,17 @@ class Known:
     """All that a card may say.
 
     Attributes:
-        metadata: of the graph.
-        facts: what the student's file said of its making; empty where nobody noted it.
-        grid: the integers that it was trained on; None for floats, or where nobody said so.
-        path: of the graph's file.
+        metadata: of the graph, as they are; ``graph`` those of them that the card tells.
+        student: what the student's file said of its making; None where nobody noted it.
+        grid: the integers that it was trained on; None for floats, or where it is not noted.
+        path: of the graph's file; None where it was not written.
+        verdict: how a run of the graph ended; None without one.
     """
 
     wiring: Wiring
     metadata: Mapping[str, Any]
-    facts: Mapping[str, Any]
+    graph: GraphFacts
+    student: StudentFacts | None
     grid: TrainedGrid | None
     files: Files
     path: Path | None
@@ -47,70 +65,40 @@ class Known:
 
     @classmethod
     def of(cls, graph: nir.NIRGraph, path: Path | None, verdict: Verdict | None) -> Known:
-        """What a graph, its file's name and a verdict say."""
+        """Gather what a graph, its file's name and a verdict say.
+
+        Raises:
+            InputError: the graph is damaged.
+        """
         names = Files() if path is None else Files(graph=path.name)
         if verdict is not None:
             names = Files(names.graph, verdict.paths.chip.name, verdict.paths.activity.name, verdict.paths.report.name)
         said = graph.metadata
-        return cls(wire(graph), said, _facts(said), trained_grid(said), names, path, verdict)
+        facts = GraphFacts.model_validate({key: said[key] for key in GraphFacts.model_fields if key in said})
+        return cls(wire(graph), said, facts, _student(said), trained_grid(said), names, path, verdict)
 
     @property
-    def name(self) -> str:
-        """What the card is called."""
-        return self.files.graph
+    def making(self) -> StudentFacts:
+        """What the student's file said of its making, empty where nobody noted it."""
+        return self.student or StudentFacts()
 
     @property
     def data(self) -> str | None:
-        """The data set."""
-        return self.text("settings", "data")
+        """Name of the data set."""
+        return self.making.settings.data
 
     @property
     def profile(self) -> str | None:
-        """The hardware profile that it was trained for."""
-        return self.grid.profile if self.grid is not None else self.text("settings", "profile")
-
-    @property
-    def certificate(self) -> Mapping[str, Any]:
-        """What its chip network was certified to spend on validation; empty without one."""
-        found = self.fact("certificate")
-        return found if isinstance(found, Mapping) else {}
-
-    def fact(self, *keys: str) -> Any:
-        """The fact under these keys, one within the other; None where there is none."""
-        found: Any = self.facts
-        for key in keys:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        return found
-
-    def text(self, *keys: str) -> str | None:
-        """The fact under these keys as text."""
-        found = self.fact(*keys)
-        return None if found is None else str(found)
+        """Name of the hardware profile that it was trained for."""
+        return self.grid.profile if self.grid is not None else self.making.settings.profile
 
 
-def _facts(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+def _student(metadata: Mapping[str, Any]) -> StudentFacts | None:
     said = metadata.get("provenance")
     if said is None:
-        return {}
+        return None
     try:
         found = json.loads(said)
     except (TypeError, ValueError) as error:
         raise InputError(f"NIR graph: its metadata 'provenance' is not JSON ({error}); export it again") from error
-    return found if isinstance(found, Mapping) else {}
-
-
-def bullets(lines: Sequence[str]) -> list[str]:
-    """Lines as a Markdown list."""
-    return [f"- {line}" for line in lines]
-
-
-def table(*rows: Sequence[str]) -> list[str]:
-    """A Markdown table; the first row is its heading."""
-    head, *body = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
-    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
-
-
-def pairs(rows: Sequence[tuple[str, str | None]]) -> list[str]:
-    """A table of two columns without headings that mean anything, the rows without a value left out."""
-    found = [(what, value) for what, value in rows if value is not None]
-    return table(("what", "value"), *found) if found else []
+    return StudentFacts.model_validate(found) if isinstance(found, Mapping) and found else None

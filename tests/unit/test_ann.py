@@ -10,9 +10,9 @@ import pytest
 from spikewright.chip.activity import Activity, PopulationActivity
 from spikewright.chip.agreement import Agreement
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.energy.ann_twin import macs_of, standings
-from spikewright.energy.pricing import report
+from spikewright.energy.ann import macs_of, standings
 from spikewright.pages import against
+from spikewright.pages.pricing import report
 
 
 def neuron(shape):
@@ -44,6 +44,10 @@ def activity(spikes_in=6, spikes_hidden=6):
     return Activity(populations, operations, 1, 1, "integer", "", 1, "test")
 
 
+def sentences(priced):
+    return against.sentences(priced.energy, priced.ann, priced.agreement)
+
+
 def test_one_pass_counts_synapses_and_leaves_relays_and_biases_out():
     """3 x 3 kernel on 4 x 4 with a border: 100 of 144 taps are inside, twice for two channels; then 32 x 3."""
     populations = (
@@ -66,7 +70,7 @@ def test_one_pass_counts_synapses_and_leaves_relays_and_biases_out():
 def test_energies_and_break_even_by_hand():
     """cmos45: 0.9 pJ an operation, 4.6 pJ a multiply-accumulate, nothing else modelled."""
     priced = report(activity(), network(), "cmos45")
-    own = next(row for row in standings(priced, 300) if row.ann.platform == "cmos45")
+    own = next(row for row in standings(priced.energy, priced.ann, 300) if row.ann.platform == "cmos45")
     assert own.visits == 150 / 300
     assert own.ann.energy == pytest.approx(300 * 4.6e-12)
     assert own.break_even == pytest.approx(4.6 / 0.9)
@@ -74,42 +78,44 @@ def test_energies_and_break_even_by_hand():
     assert alone == pytest.approx(150 * 0.9 / (300 * 4.6))
     assert modelled == pytest.approx(alone)
     assert whole is None
-    assert [row.ann.platform for row in standings(priced, 300)][:2] == ["cmos45", "edge-gpu"]
+    assert [row.ann.platform for row in standings(priced.energy, priced.ann, 300)][:2] == ["cmos45", "edge-gpu"]
 
 
 @pytest.mark.parametrize("visits", [5.1, 5.2])
 def test_at_the_break_even_arithmetic_costs_the_same(visits):
     """4.6 / 0.9 = 5.11 operations a multiply-accumulate: below it wins, above it loses."""
-    priced = replace(report(activity(), network(), "cmos45"), synaptic_ops=visits * 300)
-    own = next(row for row in standings(priced, 300) if row.ann.platform == "cmos45")
+    priced = report(activity(), network(), "cmos45")
+    energy = replace(priced.energy, synaptic_ops=visits * 300)
+    own = next(row for row in standings(energy, priced.ann, 300) if row.ann.platform == "cmos45")
     assert (own.ratios[0] < 1) == (visits < own.break_even)
 
 
 def test_static_energy_turns_a_verdict_and_the_report_says_so():
     """Some 6 nJ are less than 300 x 33.2 pJ, and with 104 mW over a step they are more; an edge CPU takes 270 nJ."""
     priced = report(activity(), network(), "loihi1-davies")
-    rows = {row.ann.platform: row for row in standings(priced, 300)}
+    rows = {row.ann.platform: row for row in standings(priced.energy, priced.ann, 300)}
     static = 0.104 * priced.time.inference_s
     assert rows["lemaire"].ratios[2] == pytest.approx((priced.total + static) / (300 * 33.2e-12))
     assert [name for name, row in rows.items() if row.is_turned_by_static] == ["lemaire"]
-    said = " ".join(against.sentences(priced))
+    said = " ".join(sentences(priced))
     assert "turns the verdict against the same network on Lemaire 2022. It is that of a whole chip" in said
-    without = replace(priced, time=replace(priced.time, static_w=None))
-    assert "Static energy of the chip is not known here" in " ".join(against.sentences(without))
+    energy = replace(priced.energy, time=replace(priced.time, static_w=None))
+    without = replace(priced, energy=energy)
+    assert "Static energy of the chip is not known here" in " ".join(sentences(without))
 
 
 def test_a_floor_above_the_ann_is_out_of_reach():
     """25 updates of 52 pJ, and 6 inputs x 20 operations: more than 300 x 4.6 pJ = 1.38 nJ without a hidden spike."""
     priced = report(activity(), network(), "loihi1-davies")
     assert priced.floor > 300 * 4.74e-12
-    rows = {row.ann.platform: row.is_out_of_reach for row in standings(priced, 300)}
+    rows = {row.ann.platform: row.is_out_of_reach for row in standings(priced.energy, priced.ann, 300)}
     assert rows == {"cmos45": True, "edge-gpu": True, "lemaire": False, "edge-cpu": False, "desktop-cpu": False}
-    said = " ".join(against.sentences(priced))
+    said = " ".join(sentences(priced))
     assert "Sparser spikes cannot win against it on 45 nm arithmetic, edge GPU: without any hidden spike" in said
 
 
 def test_sentences_from_known_quantities_only():
-    plain = against.sentences(report(activity(), network(), "loihi1-davies"))
+    plain = sentences(report(activity(), network(), "loihi1-davies"))
     assert plain[0] == (
         "Run once as an artificial network, the same wiring takes 300 multiply-accumulates. The spiking network did "
         "150 synaptic operations an inference: 0.5 for each synapse."
@@ -118,10 +124,10 @@ def test_sentences_from_known_quantities_only():
     assert plain[-1].startswith("How accurate the artificial network is on these samples is not known")
     levels = Agreement("", "test", {"teacher": 0.9, "integer": 0.925}, {"teacher": 40, "integer": 40}, {}, {})
     taught = replace(report(activity(), network(teacher_macs=1_000_000), "loihi1-davies"), agreement=levels)
-    said = against.sentences(taught)
+    said = sentences(taught)
     assert said[-1] == "The spiking network gains 2.50 points of accuracy: 92.50% against the teacher's 90.00%."
     assert any(sentence.startswith("Against the teacher, which") for sentence in said)
-    assert [caption for caption, _ in against.tables(taught)] == [
+    assert [caption for caption, _ in against.tables(taught.energy, taught.ann)] == [
         "Against the same network run once as an ANN: 300 MACs",
         "Against the ANN teacher: 1,000,000 MACs",
     ]
@@ -129,10 +135,10 @@ def test_sentences_from_known_quantities_only():
 
 def test_without_joules_nothing_is_said_about_who_wins():
     priced = report(activity(), network(teacher_macs=1_000_000), "loihi2")
-    said = " ".join(against.sentences(priced))
+    said = " ".join(sentences(priced))
     assert "300 multiply-accumulates" in said
     assert "nothing is said about who wins" in said
-    assert against.tables(priced) == []
+    assert against.tables(priced.energy, priced.ann) == []
     assert priced.as_json()["ann"] == {"macs": 300, "teacher_macs": 1_000_000, "against": []}
 
 

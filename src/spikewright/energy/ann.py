@@ -1,0 +1,176 @@
+"""The artificial networks that a spiking one stands beside, and what their multiply-accumulates would cost where.
+
+One is the same network run once as an artificial one, the other is its teacher.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..chip.fan_out import fan_out
+from ..chip.network import ChipNetwork
+from ..profile.machines import load_teachers
+from ..profile.profile import load_profile
+from ..profile.schema import HardwareProfile, Kind, Scope
+from .report import EnergyReport
+
+CONVENTIONS = ("cmos45", "lemaire")
+"""Profiles whose multiply-accumulate is arithmetic, and arithmetic with memory, of no machine."""
+
+
+@dataclass(frozen=True)
+class AnnCost:
+    """An artificial network on one machine: ``energy = multiply-accumulates x constant``.
+
+    Attributes:
+        platform: the profile, or the machine that the network would run on; ``title`` in words.
+        constant: energy of one multiply-accumulate, in the profile's unit.
+    """
+
+    platform: str
+    title: str
+    macs: int
+    constant: float
+    kind: Kind
+    scope: Scope
+    source: str
+
+    @property
+    def energy(self) -> float:
+        """``multiply-accumulates x constant``, in the profile's unit."""
+        return self.macs * self.constant
+
+    def as_json(self) -> dict[str, object]:
+        """The cost as a JSON object."""
+        return {**vars(self), "energy": self.energy}
+
+
+@dataclass(frozen=True)
+class AnnCosts:
+    """What the artificial networks cost beside a spiking one.
+
+    Attributes:
+        macs: multiply-accumulates of the same network run once as an artificial one.
+        teacher_macs: of the teacher; None where the network does not know its teacher.
+        teacher: the teacher on the profile itself; None where it has no constant for it or ``teacher_macs`` is None.
+        elsewhere: the teacher on ordinary machines, for scale; empty for a profile without joules.
+        machines: every known price of a multiply-accumulate, for 0 of them; empty for a profile without joules.
+    """
+
+    macs: int
+    teacher_macs: int | None
+    teacher: AnnCost | None
+    elsewhere: tuple[AnnCost, ...]
+    machines: tuple[AnnCost, ...]
+
+
+def ann_costs(chip: ChipNetwork, profile: HardwareProfile) -> AnnCosts:
+    """The artificial networks beside ``chip``, on the profile itself and on every known machine."""
+    noted, own = chip.provenance.get("teacher_macs"), _on_profile(profile)
+    teacher_macs = noted if isinstance(noted, int) else None
+    machines: tuple[AnnCost, ...] = ()
+    ordinary: tuple[AnnCost, ...] = ()
+    if profile.has_joules:
+        conventions = [_on_profile(load_profile(name)) for name in CONVENTIONS if name != profile.name]
+        ordinary = tuple(
+            AnnCost(each.name, each.title, 0, each.mac.cost, each.mac.kind, each.mac.scope, each.source)
+            for each in load_teachers()
+        )
+        machines = tuple(cost for cost in (own, *conventions, *ordinary) if cost is not None)
+    return AnnCosts(
+        macs=macs_of(chip),
+        teacher_macs=teacher_macs,
+        teacher=None if own is None or teacher_macs is None else replace(own, macs=teacher_macs),
+        elsewhere=() if teacher_macs is None else tuple(replace(cost, macs=teacher_macs) for cost in ordinary),
+        machines=machines,
+    )
+
+
+def _on_profile(profile: HardwareProfile) -> AnnCost | None:
+    """The price of a multiply-accumulate on a profile; None where it has none."""
+    if (mac := profile.energy.teacher_mac) is None:
+        return None
+    source = f"{profile.sources[mac.source].cited}, {mac.where}"
+    return AnnCost(profile.name, profile.title, 0, mac.cost, mac.kind, mac.scope, source)
+
+
+def macs_of(chip: ChipNetwork) -> int:
+    """Multiply-accumulates of one pass: one for each synapse; relays and biases have none."""
+    relays = {population.name for population in chip.populations if population.role == "relay"}
+    biases = {population.name for population in chip.populations if population.role == "bias"}
+    return sum(
+        int(fan_out(chip, connection).sum())
+        for connection in chip.connections
+        if connection.source not in biases and connection.target not in relays
+    )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The spiking network against an artificial one on one machine; energies of one inference.
+
+    Attributes:
+        ann: the artificial network on that machine.
+        visits: synaptic operations for each of its multiply-accumulates.
+        operation: mean energy of a synaptic operation; None where the profile has no constant.
+        modelled: energy of the spiking network, everything that is modelled; ``floor`` without any hidden spike.
+        static: static energy meanwhile, None where it is not known.
+    """
+
+    ann: AnnCost
+    visits: float
+    operation: float | None
+    modelled: float
+    floor: float
+    static: float | None
+
+    @property
+    def break_even(self) -> float | None:
+        """Synaptic operations for each multiply-accumulate at which the two cost the same."""
+        return None if not self.operation else self.ann.constant / self.operation
+
+    @property
+    def ratios(self) -> tuple[float | None, float, float | None]:
+        """Spiking over artificial energy: synaptic operations alone, all that is modelled, and with static energy."""
+        alone = None if self.operation is None else self.visits * self.ann.macs * self.operation / self.ann.energy
+        whole = None if self.static is None else (self.modelled + self.static) / self.ann.energy
+        return alone, self.modelled / self.ann.energy, whole
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether no sparsity would do: the floor alone is above the artificial network."""
+        return self.floor > self.ann.energy
+
+    @property
+    def is_turned_by_static(self) -> bool:
+        """Whether static energy changes which network costs less."""
+        _, modelled, whole = self.ratios
+        return whole is not None and (modelled < 1) != (whole < 1)
+
+    def as_json(self) -> dict[str, object]:
+        """The comparison as a JSON object."""
+        alone, modelled, whole = self.ratios
+        return {
+            **self.ann.as_json(),
+            "visits": self.visits,
+            "break_even_visits": self.break_even,
+            "spiking_over_ann": {"synaptic_ops": alone, "modelled": modelled, "with_static": whole},
+        }
+
+
+def standings(report: EnergyReport, ann: AnnCosts, macs: int) -> list[Standing]:
+    """Against an artificial network of ``macs`` multiply-accumulates on every known machine, the cheapest first."""
+    costs = sorted(ann.machines, key=lambda cost: cost.constant)
+    rows = [row for row in report.rows if row.event.is_synaptic]
+    count = sum(row.count for row in rows)
+    return [
+        Standing(
+            ann=replace(cost, macs=macs),
+            visits=report.synaptic_ops / macs,
+            operation=sum(row.energy for row in rows) / count if count else None,
+            modelled=report.total,
+            floor=report.floor,
+            static=None if report.time is None else report.time.static_j,
+        )
+        for cost in costs
+    ]

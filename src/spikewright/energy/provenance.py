@@ -1,0 +1,106 @@
+"""Where a report comes from: the command, the files with their hashes, and what the files say of themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..base.artefacts import sha256_of
+from ..base.errors import InputError
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork
+
+
+@dataclass(frozen=True)
+class FileOrigin:
+    """A file that a report was made from.
+
+    Attributes:
+        file: its name, without its folder.
+        facts: what the file says of itself, JSON-able.
+    """
+
+    file: str
+    sha256: str
+    facts: Mapping[str, object]
+
+    @property
+    def made_by(self) -> str | None:
+        """The program that wrote it; None where the file does not say."""
+        source = self.facts.get("source")
+        return None if source is None else str(source)
+
+    def as_json(self) -> dict[str, object]:
+        """The origin as a JSON object, the file's own facts among its keys."""
+        return {"file": self.file, "sha256": self.sha256, **self.facts}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a report comes from.
+
+    Attributes:
+        activity, chip: the files; None for a report of objects in memory.
+        command: that gives the report again; empty where it was not made by a command.
+        network: what a chip network in memory says of itself; empty where there are files.
+    """
+
+    activity: FileOrigin | None = None
+    chip: FileOrigin | None = None
+    command: str = ""
+    profile_sha256: str = ""
+    network: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def data(self) -> str:
+        """Name of the data set whose samples were counted; empty where the activity does not say it."""
+        name = None if self.activity is None else self.activity.facts.get("data")
+        return name if isinstance(name, str) else ""
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Command and files with their hashes, by name; what is not known is left out."""
+        found = [("command", self.command)] if self.command else []
+        for name, origin in (("activity file", self.activity), ("chip file", self.chip)):
+            if origin is not None:
+                by = "" if origin.made_by is None else f", by {origin.made_by}"
+                found.append((name, f"{origin.file}, SHA-256 {origin.sha256}{by}"))
+        return found
+
+    def as_json(self) -> dict[str, object]:
+        """The provenance as a JSON object; of objects in memory what the network says of itself."""
+        if self.activity is None or self.chip is None:
+            return dict(self.network)
+        command = {"command": self.command} if self.command else {}
+        files = {"activity": self.activity.as_json(), "chip": self.chip.as_json()}
+        return {**files, **command, "profile_sha256": self.profile_sha256}
+
+
+def provenance_of(activity_file: Path, chip_file: Path, activity: Activity, chip: ChipNetwork) -> Provenance:
+    """The provenance of a report of two files.
+
+    Raises:
+        InputError: the activity was counted on another network.
+    """
+    chip_sha256 = sha256_of(chip_file)
+    if activity.chip_sha256 and activity.chip_sha256 != chip_sha256:
+        raise InputError(
+            f"{activity_file}: was counted on a network with SHA-256 {activity.chip_sha256[:12]}..., and {chip_file} "
+            f"has {chip_sha256[:12]}...; give the network that was simulated, or simulate this one"
+        )
+    return Provenance(
+        activity=FileOrigin(activity_file.name, sha256_of(activity_file), activity.provenance),
+        chip=FileOrigin(chip_file.name, chip_sha256, {"lowered_for": chip.profile, **_opened(chip.provenance)}),
+    )
+
+
+def _opened(facts: Mapping[str, object]) -> dict[str, object]:
+    """Read those facts that are JSON text, as the metadata of a NIR graph must be; one level deep."""
+    opened = {}
+    for name, fact in facts.items():
+        try:
+            opened[name] = json.loads(fact) if isinstance(fact, str) and fact.startswith("{") else fact
+        except ValueError:
+            opened[name] = fact
+    return opened

@@ -1,0 +1,152 @@
+"""An activity on profiles: whether the network fits, what it costs, and what stands beside that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import overload
+
+from ..base.errors import AnswerIsNo, InputError
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork
+from ..energy.ann import ann_costs
+from ..energy.neurobench import neurobench_of
+from ..energy.pricing import PricedActivity, price
+from ..energy.provenance import Provenance
+from ..placing.core_load import core_loads, route_traffic
+from ..placing.placement import DEFAULT_PLACER, Placer
+from ..profile.profile import HardwareProfile, load_profile
+from ..profile.units import Budget, parse_budget
+from .cores import PlacedCores
+from .report import Report
+
+AnyProfile = str | Path | HardwareProfile
+"""A profile, its name, or its TOML file."""
+
+
+def profile_of(given: AnyProfile) -> HardwareProfile:
+    """The profile itself, or the one of that name or file."""
+    return given if isinstance(given, HardwareProfile) else load_profile(given)
+
+
+def budgets_of(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str, Budget]:
+    """The budget by name of each profile that counts in its unit.
+
+    Raises:
+        InputError: no profile counts in its unit, or it is not a budget.
+    """
+    if text is None:
+        return {}
+    budgets, refusal = {}, None
+    for profile in profiles:
+        try:
+            budgets[profile.name] = parse_budget(text, profile)
+        except InputError as error:
+            refusal = refusal or error
+    if not budgets and refusal is not None:
+        raise refusal
+    return budgets
+
+
+def report_on(priced: PricedActivity, activity: Activity, chip: ChipNetwork, provenance: Provenance) -> Report:
+    """What a page shows of an activity whose energy is known.
+
+    Args:
+        priced: the energy, and the placement that it rests on.
+        provenance: of the files that activity and network were read from.
+    """
+    profile, placement = priced.energy.profile, priced.placement
+    has_cores = profile.limits.neurons_per_core is not None
+    loads = core_loads(activity, chip, placement) if has_cores else ()
+    return Report(
+        energy=priced.energy,
+        placed=PlacedCores(placement, loads, route_traffic(activity, chip, placement)),
+        ann=ann_costs(chip, profile),
+        neurobench=neurobench_of(activity, chip),
+        rates=rates_of(activity),
+        raster=activity.raster,
+        provenance=replace(provenance, profile_sha256=profile.sha256),
+    )
+
+
+def rates_of(activity: Activity) -> dict[str, tuple[float, ...]]:
+    """Spikes per neuron at each step, the mean over samples, by population; empty where steps were not counted."""
+    if activity.by_step is None:
+        return {}
+    return {
+        name: tuple((activity.by_step.spikes[name] / (activity.samples * seen.spikes.size)).tolist())
+        for name, seen in activity.populations.items()
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Priced:
+    """An activity on one profile: a report, or why there is none."""
+
+    profile: HardwareProfile
+    report: Report | None
+    refusal: AnswerIsNo | None = None
+
+
+def priced(
+    activity: Activity,
+    chip: ChipNetwork,
+    profiles: Sequence[HardwareProfile],
+    budgets: Mapping[str, Budget],
+    provenance: Provenance,
+    placer: Placer,
+) -> list[Priced]:
+    """Report what an activity costs on each profile, or why its network does not fit."""
+    found = []
+    for profile in profiles:
+        try:
+            energy = price(activity, chip, profile, budgets.get(profile.name), placer)
+        except AnswerIsNo as error:
+            found.append(Priced(profile, None, error))
+        else:
+            found.append(Priced(profile, report_on(energy, activity, chip, provenance)))
+    return found
+
+
+@overload
+def report(
+    activity: Activity, chip: ChipNetwork, profile: AnyProfile, energy_budget: str | None = ..., placer: Placer = ...
+) -> Report: ...
+
+
+@overload
+def report(
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: list[AnyProfile],
+    energy_budget: str | None = ...,
+    placer: Placer = ...,
+) -> list[Report]: ...
+
+
+def report(
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: AnyProfile | list[AnyProfile],
+    energy_budget: str | None = None,
+    placer: Placer = DEFAULT_PLACER,
+) -> Report | list[Report]:
+    """Report what ``activity`` costs on one profile, or on each of several.
+
+    Args:
+        activity: counts of ``chip``.
+        profile: a name, a TOML file, a profile, or a list of these.
+        energy_budget: a number with a unit, for the profiles that have this unit.
+        placer: how cores are laid out, and over how many chips; the default is what training uses.
+
+    Raises:
+        InputError: unknown profile, unusable budget, or the activity is not of this network.
+        AnswerIsNo: the network does not fit a profile.
+    """
+    profiles = [profile_of(each) for each in profile] if isinstance(profile, list) else [profile_of(profile)]
+    budgets = budgets_of(energy_budget, profiles)
+    origin = Provenance(network=chip.provenance)
+    priced = [price(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
+    found = [report_on(each, activity, chip, origin) for each in priced]
+    return found if isinstance(profile, list) else found[0]

@@ -1,0 +1,248 @@
+"""A report of one activity on one profile: its energy, and what stands beside it; as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..chip.activity import Trace
+from ..chip.agreement import Agreement
+from ..energy.ann import AnnCost, AnnCosts, standings
+from ..energy.neurobench import NeuroBench
+from ..energy.provenance import Provenance
+from ..energy.report import EnergyReport
+from ..placing.core_load import CoreLoad, RouteTraffic
+from ..placing.placement import Placement, Use
+from . import against, cores, numbers
+from .cores import PlacedCores
+from .network import placement_json, placement_sentences
+
+SCHEMA_VERSION = 1
+"""Of the report's JSON; grows where a field changes its meaning or goes, not where one is added."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What one activity costs on one profile, and what else there is to say of it.
+
+    Attributes of the energy are attributes of the report as well: ``report.total`` is ``report.energy.total``.
+    ``print(report)`` shows it as a table.
+
+    Attributes:
+        energy: rows of count x constant, their total, the budget, and how they split.
+        placed: the network on the profile's cores.
+        ann: artificial networks beside it.
+        neurobench: the network and its activity in NeuroBench's terms.
+        rates: by population, spikes per neuron at each step, the mean over samples; empty where not counted.
+        raster: by population, spikes of the first sample; None where they were not kept.
+        agreement: accuracy at every level of this chip network, and where they differ; None where nobody looked.
+        provenance: where network and activity came from.
+    """
+
+    energy: EnergyReport
+    placed: PlacedCores
+    ann: AnnCosts
+    neurobench: NeuroBench
+    rates: Mapping[str, tuple[float, ...]]
+    raster: Mapping[str, Trace] | None
+    provenance: Provenance
+    agreement: Agreement | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "energy" or name.startswith("__"):  # while an instance is copied or unpickled
+            raise AttributeError(name)
+        return getattr(self.energy, name)
+
+    @property
+    def placement(self) -> Placement:
+        """Where the network lies, and what every core holds."""
+        return self.placed.placement
+
+    @property
+    def fit(self) -> tuple[Use, ...]:
+        """For each resource, the fullest core; then the number of cores."""
+        return self.placement.worst
+
+    @property
+    def binding(self) -> Use | None:
+        """The use nearest to its limit; None where there are no limits."""
+        return self.placement.binding
+
+    @property
+    def cores(self) -> tuple[CoreLoad, ...]:
+        """What each core does; empty where the profile has no cores."""
+        return self.placed.cores
+
+    @property
+    def ways(self) -> tuple[RouteTraffic, ...]:
+        """How far the messages of each connection go; empty where the profile has no cores."""
+        return self.placed.ways
+
+    @property
+    def teacher(self) -> AnnCost | None:
+        """The teacher on the profile itself; None where that is not known."""
+        return self.ann.teacher
+
+    def __str__(self) -> str:
+        console = Console(
+            file=StringIO(), width=numbers.WIDTH, color_system=None, force_terminal=False, legacy_windows=False
+        )
+        with console.capture() as captured:
+            console.print(renderable(self))
+        return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+    def as_json(self) -> dict[str, object]:
+        """The report as one JSON object; energies in the profile's unit (``unit``)."""
+        energy = self.energy
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "profile": energy.profile.name,
+            "profile_sha256": energy.profile.sha256,
+            "title": energy.profile.title,
+            "assumed": energy.assumed,
+            "banner": energy.profile.banner,
+            "unit": energy.unit,
+            "verdict": energy.verdict,
+            "energy": energy.total,
+            "at_least": energy.at_least,
+            "budget": None if energy.budget is None else energy.budget.value,
+            "within_budget": energy.within_budget,
+            "floor": energy.floor,
+            "by_part": dict(energy.by_part()),
+            "by_population": energy.by_population(),
+            "by_event": {event.name: value for event, value in energy.by_event().items()},
+            "rows": [row.as_json() for row in energy.rows],
+            "not_modelled": [vars(item) for item in energy.not_modelled],
+            "spikes": [vars(item) for item in energy.spikes],
+            "synaptic_ops": energy.synaptic_ops,
+            "fit": [_use_json(use) for use in self.fit],
+            "binding": None if self.binding is None else _use_json(self.binding),
+            "placement": placement_json(self.placement),
+            "cores": [vars(core) for core in self.cores],
+            "ways": [{**vars(way), "mean_hops": way.mean_hops} for way in self.ways],
+            "teacher": None if self.ann.teacher is None else self.ann.teacher.as_json(),
+            "teacher_elsewhere": [each.as_json() for each in self.ann.elsewhere],
+            "ann": self._ann_json(),
+            "samples": energy.samples,
+            "split": energy.split,
+            "timesteps": energy.timesteps,
+            "accuracy": energy.accuracy,
+            "backend": energy.backend,
+            "time": None if energy.time is None else energy.time.as_json(),
+            "by_step": list(energy.steps),
+            "rates": {name: list(rates) for name, rates in self.rates.items()},
+            "spread": None if energy.spread is None else vars(energy.spread),
+            "by_class": [vars(each) for each in energy.classes],
+            "band": None if energy.band is None else energy.band.energies,
+            "neurobench": vars(self.neurobench),
+            "agreement": None if self.agreement is None else vars(self.agreement),
+            "uncertainty": energy.profile.uncertainty,
+            "sources": {name: source.model_dump() for name, source in energy.profile.sources.items()},
+            "provenance": self.provenance.as_json(),
+        }
+
+    def _ann_json(self) -> dict[str, object]:
+        ann = self.ann
+        known = standings(self.energy, ann, ann.macs) if ann.macs else []
+        against_json = [each.as_json() for each in known]
+        return {"macs": ann.macs, "teacher_macs": ann.teacher_macs, "against": against_json}
+
+
+def _use_json(use: Use) -> dict[str, object]:
+    return {**vars(use), "share": use.share}
+
+
+def beside(report: Report) -> list[str]:
+    """What stands beside the total, a line each."""
+    return [*numbers.beside(report.energy), report.neurobench.sentence()]
+
+
+def teacher_line(report: Report) -> str:
+    """The artificial network beside the spiking one, or why it is not there; empty where no constant exists for it."""
+    teacher, energy = report.ann.teacher, report.energy
+    if teacher is None:
+        known = energy.profile.energy.teacher_mac is not None
+        return "ANN teacher: left out, since the network does not say how many MACs its teacher has" if known else ""
+    times = f", {numbers.times(teacher, energy)} times the spiking network" if energy.total else ""
+    return f"ANN teacher: {teacher.macs:,} MACs, {energy.say(teacher.energy)} per inference{times}"
+
+
+def renderable(report: Report) -> Group:
+    """The report for a rich console: verdict first, then what it is made of, what is left out, and the fit."""
+    energy = report.energy
+    style = {None: "bold", True: "bold green", False: "bold red"}[energy.within_budget]
+    banner = energy.profile.banner
+    return Group(
+        Text(f"{energy.profile.name}: {energy.profile.title}", style="bold"),
+        Text(energy.verdict, style=style),
+        *([Text(banner, style="yellow")] if banner else []),
+        Text(numbers.measured(energy)),
+        Text(f"floor with no hidden spike: {energy.say(energy.floor)}"),
+        *(Text(line) for line in [teacher_line(report), *beside(report)] if line),
+        Text(),
+        _rows(energy),
+        *_agreement(report.agreement),
+        *_against(report),
+        Text("\nNot modelled, so the total is at least what it says", style="bold"),
+        numbers.filled(("what", ">count", "why"), numbers.unmodelled_rows(energy)),
+        Text("\nFit", style="bold"),
+        _fit(report.placement),
+        *(_cores(report.placed) if report.cores else ()),
+    )
+
+
+def _rows(energy: EnergyReport) -> Table:
+    table = numbers.table_of("event", "where", ">count", ">each", ">energy", ">share")
+    for part, rows in numbers.by_part(energy):
+        whole = energy.by_part()[part]
+        cells = (numbers.PART_TITLES[part], "", "", "", energy.say(whole), numbers.share(whole, energy.total))
+        table.add_row(*cells, style="bold")
+        for row in rows:
+            table.add_row(
+                f"  {row.event.words}",
+                numbers.place_of(row),
+                numbers.count(row.count),
+                energy.say(row.constant),
+                energy.say(row.energy),
+                numbers.share(row.energy, energy.total),
+            )
+    table.add_section()
+    table.add_row("Total", "at least" if energy.at_least else "", "", "", energy.say(energy.total), "", style="bold")
+    return table
+
+
+def _agreement(agreement: Agreement | None) -> Iterator[RenderableType]:
+    if agreement is not None:
+        yield Text("\nAgreement", style="bold")
+        yield numbers.filled(numbers.AGREEMENT_HEADINGS, numbers.agreement_rows(agreement))
+
+
+def _against(report: Report) -> Iterator[RenderableType]:
+    """The artificial network against the spiking one; the sources of its numbers are in the files."""
+    yield Text("\nANN against SNN", style="bold")
+    for sentence in against.sentences(report.energy, report.ann, report.agreement):
+        yield Text(f"* {sentence}")
+    for caption, known in against.tables(report.energy, report.ann):
+        yield Text(f"\n{caption}")
+        yield numbers.filled(against.HEADINGS, against.rows(report.energy, known))
+
+
+def _fit(placement: Placement) -> RenderableType:
+    if placement.binding is None:
+        return Text("the profile has no limits of size")
+    return numbers.filled(("resource", ">fullest", ">share", "where"), numbers.fit_rows(placement))
+
+
+def _cores(placed: PlacedCores) -> Iterator[RenderableType]:
+    yield Text("\nCores and messages", style="bold")
+    yield from (Text(line) for line in placement_sentences(placed.placement))
+    yield Text()
+    yield numbers.filled(("population", ">cores", ">least work", ">mean", ">most"), cores.population_rows(placed))
+    yield Text()
+    yield numbers.filled(cores.way_headings(placed), cores.way_rows(placed))

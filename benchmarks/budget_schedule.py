@@ -49,8 +49,8 @@ def main(seeds: Annotated[int, typer.Option(min=1, help="0, 1, ...")] = 3) -> No
         cells = []
         for schedule in SCHEDULES.values():
             use(schedule)
-            base = DistillSettings(data="digits", energy_budget=budget, width=width, timesteps=timesteps)
-            found = [accuracy(base.model_copy(update={"seed": seed})) for seed in range(seeds)]
+            base = DistillSettings.of(data="digits", energy_budget=budget, width=width, timesteps=timesteps)
+            found = [accuracy(base.changed({"seed": seed})) for seed in range(seeds)]
             spread = f" ± {statistics.stdev(found):.1f}" if seeds > 1 else ""
             cells.append(f"{statistics.mean(found):.1f}{spread} %")
         print(f"| {budget} | {width}, {timesteps} | {' | '.join(cells)} |", flush=True)

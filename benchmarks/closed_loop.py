@@ -31,13 +31,14 @@ import typer
 from closed_loop_tables import COMPARED, NEAR, SHARES, exactness, leaves_spikes, loop_table, other_table
 
 from spikewright.base.artefacts import atomic_write
+from spikewright.commands.console import listeners
 from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
-from spikewright.energy.estimate import Budget, estimate
+from spikewright.energy.estimate import estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
-from spikewright.profile.units import spelled
+from spikewright.profile.units import Budget, spelled
 from spikewright.simulation.simulate import simulate
 from spikewright.student.accuracy import accuracy_of
 from spikewright.student.integers.agreement import differences
@@ -67,7 +68,7 @@ class Task:
 
 def base_of(profile: str, seed: int, width: int, epochs: int, data: str) -> Task:
     """The student without a budget."""
-    settings = DistillSettings(
+    settings = DistillSettings.of(
         data=data, profile=profile, method="kd:alpha=0.7,temperature=4", width=width, epochs=epochs, seed=seed
     )
     return Task(f"{profile}-s{seed}-base", "base", None, settings)
@@ -85,12 +86,12 @@ class Lane:
     def task(self, way: str, share: float | None, tag: str, **changes: object) -> dict[str, Any]:
         """Train one student that differs from the base in ``changes``."""
         name = f"{self.base.name.removesuffix('-base')}-{way}-{tag}"
-        settings = self.base.settings.model_copy(update=changes)
+        settings = self.base.settings.changed(changes)
         return trained(Task(name, way, share, settings), self.dataset, self.folder)
 
     def spelled(self, energy: float) -> str:
         """An energy as a budget is written."""
-        return spelled(energy, load_profile(self.base.settings.profile).cost_unit)
+        return spelled(energy, load_profile(self.base.settings.limits.profile).cost_unit)
 
     def loop(self, share: float, bits: int | None = None) -> dict[str, Any]:
         """The closed loop at a budget; fewer bits are compared at the size that the full ones had."""
@@ -98,8 +99,8 @@ class Lane:
             full = self.loop(share)
             size = {"width": full["width"], "timesteps": full["timesteps"]}
             return self.task(f"ours{bits}", share, str(share), energy_budget=full["budget"], weight_bits=bits, **size)
-        profile = load_profile(self.base.settings.profile)
-        free = self.base.settings.model_copy(update={"width": None})  # width and T as the budget allows
+        profile = load_profile(self.base.settings.limits.profile)
+        free = self.base.settings.changed({"width": None})  # width and T as the budget allows
         budget = share * self.found["energy_validation"]
         chosen = choose_size(free, self.dataset, profile, Budget(budget, profile.cost_unit)).student.config
         limits = {"width": chosen.width, "timesteps": chosen.timesteps, "energy_budget": self.spelled(budget)}
@@ -188,11 +189,11 @@ def trained(task: Task, dataset: Dataset, folder: Path) -> dict[str, Any]:
         return known
     began = time.perf_counter()
     checkpoint = folder / f"{task.name}.checkpoint"
-    result = distill_with(task.settings, checkpoint, resume=checkpoint.exists(), quiet=False)
+    result = distill_with(task.settings, checkpoint, resume=checkpoint.exists(), listeners=listeners())
     bits = int(task.way[7:]) if task.way.startswith("rounded") and task.way != "rounded" else None
     facts = deployed(result.student, task.settings, dataset, bits)
     facts |= {"name": task.name, "way": task.way, "share": task.share, "seconds": time.perf_counter() - began}
-    facts |= {"epochs": len(result.history), "budget": task.settings.energy_budget}
+    facts |= {"epochs": len(result.history), "budget": task.settings.limits.energy_budget}
     with atomic_write(path) as temporary:
         Path(temporary).write_text(json.dumps(facts, indent=1))
     checkpoint.unlink(missing_ok=True)
@@ -201,22 +202,26 @@ def trained(task: Task, dataset: Dataset, folder: Path) -> dict[str, Any]:
 
 def deployed(student: Student, settings: DistillSettings, dataset: Dataset, bits: int | None = None) -> dict[str, Any]:
     """What the chip network spends and gets right, and whether it is the student; rounded to ``bits`` where given."""
-    profile = load_profile(settings.profile)
+    profile = load_profile(settings.limits.profile)
     chip = lower(to_nir(student), profile, weight_bits=bits)
     placement = place(chip, profile)
     facts: dict[str, Any] = {"width": student.config.width, "timesteps": student.config.timesteps}
     for name in ("validation", "test"):
-        activity = simulate(chip, getattr(dataset, name), split=name, seed=settings.seed)
+        activity = simulate(chip, getattr(dataset, name), split=name, seed=settings.training.seed)
         report = estimate(activity, chip, placement, profile)
         facts |= {f"energy_{name}": report.total, f"accuracy_{name}": activity.accuracy}
         facts |= {"floor": report.floor, "synaptic_ops": report.synaptic_ops}
-    facts["accuracy_student_test"] = accuracy_of(student, dataset.test, settings.seed)
+    facts["accuracy_student_test"] = accuracy_of(student, dataset.test, settings.training.seed)
     if student.grid is not None:
         facts["mismatches"] = sum(
             d.count
             for first in range(0, len(dataset.test), BATCH)
             for d in differences(
-                student, chip, torch.from_numpy(dataset.test.images[first : first + BATCH]), settings.seed, first
+                student,
+                chip,
+                torch.from_numpy(dataset.test.images[first : first + BATCH]),
+                settings.training.seed,
+                first,
             )
         )
     return facts
@@ -248,7 +253,7 @@ def main(
             for share in SHARES:
                 lane.loop(share)
         for lane in lanes:
-            seed = lane.base.settings.seed
+            seed = lane.base.settings.training.seed
             compare_in(lane, seed < others, seed < own_size, bits or [])
     found = [json.loads(path.read_text()) for path in sorted(out.glob("*.json"))]
     for name in profiles:

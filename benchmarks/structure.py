@@ -31,7 +31,7 @@ else:
 PACKAGE = "spikewright"
 ROOT_PACKAGE = "."
 ENTRIES = ("__init__.py", "__main__.py")
-OPTIONAL = ("lava", "optuna", "sqlalchemy", "tonic", "mlxtend", "mnist1d")
+OPTIONAL = ("lava", "optuna", "sqlalchemy", "tonic", "mlxtend", "mnist1d", "torch.utils.tensorboard")
 """Dependencies of extras: they may be missing, so they are imported where they are used."""
 LAZY = ("commands",)
 """Packages whose functions import what they need, so that ``--help`` loads nothing heavy."""
@@ -283,9 +283,10 @@ def _local(tree: ast.AST) -> list[ast.Import | ast.ImportFrom]:
 
 
 def _is_optional(node: ast.Import | ast.ImportFrom) -> bool:
-    if isinstance(node, ast.ImportFrom):
-        return not node.level and str(node.module).split(".")[0] in OPTIONAL
-    return all(alias.name.split(".")[0] in OPTIONAL for alias in node.names)
+    if isinstance(node, ast.ImportFrom) and node.level:
+        return False
+    names = [str(node.module)] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+    return all(any(f"{name}.".startswith(f"{package}.") for package in OPTIONAL) for name in names)
 
 
 def _functions(modules: Iterable[Module]) -> Iterator[tuple[int, str]]:

@@ -15,7 +15,8 @@ BUDGET = "2uJ"
 
 def main() -> None:
     # A convolutional teacher is trained first, and cached for the next time.
-    student = sw.distill(data="digits", profile=PROFILE, energy_budget=BUDGET, epochs=2)
+    budget = sw.Budget(energy_budget=BUDGET, profile=PROFILE)
+    student = sw.distill("digits", within=budget, training=sw.Training(epochs=2)).student
 
     graph = sw.to_nir(student)
     nir.write("student.nir", graph)

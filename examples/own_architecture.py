@@ -15,8 +15,6 @@ from torch import nn
 import spikewright as sw
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, spiking
-from spikewright.training.distill import distill_with
-from spikewright.training.settings import DistillSettings
 
 PROFILE = "loihi2-assumed"
 
@@ -48,10 +46,9 @@ def build(shape: tuple[int, int, int], classes: int, width: int, neuron: NeuronS
 
 
 def main() -> None:
-    settings = DistillSettings(
-        data="digits", profile=PROFILE, architecture=f"{Path(__file__).resolve()}:build", width=8, timesteps=4, epochs=4
-    )
-    student = distill_with(settings).student
+    own = sw.StudentSpec(architecture=f"{Path(__file__).resolve()}:build", width=8, timesteps=4)
+    budget, training = sw.Budget(profile=PROFILE), sw.Training(epochs=4)
+    student = sw.distill("digits", student=own, within=budget, training=training).student
     chip = sw.lower(sw.to_nir(student), profile=PROFILE)
     activity = sw.simulate(chip, data="digits", on="integer")
     on_itself = sw.simulate(chip, data="digits", on=student)

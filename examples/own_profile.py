@@ -16,7 +16,8 @@ BUDGET = "100nJ"
 
 
 def main() -> None:
-    student = sw.distill(data="digits", profile=PROFILE, energy_budget=BUDGET, epochs=2)
+    budget = sw.Budget(energy_budget=BUDGET, profile=PROFILE)
+    student = sw.distill("digits", within=budget, training=sw.Training(epochs=2)).student
     chip = sw.lower(sw.to_nir(student), profile=PROFILE)
     activity = sw.simulate(chip, data="digits", on="integer")
     print(sw.report(activity, chip, profile=PROFILE, energy_budget=BUDGET))

@@ -13,7 +13,7 @@ from spikewright.training.settings import DistillSettings
 
 
 def main() -> None:
-    common = DistillSettings(
+    common = DistillSettings.of(
         data="digits", profile="loihi2-assumed", architecture="mlp", width=16, timesteps=2, epochs=6, rounds=0
     )
     sw.sweep(common, budgets=["36nJ", "34nJ"], seeds=1, out="sweep")

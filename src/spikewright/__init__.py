@@ -11,46 +11,95 @@ from typing import TYPE_CHECKING
 from .base.version import __version__
 
 if TYPE_CHECKING:
+    from .base.errors import AnswerIsNo, InputError
+    from .base.progress import Callback
     from .bench.compare.compare import compare
     from .bench.sweep.sweep import sweep
     from .chip.activity import Activity
     from .chip.network import ChipNetwork
+    from .commands.console import ProgressBar
+    from .data.dataset import Dataset
+    from .data.load import load
+    from .distillation import methods
     from .lowering.lower import lower
     from .pages.card.card import model_card
     from .pages.pricing import report
     from .profile.profile import HardwareProfile, load_profile
     from .simulation.simulate import simulate
+    from .student.config import StudentConfig
     from .student.student import Student
     from .student.to_nir import to_nir
-    from .training.distill import distill
+    from .teachers.torch_teacher import Teacher
+    from .training.callbacks import CsvCallback, LoggingCallback, TensorBoardCallback
+    from .training.distill import Distillation, distill
+    from .training.methods import parse
+    from .training.settings import Budget, DataSettings, StudentSpec, TeacherSpec, Training
 
 _HOMES = {
     "Activity": "chip.activity",
+    "AnswerIsNo": "base.errors",
+    "Budget": "training.settings",
+    "Callback": "base.progress",
     "ChipNetwork": "chip.network",
+    "CsvCallback": "training.callbacks",
+    "DataSettings": "training.settings",
+    "Dataset": "data.dataset",
+    "Distillation": "training.distill",
     "HardwareProfile": "profile.profile",
+    "InputError": "base.errors",
+    "LoggingCallback": "training.callbacks",
+    "ProgressBar": "commands.console",
     "Student": "student.student",
+    "StudentConfig": "student.config",
+    "StudentSpec": "training.settings",
+    "Teacher": "teachers.torch_teacher",
+    "TeacherSpec": "training.settings",
+    "TensorBoardCallback": "training.callbacks",
+    "Training": "training.settings",
     "compare": "bench.compare.compare",
     "distill": "training.distill",
+    "load": "data.load",
     "load_profile": "profile.profile",
     "lower": "lowering.lower",
     "model_card": "pages.card.card",
+    "parse": "training.methods",
     "report": "pages.pricing",
     "simulate": "simulation.simulate",
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
 }
+_MODULES = {"methods": "distillation.methods"}
 
 __all__ = [
     "Activity",
+    "AnswerIsNo",
+    "Budget",
+    "Callback",
     "ChipNetwork",
+    "CsvCallback",
+    "DataSettings",
+    "Dataset",
+    "Distillation",
     "HardwareProfile",
+    "InputError",
+    "LoggingCallback",
+    "ProgressBar",
     "Student",
+    "StudentConfig",
+    "StudentSpec",
+    "Teacher",
+    "TeacherSpec",
+    "TensorBoardCallback",
+    "Training",
     "__version__",
     "compare",
     "distill",
+    "load",
     "load_profile",
     "lower",
+    "methods",
     "model_card",
+    "parse",
     "report",
     "simulate",
     "sweep",
@@ -59,6 +108,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{_MODULES[name]}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

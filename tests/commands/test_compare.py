@@ -15,7 +15,7 @@ import spikewright as sw
 from spikewright.base.progress import Callback
 from spikewright.commands.compare import main
 from spikewright.training.settings import DistillSettings
-from spikewright.training.trainer import Training
+from spikewright.training.trainer import Trainer
 
 pytest.importorskip("optuna")
 
@@ -56,7 +56,7 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("finished") / "made" / "here"
     with pytest.MonkeyPatch.context() as patch:
         said = []
-        patch.setattr("spikewright.base.command.say", said.append)
+        patch.setattr("spikewright.commands.console.say", said.append)
         assert main([*FLAGS, *ROWS, "--energy-budget", "60nJ", "--energy-budget", "1nJ", "-o", str(out)]) == 0
     return out, said
 
@@ -167,7 +167,7 @@ def test_a_student_that_was_trained_when_the_worker_died_is_measured_alone(finis
 
 def test_interrupted_within_a_training_it_goes_on_from_the_checkpoint(finished, tmp_path, capsys, monkeypatch):
     """And ends in the numbers of one that ran through."""
-    original, epochs = Training._epoch, []
+    original, epochs = Trainer._epoch, []
 
     def stops(self, *given):
         epochs.append(given)
@@ -176,7 +176,7 @@ def test_interrupted_within_a_training_it_goes_on_from_the_checkpoint(finished, 
         return original(self, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "_epoch", stops)
+        patch.setattr(Trainer, "_epoch", stops)
         code, out, err = ran(capsys, tmp_path, *ROWS)
         assert (code, out, err.splitlines()[-1]) == (130, "", "interrupted")
     code, text, err = ran(capsys, tmp_path, *ROWS, "--json")
@@ -260,7 +260,7 @@ class Said(Callback):
 
 def test_from_python(copied, capsys):
     """The library prints nothing; callbacks hear it."""
-    settings = DistillSettings(
+    settings = DistillSettings.of(
         train_samples=160, width=4, timesteps=2, epochs=2, teacher="mlp", teacher_epochs=1
     )  # fmt: skip
     said = Said()
@@ -293,7 +293,7 @@ def test_from_python(copied, capsys):
         (
             ["--methods", "strong2weak", "-T", "1"],
             "error: compare: nothing of it can be trained: --method strong2weak: compares time steps, and the "
-            "student has T = 1, which leaves labels alone; ask for -T 2 or more\n",
+            "student has T = 1, which leaves labels alone; ask for --timesteps 2 or more\n",
         ),
         (["--integer-from", "1", "--weight-bits", "4"], "error: distill: --weight-bits 4: is for training on integers"),
     ],

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from spikewright.base.progress import SILENT
 from spikewright.bench import road
 from spikewright.bench.sweep import sweep as verb
 from spikewright.commands.sweep import main
@@ -33,11 +34,11 @@ def trainings(monkeypatch):
     """The budgets that are trained, in order; ``stop`` holds those in which the worker is interrupted."""
     real, seen = road.distill_to, []
 
-    def watched(settings, out, resume=False):
-        seen.append(settings.energy_budget)
-        if settings.energy_budget in watched.stop:
+    def watched(settings, out, resume=False, listeners=SILENT):
+        seen.append(settings.limits.energy_budget)
+        if settings.limits.energy_budget in watched.stop:
             raise KeyboardInterrupt
-        return real(settings, out, resume)
+        return real(settings, out, resume, listeners)
 
     watched.stop, watched.seen = set(), seen
     monkeypatch.setattr(road, "distill_to", watched)

@@ -13,8 +13,15 @@ import pytest
 
 import spikewright as sw
 
-FUNCTIONS = ("compare", "distill", "to_nir", "lower", "simulate", "report", "sweep", "load_profile", "model_card")
-TYPES = ("Activity", "ChipNetwork", "HardwareProfile", "Student")
+FUNCTIONS = (
+    *("compare", "distill", "to_nir", "lower", "simulate", "report", "sweep", "load", "load_profile", "model_card"),
+    "parse",
+)
+TYPES = (
+    *("Activity", "AnswerIsNo", "Budget", "Callback", "ChipNetwork", "CsvCallback", "DataSettings", "Dataset"),
+    *("Distillation", "HardwareProfile", "InputError", "LoggingCallback", "ProgressBar", "Student", "StudentConfig"),
+    *("StudentSpec", "Teacher", "TeacherSpec", "TensorBoardCallback", "Training"),
+)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -40,7 +47,8 @@ def test_a_type_is_a_class(name: str) -> None:
 
 
 def test_all_names_are_listed_once_and_shown_by_dir() -> None:
-    assert sorted({*FUNCTIONS, *TYPES, "__version__"}) == sorted(sw.__all__)
+    assert sorted({*FUNCTIONS, *TYPES, "methods", "__version__"}) == sorted(sw.__all__)
+    assert sw.methods.ConventionalKD(alpha=0.5).alpha == 0.5
     assert set(sw.__all__) <= set(dir(sw))
 
 

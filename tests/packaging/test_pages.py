@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.base.command import typer_command
 from spikewright.commands.cli import VERBS
+from spikewright.commands.console import typer_command
 from spikewright.data.load import DATASETS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,8 +12,8 @@ from typing import Annotated
 import pytest
 import typer
 
-from spikewright.base import command
 from spikewright.base.errors import AnswerIsNo, InputError
+from spikewright.commands import console as command
 
 
 def greet(name: Annotated[str, typer.Option(help="whom")] = "you", times: int = 1) -> None:
@@ -115,7 +115,7 @@ def test_a_number_that_json_does_not_have_is_a_failure() -> None:
 
 
 def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with command.progress("counting", total=3) as advance:
+    with command.listeners().task("counting", 3) as advance:
         advance()
         advance(2)
     assert capsys.readouterr() == ("", "")
@@ -126,7 +126,7 @@ def test_progress_moves_a_bar_on_a_terminal(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    with command.progress("counting", total=3) as advance:
+    with command.listeners().task("counting", 3) as advance:
         advance(3)
     out, err = capsys.readouterr()
     assert out == ""
@@ -136,7 +136,7 @@ def test_progress_moves_a_bar_on_a_terminal(
 
 def test_a_reader_that_leaves_is_no_failure_of_ours(root: Path) -> None:
     script = (
-        "from spikewright.base.command import run, emit; import sys; "
+        "from spikewright.commands.console import run, emit; import sys; "
         "sys.exit(run(lambda: emit('x' * 10**6), [], 'work'))"
     )
     environment = {**os.environ, "PYTHONPATH": str(root / "src")}

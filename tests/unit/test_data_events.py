@@ -15,8 +15,8 @@ from spikewright.chip.encoding import encode
 from spikewright.data.augment import still
 from spikewright.data.events import frames
 from spikewright.data.load import load
+from spikewright.training.prepare import prepared
 from spikewright.training.settings import DistillSettings
-from spikewright.training.sizing import choose_size
 
 WITHOUT = "tonic is not installed (the extra `events`)"
 EVENT = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])
@@ -193,15 +193,15 @@ def test_an_ann_sees_the_mean_of_the_frames() -> None:
 def test_settings_that_do_not_go_with_events(tonic: None, nmnist: Path) -> None:
     from spikewright.profile.profile import load_profile
 
-    settings = DistillSettings(data="nmnist", encoding="rate", timesteps=4, augmentation="shift", shorten=0.5)
+    settings = DistillSettings.of(data="nmnist", encoding="rate", timesteps=4, augmentation="shift", shorten=0.5)
     with pytest.raises(InputError) as refusal:
-        choose_size(settings, load("nmnist", nmnist, 5), load_profile("loihi2-assumed"), None)
+        prepared(settings, load("nmnist", nmnist, 5), load_profile("loihi2-assumed"), None)
     assert str(refusal.value) == (
         "data nmnist: 4 faults\n"
-        "  - encoding is 'rate', but the samples are events already; leave --encoding out\n"
+        "  - encoding is 'rate', but the samples are events already; leave encoding out\n"
         "  - timesteps is 4, but the samples have 5 frames; load them with timesteps=4\n"
-        "  - augmentation is 'shift', which is for images; leave --augmentation out\n"
-        "  - T cannot be shortened, since the samples have 5 frames; leave --shorten out"
+        "  - augmentation is 'shift', which is for images; leave augmentation out\n"
+        "  - T cannot be shortened, since the samples have 5 frames; leave shorten out"
     )
 
 
@@ -209,7 +209,7 @@ def test_event_input_needs_events() -> None:
     from spikewright.profile.profile import load_profile
 
     with pytest.raises(InputError) as refusal:
-        choose_size(DistillSettings(encoding="events"), load("digits"), load_profile("loihi2-assumed"), None)
+        prepared(DistillSettings.of(encoding="events"), load("digits"), load_profile("loihi2-assumed"), None)
     assert str(refusal.value) == (
         "data digits: encoding is 'events', but the samples are images; may be direct, current, rate or latency"
     )

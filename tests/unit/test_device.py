@@ -19,7 +19,7 @@ WITH = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA de
 
 @WITHOUT
 def test_a_gpu_that_is_not_there_is_refused():
-    with pytest.raises(InputError, match="--device cuda: torch finds no CUDA device here; use --device cpu"):
+    with pytest.raises(InputError, match="device=cuda: torch finds no CUDA device here; use device=cpu"):
         device_of("cuda")
     assert device_of("auto") == device_of("cpu") == torch.device("cpu")
 
@@ -44,7 +44,7 @@ def test_integers_on_a_gpu_are_those_of_the_cpu(architecture, kind):
 @WITH
 @pytest.mark.gpu
 def test_a_student_is_trained_on_a_gpu():
-    settings = DistillSettings(data="digits", width=8, timesteps=2, epochs=4, teacher_epochs=3, device="cuda")
+    settings = DistillSettings.of(data="digits", width=8, timesteps=2, epochs=4, teacher_epochs=3, device="cuda")
     result = distill_with(settings)
     assert result.student.device == torch.device("cpu")
     assert result.provenance["certificate"]["accuracy"] > 0.3

@@ -22,16 +22,16 @@ from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, output_of
 from spikewright.student.to_nir import to_nir
-from spikewright.teachers.lessons import Lessons, seen_by_teacher
+from spikewright.teachers.cached_outputs import CachedOutputs, seen_by_teacher
 from spikewright.teachers.passes import batch_outputs, passes
-from spikewright.teachers.teacher import train_teacher
+from spikewright.teachers.teacher_training import train_teacher
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
-from spikewright.training.trainer import Training
+from spikewright.training.trainer import Trainer
 
 PROFILE = "loihi2-assumed"
 STEPS = 3
-QUICK = DistillSettings(
+QUICK = DistillSettings.of(
     data="digits-made-up",
     architecture="mlp",
     width=8,
@@ -70,7 +70,7 @@ def events():
 
 @pytest.fixture
 def loaded(events, monkeypatch):
-    for module in ("training.distill", "bench.road", "simulation.simulate"):
+    for module in ("training.objects", "simulation.simulate"):
         monkeypatch.setattr(f"spikewright.{module}.load", lambda *_: events)
     return events
 
@@ -342,7 +342,7 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, events):
     method = cross_kd()
     auxiliary = method.auxiliary(shapes_of(student, None))
     teacher = train_teacher(events.twin, "mlp", epochs=1)
-    lesson = Lessons(
+    lesson = CachedOutputs(
         teacher, method.requested_values(shapes_of(student, teacher.shapes)), twins, torch.device("cpu"), False
     )
     given = lesson.of(torch.arange(64), frames)
@@ -376,12 +376,12 @@ def test_an_ann_sees_images_and_a_spiking_teacher_events_but_where_the_method_is
 
 
 def test_answers_that_are_not_kept_are_on_the_images_too(events, monkeypatch):
-    monkeypatch.setattr("spikewright.teachers.lessons.KEPT_BYTES", 0)
+    monkeypatch.setattr("spikewright.teachers.cached_outputs.CACHE_BYTES", 0)
     teacher = train_teacher(events.twin, "mlp", epochs=1)
     twins, rows = torch.from_numpy(events.twin.train.images), torch.tensor([5, 2])
     student = Student(StudentConfig("mlp", 4, (2, 8, 8), 10, STEPS, "events"))
     asked = cross_kd().requested_values(shapes_of(student, teacher.shapes))
-    lessons = Lessons(teacher, asked, twins, torch.device("cpu"), changing=False)
+    lessons = CachedOutputs(teacher, asked, twins, torch.device("cpu"), augmented=False)
     frames = torch.from_numpy(events.train.images)[rows]
     assert torch.allclose(lessons.of(rows, frames).logits, teacher.logits(twins[rows]), atol=1e-6)
 
@@ -392,26 +392,26 @@ def test_answers_that_are_not_kept_are_on_the_images_too(events, monkeypatch):
 @pytest.mark.parametrize("twin", [None, "smaller"])
 def test_data_without_such_images_are_refused(twin, events, monkeypatch):
     other = None if twin is None else replace(events.twin, shape=(1, 6, 6))
-    monkeypatch.setattr("spikewright.training.distill.load", lambda *_: replace(events, twin=other))
-    with pytest.raises(InputError, match="--method cross-kd: learns from the images that events were made from, and"):
+    monkeypatch.setattr("spikewright.training.objects.load", lambda *_: replace(events, twin=other))
+    with pytest.raises(InputError, match="method=cross-kd: learns from the images that events were made from, and"):
         distill_with(QUICK)
 
 
 def test_nobody_assists_a_teacher_of_images(loaded):
     with pytest.raises(InputError) as refusal:
-        distill_with(QUICK.model_copy(update={"assistant": (8,)}))
+        distill_with(QUICK.changed({"assistant": (8,)}))
     assert str(refusal.value) == (
-        "distill: --assistant: the teacher of --method cross-kd sees still images, and an assistant sees what the "
-        "student sees; leave --assistant out"
+        "distill: assistant: the teacher of method=cross-kd sees still images, and an assistant sees what the "
+        "student sees; leave assistant out"
     )
 
 
 @pytest.mark.parametrize("method", ["cross-kd", "kd", "distilling-spikes"])
 def test_a_spiking_teacher_for_events(loaded, method):
     """It sees images where the method is about them, events where not; an assistant of it sees events."""
-    settings = QUICK.model_copy(update={"method": method, "teacher": "snn:taught_by=mlp", "epochs": 1})
+    settings = QUICK.changed({"method": method, "teacher": "snn:taught_by=mlp", "epochs": 1})
     if method != "cross-kd":
-        settings = settings.model_copy(update={"assistant": (10,)})
+        settings = settings.changed({"assistant": (10,)})
     facts = distill_with(settings).provenance
     on = "digits" if method == "cross-kd" else "digits-made-up"
     assert facts["teacher"] == f"spiking mlp of width 16 on {on}"
@@ -424,13 +424,13 @@ class Killed(Exception):
 @pytest.mark.parametrize("dies_at", [30, 55])
 def test_killed_and_resumed_ends_in_the_same_weights(loaded, tmp_path, monkeypatch, dies_at):
     """In floats and on integers; c_t, and what is drawn for the images, come back too."""
-    found, original_meet, original_step = [], Training.meet, Training._step
+    found, original_meet, original_step = [], Trainer.set_teacher, Trainer._step
 
     def meet(self, teacher):
         found.append(self)
         original_meet(self, teacher)
 
-    monkeypatch.setattr(Training, "meet", meet)
+    monkeypatch.setattr(Trainer, "set_teacher", meet)
     distill_with(QUICK)
     checkpoint, steps = tmp_path / "checkpoint", []
 
@@ -440,10 +440,10 @@ def test_killed_and_resumed_ends_in_the_same_weights(loaded, tmp_path, monkeypat
             raise Killed
         original_step(self, *batch)
 
-    monkeypatch.setattr(Training, "_step", dies)
+    monkeypatch.setattr(Trainer, "_step", dies)
     with pytest.raises(Killed):
         distill_with(QUICK, checkpoint)
-    monkeypatch.setattr(Training, "_step", original_step)
+    monkeypatch.setattr(Trainer, "_step", original_step)
     distill_with(QUICK, checkpoint, resume=True)
     whole, _, resumed = found
     for part in ("student", "auxiliary"):
@@ -458,7 +458,7 @@ def test_from_images_to_a_report_on_events(loaded, tmp_path):
     verdict = run(QUICK, tmp_path, samples_lava=0)
     assert verdict.agreement.mismatches["student_integer"] == 0
     assert verdict.agreement.accuracy["student"] == verdict.agreement.accuracy["integer"]
-    alone = distill_with(QUICK.model_copy(update={"method": "none"})).student
+    alone = distill_with(QUICK.changed({"method": "none"})).student
     from spikewright.student.student import load_student
 
     taught = load_student(tmp_path / "student.pt")

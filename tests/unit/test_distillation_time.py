@@ -20,10 +20,10 @@ from spikewright.student.to_nir import to_nir
 from spikewright.teachers.passes import batch_outputs, passes
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
-from spikewright.training.trainer import Training
+from spikewright.training.trainer import Trainer
 
 PROFILE = "loihi2-assumed"
-QUICK = DistillSettings(data="digits", width=4, timesteps=2, epochs=3, method="tssd:long_labels=0.5")
+QUICK = DistillSettings.of(data="digits", width=4, timesteps=2, epochs=3, method="tssd:long_labels=0.5")
 
 # (4, B=2, K=2): the student runs over the first two steps.
 CURRENTS = [[[2.0, 0.0], [1.0, -1.0]], [[0.0, 1.0], [3.0, 0.0]], [[1.0, 4.0], [0.0, 2.0]], [[5.0, 0.0], [1.0, 1.0]]]
@@ -193,7 +193,7 @@ def test_the_weak_head_reads_the_middle_layer(architecture, layer, features, rea
 
 def test_a_stage_that_there_is_not_is_refused_before_training():
     with pytest.raises(InputError) as refusal:
-        distill_with(QUICK.model_copy(update={"method": "tssd:stage=lif9"}))
+        distill_with(QUICK.changed({"method": "tssd:stage=lif9"}))
     assert str(refusal.value) == (
         "method tssd: the student has no spiking layer 'lif9'; did you mean 'lif4'? may be: lif1, lif2, lif3, lif4"
     )
@@ -203,15 +203,15 @@ def test_no_longer_run_where_samples_have_an_end(monkeypatch):
     """Events and latency codes cannot go on; with alpha = 0 nothing has to."""
     split = Split(torch.zeros(8, 2, 1, 8, 8, dtype=torch.uint8).numpy(), torch.arange(8).numpy() % 2)
     events = Dataset("made-up", split, split, split, 2, (1, 8, 8), timesteps=2)
-    monkeypatch.setattr("spikewright.training.distill.load", lambda *_: events)
-    on_events = QUICK.model_copy(update={"data": "made-up", "timesteps": None, "batch": 4, "epochs": 1})
-    with pytest.raises(InputError, match="--method tssd: runs samples beyond T, as events cannot be"):
+    monkeypatch.setattr("spikewright.training.objects.load", lambda *_: events)
+    on_events = QUICK.changed({"data": "made-up", "timesteps": None, "batch": 4, "epochs": 1})
+    with pytest.raises(InputError, match="method=tssd: runs samples beyond T, as events cannot be"):
         distill_with(on_events)
-    result = distill_with(on_events.model_copy(update={"method": "tssd:alpha=0"}))
+    result = distill_with(on_events.changed({"method": "tssd:alpha=0"}))
     assert set(result.history[0].loss) == {"cross_entropy", "spatial"}
     monkeypatch.undo()
-    with pytest.raises(InputError, match="--method tssd: runs samples beyond T, as a latency code cannot be"):
-        distill_with(QUICK.model_copy(update={"encoding": "latency"}))
+    with pytest.raises(InputError, match="method=tssd: runs samples beyond T, as a latency code cannot be"):
+        distill_with(QUICK.changed({"encoding": "latency"}))
 
 
 @pytest.fixture(scope="module")
@@ -261,13 +261,13 @@ class Killed(Exception):
 def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at):
     """In floats and on integers; the weak head and the optimiser's memory of it come back too."""
     found = []
-    original_meet, original_step = Training.meet, Training._step
+    original_meet, original_step = Trainer.set_teacher, Trainer._step
 
     def meet(self, teacher):
         found.append(self)
         original_meet(self, teacher)
 
-    monkeypatch.setattr(Training, "meet", meet)
+    monkeypatch.setattr(Trainer, "set_teacher", meet)
     distill_with(QUICK)
     checkpoint, steps = tmp_path / "checkpoint", []
 
@@ -277,10 +277,10 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies
             raise Killed
         original_step(self, *batch)
 
-    monkeypatch.setattr(Training, "_step", dies)
+    monkeypatch.setattr(Trainer, "_step", dies)
     with pytest.raises(Killed):
         distill_with(QUICK, checkpoint)
-    monkeypatch.setattr(Training, "_step", original_step)
+    monkeypatch.setattr(Trainer, "_step", original_step)
     distill_with(QUICK, checkpoint, resume=True)
     whole, _, resumed = found
     for part in ("student", "auxiliary"):
@@ -290,8 +290,8 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies
 
 
 def test_the_weak_head_is_left_behind_and_its_steps_are_not_counted():
-    taught = distill_with(QUICK.model_copy(update={"epochs": 1, "integer_from": 1.0}))
-    alone = distill_with(QUICK.model_copy(update={"epochs": 1, "integer_from": 1.0, "method": "none"}))
+    taught = distill_with(QUICK.changed({"epochs": 1, "integer_from": 1.0}))
+    alone = distill_with(QUICK.changed({"epochs": 1, "integer_from": 1.0, "method": "none"}))
     assert taught.student.state_dict().keys() == alone.student.state_dict().keys()
     assert to_nir(taught.student).nodes.keys() == to_nir(alone.student).nodes.keys()
     assert taught.student.config == alone.student.config

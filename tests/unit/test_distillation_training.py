@@ -18,7 +18,7 @@ from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.teachers.ann import build
-from spikewright.teachers.lessons import lesson_on
+from spikewright.teachers.cached_outputs import outputs_of
 from spikewright.teachers.passes import batch_outputs, passes
 from spikewright.teachers.torch_teacher import LOGITS, TorchTeacher
 from spikewright.training.distill import distill_with
@@ -72,7 +72,7 @@ def lesson_of(method, student, teacher, samples, labels):
     if not method.needs_teacher():
         return None, None
     shapes = shapes_of(student, teacher.shapes)
-    lesson = lesson_on(teacher, method.requested_values(shapes), samples)
+    lesson = outputs_of(teacher, method.requested_values(shapes), samples)
     lesson.logits.copy_(4.0 * F.one_hot(labels, 10) + unsure)
     torch.manual_seed(3)
     return lesson, method.auxiliary(shapes)
@@ -182,7 +182,9 @@ def test_heads_that_differ_average_to_the_answer_that_is_deployed(teacher, batch
 
 
 def distilled(method):
-    return distill_with(DistillSettings(data="digits", width=4, timesteps=2, epochs=1, teacher_epochs=1, method=method))
+    return distill_with(
+        DistillSettings.of(data="digits", width=4, timesteps=2, epochs=1, teacher_epochs=1, method=method)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -18,18 +18,18 @@ from spikewright.training.cost import SpikeCost
 from spikewright.training.distill import distill_with
 from spikewright.training.limits import limits_of
 from spikewright.training.measurement import measure
-from spikewright.training.revival import wake
 from spikewright.training.settings import DistillSettings
+from spikewright.training.silent_neurons import revive
 from spikewright.training.sizing import choose_size
 
-QUICK = DistillSettings(data="digits", width=8, timesteps=3, epochs=12, teacher_epochs=5)
+QUICK = DistillSettings.of(data="digits", width=8, timesteps=3, epochs=12, teacher_epochs=5)
 
 
 def limits(**changes):
-    settings = QUICK.model_copy(update=changes)
-    profile = load_profile(settings.profile)
+    settings = QUICK.changed(changes)
+    profile = load_profile(settings.limits.profile)
     dataset = load("digits")
-    return limits_of(settings, choose_size(settings, dataset, profile, None), dataset, profile, None, 10)
+    return limits_of(settings.limits, choose_size(settings.student, dataset, profile, None), dataset, profile, None, 10)
 
 
 def student():
@@ -61,20 +61,20 @@ def test_every_fault_is_said_at_once():
         )
     text = str(caught.value)
     for part in (
-        "--also-within loihi1-davies: is not profile=budget",
-        "--also-within loihi1-davies: 3: say the unit",
+        "also_within=loihi1-davies: is not profile=budget",
+        "also_within=loihi1-davies: 3: say the unit",
         "'loihi1'",
-        "--max-synaptic-ops many: is no positive count, e.g. 300k or 1.5M",
-        "--max-rate lif1=2: is not layer=rate",
-        "--max-rate lif9=0.1: there is no such layer; did you mean 'lif4'?",
+        "max_synaptic_ops=many: is no positive count, e.g. 300k or 1.5M",
+        "max_rate=lif1=2: is not layer=rate",
+        "max_rate=lif9=0.1: there is no such layer; did you mean 'lif4'?",
     ):
         assert part in text, (part, text)
 
 
 def test_a_limit_below_its_floor_is_refused():
-    with pytest.raises(InputError, match=r"--max-synaptic-ops 1 synaptic operations: is below the floor of"):
+    with pytest.raises(InputError, match=r"max_synaptic_ops=1 synaptic operations: is below the floor of"):
         limits(max_synaptic_ops="1")
-    with pytest.raises(InputError, match=r"--also-within loihi1-davies 1 nJ: is below the floor of"):
+    with pytest.raises(InputError, match=r"also_within=loihi1-davies 1 nJ: is below the floor of"):
         limits(also_within=("loihi1-davies=1nJ",), encoding="rate")
 
 
@@ -88,8 +88,8 @@ def test_a_limit_below_its_floor_is_refused():
     ],
 )
 def test_training_keeps_each_kind_of_limit(changes, name):
-    free = distill_with(QUICK.model_copy(update={"epochs": 4}))
-    result = distill_with(QUICK.model_copy(update=changes))
+    free = distill_with(QUICK.changed({"epochs": 4}))
+    result = distill_with(QUICK.changed(changes))
     measured, limit = result.provenance["certificate"]["limits"][name]
     assert result.provenance["certificate"]["met"]
     assert 0.85 * limit < measured <= limit
@@ -101,10 +101,10 @@ def test_training_keeps_each_kind_of_limit(changes, name):
 @pytest.mark.slow
 def test_fewer_timesteps_where_accuracy_allows():
     whole = distill_with(QUICK)
-    short = distill_with(QUICK.model_copy(update={"shorten": 100.0}))
+    short = distill_with(QUICK.changed({"shorten": 100.0}))
     assert short.student.config.timesteps == 1 < whole.student.config.timesteps
     assert short.provenance["student"]["timesteps"] == 1
-    kept = distill_with(QUICK.model_copy(update={"shorten": 0.0, "epochs": 2}))
+    kept = distill_with(QUICK.changed({"shorten": 0.0, "epochs": 2}))
     assert kept.student.config.timesteps in (1, 2, 3)
 
 
@@ -119,7 +119,7 @@ def test_silent_layers_are_found_and_woken():
         measured = measure(made, dataset.validation, cost)
         if not measured.silent:
             break
-        wake(made, {name: measured.silent_channels()[name] for name in measured.silent})
+        revive(made, {name: measured.silent_channels()[name] for name in measured.silent})
     assert not measure(made, dataset.validation, cost).silent
     assert made.network.norm2.bias.max().item() > -3.0
 
@@ -132,29 +132,32 @@ def test_single_silent_channels_are_woken_alone():
     measured = measure(made, dataset.validation, SpikeCost.of(made, profile))
     assert measured.silent_channels()["lif1"][1]
     assert measured.dead["lif1"] >= 16
-    wake(made, {"lif1": torch.tensor([False, True, False, False])})
+    revive(made, {"lif1": torch.tensor([False, True, False, False])})
     moved = (made.network.norm1.bias - before).tolist()
     assert moved == pytest.approx([0, 0.25 * 0.4, 0, 0], abs=1e-5)
 
 
 def test_settings_that_would_do_nothing_are_refused_at_once():
     with pytest.raises(InputError) as caught:
-        distill_with(QUICK.model_copy(update={"integer_from": 1.0, "weight_bits": 4, "shorten": 1.0}))
+        distill_with(QUICK.changed({"integer_from": 1.0, "weight_bits": 4, "shorten": 1.0}))
     text = str(caught.value)
-    assert "--weight-bits 4: is for training on integers, which --integer-from 1 leaves out; round afterwards" in text
-    assert "--shorten: T is shortened where training on integers begins" in text
-    with pytest.raises(InputError, match=r"--reserve 0\.01: .* there is no limit; give one, such as --energy-budget"):
-        distill_with(QUICK.model_copy(update={"reserve": 0.01}))
+    assert "weight_bits=4: is for training on integers, which integer_from=1 leaves out; round afterwards" in text
+    assert "shorten: T is shortened where training on integers begins" in text
+    with pytest.raises(InputError, match=r"reserve=0\.01: .* there is no limit; give one, such as energy_budget"):
+        distill_with(QUICK.changed({"reserve": 0.01}))
 
 
 def test_a_bench_leaves_no_reserve_where_nothing_is_limited():
-    common = QUICK.model_copy(update={"reserve": 0.01})
-    assert (common.within(None).reserve, common.within("1uJ").reserve) == (0.0, 0.01)
-    assert common.model_copy(update={"max_rate": ("lif1=0.1",)}).within(None).reserve == 0.01
+    common = QUICK.changed({"reserve": 0.01})
+    assert (common.within(None).limits.reserve, common.within("1uJ").limits.reserve) == (0.0, 0.01)
+    assert common.changed({"max_rate": ("lif1=0.1",)}).within(None).limits.reserve == 0.01
     free, held = Point(None, 3), Point("1uJ", 3)
     of_row = [TrainingJob(Row("none", ()), point).settings(common) for point in (free, held)]
     for settings in (of_row, [settings_of(point, common) for point in (free, held)]):
-        assert [(one.energy_budget, one.reserve, one.seed) for one in settings] == [(None, 0.0, 3), ("1uJ", 0.01, 3)]
+        assert [(one.limits.energy_budget, one.limits.reserve, one.training.seed) for one in settings] == [
+            (None, 0.0, 3),
+            ("1uJ", 0.01, 3),
+        ]
 
 
 def test_a_reserve_is_left_of_every_limit():
@@ -170,6 +173,6 @@ def test_a_reserve_is_left_of_every_limit():
 
 def test_a_reserve_below_the_floor_is_refused():
     floor = limits(max_synaptic_ops="30k")[0].controller.floor
-    said = r"--max-synaptic-ops .*, less --reserve 0\.1, is below the floor of .*; or reserve less"
+    said = r"max_synaptic_ops=.*, less reserve=0\.1, is below the floor of .*; or reserve less"
     with pytest.raises(BelowFloor, match=said):
         limits(max_synaptic_ops=f"{1.05 * floor:.1f}", reserve=0.1)

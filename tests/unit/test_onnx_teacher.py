@@ -18,7 +18,8 @@ from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load
 from spikewright.teachers.ann import build
 from spikewright.teachers.onnx_teacher import OnnxTeacher
-from spikewright.teachers.teacher import TorchTeacher, precompute_logits, teacher_from
+from spikewright.teachers.teacher import teacher_from
+from spikewright.teachers.torch_teacher import TorchTeacher, precompute_logits
 
 SHAPE = (1, 8, 8)
 Saved = Callable[..., Path]

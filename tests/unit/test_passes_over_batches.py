@@ -17,11 +17,11 @@ from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
 from spikewright.student.student import Student
-from spikewright.teachers import lessons
-from spikewright.teachers.lessons import Lessons, lesson_on, seen_by_teacher
+from spikewright.teachers import cached_outputs
+from spikewright.teachers.cached_outputs import CachedOutputs, outputs_of, seen_by_teacher
 from spikewright.teachers.passes import passes
 from spikewright.teachers.torch_teacher import TorchTeacher
-from spikewright.training.refusals import unmet
+from spikewright.training.prepare import unmet
 from spikewright.training.settings import DistillSettings
 
 PROFILE = "loihi2-assumed"
@@ -110,10 +110,10 @@ def test_kept_lessons_are_those_that_are_given_now():
     torch.manual_seed(0)
     teacher, x = TorchTeacher(Small(), (1, 4, 4), "small"), torch.rand(9, 1, 4, 4)
     asked, rows = RequestedValues(("stage1",), ("stage1",)), torch.tensor([4, 0, 7])
-    kept = Lessons(teacher, asked, x, torch.device("cpu"), changing=False).of(rows, torch.zeros(3, 1, 4, 4))
-    now = Lessons(teacher, asked, x, torch.device("cpu"), changing=True).of(rows, x[rows])
+    kept = CachedOutputs(teacher, asked, x, torch.device("cpu"), augmented=False).of(rows, torch.zeros(3, 1, 4, 4))
+    now = CachedOutputs(teacher, asked, x, torch.device("cpu"), augmented=True).of(rows, x[rows])
     for lesson in (kept, now):
-        wanted = lesson_on(teacher, asked, x[rows])
+        wanted = outputs_of(teacher, asked, x[rows])
         assert torch.allclose(lesson.logits, wanted.logits, atol=1e-6)
         assert torch.allclose(lesson.features["stage1"], wanted.features["stage1"], atol=1e-6)
         assert torch.allclose(lesson.saliency["stage1"], wanted.saliency["stage1"], atol=1e-6)
@@ -135,14 +135,14 @@ ONLY_LOGITS = RequestedValues()
 def asked_about(teacher: Asking, images: torch.Tensor, asked: RequestedValues = ONLY_LOGITS) -> int:
     assert teacher.shapes  # which takes an image of its own
     before = teacher.asked
-    lesson = Lessons(teacher, asked, images, torch.device("cpu"), changing=False).of(torch.arange(3), images[:3])
+    lesson = CachedOutputs(teacher, asked, images, torch.device("cpu"), augmented=False).of(torch.arange(3), images[:3])
     found, wanted = lesson.logits, TorchTeacher.logits(teacher, images[:3])
     assert torch.allclose(found, wanted, atol=1e-6)
     return teacher.asked - before
 
 
 def test_the_next_training_remembers_what_the_same_teacher_said_of_the_same_samples(monkeypatch):
-    monkeypatch.setattr(lessons, "_remembered", lessons.OrderedDict())
+    monkeypatch.setattr(cached_outputs, "_cache", cached_outputs.OrderedDict())
     torch.manual_seed(0)
     network, x = Small(), torch.rand(9, 1, 4, 4)
     teacher, again = (Asking(network, (1, 4, 4), "small") for _ in range(2))
@@ -159,20 +159,22 @@ def test_the_next_training_remembers_what_the_same_teacher_said_of_the_same_samp
 
 
 def test_what_was_asked_for_longest_ago_is_forgotten_first(monkeypatch):
-    monkeypatch.setattr(lessons, "_remembered", lessons.OrderedDict())
-    monkeypatch.setattr(lessons, "KEPT_BYTES", 2 * 9 * 2 * 4)  # two teachers' float32 logits: 9 samples, 2 classes
+    monkeypatch.setattr(cached_outputs, "_cache", cached_outputs.OrderedDict())
+    monkeypatch.setattr(
+        cached_outputs, "CACHE_BYTES", 2 * 9 * 2 * 4
+    )  # two teachers' float32 logits: 9 samples, 2 classes
     torch.manual_seed(0)
     x, others = torch.rand(9, 1, 4, 4), [Asking(Small(), (1, 4, 4), "small") for _ in range(3)]
     assert [asked_about(others[i], x) for i in (0, 1, 0, 2, 0, 1)] == [9, 9, 0, 9, 0, 9]
-    assert sum(lesson.bytes for lesson in lessons._remembered.values()) == lessons.KEPT_BYTES
+    assert sum(lesson.bytes for lesson in cached_outputs._cache.values()) == cached_outputs.CACHE_BYTES
 
 
 def test_a_teacher_of_events_is_shown_their_twins_though_its_answers_are_too_many_to_keep(monkeypatch):
-    monkeypatch.setattr("spikewright.teachers.lessons.KEPT_BYTES", 0)
+    monkeypatch.setattr("spikewright.teachers.cached_outputs.CACHE_BYTES", 0)
     torch.manual_seed(0)
     teacher, twins = TorchTeacher(Small(), (1, 4, 4), "small"), torch.rand(9, 1, 4, 4)
     rows, frames = torch.tensor([4, 0, 7]), torch.ones(3, 2, 2, 4, 4, dtype=torch.uint8)
-    lesson = Lessons(teacher, RequestedValues(), twins, torch.device("cpu"), changing=False).of(rows, frames)
+    lesson = CachedOutputs(teacher, RequestedValues(), twins, torch.device("cpu"), augmented=False).of(rows, frames)
     assert torch.allclose(lesson.logits, teacher.logits(twins[rows]), atol=1e-6)
 
 
@@ -187,12 +189,12 @@ def test_a_method_for_twins_wants_images_of_the_events_size():
     signals = dataset_of(shape=(1, 1, 16), timesteps=5, twin=dataset_of(shape=(1, 1, 40)))
     images = dataset_of(shape=(2, 8, 8), timesteps=5, twin=dataset_of(shape=(1, 8, 8)))
     refused = (
-        "--method of-twins: learns from the images that events were made from, and made-up has none; use data such as "
+        "method=OfTwins: learns from the images that events were made from, and made-up has none; use data such as "
         "digits-events"
     )
-    settings = DistillSettings(method="of-twins")
-    assert list(unmet(settings, OfTwins(), signals)) == [refused]
-    assert list(unmet(settings, OfTwins(), dataset_of(shape=(1, 8, 8)))) == [refused]
+    settings = DistillSettings.of(method="of-twins")
+    for data in (signals, dataset_of(shape=(1, 8, 8))):
+        assert [str(InputError(fault)) for fault in unmet(settings, OfTwins(), data)] == [refused]
     assert list(unmet(settings, OfTwins(), images)) == []
 
 

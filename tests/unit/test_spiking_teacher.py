@@ -9,6 +9,7 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
+from spikewright.base.progress import Callback, Listeners
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load
 from spikewright.distillation.base import BatchOutputs, shapes_of
@@ -20,14 +21,14 @@ from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, output_of, save_student
 from spikewright.student.train_settings import TrainSettings
 from spikewright.teachers import spiking_training
-from spikewright.teachers.lessons import lesson_on
+from spikewright.teachers.cached_outputs import outputs_of
 from spikewright.teachers.passes import batch_outputs, passes
-from spikewright.teachers.pupil import Pupil
+from spikewright.teachers.spiking_spec import StudentPlan
 from spikewright.teachers.spiking_teacher import SpikingTeacher, read_spiking_teacher
 from spikewright.teachers.teacher import teacher_from, teacher_shapes
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings, settings_from
-from spikewright.training.trainer import Training
+from spikewright.training.trainer import Trainer
 
 PROFILE = "loihi2-assumed"
 CPU = torch.device("cpu")
@@ -92,7 +93,7 @@ def test_lessons_of_events_are_on_the_events_themselves():
     """An ANN sees their mean; a spiking network would see nothing in that."""
     student, samples = network("events"), torch.from_numpy(made_up(3).train.images)
     asked = parse_spec("method", METHOD, METHODS).requested_values(shapes_of(student, None))
-    lesson = lesson_on(SpikingTeacher(student, "t"), asked, samples)
+    lesson = outputs_of(SpikingTeacher(student, "t"), asked, samples)
     output = student.eval()(samples)
     assert torch.equal(lesson.logits, output.logits)
     assert torch.equal(lesson.features["steps"], output.step_logits.transpose(0, 1))
@@ -202,9 +203,9 @@ def test_a_file_comes_trained(tmp_path):
         teacher_from(str(tmp_path / "missing.pt"), made_up())
 
 
-def pupil(config=None, **settings):
+def student_plan(config=None, **settings):
     config = config or StudentConfig("mlp", 4, SHAPE, 2, 3)
-    return Pupil(config, TrainSettings(epochs=2, batch=8, **settings), 3, CPU)
+    return StudentPlan(config, TrainSettings(epochs=2, batch=8, **settings), 3, CPU)
 
 
 @pytest.mark.parametrize(
@@ -221,27 +222,27 @@ def pupil(config=None, **settings):
 )
 def test_specs_that_say_nothing(spec, message):
     with pytest.raises(InputError) as refusal:
-        teacher_from(spec, made_up(), pupil=pupil())
+        teacher_from(spec, made_up(), student=student_plan())
     assert str(refusal.value).startswith(message)
 
 
 def test_nobody_to_take_after():
-    with pytest.raises(InputError, match=r"^teacher snn: takes after a student, so one has to be given"):
+    with pytest.raises(InputError, match=r"^teacher snn: is made like a student, so one has to be given"):
         teacher_from("snn", made_up())
 
 
-def test_it_takes_after_its_pupil(tmp_path):
+def test_it_is_made_like_its_student(tmp_path):
     config = StudentConfig("convnet", 4, SHAPE, 2, 3, "rate", "count")
     for spec, width in (("snn", 8), ("snn:width=5", 5)):
-        teacher = teacher_from(spec, made_up(), cache_dir=tmp_path, pupil=pupil(config))
+        teacher = teacher_from(spec, made_up(), cache_dir=tmp_path, student=student_plan(config))
         assert teacher.config == StudentConfig("convnet", width, SHAPE, 2, 3, "rate", "count")
-        assert teacher_shapes(spec, made_up(), pupil(config)) == teacher.shapes
+        assert teacher_shapes(spec, made_up(), student_plan(config)) == teacher.shapes
 
 
 def test_of_an_event_student_that_is_shown_images_it_takes_them_directly():
     config = StudentConfig("mlp", 4, (2, 4, 4), 2, 3, "events")
-    assert pupil(config).wider(None, made_up()) == StudentConfig("mlp", 8, SHAPE, 2, 3, "direct")
-    assert pupil(config).wider(None, made_up(3, (2, 4, 4))) == StudentConfig("mlp", 8, (2, 4, 4), 2, 3, "events")
+    assert student_plan(config).wider(None, made_up()) == StudentConfig("mlp", 8, SHAPE, 2, 3, "direct")
+    assert student_plan(config).wider(None, made_up(3, (2, 4, 4))) == StudentConfig("mlp", 8, (2, 4, 4), 2, 3, "events")
 
 
 def test_it_is_trained_once_and_learns(tmp_path, monkeypatch):
@@ -250,16 +251,16 @@ def test_it_is_trained_once_and_learns(tmp_path, monkeypatch):
     torch.manual_seed(5)
     before = torch.get_rng_state()
     settings = {"cache_dir": tmp_path, "seed": 1, "epochs": 12}
-    first = teacher_from("snn", made_up(), pupil=pupil(learning_rate=0.02), **settings)
+    first = teacher_from("snn", made_up(), student=student_plan(learning_rate=0.02), **settings)
     assert torch.equal(torch.get_rng_state(), before)
     assert first.accuracy(made_up().validation) > 0.9
-    assert teacher_from("snn", made_up(), pupil=pupil(learning_rate=0.02), **settings).sha256 == first.sha256
+    assert teacher_from("snn", made_up(), student=student_plan(learning_rate=0.02), **settings).sha256 == first.sha256
     assert len(counted) == 1
     others = [
-        teacher_from("snn", made_up(), pupil=pupil(learning_rate=0.02), **settings | {"seed": 2}),
-        teacher_from("snn", made_up(), pupil=pupil(learning_rate=0.02), **settings | {"epochs": 2}),
-        teacher_from("snn:width=6", made_up(), pupil=pupil(learning_rate=0.02), **settings),
-        teacher_from("snn", made_up(), pupil=pupil(learning_rate=1e-3), **settings),
+        teacher_from("snn", made_up(), student=student_plan(learning_rate=0.02), **settings | {"seed": 2}),
+        teacher_from("snn", made_up(), student=student_plan(learning_rate=0.02), **settings | {"epochs": 2}),
+        teacher_from("snn:width=6", made_up(), student=student_plan(learning_rate=0.02), **settings),
+        teacher_from("snn", made_up(), student=student_plan(learning_rate=1e-3), **settings),
     ]
     assert len({first.sha256, *(other.sha256 for other in others)}) == 5 == len(counted)
 
@@ -267,21 +268,21 @@ def test_it_is_trained_once_and_learns(tmp_path, monkeypatch):
 def test_it_learns_from_an_ann_where_asked(tmp_path):
     asked = []
 
-    def progress(description, total):
-        from contextlib import nullcontext
+    class Tasks(Callback):
+        def on_start(self, task, total):
+            asked.append((task, total))
 
-        asked.append((description, total))
-        return nullcontext(lambda _steps: None)
-
-    by_labels = teacher_from("snn", made_up(), cache_dir=tmp_path, pupil=pupil())
-    by_ann = teacher_from("snn:taught_by=mlp", made_up(), cache_dir=tmp_path, pupil=pupil(), progress=progress)
+    by_labels = teacher_from("snn", made_up(), cache_dir=tmp_path, student=student_plan())
+    by_ann = teacher_from(
+        "snn:taught_by=mlp", made_up(), cache_dir=tmp_path, student=student_plan(), listeners=Listeners((Tasks(),))
+    )
     assert [words for words, _ in asked] == ["teacher mlp", "spiking mlp of width 8 on made-up"]
     assert asked[1][1] == 3 * (24 // 8)
     assert by_labels.sha256 != by_ann.sha256
 
 
 def test_a_damaged_file_in_the_cache_is_reported_and_replaced(tmp_path):
-    first = teacher_from("snn", made_up(), cache_dir=tmp_path, pupil=pupil())
+    first = teacher_from("snn", made_up(), cache_dir=tmp_path, student=student_plan())
     (file,) = (tmp_path / "teachers").glob("made-up-snn-*.pt")
     for damage in (b"nothing", None):
         if damage is None:
@@ -289,7 +290,7 @@ def test_a_damaged_file_in_the_cache_is_reported_and_replaced(tmp_path):
         else:
             file.write_bytes(damage)
         with pytest.warns(RuntimeWarning, match="the kept spiking network cannot be used .*; it is trained anew"):
-            again = teacher_from("snn", made_up(), cache_dir=tmp_path, pupil=pupil())
+            again = teacher_from("snn", made_up(), cache_dir=tmp_path, student=student_plan())
         assert again.sha256 == first.sha256
 
 
@@ -301,7 +302,7 @@ def test_a_users_own_architecture_is_known_by_its_words_and_its_file(tmp_path):
         file.write_text(text)
         config = StudentConfig(f"{file}:build", 4, SHAPE, 2, 3)
         method = parse_spec("method", "none", METHODS)
-        keys.add(spiking_training.Course("t", made_up(), config, method, None, TrainSettings(), CPU).key)
+        keys.add(spiking_training.SpikingTraining("t", made_up(), config, method, None, TrainSettings(), CPU).key)
     assert len(keys) == 2
 
 
@@ -441,7 +442,7 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, digits):
     if on_integers:
         student = become_integer(student, load_profile(PROFILE), PROFILE)
     method, teacher = parse_spec("method", METHOD, METHODS), SpikingTeacher(above, "t")
-    lesson = lesson_on(teacher, method.requested_values(shapes_of(student, teacher.shapes)), images)
+    lesson = outputs_of(teacher, method.requested_values(shapes_of(student, teacher.shapes)), images)
 
     def loss():
         done = passes(student.train(), method, images, None, 0.0, 0, 0)
@@ -461,25 +462,25 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, digits):
 
 # --- the whole way
 
-QUICK = DistillSettings(
+QUICK = DistillSettings.of(
     data="digits", architecture="mlp", width=8, timesteps=2, epochs=2, teacher_epochs=1, method=METHOD
 )
 
 
 def faults_of(**changed):
     with pytest.raises(InputError) as refusal:
-        distill_with(QUICK.model_copy(update=changed))
+        distill_with(QUICK.changed(changed))
     return str(refusal.value)
 
 
 def test_what_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
     monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path))
     assert faults_of(teacher="convnet") == (
-        "distill: --teacher convnet: does not spike, and --method distilling-spikes learns from spikes; leave "
-        "--teacher out, or give snn, snn:width=32 or a student.pt"
+        "distill: teacher=convnet: does not spike, and method=distilling-spikes learns from spikes; leave "
+        "teacher out, or give snn, snn:width=32 or a student.pt"
     )
     assert faults_of(method="none", assistant=(4,)) == (
-        "distill: --assistant: --method none has no teacher that anybody could assist; leave --assistant out"
+        "distill: assistant: method=none has no teacher that anybody could assist; leave assistant out"
     )
     assert faults_of(teacher="snn:width=x").startswith("teacher snn:width=x: width: input should be a valid integer")
     with pytest.raises(InputError, match=r"assistant\.0 is '0': input should be greater than or equal to 1"):
@@ -491,28 +492,26 @@ def test_a_teacher_at_another_pace_is_refused(tmp_path):
     file = tmp_path / "other.pt"
     save_student(Student(StudentConfig("mlp", 4, (1, 8, 8), 10, 5, readout="count")), file, {})
     text = faults_of(teacher=str(file))
-    assert f"--teacher {file}: 2 faults" in text
+    assert f"teacher={file}: 2 faults" in text
     assert (
-        "runs over 5 steps and the student, which is to follow it step by step, over 2; give --timesteps 5, or another "
+        "runs over 5 steps and the student, which is to follow it step by step, over 2; give timesteps=5, or another "
         "teacher"
     ) in text
-    assert "has a count readout and the student a membrane one; give --readout count, or another teacher" in text
-    assert distill_with(
-        QUICK.model_copy(update={"teacher": str(file), "teacher_epochs": None, "method": "kd", "epochs": 1})
-    )
+    assert "has a count readout and the student a membrane one; give readout=count, or another teacher" in text
+    assert distill_with(QUICK.changed({"teacher": str(file), "teacher_epochs": None, "method": "kd", "epochs": 1}))
 
 
 def test_teacher_assistants_student():
     """Each learns from the one before; all of them are found in the cache the second time."""
-    settings = QUICK.model_copy(update={"assistant": (12, 10)})
-    met, original = [], Training.meet
+    settings = QUICK.changed({"assistant": (12, 10)})
+    met, original = [], Trainer.set_teacher
 
     def meet(self, teacher):
         met.append(teacher)
         original(self, teacher)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Training, "meet", meet)
+        patch.setattr(Trainer, "set_teacher", meet)
         facts = distill_with(settings).provenance
         patch.setattr(spiking_training, "fit", lambda *_: pytest.fail("is in the cache"))
         again = distill_with(settings).provenance
@@ -536,22 +535,20 @@ def test_teacher_assistants_student():
 @pytest.mark.parametrize(("widths", "has"), [((12,), 12), ((12, 10), 12)])
 def test_pairs_by_name_that_an_assistant_cannot_keep_are_refused_before_training(widths, has):
     """The assistant has the student's layers, not the teacher's stages."""
-    settings = QUICK.model_copy(
-        update={"method": "kdsnn:form=feature,pairs=hidden1:lif1", "teacher": "mlp", "assistant": widths}
-    )
+    settings = QUICK.changed({"method": "kdsnn:form=feature,pairs=hidden1:lif1", "teacher": "mlp", "assistant": widths})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spiking_training, "fit", lambda *_: pytest.fail("was trained"))
         with pytest.raises(InputError) as caught:
             distill_with(settings)
     assert str(caught.value) == (
-        f"--assistant {has}: an assistant teaches in the teacher's stead, with values of its own: method kdsnn: the "
+        f"assistant={has}: an assistant teaches in the teacher's stead, with values of its own: method kdsnn: the "
         "teacher has no 'hidden1'; may be: lif1, lif2, logits, steps; choose what both have, let pairs=auto find it, "
-        "or leave --assistant out"
+        "or leave assistant out"
     )
 
 
 def test_an_assistant_of_an_ann():
-    facts = distill_with(QUICK.model_copy(update={"method": "kd", "teacher": "mlp", "assistant": (12,)})).provenance
+    facts = distill_with(QUICK.changed({"method": "kd", "teacher": "mlp", "assistant": (12,)})).provenance
     assert facts["teacher"] == "mlp on digits"
     assert facts["teacher_macs"] > 0
     assert [each["name"] for each in facts["assistants"]] == ["assistant of width 12"]
@@ -563,9 +560,7 @@ OF_LOGITS = [n for n, m in METHODS.items() if m.needs_teacher() and m.needs <= {
 @pytest.mark.parametrize("method", OF_LOGITS)
 def test_every_method_of_logits_takes_a_spiking_teacher(method):
     """One teacher for all, from the cache."""
-    result = distill_with(
-        QUICK.model_copy(update={"method": method, "teacher": "snn", "epochs": 1, "integer_from": 1.0})
-    )
+    result = distill_with(QUICK.changed({"method": method, "teacher": "snn", "epochs": 1, "integer_from": 1.0}))
     assert result.provenance["teacher"] == "spiking mlp of width 16 on digits"
     assert all(math.isfinite(value) for value in result.history[0].loss.values())
 
@@ -575,9 +570,9 @@ class Killed(Exception):
 
 
 def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch):
-    settings = QUICK.model_copy(update={"assistant": (10,), "readout": "count", "epochs": 3})
+    settings = QUICK.changed({"assistant": (10,), "readout": "count", "epochs": 3})
     whole = distill_with(settings).student.state_dict()
-    checkpoint, steps, original = tmp_path / "checkpoint", [], Training._step
+    checkpoint, steps, original = tmp_path / "checkpoint", [], Trainer._step
 
     def dies(self, *batch):
         steps.append(1)
@@ -585,9 +580,9 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch):
             raise Killed
         original(self, *batch)
 
-    monkeypatch.setattr(Training, "_step", dies)
+    monkeypatch.setattr(Trainer, "_step", dies)
     with pytest.raises(Killed):
         distill_with(settings, checkpoint)
-    monkeypatch.setattr(Training, "_step", original)
+    monkeypatch.setattr(Trainer, "_step", original)
     resumed = distill_with(settings, checkpoint, resume=True).student.state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from spikewright.base.errors import InputError
+from spikewright.base.progress import Callback, Listeners
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load, recipe_of
 from spikewright.teachers import teacher_training
 from spikewright.teachers.ann import ARCHITECTURES, build
-from spikewright.teachers.teacher import TorchTeacher, precompute_logits, teacher_from, train_teacher
-from spikewright.teachers.teacher_training import fit, teacher_key
+from spikewright.teachers.teacher import teacher_from
+from spikewright.teachers.teacher_training import fit, teacher_key, train_teacher
+from spikewright.teachers.torch_teacher import TorchTeacher, precompute_logits
 
 SHAPE = (1, 8, 8)
 
@@ -66,7 +67,7 @@ def test_an_unknown_teacher_is_refused_with_a_suggestion(digits: Dataset) -> Non
 
 
 def test_no_epochs_are_refused(digits: Dataset) -> None:
-    with pytest.raises(InputError, match=r"^teacher epochs 0: must be at least 1$"):
+    with pytest.raises(InputError, match=r"^epochs=0: must be at least 1$"):
         train_teacher(digits, "mlp", epochs=0)
 
 
@@ -271,12 +272,14 @@ def test_progress_adds_up(small: Dataset) -> None:
     announced: list[tuple[str, int]] = []
     steps: list[int] = []
 
-    @contextmanager
-    def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
-        announced.append((description, total))
-        yield steps.append
+    class Tasks(Callback):
+        def on_start(self, task: str, total: int) -> None:
+            announced.append((task, total))
 
-    fit(small, "mlp", recipe_of("digits").teacher, 0, progress)
+        def on_advance(self, task: str, done: int) -> None:
+            steps.append(done)
+
+    fit(small, "mlp", recipe_of("digits").teacher, 0, Listeners((Tasks(),)))
     assert announced == [("teacher mlp", 20)]  # 20 epochs of one whole batch of 64 in 96 samples
     assert sum(steps) == 20
 

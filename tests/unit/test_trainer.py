@@ -5,15 +5,15 @@ import torch
 
 from spikewright.base.errors import InputError
 from spikewright.data.load import load
-from spikewright.energy.estimate import parse_budget
 from spikewright.profile.profile import load_profile
-from spikewright.training.distill import distill_with, loss_terms
-from spikewright.training.refusals import contradictions
+from spikewright.profile.units import parse_budget
+from spikewright.training.distill import distill_with
+from spikewright.training.objects import loss_terms, teaching_of
+from spikewright.training.prepare import contradictions
 from spikewright.training.settings import DistillSettings, preset_names, settings_from
-from spikewright.training.teaching import unsuited
-from spikewright.training.trainer import Training
+from spikewright.training.trainer import Trainer
 
-QUICK = DistillSettings(data="digits", width=4, timesteps=2, epochs=3, teacher_epochs=1)
+QUICK = DistillSettings.of(data="digits", width=4, timesteps=2, epochs=3, teacher_epochs=1)
 
 
 def weights_of(student):
@@ -36,12 +36,12 @@ class Killed(Exception):
 )
 def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at, shorten, method):
     """Killed in floats, on integers (with fewer timesteps) and in a further round; with modules of a method's own."""
-    settings = QUICK.model_copy(
-        update={"energy_budget": "50nJ", "method": method, "regularize": ("activation",), "shorten": shorten}
+    settings = QUICK.changed(
+        {"energy_budget": "50nJ", "method": method, "regularize": ("activation",), "shorten": shorten}
     )
     whole = weights_of(distill_with(settings).student)
     checkpoint, steps = tmp_path / "checkpoint", []
-    original = Training._step
+    original = Trainer._step
 
     def dies(self, *batch):
         steps.append(1)
@@ -49,10 +49,10 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies
             raise Killed
         original(self, *batch)
 
-    monkeypatch.setattr(Training, "_step", dies)
+    monkeypatch.setattr(Trainer, "_step", dies)
     with pytest.raises(Killed):
         distill_with(settings, checkpoint)
-    monkeypatch.setattr(Training, "_step", original)
+    monkeypatch.setattr(Trainer, "_step", original)
     resumed = weights_of(distill_with(settings, checkpoint, resume=True).student)
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
@@ -60,32 +60,32 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     checkpoint = tmp_path / "checkpoint"
-    distill_with(QUICK.model_copy(update={"epochs": 1}), checkpoint)
+    distill_with(QUICK.changed({"epochs": 1}), checkpoint)
     with pytest.raises(InputError) as caught:
         distill_with(QUICK, checkpoint, resume=True)
     assert str(caught.value) == (
-        f"{checkpoint}: is of another training (settings.epochs was 1, is {QUICK.epochs}); use the flags and the "
-        "teacher that it began with, or leave out --resume"
+        f"{checkpoint}: is of another training (settings.epochs was 1, is 3); use the flags and the teacher "
+        "that it began with, or leave out resume"
     )
 
 
 def test_a_checkpoint_of_another_teacher_is_refused(tmp_path):
-    checkpoint, once = tmp_path / "checkpoint", QUICK.model_copy(update={"epochs": 1})
+    checkpoint, once = tmp_path / "checkpoint", QUICK.changed({"epochs": 1})
     taught = distill_with(once, checkpoint).provenance["teacher_sha256"]
-    other = once.model_copy(update={"teacher_seed": 1})
+    other = once.changed({"teacher_seed": 1})
     with pytest.raises(InputError) as caught:
         distill_with(other, checkpoint, resume=True)
     now = distill_with(other).provenance["teacher_sha256"]
     assert now != taught
     assert str(caught.value) == (
         f"{checkpoint}: is of another training (teacher_sha256 was {taught}, is {now}); use the flags and the teacher "
-        "that it began with, or leave out --resume"
+        "that it began with, or leave out resume"
     )
     distill_with(once, checkpoint, resume=True)
 
 
 def test_resuming_nothing_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"--resume: there is no checkpoint .*; leave out --resume to start anew"):
+    with pytest.raises(InputError, match=r"resume: there is no checkpoint .*; leave out resume to start anew"):
         distill_with(QUICK, tmp_path / "none", resume=True)
 
 
@@ -93,9 +93,11 @@ def test_resuming_nothing_is_refused(tmp_path):
 @pytest.mark.parametrize("budget", ["300nJ", "260nJ"])
 def test_a_tight_budget_is_met_without_silence(budget):
     """Naive dual ascent falls to 10 % here; the controller keeps the budget, the accuracy, and every layer alive."""
-    settings = DistillSettings(data="digits", width=8, timesteps=4, epochs=20, teacher_epochs=10, energy_budget=budget)
+    settings = DistillSettings.of(
+        data="digits", width=8, timesteps=4, epochs=20, teacher_epochs=10, energy_budget=budget
+    )
     result = distill_with(settings)
-    free = distill_with(settings.model_copy(update={"energy_budget": None, "epochs": 6}))
+    free = distill_with(settings.changed({"energy_budget": None, "epochs": 6}))
     last = result.history[-1]
     assert last.cost <= float(budget.removesuffix("nJ")) * 1e-9 < 0.8 * free.history[-1].cost
     assert result.provenance["validation_accuracy"] > 0.8
@@ -105,8 +107,10 @@ def test_a_tight_budget_is_met_without_silence(budget):
 @pytest.mark.slow
 def test_a_loss_of_any_weight_keeps_the_budget():
     """A multiplier with a ceiling does not: without the price of a heavy loss this ends 60 % over, after ten epochs."""
-    settings = DistillSettings(data="digits", width=8, timesteps=4, teacher_epochs=4, energy_budget="250nJ", rounds=0)
-    result = distill_with(settings.model_copy(update={"method": "nld:gamma=300"}))
+    settings = DistillSettings.of(
+        data="digits", width=8, timesteps=4, teacher_epochs=4, energy_budget="250nJ", rounds=0
+    )
+    result = distill_with(settings.changed({"method": "nld:gamma=300"}))
     assert result.history[0].loss["distillation"] > 1000
     assert result.history[-1].cost <= 250e-9
     assert result.provenance["validation_accuracy"] > 0.8
@@ -114,44 +118,44 @@ def test_a_loss_of_any_weight_keeps_the_budget():
 
 def test_infeasible_budget_says_the_floor():
     with pytest.raises(InputError) as refusal:
-        distill_with(QUICK.model_copy(update={"energy_budget": "1nJ"}))
+        distill_with(QUICK.changed({"energy_budget": "1nJ"}))
     text = str(refusal.value)
     assert text.startswith("energy_budget=1 nJ: is below the floor of ")
     assert "an encoding with fewer input events lower it" in text
 
 
 def test_the_budget_chooses_the_size():
-    from spikewright.energy.estimate import Budget
     from spikewright.profile.profile import load_profile
+    from spikewright.profile.units import Budget
     from spikewright.training.sizing import ENOUGH, TRIAL, choose_size
 
     profile, dataset = load_profile("loihi2-assumed"), load("digits")
     images = torch.from_numpy(dataset.train.images[:TRIAL])
-    settings = DistillSettings(data="digits")
-    free = choose_size(settings, dataset, profile, None)
+    settings = DistillSettings.of(data="digits")
+    free = choose_size(settings.student, dataset, profile, None)
     budget = Budget(0.25 * free.floor.total, "J")
-    tight = choose_size(settings, dataset, profile, budget)
+    tight = choose_size(settings.student, dataset, profile, budget)
     before = weights_of(tight.student)
     assert tight.paid(budget, images) >= ENOUGH
     assert all(torch.equal(before[name], tensor) for name, tensor in weights_of(tight.student).items())
     assert tight.student.config.width < free.student.config.width
-    fixed = choose_size(settings.model_copy(update={"width": 16, "timesteps": 4}), dataset, profile, Budget(1.0, "J"))
+    fixed = choose_size(settings.changed({"width": 16, "timesteps": 4}).student, dataset, profile, Budget(1.0, "J"))
     assert (fixed.student.config.width, fixed.student.config.timesteps) == (16, 4)
-    scarce = settings.model_copy(update={"width": 8, "timesteps": 4})
-    half_paid = choose_size(scarce, dataset, profile, Budget(200e-9, "J"))
+    scarce = settings.changed({"width": 8, "timesteps": 4})
+    half_paid = choose_size(scarce.student, dataset, profile, Budget(200e-9, "J"))
     assert 0 < half_paid.paid(Budget(200e-9, "J"), images) < ENOUGH
 
 
 def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
     """At T = 1 a current of at most 1 would not exceed a threshold of 1: no spike, no cost, one answer to all."""
-    from spikewright.energy.estimate import Budget
     from spikewright.profile.profile import load_profile
+    from spikewright.profile.units import Budget
     from spikewright.training.sizing import choose_size
 
     profile, dataset = load_profile("loihi1-davies"), load("digits")
     images = torch.from_numpy(dataset.train.images[:64])
-    settings = DistillSettings(data="digits", profile="loihi1-davies", width=4, timesteps=1)
-    size = choose_size(settings, dataset, profile, None)
+    settings = DistillSettings.of(data="digits", profile="loihi1-davies", width=4, timesteps=1)
+    size = choose_size(settings.student, dataset, profile, None)
     budget = Budget(2 * size.floor.total, "J")
     spikes = size.student(images).spikes["encoder"]
     assert torch.equal(spikes[0], (torch.round(255 * images) > 127.5).float())  # the current has 8 bits
@@ -172,7 +176,7 @@ def test_steps_that_all_bring_the_same_input_go_first():
 
 
 def test_history_keeps_terms_and_layers_apart():
-    result = distill_with(QUICK.model_copy(update={"epochs": 1, "regularize": ("activation", "logits:weight=0.1")}))
+    result = distill_with(QUICK.changed({"epochs": 1, "regularize": ("activation", "logits:weight=0.1")}))
     (record,) = result.history
     assert set(record.loss) == {"cross_entropy", "distillation", "activation", "logits"}
     assert set(record.spikes) == set(record.synaptic_ops) == {"input", "lif1", "lif2", "lif3", "lif4"}
@@ -181,18 +185,18 @@ def test_history_keeps_terms_and_layers_apart():
 
 
 def test_fewer_samples_for_the_student_and_all_for_the_teacher(tmp_path):
-    few = QUICK.model_copy(update={"epochs": 1, "train_samples": 64})
-    cut, whole = distill_with(few, tmp_path / "checkpoint"), distill_with(QUICK.model_copy(update={"epochs": 1}))
+    few = QUICK.changed({"epochs": 1, "train_samples": 64})
+    cut, whole = distill_with(few, tmp_path / "checkpoint"), distill_with(QUICK.changed({"epochs": 1}))
     assert cut.provenance["train_split_sha256"] == load("digits").train.first(64).sha256
     assert cut.provenance["settings"]["train_samples"] == 64
     assert cut.provenance["teacher_sha256"] == whole.provenance["teacher_sha256"]
     with pytest.raises(InputError, match=r"is of another training \(train_samples was 64, is 65\)"):
-        distill_with(few.model_copy(update={"train_samples": 65}), tmp_path / "checkpoint", resume=True)
+        distill_with(few.changed({"train_samples": 65}), tmp_path / "checkpoint", resume=True)
 
 
 def test_an_epoch_says_how_long_it_took_and_a_resumed_training_adds_up(tmp_path, monkeypatch):
-    settings = QUICK.model_copy(update={"epochs": 2, "method": "none", "train_samples": 96})
-    original, calls = Training._epoch, []
+    settings = QUICK.changed({"epochs": 2, "method": "none", "train_samples": 96})
+    original, calls = Trainer._epoch, []
 
     def dies_in_the_second(self, *given):
         calls.append(given)
@@ -200,10 +204,10 @@ def test_an_epoch_says_how_long_it_took_and_a_resumed_training_adds_up(tmp_path,
             raise Killed
         return original(self, *given)
 
-    monkeypatch.setattr(Training, "_epoch", dies_in_the_second)
+    monkeypatch.setattr(Trainer, "_epoch", dies_in_the_second)
     with pytest.raises(Killed):
         distill_with(settings, tmp_path / "checkpoint")
-    monkeypatch.setattr(Training, "_epoch", original)
+    monkeypatch.setattr(Trainer, "_epoch", original)
     first = torch.load(tmp_path / "checkpoint", weights_only=True)["history"][0]
     history = distill_with(settings, tmp_path / "checkpoint", resume=True).history
     assert (history[0].seconds, history[0].processor_seconds) == (first["seconds"], first["processor_seconds"])
@@ -215,7 +219,7 @@ def test_accuracy_after_each_step_is_that_of_a_student_with_so_many_steps(intege
     """With the same input at every step the two are the same; the last is the student's own."""
     from spikewright.student.accuracy import accuracy_by_step, accuracy_of
 
-    settings = QUICK.model_copy(update={"timesteps": 3, "epochs": 1, "method": "none", "integer_from": integer_from})
+    settings = QUICK.changed({"timesteps": 3, "epochs": 1, "method": "none", "integer_from": integer_from})
     student, split = distill_with(settings).student, load("digits").validation
     found = accuracy_by_step(student, split)
     assert found == [accuracy_of(student.at(steps), split) for steps in (1, 2, 3)]
@@ -232,10 +236,10 @@ def test_settings_gather_every_fault():
 @pytest.mark.parametrize("name", preset_names())
 def test_a_preset_that_comes_along_names_what_there_is(name):
     settings = settings_from(name, {})
-    profile = load_profile(settings.profile)
-    assert settings.energy_budget is not None and parse_budget(settings.energy_budget, profile)
+    profile = load_profile(settings.limits.profile)
+    assert settings.limits.energy_budget is not None and parse_budget(settings.limits.energy_budget, profile)
     method, _ = loss_terms(settings)
-    assert [*unsuited(settings, method), *contradictions(settings)] == []
+    assert [*teaching_of(settings, method).faults(), *contradictions(settings)] == []
 
 
 def test_unknown_preset_suggests(tmp_path):
@@ -244,4 +248,4 @@ def test_unknown_preset_suggests(tmp_path):
     mine = tmp_path / "mine.toml"
     mine.write_text('data = "mnist"\nwidth = 6\n')
     settings = settings_from(str(mine), {"width": 7, "timesteps": None})
-    assert (settings.data, settings.width, settings.timesteps) == ("mnist", 7, None)
+    assert (settings.data.name, settings.student.width, settings.student.timesteps) == ("mnist", 7, None)

@@ -75,7 +75,9 @@ def test_a_path_in_a_preset_is_refused(line, tmp_path):
     preset = tmp_path / "mine.toml"
     preset.write_text(line + "\n")
     name = line.split(" = ")[0]
-    with pytest.raises(InputError, match=f"{name} is .*; a preset names only what comes with spikewright, give --"):
+    with pytest.raises(
+        InputError, match=f"{name} is .*; a preset names only what comes with spikewright, give {name} yourself"
+    ):
         settings_from(str(preset), {})
 
 

@@ -16,7 +16,6 @@ from ..chip.activity import Activity
 from ..chip.agreement import Agreement
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset, Split
-from ..data.load import load
 from ..graph.interpreter import interpret
 from ..graph.nir_io import read_graph
 from ..graph.time_step import resolve_dt
@@ -30,11 +29,9 @@ from ..simulation.simulate import drive_of
 from ..student.accuracy import accuracy_of
 from ..student.integers.agreement import differences
 from ..student.student import Student
-from ..teachers.lessons import seen_by_teacher
-from ..teachers.teacher import is_spiking, teacher_from
-from ..training.distill import loss_terms
+from ..teachers.teacher import is_spiking
+from ..training.objects import dataset_of, loss_terms, teaching_of
 from ..training.settings import DistillSettings
-from ..training.teaching import chosen_teacher
 
 BATCH = 250
 LAVA: tuple[Literal["lava", "netx"], ...] = ("lava", "netx")
@@ -58,7 +55,8 @@ def agreement_of(
         nir: file of the student's graph.
         activity: counted by the integer simulator on the whole split.
     """
-    test, seed, found = dataset.test, settings.seed, Agreement(activity.chip_sha256, "test", {}, {}, {}, {}, {})
+    test, seed = dataset.test, settings.training.seed
+    found = Agreement(activity.chip_sha256, "test", {}, {}, {}, {}, {})
     _measure_teacher(found, settings, listeners)
     accuracy = accuracy_of(student, test, seed)
     if student.grid is None:
@@ -105,18 +103,17 @@ def _compare_simulators(
 def _measure_teacher(found: Agreement, settings: DistillSettings, listeners: Listeners) -> None:
     """Accuracy of an artificial teacher, out of the cache, on what it sees of the test split."""
     method, _ = loss_terms(settings)
-    spec = chosen_teacher(settings, method)
+    teaching = teaching_of(settings, method)
     if not method.needs_teacher():
         found.skipped["teacher"] = "the method has none"
         return
-    if is_spiking(spec):
+    if is_spiking(teaching.teacher):
         found.skipped["teacher"] = "it spikes"
         return
-    seen = seen_by_teacher(method, load(settings.data, settings.data_dir, settings.timesteps), spikes=False)
-    teacher = teacher_from(
-        spec, seen, epochs=settings.teacher_epochs, seed=settings.teacher_seed, progress=listeners.task
-    )
-    _add_level(found, "teacher", teacher.accuracy(seen.test), len(seen.test))
+    dataset = dataset_of(settings, settings.student.timesteps)
+    test = teaching.seen(dataset).test
+    accuracy = teaching.trained_teacher(dataset, listeners).accuracy(test)
+    _add_level(found, "teacher", accuracy, len(test))
 
 
 def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> float:

@@ -19,7 +19,6 @@ from ..chip.agreement import save_agreement
 from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset, Split
-from ..data.load import load
 from ..energy.provenance import provenance_of
 from ..graph.nir_io import read_graph
 from ..lowering.rules import remarks as lowering_remarks
@@ -29,11 +28,11 @@ from ..pages.render import Document, write_report
 from ..pages.verdict import Paths, Verdict
 from ..profile.profile import HardwareProfile, load_profile
 from ..simulation.simulate import remarks, simulate
-from ..student.architectures import own_architecture
 from ..student.student import Student, load_student, student_provenance
 from ..student.verify import export
 from ..training.deployment import Deployment, Steps, deploy
 from ..training.distill import distill_to
+from ..training.objects import dataset_of, network_of
 from ..training.settings import DistillSettings
 from .levels import agreement_of
 from .outcome import SPLITS, Outcome
@@ -65,8 +64,8 @@ class _StepsInFolder(Steps):
     def deploy(self, student: Student, *parts: str) -> Deployment:
         """Deploy a student for the profile, the budget and the seed of its settings, counting on parts of the data."""
         splits = {part: getattr(self.dataset, part) for part in parts}
-        profile, budget = load_profile(self.settings.profile), self.settings.energy_budget
-        return deploy(student, splits, profile, seed=self.settings.seed, energy_budget=budget, steps=self)
+        profile, budget = load_profile(self.settings.limits.profile), self.settings.limits.energy_budget
+        return deploy(student, splits, profile, seed=self.settings.training.seed, energy_budget=budget, steps=self)
 
     def export(self, student: Student, profile: HardwareProfile) -> nir.NIRGraph:
         """Write the graph, which must compute what the student does on validation samples, and its model card."""
@@ -83,7 +82,7 @@ class _StepsInFolder(Steps):
 
     def lower(self, graph: nir.NIRGraph, profile: HardwareProfile) -> ChipNetwork:
         """Write the chip network."""
-        self.announce(f"3/5 lower for {self.settings.profile}")
+        self.announce(f"3/5 lower for {self.settings.limits.profile}")
         chip = super().lower(graph, profile).with_provenance(parent_sha256=sha256_of(self.paths.nir))
         for remark in lowering_remarks(chip):
             self.listeners.say(remark, "note")
@@ -96,7 +95,7 @@ class _StepsInFolder(Steps):
         digest = sha256_of(self.paths.chip)
         with self.listeners.task(f"simulating the {part} split", len(samples)) as advance:
             activity = simulate(chip, samples, split=part, seed=seed, progress=advance, chip_sha256=digest)
-        activity = replace(activity, provenance={**activity.provenance, "data": self.settings.data})
+        activity = replace(activity, provenance={**activity.provenance, "data": self.settings.data.name})
         save_activity(activity, self.paths.activity.with_name(ACTIVITIES[part]))
         for remark in remarks(chip, activity):
             self.listeners.say(remark, "warning")
@@ -129,8 +128,8 @@ def run(
     paths = Paths.under(out)
     card_path(paths.nir)  # refuses a file that is no card before any work
     listeners.say("1/5 distil")
-    student = distill_to(settings, paths.student, resume).student
-    dataset = load(settings.data, settings.data_dir, student.config.timesteps)
+    student = distill_to(settings, paths.student, resume, listeners).student
+    dataset = dataset_of(settings, student.config.timesteps)
     deployed = _StepsInFolder(paths, dataset, settings, listeners, listeners.say).deploy(student, "test")
     chip, activity = deployed.chip, deployed.activities["test"]
     agreement = agreement_of(
@@ -185,7 +184,7 @@ def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listener
     began = time.perf_counter()
     paths = Paths.under(folder)
     student, facts = _trained(settings, paths, listeners)
-    dataset = load(settings.data, settings.data_dir, student.config.timesteps)
+    dataset = dataset_of(settings, student.config.timesteps)
     deployed = _StepsInFolder(paths, dataset, settings, listeners).deploy(student, *SPLITS)
     files = {"student": paths.student, "nir": paths.nir, "chip": paths.chip}
     files |= {f"activity_{part}": paths.activity.with_name(name) for part, name in ACTIVITIES.items()}
@@ -201,13 +200,13 @@ def _trained(settings: DistillSettings, paths: Paths, listeners: Listeners) -> t
         facts = student_provenance(paths.student)
         if same_settings(facts.get("settings"), settings):
             listeners.say(f"{paths.student}: is trained already")
-            return load_student(paths.student, own_architecture(settings.architecture)), facts
+            return load_student(paths.student, network_of(settings)), facts
     checkpoint = paths.student.with_name(paths.student.name + ".checkpoint")
-    made = distill_to(settings, paths.student, resume=checkpoint.is_file())
+    made = distill_to(settings, paths.student, checkpoint.is_file(), listeners)
     return made.student, made.provenance
 
 
 def same_settings(noted: object, asked: DistillSettings) -> bool:
     """Whether the settings that a student's file notes, as JSON, are those asked for, on whatever machine."""
-    wanted = asked.model_dump(mode="json", exclude=OF_MACHINE)
+    wanted = asked.flat(without=OF_MACHINE)
     return isinstance(noted, dict) and {k: v for k, v in noted.items() if k not in OF_MACHINE} == wanted

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import AnswerIsNo, InputError
+from . import console as cli
 
 
 def command(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
-from ..base.command import DONE, USAGE, say
 from ..base.errors import did_you_mean
 from ..base.version import __version__
+from .console import DONE, USAGE, say
 
 Main = Callable[[Sequence[str] | None], int]
 

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
+from . import console as cli
 from .options import takes_settings_without
-from .terminal import Terminal, print_result
 
 
 @takes_settings_without("energy_budget", "method", "regularize")
@@ -54,12 +53,12 @@ def command(
 
     result = compare(
         settings, methods or ("all",), seeds, budgets or (), out,
-        regularize=regularize or (), free=free, train_missing=not table, study=study, callbacks=[Terminal()],
+        regularize=regularize or (), free=free, train_missing=not table, study=study, callbacks=[cli.ProgressBar()],
     )  # fmt: skip
     if json_output:
         cli.emit(result.as_json())
     else:
-        print_result(renderable(result), WIDTH)
+        cli.print_result(renderable(result), WIDTH)
     if result.failures:
         raise AnswerIsNo(f"compare: {'; '.join(result.failures)}; run it again to try once more")
 

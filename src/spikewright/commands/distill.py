@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ..base import command as cli
 from ..training.settings import DistillSettings
+from . import console as cli
 from .options import takes_settings
 
 
@@ -26,7 +26,7 @@ def command(
     """
     from ..training.distill import distill_to
 
-    result = distill_to(settings, out, resume)
+    result = distill_to(settings, out, resume, cli.listeners())
     if json_output:
         cli.emit({"student": str(out), **result.provenance})
     else:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import AnswerIsNo
+from . import console as cli
 from .simulate import Part
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def command(
     if network.provenance.get("parent_sha256") not in (None, sha256_of(graph)):
         cli.say(f"warning: {chip} was lowered from another file than {graph}: its SHA-256 is not the one noted")
     images, labels = chosen_samples(load(data, data_dir, network.timesteps), split.value, samples)
-    with cli.progress("comparing", samples) as advance:
+    with cli.listeners().task("comparing", samples) as advance:
         target = None if profile is None else load_profile(profile)
         report = drift(read, network, images, labels, profile=target, seed=seed, progress=advance)
     if json_output:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ..base import command as cli
 from ..chip.network import ChipNetwork
 from ..profile.profile import load_profile
+from . import console as cli
 
 
 def command(

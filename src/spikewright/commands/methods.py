@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import InputError, did_you_mean
+from . import console as cli
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

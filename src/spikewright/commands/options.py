@@ -1,4 +1,4 @@
-"""Command-line flags made from the fields of :class:`DistillSettings`, so that each is described in one place."""
+"""Command-line flags made from the fields of the settings, so that each is described in one place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from ..training.settings import DistillSettings, preset_names, settings_from
+from ..training.settings import FLAT, preset_names, settings_from
 
 
 def takes_settings(function: Callable[..., None]) -> Callable[..., None]:
@@ -24,7 +24,7 @@ def takes_settings(function: Callable[..., None]) -> Callable[..., None]:
 
 def takes_settings_without(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The same, with no flags for some fields: those that the command sets itself."""
-    return functools.partial(_with_flags, names=[name for name in DistillSettings.model_fields if name not in left_out])
+    return functools.partial(_with_flags, names=[name for name in FLAT if name not in left_out])
 
 
 def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
@@ -58,12 +58,24 @@ def _preset_flag() -> inspect.Parameter:
     return _parameter("preset", Annotated[str | None, option])
 
 
+PANELS = {
+    "data": "Data",
+    "limits": "Chip and limits",
+    "teacher": "Teacher",
+    "method": "Method",
+    "student": "Student",
+    "training": "Training",
+}
+"""By group of settings, the panel of its flags in the help."""
+
+
 def _flag(name: str) -> inspect.Parameter:
-    field = DistillSettings.model_fields[name]
+    field, panel = FLAT[name].info, PANELS[FLAT[name].group]
     default = "" if field.default in (None, (), False) else f" [dim]\\[{field.default}][/dim]"
     kind = _flag_type(field.annotation)
     words = [f"--{name.replace('_', '-')}"] + (["-T"] if name == "timesteps" else [])
-    return _parameter(name, Annotated[kind | None, typer.Option(*words, help=f"{field.description}{default}")])
+    option = typer.Option(*words, help=f"{field.description}{default}", rich_help_panel=panel)
+    return _parameter(name, Annotated[kind | None, option])
 
 
 def _flag_type(annotation: object) -> Any:

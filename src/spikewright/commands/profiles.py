@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base import command as cli
+from . import console as cli
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import AnswerIsNo, with_flags
+from . import console as cli
 
 if TYPE_CHECKING:
     from ..chip.agreement import Agreement

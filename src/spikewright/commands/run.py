@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
+from . import console as cli
 from .options import takes_settings
-from .terminal import Terminal
 
 
 @takes_settings
@@ -35,7 +34,7 @@ def command(
 
     from ..bench.road import run
 
-    verdict = run(settings, out, samples_lava, resume, callbacks=[Terminal()])
+    verdict = run(settings, out, samples_lava, resume, callbacks=[cli.ProgressBar()])
     if json_output:
         cli.emit(verdict.as_json())
     else:

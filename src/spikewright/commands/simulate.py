@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import InputError
 from ..data.load import DATA_HELP
 from ..simulation.backends import BACKENDS, backend, described
+from . import console as cli
 
 if TYPE_CHECKING:
     from ..chip.activity import Activity
@@ -69,7 +69,7 @@ def command(
     part = getattr(load(data, data_dir, network.timesteps), split.value)
     count = len(part) if samples is None else samples
     began = time.perf_counter()
-    with cli.progress(f"simulating on {on}", count) as advance:
+    with cli.listeners().task(f"simulating on {on}", count) as advance:
         activity = simulate(
             network,
             part,

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
+from . import console as cli
 from .options import takes_settings_without
-from .terminal import Terminal, print_result
 
 
 @takes_settings_without("energy_budget")
@@ -40,11 +39,11 @@ def command(
     from ..bench.sweep.text import WIDTH, renderable
 
     texts = None if budgets is None else [text.strip() for text in budgets.split(",") if text.strip()]
-    result = sweep(settings, texts, seeds, out, points=points, study=study, callbacks=[Terminal()])
+    result = sweep(settings, texts, seeds, out, points=points, study=study, callbacks=[cli.ProgressBar()])
     if json_output:
         cli.emit(result.as_json())
     else:
-        print_result(renderable(result), WIDTH)
+        cli.print_result(renderable(result), WIDTH)
     if result.failures:
         raise AnswerIsNo(f"sweep: {'; '.join(result.failures)}; run it again to try once more")
 

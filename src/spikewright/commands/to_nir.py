@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base import command as cli
 from ..base.errors import InputError
+from . import console as cli
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,7 +14,7 @@ BATCH = 500
 @student_threads()
 @torch.no_grad()
 def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
-    """Share of a split that a student classifies correctly.
+    """Share of a split that a student classifies correctly, in [0, 1].
 
     Args:
         seed: of the rate code.
@@ -31,7 +31,7 @@ def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
 @student_threads()
 @torch.no_grad()
 def accuracy_by_step(student: Student, split: Split, seed: int = 0) -> list[float]:
-    """Share of a split that a student classifies correctly when it is read out after step 1, 2, ..., T.
+    """Shares of a split, in [0, 1], that a student classifies correctly when it is read out after step 1, 2, ..., T.
 
     Args:
         seed: of the rate code.

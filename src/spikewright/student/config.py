@@ -1,4 +1,4 @@
-"""What, with the weights, makes a student."""
+"""Everything that, with the weights, makes a student."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ class StudentConfig:
         width: channels of the first layer.
         input_shape: ``(channels, height, width)``.
         timesteps: algorithmic steps T per sample.
-        input_bits: width of a graded payload or current (direct and current encodings).
+        input_bits: width of a graded payload or current (direct and current encodings), 1 to 12.
+
+    Raises:
+        InputError: values that are not allowed, all of them at once.
     """
 
     architecture: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..data.augment import augmented
 from ..data.dataset import Split
 from .train_settings import TrainSettings
@@ -66,7 +66,9 @@ def descend(optimizer: torch.optim.Optimizer, terms: dict[str, Tensor], step: in
     loss = torch.stack(list(terms.values())).sum()
     if not torch.isfinite(loss):
         values = ", ".join(f"{name} {float(term):.3g}" for name, term in terms.items())
-        raise InputError(f"training: the loss is no longer finite at step {step} ({values}); lower --learning-rate")
+        raise InputError(
+            f"training: the loss is no longer finite at step {step} ({values}); lower {arg('learning_rate')}"
+        )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], LONGEST_GRADIENT)

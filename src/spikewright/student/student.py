@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, arg
+from ..base.types import Readout
 from ..chip.encoding import encode, full_scale
 from ..chip.trained_grid import TrainedGrid
 from .architectures import builder_of, is_own
@@ -206,6 +207,17 @@ class Student(nn.Module):
             entering = through.encode("encoder", self.encoder, entering, most)
         through.run(self._graph[0], entering)
         return through
+
+
+def readout_of(network: nn.Module) -> Readout:
+    """How a network answers: by membrane potentials where its last neurons only integrate, by spikes where they fire.
+
+    Raises:
+        InputError: the forward pass cannot be followed.
+    """
+    traced = trace(network)
+    last = next(node for node in reversed(traced.graph.nodes) if node.op == "call_module")
+    return "membrane" if is_integrator(traced.get_submodule(str(last.target))) else "count"
 
 
 def save_student(student: Student, path: Path | str, provenance: dict[str, object]) -> None:

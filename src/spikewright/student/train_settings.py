@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..data.recipe import Augmentation
 from ..profile.profile import HardwareProfile
 
@@ -63,14 +63,14 @@ class Chip:
 
 
 def device_of(name: str) -> torch.device:
-    """The device that ``--device`` names; ``auto`` is a GPU where there is one.
+    """The device of this name; ``auto`` is a GPU where there is one.
 
     Raises:
         InputError: a GPU was asked for and there is none.
     """
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
-        raise InputError("--device cuda: torch finds no CUDA device here; use --device cpu")
+        raise InputError(f"{arg('device', 'cuda')}: torch finds no CUDA device here; use {arg('device', 'cpu')}")
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 

@@ -17,10 +17,9 @@ from torch import Tensor
 
 from ..base.errors import InputError
 from ..data.augment import still
-from ..data.dataset import Split
 from .onnx_file import first_line, read_onnx
 from .onnx_signature import FLOATS, Array, Shape, signature_of
-from .torch_teacher import LOGITS, accuracy, unknown_feature
+from .torch_teacher import LOGITS, Teacher, unknown_feature
 
 COUNTED = ("Conv", "Gemm", "MatMul")
 # Operators of the standard that multiply and accumulate too, or that hide others, and are not counted.
@@ -34,7 +33,7 @@ RUNTIME_ERRORS = (
 )
 
 
-class OnnxTeacher:
+class OnnxTeacher(Teacher):
     """A classifier in an ONNX file.
 
     The model takes one batch of images in [0, 1], as ``(B, C, H, W)``, ``(B, H, W, C)`` or flat ``(B, C*H*W)``; a batch
@@ -45,11 +44,8 @@ class OnnxTeacher:
         name: of the file, and of the output that was asked for.
         sha256: of the file, with its external data.
         signature: how the model is asked.
-        names: values of the graph that :meth:`features` can return, and ``logits``.
         uncounted: types of operators in the graph that multiply, but that :attr:`macs` leaves out.
     """
-
-    spikes = False
 
     def __init__(self, path: Path, input_shape: Shape, classes: int, logits: str | None = None) -> None:
         """Read, check and try the model.
@@ -72,14 +68,14 @@ class OnnxTeacher:
         self.signature = signature_of(str(path), self._model.graph, input_shape, logits)
         self._types = _value_types(self._model)
         produced = [name for node in self._model.graph.node for name in node.output if self._types.get(name) in FLOATS]
-        self.names = tuple(dict.fromkeys([*produced, LOGITS]))
+        self._names = tuple(dict.fromkeys([*produced, LOGITS]))
         self.uncounted = tuple(sorted({n.op_type for n in self._model.graph.node if n.op_type in MULTIPLYING}))
         self._sessions: dict[frozenset[str], onnxruntime.InferenceSession] = {}
         self._try(classes)
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Images ``(B, C, H, W)`` to logits ``(B, classes)``, float32, on the device of the images."""
-        return self.features(images, [LOGITS])[LOGITS]
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self._names
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         """The named values for images ``(B, C, H, W)``, each ``(B, ...)``, float32, on the device of the images.
@@ -118,10 +114,6 @@ class OnnxTeacher:
             f"{self.path}: a map of what in {', '.join(names)} speaks for an answer to {len(images)} images needs "
             "gradients, which an ONNX file does not give; use a named teacher, or a map that takes no gradients"
         )
-
-    def accuracy(self, split: Split) -> float:
-        """Share of the samples classified correctly."""
-        return accuracy(self, split)
 
     @cached_property
     def macs(self) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..distillation.base import BatchOutputs, LossTerms
 from ..student.student import Student
 from ..student.student_output import StudentOutput
-from .lessons import Lesson
+from .cached_outputs import TeacherOutputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def passes(
 def batch_outputs(
     labels: Tensor,
     done: Passes,
-    lesson: Lesson | None,
+    teacher: TeacherOutputs | None,
     synaptic_ops: Tensor | None,
     auxiliary: nn.Module | None,
     progress: float,
@@ -66,10 +66,10 @@ def batch_outputs(
     return BatchOutputs(
         labels,
         done.output,
-        None if lesson is None else lesson.logits,
+        None if teacher is None else teacher.logits,
         synaptic_ops,
-        {} if lesson is None else lesson.features,
-        {} if lesson is None else lesson.saliency,
+        {} if teacher is None else teacher.features,
+        {} if teacher is None else teacher.saliency,
         auxiliary=auxiliary,
         longer=done.longer,
         source=done.source,

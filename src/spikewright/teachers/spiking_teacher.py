@@ -18,11 +18,13 @@ from ..student.accuracy import accuracy_of
 from ..student.config import StudentConfig
 from ..student.student import Student, load_student
 from ..student.student_output import StudentOutput
-from .torch_teacher import LOGITS, no_map, unknown_feature, weights_sha256
+from .torch_teacher import LOGITS, Teacher, no_map, unknown_feature, weights_sha256
 
 
-class SpikingTeacher:
+class SpikingTeacher(Teacher):
     """A frozen copy of a spiking network, which starts from rest for every sample.
+
+    It has no multiply-accumulates: where it receives spikes, it adds.
 
     It is not a module, as :class:`~spikewright.teachers.torch_teacher.TorchTeacher` is none.
 
@@ -32,11 +34,9 @@ class SpikingTeacher:
         config: of the network.
         names: its spiking layers, by name, of which the values are rates over its T steps in [0, 1]; ``steps``, what
             reaches its readout at each step, or is fired by it, ``(B, T, K)``; ``logits``.
-        macs: None, as it adds where it receives spikes and multiplies nothing.
     """
 
     spikes = True
-    macs: None = None
 
     def __init__(self, student: Student, name: str, sha256: str | None = None) -> None:
         self._student = _frozen_copy(student)
@@ -44,18 +44,10 @@ class SpikingTeacher:
         self.sha256 = sha256 or weights_sha256(self._student)
         self.config: StudentConfig = student.config
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.shapes)
-
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """By name, the shape of the value for one sample."""
         return value_shapes(self._student)
-
-    def logits(self, images: Tensor) -> Tensor:
-        """Samples to logits ``(B, K)``, without gradient, on the device of the samples."""
-        return self.features(images, [LOGITS])[LOGITS]
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         """The named values for samples, each ``(B, ...)``, without gradient.

@@ -1,13 +1,11 @@
-"""Training a spiking teacher or an assistant, once: it is kept under a hash of all that went into it.
+"""Training a spiking teacher or an assistant, once: it is kept under a hash of everything that decides its weights.
 
-It never sees a chip: it learns in floats, within no budget, and may be of any size.
+It is not meant for a chip: it learns in floats, without a budget, and may have any size.
 """
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from torch import Tensor, nn
 from ..base.artefacts import sha256_of, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError
+from ..base.progress import SILENT, Advance, Listeners
 from ..data.dataset import Dataset
 from ..distillation.base import LossTerms, shapes_of
 from ..student.accuracy import accuracy_of
@@ -25,23 +24,22 @@ from ..student.config import StudentConfig
 from ..student.epochs import Batch, batches, descend, optimizer_of, steps_per_epoch
 from ..student.student import Student, load_student, save_student, student_provenance
 from ..student.train_settings import TrainSettings, learning_rate
-from .lessons import Lessons, seen_by_teacher
+from .cached_outputs import CachedOutputs, seen_by_teacher
 from .passes import batch_outputs, passes
 from .spiking_teacher import SpikingTeacher
-from .teacher_training import Progress
 from .torch_teacher import Teacher
 
 CODE_VERSION = 1  # raise it when training changes: kept networks of older versions are then trained anew
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
-    """What a spiking network learns, from whom, and how.
+class SpikingTraining:
+    """The training of a network that only teaches.
 
     Attributes:
         name: of the network, for people.
         teacher: None for a method that needs none.
-        settings: of which nothing is used that is about integers or further rounds.
+        settings: the values about integers and further rounds are not used.
     """
 
     name: str
@@ -54,7 +52,7 @@ class Course:
 
     @property
     def key(self) -> str:
-        """The hash of all that decides what the trained network is."""
+        """The hash of everything that decides the trained weights."""
         return sha256_of_json(
             {
                 "data": self.dataset.name,
@@ -70,72 +68,73 @@ class Course:
         )
 
 
-def train_spiking(course: Course, cache_dir: Path | None = None, progress: Progress | None = None) -> SpikingTeacher:
-    """The network of this course, trained unless the cache has it.
+def train_spiking(
+    training: SpikingTraining, cache_dir: Path | None = None, listeners: Listeners = SILENT
+) -> SpikingTeacher:
+    """The trained network, from the cache where it is there.
 
     Args:
         cache_dir: instead of the user's cache folder.
-        progress: shows the steps done, None for silence.
+        listeners: hear of the training.
     """
-    key = course.key
-    file = cache_folder("teachers", cache_dir) / f"{course.dataset.name}-snn-{key[:16]}.pt"
-    student = _kept(file, key, own_architecture(course.config.architecture))
+    key = training.key
+    file = cache_folder("teachers", cache_dir) / f"{training.dataset.name}-snn-{key[:16]}.pt"
+    student = _kept(file, key, own_architecture(training.config.architecture))
     if student is None:
-        student = fit(course, progress)
-        save_student(student, file, {"key": key, "name": course.name})
-    return SpikingTeacher(student, course.name)
+        student = fit(training, listeners)
+        save_student(student, file, {"key": key, "name": training.name})
+    return SpikingTeacher(student, training.name)
 
 
-def fit(course: Course, progress: Progress | None = None) -> Student:
+def fit(training: SpikingTraining, listeners: Listeners = SILENT) -> Student:
     """Train a new network; the caller's random state is left as it was.
 
-    Of its epochs the one with the best validation accuracy is taken.
+    The weights of the epoch with the best validation accuracy are taken.
     """
-    steps = course.settings.epochs * steps_per_epoch(course.dataset.train, course.settings)
-    announced = progress(course.name, steps) if progress else contextlib.nullcontext(_silent)
-    with torch.random.fork_rng(devices=[]), announced as advance:
-        torch.manual_seed(course.settings.seed)
-        schooling = _Schooling(course)
-        best, weights = -1.0, schooling.student.state_dict()
-        for epoch in range(course.settings.epochs):
-            schooling.epoch(epoch, advance)
-            reached = accuracy_of(schooling.student, course.dataset.validation, course.settings.seed)
+    settings = training.settings
+    steps = settings.epochs * steps_per_epoch(training.dataset.train, settings)
+    with torch.random.fork_rng(devices=[]), listeners.task(training.name, steps) as advance:
+        torch.manual_seed(settings.seed)
+        loop = _Loop(training)
+        best, weights = -1.0, loop.student.state_dict()
+        for epoch in range(settings.epochs):
+            loop.run_epoch(epoch, advance)
+            reached = accuracy_of(loop.student, training.dataset.validation, settings.seed)
             if reached >= best:
-                best, weights = reached, _copied(schooling.student)
-    schooling.student.load_state_dict(weights)
-    return schooling.student.eval().cpu()
+                best = reached
+                weights = {name: value.detach().clone() for name, value in loop.student.state_dict().items()}
+    loop.student.load_state_dict(weights)
+    return loop.student.eval().cpu()
 
 
-class _Schooling:
-    """A course as it goes on."""
+class _Loop:
+    """The state of a training between epochs."""
 
-    def __init__(self, course: Course) -> None:
-        self._course = course
-        self.student = Student(course.config).to(course.device)
-        shapes = shapes_of(self.student, None if course.teacher is None else course.teacher.shapes)
-        self._lessons: Lessons | None = None
-        if course.teacher is not None:
-            images = torch.from_numpy(
-                seen_by_teacher(course.method, course.dataset, course.teacher.spikes).train.images
+    def __init__(self, training: SpikingTraining) -> None:
+        self._training, settings, teacher = training, training.settings, training.teacher
+        self.student = Student(training.config).to(training.device)
+        shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
+        self._outputs: CachedOutputs | None = None
+        if teacher is not None:
+            seen = seen_by_teacher(training.method, training.dataset, teacher.spikes)
+            images, augmented = torch.from_numpy(seen.train.images), settings.augmentation != "none"
+            self._outputs = CachedOutputs(
+                teacher, training.method.requested_values(shapes), images, training.device, augmented
             )
-            changing = course.settings.augmentation != "none"
-            self._lessons = Lessons(
-                course.teacher, course.method.requested_values(shapes), images, course.device, changing
-            )
-        self._auxiliary = course.method.auxiliary(shapes)
+        self._auxiliary = training.method.auxiliary(shapes)
         learning: list[nn.Module] = [self.student]
         if self._auxiliary is not None:
-            learning.append(self._auxiliary.to(course.device).train())
-        self._optimizer = optimizer_of(learning, course.settings)
-        self._steps = steps_per_epoch(course.dataset.train, course.settings)
+            learning.append(self._auxiliary.to(training.device).train())
+        self._optimizer = optimizer_of(learning, settings)
+        self._steps = steps_per_epoch(training.dataset.train, settings)
         self._step = 0
 
-    def epoch(self, number: int, advance: Callable[[int], None]) -> None:
+    def run_epoch(self, number: int, advance: Advance) -> None:
         """One pass over the training part."""
-        settings = self._course.settings
+        settings = self._training.settings
         torch.manual_seed(settings.seed * 100_003 + number + 1)
         self.student.train()
-        for batch in batches(self._course.dataset.train, settings, number, self._course.device):
+        for batch in batches(self._training.dataset.train, settings, number, self._training.device):
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate(settings, self._step, self._steps)
             descend(self._optimizer, self._terms(batch), self._step)
@@ -143,11 +142,11 @@ class _Schooling:
             advance(1)
 
     def _terms(self, batch: Batch) -> dict[str, Tensor]:
-        course, progress = self._course, self._step / (self._steps * self._course.settings.epochs)
-        first = self._step * course.settings.batch
-        done = passes(self.student, course.method, batch.samples, None, progress, course.settings.seed, first)
-        lesson = None if self._lessons is None else self._lessons.of(batch.rows, batch.samples)
-        return course.method.terms(batch_outputs(batch.labels, done, lesson, None, self._auxiliary, progress))
+        method, settings = self._training.method, self._training.settings
+        progress, first = self._step / (self._steps * settings.epochs), self._step * settings.batch
+        done = passes(self.student, method, batch.samples, None, progress, settings.seed, first)
+        teacher = None if self._outputs is None else self._outputs.of(batch.rows, batch.samples)
+        return method.terms(batch_outputs(batch.labels, done, teacher, None, self._auxiliary, progress))
 
 
 def _kept(file: Path, key: str, network: str | None) -> Student | None:
@@ -170,11 +169,3 @@ def _kept(file: Path, key: str, network: str | None) -> Student | None:
 def _own_architecture(spec: str) -> str | None:
     """The hash of the user's own file, None for a named architecture."""
     return sha256_of(spec.rsplit(":", 1)[0]) if is_own(spec) else None
-
-
-def _copied(student: Student) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in student.state_dict().items()}
-
-
-def _silent(_steps: int) -> None:
-    return None

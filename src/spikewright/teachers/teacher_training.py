@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import pickle
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,15 +15,13 @@ from torch import Tensor, nn
 
 from ..base.artefacts import atomic_write, sha256_of_json
 from ..base.cache import cache_folder
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
+from ..base.progress import SILENT, Listeners
 from ..data.augment import augmented, still
 from ..data.dataset import Dataset, Split
 from ..data.recipe import TeacherRecipe
 from .ann import build
 from .torch_teacher import TorchTeacher, use_channels_last
-
-Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""A function of a description and a total that gives a context in which steps are announced."""
 
 CODE_VERSION = 1  # raise it when training changes: kept teachers of older versions are then trained anew
 FORMAT_VERSION = 1
@@ -43,7 +39,7 @@ def train_teacher(
     epochs: int | None = None,
     seed: int = 0,
     cache_dir: Path | None = None,
-    progress: Progress | None = None,
+    listeners: Listeners = SILENT,
 ) -> TorchTeacher:
     """The teacher of this architecture for this data set, trained unless the cache has it.
 
@@ -53,13 +49,13 @@ def train_teacher(
         epochs: instead of the data set's default.
         seed: of initial weights, order and augmentation.
         cache_dir: instead of the user's cache folder.
-        progress: shows the steps done, None for silence.
+        listeners: hear of the training.
 
     Raises:
         InputError: an unknown architecture, epochs below 1, or a cache that cannot be written.
     """
     if epochs is not None and epochs < 1:
-        raise InputError(f"teacher epochs {epochs}: must be at least 1")
+        raise InputError(f"{arg('epochs', epochs)}: must be at least 1")
     network = build(architecture, dataset.shape, dataset.classes)
     default = dataset.recipe.teacher
     recipe = default if epochs is None else replace(default, epochs=epochs)
@@ -70,7 +66,7 @@ def train_teacher(
     if accuracy is not None:
         return TorchTeacher(network, dataset.shape, name, accuracy)
     started = time.perf_counter()
-    teacher = TorchTeacher(fit(dataset, architecture, recipe, seed, progress), dataset.shape, name)
+    teacher = TorchTeacher(fit(dataset, architecture, recipe, seed, listeners), dataset.shape, name)
     teacher.validation_accuracy = teacher.accuracy(dataset.validation)
     _keep(file, key, teacher, time.perf_counter() - started)
     return teacher
@@ -92,7 +88,7 @@ def teacher_key(dataset: Dataset, architecture: str, recipe: TeacherRecipe, seed
 
 
 def fit(
-    dataset: Dataset, architecture: str, recipe: TeacherRecipe, seed: int, progress: Progress | None = None
+    dataset: Dataset, architecture: str, recipe: TeacherRecipe, seed: int, listeners: Listeners = SILENT
 ) -> nn.Sequential:
     """Train a new network; the caller's random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
@@ -105,8 +101,7 @@ def fit(
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps)
         generator = torch.Generator().manual_seed(seed)
-        announced = progress(f"teacher {architecture}", steps) if progress else contextlib.nullcontext(_silent)
-        with announced as advance:
+        with listeners.task(f"teacher {architecture}", steps) as advance:
             for _ in range(recipe.epochs):
                 for images, labels in _batches(dataset.train, recipe, generator):
                     optimizer.zero_grad(set_to_none=True)
@@ -116,10 +111,6 @@ def fit(
                     advance(1)
     network.eval()
     return network
-
-
-def _silent(_steps: int) -> None:
-    return None
 
 
 def _steps(split: Split, recipe: TeacherRecipe) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,58 +20,92 @@ LOGITS = "logits"
 BATCH = 500
 
 
-class GivesLogits(Protocol):
-    """The least that a training needs of a teacher."""
-
-    def logits(self, images: Tensor) -> Tensor:
-        """Images ``(B, C, H, W)`` or frames ``(B, T, C, H, W)`` to logits ``(B, classes)``, without gradient."""
-        ...
-
-
-class Teacher(GivesLogits, Protocol):
+class Teacher(ABC):
     """A trained classifier that is asked and never changed.
 
     It takes samples as a data set has them: images ``(B, C, H, W)``, or frames of events ``(B, T, C, H, W)``, of which
-    an ANN sees the mean over time.
+    an ANN sees the mean over time. Subclass it for a teacher of your own, or wrap a module by :meth:`from_module`.
 
     Attributes:
         name: for people.
+        sha256: of the weights; of the file, for a teacher read from one.
         spikes: whether it is a spiking network.
-        names: values that :meth:`features` can return; ``logits`` is one of them.
-        macs: multiply-accumulates of one inference, convolutions and matrix products counted; None for a network that
-            spikes, which has none.
-        sha256: of the weights (of the file, for a teacher read from one).
     """
 
+    name: str
+    sha256: str
+    spikes: bool = False
+
     @property
-    def name(self) -> str: ...
-    @property
-    def spikes(self) -> bool: ...
-    @property
-    def names(self) -> tuple[str, ...]: ...
-    @property
-    def macs(self) -> int | None: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
+    @abstractmethod
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """By value that there is one of for each image, the shape of it for one image, in order of computation."""
-        ...
+        """By name of each value that exists once per image, its shape for one image; in order of computation."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Values that :meth:`features` can return; ``logits`` is one of them."""
+        return tuple(self.shapes)
+
+    @property
+    def macs(self) -> int | None:
+        """Multiply-accumulates of one inference in convolutions and matrix products; None if they are not counted."""
+        return None
+
+    @abstractmethod
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-        """The named values for samples, each ``(B, ...)``, without gradient."""
-        ...
+        """The named values for samples, each ``(B, ...)``, without gradient, on the device of the samples.
 
+        Raises:
+            InputError: a name that the teacher does not have.
+        """
+
+    @abstractmethod
     def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-        """By named value ``(B, C, H, W)``, a map ``(B, H, W)`` of what in it speaks for the answer, detached."""
-        ...
+        """By named value ``(B, C, H, W)``, a map ``(B, H, W)`` of what in it speaks for the answer, detached.
+
+        Raises:
+            InputError: a name that the teacher does not have, or a value of which there is no map.
+        """
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Samples to logits ``(B, K)``, without gradient, on the device of the samples."""
+        return self.features(images, [LOGITS])[LOGITS]
 
     def accuracy(self, split: Split) -> float:
-        """Share of the samples classified correctly."""
-        ...
+        """Share of the samples of ``split`` whose largest logit is at the label."""
+        predicted = precompute_logits(self, torch.from_numpy(split.images)).argmax(1)
+        return float((predicted == torch.from_numpy(split.labels)).float().mean())
+
+    @staticmethod
+    def from_module(network: nn.Module, input_shape: tuple[int, int, int], name: str | None = None) -> TorchTeacher:
+        """A teacher that is a copy of a trained torch network.
+
+        The outputs of its modules, by their names in ``network.named_modules()``, can be distilled from.
+
+        Args:
+            network: images ``(B, C, H, W)`` in [0, 1] to logits ``(B, K)``.
+            input_shape: ``(C, H, W)`` of the images.
+            name: for people, None for the name of the class.
+
+        Raises:
+            InputError: the network does not give logits for images of this shape.
+        """
+        name = name or type(network).__name__
+        try:
+            teacher = TorchTeacher(network, input_shape, name)
+            shape = teacher.logits(torch.zeros(2, *input_shape)).shape
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+            raise InputError(
+                f"teacher {name}: cannot be run on images of shape {input_shape} ({error}); give a network for them"
+            ) from error
+        if len(shape) != 2 or shape[0] != 2:
+            raise InputError(
+                f"teacher {name}: its output for 2 images has shape {tuple(shape)}; it must be (2, classes)"
+            )
+        return teacher
 
 
-class TorchTeacher:
+class TorchTeacher(Teacher):
     """A frozen copy of a torch network: evaluation mode, no gradients, no way for a student's training to reach it.
 
     It is not a module: held by one, it is not in the tree that ``.train()``, ``.to()`` or ``.parameters()`` walks.
@@ -79,8 +113,6 @@ class TorchTeacher:
     Attributes:
         validation_accuracy: share of the validation part classified correctly after training, None if not measured.
     """
-
-    spikes = False
 
     def __init__(
         self,
@@ -95,9 +127,15 @@ class TorchTeacher:
         self.name = name
         self.input_shape = input_shape
         self.validation_accuracy = validation_accuracy
-        self.names = tuple(dict.fromkeys([*self._modules_by_name, LOGITS]))
-        self.macs = _macs(self._network, input_shape)
         self.sha256 = weights_sha256(self._network)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self._modules_by_name, LOGITS]))
+
+    @cached_property
+    def macs(self) -> int:
+        return _macs(self._network, self.input_shape)
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -150,10 +188,6 @@ class TorchTeacher:
         weights = {name: slope.mean((2, 3), keepdim=True) for name, slope in zip(names, slopes, strict=True)}
         return {name: (weights[name] * kept[name].detach()).sum(1).relu() for name in names}
 
-    def accuracy(self, split: Split) -> float:
-        """Share of the samples classified correctly."""
-        return accuracy(self, split)
-
     def state_dict(self) -> dict[str, Tensor]:
         """A copy of weights and buffers, for the cache and for tests."""
         return {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
@@ -171,15 +205,9 @@ def no_map(name: str, shape: Sequence[int]) -> str:
     return f"{name} is of shape {tuple(shape)}, no map of channels, height and width"
 
 
-def precompute_logits(teacher: GivesLogits, images: Tensor, batch: int = BATCH) -> Tensor:
+def precompute_logits(teacher: Teacher, images: Tensor, batch: int = BATCH) -> Tensor:
     """Logits ``(n, classes)`` of all samples ``(n, C, H, W)`` or ``(n, T, C, H, W)``, batch by batch."""
     return torch.cat([teacher.logits(part) for part in torch.split(images, batch)])
-
-
-def accuracy(teacher: Teacher, split: Split) -> float:
-    """Share of the samples of ``split`` whose largest logit is at the label."""
-    predicted = precompute_logits(teacher, torch.from_numpy(split.images)).argmax(1)
-    return float((predicted == torch.from_numpy(split.labels)).float().mean())
 
 
 def use_channels_last(network: nn.Module) -> None:

@@ -85,7 +85,7 @@ class BudgetController:
         return self.correction * max(self.settings.margin * self.budget - self.floor, 0.5 * (self.budget - self.floor))
 
     def move_floor(self, floor: float) -> None:
-        """Take note that the network's structure, and with it the floor, has changed."""
+        """Take the floor of the network after its structure changed."""
         if self.budget <= floor:
             raise ValueError("the budget is below the floor; refuse it before training")
         self.floor = floor
@@ -135,7 +135,7 @@ class BudgetController:
         return self.weight * (torch.relu(mu + rho * violation).square() - mu**2) / (2 * rho)
 
     def update(self, cost: float, task: float) -> None:
-        """Take note of a step's measured cost and task loss, and move the multiplier."""
+        """Move the multiplier by the measured cost and the task loss of one step."""
         self.smoothed = self._smooth(self.smoothed, max(cost - self.floor, 1e-3 * self.goal))
         self.task = self._smooth(self.task, task)
         if self.constrains:

@@ -12,48 +12,48 @@ from typing import Any
 import torch
 
 from ..base.artefacts import atomic_write
-from ..base.errors import InputError
+from ..base.errors import InputError, arg
 from ..chip.trained_grid import TrainedGrid
 from .records import EpochRecord
-from .trainer import Kept, Training
+from .trainer import BestWeights, Trainer
 
 
-def identity(training: Training) -> dict[str, Any]:
+def identity(trainer: Trainer) -> dict[str, Any]:
     """What a checkpoint must agree with to be taken up; JSON-able."""
-    chip = training.chip
+    chip = trainer.chip
     return {
-        "student": asdict(training.config),
-        "data": training.dataset.name,
-        "train_samples": len(training.dataset.train),
-        "method": repr(training.method),
-        "regularizers": repr(training.regularizers),
-        "teacher_sha256": training.teacher_sha256,
-        "settings": asdict(training.settings),
-        "held": {held.constraint.name: held.controller.describe() for held in training.held},
+        "student": asdict(trainer.config),
+        "data": trainer.dataset.name,
+        "train_samples": len(trainer.dataset.train),
+        "method": repr(trainer.method),
+        "regularizers": repr(trainer.regularizers),
+        "teacher_sha256": trainer.teacher_sha256,
+        "settings": asdict(trainer.settings),
+        "held": {limit.constraint.name: limit.controller.describe() for limit in trainer.limits},
         "chip": None if chip is None else {"profile_sha256": chip.profile.sha256, "weight_bits": chip.weight_bits},
     }
 
 
-def save(training: Training, path: Path) -> None:
+def save(trainer: Trainer, path: Path) -> None:
     """Write a training to ``path``, atomically."""
-    best = training.best
+    best = trainer.best
     state = {
-        "identity": json.dumps(identity(training)),
-        "student": training.student.state_dict(),
-        "timesteps": training.student.config.timesteps,
-        "grid": _dumped(training.student.grid),
-        "auxiliary": None if training.auxiliary is None else training.auxiliary.state_dict(),
-        "optimizer": training.optimizer.state_dict(),
-        "controllers": {held.constraint.name: held.controller.state() for held in training.held},
-        "history": [asdict(record) for record in training.history],
+        "identity": json.dumps(identity(trainer)),
+        "student": trainer.student.state_dict(),
+        "timesteps": trainer.student.config.timesteps,
+        "grid": _dumped(trainer.student.grid),
+        "auxiliary": None if trainer.auxiliary is None else trainer.auxiliary.state_dict(),
+        "optimizer": trainer.optimizer.state_dict(),
+        "controllers": {limit.constraint.name: limit.controller.state() for limit in trainer.limits},
+        "history": [asdict(record) for record in trainer.history],
         "best": None if best is None else (best.accuracy, best.weights, _dumped(best.grid), best.epoch),
-        "step": training.step,
+        "step": trainer.step,
     }
     with atomic_write(path) as temporary:
         torch.save(state, temporary)
 
 
-def resume(training: Training, path: Path) -> None:
+def resume(trainer: Trainer, path: Path) -> None:
     """Take up a checkpoint of the same training.
 
     Raises:
@@ -64,29 +64,29 @@ def resume(training: Training, path: Path) -> None:
         state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler meets in a foreign file
         raise InputError(
-            f"{path}: is not a checkpoint ({type(error).__name__}); remove it or leave out --resume"
+            f"{path}: is not a checkpoint ({type(error).__name__}); remove it or leave out {arg('resume')}"
         ) from error
-    _check_same(training, path, state)
-    training.take(state["student"], _loaded(state["grid"]), state["timesteps"])
-    if training.auxiliary is not None:
-        training.auxiliary.load_state_dict(state["auxiliary"])
-    training.optimizer.load_state_dict(state["optimizer"])
-    for held in training.held:
-        held.controller.restore(state["controllers"][held.constraint.name])
-    training.history = [EpochRecord(**record) for record in state["history"]]
+    _check_same(trainer, path, state)
+    trainer.take(state["student"], _loaded(state["grid"]), state["timesteps"])
+    if trainer.auxiliary is not None:
+        trainer.auxiliary.load_state_dict(state["auxiliary"])
+    trainer.optimizer.load_state_dict(state["optimizer"])
+    for limit in trainer.limits:
+        limit.controller.restore(state["controllers"][limit.constraint.name])
+    trainer.history = [EpochRecord(**record) for record in state["history"]]
     if state["best"] is not None:
         accuracy, weights, grid, epoch = state["best"]
-        training.best = Kept(accuracy, weights, _loaded(grid), epoch)
-    training.step = state["step"]
+        trainer.best = BestWeights(accuracy, weights, _loaded(grid), epoch)
+    trainer.step = state["step"]
 
 
-def _check_same(training: Training, path: Path, state: Mapping[str, Any]) -> None:
-    now = json.loads(json.dumps(identity(training)))
+def _check_same(trainer: Trainer, path: Path, state: Mapping[str, Any]) -> None:
+    now = json.loads(json.dumps(identity(trainer)))
     was = json.loads(state.get("identity", "{}"))
     if differing := "; ".join(_differences(was, now)):
         raise InputError(
             f"{path}: is of another training ({differing}); use the flags and the teacher that it began with, or leave "
-            "out --resume"
+            f"out {arg('resume')}"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,6 +39,17 @@ class Measurement:
     def dead(self) -> dict[str, int]:
         """By layer, neurons that never spiked."""
         return {name: int((counts == 0).sum()) for name, counts in self.counts.items()}
+
+    def facts(self) -> dict[str, Any]:
+        """What the record of an epoch says of this."""
+        return {
+            "validation_accuracy": self.accuracy,
+            "cost": self.cost,
+            "spikes": self.spikes,
+            "synaptic_ops": self.synaptic_ops,
+            "bounded": self.bounded,
+            "dead": self.dead,
+        }
 
     @property
     def silent(self) -> list[str]:

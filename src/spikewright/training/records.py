@@ -1,9 +1,8 @@
-"""What a training notes down."""
+"""The record of a training: one entry for each epoch."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
@@ -11,12 +10,12 @@ from torch import Tensor
 from ..profile.schema import CostUnit
 from ..profile.units import quantity
 
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class EpochRecord:
     """What one epoch showed; spikes, operations and cost are per inference, on the validation split.
+
+    The cost is in joules, or in relative operations of a chip without published energies.
 
     Attributes:
         on_integers: whether the forward pass was the chip's by the end of the epoch.
@@ -47,7 +46,7 @@ class EpochRecord:
 
 
 class Clock:
-    """Runs from when it is made."""
+    """Measures the time since it was made."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter(), time.process_time()
@@ -78,7 +77,7 @@ class Means:
         self._weights: dict[str, int] = {}
 
     def add(self, values: dict[str, float], weight: int = 1) -> None:
-        """Take note of values, each standing for ``weight`` samples."""
+        """Add values, each the mean over ``weight`` samples."""
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + value * weight
             self._weights[name] = self._weights.get(name, 0) + weight

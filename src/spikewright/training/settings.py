@@ -1,19 +1,22 @@
-"""All that decides what a distillation does: defaults, presets, flags, in this order."""
+"""Everything that decides what a distillation does, in groups: defaults, a preset's values, flags, in this order."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
+from pydantic.fields import FieldInfo
 
-from ..base.errors import InputError, did_you_mean, refuse
+from ..base.errors import InputError, arg, did_you_mean, refuse
+from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
 from ..base.types import Encoding, Readout
-from ..data.load import DATA_HELP, recipe_of
+from ..data.load import DATA_HELP
 from ..data.recipe import Augmentation
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 
@@ -28,22 +31,38 @@ NAMING_FILES = ("data", "architecture", "teacher", "profile", "also_within")
 _FILE = re.compile(r"[/\\]|\.(py|toml|onnx|pt)\b", re.IGNORECASE)
 
 
-class DistillSettings(BaseModel):
-    """One distillation; None leaves the choice to the data set, the profile and the budget.
+class DataSettings(Options):
+    """The data set, and how much of it the student learns from."""
 
-    The description of each field is also the help of the flag of the same name.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    data: str = Field("digits", description=DATA_HELP)
+    name: str = Field("digits", description=DATA_HELP)
     data_dir: Path | None = Field(None, description="folder with the data set's standard files")
     train_samples: int | None = Field(
         None, ge=2, description="how many of the training part the student learns from; the teacher has them all"
     )
+
+
+class Budget(Options):
+    """The chip that a student is trained for, and the limits that it keeps there, per inference."""
+
     profile: str = Field("loihi2-assumed", description="hardware profile, a name or a .toml file")
     energy_budget: str | None = Field(None, description="per inference, with its unit: 2uJ, 350nJ, 40kops")
-    teacher: str | None = Field(
+    reserve: float = Field(
+        0.0, ge=0, lt=0.5, description="share of every limit left unused, for data that cost more than validation's"
+    )
+    also_within: tuple[str, ...] = Field((), description="a further chip's budget, profile=2uJ; repeatable")
+    max_synaptic_ops: str | None = Field(None, description="synaptic operations per inference: 300k, 1.5M")
+    max_rate: tuple[str, ...] = Field((), description="spikes per neuron and step of a layer, lif1=0.05; repeatable")
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+        return bool(self.energy_budget or self.also_within or self.max_synaptic_ops or self.max_rate)
+
+
+class TeacherSpec(Options):
+    """The teacher, and assistants between the teacher and the student."""
+
+    name: str | None = Field(
         None,
         description="mlp, convnet, vgg, an .onnx file, snn, snn:width=32, or a student.pt; left out, convnet, or snn "
         "for a method that learns from spikes",
@@ -55,10 +74,20 @@ class DistillSettings(BaseModel):
         description="width of a spiking network between teacher and student, taught by one and teaching the "
         "other; repeatable",
     )
-    method: str = Field("kd", description="a name of `spikewright methods`, as name:option=value,...")
+
+
+class MethodSpec(Options):
+    """The distillation method, and regularizers beside it."""
+
+    name: str = Field("kd", description="a name of `spikewright methods`, as name:option=value,...")
     regularize: tuple[str, ...] = Field(
         (), description="activation, logits, spikes or synops, as name:option=value; repeatable"
     )
+
+
+class StudentSpec(Options):
+    """The student's network; None leaves the choice to the data set, the profile and the budget."""
+
     architecture: str = Field("convnet", description="mlp, convnet, vgg, skipnet, or file.py:function")
     width: int | None = Field(None, ge=1, description="channels of the first layer; left out, as the budget allows")
     timesteps: int | None = Field(None, ge=1, description="T; left out, the profile's or as the budget allows")
@@ -71,6 +100,16 @@ class DistillSettings(BaseModel):
     threshold: float = Field(1.0, gt=0, description="firing threshold")
     learn_beta: bool = Field(False, description="learn beta, one per layer")
     learn_threshold: bool = Field(False, description="learn the threshold, one per layer")
+
+    @property
+    def neuron_settings(self) -> NeuronSettings:
+        """The hidden neurons."""
+        return NeuronSettings(self.neuron, self.beta, self.alpha, self.threshold, self.learn_beta, self.learn_threshold)
+
+
+class Training(Options):
+    """How the student is trained; None leaves the choice to the data set or the chip."""
+
     epochs: int | None = Field(None, ge=1, description="passes over the training part; left out, by data set")
     batch: int | None = Field(None, ge=2, description="samples per step; left out, by data set")
     learning_rate: float = Field(3e-3, gt=0, description="peak of AdamW's rate")
@@ -81,35 +120,99 @@ class DistillSettings(BaseModel):
     )
     weight_bits: int | None = Field(None, ge=2, le=8, description="of integer weights with their sign; the chip's own")
     rounds: int = Field(3, ge=0, description="further epochs at most, for a limit that is not met or not used")
-    reserve: float = Field(
-        0.0, ge=0, lt=0.5, description="share of every limit left unused, for data that cost more than validation's"
-    )
-    also_within: tuple[str, ...] = Field((), description="a further chip's budget, profile=2uJ; repeatable")
-    max_synaptic_ops: str | None = Field(None, description="synaptic operations per inference: 300k, 1.5M")
-    max_rate: tuple[str, ...] = Field((), description="spikes per neuron and step of a layer, lif1=0.05; repeatable")
     shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where to train: cpu, cuda or auto")
     seed: int = Field(0, ge=0, description="of weights, order and encoding")
 
-    @property
-    def neuron_settings(self) -> NeuronSettings:
-        """The hidden neurons."""
-        return NeuronSettings(self.neuron, self.beta, self.alpha, self.threshold, self.learn_beta, self.learn_threshold)
 
-    @property
-    def is_limited(self) -> bool:
-        """Whether there is anything to hold the training to."""
-        return bool(self.energy_budget or self.also_within or self.max_synaptic_ops or self.max_rate)
+@dataclass(frozen=True)
+class DistillSettings:
+    """One distillation, in groups.
+
+    Files, presets and command-line flags hold the same values in one flat form, in the order of :data:`FLAT`. A flat
+    value has the name of its field; the field ``name`` of a group has the name of the group.
+    """
+
+    data: DataSettings = field(default_factory=DataSettings)
+    limits: Budget = field(default_factory=Budget)
+    teacher: TeacherSpec = field(default_factory=TeacherSpec)
+    method: MethodSpec = field(default_factory=MethodSpec)
+    student: StudentSpec = field(default_factory=StudentSpec)
+    training: Training = field(default_factory=Training)
+
+    @classmethod
+    def of(cls, **values: object) -> DistillSettings:
+        """Settings from flat values, defaults for the others.
+
+        Raises:
+            InputError: unknown names or values that are not allowed, all of them at once.
+        """
+        return cls().changed(values)
+
+    def changed(self, values: Mapping[str, object]) -> DistillSettings:
+        """The same with some flat values changed.
+
+        Raises:
+            InputError: unknown names or values that are not allowed, all of them at once.
+        """
+        unknown = [(name, value) for name, value in values.items() if name not in FLAT]
+        faults = [Fault(name, value, "extra inputs are not permitted") for name, value in unknown]
+        groups: dict[str, Any] = {}
+        for group in dict.fromkeys(FLAT[name].group for name in values if name in FLAT):
+            before: Options = getattr(self, group)
+            given = {at.field: values[name] for name, at in FLAT.items() if name in values and at.group == group}
+            try:
+                groups[group] = type(before)(**{**before.model_dump(exclude_unset=True), **given})
+            except WrongOptions as error:
+                faults += [replace(f, name=group) if f.name == "name" else f for f in error.faults]
+        if faults:
+            raise WrongOptions("settings", faults)
+        return replace(self, **groups)
+
+    def flat(self, without: Collection[str] = ()) -> dict[str, Any]:
+        """The JSON-able flat values, as student files and sweep folders hold them.
+
+        Args:
+            without: names to leave out.
+        """
+        dumped = {group.name: getattr(self, group.name).model_dump(mode="json") for group in fields(DistillSettings)}
+        return {name: dumped[at.group][at.field] for name, at in FLAT.items() if name not in without}
 
     def within(self, budget: str | None) -> DistillSettings:
-        """The same within another budget; where nothing is limited, nothing is left in reserve."""
-        moved = self.model_copy(update={"energy_budget": budget})
-        return moved if moved.is_limited else moved.model_copy(update={"reserve": 0.0})
+        """The same within another energy budget; where nothing is limited, nothing is left in reserve."""
+        moved = self.changed({"energy_budget": budget})
+        return moved if moved.limits.is_limited else moved.changed({"reserve": 0.0})
 
-    @property
-    def chosen_augmentation(self) -> Augmentation:
-        """What was asked for, else what suits the data set."""
-        return self.augmentation or recipe_of(self.data).augmentation
+
+@dataclass(frozen=True)
+class FlatField:
+    """Where a flat value lies.
+
+    Attributes:
+        group: attribute of :class:`DistillSettings`.
+        field: of the group.
+        info: its type, default and description.
+    """
+
+    group: str
+    field: str
+    info: FieldInfo
+
+
+def _flat_fields() -> dict[str, FlatField]:
+    """Every flat value in the order that files have had since the first version, which parts the limits."""
+    found: dict[str, FlatField] = {}
+    for group, options in vars(DistillSettings()).items():
+        for name, info in type(options).model_fields.items():
+            found[group if name == "name" else name] = FlatField(group, name, info)
+    apart = ("reserve", "also_within", "max_synaptic_ops", "max_rate")
+    first = [name for name in found if name not in apart]
+    after = first.index("rounds") + 1
+    return {name: found[name] for name in (*first[:after], *apart, *first[after:])}
+
+
+FLAT = _flat_fields()
+"""By name of a flat value, where it lies."""
 
 
 def preset_names() -> list[str]:
@@ -127,11 +230,9 @@ def settings_from(preset: str | None, flags: Mapping[str, object]) -> DistillSet
     refuse(f"preset {preset}", list(_paths_in(values)))
     values.update({key: value for key, value in flags.items() if value is not None})
     try:
-        return DistillSettings.model_validate(values)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))} is {e['input']!r}: {e['msg'].lower()}" for e in error.errors()]
-        where = f"preset {preset}" if preset is not None else "settings"
-        raise InputError(f"{where}: {'; '.join(faults)}") from error
+        return DistillSettings.of(**values)
+    except WrongOptions as error:
+        raise error if preset is None else WrongOptions(f"preset {preset}", error.faults) from error
 
 
 def _paths_in(values: Mapping[str, object]) -> Iterator[str]:
@@ -139,8 +240,7 @@ def _paths_in(values: Mapping[str, object]) -> Iterator[str]:
     for name, value in values.items():
         for text in value if isinstance(value, list) else [value]:
             if name == "data_dir" or (name in NAMING_FILES and isinstance(text, str) and _FILE.search(text)):
-                flag = f"--{name.replace('_', '-')}"
-                yield f"{name} is {text!r}; a preset names only what comes with spikewright, give {flag} yourself"
+                yield f"{name} is {text!r}; a preset names only what comes with spikewright, give {arg(name)} yourself"
 
 
 def _read_preset(name: str) -> dict[str, object]:

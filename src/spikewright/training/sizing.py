@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..base.errors import BelowFloor, refuse
+from ..base.errors import BelowFloor
 from ..base.types import Encoding
 from ..data.dataset import Dataset
-from ..energy.estimate import Budget, Floor
+from ..energy.estimate import Floor
 from ..profile.schema import HardwareProfile
-from ..student.architectures import Shape
+from ..profile.units import Budget as Amount
 from ..student.config import StudentConfig
 from ..student.student import Student
 from .cost import SpikeCost
-from .settings import DistillSettings
+from .settings import StudentSpec
 
 ENOUGH = 0.8
 """A size is taken when the budget pays for this share of the spikes that it would send before training: to take away
@@ -29,8 +29,8 @@ SAMPLES = 500
 TRIAL = 128
 """Samples for a look at the spikes of an untrained student, whose batch norms keep its rates near those of later."""
 INPUT_BITS: dict[Encoding, int] = {"direct": 6}
-"""Where it is not 8. A graded payload multiplies the weights and not the bias of the first layer, whose 13 bits then
-bound the scale of both: two bits less of input are two bits more of weights."""
+"""Width of graded input where it is not 8. A graded payload multiplies the weights and not the bias of the first layer,
+whose 13 bits then bound the scale of both: two bits less of input are two bits more of weights."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Size:
     cost: SpikeCost
     floor: Floor
 
-    def paid(self, budget: Budget, images: Tensor) -> float:
+    def paid(self, budget: Amount, images: Tensor) -> float:
         """Share of its spikes' energy that a budget leaves above the floor; at most 0 where the floor is above it.
 
         A network whose input sends nothing costs nothing and answers nothing: its share is 0.
@@ -56,112 +56,98 @@ class Size:
         return (budget.value - self.floor.total) / max(untrained - self.floor.total, 1e-30)
 
 
-def choose_size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Budget | None) -> Size:
+def choose_size(
+    student: StudentSpec, dataset: Dataset, profile: HardwareProfile, budget: Amount | None, seed: int = 0
+) -> Size:
     """The student to train.
 
-    What was asked for is taken as it is. Otherwise widths are tried from the widest, and for each the time steps from
-    the profile's default downwards, until the budget pays for enough of the spikes; if it never does, the size is taken
-    for which it pays most. Of input that tells by its rate or its time, fewer than half of the steps are tried last.
+    A width or T that is given is taken as it is. Otherwise widths are tried from the widest, and for each the timesteps
+    from the profile's default downwards, until the budget pays for enough of the spikes; if it never does, the size for
+    which it pays most is taken. With rate and latency input, fewer than half of the timesteps are tried last.
 
     The T of event data is the number of frames of its samples.
 
+    Args:
+        seed: of the initial weights.
+
     Raises:
-        BelowFloor: not even the smallest fits the budget; says the floor.
-        InputError: settings that do not go with the data.
+        BelowFloor: not even the smallest size fits the budget; says the floor.
     """
-    refuse(f"data {dataset.name}", list(_misfits(settings, dataset)))
-    encoding = _encoding(settings, dataset, profile)
-    asked = dataset.timesteps or settings.timesteps
+    encoding = encoding_of(student, dataset, profile)
+    asked = dataset.timesteps or student.timesteps
     longest = asked or profile.default_timesteps
-    widths = (settings.width,) if settings.width else _widths(settings.architecture, encoding)
+    widths = (student.width,) if student.width else _widths(student.architecture, encoding)
     if budget is None:
-        return _size(settings, dataset, profile, encoding, widths[0], longest)
+        return size_of(student_config(student, dataset, encoding, widths[0], longest), dataset, profile, seed)
     images = torch.from_numpy(dataset.train.images[:TRIAL])
     best: tuple[float, Size] | None = None
     for width, timesteps in _order(widths, longest, encoding, is_fixed=asked is not None):
-        size = _size(settings, dataset, profile, encoding, width, timesteps)
+        size = size_of(student_config(student, dataset, encoding, width, timesteps), dataset, profile, seed)
         share = size.paid(budget, images)
         if share >= ENOUGH:
             return size
         if share > 0 and (best is None or share > best[0]):
             best = share, size
     if best is None:
-        raise BelowFloor(smallest_size(settings, dataset, profile).floor.sentence(budget, profile.name))
+        raise BelowFloor(smallest_size(student, dataset, profile, seed).floor.sentence(budget, profile.name))
     return best[1]
 
 
-def _order(widths: tuple[int, ...], longest: int, encoding: Encoding, is_fixed: bool) -> list[tuple[int, int]]:
-    """Widths and time steps, the preferred first."""
-    steps = (longest,) if is_fixed else tuple(range(longest, 0, -1))
-    first = [t for t in steps if encoding in ("direct", "current") or 2 * t >= longest]
-    last = [t for t in steps if t not in first]
-    return [(w, t) for w in widths for t in first] + [(w, t) for w in widths for t in last]
+def smallest_size(student: StudentSpec, dataset: Dataset, profile: HardwareProfile, seed: int = 0) -> Size:
+    """The size with the lowest floor: the narrowest, with one timestep where T is free."""
+    encoding = encoding_of(student, dataset, profile)
+    width = student.width or _widths(student.architecture, encoding)[-1]
+    config = student_config(student, dataset, encoding, width, dataset.timesteps or student.timesteps or 1)
+    return size_of(config, dataset, profile, seed)
 
 
-def smallest_size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile) -> Size:
-    """The size with the lowest floor: the narrowest, at one time step where T is free."""
-    encoding = _encoding(settings, dataset, profile)
-    width = settings.width or _widths(settings.architecture, encoding)[-1]
-    return _size(settings, dataset, profile, encoding, width, dataset.timesteps or settings.timesteps or 1)
-
-
-def _encoding(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile) -> Encoding:
-    return "events" if dataset.timesteps else settings.encoding or profile.default_encoding
-
-
-def _misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
-    """Settings that do not go with event data, or event input without any."""
-    if dataset.timesteps is None:
-        if settings.encoding == "events":
-            yield "encoding is 'events', but the samples are images; may be direct, current, rate or latency"
-        return
-    if settings.encoding not in (None, "events"):
-        yield f"encoding is {settings.encoding!r}, but the samples are events already; leave --encoding out"
-    if settings.timesteps not in (None, dataset.timesteps):
-        yield (
-            f"timesteps is {settings.timesteps}, but the samples have {dataset.timesteps} frames; load them with "
-            f"timesteps={settings.timesteps}"
-        )
-    if settings.chosen_augmentation != "none":
-        yield f"augmentation is {settings.chosen_augmentation!r}, which is for images; leave --augmentation out"
-    if settings.shorten is not None:
-        yield f"T cannot be shortened, since the samples have {dataset.timesteps} frames; leave --shorten out"
-
-
-def _widths(architecture: str, encoding: Encoding) -> tuple[int, ...]:
-    if architecture == "mlp":
-        return DENSE_WIDTHS
-    return CONV_WIDTHS if encoding == "direct" else CONV_WIDTHS[1:]
-
-
-def _size(
-    settings: DistillSettings,
-    dataset: Dataset,
-    profile: HardwareProfile,
-    encoding: Encoding,
-    width: int,
-    timesteps: int,
+def size_of(
+    config: StudentConfig, dataset: Dataset, profile: HardwareProfile, seed: int, network: nn.Module | None = None
 ) -> Size:
-    config = student_config(settings, dataset.shape, dataset.classes, encoding, width, timesteps)
-    torch.manual_seed(settings.seed)
-    student = Student(config)
+    """A student before training, and what it costs.
+
+    Args:
+        seed: of the initial weights.
+        network: in place of the architecture that ``config`` names; it is copied.
+    """
+    torch.manual_seed(seed)
+    student = Student(config, copy.deepcopy(network))
     cost = SpikeCost.of(student, profile)
     drive = student.drive(torch.from_numpy(dataset.train.images[:SAMPLES]))
     return Size(student, cost, cost.floor(drive))
 
 
 def student_config(
-    settings: DistillSettings, shape: Shape, classes: int, encoding: Encoding, width: int, timesteps: int
+    student: StudentSpec, dataset: Dataset, encoding: Encoding, width: int, timesteps: int
 ) -> StudentConfig:
-    """The student that these settings describe."""
+    """The network that a specification describes, of this width and T."""
     return StudentConfig(
-        architecture=settings.architecture,
+        architecture=student.architecture,
         width=width,
-        input_shape=shape,
-        classes=classes,
+        input_shape=dataset.shape,
+        classes=dataset.classes,
         timesteps=timesteps,
         encoding=encoding,
-        readout=settings.readout,
-        input_bits=settings.input_bits or INPUT_BITS.get(encoding, 8),
-        neuron=settings.neuron_settings,
+        readout=student.readout,
+        input_bits=student.input_bits or INPUT_BITS.get(encoding, 8),
+        neuron=student.neuron_settings,
     )
+
+
+def encoding_of(student: StudentSpec, dataset: Dataset, profile: HardwareProfile) -> Encoding:
+    """How samples enter the student: as asked for, else as the profile's default."""
+    return "events" if dataset.timesteps else student.encoding or profile.default_encoding
+
+
+def _order(widths: tuple[int, ...], longest: int, encoding: Encoding, is_fixed: bool) -> list[tuple[int, int]]:
+    """Widths and timesteps, the preferred first."""
+    steps = (longest,) if is_fixed else tuple(range(longest, 0, -1))
+    first = [t for t in steps if encoding in ("direct", "current") or 2 * t >= longest]
+    last = [t for t in steps if t not in first]
+    return [(w, t) for w in widths for t in first] + [(w, t) for w in widths for t in last]
+
+
+def _widths(architecture: str, encoding: Encoding) -> tuple[int, ...]:
+    if architecture == "mlp":
+        return DENSE_WIDTHS
+    return CONV_WIDTHS if encoding == "direct" else CONV_WIDTHS[1:]

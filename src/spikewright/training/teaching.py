@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..base import command as cli
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, arg, refuse
+from ..base.progress import Listeners
 from ..data.dataset import Dataset
-from ..distillation.base import LossTerms, shapes_of
+from ..distillation.base import LossTerms, NetworkShapes, shapes_of
 from ..student.config import StudentConfig
 from ..student.student import Student
-from ..teachers.lessons import seen_by_teacher
-from ..teachers.pupil import SPIKING, Pupil, takes_after
-from ..teachers.spiking_teacher import read_spiking_teacher, value_shapes
-from ..teachers.spiking_training import Course, train_spiking
+from ..teachers.cached_outputs import seen_by_teacher
+from ..teachers.spiking_spec import SPIKING, StudentPlan, is_like_student
+from ..teachers.spiking_teacher import SpikingTeacher, read_spiking_teacher, value_shapes
+from ..teachers.spiking_training import SpikingTraining, train_spiking
 from ..teachers.teacher import is_onnx, is_spiking, teacher_from, teacher_shapes
 from ..teachers.torch_teacher import Teacher
-from .settings import DistillSettings
+from .methods import name_of
+from .settings import TeacherSpec
 
 ANN = "convnet"
 
@@ -35,99 +36,155 @@ class Taught:
     accuracy: float
 
 
-def chosen_teacher(settings: DistillSettings, method: LossTerms) -> str:
-    """The teacher that was asked for, else one that suits the method."""
-    return settings.teacher or (SPIKING if "spiking teacher" in method.needs else ANN)
+@dataclass(frozen=True, eq=False)
+class Teaching:
+    """The teacher of a training and its assistants.
 
-
-def unsuited(settings: DistillSettings, method: LossTerms) -> Iterator[str]:
-    """What a method needs and its teacher or assistants are not."""
-    name, teacher = settings.method.partition(":")[0], chosen_teacher(settings, method)
-    if "spiking teacher" in method.needs and not is_spiking(teacher):
-        yield (
-            f"--teacher {teacher}: does not spike, and --method {name} learns from spikes; leave --teacher out, or "
-            "give snn, snn:width=32 or a student.pt"
-        )
-    if settings.assistant and not method.needs_teacher():
-        yield f"--assistant: --method {name} has no teacher that anybody could assist; leave --assistant out"
-    elif settings.assistant and "static twins" in method.needs:
-        yield (
-            f"--assistant: the teacher of --method {name} sees still images, and an assistant sees what the student "
-            "sees; leave --assistant out"
-        )
-
-
-def check_teaching(
-    settings: DistillSettings, method: LossTerms, dataset: Dataset, student: Student, pupil: Pupil
-) -> None:
-    """Try that each can learn from the one before, without training any of them.
-
-    Raises:
-        InputError: a teacher that does not fit the data, networks that the method cannot match, or fewer steps than
-            there have to be.
+    Attributes:
+        teacher: a description of it, or the teacher itself.
+        epochs: of the teacher's training, None for the data set's default.
+        seed: of the trainings of teacher and assistants.
+        assistants: widths of the spiking networks between teacher and student, each taught by the one before.
     """
-    if (steps := pupil.config.timesteps) < method.fewest_timesteps:
-        raise InputError(
-            f"--method {settings.method.partition(':')[0]}: compares time steps, and the student has "
-            f"T = {steps}, which leaves labels alone; ask for -T {method.fewest_timesteps} or more"
-        )
-    shapes = None
-    if method.needs_teacher():
-        teacher = chosen_teacher(settings, method)
-        seen = seen_by_teacher(method, dataset, is_spiking(teacher))
-        shapes = teacher_shapes(teacher, seen, pupil)
-        if "spiking teacher" in method.needs and not takes_after(teacher):
-            _check_pace(teacher, read_spiking_teacher(Path(teacher), seen).config, pupil.config)
-    learners = [*(Student(config) for config in _assistants(settings, pupil)), student]
-    for place, learner in enumerate(learners):
-        try:
-            between = shapes_of(learner, shapes)
-            asked = method.requested_values(between)
-            if place == 0 and asked.saliency:
-                _require_gradients(settings, method)
-            method.auxiliary(between)
-        except InputError as error:
-            if place == 0:
-                raise
+
+    method: LossTerms
+    teacher: Teacher | str
+    epochs: int | None = None
+    seed: int = 0
+    assistants: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, spec: TeacherSpec, method: LossTerms, teacher: Teacher | None = None) -> Teaching:
+        """As a specification says, with a teacher that suits the method where it names none.
+
+        Args:
+            teacher: in place of the one that ``spec`` names.
+        """
+        suiting = SPIKING if "spiking teacher" in method.needs else ANN
+        return cls(method, teacher or spec.name or suiting, spec.teacher_epochs, spec.teacher_seed, spec.assistant)
+
+    @property
+    def title(self) -> str:
+        """The teacher in messages."""
+        return self.teacher if isinstance(self.teacher, str) else self.teacher.name
+
+    def faults(self) -> Iterator[str]:
+        """What the method needs and the teacher or the assistants are not."""
+        name = name_of(self.method)
+        if "spiking teacher" in self.method.needs and not is_spiking(self.teacher):
+            yield (
+                f"{arg('teacher', self.title)}: does not spike, and {arg('method', name)} learns from spikes; leave "
+                f"{arg('teacher')} out, or give snn, snn:width=32 or a student.pt"
+            )
+        if self.assistants and not self.method.needs_teacher():
+            yield (
+                f"{arg('assistant')}: {arg('method', name)} has no teacher that anybody could assist; leave "
+                f"{arg('assistant')} out"
+            )
+        elif self.assistants and "static twins" in self.method.needs:
+            yield (
+                f"{arg('assistant')}: the teacher of {arg('method', name)} sees still images, and an assistant sees "
+                f"what the student sees; leave {arg('assistant')} out"
+            )
+
+    def check(self, dataset: Dataset, student: Student, plan: StudentPlan) -> None:
+        """Try that each network can learn from the one before, without training any of them.
+
+        Raises:
+            InputError: a teacher that does not fit the data, networks that the method cannot match, or fewer timesteps
+                than it needs.
+        """
+        method = self.method
+        if (steps := plan.config.timesteps) < method.fewest_timesteps:
             raise InputError(
-                f"--assistant {settings.assistant[place - 1]}: an assistant teaches in the teacher's stead, with "
-                f"values of its own: {error}; choose what both have, let pairs=auto find it, or leave --assistant out"
-            ) from error
-        shapes = value_shapes(learner)
+                f"{arg('method', name_of(method))}: compares time steps, and the student has T = {steps}, which leaves "
+                f"labels alone; ask for {arg('timesteps', method.fewest_timesteps)} or more"
+            )
+        shapes = None
+        if method.needs_teacher():
+            seen = self.seen(dataset)
+            shapes = teacher_shapes(self.teacher, seen, plan)
+            if "spiking teacher" in method.needs and not is_like_student(self.teacher):
+                self._check_pace(seen, plan.config)
+        for place, learner in enumerate([*(Student(config) for config in self._assistant_configs(plan)), student]):
+            try:
+                self._check_match(shapes_of(learner, shapes), is_first=place == 0)
+            except InputError as error:
+                if place == 0:
+                    raise
+                raise InputError(
+                    f"{arg('assistant', self.assistants[place - 1])}: an assistant teaches in the teacher's stead, "
+                    f"with values of its own: {error.message}; choose what both have, let pairs=auto find it, or leave "
+                    f"{arg('assistant')} out"
+                ) from error
+            shapes = value_shapes(learner)
 
+    def seen(self, dataset: Dataset) -> Dataset:
+        """The samples as the teacher sees them: the images that events were made from, where it learns from these."""
+        return seen_by_teacher(self.method, dataset, is_spiking(self.teacher))
 
-def teachers(
-    settings: DistillSettings,
-    method: LossTerms,
-    dataset: Dataset,
-    pupil: Pupil,
-    say: Callable[[str], None],
-    quiet: bool,
-) -> tuple[Taught, ...]:
-    """The teacher and the assistants, trained; each has learnt from the one before. Nobody for a method without."""
-    if not method.needs_teacher():
-        return ()
-    spec, progress = chosen_teacher(settings, method), None if quiet else cli.progress
-    seen = seen_by_teacher(method, dataset, is_spiking(spec))
-    teacher = teacher_from(
-        spec,
-        seen,
-        epochs=settings.teacher_epochs,
-        seed=settings.teacher_seed,
-        progress=progress,
-        pupil=pupil,
-    )
-    chain = [Taught(teacher, teacher.accuracy(seen.validation))]
-    say(f"teacher: {teacher.name}, validation accuracy {chain[0].accuracy:.2%}")
-    for config in _assistants(settings, pupil):
-        name = f"assistant of width {config.width}"
-        course = Course(
-            name, dataset, config, method, chain[-1].teacher, pupil.course_settings(settings.teacher_seed), pupil.device
+    def trained_teacher(self, dataset: Dataset, listeners: Listeners, plan: StudentPlan | None = None) -> Teacher:
+        """The teacher alone, trained or taken from the cache.
+
+        Args:
+            plan: after which a spiking teacher is made.
+
+        Raises:
+            InputError: a teacher that cannot be used, or one that is made like the student without ``plan``.
+        """
+        return teacher_from(
+            self.teacher, self.seen(dataset), epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan
         )
-        assistant = train_spiking(course, progress=progress)
-        chain.append(Taught(assistant, assistant.accuracy(dataset.validation)))
-        say(f"{name}: validation accuracy {chain[-1].accuracy:.2%}")
-    return tuple(chain)
+
+    def train(self, dataset: Dataset, plan: StudentPlan, listeners: Listeners) -> tuple[Taught, ...]:
+        """The teacher and the assistants, trained; each has learnt from the one before.
+
+        Returns:
+            The teacher first. Empty if the method uses no teacher.
+        """
+        if not self.method.needs_teacher():
+            return ()
+        teacher = self.trained_teacher(dataset, listeners, plan)
+        chain = [Taught(teacher, teacher.accuracy(self.seen(dataset).validation))]
+        listeners.say(f"teacher: {teacher.name}, validation accuracy {chain[0].accuracy:.2%}")
+        for config in self._assistant_configs(plan):
+            name = f"assistant of width {config.width}"
+            settings = plan.teacher_settings(self.seed)
+            training = SpikingTraining(name, dataset, config, self.method, chain[-1].teacher, settings, plan.device)
+            assistant = train_spiking(training, listeners=listeners)
+            chain.append(Taught(assistant, assistant.accuracy(dataset.validation)))
+            listeners.say(f"{name}: validation accuracy {chain[-1].accuracy:.2%}")
+        return tuple(chain)
+
+    def _assistant_configs(self, plan: StudentPlan) -> list[StudentConfig]:
+        return [replace(plan.config, width=width) for width in self.assistants]
+
+    def _check_match(self, shapes: NetworkShapes, is_first: bool) -> None:
+        """Try that the method can match two networks; the first that teaches is the teacher itself."""
+        name = name_of(self.method)
+        if self.method.requested_values(shapes).saliency and is_first and is_onnx(self.teacher):
+            raise InputError(
+                f"{arg('teacher', self.title)}: an ONNX file gives no gradients, and {arg('method', name)} needs them "
+                f"to see where the teacher looks; give {arg('method', f'{name}:map=mean')}, or a named teacher"
+            )
+        self.method.auxiliary(shapes)
+
+    def _check_pace(self, seen: Dataset, own: StudentConfig) -> None:
+        """Step by step a student can follow only a teacher of its own T and readout."""
+        teacher = self.teacher if not isinstance(self.teacher, str) else read_spiking_teacher(Path(self.teacher), seen)
+        assert isinstance(teacher, SpikingTeacher)
+        taught, faults = teacher.config, []
+        if taught.timesteps != own.timesteps:
+            faults.append(
+                f"runs over {taught.timesteps} steps and the student, which is to follow it step by step, over "
+                f"{own.timesteps}; give {arg('timesteps', taught.timesteps)}, or another teacher"
+            )
+        if taught.readout != own.readout:
+            faults.append(
+                f"has a {taught.readout} readout and the student a {own.readout} one; give "
+                f"{arg('readout', taught.readout)}, or another teacher"
+            )
+        refuse(arg("teacher", self.title), faults)
 
 
 def facts_of(chain: Sequence[Taught]) -> dict[str, object]:
@@ -149,33 +206,3 @@ def facts_of(chain: Sequence[Taught]) -> dict[str, object]:
             for each in assistants
         ]
     return facts
-
-
-def _assistants(settings: DistillSettings, pupil: Pupil) -> list[StudentConfig]:
-    return [replace(pupil.config, width=width) for width in settings.assistant]
-
-
-def _require_gradients(settings: DistillSettings, method: LossTerms) -> None:
-    """What speaks for a teacher's answer is found by gradients."""
-    teacher, name = chosen_teacher(settings, method), settings.method.partition(":")[0]
-    if is_onnx(teacher):
-        raise InputError(
-            f"--teacher {teacher}: an ONNX file gives no gradients, and --method {name} needs them to see where the "
-            f"teacher looks; give --method {name}:map=mean, or a named teacher"
-        )
-
-
-def _check_pace(teacher: str, taught: StudentConfig, own: StudentConfig) -> None:
-    """Step by step a student can follow a teacher of its own T and readout only."""
-    faults = []
-    if taught.timesteps != own.timesteps:
-        faults.append(
-            f"runs over {taught.timesteps} steps and the student, which is to follow it step by step, over "
-            f"{own.timesteps}; give --timesteps {taught.timesteps}, or another teacher"
-        )
-    if taught.readout != own.readout:
-        faults.append(
-            f"has a {taught.readout} readout and the student a {own.readout} one; give --readout {taught.readout}, or "
-            "another teacher"
-        )
-    refuse(f"--teacher {teacher}", faults)

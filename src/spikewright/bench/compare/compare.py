@@ -58,7 +58,7 @@ def compare(
     require_optuna("compare")
     open_folder(folder, plan.settings, "a comparison")
     url = study or f"sqlite:///{folder.resolve() / DATABASE}"
-    name = study_name(f"compare-{settings.data}", plan.profile.name, plan.settings)
+    name = study_name(f"compare-{settings.data.name}", plan.profile.name, plan.settings)
     with open_study(url, name, jobs_under(folder, plan.jobs), listeners) as shared:
         shared.add_results(partial(read_files, out=folder), plan.jobs)
         if train_missing:

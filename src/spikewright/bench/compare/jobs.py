@@ -53,7 +53,7 @@ class TrainingJob:
     def settings(self, common: DistillSettings) -> DistillSettings:
         """The settings that make its student."""
         own = {"method": self.row.method, "regularize": self.row.regularize, "seed": self.point.seed}
-        return common.within(self.point.budget).model_copy(update=own)
+        return common.within(self.point.budget).changed(own)
 
 
 TrainingResult = JobResult[TrainingJob, Record]
@@ -118,11 +118,11 @@ def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: List
     mine = job.settings(settings)
     made = make(mine, job.folder(out), out, listeners)
     test = made.dataset.test
-    by_step = accuracy_by_step(made.student, test, mine.seed)
+    by_step = accuracy_by_step(made.student, test, mine.training.seed)
     in_floats = by_step[-1]
     if made.student.grid is not None:
         _require_agreement(job, by_step[-1], made.outcome.accuracy["test"])
-        in_floats = float_accuracy(made.student, made.paths.nir, test, mine.seed)
+        in_floats = float_accuracy(made.student, made.paths.nir, test, mine.training.seed)
     report = made.deployed.reports["test"]
     record = Record.model_validate(
         {

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 from ...base.errors import BelowFloor, InputError, arg, refuse, with_flags
 from ...data.dataset import Dataset
-from ...data.load import load
 from ...profile.profile import HardwareProfile, load_profile
 from ...profile.units import parse_budget
-from ...training.distill import prepared, pupil_of, train_settings
-from ...training.refusals import unmet
+from ...training.objects import dataset_of, teaching_of
+from ...training.prepare import prepared, student_plan, train_settings, unmet
 from ...training.settings import DistillSettings
-from ...training.teaching import check_teaching, unsuited
-from ...training.trainer import Training
+from ...training.trainer import Trainer
 from ..point import read_budgets
 from ..road import OF_MACHINE
 from .jobs import OWN
@@ -34,19 +32,19 @@ def plan_of(
     Raises:
         InputError: unusable rows, budgets or settings, or nothing that can be trained.
     """
-    profile = load_profile(settings.profile)
-    named = settings.model_fields_set & {"method", "regularize"}  # by a preset
-    rows = read_rows(methods, regularize, [Row(settings.method, settings.regularize)] if named else [])
+    profile = load_profile(settings.limits.profile)
+    named = settings.method.model_fields_set  # by a preset
+    rows = read_rows(methods, regularize, [Row(settings.method.name, settings.method.regularize)] if named else [])
     chosen = _budgets(settings, budgets, free, seeds, profile)
-    dataset = load(settings.data, settings.data_dir, settings.timesteps)
-    learnt = dataset.with_train_samples(settings.train_samples)
+    dataset = dataset_of(settings, settings.student.timesteps)
+    learnt = dataset.with_train_samples(settings.data.train_samples)
     plan = ComparisonResult(
         profile=profile,
-        data=settings.data,
+        data=settings.data.name,
         settings=_facts(settings, profile, learnt),
         rows=tuple(rows),
         budgets=tuple(chosen),
-        seeds=tuple(range(settings.seed, settings.seed + seeds)),
+        seeds=tuple(range(settings.training.seed, settings.training.seed + seeds)),
         results=(),
         refusals=_refusals(rows, chosen, settings, learnt, profile),
         teachers=(),
@@ -58,9 +56,9 @@ def plan_of(
 
 def _facts(settings: DistillSettings, profile: HardwareProfile, learnt: Dataset) -> dict[str, object]:
     """What all trainings have in common, with the data set's values for settings that were left out."""
-    training = train_settings(settings)
+    training = train_settings(settings.training, learnt.recipe)
     return {
-        **settings.model_dump(mode="json", exclude=OWN | OF_MACHINE),
+        **settings.flat(without=OWN | OF_MACHINE),
         **{name: getattr(training, name) for name in ("epochs", "batch", "augmentation")},
         "profile_sha256": profile.sha256,
         "train_split_sha256": learnt.train.sha256,
@@ -71,7 +69,7 @@ def _budgets(
     settings: DistillSettings, budgets: Sequence[str], free: bool, seeds: int, profile: HardwareProfile
 ) -> list[str | None]:
     """No budget first, then from the largest down, each in its one spelling; refuses with every fault at once."""
-    own = [] if settings.energy_budget is None else [settings.energy_budget]
+    own = [] if settings.limits.energy_budget is None else [settings.limits.energy_budget]
     texts, faults = read_budgets([*budgets, *own], profile, "budgets")
     if not free and not budgets and not own:
         faults.append(f"without free students and without budgets there is nothing to compare; give {arg('budgets')}")
@@ -102,22 +100,22 @@ def _refusals(
     return found
 
 
-def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Training | str:
+def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Trainer | str:
     """A training without a teacher, whose student all rows have; or why there is none within the budget."""
-    plain = settings.within(budget).model_copy(update={"method": "none", "regularize": (), "assistant": ()})
+    plain = settings.within(budget).changed({"method": "none", "regularize": (), "assistant": ()})
     try:
         return prepared(plain, dataset, profile, None if budget is None else parse_budget(budget, profile))
     except BelowFloor as error:
         return with_flags(error, {})
 
 
-def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Training) -> str:
+def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Trainer) -> str:
     """Why a row cannot be trained; empty if it can."""
-    mine = settings.model_copy(update={"method": row.method})
-    if faults := [*unmet(mine, row.terms, dataset), *unsuited(mine, row.terms)]:
+    teaching = teaching_of(settings, row.terms)
+    if faults := [*unmet(settings, row.terms, dataset), *teaching.faults()]:
         return with_flags(InputError("; ".join(faults)), {})
     try:
-        check_teaching(mine, row.terms, dataset, plain.student, pupil_of(mine, plain))
+        teaching.check(dataset, plain.student, student_plan(plain))
     except InputError as error:
         return with_flags(error, {})
     return ""

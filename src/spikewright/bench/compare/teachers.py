@@ -11,12 +11,10 @@ from ...base.artefacts import write_json
 from ...base.errors import InputError, arg
 from ...base.progress import Listeners
 from ...data.dataset import Dataset
-from ...teachers.lessons import seen_by_teacher
-from ...teachers.pupil import takes_after
-from ...teachers.teacher import is_spiking, teacher_from
+from ...teachers.spiking_spec import is_like_student
 from ...teachers.torch_teacher import Teacher
+from ...training.objects import teaching_of
 from ...training.settings import DistillSettings
-from ...training.teaching import chosen_teacher
 from ..outcome import SPLITS
 from ..work import SharedStudy
 from ..workers import locked
@@ -64,14 +62,13 @@ def prepare_teachers(
     learning = {
         "static twins" in row.terms.needs: row
         for row in rows
-        if row.terms.needs_teacher() and not takes_after(chosen_teacher(settings, row.terms))
+        if row.terms.needs_teacher() and not is_like_student(teaching_of(settings, row.terms).teacher)
     }
     with locked(out / LOCK, wait=True):
         known = {facts.sha256: facts for facts in known_teachers(out, study)}
         for twins, row in learning.items():
-            spec, seed = chosen_teacher(settings, row.terms), settings.teacher_seed
-            seen = seen_by_teacher(row.terms, dataset, is_spiking(spec))
-            teacher = teacher_from(spec, seen, epochs=settings.teacher_epochs, seed=seed, progress=listeners.task)
+            teaching = teaching_of(settings, row.terms)
+            seen, teacher = teaching.seen(dataset), teaching.trained_teacher(dataset, listeners)
             found = known.get(teacher.sha256) or _measured(teacher, seen, twins)
             _require_same(found, known.values(), out)
             known[found.sha256] = found

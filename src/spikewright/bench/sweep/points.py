@@ -51,7 +51,7 @@ def _point(attributes: Mapping[str, object]) -> Point | None:
 
 def settings_of(point: Point, settings: DistillSettings) -> DistillSettings:
     """The settings that make the student of a point."""
-    return settings.within(point.budget).model_copy(update={"seed": point.seed})
+    return settings.within(point.budget).changed({"seed": point.seed})
 
 
 def work(point: Point, settings: DistillSettings, out: Path, listeners: Listeners = SILENT) -> Outcome:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ...base.errors import InputError, arg, refuse
 from ...base.progress import Callback, Listeners
-from ...data.load import load
 from ...profile.profile import HardwareProfile, load_profile
+from ...training.objects import dataset_of
 from ...training.settings import DistillSettings
 from ...training.sizing import smallest_size
 from ..database import read_url, require_optuna, shown
@@ -55,18 +55,18 @@ def sweep(
         SpikewrightError: the students without a budget cannot be made.
     """
     folder, listeners = Path(out), Listeners(callbacks)
-    profile = load_profile(settings.profile)
+    profile = load_profile(settings.limits.profile)
     texts = _checked(settings, budgets, points, seeds, profile)
     require_optuna("sweep")
-    facts = {**settings.model_dump(mode="json", exclude=OWN | OF_MACHINE), "profile_sha256": profile.sha256}
+    facts = {**settings.flat(without=OWN | OF_MACHINE), "profile_sha256": profile.sha256}
     open_folder(folder, facts, "a sweep")
     url = study or f"sqlite:///{folder.resolve() / DATABASE}"
-    name = study_name(settings.data, profile.name, facts)
+    name = study_name(settings.data.name, profile.name, facts)
     with open_study(url, name, points_under(folder), listeners) as shared:
-        chosen = range(settings.seed, settings.seed + seeds)
+        chosen = range(settings.training.seed, settings.training.seed + seeds)
         _complete(shared, settings, texts, points, chosen, folder, listeners)
         found = tuple(shared.results())
-    result = SweepResult(profile, settings.data, (name, shown(read_url(url))), facts, found)
+    result = SweepResult(profile, settings.data.name, (name, shown(read_url(url))), facts, found)
     plots = write_plot(result, folder / "pareto")
     write_result(folder / "sweep", result.as_json(), markdown(result), plots, listeners)
     return result
@@ -87,8 +87,8 @@ def _checked(
         faults.append(f"{arg('points', points)}: chooses the budgets, and {arg('budgets')} gives them; leave one out")
     if budgets is not None and not budgets:
         faults.append(f"{arg('budgets')}: names no budget; give e.g. 8uJ,4uJ,2uJ")
-    if settings.energy_budget is not None:
-        faults.append(f"energy_budget is {settings.energy_budget!r}: a sweep sets its own; leave it out")
+    if settings.limits.energy_budget is not None:
+        faults.append(f"energy_budget is {settings.limits.energy_budget!r}: a sweep sets its own; leave it out")
     for name, number in (("points", points), ("seeds", seeds)):
         if number is not None and number < 1:
             faults.append(f"{arg(name, number)}: must be at least 1")
@@ -122,7 +122,7 @@ def _chosen(study: SharedStudy[Point, Outcome], first: Point, settings: DistillS
         raise InputError(
             f"{arg('points', count)}: there is no student without an energy budget to start from: {free.sentence}"
         )
-    profile = load_profile(settings.profile)
-    dataset = load(settings.data, settings.data_dir, settings.timesteps).with_train_samples(settings.train_samples)
-    floor = smallest_size(settings, dataset, profile).floor.total
+    profile = load_profile(settings.limits.profile)
+    dataset = dataset_of(settings, settings.student.timesteps).with_train_samples(settings.data.train_samples)
+    floor = smallest_size(settings.student, dataset, profile, settings.training.seed).floor.total
     return spaced(floor, free.value.energy["validation"], count, profile.cost_unit)

@@ -1,4 +1,4 @@
-"""Waking neurons that fell silent: without a spike nothing behind them learns what they are for."""
+"""Reviving silent neurons: without their spikes, nothing behind them learns from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIFT = 0.25
 
 
 @torch.no_grad()
-def wake(student: Student, silent: Mapping[str, Tensor]) -> None:
+def revive(student: Student, silent: Mapping[str, Tensor]) -> None:
     """Raise the biases in front of silent neurons: of the batch norm where there is one, else of the weights.
 
     Args:

@@ -12,19 +12,18 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
 import typer
 import typer.core
 import typer.main
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from .errors import SpikewrightError, did_you_mean, with_flags
-from .progress import Advance
+from ..base.errors import SpikewrightError, did_you_mean, with_flags
+from ..base.progress import Callback, Kind, Listeners
 
 DONE = 0
 USAGE = 2
@@ -85,30 +84,49 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-@contextmanager
-def progress(description: str, total: int) -> Iterator[Advance]:
-    """A progress bar on stderr where that is a terminal, silence where it is not; yields what moves it.
+class ProgressBar(Callback):
+    """Shows a call on stderr: its messages as lines, and a progress bar for its task where stderr is a terminal."""
 
-    Args:
-        description: what is being done.
-        total: steps to do.
-    """
-    if not sys.stderr.isatty():
-        yield _stand_still
-        return
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=total)
+    def on_message(self, text: str, kind: Kind) -> None:
+        words = with_flags(SpikewrightError(text), {})
+        say(words if kind == "info" else f"{kind}: {words}")
 
-        def advance(steps: int = 1, /) -> None:
-            bar.advance(task, steps)
+    def on_start(self, task: str, total: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+        self._tasks[task] = self._bar.add_task(task, total=total)
 
-        yield advance
+    def on_advance(self, task: str, steps: int) -> None:
+        if self._bar is not None:
+            self._bar.advance(self._tasks[task], steps)
+
+    def on_end(self, task: str) -> None:
+        if self._bar is None:
+            return
+        ended = self._tasks.pop(task)
+        if self._tasks:
+            self._bar.remove_task(ended)
+        else:
+            self._bar.stop()
+            self._bar = None
 
 
-def _stand_still(steps: int = 1, /) -> None:
-    """Move no bar."""
+def listeners() -> Listeners:
+    """The command line as the only listener of a call."""
+    return Listeners((ProgressBar(),))
+
+
+def print_result(result: RenderableType, width: int) -> None:
+    """Print a table on stdout, ``width`` columns wide where that is no terminal."""
+    Console(highlight=False, width=None if sys.stdout.isatty() else width).print(result)
 
 
 def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCommand) -> int:

@@ -1,0 +1,53 @@
+"""Frozen groups of typed, described options that refuse wrong values with every fault at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from .errors import InputError
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One option that is unknown or has a value that is not allowed.
+
+    Attributes:
+        reason: what is wrong with the value.
+    """
+
+    name: str
+    value: object
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.value!r}: {self.reason}"
+
+
+class WrongOptions(InputError):
+    """Unknown options or values that are not allowed, all of them."""
+
+    def __init__(self, where: str, faults: Sequence[Fault]) -> None:
+        super().__init__(f"{where}: {'; '.join(map(str, faults))}")
+        self.faults = tuple(faults)
+
+
+class Options(BaseModel):
+    """A group of options; the description of a field is also the help of its command-line flag.
+
+    Raises:
+        InputError: unknown options or values that are not allowed, all of them at once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_faults(cls, values: object, validate: ModelWrapValidatorHandler[Options]) -> Options:
+        try:
+            return validate(values)
+        except ValidationError as error:
+            faults = [Fault(".".join(map(str, e["loc"])), e["input"], e["msg"].lower()) for e in error.errors()]
+            raise WrongOptions(cls.__name__, faults) from error

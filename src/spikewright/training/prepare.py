@@ -1,0 +1,149 @@
+"""Everything that can be refused before the first step of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..base.errors import InputError, arg, refuse
+from ..data.dataset import Dataset
+from ..data.recipe import Recipe
+from ..distillation.base import LossTerms
+from ..profile.profile import HardwareProfile
+from ..profile.units import Budget as Amount
+from ..student.epochs import steps_per_epoch
+from ..student.train_settings import Chip, TrainSettings, device_of
+from ..teachers.spiking_spec import StudentPlan
+from .limits import limits_of
+from .methods import name_of
+from .objects import loss_terms, objects_of, teaching_of
+from .settings import DistillSettings, Training
+from .sizing import Size, choose_size, encoding_of, size_of, student_config
+from .trainer import Trainer
+
+
+def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Amount | None) -> Trainer:
+    """A training before its first step, still without its teacher.
+
+    Args:
+        dataset: with the samples that the student learns from.
+        budget: on ``profile``, None for training without an energy budget.
+
+    Raises:
+        InputError: settings that contradict each other, the data or the method; a budget below the student's floor.
+    """
+    method, regularizers = loss_terms(settings)
+    teaching = teaching_of(settings, method)
+    refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()])
+    train = train_settings(settings.training, dataset.recipe)
+    refuse(f"data {dataset.name}", list(misfits(settings, dataset)))
+    size = _size(settings, dataset, profile, budget)
+    steps = steps_per_epoch(dataset.train, train) * train.epochs
+    on_chip = settings.training.integer_from < 1
+    trainer = Trainer(
+        student=size.student,
+        dataset=dataset,
+        method=method,
+        regularizers=regularizers,
+        cost=size.cost,
+        limits=limits_of(settings.limits, size, dataset, profile, budget, steps),
+        settings=train,
+        chip=Chip(profile, settings.limits.profile, settings.training.weight_bits) if on_chip else None,
+        device=device_of(settings.training.device),
+        floor=size.floor,
+    )
+    teaching.check(dataset, trainer.student, student_plan(trainer))
+    return trainer
+
+
+def train_settings(training: Training, recipe: Recipe) -> TrainSettings:
+    """How a student is trained, the values that were left out filled in from the recipe of the data set."""
+    return TrainSettings(
+        epochs=training.epochs or recipe.epochs,
+        batch=training.batch or recipe.batch,
+        learning_rate=training.learning_rate,
+        weight_decay=training.weight_decay,
+        seed=training.seed,
+        augmentation=training.augmentation or recipe.augmentation,
+        reach=recipe.reach,
+        integer_from=training.integer_from,
+        max_rounds=training.rounds,
+        shorten=training.shorten,
+    )
+
+
+def student_plan(trainer: Trainer) -> StudentPlan:
+    """The student's network and training, after which spiking teachers are made."""
+    return StudentPlan(trainer.config, trainer.settings, trainer.dataset.recipe.epochs, trainer.device)
+
+
+def contradictions(settings: DistillSettings) -> Iterator[str]:
+    """Settings that would have no effect beside others."""
+    limits, training = settings.limits, settings.training
+    if limits.reserve and not limits.is_limited:
+        yield (
+            f"{arg('reserve', f'{limits.reserve:g}')}: is the share of a limit to leave unused, and there is no limit; "
+            f"give one, such as {arg('energy_budget')}, or leave {arg('reserve')} out"
+        )
+    if training.integer_from < 1:
+        return
+    if (bits := training.weight_bits) is not None:
+        yield (
+            f"{arg('weight_bits', bits)}: is for training on integers, which {arg('integer_from', 1)} leaves out; "
+            f"round afterwards, when the graph is lowered with {arg('weight_bits', bits)}"
+        )
+    if training.shorten is not None:
+        yield (
+            f"{arg('shorten')}: T is shortened where training on integers begins, which {arg('integer_from', 1)} "
+            "leaves out"
+        )
+
+
+def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:
+    """What a method needs and the data do not have."""
+    name = arg("method", name_of(method))
+    if "static twins" in method.needs and (dataset.twin is None or dataset.twin.shape[1:] != dataset.shape[1:]):
+        yield (
+            f"{name}: learns from the images that events were made from, and {dataset.name} has none; use data such as "
+            "digits-events"
+        )
+    if method.training_timesteps(1) > 1 and (dataset.timesteps or settings.student.encoding == "latency"):
+        fixed = "events" if dataset.timesteps else "a latency code"
+        yield f"{name}: runs samples beyond T, as {fixed} cannot be; use direct, current or rate input"
+
+
+def misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
+    """Settings that do not go with event data, or event input without any."""
+    encoding, timesteps = settings.student.encoding, settings.student.timesteps
+    train = train_settings(settings.training, dataset.recipe)
+    if dataset.timesteps is None:
+        if encoding == "events":
+            yield "encoding is 'events', but the samples are images; may be direct, current, rate or latency"
+        return
+    if encoding not in (None, "events"):
+        yield f"encoding is {encoding!r}, but the samples are events already; leave {arg('encoding')} out"
+    if timesteps not in (None, dataset.timesteps):
+        yield (
+            f"timesteps is {timesteps}, but the samples have {dataset.timesteps} frames; load them with "
+            f"timesteps={timesteps}"
+        )
+    if train.augmentation != "none":
+        yield f"augmentation is {train.augmentation!r}, which is for images; leave {arg('augmentation')} out"
+    if train.shorten is not None:
+        yield f"T cannot be shortened, since the samples have {dataset.timesteps} frames; leave {arg('shorten')} out"
+
+
+def _size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Amount | None) -> Size:
+    given, seed, config = objects_of(settings), settings.training.seed, objects_of(settings).config
+    if config is None and given.network is None:
+        return choose_size(settings.student, dataset, profile, budget, seed)
+    if config is None:
+        timesteps = dataset.timesteps or settings.student.timesteps or profile.default_timesteps
+        encoding = encoding_of(settings.student, dataset, profile)
+        config = student_config(settings.student, dataset, encoding, width=1, timesteps=timesteps)
+    size, wanted = f"{config.input_shape}, {config.classes}", f"{dataset.shape}, {dataset.classes}"
+    if size != wanted:
+        raise InputError(
+            f"{arg('student')}: takes samples of shape and classes {size}, and {dataset.name} has {wanted}; give a "
+            "student for these data"
+        )
+    return size_of(config, dataset, profile, seed, given.network)

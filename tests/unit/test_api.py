@@ -1,0 +1,232 @@
+"""The Python API: values in place of names, results that are dataclasses, and InputError for everything wrong."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+import snntorch
+import torch
+from torch import nn
+
+import spikewright as sw
+from spikewright.base.progress import Callback
+from spikewright.data.load import load
+from spikewright.distillation.methods import METHODS, REGULARIZERS
+from spikewright.student.student import Student, load_student, save_student
+from spikewright.teachers.torch_teacher import TorchTeacher, weights_sha256
+from spikewright.training.methods import name_of, parse, text_of
+from spikewright.training.objects import settings_of
+from spikewright.training.records import EpochRecord
+from spikewright.training.settings import FLAT, DistillSettings, settings_from
+
+FEW = sw.DataSettings(train_samples=64)
+SMALL = sw.StudentSpec(width=4, timesteps=2)
+ONCE = sw.Training(epochs=1)
+
+
+class Ann(nn.Module):
+    """A network of somebody's own, which drops out while it trains."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Dropout(0.9))
+        self.head = nn.Linear(16, classes)
+
+    def forward(self, images):
+        return self.head(self.body(images))
+
+
+class Snn(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(64, 12)
+        self.lif = snntorch.Leaky(beta=0.5, init_hidden=True, reset_mechanism="zero", reset_delay=False)
+        self.last = nn.Linear(12, 10)
+        self.readout = snntorch.Leaky(beta=1.0, init_hidden=True, reset_mechanism="none", reset_delay=False)
+
+    def forward(self, images):
+        return self.readout(self.last(self.lif(self.first(torch.flatten(images, 1)))))
+
+
+class Heard(Callback):
+    def __init__(self) -> None:
+        self.records: list[object] = []
+        self.words: list[str] = []
+        self.tasks: list[str] = []
+
+    def on_epoch(self, record):
+        self.records.append(record)
+
+    def on_message(self, text, kind):
+        self.words.append(text)
+
+    def on_start(self, task, total):
+        self.tasks.append(task)
+
+
+def test_everything_as_a_value(capsys) -> None:
+    """A module as the teacher, an object as the method; the result holds what the file would."""
+    torch.manual_seed(0)
+    ann, heard = Ann().train(), Heard()
+    result = sw.distill(
+        load("digits").with_train_samples(64),
+        ann,
+        student=SMALL,
+        method=sw.methods.ConventionalKD(alpha=0.5),
+        regularize=sw.methods.LogitsRegularization(weight=0.1),
+        within=sw.Budget(energy_budget="2uJ", profile="loihi1-davies"),
+        training=sw.Training(epochs=2, batch=32),
+        callbacks=[heard],
+    )
+    assert isinstance(result, sw.Distillation)
+    assert result.certificate.profile == "loihi1-davies"
+    assert result.certificate.budget == 2e-6
+    assert result.certificate.as_json() == result.provenance["certificate"]
+    assert heard.records == list(result.history)
+    assert all(isinstance(record, EpochRecord) for record in heard.records)
+    assert heard.words[0].startswith("student: convnet, width 4, T = 2")
+    assert "training the student" in heard.tasks
+    assert capsys.readouterr() == ("", "")
+    assert result.provenance["teacher"] == "Ann"
+    assert result.provenance["teacher_sha256"] == weights_sha256(ann)
+    assert ann.training, "the caller's module stays as it was"
+    settings = result.provenance["settings"]
+    assert list(settings) == [name for name in FLAT if name != "data_dir"]
+    assert (settings["method"], settings["regularize"]) == ("kd:alpha=0.5", ["logits:weight=0.1"])
+    assert (settings["teacher"], settings["profile"]) == ("Ann", "loihi1-davies")
+    json.dumps(result.provenance)
+    assert repr(result).startswith("Distillation(convnet, width 4, T = 2, current: ")
+    assert len(repr(result)) < 200
+
+
+def test_a_teacher_that_is_a_module_gives_features_by_their_names() -> None:
+    teacher = sw.Teacher.from_module(Ann(), (1, 8, 8), "mine")
+    assert isinstance(teacher, TorchTeacher)
+    assert {"body.1", "head", "logits"} <= set(teacher.names)
+    images = torch.rand(3, 1, 8, 8)
+    assert torch.equal(teacher.logits(images), teacher.logits(images)), "dropout is off"
+    assert teacher.features(images, ["body.1"])["body.1"].shape == (3, 16)
+    assert teacher.macs == 64 * 16 + 16 * 10
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (nn.Linear(3, 10), r"^teacher Linear: cannot be run on images of shape \(1, 8, 8\)"),
+        (nn.Identity(), r"^teacher Identity: its output for 2 images has shape \(2, 1, 8, 8\); it must be"),
+        (Ann(classes=7), r"^teacher Ann: tells 7 classes apart, and digits has 10"),
+    ],
+)
+def test_a_module_that_is_no_teacher_of_the_data_is_refused(network: nn.Module, message: str) -> None:
+    with pytest.raises(sw.InputError, match=message):
+        sw.distill(FEW, network, student=SMALL, training=ONCE)
+
+
+def test_a_student_that_is_a_module_is_copied_trained_and_read_again(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Snn()
+    before = weights_sha256(network)
+    result = sw.distill(FEW, student=network, method="none", training=sw.Training(epochs=2, batch=32))
+    assert weights_sha256(network) == before != weights_sha256(result.student.network)
+    config = result.student.config
+    assert (config.architecture, config.readout, config.input_shape) == ("Snn", "membrane", (1, 8, 8))
+    file = tmp_path / "mine.pt"
+    save_student(result.student, file, result.provenance)
+    again = load_student(file, Snn())
+    images = torch.from_numpy(load("digits").test.images[:16])
+    assert torch.equal(again(images).logits, result.student(images).logits)
+
+
+def test_a_student_brings_its_timesteps_and_its_encoding_along() -> None:
+    config = sw.StudentConfig("mine", 12, (1, 8, 8), 10, 3, encoding="rate", input_bits=8)
+    result = sw.distill(FEW, student=Student(config, Snn()), method="none", training=ONCE)
+    assert (result.student.config.timesteps, result.student.config.encoding) == (3, "rate")
+    named = sw.StudentConfig("mlp", 8, (1, 8, 8), 10, 2)
+    assert sw.distill(FEW, student=named, method="none", training=ONCE).student.config == named
+    wrong = sw.StudentConfig("mlp", 8, (1, 9, 8), 10, 2)
+    with pytest.raises(sw.InputError, match=r"^student: takes samples of shape and classes \(1, 9, 8\), 10"):
+        sw.distill(FEW, student=wrong, method="none", training=ONCE)
+
+
+def test_former_arguments_warn_and_return_the_same_student() -> None:
+    told = "the arguments profile, epochs of distill are deprecated and will be removed in 0.3; use within=Budget"
+    with pytest.warns(DeprecationWarning, match=told):
+        student = sw.distill(FEW, "mlp", student="mlp", profile="loihi1-davies", epochs=1)
+    assert isinstance(student, sw.Student)
+    new = sw.distill(FEW, "mlp", student="mlp", within=sw.Budget(profile="loihi1-davies"), training=ONCE).student
+    assert weights_sha256(student) == weights_sha256(new)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'epocs'"):
+        sw.distill(epocs=1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: sw.distill(epochs=0), "settings: epochs is 0: input should be greater than or equal to 1"),
+        (lambda: sw.distill(data=3), "DataSettings: name is 3: input should be a valid string"),
+        (lambda: sw.distill(teacher=3), "TeacherSpec: name is 3: input should be a valid string"),
+        (lambda: sw.distill(student=3), "student=3: may be a module, a StudentConfig, a StudentSpec or"),
+        (lambda: sw.distill(method=3), "method 3: may be an object, such as LabelsOnly(), or text"),
+        (lambda: sw.distill(within=3), "Budget: energy_budget is 3: input should be a valid string"),
+        (lambda: sw.distill(training={"epochs": 1}), "training: is {'epochs': 1}; give Training"),
+        (lambda: sw.distill(data="digit"), "digit: there is no such data set; did you mean 'digits'?"),
+        (lambda: sw.distill(method="kdd"), "method 'kdd' is unknown; did you mean 'kd'?"),
+        (lambda: sw.distill(regularize="kd:"), "regularizer 'kd' is unknown"),
+        (
+            lambda: sw.distill(regularize=sw.methods.ConventionalKD()),
+            "regularizer kd: is no regularizer; may be:",
+        ),
+        (lambda: sw.distill(method=sw.methods.SpikeCountPenalty()), "method spikes: is no method; may be: none, kd"),
+        (lambda: sw.distill(within="2"), "2: say the unit"),
+        (
+            lambda: sw.Training(epochs=0, batch=1),
+            "greater than or equal to 1; batch is 1: input",
+        ),
+        (lambda: sw.StudentSpec(widht=3), "StudentSpec: widht is 3: extra inputs are not permitted"),
+        (lambda: sw.parse("tomatoes"), "method 'tomatoes' is unknown"),
+    ],
+)
+def test_everything_wrong_is_an_input_error(wrong, message: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        with pytest.raises(sw.InputError) as caught:
+            wrong()
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [*METHODS, *REGULARIZERS])
+def test_a_method_as_text_and_back(name: str) -> None:
+    terms = parse(name)
+    assert (name_of(terms), text_of(terms)) == (name, name)
+    numbers = [field for field, info in type(terms).model_fields.items() if isinstance(info.default, float)]
+    changed = terms.model_copy(update=dict.fromkeys(numbers[:1], 0.5))
+    assert parse(text_of(changed)) == changed
+
+
+def test_flat_values_lie_in_groups_and_come_back() -> None:
+    settings = settings_from(None, {"data": "mnist", "teacher": "snn", "method": "none", "max_rate": ["lif1=0.1"]})
+    assert (settings.data.name, settings.teacher.name, settings.method.name) == ("mnist", "snn", "none")
+    assert settings.limits.max_rate == ("lif1=0.1",)
+    assert DistillSettings.of(**settings.flat()) == settings
+    assert settings.changed({"width": 3}).changed({"width": None}) == settings
+    assert list(settings.flat(without=["data", "seed"])) == list(FLAT)[1:-1]
+    with pytest.raises(sw.InputError, match=r"^settings: wide is 3: extra .*; width is 0: .*; data is 4: "):
+        settings.changed({"width": 0, "data": 4, "wide": 3})
+
+
+def test_the_flat_order_is_that_of_files() -> None:
+    assert " ".join(FLAT) == (
+        "data data_dir train_samples profile energy_budget teacher teacher_epochs teacher_seed assistant method "
+        "regularize architecture width timesteps encoding readout input_bits neuron beta alpha threshold learn_beta "
+        "learn_threshold epochs batch learning_rate weight_decay augmentation integer_from weight_bits rounds reserve "
+        "also_within max_synaptic_ops max_rate shorten device seed"
+    )
+
+
+def test_text_that_was_given_is_kept_as_it_is() -> None:
+    settings = settings_of("digits", "mlp", method="kd:alpha=0.7", regularize=["logits:weight=0.01"])
+    assert settings.flat()["method"] == "kd:alpha=0.7"
+    assert settings.flat()["regularize"] == ["logits:weight=0.01"]

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 from torch import Tensor, nn
@@ -137,7 +137,7 @@ class LossTerms(BaseModel, ABC):
     @model_validator(mode="wrap")
     @classmethod
     def _refuse_faults(
-        cls, options: object, validate: ModelWrapValidatorHandler[LossTerms], info: ValidationInfo
+        cls, options: Any, validate: ModelWrapValidatorHandler[LossTerms], info: ValidationInfo[Any]
     ) -> LossTerms:
         try:
             return validate(options)

@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data.idx import read_idx
 from spikewright.data.load import load
-from spikewright.data.mnist_like import FASHION_MNIST, FILES, MNIST, load_mnist_like
+from spikewright.data.mnist_like import FASHION_MNIST, FILES, MNIST, load_mnist_like, read_idx
 
 Array = np.ndarray
 

@@ -10,28 +10,18 @@ from .recipe import Augmentation
 
 
 def still(samples: Tensor) -> Tensor:
-    """The samples as an ANN takes them: images as they are, events as the mean of their frames over time.
+    """The samples as an ANN takes them, ``(B, C, H, W)`` in [0, 1].
 
-    Args:
-        samples: ``(B, C, H, W)``, or frames ``(B, T, C, H, W)`` of 0 and 1.
-
-    Returns:
-        ``(B, C, H, W)`` in [0, 1].
+    Images are taken as they are, event frames ``(B, T, C, H, W)`` of 0 and 1 as their mean over time.
     """
     return samples.to(torch.float32).mean(1) if samples.ndim == 5 else samples
 
 
 def augmented(images: Tensor, augmentation: Augmentation, generator: torch.Generator, reach: int = 2) -> Tensor:
-    """Shift each image by up to ``reach`` pixels (zeros enter) and mirror half of them.
+    """Shift each image ``(B, C, H, W)`` by up to ``reach`` pixels (zeros enter) and mirror half of them.
 
     Args:
-        images: ``(B, C, H, W)``.
         augmentation: ``none`` returns the images themselves, ``shift`` mirrors none of them.
-        generator: of the shifts and mirror images.
-        reach: pixels of the largest shift.
-
-    Returns:
-        ``(B, C, H, W)``.
     """
     if augmentation == "none":
         return images

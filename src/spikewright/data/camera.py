@@ -48,10 +48,9 @@ Place = tuple[int, int]
 def load_filmed(
     name: str, stills: Callable[[Path | None], Dataset], data_dir: Path | None, timesteps: int | None
 ) -> Dataset:
-    """The events of a static data set's images, with those images as the twin.
+    """The events of a static data set's images, which are the twin.
 
     Args:
-        name: of the data set of events.
         stills: loads the static data set from a folder, None for its usual places.
         data_dir: that folder.
         timesteps: frames of each sample; None for :data:`DEFAULT_TIMESTEPS`.
@@ -62,27 +61,21 @@ def load_filmed(
     steps = steps_within(name, timesteps, DEFAULT_TIMESTEPS, INSTANTS, "the instants of the simulation")
     twin = stills(data_dir)
     _, height, width = twin.shape
+    places = way(width)
 
     def frames(images: Images) -> Pixels:
-        return film(np.rint(images[:, 0] * 255).astype(np.uint8), way(width), steps)
+        return film(np.rint(images[:, 0] * 255).astype(np.uint8), places, steps)
 
     return as_events(name, twin, (POLARITIES, height, width), steps, frames)
 
 
 def way(width: int) -> list[Place]:
     """Where an image of this width is at the beginning and at each of the instants."""
-    corners = [(-width, -width), (width, 0), (-width, width), (-width, -width)]  # width sixteenths: half of an eighth
+    corners = width * np.array([(-1, -1), (1, 0), (-1, 1), (-1, -1)])  # width sixteenths: half of an eighth
     each = INSTANTS // 3
-    places = [corners[0]]
-    for (row, column), (next_row, next_column) in pairwise(corners):
-        for k in range(1, each + 1):
-            places.append((row + _share(next_row - row, k, each), column + _share(next_column - column, k, each)))
-    return places
-
-
-def _share(whole: int, part: int, parts: int) -> int:
-    """``whole * part / parts``, rounded to the nearest integer."""
-    return (2 * whole * part + parts) // (2 * parts)
+    parts = np.arange(1, each + 1)[:, None]
+    ways = [start + (2 * (end - start) * parts + each) // (2 * each) for start, end in pairwise(corners)]  # rounded
+    return [(int(row), int(column)) for row, column in np.concatenate([corners[:1], *ways])]
 
 
 def film(images: Pixels, places: Sequence[Place], timesteps: int) -> Pixels:
@@ -99,22 +92,19 @@ def film(images: Pixels, places: Sequence[Place], timesteps: int) -> Pixels:
         uint8 of 0 and 1, ``(n, T, 2, height, width)``: OFF, ON.
     """
     frames = np.zeros((len(images), timesteps, POLARITIES, *images.shape[1:]), np.uint8)
-    for first in range(0, len(images), CHUNK):
-        _film(images[first : first + CHUNK], places, frames[first : first + CHUNK])
-    return frames
-
-
-def _film(images: Pixels, places: Sequence[Place], frames: Pixels) -> None:
     margin = 2 + max(abs(shift) for place in places for shift in place) // SUBPIXELS
-    wide = np.pad(images.astype(np.uint16), ((0, 0), (margin, margin), (margin, margin)), mode="edge")
-    remembered = np.take(LOGARITHMS, _seen(wide, places[0], margin))
-    for instant, place in enumerate(places[1:]):
-        change = np.take(LOGARITHMS, _seen(wide, place, margin)) - remembered
-        off, on = change < -THRESHOLD, change > THRESHOLD
-        step = instant * frames.shape[1] // (len(places) - 1)
-        frames[:, step, 0] |= off
-        frames[:, step, 1] |= on
-        remembered += change * (off | on)
+    for first in range(0, len(images), CHUNK):
+        chunk = images[first : first + CHUNK].astype(np.uint16)
+        wide = np.pad(chunk, ((0, 0), (margin, margin), (margin, margin)), mode="edge")
+        remembered = np.take(LOGARITHMS, _seen(wide, places[0], margin))
+        for instant, place in enumerate(places[1:]):
+            change = np.take(LOGARITHMS, _seen(wide, place, margin)) - remembered
+            off, on = change < -THRESHOLD, change > THRESHOLD
+            step = instant * timesteps // (len(places) - 1)
+            frames[first : first + CHUNK, step, 0] |= off
+            frames[first : first + CHUNK, step, 1] |= on
+            remembered += change * (off | on)
+    return frames
 
 
 def _seen(wide: npt.NDArray[np.uint16], place: Place, margin: int) -> npt.NDArray[np.uint16]:

@@ -19,7 +19,7 @@ from torchvision.datasets.utils import download_url
 
 from ..base.cache import cache_folder, cache_root
 from ..base.errors import InputError, arg
-from .dataset import Dataset, Labels, Pixels, official
+from .dataset import Dataset, Samples, official
 from .download import download, missing_folder
 
 NAME = "cifar10"
@@ -36,8 +36,6 @@ TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 FILES = (*TRAIN_FILES, "test_batch.bin")
 WANTED = f"{BINARY}/ ({FILES[0]} to _5.bin and {FILES[-1]}), {ARCHIVE} or {PICKLED}/"
 
-Part = tuple[Pixels, Labels]
-
 
 def load_cifar10(data_dir: Path | None) -> Dataset:
     """Read CIFAR-10 from ``data_dir``, else from the cache, else download the binary version.
@@ -45,16 +43,16 @@ def load_cifar10(data_dir: Path | None) -> Dataset:
     Raises:
         InputError: files are missing, damaged, or cannot be downloaded.
     """
-    train, test = _given(data_dir) if data_dir is not None else _cached_or_downloaded()
+    train, test = _cached_or_downloaded() if data_dir is None else _given(data_dir)
     return official(NAME, train, test, CLASSES)
 
 
-def _given(data_dir: Path) -> tuple[Part, Part]:
+def _given(data_dir: Path) -> tuple[Samples, Samples]:
     if not data_dir.is_dir():
         raise missing_folder(data_dir, NAME)
     for folder in (data_dir, data_dir / BINARY):
         if all((folder / name).is_file() for name in FILES):
-            return _from_folder(folder)
+            return _joined({name: _records(folder / name, _first_bytes(folder / name)) for name in FILES})
     if (data_dir / ARCHIVE).is_file():
         return _from_archive(data_dir / ARCHIVE)
     if (data_dir / PICKLED).is_dir():
@@ -65,7 +63,7 @@ def _given(data_dir: Path) -> tuple[Part, Part]:
     )
 
 
-def _cached_or_downloaded() -> tuple[Part, Part]:
+def _cached_or_downloaded() -> tuple[Samples, Samples]:
     archive = cache_root() / "data" / ARCHIVE
     if not archive.is_file():
         with download(NAME, WANTED):
@@ -73,12 +71,7 @@ def _cached_or_downloaded() -> tuple[Part, Part]:
     return _from_archive(archive)
 
 
-def _from_folder(folder: Path) -> tuple[Part, Part]:
-    parts = {name: _records(folder / name, _bounded_bytes(folder / name)) for name in FILES}
-    return _joined([parts[name] for name in TRAIN_FILES]), parts[FILES[-1]]
-
-
-def _bounded_bytes(file: Path) -> bytes:
+def _first_bytes(file: Path) -> bytes:
     try:
         with file.open("rb") as stream:
             return stream.read(MOST * RECORD + 1)
@@ -86,7 +79,7 @@ def _bounded_bytes(file: Path) -> bytes:
         raise InputError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error
 
 
-def _from_archive(archive: Path) -> tuple[Part, Part]:
+def _from_archive(archive: Path) -> tuple[Samples, Samples]:
     """Read the six members in place: nothing is unpacked to the disk, so no path in the archive matters."""
     parts = {}
     try:
@@ -101,10 +94,10 @@ def _from_archive(archive: Path) -> tuple[Part, Part]:
     missing = [name for name in FILES if name not in parts]
     if missing:
         raise InputError(f"{archive}: has no {', '.join(missing)}; get {ARCHIVE} again from {ARCHIVE_URL}")
-    return _joined([parts[name] for name in TRAIN_FILES]), parts[FILES[-1]]
+    return _joined(parts)
 
 
-def _records(file: Path, content: bytes) -> Part:
+def _records(file: Path, content: bytes) -> Samples:
     count, rest = divmod(len(content), RECORD)
     if rest or not 0 < count <= MOST:
         size = f"{len(content)} bytes" if len(content) <= MOST * RECORD else f"more than {MOST * RECORD} bytes"
@@ -115,11 +108,12 @@ def _records(file: Path, content: bytes) -> Part:
     return table[:, 1:].reshape(count, *SHAPE), table[:, 0].astype(np.int64)
 
 
-def _joined(parts: list[Part]) -> Part:
-    return np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
+def _joined(parts: dict[str, Samples]) -> tuple[Samples, Samples]:
+    images, labels = zip(*(parts[name] for name in TRAIN_FILES), strict=True)
+    return (np.concatenate(images), np.concatenate(labels)), parts[FILES[-1]]
 
 
-def _from_torchvision(data_dir: Path) -> tuple[Part, Part]:
+def _from_torchvision(data_dir: Path) -> tuple[Samples, Samples]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy deprecates what the published pickles say about their dtype
@@ -129,8 +123,8 @@ def _from_torchvision(data_dir: Path) -> tuple[Part, Part]:
             f"{data_dir / PICKLED}: its files are not the published ones (their MD5 differs or some are missing), "
             f"and other pickles are not read because they can run code; use {ARCHIVE} from {ARCHIVE_URL}"
         ) from error
-    return _from_rows(train.data, train.targets), _from_rows(test.data, test.targets)
-
-
-def _from_rows(images: Pixels, labels: list[int]) -> Part:
-    return np.ascontiguousarray(images.transpose(0, 3, 1, 2)), np.asarray(labels, dtype=np.int64)
+    first, second = (
+        (np.ascontiguousarray(part.data.transpose(0, 3, 1, 2)), np.asarray(part.targets, np.int64))
+        for part in (train, test)
+    )
+    return first, second

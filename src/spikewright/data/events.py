@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..base.cache import cache_folder, cache_root
 from ..base.errors import InputError, arg, refuse
-from .dataset import VALIDATION_SHARE, Dataset, Pixels, Split, permutation
+from .dataset import Dataset, Pixels, Split, cut
 from .download import download, missing_folder, missing_package
 
 NAME = "nmnist"
@@ -38,20 +38,16 @@ def load_nmnist(data_dir: Path | None, timesteps: int | None) -> Dataset:
     steps = DEFAULT_TIMESTEPS if timesteps is None else timesteps
     if steps < 1:
         raise InputError(f"{NAME}: timesteps is {steps}; must be at least 1")
-    tonic = _tonic()
+    try:
+        import tonic.datasets
+        import tonic.io
+    except ImportError as error:
+        raise missing_package(NAME, "tonic", "events") from error
     folder = _given(data_dir) if data_dir is not None else _found_or_downloaded(tonic)
-    train, test = (_recordings(folder / part, most) for part, most in PARTS.items())
-    order = permutation(len(train))
-    held_out = round(VALIDATION_SHARE * len(order))
-    return Dataset(
-        name=NAME,
-        train=_split(tonic, [train[i] for i in order[held_out:]], steps),
-        validation=_split(tonic, [train[i] for i in order[:held_out]], steps),
-        test=_split(tonic, test, steps),
-        classes=CLASSES,
-        shape=(POLARITIES, SIDE, SIDE),
-        timesteps=steps,
-    )
+    official, test = (_recordings(folder / part, most) for part, most in PARTS.items())
+    train, validation = ([official[i] for i in rows] for rows in cut(len(official)))
+    first, second, third = (_split(tonic, recordings, steps) for recordings in (train, validation, test))
+    return Dataset(NAME, first, second, third, CLASSES, (POLARITIES, SIDE, SIDE), steps)
 
 
 def frames(events: npt.NDArray[np.void], timesteps: int) -> Pixels:
@@ -62,7 +58,6 @@ def frames(events: npt.NDArray[np.void], timesteps: int) -> Pixels:
 
     Args:
         events: fields ``x``, ``y``, ``t`` (us), ``p`` (polarity).
-        timesteps: number of steps T.
 
     Returns:
         uint8 of 0 and 1, shape ``(T, 2, 34, 34)``.
@@ -71,16 +66,6 @@ def frames(events: npt.NDArray[np.void], timesteps: int) -> Pixels:
     within = events[events["t"] < DURATION_US]
     binned[within["t"] * timesteps // DURATION_US, within["p"], within["y"], within["x"]] = 1
     return binned
-
-
-def _tonic() -> ModuleType:
-    try:
-        import tonic.datasets
-        import tonic.io
-    except ImportError as error:
-        raise missing_package(NAME, "tonic", "events") from error
-    module: ModuleType = tonic
-    return module
 
 
 def _given(data_dir: Path) -> Path:

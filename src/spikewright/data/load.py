@@ -20,8 +20,8 @@ class Source:
     """One line of the table of data sets.
 
     Attributes:
-        load: a function of ``data_dir`` (``Path | None``), for events also of ``timesteps`` (``int | None``), that
-            returns the data set; or its place, ``package.module:function``, which is imported when it is needed.
+        load: a function of ``data_dir``, for events also of ``timesteps``, that returns the data set; or its place,
+            ``package.module:function``, which is imported when it is needed.
         recipe: how students and teachers are trained on it.
         events: whether its samples are frames of events.
         help: what it is, in a few words.
@@ -39,10 +39,9 @@ class Source:
 
 
 def load(name: str, data_dir: Path | None = None, timesteps: int | None = None) -> Dataset:
-    """The data set called ``name``, with its recipe.
+    """The data set called ``name`` in :data:`DATASETS`, with its recipe.
 
     Args:
-        name: one of :data:`DATASETS`.
         data_dir: folder that holds the data set's standard files; None: look in the cache and in the system's
             folder, else download.
         timesteps: frames of each sample of events, None for the data set's default; images have none.
@@ -84,7 +83,7 @@ DATASETS: dict[str, Source] = {
         help="handwritten digits of 8 x 8 pixels",
     ),
     "mnist-5k": Source(
-        f"{_HERE}.mnist_5k:load_mnist_5k",
+        f"{_HERE}.digits:load_mnist_5k",
         Recipe(epochs=20, batch=64, teacher=TeacherRecipe(epochs=12, batch_size=64)),
         help="500 of each of MNIST's digits",
     ),

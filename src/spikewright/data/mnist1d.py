@@ -14,15 +14,13 @@ settings.
 
 from __future__ import annotations
 
-import contextlib
 import random
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from .dataset import Dataset, Images, Labels, Pixels, as_events, official, steps_within
+from .dataset import Dataset, Images, Pixels, Samples, as_events, official, steps_within
 from .download import missing_package, reads_no_folder
 
 NAME = "mnist1d"
@@ -30,8 +28,6 @@ CLASSES = 10
 POINTS = 40
 RANGE = 3.0
 LEVELS = 16
-
-Signals = tuple[Pixels, Labels]
 
 
 def load_mnist1d(data_dir: Path | None, timesteps: int | None) -> Dataset:
@@ -71,29 +67,22 @@ def levels(signals: Pixels, timesteps: int) -> Pixels:
 
 
 @lru_cache(maxsize=1)
-def _made() -> tuple[Signals, Signals]:
+def _made() -> tuple[Samples, Samples]:
     """The official training and test parts, 4000 and 1000 signals as images of one row."""
     try:
         from mnist1d.data import make_dataset
     except ModuleNotFoundError as error:
         raise missing_package(NAME, "mnist1d", "data") from error
-    with _own_randomness():
+    state, numpys = random.getstate(), np.random.get_state()
+    try:
         made = make_dataset()
-    train, test = ((_bytes(made[f"x{part}"]), made[f"y{part}"].astype(np.int64)) for part in ("", "_test"))
+    finally:  # the package seeds both generators of the process with 42
+        random.setstate(state)
+        np.random.set_state(numpys)
+    train, test = ((_as_bytes(made[f"x{part}"]), made[f"y{part}"].astype(np.int64)) for part in ("", "_test"))
     return train, test
 
 
-def _bytes(signals: Images) -> Pixels:
+def _as_bytes(signals: Images) -> Pixels:
     scaled = np.floor((signals + RANGE) * 256 / (2 * RANGE))
     return np.clip(scaled, 0, 255).astype(np.uint8)[:, None, None]
-
-
-@contextlib.contextmanager
-def _own_randomness() -> Iterator[None]:
-    """Leave the process's generators as they were: the package seeds them with 42."""
-    state, numpys = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(state)
-        np.random.set_state(numpys)

@@ -15,10 +15,8 @@ class TeacherRecipe:
     Labels are not smoothed: smoothing erases what a student learns from a teacher (Müller et al., NeurIPS 2019).
 
     Attributes:
-        epochs: passes over the training part.
         batch_size: samples per step.
         learning_rate: the peak.
-        momentum: of SGD.
         weight_decay: on all weights.
         augmentation: see :mod:`spikewright.data.augment`.
         reach: pixels of the largest shift.

@@ -41,9 +41,9 @@ from spikewright.profile.profile import load_profile
 from spikewright.profile.units import Budget, spelled
 from spikewright.simulation.simulate import simulate
 from spikewright.student.accuracy import accuracy_of
-from spikewright.student.integers.agreement import differences
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
+from spikewright.student.verify import differences
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
 from spikewright.training.sizing import choose_size

@@ -21,11 +21,11 @@ from spikewright.simulation.recording import compare
 from spikewright.simulation.simulate import simulate
 from spikewright.student.architectures import Shape
 from spikewright.student.config import StudentConfig
-from spikewright.student.integers.agreement import differences
 from spikewright.student.integers.form import become_integer
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
+from spikewright.student.verify import differences
 from spikewright.training.cost import SpikeCost
 from spikewright.training.measurement import measure
 

@@ -20,12 +20,11 @@ from spikewright.simulation import integer
 from spikewright.simulation.backends import BACKENDS, Run, backend
 from spikewright.simulation.recording import compare
 from spikewright.student.config import StudentConfig
-from spikewright.student.integers.agreement import differences
 from spikewright.student.integers.form import become_integer, settle
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
-from spikewright.student.verify import export, verify_export
+from spikewright.student.verify import differences, export, verify_export
 
 SHAPE = (1, 12, 12)
 WAYS = [

@@ -134,9 +134,9 @@ def test_saliency_is_grad_cam_of_rates(on_integers):
     output = student.eval()(images)
     weight = student.network.head[1].weight.detach().reshape(2, *output.spikes["lif3"].shape[2:])
     if on_integers:
-        from spikewright.student.integers.standing import standing_for
+        from spikewright.student.to_nir import float_equivalent
 
-        weight = standing_for(student).network.head[1].weight.detach().reshape(weight.shape)
+        weight = float_equivalent(student).network.head[1].weight.detach().reshape(weight.shape)
     answer = output.logits.argmax(1)
     slopes = weight[answer].mean((2, 3), keepdim=True)  # sum over T steps of W / T
     by_hand = torch.relu((slopes * output.spikes["lif3"].detach().mean(0)).sum(1))

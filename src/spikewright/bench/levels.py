@@ -27,8 +27,8 @@ from ..simulation.netx.file import netx_faults
 from ..simulation.recording import compare
 from ..simulation.simulate import drive_of
 from ..student.accuracy import accuracy_of
-from ..student.integers.agreement import differences
 from ..student.student import Student
+from ..student.verify import differences
 from ..teachers.teacher import is_spiking
 from ..training.objects import dataset_of, loss_terms, teaching_of
 from ..training.settings import DistillSettings

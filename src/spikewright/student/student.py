@@ -21,8 +21,7 @@ from .backend import StudentBackend
 from .config import StudentConfig
 from .integers.folding import fold_norms
 from .integers.neurons import IntegerStates
-from .integers.plan import plan_of
-from .integers.walk import IntegerWalk
+from .integers.walk import IntegerWalk, plan_of
 from .neuron_settings import NeuronSettings
 from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
 from .student_output import StudentOutput, output_of

@@ -15,10 +15,13 @@ from torch import fx, nn
 
 from ..base.errors import refuse
 from ..base.version import __version__
+from ..chip.encoding import full_scale
+from ..chip.law import Law
 from ..chip.trained_grid import KEY
 from ..graph.membrane_biases import biases_on_membranes
 from ..graph.nodes import Shape
-from .integers.standing import standing_for
+from .integers.neurons import IntegerLaw, bias_on_grid, weight_integers
+from .integers.walk import plan_of
 from .modules import DT_S, CannotExport, flatten, node_of
 from .neurons import is_neuron
 from .student import Student
@@ -46,7 +49,7 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
         InputError: every module that has no counterpart in NIR, with the reason.
     """
     if student.grid is not None:
-        graph = biases_on_membranes(to_nir(standing_for(student), facts))
+        graph = biases_on_membranes(to_nir(float_equivalent(student), facts))
         graph.metadata[KEY] = student.grid.as_metadata
         return graph
     shape = student.config.input_shape
@@ -78,6 +81,46 @@ def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
     }
     beside = ("parent_sha256", "teacher_macs")
     return metadata | {key: facts[key] for key in beside if facts.get(key) is not None}
+
+
+def with_network(student: Student, network: nn.Module) -> Student:
+    """A copy of ``student`` with ``network`` in place of its own."""
+    twin = Student(student.config, network)
+    twin.encoder = copy.deepcopy(student.encoder)
+    return twin
+
+
+@torch.no_grad()
+def float_equivalent(student: Student) -> Student:
+    """A student in floats with exactly the weights, biases and constants that ``student`` has on the chip."""
+    grid = student.grid
+    assert grid is not None
+    twin = with_network(student, copy.deepcopy(student.network))
+    traced = trace(twin.network)
+    modules = dict(twin.network.named_modules())
+    plan = plan_of(traced, student.input_unit)
+    for node in traced.graph.nodes:
+        if node.name in plan:
+            wire, module = plan[node.name], modules[str(node.target)]
+            assert isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None
+            scale = grid.scales[wire.target]
+            unit = scale * wire.unit
+            module.weight.copy_(weight_integers(module.weight, unit, grid.registers) / unit)
+            module.bias.copy_(bias_on_grid(module.bias, scale, grid.registers))
+    for name, scale in grid.scales.items():
+        _set_neuron(modules[name], IntegerLaw.of(modules[name], scale, grid.registers).floats)
+    if twin.encoder is not None:
+        most = full_scale(student.config.encoding, student.config.input_bits)
+        _set_neuron(twin.encoder, IntegerLaw.of_encoder(twin.encoder, most).floats)
+    return twin.eval()
+
+
+def _set_neuron(module: nn.Module, law: Law) -> None:
+    constants = {"beta": law.keep_v, "alpha": law.keep_u, "threshold": law.threshold}
+    for name, value in constants.items():
+        if value is not None:
+            parameter = getattr(module, name)
+            parameter.copy_(torch.as_tensor(value).expand_as(parameter))
 
 
 class _GraphBuilder:

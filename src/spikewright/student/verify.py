@@ -1,24 +1,29 @@
-"""Verified export: a student's NIR file is compared with the student before it gets its name."""
+"""A student compared with its NIR graph, before the file gets its name, and with the chip network that it became."""
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nir
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..base.artefacts import atomic_write
 from ..base.errors import AnswerIsNo, arg
+from ..base.threads import student_threads
+from ..chip.encoding import encode
+from ..chip.network import ChipNetwork
 from ..graph.interpreter import interpret
 from ..graph.nir_io import read_graph
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..lowering.lower import lower
 from ..profile.profile import HardwareProfile, named_profile
-from .integers.agreement import differences
+from ..simulation import integer
+from ..simulation.recording import Mismatch, Recording, compare
 from .student import Student
 from .to_nir import to_nir
 
@@ -95,6 +100,35 @@ def verify_export(
         spikes = sum(int(s.numel()) for s in student(images[:1]).spikes.values())
         return Verification(len(images), spikes * len(images), 0)
     return _verify_floats(student, graph, images)
+
+
+def differences(
+    student: Student, chip: ChipNetwork, images: Tensor, seed: int = 0, first_index: int = 0
+) -> list[Mismatch]:
+    """Every layer whose spikes, currents or membrane potentials are not the chip network's, bit for bit.
+
+    Populations that lowering added (relays) have no counterpart in the student and are not compared.
+
+    Args:
+        images: intensities in [0, 1], ``(B, *input shape)``.
+
+    Raises:
+        ValueError: the student computes in floats.
+    """
+    config = student.config
+    codes = encode(config.encoding, images.numpy(), config.timesteps, config.input_bits, seed, first_index)
+    theirs = integer.run(chip, codes, record_states=True)
+    with student_threads():
+        states, recorded = student.registers(images, seed, first_index)
+    spikes = {name: trains.numpy().astype(np.uint8) for name, trains in recorded.items()}
+    ours = Recording(
+        spikes=spikes,
+        scores=theirs.scores,
+        tallies={},
+        u={name: state.u.numpy() for name, state in states.items()},
+        v={name: state.v.numpy() for name, state in states.items()},
+    )
+    return compare(ours, replace(theirs, spikes={name: theirs.spikes[name] for name in spikes}))
 
 
 def _verify_floats(student: Student, graph: nir.NIRGraph, images: Tensor) -> Verification:

@@ -29,7 +29,8 @@ def fold_norms(network: nn.Module) -> None:
     for node in list(traced.graph.nodes):
         if node.op == "call_module" and isinstance(modules[node.target], _NORMS):
             _fold(modules[_weighted_before(node, modules)], modules[node.target])
-            _replace(network, node.target)
+            parent, _, child = node.target.rpartition(".")
+            setattr(network.get_submodule(parent), child, nn.Identity())
 
 
 def _weighted_before(node: fx.Node, modules: dict[str, nn.Module]) -> str:
@@ -58,8 +59,3 @@ def _fold(weighted: nn.Module, norm: nn.Module) -> None:
     weighted.bias.sub_(norm.running_mean).mul_(gain)
     if norm.bias is not None:
         weighted.bias.add_(norm.bias)
-
-
-def _replace(network: nn.Module, name: str) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(network.get_submodule(parent), child, nn.Identity())

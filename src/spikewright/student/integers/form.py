@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import nir
 import snntorch as snn
 import torch
 from torch import nn
@@ -17,11 +16,10 @@ from ...lowering.lower import fitting_scales, lower
 from ...profile.profile import HardwareProfile
 from ..neurons import is_integrator, is_neuron
 from ..student import Student
-from ..to_nir import to_nir
+from ..to_nir import to_nir, with_network
 from ..tracing import trace
 from .folding import fold_norms
-from .plan import plan_of
-from .standing import twin_of
+from .walk import plan_of
 
 
 def become_integer(student: Student, profile: HardwareProfile, spec: str, weight_bits: int | None = None) -> Student:
@@ -40,21 +38,15 @@ def become_integer(student: Student, profile: HardwareProfile, spec: str, weight
     """
     network = copy.deepcopy(student.network)
     fold_norms(network)
-    folded = twin_of(student, network)
+    folded = with_network(student, network)
     refuse("training on integers", _vector_faults(network))
     _move_biases(folded)
     registers = Registers.of(profile.limits, weight_bits)
-    scales = lower(_graph(folded), profile, weight_bits=weight_bits).provenance["scales"]
+    graph = biases_on_membranes(to_nir(folded.eval()))
+    scales = lower(graph, profile, weight_bits=weight_bits).provenance["scales"]
     assert isinstance(scales, dict)
-    names = [name for name, module in network.named_modules() if is_neuron(module)]
-    folded.take_grid(
-        TrainedGrid(
-            profile=spec,
-            profile_sha256=profile.sha256,
-            registers=registers,
-            scales={name: float(scales[name]) for name in names},
-        )
-    )
+    trained = {name: float(scales[name]) for name, module in network.named_modules() if is_neuron(module)}
+    folded.take_grid(TrainedGrid(profile=spec, profile_sha256=profile.sha256, registers=registers, scales=trained))
     settle(folded, profile)
     return folded.train(student.training)
 
@@ -73,10 +65,6 @@ def settle(student: Student, profile: HardwareProfile) -> bool:
             return moved
         student.take_grid(student.grid.model_copy(update={"scales": scales}))
         moved = True
-
-
-def _graph(folded: Student) -> nir.NIRGraph:
-    return biases_on_membranes(to_nir(folded.eval()))
 
 
 def _vector_faults(network: nn.Module) -> list[str]:
@@ -105,7 +93,7 @@ def _move_biases(student: Student) -> None:
     modules = dict(student.network.named_modules())
     plan = plan_of(traced, student.input_unit)
     for node in traced.graph.nodes:
-        target = modules[plan.targets[node.name]] if node.name in plan.targets else None
+        target = modules[plan[node.name].target] if node.name in plan else None
         if isinstance(target, snn.Synaptic):
             alpha, steps = float(target.alpha.clamp(0, 1)), student.config.timesteps
             gain = sum((steps - t) * alpha**t for t in range(steps)) / steps

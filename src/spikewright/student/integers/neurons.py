@@ -1,11 +1,13 @@
-"""A neuron layer stepped in the chip's integers, with the gradient of what they stand for.
+"""Weights, biases and neurons of a layer in the chip's integers, with the gradients of what they stand for.
 
-Everything is floating point that holds whole numbers: states and inputs stay below 2^24, where float32 is exact.
+Weights and biases learn straight through, as if nothing were rounded. Everything is floating point that holds whole
+numbers: states and inputs stay below 2^24, where float32 is exact.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import snntorch as snn
 import torch
@@ -15,11 +17,51 @@ from ...chip.law import Arithmetic, Law, State
 from ...chip.registers import BIAS_EXP, DECAY_ONE, STATE_UNIT, Registers
 from ..neurons import is_integrator
 from ..surrogate import SpikeGrad, stepped, through_time
-from .rounding import straight_through
 
 INTEGERS = Arithmetic(truncates_u=True, truncates_v=True, saturates=True)
 """The chip's arithmetic short of the wrap: the scales keep the largest sum of weights below the chip's range.
 Potentials are clipped to Lava's 24 bits whatever the chip has, as the simulators do."""
+
+
+def weight_integers(weight: Tensor, scale: float, registers: Registers) -> Tensor:
+    """``clip(round(scale * w / step) * step)``, and ``scale`` as its derivative.
+
+    A clipped weight still learns in the direction that brings it back.
+    """
+    mixed = bool((weight > 0).any()) and bool((weight < 0).any())
+    step, top = registers.grid(mixed)
+    rounded: Tensor = _OnGrid.apply(weight, scale, step, top)  # type: ignore[no-untyped-call]
+    return rounded
+
+
+class _OnGrid(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, scale: float, step: int, top: int) -> Tensor:
+        levels = torch.round(weight * (scale / step))
+        ctx.save_for_backward(weight)
+        ctx.scale, ctx.limit = scale, (top + step / 2) / scale
+        return levels.clamp_(-(top // step), top // step).mul_(step)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (weight,) = ctx.saved_tensors
+        (gradient,) = gradients
+        passed = gradient * ctx.scale
+        outside = weight.abs() > ctx.limit
+        if bool(outside.any()):
+            passed = passed.masked_fill(outside & (passed * weight < 0), 0.0)
+        return passed, None, None, None
+
+
+def bias_on_grid(bias: Tensor, scale: float, registers: Registers) -> Tensor:
+    """The bias that the register holds, in float units: ``clip(round(scale * b)) / scale``."""
+    mantissa = torch.round(bias.detach() * scale).clamp_(-registers.bias_max, registers.bias_max)
+    return bias + (mantissa / scale - bias.detach())
+
+
+def _straight_through(value: Tensor, rounded: float) -> Tensor:
+    """``rounded``, with the gradient of ``value``."""
+    return value + (rounded - value.detach())
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +93,14 @@ class IntegerLaw:
         if isinstance(module, snn.Synaptic):
             decay = module.alpha.clamp(0, 1)
             keep_u = DECAY_ONE - max(1, round(DECAY_ONE * (1 - float(decay.detach()))))
-            alpha = straight_through(decay, keep_u / DECAY_ONE)
+            alpha = _straight_through(decay, keep_u / DECAY_ONE)
         vth, threshold = None, None
         if not is_integrator(module):
             vth = min(max(1, round(scale * float(module.threshold.detach()))), registers.vth_max)
-            threshold = straight_through(module.threshold, vth / scale)
+            threshold = _straight_through(module.threshold, vth / scale)
         return IntegerLaw(
             chip=_on_chip(keep_v, keep_u, vth, None if bias is None else torch.round(bias.detach() * scale)),
-            floats=Law(straight_through(beta, keep_v / DECAY_ONE), threshold, alpha, gain_u=1.0 / scale, bias=bias),
+            floats=Law(_straight_through(beta, keep_v / DECAY_ONE), threshold, alpha, gain_u=1.0 / scale, bias=bias),
         )
 
     @staticmethod
@@ -74,7 +116,7 @@ class IntegerLaw:
             codes: intensities as integers, ``(B, *shape)``.
         """
         vth = max(0, int(float(module.threshold.detach()) * most))
-        threshold = straight_through(module.threshold, (vth + 0.5) / most)
+        threshold = _straight_through(module.threshold, (vth + 0.5) / most)
         return IntegerLaw(
             chip=_on_chip(DECAY_ONE, 0, vth, codes),
             floats=Law(module.beta.clamp(0, 1), threshold, gain_u=1.0 / most),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Protocol
@@ -15,12 +15,12 @@ from ..base.errors import refuse
 from ..base.threads import student_threads
 from ..base.types import IntArray
 from ..chip.encoding import full_scale
-from ..chip.law import Law, State
+from ..chip.law import State
 from ..chip.network import ChipNetwork, Population
 from ..simulation.drive import check_drive
 from ..simulation.recording import Progress, Recording, SpikeArray, Tally
 from .config import StudentConfig
-from .neurons import NeuronTrace, law_of
+from .neurons import law_of
 from .student_output import StudentOutput
 
 ADDED = ("relay", "bias")
@@ -61,69 +61,53 @@ class StudentBackend:
         if record_states:
             raise ValueError("a student records no registers; ask Student.registers")
         check_drive(chip, drive)
-        refuse("student", list(unlike(self.student.config, chip)))
-        recording = _recording(chip, self.student, drive)
+        config = self.student.config
+        _refuse_unlike(_settings(config, chip))
+        values = torch.from_numpy(drive).to(torch.float32) / full_scale(config.encoding, config.input_bits)
+        # A chip's input may be flat where the student's is an image.
+        values = values.reshape(*drive.shape[:2], *config.input_shape)
+        with torch.no_grad(), student_threads():
+            output = self.student.run(values)
+        _refuse_unlike(_layers(output, chip))
+        spikes: dict[str, SpikeArray] = {}
+        active: dict[str, IntArray] = {}
+        for population in chip.populations:
+            spikes[population.name] = fired = _spikes(chip, population, output, spikes, drive)
+            if population.neuron is not None:
+                active[population.name] = _active(population, self.student, output, fired)
+        tallies = {name: Tally(int(counts.sum())) for name, counts in active.items()}
+        recording = Recording(spikes=spikes, scores=output.scores.numpy(), tallies=tallies, active=active)
         if progress is not None:
             progress(recording.samples)
         return recording
 
 
-def unlike(config: StudentConfig, chip: ChipNetwork) -> Iterator[str]:
-    """Settings in which ``chip`` differs from the network that a student becomes."""
-    pairs: list[tuple[str, object, object]] = [
-        ("time steps", config.timesteps, chip.timesteps),
-        ("encoding", config.encoding, chip.encoding),
-        ("readout", config.readout, chip.readout),
-        ("classes", config.classes, chip.classes),
-        ("input lines", prod(config.input_shape), chip.input.size),
-    ]
+def _refuse_unlike(pairs: Iterable[tuple[str, object, object]]) -> None:
+    """Refuse what differs, of triples of a name, the student's value and the chip network's."""
+    unlike = [(what, mine, theirs) for what, mine, theirs in pairs if mine != theirs]
+    faults = [f"{what}: {mine}, the chip network's: {theirs}" for what, mine, theirs in unlike]
+    refuse("student", [f"{fault}; take the network that was lowered from it" for fault in faults])
+
+
+def _settings(config: StudentConfig, chip: ChipNetwork) -> Iterator[tuple[str, object, object]]:
+    yield "its time steps", config.timesteps, chip.timesteps
+    yield "its encoding", config.encoding, chip.encoding
+    yield "its readout", config.readout, chip.readout
+    yield "its classes", config.classes, chip.classes
+    yield "its input lines", prod(config.input_shape), chip.input.size
     if config.encoding in ("direct", "current"):
-        bits = chip.input.payload_bits or chip.provenance.get("input_bits")
-        pairs.append(("input bits", config.input_bits, bits))
-    for what, mine, theirs in pairs:
-        if mine != theirs:
-            yield f"its {what}: {mine}, the chip network's: {theirs}; take the network that was lowered from it"
+        yield "its input bits", config.input_bits, chip.input.payload_bits or chip.provenance.get("input_bits")
 
 
-def _unlike_layers(output: StudentOutput, chip: ChipNetwork) -> Iterator[str]:
+def _layers(output: StudentOutput, chip: ChipNetwork) -> Iterator[tuple[str, object, object]]:
     mine = {name: tuple(trace.membrane.shape[2:]) for name, trace in output.traces.items()}
     theirs = {p.name: p.shape for p in chip.populations if p.neuron is not None and p.role not in ADDED}
     for name in sorted(mine.keys() | theirs.keys()):
-        if mine.get(name) != theirs.get(name):
-            yield (
-                f"layer {name!r}: {mine.get(name, 'is not there')}, the chip network's: "
-                f"{theirs.get(name, 'is not there')}; take the network that was lowered from it"
-            )
-
-
-def _recording(chip: ChipNetwork, student: Runs, drive: IntArray) -> Recording:
-    config = student.config
-    values = torch.from_numpy(drive).to(torch.float32) / full_scale(config.encoding, config.input_bits)
-    # A chip's input may be flat where the student's is an image.
-    values = values.reshape(*drive.shape[:2], *config.input_shape)
-    with torch.no_grad(), student_threads():
-        output = student.run(values)
-    refuse("student", list(_unlike_layers(output, chip)))
-    spikes: dict[str, SpikeArray] = {}
-    active: dict[str, IntArray] = {}
-    for population in chip.populations:
-        spikes[population.name] = fired = _spikes(chip, population, output, spikes, drive)
-        if population.neuron is not None:
-            active[population.name] = _active(population, student, output, fired)
-    return Recording(
-        spikes=spikes,
-        scores=output.scores.numpy(),
-        tallies={name: Tally(int(counts.sum())) for name, counts in active.items()},
-        active=active,
-    )
+        yield f"layer {name!r}", mine.get(name, "is not there"), theirs.get(name, "is not there")
 
 
 def _spikes(
-    chip: ChipNetwork,
-    population: Population,
-    output: StudentOutput,
-    before: dict[str, SpikeArray],
-    drive: IntArray,
+    chip: ChipNetwork, population: Population, output: StudentOutput, before: dict[str, SpikeArray], drive: IntArray
 ) -> SpikeArray:
     """Spikes of one population, ``(timesteps, samples, *shape)``."""
     shape = (chip.timesteps, drive.shape[1], *population.shape)
@@ -147,20 +131,15 @@ def _active(population: Population, student: Runs, output: StudentOutput, spikes
         return found
     assert population.neuron is not None
     biased = torch.from_numpy(population.neuron.bias != 0)
-    law = law_of(student.neuron(population.name))
-    busy = _busy(output.traces[population.name], law, len(spikes))
-    counts: IntArray = (busy | biased).flatten(2).sum(2).numpy()
-    return counts
-
-
-def _busy(trace: NeuronTrace, law: Law, timesteps: int) -> Tensor:
-    """Where a step of a layer in floats had something to do, ``(T, B, *shape)``; a bias is in what arrived."""
-    arrived = trace.current.expand(timesteps, *trace.current.shape[1:])
-    state, busy = State(torch.zeros_like(arrived[0]), torch.zeros_like(arrived[0])), []
-    for step in range(timesteps):
+    trace, law = output.traces[population.name], law_of(student.neuron(population.name))
+    arrived = trace.current.expand(len(spikes), *trace.current.shape[1:])  # a bias is in it
+    rest = torch.zeros_like(arrived[0])
+    state, busy = State(rest, rest), []
+    for step in range(len(spikes)):
         busy.append(law.busy(state, arrived[step]))
         v = trace.membrane[step]
         if trace.spikes is not None:
             v = law.reset(v, trace.spikes[step] != 0)
         state = State(law.current(state.u, arrived[step]), v)
-    return torch.stack(busy)
+    counts: IntArray = (torch.stack(busy) | biased).flatten(2).sum(2).numpy()
+    return counts

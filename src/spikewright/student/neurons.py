@@ -77,16 +77,10 @@ class NeuronTrace:
         scaled = self.arriving if self.gain == 1.0 else self.arriving * self.gain
         return scaled if self.bias is None else scaled + self.bias
 
-    def first(self, timesteps: int) -> NeuronTrace:
-        """The first steps alone."""
-        spikes = None if self.spikes is None else self.spikes[:timesteps]
-        return replace(self, arriving=self.arriving[:timesteps], spikes=spikes, membrane=self.membrane[:timesteps])
-
-    def rows(self, start: int, stop: int) -> NeuronTrace:
-        """Some samples of the batch."""
-        spikes = None if self.spikes is None else self.spikes[:, start:stop]
-        arriving, membrane = self.arriving[:, start:stop], self.membrane[:, start:stop]
-        return replace(self, arriving=arriving, spikes=spikes, membrane=membrane)
+    def at(self, where: tuple[slice, ...]) -> NeuronTrace:
+        """Some of the timesteps and samples."""
+        spikes = None if self.spikes is None else self.spikes[where]
+        return replace(self, arriving=self.arriving[where], spikes=spikes, membrane=self.membrane[where])
 
 
 def check_neuron(name: str, module: nn.Module) -> list[str]:

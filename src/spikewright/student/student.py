@@ -31,14 +31,6 @@ FORMAT = "spikewright-student"
 FORMAT_VERSION = 1
 
 
-def _encoder(timesteps: int) -> nn.Module:
-    """Neurons that integrate a constant input current without leak: an intensity x causes about T x spikes.
-
-    In a single timestep not even x = 1 exceeds a threshold of 1, so the threshold is 0.5 for T = 1.
-    """
-    return spiking(NeuronSettings(beta=1.0, threshold=1.0 if timesteps > 1 else 0.5, learn_threshold=True))
-
-
 class Student(nn.Module):
     """A spiking network of torch layers and snnTorch neurons with its number of timesteps T, encoding and readout.
 
@@ -63,7 +55,10 @@ class Student(nn.Module):
         """
         super().__init__()
         self.config = config
-        self.encoder = _encoder(config.timesteps) if config.encoding == "current" else None
+        # Neurons without leak, which an intensity x makes spike about T x times. In a single timestep not even x = 1
+        # exceeds a threshold of 1.
+        encoder = NeuronSettings(beta=1.0, threshold=1.0 if config.timesteps > 1 else 0.5, learn_threshold=True)
+        self.encoder = spiking(encoder) if config.encoding == "current" else None
         if network is None:
             build = builder_of(config.architecture)
             network = build(config.input_shape, config.classes, config.width, config.neuron, config.readout)
@@ -89,9 +84,7 @@ class Student(nn.Module):
     @property
     def readout(self) -> nn.Module:
         """The network's last neuron layer."""
-        last = next(node for node in reversed(self._graph[0].graph.nodes) if node.op == "call_module")
-        module: nn.Module = self._graph[0].get_submodule(str(last.target))
-        return module
+        return _last_layer(self._graph[0])
 
     def neuron(self, name: str) -> nn.Module:
         """The neuron layer called ``name``, which may be the encoder."""
@@ -214,9 +207,12 @@ def readout_of(network: nn.Module) -> Readout:
     Raises:
         InputError: the forward pass cannot be followed.
     """
-    traced = trace(network)
+    return "membrane" if is_integrator(_last_layer(trace(network))) else "count"
+
+
+def _last_layer(traced: fx.GraphModule) -> nn.Module:
     last = next(node for node in reversed(traced.graph.nodes) if node.op == "call_module")
-    return "membrane" if is_integrator(traced.get_submodule(str(last.target))) else "count"
+    return traced.get_submodule(str(last.target))
 
 
 def save_student(student: Student, path: Path | str, provenance: dict[str, object]) -> None:

@@ -45,15 +45,16 @@ class StudentOutput:
 
     def first(self, timesteps: int) -> StudentOutput:
         """The same samples over the first timesteps only; as a network is causal, this is its output at a smaller T."""
-        traces = {name: trace.first(timesteps) for name, trace in self.traces.items()}
-        active = None if self.active is None else {name: count[:timesteps] for name, count in self.active.items()}
-        return output_of(self.drive[:timesteps], traces, timesteps, active)
+        return self._at((slice(timesteps),), timesteps)
 
     def rows(self, start: int, stop: int) -> StudentOutput:
         """The outputs of the samples ``start`` to ``stop`` of the batch."""
-        traces = {name: trace.rows(start, stop) for name, trace in self.traces.items()}
-        active = None if self.active is None else {name: count[:, start:stop] for name, count in self.active.items()}
-        return output_of(self.drive[:, start:stop], traces, len(self.step_logits), active)
+        return self._at((slice(None), slice(start, stop)), len(self.step_logits))
+
+    def _at(self, where: tuple[slice, ...], timesteps: int) -> StudentOutput:
+        traces = {name: trace.at(where) for name, trace in self.traces.items()}
+        active = None if self.active is None else {name: count[where] for name, count in self.active.items()}
+        return output_of(self.drive[where], traces, timesteps, active)
 
 
 def output_of(

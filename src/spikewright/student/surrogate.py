@@ -110,19 +110,21 @@ class _ThroughTime(torch.autograd.Function):
         to_threshold = None
         arriving = torch.zeros_like(membranes) if at_membranes is None else at_membranes.clone()
         if at_spikes is not None:
-            slopes = _surrogate(ctx.spike_grad, membranes - threshold, at_spikes)
+            with torch.enable_grad():  # type: ignore[no-untyped-call]
+                distance = (membranes - threshold).detach().requires_grad_()
+                (slopes,) = torch.autograd.grad(ctx.spike_grad(distance), distance, at_spikes)
             arriving += slopes
             to_threshold = -slopes.sum_to_size(threshold.shape) if ctx.needs_input_grad[3] else None
         if not any(ctx.needs_input_grad[i] for i in (0, 1, 2, 4)):  # an encoder, fed by data
             return None, None, None, to_threshold, None, None, None, None
         alive = None if spikes is None else ctx.through_reset(spikes)
-        to_current = _membranes_to_currents(arriving, beta, alive)
+        to_current = _backwards(arriving, beta, alive)
         to_beta = to_alpha = to_bias = None
         if ctx.needs_input_grad[1]:
             kept = membranes if alive is None else membranes * alive
             to_beta = (arriving[1:] * kept[:-1]).sum_to_size(beta.shape)
         if alpha is not None and synaptics is not None:
-            to_current = _through_filter(arriving, alpha)
+            to_current = _backwards(arriving.clone(), alpha)
             if ctx.needs_input_grad[2]:
                 to_alpha = (to_current[1:] * synaptics[:-1]).sum_to_size(alpha.shape)
         if bias is not None and ctx.needs_input_grad[4]:
@@ -134,25 +136,9 @@ class _ThroughTime(torch.autograd.Function):
         return to_current, to_beta, to_alpha, to_threshold, to_bias, None, None, None
 
 
-def _surrogate(spike_grad: SpikeGrad, distance: Tensor, at_spikes: Tensor) -> Tensor:
-    """``dL/ds * surrogate'(distance)``, by the surrogate's own backward pass."""
-    with torch.enable_grad():  # type: ignore[no-untyped-call]
-        distance = distance.detach().requires_grad_()
-        (slopes,) = torch.autograd.grad(spike_grad(distance), distance, at_spikes)
-    return slopes
-
-
-def _membranes_to_currents(arriving: Tensor, beta: Tensor, alive: Tensor | None) -> Tensor:
-    """``g_t = arriving_t + beta * alive_t * g_(t+1)``, backwards in time and in place."""
+def _backwards(arriving: Tensor, decay: Tensor, alive: Tensor | None = None) -> Tensor:
+    """``g_t = arriving_t + decay * alive_t * g_(t+1)``, backwards in time and in place."""
     for step in range(len(arriving) - 2, -1, -1):
-        later = beta * arriving[step + 1]
+        later = decay * arriving[step + 1]
         arriving[step].add_(later if alive is None else later.mul_(alive[step]))
     return arriving
-
-
-def _through_filter(arriving: Tensor, alpha: Tensor) -> Tensor:
-    """``h_t = g_t + alpha * h_(t+1)``, backwards in time."""
-    filtered = arriving.clone()
-    for step in range(len(arriving) - 2, -1, -1):
-        filtered[step].add_(alpha * filtered[step + 1])
-    return filtered

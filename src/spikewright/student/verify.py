@@ -121,13 +121,9 @@ def differences(
     with student_threads():
         states, recorded = student.registers(images, seed, first_index)
     spikes = {name: trains.numpy().astype(np.uint8) for name, trains in recorded.items()}
-    ours = Recording(
-        spikes=spikes,
-        scores=theirs.scores,
-        tallies={},
-        u={name: state.u.numpy() for name, state in states.items()},
-        v={name: state.v.numpy() for name, state in states.items()},
-    )
+    u = {name: state.u.numpy() for name, state in states.items()}
+    v = {name: state.v.numpy() for name, state in states.items()}
+    ours = Recording(spikes=spikes, scores=theirs.scores, tallies={}, u=u, v=v)
     return compare(ours, replace(theirs, spikes={name: theirs.spikes[name] for name in spikes}))
 
 
@@ -150,7 +146,13 @@ def _verify_floats(student: Student, graph: nir.NIRGraph, images: Tensor) -> Ver
             f"export: {len(images) - int(whole.sum())} of {len(images)} samples hold a membrane potential that equals "
             "its threshold to within float32, too many to compare by; verify with other samples"
         )
-    _compare_readout(wiring.readout, expected.scores[whole], found.scores(wiring.readout)[whole])
+    scores, theirs = expected.scores[whole], found.scores(wiring.readout)[whole]
+    worst = float((scores - theirs).abs().max()) / max(float(scores.abs().max()), 1e-12)
+    if worst > READOUT_TOLERANCE:
+        raise AnswerIsNo(
+            f"export: the graph does not compute what the student does: readout {wiring.readout!r} differs by "
+            f"{worst:.2g} of its largest value; up to {READOUT_TOLERANCE:g} is float32's rounding"
+        )
     compared = sum(int(spikes[:, whole].numel()) for spikes in found.spikes.values())
     return Verification(int(whole.sum()), compared, int((~whole).sum()))
 
@@ -173,13 +175,3 @@ def _agreeing(name: str, expected: Tensor, found: Tensor, distance: Tensor, whol
                 f"{step} of sample {sample}, neuron {int(neurons[0])} first"
             )
     return good
-
-
-def _compare_readout(name: str, expected: Tensor, found: Tensor) -> None:
-    scale = max(float(expected.abs().max()), 1e-12)
-    worst = float((expected - found).abs().max()) / scale
-    if worst > READOUT_TOLERANCE:
-        raise AnswerIsNo(
-            f"export: the graph does not compute what the student does: readout {name!r} differs by {worst:.2g} of its "
-            f"largest value; up to {READOUT_TOLERANCE:g} is float32's rounding"
-        )

@@ -15,12 +15,12 @@ from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, arg
 from ..base.types import Readout
 from ..chip.encoding import encode, full_scale
+from ..chip.law import State
 from ..chip.trained_grid import TrainedGrid
 from .architectures import builder_of, is_own
 from .backend import StudentBackend
 from .config import StudentConfig
 from .integers.folding import fold_norms
-from .integers.neurons import IntegerStates
 from .integers.walk import IntegerWalk, plan_of
 from .neuron_settings import NeuronSettings
 from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
@@ -172,12 +172,11 @@ class Student(nn.Module):
             traces["encoder"] = encoded
             assert encoded.spikes is not None
             entering = encoded.spikes
-        walk(self._graph[0], entering, steps, traces.__setitem__)
-        return output_of(drive, traces, steps)
+        return output_of(drive, traces | walk(self._graph[0], entering, steps), steps)
 
     def registers(
         self, images: Tensor, seed: int = 0, first_index: int = 0
-    ) -> tuple[dict[str, IntegerStates], dict[str, Tensor]]:
+    ) -> tuple[dict[str, State], dict[str, Tensor]]:
         """The registers of every layer after every timestep, and the spikes, of a student with integer arithmetic.
 
         Raises:

@@ -101,10 +101,10 @@ def float_equivalent(student: Student) -> Student:
     plan = plan_of(traced, student.input_unit)
     for node in traced.graph.nodes:
         if node.name in plan:
-            wire, module = plan[node.name], modules[str(node.target)]
+            place, module = plan[node.name], modules[str(node.target)]
             assert isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None
-            scale = grid.scales[wire.target]
-            unit = scale * wire.unit
+            scale = grid.scales[place.target]
+            unit = scale * place.unit
             module.weight.copy_(weight_integers(module.weight, unit, grid.registers) / unit)
             module.bias.copy_(bias_on_grid(module.bias, scale, grid.registers))
     for name, scale in grid.scales.items():
@@ -146,12 +146,10 @@ class _GraphBuilder:
                 outputs = arriving[0][0] if arriving else ()
             elif len(arriving) < len(node.all_input_nodes):
                 continue  # something before it has a fault already
-            elif node.op != "call_module":
-                self._try(values, node, None, arriving, f"operation {node.name!r}")
-            elif node.target in reserved:
+            elif node.op == "call_module" and node.target in reserved:
                 self.faults.append(f"module {node.target!r} has a name that the graph needs; rename it")
             else:
-                self._try(values, node, modules[node.target], arriving, f"module {node.target!r}")
+                self._try(values, node, modules[node.target] if node.op == "call_module" else None, arriving)
         return outputs
 
     def add(self, name: str, module: nn.Module, sources: tuple[str, ...], shape: Shape) -> Value:
@@ -164,11 +162,12 @@ class _GraphBuilder:
         return (name,), shape if is_neuron(module) else _output_shape(module, shape)
 
     def _try(
-        self, values: dict[fx.Node, Value], node: fx.Node, module: nn.Module | None, arriving: list[Value], called: str
+        self, values: dict[fx.Node, Value], node: fx.Node, module: nn.Module | None, arriving: list[Value]
     ) -> None:
         try:
             values[node] = self._value_of(node, module, arriving, _is_only_use(node, values))
         except CannotExport as fault:
+            called = f"operation {node.name!r}" if module is None else f"module {node.target!r}"
             self.faults.append(f"{called} {fault}")
             # A faulty module's output gets a shape where it has one, so that faults behind it are found as well.
             if module is not None:

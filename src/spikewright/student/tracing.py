@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, fx, nn
@@ -12,6 +12,8 @@ from torch import Tensor, fx, nn
 from ..base.errors import InputError
 from .modules import has_node
 from .neurons import NeuronTrace, is_neuron, run_over_time
+
+Value = TypeVar("Value")
 
 
 class _NeuronTracer(fx.Tracer):
@@ -47,43 +49,61 @@ def flat_time(function: Callable[..., Tensor], *values: Tensor) -> Tensor:
     return result.reshape(steps, batch, *result.shape[1:])
 
 
-def walk(
-    graph: fx.GraphModule, inputs: Tensor, timesteps: int, observe: Callable[[str, NeuronTrace], None]
-) -> NeuronTrace:
-    """Run a traced network, each layer over all timesteps before the next.
+def follow(
+    graph: fx.GraphModule,
+    first: Value,
+    neurons: Callable[[str, nn.Module, Value], Value],
+    other: Callable[[fx.Node, nn.Module | None, list[Value]], Value],
+) -> Any:
+    """Carry values of any kind through a traced network, node by node; returns the node that is its output.
+
+    Args:
+        first: the value of the network's input.
+        neurons: given the name and the module of a neuron layer and the value that it is fed with, its output.
+        other: the same of any other node, given its module, None for an operation, and the values of its arguments.
+
+    Raises:
+        InputError: the network has no output.
+    """
+    modules = dict(graph.named_modules())
+    values: dict[fx.Node, Value] = {}
+    for node in graph.graph.nodes:
+        module = modules[str(node.target)] if node.op == "call_module" else None
+        arriving = [values[source] for source in node.all_input_nodes]
+        if node.op == "placeholder":
+            values[node] = first
+        elif node.op == "output":
+            return node.args[0]
+        elif module is not None and is_neuron(module):
+            values[node] = neurons(str(node.target), module, arriving[0])
+        else:
+            values[node] = other(node, module, arriving)
+    raise InputError("the traced network has no output")
+
+
+def walk(graph: fx.GraphModule, inputs: Tensor, timesteps: int) -> dict[str, NeuronTrace]:
+    """Run a traced network, each layer over all timesteps before the next; returns the traces of its neuron layers.
 
     Args:
         inputs: ``(T, B, *input shape)``, or ``(1, B, *input shape)`` if every timestep has the same input.
         timesteps: T.
-        observe: called with the name and the trace of each neuron layer, in order.
-
-    Returns:
-        The trace of the last neuron layer, whose output the network must return.
 
     Raises:
         InputError: a node that is neither a module, ``+`` nor ``flatten``, or an output that is not a neuron's.
     """
-    modules = dict(graph.named_modules())
-    values: dict[fx.Node, Tensor] = {}
-    traces: dict[fx.Node, NeuronTrace] = {}
-    for node in graph.graph.nodes:
-        if node.op == "placeholder":
-            values[node] = inputs
-        elif node.op == "call_module" and is_neuron(modules[node.target]):
-            neuron_trace = run_over_time(node.target, modules[node.target], values[node.args[0]], timesteps)
-            traces[node] = neuron_trace
-            values[node] = neuron_trace.membrane if neuron_trace.spikes is None else neuron_trace.spikes
-            observe(node.target, neuron_trace)
-        elif node.op == "output":
-            (result,) = node.args
-            if result in traces:
-                return traces[result]
-            raise InputError(
-                f"the network returns {result}; it must return the output of its last snn.Leaky or snn.Synaptic"
-            )
-        else:
-            values[node] = flat_time(stateless(node, modules), *(values[a] for a in node.all_input_nodes))
-    raise InputError("the traced network has no output")
+    traces: dict[str, NeuronTrace] = {}
+
+    def neurons(name: str, module: nn.Module, current: Tensor) -> Tensor:
+        traces[name] = run_over_time(name, module, current, timesteps)
+        spikes = traces[name].spikes
+        return traces[name].membrane if spikes is None else spikes
+
+    result = follow(graph, inputs, neurons, lambda node, module, values: flat_time(stateless(node, module), *values))
+    if getattr(result, "target", None) not in traces:
+        raise InputError(
+            f"the network returns {result}; it must return the output of its last snn.Leaky or snn.Synaptic"
+        )
+    return traces
 
 
 def is_sum(node: fx.Node) -> bool:
@@ -96,14 +116,14 @@ def is_flatten(node: fx.Node) -> bool:
     return node.target is torch.flatten or (node.op == "call_method" and node.target == "flatten")
 
 
-def stateless(node: fx.Node, modules: dict[str, nn.Module]) -> Callable[..., Tensor]:
-    """The function that a node without state computes on one batch.
+def stateless(node: fx.Node, module: nn.Module | None) -> Callable[..., Tensor]:
+    """The function that a node without state, of ``module`` or an operation, computes on one batch.
 
     Raises:
         InputError: the node is neither a module, ``+`` nor ``flatten``.
     """
-    if node.op == "call_module":
-        return modules[str(node.target)]
+    if module is not None:
+        return module
     if is_sum(node):
         return torch.add
     if is_flatten(node):

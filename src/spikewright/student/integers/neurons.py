@@ -135,19 +135,6 @@ def _on_chip(keep_v: int, keep_u: int, vth: int | None, mantissa: Tensor | None)
 
 
 @dataclass(frozen=True, eq=False)
-class IntegerStates:
-    """Registers after every step, int32, ``(T, B, *shape)``.
-
-    Attributes:
-        u: synaptic currents.
-        v: membrane potentials after the reset.
-    """
-
-    u: Tensor
-    v: Tensor
-
-
-@dataclass(frozen=True, eq=False)
 class Stepped:
     """What a layer on integers did.
 
@@ -155,13 +142,13 @@ class Stepped:
         spikes: 0 or 1, ``(T, B, *shape)``, with gradients; None for an integrator.
         membrane: after each step and before a reset, in float units, likewise.
         active: updates of a sample that had something to do (an input, a state or a bias), ``(T, B)``.
-        states: None unless recorded.
+        states: registers after every step, int32, ``(T, B, *shape)``; None unless recorded.
     """
 
     spikes: Tensor | None
     membrane: Tensor
     active: Tensor
-    states: IntegerStates | None
+    states: State | None
 
 
 def step_integers(
@@ -194,5 +181,5 @@ def step_integers(
     if steps.synaptics is not None:
         steps.synaptics.mul_(unit)
     spikes, membrane = through_time(floats, steps, arriving, spike_grad)
-    states = IntegerStates(torch.stack(us), torch.stack(vs)) if record else None
+    states = State(torch.stack(us), torch.stack(vs)) if record else None
     return Stepped(spikes, membrane, active, states)

@@ -12,31 +12,39 @@ from torch import Tensor, fx, nn
 
 from ...base.errors import refuse
 from ...chip.exact import exact_kernels
+from ...chip.law import State
 from ...chip.trained_grid import TrainedGrid
-from ..neurons import NeuronTrace, is_neuron
-from ..tracing import flat_time, is_sum, stateless
-from .neurons import IntegerLaw, IntegerStates, Stepped, bias_on_grid, step_integers, weight_integers
+from ..neurons import NeuronTrace
+from ..tracing import flat_time, follow, is_sum, stateless
+from .neurons import IntegerLaw, Stepped, bias_on_grid, step_integers, weight_integers
 
 UNCHANGED = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 """Modules that change nothing on integers: the chip drops nothing out."""
 
 
 @dataclass(frozen=True)
-class Wire:
-    """A value between two layers.
+class Weights:
+    """The place of a convolution or dense layer among the integers of a network.
 
     Attributes:
-        unit: what an integer 1 is worth: 1 for a spike, less for graded input and behind an average.
-        target: the neuron layer whose synaptic input it is, or becomes in the weights that it enters; empty before
-            any weights.
+        unit: what an integer 1 of its input is worth: 1 for a spike, less for graded input and behind an average.
+        target: the neuron layer that it feeds.
     """
 
     unit: float
-    target: str = ""
+    target: str
 
 
-def plan_of(traced: fx.GraphModule, input_unit: float) -> dict[str, Wire]:
-    """By node of a convolution or dense layer, the unit of what arrives at it and the neuron layer that it feeds.
+@dataclass(frozen=True)
+class _Wire:
+    """A value between two layers: its unit, or the layers whose weighted sum it is."""
+
+    unit: float
+    weights: frozenset[fx.Node] = frozenset()
+
+
+def plan_of(traced: fx.GraphModule, input_unit: float) -> dict[str, Weights]:
+    """The places of all convolutions and dense layers, by the names of their nodes.
 
     Args:
         input_unit: what an integer 1 of the input is worth.
@@ -44,74 +52,46 @@ def plan_of(traced: fx.GraphModule, input_unit: float) -> dict[str, Wire]:
     Raises:
         InputError: every place where the integers of the chip could not be the student's, at once.
     """
-    modules = dict(traced.named_modules())
-    targets, faults = _targets(traced, modules)
-    wires: dict[fx.Node, Wire] = {}
-    plan: dict[str, Wire] = {}
-    for node in traced.graph.nodes:
-        if node.op == "placeholder":
-            wires[node] = Wire(input_unit)
-        elif node.op == "output":
-            break
-        elif node.op == "call_module" and is_neuron(modules[node.target]):
-            if not wires[node.args[0]].target:
-                faults.append(f"{node.target}: is fed without weights; put a Conv2d or Linear before it")
-            wires[node] = Wire(1.0)
-        else:
-            arriving = [wires[a] for a in node.all_input_nodes]
-            wires[node] = _passed(node, modules, arriving, targets, faults)
-            if node.name in targets:
-                plan[node.name] = Wire(arriving[0].unit, targets[node.name])
-    refuse("training on integers", faults)
-    return plan
+    faults: list[str] = []
+    units: dict[fx.Node, float] = {}
+    targets: dict[fx.Node, set[str]] = {}
+
+    def neurons(name: str, _: nn.Module, wire: _Wire) -> _Wire:
+        if not wire.weights:
+            faults.append(f"{name}: is fed without weights; put a Conv2d or Linear before it")
+        for node in wire.weights:
+            targets[node].add(name)
+        return _Wire(1.0)
+
+    def other(node: fx.Node, module: nn.Module | None, arriving: list[_Wire]) -> _Wire:
+        first = arriving[0]
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            units[node], targets[node] = first.unit, set()
+            if first.weights:
+                faults.append(f"{node.target}: follows other weights without neurons between them; make them one layer")
+            return _Wire(0.0, frozenset([node]))
+        return _passed(node, module, arriving, faults)
+
+    follow(traced, _Wire(input_unit), neurons, other)
+    wide = [(node, len(reached)) for node, reached in targets.items() if len(reached) != 1]
+    feeding = [f"{node.target}: feeds {count} neuron layers; each must have weights of its own" for node, count in wide]
+    refuse("training on integers", feeding + faults)
+    return {node.name: Weights(units[node], *reached) for node, reached in targets.items()}
 
 
-def _passed(
-    node: fx.Node, modules: dict[str, nn.Module], arriving: list[Wire], targets: dict[str, str], faults: list[str]
-) -> Wire:
+def _passed(node: fx.Node, module: nn.Module | None, arriving: list[_Wire], faults: list[str]) -> _Wire:
+    """What a node without weights makes of the values that arrive at it."""
     first = arriving[0]
-    module = modules[str(node.target)] if node.op == "call_module" else None
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        if first.target:
-            faults.append(f"{node.target}: follows other weights without neurons between them; make them one layer")
-        return Wire(0.0, targets.get(node.name, "?"))
     if isinstance(module, nn.AvgPool2d):
-        if first.target:
+        if first.weights:
             faults.append(f"{node.target}: pools after the weights; put it before them, where it pools spikes")
         size = module.kernel_size
-        return Wire(first.unit / (size**2 if isinstance(size, int) else math.prod(size)), first.target)
+        return _Wire(first.unit / (size**2 if isinstance(size, int) else math.prod(size)), first.weights)
     if module is not None and not isinstance(module, (*UNCHANGED, nn.Flatten)):
         faults.append(f"{node.target}: is a {type(module).__name__}; may be Conv2d, Linear, AvgPool2d or Flatten")
-    if is_sum(node) and len({*arriving}) > 1:
+    if is_sum(node) and len({(wire.unit, bool(wire.weights)) for wire in arriving}) > 1:
         faults.append(f"{node.name}: adds values of different units; give both ways the same pooling and weights")
-    return first
-
-
-def _targets(traced: fx.GraphModule, modules: dict[str, nn.Module]) -> tuple[dict[str, str], list[str]]:
-    """By node of a convolution or dense layer, the one neuron layer behind it."""
-    targets: dict[str, str] = {}
-    faults: list[str] = []
-    for node in traced.graph.nodes:
-        if node.op != "call_module" or not isinstance(modules[node.target], nn.Conv2d | nn.Linear):
-            continue
-        reached = _neurons_behind(node, modules)
-        if len(reached) == 1:
-            targets[node.name] = reached.pop()
-        else:
-            faults.append(f"{node.target}: feeds {len(reached)} neuron layers; each must have weights of its own")
-    return targets, faults
-
-
-def _neurons_behind(node: fx.Node, modules: dict[str, nn.Module]) -> set[str]:
-    found: set[str] = set()
-    for user in node.users:
-        if user.op == "call_module" and is_neuron(modules[str(user.target)]):
-            found.add(str(user.target))
-        elif user.op == "call_module" and isinstance(modules[str(user.target)], nn.Conv2d | nn.Linear):
-            continue
-        elif user.op != "output":
-            found |= _neurons_behind(user, modules)
-    return found
+    return _Wire(first.unit, first.weights.union(*(wire.weights for wire in arriving)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +111,11 @@ class IntegerWalk:
         states: by neuron layer, its registers after every step; empty unless recorded.
     """
 
-    def __init__(self, plan: Mapping[str, Wire], grid: TrainedGrid, timesteps: int, record: bool = False) -> None:
+    def __init__(self, plan: Mapping[str, Weights], grid: TrainedGrid, timesteps: int, record: bool = False) -> None:
         self._plan, self._grid, self._timesteps, self._record = plan, grid, timesteps, record
         self.traces: dict[str, NeuronTrace] = {}
         self.active: dict[str, Tensor] = {}
-        self.states: dict[str, IntegerStates] = {}
+        self.states: dict[str, State] = {}
 
     def encode(self, name: str, module: nn.Module, codes: Tensor, most: int) -> Tensor:
         """Spikes ``(T, B, *shape)`` of neurons whose bias is the integer intensity, ``codes`` ``(1, B, *shape)``."""
@@ -147,36 +127,24 @@ class IntegerWalk:
 
     def run(self, graph: fx.GraphModule, inputs: Tensor) -> None:
         """Whole numbers ``(T or 1, B, *input shape)`` through the network."""
-        modules = dict(graph.named_modules())
-        values: dict[fx.Node, _Value] = {}
         with exact_kernels():
-            for node in graph.graph.nodes:
-                if node.op == "placeholder":
-                    values[node] = _Value(inputs)
-                elif node.op == "output":
-                    break
-                elif node.op == "call_module" and is_neuron(modules[node.target]):
-                    layer = self._neurons(node.target, modules[node.target], values[node.args[0]])
-                    values[node] = _Value(layer.membrane if layer.spikes is None else layer.spikes)
-                else:
-                    values[node] = self._linear(node, modules, [values[a] for a in node.all_input_nodes])
+            follow(graph, _Value(inputs), self._neurons, self._linear)
 
-    def _neurons(self, name: str, module: nn.Module, value: _Value) -> NeuronTrace:
+    def _neurons(self, name: str, module: nn.Module, value: _Value) -> _Value:
         scale = self._grid.scales[name]
         assert value.bias is not None
         law = IntegerLaw.of(module, scale, self._grid.registers, value.bias)
         stepped = step_integers(law, value.integers, self._timesteps, module.spike_grad, self._record)
         trace = NeuronTrace(value.integers, stepped.spikes, stepped.membrane, 1.0 / scale, value.bias)
         self._keep(name, stepped, trace)
-        return trace
+        return _Value(stepped.membrane if stepped.spikes is None else stepped.spikes)
 
     def _keep(self, name: str, stepped: Stepped, trace: NeuronTrace) -> None:
         self.traces[name], self.active[name] = trace, stepped.active
         if stepped.states is not None:
             self.states[name] = stepped.states
 
-    def _linear(self, node: fx.Node, modules: dict[str, nn.Module], values: list[_Value]) -> _Value:
-        module = modules[str(node.target)] if node.op == "call_module" else None
+    def _linear(self, node: fx.Node, module: nn.Module | None, values: list[_Value]) -> _Value:
         if isinstance(module, nn.Conv2d | nn.Linear):
             return self._weighted(node.name, module, values[0].integers)
         if isinstance(module, nn.AvgPool2d):  # sums, which stay whole numbers
@@ -184,7 +152,7 @@ class IntegerWalk:
             return _Value(flat_time(lambda x: F.avg_pool2d(x, *geometry, divisor_override=1), values[0].integers))
         if isinstance(module, UNCHANGED):
             return values[0]
-        function = stateless(node, modules)
+        function = stateless(node, module)
         integers = flat_time(function, *(value.integers for value in values))
         biases = [value.bias for value in values if value.bias is not None]
         if not biases:
@@ -193,9 +161,9 @@ class IntegerWalk:
         return _Value(integers, function(*(bias.expand(shape)[None] for bias in biases))[0])
 
     def _weighted(self, name: str, module: nn.Conv2d | nn.Linear, integers: Tensor) -> _Value:
-        wire = self._plan[name]
-        scale = self._grid.scales[wire.target]
-        weight = weight_integers(module.weight, scale * wire.unit, self._grid.registers)
+        place = self._plan[name]
+        scale = self._grid.scales[place.target]
+        weight = weight_integers(module.weight, scale * place.unit, self._grid.registers)
         assert module.bias is not None
         bias = bias_on_grid(module.bias, scale, self._grid.registers)
         if isinstance(module, nn.Linear):

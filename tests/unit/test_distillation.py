@@ -11,7 +11,7 @@ from spikewright.distillation.base import BatchOutputs
 from spikewright.distillation.heterogeneous import HeterogeneousKD
 from spikewright.distillation.losses import kl_divergence
 from spikewright.distillation.methods import METHODS, REGULARIZERS, parse_spec
-from spikewright.student.student_output import StudentOutput
+from spikewright.student.neurons import StudentOutput
 
 TEACHER = tensor([[2.0, 0.0, -1.0], [0.0, 3.0, 1.0]])
 LOGITS = tensor([[0.5, 0.0, 1.0], [1.0, 1.0, -1.0]])

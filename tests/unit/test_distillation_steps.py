@@ -8,7 +8,7 @@ from torch import tensor
 
 from spikewright.distillation.base import BatchOutputs
 from spikewright.distillation.methods import METHODS, parse_spec
-from spikewright.student.student_output import StudentOutput
+from spikewright.student.neurons import StudentOutput
 
 # (T=3, B=2, K=3). Sample 0 answers 0, 2, 0 and is a 0; sample 1 answers 0, 2, 2 and is a 1: never right.
 STEPS = [

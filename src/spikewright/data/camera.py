@@ -51,8 +51,7 @@ def load_filmed(
     """The events of a static data set's images, which are the twin.
 
     Args:
-        stills: loads the static data set from a folder, None for its usual places.
-        data_dir: that folder.
+        stills: loads the static data set from ``data_dir``, None for its usual places.
         timesteps: frames of each sample; None for :data:`DEFAULT_TIMESTEPS`.
 
     Raises:
@@ -86,7 +85,6 @@ def film(images: Pixels, places: Sequence[Place], timesteps: int) -> Pixels:
     Args:
         images: uint8, ``(n, height, width)``.
         places: of the images, at the beginning and at ``K`` instants.
-        timesteps: steps T.
 
     Returns:
         uint8 of 0 and 1, ``(n, T, 2, height, width)``: OFF, ON.

@@ -119,9 +119,7 @@ def cut(count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
 def official(name: str, train: Samples, test: Samples, classes: int) -> Dataset:
     """Cut the validation part out of the official training part; the official test part stays as it is.
 
-    Args:
-        train: pixels 0..255 of shape ``(n, channels, height, width)`` and labels of shape ``(n,)``.
-        test: the same for the official test part.
+    Pixels are 0..255, of shape ``(n, channels, height, width)``, labels of shape ``(n,)``.
     """
     parts = [(train[0][rows], train[1][rows]) for rows in cut(len(train[1]))]
     return _scaled(name, [*parts, test], 255, classes)
@@ -130,10 +128,7 @@ def official(name: str, train: Samples, test: Samples, classes: int) -> Dataset:
 def three_way(name: str, images: Pixels, labels: Labels, full_scale: int, classes: int) -> Dataset:
     """Cut a data set without an official test part into 60 % train, 20 % validation and 20 % test.
 
-    Args:
-        images: pixels 0..full_scale, shape ``(n, channels, height, width)``.
-        labels: shape ``(n,)``.
-        full_scale: the pixel value that becomes 1.
+    Pixels are 0..``full_scale``, of shape ``(n, channels, height, width)``, labels of shape ``(n,)``.
     """
     order = permutation(len(labels))
     part = round(DIGITS_SHARE * len(order))
@@ -157,8 +152,6 @@ def as_events(
 
     Args:
         twin: the static data set; its split is kept.
-        shape: of one frame.
-        timesteps: frames T of each sample.
         frames: makes images ``(n, channels, height, width)`` into frames of events ``(n, T, *shape)``.
     """
     train, validation, test = (
@@ -172,9 +165,7 @@ def steps_within(name: str, timesteps: int | None, default: int, most: int, what
     """The number of frames of a sample: ``timesteps``, or ``default`` where that is None.
 
     Args:
-        name: of the data set, for the message.
-        most: frames that a sample can be cut into at most.
-        what: what a sample has that many of, for the message.
+        what: what a sample has ``most`` of, for the message.
 
     Raises:
         InputError: fewer than one, or more than ``most``.

@@ -53,8 +53,7 @@ def levels(signals: Pixels, timesteps: int) -> Pixels:
     Step ``s`` takes the points ``k`` with ``s <= k T / P < s + 1``, and the mean of their bytes, rounded down.
 
     Args:
-        signals: bytes, ``(n, P)``.
-        timesteps: steps T, at most P.
+        signals: bytes, ``(n, P)``; T is at most P.
 
     Returns:
         uint8 of 0 and 1, ``(n, T, 1, 1, 16)``.

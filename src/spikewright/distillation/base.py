@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, Validatio
 from torch import Tensor, nn
 
 from ..base.errors import InputError
+from ..student.neurons import StudentOutput
 from ..student.student import Student
-from ..student.student_output import StudentOutput
 
 Shape: TypeAlias = tuple[int, ...]
 Confidence = Literal["high", "medium", "low"]

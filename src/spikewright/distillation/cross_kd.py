@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..base.errors import InputError, arg
-from ..student.student_output import StudentOutput
+from ..student.neurons import StudentOutput
 from .base import BatchOutputs, LossTerms, NetworkShapes
 from .features import LAST, hidden_layer
 from .losses import FEWEST_SAMPLES, kl_divergence, linear_cka
@@ -99,10 +99,7 @@ class CrossKD(LossTerms):
         w, tau = self.teaching(batch.progress), self.temperature
         of_labels = 1.0 if self.mix == "sum" else 1 - w
         divergence = tau**2 * kl_divergence(batch.teacher, source.logits, tau, tau)
-        terms = {
-            "source": of_labels * self._labels(source, batch.labels).mean(),
-            "distillation": w * divergence,
-        }
+        terms = {"source": of_labels * self._labels(source, batch.labels).mean(), "distillation": w * divergence}
         by_step = self._labels(events, batch.labels)
         if not isinstance(batch.auxiliary, Alignment):
             return {"cross_entropy": by_step.mean(), **terms}

@@ -44,10 +44,7 @@ class DistillingSpikes(LossTerms):
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         student = batch.student
         cross_entropy = F.cross_entropy(student.logits / self.label_temperature, batch.labels)
-        return {
-            "cross_entropy": (1 - self.alpha) * cross_entropy,
-            "distillation": self.alpha * self._distance(batch),
-        }
+        return {"cross_entropy": (1 - self.alpha) * cross_entropy, "distillation": self.alpha * self._distance(batch)}
 
     def _distance(self, batch: BatchOutputs) -> Tensor:
         own = batch.student.step_logits
@@ -66,9 +63,7 @@ class DistillingSpikes(LossTerms):
     def _of_window(self, teacher: Tensor, student: Tensor, counts: bool) -> Tensor:
         """``D_j`` of the outputs in one window, ``(w, B, K)``, averaged over the batch.
 
-        Args:
-            counts: whether the outputs are spikes, which are summed; currents of a membrane readout are averaged, as
-                its logits are.
+        Spikes, which count, are summed; currents of a membrane readout are averaged, as its logits are.
         """
         c_teacher, c_student = (part.sum(0) if counts else part.mean(0) for part in (teacher, student))
         if self.distance == "mse":

@@ -27,9 +27,7 @@ def kl_of_logs(log_p: Tensor, log_q: Tensor) -> Tensor:
 def kl_divergence(teacher: Tensor, student: Tensor, teacher_temperature: float, student_temperature: float) -> Tensor:
     """``KL(softmax(teacher / tau_T) || softmax(student / tau_S))``, summed over classes, averaged over the batch.
 
-    Args:
-        teacher: logits ``(B, K)``, treated as constant.
-        student: logits ``(B, K)``.
+    Both are logits ``(B, K)``; the teacher's are treated as constant.
     """
     log_p = F.log_softmax(teacher.detach() / teacher_temperature, dim=-1)
     return kl_of_logs(log_p, F.log_softmax(student / student_temperature, dim=-1))
@@ -48,7 +46,6 @@ def step_divergence(target: Tensor, steps: Tensor, temperature: float) -> Tensor
     Args:
         target: logits ``(T, B, K)``, or ``(B, K)`` for the same target at every timestep; treated as constant.
         steps: the student's logits ``(T, B, K)``.
-        temperature: tau.
     """
     targets = target.expand_as(steps).flatten(0, 1)
     return kl_divergence(targets, steps.flatten(0, 1), temperature, temperature)
@@ -88,19 +85,16 @@ def linear_cka(first: Tensor, second: Tensor, unbiased: bool) -> Tensor:
     Source: Kornblith et al. 2019, arXiv 1905.00414; unbiased: Song et al. 2012, Feature Selection via Dependence
     Maximization, JMLR 13.
     """
-    center = _u_centered if unbiased else _centered
-    grams = [center(_gram(activations.flatten(2))).flatten(1) for activations in (first, second)]
-    return F.cosine_similarity(grams[0], grams[1], dim=1)
+    one, other = (_centered_gram(activations.flatten(2), unbiased).flatten(1) for activations in (first, second))
+    return F.cosine_similarity(one, other, dim=1)
 
 
-def _gram(activations: Tensor) -> Tensor:
-    """``(T, B, D)`` to ``(T, B, B)``; subtracting the mean sample does not change the centred Gram matrix."""
-    deviations = activations - activations.mean(1, keepdim=True)
-    return deviations @ deviations.transpose(1, 2)
-
-
-def _centered(gram: Tensor) -> Tensor:
-    """``H K H`` with ``H = 1 - 1/B``."""
+def _centered_gram(activations: Tensor, unbiased: bool) -> Tensor:
+    """``(T, B, D)`` to ``(T, B, B)``: ``H K H`` with ``H = 1 - 1/B``, or :func:`_u_centered`."""
+    deviations = activations - activations.mean(1, keepdim=True)  # which does not change the centred matrix
+    gram = deviations @ deviations.transpose(1, 2)
+    if unbiased:
+        return _u_centered(gram)
     return gram - gram.mean(1, keepdim=True) - gram.mean(2, keepdim=True) + gram.mean((1, 2), keepdim=True)
 
 

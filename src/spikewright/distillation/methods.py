@@ -55,7 +55,6 @@ def parse_spec(kind: str, text: str, known: Mapping[str, type[LossTerms]]) -> Lo
 
     Args:
         kind: "method" or "regularizer", for messages.
-        text: what to build; options that are left out have their defaults.
         known: classes by name: :data:`METHODS` or :data:`REGULARIZERS`.
 
     Raises:

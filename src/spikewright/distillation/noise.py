@@ -49,10 +49,7 @@ class NoiseSmoothedKD(LossTerms):
         log_p = F.log_softmax(batch.teacher.detach() / self.temperature, dim=-1)
         log_q = self._log_noisy(batch.student.logits)
         divergence = kl_of_logs(log_p, log_q)
-        return {
-            "cross_entropy": cross_entropy(batch),
-            "distillation": self.gamma * self.temperature**2 * divergence,
-        }
+        return {"cross_entropy": cross_entropy(batch), "distillation": self.gamma * self.temperature**2 * divergence}
 
     def _log_noisy(self, logits: Tensor) -> Tensor:
         # As in the released code, the standard deviation is that of a sample (K - 1) and has a gradient.

@@ -91,9 +91,8 @@ class ActivationMapKD(LossTerms):
             return (maps - maps.min()) / (maps.max() - maps.min() + 1e-3)
         low = maps.amin((1, 2), keepdim=True)
         span = maps.amax((1, 2), keepdim=True) - low
-        return (maps - low) / torch.where(
-            span > 0, span, 1.0
-        )  # a constant map stays constant, for example one without spikes
+        # A constant map stays constant, for example one without spikes.
+        return (maps - low) / torch.where(span > 0, span, 1.0)
 
 
 class MapAndNoiseKD(ActivationMapKD, NoiseSmoothedKD):

@@ -31,8 +31,7 @@ class TemporalWiseKD(LossTerms):
     beta: float = Field(0.5, ge=0, description="weight of the ensemble of timesteps")
     temperature: float = Field(3.0, gt=0, description="tau, of all three")
     ensemble: Literal["correct", "all"] = Field(
-        "correct",
-        description="z_ens: mean logits of the correct timesteps (released code) or of all timesteps (paper)",
+        "correct", description="z_ens: mean logits of the correct timesteps (released code) or of all timesteps (paper)"
     )
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:

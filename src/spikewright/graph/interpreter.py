@@ -6,17 +6,18 @@ compares its folded weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from functools import reduce
 
 import nir
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..chip.law import State
-from .nodes import NEURONS, apply, constants_of
-from .wiring import Wiring
+from .nodes import NEURONS, apply, constants_of, is_linear
+from .wiring import Wiring, wire
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,8 @@ def interpret(wiring: Wiring, drive: Tensor, dt_s: float, timesteps: int) -> Gra
             if isinstance(node, nir.Input):
                 values[name] = drive[step if drive.shape[0] > 1 else 0]
                 continue
-            arriving = _sum((last if (s, name) in wiring.delayed else values)[s] for s in wiring.into(name))
+            sources = ((source, last if (source, name) in wiring.delayed else values) for source in wiring.into(name))
+            arriving = reduce(torch.add, (given[source] for source, given in sources))
             if isinstance(node, NEURONS):
                 states[name], potential, fired = laws[name].step(states[name], arriving)
                 membranes[name].append(potential)
@@ -82,12 +84,37 @@ def at_rest(wiring: Wiring, like: Tensor) -> dict[str, Tensor]:
             if isinstance(node, (nir.Input, *NEURONS)):
                 values[name] = torch.zeros(1, *wiring.shapes[name][1]).to(like)
             else:
-                arriving = _sum(value_of(source) for source in wiring.into(name))
+                arriving = reduce(torch.add, (value_of(source) for source in wiring.into(name)))
                 values[name] = arriving if isinstance(node, nir.Output) else apply(node, arriving)
         return values[name]
 
     return {name: value_of(name) for name in wiring.nodes}
 
 
-def _sum(values: Iterable[Tensor]) -> Tensor:
-    return reduce(torch.add, values)
+def biases_on_membranes(graph: nir.NIRGraph) -> nir.NIRGraph:
+    """The graph in which the biases of layers before a synaptic filter are added to the membrane instead.
+
+    A chip's bias register acts on the membrane. In NIR this is a leak potential: ``dv = v_leak * dt / tau_mem`` in
+    every timestep, so ``v_leak = b * r``, with ``r = tau_mem / dt`` as this project writes it.
+    """
+    wiring = wire(graph)
+    filtered = [name for name in wiring.neurons if isinstance(wiring.nodes[name], nir.CubaLIF | nir.CubaLI)]
+    if not filtered:
+        return graph
+    rest = at_rest(wiring, torch.zeros(1, 1, dtype=torch.float64))
+    nodes = dict(graph.nodes)
+    for name in filtered:
+        node = graph.nodes[name]
+        bias = sum((rest[s][0].numpy() for s in wiring.into(name)), start=np.zeros(wiring.shapes[name][0]))
+        nodes[name] = copy(node)
+        nodes[name].v_leak = (node.v_leak + bias * node.r).astype(np.float32)
+        todo = list(wiring.into(name))
+        while todo:
+            linear = todo.pop()
+            if not is_linear(wiring.nodes[linear]):
+                continue
+            todo += wiring.into(linear)
+            if isinstance(graph.nodes[linear], nir.Affine | nir.Conv2d):
+                nodes[linear] = copy(graph.nodes[linear])
+                nodes[linear].bias = np.zeros_like(graph.nodes[linear].bias)
+    return nir.NIRGraph(nodes, list(graph.edges), metadata=graph.metadata, type_check=False)

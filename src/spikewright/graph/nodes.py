@@ -137,20 +137,12 @@ def apply(node: nir.NIRNode, value: Tensor) -> Tensor:
 @apply.register
 def _(node: nir.Conv2d, value: Tensor) -> Tensor:
     weight = tensor(node.weight, value)
-    if value.ndim != 4 or value.shape[1] != weight.shape[1] * int(node.groups):
-        raise NodeFault(
-            f"is a convolution of {weight.shape[1] * int(node.groups)} channels; what arrives has shape {_shape(value)}"
-        )
+    channels = weight.shape[1] * int(node.groups)
+    if value.ndim != 4 or value.shape[1] != channels:
+        raise NodeFault(f"is a convolution of {channels} channels; what arrives has shape {_shape(value)}")
     padding = conv_padding(node)
-    return F.conv2d(
-        value,
-        weight,
-        tensor(node.bias, value),
-        stride=pair(node.stride),
-        padding=padding,
-        dilation=pair(node.dilation),
-        groups=int(node.groups),
-    )
+    bias, stride, dilation = tensor(node.bias, value), pair(node.stride), pair(node.dilation)
+    return F.conv2d(value, weight, bias, stride, padding, dilation, int(node.groups))
 
 
 @apply.register
@@ -173,8 +165,7 @@ def _(node: nir.Scale, value: Tensor) -> Tensor:
 
 @apply.register
 def _(node: nir.AvgPool2d, value: Tensor) -> Tensor:
-    kernel = pair(node.kernel_size)
-    return _pool(node, value, divisor=kernel[0] * kernel[1])
+    return _pool(node, value, divisor=math.prod(pair(node.kernel_size)))
 
 
 @apply.register

@@ -40,7 +40,6 @@ def resolve_dt(wiring: Wiring, metadata: Mapping[str, Any], dt_s: float | None =
     ``r = 1`` that of sinabs, where time is counted in timesteps.
 
     Args:
-        wiring: the resolved graph.
         metadata: of the graph; ``dt_s`` is read.
         dt_s: seconds per timestep; takes precedence over the graph.
 

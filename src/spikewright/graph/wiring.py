@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -17,8 +17,20 @@ from .nodes import NEURONS, NodeFault, Shape, check_size, is_linear, output_shap
 Edge: TypeAlias = tuple[str, str]
 
 
+class _Connected:
+    edges: Sequence[Edge]
+
+    def into(self, name: str) -> tuple[str, ...]:
+        """Names of the nodes that feed ``name``."""
+        return tuple(source for source, target in self.edges if target == name)
+
+    def out_of(self, name: str) -> tuple[str, ...]:
+        """Names of the nodes that ``name`` feeds."""
+        return tuple(target for source, target in self.edges if source == name)
+
+
 @dataclass(frozen=True, eq=False)
-class Wiring:
+class Wiring(_Connected):
     """A flat graph with one input node, one output node, and shapes for every node.
 
     Attributes:
@@ -56,17 +68,9 @@ class Wiring:
         """Names of the neuron nodes, in order."""
         return tuple(name for name, node in self.nodes.items() if isinstance(node, NEURONS))
 
-    def into(self, name: str) -> tuple[str, ...]:
-        """Names of the nodes that feed ``name``."""
-        return tuple(source for source, target in self.edges if target == name)
-
-    def out_of(self, name: str) -> tuple[str, ...]:
-        """Names of the nodes that ``name`` feeds."""
-        return tuple(target for source, target in self.edges if source == name)
-
 
 @dataclass
-class Survey:
+class Survey(_Connected):
     """A graph that is being resolved, with every fault found so far.
 
     Attributes:
@@ -82,14 +86,6 @@ class Survey:
     faults: list[str] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
     wiring: Wiring | None = None
-
-    def into(self, name: str) -> list[str]:
-        """Names of the nodes that feed ``name``."""
-        return [source for source, target in self.edges if target == name]
-
-    def out_of(self, name: str) -> list[str]:
-        """Names of the nodes that ``name`` feeds."""
-        return [target for source, target in self.edges if source == name]
 
 
 def wire(graph: nir.NIRGraph) -> Wiring:

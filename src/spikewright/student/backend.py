@@ -20,8 +20,7 @@ from ..chip.network import ChipNetwork, Population
 from ..simulation.drive import check_drive
 from ..simulation.recording import Progress, Recording, SpikeArray, Tally
 from .config import StudentConfig
-from .neurons import law_of
-from .student_output import StudentOutput
+from .neurons import StudentOutput, law_of
 
 ADDED = ("relay", "bias")
 

@@ -31,14 +31,11 @@ class CannotExport(Exception):
 
 @singledispatch
 def node_of(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
-    """The NIR node that computes what ``module`` computes at inference.
+    """The NIR node that computes what ``module`` does at inference; None where its input is passed on unchanged.
 
     Args:
         module: a layer or a neuron.
         shape: of the module's input, without the batch.
-
-    Returns:
-        The node; None for a module that passes its input on unchanged.
 
     Raises:
         CannotExport: NIR or the chip has nothing that computes the same.
@@ -135,38 +132,30 @@ def _(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
 @node_of.register
 def _(module: snn.Leaky, shape: Shape) -> nir.NIRNode | None:
     """``beta = 1 - dt / tau``; the gain ``r * dt / tau`` is 1, since snnTorch adds the current unscaled."""
-    _refuse_unlike(module)
-    beta = _decay(module, "beta", shape)
-    spiking = {} if is_integrator(module) else {"v_threshold": _threshold(module, shape)}
+    (beta,) = _decays(module, shape, "beta")
+    firing = _firing(module, shape)
     if np.all(beta == 1):
-        kind = nir.IF if spiking else nir.I
-        return kind(r=np.full(shape, 1 / DT_S, np.float32), **spiking)
+        kind = nir.IF if firing else nir.I
+        return kind(r=np.full(shape, 1 / DT_S, np.float32), **firing)
     if np.any(beta == 1):
         raise CannotExport("has beta = 1 in some neurons and less in others; NIR has no LIF without a leak")
     tau = DT_S / (1 - beta)
-    kind = nir.LIF if spiking else nir.LI
-    return kind(tau=_single(tau), r=_single(tau / DT_S), v_leak=np.zeros(shape, np.float32), **spiking)
+    v_leak, kind = np.zeros(shape, np.float32), nir.LIF if firing else nir.LI
+    return kind(tau=tau.astype(np.float32), r=(tau / DT_S).astype(np.float32), v_leak=v_leak, **firing)
 
 
 @node_of.register
 def _(module: snn.Synaptic, shape: Shape) -> nir.NIRNode | None:
     """``alpha = 1 - dt / tau_syn`` and ``beta = 1 - dt / tau_mem``; both gains per timestep are 1."""
-    _refuse_unlike(module)
-    alpha, beta = _decay(module, "alpha", shape), _decay(module, "beta", shape)
-    for name, decay in (("alpha", alpha), ("beta", beta)):
+    decays = _decays(module, shape, "alpha", "beta")
+    for name, decay in zip(("alpha", "beta"), decays, strict=True):
         if np.any(decay == 1):
             raise CannotExport(f"has {name} = 1, an infinite time constant without a node in NIR; use less")
-    tau_syn, tau_mem = DT_S / (1 - alpha), DT_S / (1 - beta)
-    spiking = {} if is_integrator(module) else {"v_threshold": _threshold(module, shape)}
-    kind = nir.CubaLIF if spiking else nir.CubaLI
-    return kind(
-        tau_syn=_single(tau_syn),
-        tau_mem=_single(tau_mem),
-        r=_single(tau_mem / DT_S),
-        v_leak=np.zeros(shape, np.float32),
-        w_in=_single(tau_syn / DT_S),
-        **spiking,
-    )
+    tau_syn, tau_mem = (DT_S / (1 - decay) for decay in decays)
+    firing, v_leak = _firing(module, shape), np.zeros(shape, np.float32)
+    constants = {"tau_syn": tau_syn, "tau_mem": tau_mem, "r": tau_mem / DT_S, "w_in": tau_syn / DT_S}
+    kind = nir.CubaLIF if firing else nir.CubaLI
+    return kind(**{name: value.astype(np.float32) for name, value in constants.items()}, v_leak=v_leak, **firing)
 
 
 def flatten(shape: Shape, start_dim: int, end_dim: int) -> nir.NIRNode | None:
@@ -184,18 +173,22 @@ def flatten(shape: Shape, start_dim: int, end_dim: int) -> nir.NIRNode | None:
     return nir.Flatten(input_type={"input": np.array(shape)}, start_dim=first - 1, end_dim=last - 1)
 
 
-def _refuse_unlike(module: nn.Module) -> None:
+def _decays(module: nn.Module, shape: Shape, *names: str) -> list[FloatArray]:
+    """Decay factors of each neuron, clamped to [0, 1] as snnTorch does.
+
+    Raises:
+        CannotExport: the module is a neuron that NIR or the chip does not have.
+    """
     if faults := check_neuron("", module):
         raise CannotExport("cannot be exported: " + "; ".join(fault.removeprefix(": ") for fault in faults))
+    return [_of_neurons(getattr(module, name).clamp(0, 1), name, shape) for name in names]
 
 
-def _decay(module: nn.Module, name: str, shape: Shape) -> FloatArray:
-    """A decay factor of each neuron, clamped to [0, 1] as snnTorch does."""
-    return _of_neurons(getattr(module, name).clamp(0, 1), name, shape)
-
-
-def _threshold(module: nn.Module, shape: Shape) -> npt.NDArray[np.float32]:
-    return _single(_of_neurons(torch.as_tensor(module.threshold), "threshold", shape))
+def _firing(module: nn.Module, shape: Shape) -> dict[str, npt.NDArray[np.float32]]:
+    """The threshold of each neuron as an argument of a node; none for an integrator."""
+    if is_integrator(module):
+        return {}
+    return {"v_threshold": _of_neurons(torch.as_tensor(module.threshold), "threshold", shape).astype(np.float32)}
 
 
 def _of_neurons(value: Tensor, name: str, shape: Shape) -> FloatArray:
@@ -209,10 +202,6 @@ def _of_neurons(value: Tensor, name: str, shape: Shape) -> FloatArray:
 def _float32(value: Tensor) -> npt.NDArray[np.float32]:
     """A copy of a parameter in the type that other tools read without trouble."""
     return np.array(value.detach().cpu().numpy(), np.float32)
-
-
-def _single(values: FloatArray) -> npt.NDArray[np.float32]:
-    return values.astype(np.float32)
 
 
 def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:

@@ -23,8 +23,7 @@ from .config import StudentConfig
 from .integers.folding import fold_norms
 from .integers.walk import IntegerWalk, plan_of
 from .neuron_settings import NeuronSettings
-from .neurons import NeuronTrace, is_integrator, is_neuron, run_over_time, spiking
-from .student_output import StudentOutput, output_of
+from .neurons import NeuronTrace, StudentOutput, is_integrator, is_neuron, output_of, run_over_time, spiking
 from .tracing import trace, walk
 
 FORMAT = "spikewright-student"
@@ -60,8 +59,7 @@ class Student(nn.Module):
         encoder = NeuronSettings(beta=1.0, threshold=1.0 if config.timesteps > 1 else 0.5, learn_threshold=True)
         self.encoder = spiking(encoder) if config.encoding == "current" else None
         if network is None:
-            build = builder_of(config.architecture)
-            network = build(config.input_shape, config.classes, config.width, config.neuron, config.readout)
+            network = _built(config.architecture, config)
         if grid is not None:
             fold_norms(network)
         self.network = network
@@ -166,12 +164,11 @@ class Student(nn.Module):
             through = self._on_integers(self.grid, drive, steps)
             return output_of(drive, through.traces, steps, through.active)
         traces: dict[str, NeuronTrace] = {}
-        entering = drive
+        entering: Tensor | None = drive
         if self.encoder is not None:
-            encoded = run_over_time("encoder", self.encoder, drive, steps)
-            traces["encoder"] = encoded
-            assert encoded.spikes is not None
-            entering = encoded.spikes
+            traces["encoder"] = run_over_time("encoder", self.encoder, drive, steps)
+            entering = traces["encoder"].spikes
+        assert entering is not None
         return output_of(drive, traces | walk(self._graph[0], entering, steps), steps)
 
     def registers(
@@ -214,6 +211,10 @@ def _last_layer(traced: fx.GraphModule) -> nn.Module:
     return traced.get_submodule(str(last.target))
 
 
+def _built(spec: str, config: StudentConfig) -> nn.Module:
+    return builder_of(spec)(config.input_shape, config.classes, config.width, config.neuron, config.readout)
+
+
 def save_student(student: Student, path: Path | str, provenance: dict[str, object]) -> None:
     """Write a student and its provenance (JSON-able) to ``path``, atomically."""
     header = {
@@ -244,25 +245,17 @@ def load_student(path: Path | str, network: nn.Module | str | None = None) -> St
     neuron, shape = NeuronSettings(**facts.pop("neuron")), tuple(facts.pop("input_shape"))
     config = StudentConfig(**facts, neuron=neuron, input_shape=shape)
     grid = None if header.get("integer") is None else TrainedGrid.model_validate(header["integer"])
-    student = Student(config, _network_of(config, network, path), grid)
+    if network is None and is_own(config.architecture):
+        raise InputError(
+            f"{path}: its network was built by {config.architecture!r}, and code that a file names is not run; where "
+            f"you trust it, name it yourself: {arg('network', 'file.py:function')}"
+        )
+    student = Student(config, _built(network, config) if isinstance(network, str) else network, grid)
     try:
         student.load_state_dict(weights)
     except RuntimeError as error:
         raise InputError(f"{path}: its weights do not fit the architecture {config.architecture!r}: {error}") from error
     return student.eval()
-
-
-def _network_of(config: StudentConfig, given: nn.Module | str | None, path: Path | str) -> nn.Module | None:
-    """The network that the caller gives; None for a named architecture. Code that the file names is never run."""
-    if isinstance(given, str):
-        build = builder_of(given)
-        return build(config.input_shape, config.classes, config.width, config.neuron, config.readout)
-    if given is None and is_own(config.architecture):
-        raise InputError(
-            f"{path}: its network was built by {config.architecture!r}, and code that a file names is not run; where "
-            f"you trust it, name it yourself: {arg('network', 'file.py:function')}"
-        )
-    return given
 
 
 def student_provenance(path: Path | str) -> dict[str, object]:

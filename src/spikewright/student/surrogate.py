@@ -38,10 +38,9 @@ class Steps:
 
 @torch.no_grad()
 def stepped(law: Law, arriving: Tensor, timesteps: int, observe: Observer | None = None) -> Steps:
-    """Step a layer from rest.
+    """Step a layer from rest, in the type of ``arriving``.
 
     Args:
-        law: of its neurons; steps are computed in the type of ``arriving``.
         arriving: ``(T, B, *shape)``, or ``(1, B, *shape)`` for the same at every step.
     """
     shape = (timesteps, *arriving.shape[1:])
@@ -75,7 +74,6 @@ def through_time(law: Law, steps: Steps, current: Tensor, spike_grad: SpikeGrad)
         law: what the steps stand for in float units; gradients reach its decays, its threshold and its bias. Its gain
             is a number.
         current: what arrived, ``(T or 1, B, *shape)``.
-        spike_grad: snnTorch's surrogate.
     """
     found = _ThroughTime.apply(current, law.keep_v, law.keep_u, law.threshold, law.bias, steps, spike_grad, law)  # type: ignore[no-untyped-call]
     return (None, found[0]) if steps.spikes is None else found

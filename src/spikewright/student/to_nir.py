@@ -18,7 +18,7 @@ from ..base.version import __version__
 from ..chip.encoding import full_scale
 from ..chip.law import Law
 from ..chip.trained_grid import KEY
-from ..graph.membrane_biases import biases_on_membranes
+from ..graph.interpreter import biases_on_membranes
 from ..graph.nodes import Shape
 from .integers.neurons import IntegerLaw, bias_on_grid, weight_integers
 from .integers.walk import plan_of

@@ -58,7 +58,6 @@ def follow(
     """Carry values of any kind through a traced network, node by node; returns the node that is its output.
 
     Args:
-        first: the value of the network's input.
         neurons: given the name and the module of a neuron layer and the value that it is fed with, its output.
         other: the same of any other node, given its module, None for an operation, and the values of its arguments.
 
@@ -82,11 +81,10 @@ def follow(
 
 
 def walk(graph: fx.GraphModule, inputs: Tensor, timesteps: int) -> dict[str, NeuronTrace]:
-    """Run a traced network, each layer over all timesteps before the next; returns the traces of its neuron layers.
+    """Run a traced network, each layer over all T timesteps before the next; returns the traces of its neuron layers.
 
     Args:
         inputs: ``(T, B, *input shape)``, or ``(1, B, *input shape)`` if every timestep has the same input.
-        timesteps: T.
 
     Raises:
         InputError: a node that is neither a module, ``+`` nor ``flatten``, or an output that is not a neuron's.

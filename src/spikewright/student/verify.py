@@ -57,7 +57,6 @@ def export(
     """Write the NIR graph of ``student`` to ``path`` and read it back, verified with :func:`verify_export`.
 
     Args:
-        images: samples to verify with; see :func:`verify_export`, also for ``profile``.
         facts: provenance for the metadata; see :func:`~spikewright.student.to_nir.to_nir`.
 
     Raises:

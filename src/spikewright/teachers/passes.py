@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..distillation.base import BatchOutputs, LossTerms
+from ..student.neurons import StudentOutput
 from ..student.student import Student
-from ..student.student_output import StudentOutput
 from .cached_outputs import TeacherOutputs
 
 

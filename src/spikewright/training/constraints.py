@@ -15,8 +15,8 @@ from torch import Tensor
 from ..base.errors import InputError, arg, did_you_mean
 from ..profile.profile import HardwareProfile
 from ..profile.units import quantity
+from ..student.neurons import StudentOutput
 from ..student.student import Student
-from ..student.student_output import StudentOutput
 from .budget import BudgetController
 from .cost import CostReading, SpikeCost
 

@@ -21,8 +21,8 @@ from ..energy.estimate import Floor, PopulationCost, linear_cost
 from ..lowering.lower import lower
 from ..placing.placement import place
 from ..profile.schema import CostUnit, HardwareProfile
+from ..student.neurons import StudentOutput
 from ..student.student import Student
-from ..student.student_output import StudentOutput
 from ..student.to_nir import to_nir
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from ...base.errors import refuse
 from ...chip.registers import Registers
 from ...chip.trained_grid import TrainedGrid
-from ...graph.membrane_biases import biases_on_membranes
+from ...graph.interpreter import biases_on_membranes
 from ...lowering.lower import fitting_scales, lower
 from ...profile.profile import HardwareProfile
 from ..neurons import is_integrator, is_neuron

@@ -82,7 +82,6 @@ class IntegerLaw:
         """Round a snnTorch neuron with one beta, alpha and threshold for all.
 
         Args:
-            module: ``snn.Leaky`` or ``snn.Synaptic``.
             scale: integer units per float unit.
             registers: what the threshold must fit.
             bias: in float units, whole numbers at ``scale``; broadcasts to ``(B, *shape)``.
@@ -111,15 +110,13 @@ class IntegerLaw:
         a number more keeps the float that stands for it away from every potential.
 
         Args:
-            module: ``snn.Leaky`` without leak.
             most: the integer that an intensity of 1 becomes.
             codes: intensities as integers, ``(B, *shape)``.
         """
         vth = max(0, int(float(module.threshold.detach()) * most))
         threshold = _straight_through(module.threshold, (vth + 0.5) / most)
         return IntegerLaw(
-            chip=_on_chip(DECAY_ONE, 0, vth, codes),
-            floats=Law(module.beta.clamp(0, 1), threshold, gain_u=1.0 / most),
+            chip=_on_chip(DECAY_ONE, 0, vth, codes), floats=Law(module.beta.clamp(0, 1), threshold, gain_u=1.0 / most)
         )
 
 
@@ -157,9 +154,7 @@ def step_integers(
     """Step a layer from rest in integers; spikes and membranes learn as the float counterpart does.
 
     Args:
-        law: of its neurons.
         arriving: whole numbers, ``(T or 1, B, *shape)``.
-        spike_grad: snnTorch's surrogate.
         record: also keep the registers of every step.
     """
     chip, floats = law.chip, law.floats

@@ -12,9 +12,9 @@ from spikewright.chip.law import decayed
 from spikewright.chip.registers import Registers, is_mixed, weight_scale
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
-from spikewright.student.integers.folding import fold_norms
 from spikewright.student.integers.form import become_integer, settle
 from spikewright.student.integers.neurons import bias_on_grid, weight_integers
+from spikewright.student.integers.walk import fold_norms
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, spiking
 from spikewright.student.student import Student

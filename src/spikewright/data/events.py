@@ -43,7 +43,7 @@ def load_nmnist(data_dir: Path | None, timesteps: int | None) -> Dataset:
         import tonic.io
     except ImportError as error:
         raise missing_package(NAME, "tonic", "events") from error
-    folder = _given(data_dir) if data_dir is not None else _found_or_downloaded(tonic)
+    folder = _folder(data_dir, tonic)
     official, test = (_recordings(folder / part, most) for part, most in PARTS.items())
     train, validation = ([official[i] for i in rows] for rows in cut(len(official)))
     first, second, third = (_split(tonic, recordings, steps) for recordings in (train, validation, test))
@@ -68,32 +68,27 @@ def frames(events: npt.NDArray[np.void], timesteps: int) -> Pixels:
     return binned
 
 
-def _given(data_dir: Path) -> Path:
-    if not data_dir.is_dir():
-        raise missing_folder(data_dir, NAME)
-    for folder in (data_dir, data_dir / FOLDER):
-        if _is_whole(folder):
-            return folder
-    raise InputError(
-        f"{data_dir}: has not both folders of {NAME}, Train and Test (here or in {FOLDER}); unpack Train.zip and "
-        f"Test.zip there, or leave {arg('data_dir')} out to have them found or downloaded"
-    )
-
-
-def _found_or_downloaded(tonic: ModuleType) -> Path:
+def _folder(data_dir: Path | None, tonic: ModuleType) -> Path:
     kept = cache_root() / "data" / FOLDER
-    if _is_whole(kept):
-        return kept
+    if data_dir is not None and not data_dir.is_dir():
+        raise missing_folder(data_dir, NAME)
+    for folder in (kept,) if data_dir is None else (data_dir, data_dir / FOLDER):
+        if not _lacking(folder):
+            return folder
+    if data_dir is not None:
+        raise InputError(
+            f"{data_dir}: has not both folders of {NAME}, Train and Test (here or in {FOLDER}); unpack Train.zip and "
+            f"Test.zip there, or leave {arg('data_dir')} out to have them found or downloaded"
+        )
     with download(NAME, "Train and Test, as in the published archives"):
         for train in (True, False):
             tonic.datasets.NMNIST(str(cache_folder("data")), train=train)
-    lacking = [part for part in PARTS if not (kept / part).is_dir()]
-    refuse(str(kept), [f"the download left no {part}; remove the folder and try again" for part in lacking])
+    refuse(str(kept), [f"the download left no {part}; remove the folder and try again" for part in _lacking(kept)])
     return kept
 
 
-def _is_whole(folder: Path) -> bool:
-    return all((folder / part).is_dir() for part in PARTS)
+def _lacking(folder: Path) -> list[str]:
+    return [part for part in PARTS if not (folder / part).is_dir()]
 
 
 def _recordings(part: Path, most: int) -> list[tuple[Path, int]]:

@@ -57,7 +57,7 @@ def load_mnist_like(source: MnistFiles, data_dir: Path | None) -> Dataset:
     Raises:
         InputError: files are missing, damaged, or cannot be downloaded.
     """
-    files = _given(source, data_dir) if data_dir is not None else _found_or_downloaded(source)
+    files = _files(source, data_dir)
     train, test = (_part(files, part, most) for part, most in PARTS.items())
     return official(source.name, train, test, CLASSES)
 
@@ -66,24 +66,21 @@ load_mnist = partial(load_mnist_like, MNIST)
 load_fashion_mnist = partial(load_mnist_like, FASHION_MNIST)
 
 
-def _given(source: MnistFiles, data_dir: Path) -> dict[str, Path]:
-    if not data_dir.is_dir():
+def _files(source: MnistFiles, data_dir: Path | None) -> dict[str, Path]:
+    kept = cache_root() / "data" / source.torchvision / "raw"
+    if data_dir is not None and not data_dir.is_dir():
         raise missing_folder(data_dir, source.name)
-    files = max((_files_in(folder) for folder in (data_dir, data_dir / source.torchvision / "raw")), key=len)
+    folders = (kept, source.installed) if data_dir is None else (data_dir, data_dir / source.torchvision / "raw")
+    files = max((_files_in(folder) for folder in filter(None, folders)), key=len)
     if len(files) == len(FILES):
         return files
-    missing = [name for name in FILES if name not in files]
-    raise InputError(
-        f"{data_dir}: has not all files of {source.name}; missing {', '.join(missing)} (plain or .gz, here or in "
-        f"{source.torchvision}/raw); put them there, or leave {arg('data_dir')} out to have them found or downloaded"
-    )
-
-
-def _found_or_downloaded(source: MnistFiles) -> dict[str, Path]:
-    kept = cache_root() / "data" / source.torchvision / "raw"
-    for folder in filter(None, (kept, source.installed)):
-        if len(files := _files_in(folder)) == len(FILES):
-            return files
+    if data_dir is not None:
+        missing = [name for name in FILES if name not in files]
+        raise InputError(
+            f"{data_dir}: has not all files of {source.name}; missing {', '.join(missing)} (plain or .gz, here or in "
+            f"{source.torchvision}/raw); put them there, or leave {arg('data_dir')} out to have them found or "
+            "downloaded"
+        )
     with download(source.name, f"{', '.join(FILES)} (plain or .gz)"):
         getattr(torchvision.datasets, source.torchvision)(str(cache_folder("data")), download=True)
     files = _files_in(kept)

@@ -47,8 +47,7 @@ class NoiseSmoothedKD(LossTerms):
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         log_p = F.log_softmax(batch.teacher.detach() / self.temperature, dim=-1)
-        log_q = self._log_noisy(batch.student.logits)
-        divergence = kl_of_logs(log_p, log_q)
+        divergence = kl_of_logs(log_p, self._log_noisy(batch.student.logits))
         return {"cross_entropy": cross_entropy(batch), "distillation": self.gamma * self.temperature**2 * divergence}
 
     def _log_noisy(self, logits: Tensor) -> Tensor:

@@ -73,11 +73,13 @@ class TemporalSpatialSelfDistillation(LossTerms):
             if batch.longer.counts_spikes:  # spike counts grow with the timesteps, means of currents do not
                 long = long * (len(batch.student.step_logits) / len(batch.longer.step_logits))
             terms["temporal"] = self.alpha * self._distance(long, logits)
-            terms |= _weighted("long_labels", self.long_labels, long, labels)
+            if self.long_labels:
+                terms["long_labels"] = self.long_labels * F.cross_entropy(long, labels)
         if isinstance(batch.auxiliary, WeakHead):
             weak = batch.auxiliary(batch.student.spikes[batch.auxiliary.layer])
             terms["spatial"] = self.beta * self._distance(logits, weak)
-            terms |= _weighted("weak_labels", self.weak_labels, weak, labels)
+            if self.weak_labels:
+                terms["weak_labels"] = self.weak_labels * F.cross_entropy(weak, labels)
         return terms
 
     def _distance(self, teacher: Tensor, student: Tensor) -> Tensor:
@@ -87,8 +89,3 @@ class TemporalSpatialSelfDistillation(LossTerms):
             return tau**2 * kl_divergence(teacher, student, tau, tau)
         gap = F.softmax(teacher.detach() / tau, dim=1) - F.softmax(student / tau, dim=1)
         return tau**2 * gap.square().sum(1).mean()
-
-
-def _weighted(name: str, weight: float, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """The weighted cross-entropy as a term; no term if the weight is 0."""
-    return {name: weight * F.cross_entropy(logits, labels)} if weight else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from math import prod
 from typing import Protocol
 
@@ -37,48 +36,42 @@ class Runs(Protocol):
         """The neuron layer of this name."""
 
 
-@dataclass(frozen=True, eq=False)
-class StudentBackend:
-    """A student with the interface of a simulator, :class:`spikewright.simulation.backends.Run`."""
+def run_student(
+    student: Runs, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Progress | None = None
+) -> Recording:
+    """Run the student on all samples of ``drive``, as a simulator does (:class:`~spikewright.simulation.backends.Run`).
 
-    student: Runs
+    Args:
+        chip: the network that it becomes; its weights are not used.
+        drive: int64, shape ``(timesteps or 1, samples, *input shape)``.
+        record_states: must be False: a student's potentials are in other units.
+        progress: called with the number of samples done.
 
-    def __call__(
-        self, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Progress | None = None
-    ) -> Recording:
-        """Run the student on all samples of ``drive``.
-
-        Args:
-            chip: the network that it becomes; its weights are not used.
-            drive: int64, shape ``(timesteps or 1, samples, *input shape)``.
-            record_states: must be False: a student's potentials are in other units.
-            progress: called with the number of samples done.
-
-        Raises:
-            InputError: the network is not one that this student becomes, or the drive does not fit it.
-        """
-        if record_states:
-            raise ValueError("a student records no registers; ask Student.registers")
-        check_drive(chip, drive)
-        config = self.student.config
-        _refuse_unlike(_settings(config, chip))
-        values = torch.from_numpy(drive).to(torch.float32) / full_scale(config.encoding, config.input_bits)
-        # A chip's input may be flat where the student's is an image.
-        values = values.reshape(*drive.shape[:2], *config.input_shape)
-        with torch.no_grad(), student_threads():
-            output = self.student.run(values)
-        _refuse_unlike(_layers(output, chip))
-        spikes: dict[str, SpikeArray] = {}
-        active: dict[str, IntArray] = {}
-        for population in chip.populations:
-            spikes[population.name] = fired = _spikes(chip, population, output, spikes, drive)
-            if population.neuron is not None:
-                active[population.name] = _active(population, self.student, output, fired)
-        tallies = {name: Tally(int(counts.sum())) for name, counts in active.items()}
-        recording = Recording(spikes=spikes, scores=output.scores.numpy(), tallies=tallies, active=active)
-        if progress is not None:
-            progress(recording.samples)
-        return recording
+    Raises:
+        InputError: the network is not one that this student becomes, or the drive does not fit it.
+    """
+    if record_states:
+        raise ValueError("a student records no registers; ask Student.registers")
+    check_drive(chip, drive)
+    config = student.config
+    _refuse_unlike(_settings(config, chip))
+    values = torch.from_numpy(drive).to(torch.float32) / full_scale(config.encoding, config.input_bits)
+    # A chip's input may be flat where the student's is an image.
+    values = values.reshape(*drive.shape[:2], *config.input_shape)
+    with torch.no_grad(), student_threads():
+        output = student.run(values)
+    _refuse_unlike(_layers(output, chip))
+    spikes: dict[str, SpikeArray] = {}
+    active: dict[str, IntArray] = {}
+    for population in chip.populations:
+        spikes[population.name] = fired = _spikes(chip, population, output, spikes, drive)
+        if population.neuron is not None:
+            active[population.name] = _active(population, student, output, fired)
+    tallies = {name: Tally(int(counts.sum())) for name, counts in active.items()}
+    recording = Recording(spikes=spikes, scores=output.scores.numpy(), tallies=tallies, active=active)
+    if progress is not None:
+        progress(recording.samples)
+    return recording
 
 
 def _refuse_unlike(pairs: Iterable[tuple[str, object, object]]) -> None:

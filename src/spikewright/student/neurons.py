@@ -88,24 +88,19 @@ def check_neuron(name: str, module: nn.Module) -> list[str]:
     """What keeps a neuron module from being trained and deployed here; empty when nothing does."""
     if type(module) not in (snn.Leaky, snn.Synaptic):
         return [f"{name}: {type(module).__name__} is not handled; may be snn.Leaky or snn.Synaptic"]
-    faults = []
     reset = module._reset_mechanism
-    if reset == "subtract":
-        faults.append(
-            f'{name}: reset_mechanism is "subtract" (snnTorch\'s default), which NIR, Lava and Loihi do not have; '
-            'train with reset_mechanism="zero", reset_delay=False'
-        )
-    if reset == "zero" and module.reset_delay and isinstance(module, snn.Synaptic):
-        faults.append(f"{name}: reset_delay is True, which resets one step late; set reset_delay=False")
-    if not module.init_hidden:
-        faults.append(f"{name}: init_hidden is False; set init_hidden=True so that the forward pass returns spikes")
-    if module.inhibition:
-        faults.append(f"{name}: inhibition has no counterpart on the chip; set inhibition=False")
-    if module.state_quant:
-        faults.append(f"{name}: state_quant is set; the chip's own rounding is applied in lowering, so remove it")
-    if bool((module.graded_spikes_factor != 1).any()):
-        faults.append(f"{name}: graded_spikes_factor is not 1; spikes between layers are binary here")
-    return faults
+    graded = bool((module.graded_spikes_factor != 1).any())
+    late = reset == "zero" and module.reset_delay and isinstance(module, snn.Synaptic)
+    faults = {
+        'reset_mechanism is "subtract" (snnTorch\'s default), which NIR, Lava and Loihi do not have; '
+        'train with reset_mechanism="zero", reset_delay=False': reset == "subtract",
+        "reset_delay is True, which resets one step late; set reset_delay=False": late,
+        "init_hidden is False; set init_hidden=True so that the forward pass returns spikes": not module.init_hidden,
+        "inhibition has no counterpart on the chip; set inhibition=False": module.inhibition,
+        "state_quant is set; the chip's own rounding is applied in lowering, so remove it": module.state_quant,
+        "graded_spikes_factor is not 1; spikes between layers are binary here": graded,
+    }
+    return [f"{name}: {fault}" for fault, there in faults.items() if there]
 
 
 def law_of(module: nn.Module) -> Law:

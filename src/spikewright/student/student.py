@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from ..base.types import Readout
 from ..chip.encoding import encode, full_scale
 from ..chip.law import State
 from ..chip.trained_grid import TrainedGrid
+from ..simulation.backends import Run
 from .architectures import builder_of, is_own
-from .backend import StudentBackend
+from .backend import run_student
 from .config import StudentConfig
-from .integers.folding import fold_norms
-from .integers.walk import IntegerWalk, plan_of
+from .integers.walk import IntegerWalk, fold_norms, plan_of
 from .neuron_settings import NeuronSettings
 from .neurons import NeuronTrace, StudentOutput, is_integrator, is_neuron, output_of, run_over_time, spiking
 from .tracing import trace, walk
@@ -125,9 +126,9 @@ class Student(nn.Module):
         return "float" if self.grid is None else "student"
 
     @property
-    def as_backend(self) -> StudentBackend:
+    def as_backend(self) -> Run:
         """The student as a simulator of the chip network that it is lowered to."""
-        return StudentBackend(self)
+        return partial(run_student, self)
 
     @property
     def device(self) -> torch.device:

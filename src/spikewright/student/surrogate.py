@@ -75,7 +75,8 @@ def through_time(law: Law, steps: Steps, current: Tensor, spike_grad: SpikeGrad)
             is a number.
         current: what arrived, ``(T or 1, B, *shape)``.
     """
-    found = _ThroughTime.apply(current, law.keep_v, law.keep_u, law.threshold, law.bias, steps, spike_grad, law)  # type: ignore[no-untyped-call]
+    constants = (law.keep_v, law.keep_u, law.threshold, law.bias)
+    found = _ThroughTime.apply(law, steps, spike_grad, current, *constants)  # type: ignore[no-untyped-call]
     return (None, found[0]) if steps.spikes is None else found
 
 
@@ -84,17 +85,9 @@ class _ThroughTime(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        current: Tensor,
-        beta: Tensor,
-        alpha: Tensor | None,
-        threshold: Tensor | None,
-        bias: Tensor | None,
-        steps: Steps,
-        spike_grad: SpikeGrad,
-        law: Law,
+        ctx: Any, law: Law, steps: Steps, spike_grad: SpikeGrad, current: Tensor, *constants: Tensor | None
     ) -> tuple[Tensor, ...]:
-        ctx.save_for_backward(beta, alpha, threshold, bias, steps.spikes, steps.membranes, steps.synaptics)
+        ctx.save_for_backward(*constants, steps.spikes, steps.membranes, steps.synaptics)
         ctx.spike_grad, ctx.gain, ctx.constant = spike_grad, law.gain_u, current.shape[0] == 1
         ctx.through_reset = law.through_reset
         ctx.set_materialize_grads(False)
@@ -103,35 +96,35 @@ class _ThroughTime(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         beta, alpha, threshold, bias, spikes, membranes, synaptics = ctx.saved_tensors
+        learn_current, learn_beta, learn_alpha, learn_threshold, learn_bias = ctx.needs_input_grad[3:]
         at_spikes = gradients[0] if spikes is not None else None
         at_membranes = gradients[-1]
-        to_threshold = None
+        to_threshold = to_beta = to_alpha = to_bias = None
         arriving = torch.zeros_like(membranes) if at_membranes is None else at_membranes.clone()
         if at_spikes is not None:
             with torch.enable_grad():  # type: ignore[no-untyped-call]
                 distance = (membranes - threshold).detach().requires_grad_()
                 (slopes,) = torch.autograd.grad(ctx.spike_grad(distance), distance, at_spikes)
             arriving += slopes
-            to_threshold = -slopes.sum_to_size(threshold.shape) if ctx.needs_input_grad[3] else None
-        if not any(ctx.needs_input_grad[i] for i in (0, 1, 2, 4)):  # an encoder, fed by data
-            return None, None, None, to_threshold, None, None, None, None
+            to_threshold = -slopes.sum_to_size(threshold.shape) if learn_threshold else None
+        if not (learn_current or learn_beta or learn_alpha or learn_bias):  # an encoder, fed by data
+            return None, None, None, None, None, None, to_threshold, None
         alive = None if spikes is None else ctx.through_reset(spikes)
         to_current = _backwards(arriving, beta, alive)
-        to_beta = to_alpha = to_bias = None
-        if ctx.needs_input_grad[1]:
+        if learn_beta:
             kept = membranes if alive is None else membranes * alive
             to_beta = (arriving[1:] * kept[:-1]).sum_to_size(beta.shape)
         if alpha is not None and synaptics is not None:
             to_current = _backwards(arriving.clone(), alpha)
-            if ctx.needs_input_grad[2]:
+            if learn_alpha:
                 to_alpha = (to_current[1:] * synaptics[:-1]).sum_to_size(alpha.shape)
-        if bias is not None and ctx.needs_input_grad[4]:
+        if bias is not None and learn_bias:
             to_bias = arriving.sum(0).sum_to_size(bias.shape)
         if ctx.gain is not None:
             to_current = to_current * ctx.gain
         if ctx.constant:
             to_current = to_current.sum(0, keepdim=True)
-        return to_current, to_beta, to_alpha, to_threshold, to_bias, None, None, None
+        return None, None, None, to_current, to_beta, to_alpha, to_threshold, to_bias
 
 
 def _backwards(arriving: Tensor, decay: Tensor, alive: Tensor | None = None) -> Tensor:

@@ -18,8 +18,7 @@ from ..neurons import is_integrator, is_neuron
 from ..student import Student
 from ..to_nir import to_nir, with_network
 from ..tracing import trace
-from .folding import fold_norms
-from .walk import plan_of
+from .walk import fold_norms, plan_of
 
 
 def become_integer(student: Student, profile: HardwareProfile, spec: str, weight_bits: int | None = None) -> Student:

@@ -43,7 +43,11 @@ def load_cifar10(data_dir: Path | None) -> Dataset:
     Raises:
         InputError: files are missing, damaged, or cannot be downloaded.
     """
-    train, test = _cached_or_downloaded() if data_dir is None else _given(data_dir)
+    archive = cache_root() / "data" / ARCHIVE
+    if data_dir is None and not archive.is_file():
+        with download(NAME, WANTED):
+            download_url(ARCHIVE_URL, str(cache_folder("data")), ARCHIVE, ARCHIVE_MD5)
+    train, test = _from_archive(archive) if data_dir is None else _given(data_dir)
     return official(NAME, train, test, CLASSES)
 
 
@@ -61,14 +65,6 @@ def _given(data_dir: Path) -> tuple[Samples, Samples]:
         f"{data_dir}: has no files of {NAME}; looked for {WANTED}; put one of them there, "
         f"or leave {arg('data_dir')} out to have them found or downloaded"
     )
-
-
-def _cached_or_downloaded() -> tuple[Samples, Samples]:
-    archive = cache_root() / "data" / ARCHIVE
-    if not archive.is_file():
-        with download(NAME, WANTED):
-            download_url(ARCHIVE_URL, str(cache_folder("data")), ARCHIVE, ARCHIVE_MD5)
-    return _from_archive(archive)
 
 
 def _first_bytes(file: Path) -> bytes:

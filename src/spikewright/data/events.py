@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..base.cache import cache_folder, cache_root
 from ..base.errors import InputError, arg, refuse
-from .dataset import Dataset, Pixels, Split, cut
+from .dataset import Dataset, Pixels, Split, official_split
 from .download import download, missing_folder, missing_package
 
 NAME = "nmnist"
@@ -45,7 +45,7 @@ def load_nmnist(data_dir: Path | None, timesteps: int | None) -> Dataset:
         raise missing_package(NAME, "tonic", "events") from error
     folder = _folder(data_dir, tonic)
     official, test = (_recordings(folder / part, most) for part, most in PARTS.items())
-    train, validation = ([official[i] for i in rows] for rows in cut(len(official)))
+    train, validation = ([official[i] for i in rows] for rows in official_split(len(official)))
     first, second, third = (_split(tonic, recordings, steps) for recordings in (train, validation, test))
     return Dataset(NAME, first, second, third, CLASSES, (POLARITIES, SIDE, SIDE), steps)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.types import FloatArray
-from ..graph.nodes import Shape
+from ..graph.nodes import Shape, pair
 from .neurons import check_neuron, is_integrator
 
 # snnTorch 1.0's exporter hard-codes this timestep, and so do the graphs of the NIR paper.
@@ -70,9 +70,8 @@ def _(module: nn.Linear, shape: Shape) -> nir.NIRNode | None:
 def _(module: nn.Conv2d, shape: Shape) -> nir.NIRNode | None:
     if module.padding_mode != "zeros":
         raise CannotExport(f"pads with {module.padding_mode!r}; NIR and the chip pad with zeros: padding_mode='zeros'")
-    if module.padding == "same" and any(
-        d * (k - 1) % 2 for d, k in zip(module.dilation, module.kernel_size, strict=True)
-    ):
+    uneven = any(d * (k - 1) % 2 for d, k in zip(module.dilation, module.kernel_size, strict=True))
+    if module.padding == "same" and uneven:
         raise CannotExport(
             f"is padded 'same' with a kernel of {module.kernel_size}, which pads one side more than the other; use "
             "odd sizes"
@@ -80,9 +79,9 @@ def _(module: nn.Conv2d, shape: Shape) -> nir.NIRNode | None:
     node = nir.Conv2d(
         input_shape=(shape[1], shape[2]),
         weight=_float32(module.weight),
-        stride=_pair(module.stride),
-        padding=module.padding if isinstance(module.padding, str) else _pair(module.padding),
-        dilation=_pair(module.dilation),
+        stride=pair(module.stride),
+        padding=module.padding if isinstance(module.padding, str) else pair(module.padding),
+        dilation=pair(module.dilation),
         groups=module.groups,
         bias=np.zeros(module.out_channels, np.float32) if module.bias is None else _float32(module.bias),
     )
@@ -92,17 +91,15 @@ def _(module: nn.Conv2d, shape: Shape) -> nir.NIRNode | None:
 
 @node_of.register
 def _(module: nn.AvgPool2d, shape: Shape) -> nir.NIRNode | None:
-    padding = _pair(module.padding)
+    padding = pair(module.padding)
     if module.ceil_mode or module.divisor_override or (any(padding) and not module.count_include_pad):
         raise CannotExport(
             "is an AvgPool2d with ceil_mode, divisor_override or count_include_pad=False, which NIR has no fields for; "
             "leave them at their defaults"
         )
-    return nir.AvgPool2d(
-        kernel_size=np.array(_pair(module.kernel_size)),
-        stride=np.array(_pair(module.kernel_size if module.stride is None else module.stride)),
-        padding=np.array(padding),
-    )
+    kernel = np.array(pair(module.kernel_size))
+    stride = kernel if module.stride is None else np.array(pair(module.stride))
+    return nir.AvgPool2d(kernel_size=kernel, stride=stride, padding=np.array(padding))
 
 
 @node_of.register(nn.MaxPool1d)
@@ -202,8 +199,3 @@ def _of_neurons(value: Tensor, name: str, shape: Shape) -> FloatArray:
 def _float32(value: Tensor) -> npt.NDArray[np.float32]:
     """A copy of a parameter in the type that other tools read without trouble."""
     return np.array(value.detach().cpu().numpy(), np.float32)
-
-
-def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:
-    numbers = (value, value) if isinstance(value, int) else value
-    return int(numbers[0]), int(numbers[1])

@@ -102,3 +102,30 @@ def test_repair_and_out_belong_together(tmp_path: Path, capsys: pytest.CaptureFi
     path = saved(tmp_path / "g.nir", lif(8))
     assert main(["check", str(path), "--repair"]) == 2
     assert capsys.readouterr().err == "error: --repair and --out belong together: give both, or neither\n"
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_finding_speaks_of_flags_on_the_command_line(
+    form: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two populations that no common time step explains."""
+    first = nir.LIF(
+        np.full(4, 2e-3), r=np.full(4, 3.0), v_leak=np.zeros(4), v_threshold=np.ones(4), v_reset=np.zeros(4)
+    )
+    second = nir.LIF(
+        np.full(2, 5e-3), r=np.full(2, 7.0), v_leak=np.zeros(2), v_threshold=np.ones(2), v_reset=np.zeros(2)
+    )
+    nodes = {
+        "input": nir.Input(np.array([4])),
+        "a": nir.Linear(np.ones((4, 4))),
+        "first": first,
+        "b": nir.Linear(np.ones((2, 4))),
+        "second": second,
+        "output": nir.Output(np.array([2])),
+    }
+    path = tmp_path / "two.nir"
+    nir.write(path, nir.NIRGraph(nodes, [(a, b) for a, b in zip(list(nodes)[:-1], list(nodes)[1:], strict=True)]))
+    assert main(["check", str(path), *form]) == 1
+    out = capsys.readouterr().out
+    assert "give --dt SECONDS" in out
+    assert not {"\ue000", "\ue001", "\\ue000"} & set(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spikewright.base.errors import InputError, arg, with_flags
+from spikewright.base.errors import InputError, Message, arg, with_flags
 
 
 def test_an_argument_reads_as_python_from_python_and_as_a_flag_on_the_command_line() -> None:
@@ -24,3 +24,18 @@ def test_a_message_inside_another_keeps_its_arguments() -> None:
 
 def test_an_error_that_is_not_ours_is_left_as_it_is() -> None:
     assert with_flags(ValueError("a --b"), {}) == "a --b"
+
+
+def test_marks_show_in_no_form_of_an_error() -> None:
+    error = InputError(f"{arg('energy_budget', 2)}: say a unit")
+    for form in (str(error), repr(error), str(error.args), f"{error}"):
+        assert "energy_budget=2" in form
+        assert not {"\ue000", "\ue001"} & set(form)
+
+
+def test_a_message_to_callbacks_is_plain_and_the_command_line_shows_its_flags() -> None:
+    message = Message(f"give {arg('dt_s', 'SECONDS')}")
+    assert message == "give dt_s=SECONDS"
+    assert with_flags(message, {"dt_s": "--dt"}) == "give --dt SECONDS"
+    assert with_flags(Message(message), {}) == "give --dt-s SECONDS"
+    assert with_flags("plain", {}) == "plain"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from spikewright.base.errors import arg
 from spikewright.base.progress import SILENT, Callback, Listeners
 
 
@@ -62,3 +63,9 @@ def test_silence(capsys) -> None:
     with SILENT.task("nothing", 1) as advance:
         advance()
     assert capsys.readouterr() == ("", "")
+
+
+def test_marks_of_arguments_reach_no_callback() -> None:
+    noted = Noted()
+    Listeners((noted,)).say(f"infeasible: {arg('energy_budget', '2pJ')}: is below the floor")
+    assert noted.heard == [("message", "infeasible: energy_budget=2pJ: is below the floor", "info")]

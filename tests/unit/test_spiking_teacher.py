@@ -483,7 +483,7 @@ def test_what_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
         "distill: assistant: method=none has no teacher that anybody could assist; leave assistant out"
     )
     assert faults_of(teacher="snn:width=x").startswith("teacher snn:width=x: width: input should be a valid integer")
-    with pytest.raises(InputError, match=r"assistant\.0 is '0': input should be greater than or equal to 1"):
+    with pytest.raises(InputError, match=r"assistant is '0': input should be greater than or equal to 1"):
         settings_from(None, {"assistant": ["0"]})
     assert not list(tmp_path.rglob("*.pt"))
 

@@ -28,11 +28,29 @@ def arg(name: str, value: object = None) -> str:
     return f"{_OPEN}{name}{'' if value is None else f'={value}'}{_CLOSE}"
 
 
-def with_flags(error: BaseException, flags: Mapping[str, str]) -> str:
-    """The message of an error with command-line flags in place of arguments.
+class Message(str):
+    """A text that speaks of arguments as Python writes them, and that the command line can show with its flags.
+
+    Attributes:
+        marked: the text with arguments marked by :func:`arg`; put this into another message.
+    """
+
+    marked: str
+
+    def __new__(cls, marked: str) -> Message:
+        """Read a text in which arguments are marked."""
+        marked = marked.marked if isinstance(marked, Message) else marked
+        plain = _ARGUMENT.sub(lambda match: match[1] if match[2] is None else f"{match[1]}={match[2]}", marked)
+        message = super().__new__(cls, plain)
+        message.marked = marked
+        return message
+
+
+def with_flags(said: BaseException | str, flags: Mapping[str, str]) -> str:
+    """A message with command-line flags in place of arguments.
 
     Args:
-        error: any error; of one that is not ours the message is taken as it is.
+        said: an error or a :class:`Message`; of any other error or text the words are taken as they are.
         flags: by argument, the flag of the command; arguments that are not listed become ``--name-with-hyphens``.
     """
 
@@ -41,8 +59,9 @@ def with_flags(error: BaseException, flags: Mapping[str, str]) -> str:
         word = flags.get(name, f"--{name.replace('_', '-')}")
         return word if value is None else f"{word} {value}"
 
-    text = error.message if isinstance(error, SpikewrightError) else str(error)
-    return _ARGUMENT.sub(flag, text)
+    if isinstance(said, SpikewrightError):
+        return _ARGUMENT.sub(flag, said.message)
+    return _ARGUMENT.sub(flag, said.marked if isinstance(said, Message) else str(said))
 
 
 class SpikewrightError(Exception):
@@ -55,11 +74,9 @@ class SpikewrightError(Exception):
     exit_code = 2
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-
-    def __str__(self) -> str:
-        return _ARGUMENT.sub(lambda match: match[1] if match[2] is None else f"{match[1]}={match[2]}", self.message)
+        text = Message(message)
+        super().__init__(str(text))
+        self.message = text.marked
 
 
 class InputError(SpikewrightError):

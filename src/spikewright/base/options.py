@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
-from .errors import InputError
+from .errors import InputError, arg
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Fault:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.name} is {self.value!r}: {self.reason}"
+        return f"{arg(self.name.partition('.')[0])} is {reprlib.repr(self.value)}: {self.reason}"
 
 
 class WrongOptions(InputError):

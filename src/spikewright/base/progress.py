@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from .errors import Message
+
 Kind = Literal["info", "note", "assumed", "warning"]
 
 
@@ -46,9 +48,15 @@ class Listeners:
     callbacks: Sequence[Callback] = ()
 
     def say(self, text: str, kind: Kind = "info") -> None:
-        """Pass a sentence to every callback, in the order in which they were given."""
+        """Pass a sentence to every callback, in the order in which they were given.
+
+        Args:
+            text: may hold arguments marked by :func:`~spikewright.base.errors.arg`.
+            kind: of the sentence.
+        """
+        message = Message(text)
         for callback in self.callbacks:
-            callback.on_message(text, kind)
+            callback.on_message(message, kind)
 
     def epoch(self, record: object) -> None:
         """Pass the record of an epoch to every callback."""

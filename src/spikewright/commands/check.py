@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..base.errors import AnswerIsNo, InputError
+from ..base.errors import AnswerIsNo, InputError, with_flags
 from . import console as cli
 
 
@@ -32,7 +32,8 @@ def command(
     if repair_file != (out is not None):
         raise InputError("--repair and --out belong together: give both, or neither")
     read = read_graph(graph)
-    findings = check(read, dt_s)
+    found = check(read, dt_s)
+    findings = [replace(finding, what=with_flags(finding.what, {"dt_s": "--dt"})) for finding in found]
     if json_output:
         cli.emit({"graph": str(graph), "findings": [asdict(finding) for finding in findings]})
     else:

@@ -92,7 +92,7 @@ class ProgressBar(Callback):
         self._tasks: dict[str, TaskID] = {}
 
     def on_message(self, text: str, kind: Kind) -> None:
-        words = with_flags(SpikewrightError(text), {})
+        words = with_flags(text, {})
         say(words if kind == "info" else f"{kind}: {words}")
 
     def on_start(self, task: str, total: int) -> None:

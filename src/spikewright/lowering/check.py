@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import nir
 import numpy as np
 
-from ..base.errors import InputError
+from ..base.errors import InputError, Message
 from ..base.version import __version__
 from ..graph.nodes import NEURONS, NeuronConstants, NodeFault, constants_of
 from ..graph.time_step import TimeStep, resolve_dt
@@ -35,6 +35,9 @@ class Finding:
     level: Level
     where: str
     what: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "what", Message(self.what))
 
 
 def check(graph: nir.NIRGraph, dt_s: float | None = None) -> list[Finding]:

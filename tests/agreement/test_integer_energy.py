@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ from spikewright.student.integers.form import become_integer
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
-from spikewright.training import certificate
+from spikewright.training import certificate, deployment
 from spikewright.training.constraints import EnergyLimit, OperationsLimit, RateLimit
 from spikewright.training.cost import SpikeCost
 from spikewright.training.measurement import measure
@@ -91,13 +93,13 @@ def test_a_certificate_holds_every_limit_and_is_the_reports_number() -> None:
 def test_levels_that_disagree_get_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     profile = load_profile("loihi2-assumed")
     student = student_for(profile, "convnet", "direct", "lif")
-    true_estimate = certificate.estimate
+    true_price = deployment.price
 
     def dearer(*arguments: object) -> object:
-        report = true_estimate(*arguments)  # type: ignore[arg-type]
-        rows = tuple(type(r)(**{**vars(r), "count": r.count * 1.001}) for r in report.rows)
-        return type(report)(**{**vars(report), "rows": rows})
+        priced = true_price(*arguments)  # type: ignore[arg-type]
+        rows = tuple(replace(row, count=row.count * 1.001) for row in priced.energy.rows)
+        return replace(priced, energy=replace(priced.energy, rows=rows))
 
-    monkeypatch.setattr(certificate, "estimate", dearer)
+    monkeypatch.setattr(deployment, "price", dearer)
     with pytest.raises(AnswerIsNo, match=r"certificate: training measured .*; the two must be the same"):
         certificate.certify(student, split(), profile, (), seed=0)

@@ -49,8 +49,8 @@ class DraftPopulation:
     """Neurons with one set of constants, or the input.
 
     Attributes:
-        neuron: None for an input of ready-made events. The neurons of an input that has some are driven by intensities
-            in [0, 1], which are added to v in each timestep.
+        neuron: None for an input of ready-made events. An input's own neurons are driven by intensities in [0, 1],
+            which are added to v in each timestep.
         payload: largest value that a spike carries, 1 for a binary spike.
     """
 
@@ -185,18 +185,14 @@ def _end_faults(wiring: Wiring, encoding: Encoding) -> list[str]:
     faults = []
     last = wiring.into(wiring.output)
     if len(last) != 1 or last[0] not in wiring.neurons:
-        faults.append(
-            f"output {wiring.output!r} is fed by {', '.join(map(repr, last))}; it must be one neuron node: end the "
-            "network with an LI, I or spiking node"
-        )
+        must = "it must be one neuron node: end the network with an LI, I or spiking node"
+        faults.append(f"output {wiring.output!r} is fed by {', '.join(map(repr, last))}; {must}")
     elif any(last[0] == source for other in wiring.neurons if other != last[0] for source, _ in _paths(wiring, other)):
         faults.append(f"readout {last[0]!r} feeds further neurons; the readout must be the last population")
     first = wiring.out_of(wiring.input)
     if encoding == "current" and not (len(first) == 1 and first[0] in wiring.neurons):
-        faults.append(
-            f"encoding is 'current', but input {wiring.input!r} feeds {', '.join(map(repr, first))} instead of one "
-            "neuron node that the current drives"
-        )
+        fed = f"{', '.join(map(repr, first))} instead of one neuron node that the current drives"
+        faults.append(f"encoding is 'current', but input {wiring.input!r} feeds {fed}")
     return faults + [
         f"node {name!r} is a {type(wiring.nodes[name]).__name__} that does not feed the output; between layers only "
         "spikes travel"
@@ -219,14 +215,8 @@ def _population(
     elif threshold is not None and np.any(threshold != threshold.flat[0]) and np.all(threshold > 0):
         gain, drift, threshold = gain / threshold, drift / threshold, np.ones_like(threshold)
     has_filter = bool(np.any(law.leak_u != 1))
-    neuron = DraftNeuron(
-        leak_u=law.leak_u,
-        leak_v=law.leak_v,
-        threshold=threshold,
-        v_reset=law.v_reset,
-        bias=drift if has_filter else drift + gain * bias,
-        synaptic_bias=gain * bias if has_filter else np.zeros_like(gain),
-    )
+    behind, before = (drift, gain * bias) if has_filter else (drift + gain * bias, np.zeros_like(gain))
+    neuron = DraftNeuron(law.leak_u, law.leak_v, threshold, law.v_reset, bias=behind, synaptic_bias=before)
     role: Role = "input" if is_encoder else "readout" if name == wiring.readout else "hidden"
     return DraftPopulation(name, wiring.shapes[name][1], role, neuron), gain
 

@@ -241,7 +241,7 @@ def lay_out(
 
 
 def _between(traffic: Sequence[ConnectionTraffic], cores: IntArray) -> FloatArray:
-    """Messages between each two of ``cores`` (ascending) in both directions together, integers, zero on the diagonal."""
+    """Messages between each two of ``cores`` (ascending), both directions together; zero on the diagonal."""
     found = np.zeros((len(cores), len(cores)))
     for connection in traffic:
         here, there = np.isin(connection.sources, cores), np.isin(connection.targets, cores)

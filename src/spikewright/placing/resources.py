@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from math import ceil, log2, prod
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -189,7 +189,7 @@ def _pattern_sizes(axis: tuple[int, int, int, int], size: int, first: int, stop:
 
 def _index_bits(compartments: int, form: SynapseFormat) -> int:
     """Narrowest target index of the format for so many compartments; what they need where even the widest is short."""
-    needed = ceil(log2(compartments)) if compartments > 1 else 0
+    needed = (compartments - 1).bit_length()
     return next((bits for bits in form.index_bits if bits >= needed), needed)
 
 

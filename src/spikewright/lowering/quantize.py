@@ -218,13 +218,20 @@ def _peak_potential(task: _Task, current: float, bias: float) -> float:
 
 
 def _excess(task: _Task, quantized: _Quantized) -> float:
-    """The largest current or readout potential of the integers as a share of its range; up to 1 is allowed."""
+    """The largest share that a number takes of the range of its register; up to 1 is allowed.
+
+    Weights and biases can exceed their ranges at a trained scale only: training keeps each layer of a student within
+    them, and parallel layers into one population add up.
+    """
     neuron = quantized.population.neuron
     if not quantized.connections or neuron is None:
         return 0.0
     peak = _peak_current(task, [c.weight for c in quantized.connections])
-    excess = peak / (task.registers.state_limit - 1)
+    bias = int(np.abs(neuron.bias).max(initial=0))
+    shares = [peak / (task.registers.state_limit - 1), bias / task.registers.bias_max]
     if task.threshold is None:
-        bias = float(np.abs(neuron.bias).max(initial=0) << neuron.bias_exp)
-        excess = max(excess, _peak_potential(task, peak, bias) / task.registers.unreached)
-    return excess
+        shares.append(_peak_potential(task, peak, float(bias << neuron.bias_exp)) / task.registers.unreached)
+    for exact in task.incoming if quantized.limited_by == TRAINED else ():
+        step, top = task.registers.grid(is_mixed(exact.weight))
+        shares.append(step * float(np.rint(np.abs(quantized.scale * exact.weight).max(initial=0) / step)) / top)
+    return max(shares)

@@ -61,18 +61,15 @@ class _Task:
     registers: Registers
 
     @property
-    def du(self) -> int:
-        """Register of the current decay, ``4096 * dt / tau_syn - 1``."""
+    def du(self) -> int:  # 4096 * dt / tau_syn - 1
         return round(DECAY_ONE * float(self.neuron.leak_u.flat[0])) - 1
 
     @property
-    def dv(self) -> int:
-        """Register of the membrane decay, ``4096 * dt / tau``."""
+    def dv(self) -> int:  # 4096 * dt / tau
         return round(DECAY_ONE * float(self.neuron.leak_v.flat[0]))
 
     @property
     def threshold(self) -> float | None:
-        """The threshold of the population, None for a readout that does not fire."""
         return None if self.neuron.threshold is None else float(self.neuron.threshold.flat[0])
 
 
@@ -199,15 +196,13 @@ def _rounded(task: _Task, scale: float, limited_by: str) -> _Quantized:
 
 def _peak_current(task: _Task, weights: Sequence[FloatArray | IntArray]) -> float:
     """Largest |u| that spikes can cause, ``64 * 4096 / (du + 1) * max(sum of payload * weights of one sign)``."""
-    positive: FloatArray | float = 0.0
-    negative: FloatArray | float = 0.0
+    sums: FloatArray | float = 0.0  # of each sign
     for connection, weight in zip(task.incoming, weights, strict=True):
         rows = weight.reshape(weight.shape[0], -1) * float(task.payloads[connection.source])
         shape = task.population.shape if connection.conv is None else (-1, 1, 1)
-        positive = positive + np.clip(rows, 0, None).sum(1).reshape(shape)
-        negative = negative - np.clip(rows, None, 0).sum(1).reshape(shape)
-    worst = max(float(np.max(positive)), float(np.max(negative)))
-    return 2**STATE_SHIFT * worst * DECAY_ONE / (task.du + 1)
+        signs = np.stack([np.clip(rows, 0, None).sum(1), -np.clip(rows, None, 0).sum(1)])
+        sums = sums + signs.reshape(2, *shape)
+    return 2**STATE_SHIFT * float(np.max(sums)) * DECAY_ONE / (task.du + 1)
 
 
 def _peak_potential(task: _Task, current: float, bias: float) -> float:

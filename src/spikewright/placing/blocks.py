@@ -44,7 +44,6 @@ class Block:
 
     @property
     def size(self) -> int:
-        """Number of compartments."""
         return prod(stop - start for start, stop in (self.channels, self.rows, self.columns))
 
     @property

@@ -227,16 +227,9 @@ def lay_out(
             if by != "order" and len(here) <= MOST_SEARCHED:
                 slots = slot_of[here] = search(between, topology, seed)
             hops += topology.cost(between, slots)
-    arrangement = Arrangement(
-        by=by,
-        seed=seed,
-        chips=assignment.chips,
-        hops=hops if topology is not None else None,
-        hops_in_order=hops_in_order if topology is not None else None,
-        cut={connection.name: connection.crossing(chip_of) for connection in traffic},
-        cut_in_order=cut_in_order,
-        shared_cores=assignment.is_shared,
-    )
+    costs: tuple[int | None, int | None] = (None, None) if topology is None else (hops, hops_in_order)
+    cut = {connection.name: connection.crossing(chip_of) for connection in traffic}
+    arrangement = Arrangement(by, seed, assignment.chips, *costs, cut, cut_in_order, assignment.is_shared)
     return chip_of, slot_of, arrangement
 
 

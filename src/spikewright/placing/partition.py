@@ -76,7 +76,6 @@ class Partition:
 
     @property
     def fits(self) -> bool:
-        """Whether every block fits a core."""
         return self.most_needed is None or self.most_needed[1] <= self.most_needed[2]
 
 

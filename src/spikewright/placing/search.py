@@ -25,9 +25,7 @@ RESTARTS = 4
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """Slots that hold one core each, and the distances between them.
-
-    The distance of two slots is the sum over axes of the distance of their coordinates.
+    """Slots for one core each; the distance of two slots is the sum over axes of that of their coordinates.
 
     Attributes:
         coordinates: for each axis, int64 ``(slots,)``.
@@ -39,7 +37,6 @@ class Topology:
 
     @property
     def slots(self) -> int:
-        """Number of slots."""
         return len(self.coordinates[0])
 
     @classmethod
@@ -73,26 +70,20 @@ def search(traffic: FloatArray, topology: Topology, seed: int) -> IntArray:
     stay in order unless another layout costs less.
 
     Args:
-        traffic: messages between each pair of cores, float64 ``(cores, cores)``, symmetric, integers, zero on the
-            diagonal.
+        traffic: as in :meth:`Topology.cost`; integers, zero on the diagonal.
 
     Returns:
         int64 ``(cores,)``, all different.
     """
-    cores = len(traffic)
-    best = np.arange(cores)
-    least = topology.cost(traffic, best)
-    if least == 0:
-        return best
-    shuffler = random.Random(seed)
-    starts = [best, greedy(traffic, topology)]
+    cores, shuffler = len(traffic), random.Random(seed)
+    in_order = np.arange(cores)
+    if topology.cost(traffic, in_order) == 0:
+        return in_order
+    starts = [in_order, greedy(traffic, topology)]
     if cores <= SMALL:
         starts += [np.array(shuffler.sample(range(topology.slots), cores)) for _ in range(RESTARTS)]
-    for start in starts:
-        found = improve(traffic, topology, start, shuffler)
-        if (cost := topology.cost(traffic, found)) < least:
-            best, least = found, cost
-    return best
+    found = [in_order, *(improve(traffic, topology, start, shuffler) for start in starts)]
+    return min(found, key=lambda slot_of: topology.cost(traffic, slot_of))
 
 
 def greedy(traffic: FloatArray, topology: Topology) -> IntArray:

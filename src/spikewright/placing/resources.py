@@ -137,6 +137,9 @@ def _synapse_formats(connections: Sequence[Connection], blocks: Blocks, form: Sy
 def _shared_axons_out(counts: SynapseCounts, block: Block) -> int:
     """Number of pairs of a target block and a pixel of ``block`` where some channel of the pixel reaches the block."""
     _, groups, pixels = counts.counts.shape
+    if groups == 1 and not block.is_range:  # without a look at every compartment, which partitions would wait for
+        reached = counts.blocks_reached.reshape(block.shape[1:])
+        return int(np.sum(reached[slice(*block.rows), slice(*block.columns)]))
     present = np.zeros(groups * pixels, dtype=bool)
     present[counts.of_source[block.members]] = True
     if groups == 1:

@@ -22,6 +22,7 @@ from spikewright.simulation.recording import compare
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer, settle
 from spikewright.student.neuron_settings import NeuronSettings
+from spikewright.student.neurons import integrator, spiking
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.student.verify import differences, export, verify_export
@@ -83,6 +84,38 @@ def test_narrow_weights(encoding: str, readout: str, kind: str, profile: str, bi
     chip = lower(to_nir(student), profile)
     assert [str(d) for d in differences(student, chip, images(20))] == []
     assert all(np.unique(c.weight).size <= 2**bits for c in chip.connections)
+
+
+class TwoConvolutions(nn.Module):
+    """Two convolutions of the input, added in front of one layer of neurons."""
+
+    def __init__(self, neuron: NeuronSettings) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(1, 4, 3), nn.Conv2d(1, 4, 3)
+        self.neurons = spiking(neuron)
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(400, 5))
+        self.readout = integrator()
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.readout(self.head(self.neurons(self.one(image) + self.two(image))))
+
+
+@pytest.mark.parametrize("parameter", ["weight", "bias"])
+def test_what_two_convolutions_add_up_to_keeps_within_the_registers(parameter: str) -> None:
+    """The chip has one connection and one bias register where the student adds two convolutions."""
+    torch.manual_seed(5)
+    neuron, target = NeuronSettings(threshold=0.5), load_profile("loihi2-assumed")
+    config = StudentConfig("own", 6, SHAPE, 5, 4, "direct", "membrane", 4, neuron)
+    student = become_integer(Student(config, TwoConvolutions(neuron)).eval(), target, "loihi2-assumed", 8)
+    before = student.grid.scales["neurons"]
+    most = {"weight": 250 * 15, "bias": 4000}[parameter] / before  # an intensity of 1 is the integer 15
+    with torch.no_grad():
+        for convolution in (student.network.one, student.network.two):
+            getattr(convolution, parameter)[0] = most
+    assert settle(student, target)
+    assert student.grid.scales["neurons"] < 0.6 * before
+    chip = lower(to_nir(student.eval()), target)
+    assert [str(d) for d in differences(student, chip, images(20), seed=3, first_index=7)] == []
 
 
 def test_the_file_keeps_every_integer_and_rounds_none(tmp_path: Path) -> None:

@@ -128,13 +128,9 @@ def _effect(layer: Layer, exact: LayerRun, other: LayerRun) -> Effect:
 def _draft(graph: nir.NIRGraph, chip: ChipNetwork, profile: HardwareProfile) -> Draft:
     """The draft that ``chip`` was rounded from, with what the graph leaves out as the chip has it."""
     bits, dt_s = chip.provenance.get("input_bits"), chip.provenance.get("dt_s")
-    draft = drafted(
-        graph,
-        profile,
-        timesteps=chip.timesteps,
-        encoding=chip.encoding,
-        input_bits=bits if isinstance(bits, int) else None,
-        dt_s=dt_s if isinstance(dt_s, float) else None,
-    )
+    given: dict[str, object] = {"timesteps": chip.timesteps, "encoding": chip.encoding}
+    if isinstance(bits, int):
+        given["input_bits"] = bits
+    draft = drafted(graph, profile, given, dt_s if isinstance(dt_s, float) else None)
     check_draft(draft, profile)
     return rewritten(draft, profile)

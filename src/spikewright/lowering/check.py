@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.errors import InputError, Message
 from ..base.version import __version__
-from ..graph.nodes import NEURONS, NeuronConstants, NodeFault, constants_of
+from ..graph.nodes import NEURONS, NodeFault, constants_of
 from ..graph.time_step import TimeStep, resolve_dt
 from ..graph.wiring import Wiring, survey, wire
 from .draft import draft_from_nir, input_format
@@ -59,7 +59,12 @@ def check(graph: nir.NIRGraph, dt_s: float | None = None) -> list[Finding]:
     findings.append(Finding("assumed" if step.assumed else "note", "graph", f"time step {step.dt_s:g} s: {step.why}"))
     for name in found.wiring.neurons:
         findings += _neuron_findings(found.wiring, name, step)
-    return findings + _lowering(found.wiring, step, graph.metadata)
+    try:
+        inputs, _ = input_format(graph.metadata)
+        faults = graph_faults(draft_from_nir(found.wiring, step.dt_s, inputs, {}))
+    except InputError as error:
+        faults = [error.message]
+    return findings + [Finding("blocks", "graph", fault) for fault in faults]
 
 
 def repair(graph: nir.NIRGraph, dt_s: float | None = None) -> nir.NIRGraph:
@@ -84,16 +89,12 @@ def repair(graph: nir.NIRGraph, dt_s: float | None = None) -> nir.NIRGraph:
 
 
 def _conventions(graph: nir.NIRGraph) -> Iterator[Finding]:
-    source = graph.metadata.get("source")
-    if source:
+    if source := graph.metadata.get("source"):
         yield Finding("note", "graph", f"made by {source}")
     if "reset" not in graph.metadata:
-        yield Finding(
-            "assumed",
-            "graph",
-            "reset to zero: NIR cannot say how its neurons were reset in training; a network trained with reset by "
-            "subtraction will spike differently",
-        )
+        other = "a network trained with reset by subtraction will spike differently"
+        what = f"reset to zero: NIR cannot say how its neurons were reset in training; {other}"
+        yield Finding("assumed", "graph", what)
     elif graph.metadata["reset"] != "zero":
         yield Finding("blocks", "graph", f"reset is {graph.metadata['reset']!r}; NIR, Lava and Loihi reset to zero")
 
@@ -104,7 +105,9 @@ def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Find
     except NodeFault as fault:
         yield Finding("blocks", name, str(fault))
         return
-    yield Finding("note", name, _described(law))
+    filtered = f"current decays by {_range(law.leak_u)} per step, " if (law.leak_u != 1).any() else ""
+    fires = f"threshold {_range(law.threshold)}" if law.threshold is not None else "does not fire"
+    yield Finding("note", name, f"{filtered}membrane decays by {_range(law.leak_v)} per step, {fires}")
     if law.threshold is not None and np.ptp(law.threshold) > _SAME * np.abs(law.threshold).max():
         yield Finding("note", name, "thresholds vary; the chip holds one for a population: divided into the weights")
     gain = law.gain_u * law.gain_v
@@ -112,25 +115,9 @@ def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Find
         yield Finding("note", name, f"gain per step {_range(gain)}; multiplied into the weights")
 
 
-def _described(law: NeuronConstants) -> str:
-    filtered = f"current decays by {_range(law.leak_u)} per step, " if (law.leak_u != 1).any() else ""
-    fires = f"threshold {_range(law.threshold)}" if law.threshold is not None else "does not fire"
-    return f"{filtered}membrane decays by {_range(law.leak_v)} per step, {fires}"
-
-
 def _range(values: Any) -> str:
     low, high = float(values.min()), float(values.max())
     return f"{low:.4g}" if high - low <= _SAME * max(abs(high), abs(low)) else f"{low:.4g} to {high:.4g}"
-
-
-def _lowering(wiring: Wiring, step: TimeStep, metadata: Mapping[str, Any]) -> list[Finding]:
-    """What keeps the graph from any chip, whatever its profile."""
-    try:
-        inputs, _ = input_format(metadata)
-        draft = draft_from_nir(wiring, step.dt_s, inputs, {})
-    except InputError as error:
-        return [Finding("blocks", "graph", error.message)]
-    return [Finding("blocks", "graph", fault) for fault in graph_faults(draft)]
 
 
 def _written_out(wiring: Wiring, name: str) -> nir.NIRNode:

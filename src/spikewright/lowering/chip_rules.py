@@ -7,13 +7,13 @@ and reports do, since a network may have been lowered for another chip. To add a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import ceil, log2, prod
+from math import prod
 from typing import TypeAlias
 
 from ..base.errors import AnswerIsNo, arg
 from ..chip.network import ChipNetwork, Connection, Population
 from ..chip.registers import DECAY_ONE
-from ..profile.schema import HardwareProfile, Layers, Limits
+from ..profile.schema import HardwareProfile, Layers, Limits, Whole
 
 ChipRule: TypeAlias = Callable[[ChipNetwork, Limits], Iterator[str]]
 
@@ -50,44 +50,41 @@ def decays(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
             if decay != _nearest_decay(decay, limits):
                 odd.setdefault((what, decay), []).append(repr(population.name))
     for (what, decay), names in odd.items():
-        has = f"the nearest that this chip has is {_nearest_decay(decay, limits) / DECAY_ONE:g}"
-        may_be = has if limits.decay_bits else _NO_LEAK
+        nearest = f"the nearest that this chip has is {_nearest_decay(decay, limits) / DECAY_ONE:g}"
+        may_be = nearest if limits.decay_bits else _NO_LEAK
         yield f"the {what} of {', '.join(names)} decays by {decay / DECAY_ONE:.4g} per step; {may_be}"
 
 
 def steps(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
     """The chip takes so many timesteps."""
-    most = limits.whole.timesteps if limits.whole else None
+    most = (limits.whole or Whole()).timesteps
     if most is not None and chip.timesteps > most:
         keeps = "; no state is kept between steps" if most == 1 else ""
-        fewer = arg("timesteps", most)
-        yield f"it runs {chip.timesteps} time steps; the chip takes {most}{keeps}: train with {fewer}"
+        yield f"it runs {chip.timesteps} time steps; the chip takes {most}{keeps}: train with {arg('timesteps', most)}"
 
 
 def totals(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
     """The chip has so many input lines and neurons."""
-    whole = limits.whole
-    if whole is None:
-        return
+    whole = limits.whole or Whole()
     neurons = [p for p in chip.populations if p.neuron is not None]
-    sources = [p for p in chip.populations if chip.out_of(p.name)]
-    hidden = [p for p in neurons if p.role not in ("input", "readout")]
-    for what, used, most in (
-        ("input lines", chip.input.size, whole.inputs),
-        ("neurons", sum(p.size for p in neurons), whole.neurons),
-        ("hidden neurons", sum(p.size for p in hidden), whole.hidden_neurons),
-        ("outputs", chip.output.size, whole.outputs),
-        ("lines and neurons with synapses", sum(p.size for p in sources), whole.sources),
+    for what, populations, most in (
+        ("input lines", [chip.input], whole.inputs),
+        ("neurons", neurons, whole.neurons),
+        ("hidden neurons", [p for p in neurons if p.role not in ("input", "readout")], whole.hidden_neurons),
+        ("outputs", [chip.output], whole.outputs),
+        ("lines and neurons with synapses", [p for p in chip.populations if chip.out_of(p.name)], whole.sources),
     ):
+        used = sum(population.size for population in populations)
         if most is not None and used > most:
             yield f"it has {used} {what}; the chip has {most}: {_REMEDIES.get(what, _SMALLER)}"
 
 
 def targets(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
     """The chip can send the spikes of a population to all populations that it feeds."""
-    most = limits.whole.targets if limits.whole else None
-    for population in chip.populations if most is not None else ():
-        if (count := len(chip.out_of(population.name))) > (most or 0):
+    most = (limits.whole or Whole()).targets
+    for population in chip.populations:
+        count = len(chip.out_of(population.name))
+        if most is not None and count > most:
             yield f"{population.name!r} feeds {count} populations; the chip sends to {most}"
 
 
@@ -122,8 +119,8 @@ def layer_memory(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
     }
     for name in _without_core(fitting):
         weights, neurons = needs[name]
-        needed = f"{weights:,} words of weights and {neurons:,} of neurons"
-        yield f"{name!r} takes {needed}; no free core has both: {_SMALLER}"
+        words = f"{weights:,} words of weights and {neurons:,} of neurons"
+        yield f"{name!r} takes {words}; no free core has both: {_SMALLER}"
 
 
 CHIP_RULES: tuple[ChipRule, ...] = (decays, steps, totals, targets, layer_shapes, layer_memory)
@@ -134,8 +131,8 @@ def _nearest_decay(decay: int, limits: Limits) -> int:
     if limits.decay_bits == 0:
         return 0
     if limits.decay_shifts:
-        shifted = [DECAY_ONE >> shift for shift in range(limits.decay_bits + 1)]
-        return min([0, *shifted], key=lambda has: abs(has - decay))
+        shifted = (DECAY_ONE >> shift for shift in range(limits.decay_bits + 1))
+        return min(0, *shifted, key=lambda has: abs(has - decay))
     unit = DECAY_ONE >> limits.decay_bits
     return round(decay / unit) * unit
 
@@ -149,9 +146,8 @@ def _geometry(chip: ChipNetwork, connection: Connection) -> tuple[int, tuple[int
 
 def _shape_faults(chip: ChipNetwork, connection: Connection, layers: Layers) -> Iterator[str]:
     channels, kernel, space = _geometry(chip, connection)
-    out = chip.by_name[connection.target].shape
+    out, geometry = chip.by_name[connection.target].shape, connection.conv
     most_channels = max(channels, out[0])
-    geometry = connection.conv
     if max(kernel) > layers.kernel:
         yield f"a kernel of {_by(kernel)}; at most {layers.kernel} x {layers.kernel}"
     if layers.square_kernels and kernel[0] != kernel[1]:
@@ -173,16 +169,17 @@ def _shape_faults(chip: ChipNetwork, connection: Connection, layers: Layers) -> 
 
 
 def _words(chip: ChipNetwork, population: Population) -> tuple[int, int]:
-    """Memory words that a layer needs for weights and for neurons, both rounded up to powers of 2."""
+    """Memory words that a layer needs for weights and for neurons, each size rounded up to a power of 2."""
+    out_channels, *sides = population.shape
     weights = 0
     for connection in chip.into(population.name):
         channels, kernel, _ = _geometry(chip, connection)
-        weights += channels * 2 ** (_bits(prod(kernel)) + _bits(population.shape[0]))
-    return weights, population.shape[0] * 2 ** sum(_bits(side) for side in population.shape[1:])
+        weights += channels * _power_of_2(prod(kernel)) * _power_of_2(out_channels)
+    return weights, out_channels * prod(map(_power_of_2, sides))
 
 
-def _bits(count: int) -> int:
-    return ceil(log2(count)) if count > 1 else 0
+def _power_of_2(count: int) -> int:
+    return 1 << (count - 1).bit_length()
 
 
 def _without_core(fitting: dict[str, list[int]]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import nir
 import numpy as np
@@ -49,8 +49,8 @@ class DraftPopulation:
     """Neurons with one set of constants, or the input.
 
     Attributes:
-        neuron: None for an input of ready-made events. The neurons of an input that has some are driven by intensities
-            in [0, 1], which are added to v in each timestep.
+        neuron: None for an input of ready-made events. An input's own neurons are driven by intensities in [0, 1],
+            which are added to v in each timestep.
         payload: largest value that a spike carries, 1 for a binary spike.
     """
 
@@ -104,17 +104,13 @@ class InputFormat:
 
 
 def input_format(
-    metadata: Mapping[str, Any],
-    profile: HardwareProfile | None = None,
-    *,
-    timesteps: int | None = None,
-    encoding: str | None = None,
-    input_bits: int | None = None,
+    metadata: Mapping[str, Any], profile: HardwareProfile | None = None, given: Mapping[str, object] | None = None
 ) -> tuple[InputFormat, list[str]]:
     """The input format in a graph's metadata, where these are silent the given one, else a default.
 
     Args:
         profile: for the default number of timesteps; without a profile it is 1.
+        given: by field of the format, what was requested; None or missing for what the metadata say.
 
     Returns:
         the format, and a sentence for each default that was assumed.
@@ -127,18 +123,19 @@ def input_format(
     )
     assumed: list[str] = []
     chosen: dict[str, Any] = {}
-    for name, given, default, reason in (
-        ("timesteps", timesteps, steps, why),
-        ("encoding", encoding, "events", "the file does not say how samples enter"),
-        ("input_bits", input_bits, CUSTOMARY_INPUT_BITS, ""),
+    for name, default, reason in (
+        ("timesteps", steps, why),
+        ("encoding", "events", "the file does not say how samples enter"),
+        ("input_bits", CUSTOMARY_INPUT_BITS, ""),
     ):
-        stated = metadata.get(name)
-        if stated is not None and given is not None and given != stated:
+        known = [value for value in (metadata.get(name), (given or {}).get(name)) if value is not None]
+        if len(known) == 2 and known[0] != known[1]:
+            stated, other = known
             raise InputError(
-                f"{arg(name, given)}: the graph was made for {stated}; leave it out, or train a student for {given}"
+                f"{arg(name, other)}: the graph was made for {stated}; leave it out, or train a student for {other}"
             )
-        chosen[name] = next((value for value in (stated, given) if value is not None), default)
-        if stated is None and given is None and reason:
+        chosen[name] = known[0] if known else default
+        if not known and reason:
             assumed.append(f"{name} {default}: {reason}")
     faults = [
         f"{name} is {chosen[name]!r}; must be a whole number of at least 1"
@@ -148,7 +145,7 @@ def input_format(
     if chosen["encoding"] not in ENCODINGS:
         faults.append(f"encoding is {chosen['encoding']!r}; {did_you_mean(str(chosen['encoding']), ENCODINGS)}")
     refuse("NIR graph", faults)
-    return InputFormat(chosen["timesteps"], cast(Encoding, chosen["encoding"]), chosen["input_bits"]), assumed
+    return InputFormat(**chosen), assumed
 
 
 def draft_from_nir(wiring: Wiring, dt_s: float, inputs: InputFormat, facts: Mapping[str, object]) -> Draft:
@@ -179,15 +176,8 @@ def draft_from_nir(wiring: Wiring, dt_s: float, inputs: InputFormat, facts: Mapp
         populations.append(population)
         if name != encoder:
             connections += _connections(wiring, name, gain)
-    return Draft(
-        populations=tuple(populations),
-        connections=tuple(connections),
-        timesteps=inputs.timesteps,
-        encoding=inputs.encoding,
-        readout="count" if laws[wiring.readout].threshold is not None else "membrane",
-        input_bits=inputs.input_bits,
-        facts=dict(facts),
-    )
+    readout: Readout = "count" if laws[wiring.readout].threshold is not None else "membrane"
+    return Draft(tuple(populations), tuple(connections), **vars(inputs), readout=readout, facts=dict(facts))
 
 
 def _end_faults(wiring: Wiring, encoding: Encoding) -> list[str]:
@@ -195,26 +185,20 @@ def _end_faults(wiring: Wiring, encoding: Encoding) -> list[str]:
     faults = []
     last = wiring.into(wiring.output)
     if len(last) != 1 or last[0] not in wiring.neurons:
-        faults.append(
-            f"output {wiring.output!r} is fed by {', '.join(map(repr, last))}; it must be one neuron node: end the "
-            "network with an LI, I or spiking node"
-        )
+        must = "it must be one neuron node: end the network with an LI, I or spiking node"
+        faults.append(f"output {wiring.output!r} is fed by {', '.join(map(repr, last))}; {must}")
     elif any(last[0] == source for other in wiring.neurons if other != last[0] for source, _ in _paths(wiring, other)):
         faults.append(f"readout {last[0]!r} feeds further neurons; the readout must be the last population")
     first = wiring.out_of(wiring.input)
     if encoding == "current" and not (len(first) == 1 and first[0] in wiring.neurons):
-        faults.append(
-            f"encoding is 'current', but input {wiring.input!r} feeds {', '.join(map(repr, first))} instead of one "
-            "neuron node that the current drives"
-        )
-    for name in wiring.neurons:
-        node = wiring.nodes[name]
-        if isinstance(node, nir.LI | nir.I | nir.CubaLI) and name not in last:
-            faults.append(
-                f"node {name!r} is a {type(node).__name__} that does not feed the output; between layers only spikes "
-                "travel"
-            )
-    return faults
+        fed = f"{', '.join(map(repr, first))} instead of one neuron node that the current drives"
+        faults.append(f"encoding is 'current', but input {wiring.input!r} feeds {fed}")
+    return faults + [
+        f"node {name!r} is a {type(wiring.nodes[name]).__name__} that does not feed the output; between layers only "
+        "spikes travel"
+        for name in wiring.neurons
+        if isinstance(wiring.nodes[name], nir.LI | nir.I | nir.CubaLI) and name not in last
+    ]
 
 
 def _population(
@@ -231,14 +215,8 @@ def _population(
     elif threshold is not None and np.any(threshold != threshold.flat[0]) and np.all(threshold > 0):
         gain, drift, threshold = gain / threshold, drift / threshold, np.ones_like(threshold)
     has_filter = bool(np.any(law.leak_u != 1))
-    neuron = DraftNeuron(
-        leak_u=law.leak_u,
-        leak_v=law.leak_v,
-        threshold=threshold,
-        v_reset=law.v_reset,
-        bias=drift if has_filter else drift + gain * bias,
-        synaptic_bias=gain * bias if has_filter else np.zeros_like(gain),
-    )
+    behind, before = (drift, gain * bias) if has_filter else (drift + gain * bias, np.zeros_like(gain))
+    neuron = DraftNeuron(law.leak_u, law.leak_v, threshold, law.v_reset, bias=behind, synaptic_bias=before)
     role: Role = "input" if is_encoder else "readout" if name == wiring.readout else "hidden"
     return DraftPopulation(name, wiring.shapes[name][1], role, neuron), gain
 
@@ -249,8 +227,8 @@ def _connections(wiring: Wiring, target: str, gain: FloatArray) -> list[DraftCon
         shape = wiring.shapes[source][1]
         linear = compose([wiring.nodes[name] for name in path], shape) if path else identity(shape)
         maps[source] = maps[source].plus(linear) if source in maps else linear
-    scaled = {source: linear.scaled(gain) for source, linear in maps.items()}
-    return [DraftConnection(source, target, m.weight, m.conv) for source, m in scaled.items()]
+    scaled = ((source, linear.scaled(gain)) for source, linear in maps.items())
+    return [DraftConnection(source, target, linear.weight, linear.conv) for source, linear in scaled]
 
 
 def _paths(wiring: Wiring, target: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -259,9 +237,8 @@ def _paths(wiring: Wiring, target: str) -> list[tuple[str, tuple[str, ...]]]:
     todo: list[tuple[str, tuple[str, ...]]] = [(source, ()) for source in wiring.into(target)]
     while todo:
         if len(found) + len(todo) > _MOST_PATHS:
-            raise InputError(
-                f"node {target!r}: more than {_MOST_PATHS} paths of linear nodes lead to it; merge some of them"
-            )
+            many = f"more than {_MOST_PATHS} paths of linear nodes lead to it; merge some of them"
+            raise InputError(f"node {target!r}: {many}")
         name, path = todo.pop(0)
         if is_linear(wiring.nodes[name]):
             todo += [(source, (name, *path)) for source in wiring.into(name)]

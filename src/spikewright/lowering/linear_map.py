@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from math import prod
 
 import nir
@@ -62,20 +63,12 @@ class LinearMap:
         """The same map as a matrix."""
         if self.conv is None:
             return self
-        geometry, kernel = self.conv, torch.from_numpy(self.weight)
+        conv, kernel = self.conv, torch.from_numpy(self.weight)
 
         def push(value: Tensor) -> Tensor:
-            return F.conv2d(
-                value,
-                kernel,
-                stride=geometry.stride,
-                padding=geometry.padding,
-                dilation=geometry.dilation,
-                groups=geometry.groups,
-            )
+            return F.conv2d(value, kernel, None, conv.stride, conv.padding, conv.dilation, conv.groups)
 
-        matrix = _matrix(push, self.source_shape, self.target_shape)
-        return LinearMap(matrix, self.source_shape, self.target_shape)
+        return replace(self, weight=_matrix(push, self.source_shape, self.target_shape), conv=None)
 
 
 def compose(path: Sequence[nir.NIRNode], source_shape: Shape) -> LinearMap:
@@ -84,12 +77,9 @@ def compose(path: Sequence[nir.NIRNode], source_shape: Shape) -> LinearMap:
     Raises:
         InputError: it takes a matrix larger than :data:`MOST_DENSE_WEIGHTS`.
     """
-    shapes = [source_shape]
-    for node in path:
-        shapes.append(output_shape(node, shapes[-1]))
-    if (kernel := _as_convolution(path, shapes)) is not None:
+    if (kernel := _as_convolution(path, source_shape)) is not None:
         return kernel
-    target_shape = shapes[-1]
+    target_shape = reduce(lambda shape, node: output_shape(node, shape), path, source_shape)
     weighted = [node for node in path if not isinstance(node, nir.Flatten)]  # flattening keeps the order of values
     if len(weighted) == 1 and isinstance(weighted[0], nir.Linear | nir.Affine):
         return LinearMap(np.asarray(weighted[0].weight, np.float64), source_shape, target_shape)
@@ -97,9 +87,7 @@ def compose(path: Sequence[nir.NIRNode], source_shape: Shape) -> LinearMap:
         return LinearMap(np.eye(prod(source_shape)), source_shape, target_shape)
 
     def push(value: Tensor) -> Tensor:
-        for node in path:
-            value = apply(node, value)
-        return value
+        return reduce(lambda passed, node: apply(node, passed), path, value)
 
     return LinearMap(_matrix(push, source_shape, target_shape), source_shape, target_shape)
 
@@ -111,12 +99,10 @@ def identity(shape: Shape) -> LinearMap:
     return LinearMap(np.eye(prod(shape)), shape, shape)
 
 
-def _as_convolution(path: Sequence[nir.NIRNode], shapes: list[Shape]) -> LinearMap | None:
-    if len(shapes[0]) != 3:
-        return None
+def _as_convolution(path: Sequence[nir.NIRNode], shape: Shape) -> LinearMap | None:
     total: LinearMap | None = None
-    for node, shape in zip(path, shapes, strict=False):
-        kernel = _convolution_of(node, shape)
+    for node in path if len(shape) == 3 else ():
+        kernel = _convolution_of(node, shape if total is None else total.target_shape)
         total = kernel if total is None or kernel is None else _fold(total, kernel)
         if total is None:
             return None
@@ -133,9 +119,9 @@ def _convolution_of(node: nir.NIRNode, shape: Shape) -> LinearMap | None:
         return LinearMap(np.asarray(node.weight, np.float64), shape, output_shape(node, shape), geometry)
     if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
         size = pair(node.kernel_size)
-        weight = 1.0 if isinstance(node, nir.SumPool2d) else 1.0 / (size[0] * size[1])
+        weight = np.full((shape[0], 1, *size), 1.0 if isinstance(node, nir.SumPool2d) else 1.0 / prod(size))
         geometry = ConvGeometry(pair(node.stride), pair(node.padding), groups=shape[0])
-        return LinearMap(np.full((shape[0], 1, *size), weight), shape, output_shape(node, shape), geometry)
+        return LinearMap(weight, shape, output_shape(node, shape), geometry)
     return None
 
 
@@ -151,27 +137,23 @@ def _fold(first: LinearMap, second: LinearMap) -> LinearMap | None:
     # A number of groups that both kernels can have.
     groups = a.groups if b.groups % a.groups == 0 else b.groups if a.groups % b.groups == 0 else 1
     one, two = _regrouped(first.weight, a.groups, groups), _regrouped(second.weight, b.groups, groups)
-    size = [
-        (one.shape[2 + x] - 1) * a.dilation[x] + (two.shape[2 + x] - 1) * b.dilation[x] * a.stride[x] + 1
-        for x in (0, 1)
-    ]
-    kernel = np.zeros((groups, two.shape[0] // groups, one.shape[1], *size))
-    grouped_one = one.reshape(groups, -1, *one.shape[1:])
-    grouped_two = two.reshape(groups, -1, *two.shape[1:])
-    for row in range(two.shape[2]):
-        for column in range(two.shape[3]):
-            product = np.einsum("gom,gmiyx->goiyx", grouped_two[..., row, column], grouped_one)
-            top, left = row * b.dilation[0] * a.stride[0], column * b.dilation[1] * a.stride[1]
-            bottom = top + (one.shape[2] - 1) * a.dilation[0] + 1
-            right = left + (one.shape[3] - 1) * a.dilation[1] + 1
-            kernel[..., top : bottom : a.dilation[0], left : right : a.dilation[1]] += product
+    step = [b.dilation[axis] * a.stride[axis] for axis in (0, 1)]  # between the second kernel's taps in the folded one
+    reach = [(one.shape[3 + axis] - 1) * a.dilation[axis] + 1 for axis in (0, 1)]  # of the first kernel
+    size = [reach[axis] + (two.shape[3 + axis] - 1) * step[axis] for axis in (0, 1)]
+    kernel = np.zeros((groups, two.shape[1], one.shape[2], *size))
+    for row, column in np.ndindex(*two.shape[3:]):
+        product = np.einsum("gom,gmiyx->goiyx", two[..., row, column], one)
+        rows, columns = (
+            slice(tap * step[axis], tap * step[axis] + reach[axis], a.dilation[axis])
+            for axis, tap in enumerate((row, column))
+        )
+        kernel[..., rows, columns] += product
     geometry = ConvGeometry(
         stride=(a.stride[0] * b.stride[0], a.stride[1] * b.stride[1]),
         padding=(a.padding[0] + b.padding[0] * a.stride[0], a.padding[1] + b.padding[1] * a.stride[1]),
         groups=groups,
     )
-    flat = kernel.reshape(two.shape[0], one.shape[1], *size)
-    return LinearMap(flat, first.source_shape, second.target_shape, geometry)
+    return LinearMap(kernel.reshape(-1, *kernel.shape[2:]), first.source_shape, second.target_shape, geometry)
 
 
 def _is_exact(first: LinearMap, second: LinearMap, axis: int) -> bool:
@@ -190,7 +172,11 @@ def _is_exact(first: LinearMap, second: LinearMap, axis: int) -> bool:
 
 
 def _regrouped(weight: FloatArray, groups: int, fewer: int) -> FloatArray:
-    """A kernel of ``groups`` groups as one of ``fewer``, with zeros between channels of different groups."""
+    """A kernel of ``groups`` groups as one of ``fewer``, with zeros between channels of different groups.
+
+    Returns:
+        ``(fewer, output channels / fewer, input channels / fewer, kernel height, kernel width)``.
+    """
     outputs, inputs = weight.shape[:2]
     wide = np.zeros((outputs, inputs * groups // fewer, *weight.shape[2:]))
     per_group, merged = outputs // groups, groups // fewer
@@ -198,7 +184,7 @@ def _regrouped(weight: FloatArray, groups: int, fewer: int) -> FloatArray:
         first = (group % merged) * inputs
         rows = slice(group * per_group, (group + 1) * per_group)
         wide[rows, first : first + inputs] = weight[rows]
-    return wide
+    return wide.reshape(fewer, -1, *wide.shape[1:])
 
 
 def _matrix(push: Callable[[Tensor], Tensor], source_shape: Shape, target_shape: Shape) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import nir
@@ -46,7 +47,7 @@ def lower(
         AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
     target = load_profile(profile) if isinstance(profile, str) else profile
-    draft = drafted(graph, target, timesteps=timesteps, encoding=encoding, input_bits=input_bits, dt_s=dt_s)
+    draft = drafted(graph, target, {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}, dt_s)
     grid, remarks = grid_for(trained_grid(graph.metadata), target, weight_bits)
     assumed = draft.facts["assumed"]
     assert isinstance(assumed, list)
@@ -74,24 +75,23 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
 def drafted(
     graph: nir.NIRGraph,
     profile: HardwareProfile,
-    *,
-    timesteps: int | None = None,
-    encoding: str | None = None,
-    input_bits: int | None = None,
+    given: Mapping[str, object] | None = None,
     dt_s: float | None = None,
 ) -> Draft:
-    """The draft network of a graph before any pass; the arguments are those of :func:`lower`.
+    """The draft network of a graph before any pass.
 
     Its facts are the graph's metadata, the timestep in seconds (``dt_s``) and everything that was assumed
     (``assumed``).
+
+    Args:
+        given: ``timesteps``, ``encoding`` and ``input_bits`` as in :func:`lower`; what is None or missing is not given.
+        dt_s: as in :func:`lower`.
 
     Raises:
         InputError: everything in the graph that a chip network cannot express, in one message.
     """
     wiring = wire(graph)
-    inputs, assumed = input_format(
-        graph.metadata, profile, timesteps=timesteps, encoding=encoding, input_bits=input_bits
-    )
+    inputs, assumed = input_format(graph.metadata, profile, given)
     step = resolve_dt(wiring, graph.metadata, dt_s)
     if step.assumed:
         assumed.append(f"time step {step.dt_s:g} s: {step.why}")

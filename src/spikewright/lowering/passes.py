@@ -24,15 +24,10 @@ def scale_input(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG00
     """Divide the first weights by the integer that an intensity of 1 becomes, since graded input is integer."""
     if draft.encoding != "direct":
         return draft
-    source = draft.populations[0]
+    source, *others = draft.populations
     most = full_scale(draft.encoding, draft.input_bits)
-    return replace(
-        draft,
-        populations=(replace(source, payload=most), *draft.populations[1:]),
-        connections=tuple(
-            replace(c, weight=c.weight / most) if c.source == source.name else c for c in draft.connections
-        ),
-    )
+    scaled = (replace(c, weight=c.weight / most) if c.source == source.name else c for c in draft.connections)
+    return replace(draft, populations=(replace(source, payload=most), *others), connections=tuple(scaled))
 
 
 def bias_axons(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
@@ -68,33 +63,27 @@ def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
         InputError: a path from a graded input has to be delayed, whose values a relay cannot repeat.
     """
     depth = _depths(draft)
-    longest = {
-        name: max((depth[c.target] - depth[name] for c in draft.connections if _is_forward(c, name)), default=1)
-        for name in depth
-    }
-    shapes = {population.name: population for population in draft.populations}
     relays: dict[tuple[str, int], DraftPopulation] = {}
     connections: list[DraftConnection] = []
-    for source, steps in longest.items():
-        if steps > 1 and shapes[source].payload > 1:
+    for population in (p for p in draft.populations if p.name in depth):
+        source = chain = population.name
+        steps = max((depth[c.target] - depth[source] for c in draft.connections if _is_forward(c, source)), default=1)
+        if steps > 1 and population.payload > 1:
             late = "1 layer" if steps == 2 else f"{steps - 1} layers"
             raise InputError(
                 f"path from input {source!r}: one path is {late} shorter than another, and the chip "
                 "cannot delay graded values; give both paths as many neuron layers, or take spikes as input "
                 f"({arg('encoding', 'current')})"
             )
-        chain = source
         for step in range(1, steps):
-            relay = _added(draft, f"{source}.relay{step}", shapes[source].shape, "relay")
-            relays[source, step] = relay
+            relay = relays[source, step] = _added(draft, f"{source}.relay{step}", population.shape, "relay")
             repeat = identity(relay.shape)
             connections.append(DraftConnection(chain, relay.name, repeat.weight, repeat.conv))
             chain = relay.name
     for connection in draft.connections:
         steps = depth.get(connection.target, 0) - depth.get(connection.source, 0)
-        if connection.source in depth and _is_forward(connection, connection.source) and steps > 1:
-            connection = replace(connection, source=relays[connection.source, steps - 1].name)
-        connections.append(connection)
+        last = relays.get((connection.source, steps - 1))
+        connections.append(connection if last is None else replace(connection, source=last.name))
     return replace(draft, populations=_in_order(draft, relays, depth), connections=tuple(connections))
 
 
@@ -128,10 +117,8 @@ def _depths(draft: Draft) -> dict[str, int]:
     for population in draft.populations:
         if population.role == "bias":
             continue
-        before = [
-            depth[c.source] for c in draft.into(population.name) if _is_forward(c, c.source) and c.source in depth
-        ]
-        depth[population.name] = 1 + max(before) if before else 0
+        sources = [c.source for c in draft.into(population.name) if _is_forward(c, c.source)]
+        depth[population.name] = 1 + max((depth[source] for source in sources if source in depth), default=-1)
     return depth
 
 
@@ -144,8 +131,5 @@ def _in_order(
         for p in draft.populations
         if p.role == "bias"
     }
-    placed: list[tuple[float, DraftPopulation]] = [
-        (first_use.get(p.name, depth.get(p.name, 0)), p) for p in draft.populations
-    ]
-    placed += [(depth[source] + step, relay) for (source, step), relay in relays.items()]
-    return tuple(population for _, population in sorted(placed, key=lambda entry: entry[0]))
+    at = {relay.name: depth[source] + step for (source, step), relay in relays.items()} | depth | first_use
+    return tuple(sorted((*draft.populations, *relays.values()), key=lambda population: at[population.name]))

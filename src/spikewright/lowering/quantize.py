@@ -8,7 +8,7 @@ and with which the threshold is an integer. The integers are those of Lava's fix
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import floor
 
 import numpy as np
@@ -28,9 +28,9 @@ TRAINED = "training on integers"
 """What limits the scale of a network that was trained with integer arithmetic."""
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """How one population was scaled.
+@dataclass(frozen=True, eq=False)
+class _Quantized:
+    """One population in integers, the connections into it, and how they were scaled.
 
     Attributes:
         scale: integer weight units per float unit (for a readout, ``float score = v / (64 * scale)``).
@@ -40,27 +40,18 @@ class Scaling:
         rounding: largest change of a number by rounding and clipping, in steps of its grid.
     """
 
-    scale: float
-    limited_by: str
-    threshold_error: float
-    levels: dict[str, int]
-    rounding: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Quantized:
     population: Population
-    connections: tuple[Connection, ...]
-    scaling: Scaling
+    connections: tuple[Connection, ...] = ()
+    scale: float = 1.0
+    limited_by: str = ""
+    threshold_error: float = 0.0
+    levels: dict[str, int] = field(default_factory=dict)
+    rounding: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """One population to be quantized and the connections into it.
-
-    Attributes:
-        payloads: by population, the largest value of a spike.
-    """
+    """One population to be quantized and the connections into it; ``payloads`` is the largest spike of each source."""
 
     population: DraftPopulation
     neuron: DraftNeuron
@@ -70,18 +61,15 @@ class _Task:
     registers: Registers
 
     @property
-    def du(self) -> int:
-        """Register of the current decay, ``4096 * dt / tau_syn - 1``."""
+    def du(self) -> int:  # 4096 * dt / tau_syn - 1
         return round(DECAY_ONE * float(self.neuron.leak_u.flat[0])) - 1
 
     @property
-    def dv(self) -> int:
-        """Register of the membrane decay, ``4096 * dt / tau``."""
+    def dv(self) -> int:  # 4096 * dt / tau
         return round(DECAY_ONE * float(self.neuron.leak_v.flat[0]))
 
     @property
     def threshold(self) -> float | None:
-        """The threshold of the population, None for a readout that does not fire."""
         return None if self.neuron.threshold is None else float(self.neuron.threshold.flat[0])
 
 
@@ -97,12 +85,8 @@ def quantize(draft: Draft, profile: HardwareProfile, grid: Grid | None = None) -
     """
     grid = grid or Grid()
     registers = Registers.of(profile.limits, grid.weight_bits)
-    payloads = {population.name: population.payload for population in draft.populations}
-    done = [
-        _population(draft, population, payloads, registers, grid.scales.get(population.name))
-        for population in draft.populations
-    ]
-    scaled = {q.population.name: q.scaling for q in done if q.population.neuron is not None}
+    done = [_population(draft, each, registers, grid.scales.get(each.name)) for each in draft.populations]
+    scaled = {q.population.name: q for q in done if q.population.neuron is not None}
     by_name = {connection.name: connection for q in done for connection in q.connections}
     return ChipNetwork(
         populations=tuple(q.population for q in done),
@@ -124,29 +108,20 @@ def quantize(draft: Draft, profile: HardwareProfile, grid: Grid | None = None) -
     )
 
 
-def _population(
-    draft: Draft, population: DraftPopulation, payloads: dict[str, int], registers: Registers, given: float | None
-) -> _Quantized:
+def _population(draft: Draft, population: DraftPopulation, registers: Registers, given: float | None) -> _Quantized:
     if population.neuron is None:
         bits = draft.input_bits if population.payload > 1 else 0
-        made = Population(population.name, population.shape, population.role, None, bits)
-        return _Quantized(made, (), Scaling(1.0, "", 0.0, {}, 0.0))
-    incoming = draft.into(population.name)
-    task = _Task(population, population.neuron, incoming, payloads, draft.timesteps, registers)
+        return _Quantized(Population(population.name, population.shape, population.role, None, bits))
+    payloads = {each.name: each.payload for each in draft.populations}
+    task = _Task(population, population.neuron, draft.into(population.name), payloads, draft.timesteps, registers)
     if population.role == "input":
         return _encoder(task, full_scale(draft.encoding, draft.input_bits))
-    if given is None:
-        scale, limited_by = _largest_scale(task)
-        scale = _with_whole_threshold(task, scale)
-    else:
-        scale, limited_by = given, TRAINED
-    while True:
-        quantized = _rounded(task, scale, limited_by)
-        excess = _excess(task, quantized)
-        if excess <= 1:
-            return quantized
-        # A sum of weights that were rounded up, or trained, may exceed a limit that the exact weights keep.
-        scale = _with_whole_threshold(task, scale * _SHRINK / excess)
+    largest, limited_by = _largest_scale(task) if given is None else (given, TRAINED)
+    quantized = _rounded(task, _with_whole_threshold(task, largest) if given is None else given, limited_by)
+    # A sum of weights that were rounded up, or trained, may exceed a limit that the exact weights keep.
+    while (excess := _excess(task, quantized)) > 1:
+        quantized = _rounded(task, _with_whole_threshold(task, quantized.scale * _SHRINK / excess), limited_by)
+    return quantized
 
 
 def _with_whole_threshold(task: _Task, scale: float) -> float:
@@ -168,7 +143,7 @@ def _encoder(task: _Task, most: int) -> _Quantized:
     error = 0.0 if task.dv == 0 or not exact else abs(vth - exact) / exact
     made = Neuron(task.du, task.dv, vth, np.zeros(task.population.shape, np.int64), BIAS_EXP)
     population = Population(task.population.name, task.population.shape, task.population.role, made)
-    return _Quantized(population, (), Scaling(float(most), "the width of the input", error, {}, 0.0))
+    return _Quantized(population, (), float(most), "the width of the input", error)
 
 
 def _largest_scale(task: _Task) -> tuple[float, str]:
@@ -177,13 +152,10 @@ def _largest_scale(task: _Task) -> tuple[float, str]:
     bounds: list[tuple[float, str]] = []
     weights = [connection.weight for connection in task.incoming]
     if any(np.any(weight) for weight in weights):
-        scale = weight_scale(weights, registers)
-
-        def fill(connection: DraftConnection) -> float:
-            return float(np.abs(connection.weight).max()) / registers.grid(is_mixed(connection.weight))[1]
-
-        bounds.append((scale, f"weights from {max(task.incoming, key=fill).source}"))
-        weights = [np.clip(w, -registers.grid(is_mixed(w))[1] / scale, 255 / scale) for w in weights]
+        scale, tops = weight_scale(weights, registers), [registers.grid(is_mixed(weight))[1] for weight in weights]
+        fill = [float(np.abs(weight).max()) / top for weight, top in zip(weights, tops, strict=True)]
+        bounds.append((scale, f"weights from {task.incoming[int(np.argmax(fill))].source}"))
+        weights = [np.clip(w, -top / scale, 255 / scale) for w, top in zip(weights, tops, strict=True)]
     if task.threshold:
         bounds.append((registers.vth_max / task.threshold, "the threshold register"))
     if weights and (peak := _peak_current(task, weights)) > 0:
@@ -211,29 +183,26 @@ def _rounded(task: _Task, scale: float, limited_by: str) -> _Quantized:
     vth, error = task.registers.vth_max, 0.0
     if task.threshold is not None:
         vth = round(scale * task.threshold)
-        error = abs(vth - scale * task.threshold) / (scale * task.threshold) if task.threshold else 0.0
+        moved.append(abs(vth - scale * task.threshold))
+        error = moved[-1] / (scale * task.threshold) if task.threshold else 0.0
     exact_bias = scale * task.neuron.bias * 2.0 ** (STATE_SHIFT - BIAS_EXP)
     bias = np.rint(exact_bias).astype(np.int64)
     neuron = Neuron(task.du, task.dv, vth, bias, BIAS_EXP, fires=task.threshold is not None)
     leak_u, leak_v = (DECAY_ONE * float(leak.flat[0]) for leak in (task.neuron.leak_u, task.neuron.leak_v))
     moved += [float(np.abs(bias - exact_bias).max(initial=0)), abs(task.du + 1 - leak_u), abs(task.dv - leak_v)]
-    if task.threshold is not None:
-        moved.append(abs(vth - scale * task.threshold))
     population = Population(task.population.name, task.population.shape, task.population.role, neuron)
-    return _Quantized(population, tuple(connections), Scaling(scale, limited_by, error, levels, max(moved)))
+    return _Quantized(population, tuple(connections), scale, limited_by, error, levels, max(moved))
 
 
 def _peak_current(task: _Task, weights: Sequence[FloatArray | IntArray]) -> float:
     """Largest |u| that spikes can cause, ``64 * 4096 / (du + 1) * max(sum of payload * weights of one sign)``."""
-    positive: FloatArray | float = 0.0
-    negative: FloatArray | float = 0.0
+    sums: FloatArray | float = 0.0  # of each sign
     for connection, weight in zip(task.incoming, weights, strict=True):
         rows = weight.reshape(weight.shape[0], -1) * float(task.payloads[connection.source])
         shape = task.population.shape if connection.conv is None else (-1, 1, 1)
-        positive = positive + np.clip(rows, 0, None).sum(1).reshape(shape)
-        negative = negative - np.clip(rows, None, 0).sum(1).reshape(shape)
-    worst = max(float(np.max(positive)), float(np.max(negative)))
-    return 2**STATE_SHIFT * worst * DECAY_ONE / (task.du + 1)
+        signs = np.stack([np.clip(rows, 0, None).sum(1), -np.clip(rows, None, 0).sum(1)])
+        sums = sums + signs.reshape(2, *shape)
+    return 2**STATE_SHIFT * float(np.max(sums)) * DECAY_ONE / (task.du + 1)
 
 
 def _peak_potential(task: _Task, current: float, bias: float) -> float:
@@ -244,13 +213,20 @@ def _peak_potential(task: _Task, current: float, bias: float) -> float:
 
 
 def _excess(task: _Task, quantized: _Quantized) -> float:
-    """The largest current or readout potential of the integers as a share of its range; up to 1 is allowed."""
+    """The largest share that a number takes of the range of its register; up to 1 is allowed.
+
+    Weights and biases can exceed their ranges at a trained scale only: training keeps each layer of a student within
+    them, and parallel layers into one population add up.
+    """
     neuron = quantized.population.neuron
     if not quantized.connections or neuron is None:
         return 0.0
     peak = _peak_current(task, [c.weight for c in quantized.connections])
-    excess = peak / (task.registers.state_limit - 1)
+    bias = int(np.abs(neuron.bias).max(initial=0))
+    shares = [peak / (task.registers.state_limit - 1), bias / task.registers.bias_max]
     if task.threshold is None:
-        bias = float(np.abs(neuron.bias).max(initial=0) << neuron.bias_exp)
-        excess = max(excess, _peak_potential(task, peak, bias) / task.registers.unreached)
-    return excess
+        shares.append(_peak_potential(task, peak, float(bias << neuron.bias_exp)) / task.registers.unreached)
+    for exact in task.incoming if quantized.limited_by == TRAINED else ():
+        step, top = task.registers.grid(is_mixed(exact.weight))
+        shares.append(step * float(np.rint(np.abs(quantized.scale * exact.weight).max(initial=0) / step)) / top)
+    return max(shares)

@@ -9,7 +9,7 @@ limits of cores are checked by the placement, and those of whole chips in :mod:`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -98,38 +98,31 @@ def reset_to_zero(draft: Draft) -> Iterator[str]:
     """Neurons reset to zero, as the chip does."""
     for name, neuron in _neurons(draft):
         if np.any(neuron.v_reset != 0):
-            yield (
-                f"{name}: v_reset reaches {_extreme(neuron.v_reset):g}; the chip resets to 0: shift v_leak and "
-                "v_threshold by it"
-            )
+            reset = _extreme(neuron.v_reset)
+            yield f"{name}: v_reset reaches {reset:g}; the chip resets to 0: shift v_leak and v_threshold by it"
 
 
 def one_decay_per_population(draft: Draft) -> Iterator[str]:
     """The neurons of a population have the same time constants, since they share decay registers."""
     for name, what, leak in _decays(draft):
         if np.ptp(leak) > _SAME * leak.max():
-            yield (
-                f"{name}: its {what} time constants vary (decay {leak.min():.4g} to {leak.max():.4g} per step); "
-                "the chip has one for a population: split it by time constant"
-            )
+            vary = f"its {what} time constants vary (decay {leak.min():.4g} to {leak.max():.4g} per step)"
+            yield f"{name}: {vary}; the chip has one for a population: split it by time constant"
 
 
 def decays_in_range(draft: Draft) -> Iterator[str]:
     """A decay is between 0 and 1 per timestep, and that of a synaptic filter is not rounded to 0 in 12 bits."""
     for name, what, leak in _decays(draft):
         if leak.max() > 1 + _SAME or leak.min() < 0:
-            yield (
-                f"{name}: its {what} decay per step (dt / tau) is {_extreme(leak):.4g}; may be 0..1: the time step "
-                "is too long for its time constants, give a shorter one"
-            )
+            too_long = "the time step is too long for its time constants, give a shorter one"
+            yield f"{name}: its {what} decay per step (dt / tau) is {_extreme(leak):.4g}; may be 0..1: {too_long}"
         if what == SYNAPTIC and leak.min() < _FEWEST_DECAY:
             yield f"{name}: its synaptic decay per step is {leak.min():.3g}; the chip needs at least 1/8192"
 
 
 def one_threshold_per_population(draft: Draft) -> Iterator[str]:
     """A population has one threshold, not negative; positive thresholds that vary are divided out in the draft."""
-    for name, neuron in _neurons(draft):
-        threshold = neuron.threshold
+    for name, threshold in ((name, neuron.threshold) for name, neuron in _neurons(draft)):
         if threshold is None:
             continue
         if threshold.min() < 0:
@@ -155,23 +148,18 @@ def no_circles(draft: Draft) -> Iterator[str]:
     place = {population.name: index for index, population in enumerate(draft.populations)}
     for connection in draft.connections:
         if place[connection.source] > place[connection.target]:
-            yield (
-                f"{connection.source} feeds {connection.target}, which comes before it; only a population's own "
-                "recurrence is handled"
-            )
+            back = f"{connection.source} feeds {connection.target}, which comes before it"
+            yield f"{back}; only a population's own recurrence is handled"
 
 
 def weights_survive(chip: ChipNetwork, draft: Draft) -> Iterator[str]:
     """Rounding leaves every connection some weight that is not zero."""
     lost = {f"{c.source}->{c.target}" for c in draft.connections if np.any(c.weight)}
-    limited = chip.provenance["scale_limited_by"]
-    assert isinstance(limited, dict)
+    limited = _noted(chip, "scale_limited_by")
     for connection in chip.connections:
         if connection.name in lost and not np.any(connection.weight):
-            yield (
-                f"{connection.name}: all weights round to zero; {_limit(limited[connection.target])}; or train it "
-                f"for this chip, {arg('profile', chip.profile)}"
-            )
+            why = f"{_limit(limited[connection.target])}; or train it for this chip, {arg('profile', chip.profile)}"
+            yield f"{connection.name}: all weights round to zero; {why}"
 
 
 def threshold_survives(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noqa: ARG001
@@ -179,17 +167,14 @@ def threshold_survives(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noq
     for population in chip.populations:
         neuron = population.neuron
         if neuron is not None and neuron.fires and neuron.vth == 0:
-            yield (
-                f"{population.name}: its threshold rounds to zero beside its weights; the largest weight may be at "
-                "most about 250 thresholds"
-            )
+            most = "the largest weight may be at most about 250 thresholds"
+            yield f"{population.name}: its threshold rounds to zero beside its weights; {most}"
 
 
 def trained_integers_stay(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # noqa: ARG001
     """A network that was trained with integer arithmetic is on the chip's grid, so that nothing is rounded."""
-    limited, rounding = chip.provenance["scale_limited_by"], chip.provenance["rounding"]
-    assert isinstance(limited, dict) and isinstance(rounding, dict)
-    for name, why in limited.items():
+    rounding = _noted(chip, "rounding")
+    for name, why in _noted(chip, "scale_limited_by").items():
         if why == TRAINED and rounding[name] > _ON_GRID:
             yield (
                 f"{name}: the graph says it was trained on integers, and its numbers lie {rounding[name]:.2g} of a "
@@ -215,18 +200,21 @@ def remarks(chip: ChipNetwork) -> Iterator[str]:
     Raises:
         InputError: the network's provenance was not written by the lowering.
     """
-    levels, errors = chip.provenance["weight_levels"], chip.provenance["threshold_errors"]
-    limited = chip.provenance["scale_limited_by"]
-    if not (isinstance(levels, dict) and isinstance(errors, dict) and isinstance(limited, dict)):
-        raise InputError("chip network: its provenance was not written by the lowering")
+    levels, limited = _noted(chip, "weight_levels"), _noted(chip, "scale_limited_by")
     for connection in chip.connections:
         if (count := levels[connection.name]) < _FEW_LEVELS:
-            only = "1 level" if count == 1 else f"{count} levels"
-            why = _limit(limited[connection.target])
+            only, why = "1 level" if count == 1 else f"{count} levels", _limit(limited[connection.target])
             yield f"{connection.name}: only {only} from zero to the largest weight; {why}"
-    for name, error in errors.items():
+    for name, error in _noted(chip, "threshold_errors").items():
         if error > _COARSE_THRESHOLD:
             yield f"{name}: its threshold is {error:.1%} off by rounding"
+
+
+def _noted(chip: ChipNetwork, key: str) -> dict[str, Any]:
+    found = chip.provenance[key]
+    if not isinstance(found, dict):
+        raise InputError("chip network: its provenance was not written by the lowering")
+    return found
 
 
 def _limit(limited_by: str) -> str:

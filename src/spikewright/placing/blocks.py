@@ -20,7 +20,7 @@ from ..chip.network import ChipNetwork, Connection, output_shape
 BoolArray = npt.NDArray[np.bool_]
 Float32Array = npt.NDArray[np.float32]
 Range = tuple[int, int]
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 Blocks = tuple["Block", ...]
 CHUNK = 256
 """Kinds of blocks whose synapses are counted at a time, which limits the memory that counting takes."""
@@ -44,7 +44,6 @@ class Block:
 
     @property
     def size(self) -> int:
-        """Number of compartments."""
         return prod(stop - start for start, stop in (self.channels, self.rows, self.columns))
 
     @property
@@ -55,23 +54,24 @@ class Block:
     @cached_property
     def members(self) -> IntArray:
         """Flat indices of the block's compartments in the population, int64, ascending."""
-        if self.is_range:
-            return np.arange(*self.columns, dtype=np.int64)
         bounds = (self.channels, self.rows, self.columns)
         channels, rows, columns = (np.arange(start, stop, dtype=np.int64) for start, stop in bounds)
         _, height, width = self.shape
-        pixels = (rows[:, None] * width + columns).reshape(-1)
-        return np.asarray((channels[:, None] * (height * width) + pixels).reshape(-1))
+        flat = (channels[:, None, None] * height + rows[:, None]) * width + columns
+        return np.asarray(flat.reshape(-1))
 
 
 def ranges(size: int, parts: int) -> Blocks:
     """Divide the flat order of ``size`` compartments into ``parts`` ranges of equal length (within one)."""
-    return tuple(Block((1, 1, size), (0, 1), (0, 1), bounds) for bounds in _equal_parts(size, parts))
+    return boxes((1, 1, size), (1, 1, parts))
 
 
-def boxes(shape: Shape, parts: tuple[int, int, int]) -> Blocks:
+def boxes(shape: Shape, parts: Shape) -> Blocks:
     """Divide feature maps into equal boxes, so many along channels, rows and columns; channels vary fastest."""
-    channels, rows, columns = (_equal_parts(size, count) for size, count in zip(shape, parts, strict=True))
+    channels, rows, columns = (
+        list(pairwise(size * part // count for part in range(count + 1)))
+        for size, count in zip(shape, parts, strict=True)
+    )
     return tuple(Block(shape, c, r, w) for r, w, c in product(rows, columns, channels))
 
 
@@ -142,12 +142,9 @@ def count_synapses(chip: ChipNetwork, connection: Connection, blocks: Sequence[B
     row or column.
     """
     source = chip.by_name[connection.source]
-    keys = [_kind_of(chip, connection, block) for block in blocks]
-    first: dict[Hashable, Block] = {}
-    for key, block in zip(keys, blocks, strict=True):
-        first.setdefault(key, block)
-    number = {key: i for i, key in enumerate(first)}
-    kind, of_kind = np.array([number[key] for key in keys], dtype=np.int64), list(first.values())
+    rows: dict[Hashable, int] = {}
+    kind = np.array([rows.setdefault(_kind_of(chip, connection, block), len(rows)) for block in blocks], dtype=np.int64)
+    of_kind = [blocks[first] for first in np.unique(kind, return_index=True)[1]]
     if connection.conv is None:
         return SynapseCounts(sizes(of_kind).reshape(-1, 1, 1), kind, np.zeros(source.size, dtype=np.int64))
     groups, pixels = connection.conv.groups, prod(source.shape[1:])
@@ -159,13 +156,9 @@ def count_synapses(chip: ChipNetwork, connection: Connection, blocks: Sequence[B
 
 def axis_of(connection: Connection, axis: int) -> tuple[int, int, int, int]:
     """Kernel size, stride, padding and dilation of a convolution along one axis (0: rows, 1: columns)."""
-    assert connection.conv is not None
-    geometry = connection.conv
-    return connection.weight.shape[2 + axis], geometry.stride[axis], geometry.padding[axis], geometry.dilation[axis]
-
-
-def _equal_parts(size: int, parts: int) -> list[Range]:
-    return list(pairwise(size * part // parts for part in range(parts + 1)))
+    conv = connection.conv
+    assert conv is not None
+    return connection.weight.shape[2 + axis], conv.stride[axis], conv.padding[axis], conv.dilation[axis]
 
 
 def _kind_of(chip: ChipNetwork, connection: Connection, block: Block) -> Hashable:

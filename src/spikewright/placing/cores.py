@@ -1,21 +1,34 @@
-"""Assignment of blocks to cores, and what each core then uses of its resources.
+"""Assignment of blocks to cores, and layout of cores: a chip and a slot for each, so that messages travel short routes.
 
 Every block has a core of its own as long as there are enough cores. Otherwise populations share cores: in the network's
 order each block goes to the first core where everything that it needs still fits. The needs of the populations on a
 core are added up, axons included, even where one axon could serve two populations.
+
+Messages are counted from the sources that have synapses in each block and from how often each source spikes. Cores are
+shared out among chips first, so that few messages leave a chip, then laid out on the mesh of each chip.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 
-from ..base.types import IntArray
-from ..profile.schema import HardwareProfile
+from ..base.types import FloatArray, IntArray
+from ..chip.activity import Activity
+from ..chip.network import ChipNetwork
+from ..profile.schema import HardwareProfile, Limits
 from .partition import DoesNotFit, PartitionPlan, blocks_in
 from .resources import NOT_ADDED
+from .search import Topology, search
+
+PlaceBy = Literal["connectivity", "spikes", "order"]
+PLACE_BY: tuple[PlaceBy, ...] = get_args(PlaceBy)
+
+MOST_SEARCHED = 4096
+"""Most cores that are searched over together, since the search stores a number for each pair; more stay in order."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +73,70 @@ class CoreAssignment:
     is_shared: bool
 
 
-def assign_cores(plan: PartitionPlan, profile: HardwareProfile, chips: int) -> CoreAssignment:
-    """Assign every block to a core.
+@dataclass(frozen=True, eq=False)
+class ConnectionTraffic:
+    """Messages of one connection between cores.
 
-    Cores are shared where that saves chips.
+    Attributes:
+        name: of the connection.
+        sources, targets: cores of the source's and of the target's blocks.
+        to_kind: float64 ``(source blocks, kinds of target blocks)``, messages to one block of each kind (integers).
+        kind: of each target block.
+    """
+
+    name: str
+    sources: IntArray
+    targets: IntArray
+    to_kind: FloatArray
+    kind: IntArray
+
+    def crossing(self, chip_of: IntArray) -> tuple[int, int]:
+        """Messages to another chip, and all messages, where ``chip_of`` is the chip of each core."""
+        blocks_there = np.zeros((self.to_kind.shape[1], 1 + int(np.max(chip_of))))  # of each kind on each chip
+        np.add.at(blocks_there, (self.kind, chip_of[self.targets]), 1)
+        to_chip = self.to_kind @ blocks_there
+        stay = to_chip[np.arange(len(to_chip)), chip_of[self.sources]]
+        return int(np.sum(to_chip) - np.sum(stay)), int(np.sum(to_chip))
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """How the cores of a placement were laid out, and what that saved.
+
+    Attributes:
+        by: how messages were weighted in the search: ``connectivity`` lets every source spike once, ``spikes`` uses
+            measured spikes, ``order`` does not search.
+        seed: of the search.
+        chips: number of chips.
+        hops: tile borders that messages within chips cross; None where the profile has no mesh.
+        hops_in_order: the same with the cores of each chip in the network's order.
+        cut: by connection between cores, messages between chips and all messages.
+        cut_in_order: messages between chips if the cores filled the chips in order.
+        shared_cores: whether some core holds more than one population.
+    """
+
+    by: PlaceBy = "order"
+    seed: int = 0
+    chips: int = 1
+    hops: int | None = None
+    hops_in_order: int | None = None
+    cut: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    cut_in_order: int = 0
+    shared_cores: bool = False
+
+    @property
+    def messages(self) -> int:
+        """Messages between cores, weighted as in the search."""
+        return sum(all_of_them for _, all_of_them in self.cut.values())
+
+    @property
+    def between_chips(self) -> int:
+        """Messages that leave a chip, weighted as in the search."""
+        return sum(crossing for crossing, _ in self.cut.values())
+
+
+def assign_cores(plan: PartitionPlan, profile: HardwareProfile, chips: int) -> CoreAssignment:
+    """Assign every block to a core; cores are shared where that saves chips.
 
     Args:
         chips: most chips that may be used.
@@ -71,73 +144,126 @@ def assign_cores(plan: PartitionPlan, profile: HardwareProfile, chips: int) -> C
     Raises:
         DoesNotFit: the blocks need more cores than so many chips have.
     """
-    each, apart = profile.limits.cores, blocks_in(plan)
-    if each is None or apart <= each:
-        return CoreAssignment(_apart(plan), apart, 1, is_shared=False)
-    together, shared = _together(plan) if _could_share(plan, each * chips) else (_apart(plan), apart)
-    if shared <= each:
-        return CoreAssignment(together, shared, 1, is_shared=True)
-    if apart <= each * chips:
-        return CoreAssignment(_apart(plan), apart, -(-apart // each), is_shared=False)
-    if shared <= each * chips:
-        return CoreAssignment(together, shared, -(-shared // each), is_shared=True)
-    raise DoesNotFit(_too_many_cores(plan, profile, shared, each * chips), "cores")
+    each, blocks = profile.limits.cores, blocks_in(plan)
+    ends = np.cumsum([len(part.blocks) for part in plan.values()])
+    apart = dict(zip(plan, np.split(np.arange(blocks), ends[:-1]), strict=True))
+    if each is None or blocks <= each:
+        return CoreAssignment(apart, blocks, 1, is_shared=False)
+    together = _together(plan, each * chips)
+    shared = blocks if together is None else 1 + max(int(np.max(cores)) for cores in together.values())
+    if shared > each and blocks <= each * chips:
+        return CoreAssignment(apart, blocks, -(-blocks // each), is_shared=False)
+    if together is None or shared > each * chips:
+        raise DoesNotFit(_too_many_cores(plan, profile, shared, each * chips), "cores")
+    return CoreAssignment(together, shared, -(-shared // each), is_shared=True)
 
 
-def uses_of_cores(plan: PartitionPlan, assignment: CoreAssignment) -> Iterator[Use]:
-    """What each core uses of each resource."""
+def uses_of_cores(
+    plan: PartitionPlan, assignment: CoreAssignment, chip_of: IntArray, slot_of: IntArray
+) -> Iterator[Use]:
+    """What each core uses of each resource, where ``chip_of`` and ``slot_of`` are the chip and slot of each core."""
     names: dict[int, list[str]] = {}
     for population, cores in assignment.core_of.items():
         for core in cores.tolist():
             names.setdefault(core, []).append(population)
-    limits = {demand.resource: demand.limit for part in plan.values() for demand in part.demands}
-    for resource, limit in limits.items():
+    for index, (resource, limit, _) in enumerate(next(iter(plan.values())).demands):
+        combine = np.maximum if resource in NOT_ADDED else np.add
         total = np.zeros(assignment.cores, dtype=np.int64)
         for population, part in plan.items():
-            used = next(demand.used for demand in part.demands if demand.resource == resource)
-            cores = assignment.core_of[population]
-            total[cores] = np.maximum(total[cores], used) if resource in NOT_ADDED else total[cores] + used
+            combine.at(total, assignment.core_of[population], part.demands[index].used)
         for core, amount in enumerate(total.tolist()):
-            yield Use(resource, amount, limit, core, ", ".join(names[core]))
+            chip = int(chip_of[core]) if assignment.chips > 1 else None
+            yield Use(resource, amount, limit, int(slot_of[core]), ", ".join(names[core]), chip)
 
 
-def _apart(plan: PartitionPlan) -> dict[str, IntArray]:
-    """A core for each block."""
-    cores, first = {}, 0
-    for population, part in plan.items():
-        cores[population] = np.arange(first, first + len(part.blocks))
-        first += len(part.blocks)
-    return cores
+def traffic_of(
+    chip: ChipNetwork, plan: PartitionPlan, assignment: CoreAssignment, activity: Activity | None
+) -> list[ConnectionTraffic]:
+    """Messages between cores, with the spikes of ``activity`` or, where it is None, with one spike of each source.
+
+    Injected events come from no core and are left out.
+    """
+    found = []
+    for connection in (c for c in chip.connections if c.source in plan):
+        counts, blocks = plan[connection.target].counts[connection.name], plan[connection.source].blocks
+        spikes = np.ones(chip.by_name[connection.source].size, dtype=np.int64)
+        if activity is not None:
+            spikes = np.asarray(activity.populations[connection.source].spikes, dtype=np.int64).reshape(-1)
+        reached = counts.reached.reshape(len(counts.counts), -1)
+        sent = np.zeros((len(blocks), reached.shape[1]))
+        for row, block in zip(sent, blocks, strict=True):
+            members = block.members
+            row[:] = np.bincount(counts.of_source[members], weights=spikes[members], minlength=len(row))
+        sources, targets = (assignment.core_of[name] for name in (connection.source, connection.target))
+        to_kind = np.asarray(sent @ reached.T.astype(np.float64))
+        found.append(ConnectionTraffic(connection.name, sources, targets, to_kind, counts.kind))
+    return found
 
 
-def _could_share(plan: PartitionPlan, cores: int) -> bool:
-    """Whether the sum of every resource is no more than so many cores have together."""
-    room: dict[str, int] = {}
-    for demand in (demand for part in plan.values() for demand in part.demands):
-        if demand.limit is not None and demand.resource not in NOT_ADDED:
-            left = room.setdefault(demand.resource, cores * demand.limit)
-            room[demand.resource] = left - int(np.sum(demand.used))
-    return all(left >= 0 for left in room.values())
+def lay_out(
+    traffic: Sequence[ConnectionTraffic], assignment: CoreAssignment, limits: Limits, by: PlaceBy, seed: int
+) -> tuple[IntArray, IntArray, Arrangement]:
+    """Choose a chip and a slot for every core; either is left in order unless another layout costs less.
+
+    Returns:
+        chip and slot of each core, int64 ``(cores,)`` each, and what the layout saves.
+    """
+    cores, mesh = np.arange(assignment.cores), limits.mesh
+    each = limits.cores or assignment.cores
+    chip_of, slot_of = cores // each, np.zeros_like(cores)
+    cut_in_order = sum(connection.crossing(chip_of)[0] for connection in traffic)
+    if assignment.chips > 1 and by != "order" and assignment.cores <= MOST_SEARCHED:
+        chip_of = search(_between(traffic, cores), Topology.of_chips(assignment.chips, each), seed) // each
+    topology = None
+    if mesh is not None and min(each, assignment.cores) <= mesh.cores:
+        topology = Topology.of_mesh(mesh, min(limits.cores or mesh.cores, mesh.cores))
+    hops = hops_in_order = 0
+    for chip in range(assignment.chips):
+        here = cores[chip_of == chip]
+        slots = slot_of[here] = np.arange(len(here))
+        if topology is not None:
+            between = _between(traffic, here)
+            hops_in_order += topology.cost(between, slots)
+            if by != "order" and len(here) <= MOST_SEARCHED:
+                slots = slot_of[here] = search(between, topology, seed)
+            hops += topology.cost(between, slots)
+    costs: tuple[int | None, int | None] = (None, None) if topology is None else (hops, hops_in_order)
+    cut = {connection.name: connection.crossing(chip_of) for connection in traffic}
+    arrangement = Arrangement(by, seed, assignment.chips, *costs, cut, cut_in_order, assignment.is_shared)
+    return chip_of, slot_of, arrangement
 
 
-def _together(plan: PartitionPlan) -> tuple[dict[str, IntArray], int]:
-    """For each block the first core where it still fits, and the number of cores.
+def _between(traffic: Sequence[ConnectionTraffic], cores: IntArray) -> FloatArray:
+    """Messages between each two of ``cores`` (ascending), both directions together; zero on the diagonal."""
+    found = np.zeros((len(cores), len(cores)))
+    for connection in traffic:
+        here, there = np.isin(connection.sources, cores), np.isin(connection.targets, cores)
+        rows, columns = (np.searchsorted(cores, c) for c in (connection.sources[here], connection.targets[there]))
+        found[np.ix_(rows, columns)] += connection.to_kind[here][:, connection.kind[there]]
+    found += found.T
+    np.fill_diagonal(found, 0)
+    return found
+
+
+def _together(plan: PartitionPlan, cores: int) -> dict[str, IntArray] | None:
+    """For each block the first core where it still fits; None where the sum of a resource exceeds so many cores.
 
     Blocks of one population never share a core and take cores in ascending order.
     """
-    first = next(iter(plan.values()))
-    limits = [np.inf if d.limit is None or d.resource in NOT_ADDED else float(d.limit) for d in first.demands]
-    left, core_of = np.tile(np.array(limits), (blocks_in(plan), 1)), {}
-    for population, part in plan.items():
-        needs = np.stack([demand.used for demand in part.demands], axis=1)
-        cores = np.zeros(len(needs), dtype=np.int64)
+    needs = {name: np.stack([demand.used for demand in part.demands], axis=1) for name, part in plan.items()}
+    demands = next(iter(plan.values())).demands
+    limits = np.array([np.inf if d.limit is None or d.resource in NOT_ADDED else float(d.limit) for d in demands])
+    if np.any(sum(np.sum(each, axis=0) for each in needs.values()) > cores * limits):
+        return None
+    left, core_of = np.tile(limits, (blocks_in(plan), 1)), {}
+    for population, of_blocks in needs.items():
+        core_of[population] = np.zeros(len(of_blocks), dtype=np.int64)
         after = 0
-        for block, need in enumerate(needs):
-            cores[block] = after + int(np.argmax(np.all(left[after:] >= need, axis=1)))
-            left[cores[block]] -= need
-            after = int(cores[block]) + 1
-        core_of[population] = cores
-    return core_of, 1 + max(int(np.max(cores)) for cores in core_of.values())
+        for block, need in enumerate(of_blocks):
+            core = after + int(np.argmax(np.all(left[after:] >= need, axis=1)))
+            left[core] -= need
+            core_of[population][block], after = core, core + 1
+    return core_of
 
 
 def _too_many_cores(plan: PartitionPlan, profile: HardwareProfile, needed: int, there: int) -> str:

@@ -38,11 +38,7 @@ Parts = tuple[int] | tuple[int, int, int]
 
 
 class DoesNotFit(AnswerIsNo):
-    """The network is too large for the chip; the message does not yet say what would help.
-
-    Attributes:
-        resource: the resource that is exceeded.
-    """
+    """The network exceeds ``resource`` of the chip; the message does not yet say what would help."""
 
     def __init__(self, message: str, resource: str) -> None:
         super().__init__(message)
@@ -80,7 +76,6 @@ class Partition:
 
     @property
     def fits(self) -> bool:
-        """Whether every block fits a core."""
         return self.most_needed is None or self.most_needed[1] <= self.most_needed[2]
 
 
@@ -97,18 +92,19 @@ def partition(chip: ChipNetwork, profile: HardwareProfile, capacity: int | None)
     Raises:
         DoesNotFit: some population cannot be divided so that its blocks fit.
     """
-    planner, refusal = _Planner(chip, profile, capacity), None
+    planner = _Planner(chip, profile, capacity)
     plans: list[PartitionPlan] = []
+    refusals: list[DoesNotFit] = []
     for slack in SLACKS:
         try:
             plans.append(planner.plan(slack))
         except DoesNotFit as error:
-            refusal = refusal or error
-            continue
-        if all(len(each.blocks) == 1 for each in plans[-1].values()):
-            break
-    if refusal is not None and not plans:
-        raise refusal
+            refusals.append(error)
+        else:
+            if blocks_in(plans[-1]) == len(plans[-1]):
+                break
+    if not plans:
+        raise refusals[0]
     return min(plans, key=lambda plan: (blocks_in(plan), sum(each.messages for each in plan.values())))
 
 
@@ -133,16 +129,18 @@ class _Planner:
                 self.done[population.name] = self._best(population, slack)
         return dict(reversed(self.done.items()))
 
+    def _refusal(self, population: Population, reason: str, resource: str) -> DoesNotFit:
+        return DoesNotFit(f"{self.profile.name}: {population.name!r} does not fit: {reason}", resource)
+
     def _best(self, population: Population, slack: float) -> Partition:
         most = min(population.size, self.capacity or population.size)
         fewest = ceil(population.size / (self.profile.limits.neurons_per_core or population.size))
         if fewest > most:
-            raise DoesNotFit(
-                f"{self.profile.name}: {population.name!r} does not fit: its {population.size} neurons need {fewest} "
-                f"cores and there are {most}",
-                "cores",
-            )
-        in_ranges = self._in_ranges(population, fewest, most)
+            reason = f"its {population.size} neurons need {fewest} cores and there are {most}"
+            raise self._refusal(population, reason, "cores")
+        most_ranges = max(fewest, min(most, MOST_RANGES)) if len(population.shape) == 3 else most
+        parts = _fewest(fewest, most_ranges, lambda parts: self._divided(population, (parts,)).fits)
+        in_ranges = self._divided(population, (parts or most_ranges,))
         if in_ranges.fits and len(in_ranges.blocks) == 1:
             return in_ranges
         found = [in_ranges] if in_ranges.fits else []
@@ -150,21 +148,12 @@ class _Planner:
         if not found:
             assert in_ranges.most_needed is not None
             resource, used, limit = in_ranges.most_needed
-            raise DoesNotFit(
-                f"{self.profile.name}: {population.name!r} does not fit: even on {len(in_ranges.blocks)} cores, "
-                f"one of them needs {used} {_NEEDED.get(resource, resource)} and has {limit}",
-                resource,
-            )
+            needed = f"{used} {_NEEDED.get(resource, resource)} and has {limit}"
+            reason = f"even on {len(in_ranges.blocks)} cores, one of them needs {needed}"
+            raise self._refusal(population, reason, resource)
         allowed = slack * min(len(each.blocks) for each in found)
         few = [each for each in found if len(each.blocks) <= allowed]
         return min(few, key=lambda each: (each.messages, len(each.blocks)))
-
-    def _in_ranges(self, population: Population, fewest: int, most: int) -> Partition:
-        """The fewest equal ranges that fit; the finest where none does."""
-        if len(population.shape) == 3:
-            most = max(fewest, min(most, MOST_RANGES))
-        parts = _fewest(fewest, most, lambda parts: self._divided(population, (parts,)).fits)
-        return self._divided(population, (parts or most,))
 
     def _in_boxes(self, population: Population, fewest: int, most: int, slack: float) -> Iterator[Partition]:
         """Boxes that fit, at most so many: for each division of rows and columns the fewest divisions of channels."""
@@ -181,20 +170,14 @@ class _Planner:
     def _divided(self, population: Population, parts: Parts) -> Partition:
         key = self._key(population, parts)
         if key not in self.known:
-            self.known[key] = self._partition(population, parts, _blocks(population, parts))
+            self.known[key] = self._partition(population, parts)
         return self.known[key]
 
     def _boxes_fit(self, population: Population, rows: int, columns: int, channels: int) -> bool:
-        """Whether boxes fit; where channels are alike, only those with the most channels are looked at."""
         parts = (channels, rows, columns)
         key = self._key(population, parts)
         if key not in self.known_to_fit:
-            blocks = _blocks(population, parts)
-            around = (*self.chip.into(population.name), *self.chip.out_of(population.name))
-            if all(c.source != c.target and (c.conv is None or c.conv.groups == 1) for c in around):
-                last = population.shape[0]  # the last part of the channels is the largest
-                blocks = tuple(block for block in blocks if block.channels[1] == last)
-            self.known_to_fit[key] = self._partition(population, parts, blocks).fits
+            self.known_to_fit[key] = self._partition(population, parts, largest_only=True).fits
         return self.known_to_fit[key]
 
     def _key(self, population: Population, parts: Parts) -> tuple[object, ...]:
@@ -202,19 +185,17 @@ class _Planner:
         targets = (c.target for c in self.chip.out_of(population.name))
         return population.name, parts, *(self.done[name].parts for name in targets if name in self.done)
 
-    def _partition(self, population: Population, parts: Parts, blocks: Blocks) -> Partition:
-        counts = {c.name: count_synapses(self.chip, c, blocks) for c in self.chip.into(population.name)}
-        leaving = [c for c in self.chip.out_of(population.name) if c.name not in counts]
-        around = counts | {c.name: self.done[c.target].counts[c.name] for c in leaving}
-        needed = demands(self.chip, self.profile.limits, population.name, blocks, around)
+    def _partition(self, population: Population, parts: Parts, largest_only: bool = False) -> Partition:
+        """``largest_only`` leaves out all boxes but those with the most channels, where channels are alike."""
+        into, out_of = self.chip.into(population.name), self.chip.out_of(population.name)
+        blocks = ranges(population.size, parts[0]) if len(parts) == 1 else boxes(population.shape, parts)
+        if largest_only and all(c.source != c.target and (c.conv is None or c.conv.groups == 1) for c in into + out_of):
+            last = population.shape[0]  # the last part of the channels is the largest
+            blocks = tuple(block for block in blocks if block.channels[1] == last)
+        counts = {c.name: count_synapses(self.chip, c, blocks) for c in into}
+        leaving = {c.name: self.done[c.target].counts[c.name] for c in out_of if c.name not in counts}
+        needed = demands(self.chip, self.profile.limits, population.name, blocks, counts | leaving)
         return Partition(parts, blocks, counts, tuple(needed))
-
-
-def _blocks(population: Population, parts: Parts) -> Blocks:
-    if len(parts) == 1:
-        return ranges(population.size, parts[0])
-    channels, height, width = population.shape
-    return boxes((channels, height, width), parts)
 
 
 def _fewest(first: int, last: int, fits: Callable[[int], bool]) -> int | None:
@@ -228,17 +209,11 @@ def _fewest(first: int, last: int, fits: Callable[[int], bool]) -> int | None:
         failed, parts = parts, min(2 * parts, last)
     while parts - failed > 1:
         middle = (parts + failed) // 2
-        if fits(middle):
-            parts = middle
-        else:
-            failed = middle
+        failed, parts = (failed, middle) if fits(middle) else (middle, parts)
     return parts
 
 
 def _divisions(height: int, width: int) -> Iterator[tuple[int, int]]:
     """Divisions of feature maps to try: bands of rows, and boxes of about equal sides."""
     yield from ((rows, 1) for rows in range(1, height + 1))
-    for rows in range(1, height + 1):
-        columns = round(rows * width / height)
-        if columns > 1:
-            yield rows, columns
+    yield from ((rows, columns) for rows in range(1, height + 1) if (columns := round(rows * width / height)) > 1)

@@ -1,25 +1,24 @@
 """Placement of a chip network: which compartments are on which core, what each core uses, and how far spikes travel.
 
-Populations are divided into blocks (:mod:`.partition`), blocks are assigned to cores (:mod:`.cores`), and cores get a
-chip and a slot on its mesh (:mod:`.layout`). Input populations whose events are injected from outside take no core:
+Populations are divided into blocks (:mod:`.partition`), and blocks are assigned to cores, which get a chip
+and a slot on its mesh (:mod:`.cores`). Input populations whose events are injected from outside take no core:
 their axons count where the events arrive, and their route to the chip is not modelled.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from ..base.errors import AnswerIsNo, refuse
-from ..base.types import FloatArray, IntArray
+from ..base.types import IntArray
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork, Connection
 from ..profile.schema import HardwareProfile
-from .blocks import Block, SynapseCounts, count_synapses
-from .cores import Use, assign_cores, uses_of_cores
-from .layout import PLACE_BY, Arrangement, PlaceBy, Traffic, lay_out
+from .blocks import Block, BoolArray, SynapseCounts, count_synapses
+from .cores import PLACE_BY, Arrangement, PlaceBy, Use, assign_cores, lay_out, traffic_of, uses_of_cores
 from .partition import DoesNotFit, partition
 from .remedies import what_would_fit
 
@@ -62,11 +61,10 @@ class Placement:
     @cached_property
     def worst(self) -> tuple[Use, ...]:
         """For each resource, its use on the core that uses most of it."""
-        worst: dict[str, Use] = {}
-        for use in self.fit:
-            if use.resource not in worst or use.used > worst[use.resource].used:
-                worst[use.resource] = use
-        return tuple(worst.values())
+        resources = dict.fromkeys(use.resource for use in self.fit)
+        return tuple(
+            max((use for use in self.fit if use.resource == each), key=lambda use: use.used) for each in resources
+        )
 
     @cached_property
     def cores(self) -> int:
@@ -108,11 +106,7 @@ class Placement:
         Returns:
             int64, shape of the source population; None for injected events.
         """
-        sources, targets = self.sites_of(connection.source), self.sites_of(connection.target)
-        if not sources:
-            return None
-        here, there = (np.array([site.chip for site in sites]) for sites in (sources, targets))
-        return self._summed(connection, (here[:, None] != there).astype(np.float64))
+        return self._summed(connection, self._on_other_chip(connection)) if self.sites_of(connection.source) else None
 
     def position(self, core: int) -> tuple[int, int]:
         """Column and row of the tile of a core.
@@ -131,14 +125,20 @@ class Placement:
         return {name: tuple(site for site in self.sites if site.population == name) for name in names}
 
     def _hops(self, connection: Connection, axis: int) -> IntArray | None:
-        sources, targets = self.sites_of(connection.source), self.sites_of(connection.target)
-        if self.profile.limits.mesh is None or not sources:
+        if self.profile.limits.mesh is None or not self.sites_of(connection.source):
             return None
-        here, there = (np.array([self.position(site.core)[axis] for site in sites]) for sites in (sources, targets))
-        same_chip = np.array([site.chip for site in sources])[:, None] == np.array([site.chip for site in targets])
-        return self._summed(connection, np.where(same_chip, np.abs(here[:, None] - there), 0).astype(np.float64))
+        ends = (self.sites_of(connection.source), self.sites_of(connection.target))
+        here, there = (np.array([self.position(site.core)[axis] for site in sites]) for sites in ends)
+        borders = np.abs(here[:, None] - there)
+        return self._summed(connection, np.where(self._on_other_chip(connection), 0, borders))
 
-    def _summed(self, connection: Connection, costs: FloatArray) -> IntArray:
+    def _on_other_chip(self, connection: Connection) -> BoolArray:
+        """Whether each block of the target is on another chip than each block of the source, ``(blocks, blocks)``."""
+        ends = (self.sites_of(connection.source), self.sites_of(connection.target))
+        here, there = (np.array([site.chip for site in sites]) for sites in ends)
+        return np.asarray(here[:, None] != there)
+
+    def _summed(self, connection: Connection, costs: BoolArray | IntArray) -> IntArray:
         """Sum over destinations of the cost of a spike of each source, ``costs`` from each block to each block."""
         counts = self.synapses(connection)
         to_kind = costs @ np.eye(len(counts.counts))[counts.kind]
@@ -152,11 +152,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Placer:
-    """The arguments of :func:`place` that do not depend on a network, to be applied to many.
-
-    Attributes:
-        by, chips, seed: as in :func:`place`.
-    """
+    """The arguments of :func:`place` that do not depend on a network, to be applied to many."""
 
     by: PlaceBy = "connectivity"
     chips: int | None = None
@@ -203,17 +199,14 @@ def place(
         assignment = assign_cores(plan, profile, allowed)
     except DoesNotFit as error:
         raise AnswerIsNo(f"{error.message}; {what_would_fit(chip, profile, allowed, error.resource)}") from None
-    traffic = Traffic.of(chip, plan, assignment, activity if by == "spikes" else None)
+    traffic = traffic_of(chip, plan, assignment, activity if by == "spikes" else None)
     chip_of, slot_of, arrangement = lay_out(traffic, assignment, limits, by, seed)
     sites = [
         Site(int(slot_of[core]), population, block, int(chip_of[core]))
         for population, part in plan.items()
         for block, core in zip(part.blocks, assignment.core_of[population].tolist(), strict=True)
     ]
-    fit = [
-        replace(use, core=int(slot_of[use.core]), chip=int(chip_of[use.core]) if assignment.chips > 1 else None)
-        for use in uses_of_cores(plan, assignment)
-    ]
-    fit.append(Use("cores", assignment.cores, None if limits.cores is None else limits.cores * assignment.chips))
+    there = Use("cores", assignment.cores, None if limits.cores is None else limits.cores * assignment.chips)
+    fit = (*uses_of_cores(plan, assignment, chip_of, slot_of), there)
     counts = {name: found for part in plan.values() for name, found in part.counts.items()}
-    return Placement(chip, profile, tuple(sites), tuple(fit), arrangement, counts)
+    return Placement(chip, profile, tuple(sites), fit, arrangement, counts)

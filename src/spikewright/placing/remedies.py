@@ -36,16 +36,10 @@ def what_would_fit(chip: ChipNetwork, profile: HardwareProfile, chips: int, reso
         chips: most chips that may be used.
         resource: the resource that is exceeded, for general advice where no change helps.
     """
-    changes = []
-    if (more := _chips(chip, profile, chips)) is not None:
-        changes.append(f"on {more} chips")
-    if (bits := _bits(chip, profile, chips)) is not None:
-        changes.append(f"with weights of {bits} bits")
-    if (percent := _percent(chip, profile, chips)) is not None:
-        changes.append(f"with {percent}% of the channels and neurons of its hidden layers")
-    if not changes:
+    tried = [change(chip, profile, chips) for change in (_more_chips, _fewer_bits, _fewer_channels)]
+    if not any(tried):
         return GENERAL[resource]
-    *most, last = changes
+    *most, last = filter(None, tried)
     return f"it would fit {', '.join(most)} or {last}" if most else f"it would fit {last}"
 
 
@@ -83,41 +77,36 @@ def _assigned(chip: ChipNetwork, profile: HardwareProfile, chips: int | None) ->
         return None
 
 
-def _chips(chip: ChipNetwork, profile: HardwareProfile, chips: int) -> int | None:
-    """The fewest chips, more than ``chips``, on which the network fits; None where more chips do not help."""
+def _more_chips(chip: ChipNetwork, profile: HardwareProfile, chips: int) -> str:
+    """The fewest chips, more than ``chips``, on which the network fits; empty where more chips do not help."""
     on_any = None if profile.limits.cores is None else _assigned(chip, profile, None)
-    if on_any is None:
-        return None
-    enough = range(max(on_any.chips, chips + 1), on_any.cores + 1)
-    return next(n for n in enough if _assigned(chip, profile, n) is not None)
+    enough = range(max(on_any.chips, chips + 1), on_any.cores + 1) if on_any is not None else ()
+    return next((f"on {n} chips" for n in enough if _assigned(chip, profile, n) is not None), "")
 
 
-def _bits(chip: ChipNetwork, profile: HardwareProfile, chips: int) -> int | None:
-    """The most bits of a weight with which the network fits; None where memory has no limit or bits do not help."""
-    if profile.limits.synapse_bits_per_core is None:
-        return None
-    for bits in range(max(c.weight_bits for c in chip.connections) - 1, NARROWEST - 1, -1):
+def _fewer_bits(chip: ChipNetwork, profile: HardwareProfile, chips: int) -> str:
+    """The most bits of a weight with which the network fits; empty where memory has no limit or bits do not help."""
+    most = max(c.weight_bits for c in chip.connections) if profile.limits.synapse_bits_per_core is not None else 0
+    for bits in range(most - 1, NARROWEST - 1, -1):
         connections = tuple(
             replace(c, weight_bits=min(bits, c.weight_bits), weight=_zeros(*c.weight.shape)) for c in chip.connections
         )
         if _assigned(replace(chip, connections=connections), profile, chips) is not None:
-            return bits
-    return None
+            return f"with weights of {bits} bits"
+    return ""
 
 
-def _percent(chip: ChipNetwork, profile: HardwareProfile, chips: int) -> int | None:
-    """The largest percentage of the hidden channels with which the network fits, by bisection; None where none does."""
+def _fewer_channels(chip: ChipNetwork, profile: HardwareProfile, chips: int) -> str:
+    """The largest share of the hidden channels with which the network fits, by bisection; empty where none does."""
     fits, too_many = 0, 100
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
         smaller = narrower(chip, middle)
         if smaller is None:
-            return None
-        if _assigned(smaller, profile, chips) is None:
-            too_many = middle
-        else:
-            fits = middle
-    return fits or None
+            return ""
+        does_not_fit = _assigned(smaller, profile, chips) is None
+        fits, too_many = (fits, middle) if does_not_fit else (middle, too_many)
+    return f"with {fits}% of the channels and neurons of its hidden layers" if fits else ""
 
 
 def _channels(chip: ChipNetwork, population: Population, done: dict[str, Population], percent: int) -> int:

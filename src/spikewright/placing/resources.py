@@ -6,9 +6,9 @@ numbers in them come from the profile's synapse format.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from math import ceil, log2, prod
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -46,33 +46,29 @@ def demands(
         counts: by name of each connection into or out of the population, its synapses in the blocks of its target.
     """
     form, into, out_of = limits.synapse_format, chip.into(population), chip.out_of(population)
-
-    def total(amounts: Iterable[IntArray]) -> IntArray:
-        return sum(amounts, start=np.zeros(len(blocks), dtype=np.int64))
-
-    def the_same(amount: int) -> IntArray:
-        return np.full(len(blocks), amount, dtype=np.int64)
-
-    yield Demand("neurons", limits.neurons_per_core, sizes(blocks))
-    if limits.axons_in_per_core is not None:
-        shared = form is not None and form.shared_kernels
-        used = total(axons_in(c, counts[c.name], shared) for c in into)
-        yield Demand("input axons", limits.axons_in_per_core, used)
-    if limits.axons_out_per_core is not None:
-        used = total(axons_out(c, counts[c.name], blocks, form) for c in out_of)
-        yield Demand("output axons", limits.axons_out_per_core, used)
-    if limits.synapse_bits_per_core is not None and form is not None:
-        used = total(synapse_bits(chip, c, counts[c.name], blocks, form) for c in into)
-        yield Demand("synapse memory", limits.synapse_bits_per_core, used)
-    others: tuple[tuple[str, int | None, Callable[[], IntArray]], ...] = (
-        ("neuron configurations", limits.neuron_configs_per_core, lambda: the_same(1)),
-        ("synapse formats", limits.synapse_formats_per_core, lambda: _synapse_formats(into, blocks, form)),
-        ("fan-in", limits.fan_in, lambda: the_same(sum(prod(c.weight.shape[1:]) for c in into))),
-        ("fan-out", limits.fan_out, lambda: the_same(sum(int(np.max(fan_out(chip, c))) for c in out_of))),
-    )
-    for resource, limit, amounts in others:
-        if limit is not None:
-            yield Demand(resource, limit, amounts())
+    shared = form is not None and form.shared_kernels
+    needs: dict[str, tuple[int | None, Callable[[], IntArray | int]]] = {
+        "neurons": (limits.neurons_per_core, lambda: sizes(blocks)),
+        "input axons": (limits.axons_in_per_core, lambda: sum(axons_in(c, counts[c.name], shared) for c in into)),
+        "output axons": (
+            limits.axons_out_per_core,
+            lambda: sum(axons_out(c, counts[c.name], blocks, form) for c in out_of),
+        ),
+    }
+    if form is not None:
+        needs["synapse memory"] = (
+            limits.synapse_bits_per_core,
+            lambda: sum(synapse_bits(chip, c, counts[c.name], blocks, form) for c in into),
+        )
+    needs |= {
+        "neuron configurations": (limits.neuron_configs_per_core, lambda: 1),
+        "synapse formats": (limits.synapse_formats_per_core, lambda: _synapse_formats(into, blocks, form)),
+        "fan-in": (limits.fan_in, lambda: sum(prod(c.weight.shape[1:]) for c in into)),
+        "fan-out": (limits.fan_out, lambda: sum(int(np.max(fan_out(chip, c))) for c in out_of)),
+    }
+    for resource, (limit, used) in needs.items():
+        if limit is not None or resource == "neurons":
+            yield Demand(resource, limit, used() + np.zeros(len(blocks), dtype=np.int64))
 
 
 def axons_in(connection: Connection, counts: SynapseCounts, shared: bool) -> IntArray:
@@ -109,17 +105,17 @@ def synapse_bits(
     """Synapse memory in bits that each block of the target needs for one connection, int64 ``(blocks,)``."""
     if connection.conv is None:
         return _list_bits(sizes(blocks), connection.weight_bits, form) * chip.by_name[connection.source].size
-    first: dict[int, Block] = {}
-    for kind, block in zip(counts.kind.tolist(), blocks, strict=True):
-        first.setdefault(kind, block)
-    of_kind = [first[kind] for kind in range(len(first))]
+    of_kind = [blocks[first] for first in np.unique(counts.kind, return_index=True)[1]]
     if form.shared_kernels:
-        lists = [_kernel_lists(chip, connection, block) for block in of_kind]
-        known = {each: _kernel_bits(connection, *each, form) for each in set(lists)}
+        lists = [_kernel_lists(chip, connection, block, form) for block in of_kind]
+        known = {
+            each: int(np.sum(_list_bits(np.outer(each[0], each[1]) * each[2], each[3], form))) for each in set(lists)
+        }
         bits = [known[each] for each in lists]
     else:
         bits = [
-            _convolution_list_bits(connection, number[number > 0], block.size, form) * counts.sources_each
+            int(np.sum(_list_bits(number[number > 0], connection.weight_bits + _index_bits(block.size, form), form)))
+            * counts.sources_each
             for number, block in zip(counts.counts, of_kind, strict=True)
         ]
     return np.array(bits, dtype=np.int64)[counts.kind]
@@ -131,17 +127,17 @@ def _synapse_formats(connections: Sequence[Connection], blocks: Blocks, form: Sy
     A layout is told apart by the width of weights, the width of target indices, and dense or convolution.
     """
 
-    def layout(connection: Connection, block: Block) -> tuple[int, bool, int]:
-        index_bits = 0 if connection.conv is None or form is None else _index_bits(block.size, form)
-        return connection.weight_bits, connection.conv is not None, index_bits
+    def layouts(block: Block) -> int:
+        index_bits = 0 if form is None else _index_bits(block.size, form)
+        return len({(c.weight_bits, None if c.conv is None else index_bits) for c in connections})
 
-    return np.array([len({layout(c, block) for c in connections}) for block in blocks], dtype=np.int64)
+    return np.array([layouts(block) for block in blocks], dtype=np.int64)
 
 
 def _shared_axons_out(counts: SynapseCounts, block: Block) -> int:
     """Number of pairs of a target block and a pixel of ``block`` where some channel of the pixel reaches the block."""
     _, groups, pixels = counts.counts.shape
-    if groups == 1 and not block.is_range:
+    if groups == 1 and not block.is_range:  # without a look at every compartment, which partitions would wait for
         reached = counts.blocks_reached.reshape(block.shape[1:])
         return int(np.sum(reached[slice(*block.rows), slice(*block.columns)]))
     present = np.zeros(groups * pixels, dtype=bool)
@@ -152,32 +148,22 @@ def _shared_axons_out(counts: SynapseCounts, block: Block) -> int:
     return int(counts.blocks_of_kind @ np.count_nonzero(reaching, axis=1))
 
 
-def _kernel_lists(chip: ChipNetwork, connection: Connection, block: Block) -> tuple[Sizes, Sizes, int, int]:
-    """What the memory of a block's shared kernels depends on.
+def _kernel_lists(
+    chip: ChipNetwork, connection: Connection, block: Block, form: SynapseFormat
+) -> tuple[Sizes, Sizes, int, int]:
+    """The lists of a block's shared kernels: one for each pattern of taps that a source pixel has on the block.
 
     Returns:
         the numbers of taps of every pattern along the rows and along the columns, synapses for each pair of taps
-        (``input channels * output channels of the block / groups``), and the block's size.
+        (``input channels * output channels of the block / groups``), and the bits of a synapse.
     """
     assert connection.conv is not None
     source = chip.by_name[connection.source]
     channels, rows, columns = _extent(block, chip.by_name[connection.target].shape)
     down = _pattern_sizes(axis_of(connection, 0), source.shape[1], *rows)
     across = _pattern_sizes(axis_of(connection, 1), source.shape[2], *columns)
-    return down, across, source.shape[0] * channels // connection.conv.groups, block.size
-
-
-def _kernel_bits(connection: Connection, down: Sizes, across: Sizes, each: int, size: int, form: SynapseFormat) -> int:
-    """Bits of shared kernels: one list for each pattern of taps that a source pixel has on the block.
-
-    The arguments from ``down`` to ``size`` are the results of :func:`_kernel_lists`.
-    """
-    return _convolution_list_bits(connection, np.outer(down, across) * each, size, form)
-
-
-def _convolution_list_bits(connection: Connection, synapses: IntArray, size: int, form: SynapseFormat) -> int:
-    """Bits of the synapse lists of a convolution onto a block of ``size`` compartments, ``synapses`` in each list."""
-    return int(np.sum(_list_bits(synapses, connection.weight_bits + _index_bits(size, form), form)))
+    synapses = source.shape[0] * channels // connection.conv.groups
+    return down, across, synapses, connection.weight_bits + _index_bits(block.size, form)
 
 
 def _extent(block: Block, shape: tuple[int, ...]) -> tuple[int, Range, Range]:
@@ -206,7 +192,7 @@ def _pattern_sizes(axis: tuple[int, int, int, int], size: int, first: int, stop:
 
 def _index_bits(compartments: int, form: SynapseFormat) -> int:
     """Narrowest target index of the format for so many compartments; what they need where even the widest is short."""
-    needed = ceil(log2(compartments)) if compartments > 1 else 0
+    needed = (compartments - 1).bit_length()
     return next((bits for bits in form.index_bits if bits >= needed), needed)
 
 

@@ -25,9 +25,7 @@ RESTARTS = 4
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """Slots that hold one core each, and the distances between them.
-
-    The distance of two slots is the sum over axes of the distance of their coordinates.
+    """Slots for one core each; the distance of two slots is the sum over axes of that of their coordinates.
 
     Attributes:
         coordinates: for each axis, int64 ``(slots,)``.
@@ -39,19 +37,14 @@ class Topology:
 
     @property
     def slots(self) -> int:
-        """Number of slots."""
         return len(self.coordinates[0])
 
     @classmethod
     def of_mesh(cls, mesh: Mesh, slots: int) -> Topology:
         """The first ``slots`` cores of a mesh; the distance is the number of tile borders between two cores."""
-
-        def line(length: int) -> FloatArray:
-            places = np.arange(length, dtype=np.float64)
-            return np.abs(places[:, None] - places)
-
         columns, rows = np.divmod(np.arange(slots) // mesh.cores_per_tile, mesh.rows)
-        return cls((columns, rows), (line(mesh.columns), line(mesh.rows)))
+        lines = (np.arange(length, dtype=np.float64) for length in (mesh.columns, mesh.rows))
+        return cls((columns, rows), tuple(np.abs(line[:, None] - line) for line in lines))
 
     @classmethod
     def of_chips(cls, chips: int, cores: int) -> Topology:
@@ -77,26 +70,20 @@ def search(traffic: FloatArray, topology: Topology, seed: int) -> IntArray:
     stay in order unless another layout costs less.
 
     Args:
-        traffic: messages between each pair of cores, float64 ``(cores, cores)``, symmetric, integers, zero on the
-            diagonal.
+        traffic: as in :meth:`Topology.cost`; integers, zero on the diagonal.
 
     Returns:
         int64 ``(cores,)``, all different.
     """
-    cores = len(traffic)
-    best = np.arange(cores)
-    least = topology.cost(traffic, best)
-    if least == 0:
-        return best
-    shuffler = random.Random(seed)
-    starts = [best, greedy(traffic, topology)]
+    cores, shuffler = len(traffic), random.Random(seed)
+    in_order = np.arange(cores)
+    if topology.cost(traffic, in_order) == 0:
+        return in_order
+    starts = [in_order, greedy(traffic, topology)]
     if cores <= SMALL:
         starts += [np.array(shuffler.sample(range(topology.slots), cores)) for _ in range(RESTARTS)]
-    for start in starts:
-        found = improve(traffic, topology, start, shuffler)
-        if (cost := topology.cost(traffic, found)) < least:
-            best, least = found, cost
-    return best
+    found = [in_order, *(improve(traffic, topology, start, shuffler) for start in starts)]
+    return min(found, key=lambda slot_of: topology.cost(traffic, slot_of))
 
 
 def greedy(traffic: FloatArray, topology: Topology) -> IntArray:
@@ -144,34 +131,29 @@ class _State:
     def __init__(self, traffic: FloatArray, topology: Topology, slot_of: IntArray) -> None:
         spare = np.setdiff1d(np.arange(topology.slots), slot_of)
         self.slot_of = np.concatenate([slot_of, spare])
-        self.traffic, self.topology, self.cores = traffic, topology, len(traffic)
-        self.at = [x[self.slot_of] for x in topology.coordinates]
-        self.costs = []
-        for x, distance in zip(self.at, topology.distances, strict=True):
-            there = np.zeros((self.cores, len(distance)))
-            there[np.arange(self.cores), x[: self.cores]] = 1
-            costs = np.zeros((topology.slots, len(distance)))
-            costs[: self.cores] = traffic @ there @ distance
-            self.costs.append(costs)
+        self.traffic, self.cores = traffic, len(traffic)
+        at = [x[self.slot_of] for x in topology.coordinates]
+        costs = [
+            np.pad(traffic @ distance[x[: self.cores]], ((0, len(spare)), (0, 0)))
+            for x, distance in zip(at, topology.distances, strict=True)
+        ]
+        self.axes = list(zip(at, topology.distances, costs, strict=True))
 
     def try_best(self, core: int) -> bool:
         """Make the swap of ``core`` that lowers the cost most; returns whether there was one."""
-        change = np.zeros(self.topology.slots)
-        for x, distance, costs in zip(self.at, self.topology.distances, self.costs, strict=True):
+        change = np.zeros(len(self.slot_of))
+        for x, distance, costs in self.axes:
             here = x[core]
             change += costs[core, x] - costs[core, here] + costs[:, here] - costs[np.arange(len(x)), x]
             change[: self.cores] += 2 * self.traffic[core] * distance[here, x[: self.cores]]
         other = int(np.argmin(change))
         if change[other] >= 0:
             return False
-        self._swap(core, other)
+        self.slot_of[[core, other]] = self.slot_of[[other, core]]
+        for x, distance, costs in self.axes:
+            moved = distance[x[other]] - distance[x[core]]
+            costs[: self.cores] += np.outer(self.traffic[core], moved)
+            if other < self.cores:
+                costs[: self.cores] -= np.outer(self.traffic[other], moved)
+            x[[core, other]] = x[[other, core]]
         return True
-
-    def _swap(self, one: int, two: int) -> None:
-        self.slot_of[[one, two]] = self.slot_of[[two, one]]
-        for x, distance, costs in zip(self.at, self.topology.distances, self.costs, strict=True):
-            change = distance[x[two]] - distance[x[one]]
-            costs[: self.cores] += np.outer(self.traffic[one], change)
-            if two < self.cores:
-                costs[: self.cores] -= np.outer(self.traffic[two], change)
-            x[[one, two]] = x[[two, one]]

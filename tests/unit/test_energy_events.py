@@ -18,8 +18,8 @@ from spikewright.energy.time import core_work
 from spikewright.pages.pricing import report
 from spikewright.pages.render import Document, as_html, as_markdown
 from spikewright.placing.placement import place
+from spikewright.profile.costs import Constant, Energy
 from spikewright.profile.profile import load_profile
-from spikewright.profile.schema import Constant, Energy
 
 PICO = 1e-12
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork
-from ..profile.machines import load_teachers
-from ..profile.profile import load_profile
-from ..profile.schema import Constant, HardwareProfile, Kind, Scope
+from ..profile.costs import Constant, Kind, Scope
+from ..profile.profile import load_profile, load_teachers
+from ..profile.schema import HardwareProfile
 from .report import EnergyReport
 
 CONVENTIONS = ("cmos45", "lemaire")

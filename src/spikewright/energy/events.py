@@ -7,7 +7,7 @@ that those spikes visit. With n_i spikes of compartment i, U updates and A activ
 
 times, so the cost of an activity is linear in n, U and A. The estimate, its linear form for training, the shares of
 steps and samples, the time estimate and the pages read ``EVENTS`` and nothing else. To add an event, add its constant
-to :class:`~spikewright.profile.schema.Energy` (a key of profile files) and one entry to ``EVENTS``.
+to :class:`~spikewright.profile.costs.Energy` (a key of profile files) and one entry to ``EVENTS``.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from ..chip.activity import Activity, Counts
 from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork, Connection, Population
 from ..placing.placement import Placement
-from ..profile.durations import Duration, Durations
-from ..profile.schema import Constant, Energy
+from ..profile.costs import Constant, Duration, Durations, Energy
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,8 @@ from ..chip.network import ChipNetwork, Connection
 from ..chip.schedule import Schedule
 from ..placing.core_load import arriving
 from ..placing.placement import Placement, Site
-from ..profile.durations import Durations
-from ..profile.schema import WATTS, HardwareProfile
+from ..profile.costs import WATTS, Durations
+from ..profile.schema import HardwareProfile
 from ..profile.units import quantity
 from .events import events_of
 

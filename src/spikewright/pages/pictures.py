@@ -97,7 +97,7 @@ def core_pictures(placed: PlacedCores) -> Iterator[Picture]:
     if placed.placement.profile.limits.mesh is None:
         return
     several = placed.placement.arrangement.chips > 1
-    for chip in cores.chips(placed):
+    for chip in sorted({core.chip for core in placed.cores}):
         title = f"Work of the cores of chip {chip}" if several else "Work of the cores"
         yield Picture(title, cores.in_words(placed, chip), cores.core_map(placed, chip), cores.key(placed, chip))
 

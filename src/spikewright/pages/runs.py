@@ -17,14 +17,12 @@ from ..energy.report import EnergyReport
 from ..placing.placement import Placer
 from ..profile.schema import HardwareProfile
 from ..profile.units import Budget
-from .numbers import filled
+from .numbers import Rows, filled, pareto
 from .pricing import Priced, priced
 from .report import Report
-from .spread import pareto
 
 ACTIVITY, CHIP = "activity.json", "chip.h5"
 """What `spikewright run` calls its files, in the folder that it is given."""
-HEADINGS = ("run", ">accuracy", ">energy", ">budget", ">on the front", ">steps", ">spikes", ">synaptic operations")
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,7 @@ def renderable(table: RunTable) -> Group:
     """Several runs on one profile for a rich console."""
     return Group(
         Text(title(table), style="bold"),
-        filled(HEADINGS, rows(table)),
+        filled(rows(table)),
         *(Text(remark, style="yellow") for remark in remarks(table)),
     )
 
@@ -194,21 +192,24 @@ def title(table: RunTable) -> str:
     return f"{len(table.rows)} runs on {table.profile.name}"
 
 
-def rows(table: RunTable) -> list[tuple[str, ...]]:
-    """The cells under ``HEADINGS`` of every run."""
-    return [_cells(row) for row in table.rows]
+def rows(table: RunTable) -> Rows:
+    """What is known of each run; one that does not fit says so in place of its energy."""
+    headings = ("run", ">accuracy", ">energy", ">budget", ">on the front", ">steps", ">spikes", ">synaptic operations")
+    return [headings, *map(_cells, table.rows)]
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:
-    """A run under each heading; one that does not fit says so in place of its energy."""
     if row.report is None:
         return (row.name, "-", "does not fit", "-", "-", "-", "-", "-")
     report = row.report.energy
+    budget, within = report.budget, "within" if report.within_budget else "over"
     return (
         row.name,
         "not known" if report.accuracy is None else f"{report.accuracy:.2%}",
         f"{'≥ ' if report.at_least else ''}{report.say(report.total)}",
-        _budget(report),
+        "none"
+        if budget is None
+        else f"{'within' if report.within_budget else 'over'}, {report.total / budget.value:.1%}",
         {True: "yes", False: "no", None: "-"}[row.pareto],
         str(report.timesteps),
         f"{sum(each.spikes for each in report.spikes):,.0f}",
@@ -232,9 +233,3 @@ def in_words(table: RunTable) -> str:
     budget = points[0][1].budget
     line = f" A line marks the budget of {budget}." if budget else ""
     return f"Accuracy against energy, from the cheapest run up: {'; '.join(words)}.{line}"
-
-
-def _budget(report: EnergyReport) -> str:
-    if report.budget is None:
-        return "none"
-    return f"{'within' if report.within_budget else 'over'}, {report.total / report.budget.value:.1%}"

@@ -11,7 +11,7 @@ import numpy as np
 from ..chip.activity import Trace
 from ..energy.report import EnergyReport
 from ..placing.placement import Placement
-from . import cores, numbers, plots, run_plots, runs
+from . import chart, cores, numbers, plots, runs
 from .cores import PlacedCores
 from .report import Report
 from .runs import RunTable
@@ -107,7 +107,7 @@ def run_picture(table: RunTable) -> Picture | None:
     if len(table.points) < 2:
         return None
     title = f"Accuracy against energy on {table.profile.name}"
-    return Picture(title, runs.in_words(table), run_plots.pareto_plot(table))
+    return Picture(title, runs.in_words(table), chart.pareto_plot(table))
 
 
 def budget_picture(report: EnergyReport) -> Picture:

@@ -129,11 +129,7 @@ class Report:
             "ways": [{**vars(way), "mean_hops": way.mean_hops} for way in self.ways],
             "teacher": None if self.ann.teacher is None else self.ann.teacher.as_json(),
             "teacher_elsewhere": [each.as_json() for each in self.ann.elsewhere],
-            "ann": {
-                "macs": ann.macs,
-                "teacher_macs": ann.teacher_macs,
-                "against": [each.as_json() for each in machines],
-            },
+            "ann": {"macs": ann.macs, "teacher_macs": ann.teacher_macs, "against": machines},
             "samples": energy.samples,
             "split": energy.split,
             "timesteps": energy.timesteps,
@@ -222,12 +218,8 @@ def _further(report: Report) -> Iterator[RenderableType]:
     if report.cores:
         yield _heading("Cores and messages")
         yield from (Text(line) for line in placement_sentences(report.placement))
-        yield from (
-            Text(),
-            numbers.filled(cores.population_rows(placed)),
-            Text(),
-            numbers.filled(cores.way_rows(placed)),
-        )
+        for rows in (cores.population_rows(placed), cores.way_rows(placed)):
+            yield from (Text(), numbers.filled(rows))
 
 
 def _heading(words: str) -> Text:

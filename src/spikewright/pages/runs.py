@@ -207,9 +207,7 @@ def _cells(row: RunRow) -> tuple[str, ...]:
         row.name,
         "not known" if report.accuracy is None else f"{report.accuracy:.2%}",
         f"{'≥ ' if report.at_least else ''}{report.say(report.total)}",
-        "none"
-        if budget is None
-        else f"{'within' if report.within_budget else 'over'}, {report.total / budget.value:.1%}",
+        "none" if budget is None else f"{within}, {report.total / budget.value:.1%}",
         {True: "yes", False: "no", None: "-"}[row.pareto],
         str(report.timesteps),
         f"{sum(each.spikes for each in report.spikes):,.0f}",

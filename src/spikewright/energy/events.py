@@ -193,23 +193,18 @@ class Event:
         return time.given().get(self.receives)
 
 
-def _is_injected(spot: Spot) -> bool:
-    """Whether events come from outside: the population has no compartments."""
-    return spot.population.neuron is None
-
-
 def _has_neurons(spot: Spot) -> bool:
     return spot.population.neuron is not None
 
 
-def _is_updated_in_parts(spot: Spot) -> bool:
+def _in_parts(spot: Spot) -> bool:
     """Whether updates are published as an access at each one and something extra for active ones."""
     return _has_neurons(spot) and ("neuron_access" in spot.known or "neuron_active_extra" in spot.known)
 
 
-def _is_updated_whole(spot: Spot) -> bool:
+def _whole(spot: Spot) -> bool:
     """Whether updates are published by their kind, active or inactive."""
-    return _has_neurons(spot) and not _is_updated_in_parts(spot)
+    return _has_neurons(spot) and not _in_parts(spot)
 
 
 def _is_graded(spot: Spot) -> bool:
@@ -233,15 +228,14 @@ _WITHIN, _ON_CONNECTION, _PER_SYNAPSE = PerSpike(on_connections=False), PerSpike
 _HOPS_X = PerSpike(True, lambda spot: spot.placement.hops_x(spot.outgoing))
 _HOPS_Y = PerSpike(True, lambda spot: spot.placement.hops_y(spot.outgoing))
 _CROSSINGS = PerSpike(True, lambda spot: spot.placement.crossings(spot.outgoing))
-_WHOLE, _PARTS = _is_updated_whole, _is_updated_in_parts
 
 EVENTS: tuple[Event, ...] = (
-    Event("input_event", "input events injected", _WITHIN, _is_injected),
-    Event("neuron_access", "neuron accesses", PerUpdate(1, 0), _PARTS, sends="neuron_access"),
-    Event("neuron_active_extra", "neuron updates, active", PerUpdate(0, 1), _PARTS, sends="neuron_active_extra"),
-    Event("neuron_update_active", "neuron updates, active", PerUpdate(0, 1), _WHOLE, sends="neuron_update_active"),
+    Event("input_event", "input events injected", _WITHIN, lambda spot: not _has_neurons(spot)),
+    Event("neuron_access", "neuron accesses", PerUpdate(1, 0), _in_parts, sends="neuron_access"),
+    Event("neuron_active_extra", "neuron updates, active", PerUpdate(0, 1), _in_parts, sends="neuron_active_extra"),
+    Event("neuron_update_active", "neuron updates, active", PerUpdate(0, 1), _whole, sends="neuron_update_active"),
     Event(
-        "neuron_update_inactive", "neuron updates, inactive", PerUpdate(1, -1), _WHOLE, sends="neuron_update_inactive"
+        "neuron_update_inactive", "neuron updates, inactive", PerUpdate(1, -1), _whole, sends="neuron_update_inactive"
     ),
     Event("spike_out", "spikes fired", _WITHIN, _has_neurons, sends="spike_out"),
     Event("synaptic_op_graded", "synaptic operations (graded)", _PER_SYNAPSE, _is_graded),

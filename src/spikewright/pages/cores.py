@@ -72,11 +72,6 @@ class Grid:
         """Distance of a tile to the next one, across and down."""
         return self.across * self.cell[0] + GAP, self.down * self.cell[1] + GAP
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the map in pixels."""
-        return EDGE + len(self.columns) * self.tile[0] + GAP, EDGE + len(self.rows) * self.tile[1] + GAP
-
     def corner(self, column: int, row: int) -> tuple[int, int]:
         """The upper left corner of a tile, in pixels."""
         return EDGE + (column - self.columns.start) * self.tile[0], EDGE + (row - self.rows.start) * self.tile[1]
@@ -121,7 +116,7 @@ def core_map(placed: PlacedCores, chip: int) -> str:
     for core in placed.cores:
         if core.chip == chip:
             parts += _core(placed, grid, named, core, most)
-    width, height = grid.size
+    width, height = (EDGE + len(n) * tile + GAP for n, tile in zip((grid.columns, grid.rows), grid.tile, strict=True))
     style = (
         f"text{{font-family:sans-serif;text-anchor:middle;fill:{INK}}}.f{{fill:{FAINT};font-size:10px}}.w{{fill:#fff}}"
     )
@@ -139,11 +134,11 @@ def _tiles(grid: Grid) -> Iterator[str]:
             x, y = grid.corner(column, row)
             yield f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="none" stroke="{RULE}"/>'
     for column in grid.columns:
-        x = grid.corner(column, 0)[0] + (grid.tile[0] - GAP) / 2
-        yield f'<text class="f" x="{x:g}" y="{EDGE - TITLE}">{column}</text>'
+        middle = grid.corner(column, 0)[0] + (grid.tile[0] - GAP) / 2
+        yield f'<text class="f" x="{middle:g}" y="{EDGE - TITLE}">{column}</text>'
     for row in grid.rows:
-        y = grid.corner(0, row)[1] + (grid.tile[1] - GAP) / 2 + 4
-        yield f'<text class="f" x="{EDGE / 2:g}" y="{y:g}">{row}</text>'
+        middle = grid.corner(0, row)[1] + (grid.tile[1] - GAP) / 2 + 4
+        yield f'<text class="f" x="{EDGE / 2:g}" y="{middle:g}">{row}</text>'
 
 
 def _core(placed: PlacedCores, grid: Grid, named: Mapping[str, str], core: CoreLoad, most: float) -> Iterator[str]:

@@ -19,10 +19,7 @@ _WEIGHED = {"connectivity": "connectivity", "spikes": "measured spikes"}
 def summary(chip: ChipNetwork) -> dict[str, object]:
     """JSON-able facts of every population and connection."""
     return {
-        "profile": chip.profile,
-        "timesteps": chip.timesteps,
-        "encoding": chip.encoding,
-        "readout": chip.readout,
+        **{name: getattr(chip, name) for name in ("profile", "timesteps", "encoding", "readout")},
         "populations": [_population(chip, population) for population in chip.populations],
         "connections": [_connection(chip, connection) for connection in chip.connections],
         "assumed": chip.provenance.get("assumed", []),
@@ -146,14 +143,8 @@ def placement_json(placement: Placement) -> dict[str, object]:
     """The layout, the cut, and ``[used, limit]`` of every resource of every core."""
     how = placement.arrangement
     return {
-        "by": how.by,
-        "seed": how.seed,
-        "chips": how.chips,
-        "shared_cores": how.shared_cores,
-        "hops": how.hops,
-        "hops_in_order": how.hops_in_order,
-        "messages": how.messages,
-        "between_chips": how.between_chips,
+        **{name: getattr(how, name) for name in ("by", "seed", "chips", "shared_cores")},
+        **{name: getattr(how, name) for name in ("hops", "hops_in_order", "messages", "between_chips")},
         "between_chips_in_order": how.cut_in_order,
         "cut": {name: list(counts) for name, counts in how.cut.items()} if how.chips > 1 else {},
         "cores": _cores_json(placement),

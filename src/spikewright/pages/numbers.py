@@ -14,7 +14,6 @@ from rich import box
 from rich.table import Table
 
 from ..chip.agreement import LEVELS, PAIRS, Agreement
-from ..energy.ann import AnnCost
 from ..energy.report import PARTS, EnergyReport, EnergyRow, Part
 from ..placing.placement import Placement, Use
 
@@ -151,11 +150,6 @@ def binding(placement: Placement) -> str:
     if use is None:
         return "none: the profile has no limits of size"
     return f"{use.resource}, {used(use)} ({use.share:.0%}) on {where(use)}"
-
-
-def times(teacher: AnnCost, report: EnergyReport) -> str:
-    """The teacher's energy as a multiple of the spiking network's modelled energy; a dash where that is zero."""
-    return f"{teacher.energy / report.total:.3g}" if report.total else "-"
 
 
 def class_rows(report: EnergyReport) -> Rows:

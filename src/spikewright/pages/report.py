@@ -127,14 +127,10 @@ class Report:
             "placement": placement_json(self.placement),
             "cores": [vars(core) for core in self.cores],
             "ways": [{**vars(way), "mean_hops": way.mean_hops} for way in self.ways],
-            "teacher": None if self.ann.teacher is None else self.ann.teacher.as_json(),
-            "teacher_elsewhere": [each.as_json() for each in self.ann.elsewhere],
+            "teacher": None if ann.teacher is None else ann.teacher.as_json(),
+            "teacher_elsewhere": [each.as_json() for each in ann.elsewhere],
             "ann": {"macs": ann.macs, "teacher_macs": ann.teacher_macs, "against": machines},
-            "samples": energy.samples,
-            "split": energy.split,
-            "timesteps": energy.timesteps,
-            "accuracy": energy.accuracy,
-            "backend": energy.backend,
+            **{name: getattr(energy, name) for name in ("samples", "split", "timesteps", "accuracy", "backend")},
             "time": None if energy.time is None else energy.time.as_json(),
             "by_step": list(energy.steps),
             "rates": {name: list(rates) for name, rates in self.rates.items()},
@@ -164,7 +160,7 @@ def teacher_line(report: Report) -> str:
     if teacher is None:
         known = energy.profile.energy.teacher_mac is not None
         return "ANN teacher: left out, since the network does not say how many MACs its teacher has" if known else ""
-    times = f", {numbers.times(teacher, energy)} times the spiking network" if energy.total else ""
+    times = f", {teacher.energy / energy.total:.3g} times the spiking network" if energy.total else ""
     return f"ANN teacher: {teacher.macs:,} MACs, {energy.say(teacher.energy)} per inference{times}"
 
 

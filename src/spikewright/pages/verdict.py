@@ -91,10 +91,8 @@ class Verdict:
         """The verdict for a rich console."""
         table = Table(show_header=False, box=None, pad_edge=False)
         known = self.agreement
-        each = (
-            f"{level} {x:.2%} ({known.samples[level]} {known.split} samples)" for level, x in known.accuracy.items()
-        )
-        table.add_row("accuracy", ", ".join(each))
+        on = {level: f"({samples} {known.split} samples)" for level, samples in known.samples.items()}
+        table.add_row("accuracy", ", ".join(f"{level} {x:.2%} {on[level]}" for level, x in known.accuracy.items()))
         table.add_row("agreement", self.agreement.in_words())
         table.add_row("energy", self.report.energy.verdict)
         table.add_row("spikes", f"{self.spikes:.0f} per inference, {self.synaptic_ops:.0f} synaptic operations")

@@ -29,9 +29,6 @@ __all__ = ["HardwareProfile", "load_profile", "named_profile", "profile_names", 
 
 Model = TypeVar("Model", bound=BaseModel)
 
-BESIDE = ("static_power", "barrier")
-"""Costs that are no events and may be included in the constants of events."""
-
 
 def profile_names() -> tuple[str, ...]:
     """Names of the profiles that come with the package."""
@@ -112,7 +109,8 @@ def _contradictions(profile: HardwareProfile) -> Iterator[str]:
 def _event_faults(profile: HardwareProfile) -> Iterator[str]:
     """Events that are said to be absent or included, and are unknown or given as well."""
     given, events = profile.energy.given(), tuple(Energy.model_fields)
-    for table, said, may_be in (("absent", profile.absent, events), ("included", profile.included, events + BESIDE)):
+    costs = (*events, "static_power", "barrier")
+    for table, said, may_be in (("absent", profile.absent, events), ("included", profile.included, costs)):
         for event in said:
             if event not in may_be:
                 yield f"{table}.{event}: unknown event; {did_you_mean(event, may_be)}"

@@ -51,7 +51,7 @@ def model_card(graph: nir.NIRGraph, path: Path | None = None, verdict: Verdict |
     )
     classes, data = known.graph.classes, known.making.settings.data
     what = f"A spiking network{'' if classes is None else f' for {classes} classes'}{f' of `{data}`' if data else ''}"
-    lines = [MARK, "", f"# {known.files.graph}", "", f"{what}, as a [NIR](https://neuroir.org) graph."]
+    lines = [MARK, "", f"# {known.files.nir.name}", "", f"{what}, as a [NIR](https://neuroir.org) graph."]
     for title, part in parts:
         if found := part(known):
             lines += ["", f"## {title}", "", *found]
@@ -90,10 +90,10 @@ def write_card(graph: Path, verdict: Verdict | None = None) -> Path:
 def _use(known: Known) -> list[str]:
     profile = f" --profile {known.profile}" if known.profile else ""
     files, data = known.files, known.making.settings.data
-    lines = [f"spikewright lower {files.graph}{profile} --out {files.chip}"]
+    lines = [f"spikewright lower {files.nir.name}{profile} --out {files.chip.name}"]
     if data:
-        lines.append(f"spikewright simulate {files.chip} --data {data} --out {files.activity}")
-        lines.append(f"spikewright report {files.activity} {files.chip}{profile} --out {files.report}")
+        lines.append(f"spikewright simulate {files.chip.name} --data {data} --out {files.activity.name}")
+        lines.append(f"spikewright report {files.activity.name} {files.chip.name}{profile} --out {files.report.name}")
     enters = MEANT.get(str(known.graph.encoding))
     taken = [] if enters is None else ["", f"Samples enter as {enters}."]
     return ["```bash", *lines, "```", *taken]
@@ -118,7 +118,7 @@ def _limits(known: Known) -> list[str]:
     elif known.student is not None:
         faults.append(
             "Integers without a look: it was trained in floats, and a chip's rounding changes its spikes; "
-            f"`spikewright drift {known.files.graph} {known.files.chip}` says where."
+            f"`spikewright drift {known.files.nir.name} {known.files.chip.name}` says where."
         )
     if known.making.certificate is not None or known.verdict is not None:
         faults.append(
@@ -134,7 +134,7 @@ def _origin(known: Known) -> list[str]:
     grid_sha256 = known.grid.profile_sha256 if known.grid is not None else making.profile_sha256
     split_sha256 = None if making.certificate is None else making.certificate.split_sha256
     facts = (
-        (f"SHA-256 of `{known.files.graph}`", sha256_of(known.path) if known.path is not None else None),
+        (f"SHA-256 of `{known.files.nir.name}`", sha256_of(known.path) if known.path is not None else None),
         ("SHA-256 of the student's file", said.parent_sha256),
         ("SHA-256 of the teacher's weights", making.teacher_sha256),
         ("SHA-256 of the training part", making.train_split_sha256),

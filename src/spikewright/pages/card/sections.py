@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ...graph.wiring import Wiring, wire
 from ...profile.units import quantity
 from ...student.facts import Facts, StudentFacts
 from ..numbers import markdown_table
-from ..verdict import Verdict
+from ..verdict import Paths, Verdict
 
 WEIGHTS = ("weight", "bias")
 READOUTS = {"membrane": "membrane potentials after the last step", "count": "spikes counted over all steps"}
@@ -42,16 +42,6 @@ class GraphFacts(Facts):
     parent_sha256: str | None = None
 
 
-@dataclass(frozen=True)
-class Files:
-    """Names of files, as the card's commands use them."""
-
-    graph: str = "network.nir"
-    chip: str = "chip.h5"
-    activity: str = "activity.json"
-    report: str = "report"
-
-
 @dataclass(frozen=True, eq=False)
 class Known:
     """All that a card may say.
@@ -60,6 +50,7 @@ class Known:
         metadata: of the graph, as they are; ``graph`` those of them that the card tells.
         student: what the student's file said of its making; None where nobody noted it.
         grid: the integers that it was trained on; None for floats, or where it is not noted.
+        files: whose names, without their folders, the card's commands use.
         path: of the graph's file; None where it was not written.
         verdict: how a run of the graph ended; None without one.
     """
@@ -69,7 +60,7 @@ class Known:
     graph: GraphFacts
     student: StudentFacts | None
     grid: TrainedGrid | None
-    files: Files
+    files: Paths
     path: Path | None
     verdict: Verdict | None
 
@@ -80,9 +71,8 @@ class Known:
         Raises:
             InputError: the graph is damaged.
         """
-        names = Files() if path is None else Files(graph=path.name)
-        if verdict is not None:
-            names = Files(names.graph, verdict.paths.chip.name, verdict.paths.activity.name, verdict.paths.report.name)
+        paths = Paths.under(Path()) if verdict is None else verdict.paths
+        names = replace(paths, nir=Path("network.nir") if path is None else path)
         said = graph.metadata
         facts = GraphFacts.model_validate(said)
         return cls(wire(graph), said, facts, _student(said), trained_grid(said), names, path, verdict)

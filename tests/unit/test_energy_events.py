@@ -18,7 +18,7 @@ from spikewright.energy.time import core_work
 from spikewright.pages.pricing import report
 from spikewright.pages.render import Document, as_html, as_markdown
 from spikewright.placing.placement import place
-from spikewright.profile.costs import Constant, Energy
+from spikewright.profile.costs import Constant, Durations, Energy
 from spikewright.profile.profile import load_profile
 
 PICO = 1e-12
@@ -61,6 +61,8 @@ def test_the_table_has_every_constant_of_a_profile_and_no_name_twice() -> None:
     names = [event.name for event in EVENTS]
     assert len(names) == len(set(names))
     assert set(names) == Energy.model_fields.keys() - {"teacher_mac"}
+    keys = {key for event in EVENTS for key in (event.sends, event.receives) if key}
+    assert keys == Durations.model_fields.keys() - {"barrier"}
     constants = load_profile("loihi1-sanafe").energy
     assert {e.name for e in EVENTS if e.constant(constants)} == constants.given().keys() - {"teacher_mac"}
 

@@ -424,8 +424,7 @@ def test_a_chip_in_the_folder(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for module in ("profile", "machines"):
-        monkeypatch.setattr(f"spikewright.profile.{module}.profiles_dir", lambda: hardware)
+    monkeypatch.setattr("spikewright.profile.profile.profiles_dir", lambda: hardware)
     chip, activity = tmp_path / "chip.h5", tmp_path / "activity.json"
     did("profiles")
     assert "made-up" in capsys.readouterr().out

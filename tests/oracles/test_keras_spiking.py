@@ -15,8 +15,9 @@ from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neur
 from spikewright.energy.estimate import estimate
 from spikewright.energy.report import EnergyReport
 from spikewright.placing.placement import place
+from spikewright.profile.costs import Constant, Energy
 from spikewright.profile.profile import load_profile
-from spikewright.profile.schema import Constant, Energy, HardwareProfile
+from spikewright.profile.schema import HardwareProfile
 
 CONNECTIONS = {"in->conv": 47_432, "conv->dense": 123_904, "dense->out": 1_280}
 MS = 1e-3

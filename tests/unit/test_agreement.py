@@ -64,6 +64,7 @@ def test_refuses_text(tmp_path):
 
 def test_every_level_in_words():
     assert rows(KNOWN) == [
+        ("level", ">accuracy", ">samples", "+values that differ"),
         ("teacher, an artificial network", "95.00%", "100", ""),
         ("student, as trained on integers", "90.00%", "100", "none on 100 samples"),
         ("its equations in floats", "91.00%", "100", ""),

@@ -13,13 +13,13 @@ from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.energy import events
 from spikewright.energy.estimate import estimate, linear_cost
 from spikewright.energy.events import EVENTS, Event, PerSpike, PerUpdate
-from spikewright.energy.parts import samples_of, steps_of
+from spikewright.energy.pricing import samples_of, steps_of
 from spikewright.energy.time import core_work
 from spikewright.pages.pricing import report
 from spikewright.pages.render import Document, as_html, as_markdown
 from spikewright.placing.placement import place
+from spikewright.profile.costs import Constant, Durations, Energy
 from spikewright.profile.profile import load_profile
-from spikewright.profile.schema import Energy
 
 PICO = 1e-12
 
@@ -61,12 +61,15 @@ def test_the_table_has_every_constant_of_a_profile_and_no_name_twice() -> None:
     names = [event.name for event in EVENTS]
     assert len(names) == len(set(names))
     assert set(names) == Energy.model_fields.keys() - {"teacher_mac"}
+    keys = {key for event in EVENTS for key in (event.sends, event.receives) if key}
+    assert keys == Durations.model_fields.keys() - {"barrier"}
     constants = load_profile("loihi1-sanafe").energy
     assert {e.name for e in EVENTS if e.constant(constants)} == constants.given().keys() - {"teacher_mac"}
 
 
-def priced_like_a_synaptic_operation(driver: events.Driver, happens: object) -> Event:
-    return Event("decoding", "spikes decoded", driver, lambda energy: energy.synaptic_op, happens)
+class PricedLikeASynapticOperation(Event):
+    def constant(self, energy: Energy) -> Constant | None:
+        return energy.synaptic_op
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_an_event_added_to_the_table_is_estimated_trained_on_and_shown(driver, h
     chip, counted, profile = network(), activity(), load_profile("loihi1-davies")
     placement = place(chip, profile)
     before = estimate(counted, chip, placement, profile)
-    added = priced_like_a_synaptic_operation(driver, happens)
+    added = PricedLikeASynapticOperation("decoding", "spikes decoded", driver, happens)
     monkeypatch.setattr(events, "EVENTS", (*EVENTS, added))
     after = estimate(counted, chip, placement, profile)
     (row,) = (row for row in after.rows if row.event is added)
@@ -114,9 +117,7 @@ def test_an_event_added_to_the_table_is_estimated_trained_on_and_shown(driver, h
 
 
 def test_an_event_without_a_constant_is_listed_with_its_count(monkeypatch):
-    free = Event(
-        "decoding", "spikes decoded", PerSpike(False), lambda _: None, lambda spot: spot.population.neuron is not None
-    )
+    free = Event("decoding", "spikes decoded", PerSpike(False), lambda spot: spot.population.neuron is not None)
     monkeypatch.setattr(events, "EVENTS", (*EVENTS, free))
     chip, profile = network(), load_profile("loihi1-davies")
     found = estimate(activity(), chip, place(chip, profile), profile)
@@ -129,10 +130,8 @@ def test_an_event_with_a_duration_takes_time(monkeypatch):
     """Each of the 5 hidden spikes takes 1 ns more at the sender: 2.5 ns an inference."""
     chip, counted, profile = network(), activity(), load_profile("loihi1-davies")
     longer = profile.time.synaptic_op.model_copy(update={"value": 1.0, "unit": "ns"})
-    added = Event(
-        "decoding", "", PerSpike(False), lambda _: None, lambda spot: spot.population.name == "hidden",
-        sending=lambda _: longer,
-    )  # fmt: skip
+    profile = profile.model_copy(update={"time": profile.time.model_copy(update={"spike_out": longer})})
+    added = Event("decoding", "", PerSpike(False), lambda spot: spot.population.name == "hidden", sends="spike_out")
     placement = place(chip, profile)
     before = events_seconds(counted, chip, placement, profile)
     monkeypatch.setattr(events, "EVENTS", (*EVENTS, added))

@@ -11,9 +11,9 @@ from spikewright.base.types import IntArray
 from spikewright.chip.activity import Activity
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.energy.estimate import estimate
-from spikewright.energy.parts import classes_of, detailed, samples_of, spread_of, steps_of
+from spikewright.energy.pricing import classes_of, detailed, samples_of, spread_of, steps_of
 from spikewright.energy.report import EnergyReport
-from spikewright.pages.pricing import report as report_of
+from spikewright.pages.pricing import report as page
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.simulation.integer import run
@@ -147,7 +147,7 @@ def test_what_was_not_counted_is_left_out() -> None:
     placement = place(chip, profile)
     report = detailed(estimate(old, chip, placement, profile), old, chip, placement)
     assert (report.steps, report.spread, report.classes, report.band, report.time) == ((), None, (), None, None)
-    as_json = report_of(old, chip, profile).as_json()
+    as_json = page(old, chip, profile).as_json()
     assert {name: as_json[name] for name in ("by_step", "spread", "by_class", "band", "time")} == {
         "by_step": [], "spread": None, "by_class": [], "band": None, "time": None,
     }  # fmt: skip

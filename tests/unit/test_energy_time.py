@@ -14,7 +14,7 @@ from spikewright.chip.activity import Activity, Counts, PopulationActivity
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.energy.time import TimeEstimate, core_work, seconds, time_of
 from spikewright.placing.placement import place
-from spikewright.profile.durations import Barrier
+from spikewright.profile.costs import Barrier
 from spikewright.profile.profile import load_profile, read_profile
 
 NANO = 1e-9

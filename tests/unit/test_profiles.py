@@ -12,9 +12,16 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.commands import profiles
-from spikewright.profile.machines import load_teachers, read_teacher
-from spikewright.profile.profile import HardwareProfile, load_profile, profile_names, read_profile
-from spikewright.profile.schema import Energy, Limits
+from spikewright.profile.costs import Energy
+from spikewright.profile.profile import (
+    HardwareProfile,
+    load_profile,
+    load_teachers,
+    profile_names,
+    read_profile,
+    read_teacher,
+)
+from spikewright.profile.schema import Limits
 
 NAMES = profile_names()
 WITHOUT_JOULES = ("akida", "loihi2", "speck", "xylo")

@@ -16,7 +16,7 @@ from spikewright.chip.activity_file import save_activity
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.commands.report import main
-from spikewright.pages import run_plots
+from spikewright.pages import chart
 from spikewright.pages.pricing import report
 from spikewright.pages.runs import RunRow, RunTable, names_of
 
@@ -156,19 +156,19 @@ def test_the_same_run_twice_is_refused(tmp_path):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_names_in_the_plot_keep_off_each_other_and_the_line(seed, monkeypatch):
-    kept, drawn = [], run_plots.svg
-    monkeypatch.setattr(run_plots, "svg", lambda figure: kept.append(figure) or drawn(figure))
+    kept, drawn = [], chart.svg
+    monkeypatch.setattr(chart, "svg", lambda figure: kept.append(figure) or drawn(figure))
     priced = report(counts(20, 7), network(20), "loihi1-davies", "1uJ")
     random = np.random.default_rng(seed)
     rows = tuple(
         RunRow(f"a run with a name {i}", _scaled(priced, factor, accuracy), "", bool(i % 2))
         for i, (factor, accuracy) in enumerate(zip(random.uniform(1, 3, 9), random.uniform(0.8, 0.9, 9), strict=True))
     )
-    assert "<svg" in run_plots.pareto_plot(RunTable(priced.profile, rows, ()))
+    assert "<svg" in chart.pareto_plot(RunTable(priced.profile, rows, ()))
     (axes,) = kept[0].axes
     texts = [text for text in axes.texts if text.get_text().startswith("a run")]
-    names = [run_plots._box_of(text) for text in texts]
-    marks = [run_plots._around(axes.transData.transform(text.xy)) for text in texts]  # which may lie on each other
+    names = [chart._box_of(text) for text in texts]
+    marks = [chart._around(axes.transData.transform(text.xy)) for text in texts]  # which may lie on each other
     assert len(texts) == 9
     assert not any(name.overlaps(other) for i, name in enumerate(names) for other in names[:i] + marks)
 

@@ -12,7 +12,7 @@ from spikewright.bench.sweep.plot import write_plot
 from spikewright.bench.sweep.points import LOWEST, PointResult, points_of, spaced
 from spikewright.bench.sweep.result import SweepResult, best_within
 from spikewright.bench.sweep.text import HEADINGS, cells, markdown, remarks
-from spikewright.pages.spread import pareto
+from spikewright.pages.numbers import pareto
 from spikewright.profile.profile import load_profile
 from spikewright.profile.units import parse_budget, spelled
 from spikewright.training.settings import DistillSettings

@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from ..profile.machines import Teacher
-    from ..profile.profile import Constant, HardwareProfile
-    from ..profile.schema import Citation, Source, StaticPower
+    from ..profile.costs import Citation, Constant, Source, StaticPower
+    from ..profile.profile import HardwareProfile, Teacher
 
 FLAGS = (bool, bool | None)
 WIDTH = 80
@@ -32,8 +31,7 @@ def command(
 
     Example: spikewright profiles loihi1-davies
     """
-    from ..profile.machines import load_teachers
-    from ..profile.profile import load_profile, profile_names
+    from ..profile.profile import load_profile, load_teachers, profile_names
 
     found = [load_profile(each) for each in ([name] if name else profile_names())]
     teachers = () if name else load_teachers()

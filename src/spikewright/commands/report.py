@@ -77,7 +77,7 @@ def command(
     from ..energy.provenance import provenance_of
     from ..pages.pricing import budgets_of, priced, profile_of
     from ..pages.render import Document, write_report
-    from ..pages.runs import Run, load_runs, names_of, tables_of
+    from ..pages.runs import load_runs, names_of, tables_of
     from ..placing.placement import Placer
     from ..profile.profile import named_profile
 
@@ -97,9 +97,8 @@ def command(
     if not reports:
         raise AnswerIsNo("; ".join(error.message for error in refusals))
     others = load_runs(also or [], names[1:], profiles, budgets, placer)
-    document = Document(
-        reports, [with_flags(error, {}) for error in refusals], tables_of([Run(names[0], tuple(found)), *others])
-    )
+    tables = tables_of({names[0]: found} | others)
+    document = Document(reports, [with_flags(error, {}) for error in refusals], tables)
     files = write_report(document, _stem(out, activity))
     _print(document, Format.json if as_json else form)
     cli.say("wrote " + ", ".join(str(path) for path in files.values()))

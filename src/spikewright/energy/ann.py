@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork
-from ..profile.machines import load_teachers
-from ..profile.profile import load_profile
-from ..profile.schema import HardwareProfile, Kind, Scope
+from ..profile.costs import Constant, Kind, Scope
+from ..profile.profile import load_profile, load_teachers
+from ..profile.schema import HardwareProfile
 from .report import EnergyReport
 
 CONVENTIONS = ("cmos45", "lemaire")
@@ -68,21 +68,17 @@ def ann_costs(chip: ChipNetwork, profile: HardwareProfile) -> AnnCosts:
     """The artificial networks beside ``chip``, on the profile itself and on every known machine."""
     noted, own = chip.provenance.get("teacher_macs"), _on_profile(profile)
     teacher_macs = noted if isinstance(noted, int) else None
-    machines: tuple[AnnCost, ...] = ()
-    ordinary: tuple[AnnCost, ...] = ()
+    conventions: list[AnnCost | None] = []
+    ordinary: list[AnnCost] = []
     if profile.has_joules:
-        conventions = [_on_profile(load_profile(name)) for name in CONVENTIONS if name != profile.name]
-        ordinary = tuple(
-            AnnCost(each.name, each.title, 0, each.mac.cost, each.mac.kind, each.mac.scope, each.source)
-            for each in load_teachers()
-        )
-        machines = tuple(cost for cost in (own, *conventions, *ordinary) if cost is not None)
+        conventions = [own, *(_on_profile(load_profile(name)) for name in CONVENTIONS if name != profile.name)]
+        ordinary = [_cost(each.name, each.title, each.mac, each.source) for each in load_teachers()]
     return AnnCosts(
         macs=macs_of(chip),
         teacher_macs=teacher_macs,
         teacher=None if own is None or teacher_macs is None else replace(own, macs=teacher_macs),
         elsewhere=() if teacher_macs is None else tuple(replace(cost, macs=teacher_macs) for cost in ordinary),
-        machines=machines,
+        machines=tuple(cost for cost in (*conventions, *ordinary) if cost is not None),
     )
 
 
@@ -90,19 +86,18 @@ def _on_profile(profile: HardwareProfile) -> AnnCost | None:
     """The price of a multiply-accumulate on a profile; None where it has none."""
     if (mac := profile.energy.teacher_mac) is None:
         return None
-    source = f"{profile.sources[mac.source].cited}, {mac.where}"
-    return AnnCost(profile.name, profile.title, 0, mac.cost, mac.kind, mac.scope, source)
+    return _cost(profile.name, profile.title, mac, f"{profile.sources[mac.source].cited}, {mac.where}")
+
+
+def _cost(platform: str, title: str, mac: Constant, source: str) -> AnnCost:
+    return AnnCost(platform, title, 0, mac.cost, mac.kind, mac.scope, source)
 
 
 def macs_of(chip: ChipNetwork) -> int:
     """Multiply-accumulates of one pass: one for each synapse; relays and biases have none."""
-    relays = {population.name for population in chip.populations if population.role == "relay"}
-    biases = {population.name for population in chip.populations if population.role == "bias"}
-    return sum(
-        int(fan_out(chip, connection).sum())
-        for connection in chip.connections
-        if connection.source not in biases and connection.target not in relays
-    )
+    roles = {population.name: population.role for population in chip.populations}
+    counted = (c for c in chip.connections if roles[c.source] != "bias" and roles[c.target] != "relay")
+    return sum(int(fan_out(chip, connection).sum()) for connection in counted)
 
 
 @dataclass(frozen=True)
@@ -160,7 +155,6 @@ class Standing:
 
 def standings(report: EnergyReport, ann: AnnCosts, macs: int) -> list[Standing]:
     """Against an artificial network of ``macs`` multiply-accumulates on every known machine, the cheapest first."""
-    costs = sorted(ann.machines, key=lambda cost: cost.constant)
     rows = [row for row in report.rows if row.event.is_synaptic]
     count = sum(row.count for row in rows)
     return [
@@ -172,5 +166,5 @@ def standings(report: EnergyReport, ann: AnnCosts, macs: int) -> list[Standing]:
             floor=report.floor,
             static=None if report.time is None else report.time.static_j,
         )
-        for cost in costs
+        for cost in sorted(ann.machines, key=lambda cost: cost.constant)
     ]

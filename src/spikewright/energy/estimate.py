@@ -16,12 +16,15 @@ from ..base.errors import arg, refuse
 from ..base.types import FloatArray
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork, Population
+from ..chip.schedule import Schedule
 from ..placing.placement import Placement
 from ..profile.schema import HardwareProfile
 from ..profile.units import Budget, parse_budget, quantity
-from .counts import Counted, count_events, left_out
-from .events import events_of, has_constant
-from .report import EnergyReport, EnergyRow, Part, Spikes
+from .events import Event, Spot, events_of
+from .report import EnergyReport, EnergyRow, Part, Spikes, Unmodelled
+
+_Counted = tuple[Event, Spot, float | None]
+"""An event, where it happens, and how many of it a whole activity has; None where they cannot be counted."""
 
 __all__ = ["Budget", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
 
@@ -85,12 +88,16 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
         InputError: the activity is not of this network, or counts no samples.
     """
     refuse("activity", list(_mismatches(activity, chip)))
-    counted = list(count_events(activity, chip, placement, profile))
+    counted = [
+        (event, spot, event.driver.count(spot, activity))
+        for population in chip.populations
+        for event, spot in events_of(population, chip, placement, profile.energy.given())
+    ]
     events = activity.populations[chip.input.name].spikes / activity.samples
     return EnergyReport(
         profile=profile,
         rows=tuple(_rows(counted, activity.samples, profile)),
-        not_modelled=tuple(left_out(counted, activity.samples, chip, placement, profile)),
+        not_modelled=tuple(_left_out(counted, activity.samples, chip, placement, profile)),
         floor=floor(chip, placement, profile, events).total,
         spikes=tuple(_spikes(activity, chip)),
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
@@ -116,7 +123,7 @@ def _linear(
     """Sum the linear forms of a population's events, each times its constant."""
     per_update = per_active_update = 0.0
     per_spike: dict[str, FloatArray] = {"": np.zeros(population.shape)}
-    for event, spot in events_of(population, chip, placement, has_constant(profile.energy)):
+    for event, spot in events_of(population, chip, placement, profile.energy.given()):
         constant, driver = event.constant(profile.energy), event.driver
         if constant is None:
             continue
@@ -153,22 +160,56 @@ def floor(
     return Floor(float(updates), float(inputs), profile.cost_unit, sum(p.size for p in neurons), chip.timesteps)
 
 
-def _rows(counted: Sequence[Counted], samples: int, profile: HardwareProfile) -> Iterator[EnergyRow]:
-    for each in counted:
-        constant = each.event.constant(profile.energy)
-        if not each.count or constant is None:
+def _rows(counted: Sequence[_Counted], samples: int, profile: HardwareProfile) -> Iterator[EnergyRow]:
+    for event, spot, count in counted:
+        constant = event.constant(profile.energy)
+        if not count or constant is None:
             continue
         yield EnergyRow(
-            event=each.event,
-            part=_part(each.population),
-            population=each.population.name,
-            connection=each.connection,
-            count=each.count / samples,
+            event=event,
+            part=_part(spot.population),
+            population=spot.population.name,
+            connection="" if spot.connection is None else spot.connection.name,
+            count=count / samples,
             constant=constant.cost,
             source=f"{constant.source}, {constant.where}",
             kind=constant.kind,
             scope=constant.scope,
         )
+
+
+def _left_out(
+    counted: Sequence[_Counted], samples: int, chip: ChipNetwork, placement: Placement, profile: HardwareProfile
+) -> Iterator[Unmodelled]:
+    """List what costs energy too and is in no row, per inference, each with its count where there is one."""
+    for event in dict.fromkeys(event for event, _, _ in counted):
+        if event.constant(profile.energy) is None and event.name not in profile.included:
+            known = [count for each, _, count in counted if each is event and count is not None]
+            total = sum(known) / samples if known else None
+            if total is None or total > 0:
+                why = profile.absent.get(event.name, "no constant is published")
+                yield Unmodelled(event.name, event.words, total, why)
+    if profile.energy.hop_x is not None and profile.limits.mesh is None:
+        yield Unmodelled("hops", "hops between cores", None, "how cores lie on the chip is not known")
+    elif profile.energy.hop_x is not None:
+        if any(population.neuron is None for population in chip.populations):
+            yield Unmodelled("input_hops", "hops of input events", None, "where they enter the chip is not known")
+        if placement.arrangement.chips > 1:
+            why = "where chips join is not known"
+            yield Unmodelled("hops_between_chips", "hops of messages that change chip", None, why)
+    yield from (item for item in _without_events(chip, profile) if item.event not in profile.included)
+
+
+def _without_events(chip: ChipNetwork, profile: HardwareProfile) -> Iterator[Unmodelled]:
+    """What is no event of the table and costs energy, unless the profile has it in a constant."""
+    static, outside = profile.static_power, f"outside what {profile.name} describes"
+    published = f"; {static.value:g} {static.unit} a chip, {static.where}" if static else ""
+    why = "run time is not modelled" if profile.time is None else "estimated beside the total"
+    steps = float(Schedule.of(chip, 1).stride)
+    yield Unmodelled("static_power", "static power", None, f"{why}{published}")
+    yield Unmodelled("barrier", "synchronisation of the cores after each step", steps, "no energy is published")
+    yield Unmodelled("readout", "values that the host reads", float(chip.classes), outside)
+    yield Unmodelled("host", "host, input and output, loading the network", None, outside)
 
 
 def _part(population: Population) -> Part:

@@ -7,14 +7,14 @@ that those spikes visit. With n_i spikes of compartment i, U updates and A activ
 
 times, so the cost of an activity is linear in n, U and A. The estimate, its linear form for training, the shares of
 steps and samples, the time estimate and the pages read ``EVENTS`` and nothing else. To add an event, add its constant
-to :class:`~spikewright.profile.schema.Energy` (a key of profile files) and one entry to ``EVENTS``.
+to :class:`~spikewright.profile.costs.Energy` (a key of profile files) and one entry to ``EVENTS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,7 @@ from ..chip.activity import Activity, Counts
 from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork, Connection, Population
 from ..placing.placement import Placement
-from ..profile.durations import Duration, Durations
-from ..profile.schema import Constant, Energy
+from ..profile.costs import Constant, Duration, Durations, Energy
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +32,13 @@ class Spot:
     """Where events happen: in a population, or on one of the connections that its spikes take.
 
     Attributes:
-        is_known: whether a profile says what is asked for (the energy or the duration) of an event.
+        known: names of the events whose energies, or whose durations, the profile gives.
         connection: None for what happens within the population.
     """
 
     chip: ChipNetwork
     placement: Placement
-    is_known: Callable[[Event], bool]
+    known: Collection[str]
     population: Population
     connection: Connection | None = None
 
@@ -67,40 +66,39 @@ class Portions:
     even: float
 
 
-class Driver(Protocol):
-    """What an event follows from; its part of the linear form."""
+class Driver(ABC):
+    """What an event follows from; its part of the linear form.
 
-    @property
-    def on_connections(self) -> bool:
-        """Whether it happens on each outgoing connection, or else within the population."""
+    Attributes:
+        on_connections: whether it happens on each outgoing connection, or else within the population.
+        per_update: events of each compartment update; ``per_active_update`` further ones of each active update.
+    """
 
-    @property
-    def per_update(self) -> int:
-        """Events of each compartment update."""
+    on_connections: bool = False
+    per_update: int = 0
+    per_active_update: int = 0
 
-    @property
-    def per_active_update(self) -> int:
-        """Further events of each active update."""
-
+    @abstractmethod
     def per_spike(self, spot: Spot, /) -> IntArray | int | None:
         """How many events one spike of each compartment sets off, population shape; None where that is not known."""
 
+    @abstractmethod
     def count(self, spot: Spot, activity: Activity) -> float | None:
         """How many events a whole activity has; None where that is not known."""
 
+    @abstractmethod
     def portions(self, of: Portions) -> FloatArray:
         """Which portion of an activity's events falls on each step or sample, float64."""
 
 
 @dataclass(frozen=True)
-class PerUpdate:
+class PerUpdate(Driver):
     """Events of compartment updates: ``per_update`` at each one, ``per_active_update`` more at each active one."""
 
     per_update: int
     per_active_update: int
-    on_connections = False
 
-    def per_spike(self, _: Spot) -> int:
+    def per_spike(self, _: Spot, /) -> int:
         return 0
 
     def count(self, spot: Spot, activity: Activity) -> float:
@@ -117,13 +115,11 @@ class PerUpdate:
 
 
 @dataclass(frozen=True)
-class PerSpike:
+class PerSpike(Driver):
     """Events that a population's spikes set off: ``each`` of them, or one for every spike where it is None."""
 
     on_connections: bool
     each: Callable[[Spot], IntArray | None] | None = None
-    per_update = 0
-    per_active_update = 0
 
     def per_spike(self, spot: Spot) -> IntArray | int | None:
         return 1 if self.each is None else self.each(spot)
@@ -137,12 +133,10 @@ class PerSpike:
 
 
 @dataclass(frozen=True)
-class PerSynapse:
+class PerSynapse(Driver):
     """Events of spikes that visit the synapses of a connection; borders of convolutions have fewer of them."""
 
     on_connections = True
-    per_update = 0
-    per_active_update = 0
 
     def per_spike(self, spot: Spot) -> IntArray:
         return fan_out(spot.chip, spot.outgoing)
@@ -166,19 +160,17 @@ class Event:
         name: key of its constant in a profile's ``energy``; str(event).
         words: many of it, for people.
         driver: what it follows from.
-        constant: its constant, None where the profile has none.
         happens: whether it happens somewhere; of several ways to charge the same thing one does.
-        sending: how long it keeps the core busy that holds the population; None where the profile does not say.
-        receiving: how long it keeps the core busy that holds the connection's target; likewise.
+        sends: key of the duration that keeps the core busy that holds the population; empty where there is none.
+        receives: key of the duration that keeps the core busy that holds the connection's target; likewise.
     """
 
     name: str
     words: str
     driver: Driver
-    constant: Callable[[Energy], Constant | None]
     happens: Callable[[Spot], bool] = lambda _: True
-    sending: Callable[[Durations], Duration | None] = lambda _: None
-    receiving: Callable[[Durations], Duration | None] = lambda _: None
+    sends: str = ""
+    receives: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -188,49 +180,43 @@ class Event:
         """Whether it is a synaptic operation, of whatever kind."""
         return isinstance(self.driver, PerSynapse)
 
+    def constant(self, energy: Energy) -> Constant | None:
+        """Its constant; None where the profile has none."""
+        return energy.given().get(self.name)
 
-def _is_injected(spot: Spot) -> bool:
-    """Whether events come from outside: the population has no compartments."""
-    return spot.population.neuron is None
+    def sending(self, time: Durations) -> Duration | None:
+        """How long it keeps the core of the population busy; None where the profile does not say."""
+        return time.given().get(self.sends)
+
+    def receiving(self, time: Durations) -> Duration | None:
+        """How long it keeps the core of the connection's target busy; None where the profile does not say."""
+        return time.given().get(self.receives)
 
 
 def _has_neurons(spot: Spot) -> bool:
     return spot.population.neuron is not None
 
 
-def _is_updated_in_parts(spot: Spot) -> bool:
+def _in_parts(spot: Spot) -> bool:
     """Whether updates are published as an access at each one and something extra for active ones."""
-    return _has_neurons(spot) and (spot.is_known(NEURON_ACCESS) or spot.is_known(NEURON_ACTIVE_EXTRA))
+    return _has_neurons(spot) and ("neuron_access" in spot.known or "neuron_active_extra" in spot.known)
 
 
-def _is_updated_whole(spot: Spot) -> bool:
+def _whole(spot: Spot) -> bool:
     """Whether updates are published by their kind, active or inactive."""
-    return _has_neurons(spot) and not _is_updated_in_parts(spot)
+    return _has_neurons(spot) and not _in_parts(spot)
 
 
 def _is_graded(spot: Spot) -> bool:
-    return bool(spot.population.payload_bits) and spot.is_known(SYNAPTIC_OP_GRADED)
+    return bool(spot.population.payload_bits) and "synaptic_op_graded" in spot.known
 
 
 def _is_convolution(spot: Spot) -> bool:
-    return not _is_graded(spot) and spot.outgoing.conv is not None and spot.is_known(SYNAPTIC_OP_CONV)
-
-
-def _is_plain(spot: Spot) -> bool:
-    return not _is_graded(spot) and not _is_convolution(spot)
+    return not _is_graded(spot) and spot.outgoing.conv is not None and "synaptic_op_conv" in spot.known
 
 
 def _is_read_from_kernel(spot: Spot) -> bool:
-    return spot.outgoing.conv is not None and spot.is_known(SPIKE_READ_CONV)
-
-
-def _is_read(spot: Spot) -> bool:
-    """Whether reading a spike has a constant of its own; most profiles have it in others."""
-    return spot.is_known(SPIKE_READ) and not _is_read_from_kernel(spot)
-
-
-def _is_on_several_chips(spot: Spot) -> bool:
-    return spot.placement.arrangement.chips > 1
+    return spot.outgoing.conv is not None and "spike_read_conv" in spot.known
 
 
 def _destinations(spot: Spot) -> IntArray | None:
@@ -239,84 +225,53 @@ def _destinations(spot: Spot) -> IntArray | None:
 
 
 _WITHIN, _ON_CONNECTION, _PER_SYNAPSE = PerSpike(on_connections=False), PerSpike(on_connections=True), PerSynapse()
-_PER_DESTINATION = PerSpike(True, _destinations)
-_PER_HOP_X = PerSpike(True, lambda spot: spot.placement.hops_x(spot.outgoing))
-_PER_HOP_Y = PerSpike(True, lambda spot: spot.placement.hops_y(spot.outgoing))
-_PER_CROSSING = PerSpike(True, lambda spot: spot.placement.crossings(spot.outgoing))
-
-INPUT_EVENT = Event("input_event", "input events injected", _WITHIN, lambda energy: energy.input_event, _is_injected)
-NEURON_ACCESS = Event(
-    "neuron_access", "neuron accesses", PerUpdate(1, 0), lambda energy: energy.neuron_access, _is_updated_in_parts,
-    sending=lambda time: time.neuron_access,
-)  # fmt: skip
-NEURON_ACTIVE_EXTRA = Event(
-    "neuron_active_extra", "neuron updates, active", PerUpdate(0, 1), lambda energy: energy.neuron_active_extra,
-    _is_updated_in_parts, sending=lambda time: time.neuron_active_extra,
-)  # fmt: skip
-NEURON_UPDATE_ACTIVE = Event(
-    "neuron_update_active", "neuron updates, active", PerUpdate(0, 1), lambda energy: energy.neuron_update_active,
-    _is_updated_whole, sending=lambda time: time.neuron_update_active,
-)  # fmt: skip
-NEURON_UPDATE_INACTIVE = Event(
-    "neuron_update_inactive", "neuron updates, inactive", PerUpdate(1, -1),
-    lambda energy: energy.neuron_update_inactive, _is_updated_whole, sending=lambda time: time.neuron_update_inactive,
-)  # fmt: skip
-SPIKE_OUT = Event(
-    "spike_out", "spikes fired", _WITHIN, lambda energy: energy.spike_out, _has_neurons,
-    sending=lambda time: time.spike_out,
-)  # fmt: skip
-SYNAPTIC_OP_GRADED = Event(
-    "synaptic_op_graded", "synaptic operations (graded)", _PER_SYNAPSE, lambda energy: energy.synaptic_op_graded,
-    _is_graded,
-)  # fmt: skip
-SYNAPTIC_OP_CONV = Event(
-    "synaptic_op_conv", "synaptic operations (convolution)", _PER_SYNAPSE, lambda energy: energy.synaptic_op_conv,
-    _is_convolution, receiving=lambda time: time.synaptic_op_conv,
-)  # fmt: skip
-SYNAPTIC_OP = Event(
-    "synaptic_op", "synaptic operations", _PER_SYNAPSE, lambda energy: energy.synaptic_op, _is_plain,
-    receiving=lambda time: time.synaptic_op,
-)  # fmt: skip
-SPIKE_READ_CONV = Event(
-    "spike_read_conv", "spikes read (convolution)", _ON_CONNECTION, lambda energy: energy.spike_read_conv,
-    _is_read_from_kernel,
-)  # fmt: skip
-SPIKE_READ = Event("spike_read", "spikes read", _ON_CONNECTION, lambda energy: energy.spike_read, _is_read)
-MESSAGE = Event(
-    "message", "messages between cores", _PER_DESTINATION, lambda energy: energy.message,
-    sending=lambda time: time.message_out, receiving=lambda time: time.message_in,
-)  # fmt: skip
-HOP_X = Event("hop_x", "hops east-west", _PER_HOP_X, lambda energy: energy.hop_x)
-HOP_Y = Event("hop_y", "hops north-south", _PER_HOP_Y, lambda energy: energy.hop_y)
-CHIP_CROSSING = Event(
-    "chip_crossing", "messages between chips", _PER_CROSSING, lambda energy: energy.chip_crossing, _is_on_several_chips
-)
+_HOPS_X = PerSpike(True, lambda spot: spot.placement.hops_x(spot.outgoing))
+_HOPS_Y = PerSpike(True, lambda spot: spot.placement.hops_y(spot.outgoing))
+_CROSSINGS = PerSpike(True, lambda spot: spot.placement.crossings(spot.outgoing))
 
 EVENTS: tuple[Event, ...] = (
-    INPUT_EVENT, NEURON_ACCESS, NEURON_ACTIVE_EXTRA, NEURON_UPDATE_ACTIVE, NEURON_UPDATE_INACTIVE, SPIKE_OUT,
-    SYNAPTIC_OP_GRADED, SYNAPTIC_OP_CONV, SYNAPTIC_OP, SPIKE_READ_CONV, SPIKE_READ, MESSAGE, HOP_X, HOP_Y,
-    CHIP_CROSSING,
+    Event("input_event", "input events injected", _WITHIN, lambda spot: not _has_neurons(spot)),
+    Event("neuron_access", "neuron accesses", PerUpdate(1, 0), _in_parts, sends="neuron_access"),
+    Event("neuron_active_extra", "neuron updates, active", PerUpdate(0, 1), _in_parts, sends="neuron_active_extra"),
+    Event("neuron_update_active", "neuron updates, active", PerUpdate(0, 1), _whole, sends="neuron_update_active"),
+    Event(
+        "neuron_update_inactive", "neuron updates, inactive", PerUpdate(1, -1), _whole, sends="neuron_update_inactive"
+    ),
+    Event("spike_out", "spikes fired", _WITHIN, _has_neurons, sends="spike_out"),
+    Event("synaptic_op_graded", "synaptic operations (graded)", _PER_SYNAPSE, _is_graded),
+    Event(
+        "synaptic_op_conv", "synaptic operations (convolution)", _PER_SYNAPSE, _is_convolution,
+        receives="synaptic_op_conv",
+    ),
+    Event(
+        "synaptic_op", "synaptic operations", _PER_SYNAPSE,
+        lambda spot: not _is_graded(spot) and not _is_convolution(spot), receives="synaptic_op",
+    ),
+    Event("spike_read_conv", "spikes read (convolution)", _ON_CONNECTION, _is_read_from_kernel),
+    Event(  # reading a spike has a constant of its own in few profiles; most have it in others
+        "spike_read", "spikes read", _ON_CONNECTION,
+        lambda spot: "spike_read" in spot.known and not _is_read_from_kernel(spot),
+    ),
+    Event(
+        "message", "messages between cores", PerSpike(True, _destinations), sends="message_out", receives="message_in"
+    ),
+    Event("hop_x", "hops east-west", _HOPS_X),
+    Event("hop_y", "hops north-south", _HOPS_Y),
+    Event("chip_crossing", "messages between chips", _CROSSINGS, lambda spot: spot.placement.arrangement.chips > 1),
 )  # fmt: skip
 """Every event, in the order in which reports list those of a population and then those of each of its connections."""
 
 
-def has_constant(energy: Energy) -> Callable[[Event], bool]:
-    """Whether a profile says what an event costs."""
-    return lambda event: event.constant(energy) is not None
-
-
-def has_duration(time: Durations) -> Callable[[Event], bool]:
-    """Whether a profile says how long an event takes."""
-    return lambda event: event.sending(time) is not None or event.receiving(time) is not None
-
-
 def events_of(
-    population: Population, chip: ChipNetwork, placement: Placement, is_known: Callable[[Event], bool]
+    population: Population, chip: ChipNetwork, placement: Placement, known: Collection[str]
 ) -> Iterator[tuple[Event, Spot]]:
-    """The events of one population and then of each of its outgoing connections, in the order of ``EVENTS``."""
-    within = Spot(chip, placement, is_known, population)
-    connections = (Spot(chip, placement, is_known, population, c) for c in chip.out_of(population.name))
-    for spot in (within, *connections):
+    """The events of one population and then of each of its outgoing connections, in the order of ``EVENTS``.
+
+    Args:
+        known: names of the events whose energies, or whose durations, the profile gives.
+    """
+    connections = (None, *chip.out_of(population.name))
+    for spot in (Spot(chip, placement, known, population, connection) for connection in connections):
         for event in EVENTS:
             if event.driver.on_connections is (spot.connection is not None) and event.happens(spot):
                 yield event, spot

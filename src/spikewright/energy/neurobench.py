@@ -62,7 +62,10 @@ def neurobench_of(activity: Activity, chip: ChipNetwork) -> NeuroBench:
     firing = [activity.populations[p.name] for p in chip.populations if p.neuron is not None and p.neuron.fires]
     updates, spikes_fired = sum(p.updates for p in firing), sum(int(p.spikes.sum()) for p in firing)
     weights = sum(c.weight.size for c in chip.connections)
-    biases = sum(int(np.count_nonzero(p.neuron.bias)) for p in chip.populations if p.neuron is not None)
+    neurons = [p.neuron for p in chip.populations if p.neuron is not None]
+    biases = sum(int(np.count_nonzero(neuron.bias)) for neuron in neurons)
+    bits = sum(c.weight.size * c.weight_bits for c in chip.connections)
+    bits += BIAS_BITS * biases + REGISTER_BITS * len(neurons)
     return NeuroBench(
         effective_acs=effective[False] / activity.samples,
         effective_macs=effective[True] / activity.samples,
@@ -70,11 +73,5 @@ def neurobench_of(activity: Activity, chip: ChipNetwork) -> NeuroBench:
         activation_sparsity=1 - spikes_fired / updates if updates else 0.0,
         connection_sparsity=1 - sum(int(np.count_nonzero(c.weight)) for c in chip.connections) / max(weights, 1),
         parameters=weights + biases,
-        footprint_bytes=_bits(chip) / 8,
+        footprint_bytes=bits / 8,
     )
-
-
-def _bits(chip: ChipNetwork) -> int:
-    weights = sum(c.weight.size * c.weight_bits for c in chip.connections)
-    neurons = [p.neuron for p in chip.populations if p.neuron is not None]
-    return weights + sum(BIAS_BITS * int(np.count_nonzero(n.bias)) + REGISTER_BITS for n in neurons)

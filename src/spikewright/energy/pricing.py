@@ -1,19 +1,29 @@
-"""An activity on one hardware profile: whether the network fits the chip, and what it costs there."""
+"""An activity on one hardware profile: whether the network fits the chip, what it costs there, and that cost taken
+apart by step, by sample and by class.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..base.errors import AnswerIsNo
-from ..chip.activity import Activity
+from ..base.types import FloatArray
+from ..chip.activity import Activity, Counts, Samples
 from ..chip.network import ChipNetwork
 from ..lowering.chip_rules import check_chip
-from ..placing.placement import DEFAULT_PLACER, Placement, Placer
-from ..profile.profile import HardwareProfile
+from ..placing.placement import DEFAULT_PLACER, Placement, Placer, place
+from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import Budget
 from .estimate import estimate
-from .parts import detailed
-from .report import EnergyReport
+from .events import Portions
+from .report import Band, ClassEnergy, EnergyReport, EnergyRow, SampleSpread
+from .time import time_of
+
+RESAMPLES = 1000
+"""Resamplings of the samples: the 2.5 % and 97.5 % quantiles of their means bound the interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +74,80 @@ def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
                 f"{profile.name}: {connection.name} has {connection.weight_bits}-bit weights and the chip holds "
                 f"{limits.weight_bits}; lower the network for {profile.name}"
             )
+
+
+def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> EnergyReport:
+    """Add to a report all that stands beside its total; what is not known is left out."""
+    energies = samples_of(report.rows, activity)
+    return replace(
+        report,
+        time=time_of(activity, chip, placement, report.profile),
+        steps=steps_of(report.rows, activity),
+        spread=spread_of(energies),
+        classes=classes_of(energies, activity.by_sample),
+        band=band_of(report, activity, chip, placement),
+    )
+
+
+def steps_of(rows: Sequence[EnergyRow], activity: Activity) -> tuple[float, ...]:
+    """Mean energy of each algorithmic step of an inference; the steps add up to the total. Empty where unknown."""
+    if activity.by_step is None:
+        return ()
+    parts = (_portions(row, activity.by_step, activity, activity.timesteps) for row in rows)
+    return tuple(sum(parts, start=np.zeros(activity.timesteps)).tolist())
+
+
+def samples_of(rows: Sequence[EnergyRow], activity: Activity) -> FloatArray | None:
+    """Energy of each of the first samples, float64 ``(samples,)``; None where unknown.
+
+    The mean over all samples is the total. Each spike of a sample is taken to cause as many messages and hops as spikes
+    do on average: how far a spike goes depends on the compartment that sent it, which is not kept for every sample.
+    """
+    if activity.by_sample is None:
+        return None
+    parts = (_portions(row, activity.by_sample.counts, activity, activity.samples, activity.samples) for row in rows)
+    return sum(parts, start=np.zeros(len(activity.by_sample.predicted)))
+
+
+def _portions(row: EnergyRow, counts: Counts, activity: Activity, parts: int, times: int = 1) -> FloatArray:
+    of = Portions(counts, activity, row.population, row.connection, 1 / parts)
+    return row.energy * times * row.event.driver.portions(of)
+
+
+def spread_of(energies: FloatArray | None, seed: int = 0) -> SampleSpread | None:
+    """How the energies of single samples spread, and the interval of their mean by resampling; None for fewer than two.
+
+    Args:
+        seed: of the resampling; the same seed gives the same interval.
+    """
+    if energies is None or len(energies) < 2:
+        return None
+    random = np.random.default_rng(seed)
+    means = [float(energies[random.integers(0, len(energies), len(energies))].mean()) for _ in range(RESAMPLES)]
+    quantiles = (*np.quantile(means, [0.025, 0.975]), *np.quantile(energies, [0, 0.5, 0.95, 1]))
+    return SampleSpread(len(energies), *map(float, quantiles))
+
+
+def classes_of(energies: FloatArray | None, samples: Samples | None) -> tuple[ClassEnergy, ...]:
+    """Accuracy and energy by true class; empty without labels."""
+    if energies is None or samples is None or samples.classes is None:
+        return ()
+    found = []
+    for label in np.unique(samples.classes).tolist():
+        those = samples.classes == label
+        correct = float(np.mean(samples.predicted[those] == label))
+        found.append(ClassEnergy(label, int(those.sum()), correct, float(energies[those].mean())))
+    return tuple(found)
+
+
+def band_of(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> Band | None:
+    """The total with constants that others published for the same chip; None where there are none or nothing fits."""
+    energies = {report.profile.name: report.total}
+    for name in report.profile.band:
+        other = load_profile(name)
+        try:
+            laid_out = placement if other.limits == report.profile.limits else place(chip, other)
+        except AnswerIsNo:
+            continue
+        energies[name] = estimate(activity, chip, laid_out, other).total
+    return Band(energies) if len(energies) > 1 else None

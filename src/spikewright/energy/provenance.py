@@ -26,12 +26,6 @@ class FileOrigin:
     sha256: str
     facts: Mapping[str, object]
 
-    @property
-    def made_by(self) -> str | None:
-        """The program that wrote it; None where the file does not say."""
-        source = self.facts.get("source")
-        return None if source is None else str(source)
-
     def as_json(self) -> dict[str, object]:
         """The origin as a JSON object, the file's own facts among its keys."""
         return {"file": self.file, "sha256": self.sha256, **self.facts}
@@ -64,7 +58,8 @@ class Provenance:
         found = [("command", self.command)] if self.command else []
         for name, origin in (("activity file", self.activity), ("chip file", self.chip)):
             if origin is not None:
-                by = "" if origin.made_by is None else f", by {origin.made_by}"
+                source = origin.facts.get("source")
+                by = "" if source is None else f", by {source}"
                 found.append((name, f"{origin.file}, SHA-256 {origin.sha256}{by}"))
         return found
 

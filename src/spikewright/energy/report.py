@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..chip.network import Role
-from ..profile.schema import CostUnit, HardwareProfile, Kind, Scope
+from ..profile.costs import Kind, Scope
+from ..profile.schema import CostUnit, HardwareProfile
 from ..profile.units import Budget, quantity
 from .events import Event
 from .time import TimeEstimate

@@ -16,10 +16,10 @@ from ..chip.network import ChipNetwork, Connection
 from ..chip.schedule import Schedule
 from ..placing.core_load import arriving
 from ..placing.placement import Placement, Site
-from ..profile.durations import Durations
-from ..profile.schema import WATTS, HardwareProfile
+from ..profile.costs import WATTS, Durations
+from ..profile.schema import HardwareProfile
 from ..profile.units import quantity
-from .events import events_of, has_duration
+from .events import events_of
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,13 @@ def time_of(
     schedule = Schedule.of(chip, 1)
     work = core_work(activity, chip, placement, profile.time, schedule.stride)
     tiles = len({busy.core // mesh.cores_per_tile for busy in work.cores})
+    row, step = map(int, np.unravel_index(int(np.argmax(work.busy_s)), work.busy_s.shape))
+    what = "synapses" if work.arrivals_s[row, step] > work.updates_s[row, step] else "updates"
     static = profile.static_power
     return TimeEstimate(
         barrier_s=profile.time.barrier.seconds(tiles),
         busy_s=tuple(work.busy_s.max(axis=0).tolist()),
-        slowest=_slowest(work),
+        slowest=(work.cores[row].core, " and ".join(work.cores[row].populations), what),
         tiles=tiles,
         depth=schedule.deepest,
         timesteps=chip.timesteps,
@@ -140,13 +142,6 @@ def seconds(value: float) -> str:
         if value >= factor:
             return f"{value / factor:.4g} {unit}"
     return f"{value / 1e-9:.4g} ns"
-
-
-def _slowest(work: CoreWork) -> tuple[int, str, str]:
-    row, step = np.unravel_index(int(np.argmax(work.busy_s)), work.busy_s.shape)
-    busy = work.cores[int(row)]
-    what = "synapses" if work.arrivals_s[row, step] > work.updates_s[row, step] else "updates"
-    return busy.core, " and ".join(busy.populations), what
 
 
 @dataclass(frozen=True)
@@ -219,7 +214,7 @@ class _Work:
         population, members, size = self.chip.by_name[site.population], site.block.members, site.block.size
         each_s = active_s = 0.0
         sending = np.zeros(size)
-        for event, spot in events_of(population, self.chip, self.placement, has_duration(self.time)):
+        for event, spot in events_of(population, self.chip, self.placement, self.time.given()):
             if (duration := event.sending(self.time)) is None:
                 continue
             driver = event.driver
@@ -231,8 +226,9 @@ class _Work:
         spikes = seen.spikes.reshape(-1)[members] / self.activity.samples
         active = seen.active_updates / self.activity.samples * size / population.size
         counts = self.activity.by_step
-        counted = None if counts is None else counts.active_updates[site.population]
-        share_of_active = self._at_steps(site.population, counted)
+        share_of_active = self._at_steps(
+            site.population, None if counts is None else counts.active_updates[site.population]
+        )
         sent = float(spikes @ sending) * self.share_of_spikes(site.population)
         return size * each_s + active * active_s * share_of_active + sent
 
@@ -241,7 +237,7 @@ class _Work:
         operations, messages = arriving(self.activity, self.placement, connection)
         source = self.chip.by_name[connection.source]
         seconds = np.zeros(len(operations))
-        for event, spot in events_of(source, self.chip, self.placement, has_duration(self.time)):
+        for event, spot in events_of(source, self.chip, self.placement, self.time.given()):
             duration = event.receiving(self.time)
             if spot.connection is connection and duration is not None:
                 seconds = seconds + duration.seconds * (operations if event.is_synaptic else messages)

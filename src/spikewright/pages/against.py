@@ -8,7 +8,7 @@ from ..chip.agreement import Agreement
 from ..energy.ann import AnnCost, AnnCosts, Standing, standings
 from ..energy.report import EnergyReport
 from ..energy.time import seconds
-from .numbers import count
+from .numbers import Rows, count
 
 SCOPES = {
     "incremental": "the operation alone",
@@ -20,15 +20,9 @@ LITERATURE = (
     "network compete at 0.15 to 1.38 spikes per synapse and inference, depending on how the artificial one is built."
 )
 
-HEADINGS = (
-    "machine",
-    ">each MAC",
-    ">the ANN",
-    ">break-even",
-    ">operations alone",
-    ">all modelled",
-    ">with static energy",
-)
+_HEADINGS = (
+    "machine", ">each MAC", ">the ANN", ">break-even", ">operations alone", ">all modelled", ">with static energy",
+)  # fmt: skip
 NOTE = (
     "Break-even: synaptic operations for each MAC at which those cost the same. Then who wins, and the spiking "
     "network's energy as a multiple of the artificial one's: synaptic operations alone, all that is modelled, with "
@@ -36,34 +30,24 @@ NOTE = (
 )
 
 
-def tables(report: EnergyReport, ann: AnnCosts) -> list[tuple[str, list[Standing]]]:
+def tables(report: EnergyReport, ann: AnnCosts) -> list[tuple[str, Rows]]:
     """Captions and rows: the same network run once as an ANN, and the teacher where it is known."""
     found = []
-    if ann.macs and (known := standings(report, ann, ann.macs)):
-        found.append((f"Against the same network run once as an ANN: {ann.macs:,} MACs", known))
-    if ann.teacher_macs and (known := standings(report, ann, ann.teacher_macs)):
-        found.append((f"Against the ANN teacher: {ann.teacher_macs:,} MACs", known))
+    for whom, macs in (("the same network run once as an ANN", ann.macs), ("the ANN teacher", ann.teacher_macs)):
+        if macs and (known := standings(report, ann, macs)):
+            rows: Rows = [_HEADINGS]
+            for each in known:
+                costs = (report.say(each.ann.constant), report.say(each.ann.energy), visits(each.break_even))
+                rows.append((name_of(each.ann), *costs, *map(verdict, each.ratios)))
+            found.append((f"Against {whom}: {macs:,} MACs", rows))
     return found
 
 
-def rows(report: EnergyReport, known: Sequence[Standing]) -> list[tuple[str, ...]]:
-    """One row of the cells under ``HEADINGS`` for each machine."""
-    return [
-        (
-            name_of(each.ann),
-            report.say(each.ann.constant),
-            report.say(each.ann.energy),
-            visits(each.break_even),
-            *(verdict(ratio) for ratio in each.ratios),
-        )
-        for each in known
-    ]
-
-
-def sources(ann: AnnCosts) -> list[tuple[str, ...]]:
+def sources(ann: AnnCosts) -> Rows:
     """Machine, kind and scope, and source of each price of a multiply-accumulate."""
     costs = sorted(ann.machines, key=lambda cost: cost.constant)
-    return [(cost.title, f"{cost.kind}, {cost.scope}", cost.source) for cost in costs]
+    rows = [(cost.title, f"{cost.kind}, {cost.scope}", cost.source) for cost in costs]
+    return [("machine", "kind, scope", "+source"), *rows]
 
 
 def sentences(report: EnergyReport, ann: AnnCosts, agreement: Agreement | None) -> list[str]:
@@ -71,8 +55,24 @@ def sentences(report: EnergyReport, ann: AnnCosts, agreement: Agreement | None) 
     if not ann.macs:
         return []
     known = standings(report, ann, ann.macs)
-    found = [_counts(report, ann), *_wins(known), *_reach(known, report)]
-    return [*found, *_teacher(report, ann), *_static(report, ann), *_accuracy(agreement)]
+    teacher = f" The teacher takes {ann.teacher_macs:,}." if ann.teacher_macs else ""
+    found = [
+        f"Run once as an artificial network, the same wiring takes {ann.macs:,} multiply-accumulates.{teacher} "
+        f"The spiking network did {count(report.synaptic_ops)} synaptic operations an inference: "
+        f"{visits(report.synaptic_ops / ann.macs)} for each synapse.",
+        *_wins(known),
+    ]
+    if names := [name_of(row.ann) for row in known if row.is_out_of_reach]:
+        found.append(
+            f"Sparser spikes cannot win against it on {', '.join(names)}: without any hidden spike it would still cost "
+            f"{report.say(report.floor)}."
+        )
+    if ann.teacher_macs and ann.machines:
+        sides = [f"{word} on {where}" for word, where in _sides(standings(report, ann, ann.teacher_macs))]
+        found.append(f"Against the teacher, which is another and mostly larger network, it {' and '.join(sides)}.")
+    if ann.machines:
+        found.append(_static(report, ann))
+    return [*found, _accuracy(agreement)]
 
 
 def left_out(report: EnergyReport, ann: AnnCosts) -> list[str]:
@@ -112,23 +112,12 @@ def visits(value: float | None) -> str:
     return "not known" if value is None else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _counts(report: EnergyReport, ann: AnnCosts) -> str:
-    teacher = f" The teacher takes {ann.teacher_macs:,}." if ann.teacher_macs else ""
-    return (
-        f"Run once as an artificial network, the same wiring takes {ann.macs:,} multiply-accumulates.{teacher} "
-        f"The spiking network did {count(report.synaptic_ops)} synaptic operations an inference: "
-        f"{visits(report.synaptic_ops / ann.macs)} for each synapse."
-    )
-
-
 def _wins(rows: Sequence[Standing]) -> Iterator[str]:
     """Where it wins and loses by all that is modelled, and what sparsity would take on arithmetic alone."""
     if not rows:
         yield "No multiply-accumulate has a price in this profile's unit, so nothing is said about who wins."
-        return
-    for won, word in ((True, "wins"), (False, "loses")):
-        if names := [name_of(row.ann) for row in rows if (row.ratios[1] < 1) is won]:
-            yield f"By all that is modelled the spiking network {word} against it on: {', '.join(names)}."
+    for word, names in _sides(rows):
+        yield f"By all that is modelled the spiking network {word} against it on: {names}."
     if known := [row for row in rows if row.break_even is not None]:
         each = ", ".join(f"{visits(row.break_even)} ({name_of(row.ann)})" for row in known)
         yield (
@@ -137,55 +126,34 @@ def _wins(rows: Sequence[Standing]) -> Iterator[str]:
         )
 
 
-def _reach(rows: Sequence[Standing], report: EnergyReport) -> Iterator[str]:
-    names = [name_of(row.ann) for row in rows if row.is_out_of_reach]
-    if names:
-        yield (
-            f"Sparser spikes cannot win against it on {', '.join(names)}: without any hidden spike it would still cost "
-            f"{report.say(report.floor)}."
-        )
+def _sides(rows: Sequence[Standing]) -> Iterator[tuple[str, str]]:
+    """``wins`` and ``loses`` by all that is modelled, with the machines where it does."""
+    for won, word in ((True, "wins"), (False, "loses")):
+        if names := [name_of(row.ann) for row in rows if (row.ratios[1] < 1) is won]:
+            yield word, ", ".join(names)
 
 
-def _static(report: EnergyReport, ann: AnnCosts) -> Iterator[str]:
+def _static(report: EnergyReport, ann: AnnCosts) -> str:
     """Whether static energy changes who wins, against either network."""
-    time = report.time
-    if not ann.machines:
-        return
-    if time is None or time.static_j is None:
-        yield "Static energy of the chip is not known here; it would add to the spiking side."
-        return
+    if (time := report.time) is None or time.static_j is None:
+        return "Static energy of the chip is not known here; it would add to the spiking side."
     turned = []
     for whom, macs in (("the same network", ann.macs), ("the teacher", ann.teacher_macs)):
-        where = [name_of(row.ann) for row in standings(report, ann, macs) if row.is_turned_by_static] if macs else []
-        turned += [f"{whom} on {', '.join(where)}"] if where else []
+        if macs and (rows := [row for row in standings(report, ann, macs) if row.is_turned_by_static]):
+            turned.append(f"{whom} on {', '.join(name_of(row.ann) for row in rows)}")
     effect = f"turns the verdict against {' and '.join(turned)}" if turned else "changes no verdict"
-    yield (
+    return (
         f"Static energy, {report.say(time.static_j)} over at least {seconds(time.inference_s)}, {effect}. It is that "
         "of a whole chip with nothing else to do."
     )
 
 
-def _teacher(report: EnergyReport, ann: AnnCosts) -> Iterator[str]:
-    """Who wins against the teacher by all that is modelled."""
-    if not (ann.teacher_macs and ann.machines):
-        return
-    known = standings(report, ann, ann.teacher_macs)
-    sides = {True: "wins", False: "loses"}
-    parts = [
-        f"{word} on {', '.join(names)}"
-        for won, word in sides.items()
-        if (names := [name_of(row.ann) for row in known if (row.ratios[1] < 1) is won])
-    ]
-    yield f"Against the teacher, which is another and mostly larger network, it {' and '.join(parts)}."
-
-
-def _accuracy(known: Agreement | None) -> Iterator[str]:
+def _accuracy(known: Agreement | None) -> str:
     if known is None or "teacher" not in known.accuracy or "integer" not in known.accuracy:
-        yield "How accurate the artificial network is on these samples is not known here, so neither is what is lost."
-        return
+        return "How accurate the artificial network is on these samples is not known here, so neither is what is lost."
     teacher, own = known.accuracy["teacher"], known.accuracy["integer"]
     words = "gains" if own > teacher else "loses"
-    yield (
+    return (
         f"The spiking network {words} {100 * abs(teacher - own):.2f} points of accuracy: {own:.2%} against the "
         f"teacher's {teacher:.2%}."
     )

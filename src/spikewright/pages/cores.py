@@ -12,7 +12,7 @@ from math import ceil, sqrt
 
 from ..placing.core_load import CoreLoad, RouteTraffic
 from ..placing.placement import Placement
-from .numbers import count
+from .numbers import Rows, count
 from .plot_style import FAINT, INK, RULE
 
 SHOWN = 32
@@ -72,11 +72,6 @@ class Grid:
         """Distance of a tile to the next one, across and down."""
         return self.across * self.cell[0] + GAP, self.down * self.cell[1] + GAP
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the map in pixels."""
-        return EDGE + len(self.columns) * self.tile[0] + GAP, EDGE + len(self.rows) * self.tile[1] + GAP
-
     def corner(self, column: int, row: int) -> tuple[int, int]:
         """The upper left corner of a tile, in pixels."""
         return EDGE + (column - self.columns.start) * self.tile[0], EDGE + (row - self.rows.start) * self.tile[1]
@@ -105,12 +100,8 @@ def grid_of(placed: PlacedCores, chip: int) -> Grid:
     places = [placed.placement.position(core.core) for core in placed.cores if core.chip == chip]
     columns, rows = ([place[axis] for place in places] for axis in (0, 1))
     across = ceil(sqrt(mesh.cores_per_tile))
-    return Grid(
-        range(min(columns), max(columns) + 1),
-        range(min(rows), max(rows) + 1),
-        across,
-        ceil(mesh.cores_per_tile / across),
-    )
+    used = [range(min(axis), max(axis) + 1) for axis in (columns, rows)]
+    return Grid(used[0], used[1], across, ceil(mesh.cores_per_tile / across))
 
 
 def core_map(placed: PlacedCores, chip: int) -> str:
@@ -121,11 +112,11 @@ def core_map(placed: PlacedCores, chip: int) -> str:
     """
     grid, most = grid_of(placed, chip), max(core.work for core in placed.cores)
     named = letters(placed)
-    parts = [*_tiles(grid), *_axes(grid)]
+    parts = [*_tiles(grid)]
     for core in placed.cores:
         if core.chip == chip:
-            parts += _core(grid, _place(placed, grid, core), _words(grid, named, core, most), tenths(core, most))
-    width, height = grid.size
+            parts += _core(placed, grid, named, core, most)
+    width, height = (EDGE + len(n) * tile + GAP for n, tile in zip((grid.columns, grid.rows), grid.tile, strict=True))
     style = (
         f"text{{font-family:sans-serif;text-anchor:middle;fill:{INK}}}.f{{fill:{FAINT};font-size:10px}}.w{{fill:#fff}}"
     )
@@ -136,44 +127,33 @@ def core_map(placed: PlacedCores, chip: int) -> str:
 
 
 def _tiles(grid: Grid) -> Iterator[str]:
+    """A frame for each tile, the numbers of their columns above and of their rows on the left."""
     width, height = (distance - GAP + 2 for distance in grid.tile)
     for column in grid.columns:
         for row in grid.rows:
             x, y = grid.corner(column, row)
             yield f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="none" stroke="{RULE}"/>'
-
-
-def _axes(grid: Grid) -> Iterator[str]:
-    """Numbers of the tiles' columns above and of their rows on the left."""
     for column in grid.columns:
-        x = grid.corner(column, 0)[0] + (grid.tile[0] - GAP) / 2
-        yield f'<text class="f" x="{x:g}" y="{EDGE - TITLE}">{column}</text>'
+        middle = grid.corner(column, 0)[0] + (grid.tile[0] - GAP) / 2
+        yield f'<text class="f" x="{middle:g}" y="{EDGE - TITLE}">{column}</text>'
     for row in grid.rows:
-        y = grid.corner(0, row)[1] + (grid.tile[1] - GAP) / 2 + 4
-        yield f'<text class="f" x="{EDGE / 2:g}" y="{y:g}">{row}</text>'
+        middle = grid.corner(0, row)[1] + (grid.tile[1] - GAP) / 2 + 4
+        yield f'<text class="f" x="{EDGE / 2:g}" y="{middle:g}">{row}</text>'
 
 
-def _place(placed: PlacedCores, grid: Grid, core: CoreLoad) -> tuple[int, int]:
-    """The upper left corner of a core within its tile."""
-    mesh = placed.placement.profile.limits.mesh
+def _core(placed: PlacedCores, grid: Grid, named: Mapping[str, str], core: CoreLoad, most: float) -> Iterator[str]:
+    """A square in its tile, with the letter of the core's populations and its work."""
+    mesh, (width, height), tenth = placed.placement.profile.limits.mesh, grid.cell, tenths(core, most)
     assert mesh is not None
-    x, y = grid.corner(*placed.placement.position(core.core))
+    left, top = grid.corner(*placed.placement.position(core.core))
     down, across = divmod(core.core % mesh.cores_per_tile, grid.across)
-    return x + across * grid.cell[0] + 1, y + down * grid.cell[1] + 1
-
-
-def _words(grid: Grid, named: Mapping[str, str], core: CoreLoad, most: float) -> tuple[str, str]:
-    """The letter of a core's populations, and its work."""
+    x, y = left + across * width + 1, top + down * height + 1
     if grid.is_written_out:
-        return "+".join(named[name] for name in core.compartments), brief(core.work)
-    return named[core.main], str(tenths(core, most))
-
-
-def _core(grid: Grid, corner: tuple[int, int], words: tuple[str, str], tenth: int) -> Iterator[str]:
-    (x, y), (width, height) = corner, grid.cell
+        words, points = ("+".join(named[name] for name in core.compartments), brief(core.work)), (13, 11.5)
+    else:
+        words, points = (named[core.main], str(tenth)), (11, 10.5)
     shade = tenth * len(SHADES) // 11
     white = ' class="w"' if shade >= LIGHT_FROM else ""
-    points = (13, 11.5) if grid.is_written_out else (11, 10.5)
     yield f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{SHADES[shade]}" stroke="#fff"/>'
     for word, line, size in zip(words, (0.42, 0.8), points, strict=True):
         yield f'<text{white} x="{x + width / 2:g}" y="{y + line * height:.1f}" font-size="{size}">{escape(word)}</text>'
@@ -202,57 +182,39 @@ def rest(placed: PlacedCores) -> str:
     return f"{left:,} more cores have less to do than these" if left > 0 else ""
 
 
-def population_rows(placed: PlacedCores) -> list[tuple[str, ...]]:
+def population_rows(placed: PlacedCores) -> Rows:
     """Population, cores that hold its compartments, and the least, mean and most work of these."""
-    rows: list[tuple[str, ...]] = []
+    rows: Rows = [("population", ">cores", ">least work", ">mean", ">most")]
     for name, letter in letters(placed).items():
         work = [core.work for core in placed.cores if name in core.compartments]
-        rows.append(
-            (f"{letter} {name}", str(len(work)), count(min(work)), count(sum(work) / len(work)), count(max(work)))
-        )
+        numbers = (min(work), sum(work) / len(work), max(work))
+        rows.append((f"{letter} {name}", str(len(work)), *map(count, numbers)))
     return rows
 
 
-def busiest_rows(placed: PlacedCores) -> list[tuple[str, ...]]:
+def busiest_rows(placed: PlacedCores) -> Rows:
     """Core, populations, synaptic operations and updates of the busiest cores."""
+    rows: Rows = [("core", "+holds", ">synaptic operations", ">updates")]
+    for core in busiest(placed):
+        name = f"{core.core} of chip {core.chip}" if placed.placement.arrangement.chips > 1 else str(core.core)
+        rows.append((name, ", ".join(core.compartments), count(core.synaptic_ops), count(core.updates)))
+    return rows
+
+
+def way_rows(placed: PlacedCores) -> Rows:
+    """A row for each connection, a dash where something is not known; messages between chips only for several."""
     several = placed.placement.arrangement.chips > 1
-    return [
-        (
-            f"{core.core} of chip {core.chip}" if several else str(core.core),
-            ", ".join(core.compartments),
-            count(core.synaptic_ops),
-            count(core.updates),
-        )
-        for core in busiest(placed)
-    ]
-
-
-def way_headings(placed: PlacedCores) -> list[str]:
-    """Of :func:`way_rows`; messages between chips only where there are several."""
-    return ["connection", ">messages", ">hops each", *([">to other chips"] * (placed.placement.arrangement.chips > 1))]
-
-
-def way_rows(placed: PlacedCores) -> list[tuple[str, ...]]:
-    """A row for each connection; a dash where something is not known."""
-    return [
-        (
-            way.connection.replace("->", " → "),
-            count(way.messages),
-            hops(way),
-            *(["-" if way.crossings is None else count(way.crossings)] * (placed.placement.arrangement.chips > 1)),
-        )
-        for way in placed.ways
-    ]
+    rows: Rows = [("connection", ">messages", ">hops each", *([">to other chips"] if several else []))]
+    for way in placed.ways:
+        crossings = "-" if way.crossings is None else count(way.crossings)
+        name = way.connection.replace("->", " → ")
+        rows.append((name, count(way.messages), hops(way), *([crossings] if several else [])))
+    return rows
 
 
 def hops(way: RouteTraffic) -> str:
     """Hops of a message, a dash where that is not known."""
     return "-" if way.mean_hops is None else f"{way.mean_hops:.2f}"
-
-
-def chips(placed: PlacedCores) -> list[int]:
-    """Numbers of the chips in use, ascending."""
-    return sorted({core.chip for core in placed.cores})
 
 
 def key(placed: PlacedCores, chip: int) -> str:

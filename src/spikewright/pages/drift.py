@@ -13,7 +13,7 @@ from rich.text import Text
 from ..base.artefacts import write_text
 from ..drift.causes import CAUSES
 from ..drift.report import DriftReport, Effect, LayerDrift, Place, Why
-from .numbers import markdown_table
+from .numbers import markdown_table, samples_in_words
 
 _NONE = "-"
 _FIRST = "first (step, sample, neuron)"
@@ -23,7 +23,6 @@ WIDEST = 160
 
 def as_json(report: DriftReport) -> dict[str, object]:
     """The report as one JSON object."""
-
     earliest = report.earliest
     return {
         "reference": report.reference,
@@ -45,12 +44,12 @@ def sentence(report: DriftReport) -> str:
     """The result in one sentence: the first layer that differs, and why."""
     if report.reference == "trained integers":
         return _trained_sentence(report)
-    first, answers = report.first, report.answers
+    first, answers, samples = report.first, report.answers, samples_in_words(report.answers.samples)
+    if first is None and not answers.score:
+        return f"no drift: spikes and scores are those of the float network on {samples}"
     if first is None:
-        if not answers.score:
-            return f"no drift: spikes and scores are those of the float network on {_samples(report)}"
         return (
-            f"no spike differs on {_samples(report)}; scores differ by up to {answers.score:.3g} of "
+            f"no spike differs on {samples}; scores differ by up to {answers.score:.3g} of "
             f"{answers.spread:.3g}{_blame(report.layers[-1].why)}"
         )
     assert first.raster.first is not None
@@ -63,18 +62,13 @@ def sentence(report: DriftReport) -> str:
 
 def _trained_sentence(report: DriftReport) -> str:
     on = f"trained on integers: {report.trained['profile']}, {report.trained['weight_bits']}-bit weights"
+    samples, first = samples_in_words(report.answers.samples), report.first
     if not report.differs:
-        return f"{on}; no drift: spikes, currents, membrane potentials and scores are equal on {_samples(report)}"
-    first = report.first
+        return f"{on}; no drift: spikes, currents, membrane potentials and scores are equal on {samples}"
     if first is None:
-        return f"{on}; the chip network holds other numbers, which change no spike on {_samples(report)}"
+        return f"{on}; the chip network holds other numbers, which change no spike on {samples}"
     place = "" if first.raster.first is None else f", first at {_place(first.raster.first)}"
     return f"{on}; the chip network holds other numbers: {first.name!r} is the first layer that differs{place}"
-
-
-def _samples(report: DriftReport) -> str:
-    count = report.answers.samples
-    return "1 sample" if count == 1 else f"{count:,} samples"
 
 
 def _place(place: Place) -> str:
@@ -90,13 +84,9 @@ def _blame(why: Why | None) -> str:
         return f"; no cause alone changes it, only together{other}" if why.together else other
     (cause, effect), *more = ranked
     rest = "".join(f", {CAUSES[cause]} {_much(effect)}" for cause, effect in more)
-    return f"; on the same input, {CAUSES[cause]} alone changes {_effect(effect)}{rest}{other}"
-
-
-def _effect(effect: Effect) -> str:
-    if effect.score:
-        return f"a score by {_much(effect)}"
-    return f"{_much(effect)} {'spike' if effect.spikes == 1 else 'spikes'}"
+    much, spikes = _much(effect), "spike" if effect.spikes == 1 else "spikes"
+    change = f"a score by {much}" if effect.score else f"{much} {spikes}"
+    return f"; on the same input, {CAUSES[cause]} alone changes {change}{rest}{other}"
 
 
 def _much(effect: Effect) -> str:
@@ -106,23 +96,17 @@ def _much(effect: Effect) -> str:
 def layer_rows(report: DriftReport) -> list[list[str]]:
     """The headings, then one row for every layer."""
     mine = "float" if report.reference == "float" else "trained"
-    head = ["layer", f"{mine} rate", "chip rate", "agreement", "kappa", "differing", _FIRST]
-    return [head, *(_layer_row(layer) for layer in report.layers)]
-
-
-def _layer_row(layer: LayerDrift) -> list[str]:
-    r = layer.raster
-    if not layer.fires and not (r.reference or r.chip):
-        return [layer.name, "does not fire", _NONE, _NONE, _NONE, _NONE, _NONE]
-    return [
-        layer.name,
-        f"{r.reference / r.compared:.4f}",
-        f"{r.chip / r.compared:.4f}",
-        _share(r.agreement),
-        _NONE if r.kappa is None else f"{r.kappa:.3f}",
-        f"{r.differing:,}",
-        _NONE if r.first is None else f"{r.first.step}, {r.first.sample}, {r.first.neuron}",
-    ]
+    rows = [["layer", f"{mine} rate", "chip rate", "agreement", "kappa", "differing", _FIRST]]
+    for layer in report.layers:
+        r = layer.raster
+        if not layer.fires and not (r.reference or r.chip):
+            rows.append([layer.name, "does not fire", *5 * [_NONE]])
+            continue
+        rates = [f"{spikes / r.compared:.4f}" for spikes in (r.reference, r.chip)]
+        kappa = _NONE if r.kappa is None else f"{r.kappa:.3f}"
+        first = _NONE if r.first is None else f"{r.first.step}, {r.first.sample}, {r.first.neuron}"
+        rows.append([layer.name, *rates, _share(r.agreement), kappa, f"{r.differing:,}", first])
+    return rows
 
 
 def _share(share: float) -> str:
@@ -152,7 +136,7 @@ def _number(layer: LayerDrift, effect: Effect | None) -> str:
 def answer_lines(report: DriftReport) -> list[str]:
     """Accuracy, agreement of the predictions, and scores."""
     answers, mine = report.answers, "float" if report.reference == "float" else "trained"
-    lines = [f"same answer     {_share(answers.agreeing / answers.samples)} of {_samples(report)}"]
+    lines = [f"same answer     {_share(answers.agreeing / answers.samples)} of {samples_in_words(answers.samples)}"]
     if answers.correct_reference is not None and answers.correct_chip is not None:
         shares = [f"{correct / answers.samples:.2%}" for correct in (answers.correct_reference, answers.correct_chip)]
         lines.insert(0, f"accuracy        {mine} {shares[0]}, chip {shares[1]}")

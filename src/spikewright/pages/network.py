@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from math import log2
 
 import numpy as np
@@ -18,10 +19,7 @@ _WEIGHED = {"connectivity": "connectivity", "spikes": "measured spikes"}
 def summary(chip: ChipNetwork) -> dict[str, object]:
     """JSON-able facts of every population and connection."""
     return {
-        "profile": chip.profile,
-        "timesteps": chip.timesteps,
-        "encoding": chip.encoding,
-        "readout": chip.readout,
+        **{name: getattr(chip, name) for name in ("profile", "timesteps", "encoding", "readout")},
         "populations": [_population(chip, population) for population in chip.populations],
         "connections": [_connection(chip, connection) for connection in chip.connections],
         "assumed": chip.provenance.get("assumed", []),
@@ -30,24 +28,27 @@ def summary(chip: ChipNetwork) -> dict[str, object]:
 
 def fit_of(placement: Placement) -> list[dict[str, object]]:
     """JSON-able: the fullest core for each resource."""
-    return [
-        {"resource": use.resource, "used": use.used, "limit": use.limit, "core": use.core, "population": use.population}
-        for use in placement.worst
-    ]
+    keys = ("resource", "used", "limit", "core", "population")
+    return [{key: getattr(use, key) for key in keys} for use in placement.worst]
 
 
 def table(chip: ChipNetwork, placement: Placement) -> str:
     """Lines for people: populations with their incoming connections, then the fit."""
     rows: list[tuple[str, ...]] = [_HEADINGS]
     for population in chip.populations:
-        incoming = chip.into(population.name)
+        first, *others = [_weights(chip, connection) for connection in chip.into(population.name)] or [
+            (_driven_by(population), "", "", "")
+        ]
         shape = "x".join(map(str, population.shape))
-        feed = _weights(chip, incoming[0]) if incoming else (_driven_by(population), "", "", "")
-        rows.append((population.name, population.role, shape, *feed, *_registers(chip, population, placement)))
-        rows += [("", "", "", *_weights(chip, connection), "", "", "", "", "") for connection in incoming[1:]]
+        rows.append((population.name, population.role, shape, *first, *_registers(chip, population, placement)))
+        rows += [("", "", "", *weights, "", "", "", "", "") for weights in others]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     head = f"{chip.profile}: {chip.encoding} input, T = {chip.timesteps}, {chip.readout} readout"
-    fit = [_use_line(use.resource, use.used, use.limit, use.population) for use in placement.worst]
-    return "\n".join([head, *_aligned(rows), *fit, *placement_lines(placement)])
+    for use in placement.worst:
+        limit = ", no limit known" if use.limit is None else f" of {use.limit}"
+        lines.append(f"{use.resource}: {use.used}{limit}{f' ({use.population})' if use.population else ''}")
+    return "\n".join([head, *lines, *placement_lines(placement)])
 
 
 def effective_bits(chip: ChipNetwork, connection: Connection) -> float:
@@ -70,14 +71,8 @@ def _population(chip: ChipNetwork, population: Population) -> dict[str, object]:
     if population.payload_bits:
         facts["payload_bits"] = population.payload_bits
     if (neuron := population.neuron) is not None:
-        facts |= {
-            "du": neuron.du,
-            "dv": neuron.dv,
-            "vth": neuron.vth,
-            "bias_exp": neuron.bias_exp,
-            "fires": neuron.fires,
-            "scale": _noted(chip, "scales")[population.name],
-        }
+        facts |= {name: getattr(neuron, name) for name in ("du", "dv", "vth", "bias_exp", "fires")}
+        facts["scale"] = _noted(chip, "scales")[population.name]
     return facts
 
 
@@ -120,28 +115,23 @@ def _fan_in(connection: Connection) -> int:
     return int(np.prod(connection.weight.shape[1:]))
 
 
-def _use_line(resource: str, used: int, limit: int | None, population: str) -> str:
-    where = f" ({population})" if population else ""
-    return (
-        f"{resource}: {used} of {limit}{where}" if limit is not None else f"{resource}: {used}, no limit known{where}"
-    )
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
 def placement_lines(placement: Placement) -> list[str]:
     """How the cores lie, with the hops of a message that stays on its chip, and the cut between chips; for people."""
     how = placement.arrangement
-    said = _on_mesh(placement)
+    lines = _on_mesh(placement)
     if how.shared_cores:
-        said.append("populations share cores, since each of its own would be too many")
+        lines.append("populations share cores, since each of its own would be too many")
     if how.chips > 1:
-        said.append(_between_chips(placement))
-        said += [f"chip {chip}: {_listed(found)}" for chip, found in _by_chip(placement).items()]
-    return said
+        crossing = ", ".join(f"{name} {_percent(*counts)}" for name, counts in how.cut.items() if counts[0])
+        lines.append(
+            f"{how.chips} chips: {_percent(how.between_chips, how.messages)} of the messages between cores change chip "
+            f"({_percent(how.cut_in_order, how.messages)} with cores in order){': ' if crossing else ''}{crossing}"
+        )
+    for chip in range(how.chips) if how.chips > 1 else ():
+        cores = Counter(site.population for site in placement.sites if site.chip == chip)
+        listed = ", ".join(f"{name} on {n} {'core' if n == 1 else 'cores'}" for name, n in cores.items())
+        lines.append(f"chip {chip}: {listed}")
+    return lines
 
 
 def placement_sentences(placement: Placement) -> list[str]:
@@ -153,14 +143,8 @@ def placement_json(placement: Placement) -> dict[str, object]:
     """The layout, the cut, and ``[used, limit]`` of every resource of every core."""
     how = placement.arrangement
     return {
-        "by": how.by,
-        "seed": how.seed,
-        "chips": how.chips,
-        "shared_cores": how.shared_cores,
-        "hops": how.hops,
-        "hops_in_order": how.hops_in_order,
-        "messages": how.messages,
-        "between_chips": how.between_chips,
+        **{name: getattr(how, name) for name in ("by", "seed", "chips", "shared_cores")},
+        **{name: getattr(how, name) for name in ("hops", "hops_in_order", "messages", "between_chips")},
         "between_chips_in_order": how.cut_in_order,
         "cut": {name: list(counts) for name, counts in how.cut.items()} if how.chips > 1 else {},
         "cores": _cores_json(placement),
@@ -187,39 +171,18 @@ def _hops(hops: int, messages: int) -> str:
     return f"{hops / messages if messages else 0:.2f} hops"
 
 
-def _between_chips(placement: Placement) -> str:
-    how = placement.arrangement
-    crossing = ", ".join(f"{name} {_percent(*counts)}" for name, counts in how.cut.items() if counts[0])
-    return (
-        f"{how.chips} chips: {_percent(how.between_chips, how.messages)} of the messages between cores change chip "
-        f"({_percent(how.cut_in_order, how.messages)} with cores in order){': ' if crossing else ''}{crossing}"
-    )
-
-
 def _percent(part: int, whole: int) -> str:
     return f"{part / whole if whole else 0:.1%}"
 
 
-def _by_chip(placement: Placement) -> dict[int, dict[str, int]]:
-    """For each chip, how many cores each population has on it."""
-    found: dict[int, dict[str, int]] = {chip: {} for chip in range(placement.arrangement.chips)}
-    for site in placement.sites:
-        found[site.chip][site.population] = found[site.chip].get(site.population, 0) + 1
-    return found
-
-
-def _listed(cores: dict[str, int]) -> str:
-    return ", ".join(f"{population} on {n} {'core' if n == 1 else 'cores'}" for population, n in cores.items())
-
-
 def _cores_json(placement: Placement) -> list[dict[str, object]]:
-    uses: dict[tuple[int, int], dict[str, list[int | None]]] = {}
+    uses: defaultdict[tuple[int, int], dict[str, list[int | None]]] = defaultdict(dict)
     for use in placement.fit:
         if use.core is not None:
-            uses.setdefault((use.chip or 0, use.core), {})[use.resource] = [use.used, use.limit]
-    compartments: dict[tuple[int, int], dict[str, int]] = {}
+            uses[use.chip or 0, use.core][use.resource] = [use.used, use.limit]
+    compartments: defaultdict[tuple[int, int], dict[str, int]] = defaultdict(dict)
     for site in placement.sites:
-        compartments.setdefault((site.chip, site.core), {})[site.population] = site.block.size
+        compartments[site.chip, site.core][site.population] = site.block.size
     return [
         {"chip": chip, "core": core, "compartments": compartments[chip, core], "uses": uses[chip, core]}
         for chip, core in sorted(uses)

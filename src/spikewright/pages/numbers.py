@@ -1,49 +1,83 @@
-"""Numbers in words and rows of tables, the same for the terminal, Markdown, the page and the plots."""
+"""Numbers in words and tables, the same for the terminal, Markdown, the page and the plots.
+
+A table is a list of rows, the headings first. A heading that starts with ``>`` has numbers below it, aligned to the
+right; below one that starts with ``+`` are long texts, for which the page has a wide column.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
 
 from rich import box
 from rich.table import Table
 
 from ..chip.agreement import LEVELS, PAIRS, Agreement
-from ..energy.ann import AnnCost
 from ..energy.report import PARTS, EnergyReport, EnergyRow, Part
 from ..placing.placement import Placement, Use
-from ..profile.units import quantity
 
 WIDTH = 100
 """Characters of a line where a table is not printed on a terminal."""
 STEPS_SHOWN = 16
 PART_TITLES: dict[Part, str] = {"input": "Input", "hidden": "Hidden layers", "readout": "Readout"}
-AGREEMENT_HEADINGS = ("level", ">accuracy", ">samples", "values that differ")
 AGREEMENT_NOT_KNOWN = (
     "Nothing lies beside this activity that tells how other levels do; `spikewright run` compares teacher, student, "
     "floats, integers and Lava, and leaves an agreement.json that a report takes up."
 )
 
 
+Rows = list[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A number over seeds.
+
+    Attributes:
+        deviation: sample standard deviation, None for a single seed.
+    """
+
+    mean: float
+    deviation: float | None
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """The spread of one or more values."""
+        return cls(mean(values), stdev(values) if len(values) > 1 else None, min(values), max(values))
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Which of ``(energy, accuracy)`` no other beats by costing at most as much and being at least as accurate."""
+    return [
+        not any(other != point and other[0] <= point[0] and other[1] >= point[1] for other in points)
+        for point in points
+    ]
+
+
 def table_of(*headings: str) -> Table:
-    """An empty table for a rich console; a heading that starts with ``>`` has its column aligned to the right."""
+    """An empty table for a rich console."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
     for heading in headings:
-        table.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left", overflow="fold")
+        table.add_column(heading.lstrip(">+"), justify="right" if heading.startswith(">") else "left", overflow="fold")
     return table
 
 
-def filled(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table for a rich console with these rows."""
-    table = table_of(*headings)
-    for row in rows:
+def filled(rows: Rows) -> Table:
+    """A table for a rich console."""
+    table = table_of(*rows[0])
+    for row in rows[1:]:
         table.add_row(*row)
     return table
 
 
 def markdown_table(*rows: Sequence[str]) -> list[str]:
-    """The lines of a Markdown table; the first row is its heading."""
+    """The lines of a Markdown table."""
     head, *body = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
-    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
+    rule = ["---:" if heading.startswith(">") else "---" for heading in head]
+    return ["| " + " | ".join(row) + " |" for row in ([each.lstrip(">+") for each in head], rule, *body)]
 
 
 def count(value: float | None) -> str:
@@ -84,8 +118,7 @@ def beside(report: EnergyReport) -> list[str]:
 def by_part(report: EnergyReport) -> Iterator[tuple[Part, list[EnergyRow]]]:
     """Rows of input, hidden layers and readout; parts without rows are left out."""
     for part in PARTS:
-        rows = [row for row in report.rows if row.part == part]
-        if rows:
+        if rows := [row for row in report.rows if row.part == part]:
             yield part, rows
 
 
@@ -96,11 +129,11 @@ def place_of(row: EnergyRow) -> str:
 
 def used(use: Use) -> str:
     """``used of limit``, in the resource's own unit."""
-    if use.resource == "synapse memory":
-        amount, limit = f"{use.used / 8192:.1f} KiB", None if use.limit is None else f"{use.limit / 8192:g} KiB"
-    else:
-        amount, limit = f"{use.used:,}", None if use.limit is None else f"{use.limit:,}"
-    return f"{amount} (no known limit)" if limit is None else f"{amount} of {limit}"
+    in_bits = use.resource == "synapse memory"
+    amount = f"{use.used / 8192:.1f} KiB" if in_bits else f"{use.used:,}"
+    if use.limit is None:
+        return f"{amount} (no known limit)"
+    return f"{amount} of {f'{use.limit / 8192:g} KiB' if in_bits else f'{use.limit:,}'}"
 
 
 def where(use: Use) -> str:
@@ -119,69 +152,59 @@ def binding(placement: Placement) -> str:
     return f"{use.resource}, {used(use)} ({use.share:.0%}) on {where(use)}"
 
 
-def times(teacher: AnnCost, report: EnergyReport) -> str:
-    """The teacher's energy as a multiple of the spiking network's modelled energy; a dash where that is zero."""
-    return f"{teacher.energy / report.total:.3g}" if report.total else "-"
-
-
-def class_rows(report: EnergyReport) -> list[tuple[str, ...]]:
+def class_rows(report: EnergyReport) -> Rows:
     """Class, samples, accuracy and mean energy, class by class."""
-    return [
-        (str(each.label), str(each.samples), f"{each.accuracy:.2%}", report.say(each.energy)) for each in report.classes
-    ]
+    rows = [(str(c.label), str(c.samples), f"{c.accuracy:.2%}", report.say(c.energy)) for c in report.classes]
+    return [("class", ">samples", ">accuracy", ">energy"), *rows]
 
 
-def unmodelled_rows(report: EnergyReport) -> list[tuple[str, ...]]:
+def unmodelled_rows(report: EnergyReport) -> Rows:
     """What is left out, how often it happens, and why it is."""
-    return [(item.words, count(item.count), item.why) for item in report.not_modelled]
+    return [("what", ">count", "+why"), *((item.words, count(item.count), item.why) for item in report.not_modelled)]
 
 
-def fit_rows(placement: Placement) -> list[tuple[str, ...]]:
+def fit_rows(placement: Placement) -> Rows:
     """Resource, used, share and where, on the fullest core of each resource."""
-    return [
-        (
-            use.resource + (" (binding)" if use == placement.binding else ""),
-            used(use),
-            f"{use.share:.0%}" if use.limit else "",
-            where(use),
-        )
-        for use in placement.worst
-    ]
+    found: Rows = [("resource", ">fullest", ">share", "where")]
+    for use in placement.worst:
+        resource = use.resource + (" (binding)" if use == placement.binding else "")
+        found.append((resource, used(use), f"{use.share:.0%}" if use.limit else "", where(use)))
+    return found
 
 
-def constant_rows(report: EnergyReport) -> list[tuple[str, ...]]:
+def constant_rows(report: EnergyReport) -> Rows:
     """Event, value, kind and scope, and source of each constant that was used."""
-    used_once = {row.event: row for row in report.rows}
-    return [
-        (row.event.words, quantity(row.constant, report.unit), f"{row.kind}, {row.scope}", row.source)
-        for row in used_once.values()
-    ]
+    rows = {
+        row.event: (row.event.words, report.say(row.constant), f"{row.kind}, {row.scope}", row.source)
+        for row in report.rows
+    }
+    return [("event", ">value", "kind, scope", "+source"), *rows.values()]
 
 
 def measured(report: EnergyReport) -> str:
     """Samples, split, timesteps, simulator and accuracy, in one line."""
     split = f" of the {report.split} split" if report.split else ""
     accuracy = "" if report.accuracy is None else f", accuracy {report.accuracy:.2%}"
-    samples = f"{report.samples:,} {'sample' if report.samples == 1 else 'samples'}"
+    samples = samples_in_words(report.samples)
     return f"{samples}{split}, {report.timesteps} timesteps, {report.backend} simulation{accuracy}"
 
 
-def agreement_rows(agreement: Agreement) -> list[tuple[str, ...]]:
+def agreement_rows(agreement: Agreement) -> Rows:
     """Level, accuracy, samples and differing values; of a level that was not run, why not."""
     compared = {one if one != "integer" else other: pair for pair, (one, other) in PAIRS.items()}
-    found: list[tuple[str, ...]] = []
+    found: Rows = [("level", ">accuracy", ">samples", "+values that differ")]
     for level, words in LEVELS.items():
         if level in agreement.accuracy:
-            accuracy, samples = f"{agreement.accuracy[level]:.2%}", f"{agreement.samples[level]:,}"
-            found.append((words, accuracy, samples, _differs(agreement, compared.get(level, ""))))
+            pair, differ = compared.get(level, ""), ""
+            if pair in agreement.mismatches:
+                values, samples = agreement.mismatches[pair], agreement.compared[pair]
+                differ = f"{f'{values:,} values' if values else 'none'} on {samples_in_words(samples)}"
+            found.append((words, f"{agreement.accuracy[level]:.2%}", f"{agreement.samples[level]:,}", differ))
         elif level in agreement.skipped:
             found.append((words, "-", "-", f"not run: {agreement.skipped[level]}"))
     return found
 
 
-def _differs(agreement: Agreement, pair: str) -> str:
-    """How many spikes, currents and membrane potentials differ from those of the integer network."""
-    if pair not in agreement.mismatches:
-        return ""
-    values, samples = agreement.mismatches[pair], agreement.compared[pair]
-    return f"{'none' if values == 0 else f'{values:,} values'} on {samples:,} {'sample' if samples == 1 else 'samples'}"
+def samples_in_words(samples: int) -> str:
+    """``1 sample`` or ``1,234 samples``."""
+    return "1 sample" if samples == 1 else f"{samples:,} samples"

@@ -11,7 +11,7 @@ import numpy as np
 from ..chip.activity import Trace
 from ..energy.report import EnergyReport
 from ..placing.placement import Placement
-from . import cores, numbers, plots, run_plots, runs
+from . import chart, cores, numbers, plots, runs
 from .cores import PlacedCores
 from .report import Report
 from .runs import RunTable
@@ -36,13 +36,15 @@ class Picture:
 def energy_pictures(report: EnergyReport) -> Iterator[Picture]:
     """Where the energy goes, and how much each layer spikes."""
     say, total = report.say, report.total
-    yield budget_picture(report)
+    parts = ", ".join(f"{part} {say(energy)}" for part, energy in report.by_part().items())
+    title = "Against the budget" if report.budget else "Input, hidden layers and readout"
+    words = f"{report.verdict}: {parts}; the floor with no hidden spike is {say(report.floor)}."
+    yield Picture(title, words, plots.budget_plot(report))
     events = ", ".join(f"{event.words} {say(e)} ({numbers.share(e, total)})" for event, e in report.by_event().items())
     yield Picture("Energy by event", f"Bars of energy by event: {events}.", plots.events_plot(report))
     layers = ", ".join(f"{name} {say(energy)}" for name, energy in report.by_population().items())
-    yield Picture(
-        "Energy by layer and event", f"Bars of energy by layer, stacked by event: {layers}.", plots.layers_plot(report)
-    )
+    words = f"Bars of energy by layer, stacked by event: {layers}."
+    yield Picture("Energy by layer and event", words, plots.layers_plot(report))
     spikes = ", ".join(f"{s.population} {numbers.count(s.spikes)}" for s in report.spikes)
     yield Picture("Spikes by layer", f"Bars of spikes per inference: {spikes}.", plots.spikes_plot(report))
 
@@ -60,8 +62,8 @@ def activity_pictures(report: Report) -> Iterator[Picture]:
     if report.rates:
         yield Picture("Rates by step", _rates_in_words(report), plots.rates_plot(report.energy, report.rates))
     if report.raster is not None:
-        words, drawn = _raster_in_words(report.energy, report.raster), plots.raster_plot(report.energy, report.raster)
-        yield Picture("Spikes of the first sample", words, drawn)
+        words = _raster_in_words(report.energy, report.raster)
+        yield Picture("Spikes of the first sample", words, plots.raster_plot(report.energy, report.raster))
 
 
 def _rates_in_words(report: Report) -> str:
@@ -78,11 +80,9 @@ def _raster_in_words(report: EnergyReport, raster: Mapping[str, Trace]) -> str:
     words = []
     for each in plots.active(report):
         trace = raster[each.population]
-        spikes = int(np.count_nonzero(trace.fired))
-        words.append(
-            f"{each.population}: {spikes} {'spike' if spikes == 1 else 'spikes'} of {len(trace.compartments)} out of "
-            f"{each.neurons:,} neurons"
-        )
+        n = int(np.count_nonzero(trace.fired))
+        neurons = f"{len(trace.compartments)} out of {each.neurons:,} neurons"
+        words.append(f"{each.population}: {n} {'spike' if n == 1 else 'spikes'} of {neurons}")
     steps = "1 step" if report.timesteps == 1 else f"{report.timesteps} steps"
     return f"A row for each neuron, a dash for each spike, over {steps}: {'; '.join(words)}.{_silence(report)}"
 
@@ -97,7 +97,7 @@ def core_pictures(placed: PlacedCores) -> Iterator[Picture]:
     if placed.placement.profile.limits.mesh is None:
         return
     several = placed.placement.arrangement.chips > 1
-    for chip in cores.chips(placed):
+    for chip in sorted({core.chip for core in placed.cores}):
         title = f"Work of the cores of chip {chip}" if several else "Work of the cores"
         yield Picture(title, cores.in_words(placed, chip), cores.core_map(placed, chip), cores.key(placed, chip))
 
@@ -107,15 +107,7 @@ def run_picture(table: RunTable) -> Picture | None:
     if len(table.points) < 2:
         return None
     title = f"Accuracy against energy on {table.profile.name}"
-    return Picture(title, runs.in_words(table), run_plots.pareto_plot(table))
-
-
-def budget_picture(report: EnergyReport) -> Picture:
-    """One bar of the total by parts, with floor and budget."""
-    parts = ", ".join(f"{part} {report.say(energy)}" for part, energy in report.by_part().items())
-    floor = f"the floor with no hidden spike is {report.say(report.floor)}"
-    title = "Against the budget" if report.budget else "Input, hidden layers and readout"
-    return Picture(title, f"{report.verdict}: {parts}; {floor}.", plots.budget_plot(report))
+    return Picture(title, runs.in_words(table), chart.pareto_plot(table))
 
 
 def comparison(reports: Sequence[EnergyReport]) -> list[Picture]:
@@ -124,8 +116,6 @@ def comparison(reports: Sequence[EnergyReport]) -> list[Picture]:
     for unit in dict.fromkeys(report.unit for report in reports):
         alike = [report for report in reports if report.unit == unit]
         if len(alike) > 1:
-            words = ", ".join(f"{r.profile.name} {r.say(r.total)}" for r in alike)
-            found.append(
-                Picture("The same activity on several profiles", f"Bars: {words}.", plots.comparison_plot(alike))
-            )
+            words = f"Bars: {', '.join(f'{r.profile.name} {r.say(r.total)}' for r in alike)}."
+            found.append(Picture("The same activity on several profiles", words, plots.comparison_plot(alike)))
     return found

@@ -12,23 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from ..chip.activity import Trace
 from ..energy.report import EnergyReport, Spikes
 from ..placing.placement import Use
-from . import numbers
-from .plot_style import (
-    BLUE,
-    FAINT,
-    INK,
-    PALE,
-    PART_STYLE,
-    RULE,
-    SAND,
-    end_labels,
-    figure,
-    in_style,
-    panels,
-    plain_axis,
-    quantity_axis,
-    svg,
-)
+from . import numbers, plot_style
+from .plot_style import BLUE, FAINT, INK, PALE, PART_STYLE, RULE, SAND, in_style, svg
 
 ROW_IN, LEAST_IN = 0.0125, 0.32
 """Height of a compartment in the raster, and of the lowest panel."""
@@ -61,7 +46,7 @@ OTHER_EVENT_STYLE = ("#6b7280", "++")
 @in_style
 def budget_plot(report: EnergyReport) -> str:
     """Energy of input, hidden layers and readout in one bar, against floor and budget."""
-    drawn, axes = figure(1.95)
+    drawn, axes = plot_style.figure(1.95)
     left = 0.0
     for part, energy in report.by_part().items():
         fill, hatch = PART_STYLE[part]
@@ -76,7 +61,7 @@ def budget_plot(report: EnergyReport) -> str:
         side = "right" if value > 0.6 * reach else "left"
         axes.text(value, height, f"{word} {report.say(value)}", ha=side, fontsize=9.5, color=INK)
     axes.set_yticks([])
-    quantity_axis(axes, report)
+    plot_style.quantity_axis(axes, report)
     drawn.legend(loc="outside lower left", ncols=3, frameon=False, handlelength=1.8, fontsize=9.5, labelcolor=INK)
     return svg(drawn)
 
@@ -85,7 +70,7 @@ def budget_plot(report: EnergyReport) -> str:
 def layers_plot(report: EnergyReport) -> str:
     """Energy of each layer, stacked by event."""
     names, events = list(report.by_population()), report.by_event()
-    drawn, axes = figure(0.75 + 0.42 * len(names) + 0.25 * ((len(events) + 1) // 2))
+    drawn, axes = plot_style.figure(0.75 + 0.42 * len(names) + 0.25 * ((len(events) + 1) // 2))
     left = np.zeros(len(names))
     for event in events:
         rows = [row for row in report.rows if row.event is event]
@@ -93,9 +78,9 @@ def layers_plot(report: EnergyReport) -> str:
         fill, hatch = EVENT_STYLE.get(event.name, OTHER_EVENT_STYLE)
         axes.barh(names, energy, left=left, height=0.62, color=fill, hatch=hatch, edgecolor="white", label=event.words)
         left += energy
-    end_labels(axes, left, [report.say(value) for value in left])
+    plot_style.end_labels(axes, left, [report.say(value) for value in left])
     axes.invert_yaxis()
-    quantity_axis(axes, report)
+    plot_style.quantity_axis(axes, report)
     drawn.legend(loc="outside lower left", ncols=2, frameon=False, handlelength=1.8, fontsize=9, labelcolor=INK)
     return svg(drawn)
 
@@ -104,14 +89,14 @@ def layers_plot(report: EnergyReport) -> str:
 def events_plot(report: EnergyReport) -> str:
     """Energy of each kind of event, over the whole network."""
     energies = report.by_event()
-    drawn, axes = figure(0.75 + 0.42 * len(energies))
+    drawn, axes = plot_style.figure(0.75 + 0.42 * len(energies))
     for event, energy in energies.items():
         fill, hatch = EVENT_STYLE.get(event.name, OTHER_EVENT_STYLE)
         axes.barh(event.words.replace(" (", "\n("), energy, height=0.62, color=fill, hatch=hatch, edgecolor="white")
     values = np.array(list(energies.values()))
-    end_labels(axes, values, [f"{report.say(v)} ({numbers.share(v, report.total)})" for v in values])
+    plot_style.end_labels(axes, values, [f"{report.say(v)} ({numbers.share(v, report.total)})" for v in values])
     axes.invert_yaxis()
-    quantity_axis(axes, report)
+    plot_style.quantity_axis(axes, report)
     return svg(drawn)
 
 
@@ -119,19 +104,19 @@ def events_plot(report: EnergyReport) -> str:
 def spikes_plot(report: EnergyReport) -> str:
     """Spikes of each layer in one inference, with the mean rate of its neurons."""
     names = [s.population for s in report.spikes]
-    drawn, axes = figure(0.75 + 0.42 * len(names))
+    drawn, axes = plot_style.figure(0.75 + 0.42 * len(names))
     for item in report.spikes:
         fill, hatch = PART_STYLE[item.part]
         axes.barh(item.population, item.spikes, height=0.62, color=fill, hatch=hatch, edgecolor="white")
     labels = [
         f"{numbers.count(s.spikes)} ({s.spikes / (s.neurons * report.timesteps):.1%} of steps)" for s in report.spikes
     ]
-    end_labels(axes, np.array([s.spikes for s in report.spikes]), labels)
+    plot_style.end_labels(axes, np.array([s.spikes for s in report.spikes]), labels)
     axes.invert_yaxis()
     axes.set_xlabel("spikes (input: events) per inference")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}")
     axes.locator_params(axis="x", nbins=5)
-    plain_axis(axes)
+    plot_style.plain_axis(axes)
     return svg(drawn)
 
 
@@ -139,7 +124,7 @@ def spikes_plot(report: EnergyReport) -> str:
 def fit_plot(fit: Sequence[Use], binding: Use | None) -> str:
     """Used share of each limited resource on its fullest core; the numbers stand in a column behind the bars."""
     uses = [use for use in fit if use.limit]
-    drawn, axes = figure(0.75 + 0.42 * len(uses))
+    drawn, axes = plot_style.figure(0.75 + 0.42 * len(uses))
     for use in uses:
         bound = use == binding
         fill, hatch = (BLUE, "") if bound else (PALE, "///")
@@ -154,23 +139,23 @@ def fit_plot(fit: Sequence[Use], binding: Use | None) -> str:
     axes.invert_yaxis()
     axes.set_xlabel("share of the limit, fullest core")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    plain_axis(axes)
+    plot_style.plain_axis(axes)
     return svg(drawn)
 
 
 @in_style
 def comparison_plot(reports: Sequence[EnergyReport]) -> str:
     """Energy on several profiles that share a unit, split into input, hidden layers and readout."""
-    drawn, axes = figure(1.2 + 0.42 * len(reports))
+    drawn, axes = plot_style.figure(1.2 + 0.42 * len(reports))
     left = np.zeros(len(reports))
     names = [report.profile.name for report in reports]
     for part, (fill, hatch) in PART_STYLE.items():
         energy = np.array([report.by_part()[part] for report in reports])
         axes.barh(names, energy, left=left, height=0.62, color=fill, hatch=hatch, edgecolor="white", label=part)
         left += energy
-    end_labels(axes, left, [report.say(report.total) for report in reports])
+    plot_style.end_labels(axes, left, [report.say(report.total) for report in reports])
     axes.invert_yaxis()
-    quantity_axis(axes, reports[0])
+    plot_style.quantity_axis(axes, reports[0])
     drawn.legend(loc="outside lower left", ncols=3, frameon=False, handlelength=1.8, fontsize=9.5, labelcolor=INK)
     return svg(drawn)
 
@@ -190,7 +175,7 @@ def raster_plot(report: EnergyReport, raster: Mapping[str, Trace]) -> str:
     """Spikes of the first sample: a row for each kept compartment, a mark for each spike."""
     shown = active(report)
     heights = [max(LEAST_IN, ROW_IN * len(raster[each.population].compartments)) for each in shown]
-    drawn, every = panels(heights)
+    drawn, every = plot_style.panels(heights)
     for axes, each, height in zip(every, shown, heights, strict=True):
         trace = raster[each.population]
         _marks(axes, trace.fired, 72 * height / len(trace.compartments), PART_STYLE[each.part][0])
@@ -204,7 +189,7 @@ def raster_plot(report: EnergyReport, raster: Mapping[str, Trace]) -> str:
 def rates_plot(report: EnergyReport, rates: Mapping[str, Sequence[float]]) -> str:
     """Spikes per neuron at each step, the mean over samples, one panel a layer, on one scale."""
     shown = active(report)
-    drawn, every = panels([PANEL_IN] * len(shown))
+    drawn, every = plot_style.panels([PANEL_IN] * len(shown))
     most = max(max(rates[each.population]) for each in shown)
     steps = np.arange(1, report.timesteps + 1)
     for axes, each in zip(every, shown, strict=True):
@@ -246,7 +231,7 @@ def _name(axes: Any, population: str, beneath: str) -> None:
 
 def _steps(every: Sequence[Any], timesteps: int) -> None:
     for axes in every:
-        plain_axis(axes)
+        plot_style.plain_axis(axes)
         axes.spines["bottom"].set_color(RULE)
         axes.tick_params(axis="x", length=0)
     every[-1].set_xlim(0.5, timesteps + 0.5)

@@ -59,25 +59,19 @@ def report_on(priced: PricedActivity, activity: Activity, chip: ChipNetwork, pro
     profile, placement = priced.energy.profile, priced.placement
     has_cores = profile.limits.neurons_per_core is not None
     loads = core_loads(activity, chip, placement) if has_cores else ()
+    rates: dict[str, tuple[float, ...]] = {}
+    if (steps := activity.by_step) is not None:
+        for name, seen in activity.populations.items():
+            rates[name] = tuple((steps.spikes[name] / (activity.samples * seen.spikes.size)).tolist())
     return Report(
         energy=priced.energy,
         placed=PlacedCores(placement, loads, route_traffic(activity, chip, placement)),
         ann=ann_costs(chip, profile),
         neurobench=neurobench_of(activity, chip),
-        rates=rates_of(activity),
+        rates=rates,
         raster=activity.raster,
         provenance=replace(provenance, profile_sha256=profile.sha256),
     )
-
-
-def rates_of(activity: Activity) -> dict[str, tuple[float, ...]]:
-    """Spikes per neuron at each step, the mean over samples, by population; empty where steps were not counted."""
-    if activity.by_step is None:
-        return {}
-    return {
-        name: tuple((activity.by_step.spikes[name] / (activity.samples * seen.spikes.size)).tolist())
-        for name, seen in activity.populations.items()
-    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,17 +83,8 @@ def _environment(html: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(
-        n=numbers,
-        cores=cores,
-        network=network,
-        against=against,
-        side_by_side=runs,
-        pictures=pictures,
-        beside=beside,
-        teacher_line=teacher_line,
-        version=__version__,
-    )
+    environment.globals |= {"n": numbers, "cores": cores, "network": network, "against": against, "pictures": pictures}
+    environment.globals |= {"side_by_side": runs, "beside": beside, "teacher_line": teacher_line}
+    environment.globals |= {"version": __version__}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, default=str, ensure_ascii=False)
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment

@@ -99,7 +99,8 @@ class Report:
 
     def as_json(self) -> dict[str, object]:
         """The report as one JSON object; energies in the profile's unit (``unit``)."""
-        energy = self.energy
+        energy, ann = self.energy, self.ann
+        machines = [each.as_json() for each in standings(energy, ann, ann.macs)] if ann.macs else []
         return {
             "schema_version": SCHEMA_VERSION,
             "profile": energy.profile.name,
@@ -126,14 +127,10 @@ class Report:
             "placement": placement_json(self.placement),
             "cores": [vars(core) for core in self.cores],
             "ways": [{**vars(way), "mean_hops": way.mean_hops} for way in self.ways],
-            "teacher": None if self.ann.teacher is None else self.ann.teacher.as_json(),
-            "teacher_elsewhere": [each.as_json() for each in self.ann.elsewhere],
-            "ann": self._ann_json(),
-            "samples": energy.samples,
-            "split": energy.split,
-            "timesteps": energy.timesteps,
-            "accuracy": energy.accuracy,
-            "backend": energy.backend,
+            "teacher": None if ann.teacher is None else ann.teacher.as_json(),
+            "teacher_elsewhere": [each.as_json() for each in ann.elsewhere],
+            "ann": {"macs": ann.macs, "teacher_macs": ann.teacher_macs, "against": machines},
+            **{name: getattr(energy, name) for name in ("samples", "split", "timesteps", "accuracy", "backend")},
             "time": None if energy.time is None else energy.time.as_json(),
             "by_step": list(energy.steps),
             "rates": {name: list(rates) for name, rates in self.rates.items()},
@@ -146,12 +143,6 @@ class Report:
             "sources": {name: source.model_dump() for name, source in energy.profile.sources.items()},
             "provenance": self.provenance.as_json(),
         }
-
-    def _ann_json(self) -> dict[str, object]:
-        ann = self.ann
-        known = standings(self.energy, ann, ann.macs) if ann.macs else []
-        against_json = [each.as_json() for each in known]
-        return {"macs": ann.macs, "teacher_macs": ann.teacher_macs, "against": against_json}
 
 
 def _use_json(use: Use) -> dict[str, object]:
@@ -169,7 +160,7 @@ def teacher_line(report: Report) -> str:
     if teacher is None:
         known = energy.profile.energy.teacher_mac is not None
         return "ANN teacher: left out, since the network does not say how many MACs its teacher has" if known else ""
-    times = f", {numbers.times(teacher, energy)} times the spiking network" if energy.total else ""
+    times = f", {teacher.energy / energy.total:.3g} times the spiking network" if energy.total else ""
     return f"ANN teacher: {teacher.macs:,} MACs, {energy.say(teacher.energy)} per inference{times}"
 
 
@@ -187,13 +178,7 @@ def renderable(report: Report) -> Group:
         *(Text(line) for line in [teacher_line(report), *beside(report)] if line),
         Text(),
         _rows(energy),
-        *_agreement(report.agreement),
-        *_against(report),
-        Text("\nNot modelled, so the total is at least what it says", style="bold"),
-        numbers.filled(("what", ">count", "why"), numbers.unmodelled_rows(energy)),
-        Text("\nFit", style="bold"),
-        _fit(report.placement),
-        *(_cores(report.placed) if report.cores else ()),
+        *_further(report),
     )
 
 
@@ -204,45 +189,34 @@ def _rows(energy: EnergyReport) -> Table:
         cells = (numbers.PART_TITLES[part], "", "", "", energy.say(whole), numbers.share(whole, energy.total))
         table.add_row(*cells, style="bold")
         for row in rows:
-            table.add_row(
-                f"  {row.event.words}",
-                numbers.place_of(row),
-                numbers.count(row.count),
-                energy.say(row.constant),
-                energy.say(row.energy),
-                numbers.share(row.energy, energy.total),
-            )
+            event, where, constant = f"  {row.event.words}", numbers.place_of(row), energy.say(row.constant)
+            cost, share = energy.say(row.energy), numbers.share(row.energy, energy.total)
+            table.add_row(event, where, numbers.count(row.count), constant, cost, share)
     table.add_section()
     table.add_row("Total", "at least" if energy.at_least else "", "", "", energy.say(energy.total), "", style="bold")
     return table
 
 
-def _agreement(agreement: Agreement | None) -> Iterator[RenderableType]:
-    if agreement is not None:
-        yield Text("\nAgreement", style="bold")
-        yield numbers.filled(numbers.AGREEMENT_HEADINGS, numbers.agreement_rows(agreement))
-
-
-def _against(report: Report) -> Iterator[RenderableType]:
-    """The artificial network against the spiking one; the sources of its numbers are in the files."""
-    yield Text("\nANN against SNN", style="bold")
-    for sentence in against.sentences(report.energy, report.ann, report.agreement):
+def _further(report: Report) -> Iterator[RenderableType]:
+    """What follows the energy; the sources of the artificial network's numbers are in the files alone."""
+    energy, placed = report.energy, report.placed
+    if report.agreement is not None:
+        yield from (_heading("Agreement"), numbers.filled(numbers.agreement_rows(report.agreement)))
+    yield _heading("ANN against SNN")
+    for sentence in against.sentences(energy, report.ann, report.agreement):
         yield Text(f"* {sentence}")
-    for caption, known in against.tables(report.energy, report.ann):
-        yield Text(f"\n{caption}")
-        yield numbers.filled(against.HEADINGS, against.rows(report.energy, known))
+    for caption, rows in against.tables(energy, report.ann):
+        yield from (Text(f"\n{caption}"), numbers.filled(rows))
+    yield _heading("Not modelled, so the total is at least what it says")
+    yield from (numbers.filled(numbers.unmodelled_rows(energy)), _heading("Fit"))
+    fits = report.binding is not None
+    yield numbers.filled(numbers.fit_rows(report.placement)) if fits else Text("the profile has no limits of size")
+    if report.cores:
+        yield _heading("Cores and messages")
+        yield from (Text(line) for line in placement_sentences(report.placement))
+        for rows in (cores.population_rows(placed), cores.way_rows(placed)):
+            yield from (Text(), numbers.filled(rows))
 
 
-def _fit(placement: Placement) -> RenderableType:
-    if placement.binding is None:
-        return Text("the profile has no limits of size")
-    return numbers.filled(("resource", ">fullest", ">share", "where"), numbers.fit_rows(placement))
-
-
-def _cores(placed: PlacedCores) -> Iterator[RenderableType]:
-    yield Text("\nCores and messages", style="bold")
-    yield from (Text(line) for line in placement_sentences(placed.placement))
-    yield Text()
-    yield numbers.filled(("population", ">cores", ">least work", ">mean", ">most"), cores.population_rows(placed))
-    yield Text()
-    yield numbers.filled(cores.way_headings(placed), cores.way_rows(placed))
+def _heading(words: str) -> Text:
+    return Text(f"\n{words}", style="bold")

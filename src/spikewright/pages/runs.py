@@ -17,22 +17,12 @@ from ..energy.report import EnergyReport
 from ..placing.placement import Placer
 from ..profile.schema import HardwareProfile
 from ..profile.units import Budget
-from .numbers import filled
+from .numbers import Rows, filled, pareto
 from .pricing import Priced, priced
 from .report import Report
-from .spread import pareto
 
 ACTIVITY, CHIP = "activity.json", "chip.h5"
 """What `spikewright run` calls its files, in the folder that it is given."""
-HEADINGS = ("run", ">accuracy", ">energy", ">budget", ">on the front", ">steps", ">spikes", ">synaptic operations")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run, priced on each profile."""
-
-    name: str
-    found: tuple[Priced, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,19 +64,15 @@ class RunTable:
 
     def as_json(self) -> dict[str, object]:
         """The table as a JSON object; energies in the profile's unit."""
-        return {
-            "profile": self.profile.name,
-            "unit": self.profile.cost_unit,
-            "remarks": list(self.remarks),
-            "rows": [_row_json(row) for row in self.rows],
-        }
+        rows, profile = [_row_json(row) for row in self.rows], self.profile
+        return {"profile": profile.name, "unit": profile.cost_unit, "remarks": list(self.remarks), "rows": rows}
 
 
-def tables_of(runs: Sequence[Run]) -> tuple[RunTable, ...]:
-    """A table for each profile, runs in the order given; empty for a single run."""
+def tables_of(runs: Mapping[str, Sequence[Priced]]) -> tuple[RunTable, ...]:
+    """A table for each profile, of the runs by name, in their order; empty for a single run."""
     if len(runs) < 2:
         return ()
-    return tuple(_table(runs, index) for index in range(len(runs[0].found)))
+    return tuple(_table(dict(zip(runs, found, strict=True))) for found in zip(*runs.values(), strict=True))
 
 
 def load_runs(
@@ -95,17 +81,17 @@ def load_runs(
     profiles: Sequence[HardwareProfile],
     budgets: Mapping[str, Budget],
     placer: Placer,
-) -> list[Run]:
-    """Read and price the runs in ``folders``.
+) -> dict[str, list[Priced]]:
+    """Read the runs in ``folders`` and price each on every profile; by name.
 
     Raises:
         InputError: a file is missing, or an activity is not of the network beside it.
     """
-    found = []
+    found = {}
     for folder, name in zip(folders, names, strict=True):
         activity, chip = load_activity(folder / ACTIVITY), load_chip(folder / CHIP)
         facts = provenance_of(folder / ACTIVITY, folder / CHIP, activity, chip)
-        found.append(Run(name, tuple(priced(activity, chip, profiles, budgets, facts, placer))))
+        found[name] = priced(activity, chip, profiles, budgets, facts, placer)
     return found
 
 
@@ -125,9 +111,8 @@ def names_of(activity: Path, folders: Sequence[Path]) -> list[str]:
     return ["/".join(path.parts[-length:]) for path in paths]
 
 
-def _table(runs: Sequence[Run], index: int) -> RunTable:
-    found = [(run.name, run.found[index]) for run in runs]
-    reports = {name: each.report for name, each in found if each.report is not None}
+def _table(runs: Mapping[str, Priced]) -> RunTable:
+    reports = {name: each.report for name, each in runs.items() if each.report is not None}
     data = next((report.provenance.data for report in reports.values() if report.provenance.data), "")
     known = {
         name: (report.energy.total, report.energy.accuracy)
@@ -137,9 +122,9 @@ def _table(runs: Sequence[Run], index: int) -> RunTable:
     marks = dict(zip(known, pareto(list(known.values())), strict=True))
     rows = tuple(
         RunRow(name, each.report, "" if each.refusal is None else with_flags(each.refusal, {}), marks.get(name))
-        for name, each in found
+        for name, each in runs.items()
     )
-    return RunTable(runs[0].found[index].profile, rows, tuple(_remarks(reports, data)))
+    return RunTable(next(iter(runs.values())).profile, rows, tuple(_remarks(reports, data)))
 
 
 def _remarks(reports: Mapping[str, Report], data: str) -> Iterator[str]:
@@ -149,15 +134,14 @@ def _remarks(reports: Mapping[str, Report], data: str) -> Iterator[str]:
     if others:
         each = ", ".join(f"{name} ({other})" for name, other in others.items())
         yield f"not compared with the others, which are on {data}: {each}"
-    counted = {name: _samples(report) for name, report in reports.items() if name not in others}
+    counted = {
+        name: " ".join(filter(None, [f"{report.samples:,}", report.provenance.data, report.split, "samples"]))
+        for name, report in reports.items()
+        if name not in others
+    }
     if len(set(counted.values())) > 1:
         each = ", ".join(f"{name} on {samples}" for name, samples in counted.items())
         yield f"not counted on the same samples, so compare with care: {each}"
-
-
-def _samples(report: Report) -> str:
-    energy = report.energy
-    return " ".join(filter(None, [f"{energy.samples:,}", report.provenance.data, energy.split, "samples"]))
 
 
 def _row_json(row: RunRow) -> dict[str, object]:
@@ -167,13 +151,9 @@ def _row_json(row: RunRow) -> dict[str, object]:
     return {
         "name": row.name,
         "energy": report.total,
-        "at_least": report.at_least,
-        "within_budget": report.within_budget,
-        "accuracy": report.accuracy,
+        **{name: getattr(report, name) for name in ("at_least", "within_budget", "accuracy")},
         "pareto": row.pareto,
-        "timesteps": report.timesteps,
-        "samples": report.samples,
-        "split": report.split,
+        **{name: getattr(report, name) for name in ("timesteps", "samples", "split")},
         "spikes": sum(each.spikes for each in report.spikes),
         "synaptic_ops": report.synaptic_ops,
         "provenance": row.report.provenance.as_json(),
@@ -184,7 +164,7 @@ def renderable(table: RunTable) -> Group:
     """Several runs on one profile for a rich console."""
     return Group(
         Text(title(table), style="bold"),
-        filled(HEADINGS, rows(table)),
+        filled(rows(table)),
         *(Text(remark, style="yellow") for remark in remarks(table)),
     )
 
@@ -194,21 +174,22 @@ def title(table: RunTable) -> str:
     return f"{len(table.rows)} runs on {table.profile.name}"
 
 
-def rows(table: RunTable) -> list[tuple[str, ...]]:
-    """The cells under ``HEADINGS`` of every run."""
-    return [_cells(row) for row in table.rows]
+def rows(table: RunTable) -> Rows:
+    """What is known of each run; one that does not fit says so in place of its energy."""
+    headings = ("run", ">accuracy", ">energy", ">budget", ">on the front", ">steps", ">spikes", ">synaptic operations")
+    return [headings, *map(_cells, table.rows)]
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:
-    """A run under each heading; one that does not fit says so in place of its energy."""
     if row.report is None:
         return (row.name, "-", "does not fit", "-", "-", "-", "-", "-")
     report = row.report.energy
+    budget, within = report.budget, "within" if report.within_budget else "over"
     return (
         row.name,
         "not known" if report.accuracy is None else f"{report.accuracy:.2%}",
         f"{'≥ ' if report.at_least else ''}{report.say(report.total)}",
-        _budget(report),
+        "none" if budget is None else f"{within}, {report.total / budget.value:.1%}",
         {True: "yes", False: "no", None: "-"}[row.pareto],
         str(report.timesteps),
         f"{sum(each.spikes for each in report.spikes):,.0f}",
@@ -225,16 +206,10 @@ def remarks(table: RunTable) -> list[str]:
 def in_words(table: RunTable) -> str:
     """The plot of accuracy against energy for those who do not see it."""
     points = sorted(table.points, key=lambda point: point[1].total)
-    words = [
-        f"{row.name} {report.say(report.total)} and {accuracy:.2%}{', on the front' if row.pareto else ''}"
-        for row, report, accuracy in points
-    ]
+    words = []
+    for row, report, accuracy in points:
+        front = ", on the front" if row.pareto else ""
+        words.append(f"{row.name} {report.say(report.total)} and {accuracy:.2%}{front}")
     budget = points[0][1].budget
     line = f" A line marks the budget of {budget}." if budget else ""
     return f"Accuracy against energy, from the cheapest run up: {'; '.join(words)}.{line}"
-
-
-def _budget(report: EnergyReport) -> str:
-    if report.budget is None:
-        return "none"
-    return f"{'within' if report.within_budget else 'over'}, {report.total / report.budget.value:.1%}"

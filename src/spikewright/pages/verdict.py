@@ -56,9 +56,8 @@ class Verdict:
     def faults(self) -> list[str]:
         """Why the run failed its checks: over the budget, or levels that differ; empty if it passed."""
         over = [self.report.energy.verdict] if self.report.energy.within_budget is False else []
-        return over + [
-            f"{pair.replace('_', ' and ')} differ in {n} values" for pair, n in self.agreement.mismatches.items() if n
-        ]
+        differing = [(pair.replace("_", " and "), n) for pair, n in self.agreement.mismatches.items() if n]
+        return over + [f"{levels} differ in {n} values" for levels, n in differing]
 
     def artefacts(self) -> dict[str, Path]:
         """Paths of all files of the run by name, those of the report and the model card included."""
@@ -67,19 +66,17 @@ class Verdict:
 
     def as_json(self) -> dict[str, object]:
         """The verdict as one JSON object; energy, spikes and operations are per inference."""
-        energy = self.report.energy
-        joules, cost = energy.unit == "J", energy.total
-        bound = None if energy.budget is None else energy.budget.value
-        known = self.agreement
+        energy, known = self.report.energy, self.agreement
+        limit = None if energy.budget is None else energy.budget.value
+        costs: dict[str, float | None] = dict.fromkeys(("energy_j", "budget_j", "energy_ops", "budget_ops"))
+        unit = energy.unit.lower()
+        costs |= {f"energy_{unit}": energy.total, f"budget_{unit}": limit}
         return {
             "accuracy": {level: known.accuracy.get(level) for level in (*known.accuracy, "lava", "netx")},
             "samples": known.samples,
             "mismatches": {pair: known.mismatches.get(pair) for pair in PAIRS},
             "skipped": known.skipped,
-            "energy_j": cost if joules else None,
-            "budget_j": bound if joules else None,
-            "energy_ops": None if joules else cost,
-            "budget_ops": None if joules else bound,
+            **costs,
             "energy_is_at_least": energy.at_least,
             "within_budget": energy.within_budget,
             "binding_resource": self.binding,
@@ -93,17 +90,12 @@ class Verdict:
     def renderable(self) -> Table:
         """The verdict for a rich console."""
         table = Table(show_header=False, box=None, pad_edge=False)
-        table.add_row("accuracy", _accuracies(self.agreement))
+        known = self.agreement
+        on = {level: f"({samples} {known.split} samples)" for level, samples in known.samples.items()}
+        table.add_row("accuracy", ", ".join(f"{level} {x:.2%} {on[level]}" for level, x in known.accuracy.items()))
         table.add_row("agreement", self.agreement.in_words())
         table.add_row("energy", self.report.energy.verdict)
         table.add_row("spikes", f"{self.spikes:.0f} per inference, {self.synaptic_ops:.0f} synaptic operations")
         table.add_row("binding resource", self.binding)
         table.add_row("files", ", ".join(str(path) for path in self.artefacts().values()))
         return table
-
-
-def _accuracies(agreement: Agreement) -> str:
-    return ", ".join(
-        f"{level} {value:.2%} ({agreement.samples[level]} {agreement.split} samples)"
-        for level, value in agreement.accuracy.items()
-    )

@@ -1,4 +1,7 @@
-"""Hardware profiles: one TOML file a chip, read and checked whole. Add a chip by adding a file."""
+"""Hardware profiles, one TOML file a chip, and ordinary machines for scale; read and checked whole.
+
+Add a chip by adding a file, and a machine by adding one to the folder ``teachers`` beside the hardware profiles.
+"""
 
 from __future__ import annotations
 
@@ -7,41 +10,24 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from ..base.artefacts import existing_file
 from ..base.errors import InputError, did_you_mean, refuse
 from ..base.resources import profiles_dir
-from .schema import JOULES, Constant, Energy, HardwareProfile, Layers, Limits, Mesh, SynapseFormat, Whole
+from .costs import JOULES, Constant, Energy, Source, Table, Text
+from .schema import HardwareProfile, Limits
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = [
-    "Constant",
-    "Energy",
-    "HardwareProfile",
-    "Layers",
-    "Limits",
-    "Mesh",
-    "SynapseFormat",
-    "Whole",
-    "load_profile",
-    "named_profile",
-    "profile_names",
-    "read_named",
-    "read_profile",
-]
+__all__ = ["HardwareProfile", "load_profile", "named_profile", "profile_names", "read_profile"]
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-BESIDE = ("static_power", "barrier")
-"""Costs that are no events and may be included in the constants of events."""
 
 
 def profile_names() -> tuple[str, ...]:
@@ -96,11 +82,13 @@ def read_profile(path: Path) -> HardwareProfile:
 
 
 def _contradictions(profile: HardwareProfile) -> Iterator[str]:
-    """Faults that concern several fields or tables."""
-    yield from _unit_faults(profile)
+    given, limits = profile.energy.given(), profile.limits
+    for event, constant in given.items():
+        if (constant.unit == "ops") != (profile.cost_unit == "ops"):
+            allowed = "ops" if profile.cost_unit == "ops" else ", ".join(JOULES)
+            yield f"energy.{event}.unit: is {constant.unit!r}; with cost_unit {profile.cost_unit!r} may be: {allowed}"
     yield from _source_faults(profile)
-    energy, limits = profile.energy.given(), profile.limits
-    yield from _update_faults(set(energy))
+    yield from _update_faults(set(given))
     yield from _event_faults(profile)
     yield from profile.time.faults() if profile.time else ()
     for other in profile.band:
@@ -112,17 +100,17 @@ def _contradictions(profile: HardwareProfile) -> Iterator[str]:
         yield "limits.synapse_format: is missing; say how synapses take up limits.synapse_bits_per_core"
     if limits.mesh and limits.cores and limits.cores > limits.mesh.cores:
         yield f"limits.cores: is {limits.cores}; the mesh holds {limits.mesh.cores}"
-    if limits.layers and len(limits.layers.weight_words) != len(limits.layers.neuron_words):
-        yield (
-            f"limits.layers.neuron_words: has {len(limits.layers.neuron_words)} cores; limits.layers.weight_words has "
-            f"{len(limits.layers.weight_words)}"
-        )
+    if layers := limits.layers:
+        weights, neurons = len(layers.weight_words), len(layers.neuron_words)
+        if weights != neurons:
+            yield f"limits.layers.neuron_words: has {neurons} cores; limits.layers.weight_words has {weights}"
 
 
 def _event_faults(profile: HardwareProfile) -> Iterator[str]:
     """Events that are said to be absent or included, and are unknown or given as well."""
     given, events = profile.energy.given(), tuple(Energy.model_fields)
-    for table, said, may_be in (("absent", profile.absent, events), ("included", profile.included, events + BESIDE)):
+    costs = (*events, "static_power", "barrier")
+    for table, said, may_be in (("absent", profile.absent, events), ("included", profile.included, costs)):
         for event in said:
             if event not in may_be:
                 yield f"{table}.{event}: unknown event; {did_you_mean(event, may_be)}"
@@ -141,13 +129,6 @@ def _update_faults(given: set[str]) -> Iterator[str]:
         yield f"energy.{whole.pop()}: stands alone; neuron_update_active and neuron_update_inactive go together"
     if parts == {"neuron_active_extra"}:
         yield "energy.neuron_active_extra: stands alone; it comes on top of neuron_access"
-
-
-def _unit_faults(profile: HardwareProfile) -> Iterator[str]:
-    for event, constant in profile.energy.given().items():
-        if (constant.unit == "ops") != (profile.cost_unit == "ops"):
-            allowed = "ops" if profile.cost_unit == "ops" else ", ".join(JOULES)
-            yield f"energy.{event}.unit: is {constant.unit!r}; with cost_unit {profile.cost_unit!r} may be: {allowed}"
 
 
 def _source_faults(profile: HardwareProfile) -> Iterator[str]:
@@ -183,16 +164,13 @@ def read_named(path: Path, what: str, model: type[Model]) -> Model:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: is not TOML: {error}") from error
     if "name" in table:
-        raise InputError(f"{file}: name: the file's name is the {_noun(what)}'s name; remove the key")
+        noun = what.removesuffix(" in TOML").split()[-1]
+        raise InputError(f"{file}: name: the file's name is the {noun}'s name; remove the key")
     try:
         return model.model_validate({"name": file.stem, **table})
     except ValidationError as error:
         refuse(str(file), [_sentence(dict(fault), model) for fault in error.errors(include_url=False)])
         raise
-
-
-def _noun(what: str) -> str:
-    return what.removesuffix(" in TOML").split()[-1]
 
 
 def _sentence(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
@@ -210,10 +188,8 @@ def _keys_at(path: tuple[int | str, ...], model: type[BaseModel]) -> tuple[str, 
     """Keys that may stand in the table at ``path``."""
     table = model
     for part in path:
-        inner = table.model_fields.get(str(part))
-        if inner is None:
-            continue
-        table = next(iter(_tables_in(inner.annotation)), table)
+        if (inner := table.model_fields.get(str(part))) is not None:
+            table = next(iter(_tables_in(inner.annotation)), table)
     return tuple(key for key in table.model_fields if (table, key) != (model, "name"))
 
 
@@ -222,3 +198,43 @@ def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for inner in get_args(annotation):
         yield from _tables_in(inner)
+
+
+class Teacher(Table):
+    """A machine that the artificial network could run on.
+
+    Attributes:
+        name: the file's name without ``.toml``.
+        mac: energy of one multiply-accumulate, in joules.
+    """
+
+    name: Text
+    schema_version: Literal[1]
+    title: Text
+    uncertainty: list[Text] = Field(default_factory=list)
+    sources: dict[str, Source]
+    mac: Constant
+
+    @property
+    def source(self) -> str:
+        """Where the number is from, in full: a report has no list of a machine's sources."""
+        return f"{self.sources[self.mac.source].cited}, {self.mac.where}"
+
+
+@cache
+def load_teachers() -> tuple[Teacher, ...]:
+    """The machines that come with the package, the cheapest multiply-accumulate first."""
+    found = (read_teacher(path) for path in (profiles_dir() / "teachers").glob("*.toml"))
+    return tuple(sorted(found, key=lambda teacher: (teacher.mac.cost, teacher.name)))
+
+
+def read_teacher(path: Path) -> Teacher:
+    """Read and check one TOML file; every fault is reported at once."""
+    teacher = read_named(path, "a teacher's machine in TOML", Teacher)
+    faults = []
+    if teacher.mac.unit not in JOULES:
+        faults.append(f"mac.unit: is {teacher.mac.unit!r}; may be: {', '.join(JOULES)}")
+    if teacher.mac.source not in teacher.sources:
+        faults.append(f"mac.source: is {teacher.mac.source!r}; {did_you_mean(teacher.mac.source, teacher.sources)}")
+    refuse(str(path), faults)
+    return teacher

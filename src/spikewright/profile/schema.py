@@ -1,102 +1,18 @@
-"""What a hardware profile says: limits, costs, and the source of every number.
-
-A constant that is absent is unknown and is listed as not modelled; a constant of zero is a measured zero.
-"""
+"""What a hardware profile says: limits, costs, and the source of every number; an absent limit is not checked."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
 from ..base.artefacts import sha256_of_json
 from ..base.types import Encoding
-from .durations import Durations
+from .costs import Citation, Durations, Energy, Source, StaticPower, Table, Text
 
 CostUnit = Literal["J", "ops"]
-EnergyUnit = Literal["fJ", "pJ", "nJ", "ops"]
-PowerUnit = Literal["uW", "mW", "W"]
-Kind = Literal[
-    "measured", "pre-silicon", "simulated", "synthesis", "fit", "derived", "convention", "assumed", "unstated"
-]
-Scope = Literal["incremental", "all-in", "unstated"]
-
-JOULES = {"fJ": 1e-15, "pJ": 1e-12, "nJ": 1e-9}
-WATTS = {"uW": 1e-6, "mW": 1e-3, "W": 1.0}
-
 Count = Annotated[int, Field(ge=0)]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Table(BaseModel):
-    """A table of a file: frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Source(Table):
-    """A publication or a programme that numbers come from."""
-
-    cite: Text
-    access: Literal["primary", "secondary"]
-    note: str = ""
-
-    @property
-    def cited(self) -> str:
-        """The citation, and whether it is quoted at second hand."""
-        return f"{self.cite}{' (quoted at second hand)' if self.access == 'secondary' else ''}"
-
-
-class Citation(Table):
-    """Where a limit comes from: a source, and the place in it."""
-
-    source: Text
-    where: Text
-    note: str = ""
-    assumed: bool = False
-
-
-class Constant(Table):
-    """The cost of one event, and where the number comes from.
-
-    Attributes:
-        value: in ``unit``; zero says that zero was measured.
-        source: key of the profile's ``sources``; ``where`` is the table, page or file in it.
-        kind: how the number was obtained; ``convention`` is a number that a community agreed to count with,
-            ``unstated`` where the source does not say.
-        scope: ``incremental`` is the marginal cost of one event, ``all-in`` total power divided by event rate,
-            ``unstated`` where the source does not say.
-    """
-
-    value: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    unit: EnergyUnit
-    source: Text
-    where: Text
-    kind: Kind
-    scope: Scope
-    note: str = ""
-
-    @property
-    def cost(self) -> float:
-        """The value in joules, or in ops where the unit is ops."""
-        return self.value * JOULES.get(self.unit, 1.0)
-
-    @property
-    def assumed(self) -> bool:
-        """Whether nobody published this number for this chip."""
-        return self.kind == "assumed"
-
-
-class StaticPower(Table):
-    """Power that a chip draws whether or not anything happens; shown beside the energy that is charged, never in it."""
-
-    value: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    unit: PowerUnit
-    source: Text
-    where: Text
-    kind: Kind
-    note: str = ""
 
 
 class Mesh(Table):
@@ -227,48 +143,6 @@ class Limits(Table):
     synapse_format: SynapseFormat | None = None
     whole: Whole | None = None
     layers: Layers | None = None
-
-
-class Energy(Table):
-    """Cost of each event; an absent one is unknown.
-
-    Neuron updates are published in one of two ways, and a profile gives one of them: ``neuron_update_active`` and
-    ``neuron_update_inactive`` (a compartment's whole step, by whether it had something to do), or ``neuron_access``
-    (every compartment, every step) and ``neuron_active_extra`` (in addition, where it had something to do).
-
-    Attributes:
-        synaptic_op: one spike visiting one synapse; ``synaptic_op_conv`` and ``synaptic_op_graded`` replace it for
-            convolutions and for spikes that carry a payload.
-        spike_read: a spike (or input event) entering one connection, before it visits its synapses;
-            ``spike_read_conv`` replaces it for convolutions. Where neither is given, nobody counts it apart.
-        spike_out: a compartment firing.
-        message: a spike reaching one destination core.
-        hop_x, hop_y: a message crossing one tile border, east-west and north-south.
-        chip_crossing: a message going from one chip to another.
-        input_event: an event injected from outside the chip.
-        teacher_mac: one multiply-accumulate of the artificial network that is compared with.
-    """
-
-    synaptic_op: Constant | None = None
-    synaptic_op_conv: Constant | None = None
-    synaptic_op_graded: Constant | None = None
-    neuron_update_active: Constant | None = None
-    neuron_update_inactive: Constant | None = None
-    neuron_access: Constant | None = None
-    neuron_active_extra: Constant | None = None
-    spike_read: Constant | None = None
-    spike_read_conv: Constant | None = None
-    spike_out: Constant | None = None
-    message: Constant | None = None
-    hop_x: Constant | None = None
-    hop_y: Constant | None = None
-    chip_crossing: Constant | None = None
-    input_event: Constant | None = None
-    teacher_mac: Constant | None = None
-
-    def given(self) -> dict[str, Constant]:
-        """The constants that are known, by event."""
-        return {name: value for name, value in self if isinstance(value, Constant)}
 
 
 class HardwareProfile(Table):

@@ -57,8 +57,13 @@ def parse_budget(text: str, profile: HardwareProfile, where: str | None = None) 
         meant = next((unit for unit in spelt if unit.lower() == word.lower()), word)
         raise InputError(f"{where}: unknown unit {word!r}; {did_you_mean(meant, spelt)}")
     unit, factor = UNITS[word]
+    if unit != profile.cost_unit and profile.has_joules:
+        raise InputError(f"{where}: profile {profile.name!r} counts in joules; give e.g. 2uJ or 350nJ")
     if unit != profile.cost_unit:
-        raise InputError(f"{where}: {_wrong_unit(profile)}")
+        raise InputError(
+            f"{where}: profile {profile.name!r} has no joules, since none are published for it; give its relative "
+            "unit, e.g. 40kops, or choose a profile with joules"
+        )
     value = number * factor
     if not (value > 0 and math.isfinite(value)):
         raise InputError(f"{where}: a budget must be finite and above zero, {EXAMPLES}")
@@ -67,27 +72,17 @@ def parse_budget(text: str, profile: HardwareProfile, where: str | None = None) 
 
 def quantity(value: float, unit: CostUnit) -> str:
     """``value`` to four digits with the prefix that suits it: ``195.6 nJ``, ``40.2 kops``."""
-    prefixes = OPS_PREFIXES if unit == "ops" else {p: PREFIXES[p] for p in ("p", "n", "µ", "m", "")}
-    steps = sorted(prefixes.items(), key=lambda item: item[1])
-    prefix, factor = steps[0] if value else ("", 1.0)
-    for candidate, size in steps:
-        if abs(value) >= size * 0.99995:
-            prefix, factor = candidate, size
+    prefix, factor = _prefix(abs(value), unit, ("p", "n", "µ", "m", ""), 0.99995) if value else ("", 1.0)
     return f"{value / factor:.4g} {prefix}{unit}"
 
 
 def spelled(value: float, unit: CostUnit) -> str:
     """``value`` to six digits in ASCII without a space, as :func:`parse_budget` reads it: ``1.5uJ``, ``40kops``."""
-    prefixes = OPS_PREFIXES if unit == "ops" else {p: PREFIXES[p] for p in ("f", "p", "n", "u", "m", "")}
-    steps = sorted(prefixes.items(), key=lambda item: item[1])
-    prefix, factor = next((step for step in reversed(steps) if value >= step[1] * 0.9999995), steps[0])
+    prefix, factor = _prefix(value, unit, ("f", "p", "n", "u", "m", ""), 0.9999995)
     return f"{value / factor:.6g}{prefix}{unit}"
 
 
-def _wrong_unit(profile: HardwareProfile) -> str:
-    if profile.has_joules:
-        return f"profile {profile.name!r} counts in joules; give e.g. 2uJ or 350nJ"
-    return (
-        f"profile {profile.name!r} has no joules, since none are published for it; give its relative unit, "
-        "e.g. 40kops, or choose a profile with joules"
-    )
+def _prefix(value: float, unit: CostUnit, of_joules: tuple[str, ...], nearly: float) -> tuple[str, float]:
+    """The largest prefix that ``value`` reaches, up to rounding, and its factor; the smallest one below that."""
+    steps = list(OPS_PREFIXES.items()) if unit == "ops" else [(prefix, PREFIXES[prefix]) for prefix in of_joules]
+    return next((step for step in reversed(steps) if value >= step[1] * nearly), steps[0])

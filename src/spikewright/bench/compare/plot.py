@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ...pages.chart import energy_figure, label_axes, write_chart
+from ...pages.numbers import Spread
 from ...pages.plot_style import BLUE, FAINT, INK, RULE
-from ...pages.spread import Spread
 from .result import ComparisonResult, Entry, Group
 
 SIZE_IN = (8.6, 5.4)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-from ...pages.spread import Spread, pareto
+from ...pages.numbers import Spread, pareto
 from ...profile.profile import HardwareProfile
 from ...profile.units import quantity
 from ..outcome import SPLITS

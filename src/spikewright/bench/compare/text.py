@@ -10,8 +10,7 @@ from rich.console import Group as RichGroup
 from rich.table import Table
 from rich.text import Text
 
-from ...pages.numbers import count
-from ...pages.spread import Spread
+from ...pages.numbers import Spread, count
 from ..text import markdown_page, terminal_page
 from .result import VALUES, ComparisonResult, Entry, Group
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ...pages.spread import Spread, pareto
+from ...pages.numbers import Spread, pareto
 from ...profile.profile import HardwareProfile
 from ...profile.units import quantity
 from ..outcome import SPLITS, Outcome

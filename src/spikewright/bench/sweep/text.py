@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ...pages.spread import Spread
+from ...pages.numbers import Spread
 from ..text import markdown_page, terminal_page
 from .result import Row, SweepResult
 

@@ -15,8 +15,7 @@ from ...base.artefacts import sha256_of, write_text
 from ...base.errors import InputError, arg
 from ...graph.nir_io import read_graph
 from ..verdict import Verdict
-from .facts import Known
-from .sections import bullets, network_part, results_part, training_part
+from .sections import Known, bullets, network_part, results_part, training_part
 
 MARK = "<!-- model card, written by spikewright beside its graph -->"
 """The first line: a file without it is somebody else's and is not written over."""
@@ -50,7 +49,9 @@ def model_card(graph: nir.NIRGraph, path: Path | None = None, verdict: Verdict |
         ("What it is not for", _limits),
         ("Hashes and versions", _origin),
     )
-    lines = [MARK, "", f"# {known.files.graph}", "", _first_sentence(known)]
+    classes, data = known.graph.classes, known.making.settings.data
+    what = f"A spiking network{'' if classes is None else f' for {classes} classes'}{f' of `{data}`' if data else ''}"
+    lines = [MARK, "", f"# {known.files.nir.name}", "", f"{what}, as a [NIR](https://neuroir.org) graph."]
     for title, part in parts:
         if found := part(known):
             lines += ["", f"## {title}", "", *found]
@@ -86,30 +87,24 @@ def write_card(graph: Path, verdict: Verdict | None = None) -> Path:
     return card
 
 
-def _first_sentence(known: Known) -> str:
-    classes, data = known.graph.classes, known.data
-    what = "A spiking network" if classes is None else f"A spiking network for {classes} classes"
-    return f"{what}{f' of `{data}`' if data else ''}, as a [NIR](https://neuroir.org) graph."
-
-
 def _use(known: Known) -> list[str]:
     profile = f" --profile {known.profile}" if known.profile else ""
-    files = known.files
-    lines = [f"spikewright lower {files.graph}{profile} --out {files.chip}"]
-    if known.data:
-        lines.append(f"spikewright simulate {files.chip} --data {known.data} --out {files.activity}")
-        lines.append(f"spikewright report {files.activity} {files.chip}{profile} --out {files.report}")
+    files, data = known.files, known.making.settings.data
+    lines = [f"spikewright lower {files.nir.name}{profile} --out {files.chip.name}"]
+    if data:
+        lines.append(f"spikewright simulate {files.chip.name} --data {data} --out {files.activity.name}")
+        lines.append(f"spikewright report {files.activity.name} {files.chip.name}{profile} --out {files.report.name}")
     enters = MEANT.get(str(known.graph.encoding))
     taken = [] if enters is None else ["", f"Samples enter as {enters}."]
     return ["```bash", *lines, "```", *taken]
 
 
 def _limits(known: Known) -> list[str]:
-    steps = known.graph.timesteps
+    steps, data = known.graph.timesteps, known.making.settings.data
     faults = []
-    if known.data:
+    if data:
         faults.append(
-            f"Anything but samples like those of `{known.data}`: it always answers one of its classes, and nothing was "
+            f"Anything but samples like those of `{data}`: it always answers one of its classes, and nothing was "
             "measured on other, shifted, noisy or hostile samples."
         )
     if steps is not None:
@@ -123,7 +118,7 @@ def _limits(known: Known) -> list[str]:
     elif known.student is not None:
         faults.append(
             "Integers without a look: it was trained in floats, and a chip's rounding changes its spikes; "
-            f"`spikewright drift {known.files.graph} {known.files.chip}` says where."
+            f"`spikewright drift {known.files.nir.name} {known.files.chip.name}` says where."
         )
     if known.making.certificate is not None or known.verdict is not None:
         faults.append(
@@ -139,7 +134,7 @@ def _origin(known: Known) -> list[str]:
     grid_sha256 = known.grid.profile_sha256 if known.grid is not None else making.profile_sha256
     split_sha256 = None if making.certificate is None else making.certificate.split_sha256
     facts = (
-        (f"SHA-256 of `{known.files.graph}`", sha256_of(known.path) if known.path is not None else None),
+        (f"SHA-256 of `{known.files.nir.name}`", sha256_of(known.path) if known.path is not None else None),
         ("SHA-256 of the student's file", said.parent_sha256),
         ("SHA-256 of the teacher's weights", making.teacher_sha256),
         ("SHA-256 of the training part", making.train_split_sha256),

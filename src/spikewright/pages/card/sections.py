@@ -1,23 +1,102 @@
-"""Parts of a model card: what the network is, how it was trained, and how good it is."""
+"""What a model card tells of a graph: its metadata, what its student's file said, and a run; and the card's parts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
 
 import nir
 import numpy as np
 import numpy.typing as npt
 
+from ...base.errors import InputError
 from ...chip.agreement import LEVELS
+from ...chip.trained_grid import TrainedGrid, trained_grid
 from ...graph.nodes import NEURONS, NodeFault, Shape, constants_of
 from ...graph.time_step import resolve_dt
+from ...graph.wiring import Wiring, wire
 from ...profile.units import quantity
+from ...student.facts import Facts, StudentFacts
 from ..numbers import markdown_table
-from ..verdict import Verdict
-from .facts import Known
+from ..verdict import Paths, Verdict
 
 WEIGHTS = ("weight", "bias")
+READOUTS = {"membrane": "membrane potentials after the last step", "count": "spikes counted over all steps"}
+
+
+class GraphFacts(Facts):
+    """What the metadata of a graph say of it."""
+
+    classes: int | None = None
+    encoding: str | None = None
+    input_bits: int | None = None
+    timesteps: int | None = None
+    dt_s: float | None = None
+    readout: str | None = None
+    reset: str | None = None
+    source: str | None = None
+    format_version: int | str | None = None
+    parent_sha256: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """All that a card may say.
+
+    Attributes:
+        metadata: of the graph, as they are; ``graph`` those of them that the card tells.
+        student: what the student's file said of its making; None where nobody noted it.
+        grid: the integers that it was trained on; None for floats, or where it is not noted.
+        files: whose names, without their folders, the card's commands use.
+        path: of the graph's file; None where it was not written.
+        verdict: how a run of the graph ended; None without one.
+    """
+
+    wiring: Wiring
+    metadata: Mapping[str, Any]
+    graph: GraphFacts
+    student: StudentFacts | None
+    grid: TrainedGrid | None
+    files: Paths
+    path: Path | None
+    verdict: Verdict | None
+
+    @classmethod
+    def of(cls, graph: nir.NIRGraph, path: Path | None, verdict: Verdict | None) -> Known:
+        """Gather what a graph, its file's name and a verdict say.
+
+        Raises:
+            InputError: the graph is damaged.
+        """
+        paths = Paths.under(Path()) if verdict is None else verdict.paths
+        names = replace(paths, nir=Path("network.nir") if path is None else path)
+        said = graph.metadata
+        facts = GraphFacts.model_validate(said)
+        return cls(wire(graph), said, facts, _student(said), trained_grid(said), names, path, verdict)
+
+    @property
+    def making(self) -> StudentFacts:
+        """What the student's file said of its making, empty where nobody noted it."""
+        return self.student or StudentFacts()
+
+    @property
+    def profile(self) -> str | None:
+        """Name of the hardware profile that it was trained for."""
+        return self.grid.profile if self.grid is not None else self.making.settings.profile
+
+
+def _student(metadata: Mapping[str, Any]) -> StudentFacts | None:
+    said = metadata.get("provenance")
+    if said is None:
+        return None
+    try:
+        found = json.loads(said)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"NIR graph: its metadata 'provenance' is not JSON ({error}); export it again") from error
+    return StudentFacts.model_validate(found) if isinstance(found, Mapping) and found else None
 
 
 def bullets(lines: Sequence[str]) -> list[str]:
@@ -25,64 +104,45 @@ def bullets(lines: Sequence[str]) -> list[str]:
     return [f"- {line}" for line in lines]
 
 
-def pairs(rows: Sequence[tuple[str, str | None]]) -> list[str]:
+def _pairs(*rows: tuple[str, str | None]) -> list[str]:
     """A Markdown table of names and values, the rows without a value left out; empty where all are."""
     found = [(what, value) for what, value in rows if value is not None]
     return markdown_table(("what", "value"), *found) if found else []
 
 
+def _if_known(words: str, value: object) -> str:
+    """``words`` with a value in place of their braces; empty where it is None."""
+    return "" if value is None else words.format(value)
+
+
 def network_part(known: Known) -> list[str]:
     """What it is: its constants, then a row for each node."""
-    said, wiring = known.graph, known.wiring
+    said, wiring, shape = known.graph, known.wiring, known.making.student
     bits = said.input_bits if said.encoding in ("direct", "current") else None
-    encoding = said.encoding
+    written = _if_known(", each written as {:g} s (NIR's constants are in seconds)", said.dt_s)
     neurons = sum(int(np.prod(wiring.shapes[name][0])) for name in wiring.neurons)
-    facts = pairs(
-        (
-            ("architecture", _architecture(known)),
-            ("input", _shape(wiring.shapes[wiring.input][0])),
-            ("encoding", None if encoding is None else f"{encoding}{f', {bits} bits' if bits is not None else ''}"),
-            ("time steps", _steps(known)),
-            ("readout", _readout(known)),
-            ("reset", None if said.reset is None else f"to {said.reset}, in the step of the spike"),
-            ("neurons", f"{neurons:,}"),
-            ("parameters", f"{_parameters(known):,} weights and biases of layers"),
-            ("integers", _integers(known)),
-        )
+    parameters = sum(_size(node) for node in wiring.nodes.values())
+    facts = _pairs(
+        ("architecture", shape.architecture and f"{shape.architecture}, width {shape.width}"),
+        ("input", _shape(wiring.shapes[wiring.input][0])),
+        ("encoding", said.encoding and said.encoding + _if_known(", {} bits", bits)),
+        ("time steps", None if said.timesteps is None else f"{said.timesteps}{written}"),
+        ("readout", READOUTS.get(str(said.readout))),
+        ("reset", _if_known("to {}, in the step of the spike", said.reset) or None),
+        ("neurons", f"{neurons:,}"),
+        ("parameters", f"{parameters:,} weights and biases of layers"),
+        ("integers", None if known.grid is None else _integers(known.grid)),
     )
     return [*facts, "", *_layers(known)]
 
 
-def _architecture(known: Known) -> str | None:
-    shape = known.making.student
-    return None if shape.architecture is None else f"{shape.architecture}, width {shape.width}"
-
-
-def _steps(known: Known) -> str | None:
-    steps, dt_s = known.graph.timesteps, known.graph.dt_s
-    if steps is None:
-        return None
-    return f"{steps}" if dt_s is None else f"{steps}, each written as {dt_s:g} s (NIR's constants are in seconds)"
-
-
-def _readout(known: Known) -> str | None:
-    meanings = {"membrane": "membrane potentials after the last step", "count": "spikes counted over all steps"}
-    return meanings.get(str(known.graph.readout))
-
-
-def _integers(known: Known) -> str | None:
-    if known.grid is None:
-        return None
-    registers = known.grid.registers
+def _integers(grid: TrainedGrid) -> str:
+    registers = grid.registers
     return (
-        f"trained on those of `{known.grid.profile}`: weights of {registers.weight_bits} bits, biases of "
+        f"trained on those of `{grid.profile}`: weights of {registers.weight_bits} bits, biases of "
         f"{registers.bias_mantissa_bits}, thresholds of {registers.threshold_bits}, states of {registers.state_bits}; "
         "each number of the graph is its integer divided by the layer's scale"
     )
-
-
-def _parameters(known: Known) -> int:
-    return sum(_size(node) for node in known.wiring.nodes.values())
 
 
 def _size(node: nir.NIRNode) -> int:
@@ -100,17 +160,18 @@ def _layers(known: Known) -> list[str]:
         into = ", ".join(wiring.into(name))
         arriving, leaving = wiring.shapes[name]
         shapes = _shape(leaving) if arriving == leaving else f"{_shape(arriving)} to {_shape(leaving)}"
-        rows.append((f"`{name}`", type(node).__name__, into, shapes, _said_of(known, name)))
+        rows.append((f"`{name}`", type(node).__name__, into, shapes, _what_it_does(known, name)))
     return markdown_table(("layer", "NIR node", "takes", "shape", "what it does"), *rows)
 
 
-def _said_of(known: Known, name: str) -> str:
+def _what_it_does(known: Known, name: str) -> str:
     node = known.wiring.nodes[name]
     if isinstance(node, NEURONS):
         return _neuron(known, name)
     if isinstance(node, nir.Conv2d):
-        kernel = " x ".join(map(str, np.shape(node.weight)[2:]))
-        return f"kernel {kernel}, stride {_pair(node.stride)}, {_size(node):,} parameters"
+        kernel, stride = " x ".join(map(str, np.shape(node.weight)[2:])), np.broadcast_to(np.asarray(node.stride), (2,))
+        strides = " x ".join(map(str, dict.fromkeys(stride.tolist())))
+        return f"kernel {kernel}, stride {strides}, {_size(node):,} parameters"
     return f"{_size(node):,} parameters" if _size(node) else ""
 
 
@@ -130,67 +191,34 @@ def _range(values: npt.NDArray[np.float64]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _pair(value: object) -> str:
-    both = np.broadcast_to(np.asarray(value), (2,)).tolist()
-    return str(both[0]) if both[0] == both[1] else f"{both[0]} x {both[1]}"
-
-
 def _shape(shape: Shape) -> str:
     return " x ".join(map(str, shape))
 
 
 def training_part(known: Known) -> list[str]:
     """What the student's file says of its making; nothing where it was not noted."""
-    making = known.making
-    return pairs(
-        (
-            ("data", _data(known)),
-            ("method", _method(known)),
-            ("regularizers", ", ".join(f"`{each}`" for each in making.regularizers) or None),
-            ("teacher", _teacher(known)),
-            ("assistants", _assistants(known)),
-            ("epochs", _epochs(known)),
-            ("seed", None if making.settings.seed is None else str(making.settings.seed)),
-            ("augmentation", None if making.training is None else making.training.augmentation),
-            ("numbers", _numbers(known)),
-            ("energy budget", _budget(known)),
-            ("further limits", _further(known)),
-        )
+    making, settings = known.making, known.making.settings
+    methods = [f"`{each}`" for each in (settings.method, making.method) if each is not None]
+    good = _if_known(", {:.2%} on validation", making.teacher_validation_accuracy)
+    macs = _if_known(", {:,} multiply-accumulates per inference", making.teacher_macs)
+    assistants = [
+        f"{each.name}{_if_known(' ({:.2%} on validation)', each.validation_accuracy)}"
+        for each in making.assistants or ()
+    ]
+    samples = _if_known(", {:,} samples of its training part", settings.train_samples)
+    return _pairs(
+        ("data", settings.data and f"`{settings.data}`{samples}"),
+        ("method", ": ".join(methods) or None),
+        ("regularizers", ", ".join(f"`{each}`" for each in making.regularizers) or None),
+        ("teacher", making.teacher and f"{making.teacher}{good}{macs}"),
+        ("assistants", None if making.assistants is None else ", ".join(assistants)),
+        ("epochs", _epochs(known)),
+        ("seed", _if_known("{}", settings.seed) or None),
+        ("augmentation", None if making.training is None else making.training.augmentation),
+        ("numbers", _numbers(known)),
+        ("energy budget", _budget(known)),
+        ("further limits", _further(known)),
     )
-
-
-def _data(known: Known) -> str | None:
-    if known.data is None:
-        return None
-    samples = known.making.settings.train_samples
-    return f"`{known.data}`" + (f", {samples:,} samples of its training part" if samples is not None else "")
-
-
-def _method(known: Known) -> str | None:
-    asked, options = known.making.settings.method, known.making.method
-    if asked is None:
-        return None if options is None else f"`{options}`"
-    return f"`{asked}`" + (f": `{options}`" if options is not None else "")
-
-
-def _teacher(known: Known) -> str | None:
-    name, accuracy = known.making.teacher, known.making.teacher_validation_accuracy
-    if name is None:
-        return None
-    macs = known.making.teacher_macs
-    good = f", {accuracy:.2%} on validation" if accuracy is not None else ""
-    return f"{name}{good}{f', {macs:,} multiply-accumulates per inference' if macs is not None else ''}"
-
-
-def _assistants(known: Known) -> str | None:
-    found = known.making.assistants
-    if found is None:
-        return None
-    words = []
-    for each in found:
-        accuracy = each.validation_accuracy
-        words.append(f"{each.name}{f' ({accuracy:.2%} on validation)' if accuracy is not None else ''}")
-    return ", ".join(words)
 
 
 def _epochs(known: Known) -> str | None:
@@ -254,14 +282,10 @@ def _validation(known: Known) -> list[tuple[str, str, str]]:
 
 def _test(verdict: Verdict) -> list[tuple[str, str, str]]:
     measured = verdict.agreement
-    rows = [
-        (
-            f"accuracy, {LEVELS.get(level, level)}",
-            f"{value:.2%}",
-            f"{measured.samples[level]:,} {measured.split} samples",
-        )
-        for level, value in measured.accuracy.items()
-    ]
+    rows = []
+    for level, value in measured.accuracy.items():
+        on = f"{measured.samples[level]:,} {measured.split} samples"
+        rows.append((f"accuracy, {LEVELS.get(level, level)}", f"{value:.2%}", on))
     report = verdict.report.energy
     where = f"{report.samples:,} {report.split} samples"
     return [

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich import box
 from rich.table import Table
 
-from ..chip.agreement import LEVELS, PAIRS, Agreement
+from ..chip.agreement import Agreement
 from ..energy.ann import AnnCost
 from ..energy.report import PARTS, EnergyReport, EnergyRow, Part
 from ..placing.placement import Placement, Use
@@ -168,9 +168,9 @@ def measured(report: EnergyReport) -> str:
 
 def agreement_rows(agreement: Agreement) -> list[tuple[str, ...]]:
     """Level, accuracy, samples and differing values; of a level that was not run, why not."""
-    compared = {one if one != "integer" else other: pair for pair, (one, other) in PAIRS.items()}
+    compared = {one if one != "integer" else other: pair for pair, (one, other) in agreement.pairs.items()}
     found: list[tuple[str, ...]] = []
-    for level, words in LEVELS.items():
+    for level, words in agreement.levels.items():
         if level in agreement.accuracy:
             accuracy, samples = f"{agreement.accuracy[level]:.2%}", f"{agreement.samples[level]:,}"
             found.append((words, accuracy, samples, _differs(agreement, compared.get(level, ""))))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import refuse
+from ..base.errors import InputError, arg, refuse
 from ..base.threads import student_threads
 from ..base.types import IntArray
 from ..chip.encoding import full_scale
@@ -48,10 +48,11 @@ def run_student(
         progress: called with the number of samples done.
 
     Raises:
-        InputError: the network is not one that this student becomes, or the drive does not fit it.
+        InputError: the network is not one that this student becomes, the drive does not fit it, or states are to be
+            recorded.
     """
     if record_states:
-        raise ValueError("a student records no registers; ask Student.registers")
+        raise InputError(f"{arg('record_states', True)}: a student records no registers; ask Student.registers")
     check_drive(chip, drive)
     config = student.config
     _refuse_unlike(_settings(config, chip))

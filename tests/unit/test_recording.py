@@ -9,8 +9,7 @@ import pytest
 
 from spikewright.base.types import IntArray
 from spikewright.chip.activity import Counts
-from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.chip.schedule import Schedule
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, Schedule
 from spikewright.simulation.integer import run
 from spikewright.simulation.recording import Mismatch, Recording, Tally, activity_of, compare, concatenate
 

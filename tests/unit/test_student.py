@@ -155,5 +155,5 @@ def test_a_floating_point_student_has_no_registers():
 
 def test_a_student_as_simulator_records_no_states():
     student = Student(StudentConfig("mlp", 4, (1, 4, 4), 3, 2))
-    with pytest.raises(InputError, match="record_states=True: a student records no registers; ask Student.registers"):
+    with pytest.raises(InputError, match=r"record_states=True: a student records no registers; ask Student\.registers"):
         student.as_backend(None, None, record_states=True)

@@ -31,7 +31,7 @@ PAIRS = {
     "integer_lava": ("integer", "lava"),
     "integer_netx": ("integer", "netx"),
 }
-"""Levels that are compared in every spike, current and membrane potential; so is the pair ``integer_NAME`` of a simulator
+"""Levels that are compared in every spike, current and membrane potential; ``integer_NAME`` is the pair of a simulator
 that is not named here."""
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..base.errors import InputError, arg, refuse
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork
-from ..chip.trained_grid import TrainedGrid, trained_grid
+from ..chip.registers import TrainedGrid, trained_grid
 from ..profile.profile import HardwareProfile, named_profile
 from ..simulation import integer
 from ..simulation.recording import Progress

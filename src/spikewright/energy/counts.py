@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..chip.activity import Activity
-from ..chip.network import ChipNetwork, Population
-from ..chip.schedule import Schedule
+from ..chip.network import ChipNetwork, Population, Schedule
 from ..placing.placement import Placement
 from ..profile.schema import HardwareProfile
 from .events import Event, events_of, has_constant

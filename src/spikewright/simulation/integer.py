@@ -24,8 +24,7 @@ from torch.nn import functional
 
 from ..base.errors import InputError
 from ..base.types import IntArray
-from ..chip.exact import exact_kernels
-from ..chip.law import STATE_LIMIT, largest, modulo
+from ..chip.law import STATE_LIMIT, exact_kernels, largest, modulo
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
 from .drive import check_drive
 from .kernel import Buffers, Rules, Trace, integrate

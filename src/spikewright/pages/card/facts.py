@@ -11,7 +11,7 @@ from typing import Any
 import nir
 
 from ...base.errors import InputError
-from ...chip.trained_grid import TrainedGrid, trained_grid
+from ...chip.registers import TrainedGrid, trained_grid
 from ...graph.wiring import Wiring, wire
 from ...student.facts import Facts, StudentFacts
 from ..verdict import Verdict

@@ -11,8 +11,7 @@ import numpy as np
 
 from ...base.errors import arg, refuse
 from ...base.types import IntArray
-from ...chip.network import ChipNetwork, Connection, Population
-from ...chip.schedule import Schedule
+from ...chip.network import ChipNetwork, Connection, Population, Schedule
 from ..drive import check_drive
 from ..recording import Progress, Recording
 from .job import SILENCE_LIMIT_S, require_lava, run_in_child

@@ -28,8 +28,7 @@ import numpy.typing as npt
 from ...base.errors import InputError, SpikewrightError, arg
 from ...base.types import IntArray
 from ...chip.chip_file import save_chip
-from ...chip.network import ChipNetwork, Population
-from ...chip.schedule import Schedule
+from ...chip.network import ChipNetwork, Population, Schedule
 from ..integer import recount  # imports torch, which the child has no use for
 from ..recording import Progress, Recording, SpikeArray, StateArray
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from ...base.errors import arg, refuse
 from ...base.types import IntArray
-from ...chip.network import ChipNetwork
-from ...chip.schedule import Schedule
+from ...chip.network import ChipNetwork, Schedule
 from ..drive import check_drive
 from ..lava.backend import LavaNetwork, events, flat
 from ..lava.job import SILENCE_LIMIT_S, require_lava, run_in_child

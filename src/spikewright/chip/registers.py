@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from ..base.errors import InputError, arg
-from ..base.types import FloatArray
+from ..base.types import FloatArray, IntArray
 from ..profile.profile import HardwareProfile
 from ..profile.schema import Limits
 
@@ -116,7 +116,7 @@ class Registers(StateWidths):
         return step, 255 // step * step
 
 
-def is_mixed(weight: FloatArray) -> bool:
+def is_mixed(weight: FloatArray | IntArray) -> bool:
     """Whether ``weight`` holds weights of both signs."""
     return bool((weight > 0).any() and (weight < 0).any())
 

@@ -26,7 +26,7 @@ from ..base.errors import InputError
 from ..base.types import IntArray
 from ..chip.law import STATE_LIMIT, exact_kernels, largest, modulo
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
-from .drive import check_drive
+from .backends import check_drive
 from .kernel import Buffers, Rules, Trace, integrate
 from .recording import Progress, Recording, SpikeArray, StateArray, Tally
 

@@ -16,7 +16,7 @@ from ..base.types import IntArray
 from ..chip.encoding import full_scale
 from ..chip.law import State
 from ..chip.network import ChipNetwork, Population
-from ..simulation.drive import check_drive
+from ..simulation.backends import check_drive
 from ..simulation.recording import Progress, Recording, SpikeArray, Tally
 from .config import StudentConfig
 from .neurons import StudentOutput, law_of

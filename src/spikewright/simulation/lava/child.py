@@ -15,7 +15,7 @@ import numpy as np
 from ...base.types import IntArray
 from ...chip.chip_file import load_chip
 from ...chip.network import ChipNetwork, Schedule
-from ..netx import backend as on_netx
+from .. import netx as on_netx
 from . import backend as on_lava
 from .backend import LavaNetwork, lava_order
 from .job import PROGRESS, recorded

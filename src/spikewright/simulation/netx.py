@@ -1,19 +1,24 @@
-"""The chip network in lava-dl's network exchange format (HDF5), for the networks that the format can hold."""
+"""The chip network through lava-dl: written in its network exchange format (HDF5), loaded by it, run on Lava.
+
+The format holds chains of layers without recurrence.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ...base.artefacts import atomic_write
-from ...base.errors import refuse
-from ...base.types import IntArray
-from ...chip.network import ChipNetwork, Connection, Neuron, Population
-from ..lava.backend import model_faults
+from ..base.artefacts import atomic_write
+from ..base.errors import refuse
+from ..base.types import IntArray
+from ..chip.network import ChipNetwork, Connection, Neuron, Population, Schedule
+from .lava.backend import LavaNetwork, events, flat, model_faults
+from .lava.job import LavaSimulator
 
 NETX_BIAS_EXP = 6
 """lava-dl loads every bias with this exponent."""
@@ -77,6 +82,34 @@ def _weight_faults(chip: ChipNetwork) -> Iterator[str]:
                 f"connection {connection.name}: lava-dl would change {len(changed)} of its weights, the first from "
                 f"{connection.weight.flat[changed[0]]} to {loaded.flat[changed[0]]}"
             )
+
+
+run = LavaSimulator("netx", netx_faults)
+
+
+def build(chip: ChipNetwork, drive: IntArray, schedule: Schedule, folder: Path) -> LavaNetwork:
+    """Write the network's file, have lava-dl load it, and connect the input; called in the child."""
+    from lava.lib.dl.netx import hdf5
+    from lava.proc.io.source import RingBuffer
+
+    path = folder / "network.net"
+    write_netx(chip, path)
+    # lava-dl gives the first block that has neurons the reset offset reset_offset + 1: step 1, where depth is 0.
+    named = [p.name for p in chip.populations if p.neuron is not None]
+    network = hdf5.Network(
+        net_config=str(path),
+        reset_interval=chip.timesteps,
+        reset_offset=chip.depth[named[0]],
+        input_message_bits=chip.input.payload_bits,
+    )
+    if chip.input.neuron is None:
+        port = RingBuffer(data=events(chip, drive, schedule)).s_out
+        (flat(port) if len(network.inp.shape) == 1 else port).connect(network.inp)
+    blocks: dict[str, Any] = dict(zip(named, network.layers, strict=True))
+    return LavaNetwork(
+        neurons={name: block.neuron for name, block in blocks.items()},
+        ports={name: block.out for name, block in blocks.items()},
+    )
 
 
 def loaded_weight(weight: IntArray) -> IntArray:

@@ -178,7 +178,7 @@ def _dataset(file: h5py.File, name: str, dtype: np.dtype[np.generic], what: str)
     node: h5py.Group | h5py.Dataset | None = file
     for part in name.split("/"):
         is_link_here = isinstance(node, h5py.Group) and isinstance(node.get(part, getlink=True), h5py.HardLink)
-        node = node.get(part) if node and is_link_here else None
+        node = node.get(part) if node is not None and is_link_here else None
     if not isinstance(node, h5py.Dataset) or node.dtype != dtype:
         raise _DamagedError(f"{name} is missing or is not {what}")
     if node.shape is None or node.is_virtual or node.external or node.id.get_storage_size() != node.nbytes:

@@ -13,12 +13,12 @@ import nir
 import numpy as np
 
 from ..base.errors import InputError, arg, refuse
+from ..base.progress import Advance
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import TrainedGrid, trained_grid
 from ..profile.profile import HardwareProfile, named_profile
 from ..simulation import integer
-from ..simulation.recording import Progress
 from ..simulation.simulate import Images, drive_of, fitting
 from .float_level import FloatLevel
 from .levels import Compared, Level, TrainedLevel
@@ -37,7 +37,7 @@ def drift(
     *,
     profile: HardwareProfile | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> DriftReport:
     """Compare ``graph`` with ``chip`` on samples, layer by layer, and say what their differences are due to.
 
@@ -146,7 +146,7 @@ def _compared(
     labels: IntArray | None,
     seed: int,
     remarks: Sequence[str],
-    progress: Progress | None,
+    progress: Advance | None,
 ) -> DriftReport:
     """The report of one level against the chip, batch by batch of samples."""
     total: Tally | None = None

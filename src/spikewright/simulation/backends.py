@@ -7,10 +7,11 @@ from pkgutil import resolve_name
 from typing import Protocol, cast
 
 from ..base.errors import InputError, did_you_mean
+from ..base.progress import Advance
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import LAVA_WIDTHS
-from .recording import Progress, Recording
+from .recording import Recording
 
 
 class Run(Protocol):
@@ -22,7 +23,7 @@ class Run(Protocol):
     """
 
     def __call__(
-        self, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Progress | None = None
+        self, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Advance | None = None
     ) -> Recording: ...
 
 

@@ -11,17 +11,14 @@ from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
 from ..base.artefacts import atomic_write
 from ..base.errors import refuse
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork, Connection, Neuron, Population, Schedule
+from ..chip.registers import BIAS_EXP
 from .lava.backend import LavaNetwork, events, flat, model_faults
 from .lava.job import LavaSimulator
-
-NETX_BIAS_EXP = 6
-"""lava-dl loads every bias with this exponent."""
 
 
 def write_netx(chip: ChipNetwork, path: Path | str) -> None:
@@ -44,44 +41,39 @@ def netx_faults(chip: ChipNetwork) -> list[str]:
 
 def _chain_faults(chip: ChipNetwork) -> Iterator[str]:
     for population in chip.populations:
-        into, out_of = chip.into(population.name), chip.out_of(population.name)
-        if any(c.source == population.name for c in into):
-            yield f"population {population.name!r} feeds itself; a recurrent network cannot be emptied between samples"
+        name, into, out_of = population.name, chip.into(population.name), chip.out_of(population.name)
+        if any(c.source == name for c in into):
+            yield f"population {name!r} feeds itself; a recurrent network cannot be emptied between samples"
         elif len(into) > 1 or len(out_of) > 1:
-            yield (
-                f"population {population.name!r} has {len(into)} incoming and {len(out_of)} outgoing connections; the "
-                "format holds chains only"
-            )
+            counts = f"{len(into)} incoming and {len(out_of)} outgoing connections"
+            yield f"population {name!r} has {counts}; the format holds chains only"
         elif population.role == "bias":
-            yield f"population {population.name!r} is a bias population, which the format has no place for"
+            yield f"population {name!r} is a bias population, which the format has no place for"
 
 
 def _neuron_faults(chip: ChipNetwork) -> Iterator[str]:
     for population in chip.populations:
-        neuron = population.neuron
-        uses_bias = neuron is not None and (population.role == "input" or bool(neuron.bias.any()))
-        if neuron is not None and uses_bias and neuron.bias_exp != NETX_BIAS_EXP:
-            yield (
-                f"population {population.name!r} has the bias exponent {neuron.bias_exp}; the format's is always "
-                f"{NETX_BIAS_EXP}"
-            )
+        name, neuron = population.name, population.neuron
+        if neuron is None or neuron.bias_exp == BIAS_EXP:
+            continue
+        if population.role == "input" or neuron.bias.any():
+            yield f"population {name!r} has the bias exponent {neuron.bias_exp}; the format's is always {BIAS_EXP}"
 
 
 def _weight_faults(chip: ChipNetwork) -> Iterator[str]:
     for connection in chip.connections:
+        name, weight = f"connection {connection.name}", connection.weight
         if connection.conv is not None:
             continue
         if len(chip.by_name[connection.target].shape) != 1:
-            yield f"connection {connection.name} is dense and leads to a population of three axes"
-        if not connection.weight.any():
-            yield f"connection {connection.name} has no weight but 0, which lava-dl cannot scale"
+            yield f"{name} is dense and leads to a population of three axes"
+        if not weight.any():
+            yield f"{name} has no weight but 0, which lava-dl cannot scale"
             continue
-        loaded = loaded_weight(connection.weight)
-        if changed := np.flatnonzero(loaded != connection.weight).tolist():
-            yield (
-                f"connection {connection.name}: lava-dl would change {len(changed)} of its weights, the first from "
-                f"{connection.weight.flat[changed[0]]} to {loaded.flat[changed[0]]}"
-            )
+        loaded = loaded_weight(weight)
+        if changed := np.flatnonzero(loaded != weight).tolist():
+            first = f"from {weight.flat[changed[0]]} to {loaded.flat[changed[0]]}"
+            yield f"{name}: lava-dl would change {len(changed)} of its weights, the first {first}"
 
 
 run = LavaSimulator("netx", netx_faults)
@@ -146,7 +138,7 @@ Block = dict[str, object]
 def _blocks(chip: ChipNetwork) -> Iterator[Block]:
     """One mapping per layer: dataset names to values, a nested mapping for a group."""
     first = chip.input
-    yield {"type": "input", "shape": list(first.shape)} | ({"neuron": _neuron(first.neuron)} if first.neuron else {})
+    yield {"type": "input", "shape": list(first.shape)} | ({"neuron": _neurons(first.neuron)} if first.neuron else {})
     name = first.name
     while following := chip.out_of(name):
         (connection,) = following
@@ -158,48 +150,25 @@ def _blocks(chip: ChipNetwork) -> Iterator[Block]:
 
 
 def _block(connection: Connection, source: Population, target: Population) -> Block:
-    neuron = target.neuron
+    neuron, geometry, weight = target.neuron, connection.conv, connection.weight
     assert neuron is not None
-    block: Block = {
-        "shape": list(target.shape),
-        "neuron": _neuron(neuron),
-        "weight": connection.weight.astype(np.int32),
-    }
+    block: Block = {"shape": list(target.shape), "neuron": _neurons(neuron), "weight": weight.astype(np.int32)}
     if neuron.bias.any():
-        block["bias"] = _bias(neuron)
-    if connection.conv is None:
+        bias = neuron.bias.astype(np.int32)
+        if bias.ndim > 1:  # one number per channel where it is the same all over each, else (column, row, channel)
+            per_channel = bias[:, 0, 0]
+            bias = per_channel if np.all(bias == per_channel[:, None, None]) else bias.T
+        block["bias"] = bias
+    if geometry is None:
         return block | {"type": "dense", "inFeatures": source.size, "outFeatures": target.size}
-    geometry = connection.conv
-    return block | {
-        "type": "conv",
-        "inChannels": source.shape[0],
-        "outChannels": target.shape[0],
-        "kernelSize": list(connection.weight.shape[2:]),
-        "stride": list(geometry.stride),
-        "padding": list(geometry.padding),
-        "dilation": list(geometry.dilation),
-        "groups": geometry.groups,
-    }
+    pairs = {name: list(getattr(geometry, name)) for name in ("stride", "padding", "dilation")}
+    channels = {"inChannels": source.shape[0], "outChannels": target.shape[0]}
+    return block | channels | pairs | {"type": "conv", "kernelSize": list(weight.shape[2:]), "groups": geometry.groups}
 
 
-def _bias(neuron: Neuron) -> npt.NDArray[np.int32]:
-    """Per channel where the bias is the same all over each channel, else per neuron in (column, row, channel)."""
-    bias = neuron.bias.astype(np.int32)
-    if bias.ndim == 1:
-        return bias
-    per_channel = bias[:, 0, 0]
-    return per_channel if np.array_equal(bias, np.broadcast_to(per_channel[:, None, None], bias.shape)) else bias.T
-
-
-def _neuron(neuron: Neuron) -> Block:
-    return {
-        "type": "LOIHI",
-        "iDecay": neuron.du + 1,
-        "vDecay": neuron.dv,
-        "vThMant": neuron.vth,
-        "refDelay": 1,
-        "gradedSpike": False,
-    }
+def _neurons(neuron: Neuron) -> Block:
+    registers = {"iDecay": neuron.du + 1, "vDecay": neuron.dv, "vThMant": neuron.vth}
+    return registers | {"type": "LOIHI", "refDelay": 1, "gradedSpike": False}
 
 
 def _write(group: h5py.Group, block: Block) -> None:

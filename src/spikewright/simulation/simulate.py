@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..base.artefacts import atomic_write
 from ..base.errors import InputError, did_you_mean
+from ..base.progress import Advance
 from ..base.types import IntArray
 from ..base.version import __version__
 from ..chip.activity import Activity
@@ -22,7 +23,7 @@ from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset, Split
 from ..data.load import load
 from .backends import BACKENDS, Run, backend
-from .recording import Progress, Recording, Tally, activity_of
+from .recording import Recording, Tally, activity_of
 
 Images = npt.NDArray[np.float32 | np.uint8]
 Labelled = tuple[Images, IntArray]
@@ -62,7 +63,7 @@ def simulate(
     batch: int = BATCH,
     seed: int = 0,
     record: Path | None = None,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     chip_sha256: str = "",
 ) -> Activity:
     """Run ``chip`` on ``data`` and count what happens.

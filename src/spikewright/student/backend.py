@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError, arg, refuse
+from ..base.progress import Advance
 from ..base.threads import student_threads
 from ..base.types import IntArray
 from ..chip.encoding import full_scale
 from ..chip.law import State
 from ..chip.network import ChipNetwork, Population
 from ..simulation.backends import check_drive
-from ..simulation.recording import Progress, Recording, SpikeArray, Tally
+from ..simulation.recording import Recording, SpikeArray, Tally
 from .config import StudentConfig
 from .neurons import StudentOutput, law_of
 

@@ -129,10 +129,8 @@ def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork, drive:
     biased = {p.name: p.neuron.bias for p in chip.populations if p.neuron is not None and p.neuron.bias.any()}
     if chip.input.name in network.neurons:
         biased[chip.input.name] = drive[0, sample]
-    for neuron in network.neurons.values():
-        for variable in (neuron.u, neuron.v):
-            session.assign(variable, np.zeros(variable.shape, dtype=np.int64))
-    for variable in (*network.in_flight, *(network.neurons[name].bias_mant for name in biased)):
+    states = [variable for neuron in network.neurons.values() for variable in (neuron.u, neuron.v)]
+    for variable in (*states, *network.in_flight, *(network.neurons[name].bias_mant for name in biased)):
         session.assign(variable, np.zeros(variable.shape, dtype=np.int64))
     deepest = max(chip.depth.values())
     for depth in range(deepest + 1):

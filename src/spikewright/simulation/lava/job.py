@@ -25,12 +25,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...base.errors import InputError, SpikewrightError, arg, refuse
+from ...base.progress import Advance
 from ...base.types import IntArray
 from ...chip.chip_file import save_chip
 from ...chip.network import ChipNetwork, Schedule
 from ..backends import check_drive
 from ..integer import recount
-from ..recording import Progress, Recording, SpikeArray, StateArray
+from ..recording import Recording, SpikeArray, StateArray
 
 Kind = Literal["lava", "netx"]
 SILENCE_LIMIT_S = 300.0
@@ -79,7 +80,7 @@ class LavaSimulator:
         drive: IntArray,
         *,
         record_states: bool = False,
-        progress: Progress | None = None,
+        progress: Advance | None = None,
         time_limit_s: float = SILENCE_LIMIT_S,
     ) -> Recording:
         """Run ``chip`` on Lava; same result as :func:`spikewright.simulation.integer.run`.
@@ -108,7 +109,7 @@ class LavaSimulator:
             return _collected(chip, drive, folder, record_states)
 
 
-def _watch(command: list[str], folder: Path, kind: Kind, progress: Progress | None, time_limit_s: float) -> None:
+def _watch(command: list[str], folder: Path, kind: Kind, progress: Advance | None, time_limit_s: float) -> None:
     """Run the child until it ends well, and pass its progress on; end it with all its processes otherwise."""
     source_root = str(Path(__file__).parents[3])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([source_root, os.environ.get("PYTHONPATH", "")])}

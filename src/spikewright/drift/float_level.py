@@ -11,18 +11,17 @@ import torch
 from torch import Tensor
 
 from ..base.errors import InputError, refuse
-from ..base.types import FloatArray, IntArray
+from ..base.types import IntArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import STATE_UNIT
-from ..lowering.draft import Draft
 from ..lowering.lower import drafted
 from ..lowering.passes import rewritten
 from ..lowering.rules import check_draft
 from ..profile.profile import HardwareProfile
 from ..simulation.recording import Recording
 from .causes import ALL, CAUSES, Cause, DrivenLayer, Layer, LayerRun, layer_of
-from .levels import ADDED, FOREIGN, Compared, fires, strangers
 from .report import Effect, LayerDrift, Reference, Why, raster
+from .trained_level import ADDED, FOREIGN, Compared, fires, strangers
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,18 +43,27 @@ class FloatLevel:
         Raises:
             InputError: the graph cannot be lowered, or the chip has other populations, shapes or connections.
         """
-        draft = _draft(graph, chip, profile)
+        bits, dt_s = chip.provenance.get("input_bits"), chip.provenance.get("dt_s")
+        draft = drafted(
+            graph,
+            profile,
+            timesteps=chip.timesteps,
+            encoding=chip.encoding,
+            input_bits=bits if isinstance(bits, int) else None,
+            dt_s=dt_s if isinstance(dt_s, float) else None,
+        )
+        check_draft(draft, profile)
+        draft = rewritten(draft, profile)
         refuse(FOREIGN, list(strangers(draft, chip)))
         scales = chip.provenance.get("scales")
         if not isinstance(scales, dict) or any(p.neuron is not None and p.name not in scales for p in chip.populations):
             raise InputError("chip network: its provenance does not say the scale of every population; lower it again")
-        layers = {
-            drawn.name: layer_of(
-                chip, chip.by_name[drawn.name], drawn.neuron, draft.into(drawn.name), float(scales[drawn.name])
-            )
-            for drawn in draft.populations
-            if drawn.neuron is not None
-        }
+        drafts = {drawn.name: drawn.neuron for drawn in draft.populations}
+        layers: dict[str, Layer] = {}
+        for population in chip.populations:
+            name = population.name
+            if (neuron := drafts[name]) is not None:
+                layers[name] = layer_of(chip, population, neuron, draft.into(name), float(scales[name]))
         return FloatLevel(chip, layers)
 
     def remarks(self) -> Iterator[str]:
@@ -81,29 +89,21 @@ class FloatLevel:
             name: torch.from_numpy(chip.spikes[name].astype(np.float64)) for name in self.layers if name in chip.spikes
         }
         found: list[LayerDrift] = []
-        last: LayerRun | None = None
-        for population in self.chip.populations:
-            if (layer := self.layers.get(population.name)) is None:
-                continue
-            heard = {c.source: mine[c.source] for c in layer.connections if c.source != population.name}
+        for name, layer in self.layers.items():
+            heard = {c.source: mine[c.source] for c in layer.connections if c.source != name}
             own = DrivenLayer(layer, heard, events[0] * STATE_UNIT).run()
-            mine[population.name] = own.spikes.double()
-            if population.role not in ADDED:
+            mine[name] = own.spikes.double()
+            if layer.population.role not in ADDED:
                 heard = {c.source: theirs[c.source] for c in layer.connections}
                 why = _why(DrivenLayer(layer, heard, events[0] * STATE_UNIT), chip)
-                count = raster(own.spikes.numpy(), chip.spikes[population.name], first_sample)
-                found.append(LayerDrift(population.name, fires(population), count, why))
-            if population.role == "readout":
-                last = own
-        assert last is not None
-        return Compared(tuple(found), self._scores(last, chip))
-
-    def _scores(self, readout: LayerRun, chip: Recording) -> tuple[FloatArray, FloatArray]:
+                count = raster(own.spikes.numpy(), chip.spikes[name], first_sample)
+                found.append(LayerDrift(name, fires(layer.population), count, why))
+            if layer.population.role == "readout":
+                counts, last = mine[name].sum(0).flatten(1).numpy(), own.v[-1].flatten(1).numpy()
         if self.chip.readout == "count":
-            counts = readout.spikes.double().sum(0).flatten(1).numpy()
-            return counts, chip.scores.astype(np.float64)
+            return found, (counts, chip.scores.astype(np.float64))
         unit = STATE_UNIT * self.layers[self.chip.output.name].scale
-        return readout.v[-1].flatten(1).numpy() / unit, chip.scores / unit
+        return found, (last / unit, chip.scores / unit)
 
 
 def _why(driven: DrivenLayer, chip: Recording) -> Why:
@@ -123,18 +123,3 @@ def _effect(layer: Layer, exact: LayerRun, other: LayerRun) -> Effect:
     if fires(layer.population):
         return Effect(spikes)
     return Effect(spikes, float((exact.v[-1] - other.v[-1]).abs().max()) / (STATE_UNIT * layer.scale))
-
-
-def _draft(graph: nir.NIRGraph, chip: ChipNetwork, profile: HardwareProfile) -> Draft:
-    """The draft that ``chip`` was rounded from, with what the graph leaves out as the chip has it."""
-    bits, dt_s = chip.provenance.get("input_bits"), chip.provenance.get("dt_s")
-    draft = drafted(
-        graph,
-        profile,
-        timesteps=chip.timesteps,
-        encoding=chip.encoding,
-        input_bits=bits if isinstance(bits, int) else None,
-        dt_s=dt_s if isinstance(dt_s, float) else None,
-    )
-    check_draft(draft, profile)
-    return rewritten(draft, profile)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
+from ..base.types import FloatArray, IntArray
 from .causes import CAUSES, Cause
 
 Reference = Literal["float", "trained integers"]
+Summed = TypeVar("Summed", int, "Why")
+
+
+def _sum(one: Summed | None, other: Summed | None) -> Summed | None:
+    """The sum, None where either is unknown."""
+    return None if one is None or other is None else one + other
 
 
 @dataclass(frozen=True, order=True)
@@ -146,8 +154,7 @@ class LayerDrift:
     states: int | None = None
 
     def __add__(self, other: LayerDrift) -> LayerDrift:
-        why = None if self.why is None or other.why is None else self.why + other.why
-        states = None if self.states is None or other.states is None else self.states + other.states
+        why, states = _sum(self.why, other.why), _sum(self.states, other.states)
         return LayerDrift(self.name, self.fires, self.raster + other.raster, why, states)
 
     def as_json(self) -> dict[str, object]:
@@ -178,7 +185,7 @@ class Answers:
         correct_reference: samples that the reference classifies correctly; None without labels.
         correct_chip: samples that the chip classifies correctly; None without labels.
         score: largest difference of a score, in float units (spikes, where the readout counts them).
-        spread: difference of the reference's largest score of all from its smallest, to measure ``score`` by.
+        low: the reference's smallest score of all; ``high``: its largest.
     """
 
     samples: int
@@ -186,16 +193,50 @@ class Answers:
     correct_reference: int | None
     correct_chip: int | None
     score: float
-    spread: float
+    low: float
+    high: float
+
+    @staticmethod
+    def of(reference: FloatArray, chip: FloatArray, labels: IntArray | None) -> Answers:
+        """Count the scores of some samples, ``(samples, classes)``, in float units."""
+        mine, theirs = reference.argmax(axis=1), chip.argmax(axis=1)
+        return Answers(
+            samples=len(mine),
+            agreeing=int((mine == theirs).sum()),
+            correct_reference=None if labels is None else int((mine == labels).sum()),
+            correct_chip=None if labels is None else int((theirs == labels).sum()),
+            score=float(np.abs(reference - chip).max()),
+            low=float(reference.min()),
+            high=float(reference.max()),
+        )
+
+    def __add__(self, other: Answers) -> Answers:
+        return Answers(
+            self.samples + other.samples,
+            self.agreeing + other.agreeing,
+            _sum(self.correct_reference, other.correct_reference),
+            _sum(self.correct_chip, other.correct_chip),
+            max(self.score, other.score),
+            min(self.low, other.low),
+            max(self.high, other.high),
+        )
+
+    @property
+    def spread(self) -> float:
+        """Difference of the reference's largest score from its smallest, to measure ``score`` by."""
+        return self.high - self.low
 
     def as_json(self) -> dict[str, object]:
         """JSON-able, with what follows from the counts."""
-        known = self.correct_reference is not None and self.correct_chip is not None
+        correct = {"reference": self.correct_reference, "chip": self.correct_chip}
         return {
-            **asdict(self),
+            "samples": self.samples,
+            "agreeing": self.agreeing,
+            **{f"correct_{level}": count for level, count in correct.items()},
+            "score": self.score,
+            "spread": self.spread,
             "prediction_agreement": self.agreeing / self.samples,
-            "accuracy_reference": (self.correct_reference or 0) / self.samples if known else None,
-            "accuracy_chip": (self.correct_chip or 0) / self.samples if known else None,
+            **{f"accuracy_{level}": None if n is None else n / self.samples for level, n in correct.items()},
         }
 
 

@@ -1,10 +1,10 @@
-"""What a chip network can be compared with: the protocol, and the integers that its graph was trained on."""
+"""The integers that a graph was trained on, and what every level that a chip is compared with needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeAlias
 
 import nir
 import numpy as np
@@ -26,34 +26,9 @@ ADDED = ("relay", "bias")
 FOREIGN = "drift: the chip network was not made from this graph"
 
 
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """One batch on both levels.
-
-    Attributes:
-        scores: of the reference and of the chip, in float units, shape ``(samples, classes)``.
-    """
-
-    layers: tuple[LayerDrift, ...]
-    scores: tuple[FloatArray, FloatArray]
-
-
-class Level(Protocol):
-    """A network to compare a chip with."""
-
-    @property
-    def reference(self) -> Reference:
-        """Which level it is."""
-        ...
-
-    @property
-    def changed(self) -> tuple[str, ...]:
-        """Parameters of the chip that must be the level's and are not, in sentences."""
-        ...
-
-    def compare(self, drive: IntArray, chip: Recording, first_sample: int) -> Compared:
-        """Both levels on the same samples, the first of which has this index."""
-        ...
+Compared: TypeAlias = tuple[list[LayerDrift], tuple[FloatArray, FloatArray]]
+"""One batch on both levels: its layers, and the scores of the reference and of the chip, in float units, each of shape
+``(samples, classes)``."""
 
 
 def fires(population: Population) -> bool:
@@ -77,8 +52,7 @@ def _structure(network: Draft | ChipNetwork) -> dict[str, str]:
     """Every population and connection, and what it is."""
     found = {f"population {p.name!r}": f"{p.role} of shape {p.shape}" for p in network.populations}
     for c in network.connections:
-        kind = "" if c.conv is None else f" as {c.conv}"
-        found[f"connection {c.source}->{c.target}"] = f"{c.weight.shape}{kind}"
+        found[f"connection {c.source}->{c.target}"] = f"{c.weight.shape}" + ("" if c.conv is None else f" as {c.conv}")
     return found
 
 
@@ -122,7 +96,7 @@ class TrainedLevel:
             if population.neuron is not None and population.role not in ADDED
         ]
         unit = 1.0 if self.trained.readout == "count" else STATE_UNIT * self.scale
-        return Compared(tuple(found), (mine.scores / unit, chip.scores / unit))
+        return found, (mine.scores / unit, chip.scores / unit)
 
 
 def _changes(trained: ChipNetwork, chip: ChipNetwork) -> Iterator[str]:

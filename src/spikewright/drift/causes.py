@@ -122,14 +122,9 @@ def layer_of(
         bias=_row(neuron.bias * scale * STATE_UNIT),
         arithmetic=Arithmetic(),
     )
-    return Layer(
-        population=population,
-        connections=into,
-        timesteps=chip.timesteps,
-        scale=scale,
-        exact=Side({c.source: torch.from_numpy(c.weight * scale) for c in drawn}, exact),
-        rounded=Side({c.source: torch.from_numpy(c.weight.astype(np.float64)) for c in into}, law),
-    )
+    graph_side = Side({c.source: torch.from_numpy(c.weight * scale) for c in drawn}, exact)
+    chip_side = Side({c.source: torch.from_numpy(c.weight.astype(np.float64)) for c in into}, law)
+    return Layer(population, into, chip.timesteps, scale, exact=graph_side, rounded=chip_side)
 
 
 def _row(values: FloatArray) -> Tensor:

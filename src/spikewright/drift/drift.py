@@ -7,6 +7,7 @@ in float64; one that was trained on integers must be on the chip what it was in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 import nir
 
@@ -18,10 +19,10 @@ from ..chip.registers import TrainedGrid, trained_grid
 from ..profile.profile import HardwareProfile, named_profile
 from ..simulation import integer
 from ..simulation.simulate import Images, drive_of, fitting
-from .float_level import FloatLevel
+from .references import FloatLevel, TrainedLevel
 from .report import Answers, DriftReport, LayerDrift
-from .trained_level import TrainedLevel
 
+Level: TypeAlias = FloatLevel | TrainedLevel
 ELEMENTS = 2**21
 """Neuron updates compared at once: bounds the memory, as in the simulator."""
 GIVE = f"give its file: {arg('profile', 'PATH')}"
@@ -54,7 +55,7 @@ def drift(
     refuse("drift", list(_contradictions(graph.metadata, chip)))
     images, trained = fitting(chip, images), trained_grid(graph.metadata)
     target = profile or named_profile(chip.profile if trained is None else trained.profile, "drift", GIVE)
-    level: FloatLevel | TrainedLevel
+    level: Level
     if trained is None:
         level = FloatLevel.of(graph, chip, target)
         remarks, facts = level.remarks(), {}
@@ -76,12 +77,7 @@ def drift(
 
 
 def _compared(
-    level: FloatLevel | TrainedLevel,
-    chip: ChipNetwork,
-    images: Images,
-    labels: IntArray | None,
-    seed: int,
-    progress: Advance | None,
+    level: Level, chip: ChipNetwork, images: Images, labels: IntArray | None, seed: int, progress: Advance | None
 ) -> tuple[tuple[LayerDrift, ...], Answers]:
     """Layers and answers of both levels, batch by batch of samples."""
     layers: tuple[LayerDrift, ...] = ()

@@ -47,13 +47,9 @@ class Raster:
     first: Place | None = None
 
     def __add__(self, other: Raster) -> Raster:
-        return Raster(
-            self.compared + other.compared,
-            self.reference + other.reference,
-            self.chip + other.chip,
-            self.both + other.both,
-            min((place for place in (self.first, other.first) if place), default=None),
-        )
+        first = min((place for place in (self.first, other.first) if place), default=None)
+        compared, both = self.compared + other.compared, self.both + other.both
+        return Raster(compared, self.reference + other.reference, self.chip + other.chip, both, first)
 
     @property
     def differing(self) -> int:
@@ -211,15 +207,11 @@ class Answers:
         )
 
     def __add__(self, other: Answers) -> Answers:
-        return Answers(
-            self.samples + other.samples,
-            self.agreeing + other.agreeing,
-            _sum(self.correct_reference, other.correct_reference),
-            _sum(self.correct_chip, other.correct_chip),
-            max(self.score, other.score),
-            min(self.low, other.low),
-            max(self.high, other.high),
-        )
+        samples, agreeing = self.samples + other.samples, self.agreeing + other.agreeing
+        correct_reference = _sum(self.correct_reference, other.correct_reference)
+        correct_chip = _sum(self.correct_chip, other.correct_chip)
+        score, low, high = max(self.score, other.score), min(self.low, other.low), max(self.high, other.high)
+        return Answers(samples, agreeing, correct_reference, correct_chip, score, low, high)
 
     @property
     def spread(self) -> float:
@@ -228,15 +220,12 @@ class Answers:
 
     def as_json(self) -> dict[str, object]:
         """JSON-able, with what follows from the counts."""
-        correct = {"reference": self.correct_reference, "chip": self.correct_chip}
+        names = ("samples", "agreeing", "correct_reference", "correct_chip", "score", "spread")
+        right = {"accuracy_reference": self.correct_reference, "accuracy_chip": self.correct_chip}
         return {
-            "samples": self.samples,
-            "agreeing": self.agreeing,
-            **{f"correct_{level}": count for level, count in correct.items()},
-            "score": self.score,
-            "spread": self.spread,
+            **{name: getattr(self, name) for name in names},
             "prediction_agreement": self.agreeing / self.samples,
-            **{f"accuracy_{level}": None if n is None else n / self.samples for level, n in correct.items()},
+            **{name: None if count is None else count / self.samples for name, count in right.items()},
         }
 
 

@@ -55,11 +55,7 @@ class Signal:
 
 
 def run(
-    chip: ChipNetwork,
-    drive: IntArray,
-    *,
-    record_states: bool = False,
-    progress: Advance | None = None,
+    chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Advance | None = None
 ) -> Recording:
     """Simulate ``chip`` on all samples of ``drive``.
 

@@ -174,10 +174,8 @@ def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int 
     if chip.encoding in ("direct", "current"):
         bits = chip.input.payload_bits or chip.provenance.get("input_bits")
     if not isinstance(bits, int):
-        raise InputError(
-            f"the network's {chip.encoding} input does not say its bits (`input_bits` in its provenance); lower it "
-            "again"
-        )
+        missing = f"the network's {chip.encoding} input does not say its bits (`input_bits` in its provenance)"
+        raise InputError(f"{missing}; lower it again")
     return encode(chip.encoding, images, chip.timesteps, bits, seed, first_index)
 
 
@@ -221,7 +219,5 @@ def fitting(chip: ChipNetwork, images: Images) -> Images:
         return images
     if len(chip.input.shape) == 1 and np.prod(images.shape[1:]) == np.prod(wanted):
         return images.reshape(len(images), *wanted)
-    raise InputError(
-        f"the network's input takes samples of shape {wanted} and the data has {images.shape[1:]}; use the data that "
-        "it was trained on"
-    )
+    shapes = f"the network's input takes samples of shape {wanted} and the data has {images.shape[1:]}"
+    raise InputError(f"{shapes}; use the data that it was trained on")

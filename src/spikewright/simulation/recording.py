@@ -88,11 +88,8 @@ class Mismatch:
     first: tuple[int, int, int]
 
     def __str__(self) -> str:
-        sample, step, neuron = self.first
-        return (
-            f"{self.population}: {self.count} {self.what} differ, first at sample {sample}, step {step}, "
-            f"compartment {neuron}"
-        )
+        where = "sample {}, step {}, compartment {}".format(*self.first)
+        return f"{self.population}: {self.count} {self.what} differ, first at {where}"
 
 
 def compare(a: Recording, b: Recording) -> list[Mismatch]:

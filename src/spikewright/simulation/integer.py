@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -30,6 +31,9 @@ from ..chip.network import ChipNetwork, Connection, Neuron, Population
 from .backends import check_drive
 from .kernel import Buffers, Rules, Trace, integrate
 from .recording import Recording, SpikeArray, StateArray, Tally
+
+Heard: TypeAlias = Mapping[str, SpikeArray]
+"""Spikes of another simulator by population, ``(timesteps, samples, *shape)``: what their targets hear instead."""
 
 EXACT_FLOAT32 = 2**23
 """Below this bound sums of integers are exact in float32 and a convolution cannot leave its signed 24 bits."""
@@ -73,7 +77,7 @@ def run(
     return _simulated(chip, drive, {}, record_states, progress)
 
 
-def recount(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArray]) -> Recording:
+def recount(chip: ChipNetwork, drive: IntArray, spikes: Heard) -> Recording:
     """The counts that belong to another backend's spikes: each population is stepped on the spikes that it was sent.
 
     Args:
@@ -109,11 +113,7 @@ def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording
 
 
 def _simulated(
-    chip: ChipNetwork,
-    drive: IntArray,
-    heard: Mapping[str, SpikeArray],
-    record_states: bool = False,
-    progress: Advance | None = None,
+    chip: ChipNetwork, drive: IntArray, heard: Heard, record_states: bool = False, progress: Advance | None = None
 ) -> Recording:
     """The recording of all samples, filled in chunk by chunk.
 
@@ -166,9 +166,7 @@ class _Simulator:
         self._weights: dict[tuple[str, torch.dtype], Tensor] = {}
         self._buffers = {p.name: Buffers() for p in chip.populations}
 
-    def run(
-        self, drive: IntArray, heard: Mapping[str, SpikeArray], recording: Recording, chunk: slice
-    ) -> dict[str, Tally]:
+    def run(self, drive: IntArray, heard: Heard, recording: Recording, chunk: slice) -> dict[str, Tally]:
         """Simulate some samples into ``recording``; targets of a population in ``heard`` hear those spikes instead."""
         signals: dict[str, Signal] = {}
         tallies: dict[str, Tally] = {}

@@ -98,10 +98,7 @@ def build(chip: ChipNetwork, drive: IntArray, schedule: Schedule, folder: Path) 
         port = RingBuffer(data=events(chip, drive, schedule)).s_out
         (flat(port) if len(network.inp.shape) == 1 else port).connect(network.inp)
     blocks: dict[str, Any] = dict(zip(named, network.layers, strict=True))
-    return LavaNetwork(
-        neurons={name: block.neuron for name, block in blocks.items()},
-        ports={name: block.out for name, block in blocks.items()},
-    )
+    return LavaNetwork({name: b.neuron for name, b in blocks.items()}, {name: b.out for name, b in blocks.items()})
 
 
 def loaded_weight(weight: IntArray) -> IntArray:

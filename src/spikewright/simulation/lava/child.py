@@ -146,9 +146,8 @@ def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork, drive:
         session.assign(variable, np.zeros(variable.shape, dtype=np.int64))
     deepest = max(chip.depth.values())
     for depth in range(deepest + 1):
-        for name in biased:
-            if chip.depth[name] == depth:
-                session.assign(network.neurons[name].bias_mant, lava_order(biased[name]))
+        for name in [name for name in biased if chip.depth[name] == depth]:
+            session.assign(network.neurons[name].bias_mant, lava_order(biased[name]))
         session.steps(1 if depth < deepest else chip.timesteps)
 
 

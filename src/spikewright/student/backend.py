@@ -38,7 +38,7 @@ class Runs(Protocol):
 
 
 def run_student(
-    student: Runs, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Progress | None = None
+    student: Runs, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Advance | None = None
 ) -> Recording:
     """Run the student on all samples of ``drive``, as a simulator does (:class:`~spikewright.simulation.backends.Run`).
 

@@ -14,7 +14,7 @@ from spikewright.base.types import IntArray
 from spikewright.chip.network import ChipNetwork
 from spikewright.simulation import integer
 from spikewright.simulation.backends import BACKENDS, backend
-from spikewright.simulation.netx.file import netx_faults
+from spikewright.simulation.netx import netx_faults
 from spikewright.simulation.recording import Recording, activity_of, compare
 
 Draw = Callable[[str, int], tuple[ChipNetwork, IntArray]]

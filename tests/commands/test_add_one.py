@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spikewright.base.progress import Advance
 from spikewright.base.types import IntArray
 from spikewright.chip.chip_file import load_chip
 from spikewright.chip.network import ChipNetwork
@@ -35,7 +36,7 @@ from spikewright.lowering.draft import Draft
 from spikewright.profile.profile import HardwareProfile
 from spikewright.simulation import integer
 from spikewright.simulation.backends import BACKENDS, Backend
-from spikewright.simulation.recording import Progress, Recording
+from spikewright.simulation.recording import Recording
 from spikewright.student.student import student_provenance
 
 QUICK = (
@@ -151,7 +152,7 @@ def test_a_data_set_goes_the_whole_way(mine: str, tmp_path: Path, capsys: pytest
 
 
 def half_as_many(
-    chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Progress | None = None
+    chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Advance | None = None
 ) -> Recording:
     """A simulator of its own: that on integers, with every other spike of the first population lost."""
     recording = integer.run(chip, drive, record_states=record_states, progress=progress)

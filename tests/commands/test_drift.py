@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from spikewright.chip.chip_file import load_chip, save_chip
-from spikewright.chip.registers import Registers
-from spikewright.chip.trained_grid import KEY, TrainedGrid
+from spikewright.chip.registers import GRID_KEY, Registers, TrainedGrid
 from spikewright.commands.cli import main
 from spikewright.graph.nir_io import read_graph, write_graph
 from spikewright.profile.profile import load_profile
@@ -48,7 +47,7 @@ def digits_graph(on_grid: bool) -> nir.NIRGraph:
             registers=Registers.of(PROFILE.limits),
             scales=scales,
         )
-        metadata[KEY] = grid.as_metadata
+        metadata[GRID_KEY] = grid.as_metadata
     return nir.NIRGraph(nodes, list(pairwise(nodes)), metadata=metadata, type_check=False)
 
 

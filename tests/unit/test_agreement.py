@@ -9,14 +9,19 @@ import numpy as np
 import pytest
 
 from spikewright.base.artefacts import sha256_of
-from spikewright.base.errors import InputError
+from spikewright.base.errors import InputError, refuse
+from spikewright.base.progress import SILENT
+from spikewright.bench.levels import _compare_simulators
 from spikewright.chip.activity import Activity, PopulationActivity
 from spikewright.chip.activity_file import save_activity
 from spikewright.chip.agreement import Agreement, load_agreement, save_agreement
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.commands.report import main
+from spikewright.data.dataset import Split
 from spikewright.pages.numbers import agreement_rows as rows
+from spikewright.simulation import integer
+from spikewright.simulation.backends import BACKENDS, Backend
 
 KNOWN = Agreement(
     chip_sha256="ab" * 32,
@@ -54,6 +59,45 @@ def test_refuses_levels_that_are_unknown(tmp_path):
     save_agreement(replace(KNOWN, accuracy={"chip": 0.5}, samples={"chip": 5}), tmp_path / "a.json")
     with pytest.raises(InputError, match="accuracy: 'chip' is unknown; may be: teacher, student, float"):
         load_agreement(tmp_path / "a.json")
+
+
+def test_a_further_simulator_is_known_by_its_comparison(tmp_path):
+    accuracy, samples = KNOWN.accuracy | {"mine": 0.5}, KNOWN.samples | {"mine": 2}
+    pairs = KNOWN.mismatches | {"integer_mine": 3}, KNOWN.compared | {"integer_mine": 2}
+    known = replace(KNOWN, accuracy=accuracy, samples=samples, mismatches=pairs[0], compared=pairs[1])
+    save_agreement(known, tmp_path / "a.json")
+    assert load_agreement(tmp_path / "a.json") == known
+    assert "integer and mine differ in 3 values on 2 samples" in known.in_words()
+    assert rows(known)[-1] == ("mine", "50.00%", "2", "3 values on 2 samples")
+    save_agreement(replace(known, mismatches=KNOWN.mismatches, compared=KNOWN.compared), tmp_path / "a.json")
+    with pytest.raises(InputError, match="accuracy: 'mine' is unknown"):
+        load_agreement(tmp_path / "a.json")
+
+
+def test_every_exact_simulator_is_compared_with_the_integers(monkeypatch):
+    """Those that are not exact are left out; of those that refuse the network, the reason is kept, in one line."""
+
+    def deaf(chip, drive, *, record_states=False, progress=None):
+        found = integer.run(chip, drive, record_states=record_states)
+        return replace(found, v={name: v + 1 for name, v in found.v.items()})
+
+    def particular(chip, drive, *, record_states=False, progress=None):
+        refuse("on=particular", ["too few neurons", "too few steps"])
+
+    for name in ("lava", "netx"):
+        monkeypatch.delitem(BACKENDS, name)
+    monkeypatch.setitem(BACKENDS, "deaf", Backend(deaf, "one off"))
+    monkeypatch.setitem(BACKENDS, "particular", Backend(particular, "refuses"))
+    monkeypatch.setitem(BACKENDS, "rough", Backend(particular, "rough", exact=False))
+    neuron = Neuron(4095, 0, 100, np.zeros(3, dtype=np.int64), 6)
+    populations = (Population("in", (1, 2, 2), "input", None), Population("out", (3,), "readout", neuron))
+    chip = ChipNetwork(populations, (Connection("in", "out", np.eye(3, 4, dtype=int)),), 2, "rate", "count", "none", "")
+    split = Split(np.ones((5, 1, 2, 2), np.float32), np.zeros(5, dtype=np.int64))
+    found = Agreement("", "test", {}, {}, {}, {})
+    _compare_simulators(found, chip, split, 4, 0, SILENT)
+    assert found.mismatches == {"integer_deaf": 3 * 2 * 4}
+    assert (found.samples, found.compared) == ({"deaf": 4}, {"integer_deaf": 4})
+    assert found.skipped == {"particular": "on=particular: 2 faults; too few neurons; too few steps"}
 
 
 def test_refuses_text(tmp_path):

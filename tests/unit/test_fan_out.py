@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from spikewright.chip.fan_out import fan_out, reach
+from spikewright.chip.fan_out import fan_out, fan_out_of_weights, taps
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
 
 
@@ -39,6 +39,7 @@ def test_a_border_reaches_fewer() -> None:
     dilation=st.tuples(st.integers(1, 2), st.integers(1, 2)),
     kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     size=st.tuples(st.integers(5, 8), st.integers(5, 8)),
+    seed=st.integers(0, 99),
 )
 def test_equals_the_transposed_convolution_of_ones(
     groups: int,
@@ -47,17 +48,21 @@ def test_equals_the_transposed_convolution_of_ones(
     dilation: tuple[int, int],
     kernel: tuple[int, int],
     size: tuple[int, int],
+    seed: int,
 ) -> None:
-    weight = np.ones((2 * groups, 2, *kernel), dtype=np.int64)
+    weight = np.random.default_rng(seed).integers(0, 2, (2 * groups, 2, *kernel))
     connection = Connection("a", "b", weight, conv=ConvGeometry(stride, padding, dilation, groups))
     source = (2 * groups, *size)
-    x = torch.zeros(1, *source, dtype=torch.float64, requires_grad=True)
-    functional.conv2d(x, torch.from_numpy(weight).double(), None, stride, padding, dilation, groups).sum().backward()
-    assert x.grad is not None
-    assert np.array_equal(fan_out(network(source, connection), connection), x.grad[0].numpy())
+    chip = network(source, connection)
+    for found, kernels in ((fan_out(chip, connection), weight * 0 + 1), (fan_out_of_weights(chip, connection), weight)):
+        x = torch.zeros(1, *source, dtype=torch.float64, requires_grad=True)
+        reached = torch.from_numpy(kernels).double()
+        functional.conv2d(x, reached, None, stride, padding, dilation, groups).sum().backward()
+        assert x.grad is not None
+        assert np.array_equal(found, x.grad[0].numpy())
 
 
 @pytest.mark.parametrize(("padding", "expected"), [(0, [1, 2, 2, 1]), (1, [2, 2, 2, 2]), (2, [2, 2, 2, 2])])
-def test_reach(padding: int, expected: list[int]) -> None:
+def test_taps_along_an_axis(padding: int, expected: list[int]) -> None:
     outputs = 4 + 2 * padding - 1
-    assert reach(4, outputs, kernel=2, stride=1, padding=padding, dilation=1).tolist() == expected
+    assert taps(4, outputs, kernel=2, stride=1, padding=padding, dilation=1).sum(axis=1).tolist() == expected

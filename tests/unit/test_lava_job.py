@@ -13,9 +13,9 @@ import pytest
 from spikewright.base.errors import InputError, SpikewrightError
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
+from spikewright.simulation import netx as on_netx
 from spikewright.simulation.lava import backend as on_lava
 from spikewright.simulation.lava import job as lava_job
-from spikewright.simulation.netx import backend as on_netx
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_without_lava_one_sentence_says_how_to_get_it(
 def test_refuses_networks_that_lava_would_compute_differently(
     chip: ChipNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(on_lava, "require_lava", lambda kind: None)
+    monkeypatch.setattr(lava_job, "require_lava", lambda kind: None)
     odd = Connection("in", "out", np.array([[1, -2, 3], [2, 2, 2]]))
     skip = Population("mid", (2,), "hidden", Neuron(4095, 0, 1, np.zeros(2, dtype=np.int64)))
     unbalanced = ChipNetwork(

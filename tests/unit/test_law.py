@@ -28,7 +28,7 @@ from spikewright.profile.profile import load_profile
 from spikewright.simulation import integer
 from spikewright.simulation.kernel import Rules, integrate
 from spikewright.simulation.lava.backend import lava_faults
-from spikewright.simulation.netx.file import netx_faults
+from spikewright.simulation.netx import netx_faults
 from spikewright.student.integers.neurons import IntegerLaw, step_integers
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, run_over_time, spiking

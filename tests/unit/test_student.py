@@ -151,3 +151,9 @@ def test_a_floating_point_student_has_no_registers():
     student = Student(StudentConfig("mlp", 4, (1, 4, 4), 3, 2))
     with pytest.raises(InputError, match="student: computes in floating point and has no registers"):
         student.registers(torch.zeros(1, 1, 4, 4))
+
+
+def test_a_student_as_simulator_records_no_states():
+    student = Student(StudentConfig("mlp", 4, (1, 4, 4), 3, 2))
+    with pytest.raises(InputError, match=r"record_states=True: a student records no registers; ask Student\.registers"):
+        student.as_backend(None, None, record_states=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -21,9 +20,7 @@ from ..graph.nir_io import read_graph
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..simulation import integer
-from ..simulation.backends import backend
-from ..simulation.lava.job import require_lava
-from ..simulation.netx.file import netx_faults
+from ..simulation.backends import BACKENDS, backend
 from ..simulation.recording import compare
 from ..simulation.simulate import drive_of
 from ..student.accuracy import accuracy_of
@@ -34,8 +31,6 @@ from ..training.objects import dataset_of, loss_terms, teaching_of
 from ..training.settings import DistillSettings
 
 BATCH = 250
-LAVA: tuple[Literal["lava", "netx"], ...] = ("lava", "netx")
-"""The simulators of Lava."""
 NOT_ASKED = "--samples-lava is 0"
 
 
@@ -82,17 +77,20 @@ def _add_pair(found: Agreement, pair: str, mismatches: int, samples: int) -> Non
 def _compare_simulators(
     found: Agreement, chip: ChipNetwork, split: Split, samples: int, seed: int, listeners: Listeners
 ) -> None:
-    """Run the first ``samples`` of a split on every simulator and compare spikes, currents and membrane potentials."""
-    reasons = _unavailable(chip, samples)
-    found.skipped.update(reasons)
-    names = [name for name in LAVA if name not in reasons]
-    if not names:
+    """Compare spikes, currents and membrane potentials of every exact simulator on the first ``samples`` of a split."""
+    names = [name for name, each in BACKENDS.items() if each.exact and name != "integer"]
+    if not samples:
+        found.skipped.update(dict.fromkeys(names, NOT_ASKED))
         return
     drive = drive_of(chip, split.images[:samples], seed)
     ours = integer.run(chip, drive, record_states=True)
     for name in names:
-        with listeners.task(f"samples through {name}", samples) as advance:
-            theirs = backend(name)(chip, drive, record_states=True, progress=advance)
+        try:
+            with listeners.task(f"samples through {name}", samples) as advance:
+                theirs = backend(name)(chip, drive, record_states=True, progress=advance)
+        except InputError as error:  # it is not installed, or cannot hold the network
+            found.skipped[name] = "; ".join(line.removeprefix("  - ") for line in str(error).splitlines())
+            continue
         differing = compare(ours, theirs)
         for mismatch in differing:
             listeners.say(f"integer and {name}: {mismatch}", "warning")
@@ -149,18 +147,3 @@ def _batches(split: Split) -> Iterator[tuple[int, Tensor]]:
     """The images of a split with the index of the first one."""
     for first in range(0, len(split), BATCH):
         yield first, torch.from_numpy(split.images[first : first + BATCH])
-
-
-def _unavailable(chip: ChipNetwork, samples: int) -> dict[str, str]:
-    """By simulator of Lava that cannot be run, the reason."""
-    if not samples:
-        return dict.fromkeys(LAVA, NOT_ASKED)
-    reasons: dict[str, str] = {}
-    for name in LAVA:
-        try:
-            require_lava(name)
-        except InputError as error:
-            reasons[name] = str(error)
-    if faults := netx_faults(chip):
-        reasons.setdefault("netx", "; ".join(faults))
-    return reasons

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +32,8 @@ class PopulationActivity:
     active_updates: int
 
     def __add__(self, other: PopulationActivity) -> PopulationActivity:
-        return PopulationActivity(
-            self.spikes + other.spikes, self.updates + other.updates, self.active_updates + other.active_updates
-        )
+        sums = (mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True))
+        return PopulationActivity(*sums)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +52,12 @@ class Counts:
 
     def joined(self, other: Counts, how: Callable[[IntArray, IntArray], IntArray]) -> Counts:
         """Counts whose columns are ``how(mine, theirs)``."""
-        columns = zip(self._tables(), other._tables(), strict=True)
-        return Counts(*({name: how(mine[name], theirs[name]) for name in mine} for mine, theirs in columns))
+        tables = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Counts(*({name: how(mine[name], theirs[name]) for name in mine} for mine, theirs in tables))
 
     def changed(self, how: Callable[[IntArray], IntArray]) -> Counts:
         """Counts whose columns are ``how(column)``."""
-        return Counts(*({name: how(column) for name, column in mine.items()} for mine in self._tables()))
-
-    def _tables(self) -> tuple[dict[str, IntArray], dict[str, IntArray], dict[str, IntArray]]:
-        return self.spikes, self.active_updates, self.synaptic_ops
+        return Counts(*({name: how(column) for name, column in table.items()} for table in vars(self).values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,11 +75,10 @@ class Samples:
     classes: IntArray | None = None
 
     def __add__(self, other: Samples) -> Samples:
-        return Samples(
-            self.counts.joined(other.counts, _first),
-            _first(self.predicted, other.predicted),
-            _first(self.classes, other.classes) if self.classes is not None and other.classes is not None else None,
-        )
+        classes = None
+        if self.classes is not None and other.classes is not None:
+            classes = _first(self.classes, other.classes)
+        return Samples(self.counts.joined(other.counts, _first), _first(self.predicted, other.predicted), classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,21 +129,19 @@ class Activity:
             raise ValueError("activities of different networks do not add up")
         if self.backend != other.backend or self.chip_sha256 != other.chip_sha256:
             raise ValueError("activities counted by different backends or on different chips do not add up")
-        both = self.correct is not None and other.correct is not None
+        correct = None
+        if self.correct is not None and other.correct is not None:
+            correct = self.correct + other.correct
         steps, samples = (self.by_step, other.by_step), (self.by_sample, other.by_sample)
-        return Activity(
+        return replace(
+            self,
             populations={name: mine + other.populations[name] for name, mine in self.populations.items()},
             synaptic_ops={name: count + other.synaptic_ops[name] for name, count in self.synaptic_ops.items()},
             samples=self.samples + other.samples,
-            timesteps=self.timesteps,
-            backend=self.backend,
-            chip_sha256=self.chip_sha256,
-            correct=(self.correct or 0) + (other.correct or 0) if both else None,
+            correct=correct,
             split=self.split if self.split == other.split else "",
-            provenance=self.provenance,
             by_step=steps[0].joined(steps[1], np.add) if steps[0] and steps[1] else None,
             by_sample=samples[0] + samples[1] if samples[0] and samples[1] else None,
-            raster=self.raster,
         )
 
     @property

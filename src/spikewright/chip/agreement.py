@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,13 +25,14 @@ LEVELS = {
     "lava": "Lava's processes",
     "netx": "lava-dl's netx",
 }
-"""Levels from the teacher to the chip, in words."""
+"""Levels from the teacher to the chip, in words; a simulator that is not named here is called by its name."""
 PAIRS = {
     "student_integer": ("student", "integer"),
     "integer_lava": ("integer", "lava"),
     "integer_netx": ("integer", "netx"),
 }
-"""Levels that are compared in every spike, current and membrane potential."""
+"""Levels that are compared in every spike, current and membrane potential; ``integer_NAME`` is the pair of a simulator
+that is not named here."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,20 @@ class Agreement:
         """The agreement as the JSON object that its file holds."""
         return {"format": FORMAT, "format_version": FORMAT_VERSION, **vars(self)}
 
+    @property
+    def levels(self) -> dict[str, str]:
+        """:data:`LEVELS`, and by their names any further simulators."""
+        return LEVELS | {name: name for name in (*self.accuracy, *self.skipped) if name not in LEVELS}
+
+    @property
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """:data:`PAIRS`, and the integers with any further simulator."""
+        return PAIRS | {f"integer_{name}": ("integer", name) for name in self.levels if name not in LEVELS}
+
     def in_words(self) -> str:
         """Pair by pair, how many values differ, or why a level was not compared."""
         words = []
-        for pair, (one, other) in PAIRS.items():
+        for pair, (one, other) in self.pairs.items():
             level = other if one == "integer" else one
             if (count := self.mismatches.get(pair)) is not None:
                 differ = "bit for bit" if count == 0 else f"differ in {count:,} values"
@@ -100,19 +112,18 @@ def load_agreement(path: Path) -> Agreement:
         InputError: no such file, not JSON, or not an agreement of a known version; names every fault.
     """
     record = read_record(path, WHAT, _Record)
-    refuse(str(path), _faults(record))
-    return Agreement(**record.model_dump(exclude={"format", "format_version"}))
+    agreement = Agreement(**record.model_dump(exclude={"format", "format_version"}))
+    refuse(str(path), list(_faults(agreement)))
+    return agreement
 
 
-def _faults(record: _Record) -> list[str]:
-    """Unknown levels and pairs, and tables whose keys differ."""
-    tables = (
-        ("accuracy", "samples", record.accuracy, record.samples, LEVELS),
-        ("mismatches", "compared", record.mismatches, record.compared, PAIRS),
-    )
-    faults = []
-    for one, other, mine, theirs, known in tables:
-        faults += [f"{one}: {name!r} is unknown; may be: {', '.join(known)}" for name in mine if name not in known]
+def _faults(found: Agreement) -> Iterator[str]:
+    """Unknown levels and pairs, and tables whose keys differ; a further simulator is one that was compared."""
+    levels = [*LEVELS, *(other for pair, (_, other) in found.pairs.items() if pair in found.mismatches)]
+    for one, other, known in (("accuracy", "samples", levels), ("mismatches", "compared", found.pairs)):
+        mine, theirs = getattr(found, one), getattr(found, other)
+        for name in mine:
+            if name not in known:
+                yield f"{one}: {name!r} is unknown; may be: {', '.join(known)}"
         if mine.keys() != theirs.keys():
-            faults.append(f"{one} has {', '.join(mine)} and {other} has {', '.join(theirs)}; both must have the same")
-    return faults
+            yield f"{one} has {', '.join(mine)} and {other} has {', '.join(theirs)}; both must have the same"

@@ -8,8 +8,6 @@ never be larger than the file that holds it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -64,13 +62,15 @@ class _ConnectionRecord(Record):
 
 
 class _NetworkRecord(Record):
+    """Everything of a chip network but its arrays and its provenance."""
+
     timesteps: int
     encoding: Encoding
     readout: Readout
     profile: str
     profile_sha256: str
-    populations: list[_PopulationRecord]
-    connections: list[_ConnectionRecord]
+    populations: tuple[_PopulationRecord, ...]
+    connections: tuple[_ConnectionRecord, ...]
 
 
 def save_chip(chip: ChipNetwork, path: Path | str) -> None:
@@ -79,7 +79,7 @@ def save_chip(chip: ChipNetwork, path: Path | str) -> None:
     Raises:
         InputError: the folder does not exist.
     """
-    network = _record(chip).model_dump_json(exclude_defaults=True)
+    network = _NetworkRecord.model_validate(chip, from_attributes=True).model_dump_json(exclude_defaults=True)
     provenance = json.dumps(chip.provenance, sort_keys=True, allow_nan=False)
     with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["format"] = FORMAT
@@ -113,39 +113,6 @@ def load_chip(path: Path | str) -> ChipNetwork:
 
 class _DamagedError(Exception):
     """Something in the file that no writer of ours leaves behind."""
-
-
-def _record(chip: ChipNetwork) -> _NetworkRecord:
-    return _NetworkRecord(
-        timesteps=chip.timesteps,
-        encoding=chip.encoding,
-        readout=chip.readout,
-        profile=chip.profile,
-        profile_sha256=chip.profile_sha256,
-        populations=[_population_record(population) for population in chip.populations],
-        connections=[_connection_record(connection) for connection in chip.connections],
-    )
-
-
-def _population_record(population: Population) -> _PopulationRecord:
-    neuron, registers = population.neuron, _NeuronRecord.model_fields
-    return _PopulationRecord(
-        name=population.name,
-        shape=population.shape,
-        role=population.role,
-        payload_bits=population.payload_bits,
-        neuron=None if neuron is None else _NeuronRecord(**{name: getattr(neuron, name) for name in registers}),
-    )
-
-
-def _connection_record(connection: Connection) -> _ConnectionRecord:
-    return _ConnectionRecord(
-        source=connection.source,
-        target=connection.target,
-        shape=connection.weight.shape,
-        weight_bits=connection.weight_bits,
-        conv=None if connection.conv is None else _ConvRecord(**asdict(connection.conv)),
-    )
 
 
 def _check_format(file: h5py.File, path: Path) -> None:
@@ -183,37 +150,36 @@ def _network(file: h5py.File) -> ChipNetwork:
 def _population(file: h5py.File, index: int, record: _PopulationRecord) -> Population:
     neuron = None
     if record.neuron is not None:
-        neuron = Neuron(bias=_integers(file, f"bias/{index}", record.shape), **record.neuron.model_dump())
-    return Population(record.name, record.shape, record.role, neuron, record.payload_bits)
+        neuron = Neuron(bias=_integers(file, f"bias/{index}", record.shape), **dict(record.neuron))
+    return Population(**dict(record) | {"neuron": neuron})
 
 
 def _connection(file: h5py.File, index: int, record: _ConnectionRecord) -> Connection:
     weight = _integers(file, f"weight/{index}", record.shape)
     if record.conv is not None and weight.ndim != 4:
         raise _DamagedError(f"weight/{index} is a convolution's kernel and has shape {weight.shape}")
-    conv = None if record.conv is None else ConvGeometry(**record.conv.model_dump())
+    conv = None if record.conv is None else ConvGeometry(**dict(record.conv))
     return Connection(record.source, record.target, weight, record.weight_bits, conv)
 
 
 def _integers(file: h5py.File, name: str, shape: tuple[int, ...]) -> IntArray:
-    dataset = _dataset(file, name, "an int16 array", lambda found: found == np.dtype("<i2"))
+    dataset = _dataset(file, name, np.dtype("<i2"), "an int16 array")
     if dataset.shape != shape:
         raise _DamagedError(f"{name} has shape {dataset.shape}, its record says {shape}")
     return np.asarray(dataset[()], np.int64)
 
 
 def _text(file: h5py.File, name: str) -> str:
-    dataset = _dataset(file, name, "UTF-8 bytes", lambda found: found == np.uint8)
-    return bytes(dataset[()]).decode()
+    return bytes(_dataset(file, name, np.dtype(np.uint8), "UTF-8 bytes")[()]).decode()
 
 
-def _dataset(file: h5py.File, name: str, what: str, is_right: Callable[[object], bool]) -> h5py.Dataset:
+def _dataset(file: h5py.File, name: str, dtype: np.dtype[np.generic], what: str) -> h5py.Dataset:
     """A dataset whose values lie whole in this very file: no link elsewhere, nothing that unpacks to more."""
     node: h5py.Group | h5py.Dataset | None = file
     for part in name.split("/"):
         is_link_here = isinstance(node, h5py.Group) and isinstance(node.get(part, getlink=True), h5py.HardLink)
-        node = node.get(part) if is_link_here and isinstance(node, h5py.Group) else None
-    if not isinstance(node, h5py.Dataset) or not is_right(node.dtype):
+        node = node.get(part) if node is not None and is_link_here else None
+    if not isinstance(node, h5py.Dataset) or node.dtype != dtype:
         raise _DamagedError(f"{name} is missing or is not {what}")
     if node.shape is None or node.is_virtual or node.external or node.id.get_storage_size() != node.nbytes:
         raise _DamagedError(f"{name} is not stored whole in the file")

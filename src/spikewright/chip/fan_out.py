@@ -5,30 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.types import IntArray
-from .network import ChipNetwork, Connection, output_shape
+from .network import ChipNetwork, Connection, Population, output_shape
 
 
 def fan_out(chip: ChipNetwork, connection: Connection) -> IntArray:
     """Synapses that a spike of each source neuron visits.
 
     Dense: the number of target neurons, whatever the weights (a zero weight occupies the table). Convolution:
-    ``out channels / groups x reach(row) x reach(column)``, the transposed convolution of ones.
+    ``out channels / groups x taps(row) x taps(column)``, the transposed convolution of ones.
 
     Returns:
         int64 counts, shape of the source population.
     """
-    source = chip.by_name[connection.source]
+    source, targets = chip.by_name[connection.source], connection.weight.shape[0]
     if connection.conv is None:
-        return np.full(source.shape, connection.weight.shape[0], dtype=np.int64)
-    out_channels, *outputs = output_shape(connection, source)
-    geometry, kernel = connection.conv, connection.weight.shape[2:]
-    rows, columns = (
-        reach(source.shape[1 + axis], outputs[axis], kernel[axis], geometry.stride[axis], geometry.padding[axis],
-              geometry.dilation[axis])
-        for axis in (0, 1)
-    )  # fmt: skip
-    per_channel = (out_channels // geometry.groups) * np.outer(rows, columns)
-    return np.broadcast_to(per_channel, source.shape).copy()
+        return np.full(source.shape, targets, dtype=np.int64)
+    rows, columns = (_taps(connection, source, axis).sum(axis=1) for axis in (0, 1))
+    return np.broadcast_to(targets // connection.conv.groups * np.outer(rows, columns), source.shape).copy()
 
 
 def fan_out_of_weights(chip: ChipNetwork, connection: Connection) -> IntArray:
@@ -40,34 +33,28 @@ def fan_out_of_weights(chip: ChipNetwork, connection: Connection) -> IntArray:
     source, stored = chip.by_name[connection.source], connection.weight != 0
     if connection.conv is None:
         return np.count_nonzero(stored, axis=0).reshape(source.shape).astype(np.int64)
-    geometry, outputs = connection.conv, output_shape(connection, source)[1:]
-    by_group = stored.reshape(geometry.groups, -1, *stored.shape[1:]).sum(axis=1)
-    taps = by_group.reshape(source.shape[0], *stored.shape[2:])  # of each input channel
-    counts = np.zeros(source.shape, dtype=np.int64)
-    for row, column in np.ndindex(*stored.shape[2:]):
-        ys, xs = (
-            np.arange(outputs[axis]) * geometry.stride[axis] + tap * geometry.dilation[axis] - geometry.padding[axis]
-            for axis, tap in ((0, row), (1, column))
-        )
-        ys, xs = (at[(at >= 0) & (at < size)] for at, size in ((ys, source.shape[1]), (xs, source.shape[2])))
-        counts[:, ys[:, None], xs] += taps[:, row, column, None, None]
+    by_group = stored.reshape(connection.conv.groups, -1, *stored.shape[1:]).sum(axis=1)
+    by_channel = by_group.reshape(source.shape[0], *stored.shape[2:])
+    rows, columns = (_taps(connection, source, axis) for axis in (0, 1))
+    counts: IntArray = rows @ by_channel @ columns.T
     return counts
 
 
-def reach(size: int, outputs: int, kernel: int, stride: int, padding: int, dilation: int) -> IntArray:
-    """Kernel taps along one axis that touch each input position: ``#{(o, k): o*stride + k*dilation - padding = i}``.
+def _taps(connection: Connection, source: Population, axis: int) -> IntArray:
+    geometry = connection.conv
+    assert geometry is not None
+    outputs, kernel = output_shape(connection, source)[1 + axis], connection.weight.shape[2 + axis]
+    steps = geometry.stride[axis], geometry.padding[axis], geometry.dilation[axis]
+    return taps(source.shape[1 + axis], outputs, kernel, *steps)
 
-    Args:
-        size: input positions along the axis.
-        outputs: output positions along the axis.
-        kernel: taps of the kernel along the axis.
-        stride: step between outputs.
-        padding: zeros on each side.
-        dilation: step between taps.
+
+def taps(size: int, outputs: int, kernel: int, stride: int, padding: int, dilation: int) -> IntArray:
+    """Which taps k of a kernel touch each input position i along one axis.
+
+    Those for which an output o exists with ``o*stride + k*dilation - padding = i``.
 
     Returns:
-        int64, shape ``(size,)``.
+        int64, 0 and 1, shape ``(size, kernel)``.
     """
-    touched = np.arange(outputs)[:, None] * stride + np.arange(kernel)[None, :] * dilation - padding
-    inside = touched[(touched >= 0) & (touched < size)]
-    return np.bincount(inside, minlength=size).astype(np.int64)
+    output = np.arange(size)[:, None] + padding - np.arange(kernel) * dilation  # times the stride
+    return ((output % stride == 0) & (0 <= output) & (output < outputs * stride)).astype(np.int64)

@@ -7,6 +7,8 @@ law bit for bit, and the kernel takes the comparison with the threshold and the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -230,3 +232,19 @@ def largest(x: Tensor) -> float:
     """The largest absolute value in ``x``."""
     low, high = torch.aminmax(x)
     return max(-float(low), float(high))
+
+
+@contextmanager
+def exact_kernels() -> Iterator[None]:
+    """Keep torch from using convolution and matrix kernels that round.
+
+    NNPACK and cuDNN may choose transforms (Winograd, FFT) whose partial results are no integers, and TF32 or reduced
+    precision drops bits. Sums of integers below 2^24 are exact in float32 in any order otherwise.
+    """
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.nnpack.flags(enabled=False), torch.backends.cudnn.flags(enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)

@@ -102,6 +102,11 @@ class Connection:
         """``source->target``."""
         return f"{self.source}->{self.target}"
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weights."""
+        return self.weight.shape
+
 
 @dataclass(frozen=True, eq=False)
 class ChipNetwork:
@@ -179,17 +184,51 @@ class ChipNetwork:
         return replace(self, provenance={**self.provenance, **facts})
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """Samples streaming through the chip's pipeline.
+
+    Algorithmic step t of sample s happens in a population of depth d at chip step ``s * stride + d + t``, counted from
+    0. Without recurrence samples follow each other with ``stride = timesteps``, several in the pipeline at once; a
+    recurrent network would hear its last spikes of the sample before, so it is emptied between samples and the stride
+    is the whole pipeline, ``timesteps + deepest``.
+
+    Attributes:
+        samples: how many.
+        timesteps: number of timesteps per sample.
+        stride: chip steps from one sample's start to the next one's.
+        deepest: greatest depth of a population.
+    """
+
+    samples: int
+    timesteps: int
+    stride: int
+    deepest: int
+
+    @staticmethod
+    def of(chip: ChipNetwork, samples: int) -> Schedule:
+        """The schedule of ``samples`` on ``chip``."""
+        deepest = max(chip.depth.values())
+        stride = chip.timesteps + (deepest if chip.is_recurrent else 0)
+        return Schedule(samples, chip.timesteps, stride, deepest)
+
+    @property
+    def chip_steps(self) -> int:
+        """Chip steps until the last sample has left."""
+        return (self.samples - 1) * self.stride + self.timesteps + self.deepest
+
+    def places(self, depth: int) -> IntArray:
+        """Chip steps, counted from 0, of every timestep and sample; shape ``(timesteps, samples)``."""
+        return depth + np.arange(self.timesteps)[:, None] + np.arange(self.samples)[None, :] * self.stride
+
+
 def output_shape(connection: Connection, source: Population) -> tuple[int, ...]:
     """Shape of what ``connection`` delivers when driven by ``source``."""
     if connection.conv is None:
         return (connection.weight.shape[0],)
     geometry, kernel = connection.conv, connection.weight.shape[2:]
-    spatial = (
-        (size + 2 * p - d * (k - 1) - 1) // s + 1
-        for size, p, d, k, s in zip(
-            source.shape[1:], geometry.padding, geometry.dilation, kernel, geometry.stride, strict=True
-        )
-    )
+    axes = zip(source.shape[1:], geometry.padding, geometry.dilation, kernel, geometry.stride, strict=True)
+    spatial = ((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, p, d, k, s in axes)
     return (connection.weight.shape[0], *spatial)
 
 
@@ -211,10 +250,10 @@ def _faults(chip: ChipNetwork) -> Iterator[str]:
 
 
 def _register_faults(population: Population) -> Iterator[str]:
-    neuron = population.neuron
+    name, neuron = population.name, population.neuron
     if neuron is None:
         if population.role != "input":
-            yield f"{population.name}: has no neuron; only an input population may be without"
+            yield f"{name}: has no neuron; only an input population may be without"
         return
     for register, value, most in (
         ("du", neuron.du, DECAY_ONE - 1),
@@ -223,42 +262,35 @@ def _register_faults(population: Population) -> Iterator[str]:
         ("bias_exp", neuron.bias_exp, BIAS_EXP_MAX),
     ):
         if not 0 <= value <= most:
-            yield f"{population.name}: {register} is {value}; may be 0..{most}"
-    low, high = -LAVA_WIDTHS.bias_max - 1, LAVA_WIDTHS.bias_max
-    if neuron.bias.shape != population.shape:
-        yield f"{population.name}: bias has shape {neuron.bias.shape}; the population has {population.shape}"
-    elif neuron.bias.size and not (low <= neuron.bias.min() and neuron.bias.max() <= high):
-        yield (
-            f"{population.name}: bias reaches {neuron.bias.min()}..{neuron.bias.max()}; "
-            f"{LAVA_WIDTHS.bias_mantissa_bits} bits hold {low}..{high}"
-        )
+            yield f"{name}: {register} is {value}; may be 0..{most}"
+    bias, low, high = neuron.bias, -LAVA_WIDTHS.bias_max - 1, LAVA_WIDTHS.bias_max
+    if bias.shape != population.shape:
+        yield f"{name}: bias has shape {bias.shape}; the population has {population.shape}"
+    elif bias.size and not (low <= bias.min() and bias.max() <= high):
+        bits = LAVA_WIDTHS.bias_mantissa_bits
+        yield f"{name}: bias reaches {bias.min()}..{bias.max()}; {bits} bits hold {low}..{high}"
 
 
 def _connection_faults(connection: Connection, known: dict[str, Population]) -> Iterator[str]:
+    name, weight = f"connection {connection.name}", connection.weight
     if missing := [n for n in (connection.source, connection.target) if n not in known]:
-        yield f"connection {connection.name}: no population is named {missing[0]!r}"
+        yield f"{name}: no population is named {missing[0]!r}"
         return
     source, target = known[connection.source], known[connection.target]
-    if not np.issubdtype(connection.weight.dtype, np.integer):
-        yield f"connection {connection.name}: weights are {connection.weight.dtype}; they must be integers"
-    if connection.weight.size and not (-256 <= connection.weight.min() and connection.weight.max() <= 255):
-        yield (
-            f"connection {connection.name}: weights reach {connection.weight.min()}..{connection.weight.max()};"
-            " may be -256..255"
-        )
+    if not np.issubdtype(weight.dtype, np.integer):
+        yield f"{name}: weights are {weight.dtype}; they must be integers"
+    if weight.size and not (-256 <= weight.min() and weight.max() <= 255):
+        yield f"{name}: weights reach {weight.min()}..{weight.max()}; may be -256..255"
     if connection.conv is None:
-        fits = connection.weight.shape == (target.size, source.size)
+        fits = weight.shape == (target.size, source.size)
     else:
         fits = (
             len(source.shape) == 3
-            and connection.weight.shape[1] * connection.conv.groups == source.shape[0]
+            and weight.shape[1] * connection.conv.groups == source.shape[0]
             and output_shape(connection, source) == target.shape
         )
     if not fits:
-        yield (
-            f"connection {connection.name}: weight {connection.weight.shape} does not lead from {source.shape} to "
-            f"{target.shape}"
-        )
+        yield f"{name}: weight {weight.shape} does not lead from {source.shape} to {target.shape}"
 
 
 def _order_faults(chip: ChipNetwork, names: list[str]) -> Iterator[str]:

@@ -1,14 +1,18 @@
-"""Widths and units of a chip's integers, for lowering, integer training and simulation."""
+"""Widths, units and grids of a chip's integers, for lowering, integer training and simulation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from ..base.errors import InputError, arg
-from ..base.types import FloatArray
+from ..base.types import FloatArray, IntArray
+from ..profile.profile import HardwareProfile
 from ..profile.schema import Limits
 
 STATE_SHIFT = 6
@@ -24,6 +28,8 @@ FULL_WEIGHT_BITS = 8
 MANY_LEVELS = 32
 """With at least this many steps up to the largest weight no weight is clipped. With fewer, clipping the rare large
 weights costs less than the finer grid gains for all others."""
+GRID_KEY = "integer"
+"""Key of the grid in the metadata of a graph that was trained on integers."""
 _CLIPPING = np.geomspace(1, 12, 100)
 
 
@@ -110,7 +116,7 @@ class Registers(StateWidths):
         return step, 255 // step * step
 
 
-def is_mixed(weight: FloatArray) -> bool:
+def is_mixed(weight: FloatArray | IntArray) -> bool:
     """Whether ``weight`` holds weights of both signs."""
     return bool((weight > 0).any() and (weight < 0).any())
 
@@ -125,8 +131,7 @@ def weight_scale(weights: Sequence[FloatArray], registers: Registers) -> float:
         ValueError: every weight is zero.
     """
     grids = [registers.grid(is_mixed(weight)) for weight in weights]
-    tops = [top / float(np.abs(w).max()) for w, (_, top) in zip(weights, grids, strict=True) if np.any(w)]
-    unclipped = min(tops)
+    unclipped = min(top / float(np.abs(w).max()) for w, (_, top) in zip(weights, grids, strict=True) if np.any(w))
     if max(top // step for step, top in grids) >= MANY_LEVELS:
         return unclipped
 
@@ -138,3 +143,70 @@ def weight_scale(weights: Sequence[FloatArray], registers: Registers) -> float:
         return found
 
     return min((float(unclipped * more) for more in _CLIPPING), key=error)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is known of the integers before rounding.
+
+    Attributes:
+        weight_bits: of the weights, None for the chip's own width.
+        scales: by population, of a network that was trained on integers: its weights, biases and thresholds are whole
+            numbers at this scale already. Populations that are not named get the largest scale that fits.
+    """
+
+    weight_bits: int | None = None
+    scales: Mapping[str, float] = field(default_factory=dict)
+
+
+class TrainedGrid(BaseModel):
+    """The metadata of a graph that was trained on integers.
+
+    Attributes:
+        profile: name or path of the profile it was trained for, ``profile_sha256`` its content.
+        registers: the widths it was trained within.
+        scales: by neuron node, integer units per float unit: ``scale x weight`` is a whole number of the chip.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: str
+    profile_sha256: str
+    registers: Registers
+    scales: dict[str, Annotated[PositiveFloat, Field(allow_inf_nan=False)]]
+
+    @property
+    def as_metadata(self) -> str:
+        """The text that goes into a graph."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+
+def trained_grid(metadata: Mapping[str, Any]) -> TrainedGrid | None:
+    """The grid in the metadata of a graph; None for a graph that was trained in floats.
+
+    Raises:
+        InputError: the entry is damaged; every fault at once.
+    """
+    said = metadata.get(GRID_KEY)
+    if said is None:
+        return None
+    try:
+        return TrainedGrid.model_validate_json(said if isinstance(said, str | bytes) else str(said))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'entry'}: {e['msg']}" for e in error.errors())
+        raise InputError(f"NIR graph: its metadata {GRID_KEY!r} cannot be read ({faults}); export it again") from error
+
+
+def grid_for(trained: TrainedGrid | None, profile: HardwareProfile, weight_bits: int | None) -> tuple[Grid, list[str]]:
+    """The grid to lower a graph onto, and what had to be assumed.
+
+    A graph that was trained on integers keeps them on every chip whose registers are as wide; elsewhere, or where other
+    weights are asked for, it is rounded anew.
+    """
+    if trained is None:
+        return Grid(weight_bits), []
+    asked = weight_bits or min(trained.registers.weight_bits, profile.limits.weight_bits)
+    if Registers.of(profile.limits, asked) == trained.registers:
+        return Grid(asked, trained.scales), []
+    was = f"{trained.profile} with {trained.registers.weight_bits}-bit weights"
+    return Grid(asked), [f"weights are rounded anew: the graph was trained on the integers of {was}"]

@@ -37,7 +37,6 @@ CAUSES: dict[Cause, str] = {
 """What the chip does to a number that float arithmetic does not, in words."""
 
 ALL: frozenset[Cause] = frozenset(CAUSES)
-NONE: frozenset[Cause] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,19 +69,19 @@ class Layer:
     exact: Side
     rounded: Side
 
+    def side(self, is_rounded: bool) -> Side:
+        """One of both sides."""
+        return self.rounded if is_rounded else self.exact
+
     def law(self, causes: Collection[Cause]) -> Law:
         """The law of the neurons with these causes switched on."""
-
-        def side(cause: Cause) -> Law:
-            return (self.rounded if cause in causes else self.exact).law
-
-        truncates = "truncation" in causes
+        truncates, decays = "truncation" in causes, self.side("decay" in causes).law
         return replace(
             self.rounded.law,
-            keep_u=side("decay").keep_u,
-            keep_v=side("decay").keep_v,
-            threshold=side("threshold").threshold,
-            bias=side("bias").bias,
+            keep_u=decays.keep_u,
+            keep_v=decays.keep_v,
+            threshold=self.side("threshold" in causes).law.threshold,
+            bias=self.side("bias" in causes).law.bias,
             arithmetic=Arithmetic(
                 truncates_u=truncates and _makes_fractions(self.rounded.law.keep_u),
                 truncates_v=truncates and _makes_fractions(self.rounded.law.keep_v),
@@ -123,14 +122,9 @@ def layer_of(
         bias=_row(neuron.bias * scale * STATE_UNIT),
         arithmetic=Arithmetic(),
     )
-    return Layer(
-        population=population,
-        connections=into,
-        timesteps=chip.timesteps,
-        scale=scale,
-        exact=Side({c.source: torch.from_numpy(c.weight * scale) for c in drawn}, exact),
-        rounded=Side({c.source: torch.from_numpy(c.weight.astype(np.float64)) for c in into}, law),
-    )
+    graph_side = Side({c.source: torch.from_numpy(c.weight * scale) for c in drawn}, exact)
+    chip_side = Side({c.source: torch.from_numpy(c.weight.astype(np.float64)) for c in into}, law)
+    return Layer(population, into, chip.timesteps, scale, exact=graph_side, rounded=chip_side)
 
 
 def _row(values: FloatArray) -> Tensor:
@@ -153,7 +147,7 @@ class DrivenLayer:
         self.samples = len(drive)
         self._arriving: dict[tuple[bool, bool], Tensor] = {}
 
-    def run(self, causes: Collection[Cause] = NONE) -> LayerRun:
+    def run(self, causes: Collection[Cause] = ()) -> LayerRun:
         """Step the population from rest by its law, with these causes switched on."""
         law = self.layer.law(causes)
         if self.drive is not None:
@@ -173,60 +167,50 @@ class DrivenLayer:
         return LayerRun(spikes, vs)
 
     def may_act(self) -> frozenset[Cause]:
-        """Causes that can change anything here: constants that differ, and limits that the input can reach."""
-        exact, rounded = self.layer.exact, self.layer.rounded
-        found: set[Cause] = set()
-        if any(not torch.equal(exact.weights[source], rounded.weights[source]) for source in exact.weights):
-            found.add("weights")
-        if _differ(exact.law.bias, rounded.law.bias):
-            found.add("bias")
-        if _differ(exact.law.keep_u, rounded.law.keep_u) or _differ(exact.law.keep_v, rounded.law.keep_v):
-            found.add("decay")
-        if _makes_fractions(rounded.law.keep_u) or _makes_fractions(rounded.law.keep_v):
-            found.add("truncation")
-        return frozenset(found | self._reachable_limits())
+        """Causes that can change anything here: constants that differ, and limits that the input can reach.
 
-    def _reachable_limits(self) -> set[Cause]:
-        """Limits that a bound of current and potential reaches: a threshold that is another, 24 bits of either."""
-        laws, steps = (self.layer.exact.law, self.layer.rounded.law), self.layer.timesteps
+        A limit is reached where a bound of the current or the potential does: 24 bits of either, or a threshold that is
+        another one.
+        """
+        layer, laws = self.layer, (self.layer.exact.law, self.layer.rounded.law)
+        exact, rounded = laws
         delivered = max(largest(self._input(is_rounded, False)) for is_rounded in (False, True))
-        current = delivered * STATE_UNIT * max(_gathered(law.keep_u, steps) for law in laws)
+        current = delivered * STATE_UNIT * max(_gathered(law.keep_u, layer.timesteps) for law in laws)
         bias = max(largest(_tensor(law.bias)) for law in laws) + (0.0 if self.drive is None else largest(self.drive))
-        potential = (current + bias) * max(_gathered(law.keep_v, steps) for law in laws)
-        found: set[Cause] = {"wrap"} if current >= STATE_LIMIT else set()
-        if potential >= STATE_LIMIT:
-            found.add("saturation")
+        potential = (current + bias) * max(_gathered(law.keep_v, layer.timesteps) for law in laws)
         lowest = min(float(_tensor(law.threshold).min()) for law in laws)
-        if potential > lowest and _differ(laws[0].threshold, laws[1].threshold):
-            found.add("threshold")
-        return found
+        acts: dict[Cause, bool] = {
+            "weights": any(not torch.equal(w, layer.rounded.weights[c]) for c, w in layer.exact.weights.items()),
+            "bias": _differ(exact.bias, rounded.bias),
+            "threshold": potential > lowest and _differ(exact.threshold, rounded.threshold),
+            "decay": _differ(exact.keep_u, rounded.keep_u) or _differ(exact.keep_v, rounded.keep_v),
+            "truncation": _makes_fractions(rounded.keep_u) or _makes_fractions(rounded.keep_v),
+            "wrap": current >= STATE_LIMIT,
+            "saturation": potential >= STATE_LIMIT,
+        }
+        return frozenset(cause for cause, can_act in acts.items() if can_act)
 
     def _input(self, is_rounded: bool, wraps: bool) -> Tensor:
         """Synaptic input of all steps, ``(timesteps or 1, samples, *shape)``."""
         key = is_rounded, wraps
         if key not in self._arriving:
-            weights = (self.layer.rounded if is_rounded else self.layer.exact).weights
-            shape = self.layer.population.shape
+            weights, shape = self.layer.side(is_rounded).weights, self.layer.population.shape
             total = torch.zeros((1, self.samples, *shape), dtype=torch.float64)
             for connection in self.layer.connections:
                 if connection.source in self.signals:
-                    sent = self._sent(connection)
+                    sent = self.signals[connection.source]
+                    if connection.source == connection.target:  # one step late
+                        sent = torch.cat([torch.zeros_like(sent[:1]), sent[:-1]])
                     total = total + delivered(connection, weights[connection.source], sent, shape, wraps)
             self._arriving[key] = total
         return self._arriving[key]
-
-    def _sent(self, connection: Connection) -> Tensor:
-        values = self.signals[connection.source]
-        if connection.source != connection.target:
-            return values
-        return torch.cat([torch.zeros_like(values[:1]), values[:-1]])
 
     def _feedback(self, causes: Collection[Cause]) -> Callable[[Tensor], Tensor] | None:
         loops = [c for c in self.layer.connections if c.source == c.target and c.source not in self.signals]
         if not loops:
             return None
         (loop,) = loops  # one connection leads from a population to another
-        weight = (self.layer.rounded if "weights" in causes else self.layer.exact).weights[loop.source]
+        weight = self.layer.side("weights" in causes).weights[loop.source]
         return lambda spikes: delivered(loop, weight, spikes, self.layer.population.shape, "wrap" in causes)
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
+from ..base.types import FloatArray, IntArray
 from .causes import CAUSES, Cause
 
 Reference = Literal["float", "trained integers"]
+Summed = TypeVar("Summed", int, "Why")
+
+
+def _sum(one: Summed | None, other: Summed | None) -> Summed | None:
+    """The sum, None where either is unknown."""
+    return None if one is None or other is None else one + other
 
 
 @dataclass(frozen=True, order=True)
@@ -39,13 +47,9 @@ class Raster:
     first: Place | None = None
 
     def __add__(self, other: Raster) -> Raster:
-        return Raster(
-            self.compared + other.compared,
-            self.reference + other.reference,
-            self.chip + other.chip,
-            self.both + other.both,
-            min((place for place in (self.first, other.first) if place), default=None),
-        )
+        first = min((place for place in (self.first, other.first) if place), default=None)
+        compared, both = self.compared + other.compared, self.both + other.both
+        return Raster(compared, self.reference + other.reference, self.chip + other.chip, both, first)
 
     @property
     def differing(self) -> int:
@@ -146,8 +150,7 @@ class LayerDrift:
     states: int | None = None
 
     def __add__(self, other: LayerDrift) -> LayerDrift:
-        why = None if self.why is None or other.why is None else self.why + other.why
-        states = None if self.states is None or other.states is None else self.states + other.states
+        why, states = _sum(self.why, other.why), _sum(self.states, other.states)
         return LayerDrift(self.name, self.fires, self.raster + other.raster, why, states)
 
     def as_json(self) -> dict[str, object]:
@@ -178,7 +181,7 @@ class Answers:
         correct_reference: samples that the reference classifies correctly; None without labels.
         correct_chip: samples that the chip classifies correctly; None without labels.
         score: largest difference of a score, in float units (spikes, where the readout counts them).
-        spread: difference of the reference's largest score of all from its smallest, to measure ``score`` by.
+        low: the reference's smallest score of all; ``high``: its largest.
     """
 
     samples: int
@@ -186,16 +189,43 @@ class Answers:
     correct_reference: int | None
     correct_chip: int | None
     score: float
-    spread: float
+    low: float
+    high: float
+
+    @staticmethod
+    def of(reference: FloatArray, chip: FloatArray, labels: IntArray | None) -> Answers:
+        """Count the scores of some samples, ``(samples, classes)``, in float units."""
+        mine, theirs = reference.argmax(axis=1), chip.argmax(axis=1)
+        return Answers(
+            samples=len(mine),
+            agreeing=int((mine == theirs).sum()),
+            correct_reference=None if labels is None else int((mine == labels).sum()),
+            correct_chip=None if labels is None else int((theirs == labels).sum()),
+            score=float(np.abs(reference - chip).max()),
+            low=float(reference.min()),
+            high=float(reference.max()),
+        )
+
+    def __add__(self, other: Answers) -> Answers:
+        samples, agreeing = self.samples + other.samples, self.agreeing + other.agreeing
+        correct_reference = _sum(self.correct_reference, other.correct_reference)
+        correct_chip = _sum(self.correct_chip, other.correct_chip)
+        score, low, high = max(self.score, other.score), min(self.low, other.low), max(self.high, other.high)
+        return Answers(samples, agreeing, correct_reference, correct_chip, score, low, high)
+
+    @property
+    def spread(self) -> float:
+        """Difference of the reference's largest score from its smallest, to measure ``score`` by."""
+        return self.high - self.low
 
     def as_json(self) -> dict[str, object]:
         """JSON-able, with what follows from the counts."""
-        known = self.correct_reference is not None and self.correct_chip is not None
+        names = ("samples", "agreeing", "correct_reference", "correct_chip", "score", "spread")
+        right = {"accuracy_reference": self.correct_reference, "accuracy_chip": self.correct_chip}
         return {
-            **asdict(self),
+            **{name: getattr(self, name) for name in names},
             "prediction_agreement": self.agreeing / self.samples,
-            "accuracy_reference": (self.correct_reference or 0) / self.samples if known else None,
-            "accuracy_chip": (self.correct_chip or 0) / self.samples if known else None,
+            **{name: None if count is None else count / self.samples for name, count in right.items()},
         }
 
 

@@ -15,8 +15,7 @@ import numpy.typing as npt
 from ..base.errors import arg, refuse
 from ..base.types import FloatArray
 from ..chip.activity import Activity
-from ..chip.network import ChipNetwork, Population
-from ..chip.schedule import Schedule
+from ..chip.network import ChipNetwork, Population, Schedule
 from ..placing.placement import Placement
 from ..profile.schema import HardwareProfile
 from ..profile.units import Budget, parse_budget, quantity

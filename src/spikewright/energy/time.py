@@ -12,8 +12,7 @@ import numpy as np
 
 from ..base.types import FloatArray, IntArray
 from ..chip.activity import Activity
-from ..chip.network import ChipNetwork, Connection
-from ..chip.schedule import Schedule
+from ..chip.network import ChipNetwork, Connection, Schedule
 from ..placing.core_load import arriving
 from ..placing.placement import Placement, Site
 from ..profile.costs import WATTS, Durations

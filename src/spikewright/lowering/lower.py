@@ -8,7 +8,7 @@ from dataclasses import replace
 import nir
 
 from ..chip.network import ChipNetwork
-from ..chip.trained_grid import Grid, grid_for, trained_grid
+from ..chip.registers import Grid, grid_for, trained_grid
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..profile.profile import HardwareProfile, load_profile

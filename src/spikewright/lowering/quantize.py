@@ -16,8 +16,7 @@ import numpy as np
 from ..base.types import FloatArray, IntArray
 from ..chip.encoding import full_scale
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
-from ..chip.registers import BIAS_EXP, DECAY_ONE, STATE_SHIFT, Registers, is_mixed, weight_scale
-from ..chip.trained_grid import Grid
+from ..chip.registers import BIAS_EXP, DECAY_ONE, STATE_SHIFT, Grid, Registers, is_mixed, weight_scale
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 

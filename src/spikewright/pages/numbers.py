@@ -13,7 +13,7 @@ from statistics import mean, stdev
 from rich import box
 from rich.table import Table
 
-from ..chip.agreement import LEVELS, PAIRS, Agreement
+from ..chip.agreement import Agreement
 from ..energy.report import PARTS, EnergyReport, EnergyRow, Part
 from ..placing.placement import Placement, Use
 
@@ -191,9 +191,9 @@ def measured(report: EnergyReport) -> str:
 
 def agreement_rows(agreement: Agreement) -> Rows:
     """Level, accuracy, samples and differing values; of a level that was not run, why not."""
-    compared = {one if one != "integer" else other: pair for pair, (one, other) in PAIRS.items()}
+    compared = {one if one != "integer" else other: pair for pair, (one, other) in agreement.pairs.items()}
     found: Rows = [("level", ">accuracy", ">samples", "+values that differ")]
-    for level, words in LEVELS.items():
+    for level, words in agreement.levels.items():
         if level in agreement.accuracy:
             pair, differ = compared.get(level, ""), ""
             if pair in agreement.mismatches:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ..chip.agreement import PAIRS, Agreement
+from ..chip.agreement import Agreement
 from .numbers import binding
 from .report import Report
 
@@ -74,7 +74,7 @@ class Verdict:
         return {
             "accuracy": {level: known.accuracy.get(level) for level in (*known.accuracy, "lava", "netx")},
             "samples": known.samples,
-            "mismatches": {pair: known.mismatches.get(pair) for pair in PAIRS},
+            "mismatches": {pair: known.mismatches.get(pair) for pair in known.pairs},
             "skipped": known.skipped,
             **costs,
             "energy_is_at_least": energy.at_least,

@@ -1,4 +1,4 @@
-"""The table of simulators of a chip network."""
+"""The table of simulators of a chip network, and what all of them ask of the integers that drive it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pkgutil import resolve_name
 from typing import Protocol, cast
 
 from ..base.errors import InputError, did_you_mean
+from ..base.progress import Advance
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork
-from .recording import Progress, Recording
+from ..chip.registers import LAVA_WIDTHS
+from .recording import Recording
 
 
 class Run(Protocol):
@@ -21,7 +23,7 @@ class Run(Protocol):
     """
 
     def __call__(
-        self, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Progress | None = None
+        self, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Advance | None = None
     ) -> Recording: ...
 
 
@@ -44,7 +46,7 @@ _HERE = __package__
 BACKENDS: dict[str, Backend] = {
     "integer": Backend(f"{_HERE}.integer:run", "ours, batched"),
     "lava": Backend(f"{_HERE}.lava.backend:run", "Lava's processes"),
-    "netx": Backend(f"{_HERE}.netx.backend:run", "lava-dl's"),
+    "netx": Backend(f"{_HERE}.netx:run", "lava-dl's"),
 }
 
 
@@ -63,3 +65,24 @@ def backend(name: str) -> Run:
 def described() -> str:
     """Every simulator in words, for a help text."""
     return "; ".join(f"{name}: {each.words}{'' if each.exact else ' (not exact)'}" for name, each in BACKENDS.items())
+
+
+def check_drive(chip: ChipNetwork, drive: IntArray) -> None:
+    """Raise an :class:`InputError` where ``chip`` cannot take ``drive``: its shape, or the range of its integers."""
+    population, fault = chip.input, ""
+    shape, (steps, samples) = population.shape, drive.shape[:2] if drive.ndim > 1 else (0, 0)
+    low, high = 0, 2 ** max(1, population.payload_bits) - 1
+    if population.neuron is not None:
+        low, high = -LAVA_WIDTHS.bias_max - 1, LAVA_WIDTHS.bias_max
+    if drive.ndim != 2 + len(shape) or drive.shape[2:] != shape:
+        fault = f"the drive has shape {drive.shape}; it must be (steps, samples, {', '.join(map(str, shape))})"
+    elif steps not in (1, chip.timesteps) or not samples:
+        fault = (
+            f"the drive has {steps} steps of {samples} samples; steps may be 1 or {chip.timesteps}, samples at least 1"
+        )
+    elif population.neuron is not None and steps != 1:
+        fault = "an input of neurons is driven by one bias per sample; the drive must have 1 step"
+    elif drive.min() < low or drive.max() > high:
+        fault = f"the drive reaches {drive.min()}..{drive.max()}; may be {low}..{high}"
+    if fault:
+        raise InputError(f"input population {population.name!r}: {fault}")

@@ -11,11 +11,12 @@ Nothing is ever rounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -23,13 +24,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..base.errors import InputError
+from ..base.progress import Advance
 from ..base.types import IntArray
-from ..chip.exact import exact_kernels
-from ..chip.law import STATE_LIMIT, largest, modulo
+from ..chip.law import STATE_LIMIT, exact_kernels, largest, modulo
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
-from .drive import check_drive
+from .backends import check_drive
 from .kernel import Buffers, Rules, Trace, integrate
-from .recording import Progress, Recording, SpikeArray, StateArray, Tally
+from .recording import Recording, SpikeArray, StateArray, Tally
+
+Heard: TypeAlias = Mapping[str, SpikeArray]
+"""Spikes of another simulator by population, ``(timesteps, samples, *shape)``: what their targets hear instead."""
 
 EXACT_FLOAT32 = 2**23
 """Below this bound sums of integers are exact in float32 and a convolution cannot leave its signed 24 bits."""
@@ -55,11 +59,7 @@ class Signal:
 
 
 def run(
-    chip: ChipNetwork,
-    drive: IntArray,
-    *,
-    record_states: bool = False,
-    progress: Progress | None = None,
+    chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Advance | None = None
 ) -> Recording:
     """Simulate ``chip`` on all samples of ``drive``.
 
@@ -74,12 +74,10 @@ def run(
         InputError: the drive does not fit the network's input, or sums could leave what float64 holds exactly.
     """
     check_drive(chip, drive)
-    recording = _empty(chip, drive, record_states)
-    _walk(chip, drive, {}, recording, progress)
-    return recording
+    return _simulated(chip, drive, {}, record_states, progress)
 
 
-def recount(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArray]) -> Recording:
+def recount(chip: ChipNetwork, drive: IntArray, spikes: Heard) -> Recording:
     """The counts that belong to another backend's spikes: each population is stepped on the spikes that it was sent.
 
     Args:
@@ -87,47 +85,42 @@ def recount(chip: ChipNetwork, drive: IntArray, spikes: Mapping[str, SpikeArray]
         drive: what drove it, as for :func:`run`.
         spikes: by population, shape ``(timesteps, samples, *population shape)``.
     """
-    recording = _empty(chip, drive, record_states=False)
-    _walk(chip, drive, spikes, recording)
-    return recording
+    return _simulated(chip, drive, spikes)
 
 
 def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording:
     """A recording of the right shapes, with the input's events in it and everything else to be filled in."""
-    events = (chip.timesteps, *drive.shape[1:])
     compact = drive.astype(np.min_scalar_type(int(drive.max(initial=0))))
+    samples = drive.shape[1]
     spikes: dict[str, SpikeArray] = {}
-    states: list[dict[str, StateArray]] = [{}, {}]
+    states: dict[str, dict[str, StateArray]] = {"u": {}, "v": {}}
     for population in chip.populations:
-        shape = (chip.timesteps, drive.shape[1], *population.shape)
+        shape = (chip.timesteps, samples, *population.shape)
         if population.neuron is None:
-            spikes[population.name] = np.broadcast_to(compact, events)
+            spikes[population.name] = np.broadcast_to(compact, shape)
             continue
         spikes[population.name] = np.empty(shape, dtype=np.uint8)
-        for state in states:
-            state[population.name] = np.empty(shape if record_states else 0, dtype=np.int32)
+        for state in states.values() if record_states else ():
+            state[population.name] = np.empty(shape, dtype=np.int32)
+    names = [p.name for p in chip.populations if p.neuron is not None]
     return Recording(
         spikes=spikes,
-        scores=np.zeros((drive.shape[1], chip.classes), dtype=np.int64),
-        tallies={name: Tally() for name in states[0]},
-        u=states[0] if record_states else {},
-        v=states[1] if record_states else {},
-        active={name: np.zeros((chip.timesteps, drive.shape[1]), dtype=np.int64) for name in states[0]},
+        scores=np.zeros((samples, chip.classes), dtype=np.int64),
+        tallies={name: Tally() for name in names},
+        active={name: np.zeros((chip.timesteps, samples), dtype=np.int64) for name in names},
+        **states,
     )
 
 
-def _walk(
-    chip: ChipNetwork,
-    drive: IntArray,
-    heard: Mapping[str, SpikeArray],
-    recording: Recording,
-    progress: Progress | None = None,
-) -> None:
-    """Fill ``recording`` chunk by chunk of samples.
+def _simulated(
+    chip: ChipNetwork, drive: IntArray, heard: Heard, record_states: bool = False, progress: Advance | None = None
+) -> Recording:
+    """The recording of all samples, filled in chunk by chunk.
 
     As many chunks are under way as torch has threads, each on one: operations this small lose more by being cut up
     among threads than they gain, and on a busy machine lose a hundredfold.
     """
+    recording = _empty(chip, drive, record_states)
     per_chunk = max(1, CHUNK_ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations)))
     starts = range(0, drive.shape[1], per_chunk)
     chunks = [slice(start, min(start + per_chunk, drive.shape[1])) for start in starts]
@@ -150,6 +143,7 @@ def _walk(
                 recording.tallies[name] += tally
             if progress:
                 progress(chunk.stop - chunk.start)
+    return recording
 
 
 @contextmanager
@@ -172,9 +166,7 @@ class _Simulator:
         self._weights: dict[tuple[str, torch.dtype], Tensor] = {}
         self._buffers = {p.name: Buffers() for p in chip.populations}
 
-    def run(
-        self, drive: IntArray, heard: Mapping[str, SpikeArray], recording: Recording, chunk: slice
-    ) -> dict[str, Tally]:
+    def run(self, drive: IntArray, heard: Heard, recording: Recording, chunk: slice) -> dict[str, Tally]:
         """Simulate some samples into ``recording``; targets of a population in ``heard`` hear those spikes instead."""
         signals: dict[str, Signal] = {}
         tallies: dict[str, Tally] = {}
@@ -202,21 +194,23 @@ class _Simulator:
         bias = drive if population.role == "input" else neuron.bias[None]
         into = self.chip.into(population.name)
         loops = [c for c in into if c.source == population.name]
+        others = [c for c in into if c.source != population.name]
         looped = sum(_bound(c, 1) for c in loops)
-        dtype = _dtype(population, looped + sum(_bound(c, signals[c.source].peak) for c in into if c not in loops))
-        arriving = None
-        for connection in into:
-            if connection not in loops:
-                arriving = _sum(arriving, self._delivered(connection, signals[connection.source], dtype))
-        if arriving is None:
+        bound = looped + sum(_bound(c, signals[c.source].peak) for c in others)
+        if bound >= EXACT_FLOAT64:
+            raise InputError(
+                f"population {population.name!r}: its synaptic input may reach {bound}; the simulator is exact below "
+                f"{EXACT_FLOAT64}: lower the payloads of the input"
+            )
+        dtype = torch.float32 if bound < EXACT_FLOAT32 else torch.float64
+
+        if others:
+            arriving = self._delivered(others, signals, dtype)
+        else:
             arriving = torch.zeros((1, len(drive), *population.shape), dtype=dtype)
 
         def feedback(spikes: Tensor) -> Tensor:
-            total = None
-            for connection in loops:
-                total = _sum(total, self._delivered(connection, Signal(spikes[None], 1), dtype)[0])
-            assert total is not None
-            return total
+            return self._delivered(loops, {population.name: Signal(spikes[None], 1)}, dtype)[0]
 
         return integrate(
             Rules.of(neuron, bias, self.chip.timesteps, peak=largest(arriving) + looped),
@@ -226,17 +220,19 @@ class _Simulator:
             buffers=self._buffers[population.name],
         )
 
-    def _delivered(self, connection: Connection, signal: Signal, dtype: torch.dtype) -> Tensor:
-        """Synaptic input of every step, shape ``(steps, samples, *target shape)``."""
-        weight, shape = self._weight(connection, dtype), self.chip.by_name[connection.target].shape
-        wraps = _bound(connection, signal.peak) >= EXACT_FLOAT32
-        return delivered(connection, weight, signal.values.to(dtype), shape, wraps)
-
-    def _weight(self, connection: Connection, dtype: torch.dtype) -> Tensor:
-        key = (connection.name, dtype)
-        if key not in self._weights:
-            self._weights[key] = torch.from_numpy(connection.weight.astype(np.float64)).to(dtype)
-        return self._weights[key]
+    def _delivered(self, through: Sequence[Connection], signals: Mapping[str, Signal], dtype: torch.dtype) -> Tensor:
+        """Synaptic input of every step ``through`` all these connections, ``(steps, samples, *target shape)``."""
+        total: Tensor | None = None
+        for connection in through:
+            key, signal = (connection.name, dtype), signals[connection.source]
+            if key not in self._weights:
+                self._weights[key] = torch.from_numpy(connection.weight.astype(np.float64)).to(dtype)
+            shape = self.chip.by_name[connection.target].shape
+            wraps = _bound(connection, signal.peak) >= EXACT_FLOAT32
+            more = delivered(connection, self._weights[key], signal.values.to(dtype), shape, wraps)
+            total = more if total is None else total + more
+        assert total is not None
+        return total
 
 
 def delivered(
@@ -263,10 +259,6 @@ def delivered(
     return made.reshape(steps, samples, *target_shape)
 
 
-def _sum(total: Tensor | None, more: Tensor) -> Tensor:
-    return more if total is None else total + more
-
-
 def _signal(spikes: SpikeArray) -> Signal:
     return Signal(torch.from_numpy(np.asarray(spikes, dtype=np.float32)), int(np.abs(spikes).max(initial=0)))
 
@@ -275,14 +267,3 @@ def _bound(connection: Connection, peak: int) -> int:
     """Largest absolute synaptic input that ``connection`` could deliver, partial sums included."""
     per_target = np.abs(connection.weight.astype(np.int64)).reshape(len(connection.weight), -1).sum(axis=1)
     return int(per_target.max(initial=0)) * peak
-
-
-def _dtype(population: Population, bound: int) -> torch.dtype:
-    if bound < EXACT_FLOAT32:
-        return torch.float32
-    if bound < EXACT_FLOAT64:
-        return torch.float64
-    raise InputError(
-        f"population {population.name!r}: its synaptic input may reach {bound}; the simulator is exact below "
-        f"{EXACT_FLOAT64}: lower the payloads of the input"
-    )

@@ -49,17 +49,6 @@ class Rules:
             may_overflow=STATE_LIMIT + largest_u + largest_bias >= INT32_LIMIT,
         )
 
-    @property
-    def kernel(self) -> Kernel:
-        """What steps the population: the kernel of Lava's LIF, or the law itself where a model integrates otherwise."""
-        made_for = (Law.current, Law.potential) == (type(self.law).current, type(self.law).potential)
-        return _update if made_for else _update_by_law
-
-
-Kernel = Callable[[Rules, Tensor, Tensor, Tensor], tuple[int, int]]
-"""Advances u and v by one step of the synaptic input, in place and short of the reset; returns how many neurons
-wrapped and how many saturated."""
-
 
 @dataclass(frozen=True, eq=False)
 class Trace:
@@ -114,30 +103,37 @@ def integrate(
         record_states: also keep currents and membrane potentials.
         buffers: memory to work in; the trace then lives until the same buffers are used again.
     """
-    buffers, law, update = buffers or Buffers(), rules.law, rules.kernel
+    buffers, law = buffers or Buffers(), rules.law
+    # A neuron model that integrates otherwise steps by its own methods.
+    is_lavas = (Law.current, Law.potential) == (type(law).current, type(law).potential)
+    update = _update if is_lavas else _update_by_law
     shape, steps = arriving.shape[1:], rules.timesteps
     kept = steps if record_states else 0
     spikes = buffers.take("spikes", (steps, *shape), torch.float32)
     us, vs = (buffers.take(what, (kept, *shape), torch.float64) for what in ("u of all steps", "v of all steps"))
     u, v = (buffers.take(what, shape, torch.float64).zero_() for what in ("u", "v"))
-    tally, active = Tally(), torch.empty((steps, shape[0]), dtype=torch.int64)
+    active, wraps, saturations = torch.empty((steps, shape[0]), dtype=torch.int64), 0, 0
     for t in range(steps):
         a = arriving[t if len(arriving) > 1 else 0]
         if feedback is not None and t:
             a = a + feedback(spikes[t - 1])
         active[t] = law.busy(State(u, v), a).flatten(1).sum(1)
-        wraps, saturations = update(rules, u, v, a)
+        wrapped, saturated = update(rules, u, v, a)
+        wraps, saturations = wraps + wrapped, saturations + saturated
         fired = law.fires(v, out=buffers.take("fired", shape, torch.bool))
         law.reset_(v, fired)
         spikes[t].copy_(fired)
-        tally += Tally(int(active[t].sum()), wraps, saturations)
         if record_states:
             us[t], vs[t] = u, v
-    return Trace(spikes, v, tally, active, us, vs)
+    return Trace(spikes, v, Tally(int(active.sum()), wraps, saturations), active, us, vs)
 
 
 def _update(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:
-    """:meth:`Law.current` and :meth:`Law.potential` in place, without the limits that cannot apply."""
+    """:meth:`Law.current` and :meth:`Law.potential` in place, without the limits that cannot apply.
+
+    Returns:
+        how many neurons wrapped and how many saturated.
+    """
     law = rules.law
     wraps = saturations = 0
     if law.keep_u is None:

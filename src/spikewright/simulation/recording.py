@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..base.types import IntArray
-from ..chip.activity import (
-    RASTER_COMPARTMENTS,
-    SAMPLES_KEPT,
-    Activity,
-    Counts,
-    PopulationActivity,
-    Samples,
-    Trace,
-)
+from ..chip.activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Counts, PopulationActivity, Samples, Trace
 from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork
 
 SpikeArray = npt.NDArray[np.integer[Any]]
 StateArray = npt.NDArray[np.int32]
 ScoreArray = npt.NDArray[np.int64] | npt.NDArray[np.float32]
-
-
-class Progress(Protocol):
-    """Called when ``steps`` more samples are done."""
-
-    def __call__(self, steps: int = 1, /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -49,11 +34,7 @@ class Tally:
     v_saturations: int = 0
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.active_updates + other.active_updates,
-            self.u_wraps + other.u_wraps,
-            self.v_saturations + other.v_saturations,
-        )
+        return Tally(*(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,11 +88,8 @@ class Mismatch:
     first: tuple[int, int, int]
 
     def __str__(self) -> str:
-        sample, step, neuron = self.first
-        return (
-            f"{self.population}: {self.count} {self.what} differ, first at sample {sample}, step {step}, "
-            f"compartment {neuron}"
-        )
+        where = "sample {}, step {}, compartment {}".format(*self.first)
+        return f"{self.population}: {self.count} {self.what} differ, first at {where}"
 
 
 def compare(a: Recording, b: Recording) -> list[Mismatch]:
@@ -124,36 +102,15 @@ def compare(a: Recording, b: Recording) -> list[Mismatch]:
         raise ValueError(f"recordings of different populations: {sorted(a.spikes)} and {sorted(b.spikes)}")
     found: list[Mismatch] = []
     for what, mine, theirs in (("spikes", a.spikes, b.spikes), ("u", a.u, b.u), ("v", a.v, b.v)):
-        for name in mine:
-            if name in theirs:
-                found.extend(_mismatch(name, what, mine[name], theirs[name]))
+        for name in [name for name in mine if name in theirs]:
+            one, other = mine[name], theirs[name]
+            if one.shape != other.shape:
+                raise ValueError(f"{name}: {what} of shapes {one.shape} and {other.shape} cannot be compared")
+            samples_first = np.swapaxes(one != other, 0, 1).reshape(one.shape[1], one.shape[0], -1)
+            if len(places := np.argwhere(samples_first)):
+                sample, step, neuron = (int(i) for i in places[0])
+                found.append(Mismatch(name, what, len(places), (sample, step, neuron)))
     return found
-
-
-def _mismatch(name: str, what: str, a: SpikeArray, b: SpikeArray) -> list[Mismatch]:
-    if a.shape != b.shape:
-        raise ValueError(f"{name}: {what} of shapes {a.shape} and {b.shape} cannot be compared")
-    samples_first = np.swapaxes(a != b, 0, 1).reshape(a.shape[1], a.shape[0], -1)
-    places = np.argwhere(samples_first)
-    if not len(places):
-        return []
-    sample, step, neuron = (int(i) for i in places[0])
-    return [Mismatch(name, what, len(places), (sample, step, neuron))]
-
-
-def concatenate(recordings: Sequence[Recording]) -> Recording:
-    """Recordings of consecutive samples of one network as one."""
-    first = recordings[0]
-    if len(recordings) == 1:
-        return first
-    return Recording(
-        spikes={n: np.concatenate([r.spikes[n] for r in recordings], axis=1) for n in first.spikes},
-        scores=np.concatenate([r.scores for r in recordings]),
-        tallies={n: sum((r.tallies[n] for r in recordings), Tally()) for n in first.tallies},
-        u={n: np.concatenate([r.u[n] for r in recordings], axis=1) for n in first.u},
-        v={n: np.concatenate([r.v[n] for r in recordings], axis=1) for n in first.v},
-        active={n: np.concatenate([r.active[n] for r in recordings], axis=1) for n in first.active},
-    )
 
 
 def activity_of(
@@ -178,7 +135,7 @@ def activity_of(
         chip_sha256: of the network's file.
         split: part of the data that the samples came from.
     """
-    populations = {}
+    populations, raster = {}, {}
     for population in chip.populations:
         spikes = recording.spikes[population.name]
         tally = recording.tallies.get(population.name, Tally())
@@ -187,7 +144,17 @@ def activity_of(
             updates=0 if population.neuron is None else spikes.size,
             active_updates=tally.active_updates,
         )
-    each = _each_step_and_sample(chip, recording) if recording.active else None
+        if recording.samples:
+            first = spikes[:, 0].reshape(len(spikes), -1)
+            kept = np.unique(np.linspace(0, population.size - 1, RASTER_COMPARTMENTS).round().astype(np.int64))
+            raster[population.name] = Trace(kept, first[:, kept] != 0)
+    by_step, by_sample = None, None
+    if recording.active:
+        each = _each_step_and_sample(chip, recording)
+        by_step = each.changed(lambda column: column.sum(axis=1))
+        first_ones = each.changed(lambda column: column[:, :SAMPLES_KEPT].sum(axis=0))
+        classes = None if labels is None else labels[:SAMPLES_KEPT]
+        by_sample = Samples(first_ones, recording.predictions[:SAMPLES_KEPT], classes)
     return Activity(
         populations=populations,
         synaptic_ops={c.name: int(np.sum(populations[c.source].spikes * fan_out(chip, c))) for c in chip.connections},
@@ -197,17 +164,10 @@ def activity_of(
         chip_sha256=chip_sha256,
         correct=None if labels is None else int(np.sum(recording.predictions == labels)),
         split=split,
-        by_step=None if each is None else each.changed(lambda column: column.sum(axis=1)),
-        by_sample=None if each is None else _samples(each, recording.predictions, labels),
-        raster={p.name: _trace(recording.spikes[p.name]) for p in chip.populations} if recording.samples else None,
+        by_step=by_step,
+        by_sample=by_sample,
+        raster=raster if recording.samples else None,
     )
-
-
-def _trace(spikes: SpikeArray) -> Trace:
-    """Spikes of the first sample, of evenly spaced neurons."""
-    first = spikes[:, 0].reshape(len(spikes), -1)
-    kept = np.unique(np.linspace(0, first.shape[1] - 1, RASTER_COMPARTMENTS).round().astype(np.int64))
-    return Trace(kept, first[:, kept] != 0)
 
 
 def _each_step_and_sample(chip: ChipNetwork, recording: Recording) -> Counts:
@@ -225,8 +185,3 @@ def _each_step_and_sample(chip: ChipNetwork, recording: Recording) -> Counts:
                 visits = [(step != 0).astype(np.float64) @ reach.astype(np.float64) for step in fired]
                 operations[connection.name] = np.rint(visits).astype(np.int64)
     return Counts(spikes, dict(recording.active), operations)
-
-
-def _samples(each: Counts, predicted: IntArray, labels: IntArray | None) -> Samples:
-    kept = each.changed(lambda column: column[:, :SAMPLES_KEPT].sum(axis=0))
-    return Samples(kept, predicted[:SAMPLES_KEPT], None if labels is None else labels[:SAMPLES_KEPT])

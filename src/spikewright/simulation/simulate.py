@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ..base.artefacts import atomic_write
 from ..base.errors import InputError, did_you_mean
+from ..base.progress import Advance
 from ..base.types import IntArray
 from ..base.version import __version__
 from ..chip.activity import Activity
@@ -20,8 +23,7 @@ from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset, Split
 from ..data.load import load
 from .backends import BACKENDS, Run, backend
-from .raster import raster_writer
-from .recording import Progress, Recording, Tally, activity_of
+from .recording import Recording, Tally, activity_of
 
 Images = npt.NDArray[np.float32 | np.uint8]
 Labelled = tuple[Images, IntArray]
@@ -33,6 +35,7 @@ OVERFLOWS = {
 """Counts of a :class:`~spikewright.simulation.recording.Tally` that deserve a remark."""
 
 SPLITS = ("test", "validation", "train")
+RASTER_FORMAT, RASTER_FORMAT_VERSION = "spikewright raster", 1
 BATCH = 256
 """Samples simulated and recorded at once: bounds the memory, and spreads Lava's start over many samples."""
 
@@ -60,7 +63,7 @@ def simulate(
     batch: int = BATCH,
     seed: int = 0,
     record: Path | None = None,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     chip_sha256: str = "",
 ) -> Activity:
     """Run ``chip`` on ``data`` and count what happens.
@@ -93,17 +96,63 @@ def simulate(
     tallies = {p.name: Tally() for p in chip.populations if p.neuron is not None}
     total: Activity | None = None
     scores_type = np.int64 if isinstance(on, str) else np.float32
-    with raster_writer(record, chip, scores_type) if record else nullcontext(_keep_nothing) as keep:
+    with raster_writer(record, chip, scores_type) if record else nullcontext() as keep:
         for start in range(0, len(images), batch):
             chosen = slice(start, start + batch)
             drive = drive_of(chip, images[chosen], seed, first_index=start)
             recording = run(chip, drive, progress=progress)
-            keep(recording)
+            if keep is not None:
+                keep(recording)
             counted = activity_of(chip, recording, name, labels[chosen], chip_sha256=chip_sha256, split=split)
             total = counted if total is None else total + counted
             tallies = {name: tally + recording.tallies[name] for name, tally in tallies.items()}
     assert total is not None
-    return replace(total, provenance=_provenance(data, seed, tallies))
+    named = data if isinstance(data, str) else getattr(data, "name", None)
+    facts: dict[str, object] = {"source": f"spikewright {__version__}", "seed": seed}
+    facts |= {} if named is None else {"data": named}
+    for what in OVERFLOWS:
+        if counts := {name: count for name, tally in tallies.items() if (count := getattr(tally, what))}:
+            facts[what] = counts
+    return replace(total, provenance=facts)
+
+
+@contextmanager
+def raster_writer(
+    path: Path, chip: ChipNetwork, scores_type: type[np.int64 | np.float32]
+) -> Iterator[Callable[[Recording], None]]:
+    """Yield what appends recordings of ``chip`` to a new HDF5 file; the file appears when all went well.
+
+    Layout: ``spikes/<population index>`` of shape ``(samples, timesteps, *population shape)`` with the attribute
+    ``name``, payloads where spikes are graded; ``scores`` of shape ``(samples, classes)``.
+
+    Args:
+        scores_type: what scores are: integers of a chip network, floats of a student.
+
+    Raises:
+        InputError: the folder does not exist.
+    """
+    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"], file.attrs["format_version"] = RASTER_FORMAT, RASTER_FORMAT_VERSION
+
+        def growing(name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> h5py.Dataset:
+            size = {"shape": (0, *shape), "maxshape": (None, *shape), "chunks": (1, *shape)}
+            return file.create_dataset(name, dtype=dtype, compression="gzip", **size)
+
+        scores = growing("scores", (chip.classes,), scores_type)
+        rasters = {}
+        for index, population in enumerate(chip.populations):
+            payload = np.min_scalar_type(2 ** max(1, population.payload_bits) - 1)
+            rasters[population.name] = growing(f"spikes/{index}", (chip.timesteps, *population.shape), payload)
+            rasters[population.name].attrs["name"] = population.name
+
+        def append(recording: Recording) -> None:
+            rows = [(raster, np.swapaxes(recording.spikes[name], 0, 1)) for name, raster in rasters.items()]
+            for dataset, more in ((scores, recording.scores), *rows):
+                start = len(dataset)
+                dataset.resize(start + len(more), axis=0)
+                dataset[start:] = more
+
+        yield append
 
 
 def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int = 0) -> IntArray:
@@ -121,7 +170,13 @@ def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int 
     Raises:
         InputError: the network does not say how many bits its input has.
     """
-    return encode(chip.encoding, images, chip.timesteps, _input_bits(chip), seed, first_index)
+    bits: object = 1
+    if chip.encoding in ("direct", "current"):
+        bits = chip.input.payload_bits or chip.provenance.get("input_bits")
+    if not isinstance(bits, int):
+        missing = f"the network's {chip.encoding} input does not say its bits (`input_bits` in its provenance)"
+        raise InputError(f"{missing}; lower it again")
+    return encode(chip.encoding, images, chip.timesteps, bits, seed, first_index)
 
 
 def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
@@ -135,10 +190,6 @@ def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
         fired = int(activity.populations[population.name].spikes.sum())
         if fired and population.neuron is not None and not population.neuron.fires:
             yield f"population {population.name!r} must never fire and did so {fired} times; its scores are wrong"
-
-
-def _keep_nothing(recording: Recording) -> None:
-    """Stand in for a raster's file."""
 
 
 def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Labelled:
@@ -168,30 +219,5 @@ def fitting(chip: ChipNetwork, images: Images) -> Images:
         return images
     if len(chip.input.shape) == 1 and np.prod(images.shape[1:]) == np.prod(wanted):
         return images.reshape(len(images), *wanted)
-    raise InputError(
-        f"the network's input takes samples of shape {wanted} and the data has {images.shape[1:]}; use the data that "
-        "it was trained on"
-    )
-
-
-def _input_bits(chip: ChipNetwork) -> int:
-    if chip.encoding not in ("direct", "current"):
-        return 1
-    bits = chip.input.payload_bits or chip.provenance.get("input_bits")
-    if not isinstance(bits, int):
-        raise InputError(
-            f"the network's {chip.encoding} input does not say its bits (`input_bits` in its provenance); lower it "
-            "again"
-        )
-    return bits
-
-
-def _provenance(data: object, seed: int, tallies: dict[str, Tally]) -> dict[str, object]:
-    facts: dict[str, object] = {"source": f"spikewright {__version__}", "seed": seed}
-    name = data if isinstance(data, str) else getattr(data, "name", None)
-    if name is not None:
-        facts["data"] = name
-    for what in OVERFLOWS:
-        if counts := {name: count for name, tally in tallies.items() if (count := getattr(tally, what))}:
-            facts[what] = counts
-    return facts
+    shapes = f"the network's input takes samples of shape {wanted} and the data has {images.shape[1:]}"
+    raise InputError(f"{shapes}; use the data that it was trained on")

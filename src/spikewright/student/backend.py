@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import refuse
+from ..base.errors import InputError, arg, refuse
+from ..base.progress import Advance
 from ..base.threads import student_threads
 from ..base.types import IntArray
 from ..chip.encoding import full_scale
 from ..chip.law import State
 from ..chip.network import ChipNetwork, Population
-from ..simulation.drive import check_drive
-from ..simulation.recording import Progress, Recording, SpikeArray, Tally
+from ..simulation.backends import check_drive
+from ..simulation.recording import Recording, SpikeArray, Tally
 from .config import StudentConfig
 from .neurons import StudentOutput, law_of
 
@@ -37,7 +38,7 @@ class Runs(Protocol):
 
 
 def run_student(
-    student: Runs, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Progress | None = None
+    student: Runs, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Advance | None = None
 ) -> Recording:
     """Run the student on all samples of ``drive``, as a simulator does (:class:`~spikewright.simulation.backends.Run`).
 
@@ -48,10 +49,11 @@ def run_student(
         progress: called with the number of samples done.
 
     Raises:
-        InputError: the network is not one that this student becomes, or the drive does not fit it.
+        InputError: the network is not one that this student becomes, the drive does not fit it, or states are to be
+            recorded.
     """
     if record_states:
-        raise ValueError("a student records no registers; ask Student.registers")
+        raise InputError(f"{arg('record_states', True)}: a student records no registers; ask Student.registers")
     check_drive(chip, drive)
     config = student.config
     _refuse_unlike(_settings(config, chip))

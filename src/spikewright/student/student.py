@@ -17,7 +17,7 @@ from ..base.errors import InputError, arg
 from ..base.types import Readout
 from ..chip.encoding import encode, full_scale
 from ..chip.law import State
-from ..chip.trained_grid import TrainedGrid
+from ..chip.registers import TrainedGrid
 from ..simulation.backends import Run
 from .architectures import builder_of, is_own
 from .backend import run_student

@@ -17,7 +17,7 @@ from ..base.errors import refuse
 from ..base.version import __version__
 from ..chip.encoding import full_scale
 from ..chip.law import Law
-from ..chip.trained_grid import KEY
+from ..chip.registers import GRID_KEY
 from ..graph.interpreter import biases_on_membranes
 from ..graph.nodes import Shape
 from .integers.neurons import IntegerLaw, bias_on_grid, weight_integers
@@ -50,7 +50,7 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     """
     if student.grid is not None:
         graph = biases_on_membranes(to_nir(float_equivalent(student), facts))
-        graph.metadata[KEY] = student.grid.as_metadata
+        graph.metadata[GRID_KEY] = student.grid.as_metadata
         return graph
     shape = student.config.input_shape
     builder = _GraphBuilder()

@@ -13,7 +13,7 @@ import torch
 
 from ..base.artefacts import atomic_write
 from ..base.errors import InputError, arg
-from ..chip.trained_grid import TrainedGrid
+from ..chip.registers import TrainedGrid
 from .records import EpochRecord
 from .trainer import BestWeights, Trainer
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.progress import Advance, Listeners
-from ..chip.trained_grid import TrainedGrid
+from ..chip.registers import TrainedGrid
 from ..data.dataset import Dataset
 from ..distillation.base import BatchOutputs, LossTerms, shapes_of
 from ..energy.estimate import Floor

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ...base.errors import InputError
 from ...chip.agreement import LEVELS
-from ...chip.trained_grid import TrainedGrid, trained_grid
+from ...chip.registers import TrainedGrid, trained_grid
 from ...graph.nodes import NEURONS, NodeFault, Shape, constants_of
 from ...graph.time_step import resolve_dt
 from ...graph.wiring import Wiring, wire

@@ -9,13 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ...base.errors import arg, refuse
 from ...base.types import IntArray
-from ...chip.network import ChipNetwork, Connection, Population
-from ...chip.schedule import Schedule
-from ..drive import check_drive
-from ..recording import Progress, Recording
-from .job import SILENCE_LIMIT_S, require_lava, run_in_child
+from ...chip.network import ChipNetwork, Connection, Population, Schedule
+from ...chip.registers import is_mixed
+from .job import LavaSimulator
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,47 +30,26 @@ class LavaNetwork:
     in_flight: tuple[Any, ...] = ()
 
 
-def run(
-    chip: ChipNetwork,
-    drive: IntArray,
-    *,
-    record_states: bool = False,
-    progress: Progress | None = None,
-    time_limit_s: float = SILENCE_LIMIT_S,
-) -> Recording:
-    """Run ``chip`` on Lava's processes; same arguments and same answer as :func:`spikewright.simulation.integer.run`.
-
-    Args:
-        chip: the network; paths that meet must have been balanced.
-        drive: int64, shape ``(timesteps or 1, samples, *input shape)``.
-        record_states: also keep currents and membrane potentials of all populations.
-        progress: called with the number of samples done.
-        time_limit_s: longest time that Lava may take to start, and then for any one sample.
-
-    Raises:
-        InputError: Lava is not installed, or cannot hold the network or the drive.
-        SpikewrightError: Lava failed or hung.
-    """
-    require_lava("lava")
-    check_drive(chip, drive)
-    refuse(arg("on", "lava"), list(lava_faults(chip)))
-    return run_in_child("lava", chip, drive, record_states=record_states, progress=progress, time_limit_s=time_limit_s)
-
-
 def lava_faults(chip: ChipNetwork) -> Iterator[str]:
     """Why Lava's processes would not compute ``chip``; nothing where they do."""
     yield from model_faults(chip)
     for connection in chip.connections:
-        apart = chip.depth[connection.target] - chip.depth[connection.source]
+        name, apart = f"connection {connection.name}", chip.depth[connection.target] - chip.depth[connection.source]
         if apart != 1 and connection.source != connection.target:
-            yield (
-                f"connection {connection.name} spans {apart} steps and Lava's take one; lower the network again, which "
-                "adds relays"
-            )
+            yield f"{name} spans {apart} steps and Lava's take one; lower the network again, which adds relays"
         if connection.conv is None and not np.array_equal(dense_weight(connection), connection.weight):
-            yield (
-                f"connection {connection.name}: Lava would change its weights; dense weights of mixed sign must be even"
-            )
+            yield f"{name}: Lava would change its weights; dense weights of mixed sign must be even"
+
+
+def model_faults(chip: ChipNetwork) -> Iterator[str]:
+    """Populations of another neuron model than Lava's LIF."""
+    for population in chip.populations:
+        neuron = population.neuron
+        if neuron is not None and neuron.law != "lif":
+            yield f"population {population.name!r}: Lava's LIF does not compute the neuron model {neuron.law!r}"
+
+
+run = LavaSimulator("lava", lava_faults)
 
 
 def dense_weight(connection: Connection) -> IntArray:
@@ -81,8 +57,7 @@ def dense_weight(connection: Connection) -> IntArray:
 
     All of one sign: clipped to 255 in magnitude, ``s = 8 - bits``; mixed: clipped to -256..255, ``s = 9 - bits``.
     """
-    weight = connection.weight.astype(np.int64)
-    mixed = bool(weight.min() < 0 < weight.max())
+    weight, mixed = connection.weight.astype(np.int64), is_mixed(connection.weight)
     sign = -1 if weight.max() <= 0 and weight.min() < 0 else 1
     shift = 8 - weight_bits(connection) + mixed
     return sign * ((np.clip(sign * weight, -256 if mixed else 0, 255) >> shift) << shift)
@@ -90,8 +65,7 @@ def dense_weight(connection: Connection) -> IntArray:
 
 def weight_bits(connection: Connection) -> int:
     """The width to tell Lava: 8 as on the chip; 9 only for a network whose weights of mixed sign were given 9."""
-    mixed = bool(connection.weight.min() < 0 < connection.weight.max())
-    return 9 if mixed and connection.weight_bits > 8 else 8
+    return 9 if is_mixed(connection.weight) and connection.weight_bits > 8 else 8
 
 
 def build(chip: ChipNetwork, drive: IntArray, schedule: Schedule, folder: Path) -> LavaNetwork:  # noqa: ARG001
@@ -108,25 +82,18 @@ def build(chip: ChipNetwork, drive: IntArray, schedule: Schedule, folder: Path) 
         if population.neuron is None:
             ports[population.name] = RingBuffer(data=events(chip, drive, schedule)).s_out
         else:
-            neurons[population.name] = _neuron(chip, population)
+            neurons[population.name] = _neurons(chip, population)
             ports[population.name] = neurons[population.name].s_out
-    in_flight = [_connect(chip, connection, neurons, ports) for connection in chip.connections]
-    return LavaNetwork(neurons, ports, tuple(in_flight))
+    return LavaNetwork(neurons, ports, tuple(_connect(chip, c, neurons, ports) for c in chip.connections))
 
 
-def _neuron(chip: ChipNetwork, population: Population) -> Any:
+def _neurons(chip: ChipNetwork, population: Population) -> Any:
     from lava.proc.lif.process import LIF, LIFReset
 
     neuron = population.neuron
     assert neuron is not None
-    settings = {
-        "shape": lava_shape(population.shape),
-        "du": neuron.du,
-        "dv": neuron.dv,
-        "vth": neuron.vth,
-        "bias_mant": lava_order(neuron.bias).astype(np.int32),
-        "bias_exp": neuron.bias_exp,
-    }
+    settings = {name: getattr(neuron, name) for name in ("du", "dv", "vth", "bias_exp")}
+    settings |= {"shape": population.shape[::-1], "bias_mant": lava_order(neuron.bias).astype(np.int32)}
     if chip.is_recurrent:
         return LIF(**settings)
     # Lava counts steps from 1.
@@ -150,9 +117,11 @@ def _connect(chip: ChipNetwork, connection: Connection, neurons: dict[str, Any],
         unflattened(dense.a_out, target.shape).connect(a_in)
         return dense.a_buff
     geometry = connection.conv
+    # (out, in, rows, columns), a cross-correlation, as Lava's convolution (out, columns, rows, in)
+    kernel = np.ascontiguousarray(connection.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1))
     conv = Conv(
-        weight=lava_kernel(connection.weight).astype(np.int32),
-        input_shape=lava_shape(source.shape),
+        weight=kernel.astype(np.int32),
+        input_shape=source.shape[::-1],
         stride=geometry.stride[::-1],
         padding=geometry.padding[::-1],
         dilation=geometry.dilation[::-1],
@@ -164,38 +133,15 @@ def _connect(chip: ChipNetwork, connection: Connection, neurons: dict[str, Any],
     return conv.a_buf
 
 
-def lava_kernel(weight: IntArray) -> IntArray:
-    """A cross-correlation kernel (out, in, rows, columns) as Lava's convolution kernel (out, columns, rows, in)."""
-    return np.ascontiguousarray(weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1))
-
-
-def model_faults(chip: ChipNetwork) -> Iterator[str]:
-    """Populations of another neuron model than Lava's LIF."""
-    for population in chip.populations:
-        neuron = population.neuron
-        if neuron is not None and neuron.law != "lif":
-            yield f"population {population.name!r}: Lava's LIF does not compute the neuron model {neuron.law!r}"
-
-
-def lava_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """(channel, row, column) as Lava's (column, row, channel); a flat shape stays."""
-    return shape[::-1]
-
-
 def lava_order(values: IntArray) -> IntArray:
-    """An array of one population's shape with its axes in Lava's order."""
+    """Values of a population, (channel, row, column), in Lava's order (column, row, channel); a flat shape stays."""
     return np.ascontiguousarray(values.T)
 
 
 def events(chip: ChipNetwork, drive: IntArray, schedule: Schedule) -> IntArray:
-    """Input events at every chip step, time last as Lava's ring buffer wants it; nothing while the pipeline drains.
-
-    Returns:
-        int32, shape ``(*lava shape, chip steps)``.
-    """
-    population = chip.input
-    stream = np.zeros((schedule.chip_steps, *population.shape), dtype=np.int32)
-    stream[schedule.places(chip.depth[population.name])] = drive
+    """Input events at every chip step, int32, ``(*lava shape, chip steps)``; nothing while the pipeline drains."""
+    stream = np.zeros((schedule.chip_steps, *chip.input.shape), dtype=np.int32)
+    stream[schedule.places(chip.depth[chip.input.name])] = drive
     return np.ascontiguousarray(stream.T)
 
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from ...base.types import IntArray
 from ...chip.chip_file import load_chip
-from ...chip.network import ChipNetwork
-from ...chip.schedule import Schedule
-from ..netx import backend as on_netx
+from ...chip.network import ChipNetwork, Schedule
+from .. import netx as on_netx
 from . import backend as on_lava
 from .backend import LavaNetwork, lava_order
 from .job import PROGRESS, recorded
@@ -45,12 +44,13 @@ def _run(folder: Path) -> None:
     network = BUILDERS[job["kind"]](chip, drive, schedule, folder)
     _record(chip, schedule, network, folder, ("u", "v") if job["record_states"] else ())
     session = Session(network.neurons[chip.output.name])
+    driven = network.neurons.get(chip.input.name)
     for sample in range(schedule.samples):
         if chip.is_recurrent:
             _from_rest(session, chip, network, drive, sample)
         else:
-            if chip.input.name in network.neurons:
-                session.assign(network.neurons[chip.input.name].bias_mant, lava_order(drive[0, sample]))
+            if driven is not None:
+                session.assign(driven.bias_mant, lava_order(drive[0, sample]))
             session.steps(schedule.timesteps)
         print(f"{PROGRESS}1", flush=True)
     if not chip.is_recurrent:
@@ -103,15 +103,14 @@ class Session:
 
         if self.process.runtime is None:
             self.process.create_runtime(run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
-            arguments = (self.process.runtime, self._over)
-            self._watch = threading.Thread(target=_end_on_failure, args=arguments, daemon=True)
+            self._watch = threading.Thread(target=self._end_on_failure, daemon=True)
             self._watch.start()
         if not count:
             return
         try:
             self.process.run(condition=RunSteps(num_steps=count))
         except RuntimeError as error:
-            raise RuntimeError("\n".join(["a process of Lava's failed", *_failures(self.process.runtime)])) from error
+            raise RuntimeError("\n".join(["a process of Lava's failed", *self._failures()])) from error
 
     def stop(self) -> None:
         """End Lava's processes.
@@ -124,36 +123,32 @@ class Session:
             self._watch.join()
         self.process.stop()
 
+    def _end_on_failure(self) -> None:
+        """End this process when one of Lava's has failed, which Lava itself may wait for ever to notice."""
+        while not self._over.wait(POLL_S):
+            if failures := self._failures():
+                print(*failures, sep="\n", file=sys.stderr, flush=True)
+                os._exit(FAILED)
+
+    def _failures(self) -> list[str]:
+        """Tracebacks of the processes that have failed, which Lava keeps to itself."""
+        actors = self.process.runtime._messaging_infrastructure.actors
+        return [actor.exception[1] for actor in actors if actor.exception]
+
 
 def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork, drive: IntArray, sample: int) -> None:
     """Run one sample of a recurrent network: empty it, then wake the biases of each depth when its step has come."""
     biased = {p.name: p.neuron.bias for p in chip.populations if p.neuron is not None and p.neuron.bias.any()}
     if chip.input.name in network.neurons:
         biased[chip.input.name] = drive[0, sample]
-    for neuron in network.neurons.values():
-        for variable in (neuron.u, neuron.v):
-            session.assign(variable, np.zeros(variable.shape, dtype=np.int64))
-    for variable in (*network.in_flight, *(network.neurons[name].bias_mant for name in biased)):
+    states = [variable for neuron in network.neurons.values() for variable in (neuron.u, neuron.v)]
+    for variable in (*states, *network.in_flight, *(network.neurons[name].bias_mant for name in biased)):
         session.assign(variable, np.zeros(variable.shape, dtype=np.int64))
     deepest = max(chip.depth.values())
     for depth in range(deepest + 1):
-        for name in biased:
-            if chip.depth[name] == depth:
-                session.assign(network.neurons[name].bias_mant, lava_order(biased[name]))
+        for name in [name for name in biased if chip.depth[name] == depth]:
+            session.assign(network.neurons[name].bias_mant, lava_order(biased[name]))
         session.steps(1 if depth < deepest else chip.timesteps)
-
-
-def _end_on_failure(runtime: Any, over: threading.Event) -> None:
-    """End this process when one of Lava's has failed, which Lava itself may wait for ever to notice."""
-    while not over.wait(POLL_S):
-        if failures := _failures(runtime):
-            print(*failures, sep="\n", file=sys.stderr, flush=True)
-            os._exit(FAILED)
-
-
-def _failures(runtime: Any) -> list[str]:
-    """Tracebacks of the processes that have failed, which Lava keeps to itself."""
-    return [actor.exception[1] for actor in runtime._messaging_infrastructure.actors if actor.exception]
 
 
 BUILDERS = {"lava": on_lava.build, "netx": on_netx.build}

@@ -15,23 +15,23 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, Queue
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ...base.errors import InputError, SpikewrightError, arg
+from ...base.errors import InputError, SpikewrightError, arg, refuse
+from ...base.progress import Advance
 from ...base.types import IntArray
 from ...chip.chip_file import save_chip
-from ...chip.network import ChipNetwork, Population
-from ...chip.schedule import Schedule
-from ..integer import recount  # imports torch, which the child has no use for
-from ..recording import Progress, Recording, SpikeArray, StateArray
+from ...chip.network import ChipNetwork, Schedule
+from ..backends import check_drive
+from ..integer import recount
+from ..recording import Recording, SpikeArray, StateArray
 
 Kind = Literal["lava", "netx"]
 SILENCE_LIMIT_S = 300.0
@@ -62,99 +62,82 @@ def require_lava(kind: Kind) -> None:
         )
 
 
-def run_in_child(
-    kind: Kind,
-    chip: ChipNetwork,
-    drive: IntArray,
-    *,
-    record_states: bool,
-    progress: Progress | None,
-    time_limit_s: float,
-) -> Recording:
-    """Run ``chip`` on Lava processes and return the aligned recording.
+@dataclass(frozen=True)
+class LavaSimulator:
+    """A simulator on Lava's processes; called as any :class:`~spikewright.simulation.backends.Run`.
 
-    Args:
+    Attributes:
         kind: ``lava`` (processes made here) or ``netx`` (made by lava-dl from its file format).
-        chip: a balanced network.
-        drive: as for :func:`spikewright.simulation.integer.run`.
-        record_states: also keep currents and membrane potentials.
-        progress: called with the number of samples done.
-        time_limit_s: longest time that the child may take to start, and then for any one sample.
-
-    Raises:
-        SpikewrightError: the child failed or fell silent; carries the end of its traceback.
+        faults: why the processes would not compute a network; nothing where they do.
     """
-    schedule = Schedule.of(chip, drive.shape[1])
-    with tempfile.TemporaryDirectory(prefix="spikewright-") as name:
-        folder = Path(name)
-        save_chip(chip, folder / "chip.h5")
-        np.save(folder / "drive.npy", drive)
-        (folder / "job.json").write_text(json.dumps({"kind": kind, "record_states": record_states}))
-        _watch([sys.executable, "-m", "spikewright.simulation.lava.child", name], folder, kind, progress, time_limit_s)
-        return collect(chip, schedule, drive, folder, record_states)
+
+    kind: Kind
+    faults: Callable[[ChipNetwork], Iterable[str]]
+
+    def __call__(
+        self,
+        chip: ChipNetwork,
+        drive: IntArray,
+        *,
+        record_states: bool = False,
+        progress: Advance | None = None,
+        time_limit_s: float = SILENCE_LIMIT_S,
+    ) -> Recording:
+        """Run ``chip`` on Lava; same result as :func:`spikewright.simulation.integer.run`.
+
+        Args:
+            chip: the network; paths that meet must have been balanced.
+            drive: int64, shape ``(timesteps or 1, samples, *input shape)``.
+            record_states: also keep currents and membrane potentials of all populations.
+            progress: called with the number of samples done.
+            time_limit_s: longest time that Lava may take to start, and then for any one sample.
+
+        Raises:
+            InputError: Lava is not installed, or cannot hold the network or the drive.
+            SpikewrightError: Lava failed or hung; carries the end of its traceback.
+        """
+        require_lava(self.kind)
+        check_drive(chip, drive)
+        refuse(arg("on", self.kind), list(self.faults(chip)))
+        with tempfile.TemporaryDirectory(prefix="spikewright-") as name:
+            folder = Path(name)
+            save_chip(chip, folder / "chip.h5")
+            np.save(folder / "drive.npy", drive)
+            (folder / "job.json").write_text(json.dumps({"kind": self.kind, "record_states": record_states}))
+            command = [sys.executable, "-m", "spikewright.simulation.lava.child", name]
+            _watch(command, folder, self.kind, progress, time_limit_s)
+            return _collected(chip, drive, folder, record_states)
 
 
-def _watch(command: list[str], folder: Path, kind: Kind, progress: Progress | None, time_limit_s: float) -> None:
-    """Run the child until it ends well; end it with all its processes otherwise."""
+def _watch(command: list[str], folder: Path, kind: Kind, progress: Advance | None, time_limit_s: float) -> None:
+    """Run the child until it ends well, and pass its progress on; end it with all its processes otherwise."""
     source_root = str(Path(__file__).parents[3])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([source_root, os.environ.get("PYTHONPATH", "")])}
-    words = folder / "stderr.txt"
-    with words.open("wb") as stderr:
-        child = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment, start_new_session=True
-        )
-    assert child.stdout is not None
-    lines: Queue[str | None] = Queue()
-    reader = threading.Thread(target=_forward, args=(child.stdout, lines.put), daemon=True)
-    reader.start()
+    said, words = folder / "stdout.txt", folder / "stderr.txt"
+    with said.open("wb") as stdout, words.open("wb") as stderr:
+        child = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment, start_new_session=True)
+    heard, code = time.monotonic(), None
     try:
-        _follow(child, lines, kind, progress, time_limit_s, words)
-        code = child.wait(time_limit_s)
+        with said.open(errors="replace") as lines:
+            while code is None:
+                time.sleep(POLL_S)
+                code = child.poll()  # before its lines are read, so that none is missed
+                for line in lines:
+                    heard = time.monotonic()
+                    if line.startswith(PROGRESS) and progress:
+                        progress(int(line.removeprefix(PROGRESS)))
+                if code is None and time.monotonic() - heard > time_limit_s:
+                    raise SpikewrightError(
+                        f"{arg('on', kind)}: Lava's process said nothing for {time_limit_s:g} s and was ended; a "
+                        f"longer limit may help a large network{_tail(words)}"
+                    )
     finally:
         _end(child)
-        reader.join(timeout=10)
-        child.stdout.close()
     if code:
         raise SpikewrightError(f"{arg('on', kind)}: Lava's process failed (exit code {code}){_tail(words)}")
 
 
-def _forward(lines: object, put: Callable[[str | None], None]) -> None:
-    for line in lines:  # type: ignore[attr-defined]
-        put(line)
-    put(None)
-
-
-def _follow(
-    child: subprocess.Popen[str],
-    lines: Queue[str | None],
-    kind: Kind,
-    progress: Progress | None,
-    time_limit_s: float,
-    words: Path,
-) -> None:
-    """Pass the child's progress on until it ends; its own processes may outlive it and keep its stdout open."""
-    heard = time.monotonic()
-    while True:
-        ended = child.poll() is not None
-        try:
-            line = lines.get(timeout=0 if ended else POLL_S)
-        except Empty:
-            if ended:
-                return
-            if time.monotonic() - heard > time_limit_s:
-                raise SpikewrightError(
-                    f"{arg('on', kind)}: Lava's process said nothing for {time_limit_s:g} s and was ended; a longer "
-                    f"limit may help a large network{_tail(words)}"
-                ) from None
-            continue
-        heard = time.monotonic()
-        if line is None:
-            return
-        if line.startswith(PROGRESS) and progress:
-            progress(int(line.removeprefix(PROGRESS)))
-
-
-def _end(child: subprocess.Popen[str]) -> None:
+def _end(child: subprocess.Popen[bytes]) -> None:
     """End the child and every process that it started; they share its session's process group.
 
     Where it did not end well, first the polite way: Python's resource tracker survives that and, when the others are
@@ -179,22 +162,27 @@ def _tail(words: Path) -> str:
     return "".join(f"\n  {line}" for line in said[-TRACEBACK_LINES:])
 
 
-def collect(chip: ChipNetwork, schedule: Schedule, drive: IntArray, folder: Path, record_states: bool) -> Recording:
+def _collected(chip: ChipNetwork, drive: IntArray, folder: Path, record_states: bool) -> Recording:
     """Align what the child's recorders wrote: every population's clock is set back by its depth."""
+    schedule, output = Schedule.of(chip, drive.shape[1]), chip.output
     spikes: dict[str, SpikeArray] = {}
-    u: dict[str, StateArray] = {}
-    v: dict[str, StateArray] = {}
+    states: dict[str, dict[str, StateArray]] = {"u": {}, "v": {}}
+    kept: dict[str, dict[str, Any]] = {"spikes": spikes, **(states if record_states else {})}
     for index, population in enumerate(chip.populations):
-        places = schedule.places(chip.depth[population.name])
         if population.neuron is None:
             spikes[population.name] = np.broadcast_to(drive, (chip.timesteps, *drive.shape[1:]))
             continue
-        spikes[population.name] = _aligned(recorded(folder, "spikes", index), places, population)
-        if record_states:
-            u[population.name] = _aligned(recorded(folder, "u", index), places, population)
-            v[population.name] = _aligned(recorded(folder, "v", index), places, population)
+        places = schedule.places(chip.depth[population.name])
+        for what, arrays in kept.items():
+            rows = np.load(recorded(folder, what, index), mmap_mode="r")[places]
+            arrays[population.name] = _chip_order(rows, leading=2)
+    if chip.readout == "count":
+        scores: IntArray = spikes[output.name].sum(axis=0, dtype=np.int64)
+    else:
+        last = np.load(recorded(folder, "last", chip.populations.index(output)))
+        scores = _chip_order(last, leading=1).astype(np.int64)
     own = recount(chip, drive, spikes)
-    return Recording(spikes, _scores(chip, spikes, folder), own.tallies, u, v, own.active)
+    return Recording(spikes, scores.reshape(len(scores), -1), own.tallies, **states, active=own.active)
 
 
 def recorded(folder: Path, what: str, index: int) -> Path:
@@ -202,18 +190,6 @@ def recorded(folder: Path, what: str, index: int) -> Path:
     return folder / f"{what}-{index}.npy"
 
 
-def _aligned(file: Path, places: IntArray, population: Population) -> npt.NDArray[Any]:
-    rows = np.load(file, mmap_mode="r")[places]
-    aligned = np.ascontiguousarray(rows.transpose(0, 1, *range(rows.ndim - 1, 1, -1)))
-    assert aligned.shape[2:] == population.shape
-    return aligned
-
-
-def _scores(chip: ChipNetwork, spikes: dict[str, SpikeArray], folder: Path) -> IntArray:
-    output = chip.output
-    if chip.readout == "count":
-        scores: IntArray = spikes[output.name].sum(axis=0, dtype=np.int64)
-    else:
-        last = np.load(recorded(folder, "last", chip.populations.index(output)))
-        scores = last.transpose(0, *range(last.ndim - 1, 0, -1)).astype(np.int64)
-    return scores.reshape(len(scores), -1)
+def _chip_order(values: npt.NDArray[Any], leading: int) -> npt.NDArray[Any]:
+    """Lava's (column, row, channel), behind ``leading`` axes of steps and samples, as (channel, row, column)."""
+    return np.ascontiguousarray(values.transpose(*range(leading), *range(values.ndim - 1, leading - 1, -1)))

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from ...base.errors import refuse
-from ...chip.registers import Registers
-from ...chip.trained_grid import TrainedGrid
+from ...chip.registers import Registers, TrainedGrid
 from ...graph.interpreter import biases_on_membranes
 from ...lowering.lower import fitting_scales, lower
 from ...profile.profile import HardwareProfile

@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from ...base.errors import InputError, refuse
-from ...chip.exact import exact_kernels
-from ...chip.law import State
-from ...chip.trained_grid import TrainedGrid
+from ...chip.law import State, exact_kernels
+from ...chip.registers import TrainedGrid
 from ..neurons import NeuronTrace
 from ..tracing import flat_time, follow, is_sum, stateless, trace
 from .neurons import IntegerLaw, Stepped, bias_on_grid, step_integers, weight_integers

@@ -1,1 +1,0 @@
-"""A chip network on lava-dl's netx, and the file that it reads."""

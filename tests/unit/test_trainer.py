@@ -126,37 +126,37 @@ def test_infeasible_budget_says_the_floor():
 
 def test_the_budget_chooses_the_size():
     from spikewright.profile.profile import load_profile
-    from spikewright.profile.units import Budget
+    from spikewright.profile.units import Amount
     from spikewright.training.sizing import ENOUGH, TRIAL, choose_size
 
     profile, dataset = load_profile("loihi2-assumed"), load("digits")
     images = torch.from_numpy(dataset.train.images[:TRIAL])
     settings = DistillSettings.of(data="digits")
     free = choose_size(settings.student, dataset, profile, None)
-    budget = Budget(0.25 * free.floor.total, "J")
+    budget = Amount(0.25 * free.floor.total, "J")
     tight = choose_size(settings.student, dataset, profile, budget)
     before = weights_of(tight.student)
     assert tight.paid(budget, images) >= ENOUGH
     assert all(torch.equal(before[name], tensor) for name, tensor in weights_of(tight.student).items())
     assert tight.student.config.width < free.student.config.width
-    fixed = choose_size(settings.changed({"width": 16, "timesteps": 4}).student, dataset, profile, Budget(1.0, "J"))
+    fixed = choose_size(settings.changed({"width": 16, "timesteps": 4}).student, dataset, profile, Amount(1.0, "J"))
     assert (fixed.student.config.width, fixed.student.config.timesteps) == (16, 4)
     scarce = settings.changed({"width": 8, "timesteps": 4})
-    half_paid = choose_size(scarce.student, dataset, profile, Budget(200e-9, "J"))
-    assert 0 < half_paid.paid(Budget(200e-9, "J"), images) < ENOUGH
+    half_paid = choose_size(scarce.student, dataset, profile, Amount(200e-9, "J"))
+    assert 0 < half_paid.paid(Amount(200e-9, "J"), images) < ENOUGH
 
 
 def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
     """At T = 1 a current of at most 1 would not exceed a threshold of 1: no spike, no cost, one answer to all."""
     from spikewright.profile.profile import load_profile
-    from spikewright.profile.units import Budget
+    from spikewright.profile.units import Amount
     from spikewright.training.sizing import choose_size
 
     profile, dataset = load_profile("loihi1-davies"), load("digits")
     images = torch.from_numpy(dataset.train.images[:64])
     settings = DistillSettings.of(data="digits", profile="loihi1-davies", width=4, timesteps=1)
     size = choose_size(settings.student, dataset, profile, None)
-    budget = Budget(2 * size.floor.total, "J")
+    budget = Amount(2 * size.floor.total, "J")
     spikes = size.student(images).spikes["encoder"]
     assert torch.equal(spikes[0], (torch.round(255 * images) > 127.5).float())  # the current has 8 bits
     assert size.paid(budget, images) > 0

@@ -16,7 +16,7 @@ from ..energy.provenance import provenance_of
 from ..energy.report import EnergyReport
 from ..placing.placement import Placer
 from ..profile.schema import HardwareProfile
-from ..profile.units import Budget
+from ..profile.units import Amount
 from .numbers import filled
 from .pricing import Priced, priced
 from .report import Report
@@ -93,7 +93,7 @@ def load_runs(
     folders: Sequence[Path],
     names: Sequence[str],
     profiles: Sequence[HardwareProfile],
-    budgets: Mapping[str, Budget],
+    budgets: Mapping[str, Amount],
     placer: Placer,
 ) -> list[Run]:
     """Read and price the runs in ``folders``.

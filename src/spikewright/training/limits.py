@@ -10,8 +10,7 @@ import torch
 from ..base.errors import BelowFloor, InputError, SpikewrightError, arg, refuse
 from ..data.dataset import Dataset
 from ..profile.profile import HardwareProfile, load_profile
-from ..profile.units import OPS_PREFIXES, parse_budget
-from ..profile.units import Budget as Amount
+from ..profile.units import OPS_PREFIXES, Amount, parse_budget
 from .budget import BudgetController
 from .constraints import FLOOR_SAMPLES, Constraint, EnergyLimit, Limit, OperationsLimit, RateLimit
 from .cost import SpikeCost

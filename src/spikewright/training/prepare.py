@@ -9,7 +9,7 @@ from ..data.dataset import Dataset
 from ..data.recipe import Recipe
 from ..distillation.base import LossTerms
 from ..profile.profile import HardwareProfile
-from ..profile.units import Budget as Amount
+from ..profile.units import Amount
 from ..student.epochs import steps_per_epoch
 from ..student.train_settings import Chip, TrainSettings, device_of
 from ..teachers.spiking_spec import StudentPlan

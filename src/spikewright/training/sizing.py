@@ -13,7 +13,7 @@ from ..base.types import Encoding
 from ..data.dataset import Dataset
 from ..energy.estimate import Floor
 from ..profile.schema import HardwareProfile
-from ..profile.units import Budget as Amount
+from ..profile.units import Amount
 from ..student.config import StudentConfig
 from ..student.student import Student
 from .cost import SpikeCost

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from spikewright.base.errors import AnswerIsNo
 from spikewright.data.dataset import Split
 from spikewright.energy.estimate import estimate
+from spikewright.energy.pricing import PricedActivity
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import HardwareProfile, load_profile
@@ -18,10 +21,10 @@ from spikewright.student.integers.form import become_integer
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
-from spikewright.training import certificate
-from spikewright.training.constraints import EnergyLimit, OperationsLimit, RateLimit
+from spikewright.training import deployment
 from spikewright.training.cost import SpikeCost
-from spikewright.training.measurement import measure
+from spikewright.training.limits import EnergyLimit, OperationsLimit, RateLimit
+from spikewright.training.records import measure
 
 SHAPE = (1, 10, 10)
 
@@ -77,7 +80,7 @@ def test_a_certificate_holds_every_limit_and_is_the_reports_number() -> None:
         OperationsLimit(1e9, cost),
         RateLimit("lif*", 1e-6, student.spiking_layers),
     )
-    found = certificate.certify(student, split(), profile, limits, seed=0)
+    found = deployment.certify(student, split(), profile, limits, seed=0)
     assert found.energy == pytest.approx(measured.cost, rel=1e-5)
     assert found.budget == limits[0].limit
     assert set(found.limits) == {"budget", "budget_loihi1-davies", "operations", "rate_lif*"}
@@ -91,13 +94,13 @@ def test_a_certificate_holds_every_limit_and_is_the_reports_number() -> None:
 def test_levels_that_disagree_get_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     profile = load_profile("loihi2-assumed")
     student = student_for(profile, "convnet", "direct", "lif")
-    true_estimate = certificate.estimate
+    price = deployment.price
 
-    def dearer(*arguments: object) -> object:
-        report = true_estimate(*arguments)  # type: ignore[arg-type]
-        rows = tuple(type(r)(**{**vars(r), "count": r.count * 1.001}) for r in report.rows)
-        return type(report)(**{**vars(report), "rows": rows})
+    def dearer(*arguments: object) -> PricedActivity:
+        priced = price(*arguments)  # type: ignore[arg-type]
+        rows = tuple(replace(row, count=row.count * 1.001) for row in priced.energy.rows)
+        return replace(priced, energy=replace(priced.energy, rows=rows))
 
-    monkeypatch.setattr(certificate, "estimate", dearer)
+    monkeypatch.setattr(deployment, "price", dearer)
     with pytest.raises(AnswerIsNo, match=r"certificate: training measured .*; the two must be the same"):
-        certificate.certify(student, split(), profile, (), seed=0)
+        deployment.certify(student, split(), profile, (), seed=0)

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.teachers.onnx_file import read_onnx
+from spikewright.teachers.onnx_model import read_onnx
 
 WEIGHT = np.arange(64 * 10, dtype=np.float32).reshape(64, 10)
 

@@ -21,10 +21,8 @@ from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, output_of, save_student
 from spikewright.student.train_settings import TrainSettings
 from spikewright.teachers import spiking_training
-from spikewright.teachers.cached_outputs import outputs_of
-from spikewright.teachers.passes import batch_outputs, passes
-from spikewright.teachers.spiking_spec import StudentPlan
-from spikewright.teachers.spiking_teacher import SpikingTeacher, read_spiking_teacher
+from spikewright.teachers.outputs import batch_outputs, outputs_of
+from spikewright.teachers.spiking_teacher import SpikingTeacher, StudentPlan, read_spiking_teacher
 from spikewright.teachers.teacher import teacher_from, teacher_shapes
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings, settings_from
@@ -445,8 +443,7 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, digits):
     lesson = outputs_of(teacher, method.requested_values(shapes_of(student, teacher.shapes)), images)
 
     def loss():
-        done = passes(student.train(), method, images, None, 0.0, 0, 0)
-        given = batch_outputs(labels, done, lesson, None, None, 0.0)
+        given = batch_outputs(student.train(), method, labels, images, teacher=lesson)
         return torch.stack(list(method.terms(given).values())).sum()
 
     before = loss()
@@ -506,9 +503,9 @@ def test_teacher_assistants_student():
     settings = QUICK.changed({"assistant": (12, 10)})
     met, original = [], Trainer.set_teacher
 
-    def meet(self, teacher):
+    def meet(self, teacher, seed):
         met.append(teacher)
-        original(self, teacher)
+        original(self, teacher, seed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "set_teacher", meet)
@@ -572,7 +569,7 @@ class Killed(Exception):
 def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch):
     settings = QUICK.changed({"assistant": (10,), "readout": "count", "epochs": 3})
     whole = distill_with(settings).student.state_dict()
-    checkpoint, steps, original = tmp_path / "checkpoint", [], Trainer._step
+    checkpoint, steps, original = tmp_path / "checkpoint", [], Trainer.train_on
 
     def dies(self, *batch):
         steps.append(1)
@@ -580,9 +577,9 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch):
             raise Killed
         original(self, *batch)
 
-    monkeypatch.setattr(Trainer, "_step", dies)
+    monkeypatch.setattr(Trainer, "train_on", dies)
     with pytest.raises(Killed):
         distill_with(settings, checkpoint)
-    monkeypatch.setattr(Trainer, "_step", original)
+    monkeypatch.setattr(Trainer, "train_on", original)
     resumed = distill_with(settings, checkpoint, resume=True).student.state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

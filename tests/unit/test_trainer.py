@@ -41,7 +41,7 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies
     )
     whole = weights_of(distill_with(settings).student)
     checkpoint, steps = tmp_path / "checkpoint", []
-    original = Trainer._step
+    original = Trainer.train_on
 
     def dies(self, *batch):
         steps.append(1)
@@ -49,10 +49,10 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies
             raise Killed
         original(self, *batch)
 
-    monkeypatch.setattr(Trainer, "_step", dies)
+    monkeypatch.setattr(Trainer, "train_on", dies)
     with pytest.raises(Killed):
         distill_with(settings, checkpoint)
-    monkeypatch.setattr(Trainer, "_step", original)
+    monkeypatch.setattr(Trainer, "train_on", original)
     resumed = weights_of(distill_with(settings, checkpoint, resume=True).student)
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

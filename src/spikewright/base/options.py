@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 
 from .errors import InputError
 
@@ -45,9 +46,16 @@ class Options(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _refuse_faults(cls, values: object, validate: ModelWrapValidatorHandler[Options]) -> Options:
+    def _refuse_faults(
+        cls, values: Any, validate: ModelWrapValidatorHandler[Options], info: ValidationInfo[Any]
+    ) -> Options:
         try:
             return validate(values)
         except ValidationError as error:
             faults = [Fault(".".join(map(str, e["loc"])), e["input"], e["msg"].lower()) for e in error.errors()]
-            raise WrongOptions(cls.__name__, faults) from error
+            raise cls.refusal(faults, (info.context or {}).get("called", cls.__name__)) from error
+
+    @classmethod
+    def refusal(cls, faults: Sequence[Fault], called: str) -> InputError:
+        """The error that lists ``faults``; ``called`` is the name of the group in the message."""
+        return WrongOptions(called, faults)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from ..profile.machines import Teacher
+    from ..profile.machines import ReferenceMachine
     from ..profile.profile import Constant, HardwareProfile
     from ..profile.schema import Citation, Source, StaticPower
 
@@ -59,7 +59,7 @@ def _console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
-def _overview(profiles: Sequence[HardwareProfile], teachers: Sequence[Teacher]) -> list[RenderableType]:
+def _overview(profiles: Sequence[HardwareProfile], teachers: Sequence[ReferenceMachine]) -> list[RenderableType]:
     from rich.text import Text
 
     from ..pages.numbers import table_of

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from ..base.errors import InputError
 from ..data.augment import still
-from .onnx_file import first_line, read_onnx
-from .onnx_signature import FLOATS, Array, Shape, signature_of
+from .onnx_model import FLOATS, Array, Shape, first_line, read_onnx, signature_of
 from .torch_teacher import LOGITS, Teacher, unknown_feature
 
 COUNTED = ("Conv", "Gemm", "MatMul")

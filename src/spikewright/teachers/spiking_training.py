@@ -10,24 +10,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
 from ..base.artefacts import sha256_of, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError
-from ..base.progress import SILENT, Advance, Listeners
+from ..base.progress import SILENT, Listeners
 from ..data.dataset import Dataset
-from ..distillation.base import LossTerms, shapes_of
+from ..distillation.base import LossTerms
 from ..student.accuracy import accuracy_of
 from ..student.architectures import is_own, own_architecture
 from ..student.config import StudentConfig
-from ..student.epochs import Batch, batches, descend, optimizer_of, steps_per_epoch
 from ..student.student import Student, load_student, save_student, student_provenance
-from ..student.train_settings import TrainSettings, learning_rate
-from .cached_outputs import CachedOutputs, seen_by_teacher
-from .passes import batch_outputs, passes
+from ..student.train_settings import TrainSettings
 from .spiking_teacher import SpikingTeacher
 from .torch_teacher import Teacher
+from .training_loop import TrainingLoop
 
 CODE_VERSION = 1  # raise it when training changes: kept networks of older versions are then trained anew
 
@@ -92,61 +89,23 @@ def fit(training: SpikingTraining, listeners: Listeners = SILENT) -> Student:
     The weights of the epoch with the best validation accuracy are taken.
     """
     settings = training.settings
-    steps = settings.epochs * steps_per_epoch(training.dataset.train, settings)
-    with torch.random.fork_rng(devices=[]), listeners.task(training.name, steps) as advance:
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        loop = _Loop(training)
-        best, weights = -1.0, loop.student.state_dict()
-        for epoch in range(settings.epochs):
-            loop.run_epoch(epoch, advance)
-            reached = accuracy_of(loop.student, training.dataset.validation, settings.seed)
-            if reached >= best:
-                best = reached
-                weights = {name: value.detach().clone() for name, value in loop.student.state_dict().items()}
-    loop.student.load_state_dict(weights)
+        loop = TrainingLoop(
+            student=Student(training.config),
+            dataset=training.dataset,
+            method=training.method,
+            settings=settings,
+            device=training.device,
+        )
+        loop.set_teacher(training.teacher)
+        with listeners.task(training.name, loop.total_steps) as advance:
+            for epoch in range(settings.epochs):
+                loop.run_epoch(epoch, advance)
+                loop.keep_if_best(accuracy_of(loop.student, training.dataset.validation, settings.seed), epoch)
+    if loop.best is not None:
+        loop.student.load_state_dict(loop.best.weights)
     return loop.student.eval().cpu()
-
-
-class _Loop:
-    """The state of a training between epochs."""
-
-    def __init__(self, training: SpikingTraining) -> None:
-        self._training, settings, teacher = training, training.settings, training.teacher
-        self.student = Student(training.config).to(training.device)
-        shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
-        self._outputs: CachedOutputs | None = None
-        if teacher is not None:
-            seen = seen_by_teacher(training.method, training.dataset, teacher.spikes)
-            images, augmented = torch.from_numpy(seen.train.images), settings.augmentation != "none"
-            self._outputs = CachedOutputs(
-                teacher, training.method.requested_values(shapes), images, training.device, augmented
-            )
-        self._auxiliary = training.method.auxiliary(shapes)
-        learning: list[nn.Module] = [self.student]
-        if self._auxiliary is not None:
-            learning.append(self._auxiliary.to(training.device).train())
-        self._optimizer = optimizer_of(learning, settings)
-        self._steps = steps_per_epoch(training.dataset.train, settings)
-        self._step = 0
-
-    def run_epoch(self, number: int, advance: Advance) -> None:
-        """One pass over the training part."""
-        settings = self._training.settings
-        torch.manual_seed(settings.seed * 100_003 + number + 1)
-        self.student.train()
-        for batch in batches(self._training.dataset.train, settings, number, self._training.device):
-            for group in self._optimizer.param_groups:
-                group["lr"] = learning_rate(settings, self._step, self._steps)
-            descend(self._optimizer, self._terms(batch), self._step)
-            self._step += 1
-            advance(1)
-
-    def _terms(self, batch: Batch) -> dict[str, Tensor]:
-        method, settings = self._training.method, self._training.settings
-        progress, first = self._step / (self._steps * settings.epochs), self._step * settings.batch
-        done = passes(self.student, method, batch.samples, None, progress, settings.seed, first)
-        teacher = None if self._outputs is None else self._outputs.of(batch.rows, batch.samples)
-        return method.terms(batch_outputs(batch.labels, done, teacher, None, self._auxiliary, progress))
 
 
 def _kept(file: Path, key: str, network: str | None) -> Student | None:

@@ -10,13 +10,19 @@ from ..base.progress import SILENT, Listeners
 from ..data.dataset import Dataset
 from ..distillation.conventional import ConventionalKD, LabelsOnly
 from ..student.student import Student
-from .ann import ARCHITECTURES, build
-from .cached_outputs import seen_by_teacher
+from .ann import ARCHITECTURES, build, train_teacher
 from .onnx_teacher import OnnxTeacher
-from .spiking_spec import LABELS, SPIKING, StudentPlan, is_like_student, spiking_spec
-from .spiking_teacher import read_spiking_teacher, value_shapes
+from .outputs import seen_by_teacher
+from .spiking_teacher import (
+    LABELS,
+    SPIKING,
+    StudentPlan,
+    is_like_student,
+    read_spiking_teacher,
+    spiking_spec,
+    value_shapes,
+)
 from .spiking_training import SpikingTraining, train_spiking
-from .teacher_training import train_teacher
 from .torch_teacher import LOGITS, Teacher, TorchTeacher
 
 ONNX = ".onnx"

@@ -14,8 +14,9 @@ import torch
 from ..base.artefacts import atomic_write
 from ..base.errors import InputError, arg
 from ..chip.trained_grid import TrainedGrid
+from ..teachers.training_loop import BestWeights
 from .records import EpochRecord
-from .trainer import BestWeights, Trainer
+from .trainer import Trainer
 
 
 def identity(trainer: Trainer) -> dict[str, Any]:

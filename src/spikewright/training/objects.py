@@ -12,12 +12,12 @@ from ..base.errors import InputError, arg
 from ..data.dataset import Dataset
 from ..data.load import load
 from ..distillation.base import LossTerms
+from ..distillation.methods import method_of, regularizer_of, text_of
 from ..student.architectures import own_architecture
 from ..student.config import StudentConfig
 from ..student.student import Student, readout_of
-from ..teachers.cached_outputs import seen_by_teacher
+from ..teachers.outputs import seen_by_teacher
 from ..teachers.torch_teacher import Teacher
-from .methods import method_of, regularizer_of, text_of
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
 

@@ -8,13 +8,13 @@ from ..base.errors import InputError, arg, refuse
 from ..data.dataset import Dataset
 from ..data.recipe import Recipe
 from ..distillation.base import LossTerms
+from ..distillation.methods import name_of
 from ..profile.profile import HardwareProfile
 from ..profile.units import Amount
-from ..student.epochs import steps_per_epoch
 from ..student.train_settings import Chip, TrainSettings, device_of
-from ..teachers.spiking_spec import StudentPlan
+from ..teachers.spiking_teacher import StudentPlan
+from ..teachers.training_loop import steps_per_epoch
 from .limits import limits_of
-from .methods import name_of
 from .objects import loss_terms, objects_of, teaching_of
 from .settings import DistillSettings, Training
 from .sizing import Size, choose_size, encoding_of, size_of, student_config

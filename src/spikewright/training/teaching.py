@@ -10,15 +10,21 @@ from ..base.errors import InputError, arg, refuse
 from ..base.progress import Listeners
 from ..data.dataset import Dataset
 from ..distillation.base import LossTerms, NetworkShapes, shapes_of
+from ..distillation.methods import name_of
 from ..student.config import StudentConfig
 from ..student.student import Student
-from ..teachers.cached_outputs import seen_by_teacher
-from ..teachers.spiking_spec import SPIKING, StudentPlan, is_like_student
-from ..teachers.spiking_teacher import SpikingTeacher, read_spiking_teacher, value_shapes
+from ..teachers.outputs import seen_by_teacher
+from ..teachers.spiking_teacher import (
+    SPIKING,
+    SpikingTeacher,
+    StudentPlan,
+    is_like_student,
+    read_spiking_teacher,
+    value_shapes,
+)
 from ..teachers.spiking_training import SpikingTraining, train_spiking
 from ..teachers.teacher import is_onnx, is_spiking, teacher_from, teacher_shapes
 from ..teachers.torch_teacher import Teacher
-from .methods import name_of
 from .settings import TeacherSpec
 
 ANN = "convnet"

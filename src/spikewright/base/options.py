@@ -1,4 +1,4 @@
-"""Frozen groups of typed, described options that refuse wrong values with every fault at once."""
+"""Frozen groups of typed options with descriptions, which report every wrong value at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import InputError
 
 @dataclass(frozen=True)
 class Fault:
-    """One option that is unknown or has a value that is not allowed.
+    """An option that is unknown, or whose value is not allowed.
 
     Attributes:
         reason: what is wrong with the value.

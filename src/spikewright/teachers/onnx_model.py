@@ -1,4 +1,4 @@
-"""Reading an ONNX file from anywhere: checked before anything in it is used."""
+"""Reading an ONNX classifier from any source: the file is checked, and its input and logits are identified."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def read_onnx(path: Path) -> OnnxFile:
     """
     existing_file(path, "an ONNX model")
     model = _parsed(path)
-    tensors = [tensor for tensor in _tensors(model) if external_data_helper.uses_external_data(tensor)]
+    nodes = [node for function in model.functions for node in function.node]
+    all_tensors = (*_graph_tensors(model.graph), *_node_tensors(nodes))
+    tensors = [tensor for tensor in all_tensors if external_data_helper.uses_external_data(tensor)]
     refuse(str(path), list(dict.fromkeys(fault for tensor in tensors for fault in _external_faults(path, tensor))))
     files = sorted({path.parent / external_data_helper.ExternalDataInfo(tensor).location for tensor in tensors})
     if path.stat().st_size + sum(file.stat().st_size for file in files) > LARGEST:
@@ -62,7 +64,7 @@ def read_onnx(path: Path) -> OnnxFile:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first, without its end mark."""
+    """The first line of an error's message, without its full stop."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".: ") if lines else type(error).__name__
 
@@ -80,7 +82,7 @@ def _parsed(path: Path) -> onnx.ModelProto:
 
 
 def _external_faults(path: Path, tensor: onnx.TensorProto) -> Iterator[str]:
-    """What is wrong with where a tensor says its bytes are; the file must lie in the model's folder."""
+    """Faults of where a tensor's external data are; the file must be in the model's folder."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     numbers = [entries.get("offset", "0"), entries.get("length", "0")]
@@ -96,12 +98,6 @@ def _external_faults(path: Path, tensor: onnx.TensorProto) -> Iterator[str]:
         yield f"its weights are in the external data file {location!r}, which is missing; put it beside the model"
     elif sum(map(int, numbers)) > file.stat().st_size:
         yield f"its external data file {location!r} is too short for tensor {tensor.name!r}; {AGAIN}"
-
-
-def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    yield from _graph_tensors(model.graph)
-    for function in model.functions:
-        yield from _node_tensors(function.node)
 
 
 def _graph_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
@@ -143,14 +139,14 @@ ARRANGE: dict[Layout, Callable[[Array], Array]] = {
 
 @dataclass(frozen=True)
 class Signature:
-    """How to ask an ONNX classifier.
+    """Input and logits of an ONNX classifier.
 
     Attributes:
         input_name: of the images.
         dtype: floating-point type of the images.
         batch: the batch size that the file fixes, None where it is free.
         layout: order of an image's axes.
-        logits_name: the value in the graph that is taken for the logits.
+        logits_name: name of the value in the graph that is used as the logits.
     """
 
     input_name: str
@@ -171,7 +167,7 @@ def signature_of(where: str, graph: onnx.GraphProto, input_shape: Shape, logits:
         where: the file, for refusals.
         graph: of the model.
         input_shape: ``(C, H, W)`` of the data set's images.
-        logits: name of the output to take, None to find it.
+        logits: name of the output that is the logits, None to find it.
 
     Raises:
         InputError: not one input of floating-point images of this shape, or no clear logits.
@@ -189,7 +185,7 @@ def signature_of(where: str, graph: onnx.GraphProto, input_shape: Shape, logits:
 
 
 def _only_input(where: str, graph: onnx.GraphProto) -> tuple[str, onnx.TypeProto.Tensor]:
-    """Name and type of the images."""
+    """Name and type of the input that takes the images."""
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in constants]
     if len(inputs) != 1 or not inputs[0].type.HasField("tensor_type"):
@@ -239,7 +235,7 @@ def _chosen_output(where: str, graph: onnx.GraphProto, asked: str | None) -> str
 
 
 def _behind_softmax(graph: onnx.GraphProto, output: str) -> str:
-    """The softmax's input where ``output`` is made by one, else ``output``: logits, not probabilities."""
+    """The input of the softmax that produces ``output``, if one does, else ``output``: logits, not probabilities."""
     for node in graph.node:
         if output in node.output and node.op_type == "Softmax":
             return str(node.input[0])

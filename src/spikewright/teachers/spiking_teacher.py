@@ -1,4 +1,4 @@
-"""Spiking teachers that are made like their student: ``snn``, and assistants between a teacher and the student."""
+"""Spiking teachers: networks derived from the student (``snn``, assistants), and students from a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..base.artefacts import sha256_of
 from ..base.errors import InputError, refuse
-from ..base.options import Options, WrongOptions
+from ..base.options import Fault, Options
 from ..data.dataset import Dataset, Split
 from ..distillation.distilling_spikes import STEPS
 from ..student.accuracy import accuracy_of
@@ -30,20 +30,26 @@ WIDER = 2
 
 
 class SpikingSpec(Options):
-    """A spiking teacher that is made like the student: the options that may follow ``snn:``."""
+    """A spiking teacher that is derived from the student: the options that may follow ``snn:``."""
 
     width: int | None = Field(None, ge=1, description="channels of its first layer; left out, twice the student's")
     taught_by: str = Field(LABELS, description="labels, or a teacher that it is distilled from first, by kd")
 
+    @classmethod
+    def refusal(cls, faults: Sequence[Fault], called: str) -> InputError:
+        """The error that lists ``faults``, with examples of what may be given."""
+        listed = "; ".join(f"{fault.name}: {fault.reason}" for fault in faults)
+        return InputError(f"{called}: {listed}; may be snn:width=32,taught_by=convnet, or either alone")
+
 
 @dataclass(frozen=True)
 class StudentPlan:
-    """The network and the training of a student, after which spiking teachers are made.
+    """The network and the training of a student, from which spiking teachers are derived.
 
     Attributes:
-        settings: of the student's training; a teacher's differ in seed and epochs.
-        epochs: of a spiking teacher's training where none are given.
-        device: where to train.
+        settings: of the student's training; those of a teacher differ in seed and epochs.
+        epochs: of a spiking teacher's training, if none are given.
+        device: for the training.
     """
 
     config: StudentConfig
@@ -52,7 +58,7 @@ class StudentPlan:
     device: torch.device
 
     def teacher_settings(self, seed: int, epochs: int | None = None) -> TrainSettings:
-        """How a network that only teaches is trained: in floats, without further rounds.
+        """The training of a spiking teacher: in floating point, without further rounds.
 
         Args:
             epochs: None for the student's.
@@ -63,7 +69,7 @@ class StudentPlan:
     def wider(self, width: int | None, dataset: Dataset) -> StudentConfig:
         """The student's network with another width, None for twice the student's.
 
-        Where the teacher sees images and the student events, the teacher's input is direct.
+        If the teacher takes images and the student events, the teacher's input is direct.
         """
         own = self.config
         sees_images = own.encoding == "events" and dataset.timesteps is None
@@ -76,7 +82,7 @@ class StudentPlan:
 
 
 def is_like_student(teacher: Teacher | str) -> bool:
-    """Whether a teacher's description is that of a spiking network made like the student."""
+    """Whether a teacher's description is that of a spiking network derived from the student."""
     return isinstance(teacher, str) and teacher.partition(":")[0] == SPIKING
 
 
@@ -87,26 +93,22 @@ def spiking_spec(text: str) -> SpikingSpec:
         InputError: every unknown option and every value that is not allowed.
     """
     pairs = (pair.partition("=") for pair in filter(None, text.partition(":")[2].split(",")))
-    try:
-        return SpikingSpec.model_validate({key.strip(): value.strip() for key, _, value in pairs})
-    except WrongOptions as error:
-        faults = "; ".join(f"{fault.name}: {fault.reason}" for fault in error.faults)
-        raise InputError(f"teacher {text}: {faults}; may be snn:width=32,taught_by=convnet, or either alone") from error
+    options = {key.strip(): value.strip() for key, _, value in pairs}
+    return SpikingSpec.model_validate(options, context={"called": f"teacher {text}"})
 
 
 class SpikingTeacher(Teacher):
     """A frozen copy of a spiking network, which starts from rest for every sample.
 
-    It has no multiply-accumulates: where it receives spikes, it adds.
-
-    It is not a module, as :class:`~spikewright.teachers.torch_teacher.TorchTeacher` is none.
+    Its multiply-accumulates are not counted, since spikes need additions only. Like
+    :class:`~spikewright.teachers.torch_teacher.TorchTeacher`, it is not a module.
 
     Attributes:
         name: for people.
-        sha256: of the weights; of the file, for one that was read from it.
+        sha256: of the weights, or of the file that the network was read from.
         config: of the network.
-        names: its spiking layers, by name, of which the values are rates over its T steps in [0, 1]; ``steps``, what
-            reaches its readout at each step, or is fired by it, ``(B, T, K)``; ``logits``.
+        names: its spiking layers, whose values are rates over its T timesteps, in [0, 1]; ``steps``, the logits or the
+            output spikes of each timestep, ``(B, T, K)``; ``logits``.
     """
 
     spikes = True
@@ -131,12 +133,13 @@ class SpikingTeacher(Teacher):
         unknown_feature(self.name, names, self.names)
         with torch.no_grad():
             output = self._on(images.device)(images)
-        return {name: _value(output, name) for name in names}
+        values = {LOGITS: output.logits, STEPS: output.step_logits.transpose(0, 1)}
+        return {name: values[name] if name in values else output.spikes[name].mean(0) for name in names}
 
     def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         """Grad-CAM maps of spiking layers: ``ReLU(sum_c w_c r_c)``, ``w_c = mean_pixels(sum_t dz_k/ds_tc)``.
 
-        ``r`` are rates, ``s`` spikes and ``k`` the class that the network answers; its surrogates give the gradients.
+        ``r`` are rates, ``s`` spikes, ``k`` is the predicted class; gradients are surrogate gradients.
 
         Returns:
             By name, ``(B, H, W)``, at least 0.
@@ -165,16 +168,16 @@ class SpikingTeacher(Teacher):
 
 
 def value_shapes(student: Student) -> dict[str, tuple[int, ...]]:
-    """The shapes of all that it could teach, by name, for one sample."""
+    """By name of a value that a :class:`SpikingTeacher` of this network has, its shape for one sample."""
     config = student.config
     return {**student.layer_shapes, STEPS: (config.timesteps, config.classes), LOGITS: (config.classes,)}
 
 
 def read_spiking_teacher(path: Path, dataset: Dataset) -> SpikingTeacher:
-    """The teacher that a file written by `spikewright distill` holds.
+    """The teacher in a file that was written by `spikewright distill`.
 
     Raises:
-        InputError: no such file, or a network that does not fit the data set; everything that does not at once.
+        InputError: no such file, or a network that does not fit the data set, with every reason.
     """
     student = load_student(path)
     refuse(f"teacher {path}", list(_misfits(student.config, dataset)))
@@ -197,12 +200,6 @@ def _misfits(config: StudentConfig, dataset: Dataset) -> Iterator[str]:
 
 def _size(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _value(output: StudentOutput, name: str) -> Tensor:
-    if name == LOGITS:
-        return output.logits
-    return output.step_logits.transpose(0, 1) if name == STEPS else output.spikes[name].mean(0)
 
 
 def _frozen_copy(student: Student) -> Student:

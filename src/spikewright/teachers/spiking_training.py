@@ -1,6 +1,6 @@
-"""Training a spiking teacher or an assistant, once: it is kept under a hash of everything that decides its weights.
+"""The training of spiking teachers and assistants, cached under a hash of everything that decides the weights.
 
-It is not meant for a chip: it learns in floats, without a budget, and may have any size.
+These networks are not meant for a chip: they are trained in floating point, without a budget, and may have any size.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .spiking_teacher import SpikingTeacher
 from .torch_teacher import Teacher
 from .training_loop import TrainingLoop
 
-CODE_VERSION = 1  # raise it when training changes: kept networks of older versions are then trained anew
+CODE_VERSION = 1  # raise it when the training changes, so that cached networks of older versions are trained again
 
 
 @dataclass(frozen=True, eq=False)
 class SpikingTraining:
-    """The training of a network that only teaches.
+    """The training of a spiking teacher or assistant.
 
     Attributes:
         name: of the network, for people.
@@ -50,13 +50,14 @@ class SpikingTraining:
     @property
     def key(self) -> str:
         """The hash of everything that decides the trained weights."""
+        spec = self.config.architecture
         return sha256_of_json(
             {
                 "data": self.dataset.name,
                 "train_sha256": self.dataset.train.sha256,
                 "validation_sha256": self.dataset.validation.sha256,
                 "network": asdict(self.config),
-                "architecture_sha256": _own_architecture(self.config.architecture),
+                "architecture_sha256": sha256_of(spec.rsplit(":", 1)[0]) if is_own(spec) else None,
                 "method": repr(self.method),
                 "teacher_sha256": None if self.teacher is None else self.teacher.sha256,
                 "settings": asdict(self.settings),
@@ -68,15 +69,15 @@ class SpikingTraining:
 def train_spiking(
     training: SpikingTraining, cache_dir: Path | None = None, listeners: Listeners = SILENT
 ) -> SpikingTeacher:
-    """The trained network, from the cache where it is there.
+    """The trained network, from the cache or newly trained.
 
     Args:
-        cache_dir: instead of the user's cache folder.
-        listeners: hear of the training.
+        cache_dir: None for the user's cache folder.
+        listeners: receive the progress of the training.
     """
     key = training.key
     file = cache_folder("teachers", cache_dir) / f"{training.dataset.name}-snn-{key[:16]}.pt"
-    student = _kept(file, key, own_architecture(training.config.architecture))
+    student = _cached(file, key, own_architecture(training.config.architecture))
     if student is None:
         student = fit(training, listeners)
         save_student(student, file, {"key": key, "name": training.name})
@@ -84,10 +85,7 @@ def train_spiking(
 
 
 def fit(training: SpikingTraining, listeners: Listeners = SILENT) -> Student:
-    """Train a new network; the caller's random state is left as it was.
-
-    The weights of the epoch with the best validation accuracy are taken.
-    """
+    """Train a new network and take the weights of the best validation accuracy; the random state is left as it was."""
     settings = training.settings
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -108,7 +106,7 @@ def fit(training: SpikingTraining, listeners: Listeners = SILENT) -> Student:
     return loop.student.eval().cpu()
 
 
-def _kept(file: Path, key: str, network: str | None) -> Student | None:
+def _cached(file: Path, key: str, network: str | None) -> Student | None:
     """The network in ``file``; None where there is none, or not this one."""
     if not file.exists():
         return None
@@ -123,8 +121,3 @@ def _kept(file: Path, key: str, network: str | None) -> Student | None:
             stacklevel=3,
         )
         return None
-
-
-def _own_architecture(spec: str) -> str | None:
-    """The hash of the user's own file, None for a named architecture."""
-    return sha256_of(spec.rsplit(":", 1)[0]) if is_own(spec) else None

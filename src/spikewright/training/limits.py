@@ -1,7 +1,7 @@
-"""What a training can be limited in: energy on a chip, synaptic operations, spike rates of layers.
+"""Limits of a training: energy on a chip, synaptic operations, spike rates of layers.
 
-Each constraint bounds one measured quantity per inference and gets a controller of its own (:mod:`.budget`), so that
-the tightest of several binds.
+Each constraint limits one measured quantity per inference and has its own controller (:mod:`.budget`), so that the
+tightest of several binds.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from .settings import Budget
 from .sizing import Size
 
 FLOOR_SAMPLES = 500
-"""Training samples over which a floor is measured."""
+"""Number of training samples over which a floor is measured."""
 
 
 class Constraint(ABC):
-    """An upper bound of a quantity that a forward pass shows.
+    """An upper limit of a quantity that is measured in a forward pass.
 
     Attributes:
         name: of the constraint in records.
-        title: what is bounded, for messages.
-        argument: the setting and its value, for refusals.
-        limit: the bound, per inference.
+        title: of the quantity, in messages.
+        argument: the setting and its value, in messages.
+        limit: of the quantity, per inference.
     """
 
     name: str
@@ -47,15 +47,15 @@ class Constraint(ABC):
 
     @abstractmethod
     def value(self, output: StudentOutput, reading: CostReading) -> Tensor:
-        """The bounded quantity, a differentiable scalar; ``reading`` is of the profile that is trained for."""
+        """The quantity, a differentiable scalar; ``reading`` is the cost on the profile of the training."""
 
     @abstractmethod
     def floor(self, student: Student, drive: Tensor) -> float:
-        """The quantity that is left when no hidden layer spikes, for encoded samples ``(1 or T, B, *input shape)``."""
+        """The quantity without hidden spikes, for encoded samples ``(1 or T, B, *input shape)``."""
 
     @abstractmethod
     def say(self, value: float) -> str:
-        """A value with its unit."""
+        """A value of the quantity as text, with its unit."""
 
     def rebuild(self, student: Student) -> None:  # noqa: B027
         """Recompute the cost model after the network changed."""
@@ -63,14 +63,14 @@ class Constraint(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Limit:
-    """A constraint and the controller that holds the training to it."""
+    """A constraint of a training, and its controller."""
 
     constraint: Constraint
     controller: BudgetController
 
 
 class EnergyLimit(Constraint):
-    """The estimated energy of one inference on one chip."""
+    """A limit of the estimated energy of one inference on one chip."""
 
     def __init__(self, limit: float, profile: HardwareProfile, cost: SpikeCost, is_main: bool = True) -> None:
         self.limit, self.profile, self.cost = limit, profile, cost
@@ -95,7 +95,7 @@ class EnergyLimit(Constraint):
 
 
 class OperationsLimit(Constraint):
-    """Synaptic operations of one inference."""
+    """A limit of the synaptic operations of one inference."""
 
     name, title = "operations", "synaptic operations"
 
@@ -117,7 +117,7 @@ class OperationsLimit(Constraint):
 
 
 class RateLimit(Constraint):
-    """Spikes per neuron and timestep, averaged over the layers whose names match a pattern."""
+    """A limit of the spikes per neuron and timestep, averaged over the layers whose names match a pattern."""
 
     def __init__(self, pattern: str, limit: float, layers: list[str]) -> None:
         self.name, self.title, self.limit = f"rate_{pattern}", f"spike rate of {pattern}", limit
@@ -149,27 +149,22 @@ def limits_of(
     """Every limit of a training, each with its controller.
 
     Args:
-        energy: the budget on ``profile``, as read from ``asked``.
+        energy: the energy budget of ``asked`` on ``profile``.
         steps: of the optimiser, over the whole training.
 
     Raises:
-        InputError: what cannot be read, or lies below what an inference costs before any hidden neuron fires; every
-            fault at once.
+        InputError: limits that cannot be read, all at once; or a limit below its floor, which is not met even without
+            hidden spikes.
     """
     found: list[Constraint] = [] if energy is None else [EnergyLimit(energy.value, profile, size.cost)]
     faults: list[str] = []
-    operations = () if asked.max_synaptic_ops is None else (asked.max_synaptic_ops,)
-    others: tuple[tuple[Callable[[str, Size], Constraint], tuple[str, ...]], ...] = (
-        (_other_chip, asked.also_within),
-        (_operations, operations),
-        (_rate, asked.max_rate),
-    )
-    for make, texts in others:
-        for text in texts:
-            try:
-                found.append(make(text, size))
-            except InputError as error:
-                faults.append(error.message)
+    others: list[tuple[Callable[[str, Size], Constraint], str]] = [(_other_chip, text) for text in asked.also_within]
+    others += [(_operations, asked.max_synaptic_ops)] if asked.max_synaptic_ops is not None else []
+    for read, text in [*others, *((_rate, text) for text in asked.max_rate)]:
+        try:
+            found.append(read(text, size))
+        except InputError as error:
+            faults.append(error.message)
     refuse("limits", faults)
     drive = size.student.drive(torch.from_numpy(dataset.train.images[:FLOOR_SAMPLES]))
     return tuple(_limit(constraint, size, drive, steps, asked.reserve) for constraint in found)

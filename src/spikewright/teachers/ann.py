@@ -175,15 +175,10 @@ def train_teacher(
     started = time.perf_counter()
     teacher = TorchTeacher(fit(dataset, architecture, recipe, seed, listeners), dataset.shape, name)
     teacher.validation_accuracy = teacher.accuracy(dataset.validation)
-    cached = {
-        "format_version": FORMAT_VERSION,
-        "key": key,
-        "state": teacher.state_dict(),
-        "validation_accuracy": teacher.validation_accuracy,
-        "seconds": time.perf_counter() - started,
-    }
+    facts = {"format_version": FORMAT_VERSION, "key": key, "seconds": time.perf_counter() - started}
+    weights = {"state": teacher.state_dict(), "validation_accuracy": teacher.validation_accuracy}
     with atomic_write(file) as temporary:
-        torch.save(cached, temporary)
+        torch.save(facts | weights, temporary)
     return teacher
 
 

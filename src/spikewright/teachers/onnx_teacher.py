@@ -98,7 +98,6 @@ class OnnxTeacher(Teacher):
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """By name of each value that exists once per image, its shape for one image."""
         batch = self.signature.batch or 1
         sample = self.signature.arranged(np.zeros((batch, *self.input_shape), np.float32))
         names = [self.signature.logits_name if name == LOGITS else name for name in self.names]
@@ -106,7 +105,7 @@ class OnnxTeacher(Teacher):
         return {name: array.shape[1:] for name, array in found if array.shape[:1] == (batch,)}
 
     def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-        """Refuses: onnxruntime gives no gradients.
+        """Not available: onnxruntime gives no gradients.
 
         Raises:
             InputError: always, with what to do instead.

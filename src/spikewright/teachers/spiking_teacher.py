@@ -121,15 +121,9 @@ class SpikingTeacher(Teacher):
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """By name, the shape of the value for one sample."""
         return value_shapes(self._student)
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-        """The named values for samples, each ``(B, ...)``, without gradient.
-
-        Raises:
-            InputError: a name that the network does not have.
-        """
         unknown_feature(self.name, names, self.names)
         with torch.no_grad():
             output = self._on(images.device)(images)
@@ -160,7 +154,6 @@ class SpikingTeacher(Teacher):
         return {name: (w * r).sum(1).relu() for name, w, r in zip(names, weights, rates, strict=True)}
 
     def accuracy(self, split: Split) -> float:
-        """Share of the samples classified correctly."""
         return accuracy_of(self._student, split)
 
     def _on(self, device: torch.device) -> Student:

@@ -135,23 +135,16 @@ class TorchTeacher(Teacher):
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """By name, the shape of the value for one image."""
         values = self.features(torch.zeros(1, *self.input_shape), self.names)
         return {name: tuple(value.shape[1:]) for name, value in values.items()}
 
     def logits(self, images: Tensor) -> Tensor:
-        """The logits of images ``(B, C, H, W)``: ``(B, K)``, without gradient, on the device of the images."""
         network = self._network.to(images.device).eval()
         with torch.no_grad():
             result: Tensor = network(still(images).contiguous(memory_format=torch.channels_last))
         return result
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-        """The outputs of the named modules for images ``(B, C, H, W)``, without gradient.
-
-        Raises:
-            InputError: a name that the network does not have.
-        """
         unknown_feature(self.name, names, self.names)
         found: dict[str, Tensor] = {}
         with _watched({name: self._modules_by_name[name] for name in names if name in self._modules_by_name}, found):

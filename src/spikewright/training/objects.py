@@ -17,6 +17,7 @@ from ..student.architectures import own_architecture
 from ..student.config import StudentConfig
 from ..student.student import Student, readout_of
 from ..teachers.outputs import seen_by_teacher
+from ..teachers.spiking_teacher import SPIKING
 from ..teachers.torch_teacher import Teacher
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
@@ -98,8 +99,11 @@ def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, .
 
 
 def teaching_of(settings: DistillSettings, method: LossTerms) -> Teaching:
-    """The teacher for this method, and its assistants."""
-    return Teaching.of(settings.teacher, method, objects_of(settings).teacher)
+    """The teacher for this method, and its assistants; without a name or an object, the default for the method."""
+    spec = settings.teacher
+    default = SPIKING if "spiking teacher" in method.needs else "convnet"
+    teacher = objects_of(settings).teacher or spec.name or default
+    return Teaching(method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant)
 
 
 def settings_of(
@@ -121,14 +125,12 @@ def settings_of(
     spec, config, network = _student(student)
     values = [regularize] if isinstance(regularize, LossTerms | str) else list(regularize)
     terms, regularizers = method_of(method), tuple(map(regularizer_of, values))
+    texts = [each if isinstance(each, str) else text_of(each) for each in (method, *values)]
     settings = ObjectSettings(
         data=data if isinstance(data, DataSettings) else DataSettings(name=_name(data)),
         limits=within if isinstance(within, Budget) else Budget(energy_budget=within),
         teacher=teacher if isinstance(teacher, TeacherSpec) else TeacherSpec(name=_name(teacher)),
-        method=MethodSpec(
-            name=method if isinstance(method, str) else text_of(method),
-            regularize=tuple(each if isinstance(each, str) else text_of(each) for each in values),
-        ),
+        method=MethodSpec(name=texts[0], regularize=tuple(texts[1:])),
         student=spec,
         training=training or Training(),
         objects=Objects(

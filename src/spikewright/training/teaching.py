@@ -15,7 +15,6 @@ from ..student.config import StudentConfig
 from ..student.student import Student
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import (
-    SPIKING,
     SpikingTeacher,
     StudentPlan,
     is_like_student,
@@ -25,9 +24,6 @@ from ..teachers.spiking_teacher import (
 from ..teachers.spiking_training import SpikingTraining, train_spiking
 from ..teachers.teacher import is_onnx, is_spiking, teacher_from, teacher_shapes
 from ..teachers.torch_teacher import Teacher
-from .settings import TeacherSpec
-
-ANN = "convnet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +54,6 @@ class Teaching:
     epochs: int | None = None
     seed: int = 0
     assistants: tuple[int, ...] = ()
-
-    @classmethod
-    def of(cls, spec: TeacherSpec, method: LossTerms, teacher: Teacher | None = None) -> Teaching:
-        """The teacher of a specification; where it names none, the default for the method.
-
-        Args:
-            teacher: in place of the one that ``spec`` names.
-        """
-        suiting = SPIKING if "spiking teacher" in method.needs else ANN
-        return cls(method, teacher or spec.name or suiting, spec.teacher_epochs, spec.teacher_seed, spec.assistant)
 
     @property
     def title(self) -> str:

@@ -117,7 +117,7 @@ def test_a_teacher_that_is_a_module_gives_features_by_their_names() -> None:
     [
         (nn.Linear(3, 10), r"^teacher Linear: cannot be run on images of shape \(1, 8, 8\)"),
         (nn.Identity(), r"^teacher Identity: its output for 2 images has shape \(2, 1, 8, 8\); it must be"),
-        (Ann(classes=7), r"^teacher Ann: tells 7 classes apart, and digits has 10"),
+        (Ann(classes=7), r"^teacher Ann: distinguishes 7 classes, and digits has 10"),
     ],
 )
 def test_a_module_that_is_no_teacher_of_the_data_is_refused(network: nn.Module, message: str) -> None:

@@ -165,7 +165,7 @@ def test_values_that_are_no_maps_and_names_that_there_are_not():
             None,
             [
                 "takes samples of 1 x 8 x 8 and made-up has 1 x 4 x 4; use one that was trained on made-up",
-                "knows 10 classes and made-up has 2; use one that was trained on made-up",
+                "has 10 classes and made-up has 2; use one that was trained on made-up",
             ],
         ),
         ({"encoding": "events"}, None, ["takes events and made-up has images; use one that was trained on made-up"]),
@@ -173,7 +173,7 @@ def test_values_that_are_no_maps_and_names_that_there_are_not():
         (
             {"encoding": "events", "timesteps": 4},
             3,
-            ["runs over 4 steps and the samples have 3 frames; use one that was trained on made-up, cut so"],
+            ["runs over 4 timesteps and the samples have 3 frames; use one that was trained on made-up with 3 frames"],
         ),
     ],
 )
@@ -195,7 +195,7 @@ def test_a_file_fits_the_data_or_is_refused(tmp_path, config, timesteps, faults)
 
 
 def test_a_file_comes_trained(tmp_path):
-    with pytest.raises(InputError, match=r"^teacher student.pt: comes trained; leave the teacher's epochs out$"):
+    with pytest.raises(InputError, match=r"^teacher student.pt: is already trained; leave the teacher's epochs out$"):
         teacher_from("student.pt", made_up(), epochs=3)
     with pytest.raises(InputError, match=r"missing\.pt"):
         teacher_from(str(tmp_path / "missing.pt"), made_up())
@@ -225,7 +225,7 @@ def test_specs_that_say_nothing(spec, message):
 
 
 def test_nobody_to_take_after():
-    with pytest.raises(InputError, match=r"^teacher snn: is made like a student, so one has to be given"):
+    with pytest.raises(InputError, match=r"^teacher snn: is derived from a student, which has to be given"):
         teacher_from("snn", made_up())
 
 
@@ -287,7 +287,7 @@ def test_a_damaged_file_in_the_cache_is_reported_and_replaced(tmp_path):
             save_student(first._student, file, {"key": "another"})
         else:
             file.write_bytes(damage)
-        with pytest.warns(RuntimeWarning, match="the kept spiking network cannot be used .*; it is trained anew"):
+        with pytest.warns(RuntimeWarning, match="the cached spiking network cannot be used .*; it is trained again"):
             again = teacher_from("snn", made_up(), cache_dir=tmp_path, student=student_plan())
         assert again.sha256 == first.sha256
 
@@ -477,7 +477,7 @@ def test_what_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
         "teacher out, or give snn, snn:width=32 or a student.pt"
     )
     assert faults_of(method="none", assistant=(4,)) == (
-        "distill: assistant: method=none has no teacher that anybody could assist; leave assistant out"
+        "distill: assistant: method=none uses no teacher, so an assistant has no effect; leave assistant out"
     )
     assert faults_of(teacher="snn:width=x").startswith("teacher snn:width=x: width: input should be a valid integer")
     with pytest.raises(InputError, match=r"assistant\.0 is '0': input should be greater than or equal to 1"):
@@ -538,7 +538,7 @@ def test_pairs_by_name_that_an_assistant_cannot_keep_are_refused_before_training
         with pytest.raises(InputError) as caught:
             distill_with(settings)
     assert str(caught.value) == (
-        f"assistant={has}: an assistant teaches in the teacher's stead, with values of its own: method kdsnn: the "
+        f"assistant={has}: an assistant takes the place of the teacher, with values of its own: method kdsnn: the "
         "teacher has no 'hidden1'; may be: lif1, lif2, logits, steps; choose what both have, let pairs=auto find it, "
         "or leave assistant out"
     )

@@ -249,7 +249,7 @@ def test_a_damaged_kept_teacher_is_trained_anew(
     first = train_teacher(small, "mlp", epochs=1, cache_dir=tmp_path)
     (file,) = (tmp_path / "teachers").iterdir()
     damage(file)
-    with pytest.warns(RuntimeWarning, match=r"the kept teacher cannot be used \(\w+\); it is trained anew"):
+    with pytest.warns(RuntimeWarning, match=r"the cached teacher cannot be used \(\w+\); it is trained again"):
         again = train_teacher(small, "mlp", epochs=1, cache_dir=tmp_path)
     assert len(counted) == 2
     assert again.sha256 == first.sha256

@@ -64,7 +64,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     with pytest.raises(InputError) as caught:
         distill_with(QUICK, checkpoint, resume=True)
     assert str(caught.value) == (
-        f"{checkpoint}: is of another training (settings.epochs was 1, is 3); use the flags and the teacher "
+        f"{checkpoint}: is of another training (settings.epochs was 1, is 3); use the settings and teacher "
         "that it began with, or leave out resume"
     )
 
@@ -78,7 +78,7 @@ def test_a_checkpoint_of_another_teacher_is_refused(tmp_path):
     now = distill_with(other).provenance["teacher_sha256"]
     assert now != taught
     assert str(caught.value) == (
-        f"{checkpoint}: is of another training (teacher_sha256 was {taught}, is {now}); use the flags and the teacher "
+        f"{checkpoint}: is of another training (teacher_sha256 was {taught}, is {now}); use the settings and teacher "
         "that it began with, or leave out resume"
     )
     distill_with(once, checkpoint, resume=True)

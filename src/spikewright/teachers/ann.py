@@ -251,7 +251,7 @@ def _restore(file: Path, key: str, network: nn.Module) -> float | None:
         return float(cached["validation_accuracy"])
     except UNREADABLE as error:
         warnings.warn(
-            f"{file}: the kept teacher cannot be used ({type(error).__name__}); it is trained anew",
+            f"{file}: the cached teacher cannot be used ({type(error).__name__}); it is trained again",
             RuntimeWarning,
             stacklevel=3,
         )

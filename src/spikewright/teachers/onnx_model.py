@@ -88,10 +88,10 @@ def _external_faults(path: Path, tensor: onnx.TensorProto) -> Iterator[str]:
     numbers = [entries.get("offset", "0"), entries.get("length", "0")]
     file = path.parent / location
     if not location or not all(number.isascii() and number.isdigit() for number in numbers):
-        yield f"tensor {tensor.name!r} does not say properly where its external data are; {AGAIN}"
+        yield f"tensor {tensor.name!r} does not state properly where its external data are; {AGAIN}"
     elif not file.resolve().is_relative_to(path.parent.resolve()):
         yield (
-            f"tensor {tensor.name!r} asks for the file {location!r} outside of the model's folder, which is not read; "
+            f"tensor {tensor.name!r} names the file {location!r} outside of the model's folder, which is not read; "
             "export the model with its data beside it"
         )
     elif not file.is_file():

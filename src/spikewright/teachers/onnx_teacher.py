@@ -111,8 +111,8 @@ class OnnxTeacher(Teacher):
             InputError: always, with what to do instead.
         """
         raise InputError(
-            f"{self.path}: a map of what in {', '.join(names)} speaks for an answer to {len(images)} images needs "
-            "gradients, which an ONNX file does not give; use a named teacher, or a map that takes no gradients"
+            f"{self.path}: the saliency of {', '.join(names)} for {len(images)} images needs gradients, which an ONNX "
+            "file does not give; use a named teacher, or a map that needs no gradients"
         )
 
     @cached_property

@@ -182,13 +182,14 @@ def _misfits(config: StudentConfig, dataset: Dataset) -> Iterator[str]:
     if config.input_shape != dataset.shape:
         yield f"takes samples of {_size(config.input_shape)} and {dataset.name} has {_size(dataset.shape)}; {again}"
     if config.classes != dataset.classes:
-        yield f"knows {config.classes} classes and {dataset.name} has {dataset.classes}; {again}"
+        yield f"has {config.classes} classes and {dataset.name} has {dataset.classes}; {again}"
     kinds = {True: "events", False: "images"}
     takes, has = config.encoding == "events", dataset.timesteps is not None
     if takes != has:
         yield f"takes {kinds[takes]} and {dataset.name} has {kinds[has]}; {again}"
     elif has and config.timesteps != dataset.timesteps:
-        yield f"runs over {config.timesteps} steps and the samples have {dataset.timesteps} frames; {again}, cut so"
+        frames = f"{dataset.timesteps} frames"
+        yield f"runs over {config.timesteps} timesteps and the samples have {frames}; {again} with {frames}"
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -116,7 +116,7 @@ def _cached(file: Path, key: str, network: str | None) -> Student | None:
         return load_student(file, network)
     except InputError as error:
         warnings.warn(
-            f"{file}: the kept spiking network cannot be used ({error}); it is trained anew",
+            f"{file}: the cached spiking network cannot be used ({error}); it is trained again",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -62,7 +62,7 @@ def teacher_from(
     trained = _trained(teacher, dataset)
     if epochs is not None:
         name = teacher if isinstance(teacher, str) else teacher.name
-        raise InputError(f"teacher {name}: comes trained; leave the teacher's epochs out")
+        raise InputError(f"teacher {name}: is already trained; leave the teacher's epochs out")
     return trained
 
 
@@ -123,7 +123,7 @@ def _derived(
 
 def _given(student: StudentPlan | None, text: str) -> StudentPlan:
     if student is None:
-        raise InputError(f"teacher {text}: is made like a student, so one has to be given ({arg('student')})")
+        raise InputError(f"teacher {text}: is derived from a student, which has to be given ({arg('student')})")
     return student
 
 
@@ -131,7 +131,7 @@ def _trained(teacher: Teacher | str, dataset: Dataset) -> Teacher:
     if not isinstance(teacher, str):
         if (classes := teacher.shapes[LOGITS][-1]) != dataset.classes:
             raise InputError(
-                f"teacher {teacher.name}: tells {classes} classes apart, and {dataset.name} has "
+                f"teacher {teacher.name}: distinguishes {classes} classes, and {dataset.name} has "
                 f"{dataset.classes}; give a teacher for these classes"
             )
         return teacher

@@ -69,7 +69,7 @@ def resume(trainer: Trainer, path: Path) -> None:
     now, was = json.loads(json.dumps(identity(trainer))), json.loads(state.get("identity", "{}"))
     if differing := "; ".join(_differences(was, now)):
         raise InputError(
-            f"{path}: is of another training ({differing}); use the flags and the teacher that it began with, or leave "
+            f"{path}: is of another training ({differing}); use the settings and teacher that it began with, or leave "
             f"out {arg('resume')}"
         )
     trainer.take(state["student"], _loaded(state["grid"]), state["timesteps"])

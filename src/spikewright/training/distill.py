@@ -179,7 +179,7 @@ def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Lis
         counts = ", ".join(f"{name} {count}" for name, count in dead.items())
         listeners.say(f"neurons that never spike on validation: {counts}")
     if trainer.limits and trainer.best is None:
-        listeners.say(f"no epoch kept every limit ({trainer.unmet()}); train for more epochs or rounds", "warning")
+        listeners.say(f"no epoch met every limit ({trainer.unmet()}); train for more epochs or rounds", "warning")
 
 
 def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listeners) -> Certificate:

@@ -70,7 +70,7 @@ class Teaching:
             )
         if self.assistants and not self.method.needs_teacher():
             yield (
-                f"{arg('assistant')}: {arg('method', name)} has no teacher that anybody could assist; leave "
+                f"{arg('assistant')}: {arg('method', name)} uses no teacher, so an assistant has no effect; leave "
                 f"{arg('assistant')} out"
             )
         elif self.assistants and "static twins" in self.method.needs:
@@ -157,7 +157,7 @@ class Teaching:
         if self.method.requested_values(shapes).saliency and is_first and is_onnx(self.teacher):
             raise InputError(
                 f"{arg('teacher', self.title)}: an ONNX file gives no gradients, and {arg('method', name)} needs them "
-                f"to see where the teacher looks; give {arg('method', f'{name}:map=mean')}, or a named teacher"
+                f"for the teacher's saliency; give {arg('method', f'{name}:map=mean')}, or a named teacher"
             )
         self.method.auxiliary(shapes)
 

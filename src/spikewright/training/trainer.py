@@ -73,7 +73,7 @@ class Trainer(TrainingLoop):
             while self._goes_on(listeners):
                 if self.chip and not self.on_integers and len(self.history) >= self.settings.float_epochs:
                     self._end_warm_up(self.chip)
-                    listeners.say(f"from here on the student computes with the integers of {self.chip.profile.name}")
+                    listeners.say(f"from now on the student computes with the integers of {self.chip.profile.name}")
                 self._run_epoch(listeners, advance)
                 if after_epoch is not None:
                     after_epoch()
@@ -164,7 +164,7 @@ class Trainer(TrainingLoop):
         is_free = not any(limit.controller.constrains for limit in self.limits)
         chosen = {n: mask for n, mask in measured.silent_channels().items() if is_free or n in measured.silent}
         if measured.silent:
-            listeners.say(f"{', '.join(measured.silent)} fell silent; the biases in front are raised", "warning")
+            listeners.say(f"{', '.join(measured.silent)} fell silent; the biases of their inputs are raised", "warning")
         revive(self.student, chosen)
 
     def _measure(self) -> Measurement:

@@ -105,9 +105,9 @@ class Teaching:
                 if place == 0:
                     raise
                 raise InputError(
-                    f"{arg('assistant', self.assistants[place - 1])}: an assistant teaches in the teacher's stead, "
-                    f"with values of its own: {error.message}; choose what both have, let pairs=auto find it, or leave "
-                    f"{arg('assistant')} out"
+                    f"{arg('assistant', self.assistants[place - 1])}: an assistant takes the place of the "
+                    f"teacher, with values of its own: {error.message}; choose what both have, let pairs=auto find it, "
+                    f"or leave {arg('assistant')} out"
                 ) from error
             shapes = value_shapes(learner)
 

@@ -19,7 +19,6 @@ from ..data.dataset import Dataset, Split
 from ..distillation.distilling_spikes import STEPS
 from ..student.accuracy import accuracy_of
 from ..student.config import StudentConfig
-from ..student.neurons import StudentOutput
 from ..student.student import Student, load_student
 from ..student.train_settings import TrainSettings
 from .torch_teacher import LOGITS, Teacher, no_map, unknown_feature, weights_sha256

@@ -19,8 +19,8 @@ from ..base.errors import BelowFloor, InputError, SpikewrightError, arg, did_you
 from ..data.dataset import Dataset
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import OPS_PREFIXES, Amount, parse_budget, quantity
+from ..student.neurons import StudentOutput
 from ..student.student import Student
-from ..student.student_output import StudentOutput
 from .budget import BudgetController
 from .cost import CostReading, SpikeCost
 from .settings import Budget

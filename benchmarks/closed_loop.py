@@ -38,7 +38,7 @@ from spikewright.energy.estimate import estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
-from spikewright.profile.units import Budget, spelled
+from spikewright.profile.units import Amount, spelled
 from spikewright.simulation.simulate import simulate
 from spikewright.student.accuracy import accuracy_of
 from spikewright.student.student import Student
@@ -102,7 +102,7 @@ class Lane:
         profile = load_profile(self.base.settings.limits.profile)
         free = self.base.settings.changed({"width": None})  # width and T as the budget allows
         budget = share * self.found["energy_validation"]
-        chosen = choose_size(free, self.dataset, profile, Budget(budget, profile.cost_unit)).student.config
+        chosen = choose_size(free, self.dataset, profile, Amount(budget, profile.cost_unit)).student.config
         limits = {"width": chosen.width, "timesteps": chosen.timesteps, "energy_budget": self.spelled(budget)}
         return self.task("ours", share, str(share), **limits)
 

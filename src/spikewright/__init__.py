@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .data.dataset import Dataset
     from .data.load import load
     from .distillation import methods
+    from .distillation.methods import parse
     from .lowering.lower import lower
     from .pages.card.card import model_card
     from .pages.pricing import report
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from .teachers.torch_teacher import Teacher
     from .training.callbacks import CsvCallback, LoggingCallback, TensorBoardCallback
     from .training.distill import Distillation, distill
-    from .training.methods import parse
     from .training.settings import Budget, DataSettings, StudentSpec, TeacherSpec, Training
 
 _HOMES = {
@@ -62,7 +62,7 @@ _HOMES = {
     "load_profile": "profile.profile",
     "lower": "lowering.lower",
     "model_card": "pages.card.card",
-    "parse": "training.methods",
+    "parse": "distillation.methods",
     "report": "pages.pricing",
     "simulate": "simulation.simulate",
     "sweep": "bench.sweep.sweep",

@@ -27,7 +27,7 @@ from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.student.verify import differences
 from spikewright.training.cost import SpikeCost
-from spikewright.training.measurement import measure
+from spikewright.training.records import measure
 
 DIGITS: Shape = (1, 8, 8)
 REFUSED = {

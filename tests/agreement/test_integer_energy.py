@@ -20,10 +20,10 @@ from spikewright.student.integers.form import become_integer
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
-from spikewright.training import certificate, deployment
-from spikewright.training.constraints import EnergyLimit, OperationsLimit, RateLimit
+from spikewright.training import deployment
 from spikewright.training.cost import SpikeCost
-from spikewright.training.measurement import measure
+from spikewright.training.limits import EnergyLimit, OperationsLimit, RateLimit
+from spikewright.training.records import measure
 
 SHAPE = (1, 10, 10)
 
@@ -79,7 +79,7 @@ def test_a_certificate_holds_every_limit_and_is_the_reports_number() -> None:
         OperationsLimit(1e9, cost),
         RateLimit("lif*", 1e-6, student.spiking_layers),
     )
-    found = certificate.certify(student, split(), profile, limits, seed=0)
+    found = deployment.certify(student, split(), profile, limits, seed=0)
     assert found.energy == pytest.approx(measured.cost, rel=1e-5)
     assert found.budget == limits[0].limit
     assert set(found.limits) == {"budget", "budget_loihi1-davies", "operations", "rate_lif*"}
@@ -102,4 +102,4 @@ def test_levels_that_disagree_get_no_certificate(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(deployment, "price", dearer)
     with pytest.raises(AnswerIsNo, match=r"certificate: training measured .*; the two must be the same"):
-        certificate.certify(student, split(), profile, (), seed=0)
+        deployment.certify(student, split(), profile, (), seed=0)

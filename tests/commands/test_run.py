@@ -6,7 +6,7 @@ import re
 import pytest
 
 from spikewright.commands.run import main
-from spikewright.teachers.teacher_training import train_teacher
+from spikewright.teachers.ann import train_teacher
 
 FLAGS = ["--data", "digits", "--width", "4", "-T", "2", "--epochs", "3"]
 QUICK_TEACHER = ["--teacher", "mlp", "--teacher-epochs", "2"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import snntorch
@@ -14,10 +15,9 @@ from torch import nn
 import spikewright as sw
 from spikewright.base.progress import Callback
 from spikewright.data.load import load
-from spikewright.distillation.methods import METHODS, REGULARIZERS
+from spikewright.distillation.methods import METHODS, REGULARIZERS, name_of, parse, text_of
 from spikewright.student.student import Student, load_student, save_student
 from spikewright.teachers.torch_teacher import TorchTeacher, weights_sha256
-from spikewright.training.methods import name_of, parse, text_of
 from spikewright.training.objects import settings_of
 from spikewright.training.records import EpochRecord
 from spikewright.training.settings import FLAT, DistillSettings, settings_from
@@ -117,7 +117,7 @@ def test_a_teacher_that_is_a_module_gives_features_by_their_names() -> None:
     [
         (nn.Linear(3, 10), r"^teacher Linear: cannot be run on images of shape \(1, 8, 8\)"),
         (nn.Identity(), r"^teacher Identity: its output for 2 images has shape \(2, 1, 8, 8\); it must be"),
-        (Ann(classes=7), r"^teacher Ann: tells 7 classes apart, and digits has 10"),
+        (Ann(classes=7), r"^teacher Ann: distinguishes 7 classes, and digits has 10"),
     ],
 )
 def test_a_module_that_is_no_teacher_of_the_data_is_refused(network: nn.Module, message: str) -> None:
@@ -151,9 +151,37 @@ def test_a_student_brings_its_timesteps_and_its_encoding_along() -> None:
         sw.distill(FEW, student=wrong, method="none", training=ONCE)
 
 
-def test_former_arguments_warn_and_return_the_same_student() -> None:
-    told = "the arguments profile, epochs of distill are deprecated and will be removed in 0.3; use within=Budget"
-    with pytest.warns(DeprecationWarning, match=told):
+FORMER = {
+    "profile": ("loihi1-davies", "within=sw.Budget(profile=...)", {"within": sw.Budget(profile="loihi1-davies")}),
+    "energy_budget": ("2uJ", "within=sw.Budget(energy_budget=...)", {"within": "2uJ"}),
+    "epochs": (2, "training=sw.Training(epochs=...)", {"training": sw.Training(epochs=2)}),
+    "seed": (3, "training=sw.Training(seed=...)", {"training": sw.Training(seed=3)}),
+}
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_a_former_argument_warns_with_its_replacement_and_sets_the_same(name: str, monkeypatch) -> None:
+    value, replacement, now = FORMER[name]
+    asked: list[DistillSettings] = []
+
+    def noted(settings: DistillSettings, **_: object) -> SimpleNamespace:
+        asked.append(settings)
+        return SimpleNamespace(student="the student")
+
+    monkeypatch.setattr("spikewright.training.distill.distill_with", noted)
+    with pytest.warns(DeprecationWarning) as warned:
+        assert sw.distill("digits", **{name: value}) == "the student"
+    (warning,) = warned
+    assert str(warning.message).startswith(
+        f"`{name}` is deprecated and will be removed in 0.3; use `{replacement}`, with which"
+    )
+    assert warning.filename == __file__
+    sw.distill("digits", **now)
+    assert asked[0].flat() == asked[1].flat()
+
+
+def test_former_arguments_return_the_same_student() -> None:
+    with pytest.warns(DeprecationWarning):
         student = sw.distill(FEW, "mlp", student="mlp", profile="loihi1-davies", epochs=1)
     assert isinstance(student, sw.Student)
     new = sw.distill(FEW, "mlp", student="mlp", within=sw.Budget(profile="loihi1-davies"), training=ONCE).student

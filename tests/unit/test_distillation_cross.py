@@ -22,9 +22,8 @@ from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, output_of
 from spikewright.student.to_nir import to_nir
-from spikewright.teachers.cached_outputs import CachedOutputs, seen_by_teacher
-from spikewright.teachers.passes import batch_outputs, passes
-from spikewright.teachers.teacher_training import train_teacher
+from spikewright.teachers.ann import train_teacher
+from spikewright.teachers.outputs import CachedOutputs, batch_outputs, seen_by_teacher
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Trainer
@@ -351,8 +350,8 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, events):
 
     def loss():
         torch.manual_seed(2)  # of the images' spikes
-        done = passes(student.train(), method, frames, twins, 0.3, 0, 0)
-        seen = batch_outputs(labels, done, given, None, auxiliary, 0.3)
+        more = {"sources": twins, "teacher": given, "auxiliary": auxiliary, "progress": 0.3}
+        seen = batch_outputs(student.train(), method, labels, frames, **more)
         return torch.stack(list(method.terms(seen).values())).sum()
 
     before = loss()
@@ -376,7 +375,7 @@ def test_an_ann_sees_images_and_a_spiking_teacher_events_but_where_the_method_is
 
 
 def test_answers_that_are_not_kept_are_on_the_images_too(events, monkeypatch):
-    monkeypatch.setattr("spikewright.teachers.cached_outputs.CACHE_BYTES", 0)
+    monkeypatch.setattr("spikewright.teachers.outputs.CACHE_BYTES", 0)
     teacher = train_teacher(events.twin, "mlp", epochs=1)
     twins, rows = torch.from_numpy(events.twin.train.images), torch.tensor([5, 2])
     student = Student(StudentConfig("mlp", 4, (2, 8, 8), 10, STEPS, "events"))
@@ -424,11 +423,11 @@ class Killed(Exception):
 @pytest.mark.parametrize("dies_at", [30, 55])
 def test_killed_and_resumed_ends_in_the_same_weights(loaded, tmp_path, monkeypatch, dies_at):
     """In floats and on integers; c_t, and what is drawn for the images, come back too."""
-    found, original_meet, original_step = [], Trainer.set_teacher, Trainer._step
+    found, original_meet, original_step = [], Trainer.set_teacher, Trainer.train_on
 
-    def meet(self, teacher):
+    def meet(self, teacher, seed):
         found.append(self)
-        original_meet(self, teacher)
+        original_meet(self, teacher, seed)
 
     monkeypatch.setattr(Trainer, "set_teacher", meet)
     distill_with(QUICK)
@@ -440,10 +439,10 @@ def test_killed_and_resumed_ends_in_the_same_weights(loaded, tmp_path, monkeypat
             raise Killed
         original_step(self, *batch)
 
-    monkeypatch.setattr(Trainer, "_step", dies)
+    monkeypatch.setattr(Trainer, "train_on", dies)
     with pytest.raises(Killed):
         distill_with(QUICK, checkpoint)
-    monkeypatch.setattr(Trainer, "_step", original_step)
+    monkeypatch.setattr(Trainer, "train_on", original_step)
     distill_with(QUICK, checkpoint, resume=True)
     whole, _, resumed = found
     for part in ("student", "auxiliary"):

@@ -17,7 +17,7 @@ from spikewright.student.integers.form import become_integer
 from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, output_of
 from spikewright.student.to_nir import to_nir
-from spikewright.teachers.passes import batch_outputs, passes
+from spikewright.teachers.outputs import batch_outputs
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Trainer
@@ -237,9 +237,8 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, digits):
     learning = [*student.network.parameters(), *auxiliary.parameters()]
 
     def loss():
-        done = passes(student.train(), method, images, None, 0.0, 0, 0)
-        assert len(done.output.step_logits) == 2 and len(done.longer.step_logits) == 4
-        given = batch_outputs(labels, done, None, torch.zeros(()), auxiliary, 0.0)
+        given = batch_outputs(student.train(), method, labels, images, auxiliary=auxiliary)
+        assert len(given.student.step_logits) == 2 and len(given.longer.step_logits) == 4
         return torch.stack(list(method.terms(given).values())).sum()
 
     before = loss()
@@ -261,11 +260,11 @@ class Killed(Exception):
 def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at):
     """In floats and on integers; the weak head and the optimiser's memory of it come back too."""
     found = []
-    original_meet, original_step = Trainer.set_teacher, Trainer._step
+    original_meet, original_step = Trainer.set_teacher, Trainer.train_on
 
-    def meet(self, teacher):
+    def meet(self, teacher, seed):
         found.append(self)
-        original_meet(self, teacher)
+        original_meet(self, teacher, seed)
 
     monkeypatch.setattr(Trainer, "set_teacher", meet)
     distill_with(QUICK)
@@ -277,10 +276,10 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies
             raise Killed
         original_step(self, *batch)
 
-    monkeypatch.setattr(Trainer, "_step", dies)
+    monkeypatch.setattr(Trainer, "train_on", dies)
     with pytest.raises(Killed):
         distill_with(QUICK, checkpoint)
-    monkeypatch.setattr(Trainer, "_step", original_step)
+    monkeypatch.setattr(Trainer, "train_on", original_step)
     distill_with(QUICK, checkpoint, resume=True)
     whole, _, resumed = found
     for part in ("student", "auxiliary"):

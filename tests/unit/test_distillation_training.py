@@ -1,6 +1,7 @@
 """One optimiser step of small students by every method, in floats and on integers; what a method leaves behind."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,8 +19,7 @@ from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.teachers.ann import build
-from spikewright.teachers.cached_outputs import outputs_of
-from spikewright.teachers.passes import batch_outputs, passes
+from spikewright.teachers.outputs import batch_outputs, outputs_of
 from spikewright.teachers.torch_teacher import LOGITS, TorchTeacher
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
@@ -80,9 +80,8 @@ def lesson_of(method, student, teacher, samples, labels):
 
 def loss_of(method, student, lesson, auxiliary, samples, labels):
     torch.manual_seed(2)  # of noise and blur
-    done = passes(student, method, samples, None, 0.5, 0, 0)
-    outputs = batch_outputs(labels, done, lesson, torch.zeros(()), auxiliary, 0.5)
-    return torch.stack(list(method.terms(outputs).values())).sum()
+    outputs = batch_outputs(student, method, labels, samples, teacher=lesson, auxiliary=auxiliary, progress=0.5)
+    return torch.stack(list(method.terms(replace(outputs, synaptic_ops=torch.zeros(()))).values())).sum()
 
 
 def a_step_lowers_the_loss(text, student, teacher, samples, labels):
@@ -153,10 +152,10 @@ def test_every_method_goes_with_every_regularizer(text, regularizer, teacher, ba
     student = student_of("convnet", "membrane", False, samples, width=32 if text == "hdkd" else 8)
     method, term = parse_spec("method", text, METHODS), parse_spec("regularizer", regularizer, REGULARIZERS)
     lesson, auxiliary = lesson_of(method, student, teacher, samples, labels)
-    done = passes(student, method, samples, None, 0.5, 0, 0)
-    operations = torch.stack([spikes.sum() for spikes in done.output.spikes.values()]).sum() / len(labels)
-    terms = method.terms(batch_outputs(labels, done, lesson, operations, auxiliary, 0.5))
-    added = term.terms(BatchOutputs(labels, done.output, None, operations))
+    done = batch_outputs(student, method, labels, samples, teacher=lesson, auxiliary=auxiliary, progress=0.5)
+    operations = torch.stack([spikes.sum() for spikes in done.student.spikes.values()]).sum() / len(labels)
+    terms = method.terms(replace(done, synaptic_ops=operations))
+    added = term.terms(BatchOutputs(labels, done.student, None, operations))
     assert not terms.keys() & added.keys()
     torch.stack([*terms.values(), *added.values()]).sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in student.network.parameters())

@@ -18,7 +18,7 @@ from spikewright.energy.estimate import estimate, floor, linear_cost
 from spikewright.placing.blocks import ranges
 from spikewright.placing.placement import Placement, Site, place
 from spikewright.profile.profile import load_profile, profile_names
-from spikewright.profile.units import Budget
+from spikewright.profile.units import Amount
 
 PICO = 1e-12
 
@@ -229,7 +229,7 @@ def test_floor_by_hand():
     lowest = floor(chip, place(chip, profile), profile, spread(136, 10))
     assert lowest.updates == pytest.approx(25 * 50 * 52 * PICO)
     assert lowest.inputs == pytest.approx((136 * 20 * 23.6 + 136 * 1.7) * PICO)
-    assert str(InputError(lowest.sentence(Budget(1e-8, "J"), "loihi1-davies"))) == (
+    assert str(InputError(lowest.sentence(Amount(1e-8, "J"), "loihi1-davies"))) == (
         "energy_budget=10 nJ: is below the floor of 129.4 nJ on loihi1-davies: before any hidden neuron fires, 65 nJ "
         "go into updating 25 neurons at 50 steps and 64.42 nJ into input events; fewer timesteps, fewer neurons or an "
         "encoding with fewer input events lower it"

@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 
 from spikewright.base.errors import InputError
 from spikewright.profile.profile import load_profile
-from spikewright.profile.units import UNITS, Budget, parse_budget, quantity
+from spikewright.profile.units import UNITS, Amount, parse_budget, quantity
 
 
 @pytest.mark.parametrize(
     ("text", "profile", "budget"),
     [
-        ("2uJ", "loihi1-davies", Budget(2e-6, "J")),
-        ("2 µJ", "loihi1-davies", Budget(2e-6, "J")),
-        (" 350nJ ", "loihi2-assumed", Budget(350e-9, "J")),
-        ("0.5e-3mJ", "cmos45", Budget(5e-7, "J")),
-        (".5J", "cmos45", Budget(0.5, "J")),
-        ("40kops", "loihi2", Budget(40e3, "ops")),
-        ("1.5Mops", "loihi2", Budget(1.5e6, "ops")),
+        ("2uJ", "loihi1-davies", Amount(2e-6, "J")),
+        ("2 µJ", "loihi1-davies", Amount(2e-6, "J")),
+        (" 350nJ ", "loihi2-assumed", Amount(350e-9, "J")),
+        ("0.5e-3mJ", "cmos45", Amount(5e-7, "J")),
+        (".5J", "cmos45", Amount(0.5, "J")),
+        ("40kops", "loihi2", Amount(40e3, "ops")),
+        ("1.5Mops", "loihi2", Amount(1.5e6, "ops")),
     ],
 )
 def test_a_number_with_a_unit(text, profile, budget):

@@ -13,14 +13,13 @@ from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student
-from spikewright.training.constraints import OperationsLimit, RateLimit
 from spikewright.training.cost import SpikeCost
 from spikewright.training.distill import distill_with
-from spikewright.training.limits import limits_of
-from spikewright.training.measurement import measure
+from spikewright.training.limits import OperationsLimit, RateLimit, limits_of
+from spikewright.training.records import measure
 from spikewright.training.settings import DistillSettings
-from spikewright.training.silent_neurons import revive
 from spikewright.training.sizing import choose_size
+from spikewright.training.trainer import revive
 
 QUICK = DistillSettings.of(data="digits", width=8, timesteps=3, epochs=12, teacher_epochs=5)
 

@@ -55,6 +55,6 @@ def test_a_map_by_gradients_is_refused_before_the_first_step(teacher: str) -> No
     with pytest.raises(InputError) as caught:
         distill_with(settings(teacher, "samd"))
     assert str(caught.value) == (
-        f"teacher={teacher}: an ONNX file gives no gradients, and method=samd needs them to see where the teacher "
-        "looks; give method=samd:map=mean, or a named teacher"
+        f"teacher={teacher}: an ONNX file gives no gradients, and method=samd needs them for the teacher's "
+        "saliency; give method=samd:map=mean, or a named teacher"
     )

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
-from spikewright.teachers.onnx_file import read_onnx
+from spikewright.teachers.onnx_model import read_onnx
 
 WEIGHT = np.arange(64 * 10, dtype=np.float32).reshape(64, 10)
 
@@ -145,7 +145,7 @@ def test_external_data_outside_of_the_folder(model: onnx.ModelProto, tmp_path: P
     path = folder / "t.onnx"
     external(model, path, location=location)
     assert refusal(path) == (
-        f"{path}: tensor 'w' asks for the file {location!r} outside of the model's folder, which is not read; "
+        f"{path}: tensor 'w' names the file {location!r} outside of the model's folder, which is not read; "
         "export the model with its data beside it"
     )
 
@@ -156,7 +156,7 @@ def test_external_data_without_a_proper_place(model: onnx.ModelProto, tmp_path: 
     path = tmp_path / "t.onnx"
     external(model, path, **entries)
     assert refusal(path) == (
-        f"{path}: tensor 'w' does not say properly where its external data are; export the model again"
+        f"{path}: tensor 'w' does not state properly where its external data are; export the model again"
     )
 
 
@@ -167,4 +167,4 @@ def test_external_data_in_a_branch_are_looked_at_too(model: onnx.ModelProto, tmp
     model.graph.node.append(helper.make_node("If", ["flat"], ["out"], then_branch=branch, else_branch=branch))
     path = tmp_path / "t.onnx"
     path.write_bytes(model.SerializeToString())
-    assert "tensor 'deep' asks for the file '../deep.bin' outside" in refusal(path)
+    assert "tensor 'deep' names the file '../deep.bin' outside" in refusal(path)

@@ -298,7 +298,7 @@ def test_epochs_for_a_trained_teacher_are_refused(saved: Saved) -> None:
     path = saved()
     with pytest.raises(InputError) as caught:
         teacher_from(str(path), digits, epochs=3)
-    assert str(caught.value) == f"teacher {path}: comes trained; leave the teacher's epochs out"
+    assert str(caught.value) == f"teacher {path}: is already trained; leave the teacher's epochs out"
 
 
 def test_both_kinds_of_teacher_keep_to_the_protocol(saved: Saved, network: nn.Module) -> None:

@@ -17,9 +17,8 @@ from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer
 from spikewright.student.student import Student
-from spikewright.teachers import cached_outputs
-from spikewright.teachers.cached_outputs import CachedOutputs, outputs_of, seen_by_teacher
-from spikewright.teachers.passes import passes
+from spikewright.teachers import outputs
+from spikewright.teachers.outputs import CachedOutputs, batch_outputs, outputs_of, seen_by_teacher
 from spikewright.teachers.torch_teacher import TorchTeacher
 from spikewright.training.prepare import unmet
 from spikewright.training.settings import DistillSettings
@@ -60,24 +59,24 @@ def student_of(architecture="convnet", timesteps=2, encoding="direct", on_intege
 def test_the_first_steps_of_a_longer_pass_are_the_pass(images, encoding, on_integers):
     student = student_of(encoding=encoding, on_integers=on_integers)
     own = student(images, 3, 5)
-    done = passes(student, Longer(), images, None, 0.0, 3, 5)
+    done = batch_outputs(student, Longer(), torch.zeros(len(images)), images, seed=3, first_index=5)
     assert len(done.longer.step_logits) == 4
     for name, spikes in own.spikes.items():
-        assert torch.equal(done.output.spikes[name], spikes)
-    assert torch.equal(done.output.scores, own.scores)
-    assert torch.equal(done.output.logits, own.logits)
+        assert torch.equal(done.student.spikes[name], spikes)
+    assert torch.equal(done.student.scores, own.scores)
+    assert torch.equal(done.student.logits, own.logits)
     if on_integers:
-        assert all(torch.equal(done.output.active[name], count) for name, count in own.active.items())
+        assert all(torch.equal(done.student.active[name], count) for name, count in own.active.items())
 
 
 def test_twins_share_a_pass_and_no_sample():
     student = student_of(timesteps=3, encoding="events")
     frames = (torch.rand(6, 3, 1, 8, 8, generator=torch.Generator().manual_seed(1)) < 0.3).to(torch.uint8)
-    done = passes(student, Longer(), frames, torch.zeros(6, 1, 8, 8), 0.0, 0, 0)
+    done = batch_outputs(student, Longer(), torch.zeros(6), frames, sources=torch.zeros(6, 1, 8, 8))
     own, silent = student(frames), student(torch.zeros_like(frames))
-    assert torch.allclose(done.output.scores, own.scores, atol=1e-6)
+    assert torch.allclose(done.student.scores, own.scores, atol=1e-6)
     assert torch.allclose(done.source.scores, silent.scores, atol=1e-6)
-    assert all(torch.equal(done.output.spikes[name], spikes) for name, spikes in own.spikes.items())
+    assert all(torch.equal(done.student.spikes[name], spikes) for name, spikes in own.spikes.items())
 
 
 class Small(nn.Module):
@@ -142,7 +141,7 @@ def asked_about(teacher: Asking, images: torch.Tensor, asked: RequestedValues = 
 
 
 def test_the_next_training_remembers_what_the_same_teacher_said_of_the_same_samples(monkeypatch):
-    monkeypatch.setattr(cached_outputs, "_cache", cached_outputs.OrderedDict())
+    monkeypatch.setattr(outputs, "_cache", outputs.OrderedDict())
     torch.manual_seed(0)
     network, x = Small(), torch.rand(9, 1, 4, 4)
     teacher, again = (Asking(network, (1, 4, 4), "small") for _ in range(2))
@@ -159,18 +158,16 @@ def test_the_next_training_remembers_what_the_same_teacher_said_of_the_same_samp
 
 
 def test_what_was_asked_for_longest_ago_is_forgotten_first(monkeypatch):
-    monkeypatch.setattr(cached_outputs, "_cache", cached_outputs.OrderedDict())
-    monkeypatch.setattr(
-        cached_outputs, "CACHE_BYTES", 2 * 9 * 2 * 4
-    )  # two teachers' float32 logits: 9 samples, 2 classes
+    monkeypatch.setattr(outputs, "_cache", outputs.OrderedDict())
+    monkeypatch.setattr(outputs, "CACHE_BYTES", 2 * 9 * 2 * 4)  # two teachers' float32 logits: 9 samples, 2 classes
     torch.manual_seed(0)
     x, others = torch.rand(9, 1, 4, 4), [Asking(Small(), (1, 4, 4), "small") for _ in range(3)]
     assert [asked_about(others[i], x) for i in (0, 1, 0, 2, 0, 1)] == [9, 9, 0, 9, 0, 9]
-    assert sum(lesson.bytes for lesson in cached_outputs._cache.values()) == cached_outputs.CACHE_BYTES
+    assert sum(lesson.bytes for lesson in outputs._cache.values()) == outputs.CACHE_BYTES
 
 
 def test_a_teacher_of_events_is_shown_their_twins_though_its_answers_are_too_many_to_keep(monkeypatch):
-    monkeypatch.setattr("spikewright.teachers.cached_outputs.CACHE_BYTES", 0)
+    monkeypatch.setattr("spikewright.teachers.outputs.CACHE_BYTES", 0)
     torch.manual_seed(0)
     teacher, twins = TorchTeacher(Small(), (1, 4, 4), "small"), torch.rand(9, 1, 4, 4)
     rows, frames = torch.tensor([4, 0, 7]), torch.ones(3, 2, 2, 4, 4, dtype=torch.uint8)

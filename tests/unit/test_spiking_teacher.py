@@ -21,10 +21,8 @@ from spikewright.student.neurons import NeuronTrace
 from spikewright.student.student import Student, output_of, save_student
 from spikewright.student.train_settings import TrainSettings
 from spikewright.teachers import spiking_training
-from spikewright.teachers.cached_outputs import outputs_of
-from spikewright.teachers.passes import batch_outputs, passes
-from spikewright.teachers.spiking_spec import StudentPlan
-from spikewright.teachers.spiking_teacher import SpikingTeacher, read_spiking_teacher
+from spikewright.teachers.outputs import batch_outputs, outputs_of
+from spikewright.teachers.spiking_teacher import SpikingTeacher, StudentPlan, read_spiking_teacher
 from spikewright.teachers.teacher import teacher_from, teacher_shapes
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings, settings_from
@@ -167,7 +165,7 @@ def test_values_that_are_no_maps_and_names_that_there_are_not():
             None,
             [
                 "takes samples of 1 x 8 x 8 and made-up has 1 x 4 x 4; use one that was trained on made-up",
-                "knows 10 classes and made-up has 2; use one that was trained on made-up",
+                "has 10 classes and made-up has 2; use one that was trained on made-up",
             ],
         ),
         ({"encoding": "events"}, None, ["takes events and made-up has images; use one that was trained on made-up"]),
@@ -175,7 +173,7 @@ def test_values_that_are_no_maps_and_names_that_there_are_not():
         (
             {"encoding": "events", "timesteps": 4},
             3,
-            ["runs over 4 steps and the samples have 3 frames; use one that was trained on made-up, cut so"],
+            ["runs over 4 timesteps and the samples have 3 frames; use one that was trained on made-up with 3 frames"],
         ),
     ],
 )
@@ -197,7 +195,7 @@ def test_a_file_fits_the_data_or_is_refused(tmp_path, config, timesteps, faults)
 
 
 def test_a_file_comes_trained(tmp_path):
-    with pytest.raises(InputError, match=r"^teacher student.pt: comes trained; leave the teacher's epochs out$"):
+    with pytest.raises(InputError, match=r"^teacher student.pt: is already trained; leave the teacher's epochs out$"):
         teacher_from("student.pt", made_up(), epochs=3)
     with pytest.raises(InputError, match=r"missing\.pt"):
         teacher_from(str(tmp_path / "missing.pt"), made_up())
@@ -227,7 +225,7 @@ def test_specs_that_say_nothing(spec, message):
 
 
 def test_nobody_to_take_after():
-    with pytest.raises(InputError, match=r"^teacher snn: is made like a student, so one has to be given"):
+    with pytest.raises(InputError, match=r"^teacher snn: is derived from a student, which has to be given"):
         teacher_from("snn", made_up())
 
 
@@ -289,7 +287,7 @@ def test_a_damaged_file_in_the_cache_is_reported_and_replaced(tmp_path):
             save_student(first._student, file, {"key": "another"})
         else:
             file.write_bytes(damage)
-        with pytest.warns(RuntimeWarning, match="the kept spiking network cannot be used .*; it is trained anew"):
+        with pytest.warns(RuntimeWarning, match="the cached spiking network cannot be used .*; it is trained again"):
             again = teacher_from("snn", made_up(), cache_dir=tmp_path, student=student_plan())
         assert again.sha256 == first.sha256
 
@@ -445,8 +443,7 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, digits):
     lesson = outputs_of(teacher, method.requested_values(shapes_of(student, teacher.shapes)), images)
 
     def loss():
-        done = passes(student.train(), method, images, None, 0.0, 0, 0)
-        given = batch_outputs(labels, done, lesson, None, None, 0.0)
+        given = batch_outputs(student.train(), method, labels, images, teacher=lesson)
         return torch.stack(list(method.terms(given).values())).sum()
 
     before = loss()
@@ -480,7 +477,7 @@ def test_what_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
         "teacher out, or give snn, snn:width=32 or a student.pt"
     )
     assert faults_of(method="none", assistant=(4,)) == (
-        "distill: assistant: method=none has no teacher that anybody could assist; leave assistant out"
+        "distill: assistant: method=none uses no teacher, so an assistant has no effect; leave assistant out"
     )
     assert faults_of(teacher="snn:width=x").startswith("teacher snn:width=x: width: input should be a valid integer")
     with pytest.raises(InputError, match=r"assistant is '0': input should be greater than or equal to 1"):
@@ -506,9 +503,9 @@ def test_teacher_assistants_student():
     settings = QUICK.changed({"assistant": (12, 10)})
     met, original = [], Trainer.set_teacher
 
-    def meet(self, teacher):
+    def meet(self, teacher, seed):
         met.append(teacher)
-        original(self, teacher)
+        original(self, teacher, seed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "set_teacher", meet)
@@ -541,7 +538,7 @@ def test_pairs_by_name_that_an_assistant_cannot_keep_are_refused_before_training
         with pytest.raises(InputError) as caught:
             distill_with(settings)
     assert str(caught.value) == (
-        f"assistant={has}: an assistant teaches in the teacher's stead, with values of its own: method kdsnn: the "
+        f"assistant={has}: an assistant takes the place of the teacher, with values of its own: method kdsnn: the "
         "teacher has no 'hidden1'; may be: lif1, lif2, logits, steps; choose what both have, let pairs=auto find it, "
         "or leave assistant out"
     )
@@ -572,7 +569,7 @@ class Killed(Exception):
 def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch):
     settings = QUICK.changed({"assistant": (10,), "readout": "count", "epochs": 3})
     whole = distill_with(settings).student.state_dict()
-    checkpoint, steps, original = tmp_path / "checkpoint", [], Trainer._step
+    checkpoint, steps, original = tmp_path / "checkpoint", [], Trainer.train_on
 
     def dies(self, *batch):
         steps.append(1)
@@ -580,9 +577,9 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch):
             raise Killed
         original(self, *batch)
 
-    monkeypatch.setattr(Trainer, "_step", dies)
+    monkeypatch.setattr(Trainer, "train_on", dies)
     with pytest.raises(Killed):
         distill_with(settings, checkpoint)
-    monkeypatch.setattr(Trainer, "_step", original)
+    monkeypatch.setattr(Trainer, "train_on", original)
     resumed = distill_with(settings, checkpoint, resume=True).student.state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

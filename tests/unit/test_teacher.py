@@ -15,10 +15,9 @@ from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
 from spikewright.data.dataset import Dataset, Split
 from spikewright.data.load import load, recipe_of
-from spikewright.teachers import teacher_training
-from spikewright.teachers.ann import ARCHITECTURES, build
+from spikewright.teachers import ann
+from spikewright.teachers.ann import ARCHITECTURES, build, fit, teacher_key, train_teacher
 from spikewright.teachers.teacher import teacher_from
-from spikewright.teachers.teacher_training import fit, teacher_key, train_teacher
 from spikewright.teachers.torch_teacher import TorchTeacher, precompute_logits
 
 SHAPE = (1, 8, 8)
@@ -192,7 +191,7 @@ def test_the_key_holds_everything(small: Dataset, monkeypatch: pytest.MonkeyPatc
     keys |= {teacher_key(small, "convnet", recipe, 0), teacher_key(small, "mlp", recipe_of("mnist").teacher, 0)}
     other = Split(small.train.images, 1 - small.train.labels)
     keys.add(teacher_key(Dataset("made-up", other, other, other, 2, SHAPE), "mlp", recipe, 0))
-    monkeypatch.setattr(teacher_training, "CODE_VERSION", -1)
+    monkeypatch.setattr(ann, "CODE_VERSION", -1)
     keys.add(teacher_key(small, "mlp", recipe, 0))
     assert len(keys) == 6
 
@@ -206,7 +205,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         trainings.append(1)
         return fit(*words)
 
-    monkeypatch.setattr(teacher_training, "fit", counting)
+    monkeypatch.setattr(ann, "fit", counting)
     return trainings
 
 
@@ -250,7 +249,7 @@ def test_a_damaged_kept_teacher_is_trained_anew(
     first = train_teacher(small, "mlp", epochs=1, cache_dir=tmp_path)
     (file,) = (tmp_path / "teachers").iterdir()
     damage(file)
-    with pytest.warns(RuntimeWarning, match=r"the kept teacher cannot be used \(\w+\); it is trained anew"):
+    with pytest.warns(RuntimeWarning, match=r"the cached teacher cannot be used \(\w+\); it is trained again"):
         again = train_teacher(small, "mlp", epochs=1, cache_dir=tmp_path)
     assert len(counted) == 2
     assert again.sha256 == first.sha256

@@ -41,7 +41,7 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies
     )
     whole = weights_of(distill_with(settings).student)
     checkpoint, steps = tmp_path / "checkpoint", []
-    original = Trainer._step
+    original = Trainer.train_on
 
     def dies(self, *batch):
         steps.append(1)
@@ -49,10 +49,10 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies
             raise Killed
         original(self, *batch)
 
-    monkeypatch.setattr(Trainer, "_step", dies)
+    monkeypatch.setattr(Trainer, "train_on", dies)
     with pytest.raises(Killed):
         distill_with(settings, checkpoint)
-    monkeypatch.setattr(Trainer, "_step", original)
+    monkeypatch.setattr(Trainer, "train_on", original)
     resumed = weights_of(distill_with(settings, checkpoint, resume=True).student)
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
@@ -64,7 +64,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     with pytest.raises(InputError) as caught:
         distill_with(QUICK, checkpoint, resume=True)
     assert str(caught.value) == (
-        f"{checkpoint}: is of another training (settings.epochs was 1, is 3); use the flags and the teacher "
+        f"{checkpoint}: is of another training (settings.epochs was 1, is 3); use the settings and teacher "
         "that it began with, or leave out resume"
     )
 
@@ -78,7 +78,7 @@ def test_a_checkpoint_of_another_teacher_is_refused(tmp_path):
     now = distill_with(other).provenance["teacher_sha256"]
     assert now != taught
     assert str(caught.value) == (
-        f"{checkpoint}: is of another training (teacher_sha256 was {taught}, is {now}); use the flags and the teacher "
+        f"{checkpoint}: is of another training (teacher_sha256 was {taught}, is {now}); use the settings and teacher "
         "that it began with, or leave out resume"
     )
     distill_with(once, checkpoint, resume=True)
@@ -126,37 +126,37 @@ def test_infeasible_budget_says_the_floor():
 
 def test_the_budget_chooses_the_size():
     from spikewright.profile.profile import load_profile
-    from spikewright.profile.units import Budget
+    from spikewright.profile.units import Amount
     from spikewright.training.sizing import ENOUGH, TRIAL, choose_size
 
     profile, dataset = load_profile("loihi2-assumed"), load("digits")
     images = torch.from_numpy(dataset.train.images[:TRIAL])
     settings = DistillSettings.of(data="digits")
     free = choose_size(settings.student, dataset, profile, None)
-    budget = Budget(0.25 * free.floor.total, "J")
+    budget = Amount(0.25 * free.floor.total, "J")
     tight = choose_size(settings.student, dataset, profile, budget)
     before = weights_of(tight.student)
     assert tight.paid(budget, images) >= ENOUGH
     assert all(torch.equal(before[name], tensor) for name, tensor in weights_of(tight.student).items())
     assert tight.student.config.width < free.student.config.width
-    fixed = choose_size(settings.changed({"width": 16, "timesteps": 4}).student, dataset, profile, Budget(1.0, "J"))
+    fixed = choose_size(settings.changed({"width": 16, "timesteps": 4}).student, dataset, profile, Amount(1.0, "J"))
     assert (fixed.student.config.width, fixed.student.config.timesteps) == (16, 4)
     scarce = settings.changed({"width": 8, "timesteps": 4})
-    half_paid = choose_size(scarce.student, dataset, profile, Budget(200e-9, "J"))
-    assert 0 < half_paid.paid(Budget(200e-9, "J"), images) < ENOUGH
+    half_paid = choose_size(scarce.student, dataset, profile, Amount(200e-9, "J"))
+    assert 0 < half_paid.paid(Amount(200e-9, "J"), images) < ENOUGH
 
 
 def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
     """At T = 1 a current of at most 1 would not exceed a threshold of 1: no spike, no cost, one answer to all."""
     from spikewright.profile.profile import load_profile
-    from spikewright.profile.units import Budget
+    from spikewright.profile.units import Amount
     from spikewright.training.sizing import choose_size
 
     profile, dataset = load_profile("loihi1-davies"), load("digits")
     images = torch.from_numpy(dataset.train.images[:64])
     settings = DistillSettings.of(data="digits", profile="loihi1-davies", width=4, timesteps=1)
     size = choose_size(settings.student, dataset, profile, None)
-    budget = Budget(2 * size.floor.total, "J")
+    budget = Amount(2 * size.floor.total, "J")
     spikes = size.student(images).spikes["encoder"]
     assert torch.equal(spikes[0], (torch.round(255 * images) > 127.5).float())  # the current has 8 bits
     assert size.paid(budget, images) > 0

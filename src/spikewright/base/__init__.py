@@ -1,1 +1,1 @@
-"""What every room stands on: errors, files written whole, caches, the version."""
+"""The base of all packages: errors, files, caches, progress, the version."""

@@ -1,4 +1,4 @@
-"""Files that survive: written whole or not at all, and traceable to what made them."""
+"""Files that are written completely or not at all, and hashes of files and values."""
 
 from __future__ import annotations
 
@@ -43,7 +43,11 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
 
 
 def writable(path: Path | str) -> Path:
-    """``path`` as a :class:`Path` that a file can be written to; long work asks before it begins."""
+    """``path`` as a :class:`Path`, checked to be writable as a file.
+
+    Raises:
+        InputError: its folder does not exist, or it is not a regular file.
+    """
     target = Path(path)
     if not target.parent.is_dir():
         raise InputError(f"{target}: the folder {target.parent} does not exist; create it or choose another path")
@@ -66,7 +70,11 @@ def write_json(path: Path | str, value: object) -> None:
 
 
 def existing_file(path: Path | str, what: str) -> Path:
-    """``path`` as a :class:`Path`, or one sentence that says what is missing."""
+    """``path`` as a :class:`Path`, checked to be a file.
+
+    Raises:
+        InputError: there is no such file; ``what`` was expected.
+    """
     file = Path(path)
     if not file.exists():
         raise InputError(f"{file}: there is no such file; expected {what}")

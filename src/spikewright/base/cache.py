@@ -1,4 +1,4 @@
-"""Where downloaded data and trained teachers are kept between runs."""
+"""The cache folder, which holds downloaded data and trained teachers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ CACHE_VARIABLE = "SPIKEWRIGHT_CACHE"
 
 
 def cache_folder(part: str, cache_dir: Path | None = None) -> Path:
-    """The folder ``part`` of the cache, made when missing.
+    """The folder ``part`` of the cache, created if it is missing.
 
     The cache is ``cache_dir``, else the folder that ``SPIKEWRIGHT_CACHE`` names, else the user's cache folder of the
     operating system.
 
     Raises:
-        InputError: the folder cannot be made.
+        InputError: the folder cannot be created.
     """
     folder = cache_root(cache_dir) / part
     try:

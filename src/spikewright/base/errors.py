@@ -1,7 +1,7 @@
-"""What goes wrong, said to the person who can mend it.
+"""Errors for the user, and the wording of their messages.
 
-Every failure that a user can cause is a :class:`SpikewrightError`: the command line prints it as one ``error:``
-line and exits with its code. Anything else that escapes is a defect of ours.
+Every failure that a user can cause is a :class:`SpikewrightError`: the command line prints it as one ``error:`` line
+and exits with its code. Any other exception is a defect of spikewright.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def with_flags(said: BaseException | str, flags: Mapping[str, str]) -> str:
 
 
 class SpikewrightError(Exception):
-    """A failure with a message for the user: where, what is, what may be, what to do.
+    """A failure with a message for the user: where it is, what was found, what is allowed, what to do.
 
     Attributes:
         message: the text with arguments marked by :func:`arg`; put this, not ``str(error)``, into another message.
@@ -80,15 +80,15 @@ class SpikewrightError(Exception):
 
 
 class InputError(SpikewrightError):
-    """Wrong input or flags (exit code 2)."""
+    """Wrong input, arguments or flags (exit code 2)."""
 
 
 class BelowFloor(InputError):
-    """A budget that no network of the shape that was asked for can meet."""
+    """A budget below the energy floor of the requested network."""
 
 
 class AnswerIsNo(SpikewrightError):
-    """The work ran and the answer is no: over budget, does not fit, levels disagree (exit code 1)."""
+    """The work ran and its result is negative: over budget, does not fit, levels disagree (exit code 1)."""
 
     exit_code = 1
 
@@ -104,7 +104,7 @@ def refuse(where: str, faults: Sequence[str]) -> None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The tail of a refusal: the nearest known word where there is one, and all that may be."""
+    """The end of a message about an unknown word: the nearest known word, if there is one, and all known words."""
     words = sorted(known)
     near = difflib.get_close_matches(word, words, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""

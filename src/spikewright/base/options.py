@@ -1,19 +1,20 @@
-"""Frozen groups of typed, described options that refuse wrong values with every fault at once."""
+"""Frozen groups of typed options with descriptions, which report every wrong value at once."""
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 
 from .errors import InputError, arg
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One option that is unknown or has a value that is not allowed.
+    """An option that is unknown, or whose value is not allowed.
 
     Attributes:
         reason: what is wrong with the value.
@@ -46,9 +47,16 @@ class Options(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _refuse_faults(cls, values: object, validate: ModelWrapValidatorHandler[Options]) -> Options:
+    def _refuse_faults(
+        cls, values: Any, validate: ModelWrapValidatorHandler[Options], info: ValidationInfo[Any]
+    ) -> Options:
         try:
             return validate(values)
         except ValidationError as error:
             faults = [Fault(".".join(map(str, e["loc"])), e["input"], e["msg"].lower()) for e in error.errors()]
-            raise WrongOptions(cls.__name__, faults) from error
+            raise cls.refusal(faults, (info.context or {}).get("called", cls.__name__)) from error
+
+    @classmethod
+    def refusal(cls, faults: Sequence[Fault], called: str) -> InputError:
+        """The error that lists ``faults``; ``called`` is the name of the group in the message."""
+        return WrongOptions(called, faults)

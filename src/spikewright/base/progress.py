@@ -1,7 +1,7 @@
-"""How a long call tells what it does: to callbacks, and to nobody where there are none.
+"""Messages and progress of long calls, which are passed to callbacks.
 
-The library prints nothing. A public function takes ``callbacks``, hands on :class:`Listeners`, and every listener hears
-messages, tasks that advance, and epochs of a training.
+The library prints nothing. A public function takes ``callbacks`` and passes them on as :class:`Listeners`; each
+receives messages, the progress of tasks, and the records of a training's epochs.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ Kind = Literal["info", "note", "assumed", "warning"]
 
 
 class Advance(Protocol):
-    """Says that ``steps`` more of the announced total are done."""
+    """Reports that ``steps`` more of the announced total are done."""
 
     def __call__(self, steps: int = 1, /) -> None: ...
 
 
 class Callback:
-    """Hears what a long call does. Override the methods that you need; the others do nothing."""
+    """Receives messages and progress of a long call. Override the methods that you need; the others do nothing."""
 
     def on_message(self, text: str, kind: Kind) -> None:
-        """A sentence for people: what is being done, what was assumed, what deserves attention."""
+        """A message for people: what is being done, what was assumed, or a warning."""
 
     def on_start(self, task: str, total: int) -> None:
         """A task of ``total`` steps begins."""
@@ -43,7 +43,7 @@ class Callback:
 
 @dataclass(frozen=True)
 class Listeners:
-    """All callbacks of one call, and the means to speak to them."""
+    """All callbacks of one call."""
 
     callbacks: Sequence[Callback] = ()
 
@@ -65,7 +65,7 @@ class Listeners:
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
-        """Announce a task; what is yielded says how far it is.
+        """Announce a task; the yielded function reports its progress.
 
         Args:
             description: what is being done.
@@ -86,4 +86,4 @@ class Listeners:
 
 
 SILENT = Listeners()
-"""Nobody listens."""
+"""No callbacks."""

@@ -1,4 +1,4 @@
-"""Where the files that come with spikewright lie: in the checkout, or inside the installed package."""
+"""The folders of the files that come with spikewright, in the checkout or in the installed package."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _CHECKOUT = _PACKAGE.parents[1]
 
 
 def profiles_dir() -> Path:
-    """The folder that holds the hardware profiles, one TOML each."""
+    """The folder of the hardware profiles, one TOML file each."""
     return _folder("hardware_profiles", _CHECKOUT / "hardware_profiles")
 
 
 def presets_dir() -> Path:
-    """The folder that holds the training presets, one TOML each."""
+    """The folder of the training presets, one TOML file each."""
     return _folder("presets", _CHECKOUT / "train" / "presets")
 
 

@@ -1,4 +1,4 @@
-"""Types that every room speaks: arrays, and the words for how samples enter a network and how it answers."""
+"""Types of all packages: arrays, and the encoding and readout of a network."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 Encoding = Literal["direct", "current", "rate", "latency", "events"]
-"""How a sample enters a network: graded values at each step, a constant current, spikes by rate or by time, events."""
+"""The encoding of a sample: graded values in each timestep, a constant current, spikes by rate or by time, events."""
 Readout = Literal["membrane", "count"]
-"""How a network answers: by the membrane potentials of its last layer, or by the spikes that this layer fires."""
+"""The output of a network: the membrane potentials of its last layer, or the number of spikes of this layer."""
 
 ENCODINGS: tuple[Encoding, ...] = ("direct", "current", "rate", "latency", "events")
 READOUTS: tuple[Readout, ...] = ("membrane", "count")

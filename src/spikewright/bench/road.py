@@ -30,7 +30,7 @@ from ..profile.profile import HardwareProfile, load_profile
 from ..simulation.simulate import remarks, simulate
 from ..student.student import Student, load_student, student_provenance
 from ..student.verify import export
-from ..training.deployment import Deployment, Steps, deploy
+from ..training.deployment import Deployment, DeploymentSteps, deploy
 from ..training.distill import distill_to
 from ..training.objects import dataset_of, network_of
 from ..training.settings import DistillSettings
@@ -46,7 +46,7 @@ OF_MACHINE = {"data_dir", "device"}
 
 
 @dataclass(frozen=True, eq=False)
-class _StepsInFolder(Steps):
+class _StepsInFolder(DeploymentSteps):
     """The steps of a deployment with a file for what each makes; the next step takes what the file holds.
 
     Attributes:

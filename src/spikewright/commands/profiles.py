@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..profile.costs import Citation, Constant, Source, StaticPower
-    from ..profile.profile import HardwareProfile, Teacher
+    from ..profile.profile import HardwareProfile, ReferenceMachine
 
 FLAGS = (bool, bool | None)
 WIDTH = 80
@@ -57,7 +57,7 @@ def _console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
-def _overview(profiles: Sequence[HardwareProfile], teachers: Sequence[Teacher]) -> list[RenderableType]:
+def _overview(profiles: Sequence[HardwareProfile], teachers: Sequence[ReferenceMachine]) -> list[RenderableType]:
     from rich.text import Text
 
     from ..pages.numbers import table_of

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 from torch import Tensor, nn
 
 from ..base.errors import InputError
+from ..base.options import Fault, Options
 from ..student.neurons import StudentOutput
 from ..student.student import Student
 
@@ -117,14 +117,12 @@ class BatchOutputs:
         return self.student.spikes[layer].mean(0)
 
 
-class LossTerms(BaseModel, ABC):
+class LossTerms(Options, ABC):
     """Typed options of a method or regularizer, and the weighted terms that it adds to the loss.
 
     Raises:
         InputError: every unknown option and every value out of range.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: ClassVar[str]
     equation: ClassVar[str]
@@ -134,18 +132,12 @@ class LossTerms(BaseModel, ABC):
     fewest_timesteps: ClassVar[int] = 1
     """With fewer timesteps than this, only the cross-entropy with the labels is left of the loss."""
 
-    @model_validator(mode="wrap")
     @classmethod
-    def _refuse_faults(
-        cls, options: Any, validate: ModelWrapValidatorHandler[LossTerms], info: ValidationInfo[Any]
-    ) -> LossTerms:
-        try:
-            return validate(options)
-        except ValidationError as error:
-            called = (info.context or {}).get("called", cls.__name__)
-            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
-            defaults = ", ".join(f"{name}={option.default}" for name, option in cls.model_fields.items()) or "none"
-            raise InputError(f"{called}: {faults}; options and their defaults: {defaults}") from error
+    def refusal(cls, faults: Sequence[Fault], called: str) -> InputError:
+        """The error that lists ``faults`` and every option with its default."""
+        listed = "; ".join(f"{fault.name}: {fault.reason}" for fault in faults)
+        defaults = ", ".join(f"{name}={option.default}" for name, option in cls.model_fields.items()) or "none"
+        return InputError(f"{called}: {listed}; options and their defaults: {defaults}")
 
     @abstractmethod
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:

@@ -18,14 +18,14 @@ from ..chip.activity import Activity
 from ..chip.network import ChipNetwork, Population, Schedule
 from ..placing.placement import Placement
 from ..profile.schema import HardwareProfile
-from ..profile.units import Budget, parse_budget, quantity
+from ..profile.units import Amount, parse_budget, quantity
 from .events import Event, Spot, events_of
 from .report import EnergyReport, EnergyRow, Part, Spikes, Unmodelled
 
 _Counted = tuple[Event, Spot, float | None]
 """An event, where it happens, and how many of it a whole activity has; None where they cannot be counted."""
 
-__all__ = ["Budget", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
+__all__ = ["Amount", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Floor:
         """Updates and inputs together."""
         return self.updates + self.inputs
 
-    def sentence(self, budget: Budget, profile: str) -> str:
+    def sentence(self, budget: Amount, profile: str) -> str:
         """Why ``budget`` cannot be met, and what would lower the floor; a message for :class:`InputError`."""
         total, updates, inputs = (quantity(e, budget.unit) for e in (self.total, self.updates, self.inputs))
         steps = f"{self.timesteps} steps" if self.timesteps > 1 else "1 step"

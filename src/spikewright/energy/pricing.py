@@ -16,7 +16,7 @@ from ..chip.network import ChipNetwork
 from ..lowering.chip_rules import check_chip
 from ..placing.placement import DEFAULT_PLACER, Placement, Placer, place
 from ..profile.profile import HardwareProfile, load_profile
-from ..profile.units import Budget
+from ..profile.units import Amount
 from .estimate import estimate
 from .events import Portions
 from .report import Band, ClassEnergy, EnergyReport, EnergyRow, SampleSpread
@@ -38,7 +38,7 @@ def price(
     activity: Activity,
     chip: ChipNetwork,
     profile: HardwareProfile,
-    budget: Budget | None = None,
+    budget: Amount | None = None,
     placer: Placer = DEFAULT_PLACER,
 ) -> PricedActivity:
     """Place a network on the cores of a profile and compute the energy of what was counted on it.

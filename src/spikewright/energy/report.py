@@ -8,7 +8,7 @@ from typing import Literal
 from ..chip.network import Role
 from ..profile.costs import Kind, Scope
 from ..profile.schema import CostUnit, HardwareProfile
-from ..profile.units import Budget, quantity
+from ..profile.units import Amount, quantity
 from .events import Event
 from .time import TimeEstimate
 
@@ -151,7 +151,7 @@ class EnergyReport:
     accuracy: float | None
     backend: str
     split: str
-    budget: Budget | None = None
+    budget: Amount | None = None
     time: TimeEstimate | None = None
     steps: tuple[float, ...] = ()
     spread: SampleSpread | None = None

@@ -17,7 +17,7 @@ from ..energy.provenance import Provenance
 from ..placing.core_load import core_loads, route_traffic
 from ..placing.placement import DEFAULT_PLACER, Placer
 from ..profile.profile import HardwareProfile, load_profile
-from ..profile.units import Budget, parse_budget
+from ..profile.units import Amount, parse_budget
 from .cores import PlacedCores
 from .report import Report
 
@@ -30,7 +30,7 @@ def profile_of(given: AnyProfile) -> HardwareProfile:
     return given if isinstance(given, HardwareProfile) else load_profile(given)
 
 
-def budgets_of(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str, Budget]:
+def budgets_of(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str, Amount]:
     """The budget by name of each profile that counts in its unit.
 
     Raises:
@@ -87,7 +87,7 @@ def priced(
     activity: Activity,
     chip: ChipNetwork,
     profiles: Sequence[HardwareProfile],
-    budgets: Mapping[str, Budget],
+    budgets: Mapping[str, Amount],
     provenance: Provenance,
     placer: Placer,
 ) -> list[Priced]:

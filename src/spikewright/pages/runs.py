@@ -16,7 +16,7 @@ from ..energy.provenance import provenance_of
 from ..energy.report import EnergyReport
 from ..placing.placement import Placer
 from ..profile.schema import HardwareProfile
-from ..profile.units import Budget
+from ..profile.units import Amount
 from .numbers import Rows, filled, pareto
 from .pricing import Priced, priced
 from .report import Report
@@ -79,7 +79,7 @@ def load_runs(
     folders: Sequence[Path],
     names: Sequence[str],
     profiles: Sequence[HardwareProfile],
-    budgets: Mapping[str, Budget],
+    budgets: Mapping[str, Amount],
     placer: Placer,
 ) -> dict[str, list[Priced]]:
     """Read the runs in ``folders`` and price each on every profile; by name.

@@ -200,7 +200,7 @@ def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _tables_in(inner)
 
 
-class Teacher(Table):
+class ReferenceMachine(Table):
     """A machine that the artificial network could run on.
 
     Attributes:
@@ -222,15 +222,15 @@ class Teacher(Table):
 
 
 @cache
-def load_teachers() -> tuple[Teacher, ...]:
+def load_teachers() -> tuple[ReferenceMachine, ...]:
     """The machines that come with the package, the cheapest multiply-accumulate first."""
     found = (read_teacher(path) for path in (profiles_dir() / "teachers").glob("*.toml"))
     return tuple(sorted(found, key=lambda teacher: (teacher.mac.cost, teacher.name)))
 
 
-def read_teacher(path: Path) -> Teacher:
+def read_teacher(path: Path) -> ReferenceMachine:
     """Read and check one TOML file; every fault is reported at once."""
-    teacher = read_named(path, "a teacher's machine in TOML", Teacher)
+    teacher = read_named(path, "a teacher's machine in TOML", ReferenceMachine)
     faults = []
     if teacher.mac.unit not in JOULES:
         faults.append(f"mac.unit: is {teacher.mac.unit!r}; may be: {', '.join(JOULES)}")

@@ -20,8 +20,8 @@ _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s]
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What one inference may cost.
+class Amount:
+    """An amount of energy or operations, such as what one inference may cost.
 
     Attributes:
         value: in joules, or in ops.
@@ -35,7 +35,7 @@ class Budget:
         return quantity(self.value, self.unit)
 
 
-def parse_budget(text: str, profile: HardwareProfile, where: str | None = None) -> Budget:
+def parse_budget(text: str, profile: HardwareProfile, where: str | None = None) -> Amount:
     """The budget that ``text`` gives, in the profile's unit.
 
     Args:
@@ -67,7 +67,7 @@ def parse_budget(text: str, profile: HardwareProfile, where: str | None = None) 
     value = number * factor
     if not (value > 0 and math.isfinite(value)):
         raise InputError(f"{where}: a budget must be finite and above zero, {EXAMPLES}")
-    return Budget(value, unit)
+    return Amount(value, unit)
 
 
 def quantity(value: float, unit: CostUnit) -> str:

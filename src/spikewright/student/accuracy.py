@@ -1,4 +1,4 @@
-"""How often a student answers correctly."""
+"""The accuracy of a student."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BATCH = 500
 @student_threads()
 @torch.no_grad()
 def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
-    """Share of a split that a student classifies correctly, in [0, 1].
+    """The fraction of a split that a student classifies correctly, in [0, 1].
 
     Args:
         seed: of the rate code.
@@ -31,7 +31,7 @@ def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
 @student_threads()
 @torch.no_grad()
 def accuracy_by_step(student: Student, split: Split, seed: int = 0) -> list[float]:
-    """Shares of a split, in [0, 1], that a student classifies correctly when it is read out after step 1, 2, ..., T.
+    """The fractions of a split, in [0, 1], that a student classifies correctly after timestep 1, 2, ..., T.
 
     Args:
         seed: of the rate code.
@@ -43,6 +43,6 @@ def accuracy_by_step(student: Student, split: Split, seed: int = 0) -> list[floa
         labels = split.labels[first : first + BATCH]
         output = student(images, seed, first)
         for step in range(len(correct)):
-            answers = output.first(step + 1).scores.argmax(1).cpu().numpy()
-            correct[step] += int((answers == labels).sum())
+            predicted = output.first(step + 1).scores.argmax(1).cpu().numpy()
+            correct[step] += int((predicted == labels).sum())
     return [count / len(split) for count in correct]

@@ -1,4 +1,4 @@
-"""Everything that, with the weights, makes a student."""
+"""The configuration of a student: all that defines its network except the weights."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .neuron_settings import NEURON_KINDS, NeuronSettings
 
 @dataclass(frozen=True)
 class StudentConfig:
-    """Everything that, with the weights, makes a student.
+    """The configuration of a student: all that defines its network except the weights.
 
     Attributes:
         architecture: a name, or ``file.py:function``.
         width: channels of the first layer.
         input_shape: ``(channels, height, width)``.
-        timesteps: algorithmic steps T per sample.
+        timesteps: number of timesteps T per sample.
         input_bits: width of a graded payload or current (direct and current encodings), 1 to 12.
 
     Raises:

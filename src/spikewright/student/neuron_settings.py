@@ -1,4 +1,4 @@
-"""How a student's hidden neurons are made: importable without torch, as ``--help`` needs it."""
+"""The settings of a student's hidden neurons, in a module that can be imported without torch, as ``--help`` needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NEURON_KINDS: tuple[NeuronKind, ...] = ("lif", "cubalif")
 
 @dataclass(frozen=True)
 class NeuronSettings:
-    """How the hidden neurons of a named architecture are made.
+    """The hidden neurons of a named architecture.
 
     Attributes:
         kind: ``lif`` (`snn.Leaky`) or ``cubalif`` (`snn.Synaptic`, with a synaptic current that decays).

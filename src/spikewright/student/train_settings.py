@@ -1,4 +1,4 @@
-"""How a student is trained, and by which learning rates."""
+"""The settings of a student's training, and its learning rate."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ ROUND_RATE = 0.1
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How a student is trained.
+    """The settings of a student's training.
 
     Attributes:
         learning_rate: peak of AdamW's rate; warmed up over 5 % of the steps, then lowered along a cosine.
-        reach: pixels of the largest shift.
-        integer_from: share of the epochs after which the forward pass is the chip's; 1: never.
+        reach: largest shift of the augmentation, in pixels.
+        integer_from: fraction of the epochs after which the forward pass uses the chip's integers; 1: never.
         max_rounds: of ``round_epochs`` further epochs each, for constraints that are not met or not used.
-        used: a constraint is used when what it bounds reaches this share of it.
-        shorten: points of validation accuracy that fewer timesteps may cost when the warm-up ends; None keeps T.
+        used: a constraint counts as used if its quantity reaches this fraction of its limit.
+        shorten: percentage points of validation accuracy that fewer timesteps may cost after the warm-up; None keeps T.
     """
 
     epochs: int = 10
@@ -44,17 +44,17 @@ class TrainSettings:
 
     @property
     def float_epochs(self) -> int:
-        """Epochs in floats: at least one, since batch norms must have seen data."""
+        """Number of epochs in floating point: at least one, in which batch norms collect their statistics."""
         return max(1, round(self.integer_from * self.epochs))
 
 
 @dataclass(frozen=True)
 class Chip:
-    """What a student becomes integers for.
+    """The chip whose integer arithmetic a student is trained with.
 
     Attributes:
         spec: the profile's name or path.
-        weight_bits: None for the chip's own.
+        weight_bits: of the integer weights, None for the chip's own.
     """
 
     profile: HardwareProfile
@@ -63,10 +63,10 @@ class Chip:
 
 
 def device_of(name: str) -> torch.device:
-    """The device of this name; ``auto`` is a GPU where there is one.
+    """The device called ``cpu``, ``cuda`` or ``auto``, which is a GPU if there is one.
 
     Raises:
-        InputError: a GPU was asked for and there is none.
+        InputError: ``cuda`` without a GPU.
     """
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
@@ -75,7 +75,7 @@ def device_of(name: str) -> torch.device:
 
 
 def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> float:
-    """Warmed up over 5 % of the steps, then along a cosine; in further rounds along a small cosine each."""
+    """The rate of a step: a warm-up over 5 % of the steps, then a cosine; a small cosine in each further round."""
     total = steps_per_epoch * settings.epochs
     done, peak = step / total, settings.learning_rate
     if done < WARM_UP:

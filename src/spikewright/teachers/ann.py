@@ -1,18 +1,31 @@
-"""Named teacher architectures: plain networks of analogue neurons.
+"""Named ANN teachers: their architectures, and their training, whose results are cached.
 
-Each is a sequence whose parts have names (``stage1``, ``hidden``, ``logits`` ...), so that a distillation method can
-ask for a part's output by name.
+Each architecture is a sequence whose parts have names (``stage1``, ``hidden``, ``logits`` ...), so that a distillation
+method can request the output of a part by name.
 """
 
 from __future__ import annotations
 
+import pickle
+import time
+import warnings
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from ..base.errors import InputError, did_you_mean
+from ..base.artefacts import atomic_write, sha256_of_json
+from ..base.cache import cache_folder
+from ..base.errors import InputError, arg, did_you_mean
+from ..base.progress import SILENT, Listeners
+from ..data.augment import augmented, still
+from ..data.dataset import Dataset, Split
+from ..data.recipe import TeacherRecipe
+from .torch_teacher import TorchTeacher, use_channels_last
 
 Shape = tuple[int, int, int]
 
@@ -23,7 +36,7 @@ class Architecture:
 
     Attributes:
         build: ``(input shape, classes) -> network``.
-        halvings: how often height and width are halved; both must survive it, but for the height of a single row.
+        halvings: how often height and width are halved, except the height of images with a single row.
     """
 
     build: Callable[[Shape, int], nn.Sequential]
@@ -31,23 +44,26 @@ class Architecture:
 
 
 def _convolution(inputs: int, outputs: int, halved: Shape | None = None) -> list[nn.Module]:
-    """Convolution, pooling, normalisation, rectification: pooled first, the rest moves a quarter of the memory.
+    """Convolution, max pooling, normalisation, rectification; pooling first leaves the others a quarter of the memory.
 
     Args:
-        halved: the input shape of the network, where height and width are to be halved.
+        halved: the input shape of the network, if height and width are to be halved.
     """
     pooling: list[nn.Module] = [] if halved is None else [nn.MaxPool2d((2 if halved[1] > 1 else 1, 2))]
     return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), *pooling, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
-def _head(size: int, hidden: int, classes: int, dropout: float) -> list[tuple[str, nn.Module]]:
-    layers = nn.Sequential(nn.Linear(size, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
-    return [
-        ("flatten", nn.Flatten()),
-        ("hidden", layers),
-        ("dropout", nn.Dropout(dropout)),
-        ("logits", nn.Linear(hidden, classes)),
-    ]
+def _dense(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU())
+
+
+def _head(size: int, classes: int) -> dict[str, nn.Module]:
+    return {
+        "flatten": nn.Flatten(),
+        "hidden": _dense(size, 128),
+        "dropout": nn.Dropout(0.3),
+        "logits": nn.Linear(128, classes),
+    }
 
 
 def _flat(shape: Shape, channels: int, halvings: int) -> int:
@@ -57,51 +73,38 @@ def _flat(shape: Shape, channels: int, halvings: int) -> int:
 
 def mlp(shape: Shape, classes: int) -> nn.Sequential:
     """Two hidden layers of 256 neurons."""
-    first = nn.Sequential(nn.Linear(_flat(shape, shape[0], 0), 256, bias=False), nn.BatchNorm1d(256), nn.ReLU())
-    second = nn.Sequential(nn.Linear(256, 256, bias=False), nn.BatchNorm1d(256), nn.ReLU())
-    return nn.Sequential(
-        OrderedDict(
-            [
-                ("flatten", nn.Flatten()),
-                ("hidden1", first),
-                ("hidden2", second),
-                ("dropout", nn.Dropout(0.2)),
-                ("logits", nn.Linear(256, classes)),
-            ]
-        )
-    )
+    parts: dict[str, nn.Module] = {
+        "flatten": nn.Flatten(),
+        "hidden1": _dense(_flat(shape, shape[0], 0), 256),
+        "hidden2": _dense(256, 256),
+        "dropout": nn.Dropout(0.2),
+        "logits": nn.Linear(256, classes),
+    }
+    return nn.Sequential(OrderedDict(parts))
 
 
 def convnet(shape: Shape, classes: int) -> nn.Sequential:
     """Three 3 x 3 convolutions of 32, 64 and 128 channels, the first two halved, and 128 hidden neurons."""
-    return nn.Sequential(
-        OrderedDict(
-            [
-                ("stage1", nn.Sequential(*_convolution(shape[0], 32, shape))),
-                ("stage2", nn.Sequential(*_convolution(32, 64, shape))),
-                ("stage3", nn.Sequential(*_convolution(64, 128))),
-                *_head(_flat(shape, 128, 2), 128, classes, dropout=0.3),
-            ]
-        )
-    )
+    stages: dict[str, nn.Module] = {
+        "stage1": nn.Sequential(*_convolution(shape[0], 32, shape)),
+        "stage2": nn.Sequential(*_convolution(32, 64, shape)),
+        "stage3": nn.Sequential(*_convolution(64, 128)),
+    }
+    return nn.Sequential(OrderedDict(stages | _head(_flat(shape, 128, 2), classes)))
 
 
 def vgg(shape: Shape, classes: int) -> nn.Sequential:
     """Six 3 x 3 convolutions in three halved stages of 32, 64 and 128 channels, and 128 hidden neurons."""
-    stages: list[tuple[str, nn.Module]] = []
+    stages: dict[str, nn.Module] = {}
     inputs = shape[0]
     for number, outputs in enumerate((32, 64, 128), start=1):
         layers = [*_convolution(inputs, outputs), *_convolution(outputs, outputs, shape)]
-        stages.append((f"stage{number}", nn.Sequential(*layers)))
+        stages[f"stage{number}"] = nn.Sequential(*layers)
         inputs = outputs
-    return nn.Sequential(OrderedDict([*stages, *_head(_flat(shape, 128, 3), 128, classes, dropout=0.3)]))
+    return nn.Sequential(OrderedDict(stages | _head(_flat(shape, 128, 3), classes)))
 
 
-ARCHITECTURES: dict[str, Architecture] = {
-    "mlp": Architecture(mlp, 0),
-    "convnet": Architecture(convnet, 2),
-    "vgg": Architecture(vgg, 3),
-}
+ARCHITECTURES = {"mlp": Architecture(mlp, 0), "convnet": Architecture(convnet, 2), "vgg": Architecture(vgg, 3)}
 
 
 def build(name: str, shape: Shape, classes: int) -> nn.Sequential:
@@ -125,3 +128,131 @@ def build(name: str, shape: Shape, classes: int) -> nn.Sequential:
             f"pixels, found {shape[1]} x {shape[2]}; choose the teacher 'mlp'"
         )
     return architecture.build(shape, classes)
+
+
+CODE_VERSION = 1  # raise it when the training changes, so that cached teachers of older versions are trained again
+FORMAT_VERSION = 1
+# What torch.load and load_state_dict raise on bytes that are not a cached teacher.
+UNREADABLE = (
+    *(pickle.UnpicklingError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, OSError),
+    AssertionError,
+)
+
+
+def train_teacher(
+    dataset: Dataset,
+    architecture: str,
+    *,
+    epochs: int | None = None,
+    seed: int = 0,
+    cache_dir: Path | None = None,
+    listeners: Listeners = SILENT,
+) -> TorchTeacher:
+    """The teacher of this architecture for this data set, from the cache or newly trained.
+
+    Args:
+        dataset: whose training part the teacher learns; on its validation part the accuracy is measured.
+        architecture: a name in :data:`ARCHITECTURES`.
+        epochs: None for the data set's default.
+        seed: of initial weights, order and augmentation.
+        cache_dir: None for the user's cache folder.
+        listeners: receive the progress of the training.
+
+    Raises:
+        InputError: an unknown architecture, epochs below 1, or a cache that cannot be written.
+    """
+    if epochs is not None and epochs < 1:
+        raise InputError(f"{arg('epochs', epochs)}: must be at least 1")
+    network = build(architecture, dataset.shape, dataset.classes)
+    default = dataset.recipe.teacher
+    recipe = default if epochs is None else replace(default, epochs=epochs)
+    key = teacher_key(dataset, architecture, recipe, seed)
+    file = cache_folder("teachers", cache_dir) / f"{dataset.name}-{architecture}-{key[:16]}.pt"
+    name = f"{architecture} on {dataset.name}"
+    accuracy = _restore(file, key, network)
+    if accuracy is not None:
+        return TorchTeacher(network, dataset.shape, name, accuracy)
+    started = time.perf_counter()
+    teacher = TorchTeacher(fit(dataset, architecture, recipe, seed, listeners), dataset.shape, name)
+    teacher.validation_accuracy = teacher.accuracy(dataset.validation)
+    facts = {"format_version": FORMAT_VERSION, "key": key, "seconds": time.perf_counter() - started}
+    weights = {"state": teacher.state_dict(), "validation_accuracy": teacher.validation_accuracy}
+    with atomic_write(file) as temporary:
+        torch.save(facts | weights, temporary)
+    return teacher
+
+
+def teacher_key(dataset: Dataset, architecture: str, recipe: TeacherRecipe, seed: int) -> str:
+    """The hash of everything that decides the weights of the trained teacher."""
+    return sha256_of_json(
+        {
+            "data": dataset.name,
+            "train_sha256": dataset.train.sha256,
+            "classes": dataset.classes,
+            "architecture": architecture,
+            "recipe": asdict(recipe),
+            "seed": seed,
+            "code_version": CODE_VERSION,
+        }
+    )
+
+
+def fit(
+    dataset: Dataset, architecture: str, recipe: TeacherRecipe, seed: int, listeners: Listeners = SILENT
+) -> nn.Sequential:
+    """Train a new network; the caller's random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build(architecture, dataset.shape, dataset.classes)
+        use_channels_last(network)
+        steps = recipe.epochs * _steps(dataset.train, recipe)
+        optimizer = torch.optim.SGD(
+            network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps)
+        generator = torch.Generator().manual_seed(seed)
+        with listeners.task(f"teacher {architecture}", steps) as advance:
+            for _ in range(recipe.epochs):
+                for images, labels in _batches(dataset.train, recipe, generator):
+                    optimizer.zero_grad(set_to_none=True)
+                    torch.autograd.backward(F.cross_entropy(network(images), labels))
+                    optimizer.step()
+                    schedule.step()
+                    advance(1)
+    network.eval()
+    return network
+
+
+def _steps(split: Split, recipe: TeacherRecipe) -> int:
+    """Whole batches in an epoch (at least one): batch normalisation cannot learn from a batch of one."""
+    return max(1, len(split) // recipe.batch_size)
+
+
+def _batches(split: Split, recipe: TeacherRecipe, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+    order = torch.randperm(len(split), generator=generator)
+    for step in range(_steps(split, recipe)):
+        chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+        batch = augmented(still(images[chosen]), recipe.augmentation, generator, recipe.reach)
+        yield batch.contiguous(memory_format=torch.channels_last), labels[chosen]
+
+
+def _restore(file: Path, key: str, network: nn.Module) -> float | None:
+    """Load cached weights into ``network`` and return their validation accuracy; None if there are no usable ones."""
+    if not file.exists():
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about bytes in another format; the warning below covers them
+            cached = torch.load(file, map_location="cpu", weights_only=True)
+        if cached["format_version"] != FORMAT_VERSION or cached["key"] != key:
+            raise ValueError("was made from something else")
+        network.load_state_dict(cached["state"])
+        return float(cached["validation_accuracy"])
+    except UNREADABLE as error:
+        warnings.warn(
+            f"{file}: the cached teacher cannot be used ({type(error).__name__}); it is trained again",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return None

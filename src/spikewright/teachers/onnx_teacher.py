@@ -1,4 +1,4 @@
-"""A teacher from an ONNX file, whoever's tool wrote it, run by onnxruntime."""
+"""A teacher from an ONNX file, written by any tool and run by onnxruntime."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from torch import Tensor
 
 from ..base.errors import InputError
 from ..data.augment import still
-from .onnx_file import first_line, read_onnx
-from .onnx_signature import FLOATS, Array, Shape, signature_of
+from .onnx_model import FLOATS, Array, Shape, first_line, read_onnx, signature_of
 from .torch_teacher import LOGITS, Teacher, unknown_feature
 
 COUNTED = ("Conv", "Gemm", "MatMul")
@@ -36,19 +35,19 @@ RUNTIME_ERRORS = (
 class OnnxTeacher(Teacher):
     """A classifier in an ONNX file.
 
-    The model takes one batch of images in [0, 1], as ``(B, C, H, W)``, ``(B, H, W, C)`` or flat ``(B, C*H*W)``; a batch
-    size that the file fixes is kept to. The logits are its only output, or the one called ``logits``, or the one that
-    is named; behind a closing softmax they are what goes into it.
+    The model takes one batch of images in [0, 1], as ``(B, C, H, W)``, ``(B, H, W, C)`` or flat ``(B, C*H*W)``, in the
+    batch size that the file fixes, if it does. The logits are its only output, or the one called ``logits``, or the one
+    that is named; if a softmax produces that output, they are the softmax's input.
 
     Attributes:
-        name: of the file, and of the output that was asked for.
+        name: of the file, and of the output that was requested.
         sha256: of the file, with its external data.
-        signature: how the model is asked.
-        uncounted: types of operators in the graph that multiply, but that :attr:`macs` leaves out.
+        signature: input, layout and logits of the model.
+        uncounted: types of operators in the graph that multiply but are not counted by :attr:`macs`.
     """
 
     def __init__(self, path: Path, input_shape: Shape, classes: int, logits: str | None = None) -> None:
-        """Read, check and try the model.
+        """Read and check the model, and run it once.
 
         Args:
             path: of the .onnx file.
@@ -66,7 +65,9 @@ class OnnxTeacher(Teacher):
         self.input_shape = input_shape
         self._model = file.model
         self.signature = signature_of(str(path), self._model.graph, input_shape, logits)
-        self._types = _value_types(self._model)
+        graph = shape_inference.infer_shapes(self._model).graph
+        values = (*graph.value_info, *graph.output, *graph.input)
+        self._types = {value.name: value.type.tensor_type.elem_type for value in values}
         produced = [name for node in self._model.graph.node for name in node.output if self._types.get(name) in FLOATS]
         self._names = tuple(dict.fromkeys([*produced, LOGITS]))
         self.uncounted = tuple(sorted({n.op_type for n in self._model.graph.node if n.op_type in MULTIPLYING}))
@@ -97,7 +98,6 @@ class OnnxTeacher(Teacher):
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """By value that there is one of for each image, its shape for one image."""
         batch = self.signature.batch or 1
         sample = self.signature.arranged(np.zeros((batch, *self.input_shape), np.float32))
         names = [self.signature.logits_name if name == LOGITS else name for name in self.names]
@@ -105,19 +105,19 @@ class OnnxTeacher(Teacher):
         return {name: array.shape[1:] for name, array in found if array.shape[:1] == (batch,)}
 
     def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-        """Refuses: onnxruntime gives no gradients.
+        """Not available: onnxruntime gives no gradients.
 
         Raises:
-            InputError: always; says what to do.
+            InputError: always, with what to do instead.
         """
         raise InputError(
-            f"{self.path}: a map of what in {', '.join(names)} speaks for an answer to {len(images)} images needs "
-            "gradients, which an ONNX file does not give; use a named teacher, or a map that takes no gradients"
+            f"{self.path}: the saliency of {', '.join(names)} for {len(images)} images needs gradients, which an ONNX "
+            "file does not give; use a named teacher, or a map that needs no gradients"
         )
 
     @cached_property
     def macs(self) -> int:
-        """Multiply-accumulates of one inference: convolutions and matrix products, on the shapes of a real run."""
+        """Multiply-accumulates of one inference, of convolutions and matrix products with the shapes of a real run."""
         nodes = [node for node in self._model.graph.node if node.op_type in COUNTED]
         constants = {tensor.name: tuple(tensor.dims) for tensor in self._model.graph.initializer}
         batch = self.signature.batch or 1
@@ -129,7 +129,7 @@ class OnnxTeacher(Teacher):
         return sum(_node_macs(node, shapes) for node in nodes) // batch
 
     def _try(self, classes: int) -> None:
-        """Ask once, so that a model which cannot answer is refused before training starts."""
+        """Run once, so that an unusable model is refused before the training starts."""
         noise = np.random.default_rng(0).random((2, *self.input_shape), np.float32)
         answer = self.logits(torch.from_numpy(noise))
         output = self.signature.logits_name
@@ -147,7 +147,7 @@ class OnnxTeacher(Teacher):
             )
 
     def _run_batch(self, images: Array, values: Sequence[str]) -> list[Array]:
-        """Run on one batch of images, filled up with black ones where the file fixes the batch size."""
+        """Run on one batch of images, padded with black images where the file fixes the batch size."""
         whole = self.signature.batch or max(1, len(images))
         filled = np.concatenate([images, np.zeros((whole - len(images), *images.shape[1:]), images.dtype)])
         answers = self._run(self.signature.arranged(filled), values)
@@ -167,7 +167,7 @@ class OnnxTeacher(Teacher):
             raise self._refused(error) from error
 
     def _session(self, values: Iterable[str]) -> onnxruntime.InferenceSession:
-        """A session in which ``values`` are outputs; made once for each set of additional ones."""
+        """A session in which ``values`` are outputs; made once for each set of additional outputs."""
         extra = frozenset(values) - {output.name for output in self._model.graph.output}
         if extra not in self._sessions:
             model = onnx.ModelProto()
@@ -193,14 +193,8 @@ class OnnxTeacher(Teacher):
             raise self._refused(error) from error
 
 
-def _value_types(model: onnx.ModelProto) -> dict[str, int]:
-    """Element types of all arrays in the graph, by name."""
-    graph = shape_inference.infer_shapes(model).graph
-    return {value.name: value.type.tensor_type.elem_type for value in (*graph.value_info, *graph.output, *graph.input)}
-
-
 def _node_macs(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
-    """Outputs times the products that each one sums."""
+    """The outputs of a node times the products that each of them sums."""
     left, right, output = shapes[node.input[0]], shapes[node.input[1]], shapes[node.output[0]]
     if node.op_type == "Conv":
         return math.prod(output) * math.prod(right[1:])

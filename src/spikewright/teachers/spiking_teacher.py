@@ -1,39 +1,113 @@
-"""A teacher that spikes itself: another student, trained before."""
+"""Spiking teachers: networks derived from the student (``snn``, assistants), and students from a file."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ..base.artefacts import sha256_of
-from ..base.errors import refuse
+from ..base.errors import InputError, refuse
+from ..base.options import Fault, Options
 from ..data.dataset import Dataset, Split
 from ..distillation.distilling_spikes import STEPS
 from ..student.accuracy import accuracy_of
 from ..student.config import StudentConfig
-from ..student.neurons import StudentOutput
 from ..student.student import Student, load_student
+from ..student.train_settings import TrainSettings
 from .torch_teacher import LOGITS, Teacher, no_map, unknown_feature, weights_sha256
+
+SPIKING = "snn"
+LABELS = "labels"
+WIDER = 2
+
+
+class SpikingSpec(Options):
+    """A spiking teacher that is derived from the student: the options that may follow ``snn:``."""
+
+    width: int | None = Field(None, ge=1, description="channels of its first layer; left out, twice the student's")
+    taught_by: str = Field(LABELS, description="labels, or a teacher that it is distilled from first, by kd")
+
+    @classmethod
+    def refusal(cls, faults: Sequence[Fault], called: str) -> InputError:
+        """The error that lists ``faults``, with examples of what may be given."""
+        listed = "; ".join(f"{fault.name}: {fault.reason}" for fault in faults)
+        return InputError(f"{called}: {listed}; may be snn:width=32,taught_by=convnet, or either alone")
+
+
+@dataclass(frozen=True)
+class StudentPlan:
+    """The network and the training of a student, from which spiking teachers are derived.
+
+    Attributes:
+        settings: of the student's training; those of a teacher differ in seed and epochs.
+        epochs: of a spiking teacher's training, if none are given.
+        device: for the training.
+    """
+
+    config: StudentConfig
+    settings: TrainSettings
+    epochs: int
+    device: torch.device
+
+    def teacher_settings(self, seed: int, epochs: int | None = None) -> TrainSettings:
+        """The training of a spiking teacher: in floating point, without further rounds.
+
+        Args:
+            epochs: None for the student's.
+        """
+        epochs = epochs or self.settings.epochs
+        return replace(self.settings, epochs=epochs, seed=seed, integer_from=1.0, max_rounds=0, shorten=None)
+
+    def wider(self, width: int | None, dataset: Dataset) -> StudentConfig:
+        """The student's network with another width, None for twice the student's.
+
+        If the teacher takes images and the student events, the teacher's input is direct.
+        """
+        own = self.config
+        sees_images = own.encoding == "events" and dataset.timesteps is None
+        return replace(
+            own,
+            width=width or WIDER * own.width,
+            input_shape=dataset.shape,
+            encoding="direct" if sees_images else own.encoding,
+        )
+
+
+def is_like_student(teacher: Teacher | str) -> bool:
+    """Whether a teacher's description is that of a spiking network derived from the student."""
+    return isinstance(teacher, str) and teacher.partition(":")[0] == SPIKING
+
+
+def spiking_spec(text: str) -> SpikingSpec:
+    """Read ``snn`` or ``snn:option=value,option=value``.
+
+    Raises:
+        InputError: every unknown option and every value that is not allowed.
+    """
+    pairs = (pair.partition("=") for pair in filter(None, text.partition(":")[2].split(",")))
+    options = {key.strip(): value.strip() for key, _, value in pairs}
+    return SpikingSpec.model_validate(options, context={"called": f"teacher {text}"})
 
 
 class SpikingTeacher(Teacher):
     """A frozen copy of a spiking network, which starts from rest for every sample.
 
-    It has no multiply-accumulates: where it receives spikes, it adds.
-
-    It is not a module, as :class:`~spikewright.teachers.torch_teacher.TorchTeacher` is none.
+    Its multiply-accumulates are not counted, since spikes need additions only. Like
+    :class:`~spikewright.teachers.torch_teacher.TorchTeacher`, it is not a module.
 
     Attributes:
         name: for people.
-        sha256: of the weights; of the file, for one that was read from it.
+        sha256: of the weights, or of the file that the network was read from.
         config: of the network.
-        names: its spiking layers, by name, of which the values are rates over its T steps in [0, 1]; ``steps``, what
-            reaches its readout at each step, or is fired by it, ``(B, T, K)``; ``logits``.
+        names: its spiking layers, whose values are rates over its T timesteps, in [0, 1]; ``steps``, the logits or the
+            output spikes of each timestep, ``(B, T, K)``; ``logits``.
     """
 
     spikes = True
@@ -46,24 +120,19 @@ class SpikingTeacher(Teacher):
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """By name, the shape of the value for one sample."""
         return value_shapes(self._student)
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-        """The named values for samples, each ``(B, ...)``, without gradient.
-
-        Raises:
-            InputError: a name that the network does not have.
-        """
         unknown_feature(self.name, names, self.names)
         with torch.no_grad():
             output = self._on(images.device)(images)
-        return {name: _value(output, name) for name in names}
+        values = {LOGITS: output.logits, STEPS: output.step_logits.transpose(0, 1)}
+        return {name: values[name] if name in values else output.spikes[name].mean(0) for name in names}
 
     def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         """Grad-CAM maps of spiking layers: ``ReLU(sum_c w_c r_c)``, ``w_c = mean_pixels(sum_t dz_k/ds_tc)``.
 
-        ``r`` are rates, ``s`` spikes and ``k`` the class that the network answers; its surrogates give the gradients.
+        ``r`` are rates, ``s`` spikes, ``k`` is the predicted class; gradients are surrogate gradients.
 
         Returns:
             By name, ``(B, H, W)``, at least 0.
@@ -84,7 +153,6 @@ class SpikingTeacher(Teacher):
         return {name: (w * r).sum(1).relu() for name, w, r in zip(names, weights, rates, strict=True)}
 
     def accuracy(self, split: Split) -> float:
-        """Share of the samples classified correctly."""
         return accuracy_of(self._student, split)
 
     def _on(self, device: torch.device) -> Student:
@@ -92,16 +160,16 @@ class SpikingTeacher(Teacher):
 
 
 def value_shapes(student: Student) -> dict[str, tuple[int, ...]]:
-    """The shapes of all that it could teach, by name, for one sample."""
+    """By name of a value that a :class:`SpikingTeacher` of this network has, its shape for one sample."""
     config = student.config
     return {**student.layer_shapes, STEPS: (config.timesteps, config.classes), LOGITS: (config.classes,)}
 
 
 def read_spiking_teacher(path: Path, dataset: Dataset) -> SpikingTeacher:
-    """The teacher that a file written by `spikewright distill` holds.
+    """The teacher in a file that was written by `spikewright distill`.
 
     Raises:
-        InputError: no such file, or a network that does not fit the data set; everything that does not at once.
+        InputError: no such file, or a network that does not fit the data set, with every reason.
     """
     student = load_student(path)
     refuse(f"teacher {path}", list(_misfits(student.config, dataset)))
@@ -113,23 +181,18 @@ def _misfits(config: StudentConfig, dataset: Dataset) -> Iterator[str]:
     if config.input_shape != dataset.shape:
         yield f"takes samples of {_size(config.input_shape)} and {dataset.name} has {_size(dataset.shape)}; {again}"
     if config.classes != dataset.classes:
-        yield f"knows {config.classes} classes and {dataset.name} has {dataset.classes}; {again}"
+        yield f"has {config.classes} classes and {dataset.name} has {dataset.classes}; {again}"
     kinds = {True: "events", False: "images"}
     takes, has = config.encoding == "events", dataset.timesteps is not None
     if takes != has:
         yield f"takes {kinds[takes]} and {dataset.name} has {kinds[has]}; {again}"
     elif has and config.timesteps != dataset.timesteps:
-        yield f"runs over {config.timesteps} steps and the samples have {dataset.timesteps} frames; {again}, cut so"
+        frames = f"{dataset.timesteps} frames"
+        yield f"runs over {config.timesteps} timesteps and the samples have {frames}; {again} with {frames}"
 
 
 def _size(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _value(output: StudentOutput, name: str) -> Tensor:
-    if name == LOGITS:
-        return output.logits
-    return output.step_logits.transpose(0, 1) if name == STEPS else output.spikes[name].mean(0)
 
 
 def _frozen_copy(student: Student) -> Student:

@@ -1,6 +1,6 @@
-"""Training a spiking teacher or an assistant, once: it is kept under a hash of everything that decides its weights.
+"""The training of spiking teachers and assistants, cached under a hash of everything that decides the weights.
 
-It is not meant for a chip: it learns in floats, without a budget, and may have any size.
+These networks are not meant for a chip: they are trained in floating point, without a budget, and may have any size.
 """
 
 from __future__ import annotations
@@ -10,31 +10,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
 from ..base.artefacts import sha256_of, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError
-from ..base.progress import SILENT, Advance, Listeners
+from ..base.progress import SILENT, Listeners
 from ..data.dataset import Dataset
-from ..distillation.base import LossTerms, shapes_of
+from ..distillation.base import LossTerms
 from ..student.accuracy import accuracy_of
 from ..student.architectures import is_own, own_architecture
 from ..student.config import StudentConfig
-from ..student.epochs import Batch, batches, descend, optimizer_of, steps_per_epoch
 from ..student.student import Student, load_student, save_student, student_provenance
-from ..student.train_settings import TrainSettings, learning_rate
-from .cached_outputs import CachedOutputs, seen_by_teacher
-from .passes import batch_outputs, passes
+from ..student.train_settings import TrainSettings
 from .spiking_teacher import SpikingTeacher
 from .torch_teacher import Teacher
+from .training_loop import TrainingLoop
 
-CODE_VERSION = 1  # raise it when training changes: kept networks of older versions are then trained anew
+CODE_VERSION = 1  # raise it when the training changes, so that cached networks of older versions are trained again
 
 
 @dataclass(frozen=True, eq=False)
 class SpikingTraining:
-    """The training of a network that only teaches.
+    """The training of a spiking teacher or assistant.
 
     Attributes:
         name: of the network, for people.
@@ -53,13 +50,14 @@ class SpikingTraining:
     @property
     def key(self) -> str:
         """The hash of everything that decides the trained weights."""
+        spec = self.config.architecture
         return sha256_of_json(
             {
                 "data": self.dataset.name,
                 "train_sha256": self.dataset.train.sha256,
                 "validation_sha256": self.dataset.validation.sha256,
                 "network": asdict(self.config),
-                "architecture_sha256": _own_architecture(self.config.architecture),
+                "architecture_sha256": sha256_of(spec.rsplit(":", 1)[0]) if is_own(spec) else None,
                 "method": repr(self.method),
                 "teacher_sha256": None if self.teacher is None else self.teacher.sha256,
                 "settings": asdict(self.settings),
@@ -71,15 +69,15 @@ class SpikingTraining:
 def train_spiking(
     training: SpikingTraining, cache_dir: Path | None = None, listeners: Listeners = SILENT
 ) -> SpikingTeacher:
-    """The trained network, from the cache where it is there.
+    """The trained network, from the cache or newly trained.
 
     Args:
-        cache_dir: instead of the user's cache folder.
-        listeners: hear of the training.
+        cache_dir: None for the user's cache folder.
+        listeners: receive the progress of the training.
     """
     key = training.key
     file = cache_folder("teachers", cache_dir) / f"{training.dataset.name}-snn-{key[:16]}.pt"
-    student = _kept(file, key, own_architecture(training.config.architecture))
+    student = _cached(file, key, own_architecture(training.config.architecture))
     if student is None:
         student = fit(training, listeners)
         save_student(student, file, {"key": key, "name": training.name})
@@ -87,69 +85,28 @@ def train_spiking(
 
 
 def fit(training: SpikingTraining, listeners: Listeners = SILENT) -> Student:
-    """Train a new network; the caller's random state is left as it was.
-
-    The weights of the epoch with the best validation accuracy are taken.
-    """
+    """Train a new network and take the weights of the best validation accuracy; the random state is left as it was."""
     settings = training.settings
-    steps = settings.epochs * steps_per_epoch(training.dataset.train, settings)
-    with torch.random.fork_rng(devices=[]), listeners.task(training.name, steps) as advance:
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        loop = _Loop(training)
-        best, weights = -1.0, loop.student.state_dict()
-        for epoch in range(settings.epochs):
-            loop.run_epoch(epoch, advance)
-            reached = accuracy_of(loop.student, training.dataset.validation, settings.seed)
-            if reached >= best:
-                best = reached
-                weights = {name: value.detach().clone() for name, value in loop.student.state_dict().items()}
-    loop.student.load_state_dict(weights)
+        loop = TrainingLoop(
+            student=Student(training.config),
+            dataset=training.dataset,
+            method=training.method,
+            settings=settings,
+            device=training.device,
+        )
+        loop.set_teacher(training.teacher)
+        with listeners.task(training.name, loop.total_steps) as advance:
+            for epoch in range(settings.epochs):
+                loop.run_epoch(epoch, advance)
+                loop.keep_if_best(accuracy_of(loop.student, training.dataset.validation, settings.seed), epoch)
+    if loop.best is not None:
+        loop.student.load_state_dict(loop.best.weights)
     return loop.student.eval().cpu()
 
 
-class _Loop:
-    """The state of a training between epochs."""
-
-    def __init__(self, training: SpikingTraining) -> None:
-        self._training, settings, teacher = training, training.settings, training.teacher
-        self.student = Student(training.config).to(training.device)
-        shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
-        self._outputs: CachedOutputs | None = None
-        if teacher is not None:
-            seen = seen_by_teacher(training.method, training.dataset, teacher.spikes)
-            images, augmented = torch.from_numpy(seen.train.images), settings.augmentation != "none"
-            self._outputs = CachedOutputs(
-                teacher, training.method.requested_values(shapes), images, training.device, augmented
-            )
-        self._auxiliary = training.method.auxiliary(shapes)
-        learning: list[nn.Module] = [self.student]
-        if self._auxiliary is not None:
-            learning.append(self._auxiliary.to(training.device).train())
-        self._optimizer = optimizer_of(learning, settings)
-        self._steps = steps_per_epoch(training.dataset.train, settings)
-        self._step = 0
-
-    def run_epoch(self, number: int, advance: Advance) -> None:
-        """One pass over the training part."""
-        settings = self._training.settings
-        torch.manual_seed(settings.seed * 100_003 + number + 1)
-        self.student.train()
-        for batch in batches(self._training.dataset.train, settings, number, self._training.device):
-            for group in self._optimizer.param_groups:
-                group["lr"] = learning_rate(settings, self._step, self._steps)
-            descend(self._optimizer, self._terms(batch), self._step)
-            self._step += 1
-            advance(1)
-
-    def _terms(self, batch: Batch) -> dict[str, Tensor]:
-        method, settings = self._training.method, self._training.settings
-        progress, first = self._step / (self._steps * settings.epochs), self._step * settings.batch
-        done = passes(self.student, method, batch.samples, None, progress, settings.seed, first)
-        teacher = None if self._outputs is None else self._outputs.of(batch.rows, batch.samples)
-        return method.terms(batch_outputs(batch.labels, done, teacher, None, self._auxiliary, progress))
-
-
-def _kept(file: Path, key: str, network: str | None) -> Student | None:
+def _cached(file: Path, key: str, network: str | None) -> Student | None:
     """The network in ``file``; None where there is none, or not this one."""
     if not file.exists():
         return None
@@ -159,13 +116,8 @@ def _kept(file: Path, key: str, network: str | None) -> Student | None:
         return load_student(file, network)
     except InputError as error:
         warnings.warn(
-            f"{file}: the kept spiking network cannot be used ({error}); it is trained anew",
+            f"{file}: the cached spiking network cannot be used ({error}); it is trained again",
             RuntimeWarning,
             stacklevel=3,
         )
         return None
-
-
-def _own_architecture(spec: str) -> str | None:
-    """The hash of the user's own file, None for a named architecture."""
-    return sha256_of(spec.rsplit(":", 1)[0]) if is_own(spec) else None

@@ -1,4 +1,4 @@
-"""Teachers: where the soft answers come from that a student learns."""
+"""Teachers from their descriptions: the networks whose outputs a student is distilled from."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ from ..base.progress import SILENT, Listeners
 from ..data.dataset import Dataset
 from ..distillation.conventional import ConventionalKD, LabelsOnly
 from ..student.student import Student
-from .ann import ARCHITECTURES, build
-from .cached_outputs import seen_by_teacher
+from .ann import ARCHITECTURES, build, train_teacher
 from .onnx_teacher import OnnxTeacher
-from .spiking_spec import LABELS, SPIKING, StudentPlan, is_like_student, spiking_spec
-from .spiking_teacher import read_spiking_teacher, value_shapes
+from .outputs import seen_by_teacher
+from .spiking_teacher import (
+    LABELS,
+    SPIKING,
+    StudentPlan,
+    is_like_student,
+    read_spiking_teacher,
+    spiking_spec,
+    value_shapes,
+)
 from .spiking_training import SpikingTraining, train_spiking
-from .teacher_training import train_teacher
 from .torch_teacher import LOGITS, Teacher, TorchTeacher
 
 ONNX = ".onnx"
 STUDENT_FILE = ".pt"
-BY_LABELS, BY_TEACHER = LabelsOnly(), ConventionalKD()
-"""How a spiking teacher is itself taught."""
 
 
 def teacher_from(
@@ -35,33 +39,31 @@ def teacher_from(
     listeners: Listeners = SILENT,
     student: StudentPlan | None = None,
 ) -> Teacher:
-    """The teacher of this description, trained where it comes untrained.
+    """The teacher of a description, from a file, from the cache or newly trained.
 
     Args:
-        teacher: a teacher itself; or the name of an architecture, which is trained (or found in the cache); or the path
-            of an ONNX file, ``model.onnx``, where needed with the output that is the logits, ``model.onnx:output``; or
-            ``snn``, a spiking network like the student, with options as ``snn:width=32``; or a student's file,
-            ``student.pt``.
-        dataset: what the teacher must know.
+        teacher: the name of an architecture; the path of an ONNX file, ``model.onnx``, or ``model.onnx:output`` with
+            the output that is the logits; ``snn``, a spiking network derived from the student, with options as
+            ``snn:width=32``; a student's file, ``student.pt``; or a teacher itself.
+        dataset: that the teacher classifies.
         epochs: of the training, None for the data set's default.
         seed: of the training.
         cache_dir: of trained teachers, None for the user's cache folder.
-        listeners: hear of the training.
-        student: after which ``snn`` is made.
+        listeners: receive the progress of the training.
+        student: from which ``snn`` is derived.
 
     Raises:
         InputError: none of these, or a file that cannot be used.
     """
     if isinstance(teacher, str) and is_like_student(teacher):
-        by = _above(spiking_spec(teacher).taught_by, dataset, seed, cache_dir, listeners)
-        training = _spiking_training(teacher, dataset, by, seed, epochs, _given(student, teacher))
-        return train_spiking(training, cache_dir, listeners)
+        return _derived(teacher, dataset, _given(student, teacher), epochs, seed, cache_dir, listeners)
     if isinstance(teacher, str) and teacher in ARCHITECTURES:
         return train_teacher(dataset, teacher, epochs=epochs, seed=seed, cache_dir=cache_dir, listeners=listeners)
-    if epochs is not None and (not isinstance(teacher, str) or _is_file(teacher)):
+    trained = _trained(teacher, dataset)
+    if epochs is not None:
         name = teacher if isinstance(teacher, str) else teacher.name
-        raise InputError(f"teacher {name}: comes trained; leave the teacher's epochs out")
-    return _trained(teacher, dataset)
+        raise InputError(f"teacher {name}: is already trained; leave the teacher's epochs out")
+    return trained
 
 
 def teacher_shapes(
@@ -92,45 +94,44 @@ def is_onnx(teacher: Teacher | str) -> bool:
     return _onnx(teacher)[0] is not None if isinstance(teacher, str) else isinstance(teacher, OnnxTeacher)
 
 
-def _above(teacher: str, dataset: Dataset, seed: int, cache_dir: Path | None, listeners: Listeners) -> Teacher | None:
-    """The teacher's teacher, None where it learns from labels alone."""
-    if teacher == LABELS:
-        return None
-    seen = seen_by_teacher(BY_TEACHER, dataset, is_spiking(teacher))
-    return teacher_from(teacher, seen, seed=seed, cache_dir=cache_dir, listeners=listeners)
-
-
-def _spiking_training(
-    text: str, dataset: Dataset, by: Teacher | None, seed: int, epochs: int | None, student: StudentPlan
-) -> SpikingTraining:
-    """How a spiking teacher learns: from labels, or from a teacher by conventional distillation."""
-    config = student.wider(spiking_spec(text).width, dataset)
-    return SpikingTraining(
+def _derived(
+    text: str,
+    dataset: Dataset,
+    plan: StudentPlan,
+    epochs: int | None,
+    seed: int,
+    cache_dir: Path | None,
+    listeners: Listeners,
+) -> Teacher:
+    """A spiking teacher like the student, trained with labels, or by conventional distillation from a teacher."""
+    options, above, by_teacher = spiking_spec(text), None, ConventionalKD()
+    if options.taught_by != LABELS:
+        seen = seen_by_teacher(by_teacher, dataset, is_spiking(options.taught_by))
+        above = teacher_from(options.taught_by, seen, seed=seed, cache_dir=cache_dir, listeners=listeners)
+    config = plan.wider(options.width, dataset)
+    training = SpikingTraining(
         name=f"spiking {config.architecture} of width {config.width} on {dataset.name}",
         dataset=dataset,
         config=config,
-        method=BY_LABELS if by is None else BY_TEACHER,
-        teacher=by,
-        settings=student.teacher_settings(seed, epochs or student.epochs),
-        device=student.device,
+        method=LabelsOnly() if above is None else by_teacher,
+        teacher=above,
+        settings=plan.teacher_settings(seed, epochs or plan.epochs),
+        device=plan.device,
     )
+    return train_spiking(training, cache_dir, listeners)
 
 
 def _given(student: StudentPlan | None, text: str) -> StudentPlan:
     if student is None:
-        raise InputError(f"teacher {text}: is made like a student, so one has to be given ({arg('student')})")
+        raise InputError(f"teacher {text}: is derived from a student, which has to be given ({arg('student')})")
     return student
-
-
-def _is_file(text: str) -> bool:
-    return text.lower().endswith(STUDENT_FILE) or is_onnx(text)
 
 
 def _trained(teacher: Teacher | str, dataset: Dataset) -> Teacher:
     if not isinstance(teacher, str):
         if (classes := teacher.shapes[LOGITS][-1]) != dataset.classes:
             raise InputError(
-                f"teacher {teacher.name}: tells {classes} classes apart, and {dataset.name} has "
+                f"teacher {teacher.name}: distinguishes {classes} classes, and {dataset.name} has "
                 f"{dataset.classes}; give a teacher for these classes"
             )
         return teacher

@@ -1,4 +1,4 @@
-"""What a teacher is, and the teacher that is a torch network."""
+"""The interface of a teacher, and the teacher that is a torch network."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ BATCH = 500
 
 
 class Teacher(ABC):
-    """A trained classifier that is asked and never changed.
+    """A trained classifier, which is never changed.
 
-    It takes samples as a data set has them: images ``(B, C, H, W)``, or frames of events ``(B, T, C, H, W)``, of which
-    an ANN sees the mean over time. Subclass it for a teacher of your own, or wrap a module by :meth:`from_module`.
+    It takes samples as a data set has them: images ``(B, C, H, W)``, or event frames ``(B, T, C, H, W)``, of which an
+    ANN takes the mean over time. For a teacher of your own, wrap a module by :meth:`from_module`, or write a subclass.
 
     Attributes:
         name: for people.
-        sha256: of the weights; of the file, for a teacher read from one.
+        sha256: of the weights, or of the file that they were read from.
         spikes: whether it is a spiking network.
     """
 
@@ -39,11 +39,11 @@ class Teacher(ABC):
     @property
     @abstractmethod
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """By name of each value that exists once per image, its shape for one image; in order of computation."""
+        """By name of each value that exists once per sample, its shape for one sample; in order of computation."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Values that :meth:`features` can return; ``logits`` is one of them."""
+        """The names of the values that :meth:`features` can return; ``logits`` is one of them."""
         return tuple(self.shapes)
 
     @property
@@ -61,18 +61,18 @@ class Teacher(ABC):
 
     @abstractmethod
     def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-        """By named value ``(B, C, H, W)``, a map ``(B, H, W)`` of what in it speaks for the answer, detached.
+        """By name of a value ``(B, C, H, W)``, its importance for the predicted class, ``(B, H, W)``, detached.
 
         Raises:
-            InputError: a name that the teacher does not have, or a value of which there is no map.
+            InputError: a name that the teacher does not have, or a value that is no feature map.
         """
 
     def logits(self, images: Tensor) -> Tensor:
-        """Samples to logits ``(B, K)``, without gradient, on the device of the samples."""
+        """The logits of samples, ``(B, K)``, without gradient, on the device of the samples."""
         return self.features(images, [LOGITS])[LOGITS]
 
     def accuracy(self, split: Split) -> float:
-        """Share of the samples of ``split`` whose largest logit is at the label."""
+        """Fraction of a split that is classified correctly, in [0, 1]."""
         predicted = precompute_logits(self, torch.from_numpy(split.images)).argmax(1)
         return float((predicted == torch.from_numpy(split.labels)).float().mean())
 
@@ -80,7 +80,7 @@ class Teacher(ABC):
     def from_module(network: nn.Module, input_shape: tuple[int, int, int], name: str | None = None) -> TorchTeacher:
         """A teacher that is a copy of a trained torch network.
 
-        The outputs of its modules, by their names in ``network.named_modules()``, can be distilled from.
+        A method can request the outputs of its modules by their names in ``network.named_modules()``.
 
         Args:
             network: images ``(B, C, H, W)`` in [0, 1] to logits ``(B, K)``.
@@ -106,20 +106,16 @@ class Teacher(ABC):
 
 
 class TorchTeacher(Teacher):
-    """A frozen copy of a torch network: evaluation mode, no gradients, no way for a student's training to reach it.
+    """A frozen copy of a torch network, in evaluation mode and without gradients.
 
-    It is not a module: held by one, it is not in the tree that ``.train()``, ``.to()`` or ``.parameters()`` walks.
+    It is not a module, so that a module which refers to it does not change it by ``.train()`` or ``.to()``.
 
     Attributes:
-        validation_accuracy: share of the validation part classified correctly after training, None if not measured.
+        validation_accuracy: after training, in [0, 1]; None if it was not measured.
     """
 
     def __init__(
-        self,
-        network: nn.Module,
-        input_shape: tuple[int, int, int],
-        name: str,
-        validation_accuracy: float | None = None,
+        self, network: nn.Module, input_shape: tuple[int, int, int], name: str, validation_accuracy: float | None = None
     ) -> None:
         self._network = copy.deepcopy(network).eval().requires_grad_(False)
         use_channels_last(self._network)
@@ -139,23 +135,16 @@ class TorchTeacher(Teacher):
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """By name, the shape of the value for one image."""
         values = self.features(torch.zeros(1, *self.input_shape), self.names)
         return {name: tuple(value.shape[1:]) for name, value in values.items()}
 
     def logits(self, images: Tensor) -> Tensor:
-        """Images ``(B, C, H, W)`` to logits ``(B, classes)``, without gradient, on the device of the images."""
         network = self._network.to(images.device).eval()
         with torch.no_grad():
             result: Tensor = network(still(images).contiguous(memory_format=torch.channels_last))
         return result
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-        """The outputs of the named modules for images ``(B, C, H, W)``, without gradient.
-
-        Raises:
-            InputError: a name that the network does not have.
-        """
         unknown_feature(self.name, names, self.names)
         found: dict[str, Tensor] = {}
         with _watched({name: self._modules_by_name[name] for name in names if name in self._modules_by_name}, found):
@@ -165,7 +154,7 @@ class TorchTeacher(Teacher):
     def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         """Grad-CAM maps of the named modules: ``ReLU(sum_c w_c F_c)``, ``w_c`` the mean over pixels of ``dz_k/dF_c``.
 
-        ``k`` is the class that the network answers for the sample, taken as a constant.
+        ``k`` is the predicted class of the sample, taken as a constant.
 
         Returns:
             By name, ``(B, H, W)``, at least 0.
@@ -185,8 +174,8 @@ class TorchTeacher(Teacher):
             flat = [name for name in names if kept[name].ndim != 4]
             refuse(f"teacher {self.name}", [no_map(name, kept[name].shape[1:]) for name in flat])
             slopes = torch.autograd.grad(logits.max(1).values.sum(), [kept[name] for name in names])
-        weights = {name: slope.mean((2, 3), keepdim=True) for name, slope in zip(names, slopes, strict=True)}
-        return {name: (weights[name] * kept[name].detach()).sum(1).relu() for name in names}
+        weights = [slope.mean((2, 3), keepdim=True) for slope in slopes]
+        return {name: (w * kept[name].detach()).sum(1).relu() for name, w in zip(names, weights, strict=True)}
 
     def state_dict(self) -> dict[str, Tensor]:
         """A copy of weights and buffers, for the cache and for tests."""
@@ -201,7 +190,7 @@ def unknown_feature(teacher: str, asked: Sequence[str], known: Sequence[str]) ->
 
 
 def no_map(name: str, shape: Sequence[int]) -> str:
-    """Why there is no saliency of a value of this shape, of one image."""
+    """The fault that a value of this shape, for one sample, has no saliency."""
     return f"{name} is of shape {tuple(shape)}, no map of channels, height and width"
 
 
@@ -211,7 +200,7 @@ def precompute_logits(teacher: Teacher, images: Tensor, batch: int = BATCH) -> T
 
 
 def use_channels_last(network: nn.Module) -> None:
-    """Lay out the kernels with channels last, in place; with images laid out so too, a CPU takes half the time."""
+    """Store the kernels with channels last, in place; with images in the same layout, a CPU needs half the time."""
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -228,7 +217,7 @@ def weights_sha256(network: nn.Module) -> str:
 
 
 def _macs(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
-    """Multiply-accumulates: of a layer, its outputs times the inputs that each output sums over."""
+    """Multiply-accumulates: for each layer, its outputs times the inputs that each output sums over."""
     outputs: dict[str, Tensor] = {}
     layers = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
     with _watched(dict(layers), outputs), torch.no_grad():

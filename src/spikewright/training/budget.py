@@ -1,41 +1,45 @@
-"""Holding a network to an energy budget while it trains.
+"""Constrained training: the controller that keeps a network within an energy budget, or another limit.
 
-Constrained optimisation instead of a penalty weight: ``min task loss  s.t.  log(E - floor) <= log(budget - floor)``.
-The floor (idle updates, and input events that the data fixes) cannot be trained away, so only what lies above it is
-constrained; its logarithm makes the multiplier independent of the unit and of the size of the network. The settings
-suit a cross-entropy; a task loss that is worth more than the cross-entropy of a guess is priced by as much more, or it
-would outweigh any multiplier.
+The problem is ``min task loss  s.t.  log(E - floor) <= log(budget - floor)``, without a penalty weight to choose. The
+energy floor (inactive updates, and input events that the data fix) does not depend on the weights, so only the energy
+above it is constrained; its logarithm makes the multiplier independent of the unit and of the size of the network. The
+settings suit a cross-entropy; if the task loss is larger than the cross-entropy of a guess, the penalty is scaled up by
+the same ratio, since it would otherwise outweigh any multiplier.
 
-Plain dual ascent silences the network: while the constraint is far from met the multiplier winds up, and by the time
-the energy is down nothing is left that spikes. Three things prevent that here: the target is annealed from the level
-that the unconstrained network reached, so the violation is always small; the multiplier follows a smoothed energy; and
-the augmented term gives way at once when the energy falls below the target.
+Plain dual ascent silences the network: the multiplier grows while the constraint is far from met, and when the energy
+has come down no neuron spikes any more. Three measures prevent this: the target is annealed from the energy that the
+unconstrained network reached, so that the violation stays small; the multiplier follows a smoothed energy; and the
+augmented term falls at once when the energy falls below the target.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
+STATE = ("step", "multiplier", "smoothed", "task", "start", "floor", "correction")
+"""What changes in a controller while it trains."""
+
 
 @dataclass(frozen=True)
 class BudgetSettings:
-    """How the controller moves; the defaults were chosen on the digits and Fashion-MNIST validation splits.
+    """Settings of the controller; the defaults were chosen on the digits and Fashion-MNIST validation splits.
 
     Attributes:
-        warm_up: share of training without constraint.
-        anneal_until: share of training at which the target has come down to the budget.
-        margin: aim at this share of the budget; just above the floor, half-way between floor and budget.
+        warm_up: fraction of the training without constraint.
+        anneal_until: fraction of the training after which the target equals the budget.
+        margin: the target as a fraction of the budget; close to the floor it is half-way between floor and budget.
         dual_gain: what a violation of 1 (on the log scale) adds to the multiplier over a whole training; a gain per
             training, not per step, makes short and long trainings behave alike.
         damping: rho of the augmented term.
-        smoothing: of the energy that the multiplier follows, and of the task loss.
-        max_multiplier: ceiling of the multiplier.
-        correction_gain: share of a deviation on validation (on the log scale) that the next epoch's aim takes back.
-        max_correction: of the aim above the floor, in either direction.
+        smoothing: decay factor of the running means of energy and task loss.
+        max_multiplier: upper bound of the multiplier.
+        correction_gain: fraction of a deviation on validation (on the log scale) that the next epoch corrects.
+        max_correction: largest factor, in either direction, by which the target above the floor is corrected.
     """
 
     warm_up: float = 0.05
@@ -81,20 +85,20 @@ class BudgetController:
 
     @property
     def goal(self) -> float:
-        """What training aims at above the floor, corrected for what validation showed."""
+        """The final target above the floor, corrected by what validation showed."""
         return self.correction * max(self.settings.margin * self.budget - self.floor, 0.5 * (self.budget - self.floor))
 
     def move_floor(self, floor: float) -> None:
-        """Take the floor of the network after its structure changed."""
+        """Set the floor, after the network's structure changed."""
         if self.budget <= floor:
             raise ValueError("the budget is below the floor; refuse it before training")
         self.floor = floor
 
     def correct(self, measured: float) -> None:
-        """Aim higher or lower by what ``measured``, on validation data, shows of what training calls the target.
+        """Raise or lower the target by how far ``measured``, the energy on validation data, is from it.
 
-        Training batches and validation data cost differently (augmentation, chance, the multiplier's lag); the
-        correction closes that loop, once in an epoch, while the target is the budget.
+        The energy of training batches and of validation data differs (augmentation, chance, the multiplier's lag). The
+        correction is made once in an epoch, while the target is the budget.
         """
         if not self.holds or measured <= self.floor or (self.multiplier == 0 and measured < self.budget):
             return
@@ -109,28 +113,28 @@ class BudgetController:
 
     @property
     def holds(self) -> bool:
-        """Whether the target has reached the budget, so that what is measured now may be kept."""
+        """Whether the target has reached the budget, so that weights measured now may be saved."""
         return self.step >= self.settings.anneal_until * self.total_steps
 
     def admits(self, cost: float) -> bool:
-        """Whether weights of this measured cost may be kept."""
+        """Whether weights of this measured cost may be saved."""
         return self.holds and cost <= self.budget
 
     @property
     def target(self) -> float:
-        """The energy aimed at now, floor included."""
+        """The present target, floor included."""
         return self.floor + self._target_above_floor()
 
     @property
     def weight(self) -> float:
-        """What the task loss is worth in cross-entropies of a guess, at least 1."""
+        """The task loss in multiples of the cross-entropy of a guess, at least 1."""
         return 1.0 if math.isnan(self.task) else max(1.0, self.task / self.guess)
 
     def penalty(self, cost: Tensor) -> Tensor:
         """The term that this step adds to the loss."""
         if not self.constrains:
             return cost.new_zeros(())
-        violation = self._violation(cost)
+        violation = torch.log((cost - self.floor).clamp_min(1e-3 * self.goal) / self._target_above_floor())
         rho, mu = self.settings.damping, self.multiplier
         return self.weight * (torch.relu(mu + rho * violation).square() - mu**2) / (2 * rho)
 
@@ -147,22 +151,13 @@ class BudgetController:
         self.step += 1
 
     def state(self) -> dict[str, float | int]:
-        """What a resumed training needs to go on exactly."""
-        return {
-            "step": self.step,
-            "multiplier": self.multiplier,
-            "smoothed": self.smoothed,
-            "task": self.task,
-            "start": self.start,
-            "floor": self.floor,
-            "correction": self.correction,
-        }
+        """The values that :meth:`restore` needs to continue exactly."""
+        return {name: getattr(self, name) for name in STATE}
 
-    def restore(self, state: dict[str, float | int]) -> None:
-        """Take up a saved state."""
-        self.step = int(state["step"])
-        self.multiplier, self.smoothed, self.start = (float(state[k]) for k in ("multiplier", "smoothed", "start"))
-        self.floor, self.correction, self.task = (float(state[k]) for k in ("floor", "correction", "task"))
+    def restore(self, state: Mapping[str, float | int]) -> None:
+        """Continue from the values of :meth:`state`."""
+        for name in STATE:
+            setattr(self, name, state[name])
 
     def describe(self) -> dict[str, object]:
         """Facts for the provenance."""
@@ -171,10 +166,6 @@ class BudgetController:
     def _smooth(self, so_far: float, now: float) -> float:
         keep = self.settings.smoothing
         return now if math.isnan(so_far) else keep * so_far + (1 - keep) * now
-
-    def _violation(self, cost: Tensor) -> Tensor:
-        above = (cost - self.floor).clamp_min(1e-3 * self.goal)
-        return torch.log(above / self._target_above_floor())
 
     def _target_above_floor(self) -> float:
         start = self.start if not math.isnan(self.start) else self.smoothed

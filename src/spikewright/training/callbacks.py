@@ -17,10 +17,10 @@ Cell = float | int | bool | None
 
 
 class LoggingCallback(Callback):
-    """Passes messages to Python's logging: warnings as such, others as INFO, the tasks that begin and end as DEBUG."""
+    """Passes messages to Python's logging: warnings as WARNING, others as INFO, begin and end of tasks as DEBUG."""
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
-        """Take a logger, None for the one called ``spikewright``."""
+        """Use this logger, None for the one called ``spikewright``."""
         self._logger = logger or logging.getLogger("spikewright")
 
     def on_message(self, text: str, kind: Kind) -> None:
@@ -34,17 +34,17 @@ class LoggingCallback(Callback):
 
 
 class CsvCallback(Callback):
-    """Writes a row for each epoch to a CSV file, which is whole after every epoch.
+    """Writes a row for each epoch to a CSV file, which is complete after every epoch.
 
-    In a file that exists, the rows of this epoch and of later ones are replaced, so that a resumed training continues
-    its file and a new one starts it anew. The columns are those of :func:`flat_record`.
+    In an existing file, the rows of this epoch and of later ones are replaced, so that a resumed training continues its
+    file and a new training overwrites it. The columns are those of :func:`flat_record`.
     """
 
     def __init__(self, path: Path | str) -> None:
         """Write to ``path``.
 
         Raises:
-            InputError: a place that cannot be written to, or a file that has no column ``epoch``.
+            InputError: a path that cannot be written, or a file without a column ``epoch``.
         """
         self._path = writable(path)
         self._rows = _read(self._path) if self._path.exists() else []
@@ -66,7 +66,7 @@ class TensorBoardCallback(Callback):
     """Writes the numbers of every epoch as scalars for TensorBoard, named as by :func:`flat_record`."""
 
     def __init__(self, folder: Path | str) -> None:
-        """Write into ``folder``, which is made when it is missing.
+        """Write into ``folder``, which is created if it is missing.
 
         Raises:
             InputError: TensorBoard is not installed.

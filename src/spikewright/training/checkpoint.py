@@ -1,4 +1,4 @@
-"""A training on disk: everything that going on exactly needs."""
+"""Checkpoints: the whole state of a training in a file, from which it continues exactly."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import torch
 from ..base.artefacts import atomic_write
 from ..base.errors import InputError, arg
 from ..chip.registers import TrainedGrid
+from ..teachers.training_loop import BestWeights
 from .records import EpochRecord
-from .trainer import BestWeights, Trainer
+from .trainer import Trainer
 
 
 def identity(trainer: Trainer) -> dict[str, Any]:
-    """What a checkpoint must agree with to be taken up; JSON-able."""
+    """The facts of a training in which a checkpoint must agree with it; JSON-able."""
     chip = trainer.chip
     return {
         "student": asdict(trainer.config),
@@ -54,19 +55,23 @@ def save(trainer: Trainer, path: Path) -> None:
 
 
 def resume(trainer: Trainer, path: Path) -> None:
-    """Take up a checkpoint of the same training.
+    """Continue from a checkpoint of the same training.
 
     Raises:
-        InputError: the file is not a checkpoint, or of a training with other settings or another teacher; says which.
+        InputError: the file is no checkpoint, or of a training with other settings or another teacher, which are named.
     """
-
     try:
         state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler meets in a foreign file
         raise InputError(
             f"{path}: is not a checkpoint ({type(error).__name__}); remove it or leave out {arg('resume')}"
         ) from error
-    _check_same(trainer, path, state)
+    now, was = json.loads(json.dumps(identity(trainer))), json.loads(state.get("identity", "{}"))
+    if differing := "; ".join(_differences(was, now)):
+        raise InputError(
+            f"{path}: is of another training ({differing}); use the settings and teacher that it began with, or leave "
+            f"out {arg('resume')}"
+        )
     trainer.take(state["student"], _loaded(state["grid"]), state["timesteps"])
     if trainer.auxiliary is not None:
         trainer.auxiliary.load_state_dict(state["auxiliary"])
@@ -80,18 +85,8 @@ def resume(trainer: Trainer, path: Path) -> None:
     trainer.step = state["step"]
 
 
-def _check_same(trainer: Trainer, path: Path, state: Mapping[str, Any]) -> None:
-    now = json.loads(json.dumps(identity(trainer)))
-    was = json.loads(state.get("identity", "{}"))
-    if differing := "; ".join(_differences(was, now)):
-        raise InputError(
-            f"{path}: is of another training ({differing}); use the flags and the teacher that it began with, or leave "
-            f"out {arg('resume')}"
-        )
-
-
 def _differences(was: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[str]:
-    """Each fact that is not what it was, by its path."""
+    """Each fact that has changed, with its path."""
     for name in sorted(was.keys() | now.keys()):
         before, after = was.get(name), now.get(name)
         if isinstance(before, dict) and isinstance(after, dict):

@@ -1,7 +1,7 @@
-"""What a student's spikes will cost on a chip, differentiable through the surrogate gradient.
+"""The energy of a student's spikes on a chip, differentiable through the surrogate gradient.
 
-The coefficients come from the profile's own estimator over the lowered network, so training is held to the very
-numbers that the report will multiply. For a student on integers the sum is the report's, event for event.
+The coefficients are those of the energy estimator for the lowered network, so that the training is constrained by the
+numbers of the report. For a student with integer arithmetic the sum equals the report's, event for event.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class CostReading:
 class SpikeCost:
     """``cost = constant + active updates x cost of one + sum over neurons of spikes x cost of one``, per inference.
 
-    A student on integers says how many of its updates were active. Of one in floats each counts as active: batch
-    normalisation folds into biases, and a compartment with a bias has something to do at every step.
+    A student with integer arithmetic counts its active updates. In floating point each update counts as active, since
+    batch normalisation becomes biases, and a compartment with a bias is active in every timestep.
     """
 
     def __init__(self, chip: ChipNetwork, profile: HardwareProfile) -> None:
@@ -70,9 +70,8 @@ class SpikeCost:
         updates = chip.timesteps * population.size
         reach = sum((fan_out(chip, c) for c in chip.out_of(population.name)), np.zeros(population.shape, np.int64))
         self._constant += updates * cost.per_update_inactive
-        if population.role == "bias":  # they fire at every step
-            always = updates * cost.extra_per_active_update + chip.timesteps * float(np.sum(cost.per_spike))
-            self._constant += always
+        if population.role == "bias":  # they fire in every timestep
+            self._constant += updates * cost.extra_per_active_update + chip.timesteps * float(np.sum(cost.per_spike))
             return
         per_spike = cost.per_spike
         if population.role == "relay":  # active where its source spiked, and at no other step
@@ -85,14 +84,14 @@ class SpikeCost:
 
     @classmethod
     def of(cls, student: Student, profile: HardwareProfile) -> SpikeCost:
-        """The cost of ``student``'s structure; its weights do not matter."""
+        """The cost model of a student, which depends on its structure and not on its weights."""
         training = student.training
         chip = lower(to_nir(student.eval()), profile)
         student.train(training)
         return cls(chip, profile)
 
     def read(self, output: StudentOutput) -> CostReading:
-        """Cost of one forward pass."""
+        """The cost of one forward pass, per inference."""
         total = output.scores.new_full((), self._constant)
         operations = output.scores.new_zeros(())
         for name, (each, all_updates) in self._extra.items():
@@ -109,11 +108,11 @@ class SpikeCost:
         return CostReading(total, operations, spikes, by_layer)
 
     def floor(self, drive: Tensor, exact: bool = False) -> Floor:
-        """What an inference costs before any hidden layer spikes: updates, and input events that the data fixes.
+        """The energy floor, without hidden spikes: neuron updates, and input events that the data fix.
 
         Args:
             drive: encoded samples ``(1 or T, B, *input shape)``.
-            exact: count as active the compartments that have a bias, as the report does; else every one.
+            exact: count only compartments with a bias as active, as the report does; else all.
         """
         extra = sum(each * updates for each, updates in self._extra.values())
         updates = self._of_chip.updates if exact else self._constant + extra
@@ -124,7 +123,7 @@ class SpikeCost:
         return Floor(updates, inputs, self.unit, self._of_chip.neurons, self._timesteps)
 
     def operations_floor(self, drive: Tensor) -> float:
-        """Synaptic operations that the input sets off, where the data fix it."""
+        """Synaptic operations of input events, if the data fix these; else 0."""
         if self._input_is_trained:
             return 0.0
         events = _input_events(drive, self._timesteps)
@@ -144,7 +143,7 @@ class SpikeCost:
 
 
 def _input_events(drive: Tensor, timesteps: int) -> Tensor:
-    """Events per inference of each input line: a payload of zero sends nothing."""
+    """Events per inference of each input line; a payload of zero is not sent."""
     repeats = timesteps if drive.shape[0] == 1 else 1
     return (drive != 0).to(torch.float32).sum(0).mean(0) * repeats
 

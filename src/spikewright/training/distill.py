@@ -1,4 +1,4 @@
-"""Distillation: an accurate ANN teaches a spiking student, inside an energy budget."""
+"""Distillation: a spiking student is trained from an accurate ANN, within an energy budget."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ..profile.units import parse_budget, quantity
 from ..student.config import StudentConfig
 from ..student.student import Student, save_student
 from ..teachers.torch_teacher import Teacher
-from .certificate import Certificate, certify
 from .checkpoint import resume as take_up
 from .checkpoint import save
+from .deployment import Certificate, certify
 from .objects import dataset_of, settings_of, teaching_of
 from .prepare import prepared, student_plan
 from .records import EpochRecord
@@ -33,8 +33,13 @@ from .settings import Budget, DataSettings, DistillSettings, StudentSpec, Teache
 from .teaching import facts_of
 from .trainer import Trainer
 
-FORMER = {"profile", "energy_budget", "epochs", "seed"}
-"""Former arguments of :func:`distill`, which are flat names of settings."""
+FORMER = {
+    "profile": "within=sw.Budget(profile=...)",
+    "energy_budget": "within=sw.Budget(energy_budget=...)",
+    "epochs": "training=sw.Training(epochs=...)",
+    "seed": "training=sw.Training(seed=...)",
+}
+"""By deprecated argument of :func:`distill`, what to use instead; the names are flat names of settings."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,10 +47,11 @@ class Distillation:
     """A trained student and the record of its training.
 
     Attributes:
-        certificate: what the student's chip network spends on validation data, and whether it keeps its limits.
+        certificate: energy and accuracy of the student's chip network on validation data, and whether it is within
+            its limits.
         history: one record for each epoch.
-        provenance: JSON-able facts, as the student's file holds them: settings, teacher, split, profile, budget, what
-            was measured.
+        provenance: JSON-able facts, which the student's file contains too: settings, teacher, split, profile, limits,
+            measured values.
     """
 
     student: Student
@@ -77,35 +83,34 @@ def distill(
     """Train a spiking student from a teacher, within a budget.
 
     Args:
-        data: a data set, its name, or :class:`DataSettings` with its name and how much of it to learn from.
+        data: a data set, its name, or :class:`DataSettings` with its name and the number of training samples.
         teacher: a trained torch network, a teacher, or a description: a named architecture, an ONNX file, ``snn``, a
-            student's file; None for a teacher that suits the method.
+            student's file; None for the default teacher of the method.
         student: torch layers and snnTorch neurons, of which a copy is trained; a specification; or the name of an
-            architecture. A :class:`Student` of yours brings its T and its encoding along.
+            architecture. Of a :class:`Student`, T and encoding are used too.
         method: a method of :mod:`spikewright.distillation.methods`, or text for :func:`spikewright.parse`.
         within: the chip and its limits, or an energy per inference, such as ``"2uJ"``, on the default chip.
-        regularize: regularizers beside the method.
+        regularize: regularizers in addition to the method.
         training: how long and how to train, and the seed.
-        callbacks: hear of messages, progress and epochs.
-        old: the former names ``profile``, ``energy_budget`` (now in ``within``), ``epochs`` and ``seed`` (now in
-            ``training``). They are deprecated; a call with one of them returns the student alone, as it used to.
+        callbacks: receive messages, progress and the record of each epoch.
+        old: the deprecated arguments ``profile`` and ``energy_budget`` (now in ``within``), ``epochs`` and ``seed``
+            (now in ``training``). A call with one of them returns the student alone, as it did before.
 
     Raises:
         InputError: an unknown name, an impossible value, or a budget below the student's floor.
     """
-    if unknown := old.keys() - FORMER:
+    if unknown := old.keys() - FORMER.keys():
         raise TypeError(f"distill() got an unexpected keyword argument {min(unknown)!r}")
+    for name in old:
+        warnings.warn(
+            f"`{name}` is deprecated and will be removed in 0.3; use `{FORMER[name]}`, with which distill returns a "
+            "Distillation, and take its `student`",
+            DeprecationWarning,
+            stacklevel=2,
+        )
     settings = settings_of(data, teacher, student, method, within, regularize, training).changed(old)
     result = distill_with(settings, listeners=Listeners(callbacks))
-    if not old:
-        return result
-    warnings.warn(
-        f"the arguments {', '.join(old)} of distill are deprecated and will be removed in 0.3; use within=Budget(...) "
-        "and training=Training(...), and take .student of the result",
-        DeprecationWarning,
-        stacklevel=2,
-    )
-    return cast(Distillation, result.student)
+    return cast(Distillation, result.student) if old else result
 
 
 def distill_with(
@@ -114,9 +119,9 @@ def distill_with(
     """Train the student that ``settings`` describe.
 
     Args:
-        checkpoint: where to save after each epoch, None for nowhere.
-        resume: take up ``checkpoint`` where it stopped.
-        listeners: hear of the training.
+        checkpoint: file that is written after each epoch, None for none.
+        resume: continue the training of ``checkpoint``.
+        listeners: receive messages, progress and the record of each epoch.
 
     Raises:
         InputError: an unknown name, an impossible value, or a budget below the network's floor.
@@ -127,10 +132,14 @@ def distill_with(
     whole = dataset_of(settings, settings.student.timesteps)
     dataset = whole.with_train_samples(settings.data.train_samples)
     trainer = prepared(settings, dataset, profile, budget)
-    listeners.say(_student_sentence(trainer, profile))
+    config, floor = trainer.student.config, quantity(trainer.floor.total, profile.cost_unit)
+    listeners.say(
+        f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input, floor "
+        f"{floor} per inference on {profile.name}"
+    )
     with student_threads():
         chain = teaching_of(settings, trainer.method).train(whole, student_plan(trainer), listeners)
-        trainer.set_teacher(chain[-1].teacher if chain else None)
+        trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)
         _run(trainer, checkpoint, resume, listeners)
     facts = _provenance(settings, trainer, profile.sha256)
     certificate = _certificate(trainer, profile, listeners)
@@ -141,10 +150,10 @@ def distill_with(
 def distill_to(
     settings: DistillSettings, out: Path, resume: bool = False, listeners: Listeners = SILENT
 ) -> Distillation:
-    """Distil and write the student to ``out``, keeping a checkpoint beside it until that is done.
+    """Distil and write the student to ``out``; until then a checkpoint stands next to it.
 
     Raises:
-        InputError: as :func:`distill_with`, or a place that cannot be written to.
+        InputError: as :func:`distill_with`, or ``out`` cannot be written.
     """
     if not out.parent.is_dir():
         raise InputError(f"{arg('out', out)}: the folder {out.parent} does not exist; create it first")
@@ -154,14 +163,6 @@ def distill_to(
     save_student(result.student, out, result.provenance)
     checkpoint.unlink(missing_ok=True)
     return result
-
-
-def _student_sentence(trainer: Trainer, profile: HardwareProfile) -> str:
-    config, floor = trainer.student.config, trainer.floor
-    words = f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input"
-    if floor is None:
-        return words
-    return f"{words}, floor {quantity(floor.total, profile.cost_unit)} per inference on {profile.name}"
 
 
 def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Listeners) -> None:
@@ -178,7 +179,7 @@ def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Lis
         counts = ", ".join(f"{name} {count}" for name, count in dead.items())
         listeners.say(f"neurons that never spike on validation: {counts}")
     if trainer.limits and trainer.best is None:
-        listeners.say(f"no epoch kept every limit ({trainer.unmet()}); train for more epochs or rounds", "warning")
+        listeners.say(f"no epoch met every limit ({trainer.unmet()}); train for more epochs or rounds", "warning")
 
 
 def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listeners) -> Certificate:

@@ -1,22 +1,144 @@
-"""The limits that a budget names, each with the controller that holds the training to it."""
+"""Limits of a training: energy on a chip, synaptic operations, spike rates of layers.
+
+Each constraint limits one measured quantity per inference and has its own controller (:mod:`.budget`), so that the
+tightest of several binds.
+"""
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatch
 
 import torch
+from torch import Tensor
 
-from ..base.errors import BelowFloor, InputError, SpikewrightError, arg, refuse
+from ..base.errors import BelowFloor, InputError, SpikewrightError, arg, did_you_mean, refuse
 from ..data.dataset import Dataset
 from ..profile.profile import HardwareProfile, load_profile
-from ..profile.units import OPS_PREFIXES, parse_budget
-from ..profile.units import Budget as Amount
+from ..profile.units import OPS_PREFIXES, Amount, parse_budget, quantity
+from ..student.neurons import StudentOutput
+from ..student.student import Student
 from .budget import BudgetController
-from .constraints import FLOOR_SAMPLES, Constraint, EnergyLimit, Limit, OperationsLimit, RateLimit
-from .cost import SpikeCost
+from .cost import CostReading, SpikeCost
 from .settings import Budget
 from .sizing import Size
+
+FLOOR_SAMPLES = 500
+"""Number of training samples over which a floor is measured."""
+
+
+class Constraint(ABC):
+    """An upper limit of a quantity that is measured in a forward pass.
+
+    Attributes:
+        name: of the constraint in records.
+        title: of the quantity, in messages.
+        argument: the setting and its value, in messages.
+        limit: of the quantity, per inference.
+    """
+
+    name: str
+    title: str
+    argument: str
+    limit: float
+
+    @abstractmethod
+    def value(self, output: StudentOutput, reading: CostReading) -> Tensor:
+        """The quantity, a differentiable scalar; ``reading`` is the cost on the profile of the training."""
+
+    @abstractmethod
+    def floor(self, student: Student, drive: Tensor) -> float:
+        """The quantity without hidden spikes, for encoded samples ``(1 or T, B, *input shape)``."""
+
+    @abstractmethod
+    def say(self, value: float) -> str:
+        """A value of the quantity as text, with its unit."""
+
+    def rebuild(self, student: Student) -> None:  # noqa: B027
+        """Recompute the cost model after the network changed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """A constraint of a training, and its controller."""
+
+    constraint: Constraint
+    controller: BudgetController
+
+
+class EnergyLimit(Constraint):
+    """A limit of the estimated energy of one inference on one chip."""
+
+    def __init__(self, limit: float, profile: HardwareProfile, cost: SpikeCost, is_main: bool = True) -> None:
+        self.limit, self.profile, self.cost = limit, profile, cost
+        self._is_main = is_main
+        if is_main:
+            self.name, self.title, self.argument = "budget", "energy", arg("energy_budget", self.say(limit))
+        else:
+            self.name, self.title = f"budget_{profile.name}", f"energy on {profile.name}"
+            self.argument = arg("also_within", f"{profile.name} {self.say(limit)}")
+
+    def value(self, output: StudentOutput, reading: CostReading) -> Tensor:
+        return reading.total if self._is_main else self.cost.read(output).total
+
+    def floor(self, student: Student, drive: Tensor) -> float:
+        return self.cost.floor(drive, exact=student.grid is not None).total
+
+    def say(self, value: float) -> str:
+        return quantity(value, self.cost.unit)
+
+    def rebuild(self, student: Student) -> None:
+        self.cost = SpikeCost.of(student, self.profile)
+
+
+class OperationsLimit(Constraint):
+    """A limit of the synaptic operations of one inference."""
+
+    name, title = "operations", "synaptic operations"
+
+    def __init__(self, limit: float, cost: SpikeCost) -> None:
+        self.limit, self._cost = limit, cost
+        self.argument = arg("max_synaptic_ops", self.say(limit))
+
+    def value(self, output: StudentOutput, reading: CostReading) -> Tensor:  # noqa: ARG002
+        return reading.operations
+
+    def floor(self, student: Student, drive: Tensor) -> float:  # noqa: ARG002
+        return self._cost.operations_floor(drive)
+
+    def say(self, value: float) -> str:
+        return f"{value:,.0f} synaptic operations"
+
+    def rebuild(self, student: Student) -> None:
+        self._cost = SpikeCost.of(student, self._cost.profile)
+
+
+class RateLimit(Constraint):
+    """A limit of the spikes per neuron and timestep, averaged over the layers whose names match a pattern."""
+
+    def __init__(self, pattern: str, limit: float, layers: list[str]) -> None:
+        self.name, self.title, self.limit = f"rate_{pattern}", f"spike rate of {pattern}", limit
+        self.argument = arg("max_rate", f"{pattern}={limit:g}")
+        self._layers = [name for name in layers if fnmatch(name, pattern)]
+        if not self._layers:
+            raise InputError(f"{self.argument}: there is no such layer; {did_you_mean(pattern, layers)}")
+
+    def value(self, output: StudentOutput, reading: CostReading) -> Tensor:  # noqa: ARG002
+        timesteps = len(output.spikes[self._layers[0]])
+        total = sum(output.mean_counts[name].sum() for name in self._layers)
+        neurons = sum(output.mean_counts[name].numel() for name in self._layers)
+        assert isinstance(total, Tensor)
+        return total / (neurons * timesteps)
+
+    def floor(self, student: Student, drive: Tensor) -> float:  # noqa: ARG002
+        return 0.0
+
+    def say(self, value: float) -> str:
+        return f"{value:.4f} spikes per neuron and step"
+
 
 _COUNT = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([kMG]?)(?:ops)?\s*")
 
@@ -27,27 +149,22 @@ def limits_of(
     """Every limit of a training, each with its controller.
 
     Args:
-        energy: the budget on ``profile``, as read from ``asked``.
+        energy: the energy budget of ``asked`` on ``profile``.
         steps: of the optimiser, over the whole training.
 
     Raises:
-        InputError: what cannot be read, or lies below what an inference costs before any hidden neuron fires; every
-            fault at once.
+        InputError: limits that cannot be read, all at once; or a limit below its floor, which is not met even without
+            hidden spikes.
     """
     found: list[Constraint] = [] if energy is None else [EnergyLimit(energy.value, profile, size.cost)]
     faults: list[str] = []
-    operations = () if asked.max_synaptic_ops is None else (asked.max_synaptic_ops,)
-    others: tuple[tuple[Callable[[str, Size], Constraint], tuple[str, ...]], ...] = (
-        (_other_chip, asked.also_within),
-        (_operations, operations),
-        (_rate, asked.max_rate),
-    )
-    for make, texts in others:
-        for text in texts:
-            try:
-                found.append(make(text, size))
-            except InputError as error:
-                faults.append(error.message)
+    others: list[tuple[Callable[[str, Size], Constraint], str]] = [(_other_chip, text) for text in asked.also_within]
+    others += [(_operations, asked.max_synaptic_ops)] if asked.max_synaptic_ops is not None else []
+    for read, text in [*others, *((_rate, text) for text in asked.max_rate)]:
+        try:
+            found.append(read(text, size))
+        except InputError as error:
+            faults.append(error.message)
     refuse("limits", faults)
     drive = size.student.drive(torch.from_numpy(dataset.train.images[:FLOOR_SAMPLES]))
     return tuple(_limit(constraint, size, drive, steps, asked.reserve) for constraint in found)

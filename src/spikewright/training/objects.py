@@ -1,4 +1,4 @@
-"""What a caller gives as objects in place of names: data, teacher, student, method."""
+"""Settings in which objects stand in place of names: data set, teacher, student, method."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from ..base.errors import InputError, arg
 from ..data.dataset import Dataset
 from ..data.load import load
 from ..distillation.base import LossTerms
+from ..distillation.methods import method_of, regularizer_of, text_of
 from ..student.architectures import own_architecture
 from ..student.config import StudentConfig
 from ..student.student import Student, readout_of
-from ..teachers.cached_outputs import seen_by_teacher
+from ..teachers.outputs import seen_by_teacher
+from ..teachers.spiking_teacher import SPIKING
 from ..teachers.torch_teacher import Teacher
-from .methods import method_of, regularizer_of, text_of
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
 
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """Objects in place of names; None where the name in the settings stands.
+    """Objects in place of names; None where the name in the settings is used.
 
     Attributes:
-        config: of a student whose size is given whole.
-        network: of the student, layers of torch and neurons of snnTorch; training works on a copy.
+        config: of a student whose size is given.
+        network: of the student, torch layers and snnTorch neurons, of which a copy is trained.
     """
 
     dataset: Dataset | None = None
@@ -46,12 +47,12 @@ STANDS_FOR = {
     "regularize": ("regularizers",),
     "architecture": ("config", "network"),
 }
-"""By flat value that is a name, the objects that it may stand for."""
+"""By name of a flat value, the objects that may stand in its place."""
 
 
 @dataclass(frozen=True)
 class ObjectSettings(DistillSettings):
-    """Settings some of whose names stand for objects; a name that is changed stands for itself again."""
+    """Settings with objects in place of some names; changing a name removes its object."""
 
     objects: Objects = field(default=Objects(), repr=False)
 
@@ -62,7 +63,7 @@ class ObjectSettings(DistillSettings):
 
 
 def objects_of(settings: DistillSettings) -> Objects:
-    """The objects behind the names of settings; none for settings from flags or a file."""
+    """The objects in place of names; none in settings from flags or a file."""
     return settings.objects if isinstance(settings, ObjectSettings) else Objects()
 
 
@@ -70,7 +71,7 @@ def dataset_of(settings: DistillSettings, timesteps: int | None = None) -> Datas
     """The whole data set.
 
     Args:
-        timesteps: frames of each sample of events, None for the data set's default.
+        timesteps: frames per sample of event data, None for the data set's default.
 
     Raises:
         InputError: no such data set, or files missing or damaged.
@@ -80,7 +81,7 @@ def dataset_of(settings: DistillSettings, timesteps: int | None = None) -> Datas
 
 
 def network_of(settings: DistillSettings) -> nn.Module | str | None:
-    """The network that ``load_student`` needs beside the student's file; None for a named architecture."""
+    """The network that ``load_student`` needs in addition to the student's file; None for a named architecture."""
     return objects_of(settings).network or own_architecture(settings.student.architecture)
 
 
@@ -98,8 +99,11 @@ def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, .
 
 
 def teaching_of(settings: DistillSettings, method: LossTerms) -> Teaching:
-    """The teacher of the settings for this method, and its assistants."""
-    return Teaching.of(settings.teacher, method, objects_of(settings).teacher)
+    """The teacher for this method, and its assistants; without a name or an object, the default for the method."""
+    spec = settings.teacher
+    default = SPIKING if "spiking teacher" in method.needs else "convnet"
+    teacher = objects_of(settings).teacher or spec.name or default
+    return Teaching(method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant)
 
 
 def settings_of(
@@ -111,7 +115,7 @@ def settings_of(
     regularize: LossTerms | str | Sequence[LossTerms | str] = (),
     training: Training | None = None,
 ) -> DistillSettings:
-    """Settings from values, as :func:`spikewright.distill` takes them.
+    """Settings from the arguments of :func:`spikewright.distill`.
 
     Raises:
         InputError: values that are not allowed.
@@ -121,11 +125,12 @@ def settings_of(
     spec, config, network = _student(student)
     values = [regularize] if isinstance(regularize, LossTerms | str) else list(regularize)
     terms, regularizers = method_of(method), tuple(map(regularizer_of, values))
+    texts = [each if isinstance(each, str) else text_of(each) for each in (method, *values)]
     settings = ObjectSettings(
         data=data if isinstance(data, DataSettings) else DataSettings(name=_name(data)),
         limits=within if isinstance(within, Budget) else Budget(energy_budget=within),
         teacher=teacher if isinstance(teacher, TeacherSpec) else TeacherSpec(name=_name(teacher)),
-        method=MethodSpec(name=_text(method), regularize=tuple(map(_text, values))),
+        method=MethodSpec(name=texts[0], regularize=tuple(texts[1:])),
         student=spec,
         training=training or Training(),
         objects=Objects(
@@ -137,32 +142,25 @@ def settings_of(
             regularizers=regularizers,
         ),
     )
-    return _with_module(settings, teacher) if isinstance(teacher, nn.Module) else settings
-
-
-def _with_module(settings: ObjectSettings, network: nn.Module) -> DistillSettings:
-    """Settings with a torch network as the teacher, for the images that the data set has for it."""
+    if not isinstance(teacher, nn.Module):
+        return settings
     dataset = dataset_of(settings, settings.student.timesteps)
-    seen = seen_by_teacher(loss_terms(settings)[0], dataset, spikes=False)
-    teacher = Teacher.from_module(network, seen.shape)
-    return replace(settings, objects=replace(settings.objects, dataset=dataset, teacher=teacher))
+    seen = seen_by_teacher(terms, dataset, spikes=False)
+    wrapped = Teacher.from_module(teacher, seen.shape)
+    return replace(settings, objects=replace(settings.objects, dataset=dataset, teacher=wrapped))
 
 
 def _name(value: Dataset | nn.Module | Teacher | str | None) -> Any:
-    """The name of what was given; what is neither an object nor a name is refused where it is stored."""
+    """The name of an object; anything that is neither an object nor a name is refused by the settings that take it."""
     if isinstance(value, nn.Module):
         return type(value).__name__
     return value.name if isinstance(value, Dataset | Teacher) else value
 
 
-def _text(terms: LossTerms | str) -> str:
-    return text_of(terms) if isinstance(terms, LossTerms) else terms
-
-
 def _student(
     student: nn.Module | StudentConfig | StudentSpec | str,
 ) -> tuple[StudentSpec, StudentConfig | None, nn.Module | None]:
-    """The specification of a student, and the objects that it was given as."""
+    """The specification of a student, and its configuration and network where it was given as an object."""
     if isinstance(student, StudentSpec):
         return student, None, None
     if isinstance(student, str):
@@ -179,14 +177,6 @@ def _student(
 
 
 def _spec_of(config: StudentConfig) -> StudentSpec:
-    neuron = {**asdict(config.neuron), "neuron": config.neuron.kind}
-    del neuron["kind"]
-    return StudentSpec(
-        architecture=config.architecture,
-        width=config.width,
-        timesteps=config.timesteps,
-        encoding=config.encoding,
-        readout=config.readout,
-        input_bits=config.input_bits,
-        **neuron,
-    )
+    same = ("architecture", "width", "timesteps", "encoding", "readout", "input_bits")
+    neuron = asdict(config.neuron)
+    return StudentSpec(neuron=neuron.pop("kind"), **neuron, **{name: getattr(config, name) for name in same})

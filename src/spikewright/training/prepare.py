@@ -1,4 +1,4 @@
-"""Everything that can be refused before the first step of a training."""
+"""Preparing a training: the student is sized, and everything that can be refused is refused before the first step."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from ..base.errors import InputError, arg, refuse
 from ..data.dataset import Dataset
 from ..data.recipe import Recipe
 from ..distillation.base import LossTerms
+from ..distillation.methods import name_of
 from ..profile.profile import HardwareProfile
-from ..profile.units import Budget as Amount
-from ..student.epochs import steps_per_epoch
+from ..profile.units import Amount
 from ..student.train_settings import Chip, TrainSettings, device_of
-from ..teachers.spiking_spec import StudentPlan
+from ..teachers.spiking_teacher import StudentPlan
+from ..teachers.training_loop import steps_per_epoch
 from .limits import limits_of
-from .methods import name_of
 from .objects import loss_terms, objects_of, teaching_of
 from .settings import DistillSettings, Training
 from .sizing import Size, choose_size, encoding_of, size_of, student_config
@@ -22,10 +22,10 @@ from .trainer import Trainer
 
 
 def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Amount | None) -> Trainer:
-    """A training before its first step, still without its teacher.
+    """A training before its first step, without its teacher.
 
     Args:
-        dataset: with the samples that the student learns from.
+        dataset: whose training part is reduced to the samples that the student is trained on.
         budget: on ``profile``, None for training without an energy budget.
 
     Raises:
@@ -56,7 +56,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
 
 
 def train_settings(training: Training, recipe: Recipe) -> TrainSettings:
-    """How a student is trained, the values that were left out filled in from the recipe of the data set."""
+    """How a student is trained; values that were left out are those of the data set's recipe."""
     return TrainSettings(
         epochs=training.epochs or recipe.epochs,
         batch=training.batch or recipe.batch,
@@ -72,12 +72,12 @@ def train_settings(training: Training, recipe: Recipe) -> TrainSettings:
 
 
 def student_plan(trainer: Trainer) -> StudentPlan:
-    """The student's network and training, after which spiking teachers are made."""
+    """The student's network and training, from which spiking teachers are derived."""
     return StudentPlan(trainer.config, trainer.settings, trainer.dataset.recipe.epochs, trainer.device)
 
 
 def contradictions(settings: DistillSettings) -> Iterator[str]:
-    """Settings that would have no effect beside others."""
+    """Faults of settings that have no effect together with others."""
     limits, training = settings.limits, settings.training
     if limits.reserve and not limits.is_limited:
         yield (
@@ -99,7 +99,7 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
 
 
 def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:
-    """What a method needs and the data do not have."""
+    """Faults of a method that needs what the data set does not have."""
     name = arg("method", name_of(method))
     if "static twins" in method.needs and (dataset.twin is None or dataset.twin.shape[1:] != dataset.shape[1:]):
         yield (
@@ -112,7 +112,7 @@ def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Ite
 
 
 def misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
-    """Settings that do not go with event data, or event input without any."""
+    """Faults of settings that do not suit event data, or of event input without event data."""
     encoding, timesteps = settings.student.encoding, settings.student.timesteps
     train = train_settings(settings.training, dataset.recipe)
     if dataset.timesteps is None:

@@ -1,30 +1,40 @@
-"""The record of a training: one entry for each epoch."""
+"""What is measured of a student in training, and the record of each epoch."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import torch
 from torch import Tensor
 
+from ..base.threads import student_threads
+from ..data.dataset import Split
 from ..profile.schema import CostUnit
 from ..profile.units import quantity
+from ..student.student import Student
+from .cost import SpikeCost
+from .limits import Constraint
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch showed; spikes, operations and cost are per inference, on the validation split.
-
-    The cost is in joules, or in relative operations of a chip without published energies.
+    """One epoch of a training; spikes, operations and cost are per inference, on the validation split.
 
     Attributes:
-        on_integers: whether the forward pass was the chip's by the end of the epoch.
-        bounded: by constraint, what was measured on the validation split.
-        multipliers: by constraint, of the controller that holds it.
-        targets: by constraint, what training aims at.
-        dead: by layer, neurons that never spiked on the validation split.
-        seconds: that the epoch took, its measurement included; None where that was not noted.
-        processor_seconds: likewise, of all threads together, whatever else the machine did.
+        loss: by term, its mean over the batches.
+        cost: in joules, or in relative operations of a chip without published energies.
+        spikes, synaptic_ops: by layer; input events under the input's name.
+        student_logit_range, teacher_logit_range: mean difference between the largest and the smallest logit of a
+            sample; None without a teacher.
+        on_integers: whether the forward pass used the chip's integers at the end of the epoch.
+        bounded: by constraint, the quantity that it limits.
+        multipliers: by constraint, the multiplier of its controller.
+        targets: by constraint, the target of its controller.
+        dead: by layer, the number of silent neurons, which never spiked.
+        seconds: duration of the epoch, its measurement included; None if it was not measured.
+        processor_seconds: processor time of all threads; None if it was not measured.
     """
 
     epoch: int
@@ -45,20 +55,13 @@ class EpochRecord:
     processor_seconds: float | None = field(default=None, compare=False)
 
 
-class Clock:
-    """Measures the time since it was made."""
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter(), time.process_time()
-
-    def noted(self, record: EpochRecord) -> EpochRecord:
-        """The record of an epoch that began with this clock and ends now."""
-        wall, processor = self._began
-        return replace(record, seconds=time.perf_counter() - wall, processor_seconds=time.process_time() - processor)
-
-
 def summary(record: EpochRecord, epochs: int, unit: CostUnit) -> str:
-    """One line on an epoch."""
+    """A line about an epoch, for people.
+
+    Args:
+        epochs: of the training without further rounds.
+        unit: of the cost.
+    """
     terms = " ".join(f"{name} {value:.3f}" for name, value in record.loss.items())
     target = f" (target {quantity(record.targets['budget'], unit)})" if "budget" in record.targets else ""
     integers = "  on integers" if record.on_integers else ""
@@ -87,10 +90,86 @@ class Means:
         return self._sums[name] / self._weights[name]
 
     def of(self, prefix: str) -> dict[str, float]:
-        """Means of all values whose names begin so, by the rest of their names."""
+        """The means of all values whose names begin with ``prefix``, by the rest of their names."""
         return {name.removeprefix(prefix): self.mean(name) for name in self._sums if name.startswith(prefix)}
 
 
 def logit_range(logits: Tensor) -> float:
     """Mean distance between the largest and the smallest logit of a sample."""
     return float((logits.detach().amax(1) - logits.detach().amin(1)).mean())
+
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Means of a student over one split, per inference.
+
+    Attributes:
+        bounded: by constraint, the quantity that it limits.
+        counts: by hidden layer and readout, spikes of each neuron, ``(*shape)``, in an arbitrary scale.
+    """
+
+    accuracy: float
+    cost: float
+    spikes: dict[str, float]
+    synaptic_ops: dict[str, float]
+    bounded: dict[str, float]
+    counts: dict[str, Tensor]
+
+    @property
+    def dead(self) -> dict[str, int]:
+        """By layer, the number of neurons that never spiked."""
+        return {name: int((counts == 0).sum()) for name, counts in self.counts.items()}
+
+    def facts(self) -> dict[str, Any]:
+        """The fields of an :class:`EpochRecord` that are measured on the validation split."""
+        same = {name: getattr(self, name) for name in ("cost", "spikes", "synaptic_ops", "bounded")}
+        return same | {"validation_accuracy": self.accuracy, "dead": self.dead}
+
+    @property
+    def silent(self) -> list[str]:
+        """Layers in which no neuron spiked."""
+        return [name for name, counts in self.counts.items() if not counts.any()]
+
+    def silent_channels(self) -> dict[str, Tensor]:
+        """By layer with such channels, which channels (dense: neurons) never spiked, bool, ``(C,)``."""
+        masks = {name: counts.reshape(len(counts), -1).sum(1) == 0 for name, counts in self.counts.items()}
+        return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+@student_threads()
+@torch.no_grad()
+def measure(
+    student: Student, split: Split, cost: SpikeCost, constraints: Sequence[Constraint] = (), seed: int = 0
+) -> Measurement:
+    """Measure accuracy, cost and the limited quantities over a split.
+
+    Args:
+        seed: of the rate code.
+    """
+    student.eval()
+    correct, weighted = 0, Means()
+    counts: dict[str, Tensor] = {}
+    for first in range(0, len(split), BATCH):
+        images = torch.from_numpy(split.images[first : first + BATCH]).to(student.device)
+        labels = torch.from_numpy(split.labels[first : first + BATCH]).to(student.device)
+        output = student(images, seed, first)
+        correct += int((output.scores.argmax(1) == labels).sum())
+        reading = cost.read(output)
+        weighted.add({"cost": float(reading.total)}, len(labels))
+        weighted.add({f"spikes/{name}": value for name, value in reading.spikes.items()}, len(labels))
+        weighted.add({f"ops/{name}": value for name, value in reading.synaptic_ops.items()}, len(labels))
+        weighted.add({f"bounded/{c.name}": float(c.value(output, reading)) for c in constraints}, len(labels))
+        for name, mean in output.mean_counts.items():
+            counts[name] = counts[name] + mean.cpu() if name in counts else mean.cpu()
+    counts.pop("encoder", None)
+    return Measurement(
+        accuracy=correct / len(split),
+        cost=weighted.mean("cost"),
+        spikes=weighted.of("spikes/"),
+        synaptic_ops=weighted.of("ops/"),
+        bounded=weighted.of("bounded/"),
+        counts=counts,
+    )

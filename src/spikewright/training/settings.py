@@ -1,4 +1,4 @@
-"""Everything that decides what a distillation does, in groups: defaults, a preset's values, flags, in this order."""
+"""The settings of a distillation, in groups; a preset overrides the defaults, and flags override the preset."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ else:
 
 
 NAMING_FILES = ("data", "architecture", "teacher", "profile", "also_within")
-"""Settings that may name a file; from a preset none of them is followed."""
+"""Settings that may name a file; in a preset they must not."""
 _FILE = re.compile(r"[/\\]|\.(py|toml|onnx|pt)\b", re.IGNORECASE)
 
 
 class DataSettings(Options):
-    """The data set, and how much of it the student learns from."""
+    """The data set, and how much of it the student is trained on."""
 
     name: str = Field("digits", description=DATA_HELP)
     data_dir: Path | None = Field(None, description="folder with the data set's standard files")
@@ -42,7 +42,7 @@ class DataSettings(Options):
 
 
 class Budget(Options):
-    """The chip that a student is trained for, and the limits that it keeps there, per inference."""
+    """The chip that a student is trained for, and its limits there, per inference."""
 
     profile: str = Field("loihi2-assumed", description="hardware profile, a name or a .toml file")
     energy_budget: str | None = Field(None, description="per inference, with its unit: 2uJ, 350nJ, 40kops")
@@ -77,7 +77,7 @@ class TeacherSpec(Options):
 
 
 class MethodSpec(Options):
-    """The distillation method, and regularizers beside it."""
+    """The distillation method, and regularizers in addition to it."""
 
     name: str = Field("kd", description="a name of `spikewright methods`, as name:option=value,...")
     regularize: tuple[str, ...] = Field(
@@ -127,10 +127,10 @@ class Training(Options):
 
 @dataclass(frozen=True)
 class DistillSettings:
-    """One distillation, in groups.
+    """The settings of one distillation, in groups.
 
-    Files, presets and command-line flags hold the same values in one flat form, in the order of :data:`FLAT`. A flat
-    value has the name of its field; the field ``name`` of a group has the name of the group.
+    Files, presets and command-line flags have the same values in a flat form, in the order of :data:`FLAT`. A flat
+    value has the name of its field; for the field ``name`` of a group, it is the name of the group.
     """
 
     data: DataSettings = field(default_factory=DataSettings)
@@ -150,7 +150,7 @@ class DistillSettings:
         return cls().changed(values)
 
     def changed(self, values: Mapping[str, object]) -> DistillSettings:
-        """The same with some flat values changed.
+        """The same settings with some flat values changed.
 
         Raises:
             InputError: unknown names or values that are not allowed, all of them at once.
@@ -170,7 +170,7 @@ class DistillSettings:
         return replace(self, **groups)
 
     def flat(self, without: Collection[str] = ()) -> dict[str, Any]:
-        """The JSON-able flat values, as student files and sweep folders hold them.
+        """The JSON-able flat values, as in student files and sweep folders.
 
         Args:
             without: names to leave out.
@@ -179,14 +179,14 @@ class DistillSettings:
         return {name: dumped[at.group][at.field] for name, at in FLAT.items() if name not in without}
 
     def within(self, budget: str | None) -> DistillSettings:
-        """The same within another energy budget; where nothing is limited, nothing is left in reserve."""
+        """The same settings with another energy budget; without any limit, the reserve is 0."""
         moved = self.changed({"energy_budget": budget})
         return moved if moved.limits.is_limited else moved.changed({"reserve": 0.0})
 
 
 @dataclass(frozen=True)
 class FlatField:
-    """Where a flat value lies.
+    """The place of a flat value in the settings.
 
     Attributes:
         group: attribute of :class:`DistillSettings`.
@@ -200,7 +200,7 @@ class FlatField:
 
 
 def _flat_fields() -> dict[str, FlatField]:
-    """Every flat value in the order that files have had since the first version, which parts the limits."""
+    """Every flat value, in the order of files since the first version, in which limits stand in two places."""
     found: dict[str, FlatField] = {}
     for group, options in vars(DistillSettings()).items():
         for name, info in type(options).model_fields.items():
@@ -212,16 +212,16 @@ def _flat_fields() -> dict[str, FlatField]:
 
 
 FLAT = _flat_fields()
-"""By name of a flat value, where it lies."""
+"""By name of a flat value, its place in the settings."""
 
 
 def preset_names() -> list[str]:
-    """Presets that come with the project."""
+    """The names of the presets that come with the project."""
     return sorted(path.stem for path in presets_dir().glob("*.toml"))
 
 
 def settings_from(preset: str | None, flags: Mapping[str, object]) -> DistillSettings:
-    """Defaults, overlaid with a preset, overlaid with the flags that were given (those that are not None).
+    """Settings from defaults, a preset and flags; of the flags, those that are not None override the preset.
 
     Raises:
         InputError: an unknown preset, or faults in any field, all of them at once.
@@ -236,7 +236,7 @@ def settings_from(preset: str | None, flags: Mapping[str, object]) -> DistillSet
 
 
 def _paths_in(values: Mapping[str, object]) -> Iterator[str]:
-    """Files that a preset names; a preset comes from anywhere, and what it names is neither run nor read."""
+    """Faults of a preset that names files; a preset may come from anywhere, and its files are neither run nor read."""
     for name, value in values.items():
         for text in value if isinstance(value, list) else [value]:
             if name == "data_dir" or (name in NAMING_FILES and isinstance(text, str) and _FILE.search(text)):

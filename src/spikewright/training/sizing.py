@@ -1,4 +1,4 @@
-"""Choosing the student's size: the largest whose spikes an energy budget can pay for."""
+"""Choosing the student's size: the largest whose spikes an energy budget allows."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from ..base.types import Encoding
 from ..data.dataset import Dataset
 from ..energy.estimate import Floor
 from ..profile.schema import HardwareProfile
-from ..profile.units import Budget as Amount
+from ..profile.units import Amount
 from ..student.config import StudentConfig
 from ..student.student import Student
 from .cost import SpikeCost
 from .settings import StudentSpec
 
 ENOUGH = 0.8
-"""A size is taken when the budget pays for this share of the spikes that it would send before training: to take away
-many spikes costs more accuracy than fewer timesteps or channels do (`docs/results.md`)."""
+"""A size is chosen if the budget allows this fraction of the spikes that it sends before training: removing many spikes
+costs more accuracy than fewer timesteps or channels (`docs/results.md`)."""
 DENSE_WIDTHS = (256, 192, 128, 96, 64, 32)
 CONV_WIDTHS = (24, 16, 12, 8, 6, 4)
-"""From the second on where the input differs from step to step: its first layer is computed at each of them."""
+"""From the second on, if the input differs between timesteps, since its first layer is then computed in each."""
 SAMPLES = 500
 TRIAL = 128
-"""Samples for a look at the spikes of an untrained student, whose batch norms keep its rates near those of later."""
+"""Samples on which the spikes of an untrained student are counted; its batch norms keep the rates near later ones."""
 INPUT_BITS: dict[Encoding, int] = {"direct": 6}
 """Width of graded input where it is not 8. A graded payload multiplies the weights and not the bias of the first layer,
 whose 13 bits then bound the scale of both: two bits less of input are two bits more of weights."""
@@ -35,16 +35,16 @@ whose 13 bits then bound the scale of both: two bits less of input are two bits 
 
 @dataclass(frozen=True)
 class Size:
-    """A student before training, and what it costs at least."""
+    """A student before training, its cost model and its energy floor."""
 
     student: Student
     cost: SpikeCost
     floor: Floor
 
     def paid(self, budget: Amount, images: Tensor) -> float:
-        """Share of its spikes' energy that a budget leaves above the floor; at most 0 where the floor is above it.
+        """The fraction of the energy of its spikes that a budget allows; at most 0 if the floor is above the budget.
 
-        A network whose input sends nothing costs nothing and answers nothing: its share is 0.
+        It is 0 for a network whose input sends no spikes, which costs nothing and computes nothing.
         """
         kept = {name: tensor.clone() for name, tensor in self.student.state_dict().items()}
         with torch.no_grad():
@@ -61,9 +61,9 @@ def choose_size(
 ) -> Size:
     """The student to train.
 
-    A width or T that is given is taken as it is. Otherwise widths are tried from the widest, and for each the timesteps
-    from the profile's default downwards, until the budget pays for enough of the spikes; if it never does, the size for
-    which it pays most is taken. With rate and latency input, fewer than half of the timesteps are tried last.
+    A width or T that is given is used. Otherwise widths are tried from the widest, and for each of them the timesteps
+    from the profile's default downwards, until the budget allows enough of the spikes; if it never does, the size is
+    chosen of which it allows most. With rate and latency input, fewer than half of the timesteps are tried last.
 
     The T of event data is the number of frames of its samples.
 
@@ -71,7 +71,7 @@ def choose_size(
         seed: of the initial weights.
 
     Raises:
-        BelowFloor: not even the smallest size fits the budget; says the floor.
+        BelowFloor: the budget is below the floor of the smallest size, which the message gives.
     """
     encoding = encoding_of(student, dataset, profile)
     asked = dataset.timesteps or student.timesteps
@@ -94,7 +94,7 @@ def choose_size(
 
 
 def smallest_size(student: StudentSpec, dataset: Dataset, profile: HardwareProfile, seed: int = 0) -> Size:
-    """The size with the lowest floor: the narrowest, with one timestep where T is free."""
+    """The size with the lowest floor: the narrowest, with one timestep if T is not given."""
     encoding = encoding_of(student, dataset, profile)
     width = student.width or _widths(student.architecture, encoding)[-1]
     config = student_config(student, dataset, encoding, width, dataset.timesteps or student.timesteps or 1)
@@ -104,7 +104,7 @@ def smallest_size(student: StudentSpec, dataset: Dataset, profile: HardwareProfi
 def size_of(
     config: StudentConfig, dataset: Dataset, profile: HardwareProfile, seed: int, network: nn.Module | None = None
 ) -> Size:
-    """A student before training, and what it costs.
+    """A student before training, with its cost model and its floor.
 
     Args:
         seed: of the initial weights.
@@ -120,7 +120,7 @@ def size_of(
 def student_config(
     student: StudentSpec, dataset: Dataset, encoding: Encoding, width: int, timesteps: int
 ) -> StudentConfig:
-    """The network that a specification describes, of this width and T."""
+    """The configuration that a specification describes, with this width and T."""
     return StudentConfig(
         architecture=student.architecture,
         width=width,
@@ -135,7 +135,7 @@ def student_config(
 
 
 def encoding_of(student: StudentSpec, dataset: Dataset, profile: HardwareProfile) -> Encoding:
-    """How samples enter the student: as asked for, else as the profile's default."""
+    """The encoding of the input: events for event data, else as specified, else the profile's default."""
     return "events" if dataset.timesteps else student.encoding or profile.default_encoding
 
 

@@ -1,4 +1,4 @@
-"""Who teaches a student: its teacher, and assistants between the two."""
+"""The teacher of a student, and teacher assistants between the two."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from ..base.errors import InputError, arg, refuse
 from ..base.progress import Listeners
 from ..data.dataset import Dataset
 from ..distillation.base import LossTerms, NetworkShapes, shapes_of
+from ..distillation.methods import name_of
 from ..student.config import StudentConfig
 from ..student.student import Student
-from ..teachers.cached_outputs import seen_by_teacher
-from ..teachers.spiking_spec import SPIKING, StudentPlan, is_like_student
-from ..teachers.spiking_teacher import SpikingTeacher, read_spiking_teacher, value_shapes
+from ..teachers.outputs import seen_by_teacher
+from ..teachers.spiking_teacher import (
+    SpikingTeacher,
+    StudentPlan,
+    is_like_student,
+    read_spiking_teacher,
+    value_shapes,
+)
 from ..teachers.spiking_training import SpikingTraining, train_spiking
 from ..teachers.teacher import is_onnx, is_spiking, teacher_from, teacher_shapes
 from ..teachers.torch_teacher import Teacher
-from .methods import name_of
-from .settings import TeacherSpec
-
-ANN = "convnet"
 
 
 @dataclass(frozen=True, eq=False)
-class Taught:
+class TrainedTeacher:
     """A trained teacher or assistant.
 
     Attributes:
-        accuracy: its share of the validation samples classified correctly.
+        accuracy: on the validation part, from 0 to 1.
     """
 
     teacher: Teacher
@@ -41,10 +43,10 @@ class Teaching:
     """The teacher of a training and its assistants.
 
     Attributes:
-        teacher: a description of it, or the teacher itself.
+        teacher: a description of the teacher, or the teacher itself.
         epochs: of the teacher's training, None for the data set's default.
         seed: of the trainings of teacher and assistants.
-        assistants: widths of the spiking networks between teacher and student, each taught by the one before.
+        assistants: widths of the spiking networks between teacher and student; each is distilled from the one before.
     """
 
     method: LossTerms
@@ -53,23 +55,13 @@ class Teaching:
     seed: int = 0
     assistants: tuple[int, ...] = ()
 
-    @classmethod
-    def of(cls, spec: TeacherSpec, method: LossTerms, teacher: Teacher | None = None) -> Teaching:
-        """As a specification says, with a teacher that suits the method where it names none.
-
-        Args:
-            teacher: in place of the one that ``spec`` names.
-        """
-        suiting = SPIKING if "spiking teacher" in method.needs else ANN
-        return cls(method, teacher or spec.name or suiting, spec.teacher_epochs, spec.teacher_seed, spec.assistant)
-
     @property
     def title(self) -> str:
-        """The teacher in messages."""
+        """The name of the teacher in messages."""
         return self.teacher if isinstance(self.teacher, str) else self.teacher.name
 
     def faults(self) -> Iterator[str]:
-        """What the method needs and the teacher or the assistants are not."""
+        """Faults of a teacher or assistants that do not suit the method."""
         name = name_of(self.method)
         if "spiking teacher" in self.method.needs and not is_spiking(self.teacher):
             yield (
@@ -78,7 +70,7 @@ class Teaching:
             )
         if self.assistants and not self.method.needs_teacher():
             yield (
-                f"{arg('assistant')}: {arg('method', name)} has no teacher that anybody could assist; leave "
+                f"{arg('assistant')}: {arg('method', name)} uses no teacher, so an assistant has no effect; leave "
                 f"{arg('assistant')} out"
             )
         elif self.assistants and "static twins" in self.method.needs:
@@ -88,7 +80,7 @@ class Teaching:
             )
 
     def check(self, dataset: Dataset, student: Student, plan: StudentPlan) -> None:
-        """Try that each network can learn from the one before, without training any of them.
+        """Check that each network can be distilled from the one before, without training any of them.
 
         Raises:
             InputError: a teacher that does not fit the data, networks that the method cannot match, or fewer timesteps
@@ -113,46 +105,46 @@ class Teaching:
                 if place == 0:
                     raise
                 raise InputError(
-                    f"{arg('assistant', self.assistants[place - 1])}: an assistant teaches in the teacher's stead, "
-                    f"with values of its own: {error.message}; choose what both have, let pairs=auto find it, or leave "
-                    f"{arg('assistant')} out"
+                    f"{arg('assistant', self.assistants[place - 1])}: an assistant takes the place of the "
+                    f"teacher, with values of its own: {error.message}; choose what both have, let pairs=auto find it, "
+                    f"or leave {arg('assistant')} out"
                 ) from error
             shapes = value_shapes(learner)
 
     def seen(self, dataset: Dataset) -> Dataset:
-        """The samples as the teacher sees them: the images that events were made from, where it learns from these."""
+        """The samples as the teacher takes them: the data set, or the source images of its events."""
         return seen_by_teacher(self.method, dataset, is_spiking(self.teacher))
 
     def trained_teacher(self, dataset: Dataset, listeners: Listeners, plan: StudentPlan | None = None) -> Teacher:
-        """The teacher alone, trained or taken from the cache.
+        """The teacher alone, newly trained or from the cache.
 
         Args:
-            plan: after which a spiking teacher is made.
+            plan: from which a spiking teacher is derived.
 
         Raises:
-            InputError: a teacher that cannot be used, or one that is made like the student without ``plan``.
+            InputError: a teacher that cannot be used, or a spiking teacher without ``plan``.
         """
         return teacher_from(
             self.teacher, self.seen(dataset), epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan
         )
 
-    def train(self, dataset: Dataset, plan: StudentPlan, listeners: Listeners) -> tuple[Taught, ...]:
-        """The teacher and the assistants, trained; each has learnt from the one before.
+    def train(self, dataset: Dataset, plan: StudentPlan, listeners: Listeners) -> tuple[TrainedTeacher, ...]:
+        """The trained teacher, and the assistants, each distilled from the one before.
 
         Returns:
-            The teacher first. Empty if the method uses no teacher.
+            The teacher first; empty if the method uses no teacher.
         """
         if not self.method.needs_teacher():
             return ()
         teacher = self.trained_teacher(dataset, listeners, plan)
-        chain = [Taught(teacher, teacher.accuracy(self.seen(dataset).validation))]
+        chain = [TrainedTeacher(teacher, teacher.accuracy(self.seen(dataset).validation))]
         listeners.say(f"teacher: {teacher.name}, validation accuracy {chain[0].accuracy:.2%}")
         for config in self._assistant_configs(plan):
             name = f"assistant of width {config.width}"
             settings = plan.teacher_settings(self.seed)
             training = SpikingTraining(name, dataset, config, self.method, chain[-1].teacher, settings, plan.device)
             assistant = train_spiking(training, listeners=listeners)
-            chain.append(Taught(assistant, assistant.accuracy(dataset.validation)))
+            chain.append(TrainedTeacher(assistant, assistant.accuracy(dataset.validation)))
             listeners.say(f"{name}: validation accuracy {chain[-1].accuracy:.2%}")
         return tuple(chain)
 
@@ -160,35 +152,35 @@ class Teaching:
         return [replace(plan.config, width=width) for width in self.assistants]
 
     def _check_match(self, shapes: NetworkShapes, is_first: bool) -> None:
-        """Try that the method can match two networks; the first that teaches is the teacher itself."""
+        """Check that the method can match two networks; ``is_first`` if one of them is the teacher itself."""
         name = name_of(self.method)
         if self.method.requested_values(shapes).saliency and is_first and is_onnx(self.teacher):
             raise InputError(
                 f"{arg('teacher', self.title)}: an ONNX file gives no gradients, and {arg('method', name)} needs them "
-                f"to see where the teacher looks; give {arg('method', f'{name}:map=mean')}, or a named teacher"
+                f"for the teacher's saliency; give {arg('method', f'{name}:map=mean')}, or a named teacher"
             )
         self.method.auxiliary(shapes)
 
     def _check_pace(self, seen: Dataset, own: StudentConfig) -> None:
-        """Step by step a student can follow only a teacher of its own T and readout."""
+        """Refuse a teacher with another T or readout, which cannot be followed timestep by timestep."""
         teacher = self.teacher if not isinstance(self.teacher, str) else read_spiking_teacher(Path(self.teacher), seen)
         assert isinstance(teacher, SpikingTeacher)
-        taught, faults = teacher.config, []
-        if taught.timesteps != own.timesteps:
+        config, faults = teacher.config, []
+        if config.timesteps != own.timesteps:
             faults.append(
-                f"runs over {taught.timesteps} steps and the student, which is to follow it step by step, over "
-                f"{own.timesteps}; give {arg('timesteps', taught.timesteps)}, or another teacher"
+                f"runs over {config.timesteps} steps and the student, which is to follow it step by step, over "
+                f"{own.timesteps}; give {arg('timesteps', config.timesteps)}, or another teacher"
             )
-        if taught.readout != own.readout:
+        if config.readout != own.readout:
             faults.append(
-                f"has a {taught.readout} readout and the student a {own.readout} one; give "
-                f"{arg('readout', taught.readout)}, or another teacher"
+                f"has a {config.readout} readout and the student a {own.readout} one; give "
+                f"{arg('readout', config.readout)}, or another teacher"
             )
         refuse(arg("teacher", self.title), faults)
 
 
-def facts_of(chain: Sequence[Taught]) -> dict[str, object]:
-    """What a student's file says of who taught it; JSON-able."""
+def facts_of(chain: Sequence[TrainedTeacher]) -> dict[str, object]:
+    """The facts about teacher and assistants in a student's file; JSON-able."""
     if not chain:
         return {}
     first, *assistants = chain

@@ -11,7 +11,7 @@ from ...base.artefacts import write_json
 from ...base.errors import InputError, arg
 from ...base.progress import Listeners
 from ...data.dataset import Dataset
-from ...teachers.spiking_spec import is_like_student
+from ...teachers.spiking_teacher import is_like_student
 from ...teachers.torch_teacher import Teacher
 from ...training.objects import teaching_of
 from ...training.settings import DistillSettings

@@ -1,4 +1,4 @@
-"""What a teacher answers for the training samples, computed once where the samples never change."""
+"""Outputs of a teacher, cached where the training samples never change, and of the student for one batch."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.dataset import Dataset
-from ..distillation.base import LossTerms, RequestedValues
+from ..distillation.base import BatchOutputs, LossTerms, RequestedValues
+from ..student.student import Student
 from .torch_teacher import BATCH, LOGITS, Teacher
 
 CACHE_BYTES = 2 * 1024**3
-"""Outputs larger than this are not kept but computed again in every epoch; a process keeps so much in all from one
-training to the next."""
+"""Larger outputs are not cached but computed again in every epoch; it also limits all that a process caches."""
 
 
 @dataclass(frozen=True, eq=False)
 class TeacherOutputs:
-    """What a teacher answers for one batch, without gradient.
+    """Outputs of a teacher for one batch, without gradient.
 
     Attributes:
         logits: ``(B, K)``.
@@ -35,7 +35,7 @@ class TeacherOutputs:
     saliency: dict[str, Tensor] = field(default_factory=dict)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> TeacherOutputs:
-        """Every tensor changed in the same way."""
+        """The same outputs with ``change`` applied to every tensor."""
         features = {name: change(value) for name, value in self.features.items()}
         return TeacherOutputs(change(self.logits), features, {n: change(value) for n, value in self.saliency.items()})
 
@@ -50,10 +50,10 @@ _cache: OrderedDict[tuple[object, ...], TeacherOutputs] = OrderedDict()
 
 
 def seen_by_teacher(method: LossTerms, dataset: Dataset, spikes: bool) -> Dataset:
-    """The samples that a teacher learns and answers for: the data, or the images that events were made from.
+    """The samples that a teacher is trained and run on: the data set, or the source images of its events.
 
     Args:
-        spikes: whether the teacher is a spiking network, which sees the events unless the method is about their twins.
+        spikes: whether the teacher is a spiking network, which takes the events unless the method needs their sources.
     """
     sees_events = spikes and "static twins" not in method.needs
     return dataset if dataset.twin is None or sees_events else dataset.twin
@@ -65,13 +65,13 @@ class CachedOutputs:
     def __init__(
         self, teacher: Teacher, asked: RequestedValues, images: Tensor, device: torch.device, augmented: bool
     ) -> None:
-        """Compute nothing yet.
+        """Prepare the cache; nothing is computed yet.
 
         Args:
-            asked: the values that are wanted besides logits.
-            images: all training samples as the teacher sees them, ``(n, C, H, W)`` or ``(n, T, C, H, W)``.
+            asked: the values that are needed in addition to the logits.
+            images: all training samples as the teacher takes them, ``(n, C, H, W)`` or ``(n, T, C, H, W)``.
             device: of the outputs.
-            augmented: whether training augments the samples, and the teacher sees them augmented.
+            augmented: whether the training augments the samples; the teacher then takes them augmented too.
         """
         self._teacher, self._asked, self._images, self._device = teacher, asked, images, device
         self._augmented = augmented
@@ -79,7 +79,7 @@ class CachedOutputs:
         self._all: TeacherOutputs | None = None
 
     def of(self, rows: Tensor, samples: Tensor) -> TeacherOutputs:
-        """The outputs for the training samples ``rows``, whose pixels are ``samples`` this time."""
+        """The outputs for the training samples with indices ``rows``, whose pixels in this epoch are ``samples``."""
         if not self._caches:
             shown = samples if self._augmented else self._images[rows]
             return outputs_of(self._teacher, self._asked, shown.to(self._device))
@@ -88,9 +88,9 @@ class CachedOutputs:
         return self._all.map(lambda value: value[rows].to(self._device))
 
     def _cached(self) -> TeacherOutputs:
-        """The outputs for all samples, from memory where another training of this process has computed them.
+        """The outputs for all samples, which trainings of one process share.
 
-        Those of a spiking teacher are not shared: they may depend on chance.
+        Those of a spiking teacher are not shared, since they may depend on random numbers.
         """
         if self._teacher.spikes:
             return self._compute()
@@ -116,7 +116,7 @@ class CachedOutputs:
 
 
 def outputs_of(teacher: Teacher, asked: RequestedValues, samples: Tensor) -> TeacherOutputs:
-    """The teacher's outputs for samples ``(B, C, H, W)`` or ``(B, T, C, H, W)``, computed now."""
+    """Compute the teacher's outputs for samples ``(B, C, H, W)`` or ``(B, T, C, H, W)``."""
     values = teacher.features(samples, tuple(dict.fromkeys((*asked.features, LOGITS))))
     saliency = teacher.saliency(samples, asked.saliency) if asked.saliency else {}
     logits = values[LOGITS] if LOGITS in asked.features else values.pop(LOGITS)
@@ -129,3 +129,53 @@ def _bytes(teacher: Teacher, asked: RequestedValues, samples: int) -> int:
     numbers = [math.prod(shapes[name]) for name in (LOGITS, *asked.features)]
     numbers += [math.prod(shapes[name][1:]) for name in asked.saliency]
     return 4 * samples * sum(numbers)
+
+
+def batch_outputs(
+    student: Student,
+    method: LossTerms,
+    labels: Tensor,
+    samples: Tensor,
+    *,
+    sources: Tensor | None = None,
+    teacher: TeacherOutputs | None = None,
+    auxiliary: nn.Module | None = None,
+    progress: float = 0.0,
+    seed: int = 0,
+    first_index: int = 0,
+) -> BatchOutputs:
+    """Run a batch through the student, with everything that a method needs of it, in one forward pass.
+
+    Where the method requests it, the pass takes more timesteps than T, or the source images of the events as further
+    samples of the batch, so that batch norms see both.
+
+    Args:
+        labels: ``(B,)``.
+        samples: ``(B, C, H, W)``, or frames ``(B, T, C, H, W)``.
+        sources: the source images of the frames, ``(B, c, H, W)``; None for a method that does not need them.
+        teacher: outputs for the same samples, None without a teacher.
+        auxiliary: the method's own modules.
+        progress: fraction of the training that is done.
+        seed: of the rate code, together with the index of the first sample.
+    """
+    longer, source, steps = None, None, student.config.timesteps
+    if sources is not None:
+        drive = student.drive(samples, seed, first_index)
+        both = student.run(torch.cat([drive, method.source_drive(drive, sources, progress)], dim=1))
+        own, source = both.rows(0, len(samples)), both.rows(len(samples), 2 * len(samples))
+    elif (timesteps := method.training_timesteps(steps)) == steps:
+        own = student(samples, seed, first_index)
+    else:
+        longer = student.run(student.drive(samples, seed, first_index, timesteps), timesteps)
+        own = longer.first(steps)
+    return BatchOutputs(
+        labels,
+        own,
+        None if teacher is None else teacher.logits,
+        teacher_features={} if teacher is None else teacher.features,
+        teacher_saliency={} if teacher is None else teacher.saliency,
+        auxiliary=auxiliary,
+        longer=longer,
+        source=source,
+        progress=progress,
+    )

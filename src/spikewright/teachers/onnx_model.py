@@ -1,0 +1,244 @@
+"""Reading an ONNX classifier from any source: the file is checked, and its input and logits are identified."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, external_data_helper, inliner
+
+from ..base.artefacts import existing_file, sha256_of
+from ..base.errors import InputError, did_you_mean, refuse
+from .torch_teacher import LOGITS
+
+LARGEST = 2**31 - 1  # bytes that protobuf can hold in one message
+AGAIN = "export the model again"
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxFile:
+    """A checked model with its weights in memory.
+
+    Attributes:
+        path: of the .onnx file.
+        model: functions inlined, external data loaded.
+        sha256: of the file's bytes, and of those of its external data files where it has any.
+    """
+
+    path: Path
+    model: onnx.ModelProto
+    sha256: str
+
+
+def read_onnx(path: Path) -> OnnxFile:
+    """Read and check an ONNX model.
+
+    Raises:
+        InputError: no such file, not a valid ONNX model, or external data that are missing, too short, or outside
+            of the model's folder.
+    """
+    existing_file(path, "an ONNX model")
+    model = _parsed(path)
+    nodes = [node for function in model.functions for node in function.node]
+    all_tensors = (*_graph_tensors(model.graph), *_node_tensors(nodes))
+    tensors = [tensor for tensor in all_tensors if external_data_helper.uses_external_data(tensor)]
+    refuse(str(path), list(dict.fromkeys(fault for tensor in tensors for fault in _external_faults(path, tensor))))
+    files = sorted({path.parent / external_data_helper.ExternalDataInfo(tensor).location for tensor in tensors})
+    if path.stat().st_size + sum(file.stat().st_size for file in files) > LARGEST:
+        raise InputError(f"{path}: with its external data the model is over 2 GiB; use a smaller teacher")
+    try:
+        external_data_helper.load_external_data_for_model(model, str(path.parent))
+        onnx.checker.check_model(model)
+        inlined = inliner.inline_local_functions(model) if model.functions else model
+    except (onnx.checker.ValidationError, ValueError) as error:
+        raise InputError(f"{path}: is not a valid ONNX model ({first_line(error)}); {AGAIN}") from error
+    return OnnxFile(path, inlined, _digest(path, files))
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, without its full stop."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".: ") if lines else type(error).__name__
+
+
+def _parsed(path: Path) -> onnx.ModelProto:
+    try:
+        model = onnx.load_model(path, format="protobuf", load_external_data=False)
+    except DecodeError as error:
+        raise InputError(f"{path}: is not an ONNX model, or is cut short; {AGAIN}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    if not model.graph.node:
+        raise InputError(f"{path}: is not an ONNX model with a network in it; {AGAIN}")
+    return model
+
+
+def _external_faults(path: Path, tensor: onnx.TensorProto) -> Iterator[str]:
+    """Faults of where a tensor's external data are; the file must be in the model's folder."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    numbers = [entries.get("offset", "0"), entries.get("length", "0")]
+    file = path.parent / location
+    if not location or not all(number.isascii() and number.isdigit() for number in numbers):
+        yield f"tensor {tensor.name!r} does not state properly where its external data are; {AGAIN}"
+    elif not file.resolve().is_relative_to(path.parent.resolve()):
+        yield (
+            f"tensor {tensor.name!r} names the file {location!r} outside of the model's folder, which is not read; "
+            "export the model with its data beside it"
+        )
+    elif not file.is_file():
+        yield f"its weights are in the external data file {location!r}, which is missing; put it beside the model"
+    elif sum(map(int, numbers)) > file.stat().st_size:
+        yield f"its external data file {location!r} is too short for tensor {tensor.name!r}; {AGAIN}"
+
+
+def _graph_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from _node_tensors(graph.node)
+
+
+def _node_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    for node in nodes:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+            for graph in (attribute.g, *attribute.graphs):
+                yield from _graph_tensors(graph)
+
+
+def _digest(path: Path, files: list[Path]) -> str:
+    parts = [sha256_of(file) for file in (path, *files)]
+    return parts[0] if len(parts) == 1 else hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+Layout = Literal["channels first", "channels last", "flat"]
+Array = npt.NDArray[Any]
+Shape = tuple[int, int, int]
+
+FLOATS: dict[int, type[np.floating[Any]]] = {
+    TensorProto.FLOAT: np.float32,
+    TensorProto.DOUBLE: np.float64,
+    TensorProto.FLOAT16: np.float16,
+}
+ARRANGE: dict[Layout, Callable[[Array], Array]] = {
+    "channels first": lambda images: images,
+    "channels last": lambda images: np.ascontiguousarray(images.transpose(0, 2, 3, 1)),
+    "flat": lambda images: images.reshape(len(images), -1),
+}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Input and logits of an ONNX classifier.
+
+    Attributes:
+        input_name: of the images.
+        dtype: floating-point type of the images.
+        batch: the batch size that the file fixes, None where it is free.
+        layout: order of an image's axes.
+        logits_name: name of the value in the graph that is used as the logits.
+    """
+
+    input_name: str
+    dtype: type[np.floating[Any]]
+    batch: int | None
+    layout: Layout
+    logits_name: str
+
+    def arranged(self, images: Array) -> Array:
+        """Images ``(B, C, H, W)`` in the model's type and layout."""
+        return ARRANGE[self.layout](images.astype(self.dtype, copy=False))
+
+
+def signature_of(where: str, graph: onnx.GraphProto, input_shape: Shape, logits: str | None) -> Signature:
+    """The signature of ``graph`` for images of ``input_shape``.
+
+    Args:
+        where: the file, for refusals.
+        graph: of the model.
+        input_shape: ``(C, H, W)`` of the data set's images.
+        logits: name of the output that is the logits, None to find it.
+
+    Raises:
+        InputError: not one input of floating-point images of this shape, or no clear logits.
+    """
+    name, tensor = _only_input(where, graph)
+    shape: list[int | None] = [dimension.dim_value or None for dimension in tensor.shape.dim]
+    output = _chosen_output(where, graph, logits)
+    return Signature(
+        input_name=name,
+        dtype=FLOATS[tensor.elem_type],
+        batch=shape[0] if shape else None,
+        layout=_layout(where, shape, input_shape),
+        logits_name=_behind_softmax(graph, output),
+    )
+
+
+def _only_input(where: str, graph: onnx.GraphProto) -> tuple[str, onnx.TypeProto.Tensor]:
+    """Name and type of the input that takes the images."""
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    if len(inputs) != 1 or not inputs[0].type.HasField("tensor_type"):
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise InputError(f"{where}: has {len(inputs)} inputs ({names}), a teacher has one, images; export it so")
+    tensor = inputs[0].type.tensor_type
+    if tensor.elem_type not in FLOATS:
+        kind = TensorProto.DataType.Name(tensor.elem_type)
+        raise InputError(
+            f"{where}: its input {inputs[0].name!r} takes {kind}, images are floating-point numbers in [0, 1]; "
+            "export the model with a float32 input"
+        )
+    return str(inputs[0].name), tensor
+
+
+def _layout(where: str, shape: list[int | None], wanted: Shape) -> Layout:
+    channels, height, width = wanted
+    layouts: dict[Layout, tuple[int, ...]] = {
+        "channels first": (channels, height, width),
+        "channels last": (height, width, channels),
+        "flat": (math.prod(wanted),),
+    }
+    for layout, sizes in layouts.items():
+        if len(shape) == 1 + len(sizes) and all(d in (None, s) for d, s in zip(shape[1:], sizes, strict=True)):
+            return layout
+    found = " x ".join("?" if dimension is None else str(dimension) for dimension in shape) or "a single number"
+    raise InputError(
+        f"{where}: its input has shape {found} (batch first), the data set's images are {channels} x {height} x "
+        f"{width} (channels, height, width; channels last or flat will do); use a model for such images"
+    )
+
+
+def _chosen_output(where: str, graph: onnx.GraphProto, asked: str | None) -> str:
+    names = [str(value.name) for value in graph.output]
+    if asked is not None:
+        if asked not in names:
+            raise InputError(f"{where}: has no output {asked!r}; {did_you_mean(asked, names)}")
+        return asked
+    if len(names) == 1:
+        return names[0]
+    if LOGITS in names:
+        return LOGITS
+    raise InputError(
+        f"{where}: has {len(names)} outputs ({', '.join(names)}) and none is called 'logits'; "
+        f"say which one it is, as in {where}:{names[0] if names else 'NAME'}"
+    )
+
+
+def _behind_softmax(graph: onnx.GraphProto, output: str) -> str:
+    """The input of the softmax that produces ``output``, if one does, else ``output``: logits, not probabilities."""
+    for node in graph.node:
+        if output in node.output and node.op_type == "Softmax":
+            return str(node.input[0])
+        if output in node.output and node.op_type == "Identity":
+            return _behind_softmax(graph, str(node.input[0]))
+    return output

@@ -38,9 +38,9 @@ def read_budgets(texts: Sequence[str], profile: HardwareProfile, name: str) -> t
         name: of the argument that they were given as, for the faults.
     """
     values, faults = set(), []
-    for text in texts:
+    for text in [texts] if isinstance(texts, str) else texts:
         try:
-            budget = parse_budget(text, profile, arg(name))
+            budget = parse_budget(str(text), profile, arg(name))
         except InputError as error:
             faults.append(error.message)
         else:

@@ -48,10 +48,10 @@ def command(
 
     Example: spikewright compare --data fashion-mnist --methods all --seeds 3 --energy-budget 3uJ
     """
-    from ..bench.compare.compare import compare
+    from ..bench.compare.compare import compare_with
     from ..bench.compare.text import WIDTH, renderable
 
-    result = compare(
+    result = compare_with(
         settings, methods or ("all",), seeds, budgets or (), out,
         regularize=regularize or (), free=free, train_missing=not table, study=study, callbacks=[cli.ProgressBar()],
     )  # fmt: skip

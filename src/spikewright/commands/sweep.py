@@ -35,11 +35,11 @@ def command(
 
     Example: spikewright sweep --data fashion-mnist --budgets 8uJ,4uJ,2uJ,1uJ,0.5uJ --seeds 3
     """
-    from ..bench.sweep.sweep import sweep
+    from ..bench.sweep.sweep import sweep_with
     from ..bench.sweep.text import WIDTH, renderable
 
     texts = None if budgets is None else [text.strip() for text in budgets.split(",") if text.strip()]
-    result = sweep(settings, texts, seeds, out, points=points, study=study, callbacks=[cli.ProgressBar()])
+    result = sweep_with(settings, texts, seeds, out, points=points, study=study, callbacks=[cli.ProgressBar()])
     if json_output:
         cli.emit(result.as_json())
     else:

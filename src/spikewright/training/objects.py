@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from torch import nn
@@ -16,7 +16,7 @@ from ..student.architectures import own_architecture
 from ..student.config import StudentConfig
 from ..student.student import Student, readout_of
 from ..teachers.cached_outputs import seen_by_teacher
-from ..teachers.torch_teacher import Teacher
+from ..teachers.torch_teacher import Teacher, weights_sha256
 from .methods import method_of, regularizer_of, text_of
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
@@ -97,6 +97,33 @@ def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, .
     return given.method or method_of(settings.method.name), regularizers
 
 
+def with_method(
+    settings: DistillSettings, method: LossTerms | str, regularize: Sequence[LossTerms | str] = ()
+) -> ObjectSettings:
+    """The same settings with another method and other regularizers.
+
+    Raises:
+        InputError: an unknown name, or options that are not allowed.
+    """
+    terms, regularizers = method_of(method), tuple(map(regularizer_of, regularize))
+    groups = {group.name: getattr(settings, group.name) for group in fields(DistillSettings)}
+    groups["method"] = MethodSpec(name=_text(method), regularize=tuple(map(_text, regularize)))
+    return ObjectSettings(**groups, objects=replace(objects_of(settings), method=terms, regularizers=regularizers))
+
+
+def object_hashes(settings: DistillSettings) -> dict[str, str]:
+    """The SHA-256 of the training part, teacher and network that were given as objects; their names may be shared."""
+    given = objects_of(settings)
+    hashes: dict[str, str] = {}
+    if given.dataset is not None:
+        hashes["train_split_sha256"] = given.dataset.train.sha256
+    if given.teacher is not None:
+        hashes["teacher_sha256"] = given.teacher.sha256
+    if given.network is not None:
+        hashes["network_sha256"] = weights_sha256(given.network)
+    return hashes
+
+
 def teaching_of(settings: DistillSettings, method: LossTerms) -> Teaching:
     """The teacher of the settings for this method, and its assistants."""
     return Teaching.of(settings.teacher, method, objects_of(settings).teacher)
@@ -120,12 +147,10 @@ def settings_of(
         raise InputError(f"{arg('training')}: is {training!r}; give Training(...)")
     spec, config, network = _student(student)
     values = [regularize] if isinstance(regularize, LossTerms | str) else list(regularize)
-    terms, regularizers = method_of(method), tuple(map(regularizer_of, values))
     settings = ObjectSettings(
         data=data if isinstance(data, DataSettings) else DataSettings(name=_name(data)),
         limits=within if isinstance(within, Budget) else Budget(energy_budget=within),
         teacher=teacher if isinstance(teacher, TeacherSpec) else TeacherSpec(name=_name(teacher)),
-        method=MethodSpec(name=_text(method), regularize=tuple(map(_text, values))),
         student=spec,
         training=training or Training(),
         objects=Objects(
@@ -133,10 +158,9 @@ def settings_of(
             teacher=teacher if isinstance(teacher, Teacher) else None,
             config=config,
             network=network,
-            method=None if isinstance(method, str) else terms,
-            regularizers=regularizers,
         ),
     )
+    settings = with_method(settings, method, values)
     return _with_module(settings, teacher) if isinstance(teacher, nn.Module) else settings
 
 

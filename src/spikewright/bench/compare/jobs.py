@@ -14,6 +14,7 @@ from ...base.errors import AnswerIsNo, InputError
 from ...base.progress import SILENT, Listeners
 from ...energy.report import PARTS, EnergyReport
 from ...student.accuracy import accuracy_by_step
+from ...training.objects import with_method
 from ...training.settings import DistillSettings
 from ..levels import float_accuracy
 from ..point import Point
@@ -52,8 +53,8 @@ class TrainingJob:
 
     def settings(self, common: DistillSettings) -> DistillSettings:
         """The settings that make its student."""
-        own = {"method": self.row.method, "regularize": self.row.regularize, "seed": self.point.seed}
-        return common.within(self.point.budget).changed(own)
+        mine = common.within(self.point.budget).changed({"seed": self.point.seed})
+        return with_method(mine, self.row.method, self.row.regularize)
 
 
 TrainingResult = JobResult[TrainingJob, Record]

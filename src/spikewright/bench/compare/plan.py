@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from ...base.errors import BelowFloor, InputError, arg, refuse, with_flags
 from ...data.dataset import Dataset
+from ...distillation.base import LossTerms
 from ...profile.profile import HardwareProfile, load_profile
 from ...profile.units import parse_budget
-from ...training.objects import dataset_of, teaching_of
+from ...training.objects import dataset_of, object_hashes, teaching_of
 from ...training.prepare import prepared, student_plan, train_settings, unmet
 from ...training.settings import DistillSettings
 from ...training.trainer import Trainer
@@ -21,13 +22,13 @@ from .rows import Refusals, Row, read_rows
 
 def plan_of(
     settings: DistillSettings,
-    methods: Sequence[str],
-    regularize: Sequence[str],
+    methods: Sequence[LossTerms | str],
+    regularize: Sequence[LossTerms | str],
     budgets: Sequence[str],
     free: bool,
     seeds: int,
 ) -> tuple[ComparisonResult, Dataset]:
-    """A comparison without results, and its data set; arguments are as :func:`~.compare.compare` takes them.
+    """A comparison without results, and its data set; arguments are as :func:`~.compare.compare_with` takes them.
 
     Raises:
         InputError: unusable rows, budgets or settings, or nothing that can be trained.
@@ -61,6 +62,7 @@ def _facts(settings: DistillSettings, profile: HardwareProfile, learnt: Dataset)
         **settings.flat(without=OWN | OF_MACHINE),
         **{name: getattr(training, name) for name in ("epochs", "batch", "augmentation")},
         "profile_sha256": profile.sha256,
+        **object_hashes(settings),
         "train_split_sha256": learnt.train.sha256,
     }
 

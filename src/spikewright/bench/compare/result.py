@@ -18,7 +18,7 @@ from .rows import Refusals, Row
 from .teachers import TeacherFacts
 
 SCHEMA_VERSION = 1
-LABELS_ONLY = Row("none")
+LABELS_ONLY = Row("none").facts
 FAILED = ("failed", "infeasible")
 """States of a training that was begun and has no student; a budget that is known to be too low is refused before."""
 Value = Callable[[Record], float | None]
@@ -173,7 +173,7 @@ class ComparisonResult:
     @property
     def baseline(self) -> Row:
         """The row over which gains are measured: labels only, or the first row if that is not asked for."""
-        return next((row for row in self.rows if row == LABELS_ONLY), self.rows[0])
+        return next((row for row in self.rows if row.facts == LABELS_ONLY), self.rows[0])
 
     def gain(self, entry: Entry, split: str) -> Spread | None:
         """Gain in accuracy of an entry over the baseline within the same budget."""

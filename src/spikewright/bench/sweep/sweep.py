@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from torch import nn
+
 from ...base.errors import InputError, arg, refuse
 from ...base.progress import Callback, Listeners
+from ...data.dataset import Dataset
+from ...distillation.base import LossTerms
 from ...profile.profile import HardwareProfile, load_profile
-from ...training.objects import dataset_of
-from ...training.settings import DistillSettings
+from ...student.config import StudentConfig
+from ...teachers.torch_teacher import Teacher
+from ...training.objects import dataset_of, object_hashes, objects_of, settings_of
+from ...training.settings import Budget, DataSettings, DistillSettings, StudentSpec, TeacherSpec, Training
 from ...training.sizing import smallest_size
 from ..database import read_url, require_optuna, shown
 from ..folder import open_folder, study_name, write_result
+from ..former import also_takes_settings
 from ..outcome import Outcome
 from ..point import Point, read_budgets
 from ..road import OF_MACHINE
@@ -27,7 +34,7 @@ OWN = {"energy_budget", "seed"}
 """Settings that differ between points."""
 
 
-def sweep(
+def sweep_with(
     settings: DistillSettings,
     budgets: Sequence[str] | None = None,
     seeds: int = 1,
@@ -37,28 +44,24 @@ def sweep(
     study: str | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> SweepResult:
-    """Distil a student for each budget and seed, and one without a budget, and measure all of them on the chip.
-
-    Writes ``sweep.json``, ``sweep.md``, ``pareto.svg`` and ``pareto.png``; each student's files are under ``points/``.
+    """A sweep as :func:`sweep` does it, of what ``settings`` describe.
 
     Args:
         settings: what all students have in common; their ``energy_budget`` must be None, their seed is the first one's.
-        budgets: numbers with a unit, such as ``["8uJ", "4uJ"]``.
-        seeds: students for each budget.
-        out: folder for every artefact; what it holds of this sweep is not done again.
-        points: instead of ``budgets``, how many to choose between the floor and the energy without a budget.
-        study: URL of the database that the workers share; None: an SQLite file in ``out``.
-        callbacks: hear messages and progress.
 
     Raises:
-        InputError: unusable budgets or settings, another sweep's folder, no Optuna, or no such database.
-        SpikewrightError: the students without a budget cannot be made.
+        InputError: as :func:`sweep`.
+        SpikewrightError: as :func:`sweep`.
     """
     folder, listeners = Path(out), Listeners(callbacks)
     profile = load_profile(settings.limits.profile)
     texts = _checked(settings, budgets, points, seeds, profile)
     require_optuna("sweep")
-    facts = {**settings.flat(without=OWN | OF_MACHINE), "profile_sha256": profile.sha256}
+    facts = {
+        **settings.flat(without=OWN | OF_MACHINE),
+        **object_hashes(settings),
+        "profile_sha256": profile.sha256,
+    }
     open_folder(folder, facts, "a sweep")
     url = study or f"sqlite:///{folder.resolve() / DATABASE}"
     name = study_name(settings.data.name, profile.name, facts)
@@ -70,6 +73,47 @@ def sweep(
     plots = write_plot(result, folder / "pareto")
     write_result(folder / "sweep", result.as_json(), markdown(result), plots, listeners)
     return result
+
+
+@also_takes_settings(sweep_with)
+def sweep(
+    data: Dataset | DataSettings | str = "digits",
+    teacher: nn.Module | Teacher | TeacherSpec | str | None = None,
+    *,
+    student: nn.Module | StudentConfig | StudentSpec | str = "convnet",
+    method: LossTerms | str = "kd",
+    budgets: Sequence[str] | None = None,
+    points: int | None = None,
+    seeds: int = 1,
+    within: Budget | None = None,
+    regularize: LossTerms | str | Sequence[LossTerms | str] = (),
+    training: Training | None = None,
+    out: Path | str = "build/sweep",
+    study: str | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> SweepResult:
+    """Distil a student for each budget and seed, and one without a budget, and measure all of them on the chip.
+
+    Writes ``sweep.json``, ``sweep.md``, ``pareto.svg`` and ``pareto.png``; each student's files are under ``points/``.
+    ``data``, ``teacher``, ``student``, ``method`` and ``regularize`` are as :func:`spikewright.distill` takes them. A
+    call with :class:`DistillSettings` in their place, as it was before 0.2, is deprecated.
+
+    Args:
+        budgets: numbers with a unit, such as ``["8uJ", "4uJ"]``.
+        points: instead of ``budgets``, how many to choose between the floor and the energy without a budget.
+        seeds: students for each budget.
+        within: the chip, and limits besides the budgets that hold for every student.
+        training: how long and how to train; its seed is the first one.
+        out: folder for every artefact; what it holds of this sweep is not done again.
+        study: URL of the database that the workers share; None: an SQLite file in ``out``.
+        callbacks: hear messages and progress.
+
+    Raises:
+        InputError: unusable budgets or values, another sweep's folder, no Optuna, or no such database.
+        SpikewrightError: the students without a budget cannot be made.
+    """
+    settings = settings_of(data, teacher, student, method, within, regularize, training)
+    return sweep_with(settings, budgets, seeds, out, points=points, study=study, callbacks=callbacks)
 
 
 def _checked(
@@ -122,7 +166,8 @@ def _chosen(study: SharedStudy[Point, Outcome], first: Point, settings: DistillS
         raise InputError(
             f"{arg('points', count)}: there is no student without an energy budget to start from: {free.sentence}"
         )
-    profile = load_profile(settings.limits.profile)
-    dataset = dataset_of(settings, settings.student.timesteps).with_train_samples(settings.data.train_samples)
-    floor = smallest_size(settings.student, dataset, profile, settings.training.seed).floor.total
+    profile, given, floor = load_profile(settings.limits.profile), objects_of(settings), free.value.floor
+    if given.config is None and given.network is None:  # the budget may choose the size
+        dataset = dataset_of(settings, settings.student.timesteps).with_train_samples(settings.data.train_samples)
+        floor = smallest_size(settings.student, dataset, profile, settings.training.seed).floor.total
     return spaced(floor, free.value.energy["validation"], count, profile.cost_unit)

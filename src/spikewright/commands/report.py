@@ -109,9 +109,7 @@ def command(
         raise AnswerIsNo("; ".join([*over, *(error.message for error in refusals)]))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "report")
+main = cli.main_of(command, "report")
 
 
 def _as_typed(
@@ -137,10 +135,8 @@ def _as_typed(
 
 
 def _stem(out: Path | None, activity: Path) -> Path:
-    if out is None:
-        return activity.with_name("report")
-    if out.is_dir():
-        return out / "report"
+    if out is None or out.is_dir():
+        return (out or activity.parent) / "report"
     return out.with_suffix("") if out.suffix in SUFFIXES else out
 
 
@@ -159,7 +155,9 @@ def _agreement_beside(activity: Path, provenance: Provenance) -> Agreement | Non
 
 
 def _print(document: Document, form: Format) -> None:
-    from ..pages import render
+    from ..pages import render, runs
+    from ..pages import report as reports
+    from ..pages.numbers import WIDTH
 
     if form is Format.json:
         cli.emit(render.as_json(document))
@@ -168,21 +166,5 @@ def _print(document: Document, form: Format) -> None:
     elif form is Format.html:
         print(render.as_html(document), end="")
     else:
-        _print_tables(document)
-
-
-def _print_tables(document: Document) -> None:
-    import sys
-
-    from rich.console import Console
-
-    from ..pages import report as reports
-    from ..pages import runs
-    from ..pages.numbers import WIDTH
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    parts = [*map(runs.renderable, document.runs), *map(reports.renderable, document.reports)]
-    for i, each in enumerate(parts):
-        if i:
-            console.print()
-        console.print(each)
+        tables = [*map(runs.renderable, document.runs), *map(reports.renderable, document.reports)]
+        cli.print_result(*[part for table in tables for part in ("", table)][1:], width=WIDTH)

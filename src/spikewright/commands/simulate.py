@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -71,17 +70,9 @@ def command(
     began = time.perf_counter()
     with cli.listeners().task(f"simulating on {on}", count) as advance:
         activity = simulate(
-            network,
-            part,
-            chosen,
-            samples,
-            split.value,
-            batch=batch,
-            seed=seed,
-            record=record,
-            progress=advance,
+            network, part, chosen, samples, split.value, batch=batch, seed=seed, record=record, progress=advance,
             chip_sha256=sha256_of(chip),
-        )
+        )  # fmt: skip
     rate = activity.samples / (time.perf_counter() - began)
     activity = replace(activity, provenance={**activity.provenance, "data": data})
     save_activity(activity, out)
@@ -114,9 +105,7 @@ def _made_from(network: ChipNetwork) -> str | None:
     return found
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "simulate")
+main = cli.main_of(command, "simulate")
 
 
 def _print(activity: Activity, as_json: bool) -> None:

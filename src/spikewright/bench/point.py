@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..base.errors import InputError, arg
 from ..profile.schema import HardwareProfile
 from ..profile.units import parse_budget, spelled
+from ..training.settings import DistillSettings
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class Point:
     def name(self) -> str:
         """The name of its folder."""
         return f"{self.budget or 'no-budget'}-seed{self.seed}"
+
+    def settings(self, common: DistillSettings) -> DistillSettings:
+        """The settings that make its student, of those that all students have in common."""
+        return common.within(self.budget).changed({"seed": self.seed})
 
     def __str__(self) -> str:
         return f"{self.budget or 'no budget'}, seed {self.seed}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import nn
 
@@ -20,6 +20,12 @@ from ..teachers.torch_teacher import Teacher, weights_sha256
 from .methods import method_of, regularizer_of, text_of
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
+
+GivenData: TypeAlias = Dataset | DataSettings | str
+GivenTeacher: TypeAlias = nn.Module | Teacher | TeacherSpec | str | None
+GivenStudent: TypeAlias = nn.Module | StudentConfig | StudentSpec | str
+GivenTerms: TypeAlias = LossTerms | str
+"""What :func:`spikewright.distill` takes as data, teacher, student, and method or regularizer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +136,12 @@ def teaching_of(settings: DistillSettings, method: LossTerms) -> Teaching:
 
 
 def settings_of(
-    data: Dataset | DataSettings | str = "digits",
-    teacher: nn.Module | Teacher | TeacherSpec | str | None = None,
-    student: nn.Module | StudentConfig | StudentSpec | str = "convnet",
-    method: LossTerms | str = "kd",
+    data: GivenData = "digits",
+    teacher: GivenTeacher = None,
+    student: GivenStudent = "convnet",
+    method: GivenTerms = "kd",
     within: Budget | str | None = None,
-    regularize: LossTerms | str | Sequence[LossTerms | str] = (),
+    regularize: GivenTerms | Sequence[GivenTerms] = (),
     training: Training | None = None,
 ) -> DistillSettings:
     """Settings from values, as :func:`spikewright.distill` takes them.
@@ -183,9 +189,7 @@ def _text(terms: LossTerms | str) -> str:
     return text_of(terms) if isinstance(terms, LossTerms) else terms
 
 
-def _student(
-    student: nn.Module | StudentConfig | StudentSpec | str,
-) -> tuple[StudentSpec, StudentConfig | None, nn.Module | None]:
+def _student(student: GivenStudent) -> tuple[StudentSpec, StudentConfig | None, nn.Module | None]:
     """The specification of a student, and the objects that it was given as."""
     if isinstance(student, StudentSpec):
         return student, None, None

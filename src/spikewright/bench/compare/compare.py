@@ -7,23 +7,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from torch import nn
-
 from ...base.progress import Callback, Listeners
-from ...data.dataset import Dataset
 from ...distillation.base import LossTerms
-from ...student.config import StudentConfig
-from ...teachers.torch_teacher import Teacher
-from ...training.objects import settings_of
-from ...training.settings import (
-    Budget,
-    DataSettings,
-    DistillSettings,
-    MethodSpec,
-    StudentSpec,
-    TeacherSpec,
-    Training,
-)
+from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms, settings_of
+from ...training.settings import Budget, DistillSettings, MethodSpec, Training
 from ..database import require_optuna
 from ..folder import open_folder, study_name, write_result
 from ..former import also_takes_settings
@@ -39,12 +26,12 @@ from .text import markdown
 
 def compare_with(
     settings: DistillSettings,
-    methods: Sequence[LossTerms | str] = ("all",),
+    methods: Sequence[GivenTerms] = ("all",),
     seeds: int = 3,
     budgets: Sequence[str] = (),
     out: Path | str = "build/compare",
     *,
-    regularize: Sequence[LossTerms | str] = (),
+    regularize: Sequence[GivenTerms] = (),
     free: bool = True,
     train_missing: bool = True,
     study: str | None = None,
@@ -82,16 +69,16 @@ def compare_with(
 
 @also_takes_settings(compare_with)
 def compare(
-    data: Dataset | DataSettings | str = "digits",
-    teacher: nn.Module | Teacher | TeacherSpec | str | None = None,
+    data: GivenData = "digits",
+    teacher: GivenTeacher = None,
     *,
-    student: nn.Module | StudentConfig | StudentSpec | str = "convnet",
-    methods: LossTerms | str | Sequence[LossTerms | str] = "all",
+    student: GivenStudent = "convnet",
+    methods: GivenTerms | Sequence[GivenTerms] = "all",
     budgets: Sequence[str] = (),
     free: bool = True,
     seeds: int = 3,
     within: Budget | str | None = None,
-    regularize: LossTerms | str | Sequence[LossTerms | str] = (),
+    regularize: GivenTerms | Sequence[GivenTerms] = (),
     training: Training | None = None,
     out: Path | str = "build/compare",
     train_missing: bool = True,

@@ -87,14 +87,16 @@ def apart(wanted: Sequence[float], gap: float) -> list[float]:
 
 
 def _figure(result: ComparisonResult) -> Figure:
-    groups = [(group, [entry for entry in group.entries if entry.records]) for group in result.groups]
-    groups = [(group, entries) for group, entries in groups if entries]
+    groups = [(group, entries) for group in result.groups if (entries := [e for e in group.entries if e.records])]
     every = [entry for _, entries in groups for entry in entries]
     energies = [each for entry in every for each in _ends(entry.energy("test"))]
     energies += [group.limit for group, _ in groups if math.isfinite(group.limit)]
     numbers = numbers_of(result)
     height_in = max(SIZE_IN[1], LINE_IN * (len(numbers) + 2))
-    figure = energy_figure((SIZE_IN[0], height_in), _title(result), energies, BESIDE)
+    seeds = len(result.seeds)
+    spread = f"; mean and standard deviation over {seeds} seeds" if seeds > 1 else ""
+    title = f"{result.data} on {result.profile.name}{spread}"
+    figure = energy_figure((SIZE_IN[0], height_in), title, energies, BESIDE)
     (axes,) = figure.axes
     accuracies = [each for entry in every for each in _ends(entry.accuracy("test"))]
     if accuracies:
@@ -107,12 +109,6 @@ def _figure(result: ComparisonResult) -> Figure:
     label_axes(axes, result.profile, result.say)
     _legend(figure, [group.title for group, _ in groups], numbers)
     return figure
-
-
-def _title(result: ComparisonResult) -> str:
-    seeds = len(result.seeds)
-    spread = f"; mean and standard deviation over {seeds} seeds" if seeds > 1 else ""
-    return f"{result.data} on {result.profile.name}{spread}"
 
 
 def _ends(spread: Spread | None) -> tuple[float, float]:

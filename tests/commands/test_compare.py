@@ -87,7 +87,7 @@ def test_from_teacher_to_table(finished):
     assert [entry["refusal"].split(" nJ: ")[0] for entry in infeasible["entries"]] == ["--energy-budget 1"] * 2
     assert [entry["trainings"] for entry in infeasible["entries"]] == [[], []]
     assert (value["seeds"], value["settings"]["epochs"], value["settings"]["train_samples"]) == ([0, 1], 2, 160)
-    assert sum("not trained: none, kd: energy_budget=1 nJ: is below the floor" in line for line in said) == 1
+    assert sum("not trained: none, kd: --energy-budget 1 nJ: is below the floor" in line for line in said) == 1
     assert (out / "compare.png").stat().st_size > 0 < (out / "compare.svg").stat().st_size
     assert "| no budget | 1 |" in (out / "compare.md").read_text()
     (teacher,) = value["teachers"]

@@ -62,7 +62,7 @@ def test_two_budgets_from_teacher_to_table(tmp_path, capsys):
     assert states(value) == {(None, 0): "done", ("150nJ", 0): "done", ("60nJ", 0): "done", ("10nJ", 0): "infeasible"}
     infeasible = value["rows"][3]["points"][0]
     assert "is below the floor of" in infeasible["sentence"]
-    assert "infeasible: energy_budget=10 nJ: is below the floor of" in err
+    assert "infeasible: --energy-budget 10 nJ: is below the floor of" in err
     for row in value["rows"][:3]:
         outcome = row["points"][0]["outcome"]
         assert (outcome["width"], outcome["timesteps"], outcome["encoding"]) == (4, 2, "direct")

@@ -123,14 +123,9 @@ def _as_typed(
     words = ["spikewright", "report", activity.name, chip.name]
     words += [word for each in profiles for word in ("--profile", Path(each).name)]
     words += [word for each in also for word in ("--also", each.name)]
-    if budget is not None:
-        words += ["--energy-budget", budget]
-    if placer.by != DEFAULT_PLACER.by:
-        words += ["--place-by", placer.by]
-    if placer.chips is not None:
-        words += ["--chips", str(placer.chips)]
-    if placer.seed:
-        words += ["--seed", str(placer.seed)]
+    by = placer.by if placer.by != DEFAULT_PLACER.by else None
+    options = {"--energy-budget": budget, "--place-by": by, "--chips": placer.chips, "--seed": placer.seed or None}
+    words += [str(word) for option in options.items() if option[1] is not None for word in option]
     return shlex.join(words)
 
 

@@ -35,8 +35,7 @@ def command(
     data: Annotated[str, typer.Option(help=DATA_HELP)] = "digits",
     samples: Annotated[int | None, typer.Option(min=1, help="how many, from the first; default: all")] = None,
     on: Annotated[
-        str,
-        typer.Option(help=f"{described()}; or the student.pt that the network was made from: what it does itself"),
+        str, typer.Option(help=f"{described()}; or the student.pt that the network was made from: what it does itself")
     ] = "integer",
     split: Annotated[Part, typer.Option(help="part of the data set")] = Part.test,
     data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from sklearn.isotonic import isotonic_regression
 
 from ...pages.chart import energy_figure, label_axes, write_chart
 from ...pages.plot_style import BLUE, FAINT, INK, RULE
@@ -66,24 +68,18 @@ def numbers_of(result: ComparisonResult) -> dict[str, int]:
 def apart(wanted: Sequence[float], gap: float) -> list[float]:
     """Places in [0, 1] with the least squared distance to the wanted ones, in their order and at least ``gap`` apart.
 
-    After ``i * gap`` is subtracted from place ``i``, the places need only ascend: this is isotonic regression, solved
-    by the pool-adjacent-violators algorithm.
+    After ``i * gap`` is subtracted from place ``i``, the places need only ascend: this is isotonic regression.
 
     Args:
         wanted: in ascending order.
         gap: taken smaller if there is no room for it.
     """
-    step = min(gap, 1 / max(1, len(wanted)))
-    blocks: list[tuple[float, int]] = []
-    for i, place in enumerate(wanted):
-        mean, size = place - i * step, 1
-        while blocks and blocks[-1][0] > mean:
-            below, count = blocks.pop()
-            mean, size = (mean * size + below * count) / (size + count), size + count
-        blocks.append((mean, size))
-    top = 1 - step * max(0, len(wanted) - 1)
-    levels = [min(max(mean, 0.0), top) for mean, size in blocks for _ in range(size)]
-    return [level + i * step for i, level in enumerate(levels)]
+    if not wanted:
+        return []
+    step = min(gap, 1 / len(wanted))
+    steps = step * np.arange(len(wanted))
+    levels = isotonic_regression(np.asarray(wanted) - steps, y_min=0.0, y_max=1 - steps[-1])
+    return [float(place) for place in levels + steps]
 
 
 def _figure(result: ComparisonResult) -> Figure:

@@ -116,11 +116,7 @@ def sweep(
 
 
 def _checked(
-    settings: DistillSettings,
-    budgets: Sequence[str] | None,
-    points: int | None,
-    seeds: int,
-    profile: HardwareProfile,
+    settings: DistillSettings, budgets: Sequence[str] | None, points: int | None, seeds: int, profile: HardwareProfile
 ) -> list[str] | None:
     """The budgets in their one spelling, None if they are to be chosen; refuses with every fault at once."""
     texts, faults = read_budgets(budgets or (), profile, "budgets")

@@ -9,14 +9,17 @@ continues where it was stopped.
 from pathlib import Path
 
 import spikewright as sw
-from spikewright.training.settings import DistillSettings
 
 
 def main() -> None:
-    common = DistillSettings.of(
-        data="digits", profile="loihi2-assumed", architecture="mlp", width=16, timesteps=2, epochs=6, rounds=0
+    sw.sweep(
+        "digits",
+        student=sw.StudentSpec(architecture="mlp", width=16, timesteps=2),
+        budgets=["36nJ", "34nJ"],
+        within=sw.Budget(profile="loihi2-assumed"),
+        training=sw.Training(epochs=6, rounds=0),
+        out="sweep",
     )
-    sw.sweep(common, budgets=["36nJ", "34nJ"], seeds=1, out="sweep")
     print(Path("sweep", "sweep.md").read_text(encoding="utf-8"))
 
 

@@ -10,10 +10,15 @@ import time
 from pathlib import Path
 
 import pytest
+import snntorch
+import torch
+from torch import nn
 
 import spikewright as sw
 from spikewright.base.progress import Callback
 from spikewright.commands.compare import main
+from spikewright.distillation.conventional import LabelsOnly
+from spikewright.teachers.torch_teacher import weights_sha256
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Trainer
 
@@ -23,6 +28,8 @@ FLAGS = [
     "--data", "digits", "--train-samples", "160", "--width", "4", "-T", "2", "--epochs", "2", "--teacher", "mlp",
     "--teacher-epochs", "1",
 ]  # fmt: skip
+SMALL, TEACHER = sw.StudentSpec(width=4, timesteps=2), sw.TeacherSpec(name="mlp", teacher_epochs=1)
+"""The same in Python."""
 ROWS = ["--methods", "none kd", "--seeds", "2"]
 
 
@@ -187,7 +194,6 @@ def test_interrupted_within_a_training_it_goes_on_from_the_checkpoint(finished, 
 
 
 def test_a_method_that_the_data_do_not_have_is_listed_and_the_others_are_trained(copied, capsys, monkeypatch):
-    from spikewright.distillation.conventional import LabelsOnly
     from spikewright.distillation.methods import METHODS
 
     class FromTwins(LabelsOnly):
@@ -260,18 +266,93 @@ class Said(Callback):
 
 def test_from_python(copied, capsys):
     """The library prints nothing; callbacks hear it."""
-    settings = DistillSettings.of(
-        train_samples=160, width=4, timesteps=2, epochs=2, teacher="mlp", teacher_epochs=1
-    )  # fmt: skip
     said = Said()
     result = sw.compare(
-        settings, ["none", "kd"], seeds=2, budgets=["60nJ"], out=copied, train_missing=False, callbacks=[said]
-    )
+        sw.DataSettings(train_samples=160), TEACHER, student=SMALL, methods=["none", sw.methods.ConventionalKD()],
+        budgets=["60nJ"], seeds=2, training=sw.Training(epochs=2), out=copied, train_missing=False, callbacks=[said],
+    )  # fmt: skip
     assert [text.split()[0] for text in said.texts] == ["wrote"]
     assert capsys.readouterr() == ("", "")
     assert [group.title for group in result.groups] == ["no budget", "within 60nJ"]
     assert result.groups[0].best.accuracy("test").deviation is not None
     assert result.missing == []
+
+
+def test_settings_in_place_of_values_warn_and_compare_the_same(copied):
+    settings = DistillSettings.of(
+        train_samples=160, width=4, timesteps=2, epochs=2, teacher="mlp", teacher_epochs=1
+    )  # fmt: skip
+    told = "the argument settings of compare is deprecated and will be removed in 0.3; use data, teacher, student"
+    with pytest.warns(DeprecationWarning, match=told) as warned:
+        old = sw.compare(settings, ["none", "kd"], 2, ["60nJ"], copied, train_missing=False)
+    assert warned[0].filename == __file__
+    new = sw.compare(
+        sw.DataSettings(train_samples=160), TEACHER, student=SMALL, methods="none kd", budgets=["60nJ"], seeds=2,
+        training=sw.Training(epochs=2), out=copied, train_missing=False,
+    )  # fmt: skip
+    assert old.as_json() == new.as_json()
+
+
+class Halved(LabelsOnly):
+    """A method of somebody's own, which is in no table."""
+
+    weight: float = 0.5
+
+
+def test_networks_and_methods_of_your_own_are_compared(tmp_path):
+    """Also a method that no text describes; the caller's networks stay as they were, and others are refused."""
+    torch.manual_seed(0)
+    ann = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+    snn = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(64, 12),
+        snntorch.Leaky(beta=0.5, init_hidden=True, reset_mechanism="zero", reset_delay=False),
+        nn.Linear(12, 10),
+        snntorch.Leaky(beta=1.0, init_hidden=True, reset_mechanism="none", reset_delay=False),
+    )
+    before = weights_sha256(snn)
+
+    def compared(teacher, methods, regularize=()):
+        return sw.compare(
+            sw.DataSettings(train_samples=64), teacher, student=snn, methods=methods, regularize=regularize, seeds=1,
+            within=sw.Budget(profile="loihi1-davies"), training=sw.Training(epochs=1), out=tmp_path,
+        )  # fmt: skip
+
+    methods = [Halved(weight=0.25), sw.methods.LabelsOnly(), sw.methods.ConventionalKD(alpha=0.5)]
+    result = compared(ann, methods, sw.methods.LogitsRegularization(weight=0.1))
+    rows = ["Halved:weight=0.25", "none", "kd:alpha=0.5"]
+    assert [str(row) for row in result.rows] == [*rows, *(f"{row} + logits:weight=0.1" for row in rows)]
+    assert (str(result.baseline), result.missing, result.failures) == ("none", [], [])
+    assert result.profile.name == "loihi1-davies"
+    assert [facts.sha256 for facts in result.teachers] == [weights_sha256(ann)]
+    assert weights_sha256(snn) == before
+    by_row = {str(entry.row): entry.records[0] for entry in result.groups[0].entries}
+    assert by_row["Halved:weight=0.25"].teacher_sha256 is None
+    assert by_row["kd:alpha=0.5"].teacher_sha256 == weights_sha256(ann)
+    assert compared(ann, "none").as_json()["groups"][0]["ranking"] == ["none"]
+    with torch.no_grad():
+        ann[1].weight.add_(1)
+    with pytest.raises(sw.InputError, match=r"holds a comparison with other settings; .*: teacher_sha256 is "):
+        compared(ann, "none")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda out: sw.compare("digit", out=out), "digit: there is no such data set"),
+        (lambda out: sw.compare(methods=[3], out=out), "compare: method 3: may be an object, such as LabelsOnly()"),
+        (lambda out: sw.compare(methods="kdd", out=out), "compare: method 'kdd' is unknown; did you mean 'kd'?"),
+        (lambda out: sw.compare(methods=(), out=out), "compare: methods: names no method"),
+        (lambda out: sw.compare(regularize="kd", out=out), "compare: regularizer 'kd' is unknown"),
+        (lambda out: sw.compare(budgets=[2], out=out), "compare: budgets 2: say the unit"),
+        (lambda out: sw.compare(training=3, out=out), "training: is 3; give Training"),
+    ],
+)
+def test_everything_wrong_from_python_is_an_input_error(tmp_path, wrong, message):
+    with pytest.raises(sw.InputError) as caught:
+        wrong(tmp_path)
+    assert message in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,18 @@ import sys
 import time
 
 import pytest
+import snntorch
+import torch
+from torch import nn
 
+import spikewright as sw
 from spikewright.base.progress import SILENT
 from spikewright.bench import road
 from spikewright.bench.sweep import sweep as verb
 from spikewright.commands.sweep import main
+from spikewright.data.load import load
+from spikewright.teachers.torch_teacher import weights_sha256
+from spikewright.training.settings import DistillSettings
 
 pytest.importorskip("optuna")
 FLAGS = ["--data", "digits", "--width", "4", "-T", "2", "--teacher", "mlp", "--teacher-epochs", "2"]
@@ -65,6 +72,69 @@ def test_two_budgets_from_teacher_to_table(tmp_path, capsys):
         }  # fmt: skip
     assert (out / "pareto.png").stat().st_size > 0 < (out / "pareto.svg").stat().st_size
     assert "| 60nJ | width 4, T 2, direct |" in (out / "sweep.md").read_text()
+
+
+def test_from_python(tmp_path, capsys):
+    """The values of ``distill``, and the settings that came before them, are the same sweep."""
+    made = sw.sweep(
+        "digits", sw.TeacherSpec(name="mlp", teacher_epochs=2), student=sw.StudentSpec(width=4, timesteps=2),
+        method=sw.methods.ConventionalKD(), budgets=["150nJ"], training=sw.Training(epochs=1), out=tmp_path,
+    )  # fmt: skip
+    assert capsys.readouterr() == ("", "")
+    assert [(row.budget, row.results[0].state) for row in made.rows] == [(None, "done"), ("150nJ", "done")]
+    settings = DistillSettings.of(width=4, timesteps=2, teacher="mlp", teacher_epochs=2, epochs=1)
+    told = "the argument settings of sweep is deprecated and will be removed in 0.3; use data, teacher, student"
+    with pytest.warns(DeprecationWarning, match=told) as warned:
+        old = sw.sweep(settings, ["150nJ"], 1, tmp_path)
+    assert warned[0].filename == __file__
+    assert old.as_json() == made.as_json()
+
+
+def test_networks_of_your_own_are_swept(tmp_path):
+    """Budgets are chosen above the floor of the given student, which stays as it was; others are refused."""
+    torch.manual_seed(0)
+    ann = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+    snn = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(64, 48),
+        snntorch.Leaky(beta=0.5, threshold=0.1, init_hidden=True, reset_mechanism="zero", reset_delay=False),
+        nn.Linear(48, 48),
+        snntorch.Leaky(beta=0.5, threshold=0.1, init_hidden=True, reset_mechanism="zero", reset_delay=False),
+        nn.Linear(48, 10),
+        snntorch.Leaky(beta=1.0, init_hidden=True, reset_mechanism="none", reset_delay=False),
+    )
+    before = weights_sha256(snn)
+
+    def swept(data):
+        return sw.sweep(
+            data, ann, student=snn, points=1, within=sw.Budget(profile="loihi1-davies"),
+            training=sw.Training(epochs=1), out=tmp_path,
+        )  # fmt: skip
+
+    made = swept(load("digits").with_train_samples(64))
+    assert [row.results[0].state for row in made.rows] == ["done", "done"]
+    free = made.rows[0].outcomes[0]
+    assert made.rows[1].limit == pytest.approx(1.25 * free.floor, rel=0.01)
+    assert weights_sha256(snn) == before
+    assert swept(load("digits").with_train_samples(64)).as_json() == made.as_json()
+    with pytest.raises(sw.InputError, match=r"holds a sweep with other settings; .*: train_split_sha256 is "):
+        swept(load("digits").with_train_samples(65))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda out: sw.sweep("digit", points=1, out=out), "digit: there is no such data set"),
+        (lambda out: sw.sweep(method=3, points=1, out=out), "method 3: may be an object, such as LabelsOnly()"),
+        (lambda out: sw.sweep(budgets=[2], out=out), "sweep: budgets 2: say the unit"),
+        (lambda out: sw.sweep(out=out), "sweep: give budgets, such as 8uJ,4uJ,2uJ, or points, such as 5"),
+        (lambda out: sw.sweep(budgets=["2uJ"], within="3uJ", out=out), "energy_budget is '3uJ': a sweep sets its own"),
+    ],
+)
+def test_everything_wrong_from_python_is_an_input_error(tmp_path, wrong, message):
+    with pytest.raises(sw.InputError) as caught:
+        wrong(tmp_path)
+    assert message in str(caught.value)
 
 
 def test_energy_is_what_report_says(tmp_path, capsys):

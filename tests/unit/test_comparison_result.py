@@ -6,9 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from spikewright.bench.compare.jobs import TrainingJob, TrainingResult
+from spikewright.bench.compare.jobs import Record, TrainingJob, TrainingResult, history_facts
 from spikewright.bench.compare.plot import apart, numbers_of, write_plot
-from spikewright.bench.compare.record import Record, history_facts
 from spikewright.bench.compare.result import ComparisonResult
 from spikewright.bench.compare.rows import Row
 from spikewright.bench.compare.teachers import TeacherFacts

@@ -9,8 +9,7 @@ from spikewright.base.artefacts import write_json
 from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
 from spikewright.bench import work
-from spikewright.bench.compare.jobs import FILE, TrainingJob, TrainingResult, jobs_of, jobs_under, read_files
-from spikewright.bench.compare.record import Record
+from spikewright.bench.compare.jobs import FILE, Record, TrainingJob, TrainingResult, jobs_of, jobs_under, read_files
 from spikewright.bench.compare.rows import Row
 from spikewright.bench.compare.teachers import TeacherFacts, _require_same, known_teachers
 from spikewright.bench.folder import open_folder

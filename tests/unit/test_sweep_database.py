@@ -15,12 +15,11 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.bench import database, work
-from spikewright.bench.compare.jobs import jobs_of, jobs_under
-from spikewright.bench.compare.record import Record
+from spikewright.bench.compare.jobs import Record, jobs_of, jobs_under
 from spikewright.bench.compare.rows import Row
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point
-from spikewright.bench.sweep.points import points_of, points_under
+from spikewright.bench.sweep.sweep import points_of, points_under
 
 pytest.importorskip("optuna")
 SERVER = os.environ.get("SPIKEWRIGHT_STUDY_URL")

@@ -9,8 +9,8 @@ from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point, read_budgets
 from spikewright.bench.road import same_settings
 from spikewright.bench.sweep.plot import write_plot
-from spikewright.bench.sweep.points import LOWEST, PointResult, points_of, spaced
-from spikewright.bench.sweep.result import SweepResult, best_within
+from spikewright.bench.sweep.result import PointResult, SweepResult, best_within
+from spikewright.bench.sweep.sweep import LOWEST, points_of, spaced
 from spikewright.bench.sweep.text import HEADINGS, cells, markdown, remarks
 from spikewright.pages.numbers import pareto
 from spikewright.profile.profile import load_profile

@@ -9,7 +9,7 @@ from spikewright.base.errors import BelowFloor, InputError
 from spikewright.bench import work, workers
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point
-from spikewright.bench.sweep.points import points_of, points_under
+from spikewright.bench.sweep.sweep import points_of, points_under
 
 pytest.importorskip("optuna")
 POINTS = points_of(["2uJ", "1uJ"], [0])

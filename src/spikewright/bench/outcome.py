@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -61,7 +62,7 @@ class Outcome(BaseModel):
             energy={part: report.total for part, report in reports.items()},
             energy_is_at_least=any(report.at_least for report in reports.values()),
             floor=reports["validation"].floor,
-            accuracy={part: _accuracy(report) for part, report in reports.items()},
+            accuracy={part: cast(float, report.accuracy) for part, report in reports.items()},  # all data have labels
             synaptic_ops={part: report.synaptic_ops for part, report in reports.items()},
             spikes={part: sum(each.spikes for each in report.spikes) for part, report in reports.items()},
             samples={part: report.samples for part, report in reports.items()},
@@ -79,8 +80,3 @@ class Outcome(BaseModel):
     def student(self) -> str:
         """Size and input of the student, for people."""
         return f"width {self.width}, T {self.timesteps}, {self.encoding}"
-
-
-def _accuracy(report: EnergyReport) -> float:
-    assert report.accuracy is not None, "every data set has labels"
-    return report.accuracy

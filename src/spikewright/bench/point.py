@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..base.errors import InputError, arg
 from ..profile.schema import HardwareProfile
 from ..profile.units import parse_budget, spelled
+from ..training.settings import DistillSettings
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Point:
         """The name of its folder."""
         return f"{self.budget or 'no-budget'}-seed{self.seed}"
 
+    def settings(self, common: DistillSettings) -> DistillSettings:
+        """The settings that make its student, of those that all students have in common."""
+        return common.within(self.budget).changed({"seed": self.seed})
+
     def __str__(self) -> str:
         return f"{self.budget or 'no budget'}, seed {self.seed}"
 
@@ -38,9 +43,9 @@ def read_budgets(texts: Sequence[str], profile: HardwareProfile, name: str) -> t
         name: of the argument that they were given as, for the faults.
     """
     values, faults = set(), []
-    for text in texts:
+    for text in [texts] if isinstance(texts, str) else texts:
         try:
-            budget = parse_budget(text, profile, arg(name))
+            budget = parse_budget(str(text), profile, arg(name))
         except InputError as error:
             faults.append(error.message)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -200,7 +201,7 @@ def _trained(settings: DistillSettings, paths: Paths, listeners: Listeners) -> t
         facts = student_provenance(paths.student)
         if same_settings(facts.get("settings"), settings):
             listeners.say(f"{paths.student}: is trained already")
-            return load_student(paths.student, network_of(settings)), facts
+            return load_student(paths.student, deepcopy(network_of(settings))), facts
     checkpoint = paths.student.with_name(paths.student.name + ".checkpoint")
     made = distill_to(settings, paths.student, checkpoint.is_file(), listeners)
     return made.student, made.provenance

@@ -7,16 +7,13 @@ from collections.abc import Iterable, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ..pages.numbers import markdown_table
+
 
 def markdown_page(
-    title: str,
-    banner: str,
-    plot: str,
-    headings: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    note: str,
+    title: str, banner: str, plot: str, headings: Sequence[str], rows: Iterable[Sequence[str]], note: str,
     remarks: Iterable[str],
-) -> str:
+) -> str:  # fmt: skip
     """A page with one plot and one table.
 
     Args:
@@ -31,9 +28,7 @@ def markdown_page(
         *([f"> {banner}", ""] if banner else []),
         f"![Accuracy against deployed energy]({plot})",
         "",
-        _line(headings),
-        _line(["---"] * len(headings)),
-        *(_line(row) for row in rows),
+        *markdown_table(headings, *rows),
         "",
         note,
         *(line for remark in remarks for line in ("", f"- {remark}")),
@@ -47,7 +42,3 @@ def terminal_page(title: str, banner: str, table: RenderableType, note: str, rem
     if banner:
         parts.append(Text(banner, style="yellow"))
     return Group(*parts, table, Text(note, style="dim"), *remarks)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +17,7 @@ def command(
     repair_file: Annotated[bool, typer.Option("--repair", help="write a repaired copy to --out")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="where the repaired copy goes")] = None,
     dt_s: Annotated[float | None, typer.Option("--dt", help="seconds per step, where the file does not say")] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+    json_output: cli.Json = False,
 ) -> None:
     """Say everything that can be found in a NIR file, node by node.
 
@@ -47,6 +46,4 @@ def command(
         raise AnswerIsNo(f"{graph}: {blocking} {what} it from being lowered")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "check")
+main = cli.main_of(command, "check")

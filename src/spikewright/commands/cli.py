@@ -34,20 +34,16 @@ class Verb:
         return cast(Main, import_module(f"spikewright.{self.module}").main)
 
 
-def _door(door: str, module: str, line: str) -> Verb:
-    return Verb(module, line, door)
-
-
 VERBS = {
     "run": Verb("commands.run", "All of it: teacher to student to NIR to chip to report"),
-    "distill": _door(
-        "train/distill.py", "commands.distill", "Distil a teacher into a spiking student, within an energy budget"
+    "distill": Verb(
+        "commands.distill", "Distil a teacher into a spiking student, within an energy budget", "train/distill.py"
     ),
-    "to-nir": _door("convert/to_nir.py", "commands.to_nir", "Write a student as a NIR graph that computes the same"),
-    "lower": _door("deploy/lower.py", "commands.lower", "Turn a NIR graph into an integer network for a chip"),
-    "simulate": _door("deploy/simulate.py", "commands.simulate", "Run a chip network on data and count what happens"),
-    "report": _door(
-        "hardware_profiles/report.py", "commands.report", "What the counts cost on a chip, and whether it fits"
+    "to-nir": Verb("commands.to_nir", "Write a student as a NIR graph that computes the same", "convert/to_nir.py"),
+    "lower": Verb("commands.lower", "Turn a NIR graph into an integer network for a chip", "deploy/lower.py"),
+    "simulate": Verb("commands.simulate", "Run a chip network on data and count what happens", "deploy/simulate.py"),
+    "report": Verb(
+        "commands.report", "What the counts cost on a chip, and whether it fits", "hardware_profiles/report.py"
     ),
     "sweep": Verb("commands.sweep", "Students for several energy budgets, and what accuracy each buys"),
     "compare": Verb("commands.compare", "Distillation methods side by side, free and within the same energy"),

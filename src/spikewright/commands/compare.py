@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +10,10 @@ import typer
 from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
 from . import console as cli
-from .options import takes_settings_without
+from .options import takes_settings
 
 
-@takes_settings_without("energy_budget", "method", "regularize")
+@takes_settings("energy_budget", "method", "regularize")
 def command(
     settings: DistillSettings,
     methods: Annotated[
@@ -39,7 +38,7 @@ def command(
         str | None, typer.Option("--study", help="URL of the database that workers share; left out, a file in --out")
     ] = None,
     table: Annotated[bool, typer.Option("--table", help="train nothing: the table of what is there")] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+    json_output: cli.Json = False,
 ) -> None:
     """Distil students by several methods, free and within the same energy, and compare them on the chip.
 
@@ -48,21 +47,19 @@ def command(
 
     Example: spikewright compare --data fashion-mnist --methods all --seeds 3 --energy-budget 3uJ
     """
-    from ..bench.compare.compare import compare
+    from ..bench.compare.compare import compare_with
     from ..bench.compare.text import WIDTH, renderable
 
-    result = compare(
+    result = compare_with(
         settings, methods or ("all",), seeds, budgets or (), out,
         regularize=regularize or (), free=free, train_missing=not table, study=study, callbacks=[cli.ProgressBar()],
     )  # fmt: skip
     if json_output:
         cli.emit(result.as_json())
     else:
-        cli.print_result(renderable(result), WIDTH)
+        cli.print_result(renderable(result), width=WIDTH)
     if result.failures:
         raise AnswerIsNo(f"compare: {'; '.join(result.failures)}; run it again to try once more")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "compare")
+main = cli.main_of(command, "compare")

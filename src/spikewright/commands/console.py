@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Annotated, cast
 
 import typer
 import typer.core
@@ -30,6 +30,9 @@ USAGE = 2
 DEFECT = 70
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
+"""The flag of every command that can print its result as JSON."""
 
 _DEBUG = "--debug"
 _EPILOG = "With --debug an error shows its traceback. Exit codes: 0 done, 1 the answer is no, 2 wrong input or flags."
@@ -57,10 +60,21 @@ def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) 
     except typer.Exit as leave:
         return leave.exit_code
     except BrokenPipeError:
-        return _reader_left()
+        # Whoever read our stdout closed it (`| head`); keep Python from complaining about it again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except Exception as error:
         return _fail(error, name, debug, command)
     return code if isinstance(code, int) else DONE
+
+
+def main_of(function: Callable[..., object], name: str) -> Callable[..., int]:
+    """The entry point of a command: :func:`run` of its function, on command-line words."""
+
+    def main(argv: Sequence[str] | None = None) -> int:
+        return run(function, argv, name)
+
+    return main
 
 
 def typer_command(function: Callable[..., object]) -> typer.core.TyperCommand:
@@ -124,9 +138,9 @@ def listeners() -> Listeners:
     return Listeners((ProgressBar(),))
 
 
-def print_result(result: RenderableType, width: int) -> None:
-    """Print a table on stdout, ``width`` columns wide where that is no terminal."""
-    Console(highlight=False, width=None if sys.stdout.isatty() else width).print(result)
+def print_result(*parts: RenderableType, width: int, crop: bool = True) -> None:
+    """Print tables and text on stdout below each other, ``width`` columns wide where that is no terminal."""
+    Console(highlight=False, width=None if sys.stdout.isatty() else width).print(*parts, sep="\n", crop=crop)
 
 
 def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCommand) -> int:
@@ -138,8 +152,10 @@ def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCom
     if isinstance(error, typer.TyperException):
         say(f"error: {_usage_message(error)} (spikewright {name} --help lists what there is)")
         return USAGE
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
     say(
-        f"error: spikewright {name} hit a defect of its own, {type(error).__name__} at {_innermost(error)}: {error}; "
+        f"error: spikewright {name} hit a defect of its own, {where}: {error}; "
         f"please report it with the traceback that {_DEBUG} shows"
     )
     return DEFECT
@@ -160,14 +176,3 @@ def _usage_message(error: typer.TyperException) -> str:
         return message[:1].lower() + message[1:]
     known = {word for parameter in context.command.params for word in parameter.opts if word.startswith("--")}
     return f"there is no option {option}; {did_you_mean(option, known | {_DEBUG, '--help'})}"
-
-
-def _innermost(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"
-
-
-def _reader_left() -> int:
-    # Whoever read our stdout closed it (`| head`); keep Python from complaining about it again at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return PIPE_CLOSED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +12,12 @@ from . import console as cli
 from .options import takes_settings
 
 
-@takes_settings
+@takes_settings()
 def command(
     settings: DistillSettings,
     out: Annotated[Path, typer.Option("--out", "-o", help="where the student goes")] = Path("student.pt"),
     resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint beside --out")] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+    json_output: cli.Json = False,
 ) -> None:
     """Train a spiking student from an ANN teacher, inside an energy budget.
 
@@ -33,6 +32,4 @@ def command(
         print(out)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "distill")
+main = cli.main_of(command, "distill")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from ..base.errors import AnswerIsNo
 from . import console as cli
 from .simulate import Part
-
-if TYPE_CHECKING:
-    from ..drift.report import DriftReport
 
 
 def command(
@@ -28,7 +25,7 @@ def command(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the rate code")] = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="also write the report to this Markdown file")] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+    json_output: cli.Json = False,
 ) -> None:
     """Say where a float network and its integers part ways on data, and which rounding or limit is the reason.
 
@@ -41,7 +38,7 @@ def command(
     from ..data.load import load
     from ..drift.drift import drift
     from ..graph.nir_io import read_graph
-    from ..pages.drift import as_json, write_markdown
+    from ..pages.drift import WIDEST, as_json, renderable, write_markdown
     from ..profile.profile import load_profile
     from ..simulation.simulate import chosen_samples
 
@@ -57,7 +54,9 @@ def command(
     if json_output:
         cli.emit({"nir": str(graph), "chip": str(chip), "data": data, "split": split.value, **as_json(report)})
     else:
-        _print(report)
+        console = Console(highlight=False, soft_wrap=True)
+        console.width = max(console.width, WIDEST)
+        console.print(renderable(report))
     if out is not None:
         write_markdown(report, out)
         cli.say(f"wrote {out}")
@@ -65,16 +64,4 @@ def command(
         raise AnswerIsNo(f"{chip}: does not hold the integers that {graph} was trained on; lower it again")
 
 
-def _print(report: DriftReport) -> None:
-    from rich.console import Console
-
-    from ..pages.drift import WIDEST, renderable
-
-    console = Console(highlight=False, soft_wrap=True)
-    console.width = max(console.width, WIDEST)
-    console.print(renderable(report))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "drift")
+main = cli.main_of(command, "drift")

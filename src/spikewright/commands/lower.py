@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..chip.network import ChipNetwork
 from ..profile.profile import load_profile
 from . import console as cli
 
@@ -30,7 +28,7 @@ def command(
     chips: Annotated[
         int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
     ] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+    json_output: cli.Json = False,
 ) -> None:
     """Turn a NIR graph into an integer network for a chip, and say how it fits.
 
@@ -42,20 +40,21 @@ def command(
     from ..chip.chip_file import save_chip
     from ..graph.nir_io import read_graph
     from ..lowering.lower import lower
+    from ..lowering.rules import remarks
     from ..pages.network import fit_of, placement_json, summary, table
     from ..placing.placement import place
 
     target = load_profile(profile)
     chip = lower(
-        read_graph(graph),
-        target,
-        timesteps=timesteps,
-        encoding=encoding,
-        input_bits=input_bits,
-        dt_s=dt_s,
+        read_graph(graph), target, timesteps=timesteps, encoding=encoding, input_bits=input_bits, dt_s=dt_s,
         weight_bits=weight_bits,
-    ).with_provenance(parent_sha256=sha256_of(graph))
-    _say_assumed(chip)
+    ).with_provenance(parent_sha256=sha256_of(graph))  # fmt: skip
+    assumed = chip.provenance["assumed"]
+    assert isinstance(assumed, list)
+    for sentence in assumed:
+        cli.say(f"assumed: {sentence}")
+    for remark in remarks(chip):
+        cli.say(f"note: {remark}")
     placement = place(chip, target, chips=chips)
     save_chip(chip, out)
     if json_output:
@@ -65,17 +64,4 @@ def command(
         cli.say(str(out))
 
 
-def _say_assumed(chip: ChipNetwork) -> None:
-    from ..lowering.rules import remarks
-
-    assumed = chip.provenance["assumed"]
-    assert isinstance(assumed, list)
-    for sentence in assumed:
-        cli.say(f"assumed: {sentence}")
-    for sentence in remarks(chip):
-        cli.say(f"note: {sentence}")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "lower")
+main = cli.main_of(command, "lower")

@@ -14,16 +14,14 @@ import typer
 from ..training.settings import FLAT, preset_names, settings_from
 
 
-def takes_settings(function: Callable[..., None]) -> Callable[..., None]:
+def takes_settings(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Replace a command's first parameter, ``settings``, by one flag for each field, and ``--preset``.
 
     A flag that is not given stays None, and the preset's value or the field's default stands.
+
+    Args:
+        left_out: fields without a flag, which the command sets itself.
     """
-    return takes_settings_without()(function)
-
-
-def takes_settings_without(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The same, with no flags for some fields: those that the command sets itself."""
     return functools.partial(_with_flags, names=[name for name in FLAT if name not in left_out])
 
 
@@ -34,7 +32,8 @@ def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable
         for name, parameter in inspect.signature(function).parameters.items()
         if name != "settings"
     ]
-    flags = [_preset_flag(), *(_flag(name) for name in names)]
+    preset = typer.Option("--preset", help=f"{', '.join(preset_names())}, or a .toml file; flags override it")
+    flags = [_parameter("preset", Annotated[str | None, preset]), *map(_flag, names)]
 
     @functools.wraps(function)
     def with_flags(**given: Any) -> None:
@@ -51,11 +50,6 @@ def _declared(hint: object) -> object:
     """The annotation as written: Python 3.10 adds Optional where the default is None, and Typer then sees no option."""
     written = [each for each in get_args(hint) if get_origin(each) is Annotated]
     return written[0] if written and get_origin(hint) is Union else hint
-
-
-def _preset_flag() -> inspect.Parameter:
-    option = typer.Option("--preset", help=f"{', '.join(preset_names())}, or a .toml file; flags override it")
-    return _parameter("preset", Annotated[str | None, option])
 
 
 PANELS = {

@@ -108,9 +108,7 @@ def command(
         raise AnswerIsNo("; ".join([*over, *(error.message for error in refusals)]))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "report")
+main = cli.main_of(command, "report")
 
 
 def _as_typed(
@@ -124,22 +122,15 @@ def _as_typed(
     words = ["spikewright", "report", activity.name, chip.name]
     words += [word for each in profiles for word in ("--profile", Path(each).name)]
     words += [word for each in also for word in ("--also", each.name)]
-    if budget is not None:
-        words += ["--energy-budget", budget]
-    if placer.by != DEFAULT_PLACER.by:
-        words += ["--place-by", placer.by]
-    if placer.chips is not None:
-        words += ["--chips", str(placer.chips)]
-    if placer.seed:
-        words += ["--seed", str(placer.seed)]
+    by = placer.by if placer.by != DEFAULT_PLACER.by else None
+    options = {"--energy-budget": budget, "--place-by": by, "--chips": placer.chips, "--seed": placer.seed or None}
+    words += [str(word) for option in options.items() if option[1] is not None for word in option]
     return shlex.join(words)
 
 
 def _stem(out: Path | None, activity: Path) -> Path:
-    if out is None:
-        return activity.with_name("report")
-    if out.is_dir():
-        return out / "report"
+    if out is None or out.is_dir():
+        return (out or activity.parent) / "report"
     return out.with_suffix("") if out.suffix in SUFFIXES else out
 
 
@@ -158,7 +149,9 @@ def _agreement_beside(activity: Path, provenance: Provenance) -> Agreement | Non
 
 
 def _print(document: Document, form: Format) -> None:
-    from ..pages import render
+    from ..pages import render, runs
+    from ..pages import report as reports
+    from ..pages.numbers import WIDTH
 
     if form is Format.json:
         cli.emit(render.as_json(document))
@@ -167,21 +160,5 @@ def _print(document: Document, form: Format) -> None:
     elif form is Format.html:
         print(render.as_html(document), end="")
     else:
-        _print_tables(document)
-
-
-def _print_tables(document: Document) -> None:
-    import sys
-
-    from rich.console import Console
-
-    from ..pages import report as reports
-    from ..pages import runs
-    from ..pages.numbers import WIDTH
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    parts = [*map(runs.renderable, document.runs), *map(reports.renderable, document.reports)]
-    for i, each in enumerate(parts):
-        if i:
-            console.print()
-        console.print(each)
+        tables = [*map(runs.renderable, document.runs), *map(reports.renderable, document.reports)]
+        cli.print_result(*[part for table in tables for part in ("", table)][1:], width=WIDTH)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
@@ -14,7 +14,7 @@ from . import console as cli
 from .options import takes_settings
 
 
-@takes_settings
+@takes_settings()
 def command(
     settings: DistillSettings,
     out: Annotated[Path, typer.Option("--out", "-o", help="folder for every artefact")] = Path("build/run"),
@@ -22,7 +22,7 @@ def command(
         int, typer.Option("--samples-lava", min=0, help="test samples that also go through Lava and netx; 0: none")
     ] = 20,
     resume: Annotated[bool, typer.Option("--resume", help="go on from a training that was stopped")] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+    json_output: cli.Json = False,
 ) -> None:
     """Do all five steps: distil, export to NIR, lower, simulate (integers, Lava, netx), report.
 
@@ -30,8 +30,6 @@ def command(
 
     Example: spikewright run --data fashion-mnist --profile loihi2-assumed --energy-budget 3uJ
     """
-    from rich.console import Console
-
     from ..bench.road import run
 
     verdict = run(settings, out, samples_lava, resume, callbacks=[cli.ProgressBar()])
@@ -43,6 +41,4 @@ def command(
         raise AnswerIsNo(f"run: {'; '.join(verdict.faults)}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "run")
+main = cli.main_of(command, "run")

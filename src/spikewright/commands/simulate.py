@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -36,8 +35,7 @@ def command(
     data: Annotated[str, typer.Option(help=DATA_HELP)] = "digits",
     samples: Annotated[int | None, typer.Option(min=1, help="how many, from the first; default: all")] = None,
     on: Annotated[
-        str,
-        typer.Option(help=f"{described()}; or the student.pt that the network was made from: what it does itself"),
+        str, typer.Option(help=f"{described()}; or the student.pt that the network was made from: what it does itself")
     ] = "integer",
     split: Annotated[Part, typer.Option(help="part of the data set")] = Part.test,
     data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
@@ -71,17 +69,9 @@ def command(
     began = time.perf_counter()
     with cli.listeners().task(f"simulating on {on}", count) as advance:
         activity = simulate(
-            network,
-            part,
-            chosen,
-            samples,
-            split.value,
-            batch=batch,
-            seed=seed,
-            record=record,
-            progress=advance,
+            network, part, chosen, samples, split.value, batch=batch, seed=seed, record=record, progress=advance,
             chip_sha256=sha256_of(chip),
-        )
+        )  # fmt: skip
     rate = activity.samples / (time.perf_counter() - began)
     activity = replace(activity, provenance={**activity.provenance, "data": data})
     save_activity(activity, out)
@@ -114,9 +104,7 @@ def _made_from(network: ChipNetwork) -> str | None:
     return found
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "simulate")
+main = cli.main_of(command, "simulate")
 
 
 def _print(activity: Activity, as_json: bool) -> None:

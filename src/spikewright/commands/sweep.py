@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +10,10 @@ import typer
 from ..base.errors import AnswerIsNo
 from ..training.settings import DistillSettings
 from . import console as cli
-from .options import takes_settings_without
+from .options import takes_settings
 
 
-@takes_settings_without("energy_budget")
+@takes_settings("energy_budget")
 def command(
     settings: DistillSettings,
     budgets: Annotated[str | None, typer.Option("--budgets", help="with units and commas: 8uJ,4uJ,2uJ")] = None,
@@ -26,7 +25,7 @@ def command(
     study: Annotated[
         str | None, typer.Option("--study", help="URL of the database that workers share; left out, a file in --out")
     ] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+    json_output: cli.Json = False,
 ) -> None:
     """Distil a student for each of several energy budgets and compare what they buy on the chip.
 
@@ -35,19 +34,17 @@ def command(
 
     Example: spikewright sweep --data fashion-mnist --budgets 8uJ,4uJ,2uJ,1uJ,0.5uJ --seeds 3
     """
-    from ..bench.sweep.sweep import sweep
+    from ..bench.sweep.sweep import sweep_with
     from ..bench.sweep.text import WIDTH, renderable
 
     texts = None if budgets is None else [text.strip() for text in budgets.split(",") if text.strip()]
-    result = sweep(settings, texts, seeds, out, points=points, study=study, callbacks=[cli.ProgressBar()])
+    result = sweep_with(settings, texts, seeds, out, points=points, study=study, callbacks=[cli.ProgressBar()])
     if json_output:
         cli.emit(result.as_json())
     else:
-        cli.print_result(renderable(result), WIDTH)
+        cli.print_result(renderable(result), width=WIDTH)
     if result.failures:
         raise AnswerIsNo(f"sweep: {'; '.join(result.failures)}; run it again to try once more")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "sweep")
+main = cli.main_of(command, "sweep")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..student.student import Student
-    from ..student.verify import Verification
 
 
 def command(
@@ -33,7 +31,7 @@ def command(
     profile: Annotated[
         str | None, typer.Option(help="that the student was trained for; needed for a file of your own")
     ] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+    json_output: cli.Json = False,
 ) -> None:
     """Write a student as a NIR graph that computes the same, and a model card beside it.
 
@@ -56,20 +54,19 @@ def command(
     facts = student_provenance(source) | {"parent_sha256": sha256_of(source)}
     images = _samples(loaded, samples, data, data_dir)
     checked = export(loaded, out, images, facts, target)
-    cli.say(f"{out}: computes what {source} does: {_said(checked)}")
-    beside = write_card(out) if card else None
+    ties = f"; {checked.ties} left out, where a membrane meets its threshold to within float32" if checked.ties else ""
+    cli.say(
+        f"{out}: computes what {source} does: {checked.spikes} spikes and silences and the readout equal on "
+        f"{checked.samples} samples{ties}"
+    )
+    beside = str(write_card(out)) if card else None
     if beside is not None:
         cli.say(f"{beside}: its model card")
     if json_output:
-        facts = {"samples": checked.samples, "spikes": checked.spikes, "ties": checked.ties}
-        cli.emit({"nir": str(out), "card": None if beside is None else str(beside), **facts})
+        counts = {"samples": checked.samples, "spikes": checked.spikes, "ties": checked.ties}
+        cli.emit({"nir": str(out), "card": beside, **counts})
     else:
         print(out)
-
-
-def _said(checked: Verification) -> str:
-    ties = f"; {checked.ties} left out, where a membrane meets its threshold to within float32" if checked.ties else ""
-    return f"{checked.spikes} spikes and silences and the readout equal on {checked.samples} samples{ties}"
 
 
 def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> Tensor:
@@ -90,6 +87,4 @@ def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> 
     return images
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The verb on command-line words; returns the exit code."""
-    return cli.run(command, argv, "to-nir")
+main = cli.main_of(command, "to-nir")

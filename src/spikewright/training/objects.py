@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, TypeAlias
 
 from torch import nn
 
@@ -18,9 +18,15 @@ from ..student.config import StudentConfig
 from ..student.student import Student, readout_of
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import SPIKING
-from ..teachers.torch_teacher import Teacher
+from ..teachers.torch_teacher import Teacher, weights_sha256
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
+
+GivenData: TypeAlias = Dataset | DataSettings | str
+GivenTeacher: TypeAlias = nn.Module | Teacher | TeacherSpec | str | None
+GivenStudent: TypeAlias = nn.Module | StudentConfig | StudentSpec | str
+GivenTerms: TypeAlias = LossTerms | str
+"""What :func:`spikewright.distill` takes as data, teacher, student, and method or regularizer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +104,33 @@ def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, .
     return given.method or method_of(settings.method.name), regularizers
 
 
+def with_method(
+    settings: DistillSettings, method: LossTerms | str, regularize: Sequence[LossTerms | str] = ()
+) -> ObjectSettings:
+    """The same settings with another method and other regularizers.
+
+    Raises:
+        InputError: an unknown name, or options that are not allowed.
+    """
+    terms, regularizers = method_of(method), tuple(map(regularizer_of, regularize))
+    groups = {group.name: getattr(settings, group.name) for group in fields(DistillSettings)}
+    groups["method"] = MethodSpec(name=_text(method), regularize=tuple(map(_text, regularize)))
+    return ObjectSettings(**groups, objects=replace(objects_of(settings), method=terms, regularizers=regularizers))
+
+
+def object_hashes(settings: DistillSettings) -> dict[str, str]:
+    """The SHA-256 of the training part, teacher and network that were given as objects; their names may be shared."""
+    given = objects_of(settings)
+    hashes: dict[str, str] = {}
+    if given.dataset is not None:
+        hashes["train_split_sha256"] = given.dataset.train.sha256
+    if given.teacher is not None:
+        hashes["teacher_sha256"] = given.teacher.sha256
+    if given.network is not None:
+        hashes["network_sha256"] = weights_sha256(given.network)
+    return hashes
+
+
 def teaching_of(settings: DistillSettings, method: LossTerms) -> Teaching:
     """The teacher for this method, and its assistants; without a name or an object, the default for the method."""
     spec = settings.teacher
@@ -107,12 +140,12 @@ def teaching_of(settings: DistillSettings, method: LossTerms) -> Teaching:
 
 
 def settings_of(
-    data: Dataset | DataSettings | str = "digits",
-    teacher: nn.Module | Teacher | TeacherSpec | str | None = None,
-    student: nn.Module | StudentConfig | StudentSpec | str = "convnet",
-    method: LossTerms | str = "kd",
+    data: GivenData = "digits",
+    teacher: GivenTeacher = None,
+    student: GivenStudent = "convnet",
+    method: GivenTerms = "kd",
     within: Budget | str | None = None,
-    regularize: LossTerms | str | Sequence[LossTerms | str] = (),
+    regularize: GivenTerms | Sequence[GivenTerms] = (),
     training: Training | None = None,
 ) -> DistillSettings:
     """Settings from the arguments of :func:`spikewright.distill`.
@@ -124,13 +157,10 @@ def settings_of(
         raise InputError(f"{arg('training')}: is {training!r}; give Training(...)")
     spec, config, network = _student(student)
     values = [regularize] if isinstance(regularize, LossTerms | str) else list(regularize)
-    terms, regularizers = method_of(method), tuple(map(regularizer_of, values))
-    texts = [each if isinstance(each, str) else text_of(each) for each in (method, *values)]
     settings = ObjectSettings(
         data=data if isinstance(data, DataSettings) else DataSettings(name=_name(data)),
         limits=within if isinstance(within, Budget) else Budget(energy_budget=within),
         teacher=teacher if isinstance(teacher, TeacherSpec) else TeacherSpec(name=_name(teacher)),
-        method=MethodSpec(name=texts[0], regularize=tuple(texts[1:])),
         student=spec,
         training=training or Training(),
         objects=Objects(
@@ -138,16 +168,18 @@ def settings_of(
             teacher=teacher if isinstance(teacher, Teacher) else None,
             config=config,
             network=network,
-            method=None if isinstance(method, str) else terms,
-            regularizers=regularizers,
         ),
     )
-    if not isinstance(teacher, nn.Module):
-        return settings
+    settings = with_method(settings, method, values)
+    return _with_module(settings, teacher) if isinstance(teacher, nn.Module) else settings
+
+
+def _with_module(settings: ObjectSettings, network: nn.Module) -> DistillSettings:
+    """Settings with a torch network as the teacher, for the images that the data set has for it."""
     dataset = dataset_of(settings, settings.student.timesteps)
-    seen = seen_by_teacher(terms, dataset, spikes=False)
-    wrapped = Teacher.from_module(teacher, seen.shape)
-    return replace(settings, objects=replace(settings.objects, dataset=dataset, teacher=wrapped))
+    seen = seen_by_teacher(loss_terms(settings)[0], dataset, spikes=False)
+    teacher = Teacher.from_module(network, seen.shape)
+    return replace(settings, objects=replace(settings.objects, dataset=dataset, teacher=teacher))
 
 
 def _name(value: Dataset | nn.Module | Teacher | str | None) -> Any:
@@ -157,10 +189,12 @@ def _name(value: Dataset | nn.Module | Teacher | str | None) -> Any:
     return value.name if isinstance(value, Dataset | Teacher) else value
 
 
-def _student(
-    student: nn.Module | StudentConfig | StudentSpec | str,
-) -> tuple[StudentSpec, StudentConfig | None, nn.Module | None]:
-    """The specification of a student, and its configuration and network where it was given as an object."""
+def _text(terms: LossTerms | str) -> str:
+    return text_of(terms) if isinstance(terms, LossTerms) else terms
+
+
+def _student(student: GivenStudent) -> tuple[StudentSpec, StudentConfig | None, nn.Module | None]:
+    """The specification of a student, and the objects that it was given as."""
     if isinstance(student, StudentSpec):
         return student, None, None
     if isinstance(student, str):

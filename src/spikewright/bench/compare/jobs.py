@@ -6,20 +6,22 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...base.artefacts import write_json
 from ...base.errors import AnswerIsNo, InputError
 from ...base.progress import SILENT, Listeners
-from ...energy.report import PARTS, EnergyReport
+from ...energy.report import PARTS
 from ...student.accuracy import accuracy_by_step
+from ...training.objects import with_method
 from ...training.settings import DistillSettings
 from ..levels import float_accuracy
+from ..outcome import Outcome
 from ..point import Point
 from ..road import make
 from ..work import JobKind, JobResult
-from .record import Record, history_facts
 from .rows import Row
 
 TRAININGS = "trainings"
@@ -52,8 +54,51 @@ class TrainingJob:
 
     def settings(self, common: DistillSettings) -> DistillSettings:
         """The settings that make its student."""
-        own = {"method": self.row.method, "regularize": self.row.regularize, "seed": self.point.seed}
-        return common.within(self.point.budget).changed(own)
+        return with_method(self.point.settings(common), self.row.method, self.row.regularize)
+
+
+class Record(BaseModel):
+    """One training; spikes, operations and energies are per inference, on the test split unless another is named.
+
+    Attributes:
+        facts: names and every option of its row.
+        outcome: of the chip network.
+        float_accuracy: of the student's graph in float arithmetic, with the same weights and no integers.
+        accuracy_by_step: of the student, read out after step 1, 2, ..., T.
+        spikes: of input, hidden layers and readout.
+        energy_by_part: of the same, in the profile's unit.
+        student_logit_range: mean distance between the largest and the smallest logit in the last epoch of training.
+        teacher_logit_range: the same of the teacher; None without a teacher.
+        epochs: number of trained epochs, further rounds included.
+        seconds: time that these epochs took; None if one of them was not timed.
+        processor_seconds: processor time of the same, over all threads.
+        teacher_sha256: None without a teacher.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["spikewright comparison record"] = "spikewright comparison record"
+    format_version: Literal[1] = 1
+    row: str
+    facts: dict[str, object]
+    budget: str | None
+    seed: int
+    outcome: Outcome
+    float_accuracy: float
+    accuracy_by_step: tuple[float, ...]
+    spikes: dict[str, float]
+    energy_by_part: dict[str, float]
+    student_logit_range: float
+    teacher_logit_range: float | None
+    epochs: int
+    seconds: float | None
+    processor_seconds: float | None
+    teacher_sha256: str | None
+
+    @property
+    def first_step_accuracy(self) -> float | None:
+        """Of the student, read out after the first of several steps; None if there is only one."""
+        return self.accuracy_by_step[0] if len(self.accuracy_by_step) > 1 else None
 
 
 TrainingResult = JobResult[TrainingJob, Record]
@@ -121,7 +166,11 @@ def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: List
     by_step = accuracy_by_step(made.student, test, mine.training.seed)
     in_floats = by_step[-1]
     if made.student.grid is not None:
-        _require_agreement(job, by_step[-1], made.outcome.accuracy["test"])
+        if (on_chip := made.outcome.accuracy["test"]) != in_floats:
+            raise AnswerIsNo(
+                f"{job}: the student classifies {in_floats:.4%} of the test samples and its chip network "
+                f"{on_chip:.4%}; the two must be the same"
+            )
         in_floats = float_accuracy(made.student, made.paths.nir, test, mine.training.seed)
     report = made.deployed.reports["test"]
     record = Record.model_validate(
@@ -133,7 +182,7 @@ def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: List
             "outcome": made.outcome,
             "float_accuracy": in_floats,
             "accuracy_by_step": by_step,
-            "spikes": _spikes_by_part(report),
+            "spikes": {part: sum(each.spikes for each in report.spikes if each.part == part) for part in PARTS},
             "energy_by_part": report.by_part(),
             **history_facts(made.facts),
         }
@@ -142,14 +191,21 @@ def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: List
     return record
 
 
-def _spikes_by_part(report: EnergyReport) -> dict[str, float]:
-    """Spikes of input, hidden layers and readout in one inference."""
-    return {part: sum(each.spikes for each in report.spikes if each.part == part) for part in PARTS}
+def history_facts(facts: Mapping[str, object]) -> dict[str, object]:
+    """What a student's provenance says of its training, by the fields of :class:`Record`."""
+    history = facts["history"]
+    assert isinstance(history, list | tuple)
+    last = history[-1]
+    return {
+        "student_logit_range": last["student_logit_range"],
+        "teacher_logit_range": last["teacher_logit_range"],
+        "epochs": len(history),
+        "seconds": _total([epoch.get("seconds") for epoch in history]),
+        "processor_seconds": _total([epoch.get("processor_seconds") for epoch in history]),
+        "teacher_sha256": facts.get("teacher_sha256"),
+    }
 
 
-def _require_agreement(job: TrainingJob, student: float, chip: float) -> None:
-    if student != chip:
-        raise AnswerIsNo(
-            f"{job}: the student classifies {student:.4%} of the test samples and its chip network {chip:.4%}; the "
-            "two must be the same"
-        )
+def _total(seconds: list[float | None]) -> float | None:
+    known = [each for each in seconds if each is not None]
+    return sum(known) if len(known) == len(seconds) else None

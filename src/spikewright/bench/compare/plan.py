@@ -8,7 +8,7 @@ from ...base.errors import BelowFloor, InputError, arg, refuse, with_flags
 from ...data.dataset import Dataset
 from ...profile.profile import HardwareProfile, load_profile
 from ...profile.units import parse_budget
-from ...training.objects import dataset_of, teaching_of
+from ...training.objects import GivenTerms, dataset_of, object_hashes, teaching_of
 from ...training.prepare import prepared, student_plan, train_settings, unmet
 from ...training.settings import DistillSettings
 from ...training.trainer import Trainer
@@ -21,13 +21,13 @@ from .rows import Refusals, Row, read_rows
 
 def plan_of(
     settings: DistillSettings,
-    methods: Sequence[str],
-    regularize: Sequence[str],
+    methods: Sequence[GivenTerms],
+    regularize: Sequence[GivenTerms],
     budgets: Sequence[str],
     free: bool,
     seeds: int,
 ) -> tuple[ComparisonResult, Dataset]:
-    """A comparison without results, and its data set; arguments are as :func:`~.compare.compare` takes them.
+    """A comparison without results, and its data set; arguments are as :func:`~.compare.compare_with` takes them.
 
     Raises:
         InputError: unusable rows, budgets or settings, or nothing that can be trained.
@@ -38,10 +38,18 @@ def plan_of(
     chosen = _budgets(settings, budgets, free, seeds, profile)
     dataset = dataset_of(settings, settings.student.timesteps)
     learnt = dataset.with_train_samples(settings.data.train_samples)
+    training = train_settings(settings.training, learnt.recipe)
     plan = ComparisonResult(
         profile=profile,
         data=settings.data.name,
-        settings=_facts(settings, profile, learnt),
+        settings={
+            **settings.flat(without=OWN | OF_MACHINE),
+            # The data set's values for settings that were left out.
+            **{name: getattr(training, name) for name in ("epochs", "batch", "augmentation")},
+            **object_hashes(settings),
+            "profile_sha256": profile.sha256,
+            "train_split_sha256": learnt.train.sha256,
+        },
         rows=tuple(rows),
         budgets=tuple(chosen),
         seeds=tuple(range(settings.training.seed, settings.training.seed + seeds)),
@@ -52,17 +60,6 @@ def plan_of(
     if not plan.jobs:
         refuse("compare: nothing of it can be trained", list(dict.fromkeys(plan.refusals.values())))
     return plan, dataset
-
-
-def _facts(settings: DistillSettings, profile: HardwareProfile, learnt: Dataset) -> dict[str, object]:
-    """What all trainings have in common, with the data set's values for settings that were left out."""
-    training = train_settings(settings.training, learnt.recipe)
-    return {
-        **settings.flat(without=OWN | OF_MACHINE),
-        **{name: getattr(training, name) for name in ("epochs", "batch", "augmentation")},
-        "profile_sha256": profile.sha256,
-        "train_split_sha256": learnt.train.sha256,
-    }
 
 
 def _budgets(
@@ -86,35 +83,29 @@ def _refusals(
     dataset: Dataset,
     profile: HardwareProfile,
 ) -> Refusals:
-    """Why rows cannot be trained within a budget; the student is sized as for the first seed.
+    """Why rows cannot be trained within a budget; the student, which all rows share, is sized as for the first seed.
 
     The sentences stand in files, and speak of flags as all files do.
     """
     found: Refusals = {}
     for budget in budgets:
-        plain = _plain(settings, budget, dataset, profile)
-        for row in rows:
-            why = plain if isinstance(plain, str) else _refusal(row, settings, dataset, plain)
-            if why:
-                found[row, budget] = why
+        alone = settings.within(budget).changed({"method": "none", "regularize": (), "assistant": ()})
+        try:
+            plain = prepared(alone, dataset, profile, None if budget is None else parse_budget(budget, profile))
+        except BelowFloor as error:
+            found.update({(row, budget): with_flags(error, {}) for row in rows})
+        else:
+            whys = {row: _refusal(row, settings, dataset, plain) for row in rows}
+            found.update({(row, budget): why for row, why in whys.items() if why})
     return found
-
-
-def _plain(settings: DistillSettings, budget: str | None, dataset: Dataset, profile: HardwareProfile) -> Trainer | str:
-    """A training without a teacher, whose student all rows have; or why there is none within the budget."""
-    plain = settings.within(budget).changed({"method": "none", "regularize": (), "assistant": ()})
-    try:
-        return prepared(plain, dataset, profile, None if budget is None else parse_budget(budget, profile))
-    except BelowFloor as error:
-        return with_flags(error, {})
 
 
 def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Trainer) -> str:
     """Why a row cannot be trained; empty if it can."""
     teaching = teaching_of(settings, row.terms)
-    if faults := [*unmet(settings, row.terms, dataset), *teaching.faults()]:
-        return with_flags(InputError("; ".join(faults)), {})
     try:
+        if faults := [*unmet(settings, row.terms, dataset), *teaching.faults()]:
+            raise InputError("; ".join(faults))
         teaching.check(dataset, plain.student, student_plan(plain))
     except InputError as error:
         return with_flags(error, {})

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from sklearn.isotonic import isotonic_regression
 
 from ...pages.chart import energy_figure, label_axes, write_chart
 from ...pages.numbers import Spread
@@ -66,35 +68,31 @@ def numbers_of(result: ComparisonResult) -> dict[str, int]:
 def apart(wanted: Sequence[float], gap: float) -> list[float]:
     """Places in [0, 1] with the least squared distance to the wanted ones, in their order and at least ``gap`` apart.
 
-    After ``i * gap`` is subtracted from place ``i``, the places need only ascend: this is isotonic regression, solved
-    by the pool-adjacent-violators algorithm.
+    After ``i * gap`` is subtracted from place ``i``, the places need only ascend: this is isotonic regression.
 
     Args:
         wanted: in ascending order.
         gap: taken smaller if there is no room for it.
     """
-    step = min(gap, 1 / max(1, len(wanted)))
-    blocks: list[tuple[float, int]] = []
-    for i, place in enumerate(wanted):
-        mean, size = place - i * step, 1
-        while blocks and blocks[-1][0] > mean:
-            below, count = blocks.pop()
-            mean, size = (mean * size + below * count) / (size + count), size + count
-        blocks.append((mean, size))
-    top = 1 - step * max(0, len(wanted) - 1)
-    levels = [min(max(mean, 0.0), top) for mean, size in blocks for _ in range(size)]
-    return [level + i * step for i, level in enumerate(levels)]
+    if not wanted:
+        return []
+    step = min(gap, 1 / len(wanted))
+    steps = step * np.arange(len(wanted))
+    levels = isotonic_regression(np.asarray(wanted) - steps, y_min=0.0, y_max=1 - steps[-1])
+    return [float(place) for place in levels + steps]
 
 
 def _figure(result: ComparisonResult) -> Figure:
-    groups = [(group, [entry for entry in group.entries if entry.records]) for group in result.groups]
-    groups = [(group, entries) for group, entries in groups if entries]
+    groups = [(group, entries) for group in result.groups if (entries := [e for e in group.entries if e.records])]
     every = [entry for _, entries in groups for entry in entries]
     energies = [each for entry in every for each in _ends(entry.energy("test"))]
     energies += [group.limit for group, _ in groups if math.isfinite(group.limit)]
     numbers = numbers_of(result)
     height_in = max(SIZE_IN[1], LINE_IN * (len(numbers) + 2))
-    figure = energy_figure((SIZE_IN[0], height_in), _title(result), energies, BESIDE)
+    seeds = len(result.seeds)
+    spread = f"; mean and standard deviation over {seeds} seeds" if seeds > 1 else ""
+    title = f"{result.data} on {result.profile.name}{spread}"
+    figure = energy_figure((SIZE_IN[0], height_in), title, energies, BESIDE)
     (axes,) = figure.axes
     accuracies = [each for entry in every for each in _ends(entry.accuracy("test"))]
     if accuracies:
@@ -107,12 +105,6 @@ def _figure(result: ComparisonResult) -> Figure:
     label_axes(axes, result.profile, result.say)
     _legend(figure, [group.title for group, _ in groups], numbers)
     return figure
-
-
-def _title(result: ComparisonResult) -> str:
-    seeds = len(result.seeds)
-    spread = f"; mean and standard deviation over {seeds} seeds" if seeds > 1 else ""
-    return f"{result.data} on {result.profile.name}{spread}"
 
 
 def _ends(spread: Spread | None) -> tuple[float, float]:

@@ -12,13 +12,12 @@ from ...profile.profile import HardwareProfile
 from ...profile.units import quantity
 from ..outcome import SPLITS
 from ..point import limit_of
-from .jobs import TrainingJob, TrainingResult, jobs_of
-from .record import Record
+from .jobs import Record, TrainingJob, TrainingResult, jobs_of
 from .rows import Refusals, Row
 from .teachers import TeacherFacts
 
 SCHEMA_VERSION = 1
-LABELS_ONLY = Row("none")
+LABELS_ONLY = Row("none").facts
 FAILED = ("failed", "infeasible")
 """States of a training that was begun and has no student; a budget that is known to be too low is refused before."""
 Value = Callable[[Record], float | None]
@@ -163,17 +162,14 @@ class ComparisonResult:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """One for each budget, in the order of ``budgets``."""
-        return tuple(
-            Group(
-                budget, limit_of(budget, self.profile), tuple(_ranked([self._entry(row, budget) for row in self.rows]))
-            )
-            for budget in self.budgets
-        )
+        limits = {budget: limit_of(budget, self.profile) for budget in self.budgets}
+        mine = {budget: [self._entry(row, budget, limit) for row in self.rows] for budget, limit in limits.items()}
+        return tuple(Group(budget, limit, tuple(_ranked(mine[budget]))) for budget, limit in limits.items())
 
     @property
     def baseline(self) -> Row:
         """The row over which gains are measured: labels only, or the first row if that is not asked for."""
-        return next((row for row in self.rows if row == LABELS_ONLY), self.rows[0])
+        return next((row for row in self.rows if row.facts == LABELS_ONLY), self.rows[0])
 
     def gain(self, entry: Entry, split: str) -> Spread | None:
         """Gain in accuracy of an entry over the baseline within the same budget."""
@@ -197,6 +193,16 @@ class ComparisonResult:
 
     def as_json(self) -> dict[str, object]:
         """The object that ``compare.json`` holds and ``--json`` prints; energies in ``unit``, per inference."""
+        groups = [
+            {
+                "budget": group.budget,
+                "limit": None if math.isinf(group.limit) else group.limit,
+                "best": None if group.best is None else str(group.best.row),
+                "ranking": [str(entry.row) for entry in group.entries if entry.rank is not None],
+                "entries": [_entry_json(self, entry) for entry in group.entries],
+            }
+            for group in self.groups
+        ]
         return {
             "schema_version": SCHEMA_VERSION,
             "profile": self.profile.name,
@@ -208,12 +214,12 @@ class ComparisonResult:
             "teachers": [vars(facts) for facts in self.teachers],
             "rows": [{"row": str(row), **row.facts} for row in self.rows],
             "baseline": str(self.baseline),
-            "groups": [_group_json(self, group) for group in self.groups],
+            "groups": groups,
         }
 
-    def _entry(self, row: Row, budget: str | None) -> Entry:
-        mine = [r for r in self.results if r.job.row == row and r.job.point.budget == budget]
-        return Entry(row, budget, limit_of(budget, self.profile), tuple(mine), self.refusals.get((row, budget), ""))
+    def _entry(self, row: Row, budget: str | None, limit: float) -> Entry:
+        mine = tuple(r for r in self.results if r.job.row == row and r.job.point.budget == budget)
+        return Entry(row, budget, limit, mine, self.refusals.get((row, budget), ""))
 
 
 def _ranked(entries: Sequence[Entry]) -> list[Entry]:
@@ -232,16 +238,6 @@ def _merit(entry: Entry) -> tuple[float, float]:
     accuracy, energy = entry.accuracy("validation"), entry.energy("validation")
     assert accuracy is not None and energy is not None
     return -accuracy.mean, energy.mean
-
-
-def _group_json(result: ComparisonResult, group: Group) -> dict[str, object]:
-    return {
-        "budget": group.budget,
-        "limit": None if math.isinf(group.limit) else group.limit,
-        "best": None if group.best is None else str(group.best.row),
-        "ranking": [str(entry.row) for entry in group.entries if entry.rank is not None],
-        "entries": [_entry_json(result, entry) for entry in group.entries],
-    }
 
 
 def _entry_json(result: ComparisonResult, entry: Entry) -> dict[str, object]:

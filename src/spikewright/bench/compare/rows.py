@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...base.artefacts import sha256_of_json
 from ...base.errors import InputError, arg, refuse
 from ...distillation.base import LossTerms
-from ...distillation.methods import METHODS, REGULARIZERS, parse_spec
+from ...distillation.methods import METHODS, method_of, name_of, regularizer_of, text_of
 
 ALL = "all"
 JOIN = "+"
@@ -18,13 +18,14 @@ EXAMPLE = 'all, or e.g. "none kd:alpha=0.7 kd + logits:weight=0.01"'
 
 @dataclass(frozen=True)
 class Row:
-    """A method with regularizers, both as texts such as ``kd:alpha=0.7``."""
+    """A method with regularizers: objects, or texts such as ``kd:alpha=0.7``."""
 
-    method: str
-    regularize: tuple[str, ...] = ()
+    method: LossTerms | str
+    regularize: tuple[LossTerms | str, ...] = ()
 
     def __str__(self) -> str:
-        return f" {JOIN} ".join((self.method, *self.regularize))
+        every = (self.method, *self.regularize)
+        return f" {JOIN} ".join(text_of(each) if isinstance(each, LossTerms) else str(each) for each in every)
 
     @property
     def terms(self) -> LossTerms:
@@ -33,16 +34,13 @@ class Row:
         Raises:
             InputError: an unknown method, or options that it does not have.
         """
-        return parse_spec("method", self.method, METHODS)
+        return method_of(self.method)
 
     @property
     def facts(self) -> dict[str, object]:
         """Names and every option, defaults included: two rows with the same facts are one."""
-        regularizers = [(text, parse_spec("regularizer", text, REGULARIZERS)) for text in self.regularize]
-        return {
-            "method": _facts(self.method, self.terms),
-            "regularizers": [_facts(text, terms) for text, terms in regularizers],
-        }
+        regularizers = map(regularizer_of, self.regularize)
+        return {"method": _facts(self.terms), "regularizers": [_facts(terms) for terms in regularizers]}
 
     @property
     def name(self) -> str:
@@ -55,12 +53,14 @@ Refusals = dict[tuple[Row, str | None], str]
 """By row and budget, why it cannot be trained."""
 
 
-def read_rows(words: Sequence[str], regularize: Sequence[str], further: Sequence[Row] = ()) -> list[Row]:
+def read_rows(
+    methods: Sequence[LossTerms | str], regularize: Sequence[LossTerms | str], further: Sequence[Row] = ()
+) -> list[Row]:
     """Rows in the order in which they are asked for, each once.
 
     Args:
-        words: each is ``all``, or rows separated by blanks, such as ``kd tser``; a ``+`` between blanks adds a
-            regularizer to the method before it, as in ``kd + logits:weight=0.01``.
+        methods: each is a method; or text: ``all``, or rows separated by blanks, such as ``kd tser``, where a ``+``
+            between blanks adds a regularizer to the method before it, as in ``kd + logits:weight=0.01``.
         regularize: for each of these regularizers every row is taken once more with it.
         further: rows to begin with.
 
@@ -68,7 +68,7 @@ def read_rows(words: Sequence[str], regularize: Sequence[str], further: Sequence
         InputError: unknown names or options, all of them at once.
     """
     faults: list[str] = []
-    plain = [*further, *(row for text in words for row in _rows(text, faults))]
+    plain = [*further, *(row for each in methods for row in _rows(each, faults))]
     if not plain and not faults:
         faults.append(f"{arg('methods')}: names no method; give {EXAMPLE}")
     rows = [*plain, *(Row(row.method, (*row.regularize, extra)) for extra in regularize for row in plain)]
@@ -82,8 +82,11 @@ def read_rows(words: Sequence[str], regularize: Sequence[str], further: Sequence
     return list(kept.values())
 
 
-def _rows(text: str, faults: list[str]) -> Iterator[Row]:
-    """The rows of one text; a ``+`` without a method before it or a regularizer after it is a fault."""
+def _rows(text: LossTerms | str, faults: list[str]) -> Iterator[Row]:
+    """The rows of one method or text; a ``+`` without a method before it or a regularizer after it is a fault."""
+    if not isinstance(text, str):
+        yield Row(text)
+        return
     words = text.split()
     groups: list[list[str]] = []
     for i, word in enumerate(words):
@@ -100,5 +103,5 @@ def _rows(text: str, faults: list[str]) -> Iterator[Row]:
             yield Row(name, tuple(regularize))
 
 
-def _facts(text: str, terms: LossTerms) -> dict[str, object]:
-    return {"name": text.partition(":")[0].strip(), "options": terms.model_dump(mode="json")}
+def _facts(terms: LossTerms) -> dict[str, object]:
+    return {"name": name_of(terms), "options": terms.model_dump(mode="json")}

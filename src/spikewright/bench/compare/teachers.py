@@ -12,14 +12,12 @@ from ...base.errors import InputError, arg
 from ...base.progress import Listeners
 from ...data.dataset import Dataset
 from ...teachers.spiking_teacher import is_like_student
-from ...teachers.torch_teacher import Teacher
 from ...training.objects import teaching_of
 from ...training.settings import DistillSettings
 from ..outcome import SPLITS
 from ..work import SharedStudy
 from ..workers import locked
-from .jobs import TrainingJob
-from .record import Record
+from .jobs import Record, TrainingJob
 from .rows import Row
 
 FILE = "teachers.json"
@@ -69,7 +67,9 @@ def prepare_teachers(
         for twins, row in learning.items():
             teaching = teaching_of(settings, row.terms)
             seen, teacher = teaching.seen(dataset), teaching.trained_teacher(dataset, listeners)
-            found = known.get(teacher.sha256) or _measured(teacher, seen, twins)
+            if (found := known.get(teacher.sha256)) is None:
+                accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in SPLITS}
+                found = TeacherFacts(teacher.name, teacher.sha256, teacher.macs, twins, accuracy)
             _require_same(found, known.values(), out)
             known[found.sha256] = found
             study.note(f"teacher {found.sha256}", asdict(found))
@@ -89,11 +89,6 @@ def known_teachers(out: Path, study: SharedStudy[TrainingJob, Record]) -> list[T
         return list({facts["sha256"]: TeacherFacts(**facts) for facts in listed}.values())
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{file}: is not a list of teachers ({error}); remove it, and it is made anew") from error
-
-
-def _measured(teacher: Teacher, seen: Dataset, twins: bool) -> TeacherFacts:
-    accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in SPLITS}
-    return TeacherFacts(teacher.name, teacher.sha256, teacher.macs, twins, accuracy)
 
 
 def _require_same(found: TeacherFacts, known: Iterable[TeacherFacts], out: Path) -> None:

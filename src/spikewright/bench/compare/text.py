@@ -158,17 +158,17 @@ def renderable(result: ComparisonResult) -> RichGroup:
 
 
 def _table(result: ComparisonResult) -> Table:
-
     shown = [column for column in COLUMNS if column.short]
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for column in shown:
         wraps = column.short == "method"
         table.add_column(column.short, justify="left" if wraps else "right", no_wrap=not wraps, overflow="fold")
-    for group in (group for group in result.groups if any(entry.records for entry in group.entries)):
-        table.add_row("", group.title, style="bold")
-        for entry in group.entries:
-            if entry.records:
-                table.add_row(*((column.narrow or column.cell)(result, entry) for column in shown))
+    for group in result.groups:
+        entries = [entry for entry in group.entries if entry.records]
+        if entries:
+            table.add_row("", group.title, style="bold")
+        for entry in entries:
+            table.add_row(*((column.narrow or column.cell)(result, entry) for column in shown))
         table.add_section()
     return table
 

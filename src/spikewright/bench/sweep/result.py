@@ -11,9 +11,10 @@ from ...pages.numbers import Spread, pareto
 from ...profile.profile import HardwareProfile
 from ...profile.units import quantity
 from ..outcome import SPLITS, Outcome
-from ..point import limit_of
-from .points import PointResult
+from ..point import Point, limit_of
+from ..work import JobResult
 
+PointResult = JobResult[Point, Outcome]
 FORMAT = "spikewright sweep"
 FORMAT_VERSION = 1
 
@@ -56,17 +57,21 @@ class Row:
     def as_json(self) -> dict[str, object]:
         """The row as a JSON object."""
         spreads = {"energy": self.energy, "accuracy": self.accuracy}
-        best = self.best
         return {
             "budget": self.budget,
             "limit": None if math.isinf(self.limit) else self.limit,
             "pareto": self.pareto,
-            **{
-                name: {split: vars(found) for split in SPLITS if (found := spread(split))}
-                for name, spread in spreads.items()
-            },
-            "best": None if best is None else vars(best.job),
-            "points": [_point_json(result) for result in self.results],
+            **{name: {s: vars(found) for s in SPLITS if (found := spread(s))} for name, spread in spreads.items()},
+            "best": None if self.best is None else vars(self.best.job),
+            "points": [
+                {
+                    **vars(result.job),
+                    "state": result.state,
+                    "sentence": result.sentence,
+                    "outcome": result.value and result.value.model_dump(mode="json"),
+                }
+                for result in self.results
+            ],
         }
 
     def _spread(self, of: Callable[[Outcome], float]) -> Spread | None:
@@ -140,8 +145,3 @@ def _marked(rows: Sequence[Row]) -> list[Row]:
     ]
     marks = iter(pareto([pair for pair in means if pair is not None]))
     return [replace(row, pareto=pair is not None and next(marks)) for row, pair in zip(rows, means, strict=True)]
-
-
-def _point_json(result: PointResult) -> dict[str, object]:
-    outcome = None if result.value is None else result.value.model_dump(mode="json")
-    return {**vars(result.job), "state": result.state, "sentence": result.sentence, "outcome": outcome}

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from ...base.errors import InputError, arg, refuse
-from ...base.progress import Callback, Listeners
+from ...base.progress import SILENT, Callback, Listeners
 from ...profile.profile import HardwareProfile, load_profile
-from ...training.objects import dataset_of
-from ...training.settings import DistillSettings
+from ...profile.schema import CostUnit
+from ...profile.units import spelled
+from ...training import objects
+from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
+from ...training.settings import Budget, DistillSettings, Training
 from ...training.sizing import smallest_size
 from ..database import read_url, require_optuna, shown
 from ..folder import open_folder, study_name, write_result
+from ..former import also_takes_settings
 from ..outcome import Outcome
 from ..point import Point, read_budgets
-from ..road import OF_MACHINE
-from ..work import DATABASE, SharedStudy, open_study
+from ..road import OF_MACHINE, make
+from ..work import DATABASE, JobKind, SharedStudy, open_study
 from .plot import write_plot
-from .points import points_of, points_under, spaced, work
 from .result import SweepResult
 from .text import markdown
 
 OWN = {"energy_budget", "seed"}
 """Settings that differ between points."""
+POINTS = "points"
+LOWEST = 1.25
+"""The lowest budget that ``points`` chooses, in floors: a fifth of it is left for spikes."""
+DIGITS = 3
+"""Significant digits of a budget that ``points`` chooses."""
 
 
-def sweep(
+def sweep_with(
     settings: DistillSettings,
     budgets: Sequence[str] | None = None,
     seeds: int = 1,
@@ -37,28 +46,21 @@ def sweep(
     study: str | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> SweepResult:
-    """Distil a student for each budget and seed, and one without a budget, and measure all of them on the chip.
-
-    Writes ``sweep.json``, ``sweep.md``, ``pareto.svg`` and ``pareto.png``; each student's files are under ``points/``.
+    """A sweep as :func:`sweep` does it, of what ``settings`` describe.
 
     Args:
         settings: what all students have in common; their ``energy_budget`` must be None, their seed is the first one's.
-        budgets: numbers with a unit, such as ``["8uJ", "4uJ"]``.
-        seeds: students for each budget.
-        out: folder for every artefact; what it holds of this sweep is not done again.
-        points: instead of ``budgets``, how many to choose between the floor and the energy without a budget.
-        study: URL of the database that the workers share; None: an SQLite file in ``out``.
-        callbacks: hear messages and progress.
 
     Raises:
-        InputError: unusable budgets or settings, another sweep's folder, no Optuna, or no such database.
-        SpikewrightError: the students without a budget cannot be made.
+        InputError: as :func:`sweep`.
+        SpikewrightError: as :func:`sweep`.
     """
     folder, listeners = Path(out), Listeners(callbacks)
     profile = load_profile(settings.limits.profile)
     texts = _checked(settings, budgets, points, seeds, profile)
     require_optuna("sweep")
-    facts = {**settings.flat(without=OWN | OF_MACHINE), "profile_sha256": profile.sha256}
+    facts = {**settings.flat(without=OWN | OF_MACHINE), **objects.object_hashes(settings)}
+    facts["profile_sha256"] = profile.sha256
     open_folder(folder, facts, "a sweep")
     url = study or f"sqlite:///{folder.resolve() / DATABASE}"
     name = study_name(settings.data.name, profile.name, facts)
@@ -72,12 +74,49 @@ def sweep(
     return result
 
 
+@also_takes_settings(sweep_with)
+def sweep(
+    data: GivenData = "digits",
+    teacher: GivenTeacher = None,
+    *,
+    student: GivenStudent = "convnet",
+    method: GivenTerms = "kd",
+    budgets: Sequence[str] | None = None,
+    points: int | None = None,
+    seeds: int = 1,
+    within: Budget | None = None,
+    regularize: GivenTerms | Sequence[GivenTerms] = (),
+    training: Training | None = None,
+    out: Path | str = "build/sweep",
+    study: str | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> SweepResult:
+    """Distil a student for each budget and seed, and one without a budget, and measure all of them on the chip.
+
+    Writes ``sweep.json``, ``sweep.md``, ``pareto.svg`` and ``pareto.png``; each student's files are under ``points/``.
+    ``data``, ``teacher``, ``student``, ``method`` and ``regularize`` are as :func:`spikewright.distill` takes them. A
+    call with :class:`DistillSettings` in their place, as it was before 0.2, is deprecated.
+
+    Args:
+        budgets: numbers with a unit, such as ``["8uJ", "4uJ"]``.
+        points: instead of ``budgets``, how many to choose between the floor and the energy without a budget.
+        seeds: students for each budget.
+        within: the chip, and limits besides the budgets that hold for every student.
+        training: how long and how to train; its seed is the first one.
+        out: folder for every artefact; what it holds of this sweep is not done again.
+        study: URL of the database that the workers share; None: an SQLite file in ``out``.
+        callbacks: hear messages and progress.
+
+    Raises:
+        InputError: unusable budgets or values, another sweep's folder, no Optuna, or no such database.
+        SpikewrightError: the students without a budget cannot be made.
+    """
+    settings = objects.settings_of(data, teacher, student, method, within, regularize, training)
+    return sweep_with(settings, budgets, seeds, out, points=points, study=study, callbacks=callbacks)
+
+
 def _checked(
-    settings: DistillSettings,
-    budgets: Sequence[str] | None,
-    points: int | None,
-    seeds: int,
-    profile: HardwareProfile,
+    settings: DistillSettings, budgets: Sequence[str] | None, points: int | None, seeds: int, profile: HardwareProfile
 ) -> list[str] | None:
     """The budgets in their one spelling, None if they are to be chosen; refuses with every fault at once."""
     texts, faults = read_budgets(budgets or (), profile, "budgets")
@@ -122,7 +161,74 @@ def _chosen(study: SharedStudy[Point, Outcome], first: Point, settings: DistillS
         raise InputError(
             f"{arg('points', count)}: there is no student without an energy budget to start from: {free.sentence}"
         )
-    profile = load_profile(settings.limits.profile)
-    dataset = dataset_of(settings, settings.student.timesteps).with_train_samples(settings.data.train_samples)
-    floor = smallest_size(settings.student, dataset, profile, settings.training.seed).floor.total
+    profile, given, floor = load_profile(settings.limits.profile), objects.objects_of(settings), free.value.floor
+    if given.config is None and given.network is None:  # the budget may choose the size
+        dataset = objects.dataset_of(settings, settings.student.timesteps).with_train_samples(
+            settings.data.train_samples
+        )
+        floor = smallest_size(settings.student, dataset, profile, settings.training.seed).floor.total
     return spaced(floor, free.value.energy["validation"], count, profile.cost_unit)
+
+
+def points_of(budgets: Iterable[str], seeds: Sequence[int]) -> list[Point]:
+    """All points in the order of work: seed after seed, and for each the student without a budget first."""
+    kept = list(budgets)
+    return [Point(budget, seed) for seed in seeds for budget in (None, *kept)]
+
+
+def points_under(folder: Path) -> JobKind[Point, Outcome]:
+    """How the points of a sweep, whose files lie in ``folder``, stand in its study."""
+    return JobKind(
+        noun="point",
+        attributes_of=lambda point: {"budget": point.budget, "seed": point.seed},
+        job_of=_point,
+        folder_of=lambda point: folder / POINTS / point.name,
+        result=Outcome,
+        result_name="outcome",
+        values_of=lambda outcome: (outcome.energy["validation"], outcome.accuracy["validation"]),
+        is_required=lambda point: point.budget is None,  # all others are compared with it
+    )
+
+
+def _point(attributes: Mapping[str, object]) -> Point | None:
+    budget, seed = attributes.get("budget"), attributes.get("seed")
+    return Point(budget if isinstance(budget, str) else None, seed) if isinstance(seed, int) else None
+
+
+def work(point: Point, settings: DistillSettings, out: Path, listeners: Listeners = SILENT) -> Outcome:
+    """Make the student of a point and measure what it does and costs on the chip.
+
+    Args:
+        settings: what all points have in common.
+        out: the folder of the sweep.
+
+    Raises:
+        BelowFloor: no candidate is small enough for the budget.
+        SpikewrightError: a step refused its input, or the network does not fit the profile.
+    """
+    return make(point.settings(settings), out / POINTS / point.name, out, listeners).outcome
+
+
+def spaced(floor: float, without_budget: float, count: int, unit: CostUnit) -> list[str]:
+    """Budgets evenly spaced on the log scale, from the largest down.
+
+    ``b_i = low (high / low)^(i / count), i = 0 .. count - 1`` with ``low = LOWEST x floor`` and ``high`` the energy
+    without a budget, which is a point of its own and left out.
+
+    Args:
+        floor: of the smallest candidate, in the profile's unit.
+        without_budget: deployed energy of the student that was trained without a budget, in the same unit.
+
+    Raises:
+        InputError: nothing lies between the two.
+    """
+    low = LOWEST * floor
+    if low >= without_budget:
+        raise InputError(
+            f"{arg('points', count)}: the student without a budget costs {spelled(without_budget, unit)}, and {LOWEST} "
+            f"times the floor of the smallest candidate is {spelled(low, unit)}; leave {arg('width')} and "
+            f"{arg('timesteps')} free, or give {arg('budgets')}"
+        )
+    values = [low * (without_budget / low) ** (i / count) for i in reversed(range(count))]
+    rounded = [round(value, DIGITS - 1 - math.floor(math.log10(value))) for value in values]
+    return list(dict.fromkeys(spelled(value, unit) for value in rounded))

@@ -52,9 +52,7 @@ def remarks(result: SweepResult) -> Iterator[str]:
 def markdown(result: SweepResult) -> str:
     """The sweep as Markdown."""
     title = f"Accuracy within energy budgets: {_title(result)}"
-    return markdown_page(
-        title, result.profile.banner, "pareto.svg", HEADINGS, cells(result), NOTE, remarks(result)
-    )  # fmt: skip
+    return markdown_page(title, result.profile.banner, "pareto.svg", HEADINGS, cells(result), NOTE, remarks(result))
 
 
 def renderable(result: SweepResult) -> Group:
@@ -74,20 +72,23 @@ def _title(result: SweepResult) -> str:
 
 def _cells(result: SweepResult, row: Row) -> tuple[str, ...]:
     energy, shares = row.energy("test"), [row.share(split) for split in ("validation", "test")]
+    best = row.best and row.best.value
     return (
         row.budget or "none",
         " / ".join(dict.fromkeys(outcome.student for outcome in row.outcomes)) or "-",
-        "-" if energy is None else _energies(result, energy),
+        _energy(result, energy),
         _of_none(result, energy),
         " / ".join(f"{share:.1%}" for share in shares if share is not None) or "-",
         _percent(row.accuracy("validation")),
         _percent(row.accuracy("test")),
         "yes" if row.pareto else "",
-        _best(row),
+        f"{best.accuracy['test']:.2%} ({row.best.job})" if row.best and best else "-",
     )
 
 
-def _energies(result: SweepResult, energy: Spread) -> str:
+def _energy(result: SweepResult, energy: Spread | None) -> str:
+    if energy is None:
+        return "-"
     spread = "" if energy.deviation is None else f" ± {energy.deviation / energy.mean:.1%}"
     return result.say(energy.mean) + spread
 
@@ -102,9 +103,3 @@ def _percent(spread: Spread | None) -> str:
     if spread is None:
         return "-"
     return f"{spread.mean:.2%}" + ("" if spread.deviation is None else f" ± {100 * spread.deviation:.2f}")
-
-
-def _best(row: Row) -> str:
-    if row.best is None or row.best.value is None:
-        return "-"
-    return f"{row.best.value.accuracy['test']:.2%} ({row.best.job})"

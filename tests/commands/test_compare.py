@@ -174,7 +174,7 @@ def test_a_student_that_was_trained_when_the_worker_died_is_measured_alone(finis
 
 def test_interrupted_within_a_training_it_goes_on_from_the_checkpoint(finished, tmp_path, capsys, monkeypatch):
     """And ends in the numbers of one that ran through."""
-    original, epochs = Trainer._epoch, []
+    original, epochs = Trainer.run_epoch, []
 
     def stops(self, *given):
         epochs.append(given)
@@ -183,7 +183,7 @@ def test_interrupted_within_a_training_it_goes_on_from_the_checkpoint(finished, 
         return original(self, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_epoch", stops)
+        patch.setattr(Trainer, "run_epoch", stops)
         code, out, err = ran(capsys, tmp_path, *ROWS)
         assert (code, out, err.splitlines()[-1]) == (130, "", "interrupted")
     code, text, err = ran(capsys, tmp_path, *ROWS, "--json")

@@ -196,7 +196,7 @@ def test_fewer_samples_for_the_student_and_all_for_the_teacher(tmp_path):
 
 def test_an_epoch_says_how_long_it_took_and_a_resumed_training_adds_up(tmp_path, monkeypatch):
     settings = QUICK.changed({"epochs": 2, "method": "none", "train_samples": 96})
-    original, calls = Trainer._epoch, []
+    original, calls = Trainer.run_epoch, []
 
     def dies_in_the_second(self, *given):
         calls.append(given)
@@ -204,10 +204,10 @@ def test_an_epoch_says_how_long_it_took_and_a_resumed_training_adds_up(tmp_path,
             raise Killed
         return original(self, *given)
 
-    monkeypatch.setattr(Trainer, "_epoch", dies_in_the_second)
+    monkeypatch.setattr(Trainer, "run_epoch", dies_in_the_second)
     with pytest.raises(Killed):
         distill_with(settings, tmp_path / "checkpoint")
-    monkeypatch.setattr(Trainer, "_epoch", original)
+    monkeypatch.setattr(Trainer, "run_epoch", original)
     first = torch.load(tmp_path / "checkpoint", weights_only=True)["history"][0]
     history = distill_with(settings, tmp_path / "checkpoint", resume=True).history
     assert (history[0].seconds, history[0].processor_seconds) == (first["seconds"], first["processor_seconds"])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .profile.profile import HardwareProfile, load_profile
     from .simulation.simulate import simulate
     from .student.config import StudentConfig
-    from .student.student import Student
+    from .student.student import Student, load_student, save_student
     from .student.to_nir import to_nir
     from .teachers.torch_teacher import Teacher
     from .training.callbacks import CsvCallback, LoggingCallback, TensorBoardCallback
@@ -60,10 +60,12 @@ _HOMES = {
     "distill": "training.distill",
     "load": "data.load",
     "load_profile": "profile.profile",
+    "load_student": "student.student",
     "lower": "lowering.lower",
     "model_card": "pages.card.card",
     "parse": "distillation.methods",
     "report": "pages.pricing",
+    "save_student": "student.student",
     "simulate": "simulation.simulate",
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
@@ -96,11 +98,13 @@ __all__ = [
     "distill",
     "load",
     "load_profile",
+    "load_student",
     "lower",
     "methods",
     "model_card",
     "parse",
     "report",
+    "save_student",
     "simulate",
     "sweep",
     "to_nir",
@@ -116,4 +120,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

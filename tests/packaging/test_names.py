@@ -15,7 +15,7 @@ import spikewright as sw
 
 FUNCTIONS = (
     *("compare", "distill", "to_nir", "lower", "simulate", "report", "sweep", "load", "load_profile", "model_card"),
-    "parse",
+    *("load_student", "parse", "save_student"),
 )
 TYPES = (
     *("Activity", "AnswerIsNo", "Budget", "Callback", "ChipNetwork", "CsvCallback", "DataSettings", "Dataset"),

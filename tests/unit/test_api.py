@@ -194,6 +194,12 @@ def test_former_arguments_return_the_same_student() -> None:
     ("wrong", "message"),
     [
         (lambda: sw.distill(epochs=0), "settings: epochs is 0: input should be greater than or equal to 1"),
+        (
+            lambda: sw.distill(within="2uJ", energy_budget="2uJ"),
+            "distill: energy_budget is given twice: in `within=sw.Budget(energy_budget=...)`, too",
+        ),
+        (lambda: sw.distill(callbacks=5), "callbacks: holds int; may be a sequence of spikewright.Callback"),
+        (lambda: sw.distill(callbacks=[5]), "callbacks: holds int; may be a sequence of spikewright.Callback"),
         (lambda: sw.distill(data=3), "DataSettings: name is 3: input should be a valid string"),
         (lambda: sw.distill(teacher=3), "TeacherSpec: name is 3: input should be a valid string"),
         (lambda: sw.distill(student=3), "student=3: may be a module, a StudentConfig, a StudentSpec or"),

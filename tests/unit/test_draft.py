@@ -15,7 +15,7 @@ from spikewright.chip.network import ConvGeometry
 from spikewright.graph.nodes import apply
 from spikewright.graph.wiring import wire
 from spikewright.lowering import linear_map
-from spikewright.lowering.draft import Draft, InputFormat, draft_from_nir
+from spikewright.lowering.draft import Draft, InputFormat, draft_from_nir, input_format
 from spikewright.lowering.linear_map import LinearMap, compose
 
 DT = 1e-4
@@ -243,3 +243,8 @@ def test_ends_that_a_chip_cannot_have_are_refused(
     with pytest.raises(InputError) as caught:
         drafted(nodes, edges, (2,), encoding)
     assert str(caught.value) == f"NIR graph: {says}"
+
+
+def test_numbers_that_nir_reads_back_as_arrays_are_numbers() -> None:
+    inputs, assumed = input_format({"timesteps": np.int64(4), "encoding": "events", "input_bits": np.array(8)})
+    assert (inputs.timesteps, inputs.input_bits, assumed) == (4, 8, [])

@@ -243,6 +243,8 @@ def test_a_preset_that_comes_along_names_what_there_is(name):
 
 
 def test_unknown_preset_suggests(tmp_path):
+    with pytest.raises(InputError, match=r"preset=.*mine\.toml: there is no such file; may be: fashion-mnist-current"):
+        settings_from(str(tmp_path / "mine.toml"), {})
     with pytest.raises(InputError, match="preset 'fashion' is unknown"):
         settings_from("fashion", {})
     mine = tmp_path / "mine.toml"

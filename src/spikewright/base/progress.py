@@ -6,12 +6,12 @@ receives messages, the progress of tasks, and the records of a training's epochs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from .errors import Message
+from .errors import InputError, Message, arg
 
 Kind = Literal["info", "note", "assumed", "warning"]
 
@@ -46,6 +46,13 @@ class Listeners:
     """All callbacks of one call."""
 
     callbacks: Sequence[Callback] = ()
+
+    def __post_init__(self) -> None:
+        given = self.callbacks if isinstance(self.callbacks, Iterable) else [self.callbacks]
+        if wrong := [each for each in given if not isinstance(each, Callback)]:
+            raise InputError(
+                f"{arg('callbacks')}: holds {type(wrong[0]).__name__}; may be a sequence of spikewright.Callback"
+            )
 
     def say(self, text: str, kind: Kind = "info") -> None:
         """Pass a sentence to every callback, in the order in which they were given.

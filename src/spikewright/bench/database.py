@@ -125,7 +125,10 @@ def turn_of(database: URL) -> Turn:
     """
     if not _is_sqlite(database) or database.database in (None, "", ":memory:"):
         return nullcontext
-    return partial(locked, Path(f"{database.database}.lock"), wait=True)
+    file = Path(f"{database.database}.lock")
+    if not file.parent.is_dir():
+        raise InputError(f"{arg('study', shown(database))}: the folder {file.parent} does not exist; create it first")
+    return partial(locked, file, wait=True)
 
 
 def require_optuna(verb: str) -> None:

@@ -28,7 +28,8 @@ def open_folder(folder: Path, facts: Mapping[str, object], what: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         there = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else facts
     except (OSError, ValueError) as error:
-        raise InputError(f"{arg('out', folder)}: cannot hold {what} ({error}); choose another folder") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{arg('out', folder)}: cannot hold {what} ({reason}); choose another folder") from error
     if not isinstance(there, dict):
         raise InputError(f"{arg('out', folder)}: its {SETTINGS} is not of {what}; choose another folder")
     names = sorted({*facts, *there})

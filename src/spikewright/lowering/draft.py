@@ -134,7 +134,8 @@ def input_format(
             raise InputError(
                 f"{arg(name, other)}: the graph was made for {stated}; leave it out, or train a student for {other}"
             )
-        chosen[name] = known[0] if known else default
+        value = known[0] if known else default
+        chosen[name] = value.item() if isinstance(value, np.generic | np.ndarray) and value.size == 1 else value
         if not known and reason:
             assumed.append(f"{name} {default}: {reason}")
     faults = [

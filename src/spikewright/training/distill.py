@@ -12,7 +12,7 @@ from typing import Any, cast
 from torch import nn
 
 from ..base.artefacts import writable
-from ..base.errors import InputError, arg
+from ..base.errors import InputError, arg, refuse
 from ..base.progress import SILENT, Callback, Listeners
 from ..base.threads import student_threads
 from ..base.version import __version__
@@ -101,6 +101,9 @@ def distill(
     """
     if unknown := old.keys() - FORMER.keys():
         raise TypeError(f"distill() got an unexpected keyword argument {min(unknown)!r}")
+    given = {"profile": within, "energy_budget": within, "epochs": training, "seed": training}
+    twice = [f"{name} is given twice: in `{FORMER[name]}`, too" for name in old if given[name] is not None]
+    refuse("distill", twice)
     for name in old:
         warnings.warn(
             f"`{name}` is deprecated and will be removed in 0.3; use `{FORMER[name]}`, with which distill returns a "
@@ -126,6 +129,10 @@ def distill_with(
     Raises:
         InputError: an unknown name, an impossible value, or a budget below the network's floor.
     """
+    if resume and (checkpoint is None or not checkpoint.is_file()):
+        raise InputError(
+            f"{arg('resume')}: there is no checkpoint {checkpoint}; leave out {arg('resume')} to start anew"
+        )
     profile = load_profile(settings.limits.profile)
     text = settings.limits.energy_budget
     budget = parse_budget(text, profile) if text else None
@@ -166,11 +173,7 @@ def distill_to(
 
 
 def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Listeners) -> None:
-    if resume:
-        if checkpoint is None or not checkpoint.is_file():
-            raise InputError(
-                f"{arg('resume')}: there is no checkpoint {checkpoint}; leave out {arg('resume')} to start anew"
-            )
+    if resume and checkpoint is not None:
         take_up(trainer, checkpoint)
         listeners.say(f"resumed after epoch {len(trainer.history)}")
     trainer.run(listeners, None if checkpoint is None else partial(save, trainer, checkpoint))

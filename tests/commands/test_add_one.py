@@ -24,7 +24,7 @@ from spikewright.chip.chip_file import load_chip
 from spikewright.chip.network import ChipNetwork
 from spikewright.commands.cli import VERBS, Verb, main
 from spikewright.data.dataset import Dataset, Split
-from spikewright.data.load import DATASETS, Source
+from spikewright.data.load import DATASETS, DataSource
 from spikewright.data.recipe import Recipe, TeacherRecipe
 from spikewright.distillation.base import BatchOutputs, LossTerms
 from spikewright.distillation.losses import cross_entropy, trainable_spikes
@@ -94,7 +94,7 @@ def mine(monkeypatch: pytest.MonkeyPatch) -> str:
         return Dataset("mine", part(64), part(16), part(20), classes=2, shape=(1, 4, 4))
 
     recipe = Recipe(epochs=3, batch=16, teacher=TeacherRecipe(epochs=2, batch_size=16, augmentation="none"))
-    monkeypatch.setitem(DATASETS, "mine", Source(load, recipe))
+    monkeypatch.setitem(DATASETS, "mine", DataSource(load, recipe))
     return "mine"
 
 
@@ -117,7 +117,7 @@ def eights(monkeypatch: pytest.MonkeyPatch) -> str:
         part = Split(random.integers(0, 2, (20, timesteps or 3, 1, 1, 8)).astype(np.uint8), np.arange(20) % 10)
         return Dataset("eights", part, part, part, classes=10, shape=(1, 1, 8), timesteps=timesteps or 3)
 
-    monkeypatch.setitem(DATASETS, "eights", Source(load, events=True))
+    monkeypatch.setitem(DATASETS, "eights", DataSource(load, events=True))
     return "eights"
 
 

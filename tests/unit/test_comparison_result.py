@@ -6,23 +6,23 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from spikewright.bench.compare.jobs import Record, TrainingJob, TrainingResult, history_facts
+from spikewright.bench.compare.jobs import TrainingJob, TrainingRecord, TrainingResult, history_facts
 from spikewright.bench.compare.plot import apart, numbers_of, write_plot
 from spikewright.bench.compare.result import ComparisonResult
-from spikewright.bench.compare.rows import Row
+from spikewright.bench.compare.rows import Variant
 from spikewright.bench.compare.teachers import TeacherFacts
 from spikewright.bench.compare.text import COLUMNS, WIDTH, duration, kilo, markdown, remarks, renderable
 from spikewright.bench.point import Point
 from spikewright.profile.profile import load_profile
 
 PROFILE = load_profile("loihi2-assumed")
-NONE, KD, TSER = Row("none"), Row("kd"), Row("tser", ("logits:weight=0.01",))
+NONE, KD, TSER = Variant("none"), Variant("kd"), Variant("tser", ("logits:weight=0.01",))
 TEACHER = TeacherFacts("convnet on digits", "ab" * 32, 1000, False, {"validation": 0.99, "test": 0.98})
 
 
 def done(row, budget, seed, validation, test, energy=(2e-6, 2e-6), seconds=90.0):
     """A training: accuracies, and energy in joules on validation and test."""
-    record = Record.model_validate(
+    record = TrainingRecord.model_validate(
         {
             "row": str(row),
             "facts": row.facts,
@@ -166,7 +166,9 @@ def test_the_table_whole():
 
 def test_a_hundred_columns_are_enough():
     """Long names wrap, and no number does."""
-    rows = tuple(Row(name, ("logits:weight=0.012345", "activation:weight=0.5")) for name in ("seal-kd", "strong2weak"))
+    rows = tuple(
+        Variant(name, ("logits:weight=0.012345", "activation:weight=0.5")) for name in ("seal-kd", "strong2weak")
+    )
     results = [done(row, None, s, 0.1 + s / 2, 0.1 + s / 2, (1e-9, 1e-9 + s / 1e10)) for row in rows for s in (0, 1)]
     lines = printed(compared(*results, rows=rows))
     assert max(map(len, lines)) <= WIDTH

@@ -6,7 +6,7 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.bench.compare.jobs import TrainingJob, jobs_of
-from spikewright.bench.compare.rows import Row, read_rows
+from spikewright.bench.compare.rows import Variant, read_rows
 from spikewright.bench.point import Point
 from spikewright.distillation.methods import METHODS
 from spikewright.training.settings import DistillSettings
@@ -25,7 +25,7 @@ def test_blanks_part_rows_and_a_plus_between_them_joins():
     assert names("none kd:alpha=0.7,temperature=4", "kd + logits:weight=0.01 + activation tser") == [
         "none", "kd:alpha=0.7,temperature=4", "kd + logits:weight=0.01 + activation", "tser",
     ]  # fmt: skip
-    assert read_rows(["kd + logits"], []) == [Row("kd", ("logits",))]
+    assert read_rows(["kd + logits"], []) == [Variant("kd", ("logits",))]
 
 
 def test_a_plus_within_a_word_belongs_to_it():
@@ -41,14 +41,15 @@ def test_a_regularizer_takes_every_row_once_more():
 
 def test_the_same_options_are_one_row_however_they_are_written():
     written_out = "kd:" + ",".join(f"{k}={v}" for k, v in METHODS["kd"]().model_dump().items())
-    assert names("kd", written_out, "all", further=[Row("tser")])[:2] == ["tser", "kd"]
+    assert names("kd", written_out, "all", further=[Variant("tser")])[:2] == ["tser", "kd"]
     assert len(names("kd", written_out, "all")) == len(METHODS)
-    assert Row("kd").name.split("-")[-1] == Row(written_out).name.split("-")[-1]
+    assert Variant("kd").name.split("-")[-1] == Variant(written_out).name.split("-")[-1]
 
 
 def test_other_options_are_another_folder():
     jobs = [
-        TrainingJob(Row("kd", regularize), Point("3uJ", 1)) for regularize in ((), ("logits",), ("logits:weight=0.5",))
+        TrainingJob(Variant("kd", regularize), Point("3uJ", 1))
+        for regularize in ((), ("logits",), ("logits:weight=0.5",))
     ]
     folders = [job.folder(Path("out")) for job in jobs]
     assert len(set(folders)) == 3
@@ -75,7 +76,7 @@ def test_no_method_at_all():
 
 
 def test_a_seed_is_done_for_all_before_the_next_one():
-    rows = [Row("none"), Row("kd")]
+    rows = [Variant("none"), Variant("kd")]
     assert [str(job) for job in jobs_of(rows, [None, "3uJ"], [4, 5])][:5] == [
         "none, no budget, seed 4", "kd, no budget, seed 4", "none, 3uJ, seed 4", "kd, 3uJ, seed 4",
         "none, no budget, seed 5",
@@ -84,6 +85,6 @@ def test_a_seed_is_done_for_all_before_the_next_one():
 
 def test_a_job_sets_what_is_its_own_and_nothing_else():
     common = DistillSettings.of(width=7, epochs=3)
-    mine = TrainingJob(Row("kd:alpha=0.5", ("logits",)), Point("3uJ", 2)).settings(common)
+    mine = TrainingJob(Variant("kd:alpha=0.5", ("logits",)), Point("3uJ", 2)).settings(common)
     own = {"method": "kd:alpha=0.5", "regularize": ["logits"], "energy_budget": "3uJ", "seed": 2}
     assert mine.flat() == common.flat() | own

@@ -9,14 +9,22 @@ from spikewright.base.artefacts import write_json
 from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
 from spikewright.bench import work
-from spikewright.bench.compare.jobs import FILE, Record, TrainingJob, TrainingResult, jobs_of, jobs_under, read_files
-from spikewright.bench.compare.rows import Row
+from spikewright.bench.compare.jobs import (
+    FILE,
+    TrainingJob,
+    TrainingRecord,
+    TrainingResult,
+    jobs_of,
+    jobs_under,
+    read_files,
+)
+from spikewright.bench.compare.rows import Variant
 from spikewright.bench.compare.teachers import TeacherFacts, _require_same, known_teachers
 from spikewright.bench.folder import open_folder
 from spikewright.bench.point import Point
 
 pytest.importorskip("optuna")
-JOBS = jobs_of([Row("none"), Row("kd")], [None], [0, 1])
+JOBS = jobs_of([Variant("none"), Variant("kd")], [None], [0, 1])
 OUTCOME = {
     "energy": {"validation": 1e-6, "test": 1e-6},
     "energy_is_at_least": True,
@@ -36,7 +44,7 @@ OUTCOME = {
 
 
 def record_of(job):
-    return Record.model_validate(
+    return TrainingRecord.model_validate(
         {
             "row": str(job.row),
             "facts": job.row.facts,
@@ -125,7 +133,7 @@ def test_trainings_are_done_in_order_and_only_once(tmp_path):
 
 def test_rows_budgets_and_seeds_can_be_added(tmp_path):
     Worker(tmp_path).complete()
-    more, second = jobs_of([Row("kd"), Row("tser")], [None, "3uJ"], [1, 2]), Worker(tmp_path)
+    more, second = jobs_of([Variant("kd"), Variant("tser")], [None, "3uJ"], [1, 2]), Worker(tmp_path)
     assert second.complete(more) == ["done"] * 8
     assert second.done == [job for job in more if job not in JOBS]
 
@@ -212,7 +220,7 @@ def test_workers_without_a_common_folder_share_a_study(tmp_path):
 
 def test_two_workers_do_each_training_once(tmp_path, monkeypatch):
     monkeypatch.setattr(work, "POLL_S", 0.05)
-    jobs = jobs_of([Row("none"), Row("kd")], [None, "3uJ"], [0, 1, 2])
+    jobs = jobs_of([Variant("none"), Variant("kd")], [None, "3uJ"], [0, 1, 2])
     both = [Worker(tmp_path, lambda job: time.sleep(0.05)) for _ in range(2)]
     threads = [threading.Thread(target=worker.complete, args=(jobs,)) for worker in both]
     for thread in threads:
@@ -273,7 +281,11 @@ def test_one_teacher_for_all_students(tmp_path):
 
 
 def test_a_job_has_a_folder_of_its_own(tmp_path):
-    jobs = [*JOBS, TrainingJob(Row("kd"), Point("3uJ", 0)), TrainingJob(Row("kd", ("logits",)), Point(None, 0))]
+    jobs = [
+        *JOBS,
+        TrainingJob(Variant("kd"), Point("3uJ", 0)),
+        TrainingJob(Variant("kd", ("logits",)), Point(None, 0)),
+    ]
     assert len({job.folder(tmp_path) for job in jobs}) == len(jobs)
 
 

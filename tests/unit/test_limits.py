@@ -5,7 +5,7 @@ import torch
 
 from spikewright.base.errors import BelowFloor, InputError
 from spikewright.bench.compare.jobs import TrainingJob
-from spikewright.bench.compare.rows import Row
+from spikewright.bench.compare.rows import Variant
 from spikewright.bench.point import Point
 from spikewright.data.load import load
 from spikewright.profile.profile import load_profile
@@ -150,7 +150,7 @@ def test_a_bench_leaves_no_reserve_where_nothing_is_limited():
     assert (common.within(None).limits.reserve, common.within("1uJ").limits.reserve) == (0.0, 0.01)
     assert common.changed({"max_rate": ("lif1=0.1",)}).within(None).limits.reserve == 0.01
     free, held = Point(None, 3), Point("1uJ", 3)
-    of_row = [TrainingJob(Row("none", ()), point).settings(common) for point in (free, held)]
+    of_row = [TrainingJob(Variant("none", ()), point).settings(common) for point in (free, held)]
     for settings in (of_row, [point.settings(common) for point in (free, held)]):
         assert [(one.limits.energy_budget, one.limits.reserve, one.training.seed) for one in settings] == [
             (None, 0.0, 3),

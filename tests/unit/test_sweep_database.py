@@ -15,8 +15,8 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.bench import database, work
-from spikewright.bench.compare.jobs import Record, jobs_of, jobs_under
-from spikewright.bench.compare.rows import Row
+from spikewright.bench.compare.jobs import TrainingRecord, jobs_of, jobs_under
+from spikewright.bench.compare.rows import Variant
 from spikewright.bench.outcome import Outcome
 from spikewright.bench.point import Point
 from spikewright.bench.sweep.sweep import points_of, points_under
@@ -86,7 +86,10 @@ def refusal(url):
             f"nosuchdb://host/name?user=me&password={HIDDEN}&sslpassword={HIDDEN}",
             "study=nosuchdb://host/name?user=me: cannot be opened (Can't load plugin",
         ),
-        ("sqlite:////no/such/folder/study.db", "/no/such/folder/study.db.lock: cannot be locked (No such file"),
+        (
+            "sqlite:////no/such/folder/study.db",
+            "study=sqlite:////no/such/folder/study.db: the folder /no/such/folder does not exist",
+        ),
     ],
 )
 def test_a_database_that_cannot_be_opened(url, begins):
@@ -198,12 +201,12 @@ def test_connections_that_a_server_ends_in_mid_point_are_made_anew(server, tmp_p
 
 def test_a_comparison_keeps_its_records_and_teachers_there(url, tmp_path):
     """Two workers without a common folder: the second has nothing to do and the same results."""
-    jobs = jobs_of([Row("none"), Row("kd")], [None], [0])
+    jobs = jobs_of([Variant("none"), Variant("kd")], [None], [0])
     results, done, notes = [], [], []
 
     def do(job):
         done.append(job)
-        return Record.model_validate(
+        return TrainingRecord.model_validate(
             {
                 "row": str(job.row),
                 "facts": job.row.facts,
@@ -237,7 +240,7 @@ import sys, time
 from pathlib import Path
 from spikewright.bench import work
 from spikewright.bench.outcome import Outcome
-from spikewright.bench.sweep.points import points_of, points_under
+from spikewright.bench.sweep.sweep import points_of, points_under
 
 def do(point):
     with open(folder / "log", "a") as file:

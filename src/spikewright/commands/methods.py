@@ -46,7 +46,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Entry:
+class MethodEntry:
     """One method or regulariser, as its class describes it."""
 
     name: str
@@ -89,7 +89,7 @@ def command(
 main = cli.main_of(command, "methods")
 
 
-def _entry(name: str, kind: Kind, terms: type[LossTerms]) -> Entry:
+def _entry(name: str, kind: Kind, terms: type[LossTerms]) -> MethodEntry:
     from ..distillation.base import Need
 
     options = tuple(
@@ -97,7 +97,7 @@ def _entry(name: str, kind: Kind, terms: type[LossTerms]) -> Entry:
         for option, field in terms.model_fields.items()
     )
     needs = tuple(need for need in get_args(Need) if need in terms.needs)
-    return Entry(name, kind, terms.title, terms.equation, terms.source, terms.confidence, needs, options)
+    return MethodEntry(name, kind, terms.title, terms.equation, terms.source, terms.confidence, needs, options)
 
 
 def _choices(annotation: object) -> tuple[str, ...]:
@@ -106,13 +106,13 @@ def _choices(annotation: object) -> tuple[str, ...]:
     return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
-def _teacher_word(entry: Entry) -> str:
+def _teacher_word(entry: MethodEntry) -> str:
     if "spiking teacher" in entry.needs:
         return "spiking"
     return "yes" if any("teacher" in need for need in entry.needs) else "no"
 
 
-def _explained(entry: Entry) -> Iterator[RenderableType]:
+def _explained(entry: MethodEntry) -> Iterator[RenderableType]:
     defaults = ",".join(f"{option.name}={option.default_text}" for option in entry.options)
     spec = f"{entry.name}:{defaults}" if defaults else entry.name
     yield Text(f"{entry.name}: {entry.title}", style="bold")

@@ -16,7 +16,7 @@ from .recipe import Recipe, TeacherRecipe
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """One line of the table of data sets.
 
     Attributes:
@@ -64,10 +64,10 @@ def recipe_of(name: str) -> Recipe:
     return DATASETS[name].recipe if name in DATASETS else Recipe()
 
 
-def _filmed(stills: str, recipe: Recipe) -> Source:
+def _filmed(stills: str, recipe: Recipe) -> DataSource:
     """The events that a virtual camera makes of the images of another line."""
     loader = partial(load_filmed, f"{stills}-events", partial(load, stills))
-    return Source(loader, recipe, events=True, help="the images of that name, seen by a simulated event camera")
+    return DataSource(loader, recipe, events=True, help="the images of that name, seen by a simulated event camera")
 
 
 _HERE = __package__
@@ -76,28 +76,28 @@ _SMALL_TEACHER = TeacherRecipe(epochs=20, batch_size=64)
 # Epochs and batches were chosen on validation parts, and so were the teachers of digits, mnist-5k, Fashion-MNIST and
 # mnist1d (the signals behind its events). In the few epochs that a spiking student gets, Fashion-MNIST loses by
 # augmentation: on validation 92.1 against 90.8 % (direct, width 16, 6 epochs), 91.0 against 90.0 % (current, 8 epochs).
-DATASETS: dict[str, Source] = {
-    "digits": Source(
+DATASETS: dict[str, DataSource] = {
+    "digits": DataSource(
         f"{_HERE}.digits:load_digits",
         Recipe(epochs=25, batch=32, reach=1, teacher=replace(_SMALL_TEACHER, reach=1)),
         help="handwritten digits of 8 x 8 pixels",
     ),
-    "mnist-5k": Source(
+    "mnist-5k": DataSource(
         f"{_HERE}.digits:load_mnist_5k",
         Recipe(epochs=20, batch=64, teacher=TeacherRecipe(epochs=12, batch_size=64)),
         help="500 of each of MNIST's digits",
     ),
-    "mnist": Source(
+    "mnist": DataSource(
         f"{_HERE}.mnist_like:load_mnist",
         Recipe(epochs=8, augmentation="shift", teacher=TeacherRecipe(epochs=6)),
         help="handwritten digits",
     ),
-    "fashion-mnist": Source(
+    "fashion-mnist": DataSource(
         f"{_HERE}.mnist_like:load_fashion_mnist",
         Recipe(epochs=12, teacher=TeacherRecipe(augmentation="shift-flip")),
         help="clothes, shoes and bags",
     ),
-    "cifar10": Source(
+    "cifar10": DataSource(
         f"{_HERE}.cifar:load_cifar10",
         Recipe(
             epochs=30,
@@ -107,13 +107,13 @@ DATASETS: dict[str, Source] = {
         ),
         help="animals and vehicles in colour",
     ),
-    "nmnist": Source(
+    "nmnist": DataSource(
         f"{_HERE}.events:load_nmnist",
         Recipe(teacher=TeacherRecipe(augmentation="none")),
         events=True,
         help="MNIST's digits, recorded by a moving event camera",
     ),
-    "mnist1d": Source(
+    "mnist1d": DataSource(
         f"{_HERE}.mnist1d:load_mnist1d",
         Recipe(epochs=30, batch=64, teacher=replace(_SMALL_TEACHER, augmentation="none")),
         events=True,

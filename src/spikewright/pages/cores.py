@@ -44,7 +44,7 @@ class PlacedCores:
 
 
 @dataclass(frozen=True)
-class Grid:
+class CoreGrid:
     """The part of a mesh that is in use, and how large it is drawn.
 
     Attributes:
@@ -88,7 +88,7 @@ def tenths(core: CoreLoad, most: float) -> int:
     return round(10 * core.work / most) if most else 0
 
 
-def grid_of(placed: PlacedCores, chip: int) -> Grid:
+def grid_of(placed: PlacedCores, chip: int) -> CoreGrid:
     """The tiles that are in use on a chip.
 
     Raises:
@@ -101,7 +101,7 @@ def grid_of(placed: PlacedCores, chip: int) -> Grid:
     columns, rows = ([place[axis] for place in places] for axis in (0, 1))
     across = ceil(sqrt(mesh.cores_per_tile))
     used = [range(min(axis), max(axis) + 1) for axis in (columns, rows)]
-    return Grid(used[0], used[1], across, ceil(mesh.cores_per_tile / across))
+    return CoreGrid(used[0], used[1], across, ceil(mesh.cores_per_tile / across))
 
 
 def core_map(placed: PlacedCores, chip: int) -> str:
@@ -126,7 +126,7 @@ def core_map(placed: PlacedCores, chip: int) -> str:
     )
 
 
-def _tiles(grid: Grid) -> Iterator[str]:
+def _tiles(grid: CoreGrid) -> Iterator[str]:
     """A frame for each tile, the numbers of their columns above and of their rows on the left."""
     width, height = (distance - GAP + 2 for distance in grid.tile)
     for column in grid.columns:
@@ -141,7 +141,7 @@ def _tiles(grid: Grid) -> Iterator[str]:
         yield f'<text class="f" x="{EDGE / 2:g}" y="{middle:g}">{row}</text>'
 
 
-def _core(placed: PlacedCores, grid: Grid, named: Mapping[str, str], core: CoreLoad, most: float) -> Iterator[str]:
+def _core(placed: PlacedCores, grid: CoreGrid, named: Mapping[str, str], core: CoreLoad, most: float) -> Iterator[str]:
     """A square in its tile, with the letter of the core's populations and its work."""
     mesh, (width, height), tenth = placed.placement.profile.limits.mesh, grid.cell, tenths(core, most)
     assert mesh is not None

@@ -29,7 +29,7 @@ from ..base.types import IntArray
 from ..chip.law import STATE_LIMIT, exact_kernels, largest, modulo
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
 from .backends import check_drive
-from .kernel import Buffers, Rules, Trace, integrate
+from .kernel import Buffers, KernelTrace, Rules, integrate
 from .recording import Recording, SpikeArray, StateArray, Tally
 
 Heard: TypeAlias = Mapping[str, SpikeArray]
@@ -189,7 +189,7 @@ class _Simulator:
 
     def _integrate(
         self, population: Population, neuron: Neuron, drive: IntArray, signals: Mapping[str, Signal], states: bool
-    ) -> Trace:
+    ) -> KernelTrace:
         """One population through all its steps; ``drive`` is the bias of an input population, one row a sample."""
         bias = drive if population.role == "input" else neuron.bias[None]
         into = self.chip.into(population.name)

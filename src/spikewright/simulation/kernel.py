@@ -51,7 +51,7 @@ class Rules:
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class KernelTrace:
     """The result of one population over all steps.
 
     Attributes:
@@ -93,7 +93,7 @@ def integrate(
     *,
     record_states: bool = False,
     buffers: Buffers | None = None,
-) -> Trace:
+) -> KernelTrace:
     """Step a population from rest through all its steps.
 
     Args:
@@ -125,7 +125,7 @@ def integrate(
         spikes[t].copy_(fired)
         if record_states:
             us[t], vs[t] = u, v
-    return Trace(spikes, v, Tally(int(active.sum()), wraps, saturations), active, us, vs)
+    return KernelTrace(spikes, v, Tally(int(active.sum()), wraps, saturations), active, us, vs)
 
 
 def _update(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:

@@ -59,11 +59,10 @@ def teacher_from(
         return _derived(teacher, dataset, _given(student, teacher), epochs, seed, cache_dir, listeners)
     if isinstance(teacher, str) and teacher in ARCHITECTURES:
         return train_teacher(dataset, teacher, epochs=epochs, seed=seed, cache_dir=cache_dir, listeners=listeners)
-    trained = _trained(teacher, dataset)
-    if epochs is not None:
+    if epochs is not None and (not isinstance(teacher, str) or is_spiking(teacher) or is_onnx(teacher)):
         name = teacher if isinstance(teacher, str) else teacher.name
         raise InputError(f"teacher {name}: is already trained; leave the teacher's epochs out")
-    return trained
+    return _trained(teacher, dataset)
 
 
 def teacher_shapes(

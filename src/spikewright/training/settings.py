@@ -247,9 +247,7 @@ def _read_preset(name: str) -> dict[str, object]:
     path = Path(name) if name.endswith(".toml") else presets_dir() / f"{name}.toml"
     if not path.is_file():
         if name.endswith(".toml"):
-            raise InputError(
-                f"{arg('preset', name)}: there is no such file; it may also be: {', '.join(preset_names())}"
-            )
+            raise InputError(f"{arg('preset', name)}: there is no such file; may be: {', '.join(preset_names())}")
         raise InputError(f"preset {name!r} is unknown; {did_you_mean(name, preset_names())}, or a path to a .toml file")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

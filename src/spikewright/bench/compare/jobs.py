@@ -22,7 +22,7 @@ from ..outcome import Outcome
 from ..point import Point
 from ..road import make
 from ..work import JobKind, JobResult
-from .rows import Row
+from .rows import Variant
 
 TRAININGS = "trainings"
 FILE = "record.json"
@@ -37,7 +37,7 @@ OWN = {"method", "regularize", "energy_budget", "seed"}
 class TrainingJob:
     """One training: a row within a budget from a seed."""
 
-    row: Row
+    row: Variant
     point: Point
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class TrainingJob:
         return with_method(self.point.settings(common), self.row.method, self.row.regularize)
 
 
-class Record(BaseModel):
+class TrainingRecord(BaseModel):
     """One training; spikes, operations and energies are per inference, on the test split unless another is named.
 
     Attributes:
@@ -101,15 +101,15 @@ class Record(BaseModel):
         return self.accuracy_by_step[0] if len(self.accuracy_by_step) > 1 else None
 
 
-TrainingResult = JobResult[TrainingJob, Record]
+TrainingResult = JobResult[TrainingJob, TrainingRecord]
 
 
-def jobs_of(rows: Sequence[Row], budgets: Sequence[str | None], seeds: Sequence[int]) -> list[TrainingJob]:
+def jobs_of(rows: Sequence[Variant], budgets: Sequence[str | None], seeds: Sequence[int]) -> list[TrainingJob]:
     """All trainings in the order of work: seed after seed, so that the table is whole after the first seed."""
     return [TrainingJob(row, Point(budget, seed)) for seed in seeds for budget in budgets for row in rows]
 
 
-def jobs_under(out: Path, jobs: Sequence[TrainingJob]) -> JobKind[TrainingJob, Record]:
+def jobs_under(out: Path, jobs: Sequence[TrainingJob]) -> JobKind[TrainingJob, TrainingRecord]:
     """How these trainings, whose files lie in ``out``, stand in the study of their comparison."""
     by_name = {job.name: job for job in jobs}
 
@@ -121,14 +121,14 @@ def jobs_under(out: Path, jobs: Sequence[TrainingJob]) -> JobKind[TrainingJob, R
         attributes_of=lambda job: {"training": job.name},
         job_of=job_of,
         folder_of=lambda job: job.folder(out),
-        result=Record,
+        result=TrainingRecord,
         result_name="record",
         values_of=lambda record: (record.outcome.energy["validation"], record.outcome.accuracy["validation"]),
         is_lost=lambda job: not (job.folder(out) / FILE).is_file(),
     )
 
 
-def read_files(job: TrainingJob, out: Path) -> Record | str | None:
+def read_files(job: TrainingJob, out: Path) -> TrainingRecord | str | None:
     """What the folder of a training holds: its record, the sentence with which it failed, or None.
 
     Raises:
@@ -138,7 +138,7 @@ def read_files(job: TrainingJob, out: Path) -> Record | str | None:
     if not file.is_file():
         return str(json.loads(failed.read_text(encoding="utf-8"))["sentence"]) if failed.is_file() else None
     try:
-        record = Record.model_validate_json(file.read_text(encoding="utf-8"))
+        record = TrainingRecord.model_validate_json(file.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
         raise InputError(
             f"{file}: is not the record of a training ({type(error).__name__}); remove it to have it made anew"
@@ -148,7 +148,7 @@ def read_files(job: TrainingJob, out: Path) -> Record | str | None:
     return record
 
 
-def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: Listeners = SILENT) -> Record:
+def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: Listeners = SILENT) -> TrainingRecord:
     """Make the student of a training, deploy it, measure it and write its record.
 
     A checkpoint or a finished student that an earlier worker left is used.
@@ -173,7 +173,7 @@ def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: List
             )
         in_floats = float_accuracy(made.student, made.paths.nir, test, mine.training.seed)
     report = made.deployed.reports["test"]
-    record = Record.model_validate(
+    record = TrainingRecord.model_validate(
         {
             "row": str(job.row),
             "facts": job.row.facts,
@@ -192,7 +192,7 @@ def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: List
 
 
 def history_facts(facts: Mapping[str, object]) -> dict[str, object]:
-    """What a student's provenance says of its training, by the fields of :class:`Record`."""
+    """What a student's provenance says of its training, by the fields of :class:`TrainingRecord`."""
     history = facts["history"]
     assert isinstance(history, list | tuple)
     last = history[-1]

@@ -16,7 +16,7 @@ from ..point import read_budgets
 from ..road import OF_MACHINE
 from .jobs import OWN
 from .result import ComparisonResult
-from .rows import Refusals, Row, read_rows
+from .rows import Refusals, Variant, read_rows
 
 
 def plan_of(
@@ -34,7 +34,7 @@ def plan_of(
     """
     profile = load_profile(settings.limits.profile)
     named = settings.method.model_fields_set  # by a preset
-    rows = read_rows(methods, regularize, [Row(settings.method.name, settings.method.regularize)] if named else [])
+    rows = read_rows(methods, regularize, [Variant(settings.method.name, settings.method.regularize)] if named else [])
     chosen = _budgets(settings, budgets, free, seeds, profile)
     dataset = dataset_of(settings, settings.student.timesteps)
     learnt = dataset.with_train_samples(settings.data.train_samples)
@@ -77,7 +77,7 @@ def _budgets(
 
 
 def _refusals(
-    rows: Sequence[Row],
+    rows: Sequence[Variant],
     budgets: Sequence[str | None],
     settings: DistillSettings,
     dataset: Dataset,
@@ -100,7 +100,7 @@ def _refusals(
     return found
 
 
-def _refusal(row: Row, settings: DistillSettings, dataset: Dataset, plain: Trainer) -> str:
+def _refusal(row: Variant, settings: DistillSettings, dataset: Dataset, plain: Trainer) -> str:
     """Why a row cannot be trained; empty if it can."""
     teaching = teaching_of(settings, row.terms)
     try:

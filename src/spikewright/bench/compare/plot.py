@@ -16,7 +16,7 @@ from sklearn.isotonic import isotonic_regression
 from ...pages.chart import energy_figure, label_axes, write_chart
 from ...pages.numbers import Spread
 from ...pages.plot_style import BLUE, FAINT, INK, RULE
-from .result import ComparisonResult, Entry, Group
+from .result import ComparisonEntry, ComparisonResult, Group
 
 SIZE_IN = (8.6, 5.4)
 """Width and least height; a long list of rows makes the figure higher."""
@@ -123,7 +123,7 @@ def _budget(axes: Any, group: Group) -> None:
     )  # fmt: skip
 
 
-def _marks(axes: Any, entries: Sequence[Entry], shape: str) -> None:
+def _marks(axes: Any, entries: Sequence[ComparisonEntry], shape: str) -> None:
     for entry in entries:
         energy, accuracy = entry.energy("test"), entry.accuracy("test")
         assert energy is not None and accuracy is not None
@@ -135,7 +135,7 @@ def _marks(axes: Any, entries: Sequence[Entry], shape: str) -> None:
         )  # fmt: skip
 
 
-def _numbers(axes: Any, entries: Sequence[Entry], numbers: dict[str, int], gap: float) -> None:
+def _numbers(axes: Any, entries: Sequence[ComparisonEntry], numbers: dict[str, int], gap: float) -> None:
     """Write the rows' numbers in a column right of each cluster of marks, with a thin line from each to its mark.
 
     Args:

@@ -12,20 +12,20 @@ from ...profile.profile import HardwareProfile
 from ...profile.units import quantity
 from ..outcome import SPLITS
 from ..point import limit_of
-from .jobs import Record, TrainingJob, TrainingResult, jobs_of
-from .rows import Refusals, Row
+from .jobs import TrainingJob, TrainingRecord, TrainingResult, jobs_of
+from .rows import Refusals, Variant
 from .teachers import TeacherFacts
 
 SCHEMA_VERSION = 1
-LABELS_ONLY = Row("none").facts
+LABELS_ONLY = Variant("none").facts
 FAILED = ("failed", "infeasible")
 """States of a training that was begun and has no student; a budget that is known to be too low is refused before."""
-Value = Callable[[Record], float | None]
+Value = Callable[[TrainingRecord], float | None]
 """A number of a training; None if the training has none of that kind."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class ComparisonEntry:
     """All seeds of one row within one budget.
 
     Attributes:
@@ -37,7 +37,7 @@ class Entry:
             validation.
     """
 
-    row: Row
+    row: Variant
     budget: str | None
     limit: float
     results: tuple[TrainingResult, ...]
@@ -46,12 +46,12 @@ class Entry:
     pareto: bool = False
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[TrainingRecord]:
         """Of the seeds that are done."""
         return [result.value for result in self.results if result.value is not None]
 
     @property
-    def over_budget(self) -> list[Record]:
+    def over_budget(self) -> list[TrainingRecord]:
         """Those that cost more than the budget on validation."""
         return [record for record in self.records if record.outcome.energy["validation"] > self.limit]
 
@@ -64,7 +64,7 @@ class Entry:
         """Of the integer network, from 0 to 1."""
         return self.spread(lambda record: record.outcome.accuracy[split])
 
-    def gain(self, other: Entry, split: str) -> Spread | None:
+    def gain(self, other: ComparisonEntry, split: str) -> Spread | None:
         """By how much this row is more accurate than another, seed by seed; None if they share no seed.
 
         A seed gives both rows the same initial weights and order of samples, so that these differences spread less than
@@ -101,7 +101,7 @@ class Group:
 
     budget: str | None
     limit: float
-    entries: tuple[Entry, ...]
+    entries: tuple[ComparisonEntry, ...]
 
     @property
     def title(self) -> str:
@@ -109,15 +109,15 @@ class Group:
         return "no budget" if self.budget is None else f"within {self.budget}"
 
     @property
-    def best(self) -> Entry | None:
+    def best(self) -> ComparisonEntry | None:
         """The row with rank 1."""
         return next((entry for entry in self.entries if entry.rank == 1), None)
 
-    def entry(self, row: Row) -> Entry | None:
+    def entry(self, row: Variant) -> ComparisonEntry | None:
         """The entry of a row, if any of its seeds is done."""
         return next((entry for entry in self.entries if entry.row == row and entry.records), None)
 
-    def as_good_as_best(self) -> Iterator[Entry]:
+    def as_good_as_best(self) -> Iterator[ComparisonEntry]:
         """Rows that trail the best on validation by at most the standard deviation of the differences, seed by seed."""
         for entry in self.entries:
             if self.best is None or entry.rank in (None, 1):
@@ -140,7 +140,7 @@ class ComparisonResult:
     profile: HardwareProfile
     data: str
     settings: dict[str, object]
-    rows: tuple[Row, ...]
+    rows: tuple[Variant, ...]
     budgets: tuple[str | None, ...]
     seeds: tuple[int, ...]
     results: tuple[TrainingResult, ...]
@@ -167,11 +167,11 @@ class ComparisonResult:
         return tuple(Group(budget, limit, tuple(_ranked(mine[budget]))) for budget, limit in limits.items())
 
     @property
-    def baseline(self) -> Row:
+    def baseline(self) -> Variant:
         """The row over which gains are measured: labels only, or the first row if that is not asked for."""
         return next((row for row in self.rows if row.facts == LABELS_ONLY), self.rows[0])
 
-    def gain(self, entry: Entry, split: str) -> Spread | None:
+    def gain(self, entry: ComparisonEntry, split: str) -> Spread | None:
         """Gain in accuracy of an entry over the baseline within the same budget."""
         (group,) = (group for group in self.groups if group.budget == entry.budget)
         base = group.entry(self.baseline)
@@ -217,12 +217,12 @@ class ComparisonResult:
             "groups": groups,
         }
 
-    def _entry(self, row: Row, budget: str | None, limit: float) -> Entry:
+    def _entry(self, row: Variant, budget: str | None, limit: float) -> ComparisonEntry:
         mine = tuple(r for r in self.results if r.job.row == row and r.job.point.budget == budget)
-        return Entry(row, budget, limit, mine, self.refusals.get((row, budget), ""))
+        return ComparisonEntry(row, budget, limit, mine, self.refusals.get((row, budget), ""))
 
 
-def _ranked(entries: Sequence[Entry]) -> list[Entry]:
+def _ranked(entries: Sequence[ComparisonEntry]) -> list[ComparisonEntry]:
     """In order of rank, with Pareto marks; of equals the one that costs less comes first."""
     known = [entry for entry in entries if entry.records]
     marks = pareto([(_merit(entry)[1], -_merit(entry)[0]) for entry in known])
@@ -233,14 +233,14 @@ def _ranked(entries: Sequence[Entry]) -> list[Entry]:
     return [*ranked, *over, *(entry for entry in entries if not entry.records)]
 
 
-def _merit(entry: Entry) -> tuple[float, float]:
+def _merit(entry: ComparisonEntry) -> tuple[float, float]:
     """What sorts the more accurate first, and then the cheaper: mean accuracy, negative, and mean energy."""
     accuracy, energy = entry.accuracy("validation"), entry.energy("validation")
     assert accuracy is not None and energy is not None
     return -accuracy.mean, energy.mean
 
 
-def _entry_json(result: ComparisonResult, entry: Entry) -> dict[str, object]:
+def _entry_json(result: ComparisonResult, entry: ComparisonEntry) -> dict[str, object]:
     spreads = {name: found for name, value in VALUES.items() if (found := entry.spread(value))}
     by_split: dict[str, Callable[[str], Spread | None]] = {
         "accuracy": entry.accuracy,

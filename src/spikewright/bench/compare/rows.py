@@ -17,7 +17,7 @@ EXAMPLE = 'all, or e.g. "none kd:alpha=0.7 kd + logits:weight=0.01"'
 
 
 @dataclass(frozen=True)
-class Row:
+class Variant:
     """A method with regularizers: objects, or texts such as ``kd:alpha=0.7``."""
 
     method: LossTerms | str
@@ -49,13 +49,13 @@ class Row:
         return f"{words}-{sha256_of_json(self.facts)[:8]}"
 
 
-Refusals = dict[tuple[Row, str | None], str]
+Refusals = dict[tuple[Variant, str | None], str]
 """By row and budget, why it cannot be trained."""
 
 
 def read_rows(
-    methods: Sequence[LossTerms | str], regularize: Sequence[LossTerms | str], further: Sequence[Row] = ()
-) -> list[Row]:
+    methods: Sequence[LossTerms | str], regularize: Sequence[LossTerms | str], further: Sequence[Variant] = ()
+) -> list[Variant]:
     """Rows in the order in which they are asked for, each once.
 
     Args:
@@ -71,8 +71,8 @@ def read_rows(
     plain = [*further, *(row for each in methods for row in _rows(each, faults))]
     if not plain and not faults:
         faults.append(f"{arg('methods')}: names no method; give {EXAMPLE}")
-    rows = [*plain, *(Row(row.method, (*row.regularize, extra)) for extra in regularize for row in plain)]
-    kept: dict[str, Row] = {}
+    rows = [*plain, *(Variant(row.method, (*row.regularize, extra)) for extra in regularize for row in plain)]
+    kept: dict[str, Variant] = {}
     for row in rows:
         try:
             kept.setdefault(sha256_of_json(row.facts), row)
@@ -82,10 +82,10 @@ def read_rows(
     return list(kept.values())
 
 
-def _rows(text: LossTerms | str, faults: list[str]) -> Iterator[Row]:
+def _rows(text: LossTerms | str, faults: list[str]) -> Iterator[Variant]:
     """The rows of one method or text; a ``+`` without a method before it or a regularizer after it is a fault."""
     if not isinstance(text, str):
-        yield Row(text)
+        yield Variant(text)
         return
     words = text.split()
     groups: list[list[str]] = []
@@ -100,7 +100,7 @@ def _rows(text: LossTerms | str, faults: list[str]) -> Iterator[Row]:
             groups.append([word])
     for method, *regularize in groups:
         for name in METHODS if method == ALL else (method,):
-            yield Row(name, tuple(regularize))
+            yield Variant(name, tuple(regularize))
 
 
 def _facts(terms: LossTerms) -> dict[str, object]:

@@ -17,8 +17,8 @@ from ...training.settings import DistillSettings
 from ..outcome import SPLITS
 from ..work import SharedStudy
 from ..workers import locked
-from .jobs import Record, TrainingJob
-from .rows import Row
+from .jobs import TrainingJob, TrainingRecord
+from .rows import Variant
 
 FILE = "teachers.json"
 LOCK = "teachers.lock"
@@ -42,11 +42,11 @@ class TeacherFacts:
 
 
 def prepare_teachers(
-    rows: Iterable[Row],
+    rows: Iterable[Variant],
     settings: DistillSettings,
     dataset: Dataset,
     out: Path,
-    study: SharedStudy[TrainingJob, Record],
+    study: SharedStudy[TrainingJob, TrainingRecord],
     listeners: Listeners,
 ) -> None:
     """Train the teachers of these rows that are not in the cache, and note what they are.
@@ -76,7 +76,7 @@ def prepare_teachers(
         write_json(out / FILE, [asdict(facts) for facts in known.values()])
 
 
-def known_teachers(out: Path, study: SharedStudy[TrainingJob, Record]) -> list[TeacherFacts]:
+def known_teachers(out: Path, study: SharedStudy[TrainingJob, TrainingRecord]) -> list[TeacherFacts]:
     """The teachers of a comparison's students, as its folder and its study know them.
 
     Raises:

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from ...pages.numbers import Spread, count
 from ..text import markdown_page, terminal_page
-from .result import VALUES, ComparisonResult, Entry, Group
+from .result import VALUES, ComparisonEntry, ComparisonResult, Group
 
 WIDTH = 100
-Say = Callable[[ComparisonResult, Entry], str]
+Say = Callable[[ComparisonResult, ComparisonEntry], str]
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ def _value(name: str, say: Callable[[float], str]) -> Say:
     return lambda _, entry: _mean(entry.spread(VALUES[name]), say)
 
 
-def _gain(result: ComparisonResult, entry: Entry) -> str:
+def _gain(result: ComparisonResult, entry: ComparisonEntry) -> str:
     """Gain in points over the baseline, which has none itself."""
     spread = None if entry.row == result.baseline else result.gain(entry, "validation")
     return "-" if spread is None else f"{100 * spread.mean:+.2f}" + _deviation(spread, 100)
 
 
-def _energy(result: ComparisonResult, entry: Entry) -> str:
+def _energy(result: ComparisonResult, entry: ComparisonEntry) -> str:
     spread = entry.energy("test")
     deviation = f" ±{spread.deviation / spread.mean:.1%}" if spread and spread.deviation is not None else ""
     return _mean(spread, result.say) + deviation
@@ -193,7 +193,7 @@ def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
 
 def _refused(result: ComparisonResult) -> Iterator[str]:
     """Each reason for a refusal once, with the settings and rows that it concerns."""
-    about: dict[str, list[Entry]] = {}
+    about: dict[str, list[ComparisonEntry]] = {}
     for group in result.groups:
         for entry in group.entries:
             if entry.refusal:

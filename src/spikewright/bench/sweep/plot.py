@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ...pages.chart import energy_figure, label_axes, write_chart
 from ...pages.plot_style import BLUE, FAINT, INK, RULE
-from .result import Row, SweepResult
+from .result import SweepResult, SweepRow
 
 SIZE_IN = (7.2, 4.6)
 BESIDE = 1.25
@@ -50,7 +50,7 @@ def _energies(result: SweepResult) -> Iterator[float]:
         yield from (outcome.energy["test"] for outcome in row.outcomes)
 
 
-def _stairs(axes: Any, rows: list[Row]) -> None:
+def _stairs(axes: Any, rows: list[SweepRow]) -> None:
     """Draw, from each budget to the next larger one, the accuracy of the best student within it."""
     ends = [(_end(row), row.best.value.accuracy["test"]) for row in rows if row.best and row.best.value]
     if len(ends) > 1:
@@ -58,14 +58,14 @@ def _stairs(axes: Any, rows: list[Row]) -> None:
         axes.step(x, y, where="post", color=FAINT, linewidth=1.2, label="best within the energy, chosen on validation")
 
 
-def _end(row: Row) -> float:
+def _end(row: SweepRow) -> float:
     """The energy at which the step of a row begins: its budget, or without one the energy that was spent."""
     energy = row.energy("validation")
     assert energy is not None
     return energy.high if math.isinf(row.limit) else row.limit
 
 
-def _marks(axes: Any, row: Row) -> None:
+def _marks(axes: Any, row: SweepRow) -> None:
     energy, accuracy = row.energy("test"), row.accuracy("test")
     assert energy is not None and accuracy is not None
     shape, words = ("D", "no budget") if row.budget is None else ("o", "within a budget")

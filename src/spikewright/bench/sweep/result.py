@@ -20,7 +20,7 @@ FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Row:
+class SweepRow:
     """All seeds of one budget.
 
     Attributes:
@@ -94,13 +94,13 @@ class SweepResult:
     points: tuple[PointResult, ...]
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[SweepRow, ...]:
         """No budget first, then from the largest budget down."""
         limits = {r.job.budget: limit_of(r.job.budget, self.profile) for r in self.points}
         rows = []
         for budget in sorted(limits, key=lambda budget: -limits[budget]):
             mine = sorted((r for r in self.points if r.job.budget == budget), key=lambda r: r.job.seed)
-            rows.append(Row(budget, limits[budget], tuple(mine), best=best_within(limits[budget], self.points)))
+            rows.append(SweepRow(budget, limits[budget], tuple(mine), best=best_within(limits[budget], self.points)))
         return tuple(_marked(rows))
 
     @property
@@ -137,7 +137,7 @@ def best_within(limit: float, points: Sequence[PointResult]) -> PointResult | No
     return points[-max(admitted)[2]] if admitted else None
 
 
-def _marked(rows: Sequence[Row]) -> list[Row]:
+def _marked(rows: Sequence[SweepRow]) -> list[SweepRow]:
     """Rows with the Pareto mark of their means on validation."""
     means = [
         (energy.mean, accuracy.mean) if energy and accuracy else None

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ...pages.numbers import Spread
 from ..text import markdown_page, terminal_page
-from .result import Row, SweepResult
+from .result import SweepResult, SweepRow
 
 WIDTH = 160
 """Of the table if stdout is no terminal, in columns."""
@@ -70,7 +70,7 @@ def _title(result: SweepResult) -> str:
     return f"{result.data} on {result.profile.name}"
 
 
-def _cells(result: SweepResult, row: Row) -> tuple[str, ...]:
+def _cells(result: SweepResult, row: SweepRow) -> tuple[str, ...]:
     energy, shares = row.energy("test"), [row.share(split) for split in ("validation", "test")]
     best = row.best and row.best.value
     return (

@@ -82,7 +82,7 @@ class _StepsInFolder(DeploymentSteps):
         return read_graph(file)
 
     def lower(self, graph: nir.NIRGraph, profile: HardwareProfile) -> ChipNetwork:
-        """Write the chip network."""
+        """Lower the graph, write the chip network, and return what the file holds."""
         self.announce(f"3/5 lower for {self.settings.limits.profile}")
         chip = super().lower(graph, profile).with_provenance(parent_sha256=sha256_of(self.paths.nir))
         for remark in lowering_remarks(chip):
@@ -91,7 +91,7 @@ class _StepsInFolder(DeploymentSteps):
         return load_chip(self.paths.chip)
 
     def count(self, chip: ChipNetwork, part: str, samples: Split, seed: int) -> Activity:
-        """Write the counts."""
+        """Simulate one part of the data set and write the counts."""
         self.announce(f"4/5 simulate the {part} split on integers, and samples of it on Lava")
         digest = sha256_of(self.paths.chip)
         with self.listeners.task(f"simulating the {part} split", len(samples)) as advance:

@@ -151,12 +151,12 @@ class Activity:
 
     @property
     def spikes(self) -> int:
-        """All spikes, input events included."""
+        """Spikes of all populations and samples, input events included."""
         return int(sum(np.sum(p.spikes) for p in self.populations.values()))
 
     @property
     def total_synaptic_ops(self) -> int:
-        """All synaptic operations."""
+        """Synaptic operations of all connections and samples."""
         return sum(self.synaptic_ops.values())
 
 

@@ -101,7 +101,7 @@ class _Record(Record):
 
 
 def save_agreement(agreement: Agreement, path: Path) -> None:
-    """Write ``agreement``, atomically."""
+    """Write an agreement as JSON, atomically."""
     write_json(path, agreement.as_json())
 
 

@@ -218,7 +218,7 @@ def wrapped(u: Tensor) -> Tensor:
 
 
 def wrapped_to_32_bits(x: Tensor) -> Tensor:
-    """Sums as int32 holds them."""
+    """Sums wrapped into the range of int32, as Lava holds them."""
     return x if largest(x) < INT32_LIMIT else modulo(x, INT32_LIMIT)
 
 

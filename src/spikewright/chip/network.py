@@ -99,12 +99,12 @@ class Connection:
 
     @property
     def name(self) -> str:
-        """``source->target``."""
+        """The name of the connection, ``source->target``."""
         return f"{self.source}->{self.target}"
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the weights."""
+        """The shape of the weights: ``(target size, source size)``, or that of a kernel."""
         return self.weight.shape
 
 
@@ -152,11 +152,11 @@ class ChipNetwork:
         return self.output.size
 
     def into(self, target: str) -> tuple[Connection, ...]:
-        """Connections that arrive at ``target``."""
+        """The connections into the population ``target``, in the network's order."""
         return tuple(c for c in self.connections if c.target == target)
 
     def out_of(self, source: str) -> tuple[Connection, ...]:
-        """Connections that leave ``source``."""
+        """The connections out of the population ``source``, in the network's order."""
         return tuple(c for c in self.connections if c.source == source)
 
     @cached_property

@@ -30,7 +30,7 @@ class Verb:
     door: str = ""
 
     def load(self) -> Main:
-        """The command itself, imported now."""
+        """Import the command's module and return its ``main``."""
         return cast(Main, import_module(f"spikewright.{self.module}").main)
 
 

@@ -41,7 +41,7 @@ class Option:
 
     @property
     def text(self) -> str:
-        """The description with the choices."""
+        """The description, with the values that the option may have."""
         return f"{self.description} ({', '.join(self.choices)})" if len(self.choices) > 1 else self.description
 
 

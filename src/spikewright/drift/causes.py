@@ -70,7 +70,7 @@ class Layer:
     rounded: Side
 
     def side(self, is_rounded: bool) -> Side:
-        """One of both sides."""
+        """The constants as the chip rounds them, or unrounded as the graph has them."""
         return self.rounded if is_rounded else self.exact
 
     def law(self, causes: Collection[Cause]) -> Law:

@@ -60,7 +60,7 @@ class Floor:
 
     @property
     def total(self) -> float:
-        """Updates and inputs together."""
+        """The energy floor of an inference: updates and input events."""
         return self.updates + self.inputs
 
     def sentence(self, budget: Amount, profile: str) -> str:

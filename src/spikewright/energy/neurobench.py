@@ -43,7 +43,7 @@ class NeuroBench:
     footprint_bytes: float
 
     def sentence(self) -> str:
-        """All of it for people."""
+        """The metrics in one sentence, for reports."""
         return (
             f"NeuroBench: {self.effective_acs:,.0f} effective ACs, {self.effective_macs:,.0f} effective MACs, "
             f"{self.dense:,.0f} dense; sparsity {self.activation_sparsity:.3f} of activations and "

@@ -116,12 +116,12 @@ class Band:
 
     @property
     def low(self) -> float:
-        """The smallest of the totals."""
+        """The smallest total that the other constants give."""
         return min(self.energies.values())
 
     @property
     def high(self) -> float:
-        """The largest of the totals."""
+        """The largest total that the other constants give."""
         return max(self.energies.values())
 
 
@@ -160,7 +160,7 @@ class EnergyReport:
 
     @property
     def unit(self) -> CostUnit:
-        """Joules or ops."""
+        """The unit of every energy: ``J``, or ``ops`` for a profile with relative units."""
         return self.profile.cost_unit
 
     @property

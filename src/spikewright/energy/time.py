@@ -68,7 +68,7 @@ class TimeEstimate:
         return None if self.static_w is None else self.static_w * self.inference_s
 
     def sentence(self) -> str:
-        """The estimate for people."""
+        """The estimate in one sentence, for reports."""
         core, population, what = self.slowest
         return (
             f"at least {seconds(self.inference_s)} per inference ({1 / self.inference_s:,.0f} a second), "
@@ -136,7 +136,7 @@ def time_of(
 
 
 def seconds(value: float) -> str:
-    """A time for people."""
+    """A duration as text, with the SI prefix that suits it."""
     for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
         if value >= factor:
             return f"{value / factor:.4g} {unit}"

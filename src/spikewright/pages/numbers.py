@@ -206,5 +206,5 @@ def agreement_rows(agreement: Agreement) -> Rows:
 
 
 def samples_in_words(samples: int) -> str:
-    """``1 sample`` or ``1,234 samples``."""
+    """A number of samples as text: ``1 sample``, ``1,234 samples``."""
     return "1 sample" if samples == 1 else f"{samples:,} samples"

@@ -161,7 +161,7 @@ def comparison_plot(reports: Sequence[EnergyReport]) -> str:
 
 
 def active(report: EnergyReport) -> list[Spikes]:
-    """Populations that spike at all."""
+    """The names of the populations that emit at least one spike."""
     return [each for each in report.spikes if each.spikes]
 
 

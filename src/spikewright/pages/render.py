@@ -46,7 +46,7 @@ def as_json(document: Document) -> dict[str, object]:
 
 
 def as_markdown(document: Document) -> str:
-    """The document as Markdown tables."""
+    """The document as a Markdown page."""
     return _environment(html=False).get_template("report.md.j2").render(vars(document))
 
 

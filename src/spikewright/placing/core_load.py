@@ -31,7 +31,7 @@ class CoreLoad:
 
     @property
     def work(self) -> float:
-        """Synaptic operations plus updates."""
+        """The work of the core in one inference: synaptic operations and neuron updates."""
         return self.synaptic_ops + self.updates
 
     @property

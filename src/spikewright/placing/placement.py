@@ -68,7 +68,7 @@ class Placement:
 
     @cached_property
     def cores(self) -> int:
-        """Number of cores in use."""
+        """The number of cores that hold at least one compartment."""
         return len({(site.chip, site.core) for site in self.sites})
 
     def sites_of(self, population: str) -> tuple[Site, ...]:

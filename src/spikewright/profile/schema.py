@@ -24,7 +24,7 @@ class Mesh(Table):
 
     @property
     def cores(self) -> int:
-        """Cores that the grid holds."""
+        """The number of cores that the mesh holds."""
         return self.columns * self.rows * self.cores_per_tile
 
 

@@ -61,7 +61,7 @@ class Recording:
 
     @property
     def samples(self) -> int:
-        """Number of samples."""
+        """The number of samples that were recorded."""
         return len(self.scores)
 
     @property

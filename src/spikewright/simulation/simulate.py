@@ -49,7 +49,7 @@ class Simulated(Protocol):
 
     @property
     def as_backend(self) -> Run:
-        """The simulator."""
+        """A function with the arguments of :class:`~spikewright.simulation.backends.Run`."""
 
 
 def simulate(

@@ -47,7 +47,7 @@ class SettingsFacts(Facts):
 
 
 class ShapeFacts(Facts):
-    """How a student is built."""
+    """The architecture of a student, as its file notes it."""
 
     architecture: str | None = None
     width: int | None = None

@@ -132,7 +132,7 @@ class Student(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """The torch device that holds the weights."""
         return next(self.network.parameters()).device
 
     @property

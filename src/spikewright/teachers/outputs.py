@@ -41,7 +41,7 @@ class TeacherOutputs:
 
     @property
     def bytes(self) -> int:
-        """Size in memory."""
+        """The memory that the outputs take, in bytes."""
         return sum(value.nbytes for value in (self.logits, *self.features.values(), *self.saliency.values()))
 
 

@@ -152,7 +152,7 @@ class TrainingLoop:
 
 
 def steps_per_epoch(split: Split, settings: TrainSettings) -> int:
-    """Whole batches, at least one."""
+    """The optimiser steps of an epoch: whole batches of the training part, at least one."""
     return max(1, len(split) // settings.batch)
 
 

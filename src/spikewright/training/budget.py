@@ -160,7 +160,7 @@ class BudgetController:
             setattr(self, name, state[name])
 
     def describe(self) -> dict[str, object]:
-        """Facts for the provenance."""
+        """The settings of the controller, JSON-able, for the provenance."""
         return {"budget": self.budget, "guess": self.guess, **asdict(self.settings)}
 
     def _smooth(self, so_far: float, now: float) -> float:

@@ -125,7 +125,7 @@ class Certificate:
     seed: int
 
     def as_json(self) -> dict[str, object]:
-        """JSON-able facts."""
+        """The certificate as a JSON-able dictionary."""
         return asdict(self)
 
 

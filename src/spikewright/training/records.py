@@ -86,7 +86,7 @@ class Means:
             self._weights[name] = self._weights.get(name, 0) + weight
 
     def mean(self, name: str) -> float:
-        """The mean of one value."""
+        """The mean of the values added under this name."""
         return self._sums[name] / self._weights[name]
 
     def of(self, prefix: str) -> dict[str, float]:

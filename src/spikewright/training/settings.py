@@ -103,7 +103,7 @@ class StudentSpec(Options):
 
     @property
     def neuron_settings(self) -> NeuronSettings:
-        """The hidden neurons."""
+        """The neuron model of the hidden layers and its constants."""
         return NeuronSettings(self.neuron, self.beta, self.alpha, self.threshold, self.learn_beta, self.learn_threshold)
 
 

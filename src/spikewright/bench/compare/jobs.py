@@ -49,7 +49,7 @@ class TrainingJob:
         return f"{self.row.name}/{self.point.name}"
 
     def folder(self, out: Path) -> Path:
-        """Where its files go."""
+        """The folder of its files below ``out``, the folder of the comparison."""
         return out / TRAININGS / self.name
 
     def settings(self, common: DistillSettings) -> DistillSettings:

@@ -105,12 +105,12 @@ class Group:
 
     @property
     def title(self) -> str:
-        """For people."""
+        """The name of the group in tables: its budget, or that it has none."""
         return "no budget" if self.budget is None else f"within {self.budget}"
 
     @property
     def best(self) -> ComparisonEntry | None:
-        """The row with rank 1."""
+        """The method with the highest mean accuracy on validation; None while none is ranked."""
         return next((entry for entry in self.entries if entry.rank == 1), None)
 
     def entry(self, row: Variant) -> ComparisonEntry | None:

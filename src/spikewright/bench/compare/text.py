@@ -121,7 +121,7 @@ def remarks(result: ComparisonResult) -> Iterator[str]:
 
 
 def markdown(result: ComparisonResult) -> str:
-    """The comparison as Markdown."""
+    """The comparison as a Markdown page: one table for each budget, and what its columns mean."""
     headings = ["setting", *(column.heading for column in COLUMNS)]
     rows = (
         [group.title, *(column.cell(result, entry) for column in COLUMNS)]
@@ -135,7 +135,7 @@ def markdown(result: ComparisonResult) -> str:
 
 
 def note(result: ComparisonResult) -> str:
-    """What the columns mean."""
+    """A paragraph on what the columns mean and how rows are ranked."""
     return (
         "Ranked by mean accuracy on validation, among those that keep the budget there with every seed. Accuracy is "
         "the integer network's, in %: mean ± standard deviation over n seeds. gain: on validation, in points over "

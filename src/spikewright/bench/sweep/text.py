@@ -50,7 +50,7 @@ def remarks(result: SweepResult) -> Iterator[str]:
 
 
 def markdown(result: SweepResult) -> str:
-    """The sweep as Markdown."""
+    """The sweep as a Markdown page: a row for each student, and what its columns mean."""
     title = f"Accuracy within energy budgets: {_title(result)}"
     return markdown_page(title, result.profile.banner, "pareto.svg", HEADINGS, cells(result), NOTE, remarks(result))
 

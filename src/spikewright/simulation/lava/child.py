@@ -97,7 +97,7 @@ class Session:
             variable.set(values)
 
     def steps(self, count: int) -> None:
-        """Advance the whole network."""
+        """Advance the whole network by a number of timesteps."""
         from lava.magma.core.run_conditions import RunSteps
         from lava.magma.core.run_configs import Loihi2SimCfg
 

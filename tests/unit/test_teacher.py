@@ -78,6 +78,13 @@ def test_macs_are_outputs_times_inputs_of_each() -> None:
     assert TorchTeacher(grouped, (4, 8, 8), "t").macs == 8 * 9 * 2 * 9 + 72 * 5
 
 
+def test_macs_are_counted_on_the_device_that_holds_the_weights() -> None:
+    teacher = TorchTeacher(build("convnet", SHAPE, 10), SHAPE, "t")
+    elsewhere = TorchTeacher(build("convnet", SHAPE, 10), SHAPE, "t")
+    elsewhere._network.to("meta")
+    assert elsewhere.macs == teacher.macs
+
+
 def test_it_is_a_frozen_copy() -> None:
     network = build("mlp", SHAPE, 10).train()
     teacher = TorchTeacher(network, SHAPE, "t")

@@ -220,8 +220,9 @@ def _macs(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
     """Multiply-accumulates: for each layer, its outputs times the inputs that each output sums over."""
     outputs: dict[str, Tensor] = {}
     layers = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+    device = next(network.parameters(), torch.zeros(0)).device  # where the last batch was taught
     with _watched(dict(layers), outputs), torch.no_grad():
-        network(torch.zeros(1, *input_shape))
+        network(torch.zeros(1, *input_shape, device=device))
     return sum(output.numel() * layers[name].weight[0].numel() for name, output in outputs.items())
 
 

@@ -128,4 +128,4 @@ def test_a_finding_speaks_of_flags_on_the_command_line(
     assert main(["check", str(path), *form]) == 1
     out = capsys.readouterr().out
     assert "give --dt SECONDS" in out
-    assert not {"\ue000", "\ue001", "\\ue000"} & set(out)
+    assert not any(mark in out for mark in ("\ue000", "\ue001", "\\ue000", "\\ue001"))

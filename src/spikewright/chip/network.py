@@ -133,7 +133,7 @@ class ChipNetwork:
 
     @cached_property
     def by_name(self) -> dict[str, Population]:
-        """Populations by their names."""
+        """The populations by name, in the network's order."""
         return {population.name: population for population in self.populations}
 
     @property

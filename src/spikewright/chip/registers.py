@@ -49,7 +49,7 @@ class StateWidths:
 
     @property
     def vth_max(self) -> int:
-        """Largest threshold mantissa."""
+        """The largest mantissa that a threshold register holds, ``2^bits - 1``."""
         return int(2**self.threshold_bits - 1)
 
     @property

@@ -159,7 +159,7 @@ class Duration(_Cited):
 
     @property
     def seconds(self) -> float:
-        """The value in seconds."""
+        """The duration in seconds, whatever its unit in the file."""
         return self.value * SECONDS[self.unit]
 
 

@@ -12,8 +12,7 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.data.dataset import Split, official, permutation
-from spikewright.data.load import DATA_HELP, DATASETS, load, recipe_of
-from spikewright.data.recipe import Recipe
+from spikewright.data.load import DATA_HELP, DATASETS, load
 
 SOURCES = tuple(DATASETS.items())
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -172,11 +171,7 @@ def test_the_recipes_are_those_that_results_were_made_with() -> None:
 
 def test_a_data_set_and_its_twin_bring_their_recipes() -> None:
     events = load("digits-events", timesteps=2)
-    assert events.recipe == recipe_of("digits-events") != recipe_of("digits")
+    assert events.recipe == DATASETS["digits-events"].recipe != DATASETS["digits"].recipe
     assert events.twin is not None
-    assert events.twin.recipe == load("digits").recipe == recipe_of("digits")
+    assert events.twin.recipe == load("digits").recipe == DATASETS["digits"].recipe
     assert events.with_train_samples(5).recipe == events.recipe
-
-
-def test_a_name_without_a_data_set_has_the_default_recipe() -> None:
-    assert recipe_of("no such data set") == Recipe()

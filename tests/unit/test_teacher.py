@@ -14,7 +14,7 @@ from torch import nn
 from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
 from spikewright.data.dataset import Dataset, Split
-from spikewright.data.load import load, recipe_of
+from spikewright.data.load import DATASETS, load
 from spikewright.teachers import ann
 from spikewright.teachers.ann import ARCHITECTURES, build, fit, teacher_key, train_teacher
 from spikewright.teachers.teacher import teacher_from
@@ -182,7 +182,7 @@ def test_accuracy_is_the_share_of_right_answers() -> None:
 
 
 def test_one_seed_gives_one_teacher_and_leaves_the_random_state(small: Dataset) -> None:
-    recipe = recipe_of("digits").teacher
+    recipe = DATASETS["digits"].recipe.teacher
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
@@ -193,9 +193,9 @@ def test_one_seed_gives_one_teacher_and_leaves_the_random_state(small: Dataset) 
 
 
 def test_the_key_holds_everything(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = recipe_of("digits").teacher
+    recipe = DATASETS["digits"].recipe.teacher
     keys = {teacher_key(small, "mlp", recipe, 0), teacher_key(small, "mlp", recipe, 1)}
-    keys |= {teacher_key(small, "convnet", recipe, 0), teacher_key(small, "mlp", recipe_of("mnist").teacher, 0)}
+    keys |= {teacher_key(small, "convnet", recipe, 0), teacher_key(small, "mlp", DATASETS["mnist"].recipe.teacher, 0)}
     other = Split(small.train.images, 1 - small.train.labels)
     keys.add(teacher_key(Dataset("made-up", other, other, other, 2, SHAPE), "mlp", recipe, 0))
     monkeypatch.setattr(ann, "CODE_VERSION", -1)
@@ -285,7 +285,7 @@ def test_progress_adds_up(small: Dataset) -> None:
         def on_advance(self, task: str, done: int) -> None:
             steps.append(done)
 
-    fit(small, "mlp", recipe_of("digits").teacher, 0, Listeners((Tasks(),)))
+    fit(small, "mlp", DATASETS["digits"].recipe.teacher, 0, Listeners((Tasks(),)))
     assert announced == [("teacher mlp", 20)]  # 20 epochs of one whole batch of 64 in 96 samples
     assert sum(steps) == 20
 

@@ -59,11 +59,6 @@ def load(name: str, data_dir: Path | None = None, timesteps: int | None = None) 
     return replace(loaded, recipe=source.recipe, twin=twin)
 
 
-def recipe_of(name: str) -> Recipe:
-    """The recipe of the data set called ``name``, without loading it; the default where there is no such data set."""
-    return DATASETS[name].recipe if name in DATASETS else Recipe()
-
-
 def _filmed(stills: str, recipe: Recipe) -> DataSource:
     """The events that a virtual camera makes of the images of another line."""
     loader = partial(load_filmed, f"{stills}-events", partial(load, stills))

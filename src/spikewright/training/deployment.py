@@ -23,6 +23,8 @@ from .cost import SpikeCost
 from .limits import Constraint, EnergyLimit
 from .records import measure
 
+_SAME = 1e-5  # float32 sums of the training's estimate
+
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
@@ -92,9 +94,6 @@ def deploy(
     budget = None if energy_budget is None else parse_budget(energy_budget, profile)
     priced = {name: price(activity, chip, profile, budget) for name, activity in activities.items()}
     return Deployment(profile, graph, chip, activities, priced)
-
-
-_SAME = 1e-5  # float32 sums of the training's estimate
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,7 @@ def test_no_longer_run_where_samples_have_an_end(monkeypatch):
 @pytest.fixture(scope="module")
 def digits():
     split = load("digits").train
-    return torch.from_numpy(split.images[:64]), torch.from_numpy(split.labels[:64])
+    return torch.from_numpy(split.samples[:64]), torch.from_numpy(split.labels[:64])
 
 
 @pytest.mark.parametrize("on_integers", [False, True])

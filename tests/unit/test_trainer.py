@@ -130,7 +130,7 @@ def test_the_budget_chooses_the_size():
     from spikewright.training.sizing import ENOUGH, TRIAL, choose_size
 
     profile, dataset = load_profile("loihi2-assumed"), load("digits")
-    images = torch.from_numpy(dataset.train.images[:TRIAL])
+    images = torch.from_numpy(dataset.train.samples[:TRIAL])
     settings = DistillSettings.of(data="digits")
     free = choose_size(settings.student, dataset, profile, None)
     budget = Amount(0.25 * free.floor.total, "J")
@@ -153,7 +153,7 @@ def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
     from spikewright.training.sizing import choose_size
 
     profile, dataset = load_profile("loihi1-davies"), load("digits")
-    images = torch.from_numpy(dataset.train.images[:64])
+    images = torch.from_numpy(dataset.train.samples[:64])
     settings = DistillSettings.of(data="digits", profile="loihi1-davies", width=4, timesteps=1)
     size = choose_size(settings.student, dataset, profile, None)
     budget = Amount(2 * size.floor.total, "J")

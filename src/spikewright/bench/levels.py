@@ -82,7 +82,7 @@ def _compare_simulators(
     if not samples:
         found.skipped.update(dict.fromkeys(names, NOT_ASKED))
         return
-    drive = drive_of(chip, split.images[:samples], seed)
+    drive = drive_of(chip, split.samples[:samples], seed)
     ours = integer.run(chip, drive, record_states=True)
     for name in names:
         try:
@@ -146,4 +146,4 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
 def _batches(split: Split) -> Iterator[tuple[int, Tensor]]:
     """The images of a split with the index of the first one."""
     for first in range(0, len(split), BATCH):
-        yield first, torch.from_numpy(split.images[first : first + BATCH])
+        yield first, torch.from_numpy(split.samples[first : first + BATCH])

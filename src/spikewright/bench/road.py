@@ -73,7 +73,7 @@ class _StepsInFolder(DeploymentSteps):
         self.announce("2/5 export to NIR")
         file = self.paths.nir
         facts = student_provenance(self.paths.student) | {"parent_sha256": sha256_of(self.paths.student)}
-        images = torch.from_numpy(self.dataset.validation.images[:EXPORT_SAMPLES])
+        images = torch.from_numpy(self.dataset.validation.samples[:EXPORT_SAMPLES])
         checked = export(student, file, images, facts, profile)
         self.listeners.say(
             f"{file}: {checked.spikes} spikes and silences equal the student's on {checked.samples} samples"

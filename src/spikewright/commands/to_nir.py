@@ -81,7 +81,7 @@ def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> 
         return steps / most
     from ..data.load import load
 
-    images = torch.from_numpy(load(data, data_dir, student.config.timesteps).validation.images[:count])
+    images = torch.from_numpy(load(data, data_dir, student.config.timesteps).validation.samples[:count])
     if tuple(images.shape[1:]) != shape:
         raise InputError(f"--data {data}: its samples have shape {tuple(images.shape[1:])}; the student takes {shape}")
     return images

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,31 +29,37 @@ class Split:
     """One part of a data set.
 
     Attributes:
-        images: intensities in [0, 1], float32, shape ``(n, channels, height, width)``; of event data, frames of 0 and
+        samples: intensities in [0, 1], float32, shape ``(n, channels, height, width)``; of event data, frames of 0 and
             1, uint8, shape ``(n, timesteps, channels, height, width)``.
         labels: classes, int64, shape ``(n,)``.
     """
 
-    images: Images | Pixels
+    samples: Images | Pixels
     labels: Labels
 
     def __post_init__(self) -> None:
         wanted = {4: np.float32, 5: np.uint8}
-        if wanted.get(self.images.ndim) != self.images.dtype.type or self.labels.shape != self.images.shape[:1]:
-            raise ValueError(f"images {self.images.shape} and labels {self.labels.shape} do not belong together")
+        if wanted.get(self.samples.ndim) != self.samples.dtype.type or self.labels.shape != self.samples.shape[:1]:
+            raise ValueError(f"samples {self.samples.shape} and labels {self.labels.shape} do not belong together")
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def images(self) -> Images | Pixels:
+        """The former name of :attr:`samples`."""
+        warnings.warn("`images` will be removed in 0.3; use `samples`", DeprecationWarning, stacklevel=2)
+        return self.samples
+
     def first(self, samples: int) -> Split:
         """The same part, its later samples left out."""
-        return Split(self.images[:samples], self.labels[:samples])
+        return Split(self.samples[:samples], self.labels[:samples])
 
     @cached_property
     def sha256(self) -> str:
-        """The SHA-256 of shape, images and labels."""
-        digest = hashlib.sha256(repr(self.images.shape).encode())
-        digest.update(np.ascontiguousarray(self.images, dtype=self.images.dtype.newbyteorder("<")).data)
+        """The SHA-256 of shape, samples and labels."""
+        digest = hashlib.sha256(repr(self.samples.shape).encode())
+        digest.update(np.ascontiguousarray(self.samples, dtype=self.samples.dtype.newbyteorder("<")).data)
         digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return digest.hexdigest()
 
@@ -141,7 +148,7 @@ def _scaled(name: str, parts: Sequence[Samples], full_scale: int, classes: int) 
     train, validation, test = (
         Split(pixels.astype(np.float32) / np.float32(full_scale), labels.astype(np.int64)) for pixels, labels in parts
     )
-    _, channels, height, width = train.images.shape
+    _, channels, height, width = train.samples.shape
     return Dataset(name, train, validation, test, classes, (channels, height, width))
 
 
@@ -155,7 +162,7 @@ def as_events(
         frames: makes images ``(n, channels, height, width)`` into frames of events ``(n, T, *shape)``.
     """
     train, validation, test = (
-        Split(frames(np.asarray(part.images, np.float32)), part.labels)
+        Split(frames(np.asarray(part.samples, np.float32)), part.labels)
         for part in (twin.train, twin.validation, twin.test)
     )
     return Dataset(name, train, validation, test, twin.classes, shape, timesteps, twin)

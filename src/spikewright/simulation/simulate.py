@@ -202,7 +202,7 @@ def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | 
         if split not in SPLITS:
             raise InputError(f"{split!r}: there is no such part of a data set; {did_you_mean(split, SPLITS)}")
         data = cast(Split, getattr(data, split))
-    images, labels = (data.images, data.labels) if isinstance(data, Split) else data
+    images, labels = (data.samples, data.labels) if isinstance(data, Split) else data
     if len(images) != len(labels):
         raise InputError(f"{len(images)} images and {len(labels)} labels; every image needs one label")
     if not len(images) or (samples is not None and not 1 <= samples <= len(images)):

@@ -229,7 +229,7 @@ def _steps(split: Split, recipe: TeacherRecipe) -> int:
 
 
 def _batches(split: Split, recipe: TeacherRecipe, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+    images, labels = torch.from_numpy(split.samples), torch.from_numpy(split.labels)
     order = torch.randperm(len(split), generator=generator)
     for step in range(_steps(split, recipe)):
         chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]

@@ -73,7 +73,7 @@ class Teacher(ABC):
 
     def accuracy(self, split: Split) -> float:
         """Fraction of a split that is classified correctly, in [0, 1]."""
-        predicted = precompute_logits(self, torch.from_numpy(split.images)).argmax(1)
+        predicted = precompute_logits(self, torch.from_numpy(split.samples)).argmax(1)
         return float((predicted == torch.from_numpy(split.labels)).float().mean())
 
     @staticmethod

@@ -153,7 +153,7 @@ def measure(
     correct, weighted = 0, Means()
     counts: dict[str, Tensor] = {}
     for first in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.images[first : first + BATCH]).to(student.device)
+        images = torch.from_numpy(split.samples[first : first + BATCH]).to(student.device)
         labels = torch.from_numpy(split.labels[first : first + BATCH]).to(student.device)
         output = student(images, seed, first)
         correct += int((output.scores.argmax(1) == labels).sum())

@@ -79,7 +79,7 @@ def choose_size(
     widths = (student.width,) if student.width else _widths(student.architecture, encoding)
     if budget is None:
         return size_of(student_config(student, dataset, encoding, widths[0], longest), dataset, profile, seed)
-    images = torch.from_numpy(dataset.train.images[:TRIAL])
+    images = torch.from_numpy(dataset.train.samples[:TRIAL])
     best: tuple[float, Size] | None = None
     for width, timesteps in _order(widths, longest, encoding, is_fixed=asked is not None):
         size = size_of(student_config(student, dataset, encoding, width, timesteps), dataset, profile, seed)
@@ -113,7 +113,7 @@ def size_of(
     torch.manual_seed(seed)
     student = Student(config, copy.deepcopy(network))
     cost = SpikeCost.of(student, profile)
-    drive = student.drive(torch.from_numpy(dataset.train.images[:SAMPLES]))
+    drive = student.drive(torch.from_numpy(dataset.train.samples[:SAMPLES]))
     return Size(student, cost, cost.floor(drive))
 
 

@@ -8,8 +8,8 @@ import torch
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.chip.encoding import encode
-from spikewright.data.dataset import Split
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.energy.estimate import estimate
 from spikewright.lowering.lower import lower
 from spikewright.pages.pricing import report

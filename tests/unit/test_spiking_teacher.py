@@ -10,8 +10,9 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.distillation.base import BatchOutputs, shapes_of
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile

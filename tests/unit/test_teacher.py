@@ -13,8 +13,9 @@ from torch import nn
 
 from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import DATASETS, load
+from spikewright.data.split import Split
 from spikewright.teachers import ann
 from spikewright.teachers.ann import ARCHITECTURES, build, fit, teacher_key, train_teacher
 from spikewright.teachers.teacher import teacher_from

@@ -14,7 +14,8 @@ from ..base.threads import student_threads
 from ..chip.activity import Activity
 from ..chip.agreement import Agreement
 from ..chip.network import ChipNetwork
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
+from ..data.split import Split
 from ..graph.interpreter import interpret
 from ..graph.nir_io import read_graph
 from ..graph.time_step import resolve_dt
@@ -101,14 +102,14 @@ def _compare_simulators(
 def _measure_teacher(found: Agreement, settings: DistillSettings, listeners: Listeners) -> None:
     """Accuracy of an artificial teacher, out of the cache, on what it sees of the test split."""
     method, _ = loss_terms(settings)
-    teaching = teaching_of(settings, method)
+    dataset = dataset_of(settings, settings.student.timesteps)
+    teaching = teaching_of(settings, method, dataset)
     if not method.needs_teacher():
         found.skipped["teacher"] = "the method has none"
         return
     if is_spiking(teaching.teacher):
         found.skipped["teacher"] = "it spikes"
         return
-    dataset = dataset_of(settings, settings.student.timesteps)
     test = teaching.seen(dataset).test
     accuracy = teaching.trained_teacher(dataset, listeners).accuracy(test)
     _add_level(found, "teacher", accuracy, len(test))

@@ -19,7 +19,8 @@ from ..chip.activity_file import save_activity
 from ..chip.agreement import save_agreement
 from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
+from ..data.split import Split
 from ..energy.provenance import provenance_of
 from ..graph.nir_io import read_graph
 from ..lowering.rules import remarks as lowering_remarks
@@ -210,4 +211,7 @@ def _trained(settings: DistillSettings, paths: Paths, listeners: Listeners) -> t
 def same_settings(noted: object, asked: DistillSettings) -> bool:
     """Whether the settings that a student's file notes, as JSON, are those asked for, on whatever machine."""
     wanted = asked.flat(without=OF_MACHINE)
-    return isinstance(noted, dict) and {k: v for k, v in noted.items() if k not in OF_MACHINE} == wanted
+    if not isinstance(noted, dict):
+        return False
+    before = {name: noted.get(name, default) for name, default in DistillSettings().flat(without=OF_MACHINE).items()}
+    return before == wanted and noted.keys() - OF_MACHINE <= wanted.keys()

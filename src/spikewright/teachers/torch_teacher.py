@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError, did_you_mean, refuse
 from ..data.augment import still
-from ..data.dataset import Split
+from ..data.split import Split
 
 LOGITS = "logits"
 BATCH = 500

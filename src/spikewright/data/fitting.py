@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
 from ..base.types import FloatArray
-from .input_rule import InputRule, Scaling, View
+from .input_rule import InputRule, Scaling
 from .options import DataOptions
-from .raw import RawData, RawPart
+from .raw import RawData, RawPart, View
 from .rows import Array, Rows, chunks
 
 REACH_QUANTILE = {"standard": 0.999, "robust": 0.99}

@@ -10,11 +10,14 @@ from pkgutil import resolve_name
 from typing import cast
 
 from ..base.errors import InputError, arg
+from ..base.own_code import is_own
 from .camera import load_filmed
 from .dataset import Dataset
 from .files.read import read
-from .input_rule import InputRule
+from .for_network import ForNetwork, raw_for
 from .options import DataOptions
+from .own import raw_of
+from .own_function import given_by
 from .recipe import Recipe, TeacherRecipe
 
 
@@ -46,32 +49,50 @@ def load(
     data_dir: Path | None = None,
     timesteps: int | None = None,
     options: DataOptions | None = None,
-    rule: InputRule | None = None,
+    network: ForNetwork | None = None,
 ) -> Dataset:
     """The data set called ``name`` in :data:`DATASETS`, with its recipe; or the data of a path.
 
     Args:
+        name: of a data set; the path of a file or a folder; or ``file.py:function``, a function without arguments that
+            returns data and is run for it.
         data_dir: folder that holds the data set's standard files; None: look in the cache and in the system's
             folder, else download.
         timesteps: frames of each sample of events, None for the data set's default; images have none.
         options: how the data of a path are read.
-        rule: of a network that the data are for, by which those of a path are read and prepared.
+        network: that the data are for: those of a path are read, named and prepared as the network's own were.
 
     Raises:
         InputError: no such data set, files missing or damaged, or a download that failed.
     """
     source = DATASETS.get(name)
     if source is None:
-        if rule is not None:
-            return Dataset.of_raw(read(name, DataOptions(layout=rule.layout), DATASETS), rule=rule)
-        return Dataset.of_raw(read(name, options or DataOptions(), DATASETS), options)
+        if data_dir is not None:
+            raise InputError(f"{arg('data_dir', data_dir)}: is for data sets that have a name; leave it out for {name}")
+        return _own(name, timesteps, options or DataOptions(), network)
     if options is not None and (asked := options.given()):
-        raise InputError(f"data {name}: {arg(asked[0])} is for data of your own; leave it out")
+        raise InputError(f"data {name}: {', '.join(map(arg, asked))}: for data of your own alone; leave it out")
     loaded = source(data_dir, timesteps)
     twin = loaded.twin
     if twin is not None and twin.name == loaded.name:
         twin = replace(twin, recipe=source.recipe)
-    return replace(loaded, recipe=source.recipe, twin=twin)
+    loaded = replace(loaded, recipe=source.recipe, twin=twin)
+    return loaded if network is None else loaded.by(network)
+
+
+def _own(name: str, timesteps: int | None, options: DataOptions, network: ForNetwork | None) -> Dataset:
+    """Data of a path or a function."""
+    reading = None if network is None or network.rule is None else network.rule.reading
+    found = given_by(name, options) if is_own(name) else read(name, options, DATASETS, reading)
+    if isinstance(found, Dataset):
+        return found if network is None else found.by(network)
+    if network is None:
+        return Dataset.of_raw(raw_of(found, options), options)
+    raw = raw_for(found, options, network)
+    if network.rule is None:
+        form = DataOptions(scaling="none" if raw.layout in ("vectors", "series") else None)
+        return Dataset.of_raw(raw, form, timesteps=timesteps)
+    return Dataset.of_raw(raw, rule=network.rule)
 
 
 def _filmed(stills: str, recipe: Recipe) -> DataSource:

@@ -11,9 +11,9 @@ from typing import cast
 
 from ..base.errors import InputError, arg
 from ..base.own_code import is_own
+from ..sources.read import read
 from .camera import load_filmed
 from .dataset import Dataset
-from .files.read import read
 from .for_network import ForNetwork, raw_for
 from .options import DataOptions
 from .own import raw_of

@@ -41,11 +41,7 @@ def fan_out_of_weights(chip: ChipNetwork, connection: Connection) -> IntArray:
 
 
 def _taps(connection: Connection, source: Population, axis: int) -> IntArray:
-    geometry = connection.conv
-    assert geometry is not None
-    outputs, kernel = output_shape(connection, source)[1 + axis], connection.weight.shape[2 + axis]
-    steps = geometry.stride[axis], geometry.padding[axis], geometry.dilation[axis]
-    return taps(source.shape[1 + axis], outputs, kernel, *steps)
+    return taps(source.shape[1 + axis], output_shape(connection, source)[1 + axis], *connection.axis(axis))
 
 
 def taps(size: int, outputs: int, kernel: int, stride: int, padding: int, dilation: int) -> IntArray:

@@ -225,8 +225,8 @@ def _destinations(spot: Spot) -> IntArray | None:
 
 
 _WITHIN, _ON_CONNECTION, _PER_SYNAPSE = PerSpike(on_connections=False), PerSpike(on_connections=True), PerSynapse()
-_HOPS_X = PerSpike(True, lambda spot: spot.placement.hops_x(spot.outgoing))
-_HOPS_Y = PerSpike(True, lambda spot: spot.placement.hops_y(spot.outgoing))
+_HOPS_X = PerSpike(True, lambda spot: spot.placement.hops(spot.outgoing, 0))
+_HOPS_Y = PerSpike(True, lambda spot: spot.placement.hops(spot.outgoing, 1))
 _CROSSINGS = PerSpike(True, lambda spot: spot.placement.crossings(spot.outgoing))
 
 EVENTS: tuple[Event, ...] = (

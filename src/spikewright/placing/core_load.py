@@ -93,8 +93,8 @@ def route_traffic(activity: Activity, chip: ChipNetwork, placement: Placement) -
     for connection in chip.connections:
         messages = sent(connection, placement.destinations(connection))
         assert messages is not None
-        hops_x, hops_y = placement.hops_x(connection), placement.hops_y(connection)
-        hops = sent(connection, None if hops_x is None or hops_y is None else hops_x + hops_y)
+        across, down = (placement.hops(connection, axis) for axis in (0, 1))
+        hops = sent(connection, None if across is None or down is None else across + down)
         found.append(RouteTraffic(connection.name, messages, hops, sent(connection, placement.crossings(connection))))
     return tuple(found)
 

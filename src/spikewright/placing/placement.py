@@ -7,6 +7,7 @@ their axons count where the events arrive, and their route to the chip is not mo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -86,19 +87,21 @@ class Placement:
         """Number of cores that a spike of each source compartment is sent to, int64, shape of the source population."""
         return self.synapses(connection).destinations.reshape(self.chip.by_name[connection.source].shape)
 
-    def hops_x(self, connection: Connection) -> IntArray | None:
-        """Tile borders crossed east-west by a spike of each source compartment, summed over destinations on its chip.
+    def hops(self, connection: Connection, axis: int) -> IntArray | None:
+        """Tile borders crossed by a spike of each source compartment, summed over destinations on its chip.
 
         Each destination core gets a message of its own, routed along the row first and then along the column.
+
+        Args:
+            axis: 0 for borders crossed east-west, 1 for those crossed north-south.
 
         Returns:
             int64, shape of the source population; None where the profile has no mesh or the source is not on the chip.
         """
-        return self._hops(connection, 0)
-
-    def hops_y(self, connection: Connection) -> IntArray | None:
-        """Tile borders crossed north-south; otherwise as :meth:`hops_x`."""
-        return self._hops(connection, 1)
+        if self.profile.limits.mesh is None or not self.sites_of(connection.source):
+            return None
+        here, there = self._ends(connection, lambda site: self.position(site.core)[axis])
+        return self._summed(connection, np.where(self._on_other_chip(connection), 0, np.abs(here - there)))
 
     def crossings(self, connection: Connection) -> IntArray | None:
         """Number of destinations of a spike of each source compartment that are on another chip.
@@ -124,19 +127,15 @@ class Placement:
         names = dict.fromkeys(site.population for site in self.sites)
         return {name: tuple(site for site in self.sites if site.population == name) for name in names}
 
-    def _hops(self, connection: Connection, axis: int) -> IntArray | None:
-        if self.profile.limits.mesh is None or not self.sites_of(connection.source):
-            return None
-        ends = (self.sites_of(connection.source), self.sites_of(connection.target))
-        here, there = (np.array([self.position(site.core)[axis] for site in sites]) for sites in ends)
-        borders = np.abs(here[:, None] - there)
-        return self._summed(connection, np.where(self._on_other_chip(connection), 0, borders))
+    def _ends(self, connection: Connection, where: Callable[[Site], int]) -> tuple[IntArray, IntArray]:
+        """Where the blocks of the source are, ``(blocks, 1)``, and where those of the target are, ``(blocks,)``."""
+        here, there = (np.array([*map(where, self.sites_of(n))]) for n in (connection.source, connection.target))
+        return here[:, None], there
 
     def _on_other_chip(self, connection: Connection) -> BoolArray:
         """Whether each block of the target is on another chip than each block of the source, ``(blocks, blocks)``."""
-        ends = (self.sites_of(connection.source), self.sites_of(connection.target))
-        here, there = (np.array([site.chip for site in sites]) for sites in ends)
-        return np.asarray(here[:, None] != there)
+        here, there = self._ends(connection, lambda site: site.chip)
+        return np.asarray(here != there)
 
     def _summed(self, connection: Connection, costs: BoolArray | IntArray) -> IntArray:
         """Sum over destinations of the cost of a spike of each source, ``costs`` from each block to each block."""

@@ -18,14 +18,12 @@ from ..chip.activity import Activity
 from ..chip.network import ChipNetwork, Population, Schedule
 from ..placing.placement import Placement
 from ..profile.schema import HardwareProfile
-from ..profile.units import Amount, parse_budget, quantity
+from ..profile.units import Amount, quantity
 from .events import Event, Spot, events_of
 from .report import EnergyReport, EnergyRow, Part, Spikes, Unmodelled
 
 _Counted = tuple[Event, Spot, float | None]
 """An event, where it happens, and how many of it a whole activity has; None where they cannot be counted."""
-
-__all__ = ["Amount", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
 
 
 @dataclass(frozen=True, eq=False)

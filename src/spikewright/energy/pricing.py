@@ -18,7 +18,6 @@ from ..placing.placement import DEFAULT_PLACER, Placement, Placer, place
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import Amount
 from .estimate import estimate
-from .events import Portions
 from .report import Band, ClassEnergy, EnergyReport, EnergyRow, SampleSpread
 from .time import time_of
 
@@ -110,8 +109,8 @@ def samples_of(rows: Sequence[EnergyRow], activity: Activity) -> FloatArray | No
 
 
 def _portions(row: EnergyRow, counts: Counts, activity: Activity, parts: int, times: int = 1) -> FloatArray:
-    of = Portions(counts, activity, row.population, row.connection, 1 / parts)
-    return row.energy * times * row.event.driver.portions(of)
+    portions = row.event.driver.portions(counts, activity, row.population, row.connection, 1 / parts)
+    return row.energy * times * portions
 
 
 def spread_of(energies: FloatArray | None, seed: int = 0) -> SampleSpread | None:

@@ -7,10 +7,11 @@ core is busy follows from the durations of the events in :data:`~spikewright.ene
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from ..base.types import FloatArray, IntArray
+from ..base.types import FloatArray
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork, Connection, Schedule
 from ..placing.core_load import arriving
@@ -190,7 +191,7 @@ def core_work(
     for site in placement.sites:
         updates[rows[site.chip, site.core]] += work.of_updates(site)
     for connection in chip.connections:
-        share = work.share_of_spikes(connection.source)
+        share = work.share("spikes", connection.source)
         sites = placement.sites_of(connection.target)
         for site, seconds in zip(sites, work.of_arrivals(connection).tolist(), strict=True):
             arrivals[rows[site.chip, site.core]] += seconds * share
@@ -224,12 +225,8 @@ class _Work:
         seen = self.activity.populations[site.population]
         spikes = seen.spikes.reshape(-1)[members] / self.activity.samples
         active = seen.active_updates / self.activity.samples * size / population.size
-        counts = self.activity.by_step
-        share_of_active = self._at_steps(
-            site.population, None if counts is None else counts.active_updates[site.population]
-        )
-        sent = float(spikes @ sending) * self.share_of_spikes(site.population)
-        return size * each_s + active * active_s * share_of_active + sent
+        sent = float(spikes @ sending) * self.share("spikes", site.population)
+        return size * each_s + active * active_s * self.share("active_updates", site.population) + sent
 
     def of_arrivals(self, connection: Connection) -> FloatArray:
         """Seconds that an inference's spikes cost the core of each block of the target, in all, ``(blocks,)``."""
@@ -242,15 +239,10 @@ class _Work:
                 seconds = seconds + duration.seconds * (operations if event.is_synaptic else messages)
         return seconds
 
-    def share_of_spikes(self, population: str) -> FloatArray:
-        """Which part of a population's spikes falls on each chip step."""
-        counts = self.activity.by_step
-        return self._at_steps(population, None if counts is None else counts.spikes[population])
-
-    def _at_steps(self, population: str, counted: IntArray | None) -> FloatArray:
-        """Shares of the chip's steps, from counts of algorithmic steps; even where nothing was counted."""
-        timesteps = self.chip.timesteps
-        each = np.ones(timesteps) if counted is None else np.asarray(counted, dtype=np.float64)
+    def share(self, of: Literal["spikes", "active_updates"], population: str) -> FloatArray:
+        """Which part of a population's counts each chip step has; even parts where steps were not counted."""
+        timesteps, counts = self.chip.timesteps, self.activity.by_step
+        each = np.ones(timesteps) if counts is None else np.asarray(getattr(counts, of)[population], dtype=np.float64)
         steps = np.zeros(self.chip_steps)
         np.add.at(steps, (np.arange(timesteps) + self.chip.depth[population]) % self.chip_steps, each)
         return steps / max(float(each.sum()), 1.0)

@@ -109,7 +109,7 @@ def time_of(case: Case, placement: Placement, profile: HardwareProfile) -> float
     for sample in range(case.drive.shape[1]):
         alone = activity_of(case.chip, run(case.chip, case.drive[:, sample : sample + 1]), "integer")
         work = core_work(alone, case.chip, placement, profile.time, steps)
-        tiles = len({busy.core // mesh.cores_per_tile for busy in work.cores})
+        tiles = len({core // mesh.cores_per_tile for _, core in work.cores})
         total += float(work.busy_s.max(axis=0).sum()) + steps * profile.time.barrier.seconds(tiles)
     return total
 

@@ -90,8 +90,9 @@ def test_sanafe_by_hand() -> None:
 def test_each_population_is_busy_in_its_own_place_of_the_pipeline() -> None:
     chip, profile = network(), load_profile("loihi1-davies")
     counts = replace(activity(chip), by_step=at_steps(chip))
-    work = core_work(counts, chip, place(chip, profile), profile.time, 3)
-    assert [busy.populations for busy in work.cores] == [("a",), ("out",)]
+    placement = place(chip, profile)
+    work = core_work(counts, chip, placement, profile.time, 3)
+    assert [list(placement.held[core]) for core in work.cores] == [["a"], ["out"]]
     idle, burst = (
         6 * 5.3,
         9 * 3.1 + 6 * 2.1,

@@ -119,14 +119,14 @@ def time_of(
         return None
     schedule = Schedule.of(chip, 1)
     work = core_work(activity, chip, placement, profile.time, schedule.stride)
-    tiles = len({busy.core // mesh.cores_per_tile for busy in work.cores})
+    tiles = len({core // mesh.cores_per_tile for _, core in work.cores})
     row, step = map(int, np.unravel_index(int(np.argmax(work.busy_s)), work.busy_s.shape))
     what = "synapses" if work.arrivals_s[row, step] > work.updates_s[row, step] else "updates"
     static = profile.static_power
     return TimeEstimate(
         barrier_s=profile.time.barrier.seconds(tiles),
         busy_s=tuple(work.busy_s.max(axis=0).tolist()),
-        slowest=(work.cores[row].core, " and ".join(work.cores[row].populations), what),
+        slowest=(work.cores[row][1], " and ".join(placement.held[work.cores[row]]), what),
         tiles=tiles,
         depth=schedule.deepest,
         timesteps=chip.timesteps,
@@ -144,26 +144,17 @@ def seconds(value: float) -> str:
     return f"{value / 1e-9:.4g} ns"
 
 
-@dataclass(frozen=True)
-class BusyCore:
-    """One core of one chip, and the populations whose compartments it holds."""
-
-    chip: int
-    core: int
-    populations: tuple[str, ...]
-
-
 @dataclass(frozen=True, eq=False)
 class CoreWork:
     """Seconds that cores are busy, the mean over samples, step by step of the chip.
 
     Attributes:
-        cores: one for each row of the arrays.
+        cores: for each row of the arrays, chip and slot of a core.
         updates_s: in updating compartments, firing and sending, float64 ``(cores, chip steps)``.
         arrivals_s: in receiving spikes and visiting their synapses, likewise; a core does both at once.
     """
 
-    cores: tuple[BusyCore, ...]
+    cores: tuple[tuple[int, int], ...]
     updates_s: FloatArray
     arrivals_s: FloatArray
 
@@ -182,10 +173,7 @@ def core_work(
     chip step ``(t + d) mod chip_steps``. Spikes and active updates are taken to spread over a population's cores in the
     same way at every step; how many there are at each step is counted, or taken to be even where it was not counted.
     """
-    held: dict[tuple[int, int], list[str]] = {}
-    for site in placement.sites:
-        held.setdefault((site.chip, site.core), []).append(site.population)
-    rows = {place: row for row, place in enumerate(held)}
+    rows = {place: row for row, place in enumerate(placement.held)}
     work = _Work(activity, chip, placement, time, chip_steps)
     updates, arrivals = (np.zeros((len(rows), chip_steps)) for _ in range(2))
     for site in placement.sites:
@@ -195,8 +183,7 @@ def core_work(
         sites = placement.sites_of(connection.target)
         for site, seconds in zip(sites, work.of_arrivals(connection).tolist(), strict=True):
             arrivals[rows[site.chip, site.core]] += seconds * share
-    cores = (BusyCore(*place, tuple(dict.fromkeys(names))) for place, names in held.items())
-    return CoreWork(tuple(cores), updates, arrivals)
+    return CoreWork(tuple(rows), updates, arrivals)
 
 
 @dataclass(frozen=True, eq=False)

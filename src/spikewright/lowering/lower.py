@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import nir
 
+from ..base.errors import refuse
 from ..chip.network import ChipNetwork
 from ..chip.registers import Grid, grid_for, trained_grid
 from ..graph.time_step import resolve_dt
@@ -16,7 +17,7 @@ from .chip_rules import check_chip
 from .draft import Draft, draft_from_nir, input_format
 from .passes import rewritten
 from .quantize import quantize
-from .rules import check_draft, check_integers
+from .rules import INTEGER_RULES, check_draft, faults_by
 
 
 def lower(
@@ -67,7 +68,7 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
     check_draft(draft, profile)
     draft = rewritten(draft, profile)
     chip = quantize(draft, profile, grid)
-    check_integers(chip, draft)
+    refuse(f"profile {chip.profile!r}", faults_by(INTEGER_RULES, chip, draft))
     check_chip(chip, profile)
     return chip
 

@@ -64,18 +64,14 @@ class RouteTraffic:
 
 def core_loads(activity: Activity, chip: ChipNetwork, placement: Placement) -> tuple[CoreLoad, ...]:
     """The load of every core in use, by chip and slot; over all cores it adds up to the counts of the activity."""
-    held: dict[tuple[int, int], dict[str, int]] = {}
-    for site in placement.sites:
-        here = held.setdefault((site.chip, site.core), {})
-        here[site.population] = here.get(site.population, 0) + site.block.size
-    operations = dict.fromkeys(held, 0.0)
+    operations = dict.fromkeys(placement.held, 0.0)
     for connection in chip.connections:
         arrived, _ = arriving(activity, placement, connection)
         for site, count in zip(placement.sites_of(connection.target), arrived.tolist(), strict=True):
             operations[site.chip, site.core] += count
     return tuple(
         CoreLoad(*place, names, operations[place], float(chip.timesteps * sum(names.values())))
-        for place, names in sorted(held.items())
+        for place, names in sorted(placement.held.items())
     )
 
 

@@ -68,9 +68,18 @@ class Placement:
         )
 
     @cached_property
+    def held(self) -> dict[tuple[int, int], dict[str, int]]:
+        """By chip and slot of each core in use, how many compartments it holds of each population."""
+        held: dict[tuple[int, int], dict[str, int]] = {}
+        for site in self.sites:
+            here = held.setdefault((site.chip, site.core), {})
+            here[site.population] = here.get(site.population, 0) + site.block.size
+        return held
+
+    @property
     def cores(self) -> int:
         """The number of cores that hold at least one compartment."""
-        return len({(site.chip, site.core) for site in self.sites})
+        return len(self.held)
 
     def sites_of(self, population: str) -> tuple[Site, ...]:
         """The sites of a population, block by block; empty for injected events."""

@@ -18,7 +18,7 @@ from ..placing.placement import DEFAULT_PLACER, Placement, Placer, place
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import Amount
 from .estimate import estimate
-from .report import Band, ClassEnergy, EnergyReport, EnergyRow, SampleSpread
+from .report import ClassEnergy, EnergyReport, EnergyRow, SampleSpread
 from .time import time_of
 
 RESAMPLES = 1000
@@ -139,7 +139,9 @@ def classes_of(energies: FloatArray | None, samples: Samples | None) -> tuple[Cl
     return tuple(found)
 
 
-def band_of(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> Band | None:
+def band_of(
+    report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement
+) -> dict[str, float] | None:
     """The total with constants that others published for the same chip; None where there are none or nothing fits."""
     energies = {report.profile.name: report.total}
     for name in report.profile.band:
@@ -149,4 +151,4 @@ def band_of(report: EnergyReport, activity: Activity, chip: ChipNetwork, placeme
         except AnswerIsNo:
             continue
         energies[name] = estimate(activity, chip, laid_out, other).total
-    return Band(energies) if len(energies) > 1 else None
+    return energies if len(energies) > 1 else None

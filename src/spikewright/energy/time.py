@@ -90,19 +90,10 @@ class TimeEstimate:
 
     def as_json(self) -> dict[str, object]:
         """The estimate as JSON; seconds, watts and joules."""
-        core, population, what = self.slowest
-        return {
-            "inference_s": self.inference_s,
-            "latency_s": self.latency_s,
-            "barrier_s": self.barrier_s,
-            "busy_s": list(self.busy_s),
-            "slowest": {"core": core, "population": population, "busy_with": what},
-            "tiles": self.tiles,
-            "static_w": self.static_w,
-            "static_j": self.static_j,
-            "static_source": self.static_source,
-            "unknown": list(self.unknown),
-        }
+        slowest = dict(zip(("core", "population", "busy_with"), self.slowest, strict=True))
+        names = ("inference_s", "latency_s", "barrier_s", "busy_s", "slowest", "tiles")
+        names += ("static_w", "static_j", "static_source", "unknown")
+        return {name: getattr(self, name) for name in names} | {"slowest": slowest}
 
 
 def time_of(
@@ -138,10 +129,9 @@ def time_of(
 
 def seconds(value: float) -> str:
     """A duration as text, with the SI prefix that suits it."""
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if value >= factor:
-            return f"{value / factor:.4g} {unit}"
-    return f"{value / 1e-9:.4g} ns"
+    steps = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+    factor, unit = next((step for step in steps if value >= step[0]), (1e-9, "ns"))
+    return f"{value / factor:.4g} {unit}"
 
 
 @dataclass(frozen=True, eq=False)

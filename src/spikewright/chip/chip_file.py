@@ -13,7 +13,7 @@ from typing import Annotated
 
 import h5py
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, NonNegativeInt, ValidationError
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError
@@ -26,7 +26,6 @@ FORMAT_VERSION = 1
 WHAT = "a chip network file, as written by `spikewright lower`"
 
 _Count = Annotated[int, Field(ge=1)]
-_Natural = Annotated[int, Field(ge=0)]
 
 
 class _NeuronRecord(Record):
@@ -42,13 +41,13 @@ class _PopulationRecord(Record):
     name: str
     shape: Annotated[tuple[_Count, ...], Field(min_length=1, max_length=3)]
     role: Role
-    payload_bits: _Natural
+    payload_bits: NonNegativeInt
     neuron: _NeuronRecord | None
 
 
 class _ConvRecord(Record):
     stride: tuple[_Count, _Count]
-    padding: tuple[_Natural, _Natural]
+    padding: tuple[NonNegativeInt, NonNegativeInt]
     dilation: tuple[_Count, _Count]
     groups: _Count
 

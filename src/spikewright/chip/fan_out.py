@@ -25,11 +25,7 @@ def fan_out(chip: ChipNetwork, connection: Connection) -> IntArray:
 
 
 def fan_out_of_weights(chip: ChipNetwork, connection: Connection) -> IntArray:
-    """As :func:`fan_out`, synapses whose weight is zero left out.
-
-    Returns:
-        int64 counts, shape of the source population.
-    """
+    """As :func:`fan_out`, synapses whose weight is zero left out."""
     source, stored = chip.by_name[connection.source], connection.weight != 0
     if connection.conv is None:
         return np.count_nonzero(stored, axis=0).reshape(source.shape).astype(np.int64)

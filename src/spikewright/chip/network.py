@@ -119,8 +119,6 @@ class ChipNetwork:
 
     Attributes:
         populations: in an order in which every feed-forward connection points forward.
-        timesteps: number of timesteps per sample.
-        classes: size of the readout.
         provenance: JSON-able facts of where it came from (parent hash, profile hash, seed, scales for humans).
     """
 
@@ -199,8 +197,6 @@ class Schedule:
     is the whole pipeline, ``timesteps + deepest``.
 
     Attributes:
-        samples: how many.
-        timesteps: number of timesteps per sample.
         stride: chip steps from one sample's start to the next one's.
         deepest: greatest depth of a population.
     """

@@ -251,11 +251,7 @@ EVENTS: tuple[Event, ...] = (
 def events_of(
     population: Population, chip: ChipNetwork, placement: Placement, known: Collection[str]
 ) -> Iterator[tuple[Event, Spot]]:
-    """The events of one population and then of each of its outgoing connections, in the order of ``EVENTS``.
-
-    Args:
-        known: names of the events whose energies, or whose durations, the profile gives.
-    """
+    """The events of one population and then of each of its outgoing connections, in the order of ``EVENTS``."""
     connections = (None, *chip.out_of(population.name))
     for spot in (Spot(chip, placement, known, population, connection) for connection in connections):
         for event in EVENTS:

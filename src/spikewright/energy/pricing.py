@@ -114,11 +114,7 @@ def _portions(row: EnergyRow, counts: Counts, activity: Activity, parts: int, ti
 
 
 def spread_of(energies: FloatArray | None, seed: int = 0) -> SampleSpread | None:
-    """How the energies of single samples spread, and the interval of their mean by resampling; None for fewer than two.
-
-    Args:
-        seed: of the resampling; the same seed gives the same interval.
-    """
+    """How the energies of single samples spread, and their mean's interval by resampling; None for fewer than two."""
     if energies is None or len(energies) < 2:
         return None
     random = np.random.default_rng(seed)

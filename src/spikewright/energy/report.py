@@ -50,11 +50,7 @@ class EnergyRow:
 
 @dataclass(frozen=True)
 class Unmodelled:
-    """Something that costs energy and is not in the total.
-
-    Attributes:
-        count: how many of it one inference has, None where that is not known either.
-    """
+    """Something that costs energy and is not in the total; ``count`` per inference, None where that is unknown too."""
 
     event: str
     words: str

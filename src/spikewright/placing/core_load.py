@@ -96,11 +96,7 @@ def route_traffic(activity: Activity, chip: ChipNetwork, placement: Placement) -
 
 
 def arriving(activity: Activity, placement: Placement, connection: Connection) -> tuple[FloatArray, FloatArray]:
-    """Synaptic operations and messages that reach each block of a connection's target in one inference.
-
-    Returns:
-        two float64 arrays ``(blocks,)``, in the order of the target's sites.
-    """
+    """Synaptic operations, and messages, that reach each site of the target in an inference, float64 ``(sites,)``."""
     counts = placement.synapses(connection)
     spikes = activity.populations[connection.source].spikes.reshape(-1) / activity.samples
     places = counts.counts[0].size

@@ -105,7 +105,7 @@ class Placement:
             axis: 0 for borders crossed east-west, 1 for those crossed north-south.
 
         Returns:
-            int64, shape of the source population; None where the profile has no mesh or the source is not on the chip.
+            int64, the source's shape; None where the profile has no mesh or the source is not on the chip.
         """
         if self.profile.limits.mesh is None or not self.sites_of(connection.source):
             return None
@@ -113,11 +113,7 @@ class Placement:
         return self._summed(connection, np.where(self._on_other_chip(connection), 0, np.abs(here - there)))
 
     def crossings(self, connection: Connection) -> IntArray | None:
-        """Number of destinations of a spike of each source compartment that are on another chip.
-
-        Returns:
-            int64, shape of the source population; None for injected events.
-        """
+        """As :meth:`destinations`, only those on another chip; None for injected events."""
         return self._summed(connection, self._on_other_chip(connection)) if self.sites_of(connection.source) else None
 
     def position(self, core: int) -> tuple[int, int]:

@@ -201,7 +201,7 @@ def traffic_of(
 def lay_out(
     traffic: Sequence[ConnectionTraffic], assignment: CoreAssignment, limits: Limits, by: PlaceBy, seed: int
 ) -> tuple[IntArray, IntArray, Arrangement]:
-    """Chip and slot of every core, int64 ``(cores,)`` each; either is left in order unless another layout costs less."""
+    """Chip and slot of each core, int64 ``(cores,)`` each; either is left in order unless another layout costs less."""
     cores, mesh = np.arange(assignment.cores), limits.mesh
     each = limits.cores or assignment.cores
     chip_of, slot_of = cores // each, np.zeros_like(cores)

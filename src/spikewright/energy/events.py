@@ -24,7 +24,7 @@ import numpy.typing as npt
 from ..base.types import FloatArray, IntArray
 from ..chip.activity import Activity, Counts
 from ..chip.fan_out import fan_out
-from ..chip.network import ChipNetwork, Connection, Population
+from ..chip.network import Connection, Population
 from ..placing.placement import Placement
 from ..profile.costs import Constant, Duration, Durations, Energy
 
@@ -38,7 +38,6 @@ class Spot:
         connection: None for what happens within the population.
     """
 
-    chip: ChipNetwork
     placement: Placement
     known: Collection[str]
     population: Population
@@ -125,7 +124,7 @@ class PerSynapse(Driver):
     on_connections = True
 
     def per_spike(self, spot: Spot) -> IntArray:
-        return fan_out(spot.chip, spot.outgoing)
+        return fan_out(spot.placement.chip, spot.outgoing)
 
     def count(self, spot: Spot, activity: Activity) -> float:
         return float(activity.synaptic_ops[spot.outgoing.name])
@@ -248,12 +247,10 @@ EVENTS: tuple[Event, ...] = (
 """Every event, in the order in which reports list those of a population and then those of each of its connections."""
 
 
-def events_of(
-    population: Population, chip: ChipNetwork, placement: Placement, known: Collection[str]
-) -> Iterator[tuple[Event, Spot]]:
+def events_of(population: Population, placement: Placement, known: Collection[str]) -> Iterator[tuple[Event, Spot]]:
     """The events of one population and then of each of its outgoing connections, in the order of ``EVENTS``."""
-    connections = (None, *chip.out_of(population.name))
-    for spot in (Spot(chip, placement, known, population, connection) for connection in connections):
+    connections = (None, *placement.chip.out_of(population.name))
+    for spot in (Spot(placement, known, population, connection) for connection in connections):
         for event in EVENTS:
             if event.driver.on_connections is (spot.connection is not None) and event.happens(spot):
                 yield event, spot

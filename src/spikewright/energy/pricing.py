@@ -54,8 +54,8 @@ def price(
     _check_formats(chip, profile)
     check_chip(chip, profile)
     placement = placer(chip, profile, activity)
-    energy = replace(estimate(activity, chip, placement, profile), budget=budget)
-    return PricedActivity(detailed(energy, activity, chip, placement), placement)
+    energy = replace(estimate(activity, placement, profile), budget=budget)
+    return PricedActivity(detailed(energy, activity, placement), placement)
 
 
 def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
@@ -75,16 +75,16 @@ def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
             )
 
 
-def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> EnergyReport:
+def detailed(report: EnergyReport, activity: Activity, placement: Placement) -> EnergyReport:
     """Add to a report all that stands beside its total; what is not known is left out."""
     energies = samples_of(report.rows, activity)
     return replace(
         report,
-        time=time_of(activity, chip, placement, report.profile),
+        time=time_of(activity, placement, report.profile),
         steps=steps_of(report.rows, activity),
         spread=spread_of(energies),
         classes=classes_of(energies, activity.by_sample),
-        band=band_of(report, activity, chip, placement),
+        band=band_of(report, activity, placement),
     )
 
 
@@ -135,16 +135,14 @@ def classes_of(energies: FloatArray | None, samples: Samples | None) -> tuple[Cl
     return tuple(found)
 
 
-def band_of(
-    report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement
-) -> dict[str, float] | None:
+def band_of(report: EnergyReport, activity: Activity, placement: Placement) -> dict[str, float] | None:
     """The total with constants that others published for the same chip; None where there are none or nothing fits."""
     energies = {report.profile.name: report.total}
     for name in report.profile.band:
         other = load_profile(name)
         try:
-            laid_out = placement if other.limits == report.profile.limits else place(chip, other)
+            laid_out = placement if other.limits == report.profile.limits else place(placement.chip, other)
         except AnswerIsNo:
             continue
-        energies[name] = estimate(activity, chip, laid_out, other).total
+        energies[name] = estimate(activity, laid_out, other).total
     return energies if len(energies) > 1 else None

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..base.types import FloatArray
 from ..chip.activity import Activity
-from ..chip.network import ChipNetwork, Connection, Schedule
+from ..chip.network import Connection, Schedule
 from ..placing.core_load import arriving
 from ..placing.placement import Placement, Site
 from ..profile.costs import WATTS, Durations
@@ -96,9 +96,7 @@ class TimeEstimate:
         return {name: getattr(self, name) for name in names} | {"slowest": slowest}
 
 
-def time_of(
-    activity: Activity, chip: ChipNetwork, placement: Placement, profile: HardwareProfile
-) -> TimeEstimate | None:
+def time_of(activity: Activity, placement: Placement, profile: HardwareProfile) -> TimeEstimate | None:
     """How long an inference takes.
 
     Returns:
@@ -108,8 +106,8 @@ def time_of(
     mesh = profile.limits.mesh
     if profile.time is None or mesh is None or placement.arrangement.chips > 1:
         return None
-    schedule = Schedule.of(chip, 1)
-    work = core_work(activity, chip, placement, profile.time, schedule.stride)
+    schedule = Schedule.of(placement.chip, 1)
+    work = core_work(activity, placement, profile.time, schedule.stride)
     tiles = len({core // mesh.cores_per_tile for _, core in work.cores})
     row, step = map(int, np.unravel_index(int(np.argmax(work.busy_s)), work.busy_s.shape))
     what = "synapses" if work.arrivals_s[row, step] > work.updates_s[row, step] else "updates"
@@ -120,7 +118,7 @@ def time_of(
         slowest=(work.cores[row][1], " and ".join(placement.held[work.cores[row]]), what),
         tiles=tiles,
         depth=schedule.deepest,
-        timesteps=chip.timesteps,
+        timesteps=schedule.timesteps,
         static_w=None if static is None else static.value * WATTS[static.unit],
         static_source="" if static is None else f"{static.source}, {static.where}",
         unknown=profile.time.unknown,
@@ -154,9 +152,7 @@ class CoreWork:
         return np.maximum(self.updates_s, self.arrivals_s)
 
 
-def core_work(
-    activity: Activity, chip: ChipNetwork, placement: Placement, time: Durations, chip_steps: int
-) -> CoreWork:
+def core_work(activity: Activity, placement: Placement, time: Durations, chip_steps: int) -> CoreWork:
     """The work of every core over the steps from one sample's start to the next one's.
 
     Samples follow each other every ``chip_steps``, so that algorithmic step t of a population of depth d happens at
@@ -164,11 +160,11 @@ def core_work(
     same way at every step; how many there are at each step is counted, or taken to be even where it was not counted.
     """
     rows = {place: row for row, place in enumerate(placement.held)}
-    work = _Work(activity, chip, placement, time, chip_steps)
+    work = _Work(activity, placement, time, chip_steps)
     updates, arrivals = (np.zeros((len(rows), chip_steps)) for _ in range(2))
     for site in placement.sites:
         updates[rows[site.chip, site.core]] += work.of_updates(site)
-    for connection in chip.connections:
+    for connection in placement.chip.connections:
         share = work.share("spikes", connection.source)
         sites = placement.sites_of(connection.target)
         for site, seconds in zip(sites, work.of_arrivals(connection).tolist(), strict=True):
@@ -181,17 +177,16 @@ class _Work:
     """Seconds of blocks and connections, from the durations of their events."""
 
     activity: Activity
-    chip: ChipNetwork
     placement: Placement
     time: Durations
     chip_steps: int
 
     def of_updates(self, site: Site) -> FloatArray:
         """Seconds of one block's updates, spikes and sent messages at each chip step."""
-        population, members, size = self.chip.by_name[site.population], site.block.members, site.block.size
+        population, members, size = self.placement.chip.by_name[site.population], site.block.members, site.block.size
         each_s = active_s = 0.0
         sending = np.zeros(size)
-        for event, spot in events_of(population, self.chip, self.placement, self.time.given()):
+        for event, spot in events_of(population, self.placement, self.time.given()):
             if (duration := event.sending(self.time)) is None:
                 continue
             driver = event.driver
@@ -208,9 +203,9 @@ class _Work:
     def of_arrivals(self, connection: Connection) -> FloatArray:
         """Seconds that an inference's spikes cost the core of each block of the target, in all, ``(blocks,)``."""
         operations, messages = arriving(self.activity, self.placement, connection)
-        source = self.chip.by_name[connection.source]
+        source = self.placement.chip.by_name[connection.source]
         seconds = np.zeros(len(operations))
-        for event, spot in events_of(source, self.chip, self.placement, self.time.given()):
+        for event, spot in events_of(source, self.placement, self.time.given()):
             duration = event.receiving(self.time)
             if spot.connection is connection and duration is not None:
                 seconds = seconds + duration.seconds * (operations if event.is_synaptic else messages)
@@ -218,8 +213,10 @@ class _Work:
 
     def share(self, of: Literal["spikes", "active_updates"], population: str) -> FloatArray:
         """Which part of a population's counts each chip step has; even parts where steps were not counted."""
-        timesteps, counts = self.chip.timesteps, self.activity.by_step
-        each = np.ones(timesteps) if counts is None else np.asarray(getattr(counts, of)[population], dtype=np.float64)
+        chip, counts = self.placement.chip, self.activity.by_step
+        each = (
+            np.ones(chip.timesteps) if counts is None else np.asarray(getattr(counts, of)[population], dtype=np.float64)
+        )
         steps = np.zeros(self.chip_steps)
-        np.add.at(steps, (np.arange(timesteps) + self.chip.depth[population]) % self.chip_steps, each)
+        np.add.at(steps, (np.arange(chip.timesteps) + chip.depth[population]) % self.chip_steps, each)
         return steps / max(float(each.sum()), 1.0)

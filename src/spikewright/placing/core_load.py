@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.types import FloatArray, IntArray
 from ..chip.activity import Activity
-from ..chip.network import ChipNetwork, Connection
+from ..chip.network import Connection
 from .placement import Placement
 
 
@@ -62,9 +62,9 @@ class RouteTraffic:
         return None if self.hops is None or within <= 0 else self.hops / within
 
 
-def core_loads(activity: Activity, chip: ChipNetwork, placement: Placement) -> tuple[CoreLoad, ...]:
+def core_loads(activity: Activity, placement: Placement) -> tuple[CoreLoad, ...]:
     """The load of every core in use, by chip and slot; over all cores it adds up to the counts of the activity."""
-    operations = dict.fromkeys(placement.held, 0.0)
+    chip, operations = placement.chip, dict.fromkeys(placement.held, 0.0)
     for connection in chip.connections:
         arrived, _ = arriving(activity, placement, connection)
         for site, count in zip(placement.sites_of(connection.target), arrived.tolist(), strict=True):
@@ -75,7 +75,7 @@ def core_loads(activity: Activity, chip: ChipNetwork, placement: Placement) -> t
     )
 
 
-def route_traffic(activity: Activity, chip: ChipNetwork, placement: Placement) -> tuple[RouteTraffic, ...]:
+def route_traffic(activity: Activity, placement: Placement) -> tuple[RouteTraffic, ...]:
     """How many messages each connection sends and how far; empty where the profile has no cores."""
     if placement.profile.limits.neurons_per_core is None:
         return ()
@@ -86,7 +86,7 @@ def route_traffic(activity: Activity, chip: ChipNetwork, placement: Placement) -
         return float(np.sum(activity.populations[connection.source].spikes * per_spike)) / activity.samples
 
     found = []
-    for connection in chip.connections:
+    for connection in placement.chip.connections:
         messages = sent(connection, placement.destinations(connection))
         assert messages is not None
         across, down = (placement.hops(connection, axis) for axis in (0, 1))

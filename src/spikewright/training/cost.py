@@ -61,10 +61,10 @@ class SpikeCost:
         self._per_spike: dict[str, Tensor] = {}
         self._fan_out: dict[str, Tensor] = {}
         placement = place(chip, profile)
-        costs = linear_cost(chip, placement, profile)
+        costs = linear_cost(placement, profile)
         for population in chip.populations:
             self._add(chip, population, costs[population.name])
-        self._of_chip = energy.floor(chip, placement, profile)
+        self._of_chip = energy.floor(placement, profile)
 
     def _add(self, chip: ChipNetwork, population: Population, cost: PopulationCost) -> None:
         updates = chip.timesteps * population.size

@@ -91,7 +91,7 @@ class TimeEstimate:
     def as_json(self) -> dict[str, object]:
         """The estimate as JSON; seconds, watts and joules."""
         slowest = dict(zip(("core", "population", "busy_with"), self.slowest, strict=True))
-        names = ("inference_s", "latency_s", "barrier_s", "busy_s", "slowest", "tiles")
+        names: tuple[str, ...] = ("inference_s", "latency_s", "barrier_s", "busy_s", "slowest", "tiles")
         names += ("static_w", "static_j", "static_source", "unknown")
         return {name: getattr(self, name) for name in names} | {"slowest": slowest}
 

@@ -16,7 +16,7 @@ from spikewright.chip.fan_out import fan_out
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.energy.estimate import estimate, floor, linear_cost
 from spikewright.placing.blocks import ranges
-from spikewright.placing.placement import Placement, Site, place
+from spikewright.placing.placement import Site, place
 from spikewright.profile.profile import load_profile, profile_names
 from spikewright.profile.units import Amount
 
@@ -113,7 +113,7 @@ def test_sanafe_total_with_the_readout_on_a_second_tile():
     profile = load_profile("loihi1-sanafe")
     chip = published_network()
     sites = (Site(0, "hidden", ranges(20, 1)[0]), Site(4, "out", ranges(5, 1)[0]))
-    apart = Placement(chip, profile, sites, ())
+    apart = replace(place(chip, profile), sites=sites)
     report = estimate(published_activity(), apart, profile)
     assert report.total == pytest.approx(3.058232e-07, rel=1e-12)
     assert [row.count for row in report.rows if row.event.name == "hop_y"] == [262]

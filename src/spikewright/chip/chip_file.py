@@ -101,7 +101,14 @@ def load_chip(path: Path | str) -> ChipNetwork:
     source = existing_file(path, WHAT)
     try:
         with h5py.File(source, "r") as file:
-            _check_format(file, source)
+            if file.attrs.get("format") != FORMAT:
+                kind = "a NIR graph" if "node" in file else "an HDF5 file of another kind"
+                raise InputError(f"{source}: is {kind}; expected {WHAT}")
+            if (version := file.attrs.get("format_version")) != FORMAT_VERSION:
+                raise InputError(
+                    f"{source}: has format version {version}; this spikewright reads {FORMAT_VERSION}: lower the graph "
+                    "again or use the spikewright that wrote it"
+                )
             return _network(file)
     except _DamagedError as error:
         raise InputError(f"{source}: is a damaged chip network file: {error}; lower the graph again") from None
@@ -112,18 +119,6 @@ def load_chip(path: Path | str) -> ChipNetwork:
 
 class _DamagedError(Exception):
     """Something in the file that no writer of ours leaves behind."""
-
-
-def _check_format(file: h5py.File, path: Path) -> None:
-    if file.attrs.get("format") != FORMAT:
-        kind = "a NIR graph" if "node" in file else "an HDF5 file of another kind"
-        raise InputError(f"{path}: is {kind}; expected {WHAT}")
-    version = file.attrs.get("format_version")
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"{path}: has format version {version}; this spikewright reads {FORMAT_VERSION}: lower the graph again or "
-            "use the spikewright that wrote it"
-        )
 
 
 def _network(file: h5py.File) -> ChipNetwork:

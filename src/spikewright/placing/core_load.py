@@ -97,7 +97,7 @@ def route_traffic(activity: Activity, placement: Placement) -> tuple[RouteTraffi
 
 def arriving(activity: Activity, placement: Placement, connection: Connection) -> tuple[FloatArray, FloatArray]:
     """Synaptic operations, and messages, that reach each site of the target in an inference, float64 ``(sites,)``."""
-    counts = placement.synapses(connection)
+    counts = placement.counts[connection.name]
     spikes = activity.populations[connection.source].spikes.reshape(-1) / activity.samples
     places = counts.counts[0].size
     sent = np.bincount(counts.of_source, weights=spikes, minlength=places)

@@ -18,7 +18,7 @@ from ..base.types import IntArray
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork, Connection
 from ..profile.schema import HardwareProfile
-from .blocks import Block, BoolArray, SynapseCounts, count_synapses
+from .blocks import Block, BoolArray, SynapseCounts
 from .cores import PLACE_BY, Arrangement, PlaceBy, Use, assign_cores, lay_out, traffic_of, uses_of_cores
 from .partition import DoesNotFit, partition
 from .remedies import what_would_fit
@@ -51,8 +51,8 @@ class Placement:
     profile: HardwareProfile
     sites: tuple[Site, ...]
     fit: tuple[Use, ...]
-    arrangement: Arrangement = field(default_factory=Arrangement)
-    counts: dict[str, SynapseCounts] = field(default_factory=dict, repr=False)
+    arrangement: Arrangement
+    counts: dict[str, SynapseCounts] = field(repr=False)
 
     @property
     def binding(self) -> Use | None:
@@ -85,16 +85,9 @@ class Placement:
         """The sites of a population, block by block; empty for injected events."""
         return self._by_population.get(population, ())
 
-    def synapses(self, connection: Connection) -> SynapseCounts:
-        """The synapses of a connection in each block of its target."""
-        if connection.name not in self.counts:
-            blocks = [site.block for site in self.sites_of(connection.target)]
-            self.counts[connection.name] = count_synapses(self.chip, connection, blocks)
-        return self.counts[connection.name]
-
     def destinations(self, connection: Connection) -> IntArray:
         """Number of cores that a spike of each source compartment is sent to, int64, shape of the source population."""
-        return self.synapses(connection).destinations.reshape(self.chip.by_name[connection.source].shape)
+        return self.counts[connection.name].destinations.reshape(self.chip.by_name[connection.source].shape)
 
     def hops(self, connection: Connection, axis: int) -> IntArray | None:
         """Tile borders crossed by a spike of each source compartment, summed over destinations on its chip.
@@ -144,7 +137,7 @@ class Placement:
 
     def _summed(self, connection: Connection, costs: BoolArray | IntArray) -> IntArray:
         """Sum over destinations of the cost of a spike of each source, ``costs`` from each block to each block."""
-        counts = self.synapses(connection)
+        counts = self.counts[connection.name]
         to_kind = costs @ np.eye(len(counts.counts))[counts.kind]
         reached = counts.reached.reshape(len(counts.counts), -1).astype(np.float64)
         sums = np.zeros(len(counts.of_source), dtype=np.int64)

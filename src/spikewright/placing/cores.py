@@ -104,8 +104,7 @@ class Arrangement:
     """How the cores of a placement were laid out, and what that saved.
 
     Attributes:
-        by: how messages were weighted in the search: ``connectivity`` lets every source spike once, ``spikes`` uses
-            measured spikes, ``order`` does not search.
+        by: how messages were weighted in the search, as in :func:`~spikewright.placing.placement.place`.
         hops: tile borders that messages within chips cross; None where the profile has no mesh.
         hops_in_order: the same with the cores of each chip in the network's order.
         cut: by connection between cores, messages between chips and all messages.

@@ -52,7 +52,6 @@ class Floor:
 
     updates: float
     inputs: float
-    unit: str
     neurons: int
     timesteps: int
 
@@ -151,7 +150,7 @@ def floor(placement: Placement, profile: HardwareProfile, input_spikes: npt.Arra
             inputs += chip.timesteps * float(np.sum(cost.per_spike))
     if input_spikes is not None:
         inputs += float(np.sum(np.asarray(input_spikes, dtype=np.float64) * costs[chip.input.name].per_spike))
-    return Floor(float(updates), float(inputs), profile.cost_unit, sum(p.size for p in neurons), chip.timesteps)
+    return Floor(float(updates), float(inputs), sum(p.size for p in neurons), chip.timesteps)
 
 
 def _rows(counted: Sequence[_Counted], samples: int, profile: HardwareProfile) -> Iterator[EnergyRow]:

@@ -120,7 +120,7 @@ class SpikeCost:
         if not self._input_is_trained:
             events = _input_events(drive, self._timesteps)
             inputs += float((events * self._per_spike[self.input_name].to(events)).sum())
-        return Floor(updates, inputs, self.unit, self._of_chip.neurons, self._timesteps)
+        return Floor(updates, inputs, self._of_chip.neurons, self._timesteps)
 
     def operations_floor(self, drive: Tensor) -> float:
         """Synaptic operations of input events, if the data fix these; else 0."""

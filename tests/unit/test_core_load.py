@@ -64,7 +64,7 @@ def profile(tmp_path, neurons, cores=128):
 @pytest.mark.parametrize("neurons", [1024, 16, 5, 1])
 def test_loads_add_up_to_the_counts(tmp_path, neurons):
     chip, counted = network(), activity()
-    loads = core_loads(counted, chip, place(chip, profile(tmp_path, neurons)))
+    loads = core_loads(counted, place(chip, profile(tmp_path, neurons)))
     assert sum(load.synaptic_ops for load in loads) == pytest.approx((68 + 36) / 2)
     assert sum(load.updates for load in loads) == STEPS * (32 + 6)
     held = {}
@@ -77,7 +77,7 @@ def test_loads_add_up_to_the_counts(tmp_path, neurons):
 def test_a_core_with_the_upper_half_does_what_arrives_there(tmp_path):
     """Rows 0 and 1 hear the corner (4 synapses a channel) and 6 of the inner pixel's 9; rows 2 and 3 its other 3."""
     chip = network()
-    loads = core_loads(activity(), chip, place(chip, profile(tmp_path, 16)))
+    loads = core_loads(activity(), place(chip, profile(tmp_path, 16)))
     upper, lower = (2 * 8 + 1 * 12, 1 * 6)
     assert sorted((load.main, load.synaptic_ops, load.updates) for load in loads) == [
         ("conv", lower, 48.0), ("conv", upper, 48.0), ("out", 18.0, 18.0),
@@ -89,7 +89,7 @@ def test_messages_go_once_to_each_core_and_as_far_as_it_lies(tmp_path):
     """Three spikes an inference to the core of the readout; two of the corner to one core, one inner to two."""
     chip, small = network(), profile(tmp_path, 16)
     placement = place(chip, small)
-    injected, sent = route_traffic(activity(), chip, placement)
+    injected, sent = route_traffic(activity(), placement)
     assert (injected.messages, injected.hops, injected.crossings, injected.mean_hops) == (4.0, None, None, None)
     of = {site.population: placement.position(site.core) for site in placement.sites}
     first = placement.position(placement.sites_of("conv")[0].core)

@@ -142,7 +142,7 @@ def _agreement_beside(activity: Path, provenance: Provenance) -> Agreement | Non
     if not file.is_file():
         return None
     agreement = load_agreement(file)
-    if provenance.chip is not None and agreement.chip_sha256 == provenance.chip.sha256:
+    if provenance.chip is not None and agreement.chip_sha256 == provenance.chip["sha256"]:
         return agreement
     cli.say(f"note: {file} is of another network and left out")
     return None

@@ -58,14 +58,14 @@ def report_on(priced: PricedActivity, activity: Activity, chip: ChipNetwork, pro
     """
     profile, placement = priced.energy.profile, priced.placement
     has_cores = profile.limits.neurons_per_core is not None
-    loads = core_loads(activity, chip, placement) if has_cores else ()
+    loads = core_loads(activity, placement) if has_cores else ()
     rates: dict[str, tuple[float, ...]] = {}
     if (steps := activity.by_step) is not None:
         for name, seen in activity.populations.items():
             rates[name] = tuple((steps.spikes[name] / (activity.samples * seen.spikes.size)).tolist())
     return Report(
         energy=priced.energy,
-        placed=PlacedCores(placement, loads, route_traffic(activity, chip, placement)),
+        placed=PlacedCores(placement, loads, route_traffic(activity, placement)),
         ann=ann_costs(chip, profile),
         neurobench=neurobench_of(activity, chip),
         rates=rates,

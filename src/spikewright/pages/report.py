@@ -136,7 +136,7 @@ class Report:
             "rates": {name: list(rates) for name, rates in self.rates.items()},
             "spread": None if energy.spread is None else vars(energy.spread),
             "by_class": [vars(each) for each in energy.classes],
-            "band": None if energy.band is None else energy.band.energies,
+            "band": energy.band,
             "neurobench": vars(self.neurobench),
             "agreement": None if self.agreement is None else vars(self.agreement),
             "uncertainty": energy.profile.uncertainty,

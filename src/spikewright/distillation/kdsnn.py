@@ -8,9 +8,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
-from .conventional import ConventionalKD
 from .features import AUTO, PAIRS, REDUCTION, SCALE, FeaturePair, FeaturePairs, Reduction, Scale, pairs_of, projection
 from .losses import cross_entropy
+from .soft_labels import ConventionalKD
 
 
 class KDSNN(LossTerms):

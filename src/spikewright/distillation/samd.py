@@ -13,7 +13,7 @@ from ..base.errors import refuse
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
 from .features import LAST, PAIRS, FeaturePair, FeaturePairs, Fit, pairs_of, same_size
 from .losses import cross_entropy, kl_of_logs
-from .noise import DIVERGENCE, NOISY, NoiseSmoothedKD
+from .soft_labels import DIVERGENCE, NOISY, NoiseSmoothedKD
 
 _MAPS = Fit(
     lambda teacher, student: teacher[1:] == student[1:] != (1, 1), "of more than one pixel has the height and width of"

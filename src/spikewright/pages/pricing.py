@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
@@ -74,15 +74,6 @@ def report_on(priced: PricedActivity, activity: Activity, chip: ChipNetwork, pro
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Priced:
-    """An activity on one profile: a report, or why there is none."""
-
-    profile: HardwareProfile
-    report: Report | None
-    refusal: AnswerIsNo | None = None
-
-
 def priced(
     activity: Activity,
     chip: ChipNetwork,
@@ -90,16 +81,16 @@ def priced(
     budgets: Mapping[str, Amount],
     provenance: Provenance,
     placer: Placer,
-) -> list[Priced]:
-    """Report what an activity costs on each profile, or why its network does not fit."""
-    found = []
+) -> list[Report | AnswerIsNo]:
+    """What an activity costs on each profile, or why its network does not fit."""
+    found: list[Report | AnswerIsNo] = []
     for profile in profiles:
         try:
             energy = price(activity, chip, profile, budgets.get(profile.name), placer)
-        except AnswerIsNo as error:
-            found.append(Priced(profile, None, error))
+        except AnswerIsNo as refusal:
+            found.append(refusal)
         else:
-            found.append(Priced(profile, report_on(energy, activity, chip, provenance)))
+            found.append(report_on(energy, activity, chip, provenance))
     return found
 
 
@@ -141,6 +132,6 @@ def report(
     profiles = [profile_of(each) for each in profile] if isinstance(profile, list) else [profile_of(profile)]
     budgets = budgets_of(energy_budget, profiles)
     origin = Provenance(network=chip.provenance)
-    priced = [price(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
-    found = [report_on(each, activity, chip, origin) for each in priced]
+    energies = [price(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
+    found = [report_on(each, activity, chip, origin) for each in energies]
     return found if isinstance(profile, list) else found[0]

@@ -18,7 +18,6 @@ from ..placing.core_load import core_loads, route_traffic
 from ..placing.placement import DEFAULT_PLACER, Placer
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import Amount, parse_budget
-from .cores import PlacedCores
 from .report import Report
 
 AnyProfile = str | Path | HardwareProfile
@@ -64,8 +63,10 @@ def report_on(priced: PricedActivity, activity: Activity, chip: ChipNetwork, pro
         for name, seen in activity.populations.items():
             rates[name] = tuple((steps.spikes[name] / (activity.samples * seen.spikes.size)).tolist())
     return Report(
+        placement=placement,
+        cores=loads,
+        ways=route_traffic(activity, chip, placement),
         energy=priced.energy,
-        placed=PlacedCores(placement, loads, route_traffic(activity, chip, placement)),
         ann=ann_costs(chip, profile),
         neurobench=neurobench_of(activity, chip),
         rates=rates,

@@ -7,11 +7,10 @@ from functools import partial
 
 from ..base.errors import InputError, did_you_mean
 from .base import LossTerms
-from .bkd import BlurredKD
 from .cross_kd import CrossKD
 from .distilling_spikes import DistillingSpikes
 from .hdkd import SharedStagesKD
-from .kdsnn import KDSNN
+from .kdsnn import KDSNN, BlurredKD
 from .regularizers import ActivationRegularization, LogitsRegularization, SpikeCountPenalty, SynapticOperationsLoss
 from .samd import ActivationMapKD, MapAndNoiseKD
 from .soft_labels import ConventionalKD, HeadTailKD, HeterogeneousKD, LabelsOnly, NoiseSmoothedKD

@@ -14,10 +14,8 @@ from .base import BatchOutputs, LossTerms
 from .losses import cross_entropy, kl_divergence, kl_of_logs
 
 DIVERGENCE = "gamma tau^2 KL(softmax(z_A/tau) || q)"
-NOISY = (
-    "xi ~ N(0, 1), sigma the standard deviation of z over the classes;  logits: q = softmax((z + noise sigma "
-    "xi)/tau);  probabilities: q = (1 - noise) softmax(z/tau) + noise softmax(sigma^2 xi/tau)"
-)
+NOISY = """xi ~ N(0, 1), sigma the standard deviation of z over the classes;  logits: q = softmax((z + noise sigma
+    xi)/tau);  probabilities: q = (1 - noise) softmax(z/tau) + noise softmax(sigma^2 xi/tau)"""
 
 
 class LabelsOnly(LossTerms):
@@ -62,10 +60,8 @@ class HeterogeneousKD(LossTerms):
 
     title = "heterogeneous-temperature distillation (HT-KD)"
     equation = "L = (1 - alpha) CE(z, y) + alpha s KL(softmax(z_A/tau_T) || softmax(z/tau_S))"
-    source = (
-        "Lee, Park, Kim, Doh, Yoon 2021, arXiv 2106.07172; we know only the abstract: the form of the loss, s = "
-        "tau_S^2 and all defaults are our interpretation"
-    )
+    source = """Lee, Park, Kim, Doh, Yoon 2021, arXiv 2106.07172; we know only the abstract: the form of the loss, s =
+        tau_S^2 and all defaults are our interpretation"""
     confidence = "low"
     needs = frozenset({"teacher logits"})
 
@@ -90,16 +86,12 @@ class HeadTailKD(LossTerms):
     """Forward KL divergence weighted by the error on the teacher's likely classes, reverse by that on the others."""
 
     title = "head-tail-aware divergence (HTA-KL)"
-    equation = (
-        "L = (1 - alpha) CE(z, y) + alpha tau^2 [w KL(p || q) + (1 - w) KL(q || p)],  p = softmax(z_A/tau), q = "
-        "softmax(z/tau), w = g_head/(g_head + g_tail) without gradient, g = sum |p - q| over the head (the smallest "
-        "set of classes whose probabilities p sum to mass) or over the tail (all other classes)"
-    )
-    source = (
-        "Zhang, Zhu, Yu, Wang 2025, arXiv 2504.20445; we do not know its equations: the divergence is that of the "
-        "method for ANNs on which it builds (Wu et al. 2024, arXiv 2404.02657); tau^2, w without gradient, alpha, tau "
-        "and the treatment of time are our interpretation"
-    )
+    equation = """L = (1 - alpha) CE(z, y) + alpha tau^2 [w KL(p || q) + (1 - w) KL(q || p)],  p = softmax(z_A/tau), q =
+        softmax(z/tau), w = g_head/(g_head + g_tail) without gradient, g = sum |p - q| over the head (the smallest set
+        of classes whose probabilities p sum to mass) or over the tail (all other classes)"""
+    source = """Zhang, Zhu, Yu, Wang 2025, arXiv 2504.20445; we do not know its equations: the divergence is that of the
+        method for ANNs on which it builds (Wu et al. 2024, arXiv 2404.02657); tau^2, w without gradient, alpha, tau and
+        the treatment of time are our interpretation"""
     confidence = "low"
     needs = frozenset({"teacher logits"})
 
@@ -148,11 +140,9 @@ class NoiseSmoothedKD(LossTerms):
 
     title = "noise-smoothed logits distillation (NLD)"
     equation = f"L = CE(z, y) + {DIVERGENCE},  {NOISY}"
-    source = (
-        "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902, without its activation maps (SAMD); noise on the logits is "
-        "the form of the paper, which we know second-hand, noise on the probabilities that of the released code "
-        "(SinoLeu/CKDSNN)"
-    )
+    source = """Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902, without its activation maps (SAMD); noise on the logits
+        is the form of the paper, which we know second-hand, noise on the probabilities that of the released code
+        (SinoLeu/CKDSNN)"""
     confidence = "medium"
     needs = frozenset({"teacher logits"})
 

@@ -19,14 +19,10 @@ class TemporalSeparationKD(LossTerms):
     """Labels and soft labels for each timestep separately, and a penalty on overconfident predictions."""
 
     title = "temporal separation with entropy regularization (TSER)"
-    equation = (
-        "L = (1/T) sum_t [(1 - alpha) CE(z_t/tau_y, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) - gamma "
-        "H(softmax(z_t/tau))]"
-    )
-    source = (
-        "Yu et al. 2025, arXiv 2503.03144; the equation is that of two independent re-implementations "
-        "(matteogianferrari/tser-kd, anulum/sc-neurocore), the weights are our choice, between theirs"
-    )
+    equation = """L = (1/T) sum_t [(1 - alpha) CE(z_t/tau_y, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) -
+        gamma H(softmax(z_t/tau))]"""
+    source = """Yu et al. 2025, arXiv 2503.03144; the equation is that of two independent re-implementations
+        (matteogianferrari/tser-kd, anulum/sc-neurocore), the weights are our choice, between theirs"""
     confidence = "medium"
     needs = frozenset({"teacher logits", "step logits"})
 
@@ -50,14 +46,10 @@ class TemporalWiseKD(LossTerms):
     """Each timestep is trained on the labels, the teacher's logits and the mean logits of the timesteps."""
 
     title = "temporal-wise distillation (TWD)"
-    equation = (
-        "L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) + beta tau^2 "
-        "KL(softmax(z_ens/tau) || softmax(z_t/tau))],  z_ens without gradient"
-    )
-    source = (
-        "Yu et al. 2025, arXiv 2501.15925; equation and weights of the released code "
-        "(Intelli-Chip-Lab/snn_temporal_decoupling_distillation)"
-    )
+    equation = """L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) + beta tau^2
+        KL(softmax(z_ens/tau) || softmax(z_t/tau))],  z_ens without gradient"""
+    source = """Yu et al. 2025, arXiv 2501.15925; equation and weights of the released code
+        (Intelli-Chip-Lab/snn_temporal_decoupling_distillation)"""
     confidence = "high"
     needs = frozenset({"teacher logits", "step logits"})
 
@@ -88,12 +80,10 @@ class SelectiveAlignmentKD(LossTerms):
     """Soft labels corrected at timesteps with a wrong prediction, and distillation between similar timesteps."""
 
     title = "selective alignment (SeAl-KD)"
-    equation = (
-        "L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A'/tau) || softmax(z_t'/tau)) + beta tau^2 "
-        "KL(softmax(sum_s w_ts z_s / tau) || softmax(z_t/tau))];  z' where timestep t predicts c != y: z_t'[c] = "
-        "z_t[y], z_A'[c] = z_A'[y] = min(z_A[c], z_A[y]);  w_t = softmax over s != t of (1 - H(softmax(z_s))/log K) "
-        "cos(z_t, z_s), the weighted sum without gradient"
-    )
+    equation = """L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A'/tau) || softmax(z_t'/tau)) + beta tau^2
+        KL(softmax(sum_s w_ts z_s / tau) || softmax(z_t/tau))];  z' where timestep t predicts c != y: z_t'[c] = z_t[y],
+        z_A'[c] = z_A'[y] = min(z_A[c], z_A[y]);  w_t = softmax over s != t of (1 - H(softmax(z_s))/log K) cos(z_t,
+        z_s), the weighted sum without gradient"""
     source = "Sun et al. 2026, arXiv 2605.14252; equation and weights of the released code (KaiSUN1/SeAl)"
     confidence = "high"
     needs = frozenset({"teacher logits", "step logits"})
@@ -142,15 +132,11 @@ class StrongWeakSelfDistillation(LossTerms):
     """Distillation from one timestep to another, without a teacher; needs T of at least 2."""
 
     title = "self-distillation between timesteps (Strong2Weak, Weak2Strong)"
-    equation = (
-        "L = CE(z, y) + weight KL(softmax(z_s/tau) || softmax(z_w/tau)),  s and w the timesteps with the largest and "
-        "smallest confidence mean_b max_k softmax(z_t); weak-to-strong: s and w exchanged; cascade: the mean over the "
-        "T - 1 pairs of timesteps that are adjacent when sorted by confidence"
-    )
-    source = (
-        "Ding, Zuo, Jing, Yang, He, Xie 2025, arXiv 2510.07924; equation, weights and pseudocode from a copy of the "
-        "paper's text, not from the paper itself"
-    )
+    equation = """L = CE(z, y) + weight KL(softmax(z_s/tau) || softmax(z_w/tau)),  s and w the timesteps with the
+        largest and smallest confidence mean_b max_k softmax(z_t); weak-to-strong: s and w exchanged; cascade: the mean
+        over the T - 1 pairs of timesteps that are adjacent when sorted by confidence"""
+    source = """Ding, Zuo, Jing, Yang, He, Xie 2025, arXiv 2510.07924; equation, weights and pseudocode from a copy of
+        the paper's text, not from the paper itself"""
     confidence = "medium"
     needs = frozenset({"step logits"})
     fewest_timesteps = 2

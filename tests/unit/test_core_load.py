@@ -142,13 +142,13 @@ def test_several_chips_have_a_map_each_and_crossings(tmp_path):
     priced = report(activity(), network(), profile(tmp_path, 16, cores=1), placer=lambda c, p, a: place(c, p, chips=3))
     assert [picture.title for picture in core_pictures(priced)] == [f"Work of the cores of chip {i}" for i in range(3)]
     assert [way.crossings for way in priced.ways] == [None, 3.0]
-    assert cores.hops(priced.ways[1]) == "-"  # no message stays on its chip
+    assert cores.way_rows(priced)[2][2] == "-"  # no message stays on its chip
 
 
 def test_without_a_mesh_cores_are_listed():
     priced = report(activity(), network(), "loihi2")
     assert list(core_pictures(priced)) == []
-    assert [core.main for core in cores.busiest(priced)] == ["conv", "out"]
+    assert [row[1] for row in cores.busiest_rows(priced)] == ["+holds", "conv", "out"]
     assert cores.rest(priced) == ""
 
 

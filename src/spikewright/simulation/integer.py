@@ -31,7 +31,7 @@ from ..chip.law import STATE_LIMIT, exact_kernels, largest, modulo
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
 from .backends import check_drive
 from .kernel import Buffers, KernelTrace, Rules, integrate
-from .recording import Recording, SpikeArray, StateArray, Tally
+from .recording import Recording, SpikeArray, Tally
 
 Heard: TypeAlias = Mapping[str, SpikeArray]
 """Spikes of another simulator by population, ``(timesteps, samples, *shape)``: what their targets hear instead."""
@@ -93,25 +93,21 @@ def run(
 
 def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording:
     """A recording of the right shapes, with the input's events in it and everything else to be filled in."""
-    compact = drive.astype(np.min_scalar_type(int(drive.max(initial=0))))
-    samples = drive.shape[1]
-    spikes: dict[str, SpikeArray] = {}
-    states: dict[str, dict[str, StateArray]] = {"u": {}, "v": {}}
-    for population in chip.populations:
-        shape = (chip.timesteps, samples, *population.shape)
-        if population.neuron is None:
-            spikes[population.name] = np.broadcast_to(compact, shape)
-            continue
-        spikes[population.name] = np.empty(shape, dtype=np.uint8)
-        for state in states.values() if record_states else ():
-            state[population.name] = np.empty(shape, dtype=np.int32)
+    compact, samples = drive.astype(np.min_scalar_type(int(drive.max(initial=0)))), drive.shape[1]
+    shapes = {p.name: (chip.timesteps, samples, *p.shape) for p in chip.populations}
     names = [p.name for p in chip.populations if p.neuron is not None]
+    spikes: dict[str, SpikeArray] = {
+        name: np.empty(shape, dtype=np.uint8) if name in names else np.broadcast_to(compact, shape)
+        for name, shape in shapes.items()
+    }
+    u, v = ({name: np.empty(shapes[name], dtype=np.int32) for name in names if record_states} for _ in "uv")
     return Recording(
         spikes=spikes,
         scores=np.zeros((samples, chip.classes), dtype=np.int64),
         tallies={name: Tally() for name in names},
         active={name: np.zeros((chip.timesteps, samples), dtype=np.int64) for name in names},
-        **states,
+        u=u,
+        v=v,
     )
 
 

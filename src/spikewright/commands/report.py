@@ -92,12 +92,12 @@ def command(
     ]
     budgets = budgets_of(energy_budget, profiles)
     found = priced(counts, network, profiles, budgets, provenance, placer)
-    reports = [replace(each.report, agreement=agreement) for each in found if each.report is not None]
-    refusals = [each.refusal for each in found if each.refusal is not None]
+    reports = [replace(each, agreement=agreement) for each in found if not isinstance(each, AnswerIsNo)]
+    refusals = [each for each in found if isinstance(each, AnswerIsNo)]
     if not reports:
         raise AnswerIsNo("; ".join(error.message for error in refusals))
     others = load_runs(also or [], names[1:], profiles, budgets, placer)
-    tables = tables_of({names[0]: found} | others)
+    tables = tables_of(profiles, {names[0]: found} | others)
     document = Document(reports, [with_flags(error, {}) for error in refusals], tables)
     files = write_report(document, _stem(out, activity))
     _print(document, Format.json if as_json else form)

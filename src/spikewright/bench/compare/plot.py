@@ -61,7 +61,7 @@ def write_plot(result: ComparisonResult, stem: Path) -> dict[str, Path]:
 
 def numbers_of(result: ComparisonResult) -> dict[str, int]:
     """The number of each row that is drawn."""
-    drawn = {str(entry.row) for group in result.groups for entry in group.entries if entry.records}
+    drawn = {str(entry.row) for group in result.groups for entry in group.entries if entry.values}
     return {name: i for i, name in enumerate([str(row) for row in result.rows if str(row) in drawn], 1)}
 
 
@@ -83,7 +83,7 @@ def apart(wanted: Sequence[float], gap: float) -> list[float]:
 
 
 def _figure(result: ComparisonResult) -> Figure:
-    groups = [(group, entries) for group in result.groups if (entries := [e for e in group.entries if e.records])]
+    groups = [(group, entries) for group in result.groups if (entries := [e for e in group.entries if e.values])]
     every = [entry for _, entries in groups for entry in entries]
     energies = [each for entry in every for each in _ends(entry.energy("test"))]
     energies += [group.limit for group, _ in groups if math.isfinite(group.limit)]
@@ -91,8 +91,7 @@ def _figure(result: ComparisonResult) -> Figure:
     height_in = max(SIZE_IN[1], LINE_IN * (len(numbers) + 2))
     seeds = len(result.seeds)
     spread = f"; mean and standard deviation over {seeds} seeds" if seeds > 1 else ""
-    title = f"{result.data} on {result.profile.name}{spread}"
-    figure = energy_figure((SIZE_IN[0], height_in), title, energies, BESIDE)
+    figure = energy_figure((SIZE_IN[0], height_in), result.title + spread, energies, BESIDE)
     (axes,) = figure.axes
     accuracies = [each for entry in every for each in _ends(entry.accuracy("test"))]
     if accuracies:

@@ -68,7 +68,7 @@ def sweep_with(
         chosen = range(settings.training.seed, settings.training.seed + seeds)
         _complete(shared, settings, texts, points, chosen, folder, listeners)
         found = tuple(shared.results())
-    result = SweepResult(profile, settings.data.name, (name, shown(read_url(url))), facts, found)
+    result = SweepResult(profile, settings.data.name, facts, (name, shown(read_url(url))), found)
     plots = write_plot(result, folder / "pareto")
     write_result(folder / "sweep", result.as_json(), markdown(result), plots, listeners)
     return result

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Mapping
-from typing import cast
-
 from pydantic import BaseModel, ConfigDict
 
 from ..base.types import Encoding
-from ..base.version import __version__
-from ..energy.report import EnergyReport
-from ..student.config import StudentConfig
 
 SPLITS = ("validation", "test")
 
@@ -47,34 +40,6 @@ class Outcome(BaseModel):
     made_by: str
     host: str
     seconds: float
-
-    @classmethod
-    def of(
-        cls,
-        reports: Mapping[str, EnergyReport],
-        config: StudentConfig,
-        certificate: object,
-        files: dict[str, str],
-        seconds: float,
-    ) -> Outcome:
-        """The outcome that the reports on both parts give, made here and now."""
-        return cls(
-            energy={part: report.total for part, report in reports.items()},
-            energy_is_at_least=any(report.at_least for report in reports.values()),
-            floor=reports["validation"].floor,
-            accuracy={part: cast(float, report.accuracy) for part, report in reports.items()},  # all data have labels
-            synaptic_ops={part: report.synaptic_ops for part, report in reports.items()},
-            spikes={part: sum(each.spikes for each in report.spikes) for part, report in reports.items()},
-            samples={part: report.samples for part, report in reports.items()},
-            timesteps=config.timesteps,
-            width=config.width,
-            encoding=config.encoding,
-            certificate=certificate,
-            files=files,
-            made_by=f"spikewright {__version__}",
-            host=socket.gethostname(),
-            seconds=seconds,
-        )
 
     @property
     def student(self) -> str:

@@ -207,5 +207,4 @@ def history_facts(facts: Mapping[str, object]) -> dict[str, object]:
 
 
 def _total(seconds: list[float | None]) -> float | None:
-    known = [each for each in seconds if each is not None]
-    return sum(known) if len(known) == len(seconds) else None
+    return None if None in seconds else sum(filter(None, seconds))

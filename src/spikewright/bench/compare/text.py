@@ -13,6 +13,7 @@ from rich.text import Text
 from ...pages.numbers import Spread, count
 from ..text import energy, markdown_page, percent, terminal_page
 from .result import ComparisonEntry, ComparisonResult, Group
+from .rows import Variant
 
 WIDTH = 100
 Say = Callable[[ComparisonResult, ComparisonEntry], str]
@@ -185,13 +186,11 @@ def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
 
 def _refused(result: ComparisonResult) -> Iterator[str]:
     """Each reason for a refusal once, with the settings and rows that it concerns."""
-    about: dict[str, list[ComparisonEntry]] = {}
-    for group in result.groups:
-        for entry in group.entries:
-            if entry.refusal:
-                about.setdefault(entry.refusal, []).append(entry)
-    for sentence, entries in about.items():
-        rows = dict.fromkeys(str(entry.row) for entry in entries)
-        budgets = dict.fromkeys(entry.budget for entry in entries)
+    about: dict[str, list[tuple[Variant, str | None]]] = {}
+    for row_and_budget, sentence in result.refusals.items():
+        about.setdefault(sentence, []).append(row_and_budget)
+    for sentence, refused in about.items():
+        rows = dict.fromkeys(str(row) for row, _ in refused)
+        budgets = dict.fromkeys(budget for _, budget in refused)
         settings = "" if len(budgets) == len(result.groups) else f" ({', '.join(b or 'no budget' for b in budgets)})"
         yield f"not trained: {', '.join(rows)}{settings}: {sentence}"

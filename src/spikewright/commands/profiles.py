@@ -49,39 +49,32 @@ def command(
 main = cli.main_of(command, "profiles")
 
 
-def _overview(profiles: Sequence[HardwareProfile], teachers: Sequence[ReferenceMachine]) -> list[RenderableType]:
+def _overview(profiles: Sequence[HardwareProfile], teachers: Sequence[ReferenceMachine]) -> Iterator[RenderableType]:
     from ..pages.numbers import filled
 
     chips = [(p.name, p.cost_unit, p.default_encoding, str(p.default_timesteps), p.title) for p in profiles]
-    table = filled([("profile", "unit", "input", ">T", "what it is"), *chips])
+    yield filled([("profile", "unit", "input", ">T", "what it is"), *chips])
     macs = [(t.title, f"{t.mac.value:g} {t.mac.unit}", f"{t.mac.kind}, {t.mac.scope}") for t in teachers]
-    machines = filled([("the ANN teacher's MAC, for scale", ">each", "kind, scope"), *macs])
-    return [table, Text(), machines, Text("\nspikewright profiles NAME explains one: every number and its source")]
+    yield from (Text(), filled([("the ANN teacher's MAC, for scale", ">each", "kind, scope"), *macs]))
+    yield Text("\nspikewright profiles NAME explains one: every number and its source")
 
 
-def _explained(profile: HardwareProfile) -> list[RenderableType]:
+def _explained(profile: HardwareProfile) -> Iterator[RenderableType]:
     from ..pages.numbers import filled
 
-    parts: list[RenderableType] = [Text(f"{profile.name}: {profile.title}", style="bold"), Text(profile.summary)]
+    yield from (Text(f"{profile.name}: {profile.title}", style="bold"), Text(profile.summary))
     if profile.banner:
-        parts.append(Text(profile.banner, style="yellow"))
-    time: list[RenderableType] = []
+        yield Text(profile.banner, style="yellow")
+    yield Text(f"default input {profile.default_encoding}, {profile.default_timesteps} timesteps")
+    yield from (Text("\nConstants", style="bold"), filled([*_constants(profile)]))
     if profile.time is not None:
-        time = [Text("\nTime", style="bold"), filled([DURATIONS, *profile.time.lines()])]
-    parts += [
-        Text(f"default input {profile.default_encoding}, {profile.default_timesteps} timesteps"),
-        Text("\nConstants", style="bold"),
-        filled([*_constants(profile)]),
-        *time,
-        Text("\nLimits", style="bold"),
-        filled([*_limits(profile)]),
-        Text(_not_given(profile)),
-        Text("\nSources", style="bold"),
-        *(Text(f"{name}: {source.cited}{_note(source.note)}") for name, source in profile.sources.items()),
-    ]
+        yield from (Text("\nTime", style="bold"), filled([DURATIONS, *profile.time.lines()]))
+    yield from (Text("\nLimits", style="bold"), filled([*_limits(profile)]), Text(_not_given(profile)))
+    yield Text("\nSources", style="bold")
+    yield from (Text(f"{name}: {source.cited}{_note(source.note)}") for name, source in profile.sources.items())
     if profile.uncertainty:
-        parts += [Text("\nHow sure this is", style="bold"), *(Text(f"- {each}") for each in profile.uncertainty)]
-    return parts
+        yield Text("\nHow sure this is", style="bold")
+        yield from (Text(f"- {each}") for each in profile.uncertainty)
 
 
 def _constants(profile: HardwareProfile) -> Iterator[tuple[str, str, str]]:

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.bench.outcome import Outcome
-from spikewright.bench.point import Point, read_budgets
+from spikewright.bench.point import Outcome, Point, read_budgets
 from spikewright.bench.road import same_settings
 from spikewright.bench.sweep.plot import write_plot
 from spikewright.bench.sweep.result import PointResult, SweepResult, best_within

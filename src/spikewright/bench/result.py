@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from ..pages.numbers import Spread, pareto
 from ..profile.profile import HardwareProfile
 from ..profile.units import quantity
-from .outcome import SPLITS, Outcome
+from .point import SPLITS, Outcome
 from .work import J, JobResult, R
 
 Each = TypeVar("Each", bound="Seeds")  # type: ignore[type-arg]

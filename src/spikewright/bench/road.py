@@ -39,7 +39,7 @@ from ..training.distill import distill_to
 from ..training.objects import dataset_of, network_of
 from ..training.settings import DistillSettings
 from .levels import agreement_of
-from .outcome import SPLITS, Outcome
+from .point import SPLITS, Outcome
 
 EXPORT_SAMPLES = 64
 """Validation samples on which a graph's file is compared with its student."""

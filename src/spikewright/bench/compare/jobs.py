@@ -18,8 +18,7 @@ from ...student.accuracy import accuracy_by_step
 from ...training.objects import with_method
 from ...training.settings import DistillSettings
 from ..levels import float_accuracy
-from ..outcome import Outcome
-from ..point import Point
+from ..point import Outcome, Point
 from ..road import make
 from ..work import JobKind, JobResult
 from .rows import Variant

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from ...pages.numbers import Spread
-from ..outcome import Outcome
-from ..point import limit_of
+from ..point import Outcome, limit_of
 from ..result import BenchResult, Seeds, by_split, spread_of, with_marks
 from .jobs import TrainingJob, TrainingRecord, TrainingResult, jobs_of
 from .rows import Refusals, Variant

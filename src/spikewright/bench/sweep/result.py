@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..outcome import Outcome
-from ..point import Point, limit_of
+from ..point import Outcome, Point, limit_of
 from ..result import BenchResult, Seeds, by_split, with_marks
 from ..work import JobResult
 

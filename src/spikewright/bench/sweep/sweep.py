@@ -18,8 +18,7 @@ from ...training.settings import Budget, DistillSettings, Training
 from ...training.sizing import smallest_size
 from ..call import also_takes_settings, open_folder, study_name, write_result
 from ..database import read_url, require_optuna, shown
-from ..outcome import Outcome
-from ..point import Point, read_budgets
+from ..point import Outcome, Point, read_budgets
 from ..road import OF_MACHINE, make
 from ..work import DATABASE, JobKind, SharedStudy, open_study
 from .plot import write_plot

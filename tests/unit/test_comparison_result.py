@@ -85,7 +85,7 @@ def test_spread_by_hand():
     accuracy, energy = kd.accuracy("validation"), free.entries[1].energy("test")
     assert (accuracy.mean, accuracy.deviation) == (pytest.approx(0.88), pytest.approx(0.04 / 2**0.5))
     assert (energy.mean, energy.deviation) == (pytest.approx(4.5e-6), pytest.approx(1e-6 / 2**0.5))
-    assert len(kd.values) == 2
+    assert len(kd.records) == 2
     assert compared(done(KD, None, 0, 0.9, 0.88)).groups[0].entries[0].accuracy("test").deviation is None
 
 

@@ -238,6 +238,7 @@ WORKER = """
 import sys, time
 from pathlib import Path
 from spikewright.bench import work
+from spikewright.bench.point import Outcome
 from spikewright.bench.sweep.sweep import points_of, points_under
 
 def do(point):

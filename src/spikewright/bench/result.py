@@ -32,14 +32,9 @@ class Seeds(ABC, Generic[J, R]):
     pareto: bool = field(default=False, kw_only=True)
 
     @property
-    def values(self) -> list[R]:
-        """Of the seeds that are done."""
-        return [result.value for result in self.results if result.value is not None]
-
-    @property
     @abstractmethod
     def outcomes(self) -> list[Outcome]:
-        """What the same do on the chip."""
+        """Of the seeds that are done."""
 
     def energy(self, split: str) -> Spread | None:
         """Of the integer network per inference, in the profile's unit; None if no seed is done."""

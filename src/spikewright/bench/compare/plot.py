@@ -61,7 +61,7 @@ def write_plot(result: ComparisonResult, stem: Path) -> dict[str, Path]:
 
 def numbers_of(result: ComparisonResult) -> dict[str, int]:
     """The number of each row that is drawn."""
-    drawn = {str(entry.row) for group in result.groups for entry in group.entries if entry.values}
+    drawn = {str(entry.row) for group in result.groups for entry in group.entries if entry.records}
     return {name: i for i, name in enumerate([str(row) for row in result.rows if str(row) in drawn], 1)}
 
 
@@ -83,7 +83,7 @@ def apart(wanted: Sequence[float], gap: float) -> list[float]:
 
 
 def _figure(result: ComparisonResult) -> Figure:
-    groups = [(group, entries) for group in result.groups if (entries := [e for e in group.entries if e.values])]
+    groups = [(group, entries) for group in result.groups if (entries := [e for e in group.entries if e.records])]
     every = [entry for _, entries in groups for entry in entries]
     energies = [each for entry in every for each in _ends(entry.energy("test"))]
     energies += [group.limit for group, _ in groups if math.isfinite(group.limit)]

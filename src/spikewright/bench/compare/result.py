@@ -37,18 +37,23 @@ class ComparisonEntry(Seeds[TrainingJob, TrainingRecord]):
     rank: int | None = None
 
     @property
-    def outcomes(self) -> list[Outcome]:
+    def records(self) -> list[TrainingRecord]:
         """Of the seeds that are done."""
-        return [record.outcome for record in self.values]
+        return [result.value for result in self.results if result.value is not None]
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """The same on the chip."""
+        return [record.outcome for record in self.records]
 
     @property
     def over_budget(self) -> list[TrainingRecord]:
         """Those that cost more than the budget on validation."""
-        return [record for record in self.values if record.outcome.energy["validation"] > self.limit]
+        return [record for record in self.records if record.outcome.energy["validation"] > self.limit]
 
-    def spread(self, name: str) -> Spread | None:
-        """One of :data:`VALUES` over seeds; None if no seed has it."""
-        return spread_of(map(VALUES[name], self.values))
+    def spread(self, value: Value) -> Spread | None:
+        """A number over seeds; None if no seed has it."""
+        return spread_of(map(value, self.records))
 
     def gain(self, other: ComparisonEntry, split: str) -> Spread | None:
         """By how much this row is more accurate than another, seed by seed; None if they share no seed.
@@ -56,7 +61,7 @@ class ComparisonEntry(Seeds[TrainingJob, TrainingRecord]):
         A seed gives both rows the same initial weights and order of samples, so that these differences spread less than
         the accuracies do.
         """
-        mine, theirs = ({r.seed: r.outcome.accuracy[split] for r in each.values} for each in (self, other))
+        mine, theirs = ({r.seed: r.outcome.accuracy[split] for r in each.records} for each in (self, other))
         return spread_of(mine[seed] - theirs[seed] for seed in mine if seed in theirs)
 
 
@@ -97,7 +102,7 @@ class Group:
 
     def entry(self, row: Variant) -> ComparisonEntry | None:
         """The entry of a row, if any of its seeds is done."""
-        return next((entry for entry in self.entries if entry.row == row and entry.values), None)
+        return next((entry for entry in self.entries if entry.row == row and entry.records), None)
 
     def as_good_as_best(self) -> Iterator[ComparisonEntry]:
         """Rows that trail the best on validation by at most the standard deviation of the differences, seed by seed."""
@@ -195,11 +200,11 @@ class ComparisonResult(BenchResult):
 
 def _ranked(entries: Sequence[ComparisonEntry]) -> list[ComparisonEntry]:
     """In order of rank, with Pareto marks; of equals the one that costs less comes first."""
-    known = with_marks([entry for entry in entries if entry.values])
+    known = with_marks([entry for entry in entries if entry.records])
     admitted = sorted((entry for entry in known if not entry.over_budget), key=lambda entry: entry.merit)
     ranked = [replace(entry, rank=rank) for rank, entry in enumerate(admitted, 1)]
     over = [entry for entry in known if entry.over_budget]
-    return [*ranked, *over, *(entry for entry in entries if not entry.values)]
+    return [*ranked, *over, *(entry for entry in entries if not entry.records)]
 
 
 def _entry_json(result: ComparisonResult, entry: ComparisonEntry) -> dict[str, object]:
@@ -208,12 +213,12 @@ def _entry_json(result: ComparisonResult, entry: ComparisonEntry) -> dict[str, o
         "rank": entry.rank,
         "pareto": entry.pareto,
         "refusal": entry.refusal,
-        "n": len(entry.values),
+        "n": len(entry.records),
         "over_budget": [record.seed for record in entry.over_budget],
         "accuracy": by_split(entry.accuracy),
         "gain": by_split(partial(result.gain, entry)),
         "energy": by_split(entry.energy),
-        **{name: vars(found) for name in VALUES if (found := entry.spread(name))},
+        **{name: vars(found) for name, value in VALUES.items() if (found := entry.spread(value))},
         "trainings": [_training_json(result) for result in entry.results],
     }
 

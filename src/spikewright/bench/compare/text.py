@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ...pages.numbers import Spread, count
 from ..text import energy, markdown_page, percent, terminal_page
-from .result import ComparisonEntry, ComparisonResult, Group
+from .result import VALUES, ComparisonEntry, ComparisonResult, Group
 from .rows import Variant
 
 WIDTH = 100
@@ -42,7 +42,7 @@ def _mean(spread: Spread | None, say: Callable[[float], str]) -> str:
 
 def _value(name: str, say: Callable[[float], str]) -> Say:
     """The mean of one of :data:`.result.VALUES`."""
-    return lambda _, entry: _mean(entry.spread(name), say)
+    return lambda _, entry: _mean(entry.spread(VALUES[name]), say)
 
 
 def _gain(result: ComparisonResult, entry: ComparisonEntry) -> str:
@@ -71,7 +71,7 @@ def kilo(value: float) -> str:
 COLUMNS = (
     Column("rank", "#", lambda _, entry: "-" if entry.rank is None else str(entry.rank)),
     Column("method", "method", lambda _, entry: str(entry.row)),
-    Column("n", "n", lambda _, entry: str(len(entry.values))),
+    Column("n", "n", lambda _, entry: str(len(entry.records))),
     Column(
         "validation, %",
         "accuracy\nvalidation",
@@ -92,7 +92,7 @@ COLUMNS = (
         lambda result, entry: energy(result, entry.energy("test")),
         lambda result, entry: _mean(entry.energy("test"), result.say),
     ),
-    Column("floor", "", lambda result, entry: _mean(entry.spread("floor"), result.say)),
+    Column("floor", "", lambda result, entry: _mean(entry.spread(VALUES["floor"]), result.say)),
     Column("logit range, student", "", _value("student_logit_range", lambda v: f"{v:.1f}")),
     Column("teacher", "", _value("teacher_logit_range", lambda v: f"{v:.1f}")),
     Column("epochs", "", _value("epochs", lambda v: f"{v:.3g}")),
@@ -122,7 +122,7 @@ def markdown(result: ComparisonResult) -> str:
         [group.title, *(column.cell(result, entry) for column in COLUMNS)]
         for group in result.groups
         for entry in group.entries
-        if entry.values
+        if entry.records
     ]
     return markdown_page(title(result), result.profile.banner, "compare.svg", table, note(result), remarks(result))
 
@@ -157,7 +157,7 @@ def _table(result: ComparisonResult) -> Table:
         wraps = column.short == "method"
         table.add_column(column.short, justify="left" if wraps else "right", no_wrap=not wraps, overflow="fold")
     for group in result.groups:
-        entries = [entry for entry in group.entries if entry.values]
+        entries = [entry for entry in group.entries if entry.records]
         if entries:
             table.add_row("", group.title, style="bold")
         for entry in entries:
@@ -167,7 +167,7 @@ def _table(result: ComparisonResult) -> Table:
 
 
 def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
-    records = [record for entry in group.entries for record in entry.values]
+    records = [record for entry in group.entries for record in entry.records]
     if records:
         yield f"{group.title}: {' / '.join(dict.fromkeys(record.outcome.student for record in records))}"
     if group.best is not None:

@@ -29,7 +29,7 @@ class SweepRow(Seeds[Point, Outcome]):
     @property
     def outcomes(self) -> list[Outcome]:
         """Of the seeds that are done."""
-        return self.values
+        return [result.value for result in self.results if result.value is not None]
 
     def share(self, split: str) -> float | None:
         """The largest energy of any seed as a share of the budget; None without a budget or a student."""
@@ -69,14 +69,14 @@ class SweepResult(BenchResult):
     points: tuple[PointResult, ...]
 
     @cached_property
-    def rows(self) -> list[SweepRow]:
+    def rows(self) -> tuple[SweepRow, ...]:
         """No budget first, then from the largest budget down."""
         limits = {r.job.budget: limit_of(r.job.budget, self.profile) for r in self.points}
         rows = []
         for budget, limit in sorted(limits.items(), key=lambda item: -item[1]):
             mine = sorted((r for r in self.points if r.job.budget == budget), key=lambda r: r.job.seed)
             rows.append(SweepRow(budget, limit, tuple(mine), best_within(limit, self.points)))
-        return with_marks(rows)
+        return tuple(with_marks(rows))
 
     @property
     def failures(self) -> list[str]:

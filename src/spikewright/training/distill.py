@@ -28,7 +28,7 @@ from .checkpoint import save
 from .deployment import Certificate, certify
 from .growth import grown
 from .objects import dataset_of, network_of, settings_of, teaching_of
-from .prepare import prepared, student_plan
+from .prepare import FEWEST_STEPS, prepared, student_plan
 from .result import Attempts, Distillation
 from .settings import Budget, DataSettings, DistillSettings, StudentSpec, TeacherSpec, Training
 from .teaching import facts_of
@@ -140,6 +140,12 @@ def _distil(
         f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input, floor "
         f"{floor} per inference on {profile.name}"
     )
+    if trainer.total_steps < FEWEST_STEPS:
+        listeners.say(
+            f"{trainer.total_steps} optimiser steps in {trainer.settings.epochs} epochs of {len(dataset.train)} "
+            f"samples; fewer than {FEWEST_STEPS} rarely suffice: give more {arg('epochs')} or a smaller {arg('batch')}",
+            "warning",
+        )
     with student_threads():
         chain = teaching_of(settings, trainer.method, dataset).train(whole, student_plan(trainer), listeners)
         trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)

@@ -41,10 +41,8 @@ def grown(
         goes_on = False
         for width, timesteps in larger(best.student.config, settings.student, dataset, profile, budget):
             number += 1
-            listeners.say(
-                f"{quantity(best.certificate.energy, profile.cost_unit)} is {best.certificate.energy / budget.value:.0%} "
-                f"of the budget: a larger student is tried, width {width}, T = {timesteps}"
-            )
+            used = f"{quantity(best.certificate.energy, profile.cost_unit)} of {budget}"
+            listeners.say(f"{used} are used: a larger student is tried, width {width}, T = {timesteps}")
             tried = train(settings.changed({"width": width, "timesteps": timesteps}), number)
             if tried.certificate.met and tried.certificate.quality > best.certificate.quality:
                 best, goes_on = tried, True

@@ -127,7 +127,7 @@ class Training(Options):
     rounds: int = Field(3, ge=0, description="further epochs at most, for a limit that is not met or not used")
     grow: bool = Field(
         True,
-        description="train larger students while a budget is left unspent and validation gains; not if size is given",
+        description="try larger students while much of the budget is unspent and validation gains",
     )
     shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where to train: cpu, cuda or auto")

@@ -27,6 +27,8 @@ IN_MEMORY = 512 * 1024**2
 """
 IDENTITY = "identity"
 """The key in :attr:`RawData.reading` of the hash by which data are known again."""
+KEPT = 3
+"""Ways in which data were prepared last, that are kept: for the data set itself, a student and its teacher."""
 VIEW_OF_ARCHITECTURE: dict[str, View] = {"temporal": "channels", "mlp": "steps"}
 """How a named architecture takes series; any other takes them as an image."""
 
@@ -152,6 +154,9 @@ def unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
         return
     first = 0
     for chunk in chunks(raw.samples):
+        if np.isfinite(chunk.min()) and np.isfinite(chunk.max()):
+            first += len(chunk)
+            continue
         bad = ~np.isfinite(chunk)
         if raw.lengths is not None:
             lengths = raw.lengths[first : first + len(chunk)]
@@ -221,20 +226,38 @@ def prepare(
     Raises:
         InputError: options that do not suit the data, or a rule that was made for others.
     """
-    if rule is None:
-        view = VIEW_OF_ARCHITECTURE.get(architecture or "temporal", "image")
-        if architecture is None and raw.view is not None:
-            view = raw.view
-        rule = fitted(raw, options or DataOptions(), encoding=encoding, view=view, timesteps=timesteps)
-    else:
-        _check_rule(raw, rule)
+    asked = repr((options, encoding, architecture, timesteps, None if rule is None else rule.as_json()))
+    if asked not in raw.prepared:
+        while len(raw.prepared) >= KEPT:
+            raw.prepared.pop(next(iter(raw.prepared)))
+        raw.prepared[asked] = _prepared(raw, rule or _fitted(raw, options, encoding, architecture, timesteps))
+    found: Prepared = raw.prepared[asked]
+    return found
+
+
+def _fitted(
+    raw: RawData,
+    options: DataOptions | None,
+    encoding: str | None,
+    architecture: str | None,
+    timesteps: int | None,
+) -> InputRule:
+    """The rule that the training part gives; a series is seen as the architecture or the data want it."""
+    view = VIEW_OF_ARCHITECTURE.get(architecture or "temporal", "image")
+    if architecture is None and raw.view is not None:
+        view = raw.view
+    return fitted(raw, options or DataOptions(), encoding=encoding, view=view, timesteps=timesteps)
+
+
+def _prepared(raw: RawData, rule: InputRule) -> Prepared:
+    _check_rule(raw, rule)
     twin = None
     if rule.view == "steps":
         twin = prepare(raw, rule=replace(rule, view="channels", delta=(), timesteps=None))
     sources = [_source(part, rule) for part in raw.parts.values()]
     in_memory = bytes_of(rule, sum(len(source) for source, _ in sources)) <= IN_MEMORY
     parts = zip(raw.parts.values(), sources, strict=True)
-    train, validation, test = (_prepared(part, *source, rule, in_memory) for part, source in parts)
+    train, validation, test = (_split(part, *source, rule, in_memory) for part, source in parts)
     return Prepared(rule, (train, validation, test), twin)
 
 
@@ -256,7 +279,7 @@ def _source(part: RawPart, rule: InputRule) -> tuple[Rows, IntArray | None]:
     return source if source.shape[1] == rule.shape[0] else _fitted_to(source, rule.shape[0]), recordings
 
 
-def _prepared(part: RawPart, source: Rows, recordings: IntArray | None, rule: InputRule, in_memory: bool) -> Split:
+def _split(part: RawPart, source: Rows, recordings: IntArray | None, rule: InputRule, in_memory: bool) -> Split:
     """A part whose samples are prepared, now or else when they are asked for."""
     labels = part.labels if recordings is None else part.labels[recordings]
     samples: Rows = Computed(source, lambda rows, _: rule(rows), (len(labels), *rule.sample_shape), rule.dtype)

@@ -85,7 +85,8 @@ def test_all_faulty_lines_of_ts_are_named(tmp_path: Path) -> None:
     [
         ("1,2:up\n", "is no .ts file: it has no line @data after lines that begin with @"),
         ("@timeStamps true\n@data\n", "2 faults\n  - has time stamps, which are not read; write it without them, one "
-         "value for each step\n  - says neither @classLabel true nor @targetLabel true; recordings need a class or a value"),
+         "value for each step\n  - says neither @classLabel true nor @targetLabel true; recordings need a class "
+         "or a value"),
         (HEAD, "holds no recordings behind @data"),
     ],
 )  # fmt: skip

@@ -123,7 +123,9 @@ def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> floa
     with student_threads(), torch.no_grad():
         for first, images in _batches(split):
             found = interpret(wiring, student.drive(images, seed, first), dt_s, student.config.timesteps)
-            right += int((found.scores(wiring.readout).argmax(1).numpy() == split.labels[first : first + BATCH]).sum())
+            right += int(
+                (found.scores(wiring.readout).argmax(1).numpy() == split.labels[first : first + len(images)]).sum()
+            )
     return right / len(split)
 
 
@@ -141,5 +143,6 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
 
 def _batches(split: Split) -> Iterator[tuple[int, Tensor]]:
     """The images of a split with the index of the first one."""
-    for first in range(0, len(split), BATCH):
-        yield first, torch.from_numpy(split.samples[first : first + BATCH])
+    batch = split.at_once(BATCH)
+    for first in range(0, len(split), batch):
+        yield first, torch.from_numpy(split.samples[first : first + batch])

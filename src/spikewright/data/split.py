@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.types import IntArray
-from ..sources.rows import Rows, chunks, picked
+from ..sources.rows import Rows, at_once, chunks, picked
 
 SPLIT_SEED = 20240229
 VALIDATION_SHARE = 0.1
@@ -56,6 +56,10 @@ class Split:
         """The former name of :attr:`samples`."""
         warnings.warn("`images` will be removed in 0.3; use `samples`", DeprecationWarning, stacklevel=2)
         return self.samples
+
+    def at_once(self, most: int) -> int:
+        """How many samples a network is given at once: ``most``, or fewer of large ones."""
+        return at_once(self.samples, most)
 
     def first(self, samples: int) -> Split:
         """The same part, its later samples left out."""

@@ -23,7 +23,7 @@ from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
 from ..data.load import load
 from ..data.split import Split
-from ..sources.rows import Computed, Rows, first_rows
+from ..sources.rows import Computed, Rows, at_once, first_rows
 from .backends import BACKENDS, Run, backend
 from .recording import Recording, Tally, activity_of
 
@@ -80,7 +80,7 @@ def simulate(
         samples: how many, from the first; None: all.
         split: part of the data set: test, validation or train; of other data it is only noted.
         data_dir: where a data set's files are.
-        batch: samples simulated at once; nothing depends on it but memory and speed.
+        batch: samples simulated at once, fewer of large ones; nothing depends on it but memory and speed.
         seed: of the rate code.
         record: HDF5 file for every spike; None writes none.
         progress: called with the number of samples done.
@@ -101,6 +101,7 @@ def simulate(
     total: Activity | None = None
     scores_type = np.int64 if isinstance(on, str) else np.float32
     with raster_writer(record, chip, scores_type) if record else nullcontext() as keep:
+        batch = at_once(images, batch)
         for start in range(0, len(images), batch):
             chosen = slice(start, start + batch)
             drive = drive_of(chip, images[chosen], seed, first_index=start)

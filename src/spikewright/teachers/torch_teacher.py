@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..base.errors import InputError, did_you_mean, refuse
 from ..data.augment import still
 from ..data.split import Split
-from ..sources.rows import Rows
+from ..sources.rows import Rows, at_once
 
 LOGITS = "logits"
 BATCH = 500
@@ -208,8 +208,9 @@ def tensor_of(samples: Rows | Tensor, rows: Tensor | slice) -> Tensor:
 
 def in_batches(samples: Rows | Tensor, batch: int = BATCH) -> Iterator[Tensor]:
     """All samples in order, a batch at a time."""
-    for first in range(0, len(samples), batch):
-        yield tensor_of(samples, slice(first, first + batch))
+    step = at_once(samples, batch)
+    for first in range(0, len(samples), step):
+        yield tensor_of(samples, slice(first, first + step))
 
 
 def use_channels_last(network: nn.Module) -> None:

@@ -75,7 +75,7 @@ def choose_size(
         BelowFloor: the budget is below the floor of the smallest size, which the message gives.
         AnswerIsNo: the chip holds no size; the message is that of the smallest.
     """
-    images = torch.from_numpy(dataset.train.samples[:TRIAL])
+    images = torch.from_numpy(dataset.train.samples[: dataset.train.at_once(TRIAL)])
     best: tuple[float, Size] | None = None
     for config in candidates(student, dataset, profile, budget):
         try:
@@ -148,7 +148,7 @@ def size_of(
     torch.manual_seed(seed)
     student = Student(config, copy.deepcopy(network))
     cost = SpikeCost.of(student, profile)
-    drive = student.drive(torch.from_numpy(dataset.train.samples[:SAMPLES]))
+    drive = student.drive(torch.from_numpy(dataset.train.samples[: dataset.train.at_once(SAMPLES)]))
     return Size(student, cost, cost.floor(drive))
 
 

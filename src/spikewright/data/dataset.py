@@ -116,7 +116,7 @@ class Dataset:
         Raises:
             InputError: an input that does not suit the data.
         """
-        if self.raw is None:
+        if self.raw is None or (self.raw.layout == "events" and timesteps in (None, self.timesteps)):
             return self
         return Dataset.of_raw(
             self.raw,

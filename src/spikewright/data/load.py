@@ -63,8 +63,9 @@ def load(
     source = DATASETS.get(name)
     if source is None:
         if rule is not None:
-            return Dataset.of_raw(read(name, DataOptions(layout=rule.layout), DATASETS), rule=rule)
-        return Dataset.of_raw(read(name, options or DataOptions(), DATASETS), options)
+            return Dataset.of_raw(read(name, options_of(rule), DATASETS), rule=rule)
+        raw = read(name, options or DataOptions(), DATASETS)
+        return Dataset.of_raw(raw, options, timesteps=timesteps if raw.layout == "events" else None)
     if options is not None and (asked := options.given()):
         raise InputError(f"data {name}: {arg(asked[0])} is for data of your own; leave it out")
     loaded = source(data_dir, timesteps)
@@ -72,6 +73,12 @@ def load(
     if twin is not None and twin.name == loaded.name:
         twin = replace(twin, recipe=source.recipe)
     return replace(loaded, recipe=source.recipe, twin=twin)
+
+
+def options_of(rule: InputRule) -> DataOptions:
+    """The options by which files are read as those were that a rule was fitted on."""
+    read_as = {name: value for name, value in rule.reading.items() if name in DataOptions.model_fields}
+    return DataOptions(layout=rule.layout, **read_as)
 
 
 def _filmed(stills: str, recipe: Recipe) -> DataSource:

@@ -17,6 +17,7 @@ from .labels import read_labels
 from .layout import as_rows, canonical, layout_of
 from .options import DataOptions
 from .raw import PARTS, RawData, RawPart
+from .recordings import check_framing, framed, recorded
 from .rows import Computed, Picked, Rows, chunks, picked
 from .split import Split, as_numbers, three_parts, train_and_validation
 
@@ -172,6 +173,9 @@ def prepare(
 def _check_rule(raw: RawData, rule: InputRule) -> None:
     shape = tuple(raw.train.samples.shape[1:])
     fits = shape == rule.shape or (raw.layout == "series" and shape[1:] == rule.shape[1:])
+    if raw.layout == rule.layout and recorded(raw.train.samples) is not None:
+        check_framing(f"data {raw.name}", raw.train.samples, rule)
+        return
     if raw.layout != rule.layout or not fits:
         raise InputError(
             f"data {raw.name}: holds {raw.layout} of shape {shape}, and the network was made for {rule.layout} of "
@@ -187,6 +191,9 @@ def _prepared(part: RawPart, rule: InputRule) -> Split:
         labels = labels if recordings is None else labels[recordings]
     if rule.layout == "series" and source.shape[1] != rule.shape[0]:
         source = _fitted_to(source, rule.shape[0])
+    if rule.layout == "events":
+        source, recordings = framed(source, rule)
+        labels = labels if recordings is None else labels[recordings]
     samples: Rows = Computed(source, lambda rows, _: rule(rows), (len(labels), *rule.sample_shape), rule.dtype)
     if bytes_of(rule, len(labels)) <= IN_MEMORY:
         samples = np.concatenate([rule(chunk) for chunk in chunks(source)])

@@ -9,8 +9,16 @@ from ...base.errors import InputError, did_you_mean
 from ..options import DataOptions
 from ..raw import RawData
 from .arrays import read_npy, read_npz
+from .event_file import is_event_npz, read_event_h5, read_event_npz
+from .event_folder import read_event_folder
+from .event_sources import ONLY_EVENTS
 
-READERS: dict[str, Callable[[Path, DataOptions], RawData]] = {".npz": read_npz, ".npy": read_npy}
+READERS: dict[str, Callable[[Path, DataOptions], RawData]] = {
+    ".npz": lambda path, options: (read_event_npz if is_event_npz(path) else read_npz)(path, options),
+    ".npy": read_npy,
+    ".h5": read_event_h5,
+    ".hdf5": read_event_h5,
+}
 """By the end of a file's name, its reader."""
 
 
@@ -30,7 +38,13 @@ def read(path: str | Path, options: DataOptions, names: Collection[str] = ()) ->
         if file.suffix or len(file.parts) > 1:
             raise InputError(f"{path}: there is no such file or folder")
         raise InputError(f"{path}: there is no such data set; {did_you_mean(str(path), names)}")
+    if file.is_dir():
+        return read_event_folder(file, options)
     reader = READERS.get(file.suffix.lower())
+    if file.suffix.lower() in ONLY_EVENTS:
+        raise InputError(
+            f"{path}: is one recording of events; give the folder that holds a folder of recordings for each class"
+        )
     if reader is None:
         raise InputError(f"{path}: is of a kind that is not read; may be {', '.join(READERS)}")
     return reader(file, options)

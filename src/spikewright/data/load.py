@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import cast
+from typing import Any, cast
 
 from ..base.errors import InputError, arg
 from .camera import load_filmed
@@ -15,6 +15,7 @@ from .dataset import Dataset
 from .files.read import read
 from .input_rule import InputRule
 from .options import DataOptions
+from .raw import RawData
 from .recipe import Recipe, TeacherRecipe
 
 
@@ -23,22 +24,32 @@ class DataSource:
     """One line of the table of data sets.
 
     Attributes:
-        load: a function of ``data_dir``, for events also of ``timesteps``, that returns the data set; or its place,
+        load: a function of ``data_dir``, for events also of ``timesteps``, that returns the data set; where there are
+            ``options``, of ``data_dir`` and the options, and it returns the data as they were found. Or its place,
             ``package.module:function``, which is imported when it is needed.
         recipe: how students and teachers are trained on it.
         events: whether its samples are frames of events.
         help: what it is, in a few words.
+        options: those of data of one's own that it takes.
     """
 
     load: Callable[..., Dataset] | str
     recipe: Recipe = field(default_factory=Recipe)
     events: bool = False
     help: str = ""
+    options: tuple[str, ...] = ()
 
     def __call__(self, data_dir: Path | None, timesteps: int | None) -> Dataset:
         """Load the data set; images have no timesteps."""
-        loader = resolve_name(self.load) if isinstance(self.load, str) else self.load
-        return cast(Dataset, loader(data_dir, timesteps) if self.events else loader(data_dir))
+        return cast(Dataset, self._loader(data_dir, timesteps) if self.events else self._loader(data_dir))
+
+    def found(self, data_dir: Path | None, options: DataOptions) -> RawData:
+        """The data as they were found, of a data set with options."""
+        return replace(self._loader(data_dir, options), recipe=self.recipe)
+
+    @property
+    def _loader(self) -> Callable[..., Any]:
+        return resolve_name(self.load) if isinstance(self.load, str) else self.load
 
 
 def load(
@@ -66,8 +77,12 @@ def load(
             return Dataset.of_raw(read(name, options_of(rule), DATASETS), rule=rule)
         raw = read(name, options or DataOptions(), DATASETS)
         return Dataset.of_raw(raw, options, timesteps=timesteps if raw.layout == "events" else None)
-    if options is not None and (asked := options.given()):
+    if options is not None and (asked := [each for each in options.given() if each not in source.options]):
         raise InputError(f"data {name}: {arg(asked[0])} is for data of your own; leave it out")
+    if source.options and rule is not None:
+        return Dataset.of_raw(source.found(data_dir, options_of(rule)), rule=rule)
+    if source.options:
+        return Dataset.of_raw(source.found(data_dir, options or DataOptions()), options, timesteps=timesteps)
     loaded = source(data_dir, timesteps)
     twin = loaded.twin
     if twin is not None and twin.name == loaded.name:
@@ -88,7 +103,9 @@ def _filmed(stills: str, recipe: Recipe) -> DataSource:
 
 
 _HERE = __package__
+_OF_EVENTS = ("duration", "sensor", "pool", "polarity", "window", "hop")
 _SMALL_TEACHER = TeacherRecipe(epochs=20, batch_size=64)
+_SPOKEN_TEACHER = TeacherRecipe(epochs=15, augmentation="none", architecture="mlp")
 
 # Epochs and batches were chosen on validation parts, and so were the teachers of digits, mnist-5k, Fashion-MNIST and
 # mnist1d (the signals behind its events). In the few epochs that a spiking student gets, Fashion-MNIST loses by
@@ -129,6 +146,34 @@ DATASETS: dict[str, DataSource] = {
         Recipe(teacher=TeacherRecipe(augmentation="none")),
         events=True,
         help="MNIST's digits, recorded by a moving event camera",
+    ),
+    "dvs128-gesture": DataSource(
+        f"{_HERE}.dvs_gesture:load_gestures",
+        Recipe(epochs=40, batch=32, teacher=TeacherRecipe(epochs=30, batch_size=32, augmentation="none")),
+        events=True,
+        help="eleven gestures of 29 people before an event camera",
+        options=_OF_EVENTS,
+    ),
+    "cifar10-dvs": DataSource(
+        f"{_HERE}.cifar10_dvs:load_cifar10_dvs",
+        Recipe(epochs=30, batch=64, teacher=TeacherRecipe(epochs=30, batch_size=64, augmentation="none")),
+        events=True,
+        help="images of CIFAR-10, moving before an event camera",
+        options=_OF_EVENTS,
+    ),
+    "shd": DataSource(
+        f"{_HERE}.heidelberg:load_shd",
+        Recipe(epochs=30, batch=64, teacher=_SPOKEN_TEACHER, architecture="mlp"),
+        events=True,
+        help="twenty spoken digits as spikes of a model of the cochlea",
+        options=_OF_EVENTS,
+    ),
+    "ssc": DataSource(
+        f"{_HERE}.heidelberg:load_ssc",
+        Recipe(epochs=15, teacher=_SPOKEN_TEACHER, architecture="mlp"),
+        events=True,
+        help="thirty-five spoken words as spikes of a model of the cochlea",
+        options=_OF_EVENTS,
     ),
     "mnist1d": DataSource(
         f"{_HERE}.mnist1d:load_mnist1d",

@@ -24,6 +24,7 @@ V3_EVENT = np.dtype([("address", "<u4"), ("t", "<i4")])
 POLARITY_PACKET = 1
 SENSORS = {
     "dvs128": (128, 128),
+    "tmpdiff128": (128, 128),
     "davis128": (128, 128),
     "davis208": (208, 192),
     "davis240": (240, 180),

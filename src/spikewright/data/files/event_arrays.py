@@ -40,8 +40,8 @@ def read_npy(path: Path, options: DataOptions) -> Recording:
     Raises:
         InputError: pickled objects, another shape, or a damaged file.
     """
-    with numpy_refusals(path):
-        array = np.load(path, allow_pickle=False)
+    with _numpy_refusals(path), path.open("rb") as opened:
+        array = np.load(opened, allow_pickle=False)
     return _of_array(path, array, options)
 
 
@@ -51,7 +51,7 @@ def read_npz(path: Path, options: DataOptions) -> Recording:
     Raises:
         InputError: other arrays, pickled objects, or a damaged file.
     """
-    with numpy_refusals(path), np.load(path, allow_pickle=False) as file:
+    with npz_file(path) as file:
         arrays = {name: file[name] for name in file.files}
     if len(arrays) == 1 and not fields_in(arrays):
         return _of_array(path, next(iter(arrays.values())), options)
@@ -107,12 +107,18 @@ def read_mat(path: Path, _options: DataOptions) -> Recording:
 
 
 @contextmanager
-def numpy_refusals(path: Path) -> Iterator[None]:
-    """Refuse what numpy cannot read as a file of arrays.
+def npz_file(path: Path) -> Iterator[Any]:
+    """A file of arrays that is open for reading.
 
     Raises:
         InputError: pickled objects, or a damaged file.
     """
+    with _numpy_refusals(path), path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        yield file
+
+
+@contextmanager
+def _numpy_refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -15,7 +15,7 @@ from ..options import DataOptions
 from ..raw import RawData
 from ..recordings import Source
 from .class_folders import natural
-from .event_arrays import Array, fields_in, h5_file, member, numpy_refusals, values
+from .event_arrays import Array, fields_in, h5_file, member, npz_file, values
 from .event_data import Usual, raw_recordings, scanned
 from .event_sources import Groups, Joined, Pieces, SpikeTrains
 
@@ -135,7 +135,7 @@ def is_event_npz(path: Path) -> bool:
     Raises:
         InputError: it is damaged.
     """
-    with numpy_refusals(path), np.load(path, allow_pickle=False) as file:
+    with npz_file(path) as file:
         return bool(fields_in(dict.fromkeys(file.files)))
 
 
@@ -148,7 +148,7 @@ def read_event_npz(path: Path, options: DataOptions) -> RawData:
     Raises:
         InputError: arrays that are missing or do not fit together, or recordings that are damaged; all at once.
     """
-    with numpy_refusals(path), np.load(path, allow_pickle=False) as file:
+    with npz_file(path) as file:
         return _of_arrays(path, {name: file[name] for name in file.files}, options)
 
 

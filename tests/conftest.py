@@ -78,6 +78,7 @@ class EventFiles:
         t = np.sort(random.integers(0, 100_000, count))
         t[0], t[-1] = 0, 99_999
         x, y = random.integers(0, size, count), (4 * label + random.integers(0, 4, count)) % size
+        x[0] = y[0] = size - 1
         return t, x, y, random.integers(0, 2, count)
 
     @staticmethod
@@ -160,6 +161,27 @@ class EventFiles:
 def event_files() -> EventFiles:
     """Writers of files of events."""
     return EventFiles()
+
+
+@pytest.fixture(scope="session")
+def spike_trains() -> Callable[..., None]:
+    """Writes a made-up file in the layout of the Heidelberg data sets: two classes, four speakers, 700 units."""
+
+    def write(path: Path, count: int, seed: int = 0) -> None:
+        random = np.random.default_rng(seed)
+        labels = np.arange(count) % 2
+        with h5py.File(path, "w") as file:
+            times = file.create_dataset("spikes/times", (count,), h5py.vlen_dtype(np.float16))
+            units = file.create_dataset("spikes/units", (count,), h5py.vlen_dtype(np.uint16))
+            for row, label in enumerate(labels):
+                spikes = 50 + int(random.integers(0, 20))
+                times[row] = np.sort(random.uniform(0, 0.9, spikes)).astype(np.float16)
+                units[row] = (350 * label + random.integers(0, 350, spikes)).astype(np.uint16)
+            file["labels"] = labels.astype(np.uint16)
+            file["extra/speaker"] = np.arange(count) // 2 % 4
+            file["extra/keys"] = np.array([b"one", b"zwei"])
+
+    return write
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -68,6 +68,13 @@ class DataOptions(Options):
             value = value[0]
         return value.split(",") if isinstance(value, str) else value
 
+    @field_validator("sensor", mode="before")
+    @classmethod
+    def _two_sizes(cls, value: Any) -> Any:
+        if value is not None and len(value) != 2:
+            raise ValueError("must be width,height")
+        return value
+
     def given(self) -> list[str]:
         """The names of the options that are not left out."""
         return [name for name in DataOptions.model_fields if getattr(self, name) is not None]

@@ -137,6 +137,8 @@ def distill_with(
     text = settings.limits.energy_budget
     budget = parse_budget(text, profile) if text else None
     whole = dataset_of(settings, settings.student.timesteps)
+    for note in () if whole.raw is None else whole.raw.notes:
+        listeners.say(f"data {whole.name}: {note}", "note")
     dataset = whole.with_train_samples(settings.data.train_samples)
     trainer = prepared(settings, dataset, profile, budget)
     config, floor = trainer.student.config, quantity(trainer.floor.total, profile.cost_unit)

@@ -14,9 +14,16 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.data.cifar10_dvs import CLASSES
+from spikewright.data.dataset import Dataset
 from spikewright.data.dvs_gesture import GESTURES, HEADER
+from spikewright.data.for_network import ForNetwork
 from spikewright.data.load import load
 from spikewright.data.options import DataOptions
+
+
+def network_of(data: Dataset) -> ForNetwork:
+    """A network that was trained on these data."""
+    return ForNetwork(data.input_rule, data.output, data.classes)
 
 
 def message_of(name: str, data_dir: Path | None, **options: Any) -> str:
@@ -42,7 +49,9 @@ def test_shd(shd: Path) -> None:
     assert (data.recipe.architecture, data.output.names) == ("mlp", ("one", "zwei"))
     assert len(data.test) == 10
     assert data.input_rule is not None
-    assert data.input_rule.reading == {"sensor": [700, 1], "duration": 1400.0, "pool": 1, "polarity": "merged"}
+    reading = dict(data.input_rule.reading)
+    assert len(reading.pop("identity")) == 64
+    assert reading == {"sensor": [700, 1], "duration": 1400.0, "pool": 1, "polarity": "merged"}
     with h5py.File(shd / "shd_test.h5") as file:
         times, units = file["spikes/times"][4].astype(float), file["spikes/units"][4]
     expected = np.zeros((100, 700), np.uint8)
@@ -68,7 +77,7 @@ def test_ssc_has_a_validation_part(tmp_path: Path, spike_trains: Callable[..., N
 
 def test_a_network_on_a_named_set_reads_it_alike(shd: Path) -> None:
     data = load("shd", shd, 20, DataOptions(duration=700, pool=4))
-    again = load("shd", shd, 20, rule=data.input_rule)
+    again = load("shd", shd, 20, network=network_of(data))
     assert again.shape == (1, 1, 175)
     assert again.test.sha256 == data.test.sha256
 
@@ -228,5 +237,5 @@ def test_cifar10_dvs(event_files: Any, tmp_path: Path, kind: str) -> None:
 
 
 def test_options_that_a_named_set_does_not_take(shd: Path) -> None:
-    assert message_of("shd", shd, scaling="none") == "data shd: scaling is for data of your own; leave it out"
-    assert message_of("digits", None, pool=2) == "data digits: pool is for data of your own; leave it out"
+    assert message_of("shd", shd, scaling="none") == "data shd: scaling: for data of your own alone; leave it out"
+    assert message_of("digits", None, pool=2) == "data digits: pool: for data of your own alone; leave it out"

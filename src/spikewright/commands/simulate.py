@@ -58,7 +58,7 @@ def command(
     network = load_chip(chip)
     chosen = _simulator(on, network, chip, module)
     writable(out)
-    part = getattr(load(data, data_dir, network.timesteps, rule=network.input_rule), split)
+    part = getattr(load(data, data_dir, network.timesteps, network=network.takes), split)
     count = len(part) if samples is None else samples
     began = time.perf_counter()
     with cli.listeners().task(f"simulating on {on}", count) as advance:

@@ -8,14 +8,15 @@ Source: H. Li, H. Liu, X. Ji, G. Li, L. Shi 2017, Front. Neurosci. 11:309.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from .download import fetched_folder
-from .files.class_folders import class_folders
 from .files.event_data import Usual
-from .files.event_folder import labelled_recordings
+from .files.event_folder import read_event_files
+from .files.folders import list_folder
+from .found import Found
 from .options import DataOptions
-from .raw import RawData
 
 NAME = "cifar10-dvs"
 SOURCE = "https://figshare.com/articles/dataset/CIFAR10-DVS_New/4724671"
@@ -25,11 +26,12 @@ USUAL = Usual((128, 128), 1300.0, pool=4)
 """The first 1.3 s of a recording, as 32 x 32 pixels."""
 
 
-def load_cifar10_dvs(data_dir: Path | None, options: DataOptions) -> RawData:
+def load_cifar10_dvs(data_dir: Path | None, options: DataOptions) -> Found:
     """The recordings of the ten class folders.
 
     Raises:
         InputError: folders are missing, or recordings are damaged; all of them at once.
     """
     folder = fetched_folder(NAME, data_dir, ("CIFAR10DVS", "CIFAR10-DVS"), CLASSES, SOURCE)
-    return labelled_recordings(NAME, class_folders(folder, FORMATS), options, USUAL)
+    _, listing = list_folder(folder, {"recordings": FORMATS})
+    return replace(read_event_files(listing, options, USUAL), name=NAME)

@@ -19,10 +19,11 @@ import numpy as np
 from ..base.errors import InputError, refuse
 from ..base.types import IntArray
 from .download import fetched_folder
-from .files.event_data import Usual, raw_recordings, scanned
+from .files.event_data import Usual, found_recordings, scanned
+from .files.event_file import identity_of_files
 from .files.event_sources import Files
+from .found import Found
 from .options import DataOptions
-from .raw import RawData
 from .recordings import Spans
 
 NAME = "dvs128-gesture"
@@ -55,7 +56,7 @@ class _Gesture:
     end: int
 
 
-def load_gestures(data_dir: Path | None, options: DataOptions) -> RawData:
+def load_gestures(data_dir: Path | None, options: DataOptions) -> Found:
     """The gestures of ``trials_to_train.txt`` and ``trials_to_test.txt``.
 
     Raises:
@@ -75,11 +76,20 @@ def load_gestures(data_dir: Path | None, options: DataOptions) -> RawData:
     scan = scanned(f"data {NAME}", source)
     spans = Spans(*(np.array([getattr(g, name) for g in found], np.int64) for name in ("file", "start", "end")))
     refuse(f"data {NAME}", list(_outside(tables, spans, scan.start, scan.end)))
-    of_train = spans.recording < len(listed["train"])
-    parts = {"train": np.flatnonzero(of_train), "test": np.flatnonzero(~of_train)}
-    people = [trials[g.file].split("_")[0] for g in found if g.file < len(listed["train"])]
-    labels = np.array([g.label for g in found], np.int64)
-    return raw_recordings(NAME, source, scan, parts, labels, GESTURES, options, usual=USUAL, groups=people, spans=spans)
+    count = len(listed["train"])
+    labels = np.array([gesture.label for gesture in found], np.int64)
+    return found_recordings(
+        NAME,
+        source,
+        scan,
+        {"train": labels[spans.recording < count], "test": labels[spans.recording >= count]},
+        options,
+        names=GESTURES,
+        groups=[trials[gesture.file].split("_")[0] for gesture in found if gesture.file < count],
+        usual=USUAL,
+        spans=spans,
+        identity=identity_of_files(files),
+    )
 
 
 _AGAIN = "get the files again"

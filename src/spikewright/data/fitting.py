@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
 from ..base.types import FloatArray
-from .input_rule import InputRule, Scaling, View
-from .options import OF_RECORDINGS, DataOptions
-from .raw import RawData, RawPart
-from .recordings import FINEST_US, recorded
+from .input_rule import InputRule, Scaling
+from .options import DataOptions
+from .raw import RawData, RawPart, View
+from .recordings import FINEST_US, OPTIONS, recorded
 from .rows import Array, Rows, chunks
 
 REACH_QUANTILE = {"standard": 0.999, "robust": 0.99}
@@ -96,7 +96,7 @@ def _misfits(raw: RawData, options: DataOptions, encoding: str | None) -> Iterat
 
 def _misfits_of_recordings(raw: RawData, options: DataOptions, is_recorded: bool) -> Iterator[str]:
     if not is_recorded:
-        for name in OF_RECORDINGS:
+        for name in OPTIONS:
             if getattr(options, name) is not None:
                 yield f"{arg(name)} is for recordings of events, and the samples are {raw.layout} in an array"
     elif options.window is not None and options.duration is not None:

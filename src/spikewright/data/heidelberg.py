@@ -12,8 +12,8 @@ from pathlib import Path
 from .download import fetched_folder
 from .files.event_data import Usual
 from .files.event_file import read_spike_trains
+from .found import Found
 from .options import DataOptions
-from .raw import RawData
 
 SOURCE = "https://zenkelab.org/datasets"
 UNITS = 700
@@ -26,7 +26,7 @@ FILES = {
 """By data set and part, the published file. SHD has no validation part; one or more of its speakers become it."""
 
 
-def load_shd(data_dir: Path | None, options: DataOptions) -> RawData:
+def load_shd(data_dir: Path | None, options: DataOptions) -> Found:
     """Twenty spoken digits, English and German, from ``shd_train.h5`` and ``shd_test.h5``.
 
     Raises:
@@ -35,7 +35,7 @@ def load_shd(data_dir: Path | None, options: DataOptions) -> RawData:
     return _load("shd", data_dir, options)
 
 
-def load_ssc(data_dir: Path | None, options: DataOptions) -> RawData:
+def load_ssc(data_dir: Path | None, options: DataOptions) -> Found:
     """Thirty-five spoken words from ``ssc_train.h5``, ``ssc_valid.h5`` and ``ssc_test.h5``.
 
     Raises:
@@ -44,7 +44,7 @@ def load_ssc(data_dir: Path | None, options: DataOptions) -> RawData:
     return _load("ssc", data_dir, options)
 
 
-def _load(name: str, data_dir: Path | None, options: DataOptions) -> RawData:
+def _load(name: str, data_dir: Path | None, options: DataOptions) -> Found:
     files = FILES[name]
     folder = fetched_folder(name, data_dir, (name.upper(), name, "hsd"), list(files.values()), SOURCE)
     return read_spike_trains(name, {part: folder / file for part, file in files.items()}, options, USUAL[name])

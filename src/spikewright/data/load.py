@@ -10,13 +10,17 @@ from pkgutil import resolve_name
 from typing import Any, cast
 
 from ..base.errors import InputError, arg
+from ..base.own_code import is_own
 from .camera import load_filmed
 from .dataset import Dataset
 from .files.read import read
-from .input_rule import InputRule
+from .for_network import ForNetwork, raw_for
+from .found import Found
 from .options import DataOptions
-from .raw import RawData
+from .own import raw_of
+from .own_function import given_by
 from .recipe import Recipe, TeacherRecipe
+from .recordings import OPTIONS
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,9 @@ class DataSource:
         """Load the data set; images have no timesteps."""
         return cast(Dataset, self._loader(data_dir, timesteps) if self.events else self._loader(data_dir))
 
-    def found(self, data_dir: Path | None, options: DataOptions) -> RawData:
+    def found(self, data_dir: Path | None, options: DataOptions) -> Found:
         """The data as they were found, of a data set with options."""
-        return replace(self._loader(data_dir, options), recipe=self.recipe)
+        return cast(Found, self._loader(data_dir, options))
 
     @property
     def _loader(self) -> Callable[..., Any]:
@@ -57,43 +61,62 @@ def load(
     data_dir: Path | None = None,
     timesteps: int | None = None,
     options: DataOptions | None = None,
-    rule: InputRule | None = None,
+    network: ForNetwork | None = None,
 ) -> Dataset:
     """The data set called ``name`` in :data:`DATASETS`, with its recipe; or the data of a path.
 
     Args:
+        name: of a data set; the path of a file or a folder; or ``file.py:function``, a function without arguments that
+            returns data and is run for it.
         data_dir: folder that holds the data set's standard files; None: look in the cache and in the system's
             folder, else download.
         timesteps: frames of each sample of events, None for the data set's default; images have none.
         options: how the data of a path are read.
-        rule: of a network that the data are for, by which those of a path are read and prepared.
+        network: that the data are for: those of a path are read, named and prepared as the network's own were.
 
     Raises:
         InputError: no such data set, files missing or damaged, or a download that failed.
     """
-    source = DATASETS.get(name)
+    source, asked = DATASETS.get(name), options or DataOptions()
+    reading = {} if network is None or network.rule is None else network.rule.reading
     if source is None:
-        if rule is not None:
-            return Dataset.of_raw(read(name, options_of(rule), DATASETS), rule=rule)
-        raw = read(name, options or DataOptions(), DATASETS)
-        return Dataset.of_raw(raw, options, timesteps=timesteps if raw.layout == "events" else None)
-    if options is not None and (asked := [each for each in options.given() if each not in source.options]):
-        raise InputError(f"data {name}: {arg(asked[0])} is for data of your own; leave it out")
-    if source.options and rule is not None:
-        return Dataset.of_raw(source.found(data_dir, options_of(rule)), rule=rule)
+        if data_dir is not None:
+            raise InputError(f"{arg('data_dir', data_dir)}: is for data sets that have a name; leave it out for {name}")
+        return _own(
+            given_by(name, asked) if is_own(name) else read(name, asked, DATASETS, reading), timesteps, asked, network
+        )
+    if strange := [each for each in asked.given() if each not in source.options]:
+        raise InputError(f"data {name}: {', '.join(map(arg, strange))}: for data of your own alone; leave it out")
     if source.options:
-        return Dataset.of_raw(source.found(data_dir, options or DataOptions()), options, timesteps=timesteps)
+        before = {key: value for key, value in reading.items() if key in source.options}
+        found = source.found(data_dir, DataOptions(**{**before, **asked.model_dump(exclude_none=True)}))
+        return _own(found, timesteps, asked, network, source.recipe)
     loaded = source(data_dir, timesteps)
     twin = loaded.twin
     if twin is not None and twin.name == loaded.name:
         twin = replace(twin, recipe=source.recipe)
-    return replace(loaded, recipe=source.recipe, twin=twin)
+    loaded = replace(loaded, recipe=source.recipe, twin=twin)
+    return loaded if network is None else loaded.by(network)
 
 
-def options_of(rule: InputRule) -> DataOptions:
-    """The options by which files are read as those were that a rule was fitted on."""
-    read_as = {name: value for name, value in rule.reading.items() if name in DataOptions.model_fields}
-    return DataOptions(layout=rule.layout, **read_as)
+def _own(
+    found: Dataset | Found,
+    timesteps: int | None,
+    options: DataOptions,
+    network: ForNetwork | None,
+    recipe: Recipe | None = None,
+) -> Dataset:
+    """Data as a reader or a function found them."""
+    if isinstance(found, Dataset):
+        return found if network is None else found.by(network)
+    if network is None:
+        raw = replace(raw_of(found, options), recipe=recipe)
+        return Dataset.of_raw(raw, options, timesteps=timesteps if raw.layout == "events" else None)
+    raw = raw_for(found, options, network)
+    if network.rule is None:
+        form = DataOptions(scaling="none" if raw.layout in ("vectors", "series") else None)
+        return Dataset.of_raw(raw, form, timesteps=timesteps)
+    return Dataset.of_raw(raw, rule=network.rule)
 
 
 def _filmed(stills: str, recipe: Recipe) -> DataSource:
@@ -103,7 +126,7 @@ def _filmed(stills: str, recipe: Recipe) -> DataSource:
 
 
 _HERE = __package__
-_OF_EVENTS = ("duration", "sensor", "pool", "polarity", "window", "hop")
+_OF_EVENTS = ("window", "hop", *OPTIONS)
 _SMALL_TEACHER = TeacherRecipe(epochs=20, batch_size=64)
 _SPOKEN_TEACHER = TeacherRecipe(epochs=15, augmentation="none", architecture="mlp")
 

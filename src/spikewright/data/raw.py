@@ -23,6 +23,13 @@ LAYOUTS: dict[str, str] = {
     "events": "(n, steps, channels, height, width)",
 }
 """By layout, the shape of an array in it."""
+View = Literal["steps", "image", "channels"]
+VIEWS: dict[str, str] = {
+    "steps": "step by step: one timestep of the network for each step of the recording",
+    "image": "at once, as an image (1, steps, channels)",
+    "channels": "at once, as channels (channels, steps, 1)",
+}
+"""By view, how a network takes a recording."""
 PARTS = ("train", "validation", "test")
 
 
@@ -57,6 +64,7 @@ class RawData:
         reading: how they were read from files (of sounds the parameters of the spectrum, of a table its columns), so
             that other files are read alike; JSON-able.
         recipe: how students are trained on them; None for one that suits the number of samples.
+        view: how a network takes series, where nothing else is asked for; None: by its architecture.
     """
 
     name: str
@@ -68,6 +76,7 @@ class RawData:
     notes: tuple[str, ...] = ()
     reading: Mapping[str, Any] = field(default_factory=dict)
     recipe: Recipe | None = None
+    view: View | None = None
 
     @property
     def parts(self) -> dict[str, RawPart]:

@@ -28,6 +28,8 @@ FINEST_US = 100
 MOST_LATE_US = 1000
 """An event may stand behind one that is so much younger; cameras write them so. A clock that jumps back by more is
 damaged."""
+OPTIONS = ("duration", "sensor", "pool", "polarity", "event_columns", "time_unit")
+"""Options of reading recordings of events."""
 KEPT_BYTES = 1024**3
 """Frames of a part are kept in memory, eight to a byte, up to this size; larger ones are made anew when asked for."""
 

@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from ...base.errors import InputError, arg, refuse
 from ...base.types import IntArray
+from ..found import Found
 from ..options import DataOptions
-from ..own import raw_from_arrays
-from ..raw import PARTS, RawData
 from ..recordings import DEFAULT_TIMESTEPS, MOST_LATE_US, EventRows, Framing, Recording, Source, Spans
 from ..rows import picked
 
@@ -117,32 +116,33 @@ def _facts(recording: Recording) -> tuple[Any, ...]:
     return start, int(recording.t.max()) + 1, reach, polarity, recording.sensor or (0, 0), late
 
 
-def raw_recordings(
+def found_recordings(
     name: str,
     source: Source,
     scan: Scan,
-    parts: Mapping[str, IntArray],
-    labels: IntArray,
-    names: Sequence[str],
+    labels: Mapping[str, npt.NDArray[Any]],
     options: DataOptions,
     *,
-    usual: Usual | None = None,
+    names: Sequence[str] | None = None,
     groups: Sequence[object] | npt.NDArray[Any] | None = None,
+    usual: Usual | None = None,
     spans: Spans | None = None,
-) -> RawData:
-    """Recordings with classes as data of the layout ``events``.
+    notes: Sequence[str] = (),
+    identity: str | None = None,
+) -> Found:
+    """Recordings with classes, as a reader finds them.
 
     Args:
         name: of the data.
         source: of the recordings.
         scan: of the source.
-        parts: by part, its samples.
-        labels: class of each sample.
-        names: of the classes.
+        labels: by part, those of its samples; the parts are one after the other in the source or the spans.
         options: how they are read.
-        usual: of recordings of a known kind.
+        names: of the classes 0, 1, ...; None: labels are the names.
         groups: of the training samples, which no split cuts.
+        usual: of recordings of a known kind.
         spans: the part of a recording that each sample is; None where a sample is a recording.
+        notes, identity: see :class:`~spikewright.data.found.Found`.
 
     Raises:
         InputError: recordings of different cameras, or with events outside of theirs; all of them at once.
@@ -152,21 +152,27 @@ def raw_recordings(
         raise InputError(f"{where}: holds recordings of events; leave {arg('layout', options.layout)} out")
     known = usual or Usual()
     cut = spans or Spans(np.arange(len(scan.start), dtype=np.int64), scan.start, scan.end)
+    ends = np.cumsum([len(each) for each in labels.values()])
+    rows_of = {part: np.arange(end - len(labels[part]), end) for part, end in zip(labels, ends, strict=True)}
     framing = Framing(
         *_sensor(where, source, scan, options, known),
-        duration_us=_duration_us(cut, parts["train"], options, known),
+        duration_us=_duration_us(cut.of(rows_of.get("train", np.arange(len(cut)))), options, known),
         pool=options.pool or known.pool,
         polarities=_polarities(scan, options),
     )
     rows = EventRows(source, cut, framing, known.timesteps)
-    pairs: dict[str, tuple[object, object]] = {
-        part: (picked(rows, parts[part]), labels[parts[part]]) for part in PARTS if part in parts
-    }
     reading = framing.reading()
     reading |= {key: value for key in ("event_columns", "time_unit") if (value := getattr(options, key)) is not None}
-    read_as = options.model_copy(update={"layout": "events"})
-    notes = list(_notes(scan, cut, framing, options, known))
-    return raw_from_arrays(name, pairs, read_as, groups=groups, names=names, notes=notes, reading=reading)
+    return Found(
+        name,
+        {part: (picked(rows, rows_of[part]), labels[part]) for part in labels},
+        groups,
+        names,
+        layout="events",
+        notes=(*notes, *_notes(scan, cut, framing, options, known)),
+        reading=reading,
+        identity=identity,
+    )
 
 
 def _sensor(where: str, source: Source, scan: Scan, options: DataOptions, known: Usual) -> tuple[int, int]:
@@ -195,10 +201,9 @@ def _sensor(where: str, source: Source, scan: Scan, options: DataOptions, known:
     return int(width), int(height)
 
 
-def _duration_us(cut: Spans, train: IntArray, options: DataOptions, known: Usual) -> int:
+def _duration_us(train: Spans, options: DataOptions, known: Usual) -> int:
     asked = options.window or options.duration or known.duration
-    longest = int((cut.end - cut.start)[train].max())
-    return longest if asked is None else max(1, round(1000 * asked))
+    return int((train.end - train.start).max()) if asked is None else max(1, round(1000 * asked))
 
 
 def _polarities(scan: Scan, options: DataOptions) -> int:

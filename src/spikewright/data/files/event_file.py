@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +12,13 @@ import h5py
 import numpy as np
 
 from ...base.errors import InputError, refuse
-from ...base.types import IntArray
+from ..found import Found
 from ..options import DataOptions
-from ..raw import RawData
 from ..recordings import Source
-from .class_folders import natural
 from .event_arrays import Array, fields_in, h5_file, member, npz_file, values
-from .event_data import Usual, raw_recordings, scanned
+from .event_data import Usual, found_recordings, scanned
 from .event_sources import Groups, Joined, Pieces, SpikeTrains
+from .official import part_files
 
 SPIKES = ("spikes/times", "spikes/units", "labels")
 COCHLEA = Usual((700, 1), timesteps=100, words="its spike trains were read as those of a cochlea of 700 units")
@@ -74,15 +75,13 @@ def _head(path: Path) -> _Head:
         return _Head(count, values(path, file["labels"]), names, said)
 
 
-def read_spike_trains(
-    name: str, files: Mapping[str, Path], options: DataOptions, usual: Usual | None = None
-) -> RawData:
+def read_spike_trains(name: str, files: Mapping[str, Path], options: DataOptions, usual: Usual | None = None) -> Found:
     """Spike trains of a cochlea, as the Heidelberg data sets hold them.
 
     What is split off the training part are whole speakers, where its file names them.
 
     Args:
-        files: by part, its file; of ``train`` alone, the other parts are split off.
+        files: by part, its file.
         usual: of a known data set.
 
     Raises:
@@ -91,30 +90,42 @@ def read_spike_trains(
     heads = {part: _head(path) for part, path in files.items()}
     refuse(f"data {name}", [fault for part, path in files.items() for fault in heads[part].faults(path)])
     source = Joined(tuple(SpikeTrains(path, heads[part].count) for part, path in files.items()))
-    ends = np.cumsum([head.count for head in heads.values()])
-    parts = {part: np.arange(end - heads[part].count, end) for part, end in zip(files, ends, strict=True)}
-    labels = np.concatenate([head.labels for head in heads.values()]).astype(np.int64)
-    names = heads["train"].names or tuple(map(str, range(int(labels.max()) + 1)))
     scan = scanned(f"data {name}", source)
     if usual is None and COCHLEA.holds(scan):
         usual = COCHLEA
-    speakers = heads["train"].speakers
-    return raw_recordings(name, source, scan, parts, labels, names, options, usual=usual, groups=speakers)
+    first = next(iter(heads.values()))
+    return found_recordings(
+        name,
+        source,
+        scan,
+        {part: head.labels.astype(np.int64) for part, head in heads.items()},
+        options,
+        names=first.names,
+        groups=heads["train"].speakers if "train" in heads else None,
+        usual=usual,
+        identity=identity_of_files(files.values()),
+    )
 
 
-def read_event_h5(path: Path, options: DataOptions) -> RawData:
-    """Recordings in one HDF5 file: spike trains; a group for each recording; or arrays with one after the other.
+def identity_of_files(files: Iterable[Path]) -> str:
+    """A hash of the names and sizes of files, by which they are known again."""
+    return hashlib.sha256(repr([(file.name, file.stat().st_size) for file in files]).encode()).hexdigest()
+
+
+def read_event_h5(path: Path, options: DataOptions) -> Found:
+    """Recordings in HDF5: spike trains, of parts in files beside each other; in one file a group for each recording, or
+    arrays with one after the other.
 
     Raises:
         InputError: it holds none of these, or recordings that are damaged; all of them at once.
     """
     if is_spike_trains(path):
-        return read_spike_trains(path.stem, {"train": path}, options)
+        return read_spike_trains(*part_files(path), options)
     with h5_file(path) as file:
         arrays = {
             name: values(path, each) for name, each in file.items() if isinstance(member(file, name), h5py.Dataset)
         }
-        groups = sorted((name for name in file if isinstance(member(file, name), h5py.Group)), key=natural)
+        groups = sorted((name for name in file if isinstance(member(file, name), h5py.Group)), key=_natural)
         said = [file[name].attrs.get("label") for name in groups]
     if fields_in(arrays):
         return _of_arrays(path, arrays, options)
@@ -129,30 +140,25 @@ _GROUPS_NEED = (
 )
 
 
-def is_event_npz(path: Path) -> bool:
-    """Whether an ``.npz`` file holds events and not samples: times, columns, rows and polarities.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    with npz_file(path) as file:
-        return bool(fields_in(dict.fromkeys(file.files)))
-
-
-def read_event_npz(path: Path, options: DataOptions) -> RawData:
+def read_event_npz(path: Path, options: DataOptions) -> Found | None:
     """Recordings in one ``.npz`` file: arrays of events, one recording after the other, and their classes.
 
     Arrays: ``t, x, y, p`` of all events; ``lengths``, events of each recording, or ``recording``, of each event the
     number of its recording, ascending from 0; ``labels`` of the recordings.
 
+    Returns:
+        None for a file that holds no times, columns, rows and polarities.
+
     Raises:
         InputError: arrays that are missing or do not fit together, or recordings that are damaged; all at once.
     """
     with npz_file(path) as file:
+        if not fields_in(dict.fromkeys(file.files)):
+            return None
         return _of_arrays(path, {name: file[name] for name in file.files}, options)
 
 
-def _of_arrays(path: Path, arrays: Mapping[str, Array], options: DataOptions) -> RawData:
+def _of_arrays(path: Path, arrays: Mapping[str, Array], options: DataOptions) -> Found:
     fields = {field: arrays[name] for field, name in fields_in(arrays).items()}
     labels, lengths, recording = (arrays.get(name) for name in ("labels", "lengths", "recording"))
     if labels is None:
@@ -169,12 +175,15 @@ def _of_arrays(path: Path, arrays: Mapping[str, Array], options: DataOptions) ->
     return _classified(path, Pieces(path, fields, ends, options), labels, options)
 
 
-def _classified(path: Path, source: Source, labels: Array, options: DataOptions) -> RawData:
+def _classified(path: Path, source: Source, labels: Array, options: DataOptions) -> Found:
     if labels.shape != (len(source.names),):
         raise InputError(f"{path}: has {len(source.names)} recordings and labels {labels.shape}; each needs one class")
     words = [each.decode() if isinstance(each, bytes) else str(each) for each in labels.tolist()]
-    names = sorted(set(words), key=natural)
-    numbers = np.array([names.index(word) for word in words], np.int64)
     scan = scanned(f"data {path.stem}", source)
-    parts: dict[str, IntArray] = {"train": np.arange(len(words))}
-    return raw_recordings(path.stem, source, scan, parts, numbers, names, options)
+    parts = {"train": np.array(words)}
+    return found_recordings(path.stem, source, scan, parts, options, identity=identity_of_files([path]))
+
+
+def _natural(text: str) -> list[str | int]:
+    """A key that sorts text with numbers by the numbers."""
+    return [int(each) if each.isdigit() else each for each in re.split(r"(\d+)", text)]

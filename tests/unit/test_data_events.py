@@ -14,9 +14,9 @@ from spikewright.base.errors import InputError
 from spikewright.chip.encoding import encode
 from spikewright.data.augment import still
 from spikewright.data.events import DURATION_US, FRAMING
-from spikewright.data.files.event_binaries import read_bin
 from spikewright.data.load import load
-from spikewright.data.recordings import Recording
+from spikewright.sources.event_binaries import read_bin
+from spikewright.sources.recordings import Recording
 from spikewright.training.prepare import prepared
 from spikewright.training.settings import DistillSettings
 

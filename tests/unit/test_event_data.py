@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError, Message
-from spikewright.data import recordings
 from spikewright.data.dataset import Dataset
 from spikewright.data.for_network import ForNetwork
 from spikewright.data.input_rule import InputRule
 from spikewright.data.load import load
 from spikewright.data.options import DataOptions
-from spikewright.data.recordings import EventRows, Framing, Recording, Spans
 from spikewright.data.split import Split
+from spikewright.sources import recordings
+from spikewright.sources.recordings import EventRows, Framing, Recording, Spans
 
 
 def recording(*events: tuple[int, int, int, int]) -> Recording:
@@ -156,7 +156,8 @@ def test_a_folder_of_class_folders(event_files: Any, tmp_path: Path) -> None:
     assert data.raw is not None
     assert tuple(map(Message, data.raw.notes)) == (
         "its camera was taken to have 16 x 16 pixels, as far as events reach; sensor=WIDTH,HEIGHT gives it",
-        "a sample lasts 100 ms, the longest recording of training (half of all last 100 ms or less); duration gives it",
+        "recordings last 100 to 100 ms, half of them at most 100; a sample is as long as the longest of training, "
+        "where duration or window gives no other",
     )
 
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data.files.event_arrays import from_fields
-from spikewright.data.files.event_binaries import unwrapped
-from spikewright.data.files.event_sources import FORMATS
 from spikewright.data.options import DataOptions
-from spikewright.data.recordings import Recording
+from spikewright.sources.event_arrays import from_fields
+from spikewright.sources.event_binaries import unwrapped
+from spikewright.sources.event_sources import FORMATS
+from spikewright.sources.recordings import Recording
 
 NONE = DataOptions()
 T, X, Y, P = np.array([5, 9, 9, 70_000]), np.array([0, 3, 15, 7]), np.array([1, 0, 15, 8]), np.array([1, 0, 1, 1])
@@ -137,8 +137,7 @@ def test_aedat_4_needs_a_package(event_files: Any, tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(__import__("sys").modules, "aedat", None)
     event_files.aedat4(tmp_path / "a.aedat4", T, X, Y, P)
     assert message_of(tmp_path / "a.aedat4") == (
-        f"{tmp_path / 'a.aedat4'}: needs aedat, which is not installed; install it with `pip install "
-        "'spikewright[events]'`"
+        f"{tmp_path / 'a.aedat4'}: needs aedat, which is not installed: pip install 'spikewright[events]'"
     )
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ..sources.event_data import Usual
+from ..sources.event_folder import read_event_files
+from ..sources.folders import list_folder
+from ..sources.found import Found
 from .download import fetched_folder
-from .files.event_data import Usual
-from .files.event_folder import read_event_files
-from .files.folders import list_folder
-from .found import Found
 from .options import DataOptions
 
 NAME = "cifar10-dvs"

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..base.errors import InputError, arg
-from .files.read import read
+from ..base.errors import InputError, Message, arg
+from ..sources.objects import found_in_object
+from ..sources.read import read
 from .for_network import ForNetwork, renamed
 from .input_rule import InputRule
-from .objects import found_in_object
 from .options import DataOptions
 from .output_rule import CLASSES, OutputRule
 from .own import Prepared, prepare, raw_from_arrays, raw_of
@@ -58,9 +58,9 @@ class Dataset:
     options: DataOptions | None = None
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Message, ...]:
         """Sentences about what was assumed when the data were read; none about a data set that has a name."""
-        return () if self.raw is None else self.raw.notes
+        return () if self.raw is None else tuple(Message(f"data {self.name}: {note}") for note in self.raw.notes)
 
     @property
     def is_events(self) -> bool:
@@ -147,7 +147,7 @@ class Dataset:
     ) -> Dataset:
         """A data set of a ``datasets.Dataset`` of Hugging Face, or of the parts of a ``DatasetDict``.
 
-        Sounds become spectra as in :mod:`spikewright.data.files.sounds`.
+        Sounds become spectra as in :mod:`spikewright.sources.sounds`.
 
         Args:
             dataset: rows with a label and an image, a sound, an array or numbers.

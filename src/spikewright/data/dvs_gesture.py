@@ -18,13 +18,13 @@ import numpy as np
 
 from ..base.errors import InputError, refuse
 from ..base.types import IntArray
+from ..sources.event_data import Usual, found_recordings, scanned
+from ..sources.event_file import identity_of_files
+from ..sources.event_sources import Files
+from ..sources.found import Found
+from ..sources.recordings import Spans
 from .download import fetched_folder
-from .files.event_data import Usual, found_recordings, scanned
-from .files.event_file import identity_of_files
-from .files.event_sources import Files
-from .found import Found
 from .options import DataOptions
-from .recordings import Spans
 
 NAME = "dvs128-gesture"
 SOURCE = "https://research.ibm.com/interactive/dvsgesture"

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..base.cache import cache_folder, cache_root
 from ..base.errors import InputError, arg, refuse
+from ..sources.event_binaries import AGAIN, read_bin
+from ..sources.recordings import DEFAULT_TIMESTEPS, Framing, Recording
 from .dataset import Dataset
 from .download import download, missing_folder, missing_package
-from .files.event_binaries import AGAIN, read_bin
-from .recordings import DEFAULT_TIMESTEPS, Framing, Recording
 from .split import Split, official_split
 
 NAME = "nmnist"

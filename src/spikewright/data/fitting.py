@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
 from ..base.types import FloatArray
+from ..sources.found import View
+from ..sources.recordings import FINEST_US, OPTIONS, recorded
+from ..sources.rows import Array, Rows, chunks
 from .input_rule import InputRule, Scaling
 from .options import DataOptions
-from .raw import RawData, RawPart, View
-from .recordings import FINEST_US, OPTIONS, recorded
-from .rows import Array, Rows, chunks
+from .raw import RawData, RawPart
 
 REACH_QUANTILE = {"standard": 0.999, "robust": 0.99}
 """By scaling rule, the share of training values whose size after scaling is at most 1; larger ones are held at 1."""

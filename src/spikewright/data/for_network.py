@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import Gathered, refuse
-from .found import Found
+from ..sources.found import PARTS, Found, Layout
+from ..sources.rows import Rows, chunks
 from .input_rule import InputRule
 from .labels import label_array
 from .layout import as_rows, layout_of
 from .options import DataOptions
 from .output_rule import OutputRule
 from .own import IDENTITY, identity_of, raw_part, split_parts, unfit_numbers
-from .raw import PARTS, Layout, RawData, RawPart
-from .rows import Rows, chunks
+from .raw import RawData, RawPart
 from .split import as_numbers
 
 ROUNDING = 1e-6

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..sources.event_data import Usual
+from ..sources.event_file import read_spike_trains
+from ..sources.found import Found
 from .download import fetched_folder
-from .files.event_data import Usual
-from .files.event_file import read_spike_trains
-from .found import Found
 from .options import DataOptions
 
 SOURCE = "https://zenkelab.org/datasets"

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from ..base.errors import refuse
 from ..base.types import FloatArray
+from ..sources.found import LAYOUTS, VIEWS, Layout, View
+from ..sources.rows import Array
 from .output_rule import rule_of
-from .raw import LAYOUTS, VIEWS, Layout, View
-from .rows import Array
 
 Scaling = Literal["none", "minmax", "standard", "robust"]
 SCALINGS: dict[str, str] = {

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
-from .output_rule import OutputRule, Task
+from ..sources.found import Task
+from .output_rule import OutputRule
 
 Labels = npt.NDArray[Any]
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..base.errors import InputError, arg
 from ..base.types import IntArray
-from .raw import LAYOUTS, Layout
-from .rows import Array, Computed, Recordings, Rows, chunks
+from ..sources.found import LAYOUTS, Layout
+from ..sources.rows import Array, Computed, Recordings, Rows, chunks
 
 FEW_CHANNELS = (1, 2, 3, 4)
 """Sizes by which the axis of an image's channels is told from its height and width."""

@@ -11,16 +11,16 @@ from typing import Any, cast
 
 from ..base.errors import InputError, arg
 from ..base.own_code import is_own
+from ..sources.found import Found
+from ..sources.read import read
+from ..sources.recordings import OPTIONS
 from .camera import load_filmed
 from .dataset import Dataset
-from .files.read import read
 from .for_network import ForNetwork, raw_for
-from .found import Found
 from .options import DataOptions
 from .own import raw_of
 from .own_function import given_by
 from .recipe import Recipe, TeacherRecipe
-from .recordings import OPTIONS
 
 
 @dataclass(frozen=True)

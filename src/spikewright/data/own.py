@@ -12,15 +12,16 @@ import numpy.typing as npt
 
 from ..base.errors import Gathered, InputError, arg, refuse
 from ..base.types import IntArray
+from ..sources.found import Found, Layout, View
+from ..sources.recordings import recorded
+from ..sources.rows import Computed, Rows, Windows, chunks, picked
+from .event_frames import check_framing, framed
 from .fitting import fitted
-from .found import Found
 from .input_rule import InputRule, bytes_of
 from .labels import label_array, read_labels
 from .layout import as_rows, canonical, layout_of, lengths_of
 from .options import DataOptions
-from .raw import Layout, RawData, RawPart, View
-from .recordings import check_framing, framed, recorded
-from .rows import Computed, Rows, Windows, chunks, picked
+from .raw import RawData, RawPart
 from .split import Split, as_numbers, three_parts, train_and_validation
 
 IN_MEMORY = 512 * 1024**2

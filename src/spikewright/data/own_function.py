@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..base.errors import InputError
 from ..base.own_code import file_of, named_in, run_own
+from ..sources.found import Found
+from ..sources.objects import found_in_object
 from .dataset import Dataset
-from .found import Found
-from .objects import found_in_object
 from .options import DataOptions
 
 

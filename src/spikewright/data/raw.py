@@ -4,33 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..base.types import IntArray
+from ..sources.found import Layout, View
+from ..sources.rows import Rows
 from .output_rule import OutputRule
 from .recipe import Recipe
-from .rows import Rows
-
-Layout = Literal["vectors", "images", "images-last", "series", "events"]
-LAYOUTS: dict[str, str] = {
-    "vectors": "(n, features)",
-    "images": "(n, height, width) or (n, channels, height, width)",
-    "images-last": "(n, height, width, channels)",
-    "series": "(n, steps, channels), or a list of (steps, channels)",
-    "events": "(n, steps, channels, height, width)",
-}
-"""By layout, the shape of an array in it."""
-View = Literal["steps", "image", "channels"]
-VIEWS: dict[str, str] = {
-    "steps": "step by step: one timestep of the network for each step of the recording",
-    "image": "at once, as an image (1, steps, channels)",
-    "channels": "at once, as channels (channels, steps, 1)",
-}
-"""By view, how a network takes a recording."""
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,10 @@ from ..base.progress import Advance
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import TrainedGrid, trained_grid
-from ..data.rows import Rows
 from ..profile.profile import HardwareProfile, named_profile
 from ..simulation import integer
 from ..simulation.simulate import drive_of, fitting
+from ..sources.rows import Rows
 from .references import FloatLevel, TrainedLevel
 from .report import Answers, DriftReport, LayerDrift
 

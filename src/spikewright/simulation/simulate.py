@@ -22,8 +22,8 @@ from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
 from ..data.load import load
-from ..data.rows import Computed, Rows, first_rows
 from ..data.split import Split
+from ..sources.rows import Computed, Rows, first_rows
 from .backends import BACKENDS, Run, backend
 from .recording import Recording, Tally, activity_of
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ..data.dataset import Dataset
-from ..data.rows import Rows
 from ..distillation.base import BatchOutputs, LossTerms, RequestedValues
+from ..sources.rows import Rows
 from ..student.student import Student
 from .torch_teacher import LOGITS, Teacher, in_batches, tensor_of
 

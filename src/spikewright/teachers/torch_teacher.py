@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError, did_you_mean, refuse
 from ..data.augment import still
-from ..data.rows import Rows
 from ..data.split import Split
+from ..sources.rows import Rows
 
 LOGITS = "logits"
 BATCH = 500

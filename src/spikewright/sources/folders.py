@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...base.errors import InputError, arg, refuse
-from ..raw import PARTS
+from ..base.errors import InputError, arg, refuse
+from .found import PARTS
 from .official import PART_OF
 
 

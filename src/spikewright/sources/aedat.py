@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...base.errors import InputError
-from ...base.types import IntArray
-from ..download import missing_package
-from ..recordings import Recording
+from ..base.errors import InputError
+from ..base.types import IntArray
 from .event_binaries import AGAIN, contents, unwrapped
+from .needs import needed
+from .recordings import Recording
 
 V2_EVENT = np.dtype([("address", ">u4"), ("t", ">u4")])
 V3_PACKET = np.dtype([(name, "<i4") for name in ("kind", "size", "offset", "overflow", "capacity", "number", "valid")])
@@ -137,10 +137,7 @@ def _packets(path: Path, body: bytes) -> Iterator[tuple[IntArray, IntArray]]:
 
 def _version_4(path: Path) -> Recording:
     """Packets in flat buffers, decompressed and read by the package aedat; of several streams of events the first."""
-    try:
-        import aedat
-    except ImportError as error:
-        raise missing_package(str(path), "aedat", "events") from error
+    aedat = needed("aedat", "events", str(path))
     try:
         decoder = aedat.Decoder(str(path))
         streams = {number: each for number, each in decoder.id_to_stream().items() if each["type"] == "events"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...base.errors import InputError, refuse
+from ..base.errors import InputError, refuse
 from .tables import Column
 
 ROWS = 8192

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...base.errors import InputError, arg, refuse
-from ...base.types import IntArray
-from ..found import Found
-from ..options import DataOptions
-from ..recordings import DEFAULT_TIMESTEPS, MOST_LATE_US, EventRows, Framing, Recording, Source, Spans
-from ..rows import picked
+from ..base.errors import InputError, arg, refuse
+from ..base.types import IntArray
+from .found import Found
+from .options import ReadingOptions
+from .recordings import DEFAULT_TIMESTEPS, MOST_LATE_US, EventRows, Framing, Recording, Source, Spans
+from .rows import picked
 
 MOST_FAULTS = 20
 """Damaged recordings that a message lists."""
@@ -121,7 +121,7 @@ def found_recordings(
     source: Source,
     scan: Scan,
     labels: Mapping[str, npt.NDArray[Any]],
-    options: DataOptions,
+    options: ReadingOptions,
     *,
     names: Sequence[str] | None = None,
     groups: Sequence[object] | npt.NDArray[Any] | None = None,
@@ -142,7 +142,7 @@ def found_recordings(
         groups: of the training samples, which no split cuts.
         usual: of recordings of a known kind.
         spans: the part of a recording that each sample is; None where a sample is a recording.
-        notes, identity: see :class:`~spikewright.data.found.Found`.
+        notes, identity: see :class:`~spikewright.sources.found.Found`.
 
     Raises:
         InputError: recordings of different cameras, or with events outside of theirs; all of them at once.
@@ -175,7 +175,7 @@ def found_recordings(
     )
 
 
-def _sensor(where: str, source: Source, scan: Scan, options: DataOptions, known: Usual) -> tuple[int, int]:
+def _sensor(where: str, source: Source, scan: Scan, options: ReadingOptions, known: Usual) -> tuple[int, int]:
     """``(width, height)`` that was asked for, that the files say, or that all events reach.
 
     Raises:
@@ -201,18 +201,18 @@ def _sensor(where: str, source: Source, scan: Scan, options: DataOptions, known:
     return int(width), int(height)
 
 
-def _duration_us(train: Spans, options: DataOptions, known: Usual) -> int:
-    asked = options.window or options.duration or known.duration
+def _duration_us(train: Spans, options: ReadingOptions, known: Usual) -> int:
+    asked = options.duration or known.duration
     return int((train.end - train.start).max()) if asked is None else max(1, round(1000 * asked))
 
 
-def _polarities(scan: Scan, options: DataOptions) -> int:
+def _polarities(scan: Scan, options: ReadingOptions) -> int:
     if options.polarity is not None:
         return 1 if options.polarity == "merged" else 2
     return 2 if scan.polarity.min() < scan.polarity.max() else 1
 
 
-def _notes(scan: Scan, cut: Spans, framing: Framing, options: DataOptions, known: Usual) -> Iterator[str]:
+def _notes(scan: Scan, cut: Spans, framing: Framing, options: ReadingOptions, known: Usual) -> Iterator[str]:
     """What was assumed, and what is left out."""
     if known.words:
         yield known.words
@@ -222,16 +222,15 @@ def _notes(scan: Scan, cut: Spans, framing: Framing, options: DataOptions, known
             f"{arg('sensor', 'WIDTH,HEIGHT')} gives it"
         )
     lasting = (cut.end - cut.start) / 1000
-    if options.window is None and options.duration is None and known.duration is None:
+    if options.duration is None and known.duration is None:
         yield (
-            f"a sample lasts {framing.duration_us / 1000:g} ms, the longest recording of training (half of all last "
-            f"{np.median(lasting):g} ms or less); {arg('duration')} gives it"
+            f"recordings last {lasting.min():g} to {lasting.max():g} ms, half of them at most {np.median(lasting):g}; "
+            f"a sample is as long as the longest of training, where {arg('duration')} or {arg('window')} gives no other"
         )
-    longer = int((lasting > framing.duration_us / 1000).sum())
-    if longer and options.window is None:
+    elif longer := int((lasting > framing.duration_us / 1000).sum()):
         yield (
             f"{longer} of {len(cut)} recordings last longer than {framing.duration_us / 1000:g} ms, up to "
-            f"{lasting.max():g}; what comes later is left out"
+            f"{lasting.max():g}; what comes later is left out, where no {arg('window')} is given"
         )
     if late := int(scan.late.sum()):
         yield f"{late} recordings hold events behind younger ones; each is taken at its own time"

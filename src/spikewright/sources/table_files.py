@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...base.errors import refuse
-from ..found import Found
-from ..options import DataOptions
-from ..raw import PARTS, Layout
+from ..base.errors import refuse
 from .csv_file import CsvTable
+from .found import PARTS, Found, Layout
 from .official import part_files
+from .options import ReadingOptions
 from .parquet_file import ParquetTable
 from .tables import Column, Roles, read_columns, roles_of, samples_of
 
 OPTIONS = ("label", "group", "id_column", "time_column", "columns")
 
 
-def read_table(path: Path, options: DataOptions) -> Found:
+def read_table(path: Path, options: ReadingOptions) -> Found:
     """The data in a CSV or Parquet file, and in the files of its official parts beside it.
 
     Each row is a sample; or, where ``id_column`` is given, a step of the recording that it names.

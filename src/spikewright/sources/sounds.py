@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...base.errors import InputError, arg, refuse
-from ..found import Found
-from ..options import DataOptions
-from ..rows import Recordings
+from ..base.errors import InputError, arg, refuse
 from .array_file import Spool
 from .folders import Listing
+from .found import Found
 from .needs import needed
+from .options import ReadingOptions
+from .rows import Recordings
 
 SUFFIXES = (".wav", ".flac", ".ogg")
 OPTIONS = ("group", "sample_rate", "bands", "frame_ms", "step_ms", "seconds")
@@ -120,7 +120,7 @@ class _Header:
     samples: int
 
 
-def read_sounds(listing: Listing, options: DataOptions) -> Found:
+def read_sounds(listing: Listing, options: ReadingOptions) -> Found:
     """The spectra of the sounds in class folders, as series ``(frames, bands)`` of unequal lengths.
 
     Of several channels the mean is taken.
@@ -152,7 +152,7 @@ def read_sounds(listing: Listing, options: DataOptions) -> Found:
     )
 
 
-def spectrum_of(where: str, rate: int, options: DataOptions) -> Spectrum:
+def spectrum_of(where: str, rate: int, options: ReadingOptions) -> Spectrum:
     """The spectrum that is asked for, of sounds of this sample rate where no other is asked for.
 
     Raises:

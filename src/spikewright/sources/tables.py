@@ -10,14 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ...base.errors import arg, did_you_mean, refuse
-from ...base.types import IntArray
-from ..options import DataOptions
-from ..rows import Picked, Recordings, Rows
+from ..base.errors import arg, did_you_mean, refuse
+from ..base.types import IntArray
 from .array_file import Spool
+from .options import ReadingOptions
+from .rows import Picked, Recordings, Rows
 
 Column = npt.NDArray[Any]
-LABELS = ("label", "class", "target", "y")
+LABELS = ("label", "class", "target")
 """Names of the label column that are looked for where none is given, in small letters."""
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 """Texts that stand for a missing value, in small letters."""
@@ -61,7 +61,7 @@ class Roles:
         return list(dict.fromkeys([*self.label, *extra]))
 
 
-def roles_of(where: str, columns: Sequence[str], options: DataOptions) -> Roles:
+def roles_of(where: str, columns: Sequence[str], options: ReadingOptions) -> Roles:
     """What the columns are, by the options and by their names.
 
     Raises:

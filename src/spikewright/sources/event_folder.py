@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..found import Found
-from ..options import DataOptions
 from .event_data import Scan, Usual, found_recordings, scanned
 from .event_sources import FORMATS, Files
 from .folders import Listing
+from .found import Found
+from .options import ReadingOptions
 
 SUFFIXES = tuple(FORMATS)
 NMNIST = Usual((34, 34), 315.0, words="its .bin files were read as N-MNIST's, which last 315 ms at 34 x 34 pixels")
 
 
-def read_event_files(listing: Listing, options: DataOptions, usual: Usual | None = None) -> Found:
+def read_event_files(listing: Listing, options: ReadingOptions, usual: Usual | None = None) -> Found:
     """The recordings of class folders.
 
     Args:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ...base.cache import cache_folder
-from ...base.errors import InputError
-from ...base.types import IntArray
-from ..rows import Array, Chosen, Rows, indices_of
+from ..base.cache import cache_folder
+from ..base.errors import InputError
+from ..base.types import IntArray
+from .rows import Array, Chosen, Rows, indices_of
 
 IN_MEMORY = 256 * 1024**2
 """Samples that were read are kept in memory up to this size in bytes; larger ones stay in, or go to, a file."""

@@ -9,17 +9,17 @@ themselves for each T, never from the frames of another T.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from ..base.errors import InputError
 from ..base.types import IntArray
-from .input_rule import InputRule
 from .rows import Chosen, Picked, Rows, indices_of
-from .split import Pixels
+
+Pixels = npt.NDArray[np.uint8]
 
 DEFAULT_TIMESTEPS = 10
 """Frames of a sample where no number is asked for."""
@@ -97,7 +97,7 @@ class Framing:
         return cls(width, height, round(1000 * reading["duration"]), reading["pool"], polarities)
 
     def reading(self) -> dict[str, Any]:
-        """The same as values of :class:`~spikewright.data.options.DataOptions`, by which other files are read alike."""
+        """The same as options of reading, :class:`~spikewright.sources.options.ReadingOptions`."""
         return {
             "sensor": [self.width, self.height],
             "duration": self.duration_us / 1000,
@@ -208,38 +208,3 @@ def recorded(samples: Rows) -> tuple[EventRows, IntArray] | None:
     if isinstance(samples, Picked) and (found := recorded(samples.source)) is not None:
         return found[0], found[1][samples.rows]
     return None
-
-
-def framed(samples: Rows, rule: InputRule) -> tuple[Rows, IntArray | None]:
-    """Recordings in frames by a rule, and of windows the recording that each is of; other samples as they are."""
-    found = recorded(samples)
-    if found is None:
-        return samples, None
-    rows, chosen = found
-    framing, spans, recordings = Framing.of(rule.reading), rows.spans.of(chosen), None
-    if rule.window is not None and rule.hop is not None:
-        framing = replace(framing, duration_us=1000 * rule.window)
-        spans, recordings = spans.windows(1000 * rule.window, 1000 * rule.hop)
-    return EventRows(rows.source, spans, framing, rule.timesteps or rows.shape[1]), recordings
-
-
-def check_framing(where: str, samples: Rows, rule: InputRule) -> None:
-    """Refuse recordings of a sensor that is larger than the one that a rule was made for.
-
-    Raises:
-        InputError: they are, or the rule was made for frames in an array.
-    """
-    found = recorded(samples)
-    if found is None:
-        return
-    if "sensor" not in rule.reading:
-        raise InputError(
-            f"{where}: holds recordings of events, and the network was made for frames in an array; give frames of "
-            f"shape {rule.shape}"
-        )
-    here, there = found[0].framing, Framing.of(rule.reading)
-    if here.width > there.width or here.height > there.height:
-        raise InputError(
-            f"{where}: was recorded with {here.width} x {here.height} pixels, and the network was made for "
-            f"{there.width} x {there.height}; give recordings of the same camera"
-        )

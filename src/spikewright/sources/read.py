@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...base.errors import InputError, arg, did_you_mean, refuse
-from .. import recordings
-from ..found import Found
-from ..options import DataOptions
-from . import arff_file, event_file, event_folder, event_sources, images, sounds, table_files
+from ..base.errors import InputError, arg, did_you_mean, refuse
+from . import arff_file, event_file, event_folder, event_sources, images, recordings, sounds, table_files
 from .arrays import read_npy, read_npz
 from .folders import Listing, list_folder
+from .found import Found
 from .official import part_files
+from .options import ReadingOptions
 from .ts_file import read_ts
 
 
@@ -26,10 +25,10 @@ class Reader:
     Attributes:
         read: what a file holds.
         what: the kind in words, for messages.
-        options: those of :class:`~spikewright.data.options.ReadingOptions` that it heeds.
+        options: those of :class:`~spikewright.sources.options.ReadingOptions` that it heeds.
     """
 
-    read: Callable[[Path, DataOptions], Found]
+    read: Callable[[Path, ReadingOptions], Found]
     what: str
     options: tuple[str, ...] = ()
 
@@ -41,15 +40,15 @@ class FolderReader:
     Attributes:
         read: what the files hold.
         suffixes: the ends of their names, in small letters.
-        options: those of :class:`~spikewright.data.options.ReadingOptions` that it heeds.
+        options: those of :class:`~spikewright.sources.options.ReadingOptions` that it heeds.
     """
 
-    read: Callable[[Listing, DataOptions], Found]
+    read: Callable[[Listing, ReadingOptions], Found]
     suffixes: tuple[str, ...]
     options: tuple[str, ...] = ()
 
 
-def _npz(path: Path, options: DataOptions) -> Found:
+def _npz(path: Path, options: ReadingOptions) -> Found:
     """Events where a file holds their fields, else samples."""
     return event_file.read_event_npz(path, options) or read_npz(path, options)
 
@@ -102,7 +101,7 @@ FOR_WHAT = {
 
 
 def read(
-    path: str | Path, options: DataOptions, names: Collection[str] = (), reading: Mapping[str, Any] | None = None
+    path: str | Path, options: ReadingOptions, names: Collection[str] = (), reading: Mapping[str, Any] | None = None
 ) -> Found:
     """What a path holds.
 
@@ -110,8 +109,8 @@ def read(
         path: of a file or a folder.
         options: how it is read.
         names: of data sets, for the message where there is no such path.
-        reading: of data that were read before (see :class:`~spikewright.data.found.Found`), so that this path is read
-            alike; what does not apply to its kind of files is left out.
+        reading: of data that were read before (see :class:`~spikewright.sources.found.Found`), so that this path is
+            read alike; what does not apply to its kind of files is left out.
 
     Raises:
         InputError: no such path, a kind of file that is not read, options for another kind, or data that are damaged.
@@ -133,7 +132,7 @@ def read(
     return reader.read(file, _fitting(path, options, reading, reader.options, f"{path} holds {reader.what}"))
 
 
-def _folder(folder: Path, options: DataOptions, reading: Mapping[str, Any] | None) -> Found:
+def _folder(folder: Path, options: ReadingOptions, reading: Mapping[str, Any] | None) -> Found:
     """What a folder holds: class folders, or the files of one data set.
 
     Raises:
@@ -151,8 +150,8 @@ def _folder(folder: Path, options: DataOptions, reading: Mapping[str, Any] | Non
 
 
 def _fitting(
-    path: str | Path, options: DataOptions, reading: Mapping[str, Any] | None, heeded: Collection[str], what: str
-) -> DataOptions:
+    path: str | Path, options: ReadingOptions, reading: Mapping[str, Any] | None, heeded: Collection[str], what: str
+) -> ReadingOptions:
     """The options, and those by which other data were read as far as a reader heeds them.
 
     Raises:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from ...base.errors import InputError, arg, refuse
-from ..found import Found
-from ..options import Colors, DataOptions
-from ..rows import Array, Chosen, Rows, indices_of
+from ..base.errors import InputError, arg, refuse
 from .array_file import IN_MEMORY
 from .folders import Listing
+from .found import Found
+from .options import Colors, ReadingOptions
+from .rows import Array, Chosen, Rows, indices_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 OPTIONS = ("group", "image_size", "colors")
@@ -80,7 +80,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image) or image
 
 
-def pixels_of(image: Image.Image, options: DataOptions) -> Array:
+def pixels_of(image: Image.Image, options: ReadingOptions) -> Array:
     """An image in memory as bytes, ``(channels, height, width)``, in the size and colours that are asked for."""
     colors: Colors = options.colors or ("grey" if image.mode in _GREY else "rgb")
     made = _resized(image.convert("L" if colors == "grey" else "RGB"), options.image_size or image.size[::-1])
@@ -95,7 +95,7 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.resize(size[::-1], Image.Resampling.BILINEAR)
 
 
-def read_images(listing: Listing, options: DataOptions) -> Found:
+def read_images(listing: Listing, options: ReadingOptions) -> Found:
     """The images of class folders as bytes; those of large folders are decoded when they are asked for.
 
     Raises:

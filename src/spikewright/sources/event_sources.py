@@ -11,15 +11,15 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ...base.errors import InputError
-from ...base.types import IntArray
-from ..options import DataOptions
-from ..recordings import Recording
+from ..base.errors import InputError
+from ..base.types import IntArray
 from .aedat import read_aedat
 from .event_arrays import TO_US, Array, from_fields, h5_file, h5_recording, read_h5, read_mat, read_npy, read_npz
 from .event_binaries import read_bin, read_dat
+from .options import ReadingOptions
+from .recordings import Recording
 
-FORMATS: dict[str, Callable[[Path, DataOptions], Recording]] = {
+FORMATS: dict[str, Callable[[Path, ReadingOptions], Recording]] = {
     ".bin": lambda path, _: read_bin(path),
     ".dat": lambda path, _: read_dat(path),
     ".aedat": lambda path, _: read_aedat(path),
@@ -45,7 +45,7 @@ class Files:
     """
 
     paths: tuple[Path, ...]
-    options: DataOptions
+    options: ReadingOptions
 
     @cached_property
     def names(self) -> Sequence[str]:
@@ -133,7 +133,7 @@ class Pieces:
     path: Path
     arrays: dict[str, Array]
     ends: IntArray
-    options: DataOptions
+    options: ReadingOptions
 
     @cached_property
     def names(self) -> Sequence[str]:
@@ -158,7 +158,7 @@ class Groups:
 
     path: Path
     groups: tuple[str, ...]
-    options: DataOptions
+    options: ReadingOptions
 
     @cached_property
     def names(self) -> Sequence[str]:

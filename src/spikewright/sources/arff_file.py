@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ...base.errors import InputError, arg, did_you_mean, refuse
-from ..found import Found
-from ..options import DataOptions
-from ..raw import PARTS
-from ..rows import Array, Recordings
+from ..base.errors import InputError, arg, did_you_mean, refuse
+from .found import PARTS, Found
 from .official import part_files
+from .options import ReadingOptions
+from .rows import Array, Recordings
 from .ts_file import SHOWN, as_labels
 
 OPTIONS = ("label",)
@@ -37,7 +36,7 @@ class _Header:
     kinds: list[str] = field(default_factory=list)
 
 
-def read_arff(path: Path, options: DataOptions) -> Found:
+def read_arff(path: Path, options: ReadingOptions) -> Found:
     """The samples in an ``.arff`` file and in that of its other official part.
 
     Attributes that are numbers are the steps of a series of one channel, or the features of a vector, as the layout
@@ -54,7 +53,7 @@ def read_arff(path: Path, options: DataOptions) -> Found:
     return Found(name, parts, layout="series" if is_series else "vectors")
 
 
-def _part(path: Path, options: DataOptions) -> tuple[Any, Array]:
+def _part(path: Path, options: ReadingOptions) -> tuple[Any, Array]:
     try:
         with path.open(encoding="utf-8") as file:
             lines = ((number, line.strip()) for number, line in enumerate(file, 1))
@@ -94,7 +93,7 @@ def _attribute(line: str) -> tuple[str, str]:
     return match["name"].strip("'\""), kind if kind.startswith("{") else kind.lower()
 
 
-def _label(path: Path, header: _Header, options: DataOptions) -> int:
+def _label(path: Path, header: _Header, options: ReadingOptions) -> int:
     """The place of the label among the attributes: the one that is asked for, else the last.
 
     Raises:
@@ -125,7 +124,7 @@ def _label(path: Path, header: _Header, options: DataOptions) -> int:
 
 
 def _samples(
-    path: Path, header: _Header, label: int, lines: Iterator[tuple[int, str]], options: DataOptions
+    path: Path, header: _Header, label: int, lines: Iterator[tuple[int, str]], options: ReadingOptions
 ) -> tuple[Any, Array]:
     found: list[Array] = []
     labels: list[str] = []

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError
-from .files.array_file import Spool
+from .array_file import Spool
 from .rows import Recordings, Rows
 
 

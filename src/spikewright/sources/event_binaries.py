@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ...base.errors import InputError
-from ...base.types import IntArray
-from ..recordings import Recording
+from ..base.errors import InputError
+from ..base.types import IntArray
+from .recordings import Recording
 
 BYTES_PER_BIN_EVENT = 5
 CLOCK_ROW, CLOCK_US = 240, 2**13

@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ...base.errors import InputError, arg, refuse
-from ..options import DataOptions, EventColumns
-from ..recordings import Recording
+from ..base.errors import InputError, arg, refuse
+from .options import EventColumns, ReadingOptions
+from .recordings import Recording
 
 Array = npt.NDArray[Any]
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -34,7 +34,7 @@ TIGHTEST_PACKING = 1000
 """Times that an array of an HDF5 file may be larger than what is stored of it."""
 
 
-def read_npy(path: Path, options: DataOptions) -> Recording:
+def read_npy(path: Path, options: ReadingOptions) -> Recording:
     """A recording in a structured array with these fields, or in columns ``(n, 4)``.
 
     Raises:
@@ -45,7 +45,7 @@ def read_npy(path: Path, options: DataOptions) -> Recording:
     return _of_array(path, array, options)
 
 
-def read_npz(path: Path, options: DataOptions) -> Recording:
+def read_npz(path: Path, options: ReadingOptions) -> Recording:
     """A recording in arrays with the names of these fields.
 
     Raises:
@@ -58,7 +58,7 @@ def read_npz(path: Path, options: DataOptions) -> Recording:
     return from_fields(path, arrays, options)
 
 
-def read_h5(path: Path, options: DataOptions) -> Recording:
+def read_h5(path: Path, options: ReadingOptions) -> Recording:
     """A recording in HDF5: fields, a compound array or columns ``(n, 4)``, at its head or in ``events`` or ``CD``.
 
     Raises:
@@ -68,7 +68,7 @@ def read_h5(path: Path, options: DataOptions) -> Recording:
         return h5_recording(path, file, options)
 
 
-def h5_recording(path: Path, group: h5py.Group, options: DataOptions) -> Recording:
+def h5_recording(path: Path, group: h5py.Group, options: ReadingOptions) -> Recording:
     """The recording in a group of an HDF5 file; see :func:`read_h5`.
 
     Args:
@@ -86,7 +86,7 @@ def h5_recording(path: Path, group: h5py.Group, options: DataOptions) -> Recordi
     )
 
 
-def read_mat(path: Path, _options: DataOptions) -> Recording:
+def read_mat(path: Path, _options: ReadingOptions) -> Recording:
     """A recording in a matrix of jAER's ``dat2mat``: time in us, (two columns of nothing), column, row, polarity.
 
     Raises:
@@ -102,7 +102,7 @@ def read_mat(path: Path, _options: DataOptions) -> Recording:
     for matrix in matrices:
         if (columns := MAT_COLUMNS.get(matrix.shape[1])) is not None:
             t, x, y, p = (matrix[:, column] for column in columns)
-            return from_fields(path, {"t": t, "x": x, "y": y, "p": p}, DataOptions(time_unit="us"))
+            return from_fields(path, {"t": t, "x": x, "y": y, "p": p}, ReadingOptions(time_unit="us"))
     raise InputError(f"{path}: holds no matrix of events, of 4 or 6 columns as jAER's dat2mat makes them")
 
 
@@ -172,7 +172,7 @@ def values(path: Path, dataset: Any) -> Array:
     return found
 
 
-def _of_array(path: Path, array: Array, options: DataOptions, usual: str | None = None) -> Recording:
+def _of_array(path: Path, array: Array, options: ReadingOptions, usual: str | None = None) -> Recording:
     """A recording of an array; ``usual`` is the order of its columns unless the values or the options say another."""
     if array.dtype.names is not None:
         return from_fields(path, {name: array[name] for name in array.dtype.names}, options)
@@ -212,7 +212,7 @@ def fields_in(arrays: Mapping[str, Any]) -> dict[str, str]:
     return {field: name for field, name in found.items() if name is not None} if None not in found.values() else {}
 
 
-def from_fields(path: Path, arrays: Mapping[str, Array], options: DataOptions) -> Recording:
+def from_fields(path: Path, arrays: Mapping[str, Array], options: ReadingOptions) -> Recording:
     """A recording of arrays of times, columns, rows and polarities.
 
     Polarities are 0 and 1, or -1 and 1.

@@ -11,14 +11,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ...base.errors import InputError, refuse
-from ..found import Found
-from ..options import DataOptions
-from ..recordings import Source
+from ..base.errors import InputError, refuse
 from .event_arrays import Array, fields_in, h5_file, member, npz_file, values
 from .event_data import Usual, found_recordings, scanned
 from .event_sources import Groups, Joined, Pieces, SpikeTrains
+from .found import Found
 from .official import part_files
+from .options import ReadingOptions
+from .recordings import Source
 
 SPIKES = ("spikes/times", "spikes/units", "labels")
 COCHLEA = Usual((700, 1), timesteps=100, words="its spike trains were read as those of a cochlea of 700 units")
@@ -75,7 +75,9 @@ def _head(path: Path) -> _Head:
         return _Head(count, values(path, file["labels"]), names, said)
 
 
-def read_spike_trains(name: str, files: Mapping[str, Path], options: DataOptions, usual: Usual | None = None) -> Found:
+def read_spike_trains(
+    name: str, files: Mapping[str, Path], options: ReadingOptions, usual: Usual | None = None
+) -> Found:
     """Spike trains of a cochlea, as the Heidelberg data sets hold them.
 
     What is split off the training part are whole speakers, where its file names them.
@@ -112,7 +114,7 @@ def identity_of_files(files: Iterable[Path]) -> str:
     return hashlib.sha256(repr([(file.name, file.stat().st_size) for file in files]).encode()).hexdigest()
 
 
-def read_event_h5(path: Path, options: DataOptions) -> Found:
+def read_event_h5(path: Path, options: ReadingOptions) -> Found:
     """Recordings in HDF5: spike trains, of parts in files beside each other; in one file a group for each recording, or
     arrays with one after the other.
 
@@ -140,7 +142,7 @@ _GROUPS_NEED = (
 )
 
 
-def read_event_npz(path: Path, options: DataOptions) -> Found | None:
+def read_event_npz(path: Path, options: ReadingOptions) -> Found | None:
     """Recordings in one ``.npz`` file: arrays of events, one recording after the other, and their classes.
 
     Arrays: ``t, x, y, p`` of all events; ``lengths``, events of each recording, or ``recording``, of each event the
@@ -158,7 +160,7 @@ def read_event_npz(path: Path, options: DataOptions) -> Found | None:
         return _of_arrays(path, {name: file[name] for name in file.files}, options)
 
 
-def _of_arrays(path: Path, arrays: Mapping[str, Array], options: DataOptions) -> Found:
+def _of_arrays(path: Path, arrays: Mapping[str, Array], options: ReadingOptions) -> Found:
     fields = {field: arrays[name] for field, name in fields_in(arrays).items()}
     labels, lengths, recording = (arrays.get(name) for name in ("labels", "lengths", "recording"))
     if labels is None:
@@ -175,7 +177,7 @@ def _of_arrays(path: Path, arrays: Mapping[str, Array], options: DataOptions) ->
     return _classified(path, Pieces(path, fields, ends, options), labels, options)
 
 
-def _classified(path: Path, source: Source, labels: Array, options: DataOptions) -> Found:
+def _classified(path: Path, source: Source, labels: Array, options: ReadingOptions) -> Found:
     if labels.shape != (len(source.names),):
         raise InputError(f"{path}: has {len(source.names)} recordings and labels {labels.shape}; each needs one class")
     words = [each.decode() if isinstance(each, bytes) else str(each) for each in labels.tolist()]

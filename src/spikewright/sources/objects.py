@@ -10,14 +10,14 @@ import numpy as np
 from PIL.Image import Image
 
 from ..base.errors import InputError, arg, did_you_mean, refuse
+from .arrays import found_in
 from .collected import Collected
-from .files.arrays import found_in
-from .files.images import pixels_of
-from .files.official import PART_OF
-from .files.sounds import Spectrum, spectrum_of
 from .found import Found
 from .hub import HubItems
-from .options import DataOptions
+from .images import pixels_of
+from .official import PART_OF
+from .options import ReadingOptions
+from .sounds import Spectrum, spectrum_of
 
 WAYS = "(x, y), a dictionary of arrays such as x and y, a Dataset, or a map-style data set of torch or Hugging Face"
 Item = tuple[Any, Any, Any]
@@ -38,7 +38,7 @@ class Items(Protocol):
     def __getitem__(self, index: int) -> Item: ...
 
 
-def found_in_object(given: object, name: str, where: str, options: DataOptions) -> Found:
+def found_in_object(given: object, name: str, where: str, options: ReadingOptions) -> Found:
     """What an object holds.
 
     Args:
@@ -61,7 +61,7 @@ def found_in_object(given: object, name: str, where: str, options: DataOptions) 
     raise InputError(f"{where}: is a {type(given).__name__}; may be {WAYS}")
 
 
-def found_in_data_sets(parts: Mapping[str, Any], name: str, where: str, options: DataOptions) -> Found:
+def found_in_data_sets(parts: Mapping[str, Any], name: str, where: str, options: ReadingOptions) -> Found:
     """The samples of data sets, each read once and kept as it was.
 
     Args:
@@ -137,7 +137,7 @@ class _Read:
     """
 
     where: str
-    options: DataOptions
+    options: ReadingOptions
     collected: Collected
     names: Sequence[str] | None
     labels: list[Any] = field(default_factory=list)
@@ -164,7 +164,7 @@ class _Read:
         return self.spectrum(np.asarray(sample["array"], np.float32), rate)
 
 
-def _read(given: Any, where: str, options: DataOptions) -> _Read:
+def _read(given: Any, where: str, options: ReadingOptions) -> _Read:
     """All items of a data set.
 
     Raises:

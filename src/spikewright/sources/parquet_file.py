@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.errors import InputError
+from ..base.errors import InputError
 from .needs import needed
 from .tables import Column
 

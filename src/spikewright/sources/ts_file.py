@@ -9,20 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from ...base.errors import InputError, refuse
-from ..found import Found
-from ..options import DataOptions
-from ..output_rule import Task
-from ..raw import PARTS
-from ..rows import Array, Recordings
+from ..base.errors import InputError, refuse
 from .array_file import Spool
+from .found import PARTS, Found, Task
 from .official import part_files
+from .options import ReadingOptions
+from .rows import Array, Recordings
 
 SHOWN = 5
 """Faults of lines that a message lists at most."""
 
 
-def read_ts(path: Path, options: DataOptions) -> Found:
+def read_ts(path: Path, options: ReadingOptions) -> Found:
     """The recordings in a ``.ts`` file and in that of its other official part.
 
     Each line holds a recording: its channels with ``:`` between them, of each the values with ``,`` between them, and

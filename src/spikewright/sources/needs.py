@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ...base.errors import InputError
+from ..base.errors import InputError
 
 
 def needed(module: str, extra: str, where: str) -> Any:

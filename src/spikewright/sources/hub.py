@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError, arg, did_you_mean, refuse
-from .files.tables import LABELS
-from .options import DataOptions
+from .options import ReadingOptions
+from .tables import LABELS
 
 LABEL_COLUMNS = (*LABELS, "labels")
 """Names of the label column that are looked for where none is given, in small letters."""
@@ -27,7 +27,7 @@ class HubItems:
         names: of the classes 0, 1, ... as the feature ``ClassLabel`` has them; None where the labels are the names.
     """
 
-    def __init__(self, given: Any, where: str, options: DataOptions) -> None:
+    def __init__(self, given: Any, where: str, options: ReadingOptions) -> None:
         """Find the columns.
 
         Raises:
@@ -53,7 +53,7 @@ class HubItems:
         self._label, self._group = label, options.group
         self.names: Sequence[str] | None = getattr(given.features[label[0]], "names", None) if len(label) == 1 else None
 
-    def _sample_columns(self, options: DataOptions, others: Sequence[str | None], faults: list[str]) -> list[str]:
+    def _sample_columns(self, options: ReadingOptions, others: Sequence[str | None], faults: list[str]) -> list[str]:
         if options.columns:
             return list(options.columns)
         left = [name for name in self._given.column_names if name not in others]

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy.typing as npt
 
-from .raw import Layout, View
+Layout = Literal["vectors", "images", "images-last", "series", "events"]
+LAYOUTS: dict[str, str] = {
+    "vectors": "(n, features)",
+    "images": "(n, height, width) or (n, channels, height, width)",
+    "images-last": "(n, height, width, channels)",
+    "series": "(n, steps, channels), or a list of (steps, channels)",
+    "events": "(n, steps, channels, height, width)",
+}
+"""By layout, the shape of an array in it."""
+View = Literal["steps", "image", "channels"]
+VIEWS: dict[str, str] = {
+    "steps": "step by step: one timestep of the network for each step of the recording",
+    "image": "at once, as an image (1, steps, channels)",
+    "channels": "at once, as channels (channels, steps, 1)",
+}
+"""By view, how a network takes a recording."""
+PARTS = ("train", "validation", "test")
+Task = Literal["classification", "regression"]
+TASKS: tuple[Task, ...] = ("classification", "regression")
 
 
 @dataclass(frozen=True, eq=False)

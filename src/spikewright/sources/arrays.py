@@ -13,12 +13,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from ...base.errors import InputError, arg, refuse
-from ..found import Found
-from ..options import DataOptions
-from ..raw import PARTS
-from ..rows import Rows
+from ..base.errors import InputError, arg, refuse
 from .array_file import IN_MEMORY, ArrayFile
+from .found import PARTS, Found
+from .options import ReadingOptions
+from .rows import Rows
 
 SHORT = {"train": "train", "validation": "val", "test": "test"}
 """By part, the end of its arrays' names: ``x_train``, ``y_val``."""
@@ -33,7 +32,7 @@ _HEADERS: dict[tuple[int, int], Callable[[Any], tuple[tuple[int, ...], bool, np.
 }
 
 
-def read_npz(path: Path, options: DataOptions) -> Found:
+def read_npz(path: Path, options: ReadingOptions) -> Found:
     """The data in an ``.npz`` file.
 
     Arrays: ``x``, ``y``, or one pair for each part, as ``x_train``, ``y_train``; besides, where they are there,
@@ -124,7 +123,7 @@ def _padded(where: str, samples: Any, lengths: Any) -> Any:
     return _Padded(samples, lengths)
 
 
-def read_npy(path: Path, options: DataOptions) -> Found:
+def read_npy(path: Path, options: ReadingOptions) -> Found:
     """The samples in an ``.npy`` file, with the labels of ``NAME_y.npy`` or ``NAME-labels.npy`` beside it.
 
     Samples that are large stay in the file and are read when they are asked for.

@@ -127,6 +127,8 @@ def _filmed(stills: str, recipe: Recipe) -> DataSource:
 
 _HERE = __package__
 _OF_EVENTS = ("window", "hop", *OPTIONS)
+_OF_SOUNDS = ("sample_rate", "bands", "frame_ms", "step_ms", "scaling", "view", "delta_level")
+_SOUNDS_TEACHER = TeacherRecipe(epochs=8, augmentation="none")
 _SMALL_TEACHER = TeacherRecipe(epochs=20, batch_size=64)
 _SPOKEN_TEACHER = TeacherRecipe(epochs=15, augmentation="none", architecture="mlp")
 
@@ -197,6 +199,18 @@ DATASETS: dict[str, DataSource] = {
         events=True,
         help="thirty-five spoken words as spikes of a model of the cochlea",
         options=_OF_EVENTS,
+    ),
+    "speech-commands-12": DataSource(
+        f"{_HERE}.speech_commands:load_12",
+        Recipe(epochs=12, teacher=_SOUNDS_TEACHER),
+        help="ten spoken words, others, and noise, as spectra",
+        options=_OF_SOUNDS,
+    ),
+    "speech-commands-35": DataSource(
+        f"{_HERE}.speech_commands:load_35",
+        Recipe(epochs=12, teacher=_SOUNDS_TEACHER),
+        help="thirty-five spoken words as spectra",
+        options=_OF_SOUNDS,
     ),
     "mnist1d": DataSource(
         f"{_HERE}.mnist1d:load_mnist1d",

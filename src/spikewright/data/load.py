@@ -89,7 +89,7 @@ def load(
         raise InputError(f"data {name}: {', '.join(map(arg, strange))}: for data of your own alone; leave it out")
     if source.options:
         before = {key: value for key, value in reading.items() if key in source.options}
-        found = source.found(data_dir, DataOptions(**{**before, **asked.model_dump(exclude_none=True)}))
+        found = source.found(data_dir, type(asked)(**{**before, **asked.model_dump(exclude_none=True)}))
         return _own(found, timesteps, asked, network, source.recipe)
     loaded = source(data_dir, timesteps)
     twin = loaded.twin
@@ -166,6 +166,18 @@ DATASETS: dict[str, DataSource] = {
         ),
         help="animals and vehicles in colour",
     ),
+    "speech-commands-12": DataSource(
+        f"{_HERE}.speech_commands:load_12",
+        Recipe(epochs=12, teacher=_SOUNDS_TEACHER),
+        help="ten spoken words, others, and noise, as spectra",
+        options=_OF_SOUNDS,
+    ),
+    "speech-commands-35": DataSource(
+        f"{_HERE}.speech_commands:load_35",
+        Recipe(epochs=12, teacher=_SOUNDS_TEACHER),
+        help="thirty-five spoken words as spectra",
+        options=_OF_SOUNDS,
+    ),
     "nmnist": DataSource(
         f"{_HERE}.events:load_nmnist",
         Recipe(teacher=TeacherRecipe(augmentation="none")),
@@ -199,18 +211,6 @@ DATASETS: dict[str, DataSource] = {
         events=True,
         help="thirty-five spoken words as spikes of a model of the cochlea",
         options=_OF_EVENTS,
-    ),
-    "speech-commands-12": DataSource(
-        f"{_HERE}.speech_commands:load_12",
-        Recipe(epochs=12, teacher=_SOUNDS_TEACHER),
-        help="ten spoken words, others, and noise, as spectra",
-        options=_OF_SOUNDS,
-    ),
-    "speech-commands-35": DataSource(
-        f"{_HERE}.speech_commands:load_35",
-        Recipe(epochs=12, teacher=_SOUNDS_TEACHER),
-        help="thirty-five spoken words as spectra",
-        options=_OF_SOUNDS,
     ),
     "mnist1d": DataSource(
         f"{_HERE}.mnist1d:load_mnist1d",

@@ -231,6 +231,7 @@ def test_spike_trains_of_a_cochlea(tmp_path: Path, spike_trains: Any) -> None:
     spike_trains(tmp_path / "mine.h5", 24)
     data = load(str(tmp_path / "mine.h5"))
     assert (data.name, data.shape, data.timesteps, data.output.names) == ("mine", (1, 1, 700), 100, ("one", "zwei"))
+    assert data.recipe.architecture == "mlp"  # there is nothing to convolve in one row
     with h5py.File(tmp_path / "mine.h5") as file:
         times, units = file["spikes/times"][3], file["spikes/units"][3]
     assert data.input_rule is not None

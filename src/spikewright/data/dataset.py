@@ -201,7 +201,8 @@ class Dataset:
     ) -> Dataset:
         """A data set of data as they were found; see :func:`spikewright.data.own.prepare` for the arguments."""
         prepared = prepare(raw, options, encoding=encoding, architecture=architecture, timesteps=timesteps, rule=rule)
-        recipe = raw.recipe or Recipe.for_samples(len(prepared.parts[0]), raw.layout, prepared.rule.view)
+        made, rows = prepared.rule, prepared.rule.input_shape[1]
+        recipe = raw.recipe or Recipe.for_samples(len(prepared.parts[0]), raw.layout, made.view, rows)
         return _of_prepared(prepared, raw, options or DataOptions(), recipe)
 
     def for_student(self, encoding: str | None, architecture: str | None, timesteps: int | None) -> Dataset:

@@ -77,20 +77,17 @@ def load(
     Raises:
         InputError: no such data set, files missing or damaged, or a download that failed.
     """
-    source, asked = DATASETS.get(name), options or DataOptions()
-    reading = {} if network is None or network.rule is None else network.rule.reading
+    source = DATASETS.get(name)
     if source is None:
         if data_dir is not None:
             raise InputError(f"{arg('data_dir', data_dir)}: is for data sets that have a name; leave it out for {name}")
-        return _own(
-            given_by(name, asked) if is_own(name) else read(name, asked, DATASETS, reading), timesteps, asked, network
-        )
-    if strange := [each for each in asked.given() if each not in source.options]:
-        raise InputError(f"data {name}: {', '.join(map(arg, strange))}: for data of your own alone; leave it out")
+        own = _own(name, timesteps, options or DataOptions(), network)
+        return own if network is not None else _with_frames(own, timesteps)
+    if options is not None and (asked := [each for each in options.given() if each not in source.options]):
+        raise InputError(f"data {name}: {', '.join(map(arg, asked))}: for data of your own alone; leave it out")
     if source.options:
-        before = {key: value for key, value in reading.items() if key in source.options}
-        found = source.found(data_dir, type(asked)(**{**before, **asked.model_dump(exclude_none=True)}))
-        return _own(found, timesteps, asked, network, source.recipe)
+        benchmark = _benchmark(source, data_dir, options or DataOptions(), network)
+        return benchmark if network is not None else _with_frames(benchmark, timesteps)
     loaded = source(data_dir, timesteps)
     twin = loaded.twin
     if twin is not None and twin.name == loaded.name:
@@ -99,24 +96,35 @@ def load(
     return loaded if network is None else loaded.by(network)
 
 
-def _own(
-    found: Dataset | Found,
-    timesteps: int | None,
-    options: DataOptions,
-    network: ForNetwork | None,
-    recipe: Recipe | None = None,
-) -> Dataset:
-    """Data as a reader or a function found them."""
+def _own(name: str, timesteps: int | None, options: DataOptions, network: ForNetwork | None) -> Dataset:
+    """Data of a path or a function."""
+    reading = None if network is None or network.rule is None else network.rule.reading
+    found = given_by(name, options) if is_own(name) else read(name, options, DATASETS, reading)
     if isinstance(found, Dataset):
         return found if network is None else found.by(network)
     if network is None:
-        raw = replace(raw_of(found, options), recipe=recipe)
-        return Dataset.of_raw(raw, options, timesteps=timesteps if raw.layout == "events" else None)
+        return Dataset.of_raw(raw_of(found, options), options)
     raw = raw_for(found, options, network)
     if network.rule is None:
         form = DataOptions(scaling="none" if raw.layout in ("vectors", "series") else None)
         return Dataset.of_raw(raw, form, timesteps=timesteps)
     return Dataset.of_raw(raw, rule=network.rule)
+
+
+def _benchmark(source: DataSource, data_dir: Path | None, options: DataOptions, network: ForNetwork | None) -> Dataset:
+    """Data that have a name and are read as those of one's own are."""
+    rule = None if network is None else network.rule
+    before = {} if rule is None else {key: value for key, value in rule.reading.items() if key in source.options}
+    found = source.found(data_dir, type(options)(**{**before, **options.model_dump(exclude_none=True)}))
+    if network is None or rule is None:
+        return Dataset.of_raw(replace(raw_of(found, options), recipe=source.recipe), options)
+    return Dataset.of_raw(replace(raw_for(found, options, network), recipe=source.recipe), rule=rule)
+
+
+def _with_frames(data: Dataset, timesteps: int | None) -> Dataset:
+    """Recordings of events in this number of frames; other data as they are."""
+    is_recorded = data.raw is not None and data.raw.layout == "events"
+    return data.for_student(None, None, timesteps) if is_recorded else data
 
 
 def _filmed(stills: str, recipe: Recipe) -> DataSource:

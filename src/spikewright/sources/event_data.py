@@ -80,7 +80,7 @@ def scanned(where: str, source: Source) -> Scan:
         try:
             recording = source.read(index)
         except InputError as error:
-            faults.append(error.message)
+            faults += [error.message] if error.message not in faults else []  # a missing package is missing for all
             continue
         faults += _faults(name, recording)
         if len(recording):

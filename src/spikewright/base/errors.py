@@ -93,6 +93,15 @@ class AnswerIsNo(SpikewrightError):
     exit_code = 1
 
 
+def renamed(error: SpikewrightError, names: Mapping[str, str]) -> InputError:
+    """The same refusal with arguments under other names, where the caller's caller knows them by those."""
+
+    def mark(match: re.Match[str]) -> str:
+        return arg(names.get(match[1], match[1]), match[2])
+
+    return InputError(_ARGUMENT.sub(mark, error.message))
+
+
 def refuse(where: str, faults: Sequence[str]) -> None:
     """Raise one :class:`InputError` that lists every fault, or return when there is none."""
     if not faults:

@@ -21,7 +21,8 @@ from ..student.accuracy import accuracy_of
 from ..student.config import StudentConfig
 from ..student.student import Student, load_student
 from ..student.train_settings import TrainSettings
-from .torch_teacher import LOGITS, Teacher, no_map, unknown_feature, weights_sha256
+from .hashes import weights_sha256
+from .torch_teacher import LOGITS, Teacher, no_map, unknown_feature
 
 SPIKING = "snn"
 LABELS = "labels"

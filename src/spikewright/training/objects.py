@@ -16,9 +16,11 @@ from ..distillation.methods import method_of, regularizer_of, text_of
 from ..student.architectures import own_architecture
 from ..student.config import StudentConfig
 from ..student.student import Student, readout_of
+from ..teachers.files import TeacherFiles
+from ..teachers.hashes import weights_sha256
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import SPIKING
-from ..teachers.torch_teacher import Teacher, weights_sha256
+from ..teachers.torch_teacher import Teacher
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
 
@@ -136,7 +138,8 @@ def teaching_of(settings: DistillSettings, method: LossTerms) -> Teaching:
     spec = settings.teacher
     default = SPIKING if "spiking teacher" in method.needs else "convnet"
     teacher = objects_of(settings).teacher or spec.name or default
-    return Teaching(method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant)
+    files = TeacherFiles(spec.weights, spec.layout, spec.normalize, spec.channels, spec.size)
+    return Teaching(method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant, files)
 
 
 def settings_of(

@@ -134,6 +134,39 @@ def test_sentences_from_known_quantities_only():
     ]
 
 
+PARTLY = {"teacher_macs": 160, "teacher_macs_unknown": ["If", "LSTM"]}
+
+
+def test_a_lower_bound_of_the_teacher_settles_wins_alone():
+    """160 x 33.2 pJ are 5.3 nJ, less than the spiking network's 5.6 nJ; 160 x 900 pJ are more than that anyway."""
+    priced = report(activity(), network(**PARTLY), "loihi1-davies")
+    said = sentences(priced)
+    assert said[0].startswith(
+        "Run once as an artificial network, the same wiring takes 300 multiply-accumulates. The teacher takes at least "
+        "160 (not counted: If, LSTM). The spiking network did "
+    )
+    assert (
+        "Against the teacher, which is another and mostly larger network, it wins on edge CPU, desktop CPU and may win "
+        "or lose on 45 nm arithmetic, edge GPU, Lemaire 2022."
+    ) in said
+    _, (caption, rows) = against.tables(priced.energy, priced.ann)
+    assert caption == "Against the ANN teacher: at least 160 MACs (not counted: If, LSTM)"
+    by_machine = {row[0]: row for row in rows[1:]}
+    assert by_machine["Lemaire 2022"][2] == "≥ 5.312 nJ"
+    assert [cell.split(",")[0] for cell in by_machine["Lemaire 2022"][4:]] == ["wins", "not known", "not known"]
+    assert by_machine["edge CPU"][5] == f"wins, ≤ {priced.total / (160 * 900e-12):.3g}×"
+
+
+def test_static_energy_says_nothing_of_a_lower_bound():
+    """With joules enough static energy turns no verdict against the same network; the teacher's is left open."""
+    priced = report(activity(), network(**PARTLY), "loihi1-davies")
+    idle = replace(priced, energy=replace(priced.energy, time=replace(priced.energy.time, static_w=1e-9)))
+    assert any("changes no verdict against the same network." in sentence for sentence in sentences(idle))
+    exact = report(activity(), network(teacher_macs=160), "loihi1-davies")
+    idle = replace(exact, energy=replace(exact.energy, time=replace(exact.energy.time, static_w=1e-9)))
+    assert any("changes no verdict." in sentence for sentence in sentences(idle))
+
+
 def test_without_joules_nothing_is_said_about_who_wins():
     priced = report(activity(), network(teacher_macs=1_000_000), "loihi2")
     said = " ".join(sentences(priced))

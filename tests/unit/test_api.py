@@ -16,8 +16,8 @@ import spikewright as sw
 from spikewright.base.progress import Callback
 from spikewright.data.load import load
 from spikewright.distillation.methods import METHODS, REGULARIZERS, name_of, parse, text_of
-from spikewright.student.student import Student, load_student, save_student
 from spikewright.energy.macs import Macs
+from spikewright.student.student import Student, load_student, save_student
 from spikewright.teachers.hashes import weights_sha256
 from spikewright.teachers.torch_teacher import TorchTeacher
 from spikewright.training.objects import settings_of
@@ -118,7 +118,10 @@ def test_a_teacher_that_is_a_module_gives_features_by_their_names() -> None:
     ("network", "message"),
     [
         (nn.Linear(3, 10), r"^teacher Linear: cannot be run on samples of 1 x 8 x 8, taken as images \(B, C, H, W\)"),
-        (nn.Identity(), r"^teacher Identity: its output for 3 samples has shape \(3, 1, 8, 8\); it must be \(3, classes\)"),
+        (
+            nn.Identity(),
+            r"^teacher Identity: its output for 3 samples has shape \(3, 1, 8, 8\); it must be \(3, classes\)",
+        ),
         (Ann(classes=7), r"^teacher Ann: distinguishes 7 classes, and digits has 10"),
     ],
 )

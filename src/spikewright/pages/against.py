@@ -38,7 +38,7 @@ def tables(report: EnergyReport, ann: AnnCosts) -> list[tuple[str, Rows]]:
         if macs is not None and macs.count and (known := standings(report, ann, macs)):
             rows: Rows = [_HEADINGS]
             for each in known:
-                energy = f"{'at least ' if macs.is_lower_bound else ''}{report.say(each.ann.energy)}"
+                energy = f"{'≥ ' if macs.is_lower_bound else ''}{report.say(each.ann.energy)}"
                 costs = (report.say(each.ann.constant), energy, visits(each.break_even))
                 rows.append((name_of(each.ann), *costs, *(verdict(ratio, macs) for ratio in each.ratios)))
             found.append((f"Against {whom}: {macs} MACs{_left_out(macs)}", rows))
@@ -97,7 +97,7 @@ def verdict(ratio: float | None, macs: Macs) -> str:
     if ratio is None:
         return "not known"
     if macs.is_lower_bound:
-        return f"{'wins' if ratio < 1 else 'not known'}, at most {times(ratio)}"
+        return f"{'wins' if ratio < 1 else 'not known'}, ≤ {times(ratio)}"
     return f"{'wins' if ratio < 1 else 'loses'}, {times(ratio)}"
 
 

@@ -76,7 +76,7 @@ def _built(
     network = _of_function(spec, called, {"input_shape": input_shape, "classes": classes})
     name = f"{file_of(spec).name}:{spec.rsplit(':', 1)[1]}"
     if weights is None:
-        return BuiltNetwork(network, name, (f"{spec} returns a trained network, as {arg('weights')} is not given",))
+        return BuiltNetwork(network, name, (f"{spec} returns a trained network, as no file of weights is given",))
     remarks = load_weights(network, read_weights(weights), spec)
     return BuiltNetwork(network, f"{name} with {weights.name}", remarks)
 
@@ -86,7 +86,9 @@ def _of_function(spec: str, called: str, known: Mapping[str, object]) -> nn.Modu
     if isinstance(function, nn.Module):
         return function
     if not callable(function):
-        raise InputError(f"{called}: is a {type(function).__name__}; name a function that returns a torch.nn.Module")
+        raise InputError(
+            f"{called}: is of type {type(function).__name__}; name a function that returns a torch.nn.Module"
+        )
     taken = _arguments(function, called, known)
     network = run_own(file_of(spec), called, lambda: function(**taken))
     if isinstance(network, nn.Module):
@@ -100,7 +102,9 @@ def _of_function(spec: str, called: str, known: Mapping[str, object]) -> nn.Modu
         if isinstance(network, Mapping)
         else ""
     )
-    raise InputError(f"{called}: returns a {type(network).__name__}, and must return a torch.nn.Module{hint}")
+    raise InputError(
+        f"{called}: returns an object of type {type(network).__name__}, and must return a torch.nn.Module{hint}"
+    )
 
 
 def _arguments(function: Callable[..., Any], called: str, known: Mapping[str, object]) -> dict[str, object]:

@@ -10,10 +10,10 @@ from ..base.errors import InputError, arg, did_you_mean, renamed
 from ..data.dataset import Dataset
 from .ann import ARCHITECTURES
 from .built import TORCHVISION, build_network, is_built
-from .foreign import MODULE_AND_WEIGHTS, ONNX_OF_TORCH, WEIGHT_FILES, keras_or_tensorflow, program_of_torch
+from .foreign import ONNX_OF_TORCH, WEIGHT_FILES, keras_or_tensorflow, program_of_torch
 from .onnx_teacher import OnnxTeacher
 from .samples import SampleFormat, by
-from .spiking_teacher import SPIKING, is_like_student, spiking_spec
+from .spiking_teacher import LABELS, SPIKING, is_like_student, spiking_spec
 from .torch_teacher import Teacher, TorchTeacher
 from .weights import SAFETENSORS, read_weights
 
@@ -51,14 +51,15 @@ class TeacherFiles:
         return SampleFormat.of(self.layout, self.normalize, self.channels, self.size)
 
     def faults(self, teacher: Teacher | str) -> Iterator[str]:
-        """Why these do not go with a teacher, or a teacher's description."""
+        """Why these do not go with a teacher, or a teacher's description; of what is no description, nothing."""
         if isinstance(teacher, str) and is_like_student(teacher):
             teacher = spiking_spec(teacher).taught_by
-        if not isinstance(teacher, str) or not (is_built(teacher) or is_onnx(teacher)):
+        title = teacher if isinstance(teacher, str) else teacher.name
+        if not isinstance(teacher, str) or teacher in (*ARCHITECTURES, LABELS):
             for name, value in self.given.items():
                 yield (
-                    f"{arg(name, value)}: is for a teacher from a file, {MODULE_AND_WEIGHTS}, {TORCHVISION}NAME, or an "
-                    "ONNX model; leave it out"
+                    f"{arg(name, value)}: is for a network from files, file.py:function, {TORCHVISION}NAME or an ONNX "
+                    f"model, and the teacher is {title}; leave it out"
                 )
             return
         try:
@@ -67,6 +68,8 @@ class TeacherFiles:
             yield error.message.removeprefix("teacher: ")
         if self.weights is not None and is_onnx(teacher):
             yield f"{arg('weights', self.weights)}: an ONNX model has its weights; leave it out"
+        if teacher.startswith(TORCHVISION) and self.weights is None:
+            yield f"nothing is downloaded for {teacher}; give the file of its state dict, {arg('weights', 'w.pt')}"
         if teacher.startswith(TORCHVISION) and self.normalize is None:
             yield (
                 f"say how the images of its training were normalised: {arg('normalize', 'imagenet')}, as those of "

@@ -23,7 +23,7 @@ WEIGHT_FILES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".th", ".tar")
 KERAS_FILES = (".h5", ".hdf5", ".keras", ".pb", ".tflite")
 
 _MOST_OPERATIONS = 100_000
-_PREPARING = ("PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "BINUNICODE", "SHORT_BINUNICODE")
+_PREPARING = ("PROTO", "FRAME", "MARK", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "BINUNICODE", "SHORT_BINUNICODE")
 """Operations that may stand before the one that begins an object."""
 _LEGACY_PREFACES = 3
 """Pickles before the object itself in a file that torch wrote before version 1.6."""

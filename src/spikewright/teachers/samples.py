@@ -103,11 +103,12 @@ class SampleFormat:
                 f"{arg('layout', self.layout)}: samples of {by(shape)} are images of several channels, not series of "
                 "channels over time"
             )
-        numbers = {len(each) for each in (self.mean, self.std) if each is not None} - {1, self.shape_of(shape)[0]}
-        if numbers:
+        taken = self.shape_of(shape)[0]
+        if numbers := {len(each) for each in (self.mean, self.std) if each is not None} - {1, taken}:
+            copies = f", or {arg('channels', max(numbers))} to copy that of grey images" if taken == 1 else ""
             yield (
-                f"{arg('normalize')}: is for {max(numbers)} channels, and the network takes {self.shape_of(shape)[0]}; "
-                "give one number, or one for each channel"
+                f"{arg('normalize')}: is for {max(numbers)} channels, and the network takes {taken}; give one number, "
+                f"or one for each channel{copies}"
             )
 
     def shape_of(self, shape: Shape) -> Shape:

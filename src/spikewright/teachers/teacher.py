@@ -54,8 +54,7 @@ def teacher_from(
         return _derived(teacher, dataset, _given(student, teacher), epochs, seed, cache_dir, listeners, files)
     if isinstance(teacher, str) and teacher in ARCHITECTURES:
         return train_teacher(dataset, teacher, epochs=epochs, seed=seed, cache_dir=cache_dir, listeners=listeners)
-    is_trained = not isinstance(teacher, str) or is_spiking(teacher) or is_onnx(teacher) or is_built(teacher)
-    if epochs is not None and is_trained:
+    if epochs is not None and is_trained(teacher):
         name = teacher if isinstance(teacher, str) else teacher.name
         raise InputError(f"teacher {name}: is already trained; leave the teacher's epochs out")
     return _trained(teacher, dataset, files)
@@ -82,6 +81,13 @@ def is_spiking(teacher: Teacher | str) -> bool:
     if isinstance(teacher, str):
         return is_like_student(teacher) or (teacher.lower().endswith(STUDENT_FILE) and not is_built(teacher))
     return teacher.spikes
+
+
+def is_trained(teacher: Teacher | str) -> bool:
+    """Whether a teacher, or the teacher of this description, comes trained, from a file or as an object."""
+    if not isinstance(teacher, str) or is_built(teacher) or is_onnx(teacher):
+        return True
+    return is_spiking(teacher) and not is_like_student(teacher)
 
 
 def _derived(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,13 @@ class StateDict:
         path: of the file.
         values: tensors by name; a quantized layer has other values, too.
         remarks: sentences for the user.
+        prefix: of the names in the file that these are under.
     """
 
     path: Path
     values: Mapping[str, Any]
     remarks: tuple[str, ...] = ()
+    prefix: str = ""
 
 
 def read_weights(path: Path) -> StateDict:
@@ -142,9 +144,9 @@ def load_weights(network: nn.Module, state: StateDict, called: str) -> tuple[str
             "that built the network of these weights"
         )
     if len(fitting) > 1:
-        ways = " or ".join(remark for each in fitting for remark in each.remarks[-1:])
+        prefixes = " and ".join(repr(each.prefix) for each in fitting)
         raise InputError(
-            f"{state.path}: holds more than one set of weights that fits {called} ({ways}); write one alone"
+            f"{state.path}: holds more than one set of weights that fits {called}, under {prefixes}; write one alone"
         )
     try:
         network.load_state_dict(fitting[0].values, strict=False)
@@ -183,7 +185,8 @@ def _parts(whole: Iterable[StateDict], expected: Mapping[str, Any]) -> Iterator[
             beside = [name for name in state.values if not name.startswith(prefix)]
             if (identity := tuple(map(id, under.values()))) not in seen:
                 seen.add(identity)
-                yield _renamed(state, under, f"what is under {prefix!r} is used; left out: {_few(beside)}")
+                found = _renamed(state, under, f"what is under {prefix!r} is used; left out: {_few(beside)}")
+                yield replace(found, prefix=prefix)
 
 
 def _renamed(state: StateDict, values: Mapping[str, Any], done: str) -> StateDict:

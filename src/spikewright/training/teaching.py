@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ..base.errors import InputError, arg, refuse, renamed
 from ..base.progress import Listeners
-from ..data.dataset import Dataset
+from ..data.dataset import Dataset, Split
 from ..distillation.base import LossTerms, NetworkShapes, shapes_of
 from ..distillation.methods import name_of
 from ..student.config import StudentConfig
@@ -23,7 +25,7 @@ from ..teachers.spiking_teacher import (
     value_shapes,
 )
 from ..teachers.spiking_training import SpikingTraining, train_spiking
-from ..teachers.teacher import NO_FILES, is_spiking, teacher_from, teacher_shapes
+from ..teachers.teacher import NO_FILES, is_spiking, is_trained, teacher_from, teacher_shapes
 from ..teachers.torch_teacher import Teacher
 
 
@@ -67,6 +69,8 @@ class Teaching:
         """Faults of a teacher or assistants that do not suit the method."""
         name = name_of(self.method)
         yield from (renamed(InputError(fault), NAMES).message for fault in self.files.faults(self.teacher))
+        if self.epochs is not None and is_trained(self.teacher):
+            yield f"{arg('teacher_epochs', self.epochs)}: {self.title} is already trained; leave it out"
         if "spiking teacher" in self.method.needs and not is_spiking(self.teacher):
             yield (
                 f"{arg('teacher', self.title)}: does not spike, and {arg('method', name)} learns from spikes; leave "
@@ -151,6 +155,12 @@ class Teaching:
         for remark in teacher.remarks:
             listeners.say(remark, "assumed")
         listeners.say(f"teacher: {teacher.name}, validation accuracy {chain[0].accuracy:.2%}")
+        if is_trained(self.teacher) and chain[0].accuracy <= (guess := _best_guess(self.seen(dataset).validation)):
+            listeners.say(
+                f"teacher {teacher.name}: is right no more often than the most frequent class as every answer, "
+                f"{guess:.2%}; see whether weights, samples and the order of the classes are those of its training",
+                "warning",
+            )
         for config in self._assistant_configs(plan):
             name = f"assistant of width {config.width}"
             settings = plan.teacher_settings(self.seed)
@@ -189,6 +199,11 @@ class Teaching:
                 f"{arg('readout', config.readout)}, or another teacher"
             )
         refuse(arg("teacher", self.title), faults)
+
+
+def _best_guess(split: Split) -> float:
+    """The accuracy of always answering with the most frequent class."""
+    return float(np.bincount(split.labels).max() / len(split))
 
 
 def facts_of(chain: Sequence[TrainedTeacher]) -> dict[str, object]:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data.dataset import Split, official, permutation
+from spikewright.data.dataset import official
 from spikewright.data.load import DATA_HELP, DATASETS, load
+from spikewright.data.split import Split, permutation
 
 SOURCES = tuple(DATASETS.items())
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data.dataset import permutation
 from spikewright.data.load import load
+from spikewright.data.split import permutation
 
 
 def packed(table: np.ndarray) -> bytes:

@@ -10,8 +10,9 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.bench.road import run
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.distillation.base import BatchOutputs, shapes_of
 from spikewright.distillation.cross_kd import Alignment
 from spikewright.distillation.losses import linear_cka

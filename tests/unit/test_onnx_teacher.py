@@ -14,8 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.energy.macs import Macs
 from spikewright.teachers.ann import build
 from spikewright.teachers.onnx_teacher import OnnxTeacher

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.distillation.base import BatchOutputs, LossTerms, RequestedValues, shapes_of
 from spikewright.distillation.features import pairs_of
 from spikewright.profile.profile import load_profile

@@ -10,8 +10,9 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.distillation.base import BatchOutputs, shapes_of
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
@@ -214,7 +215,7 @@ def student_plan(config=None, **settings):
         ("snn:width", "teacher snn:width: width: input should be a valid integer"),
         (
             "snm",
-            "teacher 'snm': is no architecture; did you mean 'snn'? may be: convnet, mlp, snn, vgg, file.py:function ",
+            "teacher 'snm': is no architecture; did you mean 'snn'? may be: convnet, mlp, snn, temporal, vgg, file.py:",
         ),
     ],
 )

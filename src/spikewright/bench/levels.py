@@ -14,7 +14,8 @@ from ..base.threads import student_threads
 from ..chip.activity import Activity
 from ..chip.agreement import Agreement
 from ..chip.network import ChipNetwork
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
+from ..data.split import Split
 from ..graph.interpreter import interpret
 from ..graph.nir_io import read_graph
 from ..graph.time_step import resolve_dt
@@ -53,25 +54,18 @@ def agreement_of(
     test, seed = dataset.test, settings.training.seed
     found = Agreement(activity.chip_sha256, "test", {}, {}, {}, {}, {})
     _measure_teacher(found, settings, listeners)
-    accuracy = accuracy_of(student, test, seed)
     if student.grid is None:
         found.skipped["student"] = "the student computes in floats"
-        _add_level(found, "float", accuracy, len(test))
+        found.accuracy["float"] = accuracy_of(student, test, seed)
     else:
-        _add_level(found, "student", accuracy, len(test))
-        _add_pair(found, "student_integer", _student_mismatches(student, chip, test, seed, listeners), len(test))
-        _add_level(found, "float", float_accuracy(student, nir, test, seed), len(test))
-    _add_level(found, "integer", activity.accuracy or 0.0, activity.samples)
+        found.accuracy["student"] = accuracy_of(student, test, seed)
+        found.mismatches["student_integer"] = _student_mismatches(student, chip, test, seed, listeners)
+        found.compared["student_integer"] = len(test)
+        found.accuracy["float"] = float_accuracy(student, nir, test, seed)
+    found.samples.update({level: len(test) for level in ("student", "float") if level in found.accuracy})
+    found.accuracy["integer"], found.samples["integer"] = activity.accuracy or 0.0, activity.samples
     _compare_simulators(found, chip, test, samples, seed, listeners)
     return found
-
-
-def _add_level(found: Agreement, level: str, accuracy: float, samples: int) -> None:
-    found.accuracy[level], found.samples[level] = accuracy, samples
-
-
-def _add_pair(found: Agreement, pair: str, mismatches: int, samples: int) -> None:
-    found.mismatches[pair], found.compared[pair] = mismatches, samples
 
 
 def _compare_simulators(
@@ -94,24 +88,26 @@ def _compare_simulators(
         differing = compare(ours, theirs)
         for mismatch in differing:
             listeners.say(f"integer and {name}: {mismatch}", "warning")
-        _add_pair(found, f"integer_{name}", sum(m.count for m in differing), samples)
-        _add_level(found, name, float((theirs.predictions == split.labels[:samples]).mean()), samples)
+        pair = f"integer_{name}"
+        found.mismatches[pair], found.compared[pair] = sum(m.count for m in differing), samples
+        found.accuracy[name] = float((theirs.predictions == split.labels[:samples]).mean())
+        found.samples[name] = samples
 
 
 def _measure_teacher(found: Agreement, settings: DistillSettings, listeners: Listeners) -> None:
     """Accuracy of an artificial teacher, out of the cache, on what it sees of the test split."""
     method, _ = loss_terms(settings)
-    teaching = teaching_of(settings, method)
+    dataset = dataset_of(settings, settings.student.timesteps)
+    teaching = teaching_of(settings, method, dataset)
     if not method.needs_teacher():
         found.skipped["teacher"] = "the method has none"
         return
     if is_spiking(teaching.teacher):
         found.skipped["teacher"] = "it spikes"
         return
-    dataset = dataset_of(settings, settings.student.timesteps)
     test = teaching.seen(dataset).test
-    accuracy = teaching.trained_teacher(dataset, listeners).accuracy(test)
-    _add_level(found, "teacher", accuracy, len(test))
+    found.accuracy["teacher"] = teaching.trained_teacher(dataset, listeners).accuracy(test)
+    found.samples["teacher"] = len(test)
 
 
 def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import nir
 import torch
@@ -14,12 +16,14 @@ import torch
 from ..base.artefacts import sha256_of
 from ..base.errors import InputError, arg
 from ..base.progress import SILENT, Callback, Listeners
+from ..base.version import __version__
 from ..chip.activity import Activity
 from ..chip.activity_file import save_activity
 from ..chip.agreement import save_agreement
 from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
+from ..data.split import Split
 from ..energy.provenance import provenance_of
 from ..graph.nir_io import read_graph
 from ..lowering.rules import remarks as lowering_remarks
@@ -36,7 +40,7 @@ from ..training.distill import distill_to
 from ..training.objects import dataset_of, network_of
 from ..training.settings import DistillSettings
 from .levels import agreement_of
-from .outcome import SPLITS, Outcome
+from .point import SPLITS, Outcome
 
 EXPORT_SAMPLES = 64
 """Validation samples on which a graph's file is compared with its student."""
@@ -189,9 +193,24 @@ def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listener
     deployed = _StepsInFolder(paths, dataset, settings, listeners).deploy(student, *SPLITS)
     files = {"student": paths.student, "nir": paths.nir, "chip": paths.chip}
     files |= {f"activity_{part}": paths.activity.with_name(name) for part, name in ACTIVITIES.items()}
-    relative = {name: path.relative_to(out).as_posix() for name, path in files.items()}
-    seconds = time.perf_counter() - began
-    outcome = Outcome.of(deployed.reports, student.config, facts.get("certificate"), relative, seconds)
+    reports, config = deployed.reports, student.config
+    outcome = Outcome(
+        energy={part: report.total for part, report in reports.items()},
+        energy_is_at_least=any(report.at_least for report in reports.values()),
+        floor=reports["validation"].floor,
+        accuracy={part: cast(float, report.accuracy) for part, report in reports.items()},  # all data have labels
+        synaptic_ops={part: report.synaptic_ops for part, report in reports.items()},
+        spikes={part: sum(each.spikes for each in report.spikes) for part, report in reports.items()},
+        samples={part: report.samples for part, report in reports.items()},
+        timesteps=config.timesteps,
+        width=config.width,
+        encoding=config.encoding,
+        certificate=facts.get("certificate"),
+        files={name: path.relative_to(out).as_posix() for name, path in files.items()},
+        made_by=f"spikewright {__version__}",
+        host=socket.gethostname(),
+        seconds=time.perf_counter() - began,
+    )
     return MeasuredStudent(student, facts, dataset, paths, deployed, outcome)
 
 
@@ -210,4 +229,7 @@ def _trained(settings: DistillSettings, paths: Paths, listeners: Listeners) -> t
 def same_settings(noted: object, asked: DistillSettings) -> bool:
     """Whether the settings that a student's file notes, as JSON, are those asked for, on whatever machine."""
     wanted = asked.flat(without=OF_MACHINE)
-    return isinstance(noted, dict) and {k: v for k, v in noted.items() if k not in OF_MACHINE} == wanted
+    if not isinstance(noted, dict):
+        return False
+    before = {name: noted.get(name, default) for name, default in DistillSettings().flat(without=OF_MACHINE).items()}
+    return before == wanted and noted.keys() - OF_MACHINE <= wanted.keys()

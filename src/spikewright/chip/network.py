@@ -17,8 +17,12 @@ import numpy as np
 
 from ..base.errors import refuse
 from ..base.types import Encoding, IntArray, Readout
+from ..data.input_rule import InputRule
+from ..data.output_rule import CLASSES, OutputRule
 from .registers import BIAS_EXP, BIAS_EXP_MAX, DECAY_ONE, LAVA_WIDTHS
 
+INPUT_RULE_KEY, OUTPUT_RULE_KEY = "input_rule", "output_rule"
+"""Keys of the rules in the metadata of a graph, as JSON."""
 Role = Literal["input", "hidden", "readout", "relay", "bias"]
 
 
@@ -107,6 +111,11 @@ class Connection:
         """The shape of the weights: ``(target size, source size)``, or that of a kernel."""
         return self.weight.shape
 
+    def axis(self, axis: int) -> tuple[int, int, int, int]:
+        """Kernel size, stride, padding and dilation of a convolution along one axis (0: rows, 1: columns)."""
+        assert self.conv is not None
+        return self.shape[2 + axis], self.conv.stride[axis], self.conv.padding[axis], self.conv.dilation[axis]
+
 
 @dataclass(frozen=True, eq=False)
 class ChipNetwork:
@@ -115,7 +124,8 @@ class ChipNetwork:
     Attributes:
         populations: in an order in which every feed-forward connection points forward.
         timesteps: number of timesteps per sample.
-        classes: size of the readout.
+        input_rule: by which samples of the user's own data are prepared; None for a data set that has a name.
+        meaning: of the outputs.
         provenance: JSON-able facts of where it came from (parent hash, profile hash, seed, scales for humans).
     """
 
@@ -127,6 +137,8 @@ class ChipNetwork:
     profile: str
     profile_sha256: str
     provenance: dict[str, object] = field(default_factory=dict)
+    input_rule: InputRule | None = None
+    meaning: OutputRule = CLASSES
 
     def __post_init__(self) -> None:
         refuse("chip network", list(_faults(self)))
@@ -148,8 +160,19 @@ class ChipNetwork:
 
     @property
     def classes(self) -> int:
-        """Number of classes: the size of the readout."""
+        """Number of classes, or of values of a regression."""
+        return self.outputs // self.meaning.population
+
+    @property
+    def outputs(self) -> int:
+        """The size of the readout."""
         return self.output.size
+
+    @property
+    def changes_each_step(self) -> bool:
+        """Whether samples are frames of intensities, one for each timestep."""
+        rule = self.input_rule
+        return rule is not None and rule.frames is not None and not rule.is_events
 
     def into(self, target: str) -> tuple[Connection, ...]:
         """The connections into the population ``target``, in the network's order."""
@@ -194,8 +217,6 @@ class Schedule:
     is the whole pipeline, ``timesteps + deepest``.
 
     Attributes:
-        samples: how many.
-        timesteps: number of timesteps per sample.
         stride: chip steps from one sample's start to the next one's.
         deepest: greatest depth of a population.
     """
@@ -225,11 +246,10 @@ class Schedule:
 def output_shape(connection: Connection, source: Population) -> tuple[int, ...]:
     """Shape of what ``connection`` delivers when driven by ``source``."""
     if connection.conv is None:
-        return (connection.weight.shape[0],)
-    geometry, kernel = connection.conv, connection.weight.shape[2:]
-    axes = zip(source.shape[1:], geometry.padding, geometry.dilation, kernel, geometry.stride, strict=True)
-    spatial = ((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, p, d, k, s in axes)
-    return (connection.weight.shape[0], *spatial)
+        return connection.shape[:1]
+    axes = zip(source.shape[1:], map(connection.axis, (0, 1)), strict=True)
+    spatial = ((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, (k, s, p, d) in axes)
+    return (connection.shape[0], *spatial)
 
 
 def _faults(chip: ChipNetwork) -> Iterator[str]:
@@ -241,11 +261,10 @@ def _faults(chip: ChipNetwork) -> Iterator[str]:
             yield f"{count} populations have the role {role!r}; exactly one must"
     if chip.timesteps < 1:
         yield f"timesteps is {chip.timesteps}; at least 1"
-    known = {p.name: p for p in chip.populations}
     for population in chip.populations:
         yield from _register_faults(population)
     for connection in chip.connections:
-        yield from _connection_faults(connection, known)
+        yield from _connection_faults(connection, chip.by_name)
     yield from _order_faults(chip, names)
 
 

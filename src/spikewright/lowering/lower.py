@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import nir
 
-from ..chip.network import ChipNetwork
+from ..base.errors import refuse
+from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY, ChipNetwork
 from ..chip.registers import Grid, grid_for, trained_grid
+from ..data.input_rule import InputRule
+from ..data.output_rule import CLASSES, OutputRule
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..profile.profile import HardwareProfile, load_profile
@@ -16,7 +20,7 @@ from .chip_rules import check_chip
 from .draft import Draft, draft_from_nir, input_format
 from .passes import rewritten
 from .quantize import quantize
-from .rules import check_draft, check_integers
+from .rules import INTEGER_RULES, check_draft, faults_by
 
 
 def lower(
@@ -47,11 +51,30 @@ def lower(
         AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
     target = load_profile(profile) if isinstance(profile, str) else profile
+    input_rule, meaning = rules_of(graph.metadata)
     draft = drafted(graph, target, {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}, dt_s)
     grid, remarks = grid_for(trained_grid(graph.metadata), target, weight_bits)
     assumed = draft.facts["assumed"]
     assert isinstance(assumed, list)
-    return lower_draft(replace(draft, facts=draft.facts | {"assumed": [*assumed, *remarks]}), target, grid)
+    chip = lower_draft(replace(draft, facts=draft.facts | {"assumed": [*assumed, *remarks]}), target, grid)
+    return replace(chip, input_rule=input_rule, meaning=meaning)
+
+
+def rules_of(metadata: Mapping[str, Any]) -> tuple[InputRule | None, OutputRule]:
+    """The rules in a graph's metadata by which samples are prepared and outputs are read.
+
+    Raises:
+        InputError: an entry is damaged.
+    """
+    said, meaning = metadata.get(INPUT_RULE_KEY), metadata.get(OUTPUT_RULE_KEY)
+    return (
+        None if said is None else InputRule.from_json(_text(said)),
+        CLASSES if meaning is None else OutputRule.from_json(_text(meaning)),
+    )
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None) -> ChipNetwork:
@@ -67,7 +90,7 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
     check_draft(draft, profile)
     draft = rewritten(draft, profile)
     chip = quantize(draft, profile, grid)
-    check_integers(chip, draft)
+    refuse(f"profile {chip.profile!r}", faults_by(INTEGER_RULES, chip, draft))
     check_chip(chip, profile)
     return chip
 
@@ -97,7 +120,8 @@ def drafted(
         assumed.append(f"time step {step.dt_s:g} s: {step.why}")
     if "reset" not in graph.metadata:
         assumed.append("reset to zero: the file does not say how its neurons were reset in training")
-    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in graph.metadata.items()}
+    said = {key: value for key, value in graph.metadata.items() if key not in (INPUT_RULE_KEY, OUTPUT_RULE_KEY)}
+    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in said.items()}
     facts = plain | {"dt_s": step.dt_s, "assumed": [*wiring.assumed, *assumed]}
     return draft_from_nir(wiring, step.dt_s, inputs, facts)
 

@@ -20,8 +20,9 @@ from ..base.version import __version__
 from ..chip.activity import Activity
 from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
 from ..data.load import load
+from ..data.split import Split
 from .backends import BACKENDS, Run, backend
 from .recording import Recording, Tally, activity_of
 
@@ -90,7 +91,9 @@ def simulate(
         SpikewrightError: Lava failed.
     """
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
-    whole = load(data, data_dir, chip.timesteps) if isinstance(data, str) else data
+    whole = load(data, data_dir, chip.timesteps, rule=chip.input_rule) if isinstance(data, str) else data
+    if isinstance(whole, Dataset):
+        whole = whole.by(chip.input_rule)
     images, labels = chosen_samples(whole, split, samples)
     images = fitting(chip, images)
     tallies = {p.name: Tally() for p in chip.populations if p.neuron is not None}
@@ -123,7 +126,7 @@ def raster_writer(
     """Yield what appends recordings of ``chip`` to a new HDF5 file; the file appears when all went well.
 
     Layout: ``spikes/<population index>`` of shape ``(samples, timesteps, *population shape)`` with the attribute
-    ``name``, payloads where spikes are graded; ``scores`` of shape ``(samples, classes)``.
+    ``name``, payloads where spikes are graded; ``scores`` of shape ``(samples, outputs)``.
 
     Args:
         scores_type: what scores are: integers of a chip network, floats of a student.
@@ -138,7 +141,7 @@ def raster_writer(
             size = {"shape": (0, *shape), "maxshape": (None, *shape), "chunks": (1, *shape)}
             return file.create_dataset(name, dtype=dtype, compression="gzip", **size)
 
-        scores = growing("scores", (chip.classes,), scores_type)
+        scores = growing("scores", (chip.outputs,), scores_type)
         rasters = {}
         for index, population in enumerate(chip.populations):
             payload = np.min_scalar_type(2 ** max(1, population.payload_bits) - 1)
@@ -176,7 +179,7 @@ def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int 
     if not isinstance(bits, int):
         missing = f"the network's {chip.encoding} input does not say its bits (`input_bits` in its provenance)"
         raise InputError(f"{missing}; lower it again")
-    return encode(chip.encoding, images, chip.timesteps, bits, seed, first_index)
+    return encode(chip.encoding, images, chip.timesteps, bits, seed, first_index, by_step=chip.changes_each_step)
 
 
 def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
@@ -213,7 +216,7 @@ def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | 
 
 def fitting(chip: ChipNetwork, images: Images) -> Images:
     """Images in the shape of the network's input, flattened where that is flat."""
-    steps = (chip.timesteps,) if chip.encoding == "events" else ()
+    steps = (chip.timesteps,) if chip.encoding == "events" or chip.changes_each_step else ()
     wanted = (*steps, *chip.input.shape)
     if images.shape[1:] == wanted:
         return images

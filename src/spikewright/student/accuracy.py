@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..base.threads import student_threads
-from ..data.dataset import Split
+from ..data.split import Split
 from .student import Student
 
 BATCH = 500

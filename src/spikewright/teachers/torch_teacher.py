@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..data.augment import still
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
+from ..data.split import Split
 from ..energy.macs import Macs
 from .built import build_network
 from .hashes import weights_sha256, with_format

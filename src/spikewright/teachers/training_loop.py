@@ -12,7 +12,8 @@ from ..base.errors import InputError, arg
 from ..base.progress import Advance
 from ..chip.registers import TrainedGrid
 from ..data.augment import augmented
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
+from ..data.split import Split
 from ..distillation.base import BatchOutputs, LossTerms, shapes_of
 from ..student.student import Student
 from ..student.train_settings import TrainSettings, learning_rate

@@ -10,7 +10,7 @@ import nir
 from ..base.errors import AnswerIsNo
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork
-from ..data.dataset import Split
+from ..data.split import Split
 from ..energy.pricing import PricedActivity, price
 from ..energy.report import EnergyReport
 from ..lowering.lower import lower

@@ -32,7 +32,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         InputError: settings that contradict each other, the data or the method; a budget below the student's floor.
     """
     method, regularizers = loss_terms(settings)
-    teaching = teaching_of(settings, method)
+    teaching = teaching_of(settings, method, dataset)
     refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()])
     train = train_settings(settings.training, dataset.recipe)
     refuse(f"data {dataset.name}", list(misfits(settings, dataset)))
@@ -115,11 +115,15 @@ def misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
     """Faults of settings that do not suit event data, or of event input without event data."""
     encoding, timesteps = settings.student.encoding, settings.student.timesteps
     train = train_settings(settings.training, dataset.recipe)
+    if not dataset.is_events and encoding == "events":
+        yield "encoding is 'events', but the samples are intensities; may be direct, current, rate or latency"
+    if encoding == "delta" and dataset.raw is None:
+        yield f"encoding is 'delta', which is for series of your own, and {dataset.name} has none"
     if dataset.timesteps is None:
-        if encoding == "events":
-            yield "encoding is 'events', but the samples are images; may be direct, current, rate or latency"
         return
-    if encoding not in (None, "events"):
+    if not dataset.is_events and encoding == "latency":
+        yield "encoding is 'latency', but the samples change from step to step; may be direct, current or rate"
+    if dataset.is_events and encoding not in (None, "events", "delta"):
         yield f"encoding is {encoding!r}, but the samples are events already; leave {arg('encoding')} out"
     if timesteps not in (None, dataset.timesteps):
         yield (

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..base.threads import student_threads
-from ..data.dataset import Split
+from ..data.split import Split
 from ..profile.schema import CostUnit
 from ..profile.units import quantity
 from ..student.student import Student

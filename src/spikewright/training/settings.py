@@ -17,6 +17,7 @@ from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
 from ..base.types import Encoding, Readout
 from ..data.load import DATA_HELP
+from ..data.options import DataOptions
 from ..data.recipe import Augmentation
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 
@@ -33,10 +34,10 @@ FILES = ("data_dir", "teacher_weights")
 _FILE = re.compile(r"[/\\]|\.(py|toml|onnx|pt|pth|ckpt|safetensors)\b", re.IGNORECASE)
 
 
-class DataSettings(Options):
-    """The data set, and how much of it the student is trained on."""
+class DataSettings(DataOptions):
+    """The data set, how data of one's own are read, and how much of them the student is trained on."""
 
-    name: str = Field("digits", description=DATA_HELP)
+    name: str = Field("digits", description=f"{DATA_HELP}; or the path of data of your own")
     data_dir: Path | None = Field(None, description="folder with the data set's standard files")
     train_samples: int | None = Field(
         None, ge=2, description="how many of the training part the student learns from; the teacher has them all"
@@ -97,10 +98,14 @@ class MethodSpec(Options):
 class StudentSpec(Options):
     """The student's network; None leaves the choice to the data set, the profile and the budget."""
 
-    architecture: str = Field("convnet", description="mlp, convnet, vgg, skipnet, or file.py:function")
+    architecture: str | None = Field(
+        None, description="mlp, convnet, vgg, skipnet, temporal, or file.py:function; left out, by data set"
+    )
     width: int | None = Field(None, ge=1, description="channels of the first layer; left out, as the budget allows")
     timesteps: int | None = Field(None, ge=1, description="T; left out, the profile's or as the budget allows")
-    encoding: Encoding | None = Field(None, description="direct, current, rate or latency; left out, the profile's")
+    encoding: Encoding | Literal["delta"] | None = Field(
+        None, description="direct, current, rate, latency, or delta for series; left out, the profile's"
+    )
     readout: Readout = Field("membrane", description="membrane or count")
     input_bits: int | None = Field(None, ge=1, le=12, description="width of graded input; left out, 6 (current: 8)")
     neuron: NeuronKind = Field("lif", description="lif or cubalif")
@@ -229,9 +234,10 @@ def _flat_fields() -> dict[str, FlatField]:
         for name, info in type(options).model_fields.items():
             found[_flat_name(group, name)] = FlatField(group, name, info)
     apart = ("reserve", "also_within", "max_synaptic_ops", "max_rate")
-    first = [name for name in found if name not in apart]
+    last = tuple(DataOptions.model_fields)
+    first = [name for name in found if name not in (*apart, *last)]
     after = first.index("rounds") + 1
-    return {name: found[name] for name in (*first[:after], *apart, *first[after:])}
+    return {name: found[name] for name in (*first[:after], *apart, *first[after:], *last)}
 
 
 FLAT = _flat_fields()

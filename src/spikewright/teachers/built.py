@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
+from torchvision import models
 
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.own_code import file_of, is_own, named_in, run_own

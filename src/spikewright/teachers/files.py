@@ -27,7 +27,7 @@ class TeacherFiles:
 
     Attributes:
         weights: a file with the state dict of the network that the description builds.
-        layout, normalize, channels, size: how it takes samples, as in :meth:`.samples.SampleFormat.of`.
+        layout, normalize, channels, size, values: how it takes samples, as in :meth:`.samples.SampleFormat.of`.
     """
 
     weights: Path | None = None
@@ -35,6 +35,7 @@ class TeacherFiles:
     normalize: str | None = None
     channels: int | None = None
     size: str | None = None
+    values: str | None = None
 
     @property
     def given(self) -> dict[str, object]:
@@ -48,7 +49,7 @@ class TeacherFiles:
         Raises:
             InputError: values that cannot be read.
         """
-        return SampleFormat.of(self.layout, self.normalize, self.channels, self.size)
+        return SampleFormat.of(self.layout, self.normalize, self.channels, self.size, self.values)
 
     def faults(self, teacher: Teacher | str) -> Iterator[str]:
         """Why these do not go with a teacher, or a teacher's description; of what is no description, nothing."""
@@ -97,11 +98,12 @@ def teacher_of_files(text: str, dataset: Dataset, files: TeacherFiles) -> Teache
             raise InputError(f"teacher {text}: {'; '.join(faults)}")
         file, output = _onnx(text)
         if file is not None:
-            return OnnxTeacher(file, dataset.shape, dataset.classes, output, files.taken)
+            taken = files.taken.for_data(dataset)
+            return OnnxTeacher(file, dataset.shape, dataset.classes, output, taken, dataset.output)
         if not is_built(text):
             raise InputError(_not_a_teacher(text))
         built = build_network(text, files.weights, dataset.shape, dataset.classes)
-        how = f"{built.name} takes samples of {by(dataset.shape)} {files.taken}"
+        how = f"{built.name} takes samples of {by(dataset.shape)} {files.taken.for_data(dataset)}"
         teacher = TorchTeacher(built.network, None, built.name, taken=files.taken, remarks=(*built.remarks, how))
         return teacher.for_data(dataset)
     except InputError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from onnx import TensorProto, external_data_helper, inliner
 
 from ..base.artefacts import existing_file, sha256_of
 from ..base.errors import InputError, arg, did_you_mean, refuse
-from .samples import Layout, Shape, arranged, series_shape
+from .samples import Layout, Shape, series_shape
 from .torch_teacher import LOGITS
 
 LARGEST = 2**31 - 1  # bytes that protobuf can hold in one message
@@ -130,13 +130,14 @@ FLOATS: dict[int, type[np.floating[Any]]] = {
     TensorProto.DOUBLE: np.float64,
     TensorProto.FLOAT16: np.float16,
 }
-ARRANGE: dict[Axes, Callable[[Array], Array]] = {
-    "channels first": lambda images: images,
-    "channels last": lambda images: np.ascontiguousarray(images.transpose(0, 2, 3, 1)),
-    "flat": lambda images: images.reshape(len(images), -1),
-    "series": lambda images: np.ascontiguousarray(arranged(images, "series")),
-    "channels": lambda images: np.ascontiguousarray(arranged(images, "channels")),
+LAYOUT_OF: dict[Axes, Layout] = {
+    "channels first": "images",
+    "channels last": "images",
+    "flat": "vectors",
+    "series": "series",
+    "channels": "channels",
 }
+"""By the order of an input's axes, the layout in which samples come."""
 ALLOWED: dict[Layout | None, tuple[Axes, ...]] = {
     None: ("channels first", "channels last", "flat", "series", "channels"),
     "images": ("channels first", "channels last"),
@@ -165,9 +166,10 @@ class Signature:
     layout: Axes
     logits_name: str
 
-    def arranged(self, images: Array) -> Array:
-        """Images ``(B, C, H, W)`` in the model's type and layout."""
-        return ARRANGE[self.layout](images.astype(self.dtype, copy=False))
+    def arranged(self, samples: Array) -> Array:
+        """Samples in the layout of the axes, with the model's type and its place of the channels."""
+        turned = samples.transpose(0, 2, 3, 1) if self.layout == "channels last" else samples
+        return np.ascontiguousarray(turned, dtype=self.dtype)
 
 
 def signature_of(

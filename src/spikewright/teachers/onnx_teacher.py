@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from torch import Tensor
 
 from ..base.errors import InputError, refuse
 from ..data.augment import still
+from ..data.output_rule import CLASSES, OutputRule
 from ..energy.macs import Macs
+from .features import unknown_feature
 from .hashes import with_format
 from .onnx_macs import count_macs, wanted_values
-from .onnx_model import FLOATS, Array, first_line, read_onnx, signature_of
+from .onnx_model import FLOATS, LAYOUT_OF, Array, first_line, read_onnx, signature_of
 from .samples import SampleFormat, Shape
-from .torch_teacher import LOGITS, Teacher, unknown_feature
+from .torch_teacher import LOGITS, Teacher
 
 RUNTIME_ERRORS = (
     *(ort.EPFail, ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented),
@@ -50,6 +53,7 @@ class OnnxTeacher(Teacher):
         classes: int,
         logits: str | None = None,
         taken: SampleFormat | None = None,
+        output: OutputRule = CLASSES,
     ) -> None:
         """Read and check the model, and run it once.
 
@@ -59,6 +63,7 @@ class OnnxTeacher(Teacher):
             classes: of the data set.
             logits: name of the output that is the logits.
             taken: how the model takes samples; None for as they are, in the order that its axes tell.
+            output: what the model's outputs mean.
 
         Raises:
             InputError: a file that cannot be used, or a model that does not fit the data set.
@@ -69,15 +74,17 @@ class OnnxTeacher(Teacher):
         self.taken = taken or SampleFormat()
         self.sha256 = with_format(file.sha256, self.taken)
         self.input_shape = input_shape
-        refuse(str(path), list(self.taken.faults(input_shape)))
         self._model = file.model
         shape = self.taken.shape_of(input_shape)
         self.signature = signature_of(str(path), self._model.graph, shape, logits, self.taken.layout)
+        self.taken = replace(self.taken, layout=LAYOUT_OF[self.signature.layout])
+        refuse(str(path), list(self.taken.faults(input_shape)))
         graph = shape_inference.infer_shapes(self._model).graph
         values = (*graph.value_info, *graph.output, *graph.input)
         self._types = {value.name: value.type.tensor_type.elem_type for value in values}
         produced = [name for node in self._model.graph.node for name in node.output if self._types.get(name) in FLOATS]
         self._names = tuple(dict.fromkeys([*produced, LOGITS]))
+        self.output = output
         self._sessions: dict[frozenset[str], onnxruntime.InferenceSession] = {}
         self._try(classes)
 
@@ -93,7 +100,7 @@ class OnnxTeacher(Teacher):
         """
         unknown_feature(self.name, names, self.names)
         values = [self.signature.logits_name if name == LOGITS else name for name in names]
-        whole = self.taken.prepared(still(images.detach())).cpu().numpy()
+        whole = self.signature.arranged(self.taken(still(images.detach())).cpu().numpy())
         size = self.signature.batch or max(1, len(whole))
         starts = range(0, max(1, len(whole)), size)
         batches = [self._run_batch(whole[start : start + size], values) for start in starts]
@@ -101,7 +108,7 @@ class OnnxTeacher(Teacher):
         for place, name in enumerate(names):
             array = np.concatenate([batch[place] for batch in batches]).astype(np.float32, copy=False)
             found[name] = torch.from_numpy(array).to(images.device)
-        return found
+        return {name: self.as_logits(value) if name == LOGITS else value for name, value in found.items()}
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -136,7 +143,7 @@ class OnnxTeacher(Teacher):
 
     def _blank(self, batch: int) -> Array:
         """Black samples as the model takes them."""
-        return self.signature.arranged(np.zeros((batch, *self.taken.shape_of(self.input_shape)), np.float32))
+        return self.signature.arranged(self.taken(torch.zeros(batch, *self.input_shape)).numpy())
 
     def _try(self, classes: int) -> None:
         """Run once, so that an unusable model is refused before the training starts."""
@@ -144,23 +151,28 @@ class OnnxTeacher(Teacher):
         answer = self.logits(torch.from_numpy(noise))
         output = self.signature.logits_name
         if answer.ndim != 2 or answer.shape[1] != classes:
+            kind = "classes" if self.output.is_classes else "values"
             raise InputError(
                 f"{self.path}: its output {output!r} has shape {tuple(answer.shape[1:])} per image, the data set has "
-                f"{classes} classes and needs ({classes},); use a model trained for these classes"
+                f"{classes} {kind} and needs ({classes},); use a model trained for these {kind}"
             )
         if not bool(torch.isfinite(answer).all()):
             raise InputError(f"{self.path}: its output {output!r} is not finite for images of noise; check its weights")
-        if bool((answer >= 0).all()) and torch.allclose(answer.sum(1), torch.ones(2), atol=1e-4):
+        if (
+            self.output.is_classes
+            and bool((answer >= 0).all())
+            and torch.allclose(answer.sum(1), torch.ones(2), atol=1e-4)
+        ):
             raise InputError(
                 f"{self.path}: its output {output!r} holds probabilities (they sum to 1), a student learns from the "
                 "logits before them; export the model without its last softmax"
             )
 
     def _run_batch(self, images: Array, values: Sequence[str]) -> list[Array]:
-        """Run on one batch of images, padded with black images where the file fixes the batch size."""
+        """Run on one batch as the model takes it, filled up with zeros where the file fixes the batch size."""
         whole = self.signature.batch or max(1, len(images))
         filled = np.concatenate([images, np.zeros((whole - len(images), *images.shape[1:]), images.dtype)])
-        answers = self._run(self.signature.arranged(filled), values)
+        answers = self._run(filled, values)
         for name, answer in zip(values, answers, strict=True):
             if answer.shape[:1] != (whole,):
                 raise InputError(

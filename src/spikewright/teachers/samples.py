@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..base.errors import arg, did_you_mean, refuse
+from ..base.errors import InputError, arg, did_you_mean, refuse
+from ..data.dataset import Dataset
+from ..data.input_rule import InputRule
 
 Shape: TypeAlias = tuple[int, int, int]
 Layout = Literal["images", "series", "channels", "vectors"]
@@ -25,26 +26,32 @@ LAYOUTS: dict[Layout, str] = {
     "vectors": "(B, F)",
 }
 """By layout, the axes of a batch: C channels, T steps in time, F numbers of any order."""
+Values = Literal["raw", "scaled"]
+VALUES: tuple[Values, ...] = ("raw", "scaled")
+IN_UNITS = ("vectors", "series")
+"""Layouts of data of one's own that other networks know in the units of the data; images are intensities anyway."""
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and deviation of each colour, by which torchvision's networks were trained on ImageNet."""
 NORMALIZE_WORDS = "may be imagenet, none, or MEAN/STD, each one number or one for each channel, as in 0.5/0.25"
 
 Given: TypeAlias = str | tuple[Sequence[float] | float, Sequence[float] | float]
-Batch = TypeVar("Batch", Tensor, npt.NDArray[Any])
 
 
 @dataclass(frozen=True)
 class SampleFormat:
     """How a network takes samples ``(B, C, H, W)``; without anything set it takes them as they are.
 
-    First grey images get their channels, then the size changes, then ``(x - mean) / std`` is taken, then the axes are
-    ordered.
+    First the scaling of the data is undone, then grey images get their channels, the size changes, the axes are put in
+    order, and ``(x - mean) / std`` is taken.
 
     Attributes:
         layout: the order of the axes; None for images, or for what an ONNX model's own axes tell.
-        mean, std: one number, or one for each channel; None where nothing is normalised.
+        mean, std: one number, or one for each channel (of vectors: each number); None where nothing is normalised.
         channels: that the network takes; those of grey images are copies of the one that they have.
         size: height and width that the network takes; others are interpolated bilinearly, with antialiasing.
+        values: ``raw`` for the units in which the data were found, ``scaled`` for the scaling that a student gets; None
+            for ``raw`` of vectors and series of one's own, and ``scaled`` of everything else.
+        rule: by which the data were scaled, where that is undone.
     """
 
     layout: Layout | None = None
@@ -52,6 +59,8 @@ class SampleFormat:
     std: tuple[float, ...] | None = None
     channels: int | None = None
     size: tuple[int, int] | None = None
+    values: Values | None = None
+    rule: InputRule | None = None
 
     @classmethod
     def of(
@@ -60,6 +69,7 @@ class SampleFormat:
         normalize: Given | None = None,
         channels: int | None = None,
         size: str | int | tuple[int, int] | None = None,
+        values: str | None = None,
     ) -> SampleFormat:
         """The format that a user describes; None leaves samples as they are.
 
@@ -68,16 +78,19 @@ class SampleFormat:
             normalize: ``imagenet``, ``none``, ``MEAN/STD`` with commas between channels, or mean and std themselves.
             channels: that the network takes.
             size: height and width, or one number for both; as text ``224`` or ``224x224``.
+            values: ``raw`` or ``scaled``.
 
         Raises:
             InputError: values that cannot be read, all of them at once.
         """
-        faults: list[str] = []
-        chosen = next((name for name in LAYOUTS if name == layout), None)
-        if layout is not None and chosen is None:
-            faults.append(f"{arg('layout', layout)}: is unknown; {did_you_mean(str(layout), LAYOUTS)}")
+        faults = [
+            f"{arg(name, value)}: is unknown; {did_you_mean(str(value), known)}"
+            for name, value, known in (("layout", layout, LAYOUTS), ("values", values, VALUES))
+            if value is not None and value not in known
+        ]
         if channels is not None and (not isinstance(channels, int) or channels < 1):
             faults.append(f"{arg('channels', channels)}: must be a whole number of at least 1")
+        mean, std, sides = None, None, None
         try:
             mean, std = _normalization(normalize)
         except ValueError:
@@ -87,13 +100,28 @@ class SampleFormat:
         except ValueError:
             faults.append(f"{arg('size', size)}: is no height and width, such as 224 or 224x224")
         refuse("teacher", faults)
-        return cls(chosen, mean, std, channels, sides)
+        return cls(cast("Layout | None", layout), mean, std, channels, sides, cast("Values | None", values))
+
+    def for_data(self, dataset: Dataset) -> SampleFormat:
+        """The same format where the samples are those of a data set.
+
+        Raises:
+            InputError: raw values are asked for, of data that are not scaled.
+        """
+        rule = dataset.input_rule
+        if rule is None and self.values == "raw":
+            raise InputError(
+                f"{arg('values', 'raw')}: {dataset.name} is taken as it is, and has no other values; leave it out"
+            )
+        is_raw = rule is not None and (self.values or ("raw" if rule.layout in IN_UNITS else "scaled")) == "raw"
+        return replace(self, rule=rule if is_raw else None)
 
     def faults(self, shape: Shape) -> Iterator[str]:
         """Why samples of ``shape`` cannot be taken so."""
-        if self.channels not in (None, shape[0]) and shape[0] != 1:
+        found = self.unscaled_shape(shape)
+        if self.channels not in (None, found[0]) and found[0] != 1:
             yield (
-                f"{arg('channels', self.channels)}: samples have {shape[0]} channels, and those of grey images alone, "
+                f"{arg('channels', self.channels)}: samples have {found[0]} channels, and those of grey images alone, "
                 "which have one, can be copied"
             )
         if self.size is not None and self.layout not in (None, "images"):
@@ -103,7 +131,8 @@ class SampleFormat:
                 f"{arg('layout', self.layout)}: samples of {by(shape)} are images of several channels, not series of "
                 "channels over time"
             )
-        taken = self.shape_of(shape)[0]
+            return
+        taken = self._normalized(shape)
         if numbers := {len(each) for each in (self.mean, self.std) if each is not None} - {1, taken}:
             copies = f", or {arg('channels', max(numbers))} to copy that of grey images" if taken == 1 else ""
             yield (
@@ -113,26 +142,30 @@ class SampleFormat:
 
     def shape_of(self, shape: Shape) -> Shape:
         """The shape of a sample of the data in the network's channels and size, before its axes are ordered."""
-        return (self.channels or shape[0], *(self.size or shape[1:]))
+        channels, *sides = self.unscaled_shape(shape)
+        height, width = self.size or sides
+        return self.channels or channels, height, width
 
-    def prepared(self, samples: Tensor) -> Tensor:
-        """The samples ``(B, C, H, W)`` in the network's channels and size, normalised."""
+    def __call__(self, samples: Tensor) -> Tensor:
+        """The samples ``(B, C, H, W)`` as the network takes them."""
+        samples = samples if self.rule is None else unscaled(samples, self.rule)
         if self.channels not in (None, samples.shape[1]):
             samples = samples.expand(-1, self.channels or 1, -1, -1)
         if self.size not in (None, tuple(samples.shape[2:])):
             samples = F.interpolate(samples, self.size, mode="bilinear", align_corners=False, antialias=True)
+        samples = arranged(samples, self.layout or "images")
         if self.mean is None or self.std is None:
             return samples
-        mean, std = (torch.tensor(each, device=samples.device).view(1, -1, 1, 1) for each in (self.mean, self.std))
+        sizes = [1] * samples.ndim
+        sizes[-1 if self.layout == "series" else 1] = -1
+        mean, std = (torch.tensor(each, device=samples.device).view(sizes) for each in (self.mean, self.std))
         return (samples - mean) / std
-
-    def __call__(self, samples: Tensor) -> Tensor:
-        """The samples ``(B, C, H, W)`` as the network takes them."""
-        return arranged(self.prepared(samples), self.layout or "images")
 
     def __str__(self) -> str:
         layout = self.layout or "images"
         words = [f"as {layout} {LAYOUTS[layout]}"]
+        if self.rule is not None:
+            words.append("in the units of the data")
         if self.channels is not None:
             words.append(f"with {self.channels} channels")
         if self.size is not None:
@@ -142,8 +175,34 @@ class SampleFormat:
         mean, std = (", ".join(f"{value:g}" for value in each) for each in (self.mean, self.std))
         return ", ".join([*words, f"normalised by mean {mean} and deviation {std}"])
 
+    def unscaled_shape(self, shape: Shape) -> Shape:
+        """The shape of a sample of the data before it was scaled, where that is undone."""
+        return (shape[0] // 2, *shape[1:]) if self.rule is not None and self.rule.signed else shape
 
-def arranged(samples: Batch, layout: Layout) -> Batch:
+    def _normalized(self, shape: Shape) -> int:
+        """How many means there may be: channels of images and series, numbers of vectors."""
+        found = self.shape_of(shape)
+        if self.layout == "vectors":
+            return math.prod(found)
+        over_time = series_shape(found) if self.layout in ("series", "channels") else None
+        return found[0] if over_time is None else over_time[1]
+
+
+def unscaled(samples: Tensor, rule: InputRule) -> Tensor:
+    """Prepared samples ``(B, C, H, W)`` in the units of the data.
+
+    Values beyond the range of the rule stay at its ends, and behind the end of a recording is what scales to 0.
+    """
+    if rule.signed:
+        above, below = samples.chunk(2, dim=1)
+        samples = above - below
+    axis = 3 if rule.view == "image" else 1
+    sizes = [-1 if place == axis else 1 for place in range(4)]
+    low, gain = (torch.tensor(each, device=samples.device).view(sizes) for each in (rule.low, rule.gain))
+    return samples / gain + low
+
+
+def arranged(samples: Tensor, layout: Layout) -> Tensor:
     """Samples ``(B, C, H, W)`` in the order of axes that ``layout`` names, with time as in :func:`series_shape`."""
     if layout == "images":
         return samples

@@ -22,8 +22,9 @@ from ..student.accuracy import accuracy_of
 from ..student.config import StudentConfig
 from ..student.student import Student, load_student
 from ..student.train_settings import TrainSettings
+from .features import no_map, unknown_feature
 from .hashes import weights_sha256
-from .torch_teacher import LOGITS, Teacher, no_map, unknown_feature
+from .torch_teacher import LOGITS, Teacher
 
 SPIKING = "snn"
 LABELS = "labels"

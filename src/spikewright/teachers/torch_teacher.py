@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import InputError, arg, did_you_mean, refuse
+from ..base.errors import InputError, arg, refuse
 from ..data.augment import still
 from ..data.dataset import Dataset
+from ..data.output_rule import CLASSES, OutputRule
 from ..data.split import Split
 from ..energy.macs import Macs
 from .built import build_network
+from .features import no_map, unknown_feature, watched
 from .hashes import weights_sha256, with_format
 from .samples import Given, SampleFormat, Shape, by
 from .torch_macs import count_macs
@@ -39,12 +39,14 @@ class Teacher(ABC):
         sha256: of the weights, or of the file that they were read from.
         spikes: whether it is a spiking network.
         remarks: sentences on what was assumed, and what was done to its weights.
+        output: what the network's own outputs mean; values of a regression become logits by it.
     """
 
     name: str
     sha256: str
     spikes: bool = False
     remarks: tuple[str, ...] = ()
+    output: OutputRule = CLASSES
 
     @property
     @abstractmethod
@@ -67,12 +69,22 @@ class Teacher(ABC):
         Raises:
             InputError: it does not take such samples, or distinguishes another number of classes.
         """
-        if (classes := self.shapes[LOGITS][-1]) != dataset.classes:
-            raise InputError(
-                f"teacher {self.name}: distinguishes {classes} classes, and {dataset.name} has "
-                f"{dataset.classes}; give a teacher for these classes"
-            )
-        return self
+        if (classes := self.shapes[LOGITS][-1]) == dataset.classes:
+            return self
+        does, kind = ("distinguishes", "classes") if dataset.output.is_classes else ("gives", "values")
+        raise InputError(
+            f"teacher {self.name}: {does} {classes} {kind}, and {dataset.name} has {dataset.classes}; give a teacher "
+            f"for these {kind}"
+        )
+
+    def as_logits(self, outputs: Tensor) -> Tensor:
+        """Outputs of the network ``(B, K)`` as the logits of a student: classes as they are, values by their spread."""
+        if self.output.is_classes:
+            return outputs
+        center, spread = (
+            torch.tensor(each, device=outputs.device) for each in (self.output.center, self.output.spread)
+        )
+        return (outputs - center) / spread
 
     @abstractmethod
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
@@ -109,6 +121,7 @@ class Teacher(ABC):
         normalize: Given | None = None,
         channels: int | None = None,
         size: int | tuple[int, int] | None = None,
+        values: str | None = None,
     ) -> TorchTeacher:
         """A teacher that is a copy of a trained torch network.
 
@@ -124,11 +137,13 @@ class Teacher(ABC):
                 channels, or mean and std themselves; None for samples as they are.
             channels: of the network's images; those of grey images become copies of the one that they have.
             size: height and width of the network's images, to which others are interpolated.
+            values: ``raw`` for the units of the data, ``scaled`` for the scaling of the student's input; None for
+                ``raw`` of vectors and series of one's own.
 
         Raises:
             InputError: options that are not allowed, or a network that does not give logits for samples of this shape.
         """
-        taken = SampleFormat.of(layout, normalize, channels, size)
+        taken = SampleFormat.of(layout, normalize, channels, size, values)
         teacher = TorchTeacher(network, None, name or type(network).__name__, taken=taken)
         return teacher if input_shape is None else teacher.on_shape(input_shape)
 
@@ -143,6 +158,7 @@ class Teacher(ABC):
         normalize: Given | None = None,
         channels: int | None = None,
         size: int | tuple[int, int] | None = None,
+        values: str | None = None,
     ) -> TorchTeacher:
         """A teacher that a function in a file builds, or torchvision, with weights from another file.
 
@@ -152,12 +168,12 @@ class Teacher(ABC):
                 trained already.
             input_shape: ``(C, H, W)`` of a sample, which a function may ask for; None for that of the data.
             classes: of the data, which a function may ask for.
-            layout, normalize, channels, size: as in :meth:`from_module`.
+            layout, normalize, channels, size, values: as in :meth:`from_module`.
 
         Raises:
             InputError: files that cannot be used, weights that do not fit, and as :meth:`from_module`.
         """
-        taken = SampleFormat.of(layout, normalize, channels, size)
+        taken = SampleFormat.of(layout, normalize, channels, size, values)
         built = build_network(spec, None if weights is None else Path(weights), input_shape, classes)
         teacher = TorchTeacher(built.network, None, built.name, taken=taken, remarks=built.remarks)
         return teacher if input_shape is None else teacher.on_shape(input_shape)
@@ -208,20 +224,26 @@ class TorchTeacher(Teacher):
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         found: dict[str, Tensor] = {}
-        with _watched(dict(self._modules_by_name), found):
+        with watched(dict(self._modules_by_name), found):
             found[LOGITS] = self.logits(torch.zeros(SEVERAL, *self._known_shape()))
         every = {name: value for name, value in found.items() if value.shape[:1] == (SEVERAL,)}
         ordered = dict.fromkeys([*(name for name in self._modules_by_name if name in every), LOGITS])
         return {name: tuple(every[name].shape[1:]) for name in ordered}
 
     def for_data(self, dataset: Dataset) -> Teacher:
-        if self.input_shape not in (None, dataset.shape):
+        fitted = copy.copy(self)
+        for stale in ("shapes", "macs"):
+            vars(fitted).pop(stale, None)
+        fitted.taken, fitted.output = self.taken.for_data(dataset), dataset.output
+        raw = fitted.taken.unscaled_shape(dataset.shape)
+        if self.input_shape not in (None, dataset.shape, raw):
+            made = by(self._known_shape())
             raise InputError(
-                f"teacher {self.name}: was made for samples of {by(self._known_shape())}, and {dataset.name} has "
-                f"{by(dataset.shape)}; give a teacher for these samples"
+                f"teacher {self.name}: was made for samples of {made}, and {dataset.name} has {by(raw)}; give a "
+                "teacher for these samples"
             )
-        fitted = self if self.input_shape is not None else self.on_shape(dataset.shape)
-        return super(TorchTeacher, fitted).for_data(dataset)
+        fitted.sha256 = with_format(weights_sha256(self._network), fitted.taken)
+        return super(TorchTeacher, fitted.on_shape(dataset.shape)).for_data(dataset)
 
     def on_shape(self, shape: Shape) -> TorchTeacher:
         """The same teacher, for samples of this shape; it is run once.
@@ -229,7 +251,7 @@ class TorchTeacher(Teacher):
         Raises:
             InputError: the network cannot be run on them, or what it gives is no logits.
         """
-        require_logits(f"teacher {self.name}", self._network, self.taken, shape)
+        require_logits(f"teacher {self.name}", self._network, self.taken, shape, self.output)
         fitted = copy.copy(self)
         fitted.input_shape = shape
         return fitted
@@ -238,12 +260,12 @@ class TorchTeacher(Teacher):
         network = self._network.to(images.device).eval()
         with torch.no_grad():
             result: Tensor = network(samples_for(self._network, self.taken, still(images)))
-        return result.to(torch.float32)
+        return self.as_logits(result.to(torch.float32))
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         unknown_feature(self.name, names, self.names)
         found: dict[str, Tensor] = {}
-        with _watched({name: self._modules_by_name[name] for name in names if name in self._modules_by_name}, found):
+        with watched({name: self._modules_by_name[name] for name in names if name in self._modules_by_name}, found):
             logits = self.logits(images)
         return {name: found.get(name, logits) for name in names}
 
@@ -270,9 +292,11 @@ class TorchTeacher(Teacher):
         unknown_feature(self.name, names, self.names)
         network = self._network.to(images.device).eval()
         kept: dict[str, Tensor] = {}
-        with _watched({name: self._modules_by_name[name] for name in names}, kept, with_gradient=True):
+        with watched({name: self._modules_by_name[name] for name in names}, kept, with_gradient=True):
             with torch.enable_grad():  # type: ignore[no-untyped-call]  # from the pixels, since the weights ask for no gradient
-                logits = network(samples_for(network, self.taken, still(images.detach())).requires_grad_())
+                logits = self.as_logits(
+                    network(samples_for(network, self.taken, still(images.detach())).requires_grad_())
+                )
             flat = [name for name in names if kept[name].ndim != 4]
             refuse(f"teacher {self.name}", [no_map(name, kept[name].shape[1:]) for name in flat])
             slopes = torch.autograd.grad(logits.max(1).values.sum(), [kept[name] for name in names])
@@ -282,18 +306,6 @@ class TorchTeacher(Teacher):
     def state_dict(self) -> dict[str, Tensor]:
         """A copy of weights and buffers, for the cache and for tests."""
         return {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
-
-
-def unknown_feature(teacher: str, asked: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse the first name that the teacher does not have."""
-    for name in asked:
-        if name not in known:
-            raise InputError(f"teacher {teacher}: has no value {name!r} to distil from; {did_you_mean(name, known)}")
-
-
-def no_map(name: str, shape: Sequence[int]) -> str:
-    """The fault that a value of this shape, for one sample, has no saliency."""
-    return f"{name} is of shape {tuple(shape)}, no map of channels, height and width"
 
 
 def precompute_logits(teacher: Teacher, images: Tensor, batch: int = BATCH) -> Tensor:
@@ -317,27 +329,3 @@ def _frozen_copy(network: nn.Module, name: str) -> nn.Module:
     for parameter in copied.parameters():  # of a scripted network, which has no requires_grad_
         parameter.requires_grad_(False)
     return copied
-
-
-@contextmanager
-def _watched(modules: dict[str, nn.Module], found: dict[str, Tensor], with_gradient: bool = False) -> Iterator[None]:
-    """Within the block, put each module's output into ``found`` under its name: a copy, or what gradients go through.
-
-    An in-place activation after the module would change the output itself, so that the copy is what goes on.
-    """
-
-    def keep(name: str, output: Any) -> Tensor | None:
-        if not isinstance(output, Tensor):
-            return None  # of a recurrent layer or an attention, several values
-        found[name] = output.clone() if with_gradient else output.detach().clone()
-        return found[name] if with_gradient else None
-
-    handles = [
-        module.register_forward_hook(lambda _module, _inputs, output, name=name: keep(name, output))
-        for name, module in modules.items()
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError, arg, refuse
+from ..data.output_rule import CLASSES, OutputRule
 from .samples import LAYOUTS, SampleFormat, Shape, by
 
 SEVERAL = 3
 """Samples of a trial: unlike a batch of one or two, it is seldom the size of another axis by chance."""
+ONES = torch.ones(SEVERAL)
 
 
 def samples_for(network: nn.Module, taken: SampleFormat, samples: Tensor) -> Tensor:
@@ -23,12 +25,15 @@ def samples_for(network: nn.Module, taken: SampleFormat, samples: Tensor) -> Ten
     return found.contiguous(memory_format=torch.channels_last) if found.ndim == 4 else found.contiguous()
 
 
-def require_logits(called: str, network: nn.Module, taken: SampleFormat, shape: Shape) -> None:
+def require_logits(
+    called: str, network: nn.Module, taken: SampleFormat, shape: Shape, output: OutputRule = CLASSES
+) -> None:
     """Run a network, in evaluation mode, on noise of this shape.
 
     Args:
         called: the network, in messages.
         shape: ``(C, H, W)`` of a sample of the data.
+        output: what the network's outputs mean.
 
     Raises:
         InputError: samples that cannot be taken so, whatever the network raises, or an output that is no logits.
@@ -39,6 +44,13 @@ def require_logits(called: str, network: nn.Module, taken: SampleFormat, shape: 
     except Exception as error:  # whatever a user's network may raise
         raise InputError(f"{called}: {_why_not_run(network, taken, shape, error)}") from error
     refuse(called, list(_no_logits(answer)))
+    assert isinstance(answer, Tensor)
+    is_distribution = bool((answer >= 0).all()) and torch.allclose(answer.sum(1).cpu().float(), ONES, atol=1e-4)
+    if output.is_classes and is_distribution:
+        raise InputError(
+            f"{called}: its output holds probabilities (they sum to 1), and a student learns from the logits before "
+            "them; leave the last softmax out"
+        )
 
 
 def first_line(error: BaseException) -> str:
@@ -63,11 +75,6 @@ def _no_logits(answer: object) -> Iterator[str]:
         yield f"its output for {SEVERAL} samples has shape {tuple(answer.shape)}; it must be ({SEVERAL}, classes)"
     elif not bool(torch.isfinite(answer).all()):
         yield "its output is not finite for samples of noise; check its weights"
-    elif bool((answer >= 0).all()) and torch.allclose(answer.sum(1).cpu().float(), torch.ones(SEVERAL), atol=1e-4):
-        yield (
-            "its output holds probabilities (they sum to 1), and a student learns from the logits before them; leave "
-            "the last softmax out"
-        )
 
 
 def _why_not_run(network: nn.Module, taken: SampleFormat, shape: Shape, error: Exception) -> str:

@@ -141,7 +141,7 @@ def teaching_of(settings: DistillSettings, method: LossTerms, dataset: Dataset) 
     spec = settings.teacher
     default = SPIKING if "spiking teacher" in method.needs else dataset.recipe.teacher.architecture
     teacher = objects_of(settings).teacher or spec.name or default
-    files = TeacherFiles(spec.weights, spec.layout, spec.normalize, spec.channels, spec.size)
+    files = TeacherFiles(spec.weights, spec.layout, spec.normalize, spec.channels, spec.size, spec.values)
     return Teaching(method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant, files)
 
 
@@ -184,7 +184,8 @@ def _with_module(settings: ObjectSettings, network: nn.Module) -> DistillSetting
     """Settings with a torch network as the teacher, for the images that the data set has for it."""
     dataset = dataset_of(settings, settings.student.timesteps)
     seen = seen_by_teacher(loss_terms(settings)[0], dataset, spikes=False)
-    teacher = Teacher.from_module(network, seen.shape)
+    teacher = Teacher.from_module(network)
+    teacher.for_data(seen)  # refuses what cannot be used
     return replace(settings, objects=replace(settings.objects, dataset=dataset, teacher=teacher))
 
 

@@ -77,6 +77,10 @@ class TeacherSpec(Options):
     )
     channels: int | None = Field(None, ge=1, description="that the teacher takes; a grey image's one is copied")
     size: str | None = Field(None, description="of the teacher's images, as 224 or 224x224; others are interpolated")
+    values: str | None = Field(
+        None,
+        description="that the teacher takes of your own data: raw or scaled; left out, raw of vectors and series",
+    )
     teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
     teacher_seed: int = Field(0, ge=0, description="of the teacher, whatever the student's seed is")
     assistant: tuple[Annotated[int, Field(ge=1)], ...] = Field(
@@ -216,7 +220,7 @@ class FlatField:
     info: FieldInfo
 
 
-OF_TEACHER = ("weights", "layout", "normalize", "channels", "size")
+OF_TEACHER = ("weights", "layout", "normalize", "channels", "size", "values")
 """Fields of the teacher's group whose flat name says so: ``teacher_weights``."""
 
 

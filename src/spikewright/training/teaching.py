@@ -10,7 +10,8 @@ import numpy as np
 
 from ..base.errors import InputError, arg, refuse, renamed
 from ..base.progress import Listeners
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
+from ..data.split import Split
 from ..distillation.base import LossTerms, NetworkShapes, shapes_of
 from ..distillation.methods import name_of
 from ..student.config import StudentConfig

@@ -132,12 +132,6 @@ def _of_torchvision(spec: str, weights: Path | None) -> BuiltNetwork:
     Raises:
         InputError: no such classifier, or no weights that fit it.
     """
-    try:
-        from torchvision import models
-    except ImportError as error:
-        raise InputError(
-            f"teacher {spec!r}: needs torchvision, which is not installed; pip install torchvision"
-        ) from error
     called, name = f"teacher {spec!r}", spec.removeprefix(TORCHVISION)
     known = models.list_models(module=models)
     if name not in known:

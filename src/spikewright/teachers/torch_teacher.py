@@ -234,7 +234,7 @@ class TorchTeacher(Teacher):
         fitted = copy.copy(self)
         for stale in ("shapes", "macs"):
             vars(fitted).pop(stale, None)
-        fitted.taken, fitted.output = self.taken.for_data(dataset), dataset.output
+        fitted.taken, fitted.output = self.taken.for_data(dataset), CLASSES
         raw = fitted.taken.unscaled_shape(dataset.shape)
         if self.input_shape not in (None, dataset.shape, raw):
             made = by(self._known_shape())
@@ -243,15 +243,21 @@ class TorchTeacher(Teacher):
                 "teacher for these samples"
             )
         fitted.sha256 = with_format(weights_sha256(self._network), fitted.taken)
-        return super(TorchTeacher, fitted.on_shape(dataset.shape)).for_data(dataset)
+        fitted = fitted.on_shape(dataset.shape, dataset.output)
+        super(TorchTeacher, fitted).for_data(dataset)
+        fitted.output = dataset.output
+        return fitted
 
-    def on_shape(self, shape: Shape) -> TorchTeacher:
+    def on_shape(self, shape: Shape, output: OutputRule = CLASSES) -> TorchTeacher:
         """The same teacher, for samples of this shape; it is run once.
+
+        Args:
+            output: what the network's outputs mean.
 
         Raises:
             InputError: the network cannot be run on them, or what it gives is no logits.
         """
-        require_logits(f"teacher {self.name}", self._network, self.taken, shape, self.output)
+        require_logits(f"teacher {self.name}", self._network, self.taken, shape, output)
         fitted = copy.copy(self)
         fitted.input_shape = shape
         return fitted
@@ -323,7 +329,8 @@ def use_channels_last(network: nn.Module) -> None:
 def _frozen_copy(network: nn.Module, name: str) -> nn.Module:
     """A copy, of a compiled network that of the network itself."""
     try:
-        copied: nn.Module = copy.deepcopy(getattr(network, "_orig_mod", network)).eval()
+        with torch.no_grad():  # or the weights of a scripted network would be computed ones
+            copied: nn.Module = copy.deepcopy(getattr(network, "_orig_mod", network)).eval()
     except RuntimeError as error:
         raise InputError(f"teacher {name}: cannot be copied ({first_line(error)})") from error
     for parameter in copied.parameters():  # of a scripted network, which has no requires_grad_

@@ -286,6 +286,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_of_new_users_in_one_message(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     prepare, words, message = MISTAKES[name]
@@ -293,7 +294,7 @@ def test_a_mistake_of_new_users_in_one_message(name: str, capsys: pytest.Capture
     assert main(["distill", *SMALL, *words.split(), "-o", "student.pt"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == f"error: {message}\n"
+    assert err.replace("(addmm: mat1", "(mat1") == f"error: {message}\n", "newer versions of torch name the operator"
     assert not Path("student.pt").exists()
 
 

@@ -219,6 +219,7 @@ def test_a_compiled_network_is_its_own_network() -> None:
     torch.testing.assert_close(teacher.logits(IMAGES), network(IMAGES))
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_a_scripted_network_gives_its_logits() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 10)).eval()
     teacher = Teacher.from_module(torch.jit.script(network), SHAPE)

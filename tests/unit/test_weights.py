@@ -203,6 +203,7 @@ CONTENTS: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit")  # newer versions deprecate it; its files are still about
 @pytest.mark.parametrize("name", CONTENTS)
 def test_a_file_that_is_something_else(name: str, tmp_path: Path) -> None:
     write, message = CONTENTS[name]
@@ -245,6 +246,7 @@ def test_safetensors(tmp_path: Path) -> None:
         read_weights(tmp_path / "w.safetensors")
 
 
+@pytest.mark.filterwarnings("ignore")  # of Lightning, about itself
 def test_a_checkpoint_that_lightning_wrote(tmp_path: Path) -> None:
     lightning = pytest.importorskip("pytorch_lightning")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,7 +68,9 @@ def read_weights(path: Path) -> StateDict:
     if (fault := keras_or_tensorflow(path) or program_of_torch(path)) is not None:
         raise InputError(f"{path}: {fault}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about bytes in another format; the refusal below covers them
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         raise InputError(f"{path}: {_why_unreadable(path)}") from error
     return _opened(path, content)

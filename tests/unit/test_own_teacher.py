@@ -19,6 +19,7 @@ from spikewright.data.load import load
 from spikewright.energy.macs import Macs
 from spikewright.teachers.files import TeacherFiles
 from spikewright.teachers.samples import IMAGENET, SampleFormat, arranged, series_shape
+from spikewright.teachers.spiking_teacher import SpikingTeacher
 from spikewright.teachers.teacher import teacher_from
 from spikewright.teachers.torch_teacher import LOGITS, Teacher, TorchTeacher
 from spikewright.training.settings import DistillSettings, settings_from
@@ -237,6 +238,34 @@ def test_a_network_of_another_precision(kind: torch.dtype) -> None:
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, expected, atol=1e-6 if kind == torch.float64 else 0.05, rtol=0.05)
     assert len(teacher.sha256) == 64
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm")
+def test_a_network_that_cannot_be_copied() -> None:
+    network = nn.Sequential(nn.Flatten(), torch.nn.utils.weight_norm(nn.Linear(64, 10)))
+    network(IMAGES)  # after which its weight is a result of others
+    message = refusal(lambda: Teacher.from_module(network, SHAPE))
+    assert message.startswith("teacher Sequential: cannot be copied (Only Tensors created explicitly by the user")
+    assert message.endswith("; first take off what computes its weights, such as torch.nn.utils.weight_norm")
+
+
+def test_options_of_files_do_nothing_for_a_student(tmp_path: Path) -> None:
+    config = sw.StudentConfig("mlp", 4, SHAPE, 10, 2)
+    sw.save_student(sw.Student(config).eval(), tmp_path / "s.pt", {})
+    (fault,) = TeacherFiles(layout="series").faults(str(tmp_path / "s.pt"))
+    assert (
+        "is for a network from files, file.py:function, torchvision:NAME or an ONNX model, and the teacher is " in fault
+    )
+    assert list(TeacherFiles(layout="series").faults("snn:taught_by=net.py:build")) == []
+    assert len(list(TeacherFiles(layout="series").faults("snn"))) == 1
+
+
+def test_teachers_as_objects_are_checked_too() -> None:
+    digits = load("digits")
+    large = sw.Student(sw.StudentConfig("mlp", 4, (1, 9, 9), 10, 2)).eval()
+    assert refusal(lambda: SpikingTeacher(large, "large").for_data(digits)) == (
+        "teacher large: takes samples of 1 x 9 x 9 and digits has 1 x 8 x 8; use one that was trained on digits"
+    )
 
 
 class Gives(nn.Module):

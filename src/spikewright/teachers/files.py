@@ -56,7 +56,7 @@ class TeacherFiles:
         if isinstance(teacher, str) and is_like_student(teacher):
             teacher = spiking_spec(teacher).taught_by
         title = teacher if isinstance(teacher, str) else teacher.name
-        if not isinstance(teacher, str) or teacher in (*ARCHITECTURES, LABELS):
+        if not isinstance(teacher, str) or teacher in (*ARCHITECTURES, LABELS) or _is_student(teacher):
             for name, value in self.given.items():
                 yield (
                     f"{arg(name, value)}: is for a network from files, file.py:function, {TORCHVISION}NAME or an ONNX "
@@ -76,6 +76,15 @@ class TeacherFiles:
                 f"say how the images of its training were normalised: {arg('normalize', 'imagenet')}, as those of "
                 f"torchvision's own weights, {arg('normalize', 'none')}, or {arg('normalize', 'MEAN/STD')}"
             )
+
+
+def is_student_file(teacher: str) -> bool:
+    """Whether a teacher's description is the path of a student's file, by its ending."""
+    return teacher.lower().endswith(STUDENT_FILE) and not is_built(teacher)
+
+
+def _is_student(teacher: str) -> bool:
+    return is_student_file(teacher) and no_teacher_in(Path(teacher)) is None
 
 
 NAMES = {each.name: f"teacher_{each.name}" for each in fields(TeacherFiles)}
@@ -98,14 +107,19 @@ def teacher_of_files(text: str, dataset: Dataset, files: TeacherFiles) -> Teache
             raise InputError(f"teacher {text}: {'; '.join(faults)}")
         file, output = _onnx(text)
         if file is not None:
-            taken = files.taken.for_data(dataset)
-            return OnnxTeacher(file, dataset.shape, dataset.classes, output, taken, dataset.output)
+            model = OnnxTeacher(
+                file, dataset.shape, dataset.classes, output, files.taken.for_data(dataset), dataset.output
+            )
+            if files.given or model.taken.rule is not None:
+                model.remarks = (f"{model.name} takes samples of {by(dataset.shape)} {model.taken}",)
+            return model
         if not is_built(text):
             raise InputError(_not_a_teacher(text))
         built = build_network(text, files.weights, dataset.shape, dataset.classes)
-        how = f"{built.name} takes samples of {by(dataset.shape)} {files.taken.for_data(dataset)}"
-        teacher = TorchTeacher(built.network, None, built.name, taken=files.taken, remarks=(*built.remarks, how))
-        return teacher.for_data(dataset)
+        teacher = TorchTeacher(built.network, None, built.name, taken=files.taken, remarks=built.remarks)
+        fitted = teacher.for_data(dataset)
+        fitted.remarks = (*built.remarks, f"{built.name} takes samples of {by(dataset.shape)} {fitted.taken}")
+        return fitted
     except InputError as error:
         raise renamed(error, NAMES) from error
 

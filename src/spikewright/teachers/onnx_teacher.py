@@ -17,13 +17,14 @@ from torch import Tensor
 
 from ..base.errors import InputError, refuse
 from ..data.augment import still
+from ..data.dataset import Dataset
 from ..data.output_rule import CLASSES, OutputRule
 from ..energy.macs import Macs
 from .features import unknown_feature
 from .hashes import with_format
 from .onnx_macs import count_macs, wanted_values
 from .onnx_model import FLOATS, LAYOUT_OF, Array, first_line, read_onnx, signature_of
-from .samples import SampleFormat, Shape
+from .samples import SampleFormat, Shape, by
 from .torch_teacher import LOGITS, Teacher
 
 RUNTIME_ERRORS = (
@@ -87,6 +88,15 @@ class OnnxTeacher(Teacher):
         self.output = output
         self._sessions: dict[frozenset[str], onnxruntime.InferenceSession] = {}
         self._try(classes)
+
+    def for_data(self, dataset: Dataset) -> OnnxTeacher:
+        if self.input_shape != dataset.shape:
+            raise InputError(
+                f"teacher {self.name}: was made for samples of {by(self.input_shape)}, and {dataset.name} has "
+                f"{by(dataset.shape)}; make it for these"
+            )
+        super().for_data(dataset)
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -121,6 +121,10 @@ class SpikingTeacher(Teacher):
         self.sha256 = sha256 or weights_sha256(self._student)
         self.config: StudentConfig = student.config
 
+    def for_data(self, dataset: Dataset) -> SpikingTeacher:
+        refuse(f"teacher {self.name}", list(_misfits(self.config, dataset)))
+        return self
+
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return value_shapes(self._student)

@@ -12,7 +12,7 @@ from ..distillation.soft_labels import ConventionalKD, LabelsOnly
 from ..student.student import Student
 from .ann import ARCHITECTURES, build, train_teacher
 from .built import is_built
-from .files import NAMES, STUDENT_FILE, TeacherFiles, is_onnx, no_teacher_in, teacher_of_files
+from .files import NAMES, TeacherFiles, is_onnx, is_student_file, no_teacher_in, teacher_of_files
 from .outputs import seen_by_teacher
 from .spiking_teacher import LABELS, StudentPlan, is_like_student, read_spiking_teacher, spiking_spec, value_shapes
 from .spiking_training import SpikingTraining, train_spiking
@@ -79,7 +79,7 @@ def teacher_shapes(
 def is_spiking(teacher: Teacher | str) -> bool:
     """Whether a teacher, or the teacher of this description, is a spiking network."""
     if isinstance(teacher, str):
-        return is_like_student(teacher) or (teacher.lower().endswith(STUDENT_FILE) and not is_built(teacher))
+        return is_like_student(teacher) or is_student_file(teacher)
     return teacher.spikes
 
 
@@ -127,7 +127,7 @@ def _given(student: StudentPlan | None, text: str) -> StudentPlan:
 def _trained(teacher: Teacher | str, dataset: Dataset, files: TeacherFiles) -> Teacher:
     if not isinstance(teacher, str):
         return teacher.for_data(dataset)
-    if teacher.lower().endswith(STUDENT_FILE) and not is_built(teacher):
+    if is_student_file(teacher):
         if (fault := no_teacher_in(Path(teacher))) is not None:
             raise renamed(InputError(f"teacher {teacher}: {fault}"), NAMES)
         return read_spiking_teacher(Path(teacher), dataset)

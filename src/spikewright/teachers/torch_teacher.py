@@ -230,7 +230,7 @@ class TorchTeacher(Teacher):
         ordered = dict.fromkeys([*(name for name in self._modules_by_name if name in every), LOGITS])
         return {name: tuple(every[name].shape[1:]) for name in ordered}
 
-    def for_data(self, dataset: Dataset) -> Teacher:
+    def for_data(self, dataset: Dataset) -> TorchTeacher:
         fitted = copy.copy(self)
         for stale in ("shapes", "macs"):
             vars(fitted).pop(stale, None)
@@ -246,6 +246,8 @@ class TorchTeacher(Teacher):
         fitted = fitted.on_shape(dataset.shape, dataset.output)
         super(TorchTeacher, fitted).for_data(dataset)
         fitted.output = dataset.output
+        if fitted.taken.rule is not None:
+            fitted.remarks = (*self.remarks, f"{self.name} takes samples of {by(dataset.shape)} {fitted.taken}")
         return fitted
 
     def on_shape(self, shape: Shape, output: OutputRule = CLASSES) -> TorchTeacher:
@@ -332,7 +334,10 @@ def _frozen_copy(network: nn.Module, name: str) -> nn.Module:
         with torch.no_grad():  # or the weights of a scripted network would be computed ones
             copied: nn.Module = copy.deepcopy(getattr(network, "_orig_mod", network)).eval()
     except RuntimeError as error:
-        raise InputError(f"teacher {name}: cannot be copied ({first_line(error)})") from error
+        raise InputError(
+            f"teacher {name}: cannot be copied ({first_line(error)}); first take off what computes its weights, "
+            "such as torch.nn.utils.weight_norm"
+        ) from error
     for parameter in copied.parameters():  # of a scripted network, which has no requires_grad_
         parameter.requires_grad_(False)
     return copied

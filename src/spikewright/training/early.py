@@ -10,9 +10,8 @@ from ..base.own_code import is_own
 from ..data.load import DATASETS
 from ..profile.profile import load_profile
 from ..profile.units import parse_budget
+from ..teachers.foreign import WEIGHT_FILES
 from .settings import DistillSettings
-
-WEIGHT_FILES = (".pt", ".pth", ".ckpt", ".safetensors")
 
 
 def check_early(settings: DistillSettings) -> None:

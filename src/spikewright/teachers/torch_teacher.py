@@ -19,10 +19,11 @@ from ..data.split import Split
 from ..energy.macs import Macs
 from .built import build_network
 from .features import no_map, unknown_feature, watched
+from .frozen import frozen_copy
 from .hashes import weights_sha256, with_format
 from .samples import Given, SampleFormat, Shape, by
 from .torch_macs import count_macs
-from .trial import SEVERAL, first_line, require_logits, samples_for
+from .trial import SEVERAL, require_logits, samples_for
 
 LOGITS = "logits"
 BATCH = 500
@@ -200,8 +201,7 @@ class TorchTeacher(Teacher):
         taken: SampleFormat | None = None,
         remarks: tuple[str, ...] = (),
     ) -> None:
-        self._network = _frozen_copy(network, name)
-        use_channels_last(self._network)
+        self._network = frozen_copy(network, name)
         self._modules_by_name = {path: module for path, module in self._network.named_modules() if path}
         self.name = name
         self.input_shape = input_shape
@@ -319,25 +319,3 @@ class TorchTeacher(Teacher):
 def precompute_logits(teacher: Teacher, images: Tensor, batch: int = BATCH) -> Tensor:
     """Logits ``(n, classes)`` of all samples ``(n, C, H, W)`` or ``(n, T, C, H, W)``, batch by batch."""
     return torch.cat([teacher.logits(part) for part in torch.split(images, batch)])
-
-
-def use_channels_last(network: nn.Module) -> None:
-    """Store the kernels with channels last, in place; with images in the same layout, a CPU needs half the time."""
-    for parameter in network.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-
-
-def _frozen_copy(network: nn.Module, name: str) -> nn.Module:
-    """A copy, of a compiled network that of the network itself."""
-    try:
-        with torch.no_grad():  # or the weights of a scripted network would be computed ones
-            copied: nn.Module = copy.deepcopy(getattr(network, "_orig_mod", network)).eval()
-    except RuntimeError as error:
-        raise InputError(
-            f"teacher {name}: cannot be copied ({first_line(error)}); first take off what computes its weights, "
-            "such as torch.nn.utils.weight_norm"
-        ) from error
-    for parameter in copied.parameters():  # of a scripted network, which has no requires_grad_
-        parameter.requires_grad_(False)
-    return copied

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ..data.dataset import Dataset
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.split import Split
 from ..energy.macs import Macs
+from ..sources.rows import Rows
 from .built import build_network
 from .features import no_map, unknown_feature, watched
 from .frozen import frozen_copy
@@ -109,7 +110,7 @@ class Teacher(ABC):
 
     def accuracy(self, split: Split) -> float:
         """Fraction of a split that is classified correctly, in [0, 1]."""
-        predicted = precompute_logits(self, torch.from_numpy(split.samples)).argmax(1)
+        predicted = precompute_logits(self, split.samples).argmax(1)
         return float((predicted == torch.from_numpy(split.labels)).float().mean())
 
     @staticmethod
@@ -316,6 +317,18 @@ class TorchTeacher(Teacher):
         return {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
 
 
-def precompute_logits(teacher: Teacher, images: Tensor, batch: int = BATCH) -> Tensor:
+def precompute_logits(teacher: Teacher, samples: Rows | Tensor, batch: int = BATCH) -> Tensor:
     """Logits ``(n, classes)`` of all samples ``(n, C, H, W)`` or ``(n, T, C, H, W)``, batch by batch."""
-    return torch.cat([teacher.logits(part) for part in torch.split(images, batch)])
+    return torch.cat([teacher.logits(part) for part in in_batches(samples, batch)])
+
+
+def tensor_of(samples: Rows | Tensor, rows: Tensor | slice) -> Tensor:
+    """Some samples as a tensor; only they are read."""
+    chosen = samples[rows if isinstance(rows, slice) else rows.numpy()]
+    return chosen if isinstance(chosen, Tensor) else torch.from_numpy(chosen)
+
+
+def in_batches(samples: Rows | Tensor, batch: int = BATCH) -> Iterator[Tensor]:
+    """All samples in order, a batch at a time."""
+    for first in range(0, len(samples), batch):
+        yield tensor_of(samples, slice(first, first + batch))

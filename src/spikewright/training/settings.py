@@ -19,6 +19,7 @@ from ..base.types import Encoding, Readout
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
 from ..data.recipe import Augmentation
+from ..sources.read import READERS
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):
@@ -31,7 +32,8 @@ NAMING_FILES = ("data", "architecture", "teacher", "profile", "also_within")
 """Settings that may name a file; in a preset they must not."""
 FILES = ("data_dir", "teacher_weights")
 """Settings that name nothing but files or folders; a preset must not have them."""
-_FILE = re.compile(r"[/\\]|\.(py|toml|onnx|pt|pth|ckpt|safetensors)\b", re.IGNORECASE)
+_ENDS = ("py", "toml", "onnx", "pt", "pth", "ckpt", "safetensors", *(end[1:] for end in READERS))
+_FILE = re.compile(rf"[/\\]|\.({'|'.join(_ENDS)})\b", re.IGNORECASE)
 
 
 class DataSettings(DataOptions):

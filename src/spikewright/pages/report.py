@@ -14,6 +14,7 @@ from rich.text import Text
 from ..chip.activity import Trace
 from ..chip.agreement import Agreement
 from ..energy.ann import AnnCost, AnnCosts, standings
+from ..energy.macs import COUNT
 from ..energy.neurobench import NeuroBench
 from ..energy.provenance import Provenance
 from ..energy.report import EnergyReport
@@ -82,7 +83,8 @@ class Report(PlacedCores):
     def as_json(self) -> dict[str, object]:
         """The report as one JSON object; energies in the profile's unit (``unit``)."""
         energy, ann = self.energy, self.ann
-        machines = [each.as_json() for each in standings(energy, ann, ann.macs)] if ann.macs else []
+        machines = [each.as_json() for each in standings(energy, ann, ann.macs)] if ann.macs.count else []
+        teacher_macs = {COUNT: None} if ann.teacher_macs is None else ann.teacher_macs.as_facts
         return {
             "schema_version": SCHEMA_VERSION,
             "profile": energy.profile.name,
@@ -111,7 +113,7 @@ class Report(PlacedCores):
             "ways": [{**vars(way), "mean_hops": way.mean_hops} for way in self.ways],
             "teacher": None if ann.teacher is None else ann.teacher.as_json(),
             "teacher_elsewhere": [each.as_json() for each in ann.elsewhere],
-            "ann": {"macs": ann.macs, "teacher_macs": ann.teacher_macs, "against": machines},
+            "ann": {"macs": ann.macs.count, **teacher_macs, "against": machines},
             **{name: getattr(energy, name) for name in ("samples", "split", "timesteps", "accuracy", "backend")},
             "time": None if energy.time is None else energy.time.as_json(),
             "by_step": list(energy.steps),
@@ -142,8 +144,10 @@ def teacher_line(report: Report) -> str:
     if teacher is None:
         known = energy.profile.energy.teacher_mac is not None
         return "ANN teacher: left out, since the network does not say how many MACs its teacher has" if known else ""
-    times = f", {teacher.energy / energy.total:.3g} times the spiking network" if energy.total else ""
-    return f"ANN teacher: {teacher.macs:,} MACs, {energy.say(teacher.energy)} per inference{times}"
+    least = "at least " if teacher.macs.is_lower_bound else ""
+    times = f", {least}{teacher.energy / energy.total:.3g} times the spiking network" if energy.total else ""
+    left_out = f"; {teacher.macs.left_out}" if least else ""
+    return f"ANN teacher: {teacher.macs} MACs, {least}{energy.say(teacher.energy)} per inference{times}{left_out}"
 
 
 def renderable(report: Report) -> Group:

@@ -96,6 +96,7 @@ class StudentFacts(Facts):
     teacher_sha256: str | None = None
     teacher_validation_accuracy: float | None = None
     teacher_macs: int | None = None
+    teacher_macs_unknown: list[str] = Field(default_factory=list)
     assistants: list[AssistantFacts] | None = None
     validation_accuracy: float | None = None
     history: list[Any] = Field(default_factory=list)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..base.errors import InputError, SpikewrightError, arg, refuse
+from ..base.own_code import is_own
 from ..data.load import DATASETS
 from ..profile.profile import load_profile
 from ..profile.units import parse_budget
+from ..teachers.foreign import WEIGHT_FILES
 from .settings import DistillSettings
 
 
@@ -42,8 +44,10 @@ def _faults(settings: DistillSettings) -> Iterator[str]:
     name = settings.data.name
     if name not in DATASETS and (Path(name).suffix or "/" in name) and ".py:" not in name and not Path(name).exists():
         yield f"{name}: there is no such file or folder"
-    for argument, given in (("teacher", settings.teacher.name), ("architecture", settings.student.architecture)):
-        text = given or ""
-        file = text.rpartition(":")[0] if ".py:" in text else text
-        if file.endswith((".py", ".onnx", ".pt")) and not Path(file).is_file():
+    teacher = (settings.teacher.name or "").rpartition("taught_by=")[2]
+    for argument, text in (("teacher", teacher), ("architecture", settings.student.architecture or "")):
+        file = text.rpartition(":")[0] if is_own(text) else text
+        if file.endswith((".py", ".onnx", *WEIGHT_FILES)) and not Path(file).is_file():
             yield f"{arg(argument, text)}: there is no file {file}"
+    if (weights := settings.teacher.weights) is not None and not weights.is_file():
+        yield f"{arg('teacher_weights', weights)}: there is no file {weights}"

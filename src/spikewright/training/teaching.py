@@ -6,13 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..base.errors import InputError, arg, refuse
+import numpy as np
+
+from ..base.errors import InputError, arg, refuse, renamed
 from ..base.progress import Listeners
 from ..data.dataset import Dataset
+from ..data.split import Split
 from ..distillation.base import LossTerms, NetworkShapes, shapes_of
 from ..distillation.methods import name_of
 from ..student.config import StudentConfig
 from ..student.student import Student
+from ..teachers.files import NAMES, TeacherFiles, is_onnx
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import (
     SpikingTeacher,
@@ -22,7 +26,7 @@ from ..teachers.spiking_teacher import (
     value_shapes,
 )
 from ..teachers.spiking_training import SpikingTraining, train_spiking
-from ..teachers.teacher import is_onnx, is_spiking, teacher_from, teacher_shapes
+from ..teachers.teacher import NO_FILES, is_spiking, is_trained, teacher_from, teacher_shapes
 from ..teachers.torch_teacher import Teacher
 
 
@@ -47,6 +51,7 @@ class Teaching:
         epochs: of the teacher's training, None for the data set's default.
         seed: of the trainings of teacher and assistants.
         assistants: widths of the spiking networks between teacher and student; each is distilled from the one before.
+        files: the weights of a teacher that is a torch network, and how it takes samples.
     """
 
     method: LossTerms
@@ -54,6 +59,7 @@ class Teaching:
     epochs: int | None = None
     seed: int = 0
     assistants: tuple[int, ...] = ()
+    files: TeacherFiles = NO_FILES
 
     @property
     def title(self) -> str:
@@ -63,6 +69,9 @@ class Teaching:
     def faults(self) -> Iterator[str]:
         """Faults of a teacher or assistants that do not suit the method."""
         name = name_of(self.method)
+        yield from (renamed(InputError(fault), NAMES).message for fault in self.files.faults(self.teacher))
+        if self.epochs is not None and is_trained(self.teacher):
+            yield f"{arg('teacher_epochs', self.epochs)}: {self.title} is already trained; leave it out"
         if "spiking teacher" in self.method.needs and not is_spiking(self.teacher):
             yield (
                 f"{arg('teacher', self.title)}: does not spike, and {arg('method', name)} learns from spikes; leave "
@@ -95,7 +104,7 @@ class Teaching:
         shapes = None
         if method.needs_teacher():
             seen = self.seen(dataset)
-            shapes = teacher_shapes(self.teacher, seen, plan)
+            shapes = teacher_shapes(self.teacher, seen, plan, self.files)
             if "spiking teacher" in method.needs and not is_like_student(self.teacher):
                 self._check_pace(seen, plan.config)
         for place, learner in enumerate([*(Student(config) for config in self._assistant_configs(plan)), student]):
@@ -125,7 +134,13 @@ class Teaching:
             InputError: a teacher that cannot be used, or a spiking teacher without ``plan``.
         """
         return teacher_from(
-            self.teacher, self.seen(dataset), epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan
+            self.teacher,
+            self.seen(dataset),
+            epochs=self.epochs,
+            seed=self.seed,
+            listeners=listeners,
+            student=plan,
+            files=self.files,
         )
 
     def train(self, dataset: Dataset, plan: StudentPlan, listeners: Listeners) -> tuple[TrainedTeacher, ...]:
@@ -138,7 +153,15 @@ class Teaching:
             return ()
         teacher = self.trained_teacher(dataset, listeners, plan)
         chain = [TrainedTeacher(teacher, teacher.accuracy(self.seen(dataset).validation))]
+        for remark in teacher.remarks:
+            listeners.say(remark, "assumed")
         listeners.say(f"teacher: {teacher.name}, validation accuracy {chain[0].accuracy:.2%}")
+        if is_trained(self.teacher) and chain[0].accuracy <= (guess := _best_guess(self.seen(dataset).validation)):
+            listeners.say(
+                f"teacher {teacher.name}: is right no more often than the most frequent class as every answer, "
+                f"{guess:.2%}; see whether weights, samples and the order of the classes are those of its training",
+                "warning",
+            )
         for config in self._assistant_configs(plan):
             name = f"assistant of width {config.width}"
             settings = plan.teacher_settings(self.seed)
@@ -179,6 +202,11 @@ class Teaching:
         refuse(arg("teacher", self.title), faults)
 
 
+def _best_guess(split: Split) -> float:
+    """The accuracy of always answering with the most frequent class."""
+    return float(np.bincount(split.labels).max() / len(split))
+
+
 def facts_of(chain: Sequence[TrainedTeacher]) -> dict[str, object]:
     """The facts about teacher and assistants in a student's file; JSON-able."""
     if not chain:
@@ -191,7 +219,7 @@ def facts_of(chain: Sequence[TrainedTeacher]) -> dict[str, object]:
         "teacher_validation_accuracy": first.accuracy,
     }
     if teacher.macs is not None:
-        facts["teacher_macs"] = teacher.macs
+        facts |= teacher.macs.as_facts
     if assistants:
         facts["assistants"] = [
             {"name": each.teacher.name, "sha256": each.teacher.sha256, "validation_accuracy": each.accuracy}

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ...base.errors import InputError
 from ...chip.agreement import LEVELS
 from ...chip.registers import TrainedGrid, trained_grid
+from ...energy.macs import Macs
 from ...graph.nodes import NEURONS, NodeFault, Shape, constants_of
 from ...graph.time_step import resolve_dt
 from ...graph.wiring import Wiring, wire
@@ -194,7 +195,7 @@ def training_rows(known: Known) -> Rows:
     making, settings = known.making, known.making.settings
     methods = [f"`{each}`" for each in (settings.method, making.method) if each is not None]
     good = _if_known(", {:.2%} on validation", making.teacher_validation_accuracy)
-    macs = _if_known(", {:,} multiply-accumulates per inference", making.teacher_macs)
+    macs = _if_known(", {} multiply-accumulates per inference", _macs(making))
     assistants = [
         f"{each.name}{_if_known(' ({:.2%} on validation)', each.validation_accuracy)}"
         for each in making.assistants or ()
@@ -213,6 +214,12 @@ def training_rows(known: Known) -> Rows:
         ("energy budget", _budget(known)),
         ("further limits", _further(known)),
     )
+
+
+def _macs(making: StudentFacts) -> str | None:
+    """The teacher's multiply-accumulates, and which of its operators are not counted; None where nobody noted them."""
+    macs = Macs.of_facts(vars(making))
+    return None if macs is None else f"{macs} ({macs.left_out})" if macs.unknown else str(macs)
 
 
 def _epochs(known: Known) -> str | None:

@@ -7,15 +7,18 @@ from dataclasses import replace
 
 import nir
 
+from ..base.errors import InputError, arg, refuse
 from ..chip.network import ChipNetwork
-from ..chip.registers import Grid, grid_for, trained_grid
+from ..chip.registers import Grid, Peaks, grid_for, trained_grid
+from ..data.dataset import Dataset, Split
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..profile.profile import HardwareProfile, load_profile
 from .chip_rules import check_chip
 from .draft import Draft, draft_from_nir, input_format
 from .passes import rewritten
-from .quantize import quantize
+from .peaks import Measuring
+from .quantize import CALIBRATION, quantize
 from .rules import check_draft, check_integers
 
 
@@ -28,11 +31,19 @@ def lower(
     input_bits: int | None = None,
     dt_s: float | None = None,
     weight_bits: int | None = None,
+    calibrate: Dataset | Split | None = None,
+    calibrate_samples: int | None = None,
+    quantile: float | None = None,
+    margin: float | None = None,
 ) -> ChipNetwork:
     """Turn a NIR graph into an integer network for a chip.
 
     The graph's metadata decide; for graphs of other tools the arguments supply what NIR leaves out. A graph whose
     metadata say that it was trained with integer arithmetic has its numbers on the chip's grid, and nothing is rounded.
+
+    Without ``calibrate`` no register overflows whatever the input: each scale leaves room for every source spiking at
+    every step, which over many steps, or with a slow synaptic filter, leaves few levels to the weights. With it a scale
+    leaves room for ``margin`` times the largest current and membrane potential on data.
 
     Args:
         profile: a profile, its name, or a path to its file.
@@ -41,17 +52,48 @@ def lower(
         input_bits: bits of graded input or of input currents; without metadata 8.
         dt_s: seconds per timestep; without metadata the convention of the tool that wrote the graph.
         weight_bits: bits of a weight, sign included; without metadata as many as the chip has.
+        calibrate: data to measure currents and potentials on, of a data set its training part; None for the worst case.
+        calibrate_samples: how many at most, from the first; None for 256.
+        quantile: of the largest values of single samples; 1, or None, takes the largest of all.
+        margin: factor by which registers may go beyond that; None for 1.5.
 
     Raises:
-        InputError: the graph, or a design rule that it breaks; all faults in one message.
+        InputError: the graph, a design rule that it breaks, or data that do not fit it; all faults in one message.
         AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
     target = load_profile(profile) if isinstance(profile, str) else profile
+    measuring = _measuring(calibrate, calibrate_samples, quantile, margin)
     draft = drafted(graph, target, {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}, dt_s)
-    grid, remarks = grid_for(trained_grid(graph.metadata), target, weight_bits)
+    trained = trained_grid(graph.metadata)
+    grid, remarks = grid_for(trained, target, weight_bits)
+    if measuring is not None and grid.scales:
+        raise InputError(
+            f"{arg('calibrate')}: the graph was trained on the integers of this chip, and its scales stay; leave it "
+            f"out, or train with {arg('scales', 'measured')}"
+        )
     assumed = draft.facts["assumed"]
     assert isinstance(assumed, list)
-    return lower_draft(replace(draft, facts=draft.facts | {"assumed": [*assumed, *remarks]}), target, grid)
+    draft = replace(draft, facts=draft.facts | {"assumed": [*assumed, *remarks]})
+    check_draft(draft, target)
+    draft = rewritten(draft, target)
+    calibration = None if trained is None else trained.calibration
+    if measuring is not None:
+        calibration = measuring.calibration(draft)
+        grid = replace(grid, peaks=calibration.bounds())
+    if calibration is not None:
+        draft = replace(draft, facts=draft.facts | {CALIBRATION: calibration.model_dump(mode="json")})
+    return _in_integers(draft, target, grid)
+
+
+def _measuring(
+    data: Dataset | Split | None, samples: int | None, quantile: float | None, margin: float | None
+) -> Measuring | None:
+    if data is not None:
+        return Measuring.of(data, samples, quantile, margin)
+    given = {"calibrate_samples": samples, "quantile": quantile, "margin": margin}
+    idle = [name for name, value in given.items() if value is not None]
+    refuse("lower", [f"{arg(name)}: is for scales measured on data; give {arg('calibrate')} too" for name in idle])
+    return None
 
 
 def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None) -> ChipNetwork:
@@ -65,7 +107,10 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
         AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
     check_draft(draft, profile)
-    draft = rewritten(draft, profile)
+    return _in_integers(rewritten(draft, profile), profile, grid)
+
+
+def _in_integers(draft: Draft, profile: HardwareProfile, grid: Grid | None) -> ChipNetwork:
     chip = quantize(draft, profile, grid)
     check_integers(chip, draft)
     check_chip(chip, profile)
@@ -102,14 +147,21 @@ def drafted(
     return draft_from_nir(wiring, step.dt_s, inputs, facts)
 
 
-def fitting_scales(graph: nir.NIRGraph, profile: HardwareProfile) -> dict[str, float]:
+def fitting_scales(
+    graph: nir.NIRGraph, profile: HardwareProfile, peaks: Mapping[str, Peaks] | None = None
+) -> dict[str, float]:
     """By population, the largest scale that fits the chip's registers, at most the one in the graph's metadata.
+
+    Args:
+        peaks: by population, the registers that it must have room for, instead of those in the graph's metadata.
 
     Raises:
         InputError: everything in the graph that a chip network cannot express, in one message.
     """
     draft = rewritten(drafted(graph, profile), profile)
     grid, _ = grid_for(trained_grid(graph.metadata), profile, None)
+    if peaks is not None:
+        grid = replace(grid, peaks=peaks)
     scales = quantize(draft, profile, grid).provenance["scales"]
     assert isinstance(scales, dict)
     return scales

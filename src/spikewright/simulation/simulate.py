@@ -13,26 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.artefacts import atomic_write
-from ..base.errors import InputError, did_you_mean
+from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import Advance
 from ..base.types import IntArray
 from ..base.version import __version__
-from ..chip.activity import Activity
+from ..chip.activity import Activity, Overflows
 from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset, Split
 from ..data.load import load
+from ..lowering.quantize import MEASURED
 from .backends import BACKENDS, Run, backend
-from .recording import Recording, Tally, activity_of
+from .recording import Recording, activity_of
 
 Images = npt.NDArray[np.float32 | np.uint8]
 Labelled = tuple[Images, IntArray]
-
-OVERFLOWS = {
-    "u_wraps": "a current left its 24 bits and wrapped around",
-    "v_saturations": "a membrane potential was clipped to its 24 bits",
-}
-"""Counts of a :class:`~spikewright.simulation.recording.Tally` that deserve a remark."""
 
 SPLITS = ("test", "validation", "train")
 RASTER_FORMAT, RASTER_FORMAT_VERSION = "spikewright raster", 1
@@ -93,7 +88,6 @@ def simulate(
     whole = load(data, data_dir, chip.timesteps) if isinstance(data, str) else data
     images, labels = chosen_samples(whole, split, samples)
     images = fitting(chip, images)
-    tallies = {p.name: Tally() for p in chip.populations if p.neuron is not None}
     total: Activity | None = None
     scores_type = np.int64 if isinstance(on, str) else np.float32
     with raster_writer(record, chip, scores_type) if record else nullcontext() as keep:
@@ -105,14 +99,10 @@ def simulate(
                 keep(recording)
             counted = activity_of(chip, recording, name, labels[chosen], chip_sha256=chip_sha256, split=split)
             total = counted if total is None else total + counted
-            tallies = {name: tally + recording.tallies[name] for name, tally in tallies.items()}
     assert total is not None
     named = data if isinstance(data, str) else getattr(data, "name", None)
     facts: dict[str, object] = {"source": f"spikewright {__version__}", "seed": seed}
     facts |= {} if named is None else {"data": named}
-    for what in OVERFLOWS:
-        if counts := {name: count for name, tally in tallies.items() if (count := getattr(tally, what))}:
-            facts[what] = counts
     return replace(total, provenance=facts)
 
 
@@ -183,13 +173,28 @@ def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
     """Sentences about what is legal and silent, but almost never wanted, and about counts that are not exact."""
     if activity.backend in BACKENDS and not BACKENDS[activity.backend].exact:
         yield f"the simulator {activity.backend!r} is not exact; its counts may differ from those of the chip network"
-    for what, words in OVERFLOWS.items():
-        for name, count in cast(dict[str, int], activity.provenance.get(what, {})).items():
-            yield f"population {name!r}: {words} in {count} of {activity.populations[name].updates} updates"
-    for population in chip.populations:
-        fired = int(activity.populations[population.name].spikes.sum())
-        if fired and population.neuron is not None and not population.neuron.fires:
-            yield f"population {population.name!r} must never fire and did so {fired} times; its scores are wrong"
+    yield from overflow_remarks(activity)
+    known = activity.overflows
+    if known is not None and known.harmful and chip.provenance.get(MEASURED):
+        yield f"the network's scales leave room for peaks measured on data; a larger {arg('margin')} leaves more"
+
+
+def overflow_remarks(activity: Activity) -> Iterator[str]:
+    """Sentences about the registers that overflowed."""
+    for name, population in activity.populations.items():
+        found, updates = population.overflows or Overflows(), population.updates
+        if found.wraps:
+            yield (
+                f"population {name!r}: a current left its 24 bits and wrapped around in {found.wraps} of {updates} "
+                "updates"
+            )
+        if found.clips:
+            yield (
+                f"population {name!r}: a membrane potential was clipped to its 24 bits in {found.clips} of {updates} "
+                "updates"
+            )
+        if found.resets:
+            yield f"population {name!r} must never fire and did so {found.resets} times; its scores are wrong"
 
 
 def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Labelled:

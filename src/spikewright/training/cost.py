@@ -134,6 +134,8 @@ class SpikeCost:
             return output.mean_counts[name]
         if name == self.input_name:
             return _input_events(output.drive, self._timesteps)
+        if output.resets is not None and name in output.resets:  # spikes of a readout that overflowed
+            return output.resets[name].float().sum(0).mean(0)
         return None  # the membrane readout, which sends no spikes
 
     @staticmethod

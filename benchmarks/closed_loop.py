@@ -219,7 +219,7 @@ def deployed(student: Student, settings: DistillSettings, dataset: Dataset, bits
             for d in differences(
                 student,
                 chip,
-                torch.from_numpy(dataset.test.images[first : first + BATCH]),
+                torch.from_numpy(dataset.test.samples[first : first + BATCH]),
                 settings.training.seed,
                 first,
             )

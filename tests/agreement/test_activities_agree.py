@@ -129,7 +129,7 @@ def test_a_float_student_is_counted_by_its_equations(
     test = load("digits").test
     activity = simulate(chip, test, on=student, samples=SAMPLES)
     with torch.no_grad():
-        output = student(torch.from_numpy(test.images[:SAMPLES]))
+        output = student(torch.from_numpy(test.samples[:SAMPLES]))
     assert activity.backend == "float"
     assert activity.correct == int((output.scores.argmax(1).numpy() == test.labels[:SAMPLES]).sum())
     for name, trains in output.spikes.items():
@@ -169,7 +169,7 @@ def test_a_float_student_s_counts_have_a_price() -> None:
     test = load("digits").test
     report = estimate(simulate(chip, test, on=student, samples=SAMPLES), chip, place(chip, target), target)
     with torch.no_grad():
-        reading = SpikeCost(chip, target).read(student(torch.from_numpy(test.images[:SAMPLES])))
+        reading = SpikeCost(chip, target).read(student(torch.from_numpy(test.samples[:SAMPLES])))
     assert report.total == pytest.approx(float(reading.total), rel=1e-5)
 
 

@@ -8,8 +8,8 @@ import torch
 
 from spikewright.base.errors import AnswerIsNo
 from spikewright.chip.encoding import encode
-from spikewright.data.dataset import Split
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.energy.estimate import estimate
 from spikewright.lowering.lower import lower
 from spikewright.pages.pricing import report
@@ -50,7 +50,7 @@ def student_for(
 
 def split(count: int) -> Split:
     test = load("digits").test
-    return Split(test.images[:count], test.labels[:count])
+    return Split(test.samples[:count], test.labels[:count])
 
 
 DENSE = [(name, "mlp", 24) for name in sorted(set(profile_names()) - REFUSED.keys())]
@@ -62,7 +62,7 @@ def test_a_student_on_the_chip_s_integers_is_what_the_chip_runs(name: str, archi
     profile = load_profile(name)
     student = become_integer(student_for(profile, architecture, width), profile, name)
     chip = lower(to_nir(student), profile)
-    assert [str(d) for d in differences(student, chip, torch.from_numpy(split(12).images))] == []
+    assert [str(d) for d in differences(student, chip, torch.from_numpy(split(12).samples))] == []
     activity = simulate(chip, split(30), seed=3)
     priced = estimate(activity, chip, place(chip, profile), profile)
     assert priced.total > 0
@@ -137,7 +137,7 @@ def test_odin_has_few_rows() -> None:
 def test_lava_runs_their_few_bits_as_well(lava: None, name: str) -> None:
     profile = load_profile(name)
     chip = lower(to_nir(become_integer(student_for(profile), profile, name)), profile)
-    drive = encode(chip.encoding, split(3).images, chip.timesteps, 8)
+    drive = encode(chip.encoding, split(3).samples, chip.timesteps, 8)
     ours = integer.run(chip, drive, record_states=True)
     assert [str(m) for m in compare(ours, on_lava.run(chip, drive, record_states=True))] == []
     assert ours.spikes["lif1"].any()

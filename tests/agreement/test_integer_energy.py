@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spikewright.base.errors import AnswerIsNo
-from spikewright.data.dataset import Split
+from spikewright.data.split import Split
 from spikewright.energy.estimate import estimate
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place

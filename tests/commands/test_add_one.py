@@ -23,9 +23,10 @@ from spikewright.base.types import IntArray
 from spikewright.chip.chip_file import load_chip
 from spikewright.chip.network import ChipNetwork
 from spikewright.commands.cli import VERBS, Verb, main
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import DATASETS, DataSource
 from spikewright.data.recipe import Recipe, TeacherRecipe
+from spikewright.data.split import Split
 from spikewright.distillation.base import BatchOutputs, LossTerms
 from spikewright.distillation.losses import cross_entropy, trainable_spikes
 from spikewright.distillation.methods import METHODS, REGULARIZERS

@@ -42,7 +42,7 @@ def test_stage_by_stage(nmnist: Path, tmp_path: Path, did: Callable[[Sequence[ob
     assert activity["samples"] == 20
     from spikewright.data.load import load
 
-    events = int(load("nmnist", nmnist, 4).test.images.sum())
+    events = int(load("nmnist", nmnist, 4).test.samples.sum())
     assert sum(activity["populations"]["input"]["spikes"]) == events
 
 

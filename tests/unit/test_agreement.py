@@ -18,7 +18,7 @@ from spikewright.chip.agreement import Agreement, load_agreement, save_agreement
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.commands.report import main
-from spikewright.data.dataset import Split
+from spikewright.data.split import Split
 from spikewright.pages.numbers import agreement_rows as rows
 from spikewright.simulation import integer
 from spikewright.simulation.backends import BACKENDS, Backend

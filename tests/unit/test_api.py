@@ -136,7 +136,7 @@ def test_a_student_that_is_a_module_is_copied_trained_and_read_again(tmp_path: P
     file = tmp_path / "mine.pt"
     save_student(result.student, file, result.provenance)
     again = load_student(file, Snn())
-    images = torch.from_numpy(load("digits").test.images[:16])
+    images = torch.from_numpy(load("digits").test.samples[:16])
     assert torch.equal(again(images).logits, result.student(images).logits)
 
 

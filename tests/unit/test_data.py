@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data.dataset import Split, official, permutation
+from spikewright.data.dataset import official
 from spikewright.data.load import DATA_HELP, DATASETS, load
+from spikewright.data.split import Split, permutation
 
 SOURCES = tuple(DATASETS.items())
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -35,9 +36,9 @@ def test_digits_are_cut_into_60_20_20() -> None:
     assert digits.classes == 10
     assert [len(part) for part in (digits.train, digits.validation, digits.test)] == [1079, 359, 359]
     for part in (digits.train, digits.validation, digits.test):
-        assert part.images.dtype == np.float32
+        assert part.samples.dtype == np.float32
         assert part.labels.dtype == np.int64
-        assert (part.images.min(), part.images.max()) == (0.0, 1.0)
+        assert (part.samples.min(), part.samples.max()) == (0.0, 1.0)
         assert set(part.labels) == set(range(10))
 
 
@@ -54,7 +55,7 @@ def test_the_parts_of_digits_hold_every_sample_once() -> None:
     from sklearn.datasets import load_digits
 
     digits = load("digits")
-    images = np.concatenate([digits.train.images, digits.validation.images, digits.test.images]) * 16
+    images = np.concatenate([digits.train.samples, digits.validation.samples, digits.test.samples]) * 16
     every = load_digits().images[:, None]
     assert np.array_equal(images[np.argsort(permutation_of_parts())], every)
 
@@ -74,10 +75,10 @@ def test_the_official_test_part_stays_as_it_is() -> None:
     labels = np.arange(50) % 10
     data = official("made-up", (pixels, labels), (pixels[:7] * 5, labels[:7]), 10)
     assert (len(data.train), len(data.validation)) == (45, 5)
-    assert np.array_equal(data.test.images.ravel(), np.arange(7, dtype=np.float32) * 5 / 255)
-    together = np.concatenate([data.train.images, data.validation.images]).ravel()
+    assert np.array_equal(data.test.samples.ravel(), np.arange(7, dtype=np.float32) * 5 / 255)
+    together = np.concatenate([data.train.samples, data.validation.samples]).ravel()
     assert np.array_equal(np.sort(together), np.arange(50, dtype=np.float32) / np.float32(255))
-    assert np.array_equal(np.rint(data.train.images.ravel() * 255) % 10, data.train.labels)
+    assert np.array_equal(np.rint(data.train.samples.ravel() * 255) % 10, data.train.labels)
 
 
 def test_a_split_hashes_what_it_holds() -> None:
@@ -98,7 +99,7 @@ def test_the_first_samples_of_the_training_part_alone() -> None:
     few = whole.with_train_samples(50)
     assert few.twin is not None
     for part in (few.train, few.twin.train):
-        np.testing.assert_array_equal(part.images, digits.train.images[:50])
+        np.testing.assert_array_equal(part.samples, digits.train.samples[:50])
         np.testing.assert_array_equal(part.labels, digits.train.labels[:50])
     assert set(few.train.labels) == set(range(10))
     assert (few.validation, few.test) == (whole.validation, whole.test)

@@ -105,9 +105,9 @@ def test_digits_as_events_and_their_twins() -> None:
         events, twin = getattr(data, part), getattr(data.twin, part)
         assert twin.sha256 == getattr(digits, part).sha256
         assert np.array_equal(events.labels, twin.labels)
-        bytes_of = np.rint(twin.images[:9, 0] * 255).astype(np.uint8)
-        assert np.array_equal(events.images[:9], film(bytes_of, way(8), 10))
-        assert events.images.any(axis=(1, 2, 3, 4)).all()
+        bytes_of = np.rint(twin.samples[:9, 0] * 255).astype(np.uint8)
+        assert np.array_equal(events.samples[:9], film(bytes_of, way(8), 10))
+        assert events.samples.any(axis=(1, 2, 3, 4)).all()
 
 
 def test_the_events_of_digits_never_change() -> None:
@@ -120,7 +120,7 @@ def test_the_events_of_digits_never_change() -> None:
 
 
 def test_timesteps_are_as_asked() -> None:
-    assert load("digits-events", timesteps=30).test.images.shape == (359, 30, 2, 8, 8)
+    assert load("digits-events", timesteps=30).test.samples.shape == (359, 30, 2, 8, 8)
 
 
 @pytest.mark.parametrize("timesteps", [0, 31])

@@ -45,8 +45,8 @@ def test_a_folder_of_six_files_is_read(tmp_path: Path, where: str) -> None:
     assert (len(data.train), len(data.validation), len(data.test)) == (18, 2, 4)
     test = np.frombuffer(made["test_batch.bin"], np.uint8).reshape(4, RECORD)
     assert np.array_equal(data.test.labels, test[:, 0])
-    assert np.array_equal(np.rint(data.test.images * 255).reshape(4, -1), test[:, 1:])
-    assert np.rint(data.test.images[0, 1, 0, 1] * 255) == test[0, 1 + 1024 + 1]  # green plane, first row, second pixel
+    assert np.array_equal(np.rint(data.test.samples * 255).reshape(4, -1), test[:, 1:])
+    assert np.rint(data.test.samples[0, 1, 0, 1] * 255) == test[0, 1 + 1024 + 1]  # green plane, first row, second pixel
 
 
 def test_the_archive_is_read_in_place(tmp_path: Path) -> None:

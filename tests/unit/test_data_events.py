@@ -60,7 +60,7 @@ def test_what_tonic_reads_is_cut_into_frames(tonic: None, tmp_path: Path) -> Non
     data = load("nmnist", tmp_path, timesteps=5)
     assert data.test.labels.tolist() == [3, 3]
     step = [131_073 * 5 // 315_000, 65_536 * 5 // 315_000]
-    assert np.argwhere(data.test.images).tolist() == [[0, step[0], 1, 4, 9], [1, step[1], 0, 4, 9]]
+    assert np.argwhere(data.test.samples).tolist() == [[0, step[0], 1, 4, 9], [1, step[1], 0, 4, 9]]
 
 
 def test_the_parts_and_their_order(tonic: None, nmnist: Path) -> None:
@@ -68,7 +68,7 @@ def test_the_parts_and_their_order(tonic: None, nmnist: Path) -> None:
     assert (data.name, data.classes, data.shape, data.timesteps) == ("nmnist", 10, (2, 34, 34), 10)
     assert [len(part) for part in (data.train, data.validation, data.test)] == [36, 4, 20]
     assert data.test.labels.tolist() == [number * 7 % 10 for number in range(20)]  # by number, not by class
-    assert data.train.images.shape[1:] == (10, 2, 34, 34)
+    assert data.train.samples.shape[1:] == (10, 2, 34, 34)
     assert data.test.sha256 == load("nmnist", nmnist, 10).test.sha256 != load("nmnist", nmnist, 9).test.sha256
 
 

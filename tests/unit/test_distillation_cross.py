@@ -10,8 +10,9 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.bench.road import run
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.distillation.base import BatchOutputs, shapes_of
 from spikewright.distillation.cross_kd import Alignment
 from spikewright.distillation.losses import linear_cka
@@ -52,13 +53,13 @@ def events():
     random = np.random.default_rng(0)
 
     def cut(part, count):
-        return Split(part.images[:count], part.labels[:count])
+        return Split(part.samples[:count], part.labels[:count])
 
     def filmed(part):
         noise = random.random((len(part), STEPS, 1, 8, 8))
-        bright = part.images[:, None] > 0.3 + 0.6 * noise
+        bright = part.samples[:, None] > 0.3 + 0.6 * noise
         return Split(
-            np.concatenate([bright, part.images[:, None] < 0.05 * noise], axis=2).astype(np.uint8), part.labels
+            np.concatenate([bright, part.samples[:, None] < 0.05 * noise], axis=2).astype(np.uint8), part.labels
         )
 
     digits = load("digits")
@@ -329,8 +330,8 @@ def test_the_last_hidden_layer_is_aligned(readout):
 @pytest.mark.parametrize("readout", ["membrane", "count"])
 @pytest.mark.parametrize("architecture", ["mlp", "convnet", "vgg", "skipnet"])
 def test_one_step_lowers_the_loss(architecture, readout, on_integers, events):
-    frames, labels = torch.from_numpy(events.train.images[:64]), torch.from_numpy(events.train.labels[:64])
-    twins = torch.from_numpy(events.twin.train.images[:64])
+    frames, labels = torch.from_numpy(events.train.samples[:64]), torch.from_numpy(events.train.labels[:64])
+    twins = torch.from_numpy(events.twin.train.samples[:64])
     torch.manual_seed(0)
     student = Student(StudentConfig(architecture, 4, (2, 8, 8), 10, STEPS, "events", readout))
     with torch.no_grad():
@@ -377,11 +378,11 @@ def test_an_ann_sees_images_and_a_spiking_teacher_events_but_where_the_method_is
 def test_answers_that_are_not_kept_are_on_the_images_too(events, monkeypatch):
     monkeypatch.setattr("spikewright.teachers.outputs.CACHE_BYTES", 0)
     teacher = train_teacher(events.twin, "mlp", epochs=1)
-    twins, rows = torch.from_numpy(events.twin.train.images), torch.tensor([5, 2])
+    twins, rows = torch.from_numpy(events.twin.train.samples), torch.tensor([5, 2])
     student = Student(StudentConfig("mlp", 4, (2, 8, 8), 10, STEPS, "events"))
     asked = cross_kd().requested_values(shapes_of(student, teacher.shapes))
     lessons = CachedOutputs(teacher, asked, twins, torch.device("cpu"), augmented=False)
-    frames = torch.from_numpy(events.train.images)[rows]
+    frames = torch.from_numpy(events.train.samples)[rows]
     assert torch.allclose(lessons.of(rows, frames).logits, teacher.logits(twins[rows]), atol=1e-6)
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.distillation.base import BatchOutputs, NetworkShapes, shapes_of
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
@@ -217,7 +218,7 @@ def test_no_longer_run_where_samples_have_an_end(monkeypatch):
 @pytest.fixture(scope="module")
 def digits():
     split = load("digits").train
-    return torch.from_numpy(split.images[:64]), torch.from_numpy(split.labels[:64])
+    return torch.from_numpy(split.samples[:64]), torch.from_numpy(split.labels[:64])
 
 
 @pytest.mark.parametrize("on_integers", [False, True])

@@ -39,7 +39,7 @@ READOUTS = ("membrane", "count")
 @pytest.fixture(scope="module")
 def batch():
     split = load("digits").train
-    return torch.from_numpy(split.images[:32]), torch.from_numpy(split.labels[:32])
+    return torch.from_numpy(split.samples[:32]), torch.from_numpy(split.labels[:32])
 
 
 @pytest.fixture(scope="module")

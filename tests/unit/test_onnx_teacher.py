@@ -14,8 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.teachers.ann import build
 from spikewright.teachers.onnx_teacher import OnnxTeacher
 from spikewright.teachers.teacher import teacher_from
@@ -81,7 +82,7 @@ def test_it_answers_about_digits(network: nn.Module, exported: Path) -> None:
     digits = load("digits")
     teacher = teacher_from(str(exported), digits)
     assert isinstance(teacher, OnnxTeacher)
-    part = Split(digits.test.images[:50], digits.test.labels[:50])
+    part = Split(digits.test.samples[:50], digits.test.labels[:50])
     assert teacher.accuracy(part) == TorchTeacher(network, SHAPE, "torch").accuracy(part)
 
 
@@ -307,5 +308,5 @@ def test_both_kinds_of_teacher_keep_to_the_protocol(saved: Saved, network: nn.Mo
         assert "logits" in teacher.names
         assert len(teacher.sha256) == 64
         assert teacher.name
-        assert 0 <= teacher.accuracy(Split(digits.test.images[:20], digits.test.labels[:20])) <= 1
+        assert 0 <= teacher.accuracy(Split(digits.test.samples[:20], digits.test.labels[:20])) <= 1
         assert not teacher.logits(IMAGES).requires_grad

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.distillation.base import BatchOutputs, LossTerms, RequestedValues, shapes_of
 from spikewright.distillation.features import pairs_of
 from spikewright.profile.profile import load_profile
@@ -41,7 +42,7 @@ class Longer(LossTerms):
 
 @pytest.fixture(scope="module")
 def images():
-    return torch.from_numpy(load("digits").train.images[:12])
+    return torch.from_numpy(load("digits").train.samples[:12])
 
 
 def student_of(architecture="convnet", timesteps=2, encoding="direct", on_integers=False):
@@ -208,7 +209,7 @@ def test_what_a_teacher_sees(images):
     assert seen_by_teacher(Longer(), moved, spikes=False) is moved.twin
     assert seen_by_teacher(Longer(), moved, spikes=True) is moved
     assert seen_by_teacher(OfTwins(), moved, spikes=True) is moved.twin
-    assert torch.equal(torch.from_numpy(moved.twin.train.images[:12]), images)
+    assert torch.equal(torch.from_numpy(moved.twin.train.samples[:12]), images)
 
 
 def test_a_teacher_is_never_changed(images):

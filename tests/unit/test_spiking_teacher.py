@@ -10,8 +10,9 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.distillation.base import BatchOutputs, shapes_of
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.profile.profile import load_profile
@@ -56,7 +57,7 @@ def network(encoding="direct", readout="membrane", timesteps=3, architecture="co
     """A student whose batch norms have seen data."""
     torch.manual_seed(0)
     student = Student(StudentConfig(architecture, 4, SHAPE, classes, timesteps, encoding, readout))
-    samples = torch.from_numpy(made_up(timesteps if encoding == "events" else None).train.images)
+    samples = torch.from_numpy(made_up(timesteps if encoding == "events" else None).train.samples)
     with torch.no_grad():
         for _ in range(60):
             student(samples)
@@ -74,7 +75,7 @@ def test_it_answers_what_the_network_does(encoding, readout, on_integers):
     if on_integers:
         student = become_integer(student, load_profile(PROFILE), PROFILE)
     teacher = SpikingTeacher(student, "t")
-    samples = torch.from_numpy(made_up(3 if encoding == "events" else None).train.images)
+    samples = torch.from_numpy(made_up(3 if encoding == "events" else None).train.samples)
     output = student.eval()(samples)
     layers = [name for name in output.spikes if name != "encoder"]
     assert teacher.names == (*layers, "steps", "logits")
@@ -89,7 +90,7 @@ def test_it_answers_what_the_network_does(encoding, readout, on_integers):
 
 def test_lessons_of_events_are_on_the_events_themselves():
     """An ANN sees their mean; a spiking network would see nothing in that."""
-    student, samples = network("events"), torch.from_numpy(made_up(3).train.images)
+    student, samples = network("events"), torch.from_numpy(made_up(3).train.samples)
     asked = parse_spec("method", METHOD, METHODS).requested_values(shapes_of(student, None))
     lesson = outputs_of(SpikingTeacher(student, "t"), asked, samples)
     output = student.eval()(samples)
@@ -100,7 +101,7 @@ def test_lessons_of_events_are_on_the_events_themselves():
 def test_it_is_a_frozen_copy():
     student = network()
     teacher = SpikingTeacher(student.train(), "t")
-    images = torch.from_numpy(made_up().train.images)
+    images = torch.from_numpy(made_up().train.samples)
     before, sha256 = teacher.logits(images), teacher.sha256
     with torch.no_grad():
         for parameter in student.parameters():
@@ -128,7 +129,7 @@ def test_saliency_is_grad_cam_of_rates(on_integers):
     student = network(architecture="skipnet")  # lif3 goes straight to the head: z = mean_t W s_t + b
     if on_integers:
         student = become_integer(student, load_profile(PROFILE), PROFILE)
-    images = torch.from_numpy(made_up().train.images)
+    images = torch.from_numpy(made_up().train.samples)
     output = student.eval()(images)
     weight = student.network.head[1].weight.detach().reshape(2, *output.spikes["lif3"].shape[2:])
     if on_integers:
@@ -422,7 +423,7 @@ def test_the_squared_temperature_keeps_the_gradient_for_small_logits():
 @pytest.fixture(scope="module")
 def digits():
     split = load("digits").train
-    return torch.from_numpy(split.images[:64]), torch.from_numpy(split.labels[:64])
+    return torch.from_numpy(split.samples[:64]), torch.from_numpy(split.labels[:64])
 
 
 @pytest.mark.parametrize("on_integers", [False, True])

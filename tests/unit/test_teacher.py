@@ -13,8 +13,9 @@ from torch import nn
 
 from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
-from spikewright.data.dataset import Dataset, Split
+from spikewright.data.dataset import Dataset
 from spikewright.data.load import DATASETS, load
+from spikewright.data.split import Split
 from spikewright.teachers import ann
 from spikewright.teachers.ann import ARCHITECTURES, build, fit, teacher_key, train_teacher
 from spikewright.teachers.teacher import teacher_from
@@ -196,7 +197,7 @@ def test_the_key_holds_everything(small: Dataset, monkeypatch: pytest.MonkeyPatc
     recipe = DATASETS["digits"].recipe.teacher
     keys = {teacher_key(small, "mlp", recipe, 0), teacher_key(small, "mlp", recipe, 1)}
     keys |= {teacher_key(small, "convnet", recipe, 0), teacher_key(small, "mlp", DATASETS["mnist"].recipe.teacher, 0)}
-    other = Split(small.train.images, 1 - small.train.labels)
+    other = Split(small.train.samples, 1 - small.train.labels)
     keys.add(teacher_key(Dataset("made-up", other, other, other, 2, SHAPE), "mlp", recipe, 0))
     monkeypatch.setattr(ann, "CODE_VERSION", -1)
     keys.add(teacher_key(small, "mlp", recipe, 0))

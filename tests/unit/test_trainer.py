@@ -130,7 +130,7 @@ def test_the_budget_chooses_the_size():
     from spikewright.training.sizing import ENOUGH, TRIAL, choose_size
 
     profile, dataset = load_profile("loihi2-assumed"), load("digits")
-    images = torch.from_numpy(dataset.train.images[:TRIAL])
+    images = torch.from_numpy(dataset.train.samples[:TRIAL])
     settings = DistillSettings.of(data="digits")
     free = choose_size(settings.student, dataset, profile, None)
     budget = Amount(0.25 * free.floor.total, "J")
@@ -153,7 +153,7 @@ def test_a_size_whose_input_sends_nothing_is_not_taken_for_thrift():
     from spikewright.training.sizing import choose_size
 
     profile, dataset = load_profile("loihi1-davies"), load("digits")
-    images = torch.from_numpy(dataset.train.images[:64])
+    images = torch.from_numpy(dataset.train.samples[:64])
     settings = DistillSettings.of(data="digits", profile="loihi1-davies", width=4, timesteps=1)
     size = choose_size(settings.student, dataset, profile, None)
     budget = Amount(2 * size.floor.total, "J")
@@ -239,7 +239,7 @@ def test_a_preset_that_comes_along_names_what_there_is(name):
     profile = load_profile(settings.limits.profile)
     assert settings.limits.energy_budget is not None and parse_budget(settings.limits.energy_budget, profile)
     method, _ = loss_terms(settings)
-    assert [*teaching_of(settings, method).faults(), *contradictions(settings)] == []
+    assert [*teaching_of(settings, method, load(settings.data.name)).faults(), *contradictions(settings)] == []
 
 
 def test_unknown_preset_suggests(tmp_path):

@@ -14,7 +14,8 @@ from ..base.threads import student_threads
 from ..chip.activity import Activity
 from ..chip.agreement import Agreement
 from ..chip.network import ChipNetwork
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
+from ..data.split import Split
 from ..graph.interpreter import interpret
 from ..graph.nir_io import read_graph
 from ..graph.time_step import resolve_dt
@@ -82,7 +83,7 @@ def _compare_simulators(
     if not samples:
         found.skipped.update(dict.fromkeys(names, NOT_ASKED))
         return
-    drive = drive_of(chip, split.images[:samples], seed)
+    drive = drive_of(chip, split.samples[:samples], seed)
     ours = integer.run(chip, drive, record_states=True)
     for name in names:
         try:
@@ -101,14 +102,14 @@ def _compare_simulators(
 def _measure_teacher(found: Agreement, settings: DistillSettings, listeners: Listeners) -> None:
     """Accuracy of an artificial teacher, out of the cache, on what it sees of the test split."""
     method, _ = loss_terms(settings)
-    teaching = teaching_of(settings, method)
+    dataset = dataset_of(settings, settings.student.timesteps)
+    teaching = teaching_of(settings, method, dataset)
     if not method.needs_teacher():
         found.skipped["teacher"] = "the method has none"
         return
     if is_spiking(teaching.teacher):
         found.skipped["teacher"] = "it spikes"
         return
-    dataset = dataset_of(settings, settings.student.timesteps)
     test = teaching.seen(dataset).test
     accuracy = teaching.trained_teacher(dataset, listeners).accuracy(test)
     _add_level(found, "teacher", accuracy, len(test))
@@ -146,4 +147,4 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
 def _batches(split: Split) -> Iterator[tuple[int, Tensor]]:
     """The images of a split with the index of the first one."""
     for first in range(0, len(split), BATCH):
-        yield first, torch.from_numpy(split.images[first : first + BATCH])
+        yield first, torch.from_numpy(split.samples[first : first + BATCH])

@@ -19,7 +19,8 @@ from ..chip.activity_file import save_activity
 from ..chip.agreement import save_agreement
 from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
+from ..data.split import Split
 from ..energy.provenance import provenance_of
 from ..graph.nir_io import read_graph
 from ..lowering.rules import remarks as lowering_remarks
@@ -73,7 +74,7 @@ class _StepsInFolder(DeploymentSteps):
         self.announce("2/5 export to NIR")
         file = self.paths.nir
         facts = student_provenance(self.paths.student) | {"parent_sha256": sha256_of(self.paths.student)}
-        images = torch.from_numpy(self.dataset.validation.images[:EXPORT_SAMPLES])
+        images = torch.from_numpy(self.dataset.validation.samples[:EXPORT_SAMPLES])
         checked = export(student, file, images, facts, profile)
         self.listeners.say(
             f"{file}: {checked.spikes} spikes and silences equal the student's on {checked.samples} samples"
@@ -148,6 +149,7 @@ def run(
         spikes=activity.spikes / activity.samples,
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
         paths=paths,
+        overflows=activity.overflows,
     )
     write_card(paths.nir, verdict)
     return verdict
@@ -210,4 +212,7 @@ def _trained(settings: DistillSettings, paths: Paths, listeners: Listeners) -> t
 def same_settings(noted: object, asked: DistillSettings) -> bool:
     """Whether the settings that a student's file notes, as JSON, are those asked for, on whatever machine."""
     wanted = asked.flat(without=OF_MACHINE)
-    return isinstance(noted, dict) and {k: v for k, v in noted.items() if k not in OF_MACHINE} == wanted
+    if not isinstance(noted, dict):
+        return False
+    before = {name: noted.get(name, default) for name, default in DistillSettings().flat(without=OF_MACHINE).items()}
+    return before == wanted and noted.keys() - OF_MACHINE <= wanted.keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -196,6 +196,18 @@ class Activity:
     def total_synaptic_ops(self) -> int:
         """Synaptic operations of all connections and samples."""
         return sum(self.synaptic_ops.values())
+
+
+def overflow_sentences(activity: Activity) -> Iterator[str]:
+    """A sentence for each kind of overflow of each population, where there were any."""
+    for name, population in activity.populations.items():
+        found, of = population.overflows or Overflows(), f"of {population.updates} updates"
+        if found.wraps:
+            yield f"population {name!r}: a current left its 24 bits and wrapped around in {found.wraps} {of}"
+        if found.clips:
+            yield f"population {name!r}: a membrane potential was clipped to its 24 bits in {found.clips} {of}"
+        if found.resets:
+            yield f"population {name!r} must never fire and did so {found.resets} times; its scores are wrong"
 
 
 def _first(mine: IntArray, other: IntArray) -> IntArray:

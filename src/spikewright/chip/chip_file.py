@@ -18,6 +18,8 @@ from pydantic import Field, ValidationError
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError
 from ..base.types import Encoding, IntArray, Readout
+from ..data.input_rule import InputRule
+from ..data.output_rule import CLASSES, OutputRule
 from .network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, Role
 from .records import Record
 
@@ -71,6 +73,8 @@ class _NetworkRecord(Record):
     profile_sha256: str
     populations: tuple[_PopulationRecord, ...]
     connections: tuple[_ConnectionRecord, ...]
+    input_rule: InputRule | None = None
+    meaning: OutputRule = CLASSES
 
 
 def save_chip(chip: ChipNetwork, path: Path | str) -> None:
@@ -140,7 +144,7 @@ def _network(file: h5py.File) -> ChipNetwork:
         raise _DamagedError("its provenance is not a JSON object")
     populations = tuple(_population(file, i, p) for i, p in enumerate(record.populations))
     connections = tuple(_connection(file, i, c) for i, c in enumerate(record.connections))
-    facts = record.model_dump(exclude={"populations", "connections"})
+    facts = {name: value for name, value in record if name not in ("populations", "connections")}
     try:
         return ChipNetwork(populations, connections, provenance=provenance, **facts)
     except InputError as error:

@@ -25,39 +25,44 @@ def encode(
     input_bits: int,
     seed: int = 0,
     first_index: int = 0,
+    *,
+    by_step: bool = False,
 ) -> IntArray:
     """Integers that drive the input population.
 
     Args:
         samples: intensities in [0, 1], shape ``(batch, *input shape)``; for events frames of 0 and 1, shape
             ``(batch, timesteps, *input shape)``.
+        by_step: whether intensities have an axis of timesteps too, ``(batch, timesteps, *input shape)``.
         timesteps: T.
         input_bits: width of a graded payload or of a current (direct and current only).
         seed: of the rate code; the same seed and index give the same spikes.
         first_index: index of ``samples[0]`` in its data set, so that batching does not change the code.
 
     Returns:
-        int64; ``(1, batch, *input shape)`` for direct and current (the same at every step), else
-        ``(timesteps, batch, *input shape)`` of 0 and 1.
+        int64; ``(1, batch, *input shape)`` for direct and current of samples that are the same at every step, else
+        ``(timesteps, batch, *input shape)``, of 0 and 1 but for direct and current.
 
     Raises:
-        InputError: events in another number of frames than there are timesteps.
+        InputError: frames in another number than there are timesteps, or frames of intensities in a latency code.
     """
+    if (encoding == "events" or by_step) and (samples.ndim < 2 or samples.shape[1] != timesteps):
+        raise InputError(
+            f"{encoding}: the samples have shape {samples.shape}; must be (samples, {timesteps}, ...), one frame for "
+            f"each time step: load the data with timesteps={timesteps}"
+        )
     if encoding == "events":
-        if samples.ndim < 2 or samples.shape[1] != timesteps:
-            raise InputError(
-                f"events: the samples have shape {samples.shape}; must be (samples, {timesteps}, ...), one frame for "
-                f"each time step: load the data with timesteps={timesteps}"
-            )
         return np.moveaxis(np.rint(samples), 0, 1).astype(np.int64)
     unit = np.clip(samples.astype(np.float64), 0.0, 1.0)
+    steps = np.moveaxis(unit, 1, 0) if by_step else unit[None]
     if encoding in ("direct", "current"):
-        return np.rint(unit * full_scale(encoding, input_bits)).astype(np.int64)[None]
+        return np.rint(steps * full_scale(encoding, input_bits)).astype(np.int64)
     if encoding == "rate":
-        draws = [
-            np.random.default_rng((seed, first_index + i)).random((timesteps, *s.shape)) for i, s in enumerate(unit)
-        ]
-        return (np.stack(draws, axis=1) < unit[None]).astype(np.int64)
+        shape = (timesteps, *steps.shape[2:])
+        draws = [np.random.default_rng((seed, first_index + i)).random(shape) for i in range(len(unit))]
+        return (np.stack(draws, axis=1) < steps).astype(np.int64)
+    if by_step:
+        raise InputError("latency: frames change from step to step; use direct, current or rate")
     first = np.rint((1.0 - unit) * (timesteps - 1)).astype(np.int64)  # latency: the brighter, the earlier
-    steps = np.arange(timesteps).reshape(-1, *([1] * unit.ndim))
-    return ((steps == first[None]) & (unit[None] > 0)).astype(np.int64)
+    times = np.arange(timesteps).reshape(-1, *([1] * unit.ndim))
+    return ((times == first[None]) & (unit[None] > 0)).astype(np.int64)

@@ -17,8 +17,12 @@ import numpy as np
 
 from ..base.errors import refuse
 from ..base.types import Encoding, IntArray, Readout
+from ..data.input_rule import InputRule
+from ..data.output_rule import CLASSES, OutputRule
 from .registers import BIAS_EXP, BIAS_EXP_MAX, DECAY_ONE, LAVA_WIDTHS
 
+INPUT_RULE_KEY, OUTPUT_RULE_KEY = "input_rule", "output_rule"
+"""Keys of the rules in the metadata of a graph, as JSON."""
 Role = Literal["input", "hidden", "readout", "relay", "bias"]
 
 
@@ -115,7 +119,8 @@ class ChipNetwork:
     Attributes:
         populations: in an order in which every feed-forward connection points forward.
         timesteps: number of timesteps per sample.
-        classes: size of the readout.
+        input_rule: by which samples of the user's own data are prepared; None for a data set that has a name.
+        meaning: of the outputs.
         provenance: JSON-able facts of where it came from (parent hash, profile hash, seed, scales for humans).
     """
 
@@ -127,6 +132,8 @@ class ChipNetwork:
     profile: str
     profile_sha256: str
     provenance: dict[str, object] = field(default_factory=dict)
+    input_rule: InputRule | None = None
+    meaning: OutputRule = CLASSES
 
     def __post_init__(self) -> None:
         refuse("chip network", list(_faults(self)))
@@ -148,8 +155,18 @@ class ChipNetwork:
 
     @property
     def classes(self) -> int:
-        """Number of classes: the size of the readout."""
+        """Number of classes, or of values of a regression."""
+        return self.outputs // self.meaning.population
+
+    @property
+    def outputs(self) -> int:
+        """The size of the readout."""
         return self.output.size
+
+    @property
+    def changes_each_step(self) -> bool:
+        """Whether samples are frames of intensities, one for each timestep."""
+        return self.input_rule is not None and self.input_rule.changes_each_step
 
     def into(self, target: str) -> tuple[Connection, ...]:
         """The connections into the population ``target``, in the network's order."""

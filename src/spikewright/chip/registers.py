@@ -31,6 +31,11 @@ MANY_LEVELS = 32
 weights costs less than the finer grid gains for all others."""
 GRID_KEY = "integer"
 """Key of the grid in the metadata of a graph that was trained on integers."""
+PEAK_SAMPLES = 256
+QUANTILE = 1.0
+MARGIN = 1.5
+"""Samples on which peaks are measured, the quantile of theirs that is taken, and the room beyond it, where nothing else
+is asked for: chosen by `python benchmarks/long_recordings.py margins`."""
 _CLIPPING = np.geomspace(1, 12, 100)
 _DIGITS = 3
 

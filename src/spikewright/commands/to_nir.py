@@ -74,14 +74,15 @@ def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> 
     import torch
 
     config = student.config
-    most, frames = (1, (config.timesteps,)) if config.encoding == "events" else (255, ())
+    most = 1 if config.encoding == "events" else 255
+    frames = (config.timesteps,) if config.encoding == "events" or config.changes_each_step else ()
     shape = (*frames, *config.input_shape)
     if not data:
         steps = torch.randint(0, most + 1, (count, *shape), generator=torch.Generator().manual_seed(0))
         return steps / most
     from ..data.load import load
 
-    images = torch.from_numpy(load(data, data_dir, student.config.timesteps).validation.images[:count])
+    images = torch.from_numpy(load(data, data_dir, config.timesteps, rule=config.input_rule).validation.samples[:count])
     if tuple(images.shape[1:]) != shape:
         raise InputError(f"--data {data}: its samples have shape {tuple(images.shape[1:])}; the student takes {shape}")
     return images

@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .dataset import Dataset, Images, Pixels, as_events, steps_within
+from .dataset import Dataset, as_events, steps_within
+from .split import Images, Pixels
 
 INSTANTS = 30
 DEFAULT_TIMESTEPS = 10

@@ -19,8 +19,9 @@ from torchvision.datasets.utils import download_url
 
 from ..base.cache import cache_folder, cache_root
 from ..base.errors import InputError, arg
-from .dataset import Dataset, Samples, official
+from .dataset import Dataset, official
 from .download import download, missing_folder
+from .split import Samples
 
 NAME = "cifar10"
 CLASSES = 10

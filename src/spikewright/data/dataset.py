@@ -1,60 +1,21 @@
-"""A data set: three parts of samples and labels, and the rule that makes them."""
+"""A data set: three parts of samples and labels, and the rules by which they were made."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..base.errors import InputError, arg
+from .input_rule import InputRule
+from .options import DataOptions
+from .output_rule import CLASSES, OutputRule
+from .own import Prepared, prepare, raw_from_arrays
+from .raw import RawData
 from .recipe import Recipe
-
-SPLIT_SEED = 20240229
-VALIDATION_SHARE = 0.1
-DIGITS_SHARE = 0.2
-
-Pixels = npt.NDArray[np.uint8]
-Images = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
-Samples = tuple[Pixels, Labels]
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One part of a data set.
-
-    Attributes:
-        images: intensities in [0, 1], float32, shape ``(n, channels, height, width)``; of event data, frames of 0 and
-            1, uint8, shape ``(n, timesteps, channels, height, width)``.
-        labels: classes, int64, shape ``(n,)``.
-    """
-
-    images: Images | Pixels
-    labels: Labels
-
-    def __post_init__(self) -> None:
-        wanted = {4: np.float32, 5: np.uint8}
-        if wanted.get(self.images.ndim) != self.images.dtype.type or self.labels.shape != self.images.shape[:1]:
-            raise ValueError(f"images {self.images.shape} and labels {self.labels.shape} do not belong together")
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def first(self, samples: int) -> Split:
-        """The same part, its later samples left out."""
-        return Split(self.images[:samples], self.labels[:samples])
-
-    @cached_property
-    def sha256(self) -> str:
-        """The SHA-256 of shape, images and labels."""
-        digest = hashlib.sha256(repr(self.images.shape).encode())
-        digest.update(np.ascontiguousarray(self.images, dtype=self.images.dtype.newbyteorder("<")).data)
-        digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
-        return digest.hexdigest()
+from .split import DIGITS_SHARE, Images, Labels, Pixels, Samples, Split, official_split, permutation
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +27,16 @@ class Dataset:
         train: what weights are fitted on.
         validation: what choices are made on.
         test: what the final report is made on, and nothing else.
-        classes: number of classes K; labels are 0..K-1.
+        classes: number of classes K, labels are 0..K-1; or of values of a regression.
         shape: ``(channels, height, width)`` of one image or frame.
-        timesteps: frames of each sample of event data, None for images.
-        twin: the static images that events were made from, sample for sample, on which a teacher is trained; None
+        timesteps: frames of each sample that changes from step to step, None for samples that do not.
+        twin: the static samples that frames were made from, sample for sample, on which a teacher is trained; None
             where there are none.
         recipe: how students and teachers are trained on it where nothing else is asked for.
+        output: what labels and outputs mean.
+        input_rule: by which samples were prepared; None for a data set that has a name.
+        raw: the data before they were prepared; None for a data set that has a name.
+        options: how the data were asked to be read; None for a data set that has a name.
     """
 
     name: str
@@ -83,6 +48,101 @@ class Dataset:
     timesteps: int | None = None
     twin: Dataset | None = None
     recipe: Recipe = field(default_factory=Recipe)
+    output: OutputRule = CLASSES
+    input_rule: InputRule | None = None
+    raw: RawData | None = None
+    options: DataOptions | None = None
+
+    @property
+    def is_events(self) -> bool:
+        """Whether samples are frames of events, 0 and 1."""
+        return self.train.samples.dtype == np.uint8
+
+    @staticmethod
+    def from_arrays(
+        x: object,
+        y: object,
+        *,
+        name: str = "arrays",
+        validation: tuple[object, object] | None = None,
+        test: tuple[object, object] | None = None,
+        groups: Sequence[object] | None = None,
+        names: Sequence[str] | None = None,
+        recipe: Recipe | None = None,
+        **options: Any,
+    ) -> Dataset:
+        """A data set of arrays or tensors.
+
+        Args:
+            x: samples: vectors ``(n, F)``, images ``(n, H, W)``, ``(n, C, H, W)`` or ``(n, H, W, C)``, series
+                ``(n, T, C)`` or a list of recordings ``(T, C)`` of unequal lengths, or frames of events
+                ``(n, T, C, H, W)``.
+            y: classes as whole numbers or names, ``(n,)``; or values, ``(n,)`` or ``(n, D)``, with
+                ``task="regression"``.
+            name: for people, and in files.
+            validation, test: ``(x, y)`` of official parts; what is left out is split off ``x``, stratified by class.
+            groups: of each sample, such as its person or recording, which no split cuts.
+            names: of the classes 0, 1, ... or of the values.
+            recipe: how students are trained; None for one that suits the number of samples.
+            options: of :class:`~spikewright.data.options.DataOptions`: layout, task, scaling and others.
+
+        Raises:
+            InputError: data that cannot be learned from; all faults at once.
+        """
+        asked = DataOptions(**options)
+        given = {"train": (x, y), "validation": validation, "test": test}
+        parts = {part: pair for part, pair in given.items() if pair is not None}
+        raw = raw_from_arrays(name, parts, asked, groups=groups, names=names)
+        return Dataset.of_raw(replace(raw, recipe=recipe), asked)
+
+    @staticmethod
+    def of_raw(
+        raw: RawData,
+        options: DataOptions | None = None,
+        *,
+        encoding: str | None = None,
+        architecture: str | None = None,
+        timesteps: int | None = None,
+        rule: InputRule | None = None,
+    ) -> Dataset:
+        """A data set of data as they were found; see :func:`spikewright.data.own.prepare` for the arguments."""
+        prepared = prepare(raw, options, encoding=encoding, architecture=architecture, timesteps=timesteps, rule=rule)
+        recipe = raw.recipe or Recipe.for_samples(len(prepared.parts[0]), raw.layout, prepared.rule.view)
+        return _of_prepared(prepared, raw, options or DataOptions(), recipe)
+
+    def for_student(self, encoding: str | None, architecture: str | None, timesteps: int | None) -> Dataset:
+        """The same data as a student with this input takes them; a data set that has a name stays as it is.
+
+        Raises:
+            InputError: an input that does not suit the data.
+        """
+        if self.raw is None:
+            return self
+        return Dataset.of_raw(
+            self.raw,
+            self.options,
+            encoding=encoding,
+            architecture=architecture,
+            timesteps=timesteps,
+        )
+
+    def by(self, rule: InputRule | None) -> Dataset:
+        """The same data prepared by the rule of a network.
+
+        Args:
+            rule: None for a network that was trained on a data set that has a name.
+
+        Raises:
+            InputError: the data cannot be prepared so.
+        """
+        if rule is None or rule == self.input_rule:
+            return self
+        if self.raw is None:
+            raise InputError(
+                f"data {self.name}: has a form of its own, and the network takes {rule.layout} prepared by the rule of "
+                "other data; give data like those it was trained on"
+            )
+        return Dataset.of_raw(self.raw, self.options, rule=rule)
 
     def with_train_samples(self, samples: int | None) -> Dataset:
         """The same data set with only the first ``samples`` of its training part, whose order is fixed; None: all.
@@ -101,19 +161,13 @@ class Dataset:
         return replace(self, train=self.train.first(samples), twin=twin)
 
 
-def permutation(count: int) -> npt.NDArray[np.int64]:
-    """The fixed order of ``count`` samples in which parts are cut.
-
-    NumPy promises that the legacy generator's stream never changes, which it does not promise for the newer ones.
-    """
-    return np.random.RandomState(SPLIT_SEED).permutation(count).astype(np.int64)
-
-
-def official_split(count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Which of ``count`` official training samples are for training, and which for validation."""
-    order = permutation(count)
-    held_out = round(VALIDATION_SHARE * count)
-    return order[held_out:], order[:held_out]
+def _of_prepared(prepared: Prepared, raw: RawData, options: DataOptions, recipe: Recipe) -> Dataset:
+    rule = prepared.rule
+    twin = None if prepared.twin is None else _of_prepared(prepared.twin, raw, options, recipe)
+    parts = prepared.parts
+    return Dataset(
+        raw.name, *parts, raw.classes, rule.input_shape, rule.frames, twin, recipe, raw.output, rule, raw, options
+    )
 
 
 def official(name: str, train: Samples, test: Samples, classes: int) -> Dataset:
@@ -141,7 +195,7 @@ def _scaled(name: str, parts: Sequence[Samples], full_scale: int, classes: int) 
     train, validation, test = (
         Split(pixels.astype(np.float32) / np.float32(full_scale), labels.astype(np.int64)) for pixels, labels in parts
     )
-    _, channels, height, width = train.images.shape
+    _, channels, height, width = train.samples.shape
     return Dataset(name, train, validation, test, classes, (channels, height, width))
 
 
@@ -155,7 +209,7 @@ def as_events(
         frames: makes images ``(n, channels, height, width)`` into frames of events ``(n, T, *shape)``.
     """
     train, validation, test = (
-        Split(frames(np.asarray(part.images, np.float32)), part.labels)
+        Split(frames(np.asarray(part.samples, np.float32)), part.labels)
         for part in (twin.train, twin.validation, twin.test)
     )
     return Dataset(name, train, validation, test, twin.classes, shape, timesteps, twin)

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from ..base.cache import cache_folder, cache_root
 from ..base.errors import InputError, arg, refuse
-from .dataset import Dataset, Pixels, Split, official_split
+from .dataset import Dataset
 from .download import download, missing_folder, missing_package
+from .split import Pixels, Split, official_split
 
 NAME = "nmnist"
 FOLDER = "NMNIST"

@@ -9,9 +9,12 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import cast
 
-from ..base.errors import InputError, did_you_mean
+from ..base.errors import InputError, arg
 from .camera import load_filmed
 from .dataset import Dataset
+from .files.read import read
+from .input_rule import InputRule
+from .options import DataOptions
 from .recipe import Recipe, TeacherRecipe
 
 
@@ -38,20 +41,32 @@ class DataSource:
         return cast(Dataset, loader(data_dir, timesteps) if self.events else loader(data_dir))
 
 
-def load(name: str, data_dir: Path | None = None, timesteps: int | None = None) -> Dataset:
-    """The data set called ``name`` in :data:`DATASETS`, with its recipe.
+def load(
+    name: str,
+    data_dir: Path | None = None,
+    timesteps: int | None = None,
+    options: DataOptions | None = None,
+    rule: InputRule | None = None,
+) -> Dataset:
+    """The data set called ``name`` in :data:`DATASETS`, with its recipe; or the data of a path.
 
     Args:
         data_dir: folder that holds the data set's standard files; None: look in the cache and in the system's
             folder, else download.
         timesteps: frames of each sample of events, None for the data set's default; images have none.
+        options: how the data of a path are read.
+        rule: of a network that the data are for, by which those of a path are read and prepared.
 
     Raises:
         InputError: no such data set, files missing or damaged, or a download that failed.
     """
     source = DATASETS.get(name)
     if source is None:
-        raise InputError(f"{name}: there is no such data set; {did_you_mean(name, DATASETS)}")
+        if rule is not None:
+            return Dataset.of_raw(read(name, DataOptions(layout=rule.layout), DATASETS), rule=rule)
+        return Dataset.of_raw(read(name, options or DataOptions(), DATASETS), options)
+    if options is not None and (asked := options.given()):
+        raise InputError(f"data {name}: {arg(asked[0])} is for data of your own; leave it out")
     loaded = source(data_dir, timesteps)
     twin = loaded.twin
     if twin is not None and twin.name == loaded.name:

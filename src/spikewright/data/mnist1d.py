@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import Dataset, Images, Pixels, Samples, as_events, official, steps_within
+from .dataset import Dataset, as_events, official, steps_within
 from .download import missing_package, reads_no_folder
+from .split import Images, Pixels, Samples
 
 NAME = "mnist1d"
 CLASSES = 10

@@ -21,8 +21,9 @@ import torchvision
 
 from ..base.cache import cache_folder, cache_root
 from ..base.errors import InputError, arg, refuse
-from .dataset import Dataset, Pixels, Samples, official
+from .dataset import Dataset, official
 from .download import download, missing_folder
+from .split import Pixels, Samples
 
 SIDE = 28
 CLASSES = 10

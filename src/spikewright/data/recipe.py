@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Augmentation = Literal["none", "shift", "shift-flip"]
+STEPS = 1500
+"""Optimiser steps that a training on data of one's own gets at least, within bounds of its epochs."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class TeacherRecipe:
         weight_decay: on all weights.
         augmentation: see :mod:`spikewright.data.augment`.
         reach: pixels of the largest shift.
+        architecture: of the network.
     """
 
     epochs: int = 8
@@ -29,6 +32,7 @@ class TeacherRecipe:
     weight_decay: float = 5e-4
     augmentation: Augmentation = "shift"
     reach: int = 2
+    architecture: str = "convnet"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Recipe:
         augmentation: changes that leave a sample's class as it is; a mirrored digit, for one, is another sign.
         reach: pixels of the largest shift.
         teacher: of the data set, or of the twin of events.
+        architecture: of the student.
     """
 
     epochs: int = 10
@@ -48,3 +53,22 @@ class Recipe:
     augmentation: Augmentation = "none"
     reach: int = 2
     teacher: TeacherRecipe = TeacherRecipe()
+    architecture: str = "convnet"
+
+    @staticmethod
+    def for_samples(samples: int, layout: str, view: str | None) -> Recipe:
+        """A recipe for data of one's own, by the number of training samples and how a network takes them.
+
+        A batch is a twentieth of the samples, a power of two from 8 to 128; epochs are as many as make
+        :data:`STEPS` steps, from 10 to 60. Networks of ``series`` that are taken at once are temporal convolutions,
+        those of images convolutions, all others dense.
+        """
+        batch = next((size for size in (128, 64, 32, 16) if samples >= 20 * size), 8)
+        epochs = min(60, max(10, -(-STEPS * batch // max(1, samples))))
+        network = {"channels": "temporal", "image": "convnet"}.get(view or "", "mlp")
+        if layout in ("images", "events"):
+            network = "convnet"
+        teacher = TeacherRecipe(epochs=epochs, batch_size=batch, augmentation="none", architecture=network)
+        if view == "steps":
+            teacher = replace(teacher, architecture="temporal")
+        return Recipe(epochs=epochs, batch=batch, teacher=teacher, architecture=network)

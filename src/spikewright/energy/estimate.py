@@ -207,7 +207,7 @@ def _without_events(chip: ChipNetwork, profile: HardwareProfile) -> Iterator[Unm
     steps = float(Schedule.of(chip, 1).stride)
     yield Unmodelled("static_power", "static power", None, f"{why}{published}")
     yield Unmodelled("barrier", "synchronisation of the cores after each step", steps, "no energy is published")
-    yield Unmodelled("readout", "values that the host reads", float(chip.classes), outside)
+    yield Unmodelled("readout", "values that the host reads", float(chip.outputs), outside)
     yield Unmodelled("host", "host, input and output, loading the network", None, outside)
 
 

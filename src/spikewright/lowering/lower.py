@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import nir
 
 from ..base.errors import InputError, arg, refuse
-from ..chip.network import ChipNetwork
+from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY, ChipNetwork
 from ..chip.registers import Grid, Peaks, grid_for, trained_grid
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
+from ..data.input_rule import InputRule
+from ..data.output_rule import CLASSES, OutputRule
+from ..data.split import Split
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..profile.profile import HardwareProfile, load_profile
@@ -62,7 +66,8 @@ def lower(
         AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
     target = load_profile(profile) if isinstance(profile, str) else profile
-    measuring = _measuring(calibrate, calibrate_samples, quantile, margin)
+    input_rule, meaning = rules_of(graph.metadata)
+    measuring = _measuring(calibrate, input_rule, calibrate_samples, quantile, margin)
     draft = drafted(graph, target, {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}, dt_s)
     trained = trained_grid(graph.metadata)
     grid, remarks = grid_for(trained, target, weight_bits)
@@ -82,18 +87,41 @@ def lower(
         grid = replace(grid, peaks=calibration.bounds())
     if calibration is not None:
         draft = replace(draft, facts=draft.facts | {CALIBRATION: calibration.model_dump(mode="json")})
-    return _in_integers(draft, target, grid)
+    return replace(_in_integers(draft, target, grid), input_rule=input_rule, meaning=meaning)
 
 
 def _measuring(
-    data: Dataset | Split | None, samples: int | None, quantile: float | None, margin: float | None
+    data: Dataset | Split | None,
+    rule: InputRule | None,
+    samples: int | None,
+    quantile: float | None,
+    margin: float | None,
 ) -> Measuring | None:
     if data is not None:
-        return Measuring.of(data, samples, quantile, margin)
+        prepared = data.by(rule) if isinstance(data, Dataset) else data
+        by_step = rule is not None and rule.changes_each_step
+        return Measuring.of(prepared, samples, quantile, margin, by_step=by_step)
     given = {"calibrate_samples": samples, "quantile": quantile, "margin": margin}
     idle = [name for name, value in given.items() if value is not None]
     refuse("lower", [f"{arg(name)}: is for scales measured on data; give {arg('calibrate')} too" for name in idle])
     return None
+
+
+def rules_of(metadata: Mapping[str, Any]) -> tuple[InputRule | None, OutputRule]:
+    """The rules in a graph's metadata by which samples are prepared and outputs are read.
+
+    Raises:
+        InputError: an entry is damaged.
+    """
+    said, meaning = metadata.get(INPUT_RULE_KEY), metadata.get(OUTPUT_RULE_KEY)
+    return (
+        None if said is None else InputRule.from_json(_text(said)),
+        CLASSES if meaning is None else OutputRule.from_json(_text(meaning)),
+    )
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None) -> ChipNetwork:
@@ -142,7 +170,8 @@ def drafted(
         assumed.append(f"time step {step.dt_s:g} s: {step.why}")
     if "reset" not in graph.metadata:
         assumed.append("reset to zero: the file does not say how its neurons were reset in training")
-    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in graph.metadata.items()}
+    said = {key: value for key, value in graph.metadata.items() if key not in (INPUT_RULE_KEY, OUTPUT_RULE_KEY)}
+    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in said.items()}
     facts = plain | {"dt_s": step.dt_s, "assumed": [*wiring.assumed, *assumed]}
     return draft_from_nir(wiring, step.dt_s, inputs, facts)
 

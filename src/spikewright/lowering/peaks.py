@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, prod
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -23,17 +22,15 @@ from ..base.threads import student_threads
 from ..base.types import FloatArray
 from ..chip.encoding import encode, full_scale
 from ..chip.law import Law, State
-from ..chip.registers import Calibration, Peaks
-from ..data.dataset import Dataset, Split
+from ..chip.registers import MARGIN, PEAK_SAMPLES, QUANTILE, Calibration, Peaks
+from ..data.dataset import Dataset
+from ..data.rows import Rows, picked
+from ..data.split import Split
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 
-SAMPLES = 256
-QUANTILE = 1.0
-MARGIN = 1.5
 ELEMENTS = 2**23
 """Values of all populations and steps that are worked on at once: bounds the memory."""
 
-Samples: TypeAlias = npt.NDArray[np.float32 | np.uint8]
 _ADDED = ("relay", "bias")
 _Column: TypeAlias = tuple[Tensor, Tensor]
 """Of one population, the largest current and the largest potential of each sample, ``(samples,)``."""
@@ -48,12 +45,14 @@ class Measuring:
         quantile: of the peaks of single samples, above 0 and up to 1, which takes the largest.
         margin: factor by which registers may go beyond that, 1 or more.
         seed: of the rate code.
+        by_step: whether intensities have an axis of timesteps too, ``(n, timesteps, *input shape)``.
     """
 
-    samples: Samples
+    samples: Rows
     quantile: float = QUANTILE
     margin: float = MARGIN
     seed: int = 0
+    by_step: bool = False
 
     @staticmethod
     def of(
@@ -62,21 +61,29 @@ class Measuring:
         quantile: float | None = None,
         margin: float | None = None,
         seed: int = 0,
+        by_step: bool = False,
     ) -> Measuring:
         """The first samples of a part, of a data set its training part.
 
         Args:
-            samples: how many at most; None for :data:`SAMPLES`.
+            samples: how many at most; None for :data:`PEAK_SAMPLES`.
             quantile: None for :data:`QUANTILE`.
             margin: None for :data:`MARGIN`.
+            by_step: whether intensities have an axis of timesteps too.
 
         Raises:
             InputError: options that are not allowed; all of them at once.
         """
         refuse("calibrate", list(_faults(samples, quantile, margin)))
         part = data.train if isinstance(data, Dataset) else data
-        first = part.images[: SAMPLES if samples is None else samples]
-        return Measuring(first, QUANTILE if quantile is None else quantile, MARGIN if margin is None else margin, seed)
+        count = min(len(part), PEAK_SAMPLES if samples is None else samples)
+        return Measuring(
+            picked(part.samples, np.arange(count, dtype=np.int64)),
+            QUANTILE if quantile is None else quantile,
+            MARGIN if margin is None else margin,
+            seed,
+            by_step,
+        )
 
     def calibration(self, draft: Draft, names: Sequence[str] | None = None) -> Calibration:
         """Peaks of the populations of a draft that has passed all passes.
@@ -87,7 +94,7 @@ class Measuring:
         Raises:
             InputError: the samples do not fit the network's input.
         """
-        found = peaks_of(draft, self.samples, self.seed)
+        found = peaks_of(draft, self.samples, self.seed, self.by_step)
         chosen = found if names is None else {name: found[name] for name in names}
         return Calibration(
             quantile=self.quantile,
@@ -112,27 +119,30 @@ def _faults(samples: int | None, quantile: float | None, margin: float | None) -
 
 @student_threads()
 @torch.no_grad()
-def peaks_of(draft: Draft, samples: Samples, seed: int = 0) -> dict[str, tuple[FloatArray, FloatArray]]:
+def peaks_of(
+    draft: Draft, samples: Rows, seed: int = 0, by_step: bool = False
+) -> dict[str, tuple[FloatArray, FloatArray]]:
     """By population that has weights, the largest current and potential of each sample, each ``(n,)``, in float units.
 
     Potentials of neurons that fire are those below zero alone.
 
     Args:
         draft: after all passes.
-        samples: as of :class:`Measuring`.
+        samples: as of :class:`Measuring`, like ``by_step``.
         seed: of the rate code.
 
     Raises:
         InputError: the samples do not fit the network's input.
     """
-    fitted = _fitting(draft, samples)
-    runner = _Runner(draft)
-    size = draft.timesteps * sum(int(np.prod(p.shape)) for p in draft.populations)
+    runner, has_steps = _Runner(draft), by_step or draft.encoding == "events"
+    _check(draft, samples, has_steps)
+    size = draft.timesteps * sum(prod(p.shape) for p in draft.populations)
     batch = max(1, ELEMENTS // size)
     columns: dict[str, list[_Column]] = {}
-    for start in range(0, len(fitted), batch):
-        chosen = fitted[start : start + batch]
-        codes = encode(draft.encoding, chosen, draft.timesteps, draft.input_bits, seed, start)
+    for start in range(0, len(samples), batch):
+        chosen = np.asarray(samples[start : start + batch])
+        chosen = chosen.reshape(*chosen.shape[: 2 if has_steps else 1], *draft.populations[0].shape)
+        codes = encode(draft.encoding, chosen, draft.timesteps, draft.input_bits, seed, start, by_step=by_step)
         for name, column in runner.run(torch.from_numpy(codes).float()).items():
             columns.setdefault(name, []).append(column)
     return {
@@ -141,18 +151,18 @@ def peaks_of(draft: Draft, samples: Samples, seed: int = 0) -> dict[str, tuple[F
     }
 
 
-def _fitting(draft: Draft, samples: Samples) -> Samples:
-    """Samples in the shape of the network's input, flattened where that is flat."""
+def _check(draft: Draft, samples: Rows, has_steps: bool) -> None:
+    """Refuse samples that are not of the shape of the network's input; a flat input takes those of any shape."""
     shape = draft.populations[0].shape
-    wanted = (*((draft.timesteps,) if draft.encoding == "events" else ()), *shape)
-    if len(samples) and samples.shape[1:] == wanted:
-        return samples
-    if len(samples) and len(shape) == 1 and np.prod(samples.shape[1:]) == np.prod(wanted):
-        return samples.reshape(len(samples), *wanted)
-    raise InputError(
-        f"{arg('calibrate')}: the network's input takes samples of shape {wanted}, and these are {len(samples)} of "
-        f"shape {samples.shape[1:]}; give data such as it was trained on"
-    )
+    wanted = (*((draft.timesteps,) if has_steps else ()), *shape)
+    given = samples.shape[1:]
+    steps = 1 if has_steps else 0
+    is_flat = len(shape) == 1 and given[:steps] == wanted[:steps] and prod(given) == prod(wanted)
+    if not len(samples) or not (given == wanted or is_flat):
+        raise InputError(
+            f"{arg('calibrate')}: the network's input takes samples of shape {wanted}, and these are {len(samples)} of "
+            f"shape {given}; give data such as it was trained on"
+        )
 
 
 class _Runner:

@@ -105,7 +105,7 @@ def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording
     names = [p.name for p in chip.populations if p.neuron is not None]
     return Recording(
         spikes=spikes,
-        scores=np.zeros((samples, chip.classes), dtype=np.int64),
+        scores=np.zeros((samples, chip.outputs), dtype=np.int64),
         tallies={name: Tally() for name in names},
         active={name: np.zeros((chip.timesteps, samples), dtype=np.int64) for name in names},
         **states,

@@ -17,11 +17,12 @@ from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import Advance
 from ..base.types import IntArray
 from ..base.version import __version__
-from ..chip.activity import Activity, Overflows
+from ..chip.activity import Activity, overflow_sentences
 from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
 from ..data.load import load
+from ..data.split import Split
 from ..lowering.quantize import MEASURED
 from .backends import BACKENDS, Run, backend
 from .recording import Recording, activity_of
@@ -85,7 +86,9 @@ def simulate(
         SpikewrightError: Lava failed.
     """
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
-    whole = load(data, data_dir, chip.timesteps) if isinstance(data, str) else data
+    whole = load(data, data_dir, chip.timesteps, rule=chip.input_rule) if isinstance(data, str) else data
+    if isinstance(whole, Dataset):
+        whole = whole.by(chip.input_rule)
     images, labels = chosen_samples(whole, split, samples)
     images = fitting(chip, images)
     total: Activity | None = None
@@ -113,7 +116,7 @@ def raster_writer(
     """Yield what appends recordings of ``chip`` to a new HDF5 file; the file appears when all went well.
 
     Layout: ``spikes/<population index>`` of shape ``(samples, timesteps, *population shape)`` with the attribute
-    ``name``, payloads where spikes are graded; ``scores`` of shape ``(samples, classes)``.
+    ``name``, payloads where spikes are graded; ``scores`` of shape ``(samples, outputs)``.
 
     Args:
         scores_type: what scores are: integers of a chip network, floats of a student.
@@ -128,7 +131,7 @@ def raster_writer(
             size = {"shape": (0, *shape), "maxshape": (None, *shape), "chunks": (1, *shape)}
             return file.create_dataset(name, dtype=dtype, compression="gzip", **size)
 
-        scores = growing("scores", (chip.classes,), scores_type)
+        scores = growing("scores", (chip.outputs,), scores_type)
         rasters = {}
         for index, population in enumerate(chip.populations):
             payload = np.min_scalar_type(2 ** max(1, population.payload_bits) - 1)
@@ -166,35 +169,16 @@ def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int 
     if not isinstance(bits, int):
         missing = f"the network's {chip.encoding} input does not say its bits (`input_bits` in its provenance)"
         raise InputError(f"{missing}; lower it again")
-    return encode(chip.encoding, images, chip.timesteps, bits, seed, first_index)
+    return encode(chip.encoding, images, chip.timesteps, bits, seed, first_index, by_step=chip.changes_each_step)
 
 
 def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
     """Sentences about what is legal and silent, but almost never wanted, and about counts that are not exact."""
     if activity.backend in BACKENDS and not BACKENDS[activity.backend].exact:
         yield f"the simulator {activity.backend!r} is not exact; its counts may differ from those of the chip network"
-    yield from overflow_remarks(activity)
-    known = activity.overflows
-    if known is not None and known.harmful and chip.provenance.get(MEASURED):
-        yield f"the network's scales leave room for peaks measured on data; a larger {arg('margin')} leaves more"
-
-
-def overflow_remarks(activity: Activity) -> Iterator[str]:
-    """Sentences about the registers that overflowed."""
-    for name, population in activity.populations.items():
-        found, updates = population.overflows or Overflows(), population.updates
-        if found.wraps:
-            yield (
-                f"population {name!r}: a current left its 24 bits and wrapped around in {found.wraps} of {updates} "
-                "updates"
-            )
-        if found.clips:
-            yield (
-                f"population {name!r}: a membrane potential was clipped to its 24 bits in {found.clips} of {updates} "
-                "updates"
-            )
-        if found.resets:
-            yield f"population {name!r} must never fire and did so {found.resets} times; its scores are wrong"
+    yield from overflow_sentences(activity)
+    if (known := activity.overflows) is not None and known.harmful and chip.provenance.get(MEASURED):
+        yield f"the scales leave room for peaks measured on data; a larger {arg('margin')} in lowering leaves more"
 
 
 def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Labelled:
@@ -207,7 +191,7 @@ def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | 
         if split not in SPLITS:
             raise InputError(f"{split!r}: there is no such part of a data set; {did_you_mean(split, SPLITS)}")
         data = cast(Split, getattr(data, split))
-    images, labels = (data.images, data.labels) if isinstance(data, Split) else data
+    images, labels = (data.samples, data.labels) if isinstance(data, Split) else data
     if len(images) != len(labels):
         raise InputError(f"{len(images)} images and {len(labels)} labels; every image needs one label")
     if not len(images) or (samples is not None and not 1 <= samples <= len(images)):
@@ -218,7 +202,7 @@ def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | 
 
 def fitting(chip: ChipNetwork, images: Images) -> Images:
     """Images in the shape of the network's input, flattened where that is flat."""
-    steps = (chip.timesteps,) if chip.encoding == "events" else ()
+    steps = (chip.timesteps,) if chip.encoding == "events" or chip.changes_each_step else ()
     wanted = (*steps, *chip.input.shape)
     if images.shape[1:] == wanted:
         return images

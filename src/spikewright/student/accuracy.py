@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..base.threads import student_threads
-from ..data.dataset import Split
+from ..data.split import Split
 from .student import Student
 
 BATCH = 500
@@ -22,7 +22,7 @@ def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
     student.eval()
     correct = 0
     for first in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.images[first : first + BATCH]).to(student.device)
+        images = torch.from_numpy(split.samples[first : first + BATCH]).to(student.device)
         scores = student(images, seed, first).scores
         correct += int((scores.argmax(1).cpu().numpy() == split.labels[first : first + BATCH]).sum())
     return correct / len(split)
@@ -39,7 +39,7 @@ def accuracy_by_step(student: Student, split: Split, seed: int = 0) -> list[floa
     student.eval()
     correct = [0] * student.config.timesteps
     for first in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.images[first : first + BATCH]).to(student.device)
+        images = torch.from_numpy(split.samples[first : first + BATCH]).to(student.device)
         labels = split.labels[first : first + BATCH]
         output = student(images, seed, first)
         for step in range(len(correct)):

@@ -41,6 +41,12 @@ class _Stack:
         self._add(f"conv{self._neurons + 1}", nn.Conv2d(self._shape[0], channels, 3, stride, padding=1, bias=False))
         return self._neuron(nn.BatchNorm2d(channels))
 
+    def temporal(self, channels: int, stride: int = 1) -> _Stack:
+        """Add a convolution over 5 timesteps of a recording, batch normalisation and neurons."""
+        layer = nn.Conv2d(self._shape[0], channels, (5, 1), (stride, 1), padding=(2, 0), bias=False)
+        self._add(f"conv{self._neurons + 1}", layer)
+        return self._neuron(nn.BatchNorm2d(channels))
+
     def dense(self, size: int) -> _Stack:
         """Add a dense layer, batch normalisation and neurons."""
         self._flatten()
@@ -95,6 +101,15 @@ def vgg(shape: Shape, classes: int, width: int, settings: NeuronSettings, readou
     return stack.dense(8 * width).readout(classes, readout)
 
 
+def temporal(shape: Shape, classes: int, width: int, settings: NeuronSettings, readout: Readout) -> nn.Module:
+    """Three convolutions over time, the first two with stride 2, and one hidden dense layer.
+
+    For recordings that are taken at once, of shape ``(channels, steps, 1)``.
+    """
+    stack = _Stack(shape, settings).temporal(width, stride=2).temporal(2 * width, stride=2).temporal(2 * width)
+    return stack.dense(8 * width).readout(classes, readout)
+
+
 class SkipNet(nn.Module):
     """A convolutional stem and one residual block whose skip connection bypasses a layer.
 
@@ -124,7 +139,13 @@ class SkipNet(nn.Module):
         return result
 
 
-ARCHITECTURES: dict[str, Builder] = {"mlp": mlp, "convnet": convnet, "vgg": vgg, "skipnet": SkipNet}
+ARCHITECTURES: dict[str, Builder] = {
+    "mlp": mlp,
+    "convnet": convnet,
+    "vgg": vgg,
+    "skipnet": SkipNet,
+    "temporal": temporal,
+}
 
 
 def builder_of(spec: str) -> Builder:

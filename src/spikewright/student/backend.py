@@ -99,7 +99,7 @@ def _settings(config: StudentConfig, chip: ChipNetwork) -> Iterator[tuple[str, o
     yield "its time steps", config.timesteps, chip.timesteps
     yield "its encoding", config.encoding, chip.encoding
     yield "its readout", config.readout, chip.readout
-    yield "its classes", config.classes, chip.classes
+    yield "its outputs", config.outputs, chip.outputs
     yield "its input lines", prod(config.input_shape), chip.input.size
     if config.encoding in ("direct", "current"):
         yield "its input bits", config.input_bits, chip.input.payload_bits or chip.provenance.get("input_bits")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ..base.errors import refuse
 from ..base.types import ENCODINGS, READOUTS, Encoding, Readout
+from ..data.input_rule import InputRule
+from ..data.output_rule import CLASSES, OutputRule
 from .architectures import Shape
 from .neuron_settings import NEURON_KINDS, NeuronSettings
 
@@ -19,7 +23,10 @@ class StudentConfig:
         width: channels of the first layer.
         input_shape: ``(channels, height, width)``.
         timesteps: number of timesteps T per sample.
+        classes: of the data, or values of a regression.
         input_bits: width of a graded payload or current (direct and current encodings), 1 to 12.
+        input_rule: by which samples of the user's own data are prepared; None for a data set that has a name.
+        output: what the outputs mean.
 
     Raises:
         InputError: values that are not allowed, all of them at once.
@@ -34,6 +41,41 @@ class StudentConfig:
     readout: Readout = "membrane"
     input_bits: int = 8
     neuron: NeuronSettings = field(default_factory=NeuronSettings)
+    input_rule: InputRule | None = None
+    output: OutputRule = CLASSES
+
+    @property
+    def outputs(self) -> int:
+        """Neurons of the readout: one for each class or value, or a population of them for each class."""
+        return self.classes * self.output.population
+
+    @property
+    def changes_each_step(self) -> bool:
+        """Whether samples are frames of intensities, one for each timestep."""
+        return self.input_rule is not None and self.input_rule.changes_each_step
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> StudentConfig:
+        """The configuration that :meth:`as_json` wrote.
+
+        Raises:
+            InputError: rules or values that are not allowed.
+        """
+        values = dict(facts)
+        values["neuron"], values["input_shape"] = NeuronSettings(**values["neuron"]), tuple(values["input_shape"])
+        if values.get("input_rule") is not None:
+            values["input_rule"] = InputRule.from_json(values["input_rule"])
+        if values.get("output") is not None:
+            values["output"] = OutputRule.from_json(values["output"])
+        return cls(**values)
+
+    def as_json(self) -> dict[str, Any]:
+        """The configuration as a JSON-able dictionary; rules that a named data set does not have are left out."""
+        values = {**asdict(self), "output": self.output.as_json()}
+        if self.input_rule is not None:
+            values["input_rule"] = self.input_rule.as_json()
+        unset = {"input_rule": self.input_rule is None, "output": self.output == CLASSES}
+        return {name: value for name, value in values.items() if not unset.get(name)}
 
     def __post_init__(self) -> None:
         refuse("student", list(self._faults()))

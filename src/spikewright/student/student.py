@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,9 @@ class Student(nn.Module):
         config = self.config
         samples = images.detach().cpu().numpy()
         steps = timesteps or config.timesteps
-        codes = encode(config.encoding, samples, steps, config.input_bits, seed, first_index)
+        codes = encode(
+            config.encoding, samples, steps, config.input_bits, seed, first_index, by_step=config.changes_each_step
+        )
         dtype = images.dtype if images.is_floating_point() else torch.float32  # frames of events come as bytes
         return torch.from_numpy(codes).to(images.device, dtype) / full_scale(config.encoding, config.input_bits)
 
@@ -216,7 +218,7 @@ def _last_layer(traced: fx.GraphModule) -> nn.Module:
 
 
 def _built(spec: str, config: StudentConfig) -> nn.Module:
-    return builder_of(spec)(config.input_shape, config.classes, config.width, config.neuron, config.readout)
+    return builder_of(spec)(config.input_shape, config.outputs, config.width, config.neuron, config.readout)
 
 
 def save_student(student: Student, path: Path | str, provenance: dict[str, object]) -> None:
@@ -224,7 +226,7 @@ def save_student(student: Student, path: Path | str, provenance: dict[str, objec
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "config": asdict(student.config),
+        "config": student.config.as_json(),
         "integer": None if student.grid is None else student.grid.as_json(),
         "provenance": provenance,
     }
@@ -245,9 +247,7 @@ def load_student(path: Path | str, network: nn.Module | str | None = None) -> St
             do not fit the architecture.
     """
     header, weights = _read(path)
-    facts = dict(header["config"])
-    neuron, shape = NeuronSettings(**facts.pop("neuron")), tuple(facts.pop("input_shape"))
-    config = StudentConfig(**facts, neuron=neuron, input_shape=shape)
+    config = StudentConfig.from_json(header["config"])
     grid = None if header.get("integer") is None else TrainedGrid.model_validate(header["integer"])
     if network is None and is_own(config.architecture):
         raise InputError(

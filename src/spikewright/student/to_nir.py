@@ -17,7 +17,9 @@ from ..base.errors import refuse
 from ..base.version import __version__
 from ..chip.encoding import full_scale
 from ..chip.law import Law
+from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY
 from ..chip.registers import GRID_KEY
+from ..data.output_rule import CLASSES
 from ..graph.interpreter import biases_on_membranes
 from ..graph.nodes import Shape
 from .integers.neurons import IntegerLaw, bias_on_grid, weight_integers
@@ -59,7 +61,7 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
         first = builder.add(ENCODER, student.encoder, *first)
     outputs = builder.follow(trace(student.network), first)
     refuse("student", builder.faults)
-    nodes = {INPUT: nir.Input(np.array(shape)), **builder.nodes, OUTPUT: nir.Output(np.array([student.config.classes]))}
+    nodes = {INPUT: nir.Input(np.array(shape)), **builder.nodes, OUTPUT: nir.Output(np.array([student.config.outputs]))}
     edges = builder.edges + [(name, OUTPUT) for name in outputs]
     return nir.NIRGraph(nodes, edges, metadata=_metadata(student, facts or {}), type_check=False)
 
@@ -79,6 +81,10 @@ def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
         "input_shape": np.array(config.input_shape),
         "provenance": json.dumps(facts, sort_keys=True),
     }
+    if config.input_rule is not None:
+        metadata[INPUT_RULE_KEY] = json.dumps(config.input_rule.as_json(), sort_keys=True)
+    if config.output != CLASSES:
+        metadata[OUTPUT_RULE_KEY] = json.dumps(config.output.as_json(), sort_keys=True)
     beside = ("parent_sha256", "teacher_macs")
     return metadata | {key: facts[key] for key in beside if facts.get(key) is not None}
 

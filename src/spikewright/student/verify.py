@@ -115,7 +115,10 @@ def differences(
         ValueError: the student computes in floats.
     """
     config = student.config
-    codes = encode(config.encoding, images.numpy(), config.timesteps, config.input_bits, seed, first_index)
+    codes = encode(
+        *(config.encoding, images.numpy(), config.timesteps, config.input_bits, seed, first_index),
+        by_step=config.changes_each_step,
+    )
     theirs = integer.run(chip, codes, record_states=True)
     with student_threads():
         states, recorded = student.registers(images, seed, first_index)

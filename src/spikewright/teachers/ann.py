@@ -23,8 +23,9 @@ from ..base.cache import cache_folder
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import SILENT, Listeners
 from ..data.augment import augmented, still
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
 from ..data.recipe import TeacherRecipe
+from ..data.split import Split
 from .torch_teacher import TorchTeacher, use_channels_last
 
 Shape = tuple[int, int, int]
@@ -37,10 +38,12 @@ class Architecture:
     Attributes:
         build: ``(input shape, classes) -> network``.
         halvings: how often height and width are halved, except the height of images with a single row.
+        over_time: whether it takes recordings, ``(channels, steps, 1)``, whose steps alone are halved.
     """
 
     build: Callable[[Shape, int], nn.Sequential]
     halvings: int
+    over_time: bool = False
 
 
 def _convolution(inputs: int, outputs: int, halved: Shape | None = None) -> list[nn.Module]:
@@ -104,7 +107,28 @@ def vgg(shape: Shape, classes: int) -> nn.Sequential:
     return nn.Sequential(OrderedDict(stages | _head(_flat(shape, 128, 3), classes)))
 
 
-ARCHITECTURES = {"mlp": Architecture(mlp, 0), "convnet": Architecture(convnet, 2), "vgg": Architecture(vgg, 3)}
+def temporal(shape: Shape, classes: int) -> nn.Sequential:
+    """Three convolutions of 5 steps over time, of 32, 64 and 128 channels, the first two halved, and 128 neurons."""
+
+    def stage(inputs: int, outputs: int, halved: bool) -> nn.Sequential:
+        pooling: list[nn.Module] = [nn.MaxPool2d((2, 1))] if halved else []
+        layer = nn.Conv2d(inputs, outputs, (5, 1), padding=(2, 0), bias=False)
+        return nn.Sequential(layer, *pooling, nn.BatchNorm2d(outputs), nn.ReLU())
+
+    stages: dict[str, nn.Module] = {
+        "stage1": stage(shape[0], 32, halved=True),
+        "stage2": stage(32, 64, halved=True),
+        "stage3": stage(64, 128, halved=False),
+    }
+    return nn.Sequential(OrderedDict(stages | _head(128 * (shape[1] // 4) * shape[2], classes)))
+
+
+ARCHITECTURES = {
+    "mlp": Architecture(mlp, 0),
+    "convnet": Architecture(convnet, 2),
+    "vgg": Architecture(vgg, 3),
+    "temporal": Architecture(temporal, 2, over_time=True),
+}
 
 
 def build(name: str, shape: Shape, classes: int) -> nn.Sequential:
@@ -122,7 +146,11 @@ def build(name: str, shape: Shape, classes: int) -> nn.Sequential:
     if architecture is None:
         raise InputError(f"teacher {name!r}: there is no such architecture; {did_you_mean(name, ARCHITECTURES)}")
     least = 2**architecture.halvings
-    if shape[2] < least or 1 < shape[1] < least:
+    if architecture.over_time and shape[1] < least:
+        raise InputError(
+            f"teacher {name!r}: needs recordings of at least {least} steps, found {shape[1]}; choose 'mlp'"
+        )
+    if not architecture.over_time and (shape[2] < least or 1 < shape[1] < least):
         raise InputError(
             f"teacher {name!r}: halves its input {architecture.halvings} times and needs at least {least} x {least} "
             f"pixels, found {shape[1]} x {shape[2]}; choose the teacher 'mlp'"
@@ -229,7 +257,7 @@ def _steps(split: Split, recipe: TeacherRecipe) -> int:
 
 
 def _batches(split: Split, recipe: TeacherRecipe, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+    images, labels = torch.from_numpy(split.samples), torch.from_numpy(split.labels)
     order = torch.randperm(len(split), generator=generator)
     for step in range(_steps(split, recipe)):
         chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]

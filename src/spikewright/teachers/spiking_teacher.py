@@ -15,7 +15,8 @@ from torch import Tensor
 from ..base.artefacts import sha256_of
 from ..base.errors import InputError, refuse
 from ..base.options import Fault, Options
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset
+from ..data.split import Split
 from ..distillation.distilling_spikes import STEPS
 from ..student.accuracy import accuracy_of
 from ..student.config import StudentConfig

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError, did_you_mean, refuse
 from ..data.augment import still
-from ..data.dataset import Split
+from ..data.split import Split
 
 LOGITS = "logits"
 BATCH = 500
@@ -73,7 +73,7 @@ class Teacher(ABC):
 
     def accuracy(self, split: Split) -> float:
         """Fraction of a split that is classified correctly, in [0, 1]."""
-        predicted = precompute_logits(self, torch.from_numpy(split.images)).argmax(1)
+        predicted = precompute_logits(self, torch.from_numpy(split.samples)).argmax(1)
         return float((predicted == torch.from_numpy(split.labels)).float().mean())
 
     @staticmethod

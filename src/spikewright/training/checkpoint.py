@@ -14,6 +14,7 @@ import torch
 from ..base.artefacts import atomic_write
 from ..base.errors import InputError, arg
 from ..chip.registers import TrainedGrid
+from ..student.train_settings import Chip
 from ..teachers.training_loop import BestWeights
 from .records import EpochRecord
 from .trainer import Trainer
@@ -31,8 +32,15 @@ def identity(trainer: Trainer) -> dict[str, Any]:
         "teacher_sha256": trainer.teacher_sha256,
         "settings": asdict(trainer.settings),
         "held": {limit.constraint.name: limit.controller.describe() for limit in trainer.limits},
-        "chip": None if chip is None else {"profile_sha256": chip.profile.sha256, "weight_bits": chip.weight_bits},
+        "chip": None if chip is None else _chip(chip),
     }
+
+
+def _chip(chip: Chip) -> dict[str, object]:
+    """The facts of a chip; how scales are chosen only where that is not the default, as before there was a choice."""
+    chosen = {name: getattr(chip, name) for name in ("scales", "margin", "quantile")}
+    given = {name: value for name, value in chosen.items() if value not in ("auto", None)}
+    return {"profile_sha256": chip.profile.sha256, "weight_bits": chip.weight_bits, **given}
 
 
 def save(trainer: Trainer, path: Path) -> None:

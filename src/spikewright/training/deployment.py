@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import nir
 
-from ..base.errors import AnswerIsNo
-from ..chip.activity import Activity
+from ..base.errors import AnswerIsNo, arg
+from ..chip.activity import Activity, Overflows
 from ..chip.network import ChipNetwork
-from ..data.dataset import Split
+from ..data.split import Split
 from ..energy.pricing import PricedActivity, price
 from ..energy.report import EnergyReport
 from ..lowering.lower import lower
+from ..lowering.quantize import MEASURED
 from ..profile.profile import HardwareProfile
 from ..profile.units import parse_budget
 from ..simulation.simulate import simulate
@@ -107,6 +108,9 @@ class Certificate:
         limits: by name of the limit, ``(measured, limit)``.
         accuracy: of the chip network, from 0 to 1.
         seed: of the rate code.
+        overflows: by part of the data set, registers that overflowed; the test part is looked at for nothing else, and
+            left out where every scale holds in the worst case.
+        measured: layers whose registers have room for peaks of training data, and not for every input.
     """
 
     profile: str
@@ -122,19 +126,46 @@ class Certificate:
     split_sha256: str
     samples: int
     seed: int
+    overflows: dict[str, Overflows] = field(default_factory=dict)
+    measured: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The certificate as a JSON-able dictionary."""
-        return asdict(self)
+        return asdict(self) | {"measured": list(self.measured)}
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether a current wrapped or a readout was reset, after which an answer is worth nothing."""
+        return any(found.harmful for found in self.overflows.values())
+
+    def about_overflows(self) -> str:
+        """What it says of wraps, resets and clips."""
+        if self.overflowed:
+            counts = ", ".join(f"{found.harmful} on {part}" for part, found in self.overflows.items())
+            return (
+                f"registers overflowed ({counts}): not certified; train with a larger {arg('scale_margin')}, or with "
+                f"{arg('scales', 'worst-case')}"
+            )
+        clips = sum(found.clips for found in self.overflows.values())
+        where = " and ".join(self.overflows) if self.measured else "any input"
+        return f"0 wraps on {where}" + (f", {clips} membrane potentials clipped" if clips else "")
 
 
 def certify(
-    student: Student, split: Split, profile: HardwareProfile, constraints: Sequence[Constraint], seed: int
+    student: Student,
+    split: Split,
+    profile: HardwareProfile,
+    constraints: Sequence[Constraint],
+    seed: int,
+    test: Split | None = None,
 ) -> Certificate:
     """Deploy a student, compute the energy of its chip network over the validation split, and compare with the limits.
 
+    A network whose currents wrap, or whose readout is reset, on validation or test is not within its limits.
+
     Args:
         split: the validation part of the data set.
+        test: the test part, on which overflows alone are counted; None for none.
         constraints: the limits of the training; the main budget is compared with the energy of the chip network, the
             others with what is measured on the student.
         seed: of the rate code.
@@ -151,6 +182,7 @@ def certify(
             f"certificate: training measured {measured.cost:.6g} and {measured.accuracy:.4%}, the chip network spends "
             f"{report.total:.6g} at {activity.accuracy:.4%}; the two must be the same"
         )
+    overflows, measured_scales = _overflows(deployed, test, seed)
     limits = {c.name: (report.total if _is_main(c) else measured.bounded[c.name], c.limit) for c in constraints}
     budget = next((c.limit for c in constraints if _is_main(c)), None)
     return Certificate(
@@ -159,7 +191,7 @@ def certify(
         unit=profile.cost_unit,
         energy=report.total,
         budget=budget,
-        met=all(found <= limit for found, limit in limits.values()),
+        met=all(found <= limit for found, limit in limits.values()) and not any(o.harmful for o in overflows.values()),
         limits=limits,
         accuracy=float(activity.accuracy or 0.0),
         synaptic_ops=report.synaptic_ops,
@@ -167,7 +199,19 @@ def certify(
         split_sha256=split.sha256,
         samples=activity.samples,
         seed=seed,
+        overflows=overflows,
+        measured=measured_scales,
     )
+
+
+def _overflows(deployed: Deployment, test: Split | None, seed: int) -> tuple[dict[str, Overflows], tuple[str, ...]]:
+    """Overflows by part, and the layers whose scales do not hold in the worst case; only then are there two parts."""
+    names = deployed.chip.provenance.get(MEASURED, [])
+    assert isinstance(names, list)
+    activities = dict(deployed.activities)
+    if names and test is not None:
+        activities["test"] = simulate(deployed.chip, test, split="test", seed=seed)
+    return {part: each.overflows or Overflows() for part, each in activities.items()}, tuple(names)
 
 
 def _is_main(constraint: Constraint) -> bool:

@@ -72,7 +72,7 @@ def distill(
     data: Dataset | DataSettings | str = "digits",
     teacher: nn.Module | Teacher | TeacherSpec | str | None = None,
     *,
-    student: nn.Module | StudentConfig | StudentSpec | str = "convnet",
+    student: nn.Module | StudentConfig | StudentSpec | str | None = None,
     method: LossTerms | str = "kd",
     within: Budget | str | None = None,
     regularize: LossTerms | str | Sequence[LossTerms | str] = (),
@@ -87,7 +87,7 @@ def distill(
         teacher: a trained torch network, a teacher, or a description: a named architecture, an ONNX file, ``snn``, a
             student's file; None for the default teacher of the method.
         student: torch layers and snnTorch neurons, of which a copy is trained; a specification; or the name of an
-            architecture. Of a :class:`Student`, T and encoding are used too.
+            architecture; None for the data set's. Of a :class:`Student`, T and encoding are used too.
         method: a method of :mod:`spikewright.distillation.methods`, or text for :func:`spikewright.parse`.
         within: the chip and its limits, or an energy per inference, such as ``"2uJ"``, on the default chip.
         regularize: regularizers in addition to the method.
@@ -145,7 +145,7 @@ def distill_with(
         f"{floor} per inference on {profile.name}"
     )
     with student_threads():
-        chain = teaching_of(settings, trainer.method).train(whole, student_plan(trainer), listeners)
+        chain = teaching_of(settings, trainer.method, dataset).train(whole, student_plan(trainer), listeners)
         trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)
         _run(trainer, checkpoint, resume, listeners)
     facts = _provenance(settings, trainer, profile.sha256)
@@ -187,12 +187,15 @@ def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Lis
 
 def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listeners) -> Certificate:
     constraints = [limit.constraint for limit in trainer.limits]
-    found = certify(trainer.student, trainer.dataset.validation, profile, constraints, trainer.settings.seed)
+    data, seed = trainer.dataset, trainer.settings.seed
+    found = certify(trainer.student, data.validation, profile, constraints, seed, data.test)
     share = f", {found.energy / found.budget:.1%} of the budget" if found.budget else ""
     listeners.say(
         f"certified: {quantity(found.energy, profile.cost_unit)} per inference on {profile.name}{share}, "
         f"{found.accuracy:.2%} on {found.samples} validation samples, measured on the chip network"
     )
+    if found.measured or found.overflowed:
+        listeners.say(found.about_overflows(), "warning" if found.overflowed else "info")
     return found
 
 

@@ -166,7 +166,7 @@ def limits_of(
         except InputError as error:
             faults.append(error.message)
     refuse("limits", faults)
-    drive = size.student.drive(torch.from_numpy(dataset.train.images[:FLOOR_SAMPLES]))
+    drive = size.student.drive(torch.from_numpy(dataset.train.samples[:FLOOR_SAMPLES]))
     return tuple(_limit(constraint, size, drive, steps, asked.reserve) for constraint in found)
 
 

@@ -83,12 +83,15 @@ def dataset_of(settings: DistillSettings, timesteps: int | None = None) -> Datas
         InputError: no such data set, or files missing or damaged.
     """
     given = objects_of(settings).dataset
-    return load(settings.data.name, settings.data.data_dir, timesteps) if given is None else given
+    if given is None:
+        given = load(settings.data.name, settings.data.data_dir, timesteps, settings.data)
+    student = settings.student
+    return given.for_student(student.encoding, student.architecture, timesteps)
 
 
 def network_of(settings: DistillSettings) -> nn.Module | str | None:
     """The network that ``load_student`` needs in addition to the student's file; None for a named architecture."""
-    return objects_of(settings).network or own_architecture(settings.student.architecture)
+    return objects_of(settings).network or own_architecture(settings.student.architecture or "")
 
 
 def loss_terms(settings: DistillSettings) -> tuple[LossTerms, tuple[LossTerms, ...]]:
@@ -131,10 +134,10 @@ def object_hashes(settings: DistillSettings) -> dict[str, str]:
     return hashes
 
 
-def teaching_of(settings: DistillSettings, method: LossTerms) -> Teaching:
-    """The teacher for this method, and its assistants; without a name or an object, the default for the method."""
+def teaching_of(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Teaching:
+    """The teacher for this method, and its assistants; without a name or an object, the default for method and data."""
     spec = settings.teacher
-    default = SPIKING if "spiking teacher" in method.needs else "convnet"
+    default = SPIKING if "spiking teacher" in method.needs else dataset.recipe.teacher.architecture
     teacher = objects_of(settings).teacher or spec.name or default
     return Teaching(method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant)
 
@@ -142,7 +145,7 @@ def teaching_of(settings: DistillSettings, method: LossTerms) -> Teaching:
 def settings_of(
     data: GivenData = "digits",
     teacher: GivenTeacher = None,
-    student: GivenStudent = "convnet",
+    student: GivenStudent | None = None,
     method: GivenTerms = "kd",
     within: Budget | str | None = None,
     regularize: GivenTerms | Sequence[GivenTerms] = (),
@@ -193,10 +196,10 @@ def _text(terms: LossTerms | str) -> str:
     return text_of(terms) if isinstance(terms, LossTerms) else terms
 
 
-def _student(student: GivenStudent) -> tuple[StudentSpec, StudentConfig | None, nn.Module | None]:
+def _student(student: GivenStudent | None) -> tuple[StudentSpec, StudentConfig | None, nn.Module | None]:
     """The specification of a student, and the objects that it was given as."""
-    if isinstance(student, StudentSpec):
-        return student, None, None
+    if student is None or isinstance(student, StudentSpec):
+        return student or StudentSpec(), None, None
     if isinstance(student, str):
         return StudentSpec(architecture=student), None, None
     if isinstance(student, StudentConfig):

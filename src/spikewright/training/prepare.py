@@ -20,6 +20,9 @@ from .settings import DistillSettings, Training
 from .sizing import Size, choose_size, encoding_of, size_of, student_config
 from .trainer import Trainer
 
+PEAKS = ("scale_margin", "scale_quantile")
+"""Settings that measured peaks have, and the worst case has not."""
+
 
 def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Amount | None) -> Trainer:
     """A training before its first step, without its teacher.
@@ -32,7 +35,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         InputError: settings that contradict each other, the data or the method; a budget below the student's floor.
     """
     method, regularizers = loss_terms(settings)
-    teaching = teaching_of(settings, method)
+    teaching = teaching_of(settings, method, dataset)
     refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()])
     train = train_settings(settings.training, dataset.recipe)
     refuse(f"data {dataset.name}", list(misfits(settings, dataset)))
@@ -47,12 +50,18 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         cost=size.cost,
         limits=limits_of(settings.limits, size, dataset, profile, budget, steps),
         settings=train,
-        chip=Chip(profile, settings.limits.profile, settings.training.weight_bits) if on_chip else None,
+        chip=_chip(settings, profile) if on_chip else None,
         device=device_of(settings.training.device),
         floor=size.floor,
     )
     teaching.check(dataset, trainer.student, student_plan(trainer))
     return trainer
+
+
+def _chip(settings: DistillSettings, profile: HardwareProfile) -> Chip:
+    training = settings.training
+    scales = training.scales, training.scale_margin, training.scale_quantile
+    return Chip(profile, settings.limits.profile, training.weight_bits, *scales)
 
 
 def train_settings(training: Training, recipe: Recipe) -> TrainSettings:
@@ -84,8 +93,16 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
             f"{arg('reserve', f'{limits.reserve:g}')}: is the share of a limit to leave unused, and there is no limit; "
             f"give one, such as {arg('energy_budget')}, or leave {arg('reserve')} out"
         )
+    of_peaks = {name: value for name in PEAKS if (value := getattr(training, name)) is not None}
+    if training.scales == "worst-case":
+        why = f"is for measured peaks, which {arg('scales', 'worst-case')} leaves out"
+        yield from (f"{arg(name, f'{value:g}')}: {why}" for name, value in of_peaks.items())
     if training.integer_from < 1:
         return
+    why = f"is for training on integers, which {arg('integer_from', 1)} leaves out"
+    if training.scales != "auto":
+        yield f"{arg('scales', training.scales)}: {why}"
+    yield from (f"{arg(name, f'{value:g}')}: {why}" for name, value in of_peaks.items())
     if (bits := training.weight_bits) is not None:
         yield (
             f"{arg('weight_bits', bits)}: is for training on integers, which {arg('integer_from', 1)} leaves out; "
@@ -115,11 +132,15 @@ def misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
     """Faults of settings that do not suit event data, or of event input without event data."""
     encoding, timesteps = settings.student.encoding, settings.student.timesteps
     train = train_settings(settings.training, dataset.recipe)
+    if not dataset.is_events and encoding == "events":
+        yield "encoding is 'events', but the samples are intensities; may be direct, current, rate or latency"
+    if encoding == "delta" and dataset.raw is None:
+        yield f"encoding is 'delta', which is for series of your own, and {dataset.name} has none"
     if dataset.timesteps is None:
-        if encoding == "events":
-            yield "encoding is 'events', but the samples are images; may be direct, current, rate or latency"
         return
-    if encoding not in (None, "events"):
+    if not dataset.is_events and encoding == "latency":
+        yield "encoding is 'latency', but the samples change from step to step; may be direct, current or rate"
+    if dataset.is_events and encoding not in (None, "events", "delta"):
         yield f"encoding is {encoding!r}, but the samples are events already; leave {arg('encoding')} out"
     if timesteps not in (None, dataset.timesteps):
         yield (

@@ -16,9 +16,12 @@ from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
 from ..base.types import Encoding, Readout
+from ..chip.registers import MARGIN
 from ..data.load import DATA_HELP
+from ..data.options import DataOptions
 from ..data.recipe import Augmentation
 from ..student.neuron_settings import NeuronKind, NeuronSettings
+from ..student.scales import Scales
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,10 +34,10 @@ NAMING_FILES = ("data", "architecture", "teacher", "profile", "also_within")
 _FILE = re.compile(r"[/\\]|\.(py|toml|onnx|pt)\b", re.IGNORECASE)
 
 
-class DataSettings(Options):
-    """The data set, and how much of it the student is trained on."""
+class DataSettings(DataOptions):
+    """The data set, how data of one's own are read, and how much of them the student is trained on."""
 
-    name: str = Field("digits", description=DATA_HELP)
+    name: str = Field("digits", description=f"{DATA_HELP}; or the path of data of your own")
     data_dir: Path | None = Field(None, description="folder with the data set's standard files")
     train_samples: int | None = Field(
         None, ge=2, description="how many of the training part the student learns from; the teacher has them all"
@@ -88,10 +91,14 @@ class MethodSpec(Options):
 class StudentSpec(Options):
     """The student's network; None leaves the choice to the data set, the profile and the budget."""
 
-    architecture: str = Field("convnet", description="mlp, convnet, vgg, skipnet, or file.py:function")
+    architecture: str | None = Field(
+        None, description="mlp, convnet, vgg, skipnet, temporal, or file.py:function; left out, by data set"
+    )
     width: int | None = Field(None, ge=1, description="channels of the first layer; left out, as the budget allows")
     timesteps: int | None = Field(None, ge=1, description="T; left out, the profile's or as the budget allows")
-    encoding: Encoding | None = Field(None, description="direct, current, rate or latency; left out, the profile's")
+    encoding: Encoding | Literal["delta"] | None = Field(
+        None, description="direct, current, rate, latency, or delta for series; left out, the profile's"
+    )
     readout: Readout = Field("membrane", description="membrane or count")
     input_bits: int | None = Field(None, ge=1, le=12, description="width of graded input; left out, 6 (current: 8)")
     neuron: NeuronKind = Field("lif", description="lif or cubalif")
@@ -119,6 +126,17 @@ class Training(Options):
         0.5, ge=0, le=1, description="share of the epochs before the forward pass is the chip's integers; 1: never"
     )
     weight_bits: int | None = Field(None, ge=2, le=8, description="of integer weights with their sign; the chip's own")
+    scales: Scales = Field(
+        "auto",
+        description="what registers must have room for: worst-case, any input; measured, peaks on training data; auto, "
+        "peaks where the worst case leaves a layer too few bits",
+    )
+    scale_margin: float | None = Field(
+        None, ge=1, description=f"factor by which registers may go beyond measured peaks; left out, {MARGIN:g}"
+    )
+    scale_quantile: float | None = Field(
+        None, gt=0, le=1, description="of the peaks of single samples; left out, 1, the largest"
+    )
     rounds: int = Field(3, ge=0, description="further epochs at most, for a limit that is not met or not used")
     shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where to train: cpu, cuda or auto")
@@ -206,9 +224,10 @@ def _flat_fields() -> dict[str, FlatField]:
         for name, info in type(options).model_fields.items():
             found[group if name == "name" else name] = FlatField(group, name, info)
     apart = ("reserve", "also_within", "max_synaptic_ops", "max_rate")
-    first = [name for name in found if name not in apart]
+    last = (*DataOptions.model_fields, "scales", "scale_margin", "scale_quantile")
+    first = [name for name in found if name not in (*apart, *last)]
     after = first.index("rounds") + 1
-    return {name: found[name] for name in (*first[:after], *apart, *first[after:])}
+    return {name: found[name] for name in (*first[:after], *apart, *first[after:], *last)}
 
 
 FLAT = _flat_fields()

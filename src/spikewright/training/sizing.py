@@ -76,10 +76,10 @@ def choose_size(
     encoding = encoding_of(student, dataset, profile)
     asked = dataset.timesteps or student.timesteps
     longest = asked or profile.default_timesteps
-    widths = (student.width,) if student.width else _widths(student.architecture, encoding)
+    widths = (student.width,) if student.width else _widths(architecture_of(student, dataset), encoding)
     if budget is None:
         return size_of(student_config(student, dataset, encoding, widths[0], longest), dataset, profile, seed)
-    images = torch.from_numpy(dataset.train.images[:TRIAL])
+    images = torch.from_numpy(dataset.train.samples[:TRIAL])
     best: tuple[float, Size] | None = None
     for width, timesteps in _order(widths, longest, encoding, is_fixed=asked is not None):
         size = size_of(student_config(student, dataset, encoding, width, timesteps), dataset, profile, seed)
@@ -96,7 +96,7 @@ def choose_size(
 def smallest_size(student: StudentSpec, dataset: Dataset, profile: HardwareProfile, seed: int = 0) -> Size:
     """The size with the lowest floor: the narrowest, with one timestep if T is not given."""
     encoding = encoding_of(student, dataset, profile)
-    width = student.width or _widths(student.architecture, encoding)[-1]
+    width = student.width or _widths(architecture_of(student, dataset), encoding)[-1]
     config = student_config(student, dataset, encoding, width, dataset.timesteps or student.timesteps or 1)
     return size_of(config, dataset, profile, seed)
 
@@ -113,7 +113,7 @@ def size_of(
     torch.manual_seed(seed)
     student = Student(config, copy.deepcopy(network))
     cost = SpikeCost.of(student, profile)
-    drive = student.drive(torch.from_numpy(dataset.train.images[:SAMPLES]))
+    drive = student.drive(torch.from_numpy(dataset.train.samples[:SAMPLES]))
     return Size(student, cost, cost.floor(drive))
 
 
@@ -122,7 +122,7 @@ def student_config(
 ) -> StudentConfig:
     """The configuration that a specification describes, with this width and T."""
     return StudentConfig(
-        architecture=student.architecture,
+        architecture=architecture_of(student, dataset),
         width=width,
         input_shape=dataset.shape,
         classes=dataset.classes,
@@ -131,12 +131,21 @@ def student_config(
         readout=student.readout,
         input_bits=student.input_bits or INPUT_BITS.get(encoding, 8),
         neuron=student.neuron_settings,
+        input_rule=dataset.input_rule,
+        output=dataset.output,
     )
+
+
+def architecture_of(student: StudentSpec, dataset: Dataset) -> str:
+    """The architecture that is specified, else that of the data set's recipe."""
+    return student.architecture or dataset.recipe.architecture
 
 
 def encoding_of(student: StudentSpec, dataset: Dataset, profile: HardwareProfile) -> Encoding:
     """The encoding of the input: events for event data, else as specified, else the profile's default."""
-    return "events" if dataset.timesteps else student.encoding or profile.default_encoding
+    if dataset.is_events or student.encoding == "delta":
+        return "events"
+    return student.encoding or profile.default_encoding
 
 
 def _order(widths: tuple[int, ...], longest: int, encoding: Encoding, is_fixed: bool) -> list[tuple[int, int]]:

@@ -72,7 +72,7 @@ def compare(
     data: GivenData = "digits",
     teacher: GivenTeacher = None,
     *,
-    student: GivenStudent = "convnet",
+    student: GivenStudent | None = None,
     methods: GivenTerms | Sequence[GivenTerms] = "all",
     budgets: Sequence[str] = (),
     free: bool = True,

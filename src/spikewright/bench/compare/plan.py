@@ -102,7 +102,7 @@ def _refusals(
 
 def _refusal(row: Variant, settings: DistillSettings, dataset: Dataset, plain: Trainer) -> str:
     """Why a row cannot be trained; empty if it can."""
-    teaching = teaching_of(settings, row.terms)
+    teaching = teaching_of(settings, row.terms, dataset)
     try:
         if faults := [*unmet(settings, row.terms, dataset), *teaching.faults()]:
             raise InputError("; ".join(faults))

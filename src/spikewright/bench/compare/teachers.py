@@ -60,12 +60,12 @@ def prepare_teachers(
     learning = {
         "static twins" in row.terms.needs: row
         for row in rows
-        if row.terms.needs_teacher() and not is_like_student(teaching_of(settings, row.terms).teacher)
+        if row.terms.needs_teacher() and not is_like_student(teaching_of(settings, row.terms, dataset).teacher)
     }
     with locked(out / LOCK, wait=True):
         known = {facts.sha256: facts for facts in known_teachers(out, study)}
         for twins, row in learning.items():
-            teaching = teaching_of(settings, row.terms)
+            teaching = teaching_of(settings, row.terms, dataset)
             seen, teacher = teaching.seen(dataset), teaching.trained_teacher(dataset, listeners)
             if (found := known.get(teacher.sha256)) is None:
                 accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in SPLITS}

@@ -79,7 +79,7 @@ def sweep(
     data: GivenData = "digits",
     teacher: GivenTeacher = None,
     *,
-    student: GivenStudent = "convnet",
+    student: GivenStudent | None = None,
     method: GivenTerms = "kd",
     budgets: Sequence[str] | None = None,
     points: int | None = None,

@@ -1,0 +1,1 @@
+"""Readers of data files, one module for each kind of file."""

@@ -1,0 +1,139 @@
+"""Labels of one's own data: names or numbers of classes, or values; and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..base.errors import InputError, arg, refuse
+from .output_rule import OutputRule, Task
+
+Labels = npt.NDArray[Any]
+
+
+def read_labels(
+    where: str, parts: Mapping[str, object], task: Task | None, names: Sequence[str] | None = None
+) -> tuple[OutputRule, dict[str, Labels]]:
+    """What labels mean, and the labels of each part as numbers: classes int64 ``(n,)``, values float32 ``(n, D)``.
+
+    Args:
+        where: what the labels belong to, for messages.
+        parts: by part, its labels; ``train`` is one of them.
+        task: None: integers and names are classes, and of floats it is asked what they are.
+        names: of the classes 0, 1, ..., or of the values; None: the names or numbers in the labels.
+
+    Raises:
+        InputError: labels that cannot be learned, all faults at once.
+    """
+    found = {part: _array(labels) for part, labels in parts.items()}
+    kind = task or _task_of(where, found["train"])
+    if kind == "regression":
+        return _values(where, found, names)
+    return _classes(where, found, names)
+
+
+def _array(labels: object) -> Labels:
+    if hasattr(labels, "detach"):  # a torch tensor
+        labels = labels.detach().cpu().numpy()
+    made = np.asarray(labels)
+    return made[:, 0] if made.ndim == 2 and made.shape[1] == 1 and made.dtype.kind != "f" else made
+
+
+def _task_of(where: str, labels: Labels) -> Task:
+    if labels.dtype.kind == "f":
+        raise InputError(
+            f"{where}: its labels are {labels.dtype}; give {arg('task', 'regression')} where they are values to learn, "
+            f"or {arg('task', 'classification')} where they are whole numbers of classes"
+        )
+    return "classification"
+
+
+def _classes(
+    where: str, parts: Mapping[str, Labels], names: Sequence[str] | None
+) -> tuple[OutputRule, dict[str, Labels]]:
+    refuse(where, [fault for part, labels in parts.items() for fault in _form_faults(part, labels)])
+    whole = {part: labels.astype(np.int64) if labels.dtype.kind == "f" else labels for part, labels in parts.items()}
+    if names is not None and whole["train"].dtype.kind in "iu":
+        numbers = {part: labels.astype(np.int64) for part, labels in whole.items()}
+        refuse(where, [f for part, labels in numbers.items() for f in _range_faults(part, labels, len(names))])
+        return _checked(where, OutputRule(names=tuple(map(str, names))), numbers)
+    known = np.unique(whole["train"])
+    if known.dtype.kind == "i" and len(known) and known[0] < 0:
+        raise InputError(
+            f"{where}: training labels reach {known[0]}; classes are 0 or more: leave samples without a label out, and "
+            f"give them as {arg('unlabelled')}"
+        )
+    strange = {part: np.setdiff1d(labels, known) for part, labels in whole.items()}
+    refuse(
+        where,
+        [
+            f"its {part} part has classes that training has no sample of: {', '.join(map(str, more[:5]))}; add samples "
+            "of them to training, or leave them out"
+            for part, more in strange.items()
+            if len(more)
+        ],
+    )
+    rule = OutputRule(names=tuple(map(str, names if names is not None else known)))
+    return _checked(where, rule, {part: np.searchsorted(known, labels) for part, labels in whole.items()})
+
+
+def _checked(where: str, rule: OutputRule, parts: dict[str, Labels]) -> tuple[OutputRule, dict[str, Labels]]:
+    present = np.unique(parts["train"])
+    if len(present) < 2:
+        raise InputError(
+            f"{where}: its training part holds one class, {rule.name_of(int(present[0]))}; give samples of two or more"
+        )
+    return rule, {part: labels.astype(np.int64) for part, labels in parts.items()}
+
+
+def _form_faults(part: str, labels: Labels) -> Iterator[str]:
+    if labels.ndim != 1:
+        hint = "for one-hot rows give their argmax" if labels.ndim == 2 else "give one class for each sample"
+        yield f"labels of {part} have shape {labels.shape}; must be (n,): {hint}"
+    elif not len(labels):
+        yield f"its {part} part is empty"
+    elif labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
+        some = ", ".join(f"{each:g}" for each in labels[labels != np.rint(labels)][:3])
+        yield f"labels of {part} are no whole numbers ({some}, ...); give {arg('task', 'regression')} to learn values"
+    elif labels.dtype.kind not in "iufUSOb":
+        yield f"labels of {part} are {labels.dtype}; may be whole numbers or names"
+
+
+def _range_faults(part: str, labels: Labels, classes: int) -> Iterator[str]:
+    if len(labels) and not (0 <= labels.min() and labels.max() < classes):
+        least, most = labels.min(), labels.max()
+        yield f"labels of {part} reach {least}..{most}; with {classes} classes they may be 0..{classes - 1}"
+
+
+def _values(
+    where: str, parts: Mapping[str, Labels], names: Sequence[str] | None
+) -> tuple[OutputRule, dict[str, Labels]]:
+    faults: list[str] = []
+    made: dict[str, Labels] = {}
+    for part, labels in parts.items():
+        if labels.dtype.kind not in "iuf" or labels.ndim not in (1, 2):
+            faults.append(f"labels of {part} are {labels.dtype} of shape {labels.shape}; values must be numbers (n, D)")
+            continue
+        made[part] = labels.reshape(len(labels), -1).astype(np.float32)
+        if not len(labels):
+            faults.append(f"its {part} part is empty")
+        elif not np.isfinite(made[part]).all():
+            bad = np.flatnonzero(~np.isfinite(made[part]).all(1))
+            faults.append(f"labels of {part} hold NaN or infinity, first at sample {bad[0]}; leave such samples out")
+    if not faults:
+        sizes = {part: labels.shape[1] for part, labels in made.items()}
+        if len(set(sizes.values())) > 1:
+            faults.append(f"labels have different numbers of values: {sizes}")
+        faults += [
+            f"value {index} is the same in every training sample; leave it out"
+            for index in np.flatnonzero(made["train"].std(0) == 0)
+        ]
+    refuse(where, faults)
+    train = made["train"].astype(np.float64)
+    rule = OutputRule(
+        "regression", tuple(map(str, names or ())), center=tuple(train.mean(0)), spread=tuple(train.std(0))
+    )
+    return rule, made

@@ -22,7 +22,7 @@ from .chip_rules import check_chip
 from .draft import Draft, draft_from_nir, input_format
 from .passes import rewritten
 from .peaks import Measuring
-from .quantize import CALIBRATION, quantize
+from .quantize import CALIBRATION, NO_ROOM, quantize, starved
 from .rules import check_draft, check_integers
 
 
@@ -35,7 +35,7 @@ def lower(
     input_bits: int | None = None,
     dt_s: float | None = None,
     weight_bits: int | None = None,
-    calibrate: Dataset | Split | None = None,
+    calibrate: Dataset | Split | Measuring | None = None,
     calibrate_samples: int | None = None,
     quantile: float | None = None,
     margin: float | None = None,
@@ -56,7 +56,8 @@ def lower(
         input_bits: bits of graded input or of input currents; without metadata 8.
         dt_s: seconds per timestep; without metadata the convention of the tool that wrote the graph.
         weight_bits: bits of a weight, sign included; without metadata as many as the chip has.
-        calibrate: data to measure currents and potentials on, of a data set its training part; None for the worst case.
+        calibrate: data to measure currents and potentials on, of a data set its training part, or how to measure them;
+            None for the worst case.
         calibrate_samples: how many at most, from the first; None for 256.
         quantile: of the largest values of single samples; 1, or None, takes the largest of all.
         margin: factor by which registers may go beyond that; None for 1.5.
@@ -83,28 +84,28 @@ def lower(
     draft = rewritten(draft, target)
     calibration = None if trained is None else trained.calibration
     if measuring is not None:
-        calibration = measuring.calibration(draft)
-        grid = replace(grid, peaks=calibration.bounds())
+        calibration = measuring.calibration(draft, target, weight_bits)
+        grid = replace(grid, peaks={} if calibration is None else calibration.bounds())
     if calibration is not None:
         draft = replace(draft, facts=draft.facts | {CALIBRATION: calibration.model_dump(mode="json")})
     return replace(_in_integers(draft, target, grid), input_rule=input_rule, meaning=meaning)
 
 
 def _measuring(
-    data: Dataset | Split | None,
+    data: Dataset | Split | Measuring | None,
     rule: InputRule | None,
     samples: int | None,
     quantile: float | None,
     margin: float | None,
 ) -> Measuring | None:
-    if data is not None:
+    if isinstance(data, Dataset | Split):
         prepared = data.by(rule) if isinstance(data, Dataset) else data
         by_step = rule is not None and rule.changes_each_step
         return Measuring.of(prepared, samples, quantile, margin, by_step=by_step)
     given = {"calibrate_samples": samples, "quantile": quantile, "margin": margin}
     idle = [name for name, value in given.items() if value is not None]
     refuse("lower", [f"{arg(name)}: is for scales measured on data; give {arg('calibrate')} too" for name in idle])
-    return None
+    return data
 
 
 def rules_of(metadata: Mapping[str, Any]) -> tuple[InputRule | None, OutputRule]:
@@ -143,6 +144,23 @@ def _in_integers(draft: Draft, profile: HardwareProfile, grid: Grid | None) -> C
     check_integers(chip, draft)
     check_chip(chip, profile)
     return chip
+
+
+def sketched(graph: nir.NIRGraph, profile: HardwareProfile) -> ChipNetwork:
+    """The chip network of a graph for what depends on its structure alone, and not on its weights, such as a cost.
+
+    Where the worst case would leave the weights too few bits, its scales leave no room at all.
+
+    Raises:
+        InputError: the graph, or a design rule that it breaks; all faults in one message.
+        AnswerIsNo: the network does not fit this chip; all reasons in one message.
+    """
+    draft = drafted(graph, profile)
+    grid, _ = grid_for(trained_grid(graph.metadata), profile, None)
+    if not grid.scales:
+        hungry = starved(rewritten(draft, profile), profile, grid.weight_bits)
+        grid = replace(grid, peaks={**dict.fromkeys(hungry, NO_ROOM), **grid.peaks})
+    return lower_draft(draft, profile, grid)
 
 
 def drafted(

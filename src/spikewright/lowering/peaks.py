@@ -26,7 +26,9 @@ from ..chip.registers import MARGIN, PEAK_SAMPLES, QUANTILE, Calibration, Peaks
 from ..data.dataset import Dataset
 from ..data.rows import Rows, picked
 from ..data.split import Split
+from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
+from .quantize import starved
 
 ELEMENTS = 2**23
 """Values of all populations and steps that are worked on at once: bounds the memory."""
@@ -46,6 +48,7 @@ class Measuring:
         margin: factor by which registers may go beyond that, 1 or more.
         seed: of the rate code.
         by_step: whether intensities have an axis of timesteps too, ``(n, timesteps, *input shape)``.
+        only_starved: measure only the populations to whose weights the worst case leaves too few bits.
     """
 
     samples: Rows
@@ -53,6 +56,7 @@ class Measuring:
     margin: float = MARGIN
     seed: int = 0
     by_step: bool = False
+    only_starved: bool = False
 
     @staticmethod
     def of(
@@ -62,6 +66,7 @@ class Measuring:
         margin: float | None = None,
         seed: int = 0,
         by_step: bool = False,
+        only_starved: bool = False,
     ) -> Measuring:
         """The first samples of a part, of a data set its training part.
 
@@ -70,6 +75,7 @@ class Measuring:
             quantile: None for :data:`QUANTILE`.
             margin: None for :data:`MARGIN`.
             by_step: whether intensities have an axis of timesteps too.
+            only_starved: measure only the populations to whose weights the worst case leaves too few bits.
 
         Raises:
             InputError: options that are not allowed; all of them at once.
@@ -83,13 +89,27 @@ class Measuring:
             MARGIN if margin is None else margin,
             seed,
             by_step,
+            only_starved,
         )
 
-    def calibration(self, draft: Draft, names: Sequence[str] | None = None) -> Calibration:
-        """Peaks of the populations of a draft that has passed all passes.
+    def calibration(
+        self, draft: Draft, profile: HardwareProfile, weight_bits: int | None = None
+    ) -> Calibration | None:
+        """Peaks of the populations of a draft that has passed all passes; None where there is nothing to measure.
 
         Args:
-            names: which populations; None for all that have neurons, but not those of an input, relays and biases.
+            weight_bits: of a weight, sign included; None for as many as the chip has.
+
+        Raises:
+            InputError: the samples do not fit the network's input.
+        """
+        if not self.only_starved:
+            return self.of_populations(draft)
+        names = starved(draft, profile, weight_bits)
+        return self.of_populations(draft, names) if names else None
+
+    def of_populations(self, draft: Draft, names: Sequence[str] | None = None) -> Calibration:
+        """Peaks of these populations; of all that have weights, but for relays and biases, where ``names`` is None.
 
         Raises:
             InputError: the samples do not fit the network's input.

@@ -52,7 +52,8 @@ MEASURED = "measured"
 """Likewise: populations whose registers have room for measured peaks alone, and not for the worst case."""
 ENOUGH_BITS = 6.0
 """Bits of a weight, sign included, that the worst case has to leave; below, a scale from measured peaks gains most."""
-_UNLIMITED = Peaks(current=0.0, potential=0.0)
+NO_ROOM = Peaks(current=0.0, potential=0.0)
+"""Peaks that no register has to have room for, so that weights get all the levels of their width."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +158,7 @@ def starved(draft: Draft, profile: HardwareProfile, weight_bits: int | None = No
     registers = Registers.of(profile.limits, weight_bits)
     found = []
     for population in draft.populations:
-        worst, free = (_population(draft, population, registers, None, peaks) for peaks in (None, _UNLIMITED))
+        worst, free = (_population(draft, population, registers, None, peaks) for peaks in (None, NO_ROOM))
         if worst.connections and _bits(worst) < min(ENOUGH_BITS, _bits(free) - 1):
             found.append(population.name)
     return tuple(found)

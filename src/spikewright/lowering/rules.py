@@ -32,7 +32,10 @@ _ON_GRID = 0.01  # distance from the grid, in steps, that float32 parameters exp
 _FEWEST_DECAY = 0.5 / 4096
 _FEW_LEVELS = 8  # three bits and a sign: where published accuracies of quantized networks start to fall
 _COARSE_THRESHOLD = 0.02
-_MEASURED = f"; or lower it with {arg('calibrate')}, for room as data need it and not the worst case"
+_MEASURED = (
+    f"; or room for what data cause instead of any input: {arg('scales', 'auto')} in training, {arg('calibrate')} in "
+    "lowering"
+)
 _REMEDIES = {
     CURRENT: f"fewer input bits or a smaller fan-in would help{_MEASURED}",
     READOUT: f"fewer timesteps or a smaller fan-in would help{_MEASURED}",

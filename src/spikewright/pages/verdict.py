@@ -61,10 +61,8 @@ class Verdict:
         """Why the run failed its checks: over the budget, overflows, or levels that differ; empty if it passed."""
         over = [self.report.energy.verdict] if self.report.energy.within_budget is False else []
         if self.overflows is not None and self.overflows.harmful:
-            over.append(
-                f"registers overflowed {self.overflows.harmful} times; train with a larger {arg('scale_margin')}, or with "
-                f"{arg('scales', 'worst-case')}"
-            )
+            more = f"train with a larger {arg('scale_margin')}, or with {arg('scales', 'worst-case')}"
+            over.append(f"registers overflowed {self.overflows.harmful} times; {more}")
         differing = [(pair.replace("_", " and "), n) for pair, n in self.agreement.mismatches.items() if n]
         return over + [f"{levels} differ in {n} values" for levels, n in differing]
 

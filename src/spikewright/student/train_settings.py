@@ -10,7 +10,6 @@ import torch
 from ..base.errors import InputError, arg
 from ..data.recipe import Augmentation
 from ..profile.profile import HardwareProfile
-from .scales import Scales
 
 WARM_UP = 0.05
 ROUND_RATE = 0.1
@@ -56,17 +55,11 @@ class Chip:
     Attributes:
         spec: the profile's name or path.
         weight_bits: of the integer weights, None for the chip's own.
-        scales: what they leave room for.
-        margin: factor by which registers may go beyond measured peaks, None for the default.
-        quantile: of the peaks of single samples, None for the largest.
     """
 
     profile: HardwareProfile
     spec: str
     weight_bits: int | None = None
-    scales: Scales = "worst-case"
-    margin: float | None = None
-    quantile: float | None = None
 
 
 def device_of(name: str) -> torch.device:

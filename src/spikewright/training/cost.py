@@ -18,7 +18,7 @@ from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork, Population
 from ..energy import estimate as energy
 from ..energy.estimate import Floor, PopulationCost, linear_cost
-from ..lowering.lower import lower
+from ..lowering.lower import sketched
 from ..placing.placement import place
 from ..profile.schema import CostUnit, HardwareProfile
 from ..student.neurons import StudentOutput
@@ -86,7 +86,7 @@ class SpikeCost:
     def of(cls, student: Student, profile: HardwareProfile) -> SpikeCost:
         """The cost model of a student, which depends on its structure and not on its weights."""
         training = student.training
-        chip = lower(to_nir(student.eval()), profile)
+        chip = sketched(to_nir(student.eval()), profile)
         student.train(training)
         return cls(chip, profile)
 

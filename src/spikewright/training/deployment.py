@@ -10,10 +10,12 @@ import nir
 from ..base.errors import AnswerIsNo, arg
 from ..chip.activity import Activity, Overflows
 from ..chip.network import ChipNetwork
+from ..chip.registers import GRID_KEY
 from ..data.split import Split
 from ..energy.pricing import PricedActivity, price
 from ..energy.report import EnergyReport
 from ..lowering.lower import lower
+from ..lowering.peaks import Measuring
 from ..lowering.quantize import MEASURED
 from ..profile.profile import HardwareProfile
 from ..profile.units import parse_budget
@@ -58,9 +60,9 @@ class DeploymentSteps:
         del profile
         return to_nir(student)
 
-    def lower(self, graph: nir.NIRGraph, profile: HardwareProfile) -> ChipNetwork:
-        """The integer network of a graph."""
-        return lower(graph, profile)
+    def lower(self, graph: nir.NIRGraph, profile: HardwareProfile, measuring: Measuring | None) -> ChipNetwork:
+        """The integer network of a graph; one that was trained on integers has its scales already."""
+        return lower(graph, profile, calibrate=None if GRID_KEY in graph.metadata else measuring)
 
     def count(self, chip: ChipNetwork, part: str, samples: Split, seed: int) -> Activity:
         """Spikes and operations of a chip network over one part of a data set."""
@@ -75,6 +77,7 @@ def deploy(
     seed: int,
     energy_budget: str | None = None,
     steps: DeploymentSteps | None = None,
+    measuring: Measuring | None = None,
 ) -> Deployment:
     """Export a student, lower its graph, count on the integer simulator and compute the energy of the counts.
 
@@ -83,6 +86,7 @@ def deploy(
         seed: of the rate code.
         energy_budget: per inference with its unit, such as ``"2uJ"``; part of the reports.
         steps: that do the work; None for steps that save nothing.
+        measuring: training data that the scales of a student in floats leave room for; None for room for every input.
 
     Raises:
         InputError: the student cannot be exported, or the graph breaks a rule of the profile.
@@ -90,7 +94,7 @@ def deploy(
     """
     steps = steps or DeploymentSteps()
     graph = steps.export(student, profile)
-    chip = steps.lower(graph, profile)
+    chip = steps.lower(graph, profile, measuring)
     activities = {name: steps.count(chip, name, samples, seed) for name, samples in parts.items()}
     budget = None if energy_budget is None else parse_budget(energy_budget, profile)
     priced = {name: price(activity, chip, profile, budget) for name, activity in activities.items()}
@@ -158,6 +162,7 @@ def certify(
     constraints: Sequence[Constraint],
     seed: int,
     test: Split | None = None,
+    measuring: Measuring | None = None,
 ) -> Certificate:
     """Deploy a student, compute the energy of its chip network over the validation split, and compare with the limits.
 
@@ -166,6 +171,7 @@ def certify(
     Args:
         split: the validation part of the data set.
         test: the test part, on which overflows alone are counted; None for none.
+        measuring: as of :func:`deploy`.
         constraints: the limits of the training; the main budget is compared with the energy of the chip network, the
             others with what is measured on the student.
         seed: of the rate code.
@@ -173,7 +179,7 @@ def certify(
     Raises:
         AnswerIsNo: a student with integer arithmetic and its chip network differ in energy or accuracy.
     """
-    deployed = deploy(student, {"validation": split}, profile, seed=seed)
+    deployed = deploy(student, {"validation": split}, profile, seed=seed, measuring=measuring)
     activity, report = deployed.activities["validation"], deployed.reports["validation"]
     measured = measure(student, split, SpikeCost(deployed.chip, profile), constraints, seed)
     agree = abs(measured.cost - report.total) <= _SAME * report.total and measured.accuracy == activity.accuracy

@@ -9,8 +9,11 @@ from ..data.dataset import Dataset
 from ..data.recipe import Recipe
 from ..distillation.base import LossTerms
 from ..distillation.methods import name_of
+from ..lowering.lower import lower
+from ..lowering.peaks import Measuring
 from ..profile.profile import HardwareProfile
 from ..profile.units import Amount
+from ..student.to_nir import to_nir
 from ..student.train_settings import Chip, TrainSettings, device_of
 from ..teachers.spiking_teacher import StudentPlan
 from ..teachers.training_loop import steps_per_epoch
@@ -50,18 +53,30 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         cost=size.cost,
         limits=limits_of(settings.limits, size, dataset, profile, budget, steps),
         settings=train,
-        chip=_chip(settings, profile) if on_chip else None,
+        chip=Chip(profile, settings.limits.profile, settings.training.weight_bits) if on_chip else None,
+        measuring=measuring_of(settings.training, dataset),
         device=device_of(settings.training.device),
         floor=size.floor,
     )
+    if trainer.measuring is None:  # what the worst case leaves no levels to is refused now, and not after the warm-up
+        lower(to_nir(trainer.student.eval()), profile, weight_bits=settings.training.weight_bits)
     teaching.check(dataset, trainer.student, student_plan(trainer))
     return trainer
 
 
-def _chip(settings: DistillSettings, profile: HardwareProfile) -> Chip:
-    training = settings.training
-    scales = training.scales, training.scale_margin, training.scale_quantile
-    return Chip(profile, settings.limits.profile, training.weight_bits, *scales)
+def measuring_of(training: Training, dataset: Dataset) -> Measuring | None:
+    """The training samples on which peaks are measured; None for scales that hold in the worst case."""
+    if training.scales == "worst-case":
+        return None
+    rule = dataset.input_rule
+    return Measuring.of(
+        dataset.train,
+        quantile=training.scale_quantile,
+        margin=training.scale_margin,
+        seed=training.seed,
+        by_step=rule is not None and rule.changes_each_step,
+        only_starved=training.scales == "auto",
+    )
 
 
 def train_settings(training: Training, recipe: Recipe) -> TrainSettings:
@@ -93,16 +108,13 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
             f"{arg('reserve', f'{limits.reserve:g}')}: is the share of a limit to leave unused, and there is no limit; "
             f"give one, such as {arg('energy_budget')}, or leave {arg('reserve')} out"
         )
-    of_peaks = {name: value for name in PEAKS if (value := getattr(training, name)) is not None}
     if training.scales == "worst-case":
-        why = f"is for measured peaks, which {arg('scales', 'worst-case')} leaves out"
-        yield from (f"{arg(name, f'{value:g}')}: {why}" for name, value in of_peaks.items())
+        for name in PEAKS:
+            if (value := getattr(training, name)) is not None:
+                why = f"is for measured peaks, which {arg('scales', 'worst-case')} leaves out"
+                yield f"{arg(name, f'{value:g}')}: {why}"
     if training.integer_from < 1:
         return
-    why = f"is for training on integers, which {arg('integer_from', 1)} leaves out"
-    if training.scales != "auto":
-        yield f"{arg('scales', training.scales)}: {why}"
-    yield from (f"{arg(name, f'{value:g}')}: {why}" for name, value in of_peaks.items())
     if (bits := training.weight_bits) is not None:
         yield (
             f"{arg('weight_bits', bits)}: is for training on integers, which {arg('integer_from', 1)} leaves out; "

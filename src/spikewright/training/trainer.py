@@ -39,6 +39,7 @@ class Trainer(TrainingLoop):
     Attributes:
         floor: energy floor of the student: the cost of an inference without hidden spikes.
         chip: whose integers the forward pass uses after the warm-up; None trains in floating point.
+        measuring: training data that scales leave room for; None for room for every input.
     """
 
     regularizers: tuple[LossTerms, ...]
@@ -46,6 +47,7 @@ class Trainer(TrainingLoop):
     limits: tuple[Limit, ...]
     floor: Floor
     chip: Chip | None = None
+    measuring: Measuring | None = None
     history: list[EpochRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -93,7 +95,7 @@ class Trainer(TrainingLoop):
         epoch, self._means = len(self.history), Means()
         self.run_epoch(epoch, advance)
         if self.chip is not None and self.on_integers:
-            settle(self.student, self.chip.profile, self._measuring(self.chip))
+            settle(self.student, self.chip.profile, self.measuring)
         measured = self._measure()
         if self.is_in_final_arithmetic:
             for limit in self.limits:
@@ -142,10 +144,7 @@ class Trainer(TrainingLoop):
 
     def _become_integer(self, chip: Chip) -> None:
         """Use the chip's integers in the forward pass from now on; the best weights in floating point are dropped."""
-        measuring, only_starved = self._measuring(chip), chip.scales == "auto"
-        self.student = become_integer(
-            self.student, chip.profile, chip.spec, chip.weight_bits, measuring, only_starved=only_starved
-        )
+        self.student = become_integer(self.student, chip.profile, chip.spec, chip.weight_bits, self.measuring)
         self.student.to(self.device)
         self.cost = SpikeCost.of(self.student, self.cost.profile)
         drive = self.student.drive(torch.from_numpy(self.dataset.train.samples[:FLOOR_SAMPLES]))
@@ -154,15 +153,6 @@ class Trainer(TrainingLoop):
             limit.controller.move_floor(limit.constraint.floor(self.student, drive))
         self.best = None
         self.renew_optimizer()
-
-    def _measuring(self, chip: Chip) -> Measuring | None:
-        """The training samples on which peaks are measured; None for scales that hold in the worst case."""
-        if chip.scales == "worst-case":
-            return None
-        by_step = self.student.config.changes_each_step
-        return Measuring.of(
-            self.dataset.train, None, chip.quantile, chip.margin, seed=self.settings.seed, by_step=by_step
-        )
 
     def _say_measured(self, listeners: Listeners) -> None:
         grid = self.student.grid

@@ -289,12 +289,11 @@ def _validation(known: Known) -> list[tuple[str, str, str]]:
 
 def _overflows(found: CertificateFacts) -> list[tuple[str, str, str]]:
     """Registers that overflowed, of a network that has no room for every input, or where they did."""
-    counts = {
-        kind: sum(getattr(each, kind) for each in found.overflows.values()) for kind in OverflowFacts.model_fields
-    }
-    if not found.measured and not any(counts.values()):
+    parts = found.overflows.values()
+    wraps, clips, resets = (sum(getattr(each, kind) for each in parts) for kind in OverflowFacts.model_fields)
+    if not (found.measured or wraps or clips or resets):
         return []
-    said = f"{counts['wraps']:,} wraps, {counts['resets']:,} readouts reset, {counts['clips']:,} potentials clipped"
+    said = f"{wraps:,} wraps, {resets:,} readouts reset, {clips:,} potentials clipped"
     return [("registers that overflowed", said, " and ".join(found.overflows))]
 
 

@@ -15,7 +15,6 @@ from ...graph.interpreter import biases_on_membranes
 from ...lowering.lower import drafted, fitting_scales, lower_draft
 from ...lowering.passes import rewritten
 from ...lowering.peaks import Measuring
-from ...lowering.quantize import starved
 from ...profile.profile import HardwareProfile
 from ..neurons import is_integrator, is_neuron
 from ..student import Student
@@ -30,7 +29,6 @@ def become_integer(
     spec: str,
     weight_bits: int | None = None,
     measuring: Measuring | None = None,
-    only_starved: bool = True,
 ) -> Student:
     """A student whose forward pass is the integer network that ``student`` becomes on the chip of ``profile``.
 
@@ -42,7 +40,6 @@ def become_integer(
         spec: the profile's name or path, noted in the student.
         weight_bits: width of a weight, sign included; None for the chip's own.
         measuring: training data on which peaks are measured; None for scales that hold in the worst case.
-        only_starved: measure only layers to whose weights the worst case leaves too few bits.
 
     Raises:
         InputError: a layer whose integers the chip cannot hold as the student computes them; every one at once.
@@ -58,9 +55,7 @@ def become_integer(
     draft = drafted(graph, profile)
     calibration = None
     if measuring is not None:
-        passed = rewritten(draft, profile)
-        chosen = set(starved(passed, profile, weight_bits)).intersection(names) if only_starved else names
-        calibration = measuring.calibration(passed, sorted(chosen)) if chosen else None
+        calibration = measuring.calibration(rewritten(draft, profile), profile, weight_bits)
     grid = Grid(weight_bits, peaks={} if calibration is None else calibration.bounds())
     scales = lower_draft(draft, profile, grid).provenance["scales"]
     assert isinstance(scales, dict)
@@ -103,7 +98,7 @@ def _measure_again(student: Student, profile: HardwareProfile, measuring: Measur
     grid = student.grid
     assert grid is not None and grid.calibration is not None
     graph = to_nir(student)
-    found = measuring.calibration(rewritten(drafted(graph, profile), profile), list(grid.calibration.peaks))
+    found = measuring.of_populations(rewritten(drafted(graph, profile), profile), list(grid.calibration.peaks))
     half, whole = (fitting_scales(graph, profile, found.bounds(m)) for m in (sqrt(found.margin), found.margin))
     scales = {name: whole[name] if half[name] < scale else scale for name, scale in grid.scales.items()}
     student.take_grid(grid.model_copy(update={"scales": scales, "calibration": found}))

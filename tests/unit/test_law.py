@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from spikewright.base.errors import InputError
-from spikewright.chip.chip_file import load_chip, save_chip
 from spikewright.chip.activity import Overflows
+from spikewright.chip.chip_file import load_chip, save_chip
 from spikewright.chip.law import EXACT, Law, State, largest
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.chip.neuron_models import LAWS, law_of

@@ -158,6 +158,7 @@ def sketched(graph: nir.NIRGraph, profile: HardwareProfile) -> ChipNetwork:
     draft = drafted(graph, profile)
     grid, _ = grid_for(trained_grid(graph.metadata), profile, None)
     if not grid.scales:
+        check_draft(draft, profile)
         hungry = starved(rewritten(draft, profile), profile, grid.weight_bits)
         grid = replace(grid, peaks={**dict.fromkeys(hungry, NO_ROOM), **grid.peaks})
     return lower_draft(draft, profile, grid)

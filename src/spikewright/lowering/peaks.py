@@ -92,9 +92,7 @@ class Measuring:
             only_starved,
         )
 
-    def calibration(
-        self, draft: Draft, profile: HardwareProfile, weight_bits: int | None = None
-    ) -> Calibration | None:
+    def calibration(self, draft: Draft, profile: HardwareProfile, weight_bits: int | None = None) -> Calibration | None:
         """Peaks of the populations of a draft that has passed all passes; None where there is nothing to measure.
 
         Args:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from pydantic import ValidationError
 
-from ..base.errors import InputError, arg, refuse
+from ..base.errors import InputError, Message, arg, refuse
 from ..base.types import FloatArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import BIAS_EXP, LAVA_WIDTHS, STATE_UNIT, Calibration
@@ -210,7 +210,7 @@ def remarks(chip: ChipNetwork) -> Iterator[str]:
     for connection in chip.connections:
         if (count := levels[connection.name]) < _FEW_LEVELS:
             only, why = "1 level" if count == 1 else f"{count} levels", _limit(limited[connection.target])
-            yield f"{connection.name}: only {only} from zero to the largest weight; {why}"
+            yield Message(f"{connection.name}: only {only} from zero to the largest weight; {why}")
     for name, error in _noted(chip, "threshold_errors").items():
         if error > _COARSE_THRESHOLD:
             yield f"{name}: its threshold is {error:.1%} off by rounding"

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.artefacts import atomic_write
-from ..base.errors import InputError, arg, did_you_mean
+from ..base.errors import InputError, Message, arg, did_you_mean
 from ..base.progress import Advance
 from ..base.types import IntArray
 from ..base.version import __version__
@@ -32,6 +32,8 @@ Labelled = tuple[Images, IntArray]
 
 SPLITS = ("test", "validation", "train")
 RASTER_FORMAT, RASTER_FORMAT_VERSION = "spikewright raster", 1
+VALUES = 2**28
+"""Spikes of all neurons and steps that are recorded at once; long recordings are simulated in smaller batches."""
 BATCH = 256
 """Samples simulated and recorded at once: bounds the memory, and spreads Lava's start over many samples."""
 
@@ -74,7 +76,7 @@ def simulate(
         samples: how many, from the first; None: all.
         split: part of the data set: test, validation or train; of other data it is only noted.
         data_dir: where a data set's files are.
-        batch: samples simulated at once; nothing depends on it but memory and speed.
+        batch: samples simulated at once, at most; nothing depends on it but memory and speed.
         seed: of the rate code.
         record: HDF5 file for every spike; None writes none.
         progress: called with the number of samples done.
@@ -91,6 +93,7 @@ def simulate(
         whole = whole.by(chip.input_rule)
     images, labels = chosen_samples(whole, split, samples)
     images = fitting(chip, images)
+    batch = min(batch, max(1, VALUES // (chip.timesteps * sum(p.size for p in chip.populations))))
     total: Activity | None = None
     scores_type = np.int64 if isinstance(on, str) else np.float32
     with raster_writer(record, chip, scores_type) if record else nullcontext() as keep:
@@ -178,7 +181,10 @@ def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
         yield f"the simulator {activity.backend!r} is not exact; its counts may differ from those of the chip network"
     yield from overflow_sentences(activity)
     if (known := activity.overflows) is not None and known.harmful and chip.provenance.get(MEASURED):
-        yield f"the scales leave room for peaks measured on data; a larger {arg('margin')} in lowering leaves more"
+        yield Message(
+            f"the scales leave room for peaks measured on data; a larger {arg('margin')} in lowering, or "
+            f"{arg('scale_margin')} in training, leaves more"
+        )
 
 
 def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Labelled:

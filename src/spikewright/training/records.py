@@ -156,9 +156,10 @@ def measure(
     student.eval()
     correct, overflows, weighted = 0, 0, Means()
     counts: dict[str, Tensor] = {}
-    for first in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.samples[first : first + BATCH]).to(student.device)
-        labels = torch.from_numpy(split.labels[first : first + BATCH]).to(student.device)
+    batch = student.config.at_once(BATCH)
+    for first in range(0, len(split), batch):
+        images = torch.from_numpy(split.samples[first : first + batch]).to(student.device)
+        labels = torch.from_numpy(split.labels[first : first + batch]).to(student.device)
         output = student(images, seed, first)
         correct += int((output.scores.argmax(1) == labels).sum())
         reading = cost.read(output)

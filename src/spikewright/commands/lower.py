@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..base.errors import InputError, with_flags
+from ..chip.registers import MARGIN, PEAK_SAMPLES, QUANTILE
 from ..data.load import DATA_HELP
 from ..profile.profile import load_profile
 from . import console as cli
@@ -33,13 +34,13 @@ def command(
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="folder with that data set's standard files")] = None,
     calibrate_samples: Annotated[
-        int | None, typer.Option(help="how many at most, from the first; default: 256")
+        int | None, typer.Option(help=f"how many at most, from the first; default: {PEAK_SAMPLES}")
     ] = None,
     quantile: Annotated[
-        float | None, typer.Option(help="of the peaks of single samples; default: 1, the largest of all")
+        float | None, typer.Option(help=f"of the peaks of single samples; default: {QUANTILE:g}, the largest of all")
     ] = None,
     margin: Annotated[
-        float | None, typer.Option(help="factor by which registers may go beyond that; default: 1.5")
+        float | None, typer.Option(help=f"factor by which registers may go beyond that; default: {MARGIN:g}")
     ] = None,
     chips: Annotated[
         int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
@@ -59,18 +60,21 @@ def command(
     from ..chip.chip_file import save_chip
     from ..data.load import load
     from ..graph.nir_io import read_graph
-    from ..lowering.lower import lower
+    from ..lowering.lower import lower, takes_of
     from ..lowering.rules import remarks
     from ..pages.network import fit_of, placement_json, summary, table
     from ..placing.placement import place
 
     target, network = load_profile(profile), read_graph(graph)
-    steps = network.metadata.get("timesteps", timesteps)
     if data_dir is not None and calibrate is None:
         raise InputError("--data-dir: is the folder of data to measure on; give --calibrate too")
+    data = None
+    if calibrate is not None:
+        data = load(calibrate, data_dir, network.metadata.get("timesteps", timesteps), network=takes_of(network))
+        cli.notes(data)
     chip = lower(
         network, target, timesteps=timesteps, encoding=encoding, input_bits=input_bits, dt_s=dt_s,
-        weight_bits=weight_bits, calibrate=None if calibrate is None else load(calibrate, data_dir, steps),
+        weight_bits=weight_bits, calibrate=data,
         calibrate_samples=calibrate_samples, quantile=quantile, margin=margin,
     ).with_provenance(parent_sha256=sha256_of(graph))  # fmt: skip
     assumed = chip.provenance["assumed"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import nir
@@ -12,6 +13,7 @@ from ..base.errors import InputError, arg, refuse
 from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY, ChipNetwork
 from ..chip.registers import Grid, Peaks, grid_for, trained_grid
 from ..data.dataset import Dataset
+from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.split import Split
@@ -23,7 +25,7 @@ from .draft import Draft, draft_from_nir, input_format
 from .passes import rewritten
 from .peaks import Measuring
 from .quantize import CALIBRATION, NO_ROOM, quantize, starved
-from .rules import check_draft, check_integers
+from .rules import INTEGER_RULES, check_draft, faults_by
 
 
 def lower(
@@ -68,7 +70,7 @@ def lower(
     """
     target = load_profile(profile) if isinstance(profile, str) else profile
     input_rule, meaning = rules_of(graph.metadata)
-    measuring = _measuring(calibrate, input_rule, calibrate_samples, quantile, margin)
+    measuring = _measuring(calibrate, graph, calibrate_samples, quantile, margin)
     draft = drafted(graph, target, {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}, dt_s)
     trained = trained_grid(graph.metadata)
     grid, remarks = grid_for(trained, target, weight_bits)
@@ -93,19 +95,31 @@ def lower(
 
 def _measuring(
     data: Dataset | Split | Measuring | None,
-    rule: InputRule | None,
+    graph: nir.NIRGraph,
     samples: int | None,
     quantile: float | None,
     margin: float | None,
 ) -> Measuring | None:
     if isinstance(data, Dataset | Split):
-        prepared = data.by(rule) if isinstance(data, Dataset) else data
-        by_step = rule is not None and rule.changes_each_step
+        takes = takes_of(graph)
+        prepared = data.by(takes) if isinstance(data, Dataset) else data
+        by_step = takes.rule is not None and takes.rule.changes_each_step
         return Measuring.of(prepared, samples, quantile, margin, by_step=by_step)
     given = {"calibrate_samples": samples, "quantile": quantile, "margin": margin}
     idle = [name for name, value in given.items() if value is not None]
     refuse("lower", [f"{arg(name)}: is for scales measured on data; give {arg('calibrate')} too" for name in idle])
     return data
+
+
+def takes_of(graph: nir.NIRGraph) -> ForNetwork:
+    """What data for the network of a graph must be like.
+
+    Raises:
+        InputError: the graph, or an entry of its metadata, is damaged.
+    """
+    rule, meaning = rules_of(graph.metadata)
+    wiring = wire(graph)
+    return ForNetwork(rule, meaning, prod(wiring.shapes[wiring.output][0]) // meaning.population)
 
 
 def rules_of(metadata: Mapping[str, Any]) -> tuple[InputRule | None, OutputRule]:
@@ -141,7 +155,7 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
 
 def _in_integers(draft: Draft, profile: HardwareProfile, grid: Grid | None) -> ChipNetwork:
     chip = quantize(draft, profile, grid)
-    check_integers(chip, draft)
+    refuse(f"profile {chip.profile!r}", faults_by(INTEGER_RULES, chip, draft))
     check_chip(chip, profile)
     return chip
 

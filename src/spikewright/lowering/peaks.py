@@ -24,9 +24,9 @@ from ..chip.encoding import encode, full_scale
 from ..chip.law import Law, State
 from ..chip.registers import MARGIN, PEAK_SAMPLES, QUANTILE, Calibration, Peaks
 from ..data.dataset import Dataset
-from ..data.rows import Rows, picked
 from ..data.split import Split
 from ..profile.profile import HardwareProfile
+from ..sources.rows import Rows, first_rows
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from .quantize import starved
 
@@ -82,9 +82,8 @@ class Measuring:
         """
         refuse("calibrate", list(_faults(samples, quantile, margin)))
         part = data.train if isinstance(data, Dataset) else data
-        count = min(len(part), PEAK_SAMPLES if samples is None else samples)
         return Measuring(
-            picked(part.samples, np.arange(count, dtype=np.int64)),
+            first_rows(part.samples, PEAK_SAMPLES if samples is None else samples),
             QUANTILE if quantile is None else quantile,
             MARGIN if margin is None else margin,
             seed,

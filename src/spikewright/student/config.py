@@ -9,6 +9,7 @@ from typing import Any
 
 from ..base.errors import refuse
 from ..base.types import ENCODINGS, READOUTS, Encoding, Readout
+from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
 from .architectures import Shape
@@ -56,6 +57,11 @@ class StudentConfig:
     def at_once(self, most: int) -> int:
         """How many samples to run at once, up to ``most``, so that what drives the network stays within bounds."""
         return max(1, min(most, DRIVE_VALUES // (self.timesteps * prod(self.input_shape))))
+
+    @property
+    def takes(self) -> ForNetwork:
+        """What data for the student must be like."""
+        return ForNetwork(self.input_rule, self.output, self.classes)
 
     @property
     def changes_each_step(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import nir
 
@@ -132,6 +133,19 @@ class Certificate:
     seed: int
     overflows: dict[str, Overflows] = field(default_factory=dict)
     measured: tuple[str, ...] = ()
+
+    @property
+    def quality(self) -> float:
+        """The number that students are compared by, the higher the better."""
+        return self.accuracy
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Certificate:
+        """The certificate that :meth:`as_json` wrote."""
+        limits = {name: (found, limit) for name, (found, limit) in facts["limits"].items()}
+        overflows = {part: Overflows(**counts) for part, counts in facts.get("overflows", {}).items()}
+        measured = tuple(facts.get("measured", ()))
+        return cls(**{**facts, "limits": limits, "overflows": overflows, "measured": measured})
 
     def as_json(self) -> dict[str, object]:
         """The certificate as a JSON-able dictionary."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..base.errors import InputError, arg, refuse
 from ..data.dataset import Dataset
@@ -13,6 +14,8 @@ from ..lowering.lower import lower
 from ..lowering.peaks import Measuring
 from ..profile.profile import HardwareProfile
 from ..profile.units import Amount
+from ..sources.rows import first_rows
+from ..student.integers.form import become_integer
 from ..student.to_nir import to_nir
 from ..student.train_settings import Chip, TrainSettings, device_of
 from ..teachers.spiking_teacher import StudentPlan
@@ -25,6 +28,8 @@ from .trainer import Trainer
 
 PEAKS = ("scale_margin", "scale_quantile")
 """Settings that measured peaks have, and the worst case has not."""
+FEWEST_STEPS = 100
+"""Optimiser steps below which a student has hardly learned: a training gets more epochs, or it is said."""
 
 
 def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Amount | None) -> Trainer:
@@ -40,7 +45,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
     method, regularizers = loss_terms(settings)
     teaching = teaching_of(settings, method, dataset)
     refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()])
-    train = train_settings(settings.training, dataset.recipe)
+    train = train_settings(settings.training, dataset.recipe, len(dataset.train))
     refuse(f"data {dataset.name}", list(misfits(settings, dataset)))
     size = _size(settings, dataset, profile, budget)
     steps = steps_per_epoch(dataset.train, train) * train.epochs
@@ -58,10 +63,17 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         device=device_of(settings.training.device),
         floor=size.floor,
     )
-    if trainer.measuring is None:  # what the worst case leaves no levels to is refused now, and not after the warm-up
-        lower(to_nir(trainer.student.eval()), profile, weight_bits=settings.training.weight_bits)
     teaching.check(dataset, trainer.student, student_plan(trainer))
+    if trainer.chip is not None:  # refuses what the integers of the chip cannot hold; the student stays as it is
+        become_integer(trainer.student, profile, trainer.chip.spec, trainer.chip.weight_bits, _one_sample(trainer))
+    elif trainer.measuring is None:  # and what the worst case leaves no levels to
+        lower(to_nir(trainer.student.eval()), profile)
     return trainer
+
+
+def _one_sample(trainer: Trainer) -> Measuring | None:
+    """The trainer's measuring on a single sample: enough to see whether the integers can be had at all."""
+    return trainer.measuring and replace(trainer.measuring, samples=first_rows(trainer.measuring.samples, 1))
 
 
 def measuring_of(training: Training, dataset: Dataset) -> Measuring | None:
@@ -79,10 +91,19 @@ def measuring_of(training: Training, dataset: Dataset) -> Measuring | None:
     )
 
 
-def train_settings(training: Training, recipe: Recipe) -> TrainSettings:
-    """How a student is trained; values that were left out are those of the data set's recipe."""
+def train_settings(training: Training, recipe: Recipe, samples: int | None = None) -> TrainSettings:
+    """How a student is trained; values that were left out are those of the data set's recipe.
+
+    Args:
+        samples: of the training part; where epochs are left out, they are as many as make :data:`FEWEST_STEPS` steps
+            at least. None keeps the recipe's.
+    """
+    epochs = training.epochs or recipe.epochs
+    if samples is not None and training.epochs is None:
+        batch = training.batch or recipe.batch
+        epochs = max(epochs, -(-FEWEST_STEPS // max(1, samples // batch)))
     return TrainSettings(
-        epochs=training.epochs or recipe.epochs,
+        epochs=epochs,
         batch=training.batch or recipe.batch,
         learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,

@@ -20,6 +20,7 @@ from ..chip.registers import MARGIN
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
 from ..data.recipe import Augmentation
+from ..sources.read import READERS
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 from ..student.scales import Scales
 
@@ -31,7 +32,7 @@ else:
 
 NAMING_FILES = ("data", "architecture", "teacher", "profile", "also_within")
 """Settings that may name a file; in a preset they must not."""
-_FILE = re.compile(r"[/\\]|\.(py|toml|onnx|pt)\b", re.IGNORECASE)
+_FILE = re.compile(rf"[/\\]|\.(py|toml|onnx|pt|{'|'.join(end[1:] for end in READERS)})\b", re.IGNORECASE)
 
 
 class DataSettings(DataOptions):
@@ -138,6 +139,10 @@ class Training(Options):
         None, gt=0, le=1, description="of the peaks of single samples; left out, 1, the largest"
     )
     rounds: int = Field(3, ge=0, description="further epochs at most, for a limit that is not met or not used")
+    grow: bool = Field(
+        True,
+        description="try larger students while much of the budget is unspent and validation gains",
+    )
     shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where to train: cpu, cuda or auto")
     seed: int = Field(0, ge=0, description="of weights, order and encoding")

@@ -42,6 +42,7 @@ class Report(PlacedCores):
         raster: by population, spikes of the first sample; None where they were not kept.
         agreement: accuracy at every level of this chip network, and where they differ; None where nobody looked.
         provenance: where network and activity came from.
+        overflows: a sentence for each kind of overflow of each population, where there were any.
     """
 
     energy: EnergyReport
@@ -51,6 +52,7 @@ class Report(PlacedCores):
     raster: Mapping[str, Trace] | None
     provenance: Provenance
     agreement: Agreement | None = None
+    overflows: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
         if name == "energy" or name.startswith("__"):  # while an instance is copied or unpickled
@@ -123,6 +125,7 @@ class Report(PlacedCores):
             "band": energy.band,
             "neurobench": vars(self.neurobench),
             "agreement": None if self.agreement is None else vars(self.agreement),
+            **({"overflows": list(self.overflows)} if self.overflows else {}),
             "uncertainty": energy.profile.uncertainty,
             "sources": {name: source.model_dump() for name, source in energy.profile.sources.items()},
             "provenance": self.provenance.as_json(),
@@ -135,7 +138,8 @@ def _use_json(use: Use) -> dict[str, object]:
 
 def beside(report: Report) -> list[str]:
     """What stands beside the total, a line each."""
-    return [*numbers.beside(report.energy), report.neurobench.sentence()]
+    overflows = (f"registers overflowed: {each}" for each in report.overflows)
+    return [*overflows, *numbers.beside(report.energy), report.neurobench.sentence()]
 
 
 def teacher_line(report: Report) -> str:

@@ -16,11 +16,13 @@ from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
 from ..base.types import Encoding, Readout
+from ..chip.registers import MARGIN
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
 from ..data.recipe import Augmentation
 from ..sources.read import READERS
 from ..student.neuron_settings import NeuronKind, NeuronSettings
+from ..student.scales import Scales
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -139,6 +141,17 @@ class Training(Options):
         0.5, ge=0, le=1, description="share of the epochs before the forward pass is the chip's integers; 1: never"
     )
     weight_bits: int | None = Field(None, ge=2, le=8, description="of integer weights with their sign; the chip's own")
+    scales: Scales = Field(
+        "auto",
+        description="what registers must have room for: worst-case, any input; measured, peaks on training data; auto, "
+        "peaks where the worst case leaves a layer too few bits",
+    )
+    scale_margin: float | None = Field(
+        None, ge=1, description=f"factor by which registers may go beyond measured peaks; left out, {MARGIN:g}"
+    )
+    scale_quantile: float | None = Field(
+        None, gt=0, le=1, description="of the peaks of single samples; left out, 1, the largest"
+    )
     rounds: int = Field(3, ge=0, description="further epochs at most, for a limit that is not met or not used")
     grow: bool = Field(
         True,
@@ -244,7 +257,7 @@ def _flat_fields() -> dict[str, FlatField]:
         for name, info in type(options).model_fields.items():
             found[_flat_name(group, name)] = FlatField(group, name, info)
     apart = ("reserve", "also_within", "max_synaptic_ops", "max_rate")
-    last = tuple(DataOptions.model_fields)
+    last = (*DataOptions.model_fields, "scales", "scale_margin", "scale_quantile")
     first = [name for name in found if name not in (*apart, *last)]
     after = first.index("rounds") + 1
     return {name: found[name] for name in (*first[:after], *apart, *first[after:], *last)}

@@ -20,7 +20,7 @@ from ...graph.nodes import NEURONS, NodeFault, Shape, constants_of
 from ...graph.time_step import resolve_dt
 from ...graph.wiring import Wiring, wire
 from ...profile.units import quantity
-from ...student.facts import Facts, StudentFacts
+from ...student.facts import CertificateFacts, Facts, OverflowFacts, StudentFacts
 from ..numbers import Rows
 from ..verdict import Paths, Verdict
 
@@ -131,11 +131,17 @@ def network_rows(known: Known) -> Rows:
 
 
 def _integers(grid: TrainedGrid) -> str:
-    registers = grid.registers
+    registers, measured = grid.registers, grid.calibration
+    room = ""
+    if measured is not None:
+        room = (
+            f"; {', '.join(measured.peaks)} have room for {measured.margin:g} times the peaks of {measured.samples} "
+            "training samples, not for every input"
+        )
     return (
         f"trained on those of `{grid.profile}`: weights of {registers.weight_bits} bits, biases of "
         f"{registers.bias_mantissa_bits}, thresholds of {registers.threshold_bits}, states of {registers.state_bits}; "
-        "each number of the graph is its integer divided by the layer's scale"
+        f"each number of the graph is its integer divided by the layer's scale{room}"
     )
 
 
@@ -272,8 +278,19 @@ def _validation(known: Known) -> Rows:
             ("accuracy, chip network", f"{found.accuracy:.2%}", where),
             ("energy per inference", f"{quantity(found.energy, found.unit)} on `{found.profile}`", where),
             ("synaptic operations per inference", f"{found.synaptic_ops:,.0f}", where),
+            *_overflows(found),
         ]
     return rows
+
+
+def _overflows(found: CertificateFacts) -> Rows:
+    """Registers that overflowed, of a network that has no room for every input, or where they did."""
+    parts = found.overflows.values()
+    wraps, clips, resets = (sum(getattr(each, kind) for each in parts) for kind in OverflowFacts.model_fields)
+    if not (found.measured or wraps or clips or resets):
+        return []
+    said = f"{wraps:,} wraps, {resets:,} readouts reset, {clips:,} potentials clipped"
+    return [("registers that overflowed", said, " and ".join(found.overflows))]
 
 
 def _test(verdict: Verdict) -> Rows:

@@ -137,3 +137,27 @@ def _values(
         "regression", tuple(map(str, names or ())), center=tuple(train.mean(0)), spread=tuple(train.std(0))
     )
     return rule, made
+
+
+def label_faults(labels: Labels, rule: OutputRule, classes: int) -> Iterator[str]:
+    """What is wrong with labels that are to be compared with a network's outputs.
+
+    Args:
+        labels: classes ``(n,)``, or values ``(n, D)``.
+        rule: what the outputs mean.
+        classes: K, or D values.
+    """
+    if not rule.is_classes:
+        if labels.ndim != 2 or labels.shape[1] != classes or labels.dtype.kind not in "iuf":
+            yield f"are {labels.dtype} of shape {labels.shape}; the outputs are {classes} values and need (n, {classes})"
+        elif not np.isfinite(labels).all():
+            bad = np.flatnonzero(~np.isfinite(labels).all(1))
+            yield f"hold NaN or infinity, first at sample {bad[0]}; leave such samples out"
+        return
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        yield (
+            f"are {labels.dtype} of shape {labels.shape}; classes must be whole numbers (n,): convert them, or, where "
+            "they are values to learn, make the data set a regression"
+        )
+    elif len(labels) and not (0 <= labels.min() and labels.max() < classes):
+        yield f"reach {labels.min()}..{labels.max()}; with {classes} classes they may be 0..{classes - 1}"

@@ -15,6 +15,8 @@ from ..base.errors import InputError, refuse
 Rule = TypeVar("Rule")
 Task = Literal["classification", "regression"]
 TASKS: tuple[Task, ...] = ("classification", "regression")
+ValueLoss = Literal["mse", "huber"]
+"""The loss of a regression: squared error, or Huber's with a corner at 1, of values in standard deviations."""
 NO_LABEL = -100
 """The label of a training sample without one; torch's cross-entropy leaves it out."""
 

@@ -41,7 +41,7 @@ class DistillingSpikes(LossTerms):
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         student = batch.student
-        cross_entropy = F.cross_entropy(student.logits / self.label_temperature, batch.labels)
+        cross_entropy = batch.loss_of(student.logits / self.label_temperature)
         return {"cross_entropy": (1 - self.alpha) * cross_entropy, "distillation": self.alpha * self._distance(batch)}
 
     def _distance(self, batch: BatchOutputs) -> Tensor:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
 from ..base.artefacts import atomic_write
-from ..base.errors import InputError, did_you_mean
+from ..base.errors import InputError, did_you_mean, refuse
 from ..base.progress import Advance
 from ..base.types import IntArray
 from ..base.version import __version__
@@ -21,13 +21,30 @@ from ..chip.activity import Activity
 from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
+from ..data.labels import label_faults
 from ..data.load import load
 from ..data.split import Split
 from .backends import BACKENDS, Run, backend
 from .recording import Recording, Tally, activity_of
 
 Images = npt.NDArray[np.float32 | np.uint8]
-Labelled = tuple[Images, IntArray]
+Labels = npt.NDArray[Any]
+Labelled = tuple[Images, Labels]
+
+
+class Chosen(NamedTuple):
+    """Some samples of a part.
+
+    Attributes:
+        labels: classes ``(samples,)``, or values ``(samples, D)``.
+        recordings: of windows, the recording that each is of, ``(samples,)``; None where each sample is its own.
+    """
+
+    images: Images
+    labels: Labels
+    recordings: IntArray | None
+
+
 
 OVERFLOWS = {
     "u_wraps": "a current left its 24 bits and wrapped around",
@@ -72,8 +89,8 @@ def simulate(
     Args:
         chip: the network.
         data: a data set, its name, one part of it, or ``(images, labels)``: float32 in [0, 1] of shape
-            ``(samples, *input shape)``, of events 0 and 1 of shape ``(samples, timesteps, *input shape)``; and int64 of
-            shape ``(samples,)``.
+            ``(samples, *input shape)``, of events 0 and 1 of shape ``(samples, timesteps, *input shape)``; and classes,
+            int64, ``(samples,)``, or values, float, ``(samples, D)``.
         on: a name of :data:`~spikewright.simulation.backends.BACKENDS`; exact simulators count the same. Or the student
             that ``chip`` was made from: what it does itself, the same again if it was trained on integers.
         samples: how many, from the first; None: all.
@@ -86,19 +103,20 @@ def simulate(
         chip_sha256: of the network's file, noted in the activity.
 
     Raises:
-        InputError: no such data, split or simulator, images that do not fit the network's input, Lava not installed, or
-            a network that it cannot hold.
+        InputError: no such data, split or simulator, images that do not fit the network's input, labels that do not fit
+            its outputs, Lava not installed, or a network that it cannot hold.
         SpikewrightError: Lava failed.
     """
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
     whole = load(data, data_dir, chip.timesteps, rule=chip.input_rule) if isinstance(data, str) else data
     if isinstance(whole, Dataset):
         whole = whole.by(chip.input_rule)
-    images, labels = chosen_samples(whole, split, samples)
+    images, labels, recordings = chosen_samples(whole, split, samples)
+    refuse(f"{split} labels", list(label_faults(labels, chip.meaning, chip.classes)))
     images = fitting(chip, images)
     tallies = {p.name: Tally() for p in chip.populations if p.neuron is not None}
     total: Activity | None = None
-    scores_type = np.int64 if isinstance(on, str) else np.float32
+    scores_type = np.float32 if name == "float" else np.int64
     with raster_writer(record, chip, scores_type) if record else nullcontext() as keep:
         for start in range(0, len(images), batch):
             chosen = slice(start, start + batch)
@@ -110,6 +128,10 @@ def simulate(
             total = counted if total is None else total + counted
             tallies = {name: tally + recording.tallies[name] for name, tally in tallies.items()}
     assert total is not None
+    assert total.answers is not None
+    if recordings is not None:
+        answers = replace(total.answers, recordings=recordings)
+        total = replace(total, answers=answers, correct=answers.correct)
     named = data if isinstance(data, str) else getattr(data, "name", None)
     facts: dict[str, object] = {"source": f"spikewright {__version__}", "seed": seed}
     facts |= {} if named is None else {"data": named}
@@ -129,7 +151,7 @@ def raster_writer(
     ``name``, payloads where spikes are graded; ``scores`` of shape ``(samples, outputs)``.
 
     Args:
-        scores_type: what scores are: integers of a chip network, floats of a student.
+        scores_type: what scores are: integers of a chip network, floats of a student in floats.
 
     Raises:
         InputError: the folder does not exist.
@@ -195,8 +217,8 @@ def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
             yield f"population {population.name!r} must never fire and did so {fired} times; its scores are wrong"
 
 
-def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Labelled:
-    """Images and labels of the first ``samples`` of a part, None for all.
+def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Chosen:
+    """The first ``samples`` of a part, None for all.
 
     Raises:
         InputError: no such part, or fewer samples than that.
@@ -211,7 +233,8 @@ def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | 
     if not len(images) or (samples is not None and not 1 <= samples <= len(images)):
         asked = "" if samples is None else f" and {samples} were asked for"
         raise InputError(f"the {split} part holds {len(images)} samples{asked}; ask for 1 or more that are there")
-    return images[:samples], labels[:samples]
+    recordings = data.recordings if isinstance(data, Split) else None
+    return Chosen(images[:samples], labels[:samples], None if recordings is None else recordings[:samples])
 
 
 def fitting(chip: ChipNetwork, images: Images) -> Images:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..data.dataset import Dataset
 from ..distillation.base import BatchOutputs, LossTerms, RequestedValues
+from ..student.label_loss import CROSS_ENTROPY, LabelLoss
 from ..student.student import Student
 from .torch_teacher import BATCH, LOGITS, Teacher
 
@@ -143,6 +144,7 @@ def batch_outputs(
     progress: float = 0.0,
     seed: int = 0,
     first_index: int = 0,
+    label_loss: LabelLoss = CROSS_ENTROPY,
 ) -> BatchOutputs:
     """Run a batch through the student, with everything that a method needs of it, in one forward pass.
 
@@ -150,13 +152,14 @@ def batch_outputs(
     samples of the batch, so that batch norms see both.
 
     Args:
-        labels: ``(B,)``.
+        labels: classes ``(B,)``, or the logits ``(B, D)`` that stand for values.
         samples: ``(B, C, H, W)``, or frames ``(B, T, C, H, W)``.
         sources: the source images of the frames, ``(B, c, H, W)``; None for a method that does not need them.
         teacher: outputs for the same samples, None without a teacher.
         auxiliary: the method's own modules.
         progress: fraction of the training that is done.
         seed: of the rate code, together with the index of the first sample.
+        label_loss: of outputs against labels.
     """
     longer, source, steps = None, None, student.config.timesteps
     if sources is not None:
@@ -178,4 +181,5 @@ def batch_outputs(
         longer=longer,
         source=source,
         progress=progress,
+        label_loss=label_loss,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -132,7 +132,7 @@ def student_config(
         input_bits=student.input_bits or INPUT_BITS.get(encoding, 8),
         neuron=student.neuron_settings,
         input_rule=dataset.input_rule,
-        output=dataset.output,
+        output=replace(dataset.output, population=student.population),
     )
 
 

@@ -163,17 +163,20 @@ class Activity:
 
     @property
     def quality(self) -> Quality | None:
-        """How good the answers are; None without labels, or where neither scores nor classes of all samples are known."""
+        """How good the answers are; None without labels, or where neither scores nor classes of all are known."""
         if self.answers is not None:
             return self.answers.quality
         if self.stated is not None or not self.has_every_class:
             return self.stated
-        assert self.by_sample is not None and self.by_sample.classes is not None and self.by_sample.predicted is not None
-        return Quality(self.samples, confusion_of(self.by_sample.classes, self.by_sample.predicted))
+        assert self.by_sample is not None
+        right, answered = self.by_sample.classes, self.by_sample.predicted
+        assert right is not None
+        assert answered is not None
+        return Quality(self.samples, confusion_of(right, answered))
 
     @property
     def has_every_class(self) -> bool:
-        """Whether the class of every sample, and what it was taken for, was counted one by one, and each has its answer."""
+        """Whether the class of every sample, and what it was taken for, is known, and each has an answer of its own."""
         each = self.by_sample
         if each is None or each.classes is None or each.predicted is None or each.count != self.samples:
             return False
@@ -206,8 +209,10 @@ def _sum(mine: Quality | None, other: Quality | None) -> Quality | None:
     if mine is None or other is None or mine.confusion is None or other.confusion is None:
         return None
     classes = max(len(mine.confusion), len(other.confusion))
-    tables = [each.padded(classes).confusion for each in (mine, other)]
-    return Quality(mine.samples + other.samples, np.sum(tables, axis=0))
+    whole = np.zeros((classes, classes), np.int64)
+    for table in (mine.confusion, other.confusion):
+        whole[: len(table), : len(table)] += table
+    return Quality(mine.samples + other.samples, whole)
 
 
 def _first(mine: IntArray, other: IntArray) -> IntArray:

@@ -65,7 +65,7 @@ class _QualityRecord(Record):
     """How good the answers were, where the samples that are counted one by one do not tell."""
 
     samples: Count
-    confusion: list[Column] | None = None
+    confusion: list[list[Count]] | None = None
     mae: tuple[float, ...] = ()
     r2: tuple[float | None, ...] = ()
 
@@ -184,7 +184,7 @@ def _quality_faults(quality: _QualityRecord, record: _ActivityRecord) -> Iterato
     if quality.samples > record.samples:
         yield f"quality: is of {quality.samples} answers to {record.samples} samples"
     if (table := quality.confusion) is not None:
-        if any(len(row) != len(table) for row in table) or sum(int(row.sum()) for row in table) != quality.samples:
+        if any(len(row) != len(table) for row in table) or sum(map(sum, table)) != quality.samples:
             yield f"quality: confusion must be square and hold {quality.samples} answers"
     elif not quality.mae or len(quality.mae) != len(quality.r2):
         yield f"quality: has {len(quality.mae)} mean errors and {len(quality.r2)} R^2; one of each for each value"

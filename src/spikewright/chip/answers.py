@@ -22,8 +22,8 @@ class Answers:
     """What a network answered to samples.
 
     Attributes:
-        scores: what the host reads, ``(n, outputs)``: potentials of the readout after the last step, or its spike counts;
-            int64 of a chip network, float32 of a student in floats.
+        scores: what the host reads, ``(n, outputs)``: potentials of the readout after the last step, or its spike
+            counts; int64 of a chip network, float32 of a student in floats.
         unit: by which scores are divided to be logits.
         meaning: of the outputs.
         labels: classes ``(n,)``, or values ``(n, D)`` in their own unit; None where they are not known.
@@ -88,8 +88,8 @@ class Answers:
     def save(self, path: Path | str) -> None:
         """Write an ``.npz`` file, atomically.
 
-        Arrays: ``scores``, ``answers``, and where they are known ``labels`` (of the answers), ``names`` (of the classes or
-        values) and ``recordings`` (of the scores; their answers are in the order of their numbers).
+        Arrays: ``scores``, ``answers``, and where they are known ``labels`` (of the answers), ``names`` (of the classes
+        or values) and ``recordings`` (of the scores; their answers are in the order of their numbers).
 
         Raises:
             InputError: the folder does not exist.
@@ -102,4 +102,4 @@ class Answers:
         if self.recordings is not None:
             arrays["recordings"] = self.recordings
         with atomic_write(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+            np.savez(file, **arrays)

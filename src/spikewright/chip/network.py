@@ -181,8 +181,8 @@ class ChipNetwork:
         scale = scales.get(self.output.name) if isinstance(scales, dict) else None
         if not isinstance(scale, float | int):
             raise InputError(
-                f"chip network: its provenance does not note the scale of {self.output.name!r}, by which potentials become "
-                "values; lower it again"
+                f"chip network: its provenance does not note the scale of {self.output.name!r}, by which potentials "
+                "become values; lower it again"
             )
         return STATE_UNIT * float(scale) * self.timesteps
 

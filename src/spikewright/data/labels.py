@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
-from .output_rule import OutputRule, Task
+from .output_rule import NO_LABEL, OutputRule, Task
 
 Labels = npt.NDArray[Any]
 
@@ -139,6 +139,38 @@ def _values(
     return rule, made
 
 
+def part_faults(parts: Mapping[str, Labels], rule: OutputRule, classes: int) -> Iterator[str]:
+    """What is wrong with the labels of a data set that a network is to be trained on.
+
+    Args:
+        parts: by part, its labels; ``train`` is one of them, whose samples may be without a label.
+        rule: what the labels mean.
+        classes: K, or D values.
+    """
+    for part, labels in parts.items():
+        known = labels
+        if part == "train" and labels.ndim > 0:
+            known = labels[labels != NO_LABEL] if rule.is_classes else labels[~np.isnan(labels.astype(float)).all(-1)]
+        if not len(known):
+            yield f"its {part} part is empty; give samples with labels"
+            continue
+        faults = list(label_faults(known, rule, classes))
+        yield from (f"labels of {part} {fault}" for fault in faults)
+        if not faults:
+            yield from _all_alike(part, known, rule)
+
+
+def _all_alike(part: str, labels: Labels, rule: OutputRule) -> Iterator[str]:
+    """One class alone to learn from, or a value that never changes, of which R^2 is not defined."""
+    if rule.is_classes:
+        if part == "train" and len(np.unique(labels)) < 2:
+            yield f"its {part} part holds one class, {rule.name_of(int(labels[0]))}; give samples of two or more"
+        return
+    for index in np.flatnonzero(labels.min(0) == labels.max(0)):
+        name = rule.name_of(int(index))
+        yield f"value {name} is the same in every sample of {part}; leave it out, or give more samples"
+
+
 def label_faults(labels: Labels, rule: OutputRule, classes: int) -> Iterator[str]:
     """What is wrong with labels that are to be compared with a network's outputs.
 
@@ -149,7 +181,7 @@ def label_faults(labels: Labels, rule: OutputRule, classes: int) -> Iterator[str
     """
     if not rule.is_classes:
         if labels.ndim != 2 or labels.shape[1] != classes or labels.dtype.kind not in "iuf":
-            yield f"are {labels.dtype} of shape {labels.shape}; the outputs are {classes} values and need (n, {classes})"
+            yield f"are {labels.dtype} of shape {labels.shape}; {classes} values need numbers of shape (n, {classes})"
         elif not np.isfinite(labels).all():
             bad = np.flatnonzero(~np.isfinite(labels).all(1))
             yield f"hold NaN or infinity, first at sample {bad[0]}; leave such samples out"

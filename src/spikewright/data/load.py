@@ -15,6 +15,7 @@ from .dataset import Dataset
 from .files.read import read
 from .input_rule import InputRule
 from .options import DataOptions
+from .output_rule import OutputRule
 from .recipe import Recipe, TeacherRecipe
 
 
@@ -47,6 +48,7 @@ def load(
     timesteps: int | None = None,
     options: DataOptions | None = None,
     rule: InputRule | None = None,
+    output: OutputRule | None = None,
 ) -> Dataset:
     """The data set called ``name`` in :data:`DATASETS`, with its recipe; or the data of a path.
 
@@ -55,7 +57,7 @@ def load(
             folder, else download.
         timesteps: frames of each sample of events, None for the data set's default; images have none.
         options: how the data of a path are read.
-        rule: of a network that the data are for, by which those of a path are read and prepared.
+        rule, output: of a network that the data are for, by which those of a path are read and prepared.
 
     Raises:
         InputError: no such data set, files missing or damaged, or a download that failed.
@@ -63,10 +65,11 @@ def load(
     source = DATASETS.get(name)
     if source is None:
         if rule is not None:
-            return Dataset.of_raw(read(name, DataOptions(layout=rule.layout), DATASETS), rule=rule)
+            asked = DataOptions(layout=rule.layout, task=None if output is None else output.task)
+            return Dataset.of_raw(read(name, asked, DATASETS), rule=rule)
         return Dataset.of_raw(read(name, options or DataOptions(), DATASETS), options)
-    if options is not None and (asked := options.given()):
-        raise InputError(f"data {name}: {arg(asked[0])} is for data of your own; leave it out")
+    if options is not None and (given := options.given()):
+        raise InputError(f"data {name}: {arg(given[0])} is for data of your own; leave it out")
     loaded = source(data_dir, timesteps)
     twin = loaded.twin
     if twin is not None and twin.name == loaded.name:

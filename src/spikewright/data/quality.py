@@ -138,9 +138,10 @@ def confusion_of(
         right, answered: classes, ``(n,)``.
         classes: K; None: as many as the largest class needs.
     """
-    right, answered = right.astype(np.int64), answered.astype(np.int64)
-    k = classes or int(max(right.max(initial=0), answered.max(initial=0))) + 1
-    return np.bincount(right * k + answered, minlength=k**2).reshape(k, k).astype(np.int64)
+    row: IntArray = right.astype(np.int64)
+    column: IntArray = answered.astype(np.int64)
+    k = classes or int(max(row.max(initial=0), column.max(initial=0))) + 1
+    return np.bincount(row * k + column, minlength=k**2).reshape(k, k).astype(np.int64)
 
 
 def quality_of(

@@ -32,11 +32,11 @@ class LabelsOnly(LossTerms):
 
 
 class ConventionalKD(LossTerms):
-    """Soft labels of an ANN teacher, with one temperature for both networks; of values the teacher's beside the labels."""
+    """Soft labels of an ANN teacher, with one temperature for both networks; of values those of the teacher."""
 
     title = "conventional knowledge distillation"
-    equation = """L = (1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z/tau));  values: L = (1 - alpha)
-        l(z, y) + alpha l(z, z_A), l the squared or the Huber error"""
+    equation = """L = (1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z/tau));  values: L = (1 -
+        alpha) l(z, y) + alpha l(z, z_A), l the squared or the Huber error"""
     source = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531; the form for values is ours"
     confidence = "high"
     needs = frozenset({"teacher logits"})
@@ -48,7 +48,7 @@ class ConventionalKD(LossTerms):
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         label_loss, logits, tau = batch.label_loss, batch.student.logits, self.temperature
-        labels = {label_loss.kind: (1 - self.alpha) * batch.loss_of(logits)}
+        labels: dict[str, Tensor] = {label_loss.kind: (1 - self.alpha) * batch.loss_of(logits)}
         if label_loss.kind != "cross_entropy":
             return {**labels, "distillation": self.alpha * label_loss(logits, batch.teacher.detach())}
         return {**labels, "distillation": self.alpha * tau**2 * kl_divergence(batch.teacher, logits, tau, tau)}

@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.table import Table
 
 from ..chip.agreement import Agreement
+from ..chip.answers import Answers
+from .measure import measure_of
 from .numbers import binding
 from .report import Report
 
@@ -38,6 +40,7 @@ class Verdict:
         agreement: accuracy at every level, and where levels differ.
         report: the integer network's cost per inference, against the budget where there is one.
         spikes: per inference, input events included; synaptic_ops likewise.
+        answers: scores and answers of the integer network on the test samples; None where nobody kept them.
     """
 
     agreement: Agreement
@@ -46,6 +49,7 @@ class Verdict:
     spikes: float
     synaptic_ops: float
     paths: Paths
+    answers: Answers | None = None
 
     @property
     def binding(self) -> str:
@@ -73,6 +77,7 @@ class Verdict:
         costs |= {f"energy_{unit}": energy.total, f"budget_{unit}": limit}
         return {
             "accuracy": {level: known.accuracy.get(level) for level in (*known.accuracy, "lava", "netx")},
+            **({"r2": known.r2} if known.r2 else {}),
             "samples": known.samples,
             "mismatches": {pair: known.mismatches.get(pair) for pair in known.pairs},
             "skipped": known.skipped,
@@ -92,7 +97,9 @@ class Verdict:
         table = Table(show_header=False, box=None, pad_edge=False)
         known = self.agreement
         on = {level: f"({samples} {known.split} samples)" for level, samples in known.samples.items()}
-        table.add_row("accuracy", ", ".join(f"{level} {x:.2%} {on[level]}" for level, x in known.accuracy.items()))
+        measure = measure_of(self.report.outputs)
+        words = (f"{level} {measure.say(merit)} {on[level]}" for level, merit in known.merits.items())
+        table.add_row(measure.name, ", ".join(words))
         table.add_row("agreement", self.agreement.in_words())
         table.add_row("energy", self.report.energy.verdict)
         table.add_row("spikes", f"{self.spikes:.0f} per inference, {self.synaptic_ops:.0f} synaptic operations")

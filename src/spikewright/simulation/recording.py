@@ -163,10 +163,8 @@ def activity_of(
         each = _each_step_and_sample(chip, recording)
         by_step = each.changed(lambda column: column.sum(axis=1))
         first_ones = each.changed(lambda column: column[:, :SAMPLES_KEPT].sum(axis=0))
-        kept = [None, None]
-        if chip.meaning.is_classes:
-            kept = [None if each is None else each[:SAMPLES_KEPT] for each in (answers.answers, labels)]
-        by_sample = Samples(first_ones, *kept)
+        classes = (answers.answers.astype(np.int64), labels) if chip.meaning.is_classes else (None, None)
+        by_sample = Samples(first_ones, *(None if each is None else each[:SAMPLES_KEPT] for each in classes))
     return Activity(
         populations=populations,
         synaptic_ops={c.name: int(np.sum(populations[c.source].spikes * fan_out(chip, c))) for c in chip.connections},

@@ -45,7 +45,6 @@ class Chosen(NamedTuple):
     recordings: IntArray | None
 
 
-
 OVERFLOWS = {
     "u_wraps": "a current left its 24 bits and wrapped around",
     "v_saturations": "a membrane potential was clipped to its 24 bits",
@@ -108,7 +107,11 @@ def simulate(
         SpikewrightError: Lava failed.
     """
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
-    whole = load(data, data_dir, chip.timesteps, rule=chip.input_rule) if isinstance(data, str) else data
+    whole = (
+        load(data, data_dir, chip.timesteps, rule=chip.input_rule, output=chip.meaning)
+        if isinstance(data, str)
+        else data
+    )
     if isinstance(whole, Dataset):
         whole = whole.by(chip.input_rule)
     images, labels, recordings = chosen_samples(whole, split, samples)

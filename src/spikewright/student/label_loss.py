@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..base.errors import InputError, arg, did_you_mean, refuse
+from ..base.errors import arg, did_you_mean, refuse
 from ..data.dataset import Dataset
 from ..data.output_rule import NO_LABEL, OutputRule, ValueLoss
 
@@ -82,21 +83,29 @@ def label_loss_of(dataset: Dataset, loss: ValueLoss | None = None, class_weights
     Raises:
         InputError: a loss for classes, weights for values, or weights that are none; all of them at once.
     """
-    rule = dataset.output
-    if rule.is_classes:
-        refuse(f"data {dataset.name}", [_FOR_VALUES.format(arg("loss", loss))] if loss is not None else [])
-        return LabelLoss(weights=_weights(dataset, class_weights))
-    refuse(f"data {dataset.name}", [_FOR_CLASSES.format(arg("class_weights", class_weights))] if class_weights else [])
-    return LabelLoss(loss or "mse")
+    refuse(f"data {dataset.name}", list(loss_faults(dataset, loss, class_weights)))
+    if not dataset.output.is_classes:
+        return LabelLoss(loss or "mse")
+    if class_weights == BALANCED:
+        return LabelLoss(weights=_balanced(dataset.train.labels, dataset.classes))
+    return LabelLoss(weights=tuple(_given(dataset, class_weights)[0].values()))
 
 
-_FOR_VALUES = "{} is the loss of a regression, and the labels are classes; leave it out"
-_FOR_CLASSES = "{} weighs classes, and the labels are values; leave it out"
+def loss_faults(dataset: Dataset, loss: ValueLoss | None = None, class_weights: str | None = None) -> Iterator[str]:
+    """What is wrong with the options of :func:`label_loss_of`."""
+    if dataset.output.is_classes and loss is not None:
+        yield f"{arg('loss', loss)} is for values, and the labels are classes; leave it out"
+    if not dataset.output.is_classes and class_weights not in (None, NONE):
+        yield f"{arg('class_weights', class_weights)} is for classes, and the labels are values; leave it out"
+    elif class_weights != BALANCED:
+        yield from _given(dataset, class_weights)[1]
 
 
 def standardised(values: Tensor, rule: OutputRule) -> Tensor:
     """The logits that stand for values ``(B, D)`` of a regression: standard deviations from the training mean."""
-    center, spread = (torch.tensor(each, dtype=torch.float64, device=values.device) for each in (rule.center, rule.spread))
+    center, spread = (
+        torch.tensor(each, dtype=torch.float64, device=values.device) for each in (rule.center, rule.spread)
+    )
     return ((values.double() - center) / spread).float()
 
 
@@ -111,26 +120,22 @@ def guess_of(loss: LabelLoss, dataset: Dataset) -> float:
     return float(loss(torch.zeros_like(targets), targets))
 
 
-def _weights(dataset: Dataset, text: str | None) -> tuple[float, ...]:
+def _given(dataset: Dataset, text: str | None) -> tuple[dict[str, float], list[str]]:
+    """Weights by the name of their class, none where the text gives none; and what is wrong with the text."""
     if text in (None, NONE):
-        return ()
-    if text == BALANCED:
-        return _balanced(dataset.train.labels, dataset.classes)
+        return {}, []
     names = [dataset.output.name_of(index) for index in range(dataset.classes)]
     weights, faults = dict.fromkeys(names, 1.0), []
     for pair in str(text).split(","):
         name, equals, number = pair.strip().rpartition("=")
-        weight = _positive(number)
+        weight, where = _positive(number), arg("class_weights", pair.strip())
         if not equals or weight is None:
-            faults.append(
-                f"{pair.strip()!r} is not name=weight with a number above 0; give balanced, none or {names[0]}=2.0"
-            )
+            faults.append(f"{where}: is not name=weight with a weight above 0; give balanced, none or {names[0]}=2.0")
         elif name not in weights:
-            faults.append(f"there is no class {name!r}; {did_you_mean(name, names)}")
+            faults.append(f"{where}: there is no class {name!r}; {did_you_mean(name, names)}")
         else:
             weights[name] = weight
-    refuse(arg("class_weights", text), faults)
-    return tuple(weights.values())
+    return weights, faults
 
 
 def _balanced(labels: npt.NDArray[np.generic], classes: int) -> tuple[float, ...]:

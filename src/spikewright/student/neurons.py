@@ -154,7 +154,7 @@ class Reading:
 
     def by_class(self, outputs: Tensor) -> Tensor:
         """Means over each class's outputs, ``(..., outputs)`` to ``(..., K)``."""
-        return outputs if self.population == 1 else outputs.unflatten(-1, (-1, self.population)).mean(-1)
+        return outputs if self.population == 1 else outputs.reshape(*outputs.shape[:-1], -1, self.population).mean(-1)
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ class TrainSettings:
         integer_from: fraction of the epochs after which the forward pass uses the chip's integers; 1: never.
         max_rounds: of ``round_epochs`` further epochs each, for constraints that are not met or not used.
         used: a constraint counts as used if its quantity reaches this fraction of its limit.
-        shorten: percentage points of validation accuracy (of R^2 of a regression) that fewer timesteps may cost after the
-            warm-up; None keeps T.
+        shorten: percentage points of validation accuracy (of a regression of R^2) that fewer timesteps may cost after
+            the warm-up; None keeps T.
         loss, class_weights: of outputs against labels; see :func:`~spikewright.student.label_loss.label_loss_of`.
     """
 

@@ -16,9 +16,11 @@ from ..base.artefacts import sha256_of
 from ..base.errors import InputError, refuse
 from ..base.options import Fault, Options
 from ..data.dataset import Dataset
+from ..data.output_rule import CLASSES, OutputRule
+from ..data.quality import Quality
 from ..data.split import Split
 from ..distillation.distilling_spikes import STEPS
-from ..student.accuracy import accuracy_of
+from ..student.accuracy import quality_of_student
 from ..student.config import StudentConfig
 from ..student.student import Student, load_student
 from ..student.train_settings import TrainSettings
@@ -153,8 +155,8 @@ class SpikingTeacher(Teacher):
         rates = [train.detach().mean(0) for train in trains]
         return {name: (w * r).sum(1).relu() for name, w, r in zip(names, weights, rates, strict=True)}
 
-    def accuracy(self, split: Split) -> float:
-        return accuracy_of(self._student, split)
+    def quality(self, split: Split, output: OutputRule = CLASSES) -> Quality:  # noqa: ARG002
+        return quality_of_student(self._student, split)
 
     def _on(self, device: torch.device) -> Student:
         return self._student.to(device).eval()

@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError, did_you_mean, refuse
 from ..data.augment import still
+from ..data.output_rule import CLASSES, OutputRule
+from ..data.quality import Quality, quality_of
 from ..data.split import Split
+from ..student.label_loss import standardised
 
 LOGITS = "logits"
 BATCH = 500
@@ -30,11 +33,14 @@ class Teacher(ABC):
         name: for people.
         sha256: of the weights, or of the file that they were read from.
         spikes: whether it is a spiking network.
+        in_deviations: of a regression, whether its outputs are standard deviations from the training mean, as those of
+            networks that are trained here; else they are values in their own unit.
     """
 
     name: str
     sha256: str
     spikes: bool = False
+    in_deviations: bool = False
 
     @property
     @abstractmethod
@@ -73,8 +79,20 @@ class Teacher(ABC):
 
     def accuracy(self, split: Split) -> float:
         """Fraction of a split that is classified correctly, in [0, 1]."""
-        predicted = precompute_logits(self, torch.from_numpy(split.samples)).argmax(1)
-        return float((predicted == torch.from_numpy(split.labels)).float().mean())
+        return self.quality(split).accuracy
+
+    def quality(self, split: Split, output: OutputRule = CLASSES) -> Quality:
+        """How good its answers to a split are.
+
+        Args:
+            output: what the labels mean.
+        """
+        logits = self.standardised(precompute_logits(self, torch.from_numpy(split.samples)), output)
+        return quality_of(output, logits.numpy(), split.labels, split.recordings)
+
+    def standardised(self, logits: Tensor, output: OutputRule) -> Tensor:
+        """Logits ``(B, D)`` as a student's are: of values in standard deviations from the training mean."""
+        return logits if output.is_classes or self.in_deviations else standardised(logits, output)
 
     @staticmethod
     def from_module(network: nn.Module, input_shape: tuple[int, int, int], name: str | None = None) -> TorchTeacher:

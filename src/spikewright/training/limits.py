@@ -179,9 +179,7 @@ def limits_of(
     return tuple(_limit(constraint, size, drive, steps, guess, asked.reserve) for constraint in found)
 
 
-def _limit(
-    constraint: Constraint, size: Size, drive: torch.Tensor, steps: int, guess: float, reserve: float
-) -> Limit:
+def _limit(constraint: Constraint, size: Size, drive: torch.Tensor, steps: int, guess: float, reserve: float) -> Limit:
     floor, usable = constraint.floor(size.student, drive), (1 - reserve) * constraint.limit
     if usable <= floor:
         reserved = f", less {arg('reserve', f'{reserve:g}')}," if reserve else ":"

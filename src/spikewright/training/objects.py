@@ -216,4 +216,5 @@ def _student(student: GivenStudent | None) -> tuple[StudentSpec, StudentConfig |
 def _spec_of(config: StudentConfig) -> StudentSpec:
     same = ("architecture", "width", "timesteps", "encoding", "readout", "input_bits")
     neuron = asdict(config.neuron)
-    return StudentSpec(neuron=neuron.pop("kind"), **neuron, **{name: getattr(config, name) for name in same})
+    own = {"neuron": neuron.pop("kind"), "population": config.output.population}
+    return StudentSpec(**own, **neuron, **{name: getattr(config, name) for name in same})

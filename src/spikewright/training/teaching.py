@@ -9,6 +9,7 @@ from pathlib import Path
 from ..base.errors import InputError, arg, refuse
 from ..base.progress import Listeners
 from ..data.dataset import Dataset
+from ..data.quality import Quality
 from ..distillation.base import LossTerms, NetworkShapes, shapes_of
 from ..distillation.methods import name_of
 from ..student.config import StudentConfig
@@ -31,11 +32,11 @@ class TrainedTeacher:
     """A trained teacher or assistant.
 
     Attributes:
-        accuracy: on the validation part, from 0 to 1.
+        quality: of its answers to the validation part.
     """
 
     teacher: Teacher
-    accuracy: float
+    quality: Quality
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,15 +138,16 @@ class Teaching:
         if not self.method.needs_teacher():
             return ()
         teacher = self.trained_teacher(dataset, listeners, plan)
-        chain = [TrainedTeacher(teacher, teacher.accuracy(self.seen(dataset).validation))]
-        listeners.say(f"teacher: {teacher.name}, validation accuracy {chain[0].accuracy:.2%}")
+        chain = [TrainedTeacher(teacher, teacher.quality(self.seen(dataset).validation, dataset.output))]
+        what = "validation accuracy" if dataset.output.is_classes else "validation"
+        listeners.say(f"teacher: {teacher.name}, {what} {chain[0].quality}")
         for config in self._assistant_configs(plan):
             name = f"assistant of width {config.width}"
             settings = plan.teacher_settings(self.seed)
             training = SpikingTraining(name, dataset, config, self.method, chain[-1].teacher, settings, plan.device)
             assistant = train_spiking(training, listeners=listeners)
-            chain.append(TrainedTeacher(assistant, assistant.accuracy(dataset.validation)))
-            listeners.say(f"{name}: validation accuracy {chain[-1].accuracy:.2%}")
+            chain.append(TrainedTeacher(assistant, assistant.quality(dataset.validation, dataset.output)))
+            listeners.say(f"{name}: {what} {chain[-1].quality}")
         return tuple(chain)
 
     def _assistant_configs(self, plan: StudentPlan) -> list[StudentConfig]:
@@ -188,13 +190,19 @@ def facts_of(chain: Sequence[TrainedTeacher]) -> dict[str, object]:
     facts: dict[str, object] = {
         "teacher": teacher.name,
         "teacher_sha256": teacher.sha256,
-        "teacher_validation_accuracy": first.accuracy,
+        "teacher_validation_accuracy": first.quality.facts.get("accuracy"),
+        "teacher_validation_quality": first.quality.facts,
     }
     if teacher.macs is not None:
         facts["teacher_macs"] = teacher.macs
     if assistants:
         facts["assistants"] = [
-            {"name": each.teacher.name, "sha256": each.teacher.sha256, "validation_accuracy": each.accuracy}
+            {
+                "name": each.teacher.name,
+                "sha256": each.teacher.sha256,
+                "validation_accuracy": each.quality.facts.get("accuracy"),
+                "validation_quality": each.quality.facts,
+            }
             for each in assistants
         ]
     return facts

@@ -173,7 +173,7 @@ class Trainer(TrainingLoop):
         self.renew_optimizer()
 
     def _shorten(self, points: float) -> None:
-        """Take the smallest T whose validation accuracy, or R^2, is within ``points`` percent of that of the whole T."""
+        """Take the smallest T whose validation accuracy, or R^2, is within ``points`` percent of the whole T's."""
         whole = self.student.config.timesteps
         validation, seed = self.dataset.validation, self.settings.seed
         found = {t: quality_of_student(self.student.at(t), validation, seed).main for t in range(1, whole + 1)}
@@ -239,10 +239,8 @@ class Trainer(TrainingLoop):
 
     def _chosen(self, outputs: BatchOutputs) -> Tensor:
         """The class that each sample of a batch was taken for, ``(B,)``."""
-        scores = outputs.student.scores.detach()
-        if self.student.config.output.population > 1:
-            scores = scores.unflatten(-1, (-1, self.student.config.output.population)).sum(-1)
-        return scores.argmax(1)
+        scores, population = outputs.student.scores.detach(), self.student.config.output.population
+        return scores.reshape(len(scores), -1, population).sum(-1).argmax(1)
 
     def _train_r2(self) -> float:
         """Of values in standard deviations from the training mean, ``1 - sum error^2 / sum value^2``."""

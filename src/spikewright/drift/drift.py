@@ -18,8 +18,9 @@ from ..chip.registers import TrainedGrid, trained_grid
 from ..profile.profile import HardwareProfile, named_profile
 from ..simulation import integer
 from ..simulation.simulate import Images, Labels, drive_of, fitting
+from .answers import Answers
 from .references import FloatLevel, TrainedLevel
-from .report import Answers, DriftReport, LayerDrift
+from .report import DriftReport, LayerDrift
 
 Level: TypeAlias = FloatLevel | TrainedLevel
 ELEMENTS = 2**21

@@ -154,7 +154,7 @@ class Certificate:
         return cls(**{**facts, "limits": limits, **values})
 
     def as_json(self) -> dict[str, object]:
-        """The certificate as a JSON-able dictionary; what the other task or samples without recordings have is left out."""
+        """The certificate as a JSON-able dictionary, without what only the other task or recordings have."""
         unset = {"balanced_accuracy": None, "f1": None, "r2": (), "mae": (), "recordings": None}
         return {name: value for name, value in asdict(self).items() if name not in unset or value != unset[name]}
 
@@ -184,8 +184,8 @@ def certify(
     agree = abs(measured.cost - report.total) <= _SAME * report.total and measured.quality.facts == quality.facts
     if student.grid is not None and not agree:
         raise AnswerIsNo(
-            f"certificate: training measured {measured.cost:.6g} and {_exactly(measured.quality)}, the chip network spends "
-            f"{report.total:.6g} at {_exactly(quality)}; the two must be the same"
+            f"certificate: training measured {measured.cost:.6g} and {_exactly(measured.quality)}, the chip network "
+            f"spends {report.total:.6g} at {_exactly(quality)}; the two must be the same"
         )
     limits = {c.name: (report.total if _is_main(c) else measured.bounded[c.name], c.limit) for c in constraints}
     budget = next((c.limit for c in constraints if _is_main(c)), None)

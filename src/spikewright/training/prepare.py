@@ -169,8 +169,9 @@ def task_faults(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
         return
     if student.readout == "count":
         yield (
-            f"{arg('readout', 'count')}: counts are whole numbers up to T, and the labels of {dataset.name} are values, "
-            f"which are read from membrane potentials; leave {arg('readout')} out, or let the last neurons integrate"
+            f"{arg('readout', 'count')}: counts are whole numbers up to T, and the labels of {dataset.name} are "
+            f"values, which are read from membrane potentials; leave {arg('readout')} out, or let the last neurons "
+            "integrate"
         )
     if student.population > 1:
         yield (

@@ -38,8 +38,8 @@ class EpochRecord:
         dead: by layer, the number of silent neurons, which never spiked.
         seconds: duration of the epoch, its measurement included; None if it was not measured.
         processor_seconds: processor time of all threads; None if it was not measured.
-        quality: by name, how good the answers on the validation split are: ``accuracy``, ``balanced_accuracy`` and ``f1``,
-            or ``r2`` and ``mae``, means over the values.
+        quality: by name, how good the answers on the validation split are: ``accuracy``, ``balanced_accuracy`` and
+            ``f1``, or ``r2`` and ``mae``, means over the values.
         train_r2: of the values that were answered while the epoch's steps were made, their mean; None of classes.
     """
 

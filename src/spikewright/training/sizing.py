@@ -147,7 +147,7 @@ def size_of(
         network: in place of the architecture that ``config`` names; it is copied.
 
     Raises:
-        InputError: a network of the user's own that does not take the samples, or has not as many outputs as the data need.
+        InputError: a network of the user's own that does not take the samples, or has other outputs than the data need.
     """
     torch.manual_seed(seed)
     student = Student(config, copy.deepcopy(network))

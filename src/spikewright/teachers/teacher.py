@@ -38,6 +38,8 @@ def teacher_from(
     cache_dir: Path | None = None,
     listeners: Listeners = SILENT,
     student: StudentPlan | None = None,
+    loss: ValueLoss | None = None,
+    class_weights: str | None = None,
 ) -> Teacher:
     """The teacher of a description, from a file, from the cache or newly trained.
 
@@ -51,6 +53,7 @@ def teacher_from(
         cache_dir: of trained teachers, None for the user's cache folder.
         listeners: receive the progress of the training.
         student: from which ``snn`` is derived.
+        loss, class_weights: of the training; see :func:`~spikewright.student.label_loss.label_loss_of`.
 
     Raises:
         InputError: none of these, or a file that cannot be used.

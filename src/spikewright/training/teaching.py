@@ -9,6 +9,7 @@ from pathlib import Path
 from ..base.errors import InputError, arg, refuse
 from ..base.progress import Listeners
 from ..data.dataset import Dataset
+from ..data.output_rule import ValueLoss
 from ..data.quality import Quality
 from ..distillation.base import LossTerms, NetworkShapes, shapes_of
 from ..distillation.methods import name_of
@@ -48,6 +49,9 @@ class Teaching:
         epochs: of the teacher's training, None for the data set's default.
         seed: of the trainings of teacher and assistants.
         assistants: widths of the spiking networks between teacher and student; each is distilled from the one before.
+        loss, class_weights: of a teacher that is trained, as of its student.
+        in_deviations: of a trained teacher of values, whether its outputs are standard deviations from the training mean;
+            None leaves the teacher as it is.
     """
 
     method: LossTerms
@@ -55,6 +59,9 @@ class Teaching:
     epochs: int | None = None
     seed: int = 0
     assistants: tuple[int, ...] = ()
+    loss: ValueLoss | None = None
+    class_weights: str | None = None
+    in_deviations: bool | None = None
 
     @property
     def title(self) -> str:
@@ -125,9 +132,13 @@ class Teaching:
         Raises:
             InputError: a teacher that cannot be used, or a spiking teacher without ``plan``.
         """
-        return teacher_from(
-            self.teacher, self.seen(dataset), epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan
-        )
+        teacher = teacher_from(
+            self.teacher, self.seen(dataset), epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan,
+            loss=self.loss, class_weights=self.class_weights,
+        )  # fmt: skip
+        if self.in_deviations is not None:
+            teacher.in_deviations = self.in_deviations
+        return teacher
 
     def train(self, dataset: Dataset, plan: StudentPlan, listeners: Listeners) -> tuple[TrainedTeacher, ...]:
         """The trained teacher, and the assistants, each distilled from the one before.

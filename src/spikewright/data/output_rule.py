@@ -17,6 +17,8 @@ Task = Literal["classification", "regression"]
 TASKS: tuple[Task, ...] = ("classification", "regression")
 ValueLoss = Literal["mse", "huber"]
 """The loss of a regression: squared error, or Huber's with a corner at 1, of values in standard deviations."""
+TeacherValues = Literal["unit", "deviations"]
+"""What outputs of a teacher of values are: in the labels' own unit, or standard deviations from the training mean."""
 NO_LABEL = -100
 """The label of a training sample without one; torch's cross-entropy leaves it out."""
 

@@ -23,7 +23,7 @@ from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import SILENT, Listeners
 from ..data.augment import augmented, still
 from ..data.dataset import Dataset
-from ..data.output_rule import ValueLoss
+from ..data.output_rule import OutputRule, ValueLoss
 from ..data.recipe import TeacherRecipe
 from ..data.split import Split
 from ..student.label_loss import CROSS_ENTROPY, LabelLoss, label_loss_of, standardised
@@ -161,6 +161,8 @@ def build(name: str, shape: Shape, classes: int) -> nn.Sequential:
 
 CODE_VERSION = 1  # raise it when the training changes, so that cached teachers of older versions are trained again
 FORMAT_VERSION = 1
+LONGEST_GRADIENT = 1.0
+"""Of a regression: the squared error has no bound on its curvature, and rates that suit a cross-entropy diverge."""
 # What torch.load and load_state_dict raise on bytes that are not a cached teacher.
 UNREADABLE = (
     *(pickle.UnpicklingError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, OSError),
@@ -262,12 +264,28 @@ def fit(
                 for images, labels in _batches(dataset.train, recipe, generator):
                     optimizer.zero_grad(set_to_none=True)
                     right = labels if dataset.output.is_classes else standardised(labels, dataset.output)
-                    torch.autograd.backward(label_loss(network(images), right))
+                    _backward(architecture, network, label_loss(network(images), right), dataset.output)
                     optimizer.step()
                     schedule.step()
                     advance(1)
     network.eval()
     return network
+
+
+def _backward(architecture: str, network: nn.Module, loss: Tensor, output: OutputRule) -> None:
+    """The gradient of a loss.
+
+    Raises:
+        InputError: the loss is not finite.
+    """
+    if not bool(torch.isfinite(loss)):
+        raise InputError(
+            f"teacher {architecture!r}: its loss is no longer finite; give the data set a recipe with a lower learning "
+            "rate, or another teacher"
+        )
+    torch.autograd.backward(loss)
+    if not output.is_classes:
+        nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
 
 
 def _steps(split: Split, recipe: TeacherRecipe) -> int:

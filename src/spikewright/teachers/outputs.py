@@ -74,7 +74,7 @@ class CachedOutputs:
             device: of the outputs.
             augmented: whether the training augments the samples; the teacher then takes them augmented too.
         """
-        self._teacher, self._asked, self._images, self._device = teacher, asked, images, device
+        self.teacher, self._asked, self._images, self._device = teacher, asked, images, device
         self._augmented = augmented
         self._caches = not augmented and _bytes(teacher, asked, len(images)) <= CACHE_BYTES
         self._all: TeacherOutputs | None = None
@@ -83,7 +83,7 @@ class CachedOutputs:
         """The outputs for the training samples with indices ``rows``, whose pixels in this epoch are ``samples``."""
         if not self._caches:
             shown = samples if self._augmented else self._images[rows]
-            return outputs_of(self._teacher, self._asked, shown.to(self._device))
+            return outputs_of(self.teacher, self._asked, shown.to(self._device))
         if self._all is None:
             self._all = self._cached()
         return self._all.map(lambda value: value[rows].to(self._device))
@@ -93,10 +93,10 @@ class CachedOutputs:
 
         Those of a spiking teacher are not shared, since they may depend on random numbers.
         """
-        if self._teacher.spikes:
+        if self.teacher.spikes:
             return self._compute()
         shown = hashlib.sha256(self._images.contiguous().numpy().data).hexdigest()
-        key = (self._teacher.name, self._teacher.sha256, shown, self._images.shape, self._device, self._asked)
+        key = (self.teacher.name, self.teacher.sha256, shown, self._images.shape, self._device, self._asked)
         if key not in _cache:
             _cache[key] = self._compute()
         _cache.move_to_end(key)
@@ -106,7 +106,7 @@ class CachedOutputs:
 
     def _compute(self) -> TeacherOutputs:
         parts = [
-            outputs_of(self._teacher, self._asked, part.to(self._device)).map(lambda value: value.to("cpu"))
+            outputs_of(self.teacher, self._asked, part.to(self._device)).map(lambda value: value.to("cpu"))
             for part in torch.split(self._images, BATCH)
         ]
         return TeacherOutputs(

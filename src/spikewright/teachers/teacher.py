@@ -8,6 +8,7 @@ from pathlib import Path
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import SILENT, Listeners
 from ..data.dataset import Dataset
+from ..data.output_rule import ValueLoss
 from ..distillation.soft_labels import ConventionalKD, LabelsOnly
 from ..student.student import Student
 from .ann import ARCHITECTURES, build, train_teacher
@@ -61,7 +62,10 @@ def teacher_from(
     if isinstance(teacher, str) and is_like_student(teacher):
         return _derived(teacher, dataset, _given(student, teacher), epochs, seed, cache_dir, listeners)
     if isinstance(teacher, str) and teacher in ARCHITECTURES:
-        return train_teacher(dataset, teacher, epochs=epochs, seed=seed, cache_dir=cache_dir, listeners=listeners)
+        return train_teacher(
+            dataset, teacher, epochs=epochs, seed=seed, cache_dir=cache_dir, listeners=listeners,
+            loss=loss, class_weights=class_weights,
+        )  # fmt: skip
     if epochs is not None and (not isinstance(teacher, str) or is_spiking(teacher) or is_onnx(teacher)):
         name = teacher if isinstance(teacher, str) else teacher.name
         raise InputError(f"teacher {name}: is already trained; leave the teacher's epochs out")
@@ -109,7 +113,10 @@ def _derived(
     options, above, by_teacher = spiking_spec(text), None, ConventionalKD()
     if options.taught_by != LABELS:
         seen = seen_by_teacher(by_teacher, dataset, is_spiking(options.taught_by))
-        above = teacher_from(options.taught_by, seen, seed=seed, cache_dir=cache_dir, listeners=listeners)
+        above = teacher_from(
+            options.taught_by, seen, seed=seed, cache_dir=cache_dir, listeners=listeners,
+            loss=plan.settings.loss, class_weights=plan.settings.class_weights,
+        )  # fmt: skip
     config = plan.wider(options.width, dataset)
     training = SpikingTraining(
         name=f"spiking {config.architecture} of width {config.width} on {dataset.name}",
@@ -135,6 +142,9 @@ def _trained(teacher: Teacher | str, dataset: Dataset) -> Teacher:
             raise InputError(
                 f"teacher {teacher.name}: distinguishes {classes} classes, and {dataset.name} has "
                 f"{dataset.classes}; give a teacher for these classes"
+                if dataset.output.is_classes
+                else f"teacher {teacher.name}: has {classes} outputs, and {dataset.name} has {dataset.classes} values; "
+                "give a teacher of these values"
             )
         return teacher
     if teacher.lower().endswith(STUDENT_FILE):

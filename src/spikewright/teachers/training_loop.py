@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from ..distillation.base import BatchOutputs, LossTerms, shapes_of
 from ..student.label_loss import label_loss_of, standardised
 from ..student.student import Student
 from ..student.train_settings import TrainSettings, learning_rate
-from .outputs import CachedOutputs, batch_outputs, seen_by_teacher
+from .outputs import CachedOutputs, TeacherOutputs, batch_outputs, seen_by_teacher
 from .torch_teacher import Teacher
 
 LONGEST_GRADIENT = 5.0
@@ -143,13 +143,18 @@ class TrainingLoop:
             batch.labels if rule.is_classes else standardised(batch.labels, rule),
             batch.samples,
             sources=sources,
-            teacher=None if self.teacher_outputs is None else self.teacher_outputs.of(batch.rows, batch.samples),
+            teacher=None if self.teacher_outputs is None else self._lesson(self.teacher_outputs, batch),
             auxiliary=self.auxiliary,
             progress=self.progress,
             seed=self.settings.seed,
             first_index=self.step * self.settings.batch,
             label_loss=self.label_loss,
         )
+
+    def _lesson(self, outputs: CachedOutputs, batch: Batch) -> TeacherOutputs:
+        """What the teacher says to a batch, values in standard deviations as the student's are."""
+        found = outputs.of(batch.rows, batch.samples)
+        return replace(found, logits=outputs.teacher.standardised(found.logits, self.dataset.output))
 
     def merit_of(self, quality: Mapping[str, float]) -> float:
         """The number that epochs are told apart by, the higher the better: of answers on the validation part the

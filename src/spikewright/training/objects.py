@@ -139,7 +139,11 @@ def teaching_of(settings: DistillSettings, method: LossTerms, dataset: Dataset) 
     spec = settings.teacher
     default = SPIKING if "spiking teacher" in method.needs else dataset.recipe.teacher.architecture
     teacher = objects_of(settings).teacher or spec.name or default
-    return Teaching(method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant)
+    training = settings.training
+    return Teaching(
+        method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant,
+        loss=training.loss, class_weights=training.class_weights, values=spec.teacher_values,
+    )  # fmt: skip
 
 
 def settings_of(

@@ -166,6 +166,8 @@ def task_faults(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
     student, training = settings.student, settings.training
     yield from loss_faults(dataset, training.loss, training.class_weights)
     if dataset.output.is_classes:
+        if (values := settings.teacher.teacher_values) is not None:
+            yield f"{arg('teacher_values', values)} is for values, and the labels are classes; leave it out"
         return
     if student.readout == "count":
         yield (

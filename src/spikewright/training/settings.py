@@ -18,7 +18,7 @@ from ..base.resources import presets_dir
 from ..base.types import Encoding, Readout
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
-from ..data.output_rule import ValueLoss
+from ..data.output_rule import TeacherValues, ValueLoss
 from ..data.recipe import Augmentation
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 
@@ -75,6 +75,11 @@ class TeacherSpec(Options):
         (),
         description="width of a spiking network between teacher and student, taught by one and teaching the "
         "other; repeatable",
+    )
+    teacher_values: TeacherValues | None = Field(
+        None,
+        description="of a regression, outputs of a teacher from a file: unit, the labels' own, or deviations, standard "
+        "deviations from their training mean; left out, unit",
     )
 
 
@@ -221,7 +226,7 @@ def _flat_fields() -> dict[str, FlatField]:
         for name, info in type(options).model_fields.items():
             found[group if name == "name" else name] = FlatField(group, name, info)
     apart = ("reserve", "also_within", "max_synaptic_ops", "max_rate")
-    last = (*DataOptions.model_fields, "population", "loss", "class_weights")
+    last = (*DataOptions.model_fields, "population", "loss", "class_weights", "teacher_values")
     first = [name for name in found if name not in (*apart, *last)]
     after = first.index("rounds") + 1
     return {name: found[name] for name in (*first[:after], *apart, *first[after:], *last)}

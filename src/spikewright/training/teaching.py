@@ -9,12 +9,13 @@ from pathlib import Path
 from ..base.errors import InputError, arg, refuse
 from ..base.progress import Listeners
 from ..data.dataset import Dataset
-from ..data.output_rule import ValueLoss
+from ..data.output_rule import TeacherValues, ValueLoss
 from ..data.quality import Quality
 from ..distillation.base import LossTerms, NetworkShapes, shapes_of
 from ..distillation.methods import name_of
 from ..student.config import StudentConfig
 from ..student.student import Student
+from ..teachers.ann import ARCHITECTURES
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import (
     SpikingTeacher,
@@ -50,8 +51,8 @@ class Teaching:
         seed: of the trainings of teacher and assistants.
         assistants: widths of the spiking networks between teacher and student; each is distilled from the one before.
         loss, class_weights: of a teacher that is trained, as of its student.
-        in_deviations: of a trained teacher of values, whether its outputs are standard deviations from the training mean;
-            None leaves the teacher as it is.
+        values: what the outputs of a teacher from a file are, where labels are values: ``unit``, or ``deviations`` from
+            the training mean in standard deviations; None for ``unit``.
     """
 
     method: LossTerms
@@ -61,16 +62,25 @@ class Teaching:
     assistants: tuple[int, ...] = ()
     loss: ValueLoss | None = None
     class_weights: str | None = None
-    in_deviations: bool | None = None
+    values: TeacherValues | None = None
 
     @property
     def title(self) -> str:
         """The name of the teacher in messages."""
         return self.teacher if isinstance(self.teacher, str) else self.teacher.name
 
+    @property
+    def is_from_file(self) -> bool:
+        """Whether the teacher is described by a file other than a student's, and so not made here."""
+        teacher = self.teacher
+        return isinstance(teacher, str) and teacher not in ARCHITECTURES and not is_spiking(teacher)
+
     def faults(self) -> Iterator[str]:
         """Faults of a teacher or assistants that do not suit the method."""
         name = name_of(self.method)
+        if self.values is not None and not self.is_from_file:
+            where = arg("teacher_values", self.values)
+            yield f"{where}: is for a teacher from a file, and {self.title} is none; leave it out"
         if "spiking teacher" in self.method.needs and not is_spiking(self.teacher):
             yield (
                 f"{arg('teacher', self.title)}: does not spike, and {arg('method', name)} learns from spikes; leave "
@@ -136,8 +146,8 @@ class Teaching:
             self.teacher, self.seen(dataset), epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan,
             loss=self.loss, class_weights=self.class_weights,
         )  # fmt: skip
-        if self.in_deviations is not None:
-            teacher.in_deviations = self.in_deviations
+        if self.values is not None:
+            teacher.in_deviations = self.values == "deviations"
         return teacher
 
     def train(self, dataset: Dataset, plan: StudentPlan, listeners: Listeners) -> tuple[TrainedTeacher, ...]:

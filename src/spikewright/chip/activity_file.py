@@ -66,14 +66,16 @@ class _QualityRecord(Record):
 
     samples: Count
     confusion: list[list[Count]] | None = None
-    mae: tuple[float, ...] = ()
-    r2: tuple[float | None, ...] = ()
+    mae: list[float] = Field(default_factory=list)
+    r2: list[float | None] = Field(default_factory=list)
 
     @property
     def quality(self) -> Quality:
         """The quality; an R^2 of null is one that is not defined."""
         confusion = None if self.confusion is None else np.array(self.confusion, np.int64)
-        return Quality(self.samples, confusion, self.mae, tuple(nan if each is None else each for each in self.r2))
+        return Quality(
+            self.samples, confusion, tuple(self.mae), tuple(nan if each is None else each for each in self.r2)
+        )
 
 
 class _ActivityRecord(Record):

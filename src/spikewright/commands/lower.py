@@ -25,6 +25,9 @@ def command(
         int | None,
         typer.Option(help="width of a weight with its sign, 2 up to the chip's; where the file does not say"),
     ] = None,
+    population: Annotated[
+        int | None, typer.Option(help="outputs for each class, added up, where the file does not say")
+    ] = None,
     chips: Annotated[
         int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
     ] = None,
@@ -47,7 +50,7 @@ def command(
     target = load_profile(profile)
     chip = lower(
         read_graph(graph), target, timesteps=timesteps, encoding=encoding, input_bits=input_bits, dt_s=dt_s,
-        weight_bits=weight_bits,
+        weight_bits=weight_bits, population=population,
     ).with_provenance(parent_sha256=sha256_of(graph))  # fmt: skip
     assumed = chip.provenance["assumed"]
     assert isinstance(assumed, list)

@@ -149,8 +149,10 @@ def part_faults(parts: Mapping[str, Labels], rule: OutputRule, classes: int) -> 
     """
     for part, labels in parts.items():
         known = labels
-        if part == "train" and labels.ndim > 0:
-            known = labels[labels != NO_LABEL] if rule.is_classes else labels[~np.isnan(labels.astype(float)).all(-1)]
+        if part == "train" and rule.is_classes:
+            known = labels[labels != NO_LABEL]
+        elif part == "train" and labels.ndim == 2 and labels.dtype.kind == "f":
+            known = labels[~np.isnan(labels).all(1)]
         if not len(known):
             yield f"its {part} part is empty; give samples with labels"
             continue

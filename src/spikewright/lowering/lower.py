@@ -8,7 +8,7 @@ from typing import Any
 
 import nir
 
-from ..base.errors import refuse
+from ..base.errors import InputError, arg, refuse
 from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY, ChipNetwork
 from ..chip.registers import Grid, grid_for, trained_grid
 from ..data.input_rule import InputRule
@@ -32,6 +32,7 @@ def lower(
     input_bits: int | None = None,
     dt_s: float | None = None,
     weight_bits: int | None = None,
+    population: int | None = None,
 ) -> ChipNetwork:
     """Turn a NIR graph into an integer network for a chip.
 
@@ -45,6 +46,7 @@ def lower(
         input_bits: bits of graded input or of input currents; without metadata 8.
         dt_s: seconds per timestep; without metadata the convention of the tool that wrote the graph.
         weight_bits: bits of a weight, sign included; without metadata as many as the chip has.
+        population: outputs for each class, side by side, whose scores are added up; without metadata 1.
 
     Raises:
         InputError: the graph, or a design rule that it breaks; all faults in one message.
@@ -57,7 +59,7 @@ def lower(
     assumed = draft.facts["assumed"]
     assert isinstance(assumed, list)
     chip = lower_draft(replace(draft, facts=draft.facts | {"assumed": [*assumed, *remarks]}), target, grid)
-    return replace(chip, input_rule=input_rule, meaning=meaning)
+    return replace(chip, input_rule=input_rule, meaning=_with_population(meaning, population, chip.outputs))
 
 
 def rules_of(metadata: Mapping[str, Any]) -> tuple[InputRule | None, OutputRule]:
@@ -71,6 +73,24 @@ def rules_of(metadata: Mapping[str, Any]) -> tuple[InputRule | None, OutputRule]
         None if said is None else InputRule.from_json(_text(said)),
         CLASSES if meaning is None else OutputRule.from_json(_text(meaning)),
     )
+
+
+def _with_population(meaning: OutputRule, population: int | None, outputs: int) -> OutputRule:
+    """What outputs mean, where the user says how many of them stand for a class.
+
+    Raises:
+        InputError: the graph says another number, or it does not divide the outputs.
+    """
+    if population is None or population == meaning.population:
+        return meaning
+    where = arg("population", population)
+    if meaning != CLASSES:
+        raise InputError(
+            f"{where}: the graph says what its outputs mean, with {meaning.population} for each; leave it out"
+        )
+    if population < 1 or outputs % population:
+        raise InputError(f"{where}: the network has {outputs} outputs; give a number that divides them")
+    return replace(meaning, population=population)
 
 
 def _text(value: object) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.artefacts import atomic_write
-from ..base.errors import InputError, did_you_mean, refuse
+from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.progress import Advance
 from ..base.types import IntArray
 from ..base.version import __version__
@@ -113,7 +113,7 @@ def simulate(
         else data
     )
     if isinstance(whole, Dataset):
-        whole = whole.by(chip.input_rule)
+        whole = for_chip(whole.by(chip.input_rule), chip)
     images, labels, recordings = chosen_samples(whole, split, samples)
     refuse(f"{split} labels", list(label_faults(labels, chip.meaning, chip.classes)))
     images = fitting(chip, images)
@@ -238,6 +238,24 @@ def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | 
         raise InputError(f"the {split} part holds {len(images)} samples{asked}; ask for 1 or more that are there")
     recordings = data.recordings if isinstance(data, Split) else None
     return Chosen(images[:samples], labels[:samples], None if recordings is None else recordings[:samples])
+
+
+def for_chip(data: Dataset, chip: ChipNetwork) -> Dataset:
+    """The same data, where their labels mean what the network's outputs do.
+
+    Raises:
+        InputError: other classes, or values where the network answers with classes.
+    """
+    mine, theirs = data.output.is_classes, chip.meaning.is_classes
+    if mine == theirs and data.classes == chip.classes:
+        return data
+    words = {True: "classes", False: "values"}
+    found = f"data {data.name}: has {data.classes} {words[mine]}, and the network {chip.classes} {words[theirs]}"
+    advice = "use the data that it was trained on"
+    if mine and theirs and chip.classes % data.classes == 0:
+        each = chip.classes // data.classes
+        advice += f", or, where {each} outputs stand for each class, lower it with {arg('population', each)}"
+    raise InputError(f"{found}; {advice}")
 
 
 def fitting(chip: ChipNetwork, images: Images) -> Images:

@@ -170,8 +170,9 @@ def require_outputs(student: Student, dataset: Dataset, called: str) -> None:
         InputError: what does not fit, and what to do.
     """
     config, training = student.config, student.training
+    plain = Student(replace(config, output=replace(config.output, population=1)), student.network)
     try:
-        scores = student.eval().run(torch.zeros(1, 2, *config.input_shape), timesteps=1).scores
+        scores = plain.eval().run(torch.zeros(1, 2, *config.input_shape), timesteps=1).scores
     except (RuntimeError, ValueError, IndexError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(

@@ -51,9 +51,10 @@ def command(
         writable(out)
     if network.provenance.get("parent_sha256") not in (None, sha256_of(graph)):
         cli.say(f"warning: {chip} was lowered from another file than {graph}: its SHA-256 is not the one noted")
-    whole = load(data, data_dir, network.timesteps, rule=network.input_rule, output=network.meaning)
-    count = min(SAMPLES, len(getattr(whole, split))) if samples is None else samples
-    images, labels, _ = chosen_samples(for_chip(whole, network), split, count)
+    dataset = load(data, data_dir, network.timesteps, network=network.takes)
+    cli.notes(dataset)
+    count = min(SAMPLES, len(getattr(dataset, split))) if samples is None else samples
+    images, labels, _ = chosen_samples(for_chip(dataset, network), split, count)
     with cli.listeners().task("comparing", count) as advance:
         target = None if profile is None else load_profile(profile)
         report = drift(read, network, images, labels, profile=target, seed=seed, progress=advance)

@@ -65,12 +65,13 @@ def command(
     for file in (out, scores):
         if file is not None:
             writable(file)
-    whole = load(data, data_dir, network.timesteps, rule=network.input_rule, output=network.meaning)
-    count = len(getattr(whole, split)) if samples is None else samples
+    dataset = load(data, data_dir, network.timesteps, network=network.takes)
+    cli.notes(dataset)
+    count = len(getattr(dataset, split)) if samples is None else samples
     began = time.perf_counter()
     with cli.listeners().task(f"simulating on {on}", count) as advance:
         activity = simulate(
-            network, whole, chosen, samples, split, batch=batch, seed=seed, record=record, progress=advance,
+            network, dataset, chosen, samples, split, batch=batch, seed=seed, record=record, progress=advance,
             chip_sha256=sha256_of(chip),
         )  # fmt: skip
     rate = activity.samples / (time.perf_counter() - began)

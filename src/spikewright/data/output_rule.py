@@ -11,10 +11,9 @@ import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from ..base.errors import InputError, refuse
+from ..sources.found import TASKS, Task
 
 Rule = TypeVar("Rule")
-Task = Literal["classification", "regression"]
-TASKS: tuple[Task, ...] = ("classification", "regression")
 ValueLoss = Literal["mse", "huber"]
 """The loss of a regression: squared error, or Huber's with a corner at 1, of values in standard deviations."""
 TeacherValues = Literal["unit", "deviations"]

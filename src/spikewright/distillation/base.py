@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError
 from ..base.options import Fault, Options
-from ..data.output_rule import TASKS, Task
+from ..sources.found import TASKS, Task
 from ..student.label_loss import CROSS_ENTROPY, LabelLoss
 from ..student.neurons import StudentOutput
 from ..student.student import Student

@@ -24,12 +24,13 @@ from ..data.dataset import Dataset
 from ..data.labels import label_faults
 from ..data.load import load
 from ..data.split import Split
+from ..sources.rows import Computed, Rows, first_rows
 from .backends import BACKENDS, Run, backend
 from .recording import Recording, Tally, activity_of
 
 Images = npt.NDArray[np.float32 | np.uint8]
 Labels = npt.NDArray[Any]
-Labelled = tuple[Images, Labels]
+Labelled = tuple[Rows, Labels]
 
 
 class Chosen(NamedTuple):
@@ -40,7 +41,7 @@ class Chosen(NamedTuple):
         recordings: of windows, the recording that each is of, ``(samples,)``; None where each sample is its own.
     """
 
-    images: Images
+    images: Rows
     labels: Labels
     recordings: IntArray | None
 
@@ -107,13 +108,9 @@ def simulate(
         SpikewrightError: Lava failed.
     """
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
-    whole = (
-        load(data, data_dir, chip.timesteps, rule=chip.input_rule, output=chip.meaning)
-        if isinstance(data, str)
-        else data
-    )
+    whole = load(data, data_dir, chip.timesteps, network=chip.takes) if isinstance(data, str) else data
     if isinstance(whole, Dataset):
-        whole = for_chip(whole.by(chip.input_rule), chip)
+        whole = for_chip(whole.by(chip.takes), chip)
     images, labels, recordings = chosen_samples(whole, split, samples)
     refuse(f"{split} labels", list(label_faults(labels, chip.meaning, chip.classes)))
     images = fitting(chip, images)
@@ -237,7 +234,7 @@ def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | 
         asked = "" if samples is None else f" and {samples} were asked for"
         raise InputError(f"the {split} part holds {len(images)} samples{asked}; ask for 1 or more that are there")
     recordings = data.recordings if isinstance(data, Split) else None
-    return Chosen(images[:samples], labels[:samples], None if recordings is None else recordings[:samples])
+    return Chosen(first_rows(images, samples), labels[:samples], None if recordings is None else recordings[:samples])
 
 
 def for_chip(data: Dataset, chip: ChipNetwork) -> Dataset:
@@ -258,13 +255,13 @@ def for_chip(data: Dataset, chip: ChipNetwork) -> Dataset:
     raise InputError(f"{found}; {advice}")
 
 
-def fitting(chip: ChipNetwork, images: Images) -> Images:
-    """Images in the shape of the network's input, flattened where that is flat."""
+def fitting(chip: ChipNetwork, images: Rows) -> Rows:
+    """Samples in the shape of the network's input, flattened where that is flat."""
     steps = (chip.timesteps,) if chip.encoding == "events" or chip.changes_each_step else ()
     wanted = (*steps, *chip.input.shape)
     if images.shape[1:] == wanted:
         return images
     if len(chip.input.shape) == 1 and np.prod(images.shape[1:]) == np.prod(wanted):
-        return images.reshape(len(images), *wanted)
+        return Computed(images, lambda rows, _: rows.reshape(len(rows), *wanted), (len(images), *wanted), images.dtype)
     shapes = f"the network's input takes samples of shape {wanted} and the data has {images.shape[1:]}"
     raise InputError(f"{shapes}; use the data that it was trained on")

@@ -17,6 +17,7 @@ from ..data.augment import still
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.quality import Quality, quality_of
 from ..data.split import Split
+from ..sources.rows import Rows
 from ..student.label_loss import standardised
 
 LOGITS = "logits"
@@ -87,7 +88,7 @@ class Teacher(ABC):
         Args:
             output: what the labels mean.
         """
-        logits = self.standardised(precompute_logits(self, torch.from_numpy(split.samples)), output)
+        logits = self.standardised(precompute_logits(self, split.samples), output)
         return quality_of(output, logits.numpy(), split.labels, split.recordings)
 
     def standardised(self, logits: Tensor, output: OutputRule) -> Tensor:
@@ -212,9 +213,21 @@ def no_map(name: str, shape: Sequence[int]) -> str:
     return f"{name} is of shape {tuple(shape)}, no map of channels, height and width"
 
 
-def precompute_logits(teacher: Teacher, images: Tensor, batch: int = BATCH) -> Tensor:
+def precompute_logits(teacher: Teacher, samples: Rows | Tensor, batch: int = BATCH) -> Tensor:
     """Logits ``(n, classes)`` of all samples ``(n, C, H, W)`` or ``(n, T, C, H, W)``, batch by batch."""
-    return torch.cat([teacher.logits(part) for part in torch.split(images, batch)])
+    return torch.cat([teacher.logits(part) for part in in_batches(samples, batch)])
+
+
+def tensor_of(samples: Rows | Tensor, rows: Tensor | slice) -> Tensor:
+    """Some samples as a tensor; only they are read."""
+    chosen = samples[rows if isinstance(rows, slice) else rows.numpy()]
+    return chosen if isinstance(chosen, Tensor) else torch.from_numpy(chosen)
+
+
+def in_batches(samples: Rows | Tensor, batch: int = BATCH) -> Iterator[Tensor]:
+    """All samples in order, a batch at a time."""
+    for first in range(0, len(samples), batch):
+        yield tensor_of(samples, slice(first, first + batch))
 
 
 def use_channels_last(network: nn.Module) -> None:

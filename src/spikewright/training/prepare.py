@@ -8,12 +8,12 @@ from dataclasses import replace
 from ..base.errors import InputError, arg, refuse
 from ..data.dataset import Dataset
 from ..data.labels import part_faults
-from ..data.raw import PARTS
 from ..data.recipe import Recipe
 from ..distillation.base import LossTerms
 from ..distillation.methods import METHODS, REGULARIZERS, name_of
 from ..profile.profile import HardwareProfile
 from ..profile.units import Amount
+from ..sources.found import PARTS
 from ..student.integers.form import become_integer
 from ..student.label_loss import label_loss_of, loss_faults
 from ..student.train_settings import Chip, TrainSettings, device_of

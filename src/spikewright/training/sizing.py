@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import AnswerIsNo, BelowFloor, InputError, arg
+from ..base.own_code import is_own
 from ..base.types import Encoding
 from ..data.dataset import Dataset
 from ..energy.estimate import Floor
 from ..profile.schema import HardwareProfile
 from ..profile.units import Amount
-from ..student.architectures import is_own
 from ..student.config import StudentConfig
 from ..student.student import Student
 from .cost import SpikeCost

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.types import IntArray
+from ..data.quality import Quality, confusion_of
+from .answers import Answers
 
 SAMPLES_KEPT = 10_000
 """The first samples, up to this number, are also counted one by one; bounds the memory and the file."""
@@ -98,19 +100,27 @@ class Samples:
 
     Attributes:
         counts: of each sample.
-        classes: true classes, int64, ``(samples,)``; None without labels.
-        predicted: the classes that the network chose.
+        classes: true classes, int64, ``(samples,)``; None without labels, and of values.
+        predicted: the classes that the network chose; None of values.
     """
 
     counts: Counts
-    predicted: IntArray
+    predicted: IntArray | None
     classes: IntArray | None = None
 
     def __add__(self, other: Samples) -> Samples:
-        classes = None
-        if self.classes is not None and other.classes is not None:
-            classes = _first(self.classes, other.classes)
-        return Samples(self.counts.joined(other.counts, _first), _first(self.predicted, other.predicted), classes)
+        return Samples(
+            self.counts.joined(other.counts, _first),
+            *(
+                None if mine is None or theirs is None else _first(mine, theirs)
+                for mine, theirs in ((self.predicted, other.predicted), (self.classes, other.classes))
+            ),
+        )
+
+    @property
+    def count(self) -> int:
+        """How many samples these are."""
+        return len(next(iter(self.counts.spikes.values())))
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,11 +146,13 @@ class Activity:
         timesteps: algorithmic steps per inference.
         backend: who counted: a simulator's name, ``student`` (on integers) or ``float`` (a student in floats).
         chip_sha256: of the chip network file, empty if it was never written.
-        correct: samples classified correctly, None without labels.
+        correct: right answers, of classes; None without labels.
         split: which part of the data the samples came from.
         by_step: the same counts for each timestep, over all samples; None where they were not kept.
         by_sample: the same counts for each of the first samples, over all steps; None where they were not kept.
         raster: by population, spikes of the first sample; None where they were not kept.
+        answers: scores and answers of all samples; None where they were not kept, as in an activity read from a file.
+        stated: how good the answers were, as the file of the activity says.
     """
 
     populations: dict[str, PopulationActivity]
@@ -155,6 +167,8 @@ class Activity:
     by_step: Counts | None = None
     by_sample: Samples | None = None
     raster: dict[str, Trace] | None = None
+    answers: Answers | None = None
+    stated: Quality | None = None
 
     def __add__(self, other: Activity) -> Activity:
         if self.populations.keys() != other.populations.keys() or self.timesteps != other.timesteps:
@@ -165,6 +179,7 @@ class Activity:
         if self.correct is not None and other.correct is not None:
             correct = self.correct + other.correct
         steps, samples = (self.by_step, other.by_step), (self.by_sample, other.by_sample)
+        answers = self.answers + other.answers if self.answers and other.answers else None
         return replace(
             self,
             populations={name: mine + other.populations[name] for name, mine in self.populations.items()},
@@ -174,11 +189,40 @@ class Activity:
             split=self.split if self.split == other.split else "",
             by_step=steps[0].joined(steps[1], np.add) if steps[0] and steps[1] else None,
             by_sample=samples[0] + samples[1] if samples[0] and samples[1] else None,
+            answers=answers,
+            stated=_sum(self.quality, other.quality) if answers is None else None,
         )
 
     @property
+    def quality(self) -> Quality | None:
+        """How good the answers are; None without labels, or where neither scores nor classes of all are known."""
+        if self.answers is not None:
+            return self.answers.quality
+        if self.stated is not None or not self.has_every_class:
+            return self.stated
+        assert self.by_sample is not None
+        right, answered = self.by_sample.classes, self.by_sample.predicted
+        assert right is not None
+        assert answered is not None
+        return Quality(self.samples, confusion_of(right, answered))
+
+    @property
+    def has_every_class(self) -> bool:
+        """Whether the class of every sample, and what it was taken for, is known, and each has an answer of its own."""
+        each = self.by_sample
+        if each is None or each.classes is None or each.predicted is None or each.count != self.samples:
+            return False
+        return self.stated is None and (self.answers is None or self.answers.recordings is None)
+
+    @property
     def accuracy(self) -> float | None:
-        """Share of samples classified correctly, None without labels."""
+        """Share of right answers, of classes; None without labels.
+
+        Samples that are windows of a recording have one answer together.
+        """
+        quality = self.quality
+        if quality is not None:
+            return quality.accuracy if quality.confusion is not None and quality.samples else None
         return None if self.correct is None or not self.samples else self.correct / self.samples
 
     @property
@@ -208,6 +252,17 @@ def overflow_sentences(activity: Activity) -> Iterator[str]:
             yield f"population {name!r}: a membrane potential was clipped to its 24 bits in {found.clips} {of}"
         if found.resets:
             yield f"population {name!r} must never fire and did so {found.resets} times; its scores are wrong"
+
+
+def _sum(mine: Quality | None, other: Quality | None) -> Quality | None:
+    """The quality of both sets of answers; None where it does not follow, as for values."""
+    if mine is None or other is None or mine.confusion is None or other.confusion is None:
+        return None
+    classes = max(len(mine.confusion), len(other.confusion))
+    whole = np.zeros((classes, classes), np.int64)
+    for table in (mine.confusion, other.confusion):
+        whole[: len(table), : len(table)] += table
+    return Quality(mine.samples + other.samples, whole)
 
 
 def _first(mine: IntArray, other: IntArray) -> IntArray:

@@ -15,12 +15,12 @@ from typing import Literal
 
 import numpy as np
 
-from ..base.errors import refuse
+from ..base.errors import InputError, refuse
 from ..base.types import Encoding, IntArray, Readout
 from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
-from .registers import BIAS_EXP, BIAS_EXP_MAX, DECAY_ONE, LAVA_WIDTHS
+from .registers import BIAS_EXP, BIAS_EXP_MAX, DECAY_ONE, LAVA_WIDTHS, STATE_UNIT
 
 INPUT_RULE_KEY, OUTPUT_RULE_KEY = "input_rule", "output_rule"
 """Keys of the rules in the metadata of a graph, as JSON."""
@@ -168,6 +168,24 @@ class ChipNetwork:
     def outputs(self) -> int:
         """The size of the readout."""
         return self.output.size
+
+    @property
+    def score_unit(self) -> float:
+        """By which scores are divided to be logits: spike counts by 1, membrane potentials by their scale and T.
+
+        Raises:
+            InputError: the network does not note the scale of its readout.
+        """
+        if self.readout == "count":
+            return 1.0
+        scales = self.provenance.get("scales")
+        scale = scales.get(self.output.name) if isinstance(scales, dict) else None
+        if not isinstance(scale, float | int):
+            raise InputError(
+                f"chip network: its provenance does not note the scale of {self.output.name!r}, by which potentials "
+                "become values; lower it again"
+            )
+        return STATE_UNIT * float(scale) * self.timesteps
 
     @property
     def takes(self) -> ForNetwork:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError
 from ..base.options import Fault, Options
+from ..sources.found import TASKS, Task
+from ..student.label_loss import CROSS_ENTROPY, LabelLoss
 from ..student.neurons import StudentOutput
 from ..student.student import Student
 
@@ -31,6 +33,7 @@ Need = Literal[
     "static twins",
 ]
 OF_TEACHER: frozenset[Need] = frozenset({"teacher logits", "teacher features", "teacher saliency", "spiking teacher"})
+EITHER: frozenset[Task] = frozenset(TASKS)
 NONE: Mapping[str, Tensor] = MappingProxyType({})
 
 
@@ -83,7 +86,7 @@ class BatchOutputs:
     """Outputs of student and teacher for one batch, from which a method computes its loss.
 
     Attributes:
-        labels: class indices, ``(B,)``.
+        labels: class indices ``(B,)``, or the logits ``(B, D)`` that stand for the values of a regression.
         student: the student's forward pass.
         teacher_logits: ``(B, K)``, detached; None for a method without a teacher.
         synaptic_ops: synaptic operations per inference, a scalar with gradient; None if they are not counted.
@@ -93,6 +96,7 @@ class BatchOutputs:
             ``student``; None if that is T.
         source: the student's forward pass over the source images of the events; None unless the method needs it.
         progress: fraction of the training that is done, in [0, 1].
+        label_loss: of outputs against labels.
     """
 
     labels: Tensor
@@ -105,6 +109,11 @@ class BatchOutputs:
     longer: StudentOutput | None = None
     source: StudentOutput | None = None
     progress: float = 0.0
+    label_loss: LabelLoss = CROSS_ENTROPY
+
+    def loss_of(self, logits: Tensor) -> Tensor:
+        """The loss of logits ``(B, K)`` against the labels, averaged over the batch."""
+        return self.label_loss(logits, self.labels)
 
     @property
     def teacher(self) -> Tensor:
@@ -130,6 +139,10 @@ class LossTerms(Options, ABC):
     source: ClassVar[str]
     confidence: ClassVar[Confidence]
     needs: ClassVar[frozenset[Need]] = frozenset()
+    tasks: ClassVar[frozenset[Task]] = frozenset({"classification"})
+    """What networks may be taught by it: to tell classes apart, or to answer with values."""
+    of_classes: ClassVar[frozenset[str]] = frozenset()
+    """Options that have no effect on values."""
     fewest_timesteps: ClassVar[int] = 1
     """With fewer timesteps than this, only the cross-entropy with the labels is left of the loss."""
 

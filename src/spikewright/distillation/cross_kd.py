@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -96,8 +95,8 @@ class CrossKD(LossTerms):
         w, tau = self.teaching(batch.progress), self.temperature
         of_labels = 1.0 if self.mix == "sum" else 1 - w
         divergence = tau**2 * kl_divergence(batch.teacher, source.logits, tau, tau)
-        terms = {"source": of_labels * self._labels(source, batch.labels).mean(), "distillation": w * divergence}
-        by_step = self._labels(events, batch.labels)
+        terms = {"source": of_labels * self._labels(source, batch).mean(), "distillation": w * divergence}
+        by_step = self._labels(events, batch)
         if not isinstance(batch.auxiliary, Alignment):
             return {"cross_entropy": by_step.mean(), **terms}
         share, rest = batch.auxiliary.shares(by_step)
@@ -105,13 +104,12 @@ class CrossKD(LossTerms):
         terms["alignment"] = self.alignment * (share * (1 - alike)).mean()
         return {"cross_entropy": (rest * by_step).mean(), **terms}
 
-    def _labels(self, output: StudentOutput, labels: Tensor) -> Tensor:
+    def _labels(self, output: StudentOutput, batch: BatchOutputs) -> Tensor:
         """Cross-entropy in each timestep, ``(T,)``; that of the time-averaged logits is repeated T times."""
         steps = output.step_logits
         if self.labels == "mean":
-            return F.cross_entropy(output.logits, labels).expand(len(steps))
-        each = F.cross_entropy(steps.flatten(0, 1), labels.expand(steps.shape[:2]).flatten(), reduction="none")
-        return each.reshape(steps.shape[:2]).mean(1)
+            return batch.loss_of(output.logits).expand(len(steps))
+        return batch.label_loss.by_step(steps, batch.labels)
 
     def _alike(self, source: StudentOutput, events: StudentOutput, layer: str) -> Tensor:
         first, second = (output.traces[layer].membrane for output in (source, events))

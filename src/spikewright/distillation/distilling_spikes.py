@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
@@ -41,7 +40,7 @@ class DistillingSpikes(LossTerms):
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         student = batch.student
-        cross_entropy = F.cross_entropy(student.logits / self.label_temperature, batch.labels)
+        cross_entropy = batch.loss_of(student.logits / self.label_temperature)
         return {"cross_entropy": (1 - self.alpha) * cross_entropy, "distillation": self.alpha * self._distance(batch)}
 
     def _distance(self, batch: BatchOutputs) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -87,7 +86,7 @@ class SharedStagesKD(LossTerms):
         tau, size = self.temperature, 1 if self.reduction == "batch" else logits.shape[1]
         divergence = kl_divergence(batch.teacher, logits - difference, tau, tau) / size
         terms = {
-            "cross_entropy": (1 - self.alpha) * F.cross_entropy(logits + difference, batch.labels),
+            "cross_entropy": (1 - self.alpha) * batch.loss_of(logits + difference),
             "distillation": self.alpha * tau**2 * divergence,
         }
         errors = heads.errors(batch, heads.targets(batch, self.scale))

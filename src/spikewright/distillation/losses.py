@@ -15,8 +15,8 @@ from .base import BatchOutputs
 
 
 def cross_entropy(batch: BatchOutputs) -> Tensor:
-    """``CE(softmax(z), y)`` of the student's logits ``z``, ``(B, K)``, averaged over the batch."""
-    return F.cross_entropy(batch.student.logits, batch.labels)
+    """``CE(softmax(z), y)`` of the student's logits ``z``, ``(B, K)``, averaged over the batch, classes by weight."""
+    return batch.loss_of(batch.student.logits)
 
 
 def kl_of_logs(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def step_cross_entropy(batch: BatchOutputs, temperature: float = 1.0) -> Tensor:
     """``(1/T) sum_t CE(softmax(z_t / temperature), y)``, averaged over the batch."""
     steps = batch.student.step_logits
     labels = batch.labels.expand(steps.shape[:2])
-    return F.cross_entropy(steps.flatten(0, 1) / temperature, labels.flatten())
+    return batch.label_loss(steps.flatten(0, 1) / temperature, labels.flatten())
 
 
 def step_divergence(target: Tensor, steps: Tensor, temperature: float) -> Tensor:

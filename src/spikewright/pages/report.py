@@ -19,7 +19,7 @@ from ..energy.neurobench import NeuroBench
 from ..energy.provenance import Provenance
 from ..energy.report import EnergyReport
 from ..placing.placement import Use
-from . import against, cores, numbers
+from . import against, cores, numbers, quality
 from .cores import PlacedCores
 from .network import placement_json, placement_sentences
 
@@ -121,10 +121,11 @@ class Report(PlacedCores):
             "by_step": list(energy.steps),
             "rates": {name: list(rates) for name, rates in self.rates.items()},
             "spread": None if energy.spread is None else vars(energy.spread),
-            "by_class": [vars(each) for each in energy.classes],
+            "by_class": [each.as_json() for each in energy.classes],
+            "quality": quality.quality_json(energy),
             "band": energy.band,
             "neurobench": vars(self.neurobench),
-            "agreement": None if self.agreement is None else vars(self.agreement),
+            "agreement": None if self.agreement is None else self.agreement.facts,
             **({"overflows": list(self.overflows)} if self.overflows else {}),
             "uncertainty": energy.profile.uncertainty,
             "sources": {name: source.model_dump() for name, source in energy.profile.sources.items()},
@@ -190,6 +191,10 @@ def _rows(energy: EnergyReport) -> Table:
 def _further(report: Report) -> Iterator[RenderableType]:
     """What follows the energy; the sources of the artificial network's numbers are in the files alone."""
     energy = report.energy
+    if energy.quality is not None:
+        yield from (_heading("Answers"), numbers.filled(quality.quality_rows(energy)))
+        if len(found := quality.confusion_rows(energy)) > 1:
+            yield from (Text(f"\n{quality.confusion_title(energy)}"), numbers.filled(found))
     if report.agreement is not None:
         yield from (_heading("Agreement"), numbers.filled(numbers.agreement_rows(report.agreement)))
     yield _heading("ANN against SNN")

@@ -16,6 +16,7 @@ from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, arg
 from ..base.own_code import is_own
 from ..base.types import Readout
+from ..chip.answers import Answers
 from ..chip.encoding import encode, full_scale
 from ..chip.law import State
 from ..chip.registers import TrainedGrid
@@ -25,7 +26,7 @@ from .backend import run_student
 from .config import StudentConfig
 from .integers.walk import IntegerWalk, fold_norms, plan_of
 from .neuron_settings import NeuronSettings
-from .neurons import NeuronTrace, StudentOutput, is_integrator, is_neuron, output_of, run_over_time, spiking
+from .neurons import NeuronTrace, Reading, StudentOutput, is_integrator, is_neuron, output_of, run_over_time, spiking
 from .tracing import trace, walk
 
 FORMAT = "spikewright-student"
@@ -123,6 +124,10 @@ class Student(nn.Module):
         """Run samples ``(B, *input shape)`` in [0, 1], or event frames ``(B, T, ...)``, over all T timesteps."""
         return self.run(self.drive(images, seed, first_index))
 
+    def answers(self, output: StudentOutput) -> Answers:
+        """What was answered in a forward pass: its scores, and the classes or values made of them."""
+        return Answers(output.read_scores, output.score_unit, self.config.output)
+
     @property
     def backend_name(self) -> str:
         """The backend that its activity is counted with: ``student`` for integer arithmetic, else ``float``."""
@@ -166,7 +171,9 @@ class Student(nn.Module):
         steps = timesteps or self.config.timesteps
         if self.grid is not None:
             through = self._on_integers(self.grid, drive, steps)
-            made = output_of(drive, through.traces, steps, through.active)
+            scale = self.grid.scales[next(reversed(through.traces))]
+            reading = Reading(self.config.output.population, scale)
+            made = output_of(drive, through.traces, steps, through.active, reading)
             return replace(made, overflows=through.overflows, resets=through.resets)
         traces: dict[str, NeuronTrace] = {}
         entering: Tensor | None = drive
@@ -174,7 +181,8 @@ class Student(nn.Module):
             traces["encoder"] = run_over_time("encoder", self.encoder, drive, steps)
             entering = traces["encoder"].spikes
         assert entering is not None
-        return output_of(drive, traces | walk(self._graph[0], entering, steps), steps)
+        traces |= walk(self._graph[0], entering, steps)
+        return output_of(drive, traces, steps, reading=Reading(self.config.output.population))
 
     def registers(
         self, images: Tensor, seed: int = 0, first_index: int = 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ..base.errors import InputError, arg
+from ..data.output_rule import ValueLoss
 from ..data.recipe import Augmentation
 from ..profile.profile import HardwareProfile
 
@@ -26,7 +27,9 @@ class TrainSettings:
         integer_from: fraction of the epochs after which the forward pass uses the chip's integers; 1: never.
         max_rounds: of ``round_epochs`` further epochs each, for constraints that are not met or not used.
         used: a constraint counts as used if its quantity reaches this fraction of its limit.
-        shorten: percentage points of validation accuracy that fewer timesteps may cost after the warm-up; None keeps T.
+        shorten: percentage points of validation accuracy (of a regression of R^2) that fewer timesteps may cost after
+            the warm-up; None keeps T.
+        loss, class_weights: of outputs against labels; see :func:`~spikewright.student.label_loss.label_loss_of`.
     """
 
     epochs: int = 10
@@ -41,6 +44,8 @@ class TrainSettings:
     round_epochs: int = 1
     used: float = 0.95
     shorten: float | None = None
+    loss: ValueLoss | None = None
+    class_weights: str | None = None
 
     @property
     def float_epochs(self) -> int:

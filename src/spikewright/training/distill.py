@@ -25,7 +25,7 @@ from ..student.student import save_student
 from ..teachers.torch_teacher import Teacher
 from .checkpoint import resume as take_up
 from .checkpoint import save
-from .deployment import Certificate, certify
+from .deployment import Certificate, Deployment, certify
 from .growth import grown
 from .objects import dataset_of, network_of, settings_of, teaching_of
 from .prepare import FEWEST_STEPS, prepared, student_plan
@@ -153,9 +153,9 @@ def _distil(
         trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)
         _run(trainer, checkpoint, resume, listeners)
     facts = _provenance(settings, trainer, profile.sha256)
-    certificate = _certificate(trainer, profile, listeners)
+    certificate, deployed = _certificate(trainer, profile, listeners)
     facts["certificate"] = certificate.as_json()
-    return Distillation(trainer.student, certificate, tuple(trainer.history), facts | facts_of(chain))
+    return Distillation(trainer.student, certificate, tuple(trainer.history), facts | facts_of(chain), deployed)
 
 
 def distill_to(
@@ -189,22 +189,26 @@ def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Lis
         listeners.say(f"no epoch met every limit ({trainer.unmet()}); train for more epochs or rounds", "warning")
 
 
-def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listeners) -> Certificate:
+def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listeners) -> tuple[Certificate, Deployment]:
     constraints = [limit.constraint for limit in trainer.limits]
     data, seed = trainer.dataset, trainer.settings.seed
-    found = certify(trainer.student, data.validation, profile, constraints, seed, data.test, trainer.measuring)
+    found, deployed = certify(
+        trainer.student, data.validation, profile, constraints, seed, data.test, trainer.measuring
+    )
+    answers, what = (found.recordings, "recordings") if found.recordings is not None else (found.samples, "samples")
     share = f", {found.energy / found.budget:.1%} of the budget" if found.budget else ""
     listeners.say(
         f"certified: {quantity(found.energy, profile.cost_unit)} per inference on {profile.name}{share}, "
-        f"{found.accuracy:.2%} on {found.samples} validation samples, measured on the chip network"
+        f"{found.in_words} on {answers} validation {what}, measured on the chip network"
     )
     if found.measured or found.overflowed:
         listeners.say(found.about_overflows(), "warning" if found.overflowed else "info")
-    return found
+    return found, deployed
 
 
 def _provenance(settings: DistillSettings, trainer: Trainer, profile_sha256: str) -> dict[str, object]:
-    last = trainer.history[-1]
+    last, best = trainer.history[-1], trainer.best
+    quality = dict(last.quality if best is None or not best.quality else best.quality)
     return {
         "made_by": f"spikewright {__version__} distill",
         "settings": settings.flat(without=["data_dir"]),
@@ -215,6 +219,7 @@ def _provenance(settings: DistillSettings, trainer: Trainer, profile_sha256: str
         "profile_sha256": profile_sha256,
         "train_split_sha256": trainer.dataset.train.sha256,
         "limits": {limit.constraint.name: limit.controller.describe() for limit in trainer.limits},
-        "validation_accuracy": trainer.best.accuracy if trainer.best is not None else last.validation_accuracy,
+        "validation_accuracy": quality.get("accuracy"),
+        "validation_quality": quality,
         "history": [asdict(record) for record in trainer.history],
     }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-from ...pages.numbers import Spread
+from ...pages.measure import Spread
 from ..point import Outcome, limit_of
 from ..result import BenchResult, Seeds, by_split, spread_of, with_marks
 from .jobs import TrainingJob, TrainingRecord, TrainingResult, jobs_of
@@ -159,6 +159,11 @@ class ComparisonResult(BenchResult):
         (group,) = (group for group in self.groups if group.budget == entry.budget)
         base = group.entry(self.baseline)
         return None if base is None else entry.gain(base, split)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Of all trainings that are done."""
+        return [result.value.outcome for result in self.results if result.value is not None]
 
     @property
     def failures(self) -> list[str]:

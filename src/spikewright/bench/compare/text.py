@@ -118,7 +118,8 @@ def remarks(result: ComparisonResult) -> Iterator[str]:
         yield f"missing: {len(result.missing)} of {len(result.results)} trainings; the next is {first}"
     for facts in result.teachers:
         seen = " on the static images" if facts.twins else ""
-        accuracy = ", ".join(f"{result.measure.say(value)} on {split}" for split, value in facts.accuracy.items())
+        name = "" if result.measure.in_percent else f"{result.measure.name} "
+        accuracy = ", ".join(f"{name}{result.measure.say(value)} on {split}" for split, value in facts.accuracy.items())
         yield f"teacher {facts.name}{seen}: {accuracy}"
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError
 from ..base.options import Fault, Options
+from ..data.output_rule import NO_LABEL
 from ..student.neurons import StudentOutput
 from ..student.student import Student
 
@@ -79,11 +80,24 @@ class RequestedValues:
 
 
 @dataclass(frozen=True)
+class MixedLabels:
+    """The second labels of samples that are mixed of two.
+
+    Attributes:
+        labels: of the smaller part of each sample, ``(B,)``.
+        share: of the larger part, whose label is that of the batch, ``(B,)``, at least one half.
+    """
+
+    labels: Tensor
+    share: Tensor
+
+
+@dataclass(frozen=True)
 class BatchOutputs:
     """Outputs of student and teacher for one batch, from which a method computes its loss.
 
     Attributes:
-        labels: class indices, ``(B,)``.
+        labels: class indices, ``(B,)``; :data:`~spikewright.data.output_rule.NO_LABEL` of a sample without a label.
         student: the student's forward pass.
         teacher_logits: ``(B, K)``, detached; None for a method without a teacher.
         synaptic_ops: synaptic operations per inference, a scalar with gradient; None if they are not counted.
@@ -93,6 +107,7 @@ class BatchOutputs:
             ``student``; None if that is T.
         source: the student's forward pass over the source images of the events; None unless the method needs it.
         progress: fraction of the training that is done, in [0, 1].
+        mixed: the second labels of samples that are mixed of two; None where they are not.
     """
 
     labels: Tensor
@@ -105,6 +120,12 @@ class BatchOutputs:
     longer: StudentOutput | None = None
     source: StudentOutput | None = None
     progress: float = 0.0
+    mixed: MixedLabels | None = None
+
+    @property
+    def is_labelled(self) -> Tensor:
+        """Which samples have a label, bool, ``(B,)``."""
+        return self.labels != NO_LABEL
 
     @property
     def teacher(self) -> Tensor:

@@ -11,12 +11,78 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..data.output_rule import NO_LABEL
 from .base import BatchOutputs
 
 
 def cross_entropy(batch: BatchOutputs) -> Tensor:
-    """``CE(softmax(z), y)`` of the student's logits ``z``, ``(B, K)``, averaged over the batch."""
-    return F.cross_entropy(batch.student.logits, batch.labels)
+    """``CE(softmax(z), y)`` of the student's logits ``z``, ``(B, K)``, averaged over the samples with a label."""
+    return label_loss(batch, batch.student.logits)
+
+
+def label_loss(batch: BatchOutputs, logits: Tensor) -> Tensor:
+    """``CE(softmax(z), y)``, averaged over time and the samples with a label; 0 where no sample has one.
+
+    Args:
+        logits: of the batch, ``(B, K)`` or ``(T, B, K)``.
+    """
+    if batch.mixed is None and bool(batch.is_labelled.any()):
+        labels = batch.labels.expand(logits.shape[:-1])  # the samples without a label are left out by their number
+        return F.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=NO_LABEL)
+    return mean_over_labelled(*label_losses(batch, logits)).mean()
+
+
+def label_losses(batch: BatchOutputs, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The cross-entropy of each sample with its label, and the weight of the sample: 1, and 0 without a label.
+
+    Of a sample that is mixed of two, with the shares ``s`` and ``1 - s``, it is ``s CE(z, y) + (1 - s) CE(z, y')``, and
+    a label that is missing takes its share from loss and weight.
+
+    Args:
+        logits: of the batch, ``(B, K)`` or ``(T, B, K)``.
+
+    Returns:
+        losses ``(B,)`` or ``(T, B)``, weights ``(B,)``.
+
+    Source: of the mixed labels H. Zhang et al. 2018, arXiv 1710.09412.
+    """
+
+    def of(labels: Tensor) -> Tensor:
+        flat = labels.expand(logits.shape[:-1]).flatten()
+        each = F.cross_entropy(logits.flatten(0, -2), flat, ignore_index=NO_LABEL, reduction="none")
+        return each.reshape(logits.shape[:-1])
+
+    first = batch.is_labelled.to(logits.dtype)
+    if batch.mixed is None:
+        return of(batch.labels), first
+    share, second = batch.mixed.share, (batch.mixed.labels != NO_LABEL).to(logits.dtype)
+    losses = share * of(batch.labels) + (1 - share) * of(batch.mixed.labels)
+    return losses, share * first + (1 - share) * second
+
+
+def targets_of(batch: BatchOutputs, instead: Tensor) -> Tensor:
+    """What is right for each sample: its class ``(B,)``; where samples are mixed or lack labels, shares ``(B, K)``.
+
+    Args:
+        instead: shares that take the place of a label that is missing, ``(B, K)``.
+    """
+    if batch.mixed is None and bool(batch.is_labelled.all()):
+        return batch.labels
+
+    def shares(labels: Tensor) -> Tensor:
+        known = labels != NO_LABEL
+        one = F.one_hot(torch.where(known, labels, 0), instead.shape[1]).to(instead.dtype)
+        return torch.where(known[:, None], one, instead)
+
+    if batch.mixed is None:
+        return shares(batch.labels)
+    share = batch.mixed.share[:, None]
+    return share * shares(batch.labels) + (1 - share) * shares(batch.mixed.labels)
+
+
+def mean_over_labelled(losses: Tensor, weights: Tensor) -> Tensor:
+    """The mean over the samples of a batch, the last axis of ``losses``; 0 where all weights are 0."""
+    return losses.sum(-1) / weights.sum().clamp(min=torch.finfo(losses.dtype).tiny)
 
 
 def kl_of_logs(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -34,10 +100,8 @@ def kl_divergence(teacher: Tensor, student: Tensor, teacher_temperature: float, 
 
 
 def step_cross_entropy(batch: BatchOutputs, temperature: float = 1.0) -> Tensor:
-    """``(1/T) sum_t CE(softmax(z_t / temperature), y)``, averaged over the batch."""
-    steps = batch.student.step_logits
-    labels = batch.labels.expand(steps.shape[:2])
-    return F.cross_entropy(steps.flatten(0, 1) / temperature, labels.flatten())
+    """``(1/T) sum_t CE(softmax(z_t / temperature), y)``, averaged over the samples with a label."""
+    return label_loss(batch, batch.student.step_logits / temperature)
 
 
 def step_divergence(target: Tensor, steps: Tensor, temperature: float) -> Tensor:

@@ -256,8 +256,9 @@ def test_the_flat_order_is_that_of_files() -> None:
         "data data_dir train_samples profile energy_budget teacher teacher_epochs teacher_seed assistant method "
         "regularize architecture width timesteps encoding readout input_bits neuron beta alpha threshold learn_beta "
         "learn_threshold epochs batch learning_rate weight_decay augmentation integer_from weight_bits rounds reserve "
-        "also_within max_synaptic_ops max_rate shorten device seed "
-        "layout task intensities scaling view window hop delta_level"
+        "also_within max_synaptic_ops max_rate grow shorten device seed "
+        "layout task intensities scaling view window hop delta_level "
+        "label_fraction unlabelled teacher_samples labelled_share epoch_samples"
     )
 
 

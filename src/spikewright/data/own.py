@@ -56,7 +56,7 @@ def raw_from_arrays(
     ready = {
         part: RawPart(canonical(x, layout), labels[part], getattr(x, "lengths", None)) for part, x in samples.items()
     }
-    refuse(where, [fault for part, each in ready.items() for fault in _unfit_numbers(part, each)])
+    refuse(where, [fault for part, each in ready.items() for fault in unfit_numbers(f"its {part} part", each)])
     train, validation, test = _split(ready, None if groups is None else as_numbers(groups))
     assumed = [f"the samples were read as {layout} by their shape"] if options.layout is None else []
     return RawData(name, ordered, train, validation, test, rule, (*assumed, *notes), dict(reading or {}))
@@ -81,8 +81,12 @@ def _faults(
         yield f"{len(samples['train'])} samples cannot be split into training, validation and test; give 8 or more"
 
 
-def _unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
-    """Numbers that cannot be used: NaN and infinity, but for the padding of recordings."""
+def unfit_numbers(what: str, raw: RawPart) -> Iterator[str]:
+    """Numbers that cannot be used: NaN and infinity, but for the padding of recordings.
+
+    Args:
+        what: holds them, for the message.
+    """
     if raw.samples.dtype.kind != "f":
         return
     first = 0
@@ -95,7 +99,7 @@ def _unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
         if len(wrong):
             kind = "infinity" if np.isinf(chunk[wrong[0]]).any() else "NaN"
             yield (
-                f"its {part} part holds {kind}, first in sample {first + int(wrong[0])}; fill such values in, or leave "
+                f"{what} holds {kind}, first in sample {first + int(wrong[0])}; fill such values in, or leave "
                 "the sample out"
             )
             return
@@ -165,7 +169,7 @@ def prepare(
     twin = None
     if rule.view == "steps":
         twin = prepare(raw, rule=replace(rule, view="channels", delta=(), timesteps=None))
-    train, validation, test = (_prepared(part, rule) for part in raw.parts.values())
+    train, validation, test = (prepared_part(part, rule) for part in raw.parts.values())
     return Prepared(rule, (train, validation, test), twin)
 
 
@@ -179,7 +183,7 @@ def _check_rule(raw: RawData, rule: InputRule) -> None:
         )
 
 
-def _prepared(part: RawPart, rule: InputRule) -> Split:
+def prepared_part(part: RawPart, rule: InputRule) -> Split:
     """A part whose samples are prepared, now where they fit in memory and else when they are asked for."""
     source, labels, recordings = part.samples, part.labels, None
     if rule.layout == "series":

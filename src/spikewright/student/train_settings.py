@@ -26,6 +26,9 @@ class TrainSettings:
         integer_from: fraction of the epochs after which the forward pass uses the chip's integers; 1: never.
         max_rounds: of ``round_epochs`` further epochs each, for constraints that are not met or not used.
         used: a constraint counts as used if its quantity reaches this fraction of its limit.
+        labelled_share: of every batch, the share with labels, where there are samples without; None for
+            :data:`~spikewright.data.order.LABELLED_SHARE`.
+        epoch_samples: samples of an epoch; None: one pass over the training part.
         shorten: percentage points of validation accuracy that fewer timesteps may cost after the warm-up; None keeps T.
     """
 
@@ -41,6 +44,8 @@ class TrainSettings:
     round_epochs: int = 1
     used: float = 0.95
     shorten: float | None = None
+    labelled_share: float | None = None
+    epoch_samples: int | None = None
 
     @property
     def float_epochs(self) -> int:

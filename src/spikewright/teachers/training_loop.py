@@ -13,6 +13,7 @@ from ..base.progress import Advance
 from ..chip.registers import TrainedGrid
 from ..data.augment import augmented
 from ..data.dataset import Dataset
+from ..data.order import rows_of, steps_of
 from ..data.split import Split
 from ..distillation.base import BatchOutputs, LossTerms, shapes_of
 from ..student.student import Student
@@ -153,17 +154,15 @@ class TrainingLoop:
 
 
 def steps_per_epoch(split: Split, settings: TrainSettings) -> int:
-    """The optimiser steps of an epoch: whole batches of the training part, at least one."""
-    return max(1, len(split) // settings.batch)
+    """The optimiser steps of an epoch: whole batches, at least one."""
+    return steps_of(split, settings.batch, settings.epoch_samples)
 
 
 def batches(split: Split, settings: TrainSettings, epoch: int, device: torch.device) -> Iterator[Batch]:
     """An epoch in the order, and with the augmentation, that belong to its number and the seed."""
     generator = torch.Generator().manual_seed(settings.seed * 100_003 + epoch)
-    order = torch.randperm(len(split), generator=generator)
     images, labels = torch.from_numpy(split.samples), torch.from_numpy(split.labels)
-    for position in range(steps_per_epoch(split, settings)):
-        rows = order[position * settings.batch : (position + 1) * settings.batch]
+    for rows in rows_of(split, settings.batch, generator, settings.epoch_samples, settings.labelled_share):
         samples = augmented(images[rows], settings.augmentation, generator, settings.reach)
         yield Batch(rows, samples.to(device), labels[rows].to(device))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import nir
@@ -108,6 +108,7 @@ class Certificate:
         limits: by name of the limit, ``(measured, limit)``.
         accuracy: of the chip network, from 0 to 1.
         seed: of the rate code.
+        learnt_from: how many training samples were ``labelled`` and ``unlabelled``; empty where it was not noted.
     """
 
     profile: str
@@ -123,6 +124,7 @@ class Certificate:
     split_sha256: str
     samples: int
     seed: int
+    learnt_from: dict[str, int] = field(default_factory=dict)
 
     @property
     def quality(self) -> float:

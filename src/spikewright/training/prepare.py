@@ -37,7 +37,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
     """
     method, regularizers = loss_terms(settings)
     teaching = teaching_of(settings, method, dataset)
-    refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()])
+    check_settings(settings, dataset)
     train = train_settings(settings.training, dataset.recipe, len(dataset.train))
     refuse(f"data {dataset.name}", list(misfits(settings, dataset)))
     size = _size(settings, dataset, profile, budget)
@@ -61,6 +61,17 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
     return trainer
 
 
+def check_settings(settings: DistillSettings, dataset: Dataset) -> None:
+    """Refuse settings that contradict each other, or do not suit the method.
+
+    Raises:
+        InputError: every fault at once.
+    """
+    method, _ = loss_terms(settings)
+    teaching = teaching_of(settings, method, dataset)
+    refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()])
+
+
 def train_settings(training: Training, recipe: Recipe, samples: int | None = None) -> TrainSettings:
     """How a student is trained; values that were left out are those of the data set's recipe.
 
@@ -68,7 +79,7 @@ def train_settings(training: Training, recipe: Recipe, samples: int | None = Non
         samples: of the training part; where epochs are left out, they are as many as make :data:`FEWEST_STEPS` steps
             at least. None keeps the recipe's.
     """
-    epochs = training.epochs or recipe.epochs
+    epochs, samples = training.epochs or recipe.epochs, training.epoch_samples or samples
     if samples is not None and training.epochs is None:
         batch = training.batch or recipe.batch
         epochs = max(epochs, -(-FEWEST_STEPS // max(1, samples // batch)))
@@ -83,6 +94,8 @@ def train_settings(training: Training, recipe: Recipe, samples: int | None = Non
         integer_from=training.integer_from,
         max_rounds=training.rounds,
         shorten=training.shorten,
+        labelled_share=training.labelled_share,
+        epoch_samples=training.epoch_samples,
     )
 
 
@@ -99,6 +112,11 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
             f"{arg('reserve', f'{limits.reserve:g}')}: is the share of a limit to leave unused, and there is no limit; "
             f"give one, such as {arg('energy_budget')}, or leave {arg('reserve')} out"
         )
+    if training.labelled_share is not None and settings.data.unlabelled is None:
+        yield (
+            f"{arg('labelled_share', f'{training.labelled_share:g}')}: is for samples with labels beside others, and "
+            f"every sample has one; give {arg('unlabelled')}, or leave {arg('labelled_share')} out"
+        )
     if training.integer_from < 1:
         return
     if (bits := training.weight_bits) is not None:
@@ -114,8 +132,13 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
 
 
 def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:
-    """Faults of a method that needs what the data set does not have."""
+    """Faults of a method that needs what the data set does not have, or cannot use what it has."""
     name = arg("method", name_of(method))
+    if settings.data.unlabelled is not None and not method.needs_teacher():
+        yield (
+            f"{name}: has no teacher, by whose answers samples without labels ({arg('unlabelled')}) are learned; "
+            f"choose a method that has one, such as {arg('method', 'kd')}, or leave {arg('unlabelled')} out"
+        )
     if "static twins" in method.needs and (dataset.twin is None or dataset.twin.shape[1:] != dataset.shape[1:]):
         yield (
             f"{name}: learns from the images that events were made from, and {dataset.name} has none; use data such as "

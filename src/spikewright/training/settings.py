@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
 from ..base.types import Encoding, Readout
+from ..data.few_labels import REST
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
 from ..data.recipe import Augmentation
@@ -27,7 +28,7 @@ else:
     import tomli as tomllib
 
 
-NAMING_FILES = ("data", "architecture", "teacher", "profile", "also_within")
+NAMING_FILES = ("data", "unlabelled", "architecture", "teacher", "profile", "also_within")
 """Settings that may name a file; in a preset they must not."""
 _FILE = re.compile(r"[/\\]|\.(py|toml|onnx|pt)\b", re.IGNORECASE)
 
@@ -40,6 +41,33 @@ class DataSettings(DataOptions):
     train_samples: int | None = Field(
         None, ge=2, description="how many of the training part the student learns from; the teacher has them all"
     )
+    label_fraction: float | None = Field(
+        None, gt=0, le=1, description="share of these whose labels the student gets, the first of each class"
+    )
+    unlabelled: int | str | None = Field(
+        None,
+        description="samples that the student learns from without labels: a number of those of the training part whose "
+        "labels are not used, rest for all of these, or the path of others",
+    )
+
+    @field_validator("unlabelled", mode="before")
+    @classmethod
+    def _number_or_path(cls, value: Any) -> Any:
+        if isinstance(value, Path):
+            return str(value)
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+    @field_validator("unlabelled")
+    @classmethod
+    def _not_none_of_them(cls, value: int | str | None) -> int | str | None:
+        if value in (0, "") or (isinstance(value, int) and value < 0):
+            raise ValueError("a number must be at least 1; leave it out for none")
+        return value
+
+    @property
+    def has_unlabelled_path(self) -> bool:
+        """Whether the samples without labels are others than the training part's."""
+        return isinstance(self.unlabelled, str) and self.unlabelled != REST
 
 
 class Budget(Options):
@@ -70,6 +98,9 @@ class TeacherSpec(Options):
     )
     teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
     teacher_seed: int = Field(0, ge=0, description="of the teacher, whatever the student's seed is")
+    teacher_samples: int | None = Field(
+        None, ge=2, description="how many of the training part the teacher learns from, the last ones; left out, all"
+    )
     assistant: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (),
         description="width of a spiking network between teacher and student, taught by one and teaching the "
@@ -117,6 +148,12 @@ class Training(Options):
 
     epochs: int | None = Field(None, ge=1, description="passes over the training part; left out, by data set")
     batch: int | None = Field(None, ge=2, description="samples per step; left out, by data set")
+    labelled_share: float | None = Field(
+        None, gt=0, lt=1, description="share of every batch that has labels, beside samples without; left out, 0.25"
+    )
+    epoch_samples: int | None = Field(
+        None, ge=2, description="samples of an epoch, in several passes or in part of one; left out, the training part"
+    )
     learning_rate: float = Field(3e-3, gt=0, description="peak of AdamW's rate")
     weight_decay: float = Field(1e-4, ge=0, description="of weights")
     augmentation: Augmentation | None = Field(None, description="none, shift or shift-flip; left out, by data set")
@@ -215,7 +252,8 @@ def _flat_fields() -> dict[str, FlatField]:
         for name, info in type(options).model_fields.items():
             found[group if name == "name" else name] = FlatField(group, name, info)
     apart = ("reserve", "also_within", "max_synaptic_ops", "max_rate")
-    last = tuple(DataOptions.model_fields)
+    newer = ("label_fraction", "unlabelled", "teacher_samples", "labelled_share", "epoch_samples")
+    last = (*DataOptions.model_fields, *newer)
     first = [name for name in found if name not in (*apart, *last)]
     after = first.index("rounds") + 1
     return {name: found[name] for name in (*first[:after], *apart, *first[after:], *last)}

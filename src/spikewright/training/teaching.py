@@ -13,6 +13,7 @@ from ..distillation.base import LossTerms, NetworkShapes, shapes_of
 from ..distillation.methods import name_of
 from ..student.config import StudentConfig
 from ..student.student import Student
+from ..teachers.ann import ARCHITECTURES
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import (
     SpikingTeacher,
@@ -47,6 +48,7 @@ class Teaching:
         epochs: of the teacher's training, None for the data set's default.
         seed: of the trainings of teacher and assistants.
         assistants: widths of the spiking networks between teacher and student; each is distilled from the one before.
+        samples: of the training part that teacher and assistants learn from, the last ones; None for all.
     """
 
     method: LossTerms
@@ -54,6 +56,7 @@ class Teaching:
     epochs: int | None = None
     seed: int = 0
     assistants: tuple[int, ...] = ()
+    samples: int | None = None
 
     @property
     def title(self) -> str:
@@ -68,6 +71,11 @@ class Teaching:
                 f"{arg('teacher', self.title)}: does not spike, and {arg('method', name)} learns from spikes; leave "
                 f"{arg('teacher')} out, or give snn, snn:width=32 or a student.pt"
             )
+        if self.samples is not None and not self._is_trained_here:
+            yield (
+                f"{arg('teacher_samples', self.samples)}: the teacher {self.title} is trained already, or none is "
+                f"needed; leave {arg('teacher_samples')} out"
+            )
         if self.assistants and not self.method.needs_teacher():
             yield (
                 f"{arg('assistant')}: {arg('method', name)} uses no teacher, so an assistant has no effect; leave "
@@ -78,6 +86,12 @@ class Teaching:
                 f"{arg('assistant')}: the teacher of {arg('method', name)} sees still images, and an assistant sees "
                 f"what the student sees; leave {arg('assistant')} out"
             )
+
+    @property
+    def _is_trained_here(self) -> bool:
+        """Whether the teacher is a named architecture, which learns from the data."""
+        named = isinstance(self.teacher, str) and (self.teacher in ARCHITECTURES or is_like_student(self.teacher))
+        return named and self.method.needs_teacher()
 
     def check(self, dataset: Dataset, student: Student, plan: StudentPlan) -> None:
         """Check that each network can be distilled from the one before, without training any of them.
@@ -124,9 +138,8 @@ class Teaching:
         Raises:
             InputError: a teacher that cannot be used, or a spiking teacher without ``plan``.
         """
-        return teacher_from(
-            self.teacher, self.seen(dataset), epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan
-        )
+        seen = self.seen(dataset.with_last_train_samples(self.samples))
+        return teacher_from(self.teacher, seen, epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan)
 
     def train(self, dataset: Dataset, plan: StudentPlan, listeners: Listeners) -> tuple[TrainedTeacher, ...]:
         """The trained teacher, and the assistants, each distilled from the one before.
@@ -142,7 +155,8 @@ class Teaching:
         for config in self._assistant_configs(plan):
             name = f"assistant of width {config.width}"
             settings = plan.teacher_settings(self.seed)
-            training = SpikingTraining(name, dataset, config, self.method, chain[-1].teacher, settings, plan.device)
+            taught = dataset.with_last_train_samples(self.samples)
+            training = SpikingTraining(name, taught, config, self.method, chain[-1].teacher, settings, plan.device)
             assistant = train_spiking(training, listeners=listeners)
             chain.append(TrainedTeacher(assistant, assistant.accuracy(dataset.validation)))
             listeners.say(f"{name}: validation accuracy {chain[-1].accuracy:.2%}")

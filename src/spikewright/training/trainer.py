@@ -224,7 +224,10 @@ class Trainer(TrainingLoop):
         for limit, value in zip(self.limits, bounded, strict=True):
             limit.controller.update(float(value.detach()), task)
         self._means.add({f"loss/{name}": float(term.detach()) for name, term in terms.items()})
-        self._means.add({"accuracy": float((outputs.student.scores.argmax(1) == batch.labels).float().mean())})
+        known = outputs.is_labelled
+        if count := int(known.sum()):
+            right = (outputs.student.scores.argmax(1) == batch.labels)[known].float().mean()
+            self._means.add({"accuracy": float(right)}, count / len(known))
         self._means.add({"student_range": logit_range(outputs.student.logits)})
         if outputs.teacher_logits is not None:
             self._means.add({"teacher_range": logit_range(outputs.teacher_logits)})

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .chip.activity import Activity
     from .chip.network import ChipNetwork
     from .commands.console import ProgressBar
+    from .data import transforms
     from .data.dataset import Dataset
     from .data.load import load
     from .distillation import methods
@@ -71,7 +72,7 @@ _HOMES = {
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
 }
-_MODULES = {"methods": "distillation.methods"}
+_MODULES = {"methods": "distillation.methods", "transforms": "data.transforms"}
 
 __all__ = [
     "Activity",
@@ -109,6 +110,7 @@ __all__ = [
     "simulate",
     "sweep",
     "to_nir",
+    "transforms",
 ]
 
 

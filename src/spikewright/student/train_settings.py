@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 
 from ..base.errors import InputError, arg
-from ..data.recipe import Augmentation
 from ..profile.profile import HardwareProfile
 
 WARM_UP = 0.05
@@ -22,7 +21,8 @@ class TrainSettings:
 
     Attributes:
         learning_rate: peak of AdamW's rate; warmed up over 5 % of the steps, then lowered along a cosine.
-        reach: largest shift of the augmentation, in pixels.
+        augmentation: text for :func:`spikewright.data.transform_text.read_transforms`.
+        reach: pixels of the largest shift, where the augmentation says none.
         integer_from: fraction of the epochs after which the forward pass uses the chip's integers; 1: never.
         max_rounds: of ``round_epochs`` further epochs each, for constraints that are not met or not used.
         used: a constraint counts as used if its quantity reaches this fraction of its limit.
@@ -37,7 +37,7 @@ class TrainSettings:
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     seed: int = 0
-    augmentation: Augmentation = "none"
+    augmentation: str = "none"
     reach: int = 2
     integer_from: float = 1.0
     max_rounds: int = 3

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.dataset import Dataset
-from ..distillation.base import BatchOutputs, LossTerms, RequestedValues
+from ..distillation.base import BatchOutputs, LossTerms, MixedLabels, RequestedValues
 from ..student.student import Student
 from .torch_teacher import BATCH, LOGITS, Teacher
 
@@ -79,7 +79,7 @@ class CachedOutputs:
         self._all: TeacherOutputs | None = None
 
     def of(self, rows: Tensor, samples: Tensor) -> TeacherOutputs:
-        """The outputs for the training samples with indices ``rows``, whose pixels in this epoch are ``samples``."""
+        """The outputs for the training samples with indices ``rows``, which the teacher sees as ``samples`` now."""
         if not self._caches:
             shown = samples if self._augmented else self._images[rows]
             return outputs_of(self._teacher, self._asked, shown.to(self._device))
@@ -140,6 +140,7 @@ def batch_outputs(
     sources: Tensor | None = None,
     teacher: TeacherOutputs | None = None,
     auxiliary: nn.Module | None = None,
+    mixed: MixedLabels | None = None,
     progress: float = 0.0,
     seed: int = 0,
     first_index: int = 0,
@@ -155,6 +156,7 @@ def batch_outputs(
         sources: the source images of the frames, ``(B, c, H, W)``; None for a method that does not need them.
         teacher: outputs for the same samples, None without a teacher.
         auxiliary: the method's own modules.
+        mixed: the second labels of samples that are mixed of two.
         progress: fraction of the training that is done.
         seed: of the rate code, together with the index of the first sample.
     """
@@ -178,4 +180,5 @@ def batch_outputs(
         longer=longer,
         source=source,
         progress=progress,
+        mixed=mixed,
     )

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from ..base.errors import InputError, arg
 from ..base.progress import Advance
 from ..chip.registers import TrainedGrid
-from ..data.augment import augmented
+from ..data.augment import Augmenter
 from ..data.dataset import Dataset
 from ..data.order import rows_of, steps_of
 from ..data.split import Split
-from ..distillation.base import BatchOutputs, LossTerms, shapes_of
+from ..distillation.base import BatchOutputs, LossTerms, MixedLabels, shapes_of
 from ..student.student import Student
 from ..student.train_settings import TrainSettings, learning_rate
 from .outputs import CachedOutputs, batch_outputs, seen_by_teacher
@@ -32,11 +32,15 @@ class Batch:
         rows: their indices in the training part, ``(B,)``.
         samples: as the networks see them in this epoch, ``(B, C, H, W)`` or ``(B, T, C, H, W)``.
         labels: ``(B,)``.
+        twins: the same samples of the data set's twin as an augmentation changed them; None where there is none.
+        mixed: the second labels of samples that are mixed of two; None where they are not.
     """
 
     rows: Tensor
     samples: Tensor
     labels: Tensor
+    twins: Tensor | None = None
+    mixed: MixedLabels | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +76,8 @@ class TrainingLoop:
 
     def __post_init__(self) -> None:
         self.steps_per_epoch = steps_per_epoch(self.dataset.train, self.settings)
+        self.augmenter = Augmenter(self.dataset, self.settings.augmentation, self.settings.reach)
+        self.teacher_sees_twin = False
         self.step = 0
         self.teacher_outputs: CachedOutputs | None = None
         self.auxiliary: nn.Module | None = None
@@ -88,8 +94,9 @@ class TrainingLoop:
         """
         shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
         if teacher is not None:
-            images = torch.from_numpy(seen_by_teacher(self.method, self.dataset, teacher.spikes).train.samples)
-            requested, is_augmented = self.method.requested_values(shapes), self.settings.augmentation != "none"
+            seen = seen_by_teacher(self.method, self.dataset, teacher.spikes)
+            images, self.teacher_sees_twin = torch.from_numpy(seen.train.samples), seen is not self.dataset
+            requested, is_augmented = self.method.requested_values(shapes), bool(self.augmenter.transforms)
             self.teacher_sha256 = teacher.sha256
             self.teacher_outputs = CachedOutputs(teacher, requested, images, self.device, is_augmented)
         if seed is not None:
@@ -117,7 +124,7 @@ class TrainingLoop:
         """Train on each batch of one epoch."""
         torch.manual_seed(self.settings.seed * 100_003 + number + 1)
         self.student.train()
-        for batch in batches(self.dataset.train, self.settings, number, self.device):
+        for batch in batches(self.dataset.train, self.settings, number, self.device, self.augmenter):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.settings, self.step, self.steps_per_epoch)
             self.train_on(batch)
@@ -130,16 +137,21 @@ class TrainingLoop:
 
     def outputs_of(self, batch: Batch) -> BatchOutputs:
         """Outputs of student and teacher for a batch, without synaptic operations."""
-        sources = None
+        sources, shown = None, batch.samples
         if "static twins" in self.method.needs and self.dataset.twin is not None:
-            sources = torch.from_numpy(self.dataset.twin.train.samples)[batch.rows].to(self.device)
+            sources = batch.twins
+            if sources is None:
+                sources = torch.from_numpy(self.dataset.twin.train.samples)[batch.rows].to(self.device)
+        if self.teacher_sees_twin and batch.twins is not None:
+            shown = batch.twins
         return batch_outputs(
             self.student,
             self.method,
             batch.labels,
             batch.samples,
             sources=sources,
-            teacher=None if self.teacher_outputs is None else self.teacher_outputs.of(batch.rows, batch.samples),
+            teacher=None if self.teacher_outputs is None else self.teacher_outputs.of(batch.rows, shown),
+            mixed=batch.mixed,
             auxiliary=self.auxiliary,
             progress=self.progress,
             seed=self.settings.seed,
@@ -158,13 +170,24 @@ def steps_per_epoch(split: Split, settings: TrainSettings) -> int:
     return steps_of(split, settings.batch, settings.epoch_samples)
 
 
-def batches(split: Split, settings: TrainSettings, epoch: int, device: torch.device) -> Iterator[Batch]:
-    """An epoch in the order, and with the augmentation, that belong to its number and the seed."""
+def batches(
+    split: Split, settings: TrainSettings, epoch: int, device: torch.device, augmenter: Augmenter
+) -> Iterator[Batch]:
+    """An epoch in the order, and with the augmentation, that belong to its number and the seed.
+
+    Args:
+        split: the training part of the augmenter's data set.
+    """
     generator = torch.Generator().manual_seed(settings.seed * 100_003 + epoch)
-    images, labels = torch.from_numpy(split.samples), torch.from_numpy(split.labels)
+    labels = torch.from_numpy(split.labels)
     for rows in rows_of(split, settings.batch, generator, settings.epoch_samples, settings.labelled_share):
-        samples = augmented(images[rows], settings.augmentation, generator, settings.reach)
-        yield Batch(rows, samples.to(device), labels[rows].to(device))
+        shown, mine = augmenter(rows, generator), labels[rows].to(device)
+        mixed = None
+        if shown.mixed is not None:
+            other, share = (each.to(device) for each in shown.mixed)
+            mixed = MixedLabels(mine[other], share)
+        twins = None if shown.twins is None else shown.twins.to(device)
+        yield Batch(rows, shown.samples.to(device), mine, twins, mixed)
 
 
 def optimizer_of(modules: Sequence[nn.Module], settings: TrainSettings) -> torch.optim.AdamW:

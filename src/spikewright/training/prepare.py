@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..base.errors import InputError, arg, refuse
 from ..data.dataset import Dataset
 from ..data.recipe import Recipe
+from ..data.transform_text import misfits_of, read_transforms
 from ..distillation.base import LossTerms
 from ..distillation.methods import name_of
 from ..profile.profile import HardwareProfile
@@ -153,6 +154,7 @@ def misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
     """Faults of settings that do not suit event data, or of event input without event data."""
     encoding, timesteps = settings.student.encoding, settings.student.timesteps
     train = train_settings(settings.training, dataset.recipe)
+    yield from misfits_of(read_transforms(train.augmentation, train.reach), dataset)
     if not dataset.is_events and encoding == "events":
         yield "encoding is 'events', but the samples are intensities; may be direct, current, rate or latency"
     if encoding == "delta" and dataset.raw is None:
@@ -168,8 +170,6 @@ def misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
             f"timesteps is {timesteps}, but the samples have {dataset.timesteps} frames; load them with "
             f"timesteps={timesteps}"
         )
-    if train.augmentation != "none":
-        yield f"augmentation is {train.augmentation!r}, which is for images; leave {arg('augmentation')} out"
     if train.shorten is not None:
         yield f"T cannot be shortened, since the samples have {dataset.timesteps} frames; leave {arg('shorten')} out"
 

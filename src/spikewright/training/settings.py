@@ -19,7 +19,7 @@ from ..base.types import Encoding, Readout
 from ..data.few_labels import REST
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
-from ..data.recipe import Augmentation
+from ..data.transform_text import text_of as text_of_transforms
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):
@@ -156,7 +156,12 @@ class Training(Options):
     )
     learning_rate: float = Field(3e-3, gt=0, description="peak of AdamW's rate")
     weight_decay: float = Field(1e-4, ge=0, description="of weights")
-    augmentation: Augmentation | None = Field(None, description="none, shift or shift-flip; left out, by data set")
+    augmentation: str | None = Field(
+        None,
+        description="none, shift, shift-flip, or a list such as shift:2,flip,cutout:4,mixup:0.2; for series "
+        "time-shift, time-mask, frequency-mask, jitter, scale, mixup; for events shift, flip, time-shift, time-jitter, "
+        "drop; left out, by data set",
+    )
     integer_from: float = Field(
         0.5, ge=0, le=1, description="share of the epochs before the forward pass is the chip's integers; 1: never"
     )
@@ -169,6 +174,11 @@ class Training(Options):
     shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where to train: cpu, cuda or auto")
     seed: int = Field(0, ge=0, description="of weights, order and encoding")
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return value if value is None else text_of_transforms(value)
 
 
 @dataclass(frozen=True)

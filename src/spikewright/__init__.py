@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .base.version import __version__
 
 if TYPE_CHECKING:
+    from .augmentation import transforms
     from .base.errors import AnswerIsNo, InputError
     from .base.progress import Callback
     from .bench.compare.compare import compare
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from .chip.activity import Activity
     from .chip.network import ChipNetwork
     from .commands.console import ProgressBar
-    from .data import transforms
     from .data.dataset import Dataset
     from .data.load import load
     from .distillation import methods
@@ -72,7 +72,7 @@ _HOMES = {
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
 }
-_MODULES = {"methods": "distillation.methods", "transforms": "data.transforms"}
+_MODULES = {"methods": "distillation.methods", "transforms": "augmentation.transforms"}
 
 __all__ = [
     "Activity",

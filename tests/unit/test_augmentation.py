@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 
 import spikewright as sw
+from spikewright.augmentation import transforms as tr
+from spikewright.augmentation.augment import Augmenter, augmented
+from spikewright.augmentation.changes import DRAWS, drawn
+from spikewright.augmentation.text import misfits_of, read_transforms, text_of
+from spikewright.augmentation.transforms import TRANSFORMS, Form
 from spikewright.base.errors import InputError
-from spikewright.data import transforms as tr
-from spikewright.data.augment import Augmenter, augmented
-from spikewright.data.changes import DRAWS, drawn
 from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
-from spikewright.data.transform_text import misfits_of, read_transforms, text_of
-from spikewright.data.transforms import TRANSFORMS, Form
 from spikewright.distillation.base import MixedLabels
 from spikewright.student.train_settings import TrainSettings
 from spikewright.teachers.outputs import CachedOutputs

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from spikewright.augmentation.augment import still
 from spikewright.base.errors import InputError
 from spikewright.chip.encoding import encode
-from spikewright.data.augment import still
 from spikewright.data.events import frames
 from spikewright.data.load import load
 from spikewright.training.prepare import prepared
@@ -198,8 +198,8 @@ def test_settings_that_do_not_go_with_events(tonic: None, nmnist: Path) -> None:
         prepared(settings, load("nmnist", nmnist, 5), load_profile("loihi2-assumed"), None)
     assert str(refusal.value) == (
         "data nmnist: 4 faults\n"
-        "  - augmentation=jitter:0.05 is for images, series and vectors, and the samples are events; for these there are "
-        "shift, flip, cutout, time-shift, drop, time-jitter\n"
+        "  - augmentation=jitter:0.05 is for images, series and vectors, and the samples are events; for these there "
+        "are shift, flip, cutout, time-shift, drop, time-jitter\n"
         "  - encoding is 'rate', but the samples are events already; leave encoding out\n"
         "  - timesteps is 4, but the samples have 5 frames; load them with timesteps=4\n"
         "  - T cannot be shortened, since the samples have 5 frames; leave shorten out"

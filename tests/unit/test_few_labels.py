@@ -17,11 +17,11 @@ from spikewright.data.few_labels import (
     with_few_labels,
 )
 from spikewright.data.load import load
-from spikewright.data.order import passes, rows_of, steps_of
 from spikewright.data.output_rule import NO_LABEL
 from spikewright.data.rows import Computed, joined
 from spikewright.data.split import Split
 from spikewright.data.unlabelled import samples_sha256, unlabelled_split
+from spikewright.teachers.order import passes, rows_of, steps_of
 from spikewright.training.checkpoint import identity
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings

@@ -18,7 +18,7 @@ class TeacherRecipe:
         batch_size: samples per step.
         learning_rate: the peak.
         weight_decay: on all weights.
-        augmentation: text for :func:`spikewright.data.transform_text.read_transforms`, as the student's.
+        augmentation: text for :func:`spikewright.augmentation.text.read_transforms`, as the student's.
         reach: pixels of the largest shift.
         architecture: of the network.
     """

@@ -21,13 +21,13 @@ class TrainSettings:
 
     Attributes:
         learning_rate: peak of AdamW's rate; warmed up over 5 % of the steps, then lowered along a cosine.
-        augmentation: text for :func:`spikewright.data.transform_text.read_transforms`.
+        augmentation: text for :func:`spikewright.augmentation.text.read_transforms`.
         reach: pixels of the largest shift, where the augmentation says none.
         integer_from: fraction of the epochs after which the forward pass uses the chip's integers; 1: never.
         max_rounds: of ``round_epochs`` further epochs each, for constraints that are not met or not used.
         used: a constraint counts as used if its quantity reaches this fraction of its limit.
         labelled_share: of every batch, the share with labels, where there are samples without; None for
-            :data:`~spikewright.data.order.LABELLED_SHARE`.
+            :data:`~spikewright.teachers.order.LABELLED_SHARE`.
         epoch_samples: samples of an epoch; None: one pass over the training part.
         shorten: percentage points of validation accuracy that fewer timesteps may cost after the warm-up; None keeps T.
     """

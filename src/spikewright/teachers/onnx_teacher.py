@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, shape_inference
 from onnxruntime.capi import onnxruntime_pybind11_state as ort
 from torch import Tensor
 
+from ..augmentation.augment import still
 from ..base.errors import InputError
-from ..data.augment import still
 from .onnx_model import FLOATS, Array, Shape, first_line, read_onnx, signature_of
 from .torch_teacher import LOGITS, Teacher, unknown_feature
 

@@ -12,8 +12,8 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from ..augmentation.augment import still
 from ..base.errors import InputError, did_you_mean, refuse
-from ..data.augment import still
 from ..data.split import Split
 
 LOGITS = "logits"

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ..augmentation.augment import Augmenter
 from ..base.errors import InputError, arg
 from ..base.progress import Advance
 from ..chip.registers import TrainedGrid
-from ..data.augment import Augmenter
 from ..data.dataset import Dataset
-from ..data.order import rows_of, steps_of
 from ..data.split import Split
 from ..distillation.base import BatchOutputs, LossTerms, MixedLabels, shapes_of
 from ..student.student import Student
 from ..student.train_settings import TrainSettings, learning_rate
+from .order import rows_of, steps_of
 from .outputs import CachedOutputs, batch_outputs, seen_by_teacher
 from .torch_teacher import Teacher
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..augmentation.text import misfits_of, read_transforms
 from ..base.errors import InputError, arg, refuse
 from ..data.dataset import Dataset
 from ..data.recipe import Recipe
-from ..data.transform_text import misfits_of, read_transforms
 from ..distillation.base import LossTerms
 from ..distillation.methods import name_of
 from ..profile.profile import HardwareProfile

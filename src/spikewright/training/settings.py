@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 
+from ..augmentation.text import text_of as text_of_transforms
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
@@ -19,7 +20,6 @@ from ..base.types import Encoding, Readout
 from ..data.few_labels import REST
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
-from ..data.transform_text import text_of as text_of_transforms
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):

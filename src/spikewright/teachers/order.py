@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .split import Split
+from ..data.split import Split
 
 LABELLED_SHARE = 0.25
 """Share of a batch that has labels, where samples without labels are learned from and nothing else is asked for; chosen

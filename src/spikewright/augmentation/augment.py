@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..data.dataset import Dataset
+from ..data.input_rule import InputRule
 from .changes import drawn, mixing, partners
-from .dataset import Dataset
-from .input_rule import InputRule
-from .transform_text import read_transforms
+from .text import read_transforms
 from .transforms import Form, MixUp
 
 
@@ -27,7 +27,7 @@ def augmented(images: Tensor, augmentation: str, generator: torch.Generator, rea
     """Images ``(B, C, H, W)`` with transforms applied, one after the other.
 
     Args:
-        augmentation: text for :func:`~spikewright.data.transforms.read_transforms`; ``none`` returns the images
+        augmentation: text for :func:`~spikewright.augmentation.transforms.read_transforms`; ``none`` returns the images
             themselves.
     """
     form = Form("images", (images.shape[1], images.shape[2], images.shape[3]))

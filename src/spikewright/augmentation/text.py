@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from ..base.errors import arg, did_you_mean
-from .dataset import Dataset
+from ..data.dataset import Dataset
 from .transforms import TRANSFORMS, CutOut, Flip, Form, MixUp, Shift, Transform
 
 NONE = "none"

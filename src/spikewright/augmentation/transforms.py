@@ -1,6 +1,6 @@
 """Transforms of training samples that leave their class as it is: names, amounts, and which samples each is for.
 
-What they do to a batch is in :mod:`spikewright.data.augment`; nothing here needs torch.
+What they do to a batch is in :mod:`spikewright.augmentation.augment`; nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
-from .dataset import Dataset
-from .input_rule import View
+from ..data.dataset import Dataset
+from ..data.input_rule import View
 
 Kind = Literal["images", "vectors", "series", "events"]
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import spikewright as sw
 from spikewright.base.errors import InputError
@@ -17,10 +18,11 @@ from spikewright.data.few_labels import (
     with_few_labels,
 )
 from spikewright.data.load import load
+from spikewright.data.options import DataOptions
 from spikewright.data.output_rule import NO_LABEL
-from spikewright.data.rows import Computed, joined
 from spikewright.data.split import Split
 from spikewright.data.unlabelled import samples_sha256, unlabelled_split
+from spikewright.sources.rows import Computed, joined
 from spikewright.teachers.order import passes, rows_of, steps_of
 from spikewright.training.checkpoint import identity
 from spikewright.training.distill import distill_with
@@ -175,15 +177,15 @@ def test_images_for_a_data_set_that_has_a_name():
             "range",
         ),
         (np.zeros((0, 8, 8), np.float32), "digits", "unlabelled: holds no samples; leave it out"),
-        (np.full((5, 8, 8), np.nan), "digits", "unlabelled: it holds NaN, first in sample 0; fill such values in, or "
-         "leave the sample out"),
+        (np.full((5, 8, 8), np.nan), "digits", "unlabelled: its unlabelled part holds NaN, first in sample 0; fill such "
+         "values in, or leave the sample out"),
         (
             np.zeros((5, 8, 8), np.float32),
             "digits-events",
             "unlabelled: the events of digits-events were made from images, and those of other samples cannot be; give "
             "a number, or rest",
         ),
-        ("absent.npz", "digits", "absent.npz: there is no such file"),
+        ("absent.npz", "digits", "absent.npz: there is no such file or folder"),
     ],
 )  # fmt: skip
 def test_samples_that_are_not_alike(given, data, message):
@@ -200,12 +202,95 @@ def test_bytes_beside_floats_are_refused():
 
 def test_a_file_without_samples(tmp_path):
     np.savez(tmp_path / "other.npz", z=np.zeros(3))
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(InputError, match=r"other.npz: its arrays are z; expected x and y"):
         unlabelled_split(tmp_path / "other.npz", load("digits"))
-    assert str(refused.value).startswith(f"{tmp_path / 'other.npz'}: its arrays are z; samples without labels are ")
     np.savez(tmp_path / "objects.npz", x=np.array([None, 1], object))
     with pytest.raises(InputError, match="holds pickled objects, which are not read"):
         unlabelled_split(tmp_path / "objects.npz", load("digits"))
+
+
+def table(path, rows, label=True):
+    lines = [",".join((["kind"] if label else []) + ["width", "height", "note"])]
+    for n in range(rows):
+        lines.append(",".join(([f"k{n % 3}"] if label else []) + [f"{n % 3 + n / 100}", f"{n % 5}", "text"]))
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+def test_a_table_needs_no_column_of_labels(tmp_path):
+    options = DataOptions(label="kind", columns="width,height")
+    data = load(table(tmp_path / "own.csv", 60), options=options)
+    more = table(tmp_path / "more.csv", 20, label=False)
+    own, _ = unlabelled_split(more, data)
+    raw = np.stack([np.arange(20) % 3 + np.arange(20) / 100, np.arange(20) % 5], 1)
+    assert np.array_equal(own.samples, data.input_rule(raw))
+    (tmp_path / "narrow.csv").write_text("width\n3\n")
+    with pytest.raises(InputError, match="has no column height; its parts need the same columns"):
+        unlabelled_split(str(tmp_path / "narrow.csv"), data)
+
+
+def test_a_long_table(tmp_path):
+    def written(name, recordings, label):
+        head = ["id", "t", "a", *(["kind"] if label else [])]
+        lines = [",".join(head)]
+        for r in range(recordings):
+            for step in range(5, -1, -1):
+                lines.append(f"r{r},{step},{np.sin(r + step):.4f}" + (f",{r % 2}" if label else ""))
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        return str(tmp_path / name)
+
+    options = DataOptions(label="kind", id_column="id", time_column="t")
+    data = load(written("own.csv", 20, True), options=options)
+    own, _ = unlabelled_split(written("more.csv", 7, False), data)
+    raw = np.array([[[round(np.sin(r + step), 4)] for step in range(6)] for r in range(7)])
+    assert np.allclose(own.samples, data.input_rule(raw), atol=1e-6)
+
+
+def test_a_folder_needs_no_class_folders(tmp_path):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (30, 6, 7), dtype=np.uint8)
+    for n, image in enumerate(images):
+        folder = tmp_path / "own" / f"class{n % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{n:03d}.png")
+    more = tmp_path / "more" / "deep"
+    more.mkdir(parents=True)
+    for n in range(4):
+        Image.fromarray(images[n].T).resize((7, 6)).save(more / f"{n}.png")
+    (more / "notes.txt").write_text("not an image")
+    data = load(str(tmp_path / "own"))
+    own, _ = unlabelled_split(str(tmp_path / "more"), data)
+    assert own.samples.shape == (4, 1, 6, 7) and own.unlabelled == 4
+    with_classes, _ = unlabelled_split(str(tmp_path / "own"), data)
+    assert len(with_classes) == 30
+
+
+def test_a_function_gives_samples(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("import numpy as np\ndef more():\n    return np.zeros((12, 8, 8), np.float32), np.arange(12) % 2\n")
+    own, _ = unlabelled_split(f"{file}:more", load("digits"))
+    assert own.samples.shape == (12, 1, 8, 8) and own.labelled == 0
+
+
+def recordings(folder, count, classes):
+    """Files of events in N-MNIST's layout, in class folders or in one."""
+    random = np.random.default_rng(count)
+    for n in range(count):
+        x, y = random.integers(0, 34, 200), random.integers(0, 34, 200)
+        t = np.sort(random.integers(0, 300_000, 200))
+        file = folder / (f"{n % 2}" if classes else ".") / f"{n:03d}.bin"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(np.stack([x, y, t >> 16, t >> 8 & 255, t & 255], axis=1).astype(np.uint8).tobytes())
+    return str(folder)
+
+
+def test_recordings_of_events_are_framed_alike(tmp_path):
+    data = load(recordings(tmp_path / "own", 20, True)).for_student(None, None, 6)
+    own, twin = unlabelled_split(recordings(tmp_path / "more", 5, False), data)
+    assert twin is None and own.samples.shape == (5, 6, *data.shape)
+    same, _ = unlabelled_split(str(tmp_path / "own"), data)
+    whole = np.concatenate([part.samples for part in (data.train, data.validation, data.test)])
+    assert same.samples.sum() == whole.sum() > 0
 
 
 def test_samples_of_the_test_part_are_noticed():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 from ..data.dataset import Dataset
-from ..data.input_rule import View
+from ..sources.found import View
 
 Kind = Literal["images", "vectors", "series", "events"]
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from ..base.errors import InputError, arg
 from ..base.types import IntArray
+from ..sources.rows import Rows, chunks
 from .dataset import Dataset
 from .recipe import Recipe
-from .rows import Rows, chunks
 from .split import Split
 
 REST = "rest"

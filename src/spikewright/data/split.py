@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.types import IntArray
+from ..sources.rows import Rows, chunks, joined, picked
 from .output_rule import NO_LABEL
-from .rows import Rows, chunks, joined, picked
 
 SPLIT_SEED = 20240229
 VALIDATION_SHARE = 0.1

@@ -10,14 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
+from ..base.own_code import is_own
+from ..sources.found import Layout
+from ..sources.recordings import recorded
+from ..sources.rows import Rows, chunks
+from ..sources.unlabelled import read_samples
 from .dataset import Dataset
-from .files.unlabelled import read_samples
+from .event_frames import check_framing
 from .input_rule import InputRule
-from .layout import as_rows, canonical
+from .layout import as_rows, canonical, lengths_of
+from .options import DataOptions
 from .output_rule import NO_LABEL
 from .own import prepared_part, unfit_numbers
-from .raw import Layout, RawPart
-from .rows import Rows, chunks
+from .own_function import given_by
+from .raw import RawPart
 from .split import Split
 
 NAME = "unlabelled"
@@ -37,23 +43,33 @@ def unlabelled_split(given: object, dataset: Dataset) -> tuple[Split, Split | No
     Raises:
         InputError: samples that are not like those of the data set.
     """
-    if isinstance(given, Dataset):
-        if given.raw is None:
-            return _of_named(given, dataset)
-        found: object = given.raw.train.samples
-        lengths = given.raw.train.lengths
-    else:
-        found = read_samples(given) if isinstance(given, str | Path) else given
-        lengths = None
-    x = as_rows(found, NAME)
+    if isinstance(given, str) and is_own(given):
+        found = given_by(given, DataOptions())
+        given = found if isinstance(found, Dataset) else found.parts["train"][0]
+    if isinstance(given, Dataset) and given.raw is None:
+        return _of_named(given, dataset)
+    x = as_rows(_samples(given, dataset), NAME)
     if not len(x):
         raise InputError(f"{arg(NAME)}: holds no samples; leave it out")
     rule = dataset.input_rule or _rule_of_named(dataset, x)
     x = _like(x, rule, dataset.name)
-    part = RawPart(x, _no_labels(dataset, len(x)), lengths if lengths is not None else getattr(x, "lengths", None))
-    refuse(NAME, [*unfit_numbers("it", part), *_out_of_range(x, rule)])
+    lengths = given.raw.train.lengths if isinstance(given, Dataset) and given.raw is not None else None
+    if rule.layout == "series" and lengths is None:
+        lengths = lengths_of(x)
+    part = RawPart(x, _no_labels(dataset, len(x)), lengths)
+    refuse(NAME, [*unfit_numbers(NAME, part), *_out_of_range(x, rule)])
     twin = None if dataset.twin is None else dataset.twin.input_rule
     return prepared_part(part, rule), None if twin is None else prepared_part(part, twin)
+
+
+def _samples(given: object, dataset: Dataset) -> object:
+    """The raw samples of what is given."""
+    if isinstance(given, Dataset):
+        assert given.raw is not None
+        return given.raw.train.samples
+    if isinstance(given, str | Path):
+        return read_samples(given, {} if dataset.input_rule is None else dataset.input_rule.reading)
+    return given
 
 
 def samples_sha256(given: object) -> str:
@@ -109,6 +125,9 @@ def _like(x: Rows, rule: InputRule, name: str) -> Rows:
     Raises:
         InputError: they have another shape than those of the rule.
     """
+    if rule.layout == "events" and recorded(x) is not None:
+        check_framing(NAME, x, rule)
+        return x
     layouts: list[Layout] = ["images", "images-last"] if rule.layout == "images" else [rule.layout]
     for layout in layouts:
         made = canonical(x, layout) if x.ndim in _NDIM[layout] else x

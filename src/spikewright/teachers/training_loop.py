@@ -19,7 +19,7 @@ from ..student.student import Student
 from ..student.train_settings import TrainSettings, learning_rate
 from .order import rows_of, steps_of
 from .outputs import CachedOutputs, batch_outputs, seen_by_teacher
-from .torch_teacher import Teacher
+from .torch_teacher import Teacher, tensor_of
 
 LONGEST_GRADIENT = 5.0
 
@@ -95,10 +95,10 @@ class TrainingLoop:
         shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
         if teacher is not None:
             seen = seen_by_teacher(self.method, self.dataset, teacher.spikes)
-            images, self.teacher_sees_twin = torch.from_numpy(seen.train.samples), seen is not self.dataset
+            samples, self.teacher_sees_twin = seen.train.samples, seen is not self.dataset
             requested, is_augmented = self.method.requested_values(shapes), bool(self.augmenter.transforms)
             self.teacher_sha256 = teacher.sha256
-            self.teacher_outputs = CachedOutputs(teacher, requested, images, self.device, is_augmented)
+            self.teacher_outputs = CachedOutputs(teacher, requested, samples, self.device, is_augmented)
         if seed is not None:
             torch.manual_seed(seed)
         self.auxiliary = self.method.auxiliary(shapes)
@@ -141,7 +141,7 @@ class TrainingLoop:
         if "static twins" in self.method.needs and self.dataset.twin is not None:
             sources = batch.twins
             if sources is None:
-                sources = torch.from_numpy(self.dataset.twin.train.samples)[batch.rows].to(self.device)
+                sources = tensor_of(self.dataset.twin.train.samples, batch.rows).to(self.device)
         if self.teacher_sees_twin and batch.twins is not None:
             shown = batch.twins
         return batch_outputs(

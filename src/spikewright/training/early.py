@@ -43,8 +43,8 @@ def _faults(settings: DistillSettings) -> Iterator[str]:
     if name not in DATASETS and (Path(name).suffix or "/" in name) and ".py:" not in name and not Path(name).exists():
         yield f"{name}: there is no such file or folder"
     more = settings.data.unlabelled
-    if settings.data.has_unlabelled_path and not Path(str(more)).exists():
-        yield f"{arg('unlabelled', more)}: there is no such file; may be a number, rest, or a path"
+    if settings.data.has_unlabelled_path and ".py:" not in str(more) and not Path(str(more)).exists():
+        yield f"{arg('unlabelled', more)}: there is no such file or folder; may be a number, rest, or a path"
     for argument, given in (("teacher", settings.teacher.name), ("architecture", settings.student.architecture)):
         text = given or ""
         file = text.rpartition(":")[0] if ".py:" in text else text

@@ -20,6 +20,7 @@ from ..base.types import Encoding, Readout
 from ..data.few_labels import REST
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
+from ..sources.read import READERS
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):
@@ -30,7 +31,7 @@ else:
 
 NAMING_FILES = ("data", "unlabelled", "architecture", "teacher", "profile", "also_within")
 """Settings that may name a file; in a preset they must not."""
-_FILE = re.compile(r"[/\\]|\.(py|toml|onnx|pt)\b", re.IGNORECASE)
+_FILE = re.compile(rf"[/\\]|\.(py|toml|onnx|pt|{'|'.join(end[1:] for end in READERS)})\b", re.IGNORECASE)
 
 
 class DataSettings(DataOptions):

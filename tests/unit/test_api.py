@@ -257,7 +257,9 @@ def test_the_flat_order_is_that_of_files() -> None:
         "regularize architecture width timesteps encoding readout input_bits neuron beta alpha threshold learn_beta "
         "learn_threshold epochs batch learning_rate weight_decay augmentation integer_from weight_bits rounds reserve "
         "also_within max_synaptic_ops max_rate grow shorten device seed "
-        "layout task intensities scaling view window hop delta_level "
+        "layout task label group id_column time_column columns image_size colors sample_rate bands frame_ms step_ms "
+        "seconds duration sensor pool polarity event_columns time_unit "
+        "intensities scaling view window hop delta_level "
         "label_fraction unlabelled teacher_samples labelled_share epoch_samples"
     )
 

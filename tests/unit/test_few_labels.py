@@ -177,8 +177,8 @@ def test_images_for_a_data_set_that_has_a_name():
             "range",
         ),
         (np.zeros((0, 8, 8), np.float32), "digits", "unlabelled: holds no samples; leave it out"),
-        (np.full((5, 8, 8), np.nan), "digits", "unlabelled: its unlabelled part holds NaN, first in sample 0; fill such "
-         "values in, or leave the sample out"),
+        (np.full((5, 8, 8), np.nan), "digits", "unlabelled: its unlabelled part holds NaN, first in sample 0; fill "
+         "such values in, or leave the sample out"),
         (
             np.zeros((5, 8, 8), np.float32),
             "digits-events",

@@ -19,9 +19,7 @@ def learnt_part(settings: DistillSettings, whole: Dataset, listeners: Listeners 
     Raises:
         InputError: more samples than there are, or samples without labels that are not like those with labels.
     """
-    asked, given = settings.data, objects_of(settings).unlabelled
-    if given is None and asked.has_unlabelled_path:
-        given = asked.unlabelled
+    asked, given = settings.data, given_unlabelled(settings)
     if given is None:
         return with_few_labels(whole, asked.train_samples, asked.label_fraction, asked.unlabelled)
     part = with_few_labels(whole, asked.train_samples, asked.label_fraction)
@@ -33,6 +31,12 @@ def learnt_part(settings: DistillSettings, whole: Dataset, listeners: Listeners 
             "warning",
         )
     return part
+
+
+def given_unlabelled(settings: DistillSettings) -> object:
+    """The path or object with samples without labels; None where they are of the training part, or there are none."""
+    given = objects_of(settings).unlabelled
+    return settings.data.unlabelled if given is None and settings.data.has_unlabelled_path else given
 
 
 def counts_of(dataset: Dataset) -> dict[str, int]:

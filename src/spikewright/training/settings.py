@@ -45,7 +45,7 @@ class DataSettings(DataOptions):
     label_fraction: float | None = Field(
         None, gt=0, le=1, description="share of these whose labels the student gets, the first of each class"
     )
-    unlabelled: int | str | None = Field(
+    unlabelled: str | int | None = Field(
         None,
         description="samples that the student learns from without labels: a number of those of the training part whose "
         "labels are not used, rest for all of these, or the path of others",

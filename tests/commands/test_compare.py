@@ -18,7 +18,7 @@ import spikewright as sw
 from spikewright.base.progress import Callback
 from spikewright.commands.compare import main
 from spikewright.distillation.soft_labels import LabelsOnly
-from spikewright.teachers.torch_teacher import weights_sha256
+from spikewright.teachers.hashes import weights_sha256
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Trainer
 

@@ -121,9 +121,10 @@ def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> floa
     wiring = wire(graph)
     dt_s, right = resolve_dt(wiring, graph.metadata).dt_s, 0
     with student_threads(), torch.no_grad():
-        for first, images in _batches(split):
+        for first, images in _batches(student, split):
             found = interpret(wiring, student.drive(images, seed, first), dt_s, student.config.timesteps)
-            right += int((found.scores(wiring.readout).argmax(1).numpy() == split.labels[first : first + BATCH]).sum())
+            labels = split.labels[first : first + len(images)]
+            right += int((found.scores(wiring.readout).argmax(1).numpy() == labels).sum())
     return right / len(split)
 
 
@@ -131,7 +132,7 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
     """Spikes, currents and membrane potentials in which a student on integers differs from its chip network."""
     total = 0
     with listeners.task("comparing student and chip network", len(split)) as advance:
-        for first, images in _batches(split):
+        for first, images in _batches(student, split):
             for mismatch in differences(student, chip, images, seed, first):
                 listeners.say(f"student and integers, samples from {first} on: {mismatch}", "warning")
                 total += mismatch.count
@@ -139,7 +140,8 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
     return total
 
 
-def _batches(split: Split) -> Iterator[tuple[int, Tensor]]:
+def _batches(student: Student, split: Split) -> Iterator[tuple[int, Tensor]]:
     """The images of a split with the index of the first one."""
-    for first in range(0, len(split), BATCH):
-        yield first, torch.from_numpy(split.samples[first : first + BATCH])
+    batch = student.config.at_once(BATCH)
+    for first in range(0, len(split), batch):
+        yield first, torch.from_numpy(split.samples[first : first + batch])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +16,32 @@ RASTER_COMPARTMENTS = 64
 """At most this many evenly spaced neurons of a population keep the spikes of the first sample."""
 
 
+@dataclass(frozen=True)
+class Overflows:
+    """How often the registers of a population overflowed.
+
+    Attributes:
+        wraps: updates in which the current left its 24 bits and wrapped around.
+        clips: updates in which the membrane potential was clipped to its 24 bits.
+        resets: times that a readout which must not fire reached its threshold, fired and was reset.
+    """
+
+    wraps: int = 0
+    clips: int = 0
+    resets: int = 0
+
+    def __add__(self, other: Overflows) -> Overflows:
+        return Overflows(self.wraps + other.wraps, self.clips + other.clips, self.resets + other.resets)
+
+    def __bool__(self) -> bool:
+        return bool(self.wraps or self.clips or self.resets)
+
+    @property
+    def harmful(self) -> int:
+        """Overflows after which an answer is worth nothing: wraps and resets. A clip holds a value at its limit."""
+        return self.wraps + self.resets
+
+
 @dataclass(frozen=True, eq=False)
 class PopulationActivity:
     """Counts of one population over all samples and steps.
@@ -25,15 +51,21 @@ class PopulationActivity:
         updates: neuron updates, samples x timesteps x size (0 for an event input, which has no neurons).
         active_updates: updates in which the neuron had something to do: input arrived, a bias is set, or a
             membrane potential or current was left from the step before.
+        overflows: of its registers; None where they were not counted, as in a file from before they were, or where
+            there are none, as in a student in floats.
     """
 
     spikes: IntArray
     updates: int
     active_updates: int
+    overflows: Overflows | None = None
 
     def __add__(self, other: PopulationActivity) -> PopulationActivity:
-        sums = (mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True))
-        return PopulationActivity(*sums)
+        overflows = None
+        if self.overflows is not None and other.overflows is not None:
+            overflows = self.overflows + other.overflows
+        counts = self.updates + other.updates, self.active_updates + other.active_updates
+        return PopulationActivity(self.spikes + other.spikes, *counts, overflows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,9 +187,27 @@ class Activity:
         return int(sum(np.sum(p.spikes) for p in self.populations.values()))
 
     @property
+    def overflows(self) -> Overflows | None:
+        """Overflows of all populations; None where they were not counted."""
+        known = [p.overflows for p in self.populations.values() if p.updates]
+        return None if None in known else sum((each for each in known if each is not None), Overflows())
+
+    @property
     def total_synaptic_ops(self) -> int:
         """Synaptic operations of all connections and samples."""
         return sum(self.synaptic_ops.values())
+
+
+def overflow_sentences(activity: Activity) -> Iterator[str]:
+    """A sentence for each kind of overflow of each population, where there were any."""
+    for name, population in activity.populations.items():
+        found, of = population.overflows or Overflows(), f"of {population.updates} updates"
+        if found.wraps:
+            yield f"population {name!r}: a current left its 24 bits and wrapped around in {found.wraps} {of}"
+        if found.clips:
+            yield f"population {name!r}: a membrane potential was clipped to its 24 bits in {found.clips} {of}"
+        if found.resets:
+            yield f"population {name!r} must never fire and did so {found.resets} times; its scores are wrong"
 
 
 def _first(mine: IntArray, other: IntArray) -> IntArray:

@@ -177,8 +177,7 @@ class ChipNetwork:
     @property
     def changes_each_step(self) -> bool:
         """Whether samples are frames of intensities, one for each timestep."""
-        rule = self.input_rule
-        return rule is not None and rule.frames is not None and not rule.is_events
+        return self.input_rule is not None and self.input_rule.changes_each_step
 
     def into(self, target: str) -> tuple[Connection, ...]:
         """The connections into the population ``target``, in the network's order."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..base.errors import InputError
+from ..base.errors import InputError, with_flags
 from ..data.load import DATA_HELP
 from ..simulation.backends import BACKENDS, backend, described
 from . import console as cli
@@ -53,6 +53,7 @@ def command(
     from ..chip.activity_file import save_activity
     from ..chip.chip_file import load_chip
     from ..data.load import load
+    from ..lowering.quantize import MEASURED
     from ..simulation.simulate import remarks, simulate
 
     network = load_chip(chip)
@@ -71,9 +72,9 @@ def command(
     rate = activity.samples / (time.perf_counter() - began)
     activity = replace(activity, provenance={**activity.provenance, "data": data})
     save_activity(activity, out)
-    _print(activity, as_json)
+    _print(activity, as_json, bool(network.provenance.get(MEASURED)))
     for remark in remarks(network, activity):
-        cli.say(f"warning: {remark}")
+        cli.say(f"warning: {with_flags(remark, {})}")
     cli.say(f"{rate:.0f} samples/s; wrote {out}" + (f" and {record}" if record else ""))
 
 
@@ -96,7 +97,7 @@ def _simulator(on: str, network: ChipNetwork, chip: Path, module: str | None) ->
 main = cli.main_of(command, "simulate")
 
 
-def _print(activity: Activity, as_json: bool) -> None:
+def _print(activity: Activity, as_json: bool, may_overflow: bool) -> None:
     from ..chip.activity_file import as_json as whole
 
     if as_json:
@@ -107,6 +108,8 @@ def _print(activity: Activity, as_json: bool) -> None:
     typer.echo(f"spikes        {activity.spikes / count:.1f} per sample")
     for name, population in activity.populations.items():
         typer.echo(f"  {name:<24} {population.spikes.sum() / count:.1f}")
+    if (found := activity.overflows) is not None and (found or may_overflow):
+        typer.echo(f"overflows     {found.wraps} wraps, {found.resets} resets, {found.clips} clips")
     typer.echo(f"synaptic ops  {activity.total_synaptic_ops / count:.1f} per sample")
     for name, operations in activity.synaptic_ops.items():
         typer.echo(f"  {name:<24} {operations / count:.1f}")

@@ -104,6 +104,11 @@ class InputRule:
         return self.layout == "events" or bool(self.delta)
 
     @property
+    def changes_each_step(self) -> bool:
+        """Whether samples become frames of intensities, one for each timestep."""
+        return self.frames is not None and not self.is_events
+
+    @property
     def input_shape(self) -> tuple[int, int, int]:
         """``(channels, height, width)`` of the network's input, at each step."""
         parts = 2 if self.signed or self.delta else 1

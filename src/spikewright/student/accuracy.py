@@ -20,11 +20,11 @@ def accuracy_of(student: Student, split: Split, seed: int = 0) -> float:
         seed: of the rate code.
     """
     student.eval()
-    correct = 0
-    for first in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.samples[first : first + BATCH]).to(student.device)
+    correct, batch = 0, student.config.at_once(BATCH)
+    for first in range(0, len(split), batch):
+        images = torch.from_numpy(split.samples[first : first + batch]).to(student.device)
         scores = student(images, seed, first).scores
-        correct += int((scores.argmax(1).cpu().numpy() == split.labels[first : first + BATCH]).sum())
+        correct += int((scores.argmax(1).cpu().numpy() == split.labels[first : first + batch]).sum())
     return correct / len(split)
 
 
@@ -37,10 +37,10 @@ def accuracy_by_step(student: Student, split: Split, seed: int = 0) -> list[floa
         seed: of the rate code.
     """
     student.eval()
-    correct = [0] * student.config.timesteps
-    for first in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.samples[first : first + BATCH]).to(student.device)
-        labels = split.labels[first : first + BATCH]
+    correct, batch = [0] * student.config.timesteps, student.config.at_once(BATCH)
+    for first in range(0, len(split), batch):
+        images = torch.from_numpy(split.samples[first : first + batch]).to(student.device)
+        labels = split.labels[first : first + batch]
         output = student(images, seed, first)
         for step in range(len(correct)):
             predicted = output.first(step + 1).scores.argmax(1).cpu().numpy()

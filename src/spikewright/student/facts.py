@@ -76,8 +76,19 @@ class AssistantFacts(Facts):
     validation_accuracy: float | None = None
 
 
+class OverflowFacts(Facts):
+    """How often registers overflowed."""
+
+    wraps: int = 0
+    clips: int = 0
+    resets: int = 0
+
+
 class CertificateFacts(Facts):
-    """What the chip network was measured to spend on validation samples; ``limits`` are (measured, limit) by name."""
+    """What the chip network was measured to spend on validation samples; ``limits`` are (measured, limit) by name.
+
+    ``overflows`` are by part of the data; ``measured`` are layers without room for every input.
+    """
 
     profile: str
     unit: CostUnit
@@ -89,6 +100,8 @@ class CertificateFacts(Facts):
     budget: float | None = None
     split_sha256: str | None = None
     limits: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    overflows: dict[str, OverflowFacts] = Field(default_factory=dict)
+    measured: list[str] = Field(default_factory=list)
 
 
 class StudentFacts(Facts):
@@ -105,6 +118,7 @@ class StudentFacts(Facts):
     teacher_sha256: str | None = None
     teacher_validation_accuracy: float | None = None
     teacher_macs: int | None = None
+    teacher_macs_unknown: list[str] = Field(default_factory=list)
     assistants: list[AssistantFacts] | None = None
     validation_accuracy: float | None = None
     history: list[Any] = Field(default_factory=list)

@@ -166,7 +166,8 @@ class Student(nn.Module):
         steps = timesteps or self.config.timesteps
         if self.grid is not None:
             through = self._on_integers(self.grid, drive, steps)
-            return output_of(drive, through.traces, steps, through.active)
+            made = output_of(drive, through.traces, steps, through.active)
+            return replace(made, overflows=through.overflows, resets=through.resets)
         traces: dict[str, NeuronTrace] = {}
         entering: Tensor | None = drive
         if self.encoder is not None:
@@ -180,6 +181,8 @@ class Student(nn.Module):
     ) -> tuple[dict[str, State], dict[str, Tensor]]:
         """The registers of every layer after every timestep, and the spikes, of a student with integer arithmetic.
 
+        The spikes of an integrator are its resets, where a bound does not exclude them.
+
         Raises:
             InputError: the student computes in floating point.
         """
@@ -189,7 +192,7 @@ class Student(nn.Module):
             drive = self.drive(images, seed, first_index)
             through = self._on_integers(self.grid, drive, self.config.timesteps, record=True)
         spikes = {name: trace.spikes for name, trace in through.traces.items() if trace.spikes is not None}
-        return through.states, spikes
+        return through.states, spikes | through.resets
 
     def _on_integers(self, grid: TrainedGrid, drive: Tensor, timesteps: int, record: bool = False) -> IntegerWalk:
         most = full_scale(self.config.encoding, self.config.input_bits)
@@ -225,7 +228,7 @@ def save_student(student: Student, path: Path | str, provenance: dict[str, objec
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "config": student.config.as_json(),
-        "integer": None if student.grid is None else student.grid.model_dump(mode="json"),
+        "integer": None if student.grid is None else student.grid.as_json(),
         "provenance": provenance,
     }
     with atomic_write(path) as temporary:

@@ -26,7 +26,8 @@ from ..base.progress import SILENT, Listeners
 from ..data.dataset import Dataset
 from ..data.recipe import TeacherRecipe
 from ..data.split import Split
-from .torch_teacher import TorchTeacher, tensor_of, use_channels_last
+from .frozen import use_channels_last
+from .torch_teacher import TorchTeacher, tensor_of
 
 Shape = tuple[int, int, int]
 

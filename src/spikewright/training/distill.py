@@ -197,13 +197,16 @@ def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Lis
 
 def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listeners) -> Certificate:
     constraints = [limit.constraint for limit in trainer.limits]
-    made = certify(trainer.student, trainer.dataset.validation, profile, constraints, trainer.settings.seed)
-    found = replace(made, learnt_from=counts_of(trainer.dataset))
+    data, seed = trainer.dataset, trainer.settings.seed
+    made = certify(trainer.student, data.validation, profile, constraints, seed, data.test, trainer.measuring)
+    found = replace(made, learnt_from=counts_of(data))
     share = f", {found.energy / found.budget:.1%} of the budget" if found.budget else ""
     listeners.say(
         f"certified: {quantity(found.energy, profile.cost_unit)} per inference on {profile.name}{share}, "
         f"{found.accuracy:.2%} on {found.samples} validation samples, measured on the chip network"
     )
+    if found.measured or found.overflowed:
+        listeners.say(found.about_overflows(), "warning" if found.overflowed else "info")
     return found
 
 

@@ -18,9 +18,11 @@ from ..distillation.methods import method_of, regularizer_of, text_of
 from ..student.architectures import own_architecture
 from ..student.config import StudentConfig
 from ..student.student import Student, readout_of
+from ..teachers.files import TeacherFiles
+from ..teachers.hashes import weights_sha256
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import SPIKING
-from ..teachers.torch_teacher import Teacher, weights_sha256
+from ..teachers.torch_teacher import Teacher
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
 
@@ -146,7 +148,10 @@ def teaching_of(settings: DistillSettings, method: LossTerms, dataset: Dataset) 
     spec = settings.teacher
     default = SPIKING if "spiking teacher" in method.needs else dataset.recipe.teacher.architecture
     teacher = objects_of(settings).teacher or spec.name or default
-    return Teaching(method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant, spec.teacher_samples)
+    files = TeacherFiles(spec.weights, spec.layout, spec.normalize, spec.channels, spec.size, spec.values)
+    return Teaching(
+        method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant, files, spec.teacher_samples
+    )
 
 
 def settings_of(
@@ -201,7 +206,8 @@ def _with_module(settings: ObjectSettings, network: nn.Module) -> DistillSetting
     """Settings with a torch network as the teacher, for the images that the data set has for it."""
     dataset = dataset_of(settings, settings.student.timesteps)
     seen = seen_by_teacher(loss_terms(settings)[0], dataset, spikes=False)
-    teacher = Teacher.from_module(network, seen.shape)
+    teacher = Teacher.from_module(network)
+    teacher.for_data(seen)  # refuses what cannot be used
     return replace(settings, objects=replace(settings.objects, dataset=dataset, teacher=teacher))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..augmentation.text import misfits_of, read_transforms
 from ..base.errors import InputError, arg, refuse
@@ -10,9 +11,13 @@ from ..data.dataset import Dataset
 from ..data.recipe import Recipe
 from ..distillation.base import LossTerms
 from ..distillation.methods import name_of
+from ..lowering.lower import lower
+from ..lowering.peaks import Measuring
 from ..profile.profile import HardwareProfile
 from ..profile.units import Amount
+from ..sources.rows import first_rows
 from ..student.integers.form import become_integer
+from ..student.to_nir import to_nir
 from ..student.train_settings import Chip, TrainSettings, device_of
 from ..teachers.spiking_teacher import StudentPlan
 from ..teachers.training_loop import steps_per_epoch
@@ -22,6 +27,8 @@ from .settings import DistillSettings, Training
 from .sizing import Size, choose_size, encoding_of, size_of, student_config
 from .trainer import Trainer
 
+PEAKS = ("scale_margin", "scale_quantile")
+"""Settings that measured peaks have, and the worst case has not."""
 FEWEST_STEPS = 100
 """Optimiser steps below which a student has hardly learned: a training gets more epochs, or it is said."""
 
@@ -53,12 +60,15 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         limits=limits_of(settings.limits, size, dataset, profile, budget, steps),
         settings=train,
         chip=Chip(profile, settings.limits.profile, settings.training.weight_bits) if on_chip else None,
+        measuring=measuring_of(settings.training, dataset),
         device=device_of(settings.training.device),
         floor=size.floor,
     )
     teaching.check(dataset, trainer.student, student_plan(trainer))
     if trainer.chip is not None:  # refuses what the integers of the chip cannot hold; the student stays as it is
-        become_integer(trainer.student, profile, trainer.chip.spec, trainer.chip.weight_bits)
+        become_integer(trainer.student, profile, trainer.chip.spec, trainer.chip.weight_bits, _one_sample(trainer))
+    elif trainer.measuring is None:  # and what the worst case leaves no levels to
+        lower(to_nir(trainer.student.eval()), profile)
     return trainer
 
 
@@ -71,6 +81,26 @@ def check_settings(settings: DistillSettings, dataset: Dataset) -> None:
     method, _ = loss_terms(settings)
     teaching = teaching_of(settings, method, dataset)
     refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()])
+
+
+def _one_sample(trainer: Trainer) -> Measuring | None:
+    """The trainer's measuring on a single sample: enough to see whether the integers can be had at all."""
+    return trainer.measuring and replace(trainer.measuring, samples=first_rows(trainer.measuring.samples, 1))
+
+
+def measuring_of(training: Training, dataset: Dataset) -> Measuring | None:
+    """The training samples on which peaks are measured; None for scales that hold in the worst case."""
+    if training.scales == "worst-case":
+        return None
+    rule = dataset.input_rule
+    return Measuring.of(
+        dataset.train,
+        quantile=training.scale_quantile,
+        margin=training.scale_margin,
+        seed=training.seed,
+        by_step=rule is not None and rule.changes_each_step,
+        only_starved=training.scales == "auto",
+    )
 
 
 def train_settings(training: Training, recipe: Recipe, samples: int | None = None) -> TrainSettings:
@@ -118,6 +148,11 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
             f"{arg('labelled_share', f'{training.labelled_share:g}')}: is for samples with labels beside others, and "
             f"every sample has one; give {arg('unlabelled')}, or leave {arg('labelled_share')} out"
         )
+    if training.scales == "worst-case":
+        for name in PEAKS:
+            if (value := getattr(training, name)) is not None:
+                why = f"is for measured peaks, which {arg('scales', 'worst-case')} leaves out"
+                yield f"{arg(name, f'{value:g}')}: {why}"
     if training.integer_from < 1:
         return
     if (bits := training.weight_bits) is not None:

@@ -13,6 +13,8 @@ from ..base.threads import student_threads
 from ..data.split import Split
 from ..profile.schema import CostUnit
 from ..profile.units import quantity
+from ..student.integers.limits import WRAPS
+from ..student.neurons import StudentOutput
 from ..student.student import Student
 from .cost import SpikeCost
 from .limits import Constraint
@@ -109,6 +111,7 @@ class Measurement:
     Attributes:
         bounded: by constraint, the quantity that it limits.
         counts: by hidden layer and readout, spikes of each neuron, ``(*shape)``, in an arbitrary scale.
+        overflows: currents that wrapped and readouts that were reset.
     """
 
     accuracy: float
@@ -117,6 +120,7 @@ class Measurement:
     synaptic_ops: dict[str, float]
     bounded: dict[str, float]
     counts: dict[str, Tensor]
+    overflows: int = 0
 
     @property
     def dead(self) -> dict[str, int]:
@@ -150,11 +154,12 @@ def measure(
         seed: of the rate code.
     """
     student.eval()
-    correct, weighted = 0, Means()
+    correct, overflows, weighted = 0, 0, Means()
     counts: dict[str, Tensor] = {}
-    for first in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.samples[first : first + BATCH]).to(student.device)
-        labels = torch.from_numpy(split.labels[first : first + BATCH]).to(student.device)
+    batch = student.config.at_once(BATCH)
+    for first in range(0, len(split), batch):
+        images = torch.from_numpy(split.samples[first : first + batch]).to(student.device)
+        labels = torch.from_numpy(split.labels[first : first + batch]).to(student.device)
         output = student(images, seed, first)
         correct += int((output.scores.argmax(1) == labels).sum())
         reading = cost.read(output)
@@ -162,6 +167,7 @@ def measure(
         weighted.add({f"spikes/{name}": value for name, value in reading.spikes.items()}, len(labels))
         weighted.add({f"ops/{name}": value for name, value in reading.synaptic_ops.items()}, len(labels))
         weighted.add({f"bounded/{c.name}": float(c.value(output, reading)) for c in constraints}, len(labels))
+        overflows += harmful_overflows(output)
         for name, mean in output.mean_counts.items():
             counts[name] = counts[name] + mean.cpu() if name in counts else mean.cpu()
     counts.pop("encoder", None)
@@ -172,4 +178,11 @@ def measure(
         synaptic_ops=weighted.of("ops/"),
         bounded=weighted.of("bounded/"),
         counts=counts,
+        overflows=overflows,
     )
+
+
+def harmful_overflows(output: StudentOutput) -> int:
+    """Currents that wrapped and readouts that were reset in a forward pass; none of a student in floats."""
+    wraps = sum(int(counts[..., WRAPS].sum()) for counts in (output.overflows or {}).values())
+    return wraps + sum(int(resets.sum()) for resets in (output.resets or {}).values())

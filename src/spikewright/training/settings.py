@@ -17,11 +17,13 @@ from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
 from ..base.types import Encoding, Readout
+from ..chip.registers import MARGIN
 from ..data.few_labels import REST
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
 from ..sources.read import READERS
 from ..student.neuron_settings import NeuronKind, NeuronSettings
+from ..student.scales import Scales
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,7 +33,14 @@ else:
 
 NAMING_FILES = ("data", "unlabelled", "architecture", "teacher", "profile", "also_within")
 """Settings that may name a file; in a preset they must not."""
-_FILE = re.compile(rf"[/\\]|\.(py|toml|onnx|pt|{'|'.join(end[1:] for end in READERS)})\b", re.IGNORECASE)
+FILES = ("data_dir", "teacher_weights")
+"""Settings that name nothing but files or folders; a preset must not have them."""
+_ENDS = ("py", "toml", "onnx", "pt", "pth", "ckpt", "safetensors", *(end[1:] for end in READERS))
+_FILE = re.compile(rf"[/\\]|\.({'|'.join(_ENDS)})\b", re.IGNORECASE)
+
+
+OF_FEW_LABELS = ("label_fraction", "unlabelled", "teacher_samples", "labelled_share", "epoch_samples")
+"""Settings about few labels, and samples without them."""
 
 
 class DataSettings(DataOptions):
@@ -94,8 +103,19 @@ class TeacherSpec(Options):
 
     name: str | None = Field(
         None,
-        description="mlp, convnet, vgg, an .onnx file, snn, snn:width=32, or a student.pt; left out, convnet, or snn "
-        "for a method that learns from spikes",
+        description="mlp, convnet, vgg, an .onnx file, file.py:function, torchvision:NAME, snn, snn:width=32, or a "
+        "student.pt; left out, convnet, or snn for a method that learns from spikes",
+    )
+    weights: Path | None = Field(None, description="state dict of a torch network: .pt, .pth, .ckpt or .safetensors")
+    layout: str | None = Field(None, description="how the teacher takes samples: images, series, channels or vectors")
+    normalize: str | None = Field(
+        None, description="what the teacher's samples were normalised by: imagenet, none, or MEAN/STD, as 0.5/0.25"
+    )
+    channels: int | None = Field(None, ge=1, description="that the teacher takes; a grey image's one is copied")
+    size: str | None = Field(None, description="of the teacher's images, as 224 or 224x224; others are interpolated")
+    values: str | None = Field(
+        None,
+        description="that the teacher takes of your own data: raw or scaled; left out, raw of vectors and series",
     )
     teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
     teacher_seed: int = Field(0, ge=0, description="of the teacher, whatever the student's seed is")
@@ -167,6 +187,17 @@ class Training(Options):
         0.5, ge=0, le=1, description="share of the epochs before the forward pass is the chip's integers; 1: never"
     )
     weight_bits: int | None = Field(None, ge=2, le=8, description="of integer weights with their sign; the chip's own")
+    scales: Scales = Field(
+        "auto",
+        description="what registers must have room for: worst-case, any input; measured, peaks on training data; auto, "
+        "peaks where the worst case leaves a layer too few bits",
+    )
+    scale_margin: float | None = Field(
+        None, ge=1, description=f"factor by which registers may go beyond measured peaks; left out, {MARGIN:g}"
+    )
+    scale_quantile: float | None = Field(
+        None, gt=0, le=1, description="of the peaks of single samples; left out, 1, the largest"
+    )
     rounds: int = Field(3, ge=0, description="further epochs at most, for a limit that is not met or not used")
     grow: bool = Field(
         True,
@@ -221,7 +252,7 @@ class DistillSettings:
             try:
                 groups[group] = type(before)(**{**before.model_dump(exclude_unset=True), **given})
             except WrongOptions as error:
-                faults += [replace(f, name=group) if f.name == "name" else f for f in error.faults]
+                faults += [replace(f, name=_flat_name(group, f.name)) for f in error.faults]
         if faults:
             raise WrongOptions("settings", faults)
         return replace(self, **groups)
@@ -229,11 +260,14 @@ class DistillSettings:
     def flat(self, without: Collection[str] = ()) -> dict[str, Any]:
         """The JSON-able flat values, as in student files and sweep folders.
 
+        Values that came later are left out while they are the default, so that older files hold the same settings.
+
         Args:
             without: names to leave out.
         """
         dumped = {group.name: getattr(self, group.name).model_dump(mode="json") for group in fields(DistillSettings)}
-        return {name: dumped[at.group][at.field] for name, at in FLAT.items() if name not in without}
+        values = {name: dumped[at.group][at.field] for name, at in FLAT.items() if name not in without}
+        return {name: value for name, value in values.items() if name not in LATER or value != FLAT[name].info.default}
 
     def within(self, budget: str | None) -> DistillSettings:
         """The same settings with another energy budget; without any limit, the reserve is 0."""
@@ -256,15 +290,25 @@ class FlatField:
     info: FieldInfo
 
 
+OF_TEACHER = ("weights", "layout", "normalize", "channels", "size", "values")
+"""Fields of the teacher's group whose flat name says so: ``teacher_weights``."""
+
+
+def _flat_name(group: str, name: str) -> str:
+    """The name of a group's field among flat values."""
+    if group == "teacher" and name in OF_TEACHER:
+        return f"teacher_{name}"
+    return group if name == "name" else name
+
+
 def _flat_fields() -> dict[str, FlatField]:
     """Every flat value, in the order of files since the first version, in which limits stand in two places."""
     found: dict[str, FlatField] = {}
     for group, options in vars(DistillSettings()).items():
         for name, info in type(options).model_fields.items():
-            found[group if name == "name" else name] = FlatField(group, name, info)
+            found[_flat_name(group, name)] = FlatField(group, name, info)
     apart = ("reserve", "also_within", "max_synaptic_ops", "max_rate")
-    newer = ("label_fraction", "unlabelled", "teacher_samples", "labelled_share", "epoch_samples")
-    last = (*DataOptions.model_fields, *newer)
+    last = (*DataOptions.model_fields, "scales", "scale_margin", "scale_quantile", *OF_FEW_LABELS)
     first = [name for name in found if name not in (*apart, *last)]
     after = first.index("rounds") + 1
     return {name: found[name] for name in (*first[:after], *apart, *first[after:], *last)}
@@ -272,6 +316,8 @@ def _flat_fields() -> dict[str, FlatField]:
 
 FLAT = _flat_fields()
 """By name of a flat value, its place in the settings."""
+LATER = (*(f"teacher_{name}" for name in OF_TEACHER), *OF_FEW_LABELS)
+"""Flat values that files of the first versions do not have."""
 
 
 def preset_names() -> list[str]:
@@ -298,7 +344,7 @@ def _paths_in(values: Mapping[str, object]) -> Iterator[str]:
     """Faults of a preset that names files; a preset may come from anywhere, and its files are neither run nor read."""
     for name, value in values.items():
         for text in value if isinstance(value, list) else [value]:
-            if name == "data_dir" or (name in NAMING_FILES and isinstance(text, str) and _FILE.search(text)):
+            if name in FILES or (name in NAMING_FILES and isinstance(text, str) and _FILE.search(text)):
                 yield f"{name} is {text!r}; a preset names only what comes with spikewright, give {arg(name)} yourself"
 
 

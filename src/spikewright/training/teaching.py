@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..base.errors import InputError, arg, refuse
+import numpy as np
+
+from ..base.errors import InputError, arg, refuse, renamed
 from ..base.progress import Listeners
 from ..data.dataset import Dataset
+from ..data.split import Split
 from ..distillation.base import LossTerms, NetworkShapes, shapes_of
 from ..distillation.methods import name_of
 from ..student.config import StudentConfig
 from ..student.student import Student
-from ..teachers.ann import ARCHITECTURES
+from ..teachers.files import NAMES, TeacherFiles, is_onnx
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import (
     SpikingTeacher,
@@ -23,7 +26,7 @@ from ..teachers.spiking_teacher import (
     value_shapes,
 )
 from ..teachers.spiking_training import SpikingTraining, train_spiking
-from ..teachers.teacher import is_onnx, is_spiking, teacher_from, teacher_shapes
+from ..teachers.teacher import NO_FILES, is_spiking, is_trained, teacher_from, teacher_shapes
 from ..teachers.torch_teacher import Teacher
 
 
@@ -48,6 +51,7 @@ class Teaching:
         epochs: of the teacher's training, None for the data set's default.
         seed: of the trainings of teacher and assistants.
         assistants: widths of the spiking networks between teacher and student; each is distilled from the one before.
+        files: the weights of a teacher that is a torch network, and how it takes samples.
         samples: of the training part that teacher and assistants learn from, the last ones; None for all.
     """
 
@@ -56,6 +60,7 @@ class Teaching:
     epochs: int | None = None
     seed: int = 0
     assistants: tuple[int, ...] = ()
+    files: TeacherFiles = NO_FILES
     samples: int | None = None
 
     @property
@@ -66,12 +71,15 @@ class Teaching:
     def faults(self) -> Iterator[str]:
         """Faults of a teacher or assistants that do not suit the method."""
         name = name_of(self.method)
+        yield from (renamed(InputError(fault), NAMES).message for fault in self.files.faults(self.teacher))
+        if self.epochs is not None and is_trained(self.teacher):
+            yield f"{arg('teacher_epochs', self.epochs)}: {self.title} is already trained; leave it out"
         if "spiking teacher" in self.method.needs and not is_spiking(self.teacher):
             yield (
                 f"{arg('teacher', self.title)}: does not spike, and {arg('method', name)} learns from spikes; leave "
                 f"{arg('teacher')} out, or give snn, snn:width=32 or a student.pt"
             )
-        if self.samples is not None and not self._is_trained_here:
+        if self.samples is not None and (is_trained(self.teacher) or not self.method.needs_teacher()):
             yield (
                 f"{arg('teacher_samples', self.samples)}: the teacher {self.title} is trained already, or none is "
                 f"needed; leave {arg('teacher_samples')} out"
@@ -86,12 +94,6 @@ class Teaching:
                 f"{arg('assistant')}: the teacher of {arg('method', name)} sees still images, and an assistant sees "
                 f"what the student sees; leave {arg('assistant')} out"
             )
-
-    @property
-    def _is_trained_here(self) -> bool:
-        """Whether the teacher is a named architecture, which learns from the data."""
-        named = isinstance(self.teacher, str) and (self.teacher in ARCHITECTURES or is_like_student(self.teacher))
-        return named and self.method.needs_teacher()
 
     def check(self, dataset: Dataset, student: Student, plan: StudentPlan) -> None:
         """Check that each network can be distilled from the one before, without training any of them.
@@ -109,7 +111,7 @@ class Teaching:
         shapes = None
         if method.needs_teacher():
             seen = self.seen(dataset)
-            shapes = teacher_shapes(self.teacher, seen, plan)
+            shapes = teacher_shapes(self.teacher, seen, plan, self.files)
             if "spiking teacher" in method.needs and not is_like_student(self.teacher):
                 self._check_pace(seen, plan.config)
         for place, learner in enumerate([*(Student(config) for config in self._assistant_configs(plan)), student]):
@@ -138,8 +140,15 @@ class Teaching:
         Raises:
             InputError: a teacher that cannot be used, or a spiking teacher without ``plan``.
         """
-        seen = self.seen(dataset.with_last_train_samples(self.samples))
-        return teacher_from(self.teacher, seen, epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan)
+        return teacher_from(
+            self.teacher,
+            self.seen(dataset.with_last_train_samples(self.samples)),
+            epochs=self.epochs,
+            seed=self.seed,
+            listeners=listeners,
+            student=plan,
+            files=self.files,
+        )
 
     def train(self, dataset: Dataset, plan: StudentPlan, listeners: Listeners) -> tuple[TrainedTeacher, ...]:
         """The trained teacher, and the assistants, each distilled from the one before.
@@ -151,7 +160,15 @@ class Teaching:
             return ()
         teacher = self.trained_teacher(dataset, listeners, plan)
         chain = [TrainedTeacher(teacher, teacher.accuracy(self.seen(dataset).validation))]
+        for remark in teacher.remarks:
+            listeners.say(remark, "assumed")
         listeners.say(f"teacher: {teacher.name}, validation accuracy {chain[0].accuracy:.2%}")
+        if is_trained(self.teacher) and chain[0].accuracy <= (guess := _best_guess(self.seen(dataset).validation)):
+            listeners.say(
+                f"teacher {teacher.name}: is right no more often than the most frequent class as every answer, "
+                f"{guess:.2%}; see whether weights, samples and the order of the classes are those of its training",
+                "warning",
+            )
         for config in self._assistant_configs(plan):
             name = f"assistant of width {config.width}"
             settings = plan.teacher_settings(self.seed)
@@ -193,6 +210,11 @@ class Teaching:
         refuse(arg("teacher", self.title), faults)
 
 
+def _best_guess(split: Split) -> float:
+    """The accuracy of always answering with the most frequent class."""
+    return float(np.bincount(split.labels).max() / len(split))
+
+
 def facts_of(chain: Sequence[TrainedTeacher]) -> dict[str, object]:
     """The facts about teacher and assistants in a student's file; JSON-able."""
     if not chain:
@@ -205,7 +227,7 @@ def facts_of(chain: Sequence[TrainedTeacher]) -> dict[str, object]:
         "teacher_validation_accuracy": first.accuracy,
     }
     if teacher.macs is not None:
-        facts["teacher_macs"] = teacher.macs
+        facts |= teacher.macs.as_facts
     if assistants:
         facts["assistants"] = [
             {"name": each.teacher.name, "sha256": each.teacher.sha256, "validation_accuracy": each.accuracy}

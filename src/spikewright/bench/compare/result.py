@@ -215,7 +215,7 @@ class ComparisonResult(BenchResult):
             **self.head(),
             "settings": self.settings,
             "seeds": list(self.seeds),
-            "teachers": [vars(facts) for facts in self.teachers],
+            "teachers": [facts.as_json() for facts in self.teachers],
             "rows": [{"row": str(row), **row.facts} for row in self.rows],
             "baseline": str(self.baseline),
             "groups": groups,

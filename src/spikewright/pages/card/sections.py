@@ -15,11 +15,12 @@ import numpy.typing as npt
 from ...base.errors import InputError
 from ...chip.agreement import LEVELS
 from ...chip.registers import TrainedGrid, trained_grid
+from ...energy.macs import Macs
 from ...graph.nodes import NEURONS, NodeFault, Shape, constants_of
 from ...graph.time_step import resolve_dt
 from ...graph.wiring import Wiring, wire
 from ...profile.units import quantity
-from ...student.facts import Facts, StudentFacts
+from ...student.facts import CertificateFacts, Facts, OverflowFacts, StudentFacts
 from ..numbers import Rows
 from ..verdict import Paths, Verdict
 
@@ -130,11 +131,17 @@ def network_rows(known: Known) -> Rows:
 
 
 def _integers(grid: TrainedGrid) -> str:
-    registers = grid.registers
+    registers, measured = grid.registers, grid.calibration
+    room = ""
+    if measured is not None:
+        room = (
+            f"; {', '.join(measured.peaks)} have room for {measured.margin:g} times the peaks of {measured.samples} "
+            "training samples, not for every input"
+        )
     return (
         f"trained on those of `{grid.profile}`: weights of {registers.weight_bits} bits, biases of "
         f"{registers.bias_mantissa_bits}, thresholds of {registers.threshold_bits}, states of {registers.state_bits}; "
-        "each number of the graph is its integer divided by the layer's scale"
+        f"each number of the graph is its integer divided by the layer's scale{room}"
     )
 
 
@@ -194,7 +201,7 @@ def training_rows(known: Known) -> Rows:
     making, settings = known.making, known.making.settings
     methods = [f"`{each}`" for each in (settings.method, making.method) if each is not None]
     good = _if_known(", {:.2%} on validation", making.teacher_validation_accuracy)
-    macs = _if_known(", {:,} multiply-accumulates per inference", making.teacher_macs)
+    macs = _if_known(", {} multiply-accumulates per inference", _macs(making))
     assistants = [
         f"{each.name}{_if_known(' ({:.2%} on validation)', each.validation_accuracy)}"
         for each in making.assistants or ()
@@ -222,6 +229,12 @@ def _samples(known: Known) -> str:
         return f", {counts.labelled:,} training samples with labels and {counts.unlabelled:,} without"
     asked = settings.train_samples if settings.label_fraction is None else counts.labelled
     return _if_known(", {:,} samples of its training part", asked)
+
+
+def _macs(making: StudentFacts) -> str | None:
+    """The teacher's multiply-accumulates, and which of its operators are not counted; None where nobody noted them."""
+    macs = Macs.of_facts(vars(making))
+    return None if macs is None else f"{macs} ({macs.left_out})" if macs.unknown else str(macs)
 
 
 def _epochs(known: Known) -> str | None:
@@ -274,8 +287,19 @@ def _validation(known: Known) -> Rows:
             ("accuracy, chip network", f"{found.accuracy:.2%}", where),
             ("energy per inference", f"{quantity(found.energy, found.unit)} on `{found.profile}`", where),
             ("synaptic operations per inference", f"{found.synaptic_ops:,.0f}", where),
+            *_overflows(found),
         ]
     return rows
+
+
+def _overflows(found: CertificateFacts) -> Rows:
+    """Registers that overflowed, of a network that has no room for every input, or where they did."""
+    parts = found.overflows.values()
+    wraps, clips, resets = (sum(getattr(each, kind) for each in parts) for kind in OverflowFacts.model_fields)
+    if not (found.measured or wraps or clips or resets):
+        return []
+    said = f"{wraps:,} wraps, {resets:,} readouts reset, {clips:,} potentials clipped"
+    return [("registers that overflowed", said, " and ".join(found.overflows))]
 
 
 def _test(verdict: Verdict) -> Rows:

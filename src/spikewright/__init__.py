@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .base.version import __version__
 
 if TYPE_CHECKING:
+    from .augmentation import transforms
     from .base.errors import AnswerIsNo, InputError
     from .base.progress import Callback
     from .bench.compare.compare import compare
@@ -71,7 +72,7 @@ _HOMES = {
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
 }
-_MODULES = {"methods": "distillation.methods"}
+_MODULES = {"methods": "distillation.methods", "transforms": "augmentation.transforms"}
 
 __all__ = [
     "Activity",
@@ -109,6 +110,7 @@ __all__ = [
     "simulate",
     "sweep",
     "to_nir",
+    "transforms",
 ]
 
 

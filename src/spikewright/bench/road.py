@@ -42,7 +42,7 @@ from ..training.distill import distill_to
 from ..training.objects import dataset_of, network_of
 from ..training.prepare import measuring_of
 from ..training.result import Attempts
-from ..training.settings import DistillSettings
+from ..training.settings import LATER, DistillSettings
 from .levels import agreement_of
 from .point import SPLITS, Outcome
 
@@ -245,4 +245,5 @@ def same_settings(noted: object, asked: DistillSettings) -> bool:
     if not isinstance(noted, dict):
         return False
     before = {name: noted.get(name, default) for name, default in DistillSettings().flat(without=OF_MACHINE).items()}
+    before |= {name: noted[name] for name in LATER if name in noted}
     return before == wanted and noted.keys() - OF_MACHINE <= wanted.keys()

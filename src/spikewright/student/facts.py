@@ -40,6 +40,7 @@ class SettingsFacts(Facts):
 
     data: str | None = None
     train_samples: int | None = None
+    label_fraction: float | None = None
     method: str | None = None
     profile: str | None = None
     energy_budget: str | None = None
@@ -59,6 +60,13 @@ class TrainingFacts(Facts):
     epochs: int | None = None
     augmentation: str | None = None
     integer_from: float | None = None
+
+
+class SamplesFacts(Facts):
+    """How many training samples had labels, and how many had none."""
+
+    labelled: int | None = None
+    unlabelled: int | None = None
 
 
 class AssistantFacts(Facts):
@@ -113,6 +121,7 @@ class StudentFacts(Facts):
     settings: SettingsFacts = SettingsFacts()
     student: ShapeFacts = ShapeFacts()
     training: TrainingFacts | None = None
+    samples: SamplesFacts = SamplesFacts()
     method: str | None = None
     regularizers: list[str] = Field(default_factory=list)
     teacher: str | None = None

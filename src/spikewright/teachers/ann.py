@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..augmentation.augment import augmented, still
 from ..base.artefacts import atomic_write, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import SILENT, Listeners
-from ..data.augment import augmented, still
 from ..data.dataset import Dataset
 from ..data.output_rule import OutputRule, ValueLoss
 from ..data.recipe import TeacherRecipe

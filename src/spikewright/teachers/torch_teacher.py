@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..augmentation.augment import still
 from ..base.errors import InputError, arg, refuse
-from ..data.augment import still
 from ..data.dataset import Dataset
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.quality import Quality, quality_of

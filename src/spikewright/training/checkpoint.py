@@ -22,8 +22,10 @@ from .trainer import Trainer
 
 def identity(trainer: Trainer) -> dict[str, Any]:
     """The facts of a training in which a checkpoint must agree with it; JSON-able."""
-    chip = trainer.chip
+    chip, train = trainer.chip, trainer.dataset.train
+    few = {"labelled_samples": train.labelled, "train_sha256": train.sha256} if train.unlabelled else {}
     return {
+        **few,
         "student": asdict(trainer.config),
         "data": trainer.dataset.name,
         "train_samples": len(trainer.dataset.train),

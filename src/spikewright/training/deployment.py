@@ -121,6 +121,7 @@ class Certificate:
         r2, mae: of each value of a regression, its coefficient of determination and its mean absolute error in its own
             unit; empty of classes.
         recordings: answers that were compared, where samples are windows of recordings; None where each has its own.
+        learnt_from: how many training samples were ``labelled`` and ``unlabelled``; empty where it was not noted.
     """
 
     profile: str
@@ -143,6 +144,7 @@ class Certificate:
     r2: tuple[float, ...] = ()
     mae: tuple[float, ...] = ()
     recordings: int | None = None
+    learnt_from: dict[str, int] = field(default_factory=dict)
 
     @property
     def quality(self) -> float:

@@ -93,9 +93,9 @@ class Means:
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}
-        self._weights: dict[str, int] = {}
+        self._weights: dict[str, float] = {}
 
-    def add(self, values: dict[str, float], weight: int = 1) -> None:
+    def add(self, values: dict[str, float], weight: float = 1) -> None:
         """Add values, each the mean over ``weight`` samples."""
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + value * weight

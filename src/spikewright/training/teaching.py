@@ -58,6 +58,7 @@ class Teaching:
         loss, class_weights: of a teacher that is trained, as of its student.
         values: what the outputs of a teacher from a file are, where labels are values: ``unit``, or ``deviations`` from
             the training mean in standard deviations; None for ``unit``.
+        samples: of the training part that teacher and assistants learn from, the last ones; None for all.
     """
 
     method: LossTerms
@@ -66,6 +67,7 @@ class Teaching:
     seed: int = 0
     assistants: tuple[int, ...] = ()
     files: TeacherFiles = NO_FILES
+    samples: int | None = None
     loss: ValueLoss | None = None
     class_weights: str | None = None
     values: TeacherValues | None = None
@@ -94,6 +96,11 @@ class Teaching:
             yield (
                 f"{arg('teacher', self.title)}: does not spike, and {arg('method', name)} learns from spikes; leave "
                 f"{arg('teacher')} out, or give snn, snn:width=32 or a student.pt"
+            )
+        if self.samples is not None and (is_trained(self.teacher) or not self.method.needs_teacher()):
+            yield (
+                f"{arg('teacher_samples', self.samples)}: the teacher {self.title} is trained already, or none is "
+                f"needed; leave {arg('teacher_samples')} out"
             )
         if self.assistants and not self.method.needs_teacher():
             yield (
@@ -152,7 +159,8 @@ class Teaching:
             InputError: a teacher that cannot be used, or a spiking teacher without ``plan``.
         """
         teacher = teacher_from(
-            self.teacher, self.seen(dataset), epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan,
+            self.teacher, self.seen(dataset.with_last_train_samples(self.samples)),
+            epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan,
             files=self.files, loss=self.loss, class_weights=self.class_weights,
         )  # fmt: skip
         if self.values == "deviations":
@@ -183,7 +191,8 @@ class Teaching:
         for config in self._assistant_configs(plan):
             name = f"assistant of width {config.width}"
             settings = plan.teacher_settings(self.seed)
-            training = SpikingTraining(name, dataset, config, self.method, chain[-1].teacher, settings, plan.device)
+            taught = dataset.with_last_train_samples(self.samples)
+            training = SpikingTraining(name, taught, config, self.method, chain[-1].teacher, settings, plan.device)
             assistant = train_spiking(training, listeners=listeners)
             chain.append(TrainedTeacher(assistant, assistant.quality(dataset.validation, dataset.output)))
             listeners.say(f"{name}: {what} {chain[-1].quality}")

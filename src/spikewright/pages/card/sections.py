@@ -230,7 +230,7 @@ def training_rows(known: Known) -> Rows:
         f"{each.name}{_on_validation(' ({} on validation)', each.validation_accuracy, each.validation_quality)}"
         for each in making.assistants or ()
     ]
-    samples = _if_known(", {:,} samples of its training part", settings.train_samples)
+    samples = _samples(known)
     return _pairs(
         ("data", settings.data and f"`{settings.data}`{samples}"),
         ("method", ": ".join(methods) or None),
@@ -244,6 +244,15 @@ def training_rows(known: Known) -> Rows:
         ("energy budget", _budget(known)),
         ("further limits", _further(known)),
     )
+
+
+def _samples(known: Known) -> str:
+    """How many training samples there were, where they were not all and all with labels."""
+    counts, settings = known.making.samples, known.making.settings
+    if counts.unlabelled:
+        return f", {counts.labelled:,} training samples with labels and {counts.unlabelled:,} without"
+    asked = settings.train_samples if settings.label_fraction is None else counts.labelled
+    return _if_known(", {:,} samples of its training part", asked)
 
 
 def _macs(making: StudentFacts) -> str | None:

@@ -66,7 +66,8 @@ def run(
     Args:
         chip: the network.
         drive: int64, shape ``(timesteps or 1, samples, *input shape)``, as :func:`spikewright.chip.encoding.encode`
-            makes it: payloads or spikes of an event input, or bias mantissas of an input population that has neurons.
+            makes it: payloads or spikes of an event input, or bias mantissas of an input population that has neurons,
+            the same at every step or set anew for each.
         record_states: also keep currents and membrane potentials.
         progress: called with the number of samples done.
 
@@ -175,7 +176,7 @@ class _Simulator:
             if population.neuron is None:
                 signals[name] = _signal(drive[:, chunk])
                 continue
-            trace = self._integrate(population, population.neuron, drive[0, chunk], signals, bool(recording.v))
+            trace = self._integrate(population, population.neuron, drive[:, chunk], signals, bool(recording.v))
             signals[name] = _signal(heard[name][:, chunk]) if name in heard else Signal(trace.spikes, 1)
             recording.spikes[name][:, chunk] = trace.spikes.numpy()
             recording.active[name][:, chunk] = trace.active.numpy()
@@ -190,7 +191,7 @@ class _Simulator:
     def _integrate(
         self, population: Population, neuron: Neuron, drive: IntArray, signals: Mapping[str, Signal], states: bool
     ) -> KernelTrace:
-        """One population through all its steps; ``drive`` is the bias of an input population, one row a sample."""
+        """One population through all its steps; ``drive`` is the bias of an input population, ``(T or 1, samples, ...)``."""
         bias = drive if population.role == "input" else neuron.bias[None]
         into = self.chip.into(population.name)
         loops = [c for c in into if c.source == population.name]
@@ -207,7 +208,7 @@ class _Simulator:
         if others:
             arriving = self._delivered(others, signals, dtype)
         else:
-            arriving = torch.zeros((1, len(drive), *population.shape), dtype=dtype)
+            arriving = torch.zeros((1, drive.shape[1], *population.shape), dtype=dtype)
 
         def feedback(spikes: Tensor) -> Tensor:
             return self._delivered(loops, {population.name: Signal(spikes[None], 1)}, dtype)[0]

@@ -36,6 +36,7 @@ class Verb:
 
 VERBS = {
     "run": Verb("commands.run", "All of it: teacher to student to NIR to chip to report"),
+    "data": Verb("commands.data", "What data hold, and what each encoding makes of them"),
     "distill": Verb(
         "commands.distill", "Distil a teacher into a spiking student, within an energy budget", "train/distill.py"
     ),

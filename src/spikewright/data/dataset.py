@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError, arg
+from .describe import describe
 from .input_rule import InputRule
 from .options import DataOptions
 from .output_rule import CLASSES, OutputRule
@@ -16,6 +17,10 @@ from .own import Prepared, prepare, raw_from_arrays
 from .raw import RawData
 from .recipe import Recipe
 from .split import DIGITS_SHARE, Images, Labels, Pixels, Samples, Split, official_split, permutation
+from .summary import lines
+
+SHOWN = 500
+"""Samples of each part from which the ranges and rates of the short form of a data set are taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +57,9 @@ class Dataset:
     input_rule: InputRule | None = None
     raw: RawData | None = None
     options: DataOptions | None = None
+
+    def __repr__(self) -> str:
+        return "\n".join(lines(describe(self, samples=SHOWN)))
 
     @property
     def is_events(self) -> bool:

@@ -104,7 +104,8 @@ def _unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
 
 def _split(parts: Mapping[str, RawPart], groups: IntArray | None) -> list[RawPart]:
     """Training, validation and test part; official parts stay as they are."""
-    train = parts["train"]
+    train = replace(parts["train"], groups=groups)
+    parts = {**parts, "train": train}
     if "test" in parts and "validation" in parts:
         return [parts[name] for name in PARTS]
     if "test" in parts:
@@ -117,8 +118,8 @@ def _split(parts: Mapping[str, RawPart], groups: IntArray | None) -> list[RawPar
 
 
 def _rows_of(part: RawPart, rows: IntArray) -> RawPart:
-    lengths = None if part.lengths is None else part.lengths[rows]
-    return RawPart(picked(part.samples, rows), part.labels[rows], lengths)
+    lengths, groups = (None if each is None else each[rows] for each in (part.lengths, part.groups))
+    return RawPart(picked(part.samples, rows), part.labels[rows], lengths, groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,15 +182,21 @@ def _check_rule(raw: RawData, rule: InputRule) -> None:
 
 def _prepared(part: RawPart, rule: InputRule) -> Split:
     """A part whose samples are prepared, now where they fit in memory and else when they are asked for."""
-    source, labels, recordings = part.samples, part.labels, None
+    later = when_asked(part, rule)
+    if bytes_of(rule, len(later)) > IN_MEMORY:
+        return later
+    return replace(later, samples=np.concatenate(list(chunks(later.samples))))
+
+
+def when_asked(part: RawPart, rule: InputRule) -> Split:
+    """A part whose samples are prepared by a rule when they are asked for."""
+    source, recordings = part.samples, None
     if rule.layout == "series":
         source, recordings = _windows(part, rule)
-        labels = labels if recordings is None else labels[recordings]
-    if rule.layout == "series" and source.shape[1] != rule.shape[0]:
-        source = _fitted_to(source, rule.shape[0])
-    samples: Rows = Computed(source, lambda rows, _: rule(rows), (len(labels), *rule.sample_shape), rule.dtype)
-    if bytes_of(rule, len(labels)) <= IN_MEMORY:
-        samples = np.concatenate([rule(chunk) for chunk in chunks(source)])
+        if source.shape[1] != rule.shape[0]:
+            source = _fitted_to(source, rule.shape[0])
+    labels = part.labels if recordings is None else part.labels[recordings]
+    samples = Computed(source, lambda rows, _: rule(rows), (len(labels), *rule.sample_shape), rule.dtype)
     return Split(samples, labels, recordings)
 
 

@@ -191,7 +191,7 @@ class _Simulator:
     def _integrate(
         self, population: Population, neuron: Neuron, drive: IntArray, signals: Mapping[str, Signal], states: bool
     ) -> KernelTrace:
-        """One population through all its steps; ``drive`` is the bias of an input population, ``(T or 1, samples, ...)``."""
+        """One population through all its steps; ``drive`` holds an input's biases, ``(T or 1, samples, *shape)``."""
         bias = drive if population.role == "input" else neuron.bias[None]
         into = self.chip.into(population.name)
         loops = [c for c in into if c.source == population.name]

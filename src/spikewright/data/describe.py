@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import Any, Protocol
@@ -64,7 +64,7 @@ class PartDescription:
         recordings: that the windows are of; None where each sample has its own answer.
         counts: of classes, how many samples or recordings each has.
         values: of a regression, of each value the mean, the standard deviation, the smallest and the largest.
-        lengths: shortest, median and longest recording in steps; None where all are equally long.
+        lengths: of series, the shortest, median and longest recording in steps.
         cut: recordings that are longer than those of the training part, and lose their end.
         groups: that samples belong to (persons, recordings); None where there are none.
         least, most: smallest and largest value as found; None for events.
@@ -198,13 +198,12 @@ def _part(data: Described, name: str, samples: int | None) -> PartDescription:
     counts = np.bincount(labels[labels >= 0], minlength=data.classes) if data.output.is_classes else np.zeros(0, int)
     values = () if data.output.is_classes else tuple(map(_spread, labels.T))
     least, most, beyond = _range(split if raw is None or rule is None else raw, rule, samples)
-    lengths = None if raw is None else raw.lengths
     return PartDescription(
         samples=len(split),
         recordings=None if split.recordings is None else len(labels),
         counts=tuple(counts.tolist()),
         values=values,
-        lengths=None if lengths is None else (int(lengths.min()), int(np.median(lengths)), int(lengths.max())),
+        lengths=None if raw is None or rule is None or rule.layout != "series" else _lengths(raw),
         cut=0 if raw is None or rule is None else cut_recordings(raw, rule),
         groups=None if raw is None or raw.groups is None else len(np.unique(raw.groups)),
         least=least,
@@ -215,6 +214,11 @@ def _part(data: Described, name: str, samples: int | None) -> PartDescription:
 
 def _spread(values: Array) -> tuple[float, float, float, float]:
     return float(values.mean()), float(values.std()), float(values.min()), float(values.max())
+
+
+def _lengths(part: RawPart) -> tuple[int, int, int]:
+    lengths = np.array(part.samples.shape[1:2]) if part.lengths is None else part.lengths
+    return int(lengths.min()), int(np.median(lengths)), int(lengths.max())
 
 
 def cut_recordings(part: RawPart, rule: InputRule) -> int:
@@ -302,20 +306,21 @@ def _events(rows: Rows, names: Sequence[str], timesteps: int, input_bits: int, s
     Args:
         rows: samples in [0, 1], ``(n, C, H, W)``, or frames ``(n, T, C, H, W)``.
     """
-    totals, count = dict.fromkeys(names, 0.0), 0
     repeats = timesteps if rows.ndim == 4 else 1
+    full = np.float64(2**input_bits - 1)
+    ways: dict[str, Callable[[Array], float]] = {
+        "direct": lambda x: repeats * np.count_nonzero(np.rint(x * full)),
+        "current": lambda x: float(repeats * x.sum(dtype=np.float64)),
+        "rate": lambda x: float(repeats * x.sum(dtype=np.float64)),
+        "latency": np.count_nonzero,
+        "events": lambda x: float(x.sum(dtype=np.float64)),
+        DELTA: lambda x: float(x.sum(dtype=np.float64)),
+    }
+    totals, count = dict.fromkeys(names, 0.0), 0
     for chunk in _some(rows, samples):
         count += len(chunk)
-        sums = {
-            "direct": lambda x: repeats * np.count_nonzero(np.rint(x * np.float64(2**input_bits - 1))),
-            "current": lambda x: repeats * x.sum(dtype=np.float64),
-            "rate": lambda x: repeats * x.sum(dtype=np.float64),
-            "latency": np.count_nonzero,
-            "events": lambda x: x.sum(dtype=np.float64),
-            DELTA: lambda x: x.sum(dtype=np.float64),
-        }
         for name in names:
-            totals[name] += float(sums[name](chunk))
+            totals[name] += ways[name](chunk)
     return {name: total / max(1, count) for name, total in totals.items()}
 
 

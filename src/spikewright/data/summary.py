@@ -47,7 +47,7 @@ def part_words(part: PartDescription, names: Sequence[str]) -> str:
         size = f"{part.samples:,} windows of {part.recordings:,} recordings"
     words = [size + (f" of {part.groups} groups" if part.groups else "")]
     if part.lengths is not None:
-        words.append("{} to {} steps, half of them at most {}".format(*(part.lengths[i] for i in (0, 2, 1))))
+        words.append(length_words(part.lengths))
     if part.cut:
         words.append(f"{part.cut:,} cut at the end")
     words.append(balance(part, names))
@@ -56,6 +56,12 @@ def part_words(part: PartDescription, names: Sequence[str]) -> str:
     if part.beyond:
         words.append(f"{percent(part.beyond)} of them beyond the scaling")
     return "; ".join(words)
+
+
+def length_words(lengths: tuple[int, int, int]) -> str:
+    """Steps of recordings in words."""
+    shortest, median, longest = lengths
+    return f"{longest:,} steps" if shortest == longest else f"{shortest:,} to {longest:,} steps, median {median:,}"
 
 
 def balance(part: PartDescription, names: Sequence[str]) -> str:
@@ -72,7 +78,7 @@ def balance(part: PartDescription, names: Sequence[str]) -> str:
 
 def scaling_words(rule: InputRule, constant: Sequence[int]) -> str:
     """The scaling rule in words."""
-    words = [rule.scaling]
+    words: list[str] = [rule.scaling]
     if rule.layout == "images":
         words = [f"intensities {rule.low[0]:g} to {rule.low[0] + 1 / rule.gain[0]:g}"]
     if rule.layout == "events":

@@ -10,7 +10,7 @@ from rich.text import Text
 from ..base.errors import InputError
 from ..data.dataset import Dataset
 from ..data.describe import Description, InputRate, PartDescription
-from ..data.summary import HOW, balance, headline, percent, rate_words, refusals, scaling_words
+from ..data.summary import HOW, balance, headline, length_words, percent, rate_words, refusals, scaling_words
 from ..teachers.ann import ARCHITECTURES, build
 from .numbers import Rows, filled
 
@@ -62,7 +62,7 @@ def _parts(found: Description) -> Rows:
         ">samples": [f"{part.samples:,}" for part in found.parts.values()],
         ">recordings": ["" if part.recordings is None else f"{part.recordings:,}" for part in found.parts.values()],
         ">groups": ["" if part.groups is None else f"{part.groups:,}" for part in found.parts.values()],
-        "steps": ["" if part.lengths is None else _lengths(part) for part in found.parts.values()],
+        "length": ["" if part.lengths is None else length_words(part.lengths) for part in found.parts.values()],
         ">cut at the end": [f"{part.cut:,}" if part.cut else "" for part in found.parts.values()],
         "values": [_span(part) for part in found.parts.values()],
         ">beyond the scaling": [percent(part.beyond) if part.beyond else "" for part in found.parts.values()],
@@ -70,11 +70,6 @@ def _parts(found: Description) -> Rows:
     }
     kept = {heading: cells for heading, cells in columns.items() if any(cells)}
     return [tuple(kept), *zip(*kept.values(), strict=True)]
-
-
-def _lengths(part: PartDescription) -> str:
-    assert part.lengths is not None
-    return "{} to {}, median {}".format(*(part.lengths[i] for i in (0, 2, 1)))
 
 
 def _span(part: PartDescription) -> str:

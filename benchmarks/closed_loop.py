@@ -208,7 +208,7 @@ def deployed(student: Student, settings: DistillSettings, dataset: Dataset, bits
     facts: dict[str, Any] = {"width": student.config.width, "timesteps": student.config.timesteps}
     for name in ("validation", "test"):
         activity = simulate(chip, getattr(dataset, name), split=name, seed=settings.training.seed)
-        report = estimate(activity, chip, placement, profile)
+        report = estimate(activity, placement, profile)
         facts |= {f"energy_{name}": report.total, f"accuracy_{name}": activity.accuracy}
         facts |= {"floor": report.floor, "synaptic_ops": report.synaptic_ops}
     facts["accuracy_student_test"] = accuracy_of(student, dataset.test, settings.training.seed)

@@ -129,7 +129,7 @@ def rows(chip: ChipNetwork, activity: Activity) -> list[dict[str, Any]]:
     found = []
     for profile in (with_constants_of("loihi1-davies"), with_constants_of("loihi1-sanafe"), load_profile("loihi2")):
         placement = place(chip, profile)
-        report = estimate(activity, chip, placement, profile)
+        report = estimate(activity, placement, profile)
         row: dict[str, Any] = {"profile": profile.name, "total": report.total, "unit": report.unit}
         row["cores"] = placement.worst[-1].used
         row["by_event"] = {event.name: energy for event, energy in report.by_event().items()}

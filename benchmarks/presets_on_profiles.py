@@ -82,7 +82,7 @@ def row(network: str, graph: nir.NIRGraph, profile: HardwareProfile, dataset: Da
     except SpikewrightError as refusal:
         return Row(network, profile.name, refusal=" ".join(str(refusal).split()))
     activity = simulate(chip, dataset, samples=min(samples, len(dataset.test)))
-    report = estimate(activity, chip, placement, profile)
+    report = estimate(activity, placement, profile)
     use = placement.binding
     return Row(
         network,

@@ -76,7 +76,7 @@ def compare(case: Case, profile: HardwareProfile, python: str) -> list[Row]:
     theirs = replay(job_of(case, placement), python)
     if theirs["spikes"] != spikes_of(case.chip, recording):
         raise RuntimeError(f"{case.name}: the spikes of SANA-FE are not ours")
-    report = estimate(activity_of(case.chip, recording, "integer"), case.chip, placement, profile)
+    report = estimate(activity_of(case.chip, recording, "integer"), placement, profile)
     used = {core for p in case.chip.populations for core in cores_of(placement, p)}
     tiles = {core // mesh_of(profile) for core in used}
     ours = {quantity: count * recording.samples for quantity, count in quantities(report).items()}
@@ -108,8 +108,8 @@ def time_of(case: Case, placement: Placement, profile: HardwareProfile) -> float
     steps = case.chip.timesteps + max(case.chip.depth.values())
     for sample in range(case.drive.shape[1]):
         alone = activity_of(case.chip, run(case.chip, case.drive[:, sample : sample + 1]), "integer")
-        work = core_work(alone, case.chip, placement, profile.time, steps)
-        tiles = len({busy.core // mesh.cores_per_tile for busy in work.cores})
+        work = core_work(alone, placement, profile.time, steps)
+        tiles = len({core // mesh.cores_per_tile for _, core in work.cores})
         total += float(work.busy_s.max(axis=0).sum()) + steps * profile.time.barrier.seconds(tiles)
     return total
 

@@ -167,7 +167,7 @@ def test_a_float_student_s_counts_have_a_price() -> None:
     target, student = load_profile("loihi2-assumed"), floats("convnet", "direct", "membrane", "lif")
     chip = lower(to_nir(student), target)
     test = load("digits").test
-    report = estimate(simulate(chip, test, on=student, samples=SAMPLES), chip, place(chip, target), target)
+    report = estimate(simulate(chip, test, on=student, samples=SAMPLES), place(chip, target), target)
     with torch.no_grad():
         reading = SpikeCost(chip, target).read(student(torch.from_numpy(test.samples[:SAMPLES])))
     assert report.total == pytest.approx(float(reading.total), rel=1e-5)

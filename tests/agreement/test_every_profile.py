@@ -64,7 +64,7 @@ def test_a_student_on_the_chip_s_integers_is_what_the_chip_runs(name: str, archi
     chip = lower(to_nir(student), profile)
     assert [str(d) for d in differences(student, chip, torch.from_numpy(split(12).samples))] == []
     activity = simulate(chip, split(30), seed=3)
-    priced = estimate(activity, chip, place(chip, profile), profile)
+    priced = estimate(activity, place(chip, profile), profile)
     assert priced.total > 0
     measured = measure(student, split(30), SpikeCost.of(student, profile), seed=3)
     assert measured.cost == pytest.approx(priced.total, rel=1e-5)

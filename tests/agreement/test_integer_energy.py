@@ -61,7 +61,7 @@ def test_training_measures_what_the_report_says(name: str, architecture: str, en
     profile = load_profile(name)
     student = student_for(profile, architecture, profile.default_encoding if encoding == "default" else encoding, kind)
     chip = lower(to_nir(student), profile)
-    report = estimate(simulate(chip, split(), seed=3), chip, place(chip, profile), profile)
+    report = estimate(simulate(chip, split(), seed=3), place(chip, profile), profile)
     measured = measure(student, split(), SpikeCost.of(student, profile), seed=3)
     assert measured.cost == pytest.approx(report.total, rel=1e-5)
     assert sum(measured.synaptic_ops.values()) == pytest.approx(report.synaptic_ops, rel=1e-6)
@@ -86,7 +86,7 @@ def test_a_certificate_holds_every_limit_and_is_the_reports_number() -> None:
     assert not found.met, "the rate is over its limit"
     assert found.split_sha256 == split().sha256
     chip = lower(to_nir(student), other)
-    elsewhere = estimate(simulate(chip, split()), chip, place(chip, other), other)
+    elsewhere = estimate(simulate(chip, split()), place(chip, other), other)
     assert found.limits["budget_loihi1-davies"][0] == pytest.approx(elsewhere.total, rel=1e-5)
 
 

@@ -448,7 +448,7 @@ def test_a_verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
 
     vars(module)["main"] = greet
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setitem(VERBS, "greet", Verb("commands.greet", "Say hello"))
+    monkeypatch.setitem(VERBS, "greet", Verb("Say hello"))
     did("greet", "world")
     assert capsys.readouterr().out == "hello world\n"
     did("--help")

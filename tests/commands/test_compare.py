@@ -17,7 +17,7 @@ from torch import nn
 import spikewright as sw
 from spikewright.base.progress import Callback
 from spikewright.commands.compare import main
-from spikewright.distillation.conventional import LabelsOnly
+from spikewright.distillation.soft_labels import LabelsOnly
 from spikewright.teachers.torch_teacher import weights_sha256
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Trainer

@@ -74,7 +74,7 @@ def its_loihi() -> HardwareProfile:
 
 def priced(timesteps: int, hertz: float, dt_s: float = MS) -> EnergyReport:
     chip, profile = network(timesteps), its_loihi()
-    return estimate(at_rate(chip, hertz, dt_s), chip, place(chip, profile), profile)
+    return estimate(at_rate(chip, hertz, dt_s), place(chip, profile), profile)
 
 
 def without_readout(report: EnergyReport) -> float:

@@ -78,7 +78,7 @@ def test_loihi_1_constants_against_the_measurement(bench: ModuleType, counted: t
     shares = {}
     for name in ("loihi1-davies", "loihi1-sanafe"):
         profile = bench.with_constants_of(name)
-        shares[name] = estimate(activity, chip, place(chip, profile), profile).total / bench.Measured().dynamic_j
+        shares[name] = estimate(activity, place(chip, profile), profile).total / bench.Measured().dynamic_j
     assert bench.Measured().dynamic_j == pytest.approx(1.094e-3, rel=1e-3)
     assert 1.2 < shares["loihi1-davies"] < 1.35
     assert 1.5 < shares["loihi1-sanafe"] < 1.8

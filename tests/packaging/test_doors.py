@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.commands.cli import VERBS
+from spikewright.commands.cli import VERBS, module_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DOORS = {verb.door: name for name, verb in VERBS.items() if verb.door}
@@ -32,7 +32,7 @@ def test_a_door_is_named_after_its_verb(door: str) -> None:
 @pytest.mark.parametrize("door", DOORS)
 def test_a_door_is_the_template(door: str) -> None:
     head, _, body = (ROOT / door).read_text(encoding="utf-8").partition("\n")
-    module = VERBS[DOORS[door]].module
+    module = module_of(DOORS[door]).removeprefix("spikewright.")
     assert head.startswith(f'"""Door to ``spikewright.{module}``: ')
     assert body == BODY.format(module=module)
 

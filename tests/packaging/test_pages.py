@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.commands.cli import VERBS
+from spikewright.commands.cli import VERBS, module_of
 from spikewright.commands.console import typer_command
 from spikewright.data.load import DATASETS
 
@@ -64,7 +64,7 @@ def test_a_command_line_names_what_exists(page: str, line: str) -> None:
         return
     verb = verb_of(words)
     assert verb in VERBS, f"{page} shows {line!r}, which is no command of ours"
-    module = import_module(f"spikewright.{VERBS[verb].module}")
+    module = import_module(module_of(verb))
     known = {flag for option in typer_command(module.command).params for flag in option.opts + option.secondary_opts}
     used = {word.split("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
     assert used <= known | {"--help", "-h", "--debug"}

@@ -124,8 +124,8 @@ def test_hops_and_crossings_over_chips_are_those_of_brute_force(channels, groups
             expected["crossing"] += reached * (a.chip != b.chip)
             expected["x"] += reached * (a.chip == b.chip) * abs(x0 - x1)
             expected["y"] += reached * (a.chip == b.chip) * abs(y0 - y1)
-        assert placement.hops_x(connection).sum() == expected["x"]
-        assert placement.hops_y(connection).sum() == expected["y"]
+        assert placement.hops(connection, 0).sum() == expected["x"]
+        assert placement.hops(connection, 1).sum() == expected["y"]
         assert placement.crossings(connection).sum() == expected["crossing"]
         assert how.cut[connection.name] == (expected["crossing"], expected["all"])
         hops += expected["x"] + expected["y"]
@@ -245,7 +245,7 @@ def test_cores_may_be_laid_out_for_measured_spikes():
     profile = with_limits(neurons_per_core=10)
     placement = place(chip, profile, by="spikes", activity=activity)
     spent = sum(
-        int(np.sum(activity.populations[c.source].spikes * (placement.hops_x(c) + placement.hops_y(c))))
+        int(np.sum(activity.populations[c.source].spikes * (placement.hops(c, 0) + placement.hops(c, 1))))
         for c in chip.connections[1:]
     )
     assert placement.arrangement.hops == spent <= placement.arrangement.hops_in_order

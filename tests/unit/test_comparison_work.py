@@ -9,6 +9,7 @@ from spikewright.base.artefacts import write_json
 from spikewright.base.errors import InputError
 from spikewright.base.progress import Callback, Listeners
 from spikewright.bench import work
+from spikewright.bench.call import open_folder
 from spikewright.bench.compare.jobs import (
     FILE,
     TrainingJob,
@@ -20,7 +21,6 @@ from spikewright.bench.compare.jobs import (
 )
 from spikewright.bench.compare.rows import Variant
 from spikewright.bench.compare.teachers import TeacherFacts, _require_same, known_teachers
-from spikewright.bench.folder import open_folder
 from spikewright.bench.point import Point
 
 pytest.importorskip("optuna")

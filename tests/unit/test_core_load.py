@@ -64,7 +64,7 @@ def profile(tmp_path, neurons, cores=128):
 @pytest.mark.parametrize("neurons", [1024, 16, 5, 1])
 def test_loads_add_up_to_the_counts(tmp_path, neurons):
     chip, counted = network(), activity()
-    loads = core_loads(counted, chip, place(chip, profile(tmp_path, neurons)))
+    loads = core_loads(counted, place(chip, profile(tmp_path, neurons)))
     assert sum(load.synaptic_ops for load in loads) == pytest.approx((68 + 36) / 2)
     assert sum(load.updates for load in loads) == STEPS * (32 + 6)
     held = {}
@@ -77,7 +77,7 @@ def test_loads_add_up_to_the_counts(tmp_path, neurons):
 def test_a_core_with_the_upper_half_does_what_arrives_there(tmp_path):
     """Rows 0 and 1 hear the corner (4 synapses a channel) and 6 of the inner pixel's 9; rows 2 and 3 its other 3."""
     chip = network()
-    loads = core_loads(activity(), chip, place(chip, profile(tmp_path, 16)))
+    loads = core_loads(activity(), place(chip, profile(tmp_path, 16)))
     upper, lower = (2 * 8 + 1 * 12, 1 * 6)
     assert sorted((load.main, load.synaptic_ops, load.updates) for load in loads) == [
         ("conv", lower, 48.0), ("conv", upper, 48.0), ("out", 18.0, 18.0),
@@ -89,7 +89,7 @@ def test_messages_go_once_to_each_core_and_as_far_as_it_lies(tmp_path):
     """Three spikes an inference to the core of the readout; two of the corner to one core, one inner to two."""
     chip, small = network(), profile(tmp_path, 16)
     placement = place(chip, small)
-    injected, sent = route_traffic(activity(), chip, placement)
+    injected, sent = route_traffic(activity(), placement)
     assert (injected.messages, injected.hops, injected.crossings, injected.mean_hops) == (4.0, None, None, None)
     of = {site.population: placement.position(site.core) for site in placement.sites}
     first = placement.position(placement.sites_of("conv")[0].core)
@@ -101,7 +101,7 @@ def test_messages_go_once_to_each_core_and_as_far_as_it_lies(tmp_path):
 def test_no_cores_no_loads():
     priced = report(activity(), network(), "cmos45")
     assert (priced.cores, priced.ways) == ((), ())
-    assert list(core_pictures(priced.placed)) == []
+    assert list(core_pictures(priced)) == []
 
 
 def texts(svg):
@@ -111,7 +111,7 @@ def texts(svg):
 
 def test_a_small_map_says_letters_and_work(tmp_path):
     priced = report(activity(), network(), profile(tmp_path, 16))
-    (picture,) = core_pictures(priced.placed)
+    (picture,) = core_pictures(priced)
     shown = texts(picture.svg)
     assert [shown.count(word) for word in ("A", "76", "54", "B", "36")] == [2, 1, 1, 1, 1]
     assert "A, conv, on tiles " in picture.alt
@@ -127,8 +127,8 @@ def test_a_large_map_says_tenths_of_the_busiest(tmp_path):
     )
     (tmp_path / "wide.toml").write_text(text.replace("cores_per_tile = 4", "cores_per_tile = 1"), encoding="utf-8")
     priced = report(activity(), network(), load_profile(tmp_path / "wide.toml"))
-    (picture,) = core_pictures(priced.placed)
-    assert not cores.grid_of(priced.placed, 0).is_written_out
+    (picture,) = core_pictures(priced)
+    assert not cores.grid_of(priced, 0).is_written_out
     shown = texts(picture.svg)
     assert (shown.count("A"), shown.count("B")) == (32, 6)
     busiest = max(core.work for core in priced.cores)
@@ -140,18 +140,16 @@ def test_a_large_map_says_tenths_of_the_busiest(tmp_path):
 
 def test_several_chips_have_a_map_each_and_crossings(tmp_path):
     priced = report(activity(), network(), profile(tmp_path, 16, cores=1), placer=lambda c, p, a: place(c, p, chips=3))
-    assert [picture.title for picture in core_pictures(priced.placed)] == [
-        f"Work of the cores of chip {i}" for i in range(3)
-    ]
+    assert [picture.title for picture in core_pictures(priced)] == [f"Work of the cores of chip {i}" for i in range(3)]
     assert [way.crossings for way in priced.ways] == [None, 3.0]
-    assert cores.hops(priced.ways[1]) == "-"  # no message stays on its chip
+    assert cores.way_rows(priced)[2][2] == "-"  # no message stays on its chip
 
 
 def test_without_a_mesh_cores_are_listed():
     priced = report(activity(), network(), "loihi2")
-    assert list(core_pictures(priced.placed)) == []
-    assert [core.main for core in cores.busiest(priced.placed)] == ["conv", "out"]
-    assert cores.rest(priced.placed) == ""
+    assert list(core_pictures(priced)) == []
+    assert [row[1] for row in cores.busiest_rows(priced)] == ["+holds", "conv", "out"]
+    assert cores.rest(priced) == ""
 
 
 def luminance(colour):

@@ -60,7 +60,7 @@ def test_training_and_report_agree(architecture, profile):
         output = student(images)
         reading = SpikeCost.of(student, target).read(output)
     chip = lower(to_nir(student), target)
-    report = estimate(counted(chip, output, len(images)), chip, place(chip, target), target)
+    report = estimate(counted(chip, output, len(images)), place(chip, target), target)
     assert float(reading.total) == pytest.approx(report.total, rel=1e-5)
     assert sum(reading.synaptic_ops.values()) == pytest.approx(report.synaptic_ops, rel=1e-6)
     assert sum(output.spikes[n].sum() for n in output.spikes) > 0

@@ -211,5 +211,5 @@ def test_event_input_needs_events() -> None:
     with pytest.raises(InputError) as refusal:
         prepared(DistillSettings.of(encoding="events"), load("digits"), load_profile("loihi2-assumed"), None)
     assert str(refusal.value) == (
-        "data digits: encoding is 'events', but the samples are images; may be direct, current, rate or latency"
+        "data digits: encoding is 'events', but the samples are intensities; may be direct, current, rate or latency"
     )

@@ -8,9 +8,9 @@ from torch import tensor
 
 from spikewright.base.errors import InputError
 from spikewright.distillation.base import BatchOutputs
-from spikewright.distillation.heterogeneous import HeterogeneousKD
 from spikewright.distillation.losses import kl_divergence
 from spikewright.distillation.methods import METHODS, REGULARIZERS, parse_spec
+from spikewright.distillation.soft_labels import HeterogeneousKD
 from spikewright.student.neurons import StudentOutput
 
 TEACHER = tensor([[2.0, 0.0, -1.0], [0.0, 3.0, 1.0]])

@@ -8,8 +8,8 @@ from torch import nn, tensor
 
 from spikewright.base.errors import InputError
 from spikewright.distillation.base import BatchOutputs, NetworkShapes
-from spikewright.distillation.bkd import Blur
 from spikewright.distillation.features import to_unit
+from spikewright.distillation.kdsnn import Blur
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.student.student import StudentOutput
 

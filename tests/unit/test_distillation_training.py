@@ -59,7 +59,10 @@ def student_of(architecture, readout, on_integers, samples, encoding="direct", w
     return become_integer(student, load_profile(PROFILE), PROFILE)
 
 
-@pytest.fixture(scope="module", params=[(a, r, i) for a in ARCHITECTURES for r in READOUTS for i in (False, True)])
+@pytest.fixture(
+    scope="module",
+    params=[(a, r, i) for a in ARCHITECTURES if a != "temporal" for r in READOUTS for i in (False, True)],
+)
 def made(request, batch):
     """A student and the weights that it starts from."""
     student = student_of(*request.param, batch[0])

@@ -16,7 +16,7 @@ from spikewright.chip.fan_out import fan_out
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.energy.estimate import estimate, floor, linear_cost
 from spikewright.placing.blocks import ranges
-from spikewright.placing.placement import Placement, Site, place
+from spikewright.placing.placement import Site, place
 from spikewright.profile.profile import load_profile, profile_names
 from spikewright.profile.units import Amount
 
@@ -92,7 +92,7 @@ def activity_of(chip, spikes, active_share, samples):
 
 def priced(chip, activity, name):
     profile = load_profile(name)
-    return estimate(activity, chip, place(chip, profile), profile)
+    return estimate(activity, place(chip, profile), profile)
 
 
 def test_sanafe_total_is_the_printed_one():
@@ -113,8 +113,8 @@ def test_sanafe_total_with_the_readout_on_a_second_tile():
     profile = load_profile("loihi1-sanafe")
     chip = published_network()
     sites = (Site(0, "hidden", ranges(20, 1)[0]), Site(4, "out", ranges(5, 1)[0]))
-    apart = Placement(chip, profile, sites, ())
-    report = estimate(published_activity(), chip, apart, profile)
+    apart = replace(place(chip, profile), sites=sites)
+    report = estimate(published_activity(), apart, profile)
     assert report.total == pytest.approx(3.058232e-07, rel=1e-12)
     assert [row.count for row in report.rows if row.event.name == "hop_y"] == [262]
     assert not [row for row in report.rows if row.event.name == "hop_x"]
@@ -219,14 +219,14 @@ def test_a_measured_zero_is_a_row():
     free = profile.energy.synaptic_op.model_copy(update={"value": 0.0})
     zero = profile.model_copy(update={"energy": profile.energy.model_copy(update={"input_event": free})})
     chip = published_network()
-    report = estimate(published_activity(), chip, place(chip, zero), zero)
+    report = estimate(published_activity(), place(chip, zero), zero)
     assert [(row.count, row.energy) for row in report.rows if row.event.name == "input_event"] == [(136, 0.0)]
     assert "input_event" not in {item.event for item in report.not_modelled}
 
 
 def test_floor_by_hand():
     chip, profile = published_network(), load_profile("loihi1-davies")
-    lowest = floor(chip, place(chip, profile), profile, spread(136, 10))
+    lowest = floor(place(chip, profile), profile, spread(136, 10))
     assert lowest.updates == pytest.approx(25 * 50 * 52 * PICO)
     assert lowest.inputs == pytest.approx((136 * 20 * 23.6 + 136 * 1.7) * PICO)
     assert str(InputError(lowest.sentence(Amount(1e-8, "J"), "loihi1-davies"))) == (
@@ -238,7 +238,7 @@ def test_floor_by_hand():
 
 def test_floor_keeps_biased_compartments_active_and_bias_axons_firing():
     chip, profile = conv_network(), load_profile("loihi1-davies")
-    lowest = floor(chip, place(chip, profile), profile)
+    lowest = floor(place(chip, profile), profile)
     assert lowest.updates == pytest.approx(3 * (32 * 52 + 28 * 29) * PICO)
     assert lowest.inputs == pytest.approx(3 * (4 * 23.6 + 1.7) * PICO)
 
@@ -261,7 +261,7 @@ def test_floor_keeps_biased_compartments_active_and_bias_axons_firing():
 def test_an_activity_of_another_network_is_refused(change, sentence):
     chip, profile = published_network(), load_profile("loihi1-davies")
     with pytest.raises(InputError) as caught:
-        estimate(replace(published_activity(), **change), chip, place(chip, profile), profile)
+        estimate(replace(published_activity(), **change), place(chip, profile), profile)
     assert str(caught.value) == sentence
 
 
@@ -283,14 +283,14 @@ def test_linear_form_is_the_estimate(case, name):
     chip, activity = case
     profile = load_profile(name)
     placement = place(chip, profile)
-    costs = linear_cost(chip, placement, profile)
+    costs = linear_cost(placement, profile)
     linear = sum(
         float(np.sum(seen.spikes * costs[p].per_spike))
         + seen.updates * costs[p].per_update_inactive
         + seen.active_updates * costs[p].extra_per_active_update
         for p, seen in activity.populations.items()
     )
-    report = estimate(activity, chip, placement, profile)
+    report = estimate(activity, placement, profile)
     assert math.isclose(linear, report.total * activity.samples, rel_tol=1e-9, abs_tol=1e-30)
 
 
@@ -306,14 +306,14 @@ def test_messages_between_chips_are_counted_and_charged_only_where_there_is_a_co
     """20 hidden neurons on three cores, 5 of the readout on a fourth: one core of the hidden layer is beside it."""
     chip, profile = published_network(), over_chips()
     placement = place(chip, profile)
-    report = estimate(published_activity(), chip, placement, profile)
+    report = estimate(published_activity(), placement, profile)
     left_out = {item.event: (item.count, item.why) for item in report.not_modelled}
     beside = next(site for site in placement.sites_of("hidden") if site.chip == placement.sites_of("out")[0].chip)
     crossing = 262 - int(np.sum(published_activity().populations["hidden"].spikes[beside.block.members]))
     assert left_out["chip_crossing"] == (crossing, "no constant is published")
     assert left_out["hops_between_chips"] == (None, "where chips join is not known")
     dear = over_chips(profile.energy.message.model_copy(update={"value": 1000.0}))
-    priced_too = estimate(published_activity(), chip, placement, dear)
+    priced_too = estimate(published_activity(), placement, dear)
     assert priced_too.total == pytest.approx(report.total + crossing * 1000 * PICO, rel=1e-12)
     assert "chip_crossing" not in {item.event for item in priced_too.not_modelled}
 
@@ -325,14 +325,14 @@ def test_linear_form_is_the_estimate_over_chips_too(case):
     profile = over_chips(load_profile("loihi1-sanafe").energy.message)
     placement = place(chip, profile)
     assert placement.arrangement.chips > 1
-    costs = linear_cost(chip, placement, profile)
+    costs = linear_cost(placement, profile)
     linear = sum(
         float(np.sum(seen.spikes * costs[p].per_spike))
         + seen.updates * costs[p].per_update_inactive
         + seen.active_updates * costs[p].extra_per_active_update
         for p, seen in activity.populations.items()
     )
-    report = estimate(activity, chip, placement, profile)
+    report = estimate(activity, placement, profile)
     assert math.isclose(linear, report.total * activity.samples, rel_tol=1e-9)
 
 

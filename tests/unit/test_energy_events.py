@@ -91,14 +91,14 @@ def test_an_event_added_to_the_table_is_estimated_trained_on_and_shown(driver, h
     """Count by hand; the linear form, the steps and the samples add up to the same total, and the pages name it."""
     chip, counted, profile = network(), activity(), load_profile("loihi1-davies")
     placement = place(chip, profile)
-    before = estimate(counted, chip, placement, profile)
+    before = estimate(counted, placement, profile)
     added = PricedLikeASynapticOperation("decoding", "spikes decoded", driver, happens)
     monkeypatch.setattr(events, "EVENTS", (*EVENTS, added))
-    after = estimate(counted, chip, placement, profile)
+    after = estimate(counted, placement, profile)
     (row,) = (row for row in after.rows if row.event is added)
     assert (row.count, row.constant) == (count / 2, pytest.approx(23.6 * PICO))
     assert after.total == pytest.approx(before.total + count / 2 * 23.6 * PICO, rel=1e-12)
-    costs = linear_cost(chip, placement, profile)
+    costs = linear_cost(placement, profile)
     linear = sum(
         float(np.sum(seen.spikes * costs[name].per_spike))
         + seen.updates * costs[name].per_update_inactive
@@ -120,7 +120,7 @@ def test_an_event_without_a_constant_is_listed_with_its_count(monkeypatch):
     free = Event("decoding", "spikes decoded", PerSpike(False), lambda spot: spot.population.neuron is not None)
     monkeypatch.setattr(events, "EVENTS", (*EVENTS, free))
     chip, profile = network(), load_profile("loihi1-davies")
-    found = estimate(activity(), chip, place(chip, profile), profile)
+    found = estimate(activity(), place(chip, profile), profile)
     assert [(item.words, item.count) for item in found.not_modelled if item.event == "decoding"] == [
         ("spikes decoded", (5 + 1) / 2)
     ]
@@ -140,7 +140,7 @@ def test_an_event_with_a_duration_takes_time(monkeypatch):
 
 
 def events_seconds(counted, chip, placement, profile):
-    return core_work(counted, chip, placement, profile.time, 4).updates_s.sum()
+    return core_work(counted, placement, profile.time, 4).updates_s.sum()
 
 
 def test_a_report_has_the_attributes_of_its_energy_and_can_be_copied() -> None:

@@ -58,7 +58,7 @@ def at_steps(chip: ChipNetwork) -> Counts:
 
 def estimated(chip: ChipNetwork, counts: Activity, name: str) -> TimeEstimate:
     profile = load_profile(name)
-    found = time_of(counts, chip, place(chip, profile), profile)
+    found = time_of(counts, place(chip, profile), profile)
     assert found is not None
     return found
 
@@ -90,8 +90,9 @@ def test_sanafe_by_hand() -> None:
 def test_each_population_is_busy_in_its_own_place_of_the_pipeline() -> None:
     chip, profile = network(), load_profile("loihi1-davies")
     counts = replace(activity(chip), by_step=at_steps(chip))
-    work = core_work(counts, chip, place(chip, profile), profile.time, 3)
-    assert [busy.populations for busy in work.cores] == [("a",), ("out",)]
+    placement = place(chip, profile)
+    work = core_work(counts, placement, profile.time, 3)
+    assert [list(placement.held[core]) for core in work.cores] == [["a"], ["out"]]
     idle, burst = (
         6 * 5.3,
         9 * 3.1 + 6 * 2.1,
@@ -126,13 +127,13 @@ def test_more_tiles_take_longer_to_synchronise() -> None:
 @pytest.mark.parametrize("name", ["loihi2", "loihi2-assumed", "cmos45"])
 def test_without_durations_nothing_is_estimated(name: str) -> None:
     chip, profile = network(), load_profile(name)
-    assert time_of(activity(chip), chip, place(chip, profile), profile) is None
+    assert time_of(activity(chip), place(chip, profile), profile) is None
 
 
 def test_populations_that_share_a_core_keep_it_busy_together() -> None:
     chip, profile = network(), load_profile("loihi1-davies")
     one = profile.model_copy(update={"limits": profile.limits.model_copy(update={"cores": 1})})
-    found = time_of(activity(chip), chip, place(chip, one), one)
+    found = time_of(activity(chip), place(chip, one), one)
     updates = 3 * 8.4 + 3 * 5.3 + 2 * 2.1 + 1 * 8.4 + 1 * 5.3
     assert found.busy_s == pytest.approx([max(updates, (24 + 4) * 3.5) * NANO] * 3)
     assert found.slowest == (0, "a and out", "synapses")
@@ -144,7 +145,7 @@ def test_several_chips_have_no_barrier_that_is_known() -> None:
     small = profile.model_copy(update={"limits": profile.limits.model_copy(update=few)})
     placement = place(chip, small)
     assert placement.arrangement.chips == 2
-    assert time_of(activity(chip), chip, placement, small) is None
+    assert time_of(activity(chip), placement, small) is None
 
 
 def test_times_in_words() -> None:

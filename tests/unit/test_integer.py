@@ -159,14 +159,14 @@ def test_counts_as_scores(chip: ChipNetwork, drive: IntArray) -> None:
 
 def test_tallies_from_the_spikes_alone_are_the_same(chip: ChipNetwork, drive: IntArray) -> None:
     recording = integer.run(chip, drive)
-    again = integer.recount(chip, drive, recording.spikes)
+    again = integer.run(chip, drive, heard=recording.spikes)
     assert again.tallies == recording.tallies
     assert all(np.array_equal(again.active[name], active) for name, active in recording.active.items())
     assert {name: int(active.sum()) for name, active in recording.active.items()} == {
         name: tally.active_updates for name, tally in recording.tallies.items()
     }
     silent = {name: np.zeros_like(spikes) for name, spikes in recording.spikes.items()}
-    assert integer.recount(chip, drive, silent).tallies != recording.tallies
+    assert integer.run(chip, drive, heard=silent).tallies != recording.tallies
 
 
 def test_the_caller_keeps_its_torch_settings(chip: ChipNetwork, drive: IntArray) -> None:

@@ -182,8 +182,8 @@ def test_destinations_hops_and_output_axons_are_those_of_brute_force(chip, neuro
             slots[here] += len(axons) * (form.shared_axon_slots if connection.conv else 1)
         total += int(hops_x.sum() + hops_y.sum())
         assert placement.destinations(connection).reshape(-1).tolist() == destinations.tolist()
-        assert placement.hops_x(connection).reshape(-1).tolist() == hops_x.tolist()
-        assert placement.hops_y(connection).reshape(-1).tolist() == hops_y.tolist()
+        assert placement.hops(connection, 0).reshape(-1).tolist() == hops_x.tolist()
+        assert placement.hops(connection, 1).reshape(-1).tolist() == hops_y.tolist()
         used = {u.core: u.used for u in placement.fit if u.resource == "output axons" and u.population == source.name}
         assert used == slots
     assert placement.arrangement.hops in (total, None)
@@ -260,9 +260,9 @@ def test_synapse_memory_cuts_and_binds():
 def test_hops_of_injected_events_are_not_known():
     placement = place(dense_chip(4, 3, 2), load_profile("loihi1-davies"))
     first, second = placement.chip.connections
-    assert placement.hops_x(first) is None
+    assert placement.hops(first, 0) is None
     assert placement.destinations(first).tolist() == [1, 1, 1, 1]
-    assert placement.hops_x(second).tolist() == [0, 0, 0]
+    assert placement.hops(second, 0).tolist() == [0, 0, 0]
 
 
 def test_a_convention_without_limits_takes_anything():

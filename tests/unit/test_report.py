@@ -255,7 +255,7 @@ def contrast(one, other):
 
 
 def test_text_stands_out_on_light_and_dark_screens():
-    from spikewright.pages.render import TEMPLATES
+    from spikewright.pages.templating import TEMPLATES
 
     css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     schemes = [dict(re.findall(r"--([\w-]+): (#\w+);", line)) for line in css.splitlines() if "--paper" in line]

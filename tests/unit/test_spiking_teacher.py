@@ -215,7 +215,7 @@ def student_plan(config=None, **settings):
         ("snn:width", "teacher snn:width: width: input should be a valid integer"),
         (
             "snm",
-            "teacher 'snm': is no architecture; did you mean 'snn'? may be: convnet, mlp, snn, vgg, or a path that ",
+            "teacher 'snm': is no architecture; did you mean 'snn'? may be: convnet, mlp, snn, temporal, vgg, or",
         ),
     ],
 )

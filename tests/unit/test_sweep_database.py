@@ -17,8 +17,7 @@ from spikewright.base.errors import InputError
 from spikewright.bench import database, work
 from spikewright.bench.compare.jobs import TrainingRecord, jobs_of, jobs_under
 from spikewright.bench.compare.rows import Variant
-from spikewright.bench.outcome import Outcome
-from spikewright.bench.point import Point
+from spikewright.bench.point import Outcome, Point
 from spikewright.bench.sweep.sweep import points_of, points_under
 
 pytest.importorskip("optuna")
@@ -239,7 +238,7 @@ WORKER = """
 import sys, time
 from pathlib import Path
 from spikewright.bench import work
-from spikewright.bench.outcome import Outcome
+from spikewright.bench.point import Outcome
 from spikewright.bench.sweep.sweep import points_of, points_under
 
 def do(point):

@@ -5,13 +5,12 @@ import json
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.bench.outcome import Outcome
-from spikewright.bench.point import Point, read_budgets
+from spikewright.bench.point import Outcome, Point, read_budgets
 from spikewright.bench.road import same_settings
 from spikewright.bench.sweep.plot import write_plot
 from spikewright.bench.sweep.result import PointResult, SweepResult, best_within
 from spikewright.bench.sweep.sweep import LOWEST, points_of, spaced
-from spikewright.bench.sweep.text import HEADINGS, cells, markdown, remarks
+from spikewright.bench.sweep.text import COLUMNS, cells, markdown, remarks
 from spikewright.pages.numbers import pareto
 from spikewright.profile.profile import load_profile
 from spikewright.profile.units import parse_budget, spelled
@@ -43,7 +42,7 @@ def done(budget, seed, energy, accuracy, on_test=None):
 
 
 def swept(*points):
-    return SweepResult(PROFILE, "digits", ("name", "sqlite://"), {}, points)
+    return SweepResult(PROFILE, "digits", {}, ("name", "sqlite://"), points)
 
 
 @pytest.mark.parametrize("text", ["8uJ", "350nJ", "1.5uJ", "2J", "999.999nJ", "1nJ"])
@@ -120,7 +119,7 @@ def test_what_the_table_says():
         done("2uJ", 1, 2.1e-6, 0.82, on_test=(2.0e-6, 0.78)),
         infeasible,
     )
-    body = [dict(zip(HEADINGS, row, strict=True)) for row in cells(result)]
+    body = [dict(zip(COLUMNS, row, strict=True)) for row in cells(result)]
     assert body[0]["accuracy, validation"] == "92.00% ± 2.83"
     assert body[1] == {
         "budget": "2uJ",

@@ -7,8 +7,7 @@ import pytest
 
 from spikewright.base.errors import BelowFloor, InputError
 from spikewright.bench import work, workers
-from spikewright.bench.outcome import Outcome
-from spikewright.bench.point import Point
+from spikewright.bench.point import Outcome, Point
 from spikewright.bench.sweep.sweep import points_of, points_under
 
 pytest.importorskip("optuna")

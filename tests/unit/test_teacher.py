@@ -44,9 +44,14 @@ def buffers(teacher: TorchTeacher) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (1, 1, 40)], ids=str)
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", [name for name, each in ARCHITECTURES.items() if not each.over_time])
 def test_every_architecture_fits_every_data_set(name: str, shape: tuple[int, int, int]) -> None:
     assert build(name, shape, 7).eval()(torch.zeros(2, *shape)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 1), (12, 29, 1), (6, 100, 1)], ids=str)
+def test_a_temporal_network_fits_every_recording(shape: tuple[int, int, int]) -> None:
+    assert build("temporal", shape, 7).eval()(torch.zeros(2, *shape)).shape == (2, 7)
 
 
 def test_an_image_too_small_is_refused() -> None:
@@ -61,7 +66,7 @@ def test_an_unknown_teacher_is_refused_with_a_suggestion(digits: Dataset) -> Non
     with pytest.raises(InputError) as refusal:
         teacher_from("convnte", digits)
     assert str(refusal.value) == (
-        "teacher 'convnte': is no architecture; did you mean 'convnet'? may be: convnet, mlp, snn, vgg, "
+        "teacher 'convnte': is no architecture; did you mean 'convnet'? may be: convnet, mlp, snn, temporal, vgg, "
         "or a path that ends in .onnx or .pt"
     )
 

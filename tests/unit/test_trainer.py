@@ -239,7 +239,7 @@ def test_a_preset_that_comes_along_names_what_there_is(name):
     profile = load_profile(settings.limits.profile)
     assert settings.limits.energy_budget is not None and parse_budget(settings.limits.energy_budget, profile)
     method, _ = loss_terms(settings)
-    assert [*teaching_of(settings, method, load(settings.data.name)).faults(), *contradictions(settings)] == []
+    assert [*teaching_of(settings, method, load("digits")).faults(), *contradictions(settings)] == []
 
 
 def test_unknown_preset_suggests(tmp_path):

@@ -54,25 +54,18 @@ def agreement_of(
     test, seed = dataset.test, settings.training.seed
     found = Agreement(activity.chip_sha256, "test", {}, {}, {}, {}, {})
     _measure_teacher(found, settings, listeners)
-    accuracy = accuracy_of(student, test, seed)
     if student.grid is None:
         found.skipped["student"] = "the student computes in floats"
-        _add_level(found, "float", accuracy, len(test))
+        found.accuracy["float"] = accuracy_of(student, test, seed)
     else:
-        _add_level(found, "student", accuracy, len(test))
-        _add_pair(found, "student_integer", _student_mismatches(student, chip, test, seed, listeners), len(test))
-        _add_level(found, "float", float_accuracy(student, nir, test, seed), len(test))
-    _add_level(found, "integer", activity.accuracy or 0.0, activity.samples)
+        found.accuracy["student"] = accuracy_of(student, test, seed)
+        found.mismatches["student_integer"] = _student_mismatches(student, chip, test, seed, listeners)
+        found.compared["student_integer"] = len(test)
+        found.accuracy["float"] = float_accuracy(student, nir, test, seed)
+    found.samples.update({level: len(test) for level in ("student", "float") if level in found.accuracy})
+    found.accuracy["integer"], found.samples["integer"] = activity.accuracy or 0.0, activity.samples
     _compare_simulators(found, chip, test, samples, seed, listeners)
     return found
-
-
-def _add_level(found: Agreement, level: str, accuracy: float, samples: int) -> None:
-    found.accuracy[level], found.samples[level] = accuracy, samples
-
-
-def _add_pair(found: Agreement, pair: str, mismatches: int, samples: int) -> None:
-    found.mismatches[pair], found.compared[pair] = mismatches, samples
 
 
 def _compare_simulators(
@@ -95,8 +88,10 @@ def _compare_simulators(
         differing = compare(ours, theirs)
         for mismatch in differing:
             listeners.say(f"integer and {name}: {mismatch}", "warning")
-        _add_pair(found, f"integer_{name}", sum(m.count for m in differing), samples)
-        _add_level(found, name, float((theirs.predictions == split.labels[:samples]).mean()), samples)
+        pair = f"integer_{name}"
+        found.mismatches[pair], found.compared[pair] = sum(m.count for m in differing), samples
+        found.accuracy[name] = float((theirs.predictions == split.labels[:samples]).mean())
+        found.samples[name] = samples
 
 
 def _measure_teacher(found: Agreement, settings: DistillSettings, listeners: Listeners) -> None:
@@ -111,8 +106,8 @@ def _measure_teacher(found: Agreement, settings: DistillSettings, listeners: Lis
         found.skipped["teacher"] = "it spikes"
         return
     test = teaching.seen(dataset).test
-    accuracy = teaching.trained_teacher(dataset, listeners).accuracy(test)
-    _add_level(found, "teacher", accuracy, len(test))
+    found.accuracy["teacher"] = teaching.trained_teacher(dataset, listeners).accuracy(test)
+    found.samples["teacher"] = len(test)
 
 
 def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import nir
 import torch
@@ -14,6 +16,7 @@ import torch
 from ..base.artefacts import sha256_of
 from ..base.errors import InputError, arg
 from ..base.progress import SILENT, Callback, Listeners
+from ..base.version import __version__
 from ..chip.activity import Activity
 from ..chip.activity_file import save_activity
 from ..chip.agreement import save_agreement
@@ -35,9 +38,10 @@ from ..student.verify import export
 from ..training.deployment import Deployment, DeploymentSteps, deploy
 from ..training.distill import distill_to
 from ..training.objects import dataset_of, network_of
+from ..training.result import Attempts
 from ..training.settings import DistillSettings
 from .levels import agreement_of
-from .outcome import SPLITS, Outcome
+from .point import SPLITS, Outcome
 
 EXPORT_SAMPLES = 64
 """Validation samples on which a graph's file is compared with its student."""
@@ -190,9 +194,24 @@ def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listener
     deployed = _StepsInFolder(paths, dataset, settings, listeners).deploy(student, *SPLITS)
     files = {"student": paths.student, "nir": paths.nir, "chip": paths.chip}
     files |= {f"activity_{part}": paths.activity.with_name(name) for part, name in ACTIVITIES.items()}
-    relative = {name: path.relative_to(out).as_posix() for name, path in files.items()}
-    seconds = time.perf_counter() - began
-    outcome = Outcome.of(deployed.reports, student.config, facts.get("certificate"), relative, seconds)
+    reports, config = deployed.reports, student.config
+    outcome = Outcome(
+        energy={part: report.total for part, report in reports.items()},
+        energy_is_at_least=any(report.at_least for report in reports.values()),
+        floor=reports["validation"].floor,
+        accuracy={part: cast(float, report.accuracy) for part, report in reports.items()},  # all data have labels
+        synaptic_ops={part: report.synaptic_ops for part, report in reports.items()},
+        spikes={part: sum(each.spikes for each in report.spikes) for part, report in reports.items()},
+        samples={part: report.samples for part, report in reports.items()},
+        timesteps=config.timesteps,
+        width=config.width,
+        encoding=config.encoding,
+        certificate=facts.get("certificate"),
+        files={name: path.relative_to(out).as_posix() for name, path in files.items()},
+        made_by=f"spikewright {__version__}",
+        host=socket.gethostname(),
+        seconds=time.perf_counter() - began,
+    )
     return MeasuredStudent(student, facts, dataset, paths, deployed, outcome)
 
 
@@ -204,7 +223,7 @@ def _trained(settings: DistillSettings, paths: Paths, listeners: Listeners) -> t
             listeners.say(f"{paths.student}: is trained already")
             return load_student(paths.student, deepcopy(network_of(settings))), facts
     checkpoint = paths.student.with_name(paths.student.name + ".checkpoint")
-    made = distill_to(settings, paths.student, checkpoint.is_file(), listeners)
+    made = distill_to(settings, paths.student, Attempts(checkpoint).can_resume, listeners)
     return made.student, made.provenance
 
 

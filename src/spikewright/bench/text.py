@@ -7,38 +7,49 @@ from collections.abc import Iterable, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..pages.numbers import markdown_table
+from ..pages.numbers import Spread, markdown_table
+from .result import BenchResult
+
+
+def percent(spread: Spread | None, sign: str = "", unit: str = "", around: str = " ±") -> str:
+    """Mean in % and standard deviation in points.
+
+    Args:
+        sign: ``+`` to write that of a positive mean.
+        around: what stands between the two.
+    """
+    if spread is None:
+        return "-"
+    deviation = "" if spread.deviation is None else f"{around}{100 * spread.deviation:.2f}"
+    return f"{100 * spread.mean:{sign}.2f}{unit}{deviation}"
+
+
+def energy(result: BenchResult, spread: Spread | None, around: str = " ±") -> str:
+    """Mean energy, and standard deviation in % of it; ``around`` stands between the two."""
+    if spread is None:
+        return "-"
+    deviation = "" if spread.deviation is None else f"{around}{spread.deviation / spread.mean:.1%}"
+    return result.say(spread.mean) + deviation
 
 
 def markdown_page(
-    title: str, banner: str, plot: str, headings: Sequence[str], rows: Iterable[Sequence[str]], note: str,
-    remarks: Iterable[str],
-) -> str:  # fmt: skip
+    title: str, banner: str, plot: str, table: Iterable[Sequence[str]], note: str, remarks: Iterable[str]
+) -> str:
     """A page with one plot and one table.
 
     Args:
         banner: of the hardware profile; empty for none.
         plot: file name of the plot.
+        table: its rows, the headings first.
         note: what the columns mean.
         remarks: what the table cannot hold.
     """
-    lines = [
-        f"# {title}",
-        "",
-        *([f"> {banner}", ""] if banner else []),
-        f"![Accuracy against deployed energy]({plot})",
-        "",
-        *markdown_table(headings, *rows),
-        "",
-        note,
-        *(line for remark in remarks for line in ("", f"- {remark}")),
-    ]
-    return "\n".join(lines) + "\n"
+    above = [f"# {title}", *([f"> {banner}"] if banner else []), f"![Accuracy against deployed energy]({plot})"]
+    below = [note, *(f"- {remark}" for remark in remarks)]
+    return "\n\n".join([*above, "\n".join(markdown_table(*table)), *below]) + "\n"
 
 
 def terminal_page(title: str, banner: str, table: RenderableType, note: str, remarks: Iterable[Text]) -> Group:
     """The same for a rich console, without the plot."""
-    parts: list[RenderableType] = [Text(title, style="bold")]
-    if banner:
-        parts.append(Text(banner, style="yellow"))
-    return Group(*parts, table, Text(note, style="dim"), *remarks)
+    above = [Text(title, style="bold"), *([Text(banner, style="yellow")] if banner else [])]
+    return Group(*above, table, Text(note, style="dim"), *remarks)

@@ -7,12 +7,11 @@ study, and whoever watches it needs no clock but its own.
 from __future__ import annotations
 
 import fcntl
-import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..base.errors import InputError
@@ -36,27 +35,16 @@ def locked(file: Path, wait: bool = False) -> Iterator[bool]:
     Raises:
         InputError: the file's folder is missing, or its file system has no locks.
     """
-    try:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise _cannot_lock(file, error) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        held = False
-    except OSError as error:
-        os.close(handle)
-        raise _cannot_lock(file, error) from error
-    else:
-        held = True
-    try:
+    with ExitStack() as stack:
+        try:
+            handle = stack.enter_context(file.open("a+b"))
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            held = True
+        except BlockingIOError:
+            held = False
+        except OSError as error:
+            raise InputError(f"{file}: cannot be locked ({error.strerror}); choose another folder") from error
         yield held
-    finally:
-        os.close(handle)
-
-
-def _cannot_lock(file: Path, error: OSError) -> InputError:
-    return InputError(f"{file}: cannot be locked ({error.strerror}); choose another folder")
 
 
 def lock_facts(folder: Path) -> dict[str, str]:

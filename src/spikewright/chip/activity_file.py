@@ -130,14 +130,13 @@ def load_activity(path: Path | str) -> Activity:
     if record.by_sample is not None:
         facts["by_sample"] = Samples(**dict(record.by_sample) | {"counts": Counts(**dict(record.by_sample.counts))})
     if record.raster is not None:
-        facts["raster"] = {name: _trace(trace) for name, trace in record.raster.items()}
+        facts["raster"] = {
+            name: Trace(
+                _int64(trace.compartments), np.array([np.isin(trace.compartments, step) for step in trace.fired])
+            )
+            for name, trace in record.raster.items()
+        }
     return Activity(**facts)
-
-
-def _trace(record: _TraceRecord) -> Trace:
-    compartments = _int64(record.compartments)
-    fired = [np.isin(compartments, step) for step in record.fired]
-    return Trace(compartments, np.array(fired, dtype=np.bool_).reshape(len(fired), len(compartments)))
 
 
 def _count_faults(record: _ActivityRecord) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from ..base.artefacts import write_json
 from ..base.errors import refuse
@@ -85,18 +85,15 @@ class Agreement:
         return "; ".join(words) or "nothing was compared"
 
 
-Count = Annotated[int, Field(ge=0)]
-
-
 class _Record(Record):
     format: Literal["spikewright agreement"]
     format_version: Literal[1]
     chip_sha256: str
     split: str
     accuracy: dict[str, Annotated[float, Field(ge=0, le=1)]]
-    samples: dict[str, Count]
-    mismatches: dict[str, Count]
-    compared: dict[str, Count]
+    samples: dict[str, NonNegativeInt]
+    mismatches: dict[str, NonNegativeInt]
+    compared: dict[str, NonNegativeInt]
     skipped: dict[str, str]
 
 

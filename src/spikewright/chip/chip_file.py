@@ -13,7 +13,7 @@ from typing import Annotated
 
 import h5py
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, NonNegativeInt, ValidationError
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError
@@ -28,7 +28,6 @@ FORMAT_VERSION = 1
 WHAT = "a chip network file, as written by `spikewright lower`"
 
 _Count = Annotated[int, Field(ge=1)]
-_Natural = Annotated[int, Field(ge=0)]
 
 
 class _NeuronRecord(Record):
@@ -44,13 +43,13 @@ class _PopulationRecord(Record):
     name: str
     shape: Annotated[tuple[_Count, ...], Field(min_length=1, max_length=3)]
     role: Role
-    payload_bits: _Natural
+    payload_bits: NonNegativeInt
     neuron: _NeuronRecord | None
 
 
 class _ConvRecord(Record):
     stride: tuple[_Count, _Count]
-    padding: tuple[_Natural, _Natural]
+    padding: tuple[NonNegativeInt, NonNegativeInt]
     dilation: tuple[_Count, _Count]
     groups: _Count
 
@@ -106,7 +105,14 @@ def load_chip(path: Path | str) -> ChipNetwork:
     source = existing_file(path, WHAT)
     try:
         with h5py.File(source, "r") as file:
-            _check_format(file, source)
+            if file.attrs.get("format") != FORMAT:
+                kind = "a NIR graph" if "node" in file else "an HDF5 file of another kind"
+                raise InputError(f"{source}: is {kind}; expected {WHAT}")
+            if (version := file.attrs.get("format_version")) != FORMAT_VERSION:
+                raise InputError(
+                    f"{source}: has format version {version}; this spikewright reads {FORMAT_VERSION}: lower the graph "
+                    "again or use the spikewright that wrote it"
+                )
             return _network(file)
     except _DamagedError as error:
         raise InputError(f"{source}: is a damaged chip network file: {error}; lower the graph again") from None
@@ -117,18 +123,6 @@ def load_chip(path: Path | str) -> ChipNetwork:
 
 class _DamagedError(Exception):
     """Something in the file that no writer of ours leaves behind."""
-
-
-def _check_format(file: h5py.File, path: Path) -> None:
-    if file.attrs.get("format") != FORMAT:
-        kind = "a NIR graph" if "node" in file else "an HDF5 file of another kind"
-        raise InputError(f"{path}: is {kind}; expected {WHAT}")
-    version = file.attrs.get("format_version")
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"{path}: has format version {version}; this spikewright reads {FORMAT_VERSION}: lower the graph again or "
-            "use the spikewright that wrote it"
-        )
 
 
 def _network(file: h5py.File) -> ChipNetwork:

@@ -25,11 +25,7 @@ def fan_out(chip: ChipNetwork, connection: Connection) -> IntArray:
 
 
 def fan_out_of_weights(chip: ChipNetwork, connection: Connection) -> IntArray:
-    """As :func:`fan_out`, synapses whose weight is zero left out.
-
-    Returns:
-        int64 counts, shape of the source population.
-    """
+    """As :func:`fan_out`, synapses whose weight is zero left out."""
     source, stored = chip.by_name[connection.source], connection.weight != 0
     if connection.conv is None:
         return np.count_nonzero(stored, axis=0).reshape(source.shape).astype(np.int64)
@@ -41,11 +37,7 @@ def fan_out_of_weights(chip: ChipNetwork, connection: Connection) -> IntArray:
 
 
 def _taps(connection: Connection, source: Population, axis: int) -> IntArray:
-    geometry = connection.conv
-    assert geometry is not None
-    outputs, kernel = output_shape(connection, source)[1 + axis], connection.weight.shape[2 + axis]
-    steps = geometry.stride[axis], geometry.padding[axis], geometry.dilation[axis]
-    return taps(source.shape[1 + axis], outputs, kernel, *steps)
+    return taps(source.shape[1 + axis], output_shape(connection, source)[1 + axis], *connection.axis(axis))
 
 
 def taps(size: int, outputs: int, kernel: int, stride: int, padding: int, dilation: int) -> IntArray:

@@ -173,11 +173,7 @@ class Law:
 
     @staticmethod
     def through_reset(spikes: Tensor) -> Tensor:
-        """``dv(t)/dp(t)`` with the spikes held fixed: a reset to a constant passes nothing on.
-
-        Args:
-            spikes: 0 and 1, of the type in which gradients are computed.
-        """
+        """``dv(t)/dp(t)`` with the spikes (0 and 1, floating) held fixed: a reset to a constant passes nothing on."""
         return 1.0 - spikes
 
     def busy(self, state: State, arriving: Tensor) -> Tensor:

@@ -111,6 +111,11 @@ class Connection:
         """The shape of the weights: ``(target size, source size)``, or that of a kernel."""
         return self.weight.shape
 
+    def axis(self, axis: int) -> tuple[int, int, int, int]:
+        """Kernel size, stride, padding and dilation of a convolution along one axis (0: rows, 1: columns)."""
+        assert self.conv is not None
+        return self.shape[2 + axis], self.conv.stride[axis], self.conv.padding[axis], self.conv.dilation[axis]
+
 
 @dataclass(frozen=True, eq=False)
 class ChipNetwork:
@@ -212,8 +217,6 @@ class Schedule:
     is the whole pipeline, ``timesteps + deepest``.
 
     Attributes:
-        samples: how many.
-        timesteps: number of timesteps per sample.
         stride: chip steps from one sample's start to the next one's.
         deepest: greatest depth of a population.
     """
@@ -243,11 +246,10 @@ class Schedule:
 def output_shape(connection: Connection, source: Population) -> tuple[int, ...]:
     """Shape of what ``connection`` delivers when driven by ``source``."""
     if connection.conv is None:
-        return (connection.weight.shape[0],)
-    geometry, kernel = connection.conv, connection.weight.shape[2:]
-    axes = zip(source.shape[1:], geometry.padding, geometry.dilation, kernel, geometry.stride, strict=True)
-    spatial = ((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, p, d, k, s in axes)
-    return (connection.weight.shape[0], *spatial)
+        return connection.shape[:1]
+    axes = zip(source.shape[1:], map(connection.axis, (0, 1)), strict=True)
+    spatial = ((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, (k, s, p, d) in axes)
+    return (connection.shape[0], *spatial)
 
 
 def _faults(chip: ChipNetwork) -> Iterator[str]:
@@ -259,11 +261,10 @@ def _faults(chip: ChipNetwork) -> Iterator[str]:
             yield f"{count} populations have the role {role!r}; exactly one must"
     if chip.timesteps < 1:
         yield f"timesteps is {chip.timesteps}; at least 1"
-    known = {p.name: p for p in chip.populations}
     for population in chip.populations:
         yield from _register_faults(population)
     for connection in chip.connections:
-        yield from _connection_faults(connection, known)
+        yield from _connection_faults(connection, chip.by_name)
     yield from _order_faults(chip, names)
 
 

@@ -96,14 +96,8 @@ class Registers(StateWidths):
         bits = limits.weight_bits if weight_bits is None else weight_bits
         if not 2 <= bits <= limits.weight_bits:
             raise InputError(f"{arg('weight_bits', bits)}: may be 2..{limits.weight_bits} on this chip")
-        return Registers(
-            weight_bits=bits,
-            mixed_weights_even=limits.mixed_weights_even,
-            threshold_bits=limits.threshold_bits,
-            bias_mantissa_bits=limits.bias_mantissa_bits,
-            state_bits=limits.state_bits,
-            always_signed=bool(limits.always_signed),
-        )
+        widths = (limits.threshold_bits, limits.bias_mantissa_bits, limits.state_bits)
+        return Registers(*widths, bits, limits.mixed_weights_even, bool(limits.always_signed))
 
     def grid(self, mixed: bool) -> tuple[int, int]:
         """Step between the integers that weights may take, and the largest of them.

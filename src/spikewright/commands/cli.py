@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
@@ -12,47 +12,40 @@ from ..base.errors import did_you_mean
 from ..base.version import __version__
 from .console import DONE, USAGE, say
 
-Main = Callable[[Sequence[str] | None], int]
-
 
 @dataclass(frozen=True)
 class Verb:
-    """One word after ``spikewright``.
+    """One word after ``spikewright``; the module of its name in ``commands`` has ``main(argv) -> int``.
 
     Attributes:
-        module: below ``spikewright``; its ``main(argv) -> int`` is the command.
         help: one line for the overview.
         door: the script in a checkout that does the same, empty where there is none.
     """
 
-    module: str
     help: str
     door: str = ""
 
-    def load(self) -> Main:
-        """Import the command's module and return its ``main``."""
-        return cast(Main, import_module(f"spikewright.{self.module}").main)
-
 
 VERBS = {
-    "run": Verb("commands.run", "All of it: teacher to student to NIR to chip to report"),
-    "data": Verb("commands.data", "What data hold, and what each encoding makes of them"),
-    "distill": Verb(
-        "commands.distill", "Distil a teacher into a spiking student, within an energy budget", "train/distill.py"
-    ),
-    "to-nir": Verb("commands.to_nir", "Write a student as a NIR graph that computes the same", "convert/to_nir.py"),
-    "lower": Verb("commands.lower", "Turn a NIR graph into an integer network for a chip", "deploy/lower.py"),
-    "simulate": Verb("commands.simulate", "Run a chip network on data and count what happens", "deploy/simulate.py"),
-    "report": Verb(
-        "commands.report", "What the counts cost on a chip, and whether it fits", "hardware_profiles/report.py"
-    ),
-    "sweep": Verb("commands.sweep", "Students for several energy budgets, and what accuracy each buys"),
-    "compare": Verb("commands.compare", "Distillation methods side by side, free and within the same energy"),
-    "profiles": Verb("commands.profiles", "List the hardware profiles, or show one with its sources"),
-    "methods": Verb("commands.methods", "List the distillation methods, or show one with its equation and options"),
-    "drift": Verb("commands.drift", "Where float network and integers part ways on data, and why"),
-    "check": Verb("commands.check", "Every finding in a NIR file"),
+    "run": Verb("All of it: teacher to student to NIR to chip to report"),
+    "data": Verb("What data hold, and what each encoding makes of them"),
+    "distill": Verb("Distil a teacher into a spiking student, within an energy budget", "train/distill.py"),
+    "to-nir": Verb("Write a student as a NIR graph that computes the same", "convert/to_nir.py"),
+    "lower": Verb("Turn a NIR graph into an integer network for a chip", "deploy/lower.py"),
+    "simulate": Verb("Run a chip network on data and count what happens", "deploy/simulate.py"),
+    "report": Verb("What the counts cost on a chip, and whether it fits", "hardware_profiles/report.py"),
+    "sweep": Verb("Students for several energy budgets, and what accuracy each buys"),
+    "compare": Verb("Distillation methods side by side, free and within the same energy"),
+    "profiles": Verb("List the hardware profiles, or show one with its sources"),
+    "methods": Verb("List the distillation methods, or show one with its equation and options"),
+    "drift": Verb("Where float network and integers part ways on data, and why"),
+    "check": Verb("Every finding in a NIR file"),
 }
+
+
+def module_of(verb: str) -> str:
+    """The name of a verb's module."""
+    return f"spikewright.commands.{verb.replace('-', '_')}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"spikewright {__version__}")
         return DONE
     if words[0] in VERBS:
-        return VERBS[words[0]].load()(words[1:])
+        return cast(int, import_module(module_of(words[0])).main(words[1:]))
     kind = "option" if words[0].startswith("-") else "verb"
     known = ("--help", "--version") if kind == "option" else VERBS
     say(f"error: there is no {kind} {words[0]!r}; {did_you_mean(words[0], known)}")

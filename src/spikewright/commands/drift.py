@@ -18,7 +18,7 @@ def command(
     chip: Annotated[Path, typer.Argument(help="chip.h5, as written by `spikewright lower`")],
     data: Annotated[str, typer.Option(help="data set whose samples both networks get")] = "digits",
     samples: Annotated[int, typer.Option(min=1, help="how many, from the first")] = 200,
-    split: Annotated[Part, typer.Option(help="part of the data set")] = Part.validation,
+    split: Annotated[Part, typer.Option(help="part of the data set")] = "validation",
     data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
     profile: Annotated[
         str | None, typer.Option("--profile", "-p", help="path to the profile, where it is a file of your own")
@@ -47,14 +47,12 @@ def command(
         writable(out)
     if network.provenance.get("parent_sha256") not in (None, sha256_of(graph)):
         cli.say(f"warning: {chip} was lowered from another file than {graph}: its SHA-256 is not the one noted")
-    images, labels = chosen_samples(
-        load(data, data_dir, network.timesteps, rule=network.input_rule), split.value, samples
-    )
+    images, labels = chosen_samples(load(data, data_dir, network.timesteps, rule=network.input_rule), split, samples)
     with cli.listeners().task("comparing", samples) as advance:
         target = None if profile is None else load_profile(profile)
         report = drift(read, network, images, labels, profile=target, seed=seed, progress=advance)
     if json_output:
-        cli.emit({"nir": str(graph), "chip": str(chip), "data": data, "split": split.value, **as_json(report)})
+        cli.emit({"nir": str(graph), "chip": str(chip), "data": data, "split": split, **as_json(report)})
     else:
         console = Console(highlight=False, soft_wrap=True)
         console.width = max(console.width, WIDEST)

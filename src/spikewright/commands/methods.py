@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
 
 import typer
+from pydantic.fields import FieldInfo
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -21,44 +21,6 @@ Kind = Literal["method", "regularizer"]
 FLAGS: dict[Kind, str] = {"method": "--method", "regularizer": "--regularize"}
 
 
-@dataclass(frozen=True)
-class Option:
-    """One option of a method.
-
-    Attributes:
-        choices: the words that it may be; empty for a number.
-    """
-
-    name: str
-    default: float | bool | str
-    choices: tuple[str, ...]
-    description: str
-
-    @property
-    def default_text(self) -> str:
-        """The default as one would type it."""
-        return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
-
-    @property
-    def text(self) -> str:
-        """The description, with the values that the option may have."""
-        return f"{self.description} ({', '.join(self.choices)})" if len(self.choices) > 1 else self.description
-
-
-@dataclass(frozen=True)
-class MethodEntry:
-    """One method or regulariser, as its class describes it."""
-
-    name: str
-    kind: Kind
-    title: str
-    equation: str
-    source: str
-    confidence: str
-    needs: tuple[str, ...]
-    options: tuple[Option, ...]
-
-
 def command(
     name: Annotated[
         str | None, typer.Argument(help="a method or regularizer; without it, all are listed", show_default=False)
@@ -71,33 +33,42 @@ def command(
     """
     from ..distillation.methods import METHODS, REGULARIZERS
 
-    entries = [_entry(each, "method", terms) for each, terms in METHODS.items()]
-    entries += [_entry(each, "regularizer", terms) for each, terms in REGULARIZERS.items()]
-    found = [entry for entry in entries if name in (None, entry.name)]
+    tables: dict[Kind, Mapping[str, type[LossTerms]]] = {"method": METHODS, "regularizer": REGULARIZERS}
+    known = [(each, kind, terms) for kind, table in tables.items() for each, terms in table.items()]
+    found = [entry for entry in known if name in (None, entry[0])]
     if not found:
-        known = [entry.name for entry in entries]
-        raise InputError(f"method or regularizer {name!r} is unknown; {did_you_mean(str(name), known)}")
+        raise InputError(f"method or regularizer {name!r} is unknown; {did_you_mean(str(name), [k[0] for k in known])}")
     if as_json:
-        cli.emit({"methods": [asdict(entry) for entry in found]})
+        cli.emit({"methods": [_as_json(*entry) for entry in found]})
     elif name is None:
-        rows = [(e.name, FLAGS[e.kind], _teacher_word(e), e.confidence, e.title) for e in found]
+        rows = [(each, FLAGS[kind], _teacher_word(terms), terms.confidence, terms.title) for each, kind, terms in found]
         cli.print_result(filled([("name", "flag", "teacher", "confidence", "what it is"), *rows]), width=WIDTH)
     else:
-        cli.print_result(Group(*(part for entry in found for part in _explained(entry))), width=WIDTH, crop=False)
+        cli.print_result(Group(*(part for entry in found for part in _explained(*entry))), width=WIDTH, crop=False)
 
 
 main = cli.main_of(command, "methods")
 
 
-def _entry(name: str, kind: Kind, terms: type[LossTerms]) -> MethodEntry:
+def _as_json(name: str, kind: Kind, terms: type[LossTerms]) -> dict[str, object]:
+    options = [
+        {
+            "name": option,
+            "default": field.default,
+            "choices": _choices(field.annotation),
+            "description": field.description or "",
+        }
+        for option, field in terms.model_fields.items()
+    ]
+    said = {each: getattr(terms, each) for each in ("title", "equation", "source", "confidence")}
+    return {"name": name, "kind": kind, **said, "needs": _needs(terms), "options": options}
+
+
+def _needs(terms: type[LossTerms]) -> list[str]:
+    """What the terms need, in the order of all needs."""
     from ..distillation.base import Need
 
-    options = tuple(
-        Option(option, field.default, _choices(field.annotation), field.description or "")
-        for option, field in terms.model_fields.items()
-    )
-    needs = tuple(need for need in get_args(Need) if need in terms.needs)
-    return MethodEntry(name, kind, terms.title, terms.equation, terms.source, terms.confidence, needs, options)
+    return [need for need in get_args(Need) if need in terms.needs]
 
 
 def _choices(annotation: object) -> tuple[str, ...]:
@@ -106,21 +77,29 @@ def _choices(annotation: object) -> tuple[str, ...]:
     return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
-def _teacher_word(entry: MethodEntry) -> str:
-    if "spiking teacher" in entry.needs:
+def _teacher_word(terms: type[LossTerms]) -> str:
+    if "spiking teacher" in terms.needs:
         return "spiking"
-    return "yes" if any("teacher" in need for need in entry.needs) else "no"
+    return "yes" if any("teacher" in need for need in terms.needs) else "no"
 
 
-def _explained(entry: MethodEntry) -> Iterator[RenderableType]:
-    defaults = ",".join(f"{option.name}={option.default_text}" for option in entry.options)
-    spec = f"{entry.name}:{defaults}" if defaults else entry.name
-    yield Text(f"{entry.name}: {entry.title}", style="bold")
-    yield Text(f"{FLAGS[entry.kind]} {spec}", no_wrap=True, overflow="ignore")  # to be copied whole
-    yield Text(f"needs {', '.join(entry.needs) or 'labels only'}; confidence {entry.confidence}")
-    yield from (Text("\nEquation", style="bold"), Text(entry.equation))
-    yield from (Text("\nSource", style="bold"), Text(entry.source))
-    if entry.options:
+def _explained(name: str, kind: Kind, terms: type[LossTerms]) -> Iterator[RenderableType]:
+    options = [_option(option, field) for option, field in terms.model_fields.items()]
+    defaults = ",".join(f"{option}={default}" for option, default, _ in options)
+    spec = f"{name}:{defaults}" if defaults else name
+    yield Text(f"{name}: {terms.title}", style="bold")
+    yield Text(f"{FLAGS[kind]} {spec}", no_wrap=True, overflow="ignore")  # to be copied whole
+    yield Text(f"needs {', '.join(_needs(terms)) or 'labels only'}; confidence {terms.confidence}")
+    yield from (Text("\nEquation", style="bold"), Text(terms.equation))
+    yield from (Text("\nSource", style="bold"), Text(terms.source))
+    if options:
         yield Text("\nOptions", style="bold")
-        rows = [(option.name, option.default_text, option.text) for option in entry.options]
-        yield filled([("option", "default", "what it is"), *rows])
+        yield filled([("option", "default", "what it is"), *options])
+
+
+def _option(name: str, field: FieldInfo) -> tuple[str, str, str]:
+    """Name, default as one would type it, and description with the words that the option may be."""
+    default = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+    choices = _choices(field.annotation)
+    words = f" ({', '.join(choices)})" if len(choices) > 1 else ""
+    return name, default, (field.description or "") + words

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import BaseModel
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from . import console as cli
@@ -50,74 +49,57 @@ def command(
 main = cli.main_of(command, "profiles")
 
 
-def _overview(profiles: Sequence[HardwareProfile], teachers: Sequence[ReferenceMachine]) -> list[RenderableType]:
+def _overview(profiles: Sequence[HardwareProfile], teachers: Sequence[ReferenceMachine]) -> Iterator[RenderableType]:
     from ..pages.numbers import filled
 
     chips = [(p.name, p.cost_unit, p.default_encoding, str(p.default_timesteps), p.title) for p in profiles]
-    table = filled([("profile", "unit", "input", ">T", "what it is"), *chips])
+    yield filled([("profile", "unit", "input", ">T", "what it is"), *chips])
     macs = [(t.title, f"{t.mac.value:g} {t.mac.unit}", f"{t.mac.kind}, {t.mac.scope}") for t in teachers]
-    machines = filled([("the ANN teacher's MAC, for scale", ">each", "kind, scope"), *macs])
-    return [table, Text(), machines, Text("\nspikewright profiles NAME explains one: every number and its source")]
+    yield from (Text(), filled([("the ANN teacher's MAC, for scale", ">each", "kind, scope"), *macs]))
+    yield Text("\nspikewright profiles NAME explains one: every number and its source")
 
 
-def _explained(profile: HardwareProfile) -> list[RenderableType]:
+def _explained(profile: HardwareProfile) -> Iterator[RenderableType]:
     from ..pages.numbers import filled
 
-    parts: list[RenderableType] = [Text(f"{profile.name}: {profile.title}", style="bold"), Text(profile.summary)]
+    yield from (Text(f"{profile.name}: {profile.title}", style="bold"), Text(profile.summary))
     if profile.banner:
-        parts.append(Text(profile.banner, style="yellow"))
-    time: list[RenderableType] = []
+        yield Text(profile.banner, style="yellow")
+    yield Text(f"default input {profile.default_encoding}, {profile.default_timesteps} timesteps")
+    yield from (Text("\nConstants", style="bold"), filled([*_constants(profile)]))
     if profile.time is not None:
-        time = [Text("\nTime", style="bold"), filled([DURATIONS, *profile.time.lines()])]
-    parts += [
-        Text(f"default input {profile.default_encoding}, {profile.default_timesteps} timesteps"),
-        Text("\nConstants", style="bold"),
-        _constants(profile),
-        *time,
-        Text("\nLimits", style="bold"),
-        _limits(profile),
-        Text(_not_given(profile)),
-        Text("\nSources", style="bold"),
-        *(Text(f"{name}: {source.cited}{_note(source.note)}") for name, source in profile.sources.items()),
-    ]
+        yield from (Text("\nTime", style="bold"), filled([DURATIONS, *profile.time.lines()]))
+    yield from (Text("\nLimits", style="bold"), filled([*_limits(profile)]), Text(_not_given(profile)))
+    yield Text("\nSources", style="bold")
+    yield from (Text(f"{name}: {source.cited}{_note(source.note)}") for name, source in profile.sources.items())
     if profile.uncertainty:
-        parts += [Text("\nHow sure this is", style="bold"), *(Text(f"- {each}") for each in profile.uncertainty)]
-    return parts
+        yield Text("\nHow sure this is", style="bold")
+        yield from (Text(f"- {each}") for each in profile.uncertainty)
 
 
-def _constants(profile: HardwareProfile) -> Table:
-    from ..pages.numbers import table_of
-
-    table = table_of("event", ">value", "kind, scope; source")
+def _constants(profile: HardwareProfile) -> Iterator[tuple[str, str, str]]:
+    yield "event", ">value", "kind, scope; source"
     for event, constant in profile.energy.given().items():
-        passport = f"{constant.kind}, {constant.scope}; {_place(constant)}"
-        table.add_row(event, f"{constant.value:g} {constant.unit}", passport)
+        yield event, f"{constant.value:g} {constant.unit}", f"{constant.kind}, {constant.scope}; {_place(constant)}"
     for word, events in (("included", profile.included), ("unknown", profile.absent)):
-        for event, why in events.items():
-            table.add_row(event, word, why)
+        yield from ((event, word, why) for event, why in events.items())
     if static := profile.static_power:
         passport = f"{static.kind}; {_place(static)}; shown apart, never in the total"
-        table.add_row("static_power", f"{static.value:g} {static.unit}", passport)
-    return table
+        yield "static_power", f"{static.value:g} {static.unit}", passport
 
 
-def _limits(profile: HardwareProfile) -> Table:
-    from ..pages.numbers import table_of
-
-    table = table_of("limit", ">value", "source")
+def _limits(profile: HardwareProfile) -> Iterator[tuple[str, str, str]]:
+    yield "limit", ">value", "source"
     for limit, value in profile.limits:  # in the order of the schema
         if value is None:
             continue
         citation = profile.limit_sources[limit]
         source = f"{_place(citation)}{' (assumed)' if citation.assumed else ''}"
         if not isinstance(value, BaseModel):
-            table.add_row(limit, _value(value), source)
+            yield limit, _value(value), source
             continue
-        table.add_row(limit, "", source)
-        for key, each in value:
-            if each is not None:
-                table.add_row(f"  {key}", _value(each), "")
-    return table
+        yield limit, "", source
+        yield from ((f"  {key}", _value(each), "") for key, each in value if each is not None)
 
 
 def _not_given(profile: HardwareProfile) -> str:

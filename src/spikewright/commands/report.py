@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,23 +22,8 @@ if TYPE_CHECKING:
     from ..placing.placement import Placer
 
 SUFFIXES = (".json", ".md", ".html")
-
-
-class PlaceOption(str, Enum):
-    """How cores are laid out on the mesh."""
-
-    connectivity = "connectivity"
-    spikes = "spikes"
-    order = "order"
-
-
-class Format(str, Enum):
-    """What is printed on stdout; the files are written whatever it is."""
-
-    table = "table"
-    json = "json"
-    md = "md"
-    html = "html"
+Format = Literal["table", "json", "md", "html"]
+"""What is printed on stdout; the files are written whatever it is."""
 
 
 def command(
@@ -56,13 +40,14 @@ def command(
         Path | None, typer.Option("--out", "-o", help="folder or file stem; default: `report` beside the activity")
     ] = None,
     place_by: Annotated[
-        PlaceOption, typer.Option(help="lay cores out by connectivity (as training does), by these spikes, or in order")
-    ] = PlaceOption.connectivity,
+        Literal["connectivity", "spikes", "order"],
+        typer.Option(help="lay cores out by connectivity (as training does), by these spikes, or in order"),
+    ] = "connectivity",
     chips: Annotated[
         int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
     ] = None,
     seed: Annotated[int, typer.Option(help="of the search for the layout")] = 0,
-    form: Annotated[Format, typer.Option("--format", help="what to print")] = Format.table,
+    form: Annotated[Format, typer.Option("--format", help="what to print")] = "table",
     as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
 ) -> None:
     """Price an activity on one or several hardware profiles, against a budget.
@@ -81,7 +66,7 @@ def command(
     from ..placing.placement import Placer
     from ..profile.profile import named_profile
 
-    placer = Placer(place_by.value, chips, seed)
+    placer = Placer(place_by, chips, seed)
     names = names_of(activity, also or [])
     counts, network = load_activity(activity), load_chip(chip)
     typed = _as_typed(activity, chip, also or [], profile or [], energy_budget, placer)
@@ -92,15 +77,15 @@ def command(
     ]
     budgets = budgets_of(energy_budget, profiles)
     found = priced(counts, network, profiles, budgets, provenance, placer)
-    reports = [replace(each.report, agreement=agreement) for each in found if each.report is not None]
-    refusals = [each.refusal for each in found if each.refusal is not None]
+    reports = [replace(each, agreement=agreement) for each in found if not isinstance(each, AnswerIsNo)]
+    refusals = [each for each in found if isinstance(each, AnswerIsNo)]
     if not reports:
         raise AnswerIsNo("; ".join(error.message for error in refusals))
     others = load_runs(also or [], names[1:], profiles, budgets, placer)
-    tables = tables_of({names[0]: found} | others)
+    tables = tables_of(profiles, {names[0]: found} | others)
     document = Document(reports, [with_flags(error, {}) for error in refusals], tables)
     files = write_report(document, _stem(out, activity))
-    _print(document, Format.json if as_json else form)
+    _print(document, "json" if as_json else form)
     cli.say("wrote " + ", ".join(str(path) for path in files.values()))
     energies = [report.energy for report in reports]
     over = [f"{each.profile.name}: {each.verdict}" for each in energies if each.within_budget is False]
@@ -142,7 +127,7 @@ def _agreement_beside(activity: Path, provenance: Provenance) -> Agreement | Non
     if not file.is_file():
         return None
     agreement = load_agreement(file)
-    if provenance.chip is not None and agreement.chip_sha256 == provenance.chip.sha256:
+    if provenance.chip is not None and agreement.chip_sha256 == provenance.chip["sha256"]:
         return agreement
     cli.say(f"note: {file} is of another network and left out")
     return None
@@ -153,12 +138,10 @@ def _print(document: Document, form: Format) -> None:
     from ..pages import report as reports
     from ..pages.numbers import WIDTH
 
-    if form is Format.json:
+    if form == "json":
         cli.emit(render.as_json(document))
-    elif form is Format.md:
-        print(render.as_markdown(document), end="")
-    elif form is Format.html:
-        print(render.as_html(document), end="")
-    else:
+    elif form == "table":
         tables = [*map(runs.renderable, document.runs), *map(reports.renderable, document.reports)]
         cli.print_result(*[part for table in tables for part in ("", table)][1:], width=WIDTH)
+    else:
+        print(render.as_markdown(document) if form == "md" else render.as_html(document), end="")

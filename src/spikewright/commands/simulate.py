@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,13 +20,8 @@ if TYPE_CHECKING:
     from ..chip.network import ChipNetwork
     from ..student.student import Student
 
-
-class Part(str, Enum):
-    """The parts of a data set."""
-
-    test = "test"
-    validation = "validation"
-    train = "train"
+Part = Literal["test", "validation", "train"]
+"""The parts of a data set."""
 
 
 def command(
@@ -37,7 +31,7 @@ def command(
     on: Annotated[
         str, typer.Option(help=f"{described()}; or the student.pt that the network was made from: what it does itself")
     ] = "integer",
-    split: Annotated[Part, typer.Option(help="part of the data set")] = Part.test,
+    split: Annotated[Part, typer.Option(help="part of the data set")] = "test",
     data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
     batch: Annotated[int, typer.Option(min=1, help="samples simulated at once, or per start of Lava")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="of the rate code")] = 0,
@@ -64,12 +58,12 @@ def command(
     network = load_chip(chip)
     chosen = _simulator(on, network, chip, module)
     writable(out)
-    part = getattr(load(data, data_dir, network.timesteps, rule=network.input_rule), split.value)
+    part = getattr(load(data, data_dir, network.timesteps, rule=network.input_rule), split)
     count = len(part) if samples is None else samples
     began = time.perf_counter()
     with cli.listeners().task(f"simulating on {on}", count) as advance:
         activity = simulate(
-            network, part, chosen, samples, split.value, batch=batch, seed=seed, record=record, progress=advance,
+            network, part, chosen, samples, split, batch=batch, seed=seed, record=record, progress=advance,
             chip_sha256=sha256_of(chip),
         )  # fmt: skip
     rate = activity.samples / (time.perf_counter() - began)
@@ -89,19 +83,12 @@ def _simulator(on: str, network: ChipNetwork, chip: Path, module: str | None) ->
     if on in BACKENDS or not (on.endswith(".pt") or Path(on).is_file()):
         backend(on)
         return on
-    student = load_student(on, module)
-    if _made_from(network) not in (None, sha256_of(on)):
+    student, origin = load_student(on, module), network.provenance
+    said = origin.get("provenance") if str(origin.get("source")).startswith("spikewright") else None
+    # Our own exporter notes the hash of the student's file.
+    if isinstance(said, str) and json.loads(said).get("parent_sha256") not in (None, sha256_of(on)):
         raise InputError(f"--on {on}: {chip} was made from another student; export and lower this one")
     return student
-
-
-def _made_from(network: ChipNetwork) -> str | None:
-    """The hash of the student's file, where our own exporter noted it."""
-    said = network.provenance.get("provenance")
-    if not isinstance(said, str) or not str(network.provenance.get("source")).startswith("spikewright"):
-        return None
-    found: str | None = json.loads(said).get("parent_sha256")
-    return found
 
 
 main = cli.main_of(command, "simulate")

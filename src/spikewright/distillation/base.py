@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -131,6 +132,13 @@ class LossTerms(Options, ABC):
     needs: ClassVar[frozenset[Need]] = frozenset()
     fewest_timesteps: ClassVar[int] = 1
     """With fewer timesteps than this, only the cross-entropy with the labels is left of the loss."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        """Join the lines over which a class may write what it is."""
+        super().__pydantic_init_subclass__(**kwargs)
+        for name in vars(cls).keys() & {"equation", "source"}:
+            setattr(cls, name, re.sub(r"\n *", " ", getattr(cls, name)))
 
     @classmethod
     def refusal(cls, faults: Sequence[Fault], called: str) -> InputError:

@@ -42,17 +42,14 @@ class CrossKD(LossTerms):
     """The student sees both the source images, with soft labels of an ANN, and the events, and is aligned on both."""
 
     title = "cross knowledge distillation between images and events (CKD)"
-    equation = (
-        "L = CE(z_src) + w tau^2 KL(softmax(z_A/tau) || softmax(z_src/tau)) + CE_e + alignment (1/T) sum_t s_t (1 - "
-        "CKA(h_t^src, h_t)),  h membrane potentials,  w = 1/(1 + exp(steepness (progress - switch))),  s_t = 1,  CE_e "
-        "= CE(z)   (equal), or s_t = sigmoid(c_t), CE_e weighted by 1 - s_t   (learnt);  z_src, h^src: the same "
-        "student on the source image, which is replaced by the events with probability progress^power"
-    )
-    source = (
-        "our interpretation of the figure of Ye et al. 2025, arXiv 2507.09269; losses and weights are those of the "
-        "work it builds on, He et al. 2024, arXiv 2303.13077, from the released code (Brain-Cog-Lab/Transfer-for-DVS), "
-        "without the small quadratic term of its class loss; the schedule of w is our choice"
-    )
+    equation = """L = CE(z_src) + w tau^2 KL(softmax(z_A/tau) || softmax(z_src/tau)) + CE_e + alignment (1/T) sum_t s_t
+        (1 - CKA(h_t^src, h_t)),  h membrane potentials,  w = 1/(1 + exp(steepness (progress - switch))),  s_t =
+        1,  CE_e = CE(z)   (equal), or s_t = sigmoid(c_t), CE_e weighted by 1 - s_t   (learnt);  z_src, h^src: the same
+        student on the source image, which is replaced by the events with probability progress^power"""
+    source = """our interpretation of the figure of Ye et al. 2025, arXiv 2507.09269; losses and weights are those of
+        the work it builds on, He et al. 2024, arXiv 2303.13077, from the released code
+        (Brain-Cog-Lab/Transfer-for-DVS), without the small quadratic term of its class loss; the schedule of w is our
+        choice"""
     confidence = "medium"
     needs = frozenset({"teacher logits", "static twins", "membranes", "auxiliary modules"})
 

@@ -20,11 +20,9 @@ class DistillingSpikes(LossTerms):
     """The spike counts of student and spiking teacher are matched in time windows."""
 
     title = "Distilling Spikes: output spikes of a spiking teacher in time windows"
-    equation = (
-        "L = (1 - alpha) CE(z/tau_y, y) + alpha (1/J) sum_j D_j,  D_j = tau^2 KL(softmax(c_j^A/tau) || "
-        "softmax(c_j/tau))   (kl), or ||c_j^A - c_j||^2   (mse),  c_j = sum of the output over the timesteps of window "
-        "j;  tensor: ||A^A - A||^2 of the whole output A (T x K)"
-    )
+    equation = """L = (1 - alpha) CE(z/tau_y, y) + alpha (1/J) sum_j D_j,  D_j = tau^2 KL(softmax(c_j^A/tau) ||
+        softmax(c_j/tau))   (kl), or ||c_j^A - c_j||^2   (mse),  c_j = sum of the output over the timesteps of window
+        j;  tensor: ||A^A - A||^2 of the whole output A (T x K)"""
     source = "our interpretation of Kushawaha et al. 2020, arXiv 2005.00288, of which we know only the abstract"
     confidence = "low"
     needs = frozenset({"spiking teacher", "step logits"})

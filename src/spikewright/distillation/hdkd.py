@@ -49,17 +49,13 @@ class SharedStagesKD(LossTerms):
     """
 
     title = "direct feature distillation between equal stages and two heads (HDKD)"
-    equation = (
-        "L = (1 - alpha) CE(z + d, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax((z - d)/tau)) + weight sum_i "
-        "i^kappa mean (F_A,i - r_i)^2,  d a linear function of the firing rates of the last hidden layer, used in "
-        "training only, F_A,i the teacher's feature map of stage i in [0, 1], r_i firing rates of the same shape"
-    )
-    source = (
-        "EL-Assiouti, Hamed, Khattab, Ebied 2024, arXiv 2407.07516; from the released code (omarsherif200/HDKD), whose "
-        "networks do not spike: firing rates as features, F_A in [0, 1] and project=conv are our additions; z + d and "
-        "z - d are our notation for its two heads, which it averages. The code divides the divergence by the number of "
-        "classes as well: reduction=numel"
-    )
+    equation = """L = (1 - alpha) CE(z + d, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax((z - d)/tau)) + weight sum_i
+        i^kappa mean (F_A,i - r_i)^2,  d a linear function of the firing rates of the last hidden layer, used in
+        training only, F_A,i the teacher's feature map of stage i in [0, 1], r_i firing rates of the same shape"""
+    source = """EL-Assiouti, Hamed, Khattab, Ebied 2024, arXiv 2407.07516; from the released code (omarsherif200/HDKD),
+        whose networks do not spike: firing rates as features, F_A in [0, 1] and project=conv are our additions; z + d
+        and z - d are our notation for its two heads, which it averages. The code divides the divergence by the number
+        of classes as well: reduction=numel"""
     confidence = "medium"
     needs = frozenset({"teacher logits", "teacher features", "student features", "auxiliary modules"})
 

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from ..base.errors import InputError, did_you_mean
 from .base import LossTerms
-from .bkd import BlurredKD
-from .conventional import ConventionalKD, LabelsOnly
 from .cross_kd import CrossKD
 from .distilling_spikes import DistillingSpikes
 from .hdkd import SharedStagesKD
-from .head_tail import HeadTailKD
-from .heterogeneous import HeterogeneousKD
-from .kdsnn import KDSNN
-from .noise import NoiseSmoothedKD
+from .kdsnn import KDSNN, BlurredKD
 from .regularizers import ActivationRegularization, LogitsRegularization, SpikeCountPenalty, SynapticOperationsLoss
 from .samd import ActivationMapKD, MapAndNoiseKD
-from .seal import SelectiveAlignmentKD
-from .strong_weak import StrongWeakSelfDistillation
-from .tser import TemporalSeparationKD
+from .soft_labels import ConventionalKD, HeadTailKD, HeterogeneousKD, LabelsOnly, NoiseSmoothedKD
+from .timesteps import SelectiveAlignmentKD, StrongWeakSelfDistillation, TemporalSeparationKD, TemporalWiseKD
 from .tssd import TemporalSpatialSelfDistillation
-from .twd import TemporalWiseKD
 
 Known = Mapping[str, type[LossTerms]]
 
@@ -89,25 +83,12 @@ def parse(text: str) -> LossTerms:
     raise InputError(f"method {name!r} is unknown; {did_you_mean(name, [*METHODS, *REGULARIZERS])}")
 
 
-def method_of(method: LossTerms | str) -> LossTerms:
-    """A method itself, or the one that text describes.
+def _terms_of(kind: str, known: Known, others: Known, given: LossTerms | str) -> LossTerms:
+    """A method or regularizer itself, or the one that text describes.
 
     Raises:
-        InputError: neither, a regularizer, an unknown name, or options that are not allowed.
+        InputError: neither, one of the other kind, an unknown name, or options that are not allowed.
     """
-    return _terms_of("method", method, METHODS, REGULARIZERS)
-
-
-def regularizer_of(regularizer: LossTerms | str) -> LossTerms:
-    """A regularizer itself, or the one that text describes.
-
-    Raises:
-        InputError: neither, a method, an unknown name, or options that are not allowed.
-    """
-    return _terms_of("regularizer", regularizer, REGULARIZERS, METHODS)
-
-
-def _terms_of(kind: str, given: object, known: Known, others: Known) -> LossTerms:
     if isinstance(given, str):
         return parse_spec(kind, given, known)
     if not isinstance(given, LossTerms):
@@ -117,6 +98,10 @@ def _terms_of(kind: str, given: object, known: Known, others: Known) -> LossTerm
     if type(given) in others.values():
         raise InputError(f"{kind} {name_of(given)}: is no {kind}; may be: {', '.join(known)}")
     return given
+
+
+method_of = partial(_terms_of, "method", METHODS, REGULARIZERS)
+regularizer_of = partial(_terms_of, "regularizer", REGULARIZERS, METHODS)
 
 
 def name_of(terms: LossTerms) -> str:

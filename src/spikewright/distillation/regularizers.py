@@ -11,10 +11,8 @@ from torch import Tensor
 from .base import BatchOutputs, LossTerms
 from .losses import trainable_spikes
 
-_LOUIS = (
-    "Louis, Miramond, Pegatoquet, Girard 2024, arXiv 2406.18350; the equation is our interpretation of the abstract "
-    "and of the laboratory's public configurations"
-)
+_LOUIS = """Louis, Miramond, Pegatoquet, Girard 2024, arXiv 2406.18350; the equation is our interpretation of the
+    abstract and of the laboratory's public configurations"""
 
 
 class ActivationRegularization(LossTerms):
@@ -56,10 +54,8 @@ class SpikeCountPenalty(LossTerms):
 
     title = "L1 spike penalty"
     equation = "L = weight * (1/B) sum_{t,b,i} S / 1000"
-    source = (
-        "in common use; snnTorch's functional.l1_rate_sparsity also sums over the batch, so that its weight depends on "
-        "the batch size"
-    )
+    source = """in common use; snnTorch's functional.l1_rate_sparsity also sums over the batch, so that its weight
+        depends on the batch size"""
     confidence = "high"
 
     weight: float = Field(0.1, ge=0, description="loss per 1000 spikes of one inference")

@@ -13,23 +13,19 @@ from ..base.errors import refuse
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
 from .features import LAST, PAIRS, FeaturePair, FeaturePairs, Fit, pairs_of, same_size
 from .losses import cross_entropy, kl_of_logs
-from .noise import DIVERGENCE, NOISY, NoiseSmoothedKD
+from .soft_labels import DIVERGENCE, NOISY, NoiseSmoothedKD
 
 _MAPS = Fit(
     lambda teacher, student: teacher[1:] == student[1:] != (1, 1), "of more than one pixel has the height and width of"
 )
 _ON_MAPS = "beta tau_M^2 sum_l KL(softmax(N(M_A)/tau_M) || softmax(N(M_S)/tau_M))"
-_WHERE = (
-    "softmax over the pixels of a feature pair l, M_A = ReLU(sum_c w_c F_c) of the teacher's feature map F, w_c = 1/C "
-    "or the mean gradient of the predicted class's logit over channel c, M_S = sum_t sum_c S of the student's spikes "
-    "S, N min-max normalization"
-)
-_SOURCE = (
-    "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902. Grad-CAM and tau_M^2 are the form of the paper, which we know "
-    "second-hand; map_squared=false and normalise=batch that of the released code (SinoLeu/CKDSNN), whose maps are "
-    "CAM, which equals Grad-CAM up to a constant if one dense layer follows the pooled map. normalise=sample and "
-    "map=mean are our additions"
-)
+_WHERE = """softmax over the pixels of a feature pair l, M_A = ReLU(sum_c w_c F_c) of the teacher's feature map F, w_c =
+    1/C or the mean gradient of the predicted class's logit over channel c, M_S = sum_t sum_c S of the student's spikes
+    S, N min-max normalization"""
+_SOURCE = """Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902. Grad-CAM and tau_M^2 are the form of the paper, which we
+    know second-hand; map_squared=false and normalise=batch that of the released code (SinoLeu/CKDSNN), whose maps are
+    CAM, which equals Grad-CAM up to a constant if one dense layer follows the pooled map. normalise=sample and map=mean
+    are our additions"""
 
 
 class ActivationMapKD(LossTerms):

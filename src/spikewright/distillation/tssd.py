@@ -33,15 +33,11 @@ class TemporalSpatialSelfDistillation(LossTerms):
     """Distillation from a run over more timesteps, and from the readout to an intermediate classifier; no teacher."""
 
     title = "temporal and spatial self-distillation (TSSD)"
-    equation = (
-        "L = CE(z, y) + alpha tau^2 D(z_long/tau, z/tau) + beta tau^2 D(z/tau, z_weak/tau) + long_labels CE(z_long, y) "
-        "+ weak_labels CE(z_weak, y),  the first argument of D without gradient;  z over T timesteps, z_long over "
-        "factor T, z_weak = W mean_pixels(mean_t s_stage) + b"
-    )
-    source = (
-        "our interpretation of Zuo et al. 2024, arXiv 2406.07862: which part is distilled from which is known from "
-        "notes by others, the form of both losses and all weights are inferred"
-    )
+    equation = """L = CE(z, y) + alpha tau^2 D(z_long/tau, z/tau) + beta tau^2 D(z/tau, z_weak/tau) + long_labels
+        CE(z_long, y) + weak_labels CE(z_weak, y),  the first argument of D without gradient;  z over T timesteps,
+        z_long over factor T, z_weak = W mean_pixels(mean_t s_stage) + b"""
+    source = """our interpretation of Zuo et al. 2024, arXiv 2406.07862: which part is distilled from which is known
+        from notes by others, the form of both losses and all weights are inferred"""
     confidence = "medium"
     needs = frozenset({"student features", "longer horizon", "auxiliary modules"})
 

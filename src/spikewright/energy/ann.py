@@ -102,22 +102,22 @@ def macs_of(chip: ChipNetwork) -> int:
 
 @dataclass(frozen=True)
 class Standing:
-    """The spiking network against an artificial one on one machine; energies of one inference.
-
-    Attributes:
-        ann: the artificial network on that machine.
-        visits: synaptic operations for each of its multiply-accumulates.
-        operation: mean energy of a synaptic operation; None where the profile has no constant.
-        modelled: energy of the spiking network, everything that is modelled; ``floor`` without any hidden spike.
-        static: static energy meanwhile, None where it is not known.
-    """
+    """The spiking network of a report against an artificial one on one machine, ``ann``; energies of one inference."""
 
     ann: AnnCost
-    visits: float
-    operation: float | None
-    modelled: float
-    floor: float
-    static: float | None
+    report: EnergyReport
+
+    @property
+    def visits(self) -> float:
+        """Synaptic operations for each multiply-accumulate of the artificial network."""
+        return self.report.synaptic_ops / self.ann.macs
+
+    @property
+    def operation(self) -> float | None:
+        """Mean energy of a synaptic operation; None where the profile has no constant."""
+        rows = [row for row in self.report.rows if row.event.is_synaptic]
+        count = sum(row.count for row in rows)
+        return sum(row.energy for row in rows) / count if count else None
 
     @property
     def break_even(self) -> float | None:
@@ -127,14 +127,15 @@ class Standing:
     @property
     def ratios(self) -> tuple[float | None, float, float | None]:
         """Spiking over artificial energy: synaptic operations alone, all that is modelled, and with static energy."""
-        alone = None if self.operation is None else self.visits * self.ann.macs * self.operation / self.ann.energy
-        whole = None if self.static is None else (self.modelled + self.static) / self.ann.energy
-        return alone, self.modelled / self.ann.energy, whole
+        operation, modelled, ann = self.operation, self.report.total, self.ann.energy
+        static = None if self.report.time is None else self.report.time.static_j
+        alone = None if operation is None else self.visits * self.ann.macs * operation / ann
+        return alone, modelled / ann, None if static is None else (modelled + static) / ann
 
     @property
     def is_out_of_reach(self) -> bool:
-        """Whether no sparsity would do: the floor alone is above the artificial network."""
-        return self.floor > self.ann.energy
+        """Whether no sparsity would do: the floor without any hidden spike is above the artificial network."""
+        return self.report.floor > self.ann.energy
 
     @property
     def is_turned_by_static(self) -> bool:
@@ -144,27 +145,14 @@ class Standing:
 
     def as_json(self) -> dict[str, object]:
         """The comparison as a JSON object."""
-        alone, modelled, whole = self.ratios
         return {
             **self.ann.as_json(),
             "visits": self.visits,
             "break_even_visits": self.break_even,
-            "spiking_over_ann": {"synaptic_ops": alone, "modelled": modelled, "with_static": whole},
+            "spiking_over_ann": dict(zip(("synaptic_ops", "modelled", "with_static"), self.ratios, strict=True)),
         }
 
 
 def standings(report: EnergyReport, ann: AnnCosts, macs: int) -> list[Standing]:
     """Against an artificial network of ``macs`` multiply-accumulates on every known machine, the cheapest first."""
-    rows = [row for row in report.rows if row.event.is_synaptic]
-    count = sum(row.count for row in rows)
-    return [
-        Standing(
-            ann=replace(cost, macs=macs),
-            visits=report.synaptic_ops / macs,
-            operation=sum(row.energy for row in rows) / count if count else None,
-            modelled=report.total,
-            floor=report.floor,
-            static=None if report.time is None else report.time.static_j,
-        )
-        for cost in sorted(ann.machines, key=lambda cost: cost.constant)
-    ]
+    return [Standing(replace(cost, macs=macs), report) for cost in sorted(ann.machines, key=lambda cost: cost.constant)]

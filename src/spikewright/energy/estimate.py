@@ -18,14 +18,12 @@ from ..chip.activity import Activity
 from ..chip.network import ChipNetwork, Population, Schedule
 from ..placing.placement import Placement
 from ..profile.schema import HardwareProfile
-from ..profile.units import Amount, parse_budget, quantity
+from ..profile.units import Amount, quantity
 from .events import Event, Spot, events_of
 from .report import EnergyReport, EnergyRow, Part, Spikes, Unmodelled
 
 _Counted = tuple[Event, Spot, float | None]
 """An event, where it happens, and how many of it a whole activity has; None where they cannot be counted."""
-
-__all__ = ["Amount", "Floor", "PopulationCost", "estimate", "floor", "linear_cost", "parse_budget"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +52,6 @@ class Floor:
 
     updates: float
     inputs: float
-    unit: str
     neurons: int
     timesteps: int
 
@@ -78,7 +75,7 @@ class Floor:
         )
 
 
-def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profile: HardwareProfile) -> EnergyReport:
+def estimate(activity: Activity, placement: Placement, profile: HardwareProfile) -> EnergyReport:
     """Estimate the energy of one inference, event by event.
 
     Synaptic operations, messages and hops are charged to the population that sends the spike.
@@ -86,18 +83,19 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
     Raises:
         InputError: the activity is not of this network, or counts no samples.
     """
+    chip = placement.chip
     refuse("activity", list(_mismatches(activity, chip)))
     counted = [
         (event, spot, event.driver.count(spot, activity))
         for population in chip.populations
-        for event, spot in events_of(population, chip, placement, profile.energy.given())
+        for event, spot in events_of(population, placement, profile.energy.given())
     ]
     events = activity.populations[chip.input.name].spikes / activity.samples
     return EnergyReport(
         profile=profile,
         rows=tuple(_rows(counted, activity.samples, profile)),
-        not_modelled=tuple(_left_out(counted, activity.samples, chip, placement, profile)),
-        floor=floor(chip, placement, profile, events).total,
+        not_modelled=tuple(_left_out(counted, activity.samples, placement, profile)),
+        floor=floor(placement, profile, events).total,
         spikes=tuple(_spikes(activity, chip)),
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
         samples=activity.samples,
@@ -108,21 +106,19 @@ def estimate(activity: Activity, chip: ChipNetwork, placement: Placement, profil
     )
 
 
-def linear_cost(chip: ChipNetwork, placement: Placement, profile: HardwareProfile) -> dict[str, PopulationCost]:
+def linear_cost(placement: Placement, profile: HardwareProfile) -> dict[str, PopulationCost]:
     """The estimator as coefficients of spike and update counts by population, for training.
 
     Over a whole activity the sum over populations equals ``estimate(...).total x samples``.
     """
-    return {population.name: _linear(population, chip, placement, profile) for population in chip.populations}
+    return {population.name: _linear(population, placement, profile) for population in placement.chip.populations}
 
 
-def _linear(
-    population: Population, chip: ChipNetwork, placement: Placement, profile: HardwareProfile
-) -> PopulationCost:
+def _linear(population: Population, placement: Placement, profile: HardwareProfile) -> PopulationCost:
     """Sum the linear forms of a population's events, each times its constant."""
     per_update = per_active_update = 0.0
     per_spike: dict[str, FloatArray] = {"": np.zeros(population.shape)}
-    for event, spot in events_of(population, chip, placement, profile.energy.given()):
+    for event, spot in events_of(population, placement, profile.energy.given()):
         constant, driver = event.constant(profile.energy), event.driver
         if constant is None:
             continue
@@ -135,15 +131,13 @@ def _linear(
     return PopulationCost(np.asarray(sum(per_spike.values())), per_update, per_active_update)
 
 
-def floor(
-    chip: ChipNetwork, placement: Placement, profile: HardwareProfile, input_spikes: npt.ArrayLike | None = None
-) -> Floor:
+def floor(placement: Placement, profile: HardwareProfile, input_spikes: npt.ArrayLike | None = None) -> Floor:
     """What an inference costs before any hidden neuron fires.
 
     Args:
         input_spikes: spikes of the input population in one inference (a mean over samples, say), its shape.
     """
-    costs = linear_cost(chip, placement, profile)
+    chip, costs = placement.chip, linear_cost(placement, profile)
     updates = inputs = 0.0
     neurons = [p for p in chip.populations if p.neuron is not None]
     for population in neurons:
@@ -156,7 +150,7 @@ def floor(
             inputs += chip.timesteps * float(np.sum(cost.per_spike))
     if input_spikes is not None:
         inputs += float(np.sum(np.asarray(input_spikes, dtype=np.float64) * costs[chip.input.name].per_spike))
-    return Floor(float(updates), float(inputs), profile.cost_unit, sum(p.size for p in neurons), chip.timesteps)
+    return Floor(float(updates), float(inputs), sum(p.size for p in neurons), chip.timesteps)
 
 
 def _rows(counted: Sequence[_Counted], samples: int, profile: HardwareProfile) -> Iterator[EnergyRow]:
@@ -178,7 +172,7 @@ def _rows(counted: Sequence[_Counted], samples: int, profile: HardwareProfile) -
 
 
 def _left_out(
-    counted: Sequence[_Counted], samples: int, chip: ChipNetwork, placement: Placement, profile: HardwareProfile
+    counted: Sequence[_Counted], samples: int, placement: Placement, profile: HardwareProfile
 ) -> Iterator[Unmodelled]:
     """List what costs energy too and is in no row, per inference, each with its count where there is one."""
     for event in dict.fromkeys(event for event, _, _ in counted):
@@ -191,12 +185,12 @@ def _left_out(
     if profile.energy.hop_x is not None and profile.limits.mesh is None:
         yield Unmodelled("hops", "hops between cores", None, "how cores lie on the chip is not known")
     elif profile.energy.hop_x is not None:
-        if any(population.neuron is None for population in chip.populations):
+        if any(population.neuron is None for population in placement.chip.populations):
             yield Unmodelled("input_hops", "hops of input events", None, "where they enter the chip is not known")
         if placement.arrangement.chips > 1:
             why = "where chips join is not known"
             yield Unmodelled("hops_between_chips", "hops of messages that change chip", None, why)
-    yield from (item for item in _without_events(chip, profile) if item.event not in profile.included)
+    yield from (item for item in _without_events(placement.chip, profile) if item.event not in profile.included)
 
 
 def _without_events(chip: ChipNetwork, profile: HardwareProfile) -> Iterator[Unmodelled]:

@@ -10,6 +10,8 @@ steps and samples, the time estimate and the pages read ``EVENTS`` and nothing e
 to :class:`~spikewright.profile.costs.Energy` (a key of profile files) and one entry to ``EVENTS``.
 """
 
+# ruff: noqa: ARG002  (every driver takes what the pricing gives)
+
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
@@ -22,7 +24,7 @@ import numpy.typing as npt
 from ..base.types import FloatArray, IntArray
 from ..chip.activity import Activity, Counts
 from ..chip.fan_out import fan_out
-from ..chip.network import ChipNetwork, Connection, Population
+from ..chip.network import Connection, Population
 from ..placing.placement import Placement
 from ..profile.costs import Constant, Duration, Durations, Energy
 
@@ -36,7 +38,6 @@ class Spot:
         connection: None for what happens within the population.
     """
 
-    chip: ChipNetwork
     placement: Placement
     known: Collection[str]
     population: Population
@@ -47,23 +48,6 @@ class Spot:
         """The connection; only for events of connections."""
         assert self.connection is not None
         return self.connection
-
-
-@dataclass(frozen=True, eq=False)
-class Portions:
-    """Counts of each step or of each sample, from which the portions of a row's events follow.
-
-    Attributes:
-        counts: of each step or sample; ``activity`` what they belong to.
-        population: whose events are meant; ``connection`` empty for what happens within it.
-        even: portion of each step or sample if all are alike.
-    """
-
-    counts: Counts
-    activity: Activity
-    population: str
-    connection: str
-    even: float
 
 
 class Driver(ABC):
@@ -82,13 +66,23 @@ class Driver(ABC):
     def per_spike(self, spot: Spot, /) -> IntArray | int | None:
         """How many events one spike of each compartment sets off, population shape; None where that is not known."""
 
-    @abstractmethod
     def count(self, spot: Spot, activity: Activity) -> float | None:
         """How many events a whole activity has; None where that is not known."""
+        if (each := self.per_spike(spot)) is None:
+            return None
+        seen = activity.populations[spot.population.name]
+        of_updates = self.per_update * seen.updates + self.per_active_update * seen.active_updates
+        return float(np.sum(seen.spikes * each) + of_updates)
 
     @abstractmethod
-    def portions(self, of: Portions) -> FloatArray:
-        """Which portion of an activity's events falls on each step or sample, float64."""
+    def portions(self, counts: Counts, of: Activity, population: str, connection: str, even: float) -> FloatArray:
+        """Which portion of an activity's events falls on each step or sample, float64.
+
+        Args:
+            counts: of each step or sample of the activity.
+            population: whose events are meant; ``connection`` empty for what happens within it.
+            even: portion of each step or sample if all are alike.
+        """
 
 
 @dataclass(frozen=True)
@@ -101,13 +95,9 @@ class PerUpdate(Driver):
     def per_spike(self, _: Spot, /) -> int:
         return 0
 
-    def count(self, spot: Spot, activity: Activity) -> float:
-        seen = activity.populations[spot.population.name]
-        return float(self.per_update * seen.updates + self.per_active_update * seen.active_updates)
-
-    def portions(self, of: Portions) -> FloatArray:
-        seen, active = of.activity.populations[of.population], of.counts.active_updates[of.population]
-        everywhere = np.full(len(active), of.even)
+    def portions(self, counts: Counts, of: Activity, population: str, connection: str, even: float) -> FloatArray:
+        seen, active = of.populations[population], counts.active_updates[population]
+        everywhere = np.full(len(active), even)
         if not self.per_active_update:
             return everywhere
         events = everywhere * self.per_update * seen.updates + self.per_active_update * active
@@ -124,28 +114,23 @@ class PerSpike(Driver):
     def per_spike(self, spot: Spot) -> IntArray | int | None:
         return 1 if self.each is None else self.each(spot)
 
-    def count(self, spot: Spot, activity: Activity) -> float | None:
-        each = self.per_spike(spot)
-        return None if each is None else float(np.sum(activity.populations[spot.population.name].spikes * each))
-
-    def portions(self, of: Portions) -> FloatArray:
-        return _over(of.counts.spikes[of.population], int(of.activity.populations[of.population].spikes.sum()))
+    def portions(self, counts: Counts, of: Activity, population: str, connection: str, even: float) -> FloatArray:
+        return _over(counts.spikes[population], int(of.populations[population].spikes.sum()))
 
 
-@dataclass(frozen=True)
 class PerSynapse(Driver):
     """Events of spikes that visit the synapses of a connection; borders of convolutions have fewer of them."""
 
     on_connections = True
 
     def per_spike(self, spot: Spot) -> IntArray:
-        return fan_out(spot.chip, spot.outgoing)
+        return fan_out(spot.placement.chip, spot.outgoing)
 
     def count(self, spot: Spot, activity: Activity) -> float:
         return float(activity.synaptic_ops[spot.outgoing.name])
 
-    def portions(self, of: Portions) -> FloatArray:
-        return _over(of.counts.synaptic_ops[of.connection], of.activity.synaptic_ops[of.connection])
+    def portions(self, counts: Counts, of: Activity, population: str, connection: str, even: float) -> FloatArray:
+        return _over(counts.synaptic_ops[connection], of.synaptic_ops[connection])
 
 
 def _over(events: npt.ArrayLike, whole: int) -> FloatArray:
@@ -230,8 +215,8 @@ def _destinations(spot: Spot) -> IntArray | None:
 
 
 _WITHIN, _ON_CONNECTION, _PER_SYNAPSE = PerSpike(on_connections=False), PerSpike(on_connections=True), PerSynapse()
-_HOPS_X = PerSpike(True, lambda spot: spot.placement.hops_x(spot.outgoing))
-_HOPS_Y = PerSpike(True, lambda spot: spot.placement.hops_y(spot.outgoing))
+_HOPS_X = PerSpike(True, lambda spot: spot.placement.hops(spot.outgoing, 0))
+_HOPS_Y = PerSpike(True, lambda spot: spot.placement.hops(spot.outgoing, 1))
 _CROSSINGS = PerSpike(True, lambda spot: spot.placement.crossings(spot.outgoing))
 
 EVENTS: tuple[Event, ...] = (
@@ -268,16 +253,10 @@ EVENTS: tuple[Event, ...] = (
 """Every event, in the order in which reports list those of a population and then those of each of its connections."""
 
 
-def events_of(
-    population: Population, chip: ChipNetwork, placement: Placement, known: Collection[str]
-) -> Iterator[tuple[Event, Spot]]:
-    """The events of one population and then of each of its outgoing connections, in the order of ``EVENTS``.
-
-    Args:
-        known: names of the events whose energies, or whose durations, the profile gives.
-    """
-    connections = (None, *chip.out_of(population.name))
-    for spot in (Spot(chip, placement, known, population, connection) for connection in connections):
+def events_of(population: Population, placement: Placement, known: Collection[str]) -> Iterator[tuple[Event, Spot]]:
+    """The events of one population and then of each of its outgoing connections, in the order of ``EVENTS``."""
+    connections = (None, *placement.chip.out_of(population.name))
+    for spot in (Spot(placement, known, population, connection) for connection in connections):
         for event in EVENTS:
             if event.driver.on_connections is (spot.connection is not None) and event.happens(spot):
                 yield event, spot

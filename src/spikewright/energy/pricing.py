@@ -18,8 +18,7 @@ from ..placing.placement import DEFAULT_PLACER, Placement, Placer, place
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import Amount
 from .estimate import estimate
-from .events import Portions
-from .report import Band, ClassEnergy, EnergyReport, EnergyRow, SampleSpread
+from .report import ClassEnergy, EnergyReport, EnergyRow, SampleSpread
 from .time import time_of
 
 RESAMPLES = 1000
@@ -55,8 +54,8 @@ def price(
     _check_formats(chip, profile)
     check_chip(chip, profile)
     placement = placer(chip, profile, activity)
-    energy = replace(estimate(activity, chip, placement, profile), budget=budget)
-    return PricedActivity(detailed(energy, activity, chip, placement), placement)
+    energy = replace(estimate(activity, placement, profile), budget=budget)
+    return PricedActivity(detailed(energy, activity, placement), placement)
 
 
 def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
@@ -76,16 +75,16 @@ def _check_formats(chip: ChipNetwork, profile: HardwareProfile) -> None:
             )
 
 
-def detailed(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> EnergyReport:
+def detailed(report: EnergyReport, activity: Activity, placement: Placement) -> EnergyReport:
     """Add to a report all that stands beside its total; what is not known is left out."""
     energies = samples_of(report.rows, activity)
     return replace(
         report,
-        time=time_of(activity, chip, placement, report.profile),
+        time=time_of(activity, placement, report.profile),
         steps=steps_of(report.rows, activity),
         spread=spread_of(energies),
         classes=classes_of(energies, activity.by_sample),
-        band=band_of(report, activity, chip, placement),
+        band=band_of(report, activity, placement),
     )
 
 
@@ -110,16 +109,12 @@ def samples_of(rows: Sequence[EnergyRow], activity: Activity) -> FloatArray | No
 
 
 def _portions(row: EnergyRow, counts: Counts, activity: Activity, parts: int, times: int = 1) -> FloatArray:
-    of = Portions(counts, activity, row.population, row.connection, 1 / parts)
-    return row.energy * times * row.event.driver.portions(of)
+    portions = row.event.driver.portions(counts, activity, row.population, row.connection, 1 / parts)
+    return row.energy * times * portions
 
 
 def spread_of(energies: FloatArray | None, seed: int = 0) -> SampleSpread | None:
-    """How the energies of single samples spread, and the interval of their mean by resampling; None for fewer than two.
-
-    Args:
-        seed: of the resampling; the same seed gives the same interval.
-    """
+    """How the energies of single samples spread, and their mean's interval by resampling; None for fewer than two."""
     if energies is None or len(energies) < 2:
         return None
     random = np.random.default_rng(seed)
@@ -140,14 +135,14 @@ def classes_of(energies: FloatArray | None, samples: Samples | None) -> tuple[Cl
     return tuple(found)
 
 
-def band_of(report: EnergyReport, activity: Activity, chip: ChipNetwork, placement: Placement) -> Band | None:
+def band_of(report: EnergyReport, activity: Activity, placement: Placement) -> dict[str, float] | None:
     """The total with constants that others published for the same chip; None where there are none or nothing fits."""
     energies = {report.profile.name: report.total}
     for name in report.profile.band:
         other = load_profile(name)
         try:
-            laid_out = placement if other.limits == report.profile.limits else place(chip, other)
+            laid_out = placement if other.limits == report.profile.limits else place(placement.chip, other)
         except AnswerIsNo:
             continue
-        energies[name] = estimate(activity, chip, laid_out, other).total
-    return Band(energies) if len(energies) > 1 else None
+        energies[name] = estimate(activity, laid_out, other).total
+    return energies if len(energies) > 1 else None

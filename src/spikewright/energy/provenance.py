@@ -14,35 +14,18 @@ from ..chip.network import ChipNetwork
 
 
 @dataclass(frozen=True)
-class FileOrigin:
-    """A file that a report was made from.
-
-    Attributes:
-        file: its name, without its folder.
-        facts: what the file says of itself, JSON-able.
-    """
-
-    file: str
-    sha256: str
-    facts: Mapping[str, object]
-
-    def as_json(self) -> dict[str, object]:
-        """The origin as a JSON object, the file's own facts among its keys."""
-        return {"file": self.file, "sha256": self.sha256, **self.facts}
-
-
-@dataclass(frozen=True)
 class Provenance:
     """Where a report comes from.
 
     Attributes:
-        activity, chip: the files; None for a report of objects in memory.
+        activity, chip: of each file ``file``, its name without the folder, ``sha256``, and what it says of itself,
+            JSON-able; None for a report of objects in memory.
         command: that gives the report again; empty where it was not made by a command.
         network: what a chip network in memory says of itself; empty where there are files.
     """
 
-    activity: FileOrigin | None = None
-    chip: FileOrigin | None = None
+    activity: Mapping[str, object] | None = None
+    chip: Mapping[str, object] | None = None
     command: str = ""
     profile_sha256: str = ""
     network: Mapping[str, object] = field(default_factory=dict)
@@ -50,7 +33,7 @@ class Provenance:
     @property
     def data(self) -> str:
         """Name of the data set whose samples were counted; empty where the activity does not say it."""
-        name = None if self.activity is None else self.activity.facts.get("data")
+        name = (self.activity or {}).get("data")
         return name if isinstance(name, str) else ""
 
     def lines(self) -> list[tuple[str, str]]:
@@ -58,9 +41,8 @@ class Provenance:
         found = [("command", self.command)] if self.command else []
         for name, origin in (("activity file", self.activity), ("chip file", self.chip)):
             if origin is not None:
-                source = origin.facts.get("source")
-                by = "" if source is None else f", by {source}"
-                found.append((name, f"{origin.file}, SHA-256 {origin.sha256}{by}"))
+                by = f", by {origin['source']}" if origin.get("source") is not None else ""
+                found.append((name, f"{origin['file']}, SHA-256 {origin['sha256']}{by}"))
         return found
 
     def as_json(self) -> dict[str, object]:
@@ -68,8 +50,7 @@ class Provenance:
         if self.activity is None or self.chip is None:
             return dict(self.network)
         command = {"command": self.command} if self.command else {}
-        files = {"activity": self.activity.as_json(), "chip": self.chip.as_json()}
-        return {**files, **command, "profile_sha256": self.profile_sha256}
+        return {"activity": self.activity, "chip": self.chip, **command, "profile_sha256": self.profile_sha256}
 
 
 def provenance_of(activity_file: Path, chip_file: Path, activity: Activity, chip: ChipNetwork) -> Provenance:
@@ -84,10 +65,11 @@ def provenance_of(activity_file: Path, chip_file: Path, activity: Activity, chip
             f"{activity_file}: was counted on a network with SHA-256 {activity.chip_sha256[:12]}..., and {chip_file} "
             f"has {chip_sha256[:12]}...; give the network that was simulated, or simulate this one"
         )
-    return Provenance(
-        activity=FileOrigin(activity_file.name, sha256_of(activity_file), activity.provenance),
-        chip=FileOrigin(chip_file.name, chip_sha256, {"lowered_for": chip.profile, **_opened(chip.provenance)}),
-    )
+    counted = {"file": activity_file.name, "sha256": sha256_of(activity_file)}
+    lowered = {"file": chip_file.name, "sha256": chip_sha256, "lowered_for": chip.profile}
+    # These keys first, whatever the files say of themselves.
+    of_chip = {**lowered, **_opened(chip.provenance), **lowered}
+    return Provenance({**counted, **activity.provenance, **counted}, of_chip)
 
 
 def _opened(facts: Mapping[str, object]) -> dict[str, object]:

@@ -50,11 +50,7 @@ class EnergyRow:
 
 @dataclass(frozen=True)
 class Unmodelled:
-    """Something that costs energy and is not in the total.
-
-    Attributes:
-        count: how many of it one inference has, None where that is not known either.
-    """
+    """Something that costs energy and is not in the total; ``count`` per inference, None where that is unknown too."""
 
     event: str
     words: str
@@ -104,27 +100,6 @@ class ClassEnergy:
     energy: float
 
 
-@dataclass(frozen=True)
-class Band:
-    """The same activity with constants that others published for the same chip.
-
-    Attributes:
-        energies: total of an inference by profile, this one's included.
-    """
-
-    energies: dict[str, float]
-
-    @property
-    def low(self) -> float:
-        """The smallest total that the other constants give."""
-        return min(self.energies.values())
-
-    @property
-    def high(self) -> float:
-        """The largest total that the other constants give."""
-        return max(self.energies.values())
-
-
 @dataclass(frozen=True, eq=False)
 class EnergyReport:
     """What one inference costs on one profile, and whether it is within the budget; energies in the profile's unit.
@@ -137,7 +112,8 @@ class EnergyReport:
         steps: energy of each algorithmic step; empty where steps were not counted.
         spread: of single inferences; None where samples were not counted one by one.
         classes: energy and accuracy by true class; empty without labels, or where samples were not counted one by one.
-        band: the total with other constants for the same chip; None where there are none.
+        band: by profile, this one's included, the total with the constants that it gives for the same chip; None where
+            there are no others.
     """
 
     profile: HardwareProfile
@@ -156,7 +132,7 @@ class EnergyReport:
     steps: tuple[float, ...] = ()
     spread: SampleSpread | None = None
     classes: tuple[ClassEnergy, ...] = ()
-    band: Band | None = None
+    band: dict[str, float] | None = None
 
     @property
     def unit(self) -> CostUnit:

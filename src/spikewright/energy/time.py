@@ -7,12 +7,13 @@ core is busy follows from the durations of the events in :data:`~spikewright.ene
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from ..base.types import FloatArray, IntArray
+from ..base.types import FloatArray
 from ..chip.activity import Activity
-from ..chip.network import ChipNetwork, Connection, Schedule
+from ..chip.network import Connection, Schedule
 from ..placing.core_load import arriving
 from ..placing.placement import Placement, Site
 from ..profile.costs import WATTS, Durations
@@ -89,24 +90,13 @@ class TimeEstimate:
 
     def as_json(self) -> dict[str, object]:
         """The estimate as JSON; seconds, watts and joules."""
-        core, population, what = self.slowest
-        return {
-            "inference_s": self.inference_s,
-            "latency_s": self.latency_s,
-            "barrier_s": self.barrier_s,
-            "busy_s": list(self.busy_s),
-            "slowest": {"core": core, "population": population, "busy_with": what},
-            "tiles": self.tiles,
-            "static_w": self.static_w,
-            "static_j": self.static_j,
-            "static_source": self.static_source,
-            "unknown": list(self.unknown),
-        }
+        slowest = dict(zip(("core", "population", "busy_with"), self.slowest, strict=True))
+        names: tuple[str, ...] = ("inference_s", "latency_s", "barrier_s", "busy_s", "slowest", "tiles")
+        names += ("static_w", "static_j", "static_source", "unknown")
+        return {name: getattr(self, name) for name in names} | {"slowest": slowest}
 
 
-def time_of(
-    activity: Activity, chip: ChipNetwork, placement: Placement, profile: HardwareProfile
-) -> TimeEstimate | None:
+def time_of(activity: Activity, placement: Placement, profile: HardwareProfile) -> TimeEstimate | None:
     """How long an inference takes.
 
     Returns:
@@ -116,19 +106,19 @@ def time_of(
     mesh = profile.limits.mesh
     if profile.time is None or mesh is None or placement.arrangement.chips > 1:
         return None
-    schedule = Schedule.of(chip, 1)
-    work = core_work(activity, chip, placement, profile.time, schedule.stride)
-    tiles = len({busy.core // mesh.cores_per_tile for busy in work.cores})
+    schedule = Schedule.of(placement.chip, 1)
+    work = core_work(activity, placement, profile.time, schedule.stride)
+    tiles = len({core // mesh.cores_per_tile for _, core in work.cores})
     row, step = map(int, np.unravel_index(int(np.argmax(work.busy_s)), work.busy_s.shape))
     what = "synapses" if work.arrivals_s[row, step] > work.updates_s[row, step] else "updates"
     static = profile.static_power
     return TimeEstimate(
         barrier_s=profile.time.barrier.seconds(tiles),
         busy_s=tuple(work.busy_s.max(axis=0).tolist()),
-        slowest=(work.cores[row].core, " and ".join(work.cores[row].populations), what),
+        slowest=(work.cores[row][1], " and ".join(placement.held[work.cores[row]]), what),
         tiles=tiles,
         depth=schedule.deepest,
-        timesteps=chip.timesteps,
+        timesteps=schedule.timesteps,
         static_w=None if static is None else static.value * WATTS[static.unit],
         static_source="" if static is None else f"{static.source}, {static.where}",
         unknown=profile.time.unknown,
@@ -137,19 +127,9 @@ def time_of(
 
 def seconds(value: float) -> str:
     """A duration as text, with the SI prefix that suits it."""
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if value >= factor:
-            return f"{value / factor:.4g} {unit}"
-    return f"{value / 1e-9:.4g} ns"
-
-
-@dataclass(frozen=True)
-class BusyCore:
-    """One core of one chip, and the populations whose compartments it holds."""
-
-    chip: int
-    core: int
-    populations: tuple[str, ...]
+    steps = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+    factor, unit = next((step for step in steps if value >= step[0]), (1e-9, "ns"))
+    return f"{value / factor:.4g} {unit}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,12 +137,12 @@ class CoreWork:
     """Seconds that cores are busy, the mean over samples, step by step of the chip.
 
     Attributes:
-        cores: one for each row of the arrays.
+        cores: for each row of the arrays, chip and slot of a core.
         updates_s: in updating compartments, firing and sending, float64 ``(cores, chip steps)``.
         arrivals_s: in receiving spikes and visiting their synapses, likewise; a core does both at once.
     """
 
-    cores: tuple[BusyCore, ...]
+    cores: tuple[tuple[int, int], ...]
     updates_s: FloatArray
     arrivals_s: FloatArray
 
@@ -172,30 +152,24 @@ class CoreWork:
         return np.maximum(self.updates_s, self.arrivals_s)
 
 
-def core_work(
-    activity: Activity, chip: ChipNetwork, placement: Placement, time: Durations, chip_steps: int
-) -> CoreWork:
+def core_work(activity: Activity, placement: Placement, time: Durations, chip_steps: int) -> CoreWork:
     """The work of every core over the steps from one sample's start to the next one's.
 
     Samples follow each other every ``chip_steps``, so that algorithmic step t of a population of depth d happens at
     chip step ``(t + d) mod chip_steps``. Spikes and active updates are taken to spread over a population's cores in the
     same way at every step; how many there are at each step is counted, or taken to be even where it was not counted.
     """
-    held: dict[tuple[int, int], list[str]] = {}
-    for site in placement.sites:
-        held.setdefault((site.chip, site.core), []).append(site.population)
-    rows = {place: row for row, place in enumerate(held)}
-    work = _Work(activity, chip, placement, time, chip_steps)
+    rows = {place: row for row, place in enumerate(placement.held)}
+    work = _Work(activity, placement, time, chip_steps)
     updates, arrivals = (np.zeros((len(rows), chip_steps)) for _ in range(2))
     for site in placement.sites:
         updates[rows[site.chip, site.core]] += work.of_updates(site)
-    for connection in chip.connections:
-        share = work.share_of_spikes(connection.source)
+    for connection in placement.chip.connections:
+        share = work.share("spikes", connection.source)
         sites = placement.sites_of(connection.target)
         for site, seconds in zip(sites, work.of_arrivals(connection).tolist(), strict=True):
             arrivals[rows[site.chip, site.core]] += seconds * share
-    cores = (BusyCore(*place, tuple(dict.fromkeys(names))) for place, names in held.items())
-    return CoreWork(tuple(cores), updates, arrivals)
+    return CoreWork(tuple(rows), updates, arrivals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,17 +177,16 @@ class _Work:
     """Seconds of blocks and connections, from the durations of their events."""
 
     activity: Activity
-    chip: ChipNetwork
     placement: Placement
     time: Durations
     chip_steps: int
 
     def of_updates(self, site: Site) -> FloatArray:
         """Seconds of one block's updates, spikes and sent messages at each chip step."""
-        population, members, size = self.chip.by_name[site.population], site.block.members, site.block.size
+        population, members, size = self.placement.chip.by_name[site.population], site.block.members, site.block.size
         each_s = active_s = 0.0
         sending = np.zeros(size)
-        for event, spot in events_of(population, self.chip, self.placement, self.time.given()):
+        for event, spot in events_of(population, self.placement, self.time.given()):
             if (duration := event.sending(self.time)) is None:
                 continue
             driver = event.driver
@@ -224,33 +197,26 @@ class _Work:
         seen = self.activity.populations[site.population]
         spikes = seen.spikes.reshape(-1)[members] / self.activity.samples
         active = seen.active_updates / self.activity.samples * size / population.size
-        counts = self.activity.by_step
-        share_of_active = self._at_steps(
-            site.population, None if counts is None else counts.active_updates[site.population]
-        )
-        sent = float(spikes @ sending) * self.share_of_spikes(site.population)
-        return size * each_s + active * active_s * share_of_active + sent
+        sent = float(spikes @ sending) * self.share("spikes", site.population)
+        return size * each_s + active * active_s * self.share("active_updates", site.population) + sent
 
     def of_arrivals(self, connection: Connection) -> FloatArray:
         """Seconds that an inference's spikes cost the core of each block of the target, in all, ``(blocks,)``."""
         operations, messages = arriving(self.activity, self.placement, connection)
-        source = self.chip.by_name[connection.source]
+        source = self.placement.chip.by_name[connection.source]
         seconds = np.zeros(len(operations))
-        for event, spot in events_of(source, self.chip, self.placement, self.time.given()):
+        for event, spot in events_of(source, self.placement, self.time.given()):
             duration = event.receiving(self.time)
             if spot.connection is connection and duration is not None:
                 seconds = seconds + duration.seconds * (operations if event.is_synaptic else messages)
         return seconds
 
-    def share_of_spikes(self, population: str) -> FloatArray:
-        """Which part of a population's spikes falls on each chip step."""
-        counts = self.activity.by_step
-        return self._at_steps(population, None if counts is None else counts.spikes[population])
-
-    def _at_steps(self, population: str, counted: IntArray | None) -> FloatArray:
-        """Shares of the chip's steps, from counts of algorithmic steps; even where nothing was counted."""
-        timesteps = self.chip.timesteps
-        each = np.ones(timesteps) if counted is None else np.asarray(counted, dtype=np.float64)
+    def share(self, of: Literal["spikes", "active_updates"], population: str) -> FloatArray:
+        """Which part of a population's counts each chip step has; even parts where steps were not counted."""
+        chip, counts = self.placement.chip, self.activity.by_step
+        each = (
+            np.ones(chip.timesteps) if counts is None else np.asarray(getattr(counts, of)[population], dtype=np.float64)
+        )
         steps = np.zeros(self.chip_steps)
-        np.add.at(steps, (np.arange(timesteps) + self.chip.depth[population]) % self.chip_steps, each)
+        np.add.at(steps, (np.arange(chip.timesteps) + chip.depth[population]) % self.chip_steps, each)
         return steps / max(float(each.sum()), 1.0)

@@ -145,14 +145,14 @@ def _(node: nir.Conv2d, value: Tensor) -> Tensor:
     return F.conv2d(value, weight, bias, stride, padding, dilation, int(node.groups))
 
 
-@apply.register
-def _(node: nir.Linear, value: Tensor) -> Tensor:
-    return _dense(node.weight, value)
-
-
-@apply.register
-def _(node: nir.Affine, value: Tensor) -> Tensor:
-    return _dense(node.weight, value) + tensor(node.bias, value)
+@apply.register(nir.Affine)
+@apply.register(nir.Linear)
+def _(node: nir.Linear | nir.Affine, value: Tensor) -> Tensor:
+    weight = tensor(node.weight, value)
+    if weight.ndim != 2 or value.ndim != 2 or value.shape[1] != weight.shape[1]:
+        raise NodeFault(f"has weights {tuple(weight.shape)}; what arrives has shape {_shape(value)}")
+    product = F.linear(value, weight)
+    return product + tensor(node.bias, value) if isinstance(node, nir.Affine) else product
 
 
 @apply.register
@@ -163,14 +163,14 @@ def _(node: nir.Scale, value: Tensor) -> Tensor:
     return value * scale
 
 
-@apply.register
-def _(node: nir.AvgPool2d, value: Tensor) -> Tensor:
-    return _pool(node, value, divisor=math.prod(pair(node.kernel_size)))
-
-
-@apply.register
-def _(node: nir.SumPool2d, value: Tensor) -> Tensor:
-    return _pool(node, value, divisor=1)
+@apply.register(nir.SumPool2d)
+@apply.register(nir.AvgPool2d)
+def _(node: nir.AvgPool2d | nir.SumPool2d, value: Tensor) -> Tensor:
+    if value.ndim != 4:
+        raise NodeFault(f"pools (channels, height, width); what arrives has shape {_shape(value)}")
+    size = pair(node.kernel_size)
+    divisor = math.prod(size) if isinstance(node, nir.AvgPool2d) else 1
+    return F.avg_pool2d(value, size, pair(node.stride), pair(node.padding), divisor_override=divisor)
 
 
 @apply.register
@@ -190,19 +190,6 @@ def handled() -> str:
     """The names of the nodes that are handled, for messages."""
     linear = [kind for kind, how in apply.registry.items() if how is not apply.dispatch(object)]
     return ", ".join(kind.__name__ for kind in (nir.Input, *NEURONS, *linear, nir.Output))
-
-
-def _dense(weight: object, value: Tensor) -> Tensor:
-    matrix = tensor(weight, value)
-    if matrix.ndim != 2 or value.ndim != 2 or value.shape[1] != matrix.shape[1]:
-        raise NodeFault(f"has weights {tuple(matrix.shape)}; what arrives has shape {_shape(value)}")
-    return F.linear(value, matrix)
-
-
-def _pool(node: nir.SumPool2d | nir.AvgPool2d, value: Tensor, divisor: int) -> Tensor:
-    if value.ndim != 4:
-        raise NodeFault(f"pools (channels, height, width); what arrives has shape {_shape(value)}")
-    return F.avg_pool2d(value, pair(node.kernel_size), pair(node.stride), pair(node.padding), divisor_override=divisor)
 
 
 def tensor(array: object, like: Tensor) -> Tensor:

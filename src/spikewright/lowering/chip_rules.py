@@ -6,16 +6,14 @@ and reports do, since a network may have been lowered for another chip. To add a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
-from typing import TypeAlias
 
 from ..base.errors import AnswerIsNo, arg
 from ..chip.network import ChipNetwork, Connection, Population
 from ..chip.registers import DECAY_ONE
 from ..profile.schema import HardwareProfile, Layers, Limits, Whole
-
-ChipRule: TypeAlias = Callable[[ChipNetwork, Limits], Iterator[str]]
+from .rules import Rule, faults_by
 
 _NO_LEAK = f"this chip's neurons cannot leak: train with {arg('neuron', 'lif')} {arg('beta', 1)}"
 _SMALLER = f"train with a smaller {arg('width')}"
@@ -28,8 +26,7 @@ def check_chip(chip: ChipNetwork, profile: HardwareProfile) -> None:
     Raises:
         AnswerIsNo: the network does not fit; the message has the name of each broken rule.
     """
-    broken = [f"[{rule.__name__}] {fault}" for rule in CHIP_RULES for fault in rule(chip, profile.limits)]
-    if broken:
+    if broken := faults_by(CHIP_RULES, chip, profile.limits):
         raise AnswerIsNo(f"{profile.name}: the network does not fit: {'; '.join(broken)}")
 
 
@@ -123,7 +120,7 @@ def layer_memory(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
         yield f"{name!r} takes {words}; no free core has both: {_SMALLER}"
 
 
-CHIP_RULES: tuple[ChipRule, ...] = (decays, steps, totals, targets, layer_shapes, layer_memory)
+CHIP_RULES: tuple[Rule, ...] = (decays, steps, totals, targets, layer_shapes, layer_memory)
 
 
 def _nearest_decay(decay: int, limits: Limits) -> int:
@@ -146,26 +143,23 @@ def _geometry(chip: ChipNetwork, connection: Connection) -> tuple[int, tuple[int
 
 def _shape_faults(chip: ChipNetwork, connection: Connection, layers: Layers) -> Iterator[str]:
     channels, kernel, space = _geometry(chip, connection)
-    out, geometry = chip.by_name[connection.target].shape, connection.conv
-    most_channels = max(channels, out[0])
-    if max(kernel) > layers.kernel:
-        yield f"a kernel of {_by(kernel)}; at most {layers.kernel} x {layers.kernel}"
-    if layers.square_kernels and kernel[0] != kernel[1]:
-        yield f"a kernel of {_by(kernel)}; it must be square"
-    if max(space) > layers.input_side:
-        yield f"an input of {_by(space)}; at most {layers.input_side} x {layers.input_side}"
-    if len(out) == 3 and max(out[1:]) > layers.output_side:
-        yield f"an output of {_by(out[1:])}; at most {layers.output_side} x {layers.output_side}"
-    if most_channels > layers.channels:
-        yield f"{most_channels:,} channels; at most {layers.channels:,}"
-    if geometry is None:
-        return
-    if not set(geometry.stride) <= set(layers.strides):
-        yield f"strides of {_by(geometry.stride)}; may be {', '.join(map(str, layers.strides))}"
-    if max(geometry.padding) > layers.padding:
-        yield f"a padding of {max(geometry.padding)}; at most {layers.padding}"
-    if geometry.groups > 1 or max(geometry.dilation) > 1:
-        yield "groups or dilation, which the chip does not have"
+    out_channels, *out = chip.by_name[connection.target].shape
+    most = max(channels, out_channels)
+    rules = [
+        (max(kernel) > layers.kernel, f"a kernel of {_by(kernel)}; at most {_by([layers.kernel] * 2)}"),
+        (layers.square_kernels and kernel[0] != kernel[1], f"a kernel of {_by(kernel)}; it must be square"),
+        (max(space) > layers.input_side, f"an input of {_by(space)}; at most {_by([layers.input_side] * 2)}"),
+        (max(out, default=0) > layers.output_side, f"an output of {_by(out)}; at most {_by([layers.output_side] * 2)}"),
+        (most > layers.channels, f"{most:,} channels; at most {layers.channels:,}"),
+    ]
+    if (conv := connection.conv) is not None:
+        strides = ", ".join(map(str, layers.strides))
+        rules += [
+            (not set(conv.stride) <= set(layers.strides), f"strides of {_by(conv.stride)}; may be {strides}"),
+            (max(conv.padding) > layers.padding, f"a padding of {max(conv.padding)}; at most {layers.padding}"),
+            (conv.groups > 1 or max(conv.dilation) > 1, "groups or dilation, which the chip does not have"),
+        ]
+    return (fault for is_broken, fault in rules if is_broken)
 
 
 def _words(chip: ChipNetwork, population: Population) -> tuple[int, int]:
@@ -198,5 +192,5 @@ def _without_core(fitting: dict[str, list[int]]) -> list[str]:
     return [name for name in fitting if not settle(name, set())]
 
 
-def _by(shape: tuple[int, ...]) -> str:
+def _by(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))

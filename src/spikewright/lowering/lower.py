@@ -8,6 +8,7 @@ from typing import Any
 
 import nir
 
+from ..base.errors import refuse
 from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY, ChipNetwork
 from ..chip.registers import Grid, grid_for, trained_grid
 from ..data.input_rule import InputRule
@@ -19,7 +20,7 @@ from .chip_rules import check_chip
 from .draft import Draft, draft_from_nir, input_format
 from .passes import rewritten
 from .quantize import quantize
-from .rules import check_draft, check_integers
+from .rules import INTEGER_RULES, check_draft, faults_by
 
 
 def lower(
@@ -89,7 +90,7 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
     check_draft(draft, profile)
     draft = rewritten(draft, profile)
     chip = quantize(draft, profile, grid)
-    check_integers(chip, draft)
+    refuse(f"profile {chip.profile!r}", faults_by(INTEGER_RULES, chip, draft))
     check_chip(chip, profile)
     return chip
 

@@ -8,7 +8,7 @@ limits of cores are checked by the placement, and those of whole chips in :mod:`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,9 +21,7 @@ from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftNeuron
 from .quantize import TRAINED
 
-GraphRule: TypeAlias = Callable[[Draft], Iterator[str]]
-ProfileRule: TypeAlias = Callable[[Draft, HardwareProfile], Iterator[str]]
-IntegerRule: TypeAlias = Callable[[ChipNetwork, Draft], Iterator[str]]
+Rule: TypeAlias = Callable[..., Iterator[str]]
 
 SYNAPTIC = "synaptic"
 _SAME = 1e-6  # relative difference of float32 parameters that are meant to be equal
@@ -45,23 +43,13 @@ def check_draft(draft: Draft, profile: HardwareProfile) -> None:
     Raises:
         InputError: rules are broken; the message has the name of each.
     """
-    broken = [f"[{rule.__name__}] {fault}" for rule in PROFILE_RULES for fault in rule(draft, profile)]
-    refuse(f"profile {profile.name!r}", [*broken, *graph_faults(draft)])
+    broken = [*faults_by(PROFILE_RULES, draft, profile), *faults_by(GRAPH_RULES, draft)]
+    refuse(f"profile {profile.name!r}", broken)
 
 
-def graph_faults(draft: Draft) -> list[str]:
-    """What :data:`GRAPH_RULES` find, each with its rule's name."""
-    return [f"[{rule.__name__}] {fault}" for rule in GRAPH_RULES for fault in rule(draft)]
-
-
-def check_integers(chip: ChipNetwork, draft: Draft) -> None:
-    """Apply :data:`INTEGER_RULES`.
-
-    Raises:
-        InputError: rules are broken; the message has the name of each.
-    """
-    broken = [f"[{rule.__name__}] {fault}" for rule in INTEGER_RULES for fault in rule(chip, draft)]
-    refuse(f"profile {chip.profile!r}", broken)
+def faults_by(rules: Sequence[Rule], *of: Any) -> list[str]:
+    """What each of ``rules`` finds in the values that it takes, with the rule's name."""
+    return [f"[{rule.__name__}] {fault}" for rule in rules for fault in rule(*of)]
 
 
 def graded_input(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
@@ -182,7 +170,7 @@ def trained_integers_stay(chip: ChipNetwork, draft: Draft) -> Iterator[str]:  # 
             )
 
 
-GRAPH_RULES: tuple[GraphRule, ...] = (
+GRAPH_RULES: tuple[Rule, ...] = (  # of a draft
     reset_to_zero,
     one_decay_per_population,
     decays_in_range,
@@ -190,8 +178,8 @@ GRAPH_RULES: tuple[GraphRule, ...] = (
     steady_encoder,
     no_circles,
 )
-PROFILE_RULES: tuple[ProfileRule, ...] = (graded_input, input_width, bias_exponent)
-INTEGER_RULES: tuple[IntegerRule, ...] = (weights_survive, threshold_survives, trained_integers_stay)
+PROFILE_RULES: tuple[Rule, ...] = (graded_input, input_width, bias_exponent)  # of a draft and a profile
+INTEGER_RULES: tuple[Rule, ...] = (weights_survive, threshold_survives, trained_integers_stay)  # of a chip and a draft
 
 
 def remarks(chip: ChipNetwork) -> Iterator[str]:

@@ -171,11 +171,6 @@ def _letter(index: int) -> str:
     return ("" if index < 26 else _letter(index // 26 - 1)) + chr(65 + index % 26)
 
 
-def busiest(placed: PlacedCores) -> list[CoreLoad]:
-    """The busiest cores, the busiest first."""
-    return sorted(placed.cores, key=lambda core: (-core.work, core.chip, core.core))[:SHOWN]
-
-
 def rest(placed: PlacedCores) -> str:
     """What the list of cores leaves out; empty where it is whole."""
     left = len(placed.cores) - SHOWN
@@ -193,9 +188,9 @@ def population_rows(placed: PlacedCores) -> Rows:
 
 
 def busiest_rows(placed: PlacedCores) -> Rows:
-    """Core, populations, synaptic operations and updates of the busiest cores."""
+    """Core, populations, synaptic operations and updates of the busiest cores, the busiest first."""
     rows: Rows = [("core", "+holds", ">synaptic operations", ">updates")]
-    for core in busiest(placed):
+    for core in sorted(placed.cores, key=lambda core: (-core.work, core.chip, core.core))[:SHOWN]:
         name = f"{core.core} of chip {core.chip}" if placed.placement.arrangement.chips > 1 else str(core.core)
         rows.append((name, ", ".join(core.compartments), count(core.synaptic_ops), count(core.updates)))
     return rows
@@ -208,13 +203,9 @@ def way_rows(placed: PlacedCores) -> Rows:
     for way in placed.ways:
         crossings = "-" if way.crossings is None else count(way.crossings)
         name = way.connection.replace("->", " → ")
-        rows.append((name, count(way.messages), hops(way), *([crossings] if several else [])))
+        hops = "-" if way.mean_hops is None else f"{way.mean_hops:.2f}"
+        rows.append((name, count(way.messages), hops, *([crossings] if several else [])))
     return rows
-
-
-def hops(way: RouteTraffic) -> str:
-    """Hops of a message, a dash where that is not known."""
-    return "-" if way.mean_hops is None else f"{way.mean_hops:.2f}"
 
 
 def key(placed: PlacedCores, chip: int) -> str:

@@ -106,8 +106,9 @@ def beside(report: EnergyReport) -> list[str]:
             f"95 % at most {say(spread.p95)}"
         )
     if (band := report.band) is not None:
-        others = " and ".join(f"{say(energy)} with {name}" for name, energy in band.energies.items())
-        found.append(f"constants published for this chip disagree by a factor of {band.high / band.low:.2f}: {others}")
+        others = " and ".join(f"{say(energy)} with {name}" for name, energy in band.items())
+        factor = max(band.values()) / min(band.values())
+        found.append(f"constants published for this chip disagree by a factor of {factor:.2f}: {others}")
     if 1 < len(report.steps) <= STEPS_SHOWN:
         found.append(f"by step: {', '.join(say(energy) for energy in report.steps)}")
     if report.time is not None:

@@ -196,7 +196,8 @@ def rates_plot(report: EnergyReport, rates: Mapping[str, Sequence[float]]) -> st
     for axes, each in zip(every, shown, strict=True):
         own, (fill, hatch) = rates[each.population], PART_STYLE[each.part]
         axes.bar(steps, own, width=0.8, color=fill, hatch=hatch, edgecolor="white", linewidth=0.5)
-        _say_rates(axes, own)
+        for i in range(len(own)) if len(own) <= BARS_LABELLED else [int(np.argmax(own))]:
+            axes.text(i + 1, own[i], f"{own[i]:.1%}", ha="center", va="bottom", fontsize=8.5, color=INK)
         axes.set_ylim(0, most * 1.45)
         mean = sum(own) / len(own)
         _name(axes, each.population, f"mean {mean:.1%}" if len(own) > 1 else "")
@@ -212,12 +213,6 @@ def _marks(axes: Any, fired: npt.NDArray[np.bool_], row_points: float, colour: s
     y = np.stack([row, row, gap], axis=1).reshape(-1)
     dark = INK if colour == PART_STYLE["readout"][0] else colour
     axes.plot(x, y, color=dark, linewidth=max(0.7, 0.8 * row_points), solid_capstyle="butt")
-
-
-def _say_rates(axes: Any, rates: Sequence[float]) -> None:
-    every = range(len(rates)) if len(rates) <= BARS_LABELLED else [int(np.argmax(rates))]
-    for i in every:
-        axes.text(i + 1, rates[i], f"{rates[i]:.1%}", ha="center", va="bottom", fontsize=8.5, color=INK)
 
 
 def _name(axes: Any, population: str, beneath: str) -> None:

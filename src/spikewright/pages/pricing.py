@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
@@ -18,7 +18,6 @@ from ..placing.core_load import core_loads, route_traffic
 from ..placing.placement import DEFAULT_PLACER, Placer
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import Amount, parse_budget
-from .cores import PlacedCores
 from .report import Report
 
 AnyProfile = str | Path | HardwareProfile
@@ -58,29 +57,22 @@ def report_on(priced: PricedActivity, activity: Activity, chip: ChipNetwork, pro
     """
     profile, placement = priced.energy.profile, priced.placement
     has_cores = profile.limits.neurons_per_core is not None
-    loads = core_loads(activity, chip, placement) if has_cores else ()
+    loads = core_loads(activity, placement) if has_cores else ()
     rates: dict[str, tuple[float, ...]] = {}
     if (steps := activity.by_step) is not None:
         for name, seen in activity.populations.items():
             rates[name] = tuple((steps.spikes[name] / (activity.samples * seen.spikes.size)).tolist())
     return Report(
+        placement=placement,
+        cores=loads,
+        ways=route_traffic(activity, placement),
         energy=priced.energy,
-        placed=PlacedCores(placement, loads, route_traffic(activity, chip, placement)),
         ann=ann_costs(chip, profile),
         neurobench=neurobench_of(activity, chip),
         rates=rates,
         raster=activity.raster,
         provenance=replace(provenance, profile_sha256=profile.sha256),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Priced:
-    """An activity on one profile: a report, or why there is none."""
-
-    profile: HardwareProfile
-    report: Report | None
-    refusal: AnswerIsNo | None = None
 
 
 def priced(
@@ -90,16 +82,16 @@ def priced(
     budgets: Mapping[str, Amount],
     provenance: Provenance,
     placer: Placer,
-) -> list[Priced]:
-    """Report what an activity costs on each profile, or why its network does not fit."""
-    found = []
+) -> list[Report | AnswerIsNo]:
+    """What an activity costs on each profile, or why its network does not fit."""
+    found: list[Report | AnswerIsNo] = []
     for profile in profiles:
         try:
             energy = price(activity, chip, profile, budgets.get(profile.name), placer)
-        except AnswerIsNo as error:
-            found.append(Priced(profile, None, error))
+        except AnswerIsNo as refusal:
+            found.append(refusal)
         else:
-            found.append(Priced(profile, report_on(energy, activity, chip, provenance)))
+            found.append(report_on(energy, activity, chip, provenance))
     return found
 
 
@@ -141,6 +133,6 @@ def report(
     profiles = [profile_of(each) for each in profile] if isinstance(profile, list) else [profile_of(profile)]
     budgets = budgets_of(energy_budget, profiles)
     origin = Provenance(network=chip.provenance)
-    priced = [price(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
-    found = [report_on(each, activity, chip, origin) for each in priced]
+    energies = [price(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
+    found = [report_on(each, activity, chip, origin) for each in energies]
     return found if isinstance(profile, list) else found[0]

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from ..base.artefacts import write_json, write_text
 from ..base.version import __version__
-from . import against, cores, network, numbers, pictures, runs
+from . import against, cores, network, pictures, runs
 from .report import SCHEMA_VERSION, Report, beside, teacher_line
 from .runs import RunTable
-
-TEMPLATES = Path(__file__).with_name("templates")
+from .templating import environment
 
 
 @dataclass(frozen=True)
@@ -75,16 +74,8 @@ def write_report(document: Document, stem: Path) -> dict[str, Path]:
 
 
 def _environment(html: bool) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals |= {"n": numbers, "cores": cores, "network": network, "against": against, "pictures": pictures}
-    environment.globals |= {"side_by_side": runs, "beside": beside, "teacher_line": teacher_line}
-    environment.globals |= {"version": __version__}
-    environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, default=str, ensure_ascii=False)
-    return environment
+    found = environment(html=html)
+    found.globals |= {"cores": cores, "network": network, "against": against, "pictures": pictures}
+    found.globals |= {"side_by_side": runs, "beside": beside, "teacher_line": teacher_line, "version": __version__}
+    found.filters["pretty"] = lambda value: json.dumps(value, indent=2, default=str, ensure_ascii=False)
+    return found

@@ -17,8 +17,7 @@ from ..energy.ann import AnnCost, AnnCosts, standings
 from ..energy.neurobench import NeuroBench
 from ..energy.provenance import Provenance
 from ..energy.report import EnergyReport
-from ..placing.core_load import CoreLoad, RouteTraffic
-from ..placing.placement import Placement, Use
+from ..placing.placement import Use
 from . import against, cores, numbers
 from .cores import PlacedCores
 from .network import placement_json, placement_sentences
@@ -28,15 +27,14 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
-    """What one activity costs on one profile, and what else there is to say of it.
+class Report(PlacedCores):
+    """What one activity costs on one profile, and what else there is to say of it; a placed network with its price.
 
     Attributes of the energy are attributes of the report as well: ``report.total`` is ``report.energy.total``.
     ``print(report)`` shows it as a table.
 
     Attributes:
         energy: rows of count x constant, their total, the budget, and how they split.
-        placed: the network on the profile's cores.
         ann: artificial networks beside it.
         neurobench: the network and its activity in NeuroBench's terms.
         rates: by population, spikes per neuron at each step, the mean over samples; empty where not counted.
@@ -46,7 +44,6 @@ class Report:
     """
 
     energy: EnergyReport
-    placed: PlacedCores
     ann: AnnCosts
     neurobench: NeuroBench
     rates: Mapping[str, tuple[float, ...]]
@@ -60,11 +57,6 @@ class Report:
         return getattr(self.energy, name)
 
     @property
-    def placement(self) -> Placement:
-        """Where the network lies, and what every core holds."""
-        return self.placed.placement
-
-    @property
     def fit(self) -> tuple[Use, ...]:
         """For each resource, the fullest core; then the number of cores."""
         return self.placement.worst
@@ -73,16 +65,6 @@ class Report:
     def binding(self) -> Use | None:
         """The use nearest to its limit; None where there are no limits."""
         return self.placement.binding
-
-    @property
-    def cores(self) -> tuple[CoreLoad, ...]:
-        """What each core does; empty where the profile has no cores."""
-        return self.placed.cores
-
-    @property
-    def ways(self) -> tuple[RouteTraffic, ...]:
-        """How far the messages of each connection go; empty where the profile has no cores."""
-        return self.placed.ways
 
     @property
     def teacher(self) -> AnnCost | None:
@@ -136,7 +118,7 @@ class Report:
             "rates": {name: list(rates) for name, rates in self.rates.items()},
             "spread": None if energy.spread is None else vars(energy.spread),
             "by_class": [vars(each) for each in energy.classes],
-            "band": None if energy.band is None else energy.band.energies,
+            "band": energy.band,
             "neurobench": vars(self.neurobench),
             "agreement": None if self.agreement is None else vars(self.agreement),
             "uncertainty": energy.profile.uncertainty,
@@ -199,7 +181,7 @@ def _rows(energy: EnergyReport) -> Table:
 
 def _further(report: Report) -> Iterator[RenderableType]:
     """What follows the energy; the sources of the artificial network's numbers are in the files alone."""
-    energy, placed = report.energy, report.placed
+    energy = report.energy
     if report.agreement is not None:
         yield from (_heading("Agreement"), numbers.filled(numbers.agreement_rows(report.agreement)))
     yield _heading("ANN against SNN")
@@ -214,7 +196,7 @@ def _further(report: Report) -> Iterator[RenderableType]:
     if report.cores:
         yield _heading("Cores and messages")
         yield from (Text(line) for line in placement_sentences(report.placement))
-        for rows in (cores.population_rows(placed), cores.way_rows(placed)):
+        for rows in (cores.population_rows(report), cores.way_rows(report)):
             yield from (Text(), numbers.filled(rows))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Group
 from rich.text import Text
 
-from ..base.errors import arg, refuse, with_flags
+from ..base.errors import AnswerIsNo, arg, refuse, with_flags
 from ..chip.activity_file import load_activity
 from ..chip.chip_file import load_chip
 from ..energy.provenance import provenance_of
@@ -18,7 +18,7 @@ from ..placing.placement import Placer
 from ..profile.schema import HardwareProfile
 from ..profile.units import Amount
 from .numbers import Rows, filled, pareto
-from .pricing import Priced, priced
+from .pricing import priced
 from .report import Report
 
 ACTIVITY, CHIP = "activity.json", "chip.h5"
@@ -68,11 +68,14 @@ class RunTable:
         return {"profile": profile.name, "unit": profile.cost_unit, "remarks": list(self.remarks), "rows": rows}
 
 
-def tables_of(runs: Mapping[str, Sequence[Priced]]) -> tuple[RunTable, ...]:
-    """A table for each profile, of the runs by name, in their order; empty for a single run."""
+def tables_of(
+    profiles: Sequence[HardwareProfile], runs: Mapping[str, Sequence[Report | AnswerIsNo]]
+) -> tuple[RunTable, ...]:
+    """A table for each profile, of what the runs cost on it by name, in their order; empty for a single run."""
     if len(runs) < 2:
         return ()
-    return tuple(_table(dict(zip(runs, found, strict=True))) for found in zip(*runs.values(), strict=True))
+    found = zip(profiles, zip(*runs.values(), strict=True), strict=True)
+    return tuple(_table(profile, dict(zip(runs, each, strict=True))) for profile, each in found)
 
 
 def load_runs(
@@ -81,7 +84,7 @@ def load_runs(
     profiles: Sequence[HardwareProfile],
     budgets: Mapping[str, Amount],
     placer: Placer,
-) -> dict[str, list[Priced]]:
+) -> dict[str, list[Report | AnswerIsNo]]:
     """Read the runs in ``folders`` and price each on every profile; by name.
 
     Raises:
@@ -111,8 +114,8 @@ def names_of(activity: Path, folders: Sequence[Path]) -> list[str]:
     return ["/".join(path.parts[-length:]) for path in paths]
 
 
-def _table(runs: Mapping[str, Priced]) -> RunTable:
-    reports = {name: each.report for name, each in runs.items() if each.report is not None}
+def _table(profile: HardwareProfile, runs: Mapping[str, Report | AnswerIsNo]) -> RunTable:
+    reports = {name: each for name, each in runs.items() if isinstance(each, Report)}
     data = next((report.provenance.data for report in reports.values() if report.provenance.data), "")
     known = {
         name: (report.energy.total, report.energy.accuracy)
@@ -121,10 +124,12 @@ def _table(runs: Mapping[str, Priced]) -> RunTable:
     }
     marks = dict(zip(known, pareto(list(known.values())), strict=True))
     rows = tuple(
-        RunRow(name, each.report, "" if each.refusal is None else with_flags(each.refusal, {}), marks.get(name))
+        RunRow(name, each, "", marks.get(name))
+        if isinstance(each, Report)
+        else RunRow(name, None, with_flags(each, {}), None)
         for name, each in runs.items()
     )
-    return RunTable(next(iter(runs.values())).profile, rows, tuple(_remarks(reports, data)))
+    return RunTable(profile, rows, tuple(_remarks(reports, data)))
 
 
 def _remarks(reports: Mapping[str, Report], data: str) -> Iterator[str]:

@@ -154,13 +154,6 @@ def count_synapses(chip: ChipNetwork, connection: Connection, blocks: Sequence[B
     return SynapseCounts(np.concatenate(counted).reshape(len(of_kind), groups, pixels), kind, of_source)
 
 
-def axis_of(connection: Connection, axis: int) -> tuple[int, int, int, int]:
-    """Kernel size, stride, padding and dilation of a convolution along one axis (0: rows, 1: columns)."""
-    conv = connection.conv
-    assert conv is not None
-    return connection.weight.shape[2 + axis], conv.stride[axis], conv.padding[axis], conv.dilation[axis]
-
-
 def _kind_of(chip: ChipNetwork, connection: Connection, block: Block) -> Hashable:
     """Equal for blocks whose synapse counts are equal."""
     if connection.conv is None:
@@ -200,7 +193,7 @@ def _convolution_counts(chip: ChipNetwork, connection: Connection, blocks: Seque
 
 def _taps(connection: Connection, axis: int, size: int, outputs: int) -> Float32Array:
     """1 where a kernel tap of output position o (row) lies on source position i (column), else 0."""
-    kernel, stride, padding, dilation = axis_of(connection, axis)
+    kernel, stride, padding, dilation = connection.axis(axis)
     offset = np.arange(size)[None, :] + padding - np.arange(outputs)[:, None] * stride
     return ((offset >= 0) & (offset <= dilation * (kernel - 1)) & (offset % dilation == 0)).astype(np.float32)
 

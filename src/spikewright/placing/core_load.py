@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.types import FloatArray, IntArray
 from ..chip.activity import Activity
-from ..chip.network import ChipNetwork, Connection
+from ..chip.network import Connection
 from .placement import Placement
 
 
@@ -62,24 +62,20 @@ class RouteTraffic:
         return None if self.hops is None or within <= 0 else self.hops / within
 
 
-def core_loads(activity: Activity, chip: ChipNetwork, placement: Placement) -> tuple[CoreLoad, ...]:
+def core_loads(activity: Activity, placement: Placement) -> tuple[CoreLoad, ...]:
     """The load of every core in use, by chip and slot; over all cores it adds up to the counts of the activity."""
-    held: dict[tuple[int, int], dict[str, int]] = {}
-    for site in placement.sites:
-        here = held.setdefault((site.chip, site.core), {})
-        here[site.population] = here.get(site.population, 0) + site.block.size
-    operations = dict.fromkeys(held, 0.0)
+    chip, operations = placement.chip, dict.fromkeys(placement.held, 0.0)
     for connection in chip.connections:
         arrived, _ = arriving(activity, placement, connection)
         for site, count in zip(placement.sites_of(connection.target), arrived.tolist(), strict=True):
             operations[site.chip, site.core] += count
     return tuple(
         CoreLoad(*place, names, operations[place], float(chip.timesteps * sum(names.values())))
-        for place, names in sorted(held.items())
+        for place, names in sorted(placement.held.items())
     )
 
 
-def route_traffic(activity: Activity, chip: ChipNetwork, placement: Placement) -> tuple[RouteTraffic, ...]:
+def route_traffic(activity: Activity, placement: Placement) -> tuple[RouteTraffic, ...]:
     """How many messages each connection sends and how far; empty where the profile has no cores."""
     if placement.profile.limits.neurons_per_core is None:
         return ()
@@ -90,22 +86,18 @@ def route_traffic(activity: Activity, chip: ChipNetwork, placement: Placement) -
         return float(np.sum(activity.populations[connection.source].spikes * per_spike)) / activity.samples
 
     found = []
-    for connection in chip.connections:
+    for connection in placement.chip.connections:
         messages = sent(connection, placement.destinations(connection))
         assert messages is not None
-        hops_x, hops_y = placement.hops_x(connection), placement.hops_y(connection)
-        hops = sent(connection, None if hops_x is None or hops_y is None else hops_x + hops_y)
+        across, down = (placement.hops(connection, axis) for axis in (0, 1))
+        hops = sent(connection, None if across is None or down is None else across + down)
         found.append(RouteTraffic(connection.name, messages, hops, sent(connection, placement.crossings(connection))))
     return tuple(found)
 
 
 def arriving(activity: Activity, placement: Placement, connection: Connection) -> tuple[FloatArray, FloatArray]:
-    """Synaptic operations and messages that reach each block of a connection's target in one inference.
-
-    Returns:
-        two float64 arrays ``(blocks,)``, in the order of the target's sites.
-    """
-    counts = placement.synapses(connection)
+    """Synaptic operations, and messages, that reach each site of the target in an inference, float64 ``(sites,)``."""
+    counts = placement.counts[connection.name]
     spikes = activity.populations[connection.source].spikes.reshape(-1) / activity.samples
     places = counts.counts[0].size
     sent = np.bincount(counts.of_source, weights=spikes, minlength=places)

@@ -104,10 +104,7 @@ class Arrangement:
     """How the cores of a placement were laid out, and what that saved.
 
     Attributes:
-        by: how messages were weighted in the search: ``connectivity`` lets every source spike once, ``spikes`` uses
-            measured spikes, ``order`` does not search.
-        seed: of the search.
-        chips: number of chips.
+        by: how messages were weighted in the search, as in :func:`~spikewright.placing.placement.place`.
         hops: tile borders that messages within chips cross; None where the profile has no mesh.
         hops_in_order: the same with the cores of each chip in the network's order.
         cut: by connection between cores, messages between chips and all messages.
@@ -203,11 +200,7 @@ def traffic_of(
 def lay_out(
     traffic: Sequence[ConnectionTraffic], assignment: CoreAssignment, limits: Limits, by: PlaceBy, seed: int
 ) -> tuple[IntArray, IntArray, Arrangement]:
-    """Choose a chip and a slot for every core; either is left in order unless another layout costs less.
-
-    Returns:
-        chip and slot of each core, int64 ``(cores,)`` each, and what the layout saves.
-    """
+    """Chip and slot of each core, int64 ``(cores,)`` each; either is left in order unless another layout costs less."""
     cores, mesh = np.arange(assignment.cores), limits.mesh
     each = limits.cores or assignment.cores
     chip_of, slot_of = cores // each, np.zeros_like(cores)

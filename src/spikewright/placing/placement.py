@@ -7,6 +7,7 @@ their axons count where the events arrive, and their route to the chip is not mo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,7 +18,7 @@ from ..base.types import IntArray
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork, Connection
 from ..profile.schema import HardwareProfile
-from .blocks import Block, BoolArray, SynapseCounts, count_synapses
+from .blocks import Block, BoolArray, SynapseCounts
 from .cores import PLACE_BY, Arrangement, PlaceBy, Use, assign_cores, lay_out, traffic_of, uses_of_cores
 from .partition import DoesNotFit, partition
 from .remedies import what_would_fit
@@ -50,8 +51,8 @@ class Placement:
     profile: HardwareProfile
     sites: tuple[Site, ...]
     fit: tuple[Use, ...]
-    arrangement: Arrangement = field(default_factory=Arrangement)
-    counts: dict[str, SynapseCounts] = field(default_factory=dict, repr=False)
+    arrangement: Arrangement
+    counts: dict[str, SynapseCounts] = field(repr=False)
 
     @property
     def binding(self) -> Use | None:
@@ -67,45 +68,45 @@ class Placement:
         )
 
     @cached_property
+    def held(self) -> dict[tuple[int, int], dict[str, int]]:
+        """By chip and slot of each core in use, how many compartments it holds of each population."""
+        held: dict[tuple[int, int], dict[str, int]] = {}
+        for site in self.sites:
+            here = held.setdefault((site.chip, site.core), {})
+            here[site.population] = here.get(site.population, 0) + site.block.size
+        return held
+
+    @property
     def cores(self) -> int:
         """The number of cores that hold at least one compartment."""
-        return len({(site.chip, site.core) for site in self.sites})
+        return len(self.held)
 
     def sites_of(self, population: str) -> tuple[Site, ...]:
         """The sites of a population, block by block; empty for injected events."""
         return self._by_population.get(population, ())
 
-    def synapses(self, connection: Connection) -> SynapseCounts:
-        """The synapses of a connection in each block of its target."""
-        if connection.name not in self.counts:
-            blocks = [site.block for site in self.sites_of(connection.target)]
-            self.counts[connection.name] = count_synapses(self.chip, connection, blocks)
-        return self.counts[connection.name]
-
     def destinations(self, connection: Connection) -> IntArray:
         """Number of cores that a spike of each source compartment is sent to, int64, shape of the source population."""
-        return self.synapses(connection).destinations.reshape(self.chip.by_name[connection.source].shape)
+        return self.counts[connection.name].destinations.reshape(self.chip.by_name[connection.source].shape)
 
-    def hops_x(self, connection: Connection) -> IntArray | None:
-        """Tile borders crossed east-west by a spike of each source compartment, summed over destinations on its chip.
+    def hops(self, connection: Connection, axis: int) -> IntArray | None:
+        """Tile borders crossed by a spike of each source compartment, summed over destinations on its chip.
 
         Each destination core gets a message of its own, routed along the row first and then along the column.
 
-        Returns:
-            int64, shape of the source population; None where the profile has no mesh or the source is not on the chip.
-        """
-        return self._hops(connection, 0)
+        Args:
+            axis: 0 for borders crossed east-west, 1 for those crossed north-south.
 
-    def hops_y(self, connection: Connection) -> IntArray | None:
-        """Tile borders crossed north-south; otherwise as :meth:`hops_x`."""
-        return self._hops(connection, 1)
+        Returns:
+            int64, the source's shape; None where the profile has no mesh or the source is not on the chip.
+        """
+        if self.profile.limits.mesh is None or not self.sites_of(connection.source):
+            return None
+        here, there = self._ends(connection, lambda site: self.position(site.core)[axis])
+        return self._summed(connection, np.where(self._on_other_chip(connection), 0, np.abs(here - there)))
 
     def crossings(self, connection: Connection) -> IntArray | None:
-        """Number of destinations of a spike of each source compartment that are on another chip.
-
-        Returns:
-            int64, shape of the source population; None for injected events.
-        """
+        """As :meth:`destinations`, only those on another chip; None for injected events."""
         return self._summed(connection, self._on_other_chip(connection)) if self.sites_of(connection.source) else None
 
     def position(self, core: int) -> tuple[int, int]:
@@ -124,23 +125,19 @@ class Placement:
         names = dict.fromkeys(site.population for site in self.sites)
         return {name: tuple(site for site in self.sites if site.population == name) for name in names}
 
-    def _hops(self, connection: Connection, axis: int) -> IntArray | None:
-        if self.profile.limits.mesh is None or not self.sites_of(connection.source):
-            return None
-        ends = (self.sites_of(connection.source), self.sites_of(connection.target))
-        here, there = (np.array([self.position(site.core)[axis] for site in sites]) for sites in ends)
-        borders = np.abs(here[:, None] - there)
-        return self._summed(connection, np.where(self._on_other_chip(connection), 0, borders))
+    def _ends(self, connection: Connection, where: Callable[[Site], int]) -> tuple[IntArray, IntArray]:
+        """Where the blocks of the source are, ``(blocks, 1)``, and where those of the target are, ``(blocks,)``."""
+        here, there = (np.array([*map(where, self.sites_of(n))]) for n in (connection.source, connection.target))
+        return here[:, None], there
 
     def _on_other_chip(self, connection: Connection) -> BoolArray:
         """Whether each block of the target is on another chip than each block of the source, ``(blocks, blocks)``."""
-        ends = (self.sites_of(connection.source), self.sites_of(connection.target))
-        here, there = (np.array([site.chip for site in sites]) for sites in ends)
-        return np.asarray(here[:, None] != there)
+        here, there = self._ends(connection, lambda site: site.chip)
+        return np.asarray(here != there)
 
     def _summed(self, connection: Connection, costs: BoolArray | IntArray) -> IntArray:
         """Sum over destinations of the cost of a spike of each source, ``costs`` from each block to each block."""
-        counts = self.synapses(connection)
+        counts = self.counts[connection.name]
         to_kind = costs @ np.eye(len(counts.counts))[counts.kind]
         reached = counts.reached.reshape(len(counts.counts), -1).astype(np.float64)
         sums = np.zeros(len(counts.of_source), dtype=np.int64)

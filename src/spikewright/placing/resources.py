@@ -17,7 +17,7 @@ from ..base.types import IntArray
 from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork, Connection
 from ..profile.schema import Limits, SynapseFormat
-from .blocks import Block, Blocks, Range, SynapseCounts, axis_of, sizes
+from .blocks import Block, Blocks, Range, SynapseCounts, sizes
 
 Sizes = tuple[int, ...]
 NOT_ADDED = ("fan-in", "fan-out")
@@ -160,8 +160,8 @@ def _kernel_lists(
     assert connection.conv is not None
     source = chip.by_name[connection.source]
     channels, rows, columns = _extent(block, chip.by_name[connection.target].shape)
-    down = _pattern_sizes(axis_of(connection, 0), source.shape[1], *rows)
-    across = _pattern_sizes(axis_of(connection, 1), source.shape[2], *columns)
+    down = _pattern_sizes(connection.axis(0), source.shape[1], *rows)
+    across = _pattern_sizes(connection.axis(1), source.shape[2], *columns)
     synapses = source.shape[0] * channels // connection.conv.groups
     return down, across, synapses, connection.weight_bits + _index_bits(block.size, form)
 

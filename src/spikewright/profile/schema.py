@@ -5,14 +5,13 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from ..base.artefacts import sha256_of_json
 from ..base.types import Encoding
 from .costs import Citation, Durations, Energy, Source, StaticPower, Table, Text
 
 CostUnit = Literal["J", "ops"]
-Count = Annotated[int, Field(ge=0)]
 
 
 class Mesh(Table):
@@ -42,9 +41,9 @@ class SynapseFormat(Table):
     """
 
     word_bits: PositiveInt
-    header_bits: Count
+    header_bits: NonNegativeInt
     synapses_per_block: PositiveInt
-    index_bits: Annotated[list[Count], Field(min_length=1)]
+    index_bits: Annotated[list[NonNegativeInt], Field(min_length=1)]
     shared_kernels: bool
     shared_axon_slots: PositiveInt
 
@@ -87,7 +86,7 @@ class Layers(Table):
     kernel: PositiveInt
     square_kernels: bool
     strides: Annotated[list[PositiveInt], Field(min_length=1)]
-    padding: Count
+    padding: NonNegativeInt
     input_side: PositiveInt
     output_side: PositiveInt
     channels: PositiveInt

@@ -11,11 +11,12 @@ Nothing is ever rounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from queue import SimpleQueue
+from functools import reduce
+from threading import local
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -30,10 +31,12 @@ from ..chip.law import STATE_LIMIT, exact_kernels, largest, modulo
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
 from .backends import check_drive
 from .kernel import Buffers, KernelTrace, Rules, integrate
-from .recording import Recording, SpikeArray, StateArray, Tally
+from .recording import Recording, SpikeArray, Tally
 
 Heard: TypeAlias = Mapping[str, SpikeArray]
 """Spikes of another simulator by population, ``(timesteps, samples, *shape)``: what their targets hear instead."""
+
+NOTHING: Heard = MappingProxyType({})
 
 EXACT_FLOAT32 = 2**23
 """Below this bound sums of integers are exact in float32 and a convolution cannot leave its signed 24 bits."""
@@ -45,23 +48,18 @@ CHUNK_ELEMENTS = 2**21
 """Neuron updates worked on at once: bounds the memory and keeps the registers in the processor's cache."""
 
 
-@dataclass(frozen=True, eq=False)
-class Signal:
-    """Spikes of one population.
-
-    Attributes:
-        values: float32, shape ``(timesteps or 1, samples, *population shape)``; 1 means the same at every step.
-        peak: largest absolute value.
-    """
-
-    values: Tensor
-    peak: int
-
-
 def run(
-    chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Advance | None = None
+    chip: ChipNetwork,
+    drive: IntArray,
+    *,
+    record_states: bool = False,
+    progress: Advance | None = None,
+    heard: Heard = NOTHING,
 ) -> Recording:
     """Simulate ``chip`` on all samples of ``drive``.
+
+    As many chunks of samples are under way as torch has threads, each on one: operations this small lose more by being
+    cut up among threads than they gain, and on a busy machine lose a hundredfold.
 
     Args:
         chip: the network.
@@ -70,75 +68,22 @@ def run(
             the same at every step or set anew for each.
         record_states: also keep currents and membrane potentials.
         progress: called with the number of samples done.
+        heard: spikes of another simulator, for the counts that belong to them.
 
     Raises:
         InputError: the drive does not fit the network's input, or sums could leave what float64 holds exactly.
     """
     check_drive(chip, drive)
-    return _simulated(chip, drive, {}, record_states, progress)
-
-
-def recount(chip: ChipNetwork, drive: IntArray, spikes: Heard) -> Recording:
-    """The counts that belong to another backend's spikes: each population is stepped on the spikes that it was sent.
-
-    Args:
-        chip: the network.
-        drive: what drove it, as for :func:`run`.
-        spikes: by population, shape ``(timesteps, samples, *population shape)``.
-    """
-    return _simulated(chip, drive, spikes)
-
-
-def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording:
-    """A recording of the right shapes, with the input's events in it and everything else to be filled in."""
-    compact = drive.astype(np.min_scalar_type(int(drive.max(initial=0))))
-    samples = drive.shape[1]
-    spikes: dict[str, SpikeArray] = {}
-    states: dict[str, dict[str, StateArray]] = {"u": {}, "v": {}}
-    for population in chip.populations:
-        shape = (chip.timesteps, samples, *population.shape)
-        if population.neuron is None:
-            spikes[population.name] = np.broadcast_to(compact, shape)
-            continue
-        spikes[population.name] = np.empty(shape, dtype=np.uint8)
-        for state in states.values() if record_states else ():
-            state[population.name] = np.empty(shape, dtype=np.int32)
-    names = [p.name for p in chip.populations if p.neuron is not None]
-    return Recording(
-        spikes=spikes,
-        scores=np.zeros((samples, chip.outputs), dtype=np.int64),
-        tallies={name: Tally() for name in names},
-        active={name: np.zeros((chip.timesteps, samples), dtype=np.int64) for name in names},
-        **states,
-    )
-
-
-def _simulated(
-    chip: ChipNetwork, drive: IntArray, heard: Heard, record_states: bool = False, progress: Advance | None = None
-) -> Recording:
-    """The recording of all samples, filled in chunk by chunk.
-
-    As many chunks are under way as torch has threads, each on one: operations this small lose more by being cut up
-    among threads than they gain, and on a busy machine lose a hundredfold.
-    """
     recording = _empty(chip, drive, record_states)
     per_chunk = max(1, CHUNK_ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations)))
     starts = range(0, drive.shape[1], per_chunk)
     chunks = [slice(start, min(start + per_chunk, drive.shape[1])) for start in starts]
-    workers = min(torch.get_num_threads(), len(chunks))
-    idle: SimpleQueue[_Simulator] = SimpleQueue()
-    for _ in range(workers):
-        idle.put(_Simulator(chip))
+    with exact_kernels(), _simulators(chip, min(torch.get_num_threads(), len(chunks))) as (pool, simulator):
 
-    def work(chunk: slice) -> dict[str, Tally]:
-        simulator = idle.get()
-        try:
+        def work(chunk: slice) -> dict[str, Tally]:
             with torch.inference_mode():
-                return simulator.run(drive, heard, recording, chunk)
-        finally:
-            idle.put(simulator)
+                return simulator().run(drive, heard, recording, chunk)
 
-    with exact_kernels(), _one_thread_each(workers) as pool:
         for chunk, tallies in zip(chunks, pool.map(work, chunks), strict=True):
             for name, tally in tallies.items():
                 recording.tallies[name] += tally
@@ -147,13 +92,41 @@ def _simulated(
     return recording
 
 
+def _empty(chip: ChipNetwork, drive: IntArray, record_states: bool) -> Recording:
+    """A recording of the right shapes, with the input's events in it and everything else to be filled in."""
+    compact, samples = drive.astype(np.min_scalar_type(int(drive.max(initial=0)))), drive.shape[1]
+    shapes = {p.name: (chip.timesteps, samples, *p.shape) for p in chip.populations}
+    names = [p.name for p in chip.populations if p.neuron is not None]
+    spikes: dict[str, SpikeArray] = {
+        name: np.empty(shape, dtype=np.uint8) if name in names else np.broadcast_to(compact, shape)
+        for name, shape in shapes.items()
+    }
+    u, v = ({name: np.empty(shapes[name], dtype=np.int32) for name in names if record_states} for _ in "uv")
+    return Recording(
+        spikes=spikes,
+        scores=np.zeros((samples, chip.outputs), dtype=np.int64),
+        tallies={name: Tally() for name in names},
+        active={name: np.zeros((chip.timesteps, samples), dtype=np.int64) for name in names},
+        u=u,
+        v=v,
+    )
+
+
 @contextmanager
-def _one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Workers whose torch operations use their own thread alone; what has not begun is dropped on a failure."""
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+def _simulators(chip: ChipNetwork, workers: int) -> Iterator[tuple[ThreadPoolExecutor, Callable[[], _Simulator]]]:
+    """Workers whose torch operations use their own thread alone, and in each what gives its simulator.
+
+    What has not begun is dropped on a failure.
+    """
+    threads, own = torch.get_num_threads(), local()
+
+    def begin() -> None:
+        torch.set_num_threads(1)
+        own.simulator = _Simulator(chip)
+
+    pool = ThreadPoolExecutor(workers, initializer=begin)
     try:
-        yield pool
+        yield pool, lambda: own.simulator
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)  # a worker's setting becomes the default of threads to come
@@ -164,20 +137,22 @@ class _Simulator:
 
     def __init__(self, chip: ChipNetwork) -> None:
         self.chip = chip
+        self._payload = 1
         self._weights: dict[tuple[str, torch.dtype], Tensor] = {}
         self._buffers = {p.name: Buffers() for p in chip.populations}
 
     def run(self, drive: IntArray, heard: Heard, recording: Recording, chunk: slice) -> dict[str, Tally]:
         """Simulate some samples into ``recording``; targets of a population in ``heard`` hear those spikes instead."""
-        signals: dict[str, Signal] = {}
+        self._payload = int(drive[:, chunk].max())
+        sent: dict[str, Tensor] = {}
         tallies: dict[str, Tally] = {}
         for population in self.chip.populations:
             name = population.name
             if population.neuron is None:
-                signals[name] = _signal(drive[:, chunk])
+                sent[name] = _float32(drive[:, chunk])
                 continue
-            trace = self._integrate(population, population.neuron, drive[:, chunk], signals, bool(recording.v))
-            signals[name] = _signal(heard[name][:, chunk]) if name in heard else Signal(trace.spikes, 1)
+            trace = self._integrate(population, population.neuron, drive[:, chunk], sent, bool(recording.v))
+            sent[name] = _float32(heard[name][:, chunk]) if name in heard else trace.spikes
             recording.spikes[name][:, chunk] = trace.spikes.numpy()
             recording.active[name][:, chunk] = trace.active.numpy()
             tallies[name] = trace.tally
@@ -189,51 +164,53 @@ class _Simulator:
         return tallies
 
     def _integrate(
-        self, population: Population, neuron: Neuron, drive: IntArray, signals: Mapping[str, Signal], states: bool
+        self, population: Population, neuron: Neuron, drive: IntArray, sent: Mapping[str, Tensor], states: bool
     ) -> KernelTrace:
-        """One population through all its steps; ``drive`` holds an input's biases, ``(T or 1, samples, *shape)``."""
-        bias = drive if population.role == "input" else neuron.bias[None]
+        """One population through all its steps.
+
+        Args:
+            drive: the biases of an input population, ``(timesteps or 1, samples, *shape)``.
+            sent: by source, float32, ``(timesteps or 1, samples, *shape)``; 1 means the same at every step.
+        """
         into = self.chip.into(population.name)
-        loops = [c for c in into if c.source == population.name]
-        others = [c for c in into if c.source != population.name]
-        looped = sum(_bound(c, 1) for c in loops)
-        bound = looped + sum(_bound(c, signals[c.source].peak) for c in others)
+        loops = [c for c in into if c.source == c.target]
+        others = [c for c in into if c.source != c.target]
+        bound = sum(map(self._bound, into))
         if bound >= EXACT_FLOAT64:
             raise InputError(
                 f"population {population.name!r}: its synaptic input may reach {bound}; the simulator is exact below "
                 f"{EXACT_FLOAT64}: lower the payloads of the input"
             )
         dtype = torch.float32 if bound < EXACT_FLOAT32 else torch.float64
-
+        arriving = torch.zeros((1, drive.shape[1], *population.shape), dtype=dtype)
         if others:
-            arriving = self._delivered(others, signals, dtype)
-        else:
-            arriving = torch.zeros((1, drive.shape[1], *population.shape), dtype=dtype)
+            arriving = reduce(torch.add, [self._delivered(c, sent[c.source], dtype) for c in others])
 
         def feedback(spikes: Tensor) -> Tensor:
-            return self._delivered(loops, {population.name: Signal(spikes[None], 1)}, dtype)[0]
+            return reduce(torch.add, [self._delivered(c, spikes[None], dtype)[0] for c in loops])
 
+        bias = drive if population.role == "input" else neuron.bias[None]
         return integrate(
-            Rules.of(neuron, bias, self.chip.timesteps, peak=largest(arriving) + looped),
+            Rules.of(neuron, bias, self.chip.timesteps, peak=largest(arriving) + sum(map(self._bound, loops))),
             arriving,
             feedback if loops else None,
             record_states=states,
             buffers=self._buffers[population.name],
         )
 
-    def _delivered(self, through: Sequence[Connection], signals: Mapping[str, Signal], dtype: torch.dtype) -> Tensor:
-        """Synaptic input of every step ``through`` all these connections, ``(steps, samples, *target shape)``."""
-        total: Tensor | None = None
-        for connection in through:
-            key, signal = (connection.name, dtype), signals[connection.source]
-            if key not in self._weights:
-                self._weights[key] = torch.from_numpy(connection.weight.astype(np.float64)).to(dtype)
-            shape = self.chip.by_name[connection.target].shape
-            wraps = _bound(connection, signal.peak) >= EXACT_FLOAT32
-            more = delivered(connection, self._weights[key], signal.values.to(dtype), shape, wraps)
-            total = more if total is None else total + more
-        assert total is not None
-        return total
+    def _delivered(self, connection: Connection, sent: Tensor, dtype: torch.dtype) -> Tensor:
+        """Synaptic input of every step through one connection, ``(steps, samples, *target shape)``."""
+        key = connection.name, dtype
+        if key not in self._weights:
+            self._weights[key] = torch.from_numpy(connection.weight.astype(np.float64)).to(dtype)
+        shape, wraps = self.chip.by_name[connection.target].shape, self._bound(connection) >= EXACT_FLOAT32
+        return delivered(connection, self._weights[key], sent.to(dtype), shape, wraps)
+
+    def _bound(self, connection: Connection) -> int:
+        """Largest absolute synaptic input that ``connection`` could deliver, partial sums included."""
+        per_target = np.abs(connection.weight.astype(np.int64)).reshape(len(connection.weight), -1).sum(axis=1)
+        peak = self._payload if self.chip.by_name[connection.source].neuron is None else 1
+        return int(per_target.max(initial=0)) * peak
 
 
 def delivered(
@@ -260,11 +237,5 @@ def delivered(
     return made.reshape(steps, samples, *target_shape)
 
 
-def _signal(spikes: SpikeArray) -> Signal:
-    return Signal(torch.from_numpy(np.asarray(spikes, dtype=np.float32)), int(np.abs(spikes).max(initial=0)))
-
-
-def _bound(connection: Connection, peak: int) -> int:
-    """Largest absolute synaptic input that ``connection`` could deliver, partial sums included."""
-    per_target = np.abs(connection.weight.astype(np.int64)).reshape(len(connection.weight), -1).sum(axis=1)
-    return int(per_target.max(initial=0)) * peak
+def _float32(spikes: SpikeArray) -> Tensor:
+    return torch.from_numpy(np.asarray(spikes, dtype=np.float32))

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import SILENT, Listeners
 from ..data.dataset import Dataset
-from ..distillation.conventional import ConventionalKD, LabelsOnly
+from ..distillation.soft_labels import ConventionalKD, LabelsOnly
 from ..student.student import Student
 from .ann import ARCHITECTURES, build, train_teacher
 from .onnx_teacher import OnnxTeacher

@@ -61,10 +61,10 @@ class SpikeCost:
         self._per_spike: dict[str, Tensor] = {}
         self._fan_out: dict[str, Tensor] = {}
         placement = place(chip, profile)
-        costs = linear_cost(chip, placement, profile)
+        costs = linear_cost(placement, profile)
         for population in chip.populations:
             self._add(chip, population, costs[population.name])
-        self._of_chip = energy.floor(chip, placement, profile)
+        self._of_chip = energy.floor(placement, profile)
 
     def _add(self, chip: ChipNetwork, population: Population, cost: PopulationCost) -> None:
         updates = chip.timesteps * population.size
@@ -120,7 +120,7 @@ class SpikeCost:
         if not self._input_is_trained:
             events = _input_events(drive, self._timesteps)
             inputs += float((events * self._per_spike[self.input_name].to(events)).sum())
-        return Floor(updates, inputs, self.unit, self._of_chip.neurons, self._timesteps)
+        return Floor(updates, inputs, self._of_chip.neurons, self._timesteps)
 
     def operations_floor(self, drive: Tensor) -> float:
         """Synaptic operations of input events, if the data fix these; else 0."""

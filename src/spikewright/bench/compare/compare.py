@@ -7,19 +7,26 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ...base.errors import BelowFloor, InputError, arg, refuse, with_flags
 from ...base.progress import Callback, Listeners
+from ...data.dataset import Dataset
 from ...distillation.base import LossTerms
-from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms, settings_of
+from ...profile.profile import HardwareProfile, load_profile
+from ...profile.units import parse_budget
+from ...training import objects
+from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
+from ...training.prepare import prepared, student_plan, train_settings, unmet
 from ...training.settings import Budget, DistillSettings, MethodSpec, Training
+from ...training.trainer import Trainer
+from ..call import also_takes_settings, open_folder, study_name, write_result
 from ..database import require_optuna
-from ..folder import open_folder, study_name, write_result
-from ..former import also_takes_settings
+from ..point import read_budgets
+from ..road import OF_MACHINE
 from ..work import DATABASE, open_study
-from .jobs import jobs_under, read_files, work
-from .plan import plan_of
+from .jobs import OWN, jobs_under, read_files, work
 from .plot import write_plot
 from .result import ComparisonResult
-from .rows import read_rows
+from .rows import Refusals, Variant, read_rows
 from .teachers import known_teachers, prepare_teachers
 from .text import markdown
 
@@ -39,14 +46,9 @@ def compare_with(
 ) -> ComparisonResult:
     """A comparison as :func:`compare` does it, of what ``settings`` describe.
 
-    Args:
-        settings: what all have in common. A method, regularizers or a budget named there are one more row and one more
-            budget; their seed is the first one.
-
-    Raises:
-        InputError: as :func:`compare`.
+    A method, regularizers or a budget named there are one more row and one more budget; their seed is the first one.
     """
-    plan, dataset = plan_of(settings, methods, regularize, budgets, free, seeds)
+    plan, dataset = _plan_of(settings, methods, regularize, budgets, free, seeds)
     folder, listeners = Path(out), Listeners(callbacks)
     require_optuna("compare")
     open_folder(folder, plan.settings, "a comparison")
@@ -62,8 +64,8 @@ def compare_with(
                 prepare_teachers([job.row for job in missing], settings, dataset, folder, shared, listeners)
             shared.complete(plan.jobs, partial(work, settings=settings, out=folder, listeners=listeners))
         result = plan.with_results(shared.results(), known_teachers(folder, shared))
-    plots = write_plot(result, folder / "compare")
-    write_result(folder / "compare", result.as_json(), markdown(result), plots, listeners)
+    stem = folder / "compare"
+    write_result(stem, result.as_json(), markdown(result), write_plot(result, stem), listeners)
     return result
 
 
@@ -110,8 +112,97 @@ def compare(
     """
     rows, extra = ([each] if isinstance(each, LossTerms | str) else list(each) for each in (methods, regularize))
     first = read_rows(rows, extra)[0]  # a teacher that is a module is made for the samples that this method shows it
-    common = settings_of(data, teacher, student, first.method, within, training=training)
+    common = objects.settings_of(data, teacher, student, first.method, within, training=training)
     return compare_with(
         replace(common, method=MethodSpec()), rows, seeds, budgets, out,
         regularize=extra, free=free, train_missing=train_missing, study=study, callbacks=callbacks,
     )  # fmt: skip
+
+
+def _plan_of(
+    settings: DistillSettings,
+    methods: Sequence[GivenTerms],
+    regularize: Sequence[GivenTerms],
+    budgets: Sequence[str],
+    free: bool,
+    seeds: int,
+) -> tuple[ComparisonResult, Dataset]:
+    """A comparison without results, and its data set; arguments are as :func:`compare_with` takes them."""
+    profile = load_profile(settings.limits.profile)
+    named = settings.method.model_fields_set  # by a preset
+    rows = read_rows(methods, regularize, [Variant(settings.method.name, settings.method.regularize)] if named else [])
+    chosen = _budgets(settings, budgets, free, seeds, profile)
+    dataset = objects.dataset_of(settings, settings.student.timesteps)
+    learnt = dataset.with_train_samples(settings.data.train_samples)
+    training = train_settings(settings.training, learnt.recipe)
+    plan = ComparisonResult(
+        profile=profile,
+        data=settings.data.name,
+        settings={
+            **settings.flat(without=OWN | OF_MACHINE),
+            # The data set's values for settings that were left out.
+            **{name: getattr(training, name) for name in ("epochs", "batch", "augmentation")},
+            **objects.object_hashes(settings),
+            "profile_sha256": profile.sha256,
+            "train_split_sha256": learnt.train.sha256,
+        },
+        rows=tuple(rows),
+        budgets=tuple(chosen),
+        seeds=tuple(range(settings.training.seed, settings.training.seed + seeds)),
+        results=(),
+        refusals=_refusals(rows, chosen, settings, learnt, profile),
+        teachers=(),
+    )
+    if not plan.jobs:
+        refuse("compare: nothing of it can be trained", list(dict.fromkeys(plan.refusals.values())))
+    return plan, dataset
+
+
+def _budgets(
+    settings: DistillSettings, budgets: Sequence[str], free: bool, seeds: int, profile: HardwareProfile
+) -> list[str | None]:
+    """No budget first, then from the largest down, each in its one spelling; refuses with every fault at once."""
+    own = [] if settings.limits.energy_budget is None else [settings.limits.energy_budget]
+    texts, faults = read_budgets([*budgets, *own], profile, "budgets")
+    if not free and not budgets and not own:
+        faults.append(f"without free students and without budgets there is nothing to compare; give {arg('budgets')}")
+    if seeds < 1:
+        faults.append(f"{arg('seeds', seeds)}: must be at least 1")
+    refuse("compare", faults)
+    return [*([None] if free else []), *texts]
+
+
+def _refusals(
+    rows: Sequence[Variant],
+    budgets: Sequence[str | None],
+    settings: DistillSettings,
+    dataset: Dataset,
+    profile: HardwareProfile,
+) -> Refusals:
+    """Why rows cannot be trained within a budget; the student, which all rows share, is sized as for the first seed.
+
+    The sentences stand in files, and speak of flags as all files do.
+    """
+    found: Refusals = {}
+    for budget in budgets:
+        alone = settings.within(budget).changed({"method": "none", "regularize": (), "assistant": ()})
+        try:
+            plain = prepared(alone, dataset, profile, None if budget is None else parse_budget(budget, profile))
+        except BelowFloor as error:
+            found.update({(row, budget): with_flags(error, {}) for row in rows})
+        else:
+            whys = {row: _refusal(row, settings, dataset, plain) for row in rows}
+            found.update({(row, budget): why for row, why in whys.items() if why})
+    return found
+
+
+def _refusal(row: Variant, settings: DistillSettings, dataset: Dataset, plain: Trainer) -> str:
+    """Why a row cannot be trained; empty if it can."""
+    teaching = objects.teaching_of(settings, row.terms, dataset)
+    try:
+        if faults := [*unmet(settings, row.terms, dataset), *teaching.faults()]:
+            raise InputError("; ".join(faults))
+        teaching.check(dataset, plain.student, student_plan(plain))
+    except InputError as error:
+        return with_flags(error, {})
+    return ""

@@ -18,8 +18,7 @@ from ...student.accuracy import accuracy_by_step
 from ...training.objects import with_method
 from ...training.settings import DistillSettings
 from ..levels import float_accuracy
-from ..outcome import Outcome
-from ..point import Point
+from ..point import Outcome, Point
 from ..road import make
 from ..work import JobKind, JobResult
 from .rows import Variant
@@ -207,5 +206,4 @@ def history_facts(facts: Mapping[str, object]) -> dict[str, object]:
 
 
 def _total(seconds: list[float | None]) -> float | None:
-    known = [each for each in seconds if each is not None]
-    return sum(known) if len(known) == len(seconds) else None
+    return None if None in seconds else sum(filter(None, seconds))

@@ -91,8 +91,7 @@ def _figure(result: ComparisonResult) -> Figure:
     height_in = max(SIZE_IN[1], LINE_IN * (len(numbers) + 2))
     seeds = len(result.seeds)
     spread = f"; mean and standard deviation over {seeds} seeds" if seeds > 1 else ""
-    title = f"{result.data} on {result.profile.name}{spread}"
-    figure = energy_figure((SIZE_IN[0], height_in), title, energies, BESIDE)
+    figure = energy_figure((SIZE_IN[0], height_in), result.title + spread, energies, BESIDE)
     (axes,) = figure.axes
     accuracies = [each for entry in every for each in _ends(entry.accuracy("test"))]
     if accuracies:
@@ -175,20 +174,20 @@ def _legend(figure: Figure, titles: Sequence[str], numbers: dict[str, int]) -> N
     """Explain shapes and fillings below the axes, and list the rows by number on the right."""
     if not titles:
         return
-    marks = [_mark(SHAPES[i % len(SHAPES)], "white", title) for i, title in enumerate(titles)]
-    marks.append(_mark(SHAPES[0], BLUE, "filled: the best of its setting on validation"))
+    marks = [(SHAPES[i % len(SHAPES)], "white", title) for i, title in enumerate(titles)]
+    marks.append((SHAPES[0], BLUE, "filled: the best of its setting on validation"))
+    handles = [
+        Line2D(
+            [], [], marker=shape, color=BLUE, linestyle="none", markersize=6, markeredgewidth=1.3,
+            markerfacecolor=face, label=label,
+        )
+        for shape, face, label in marks
+    ]  # fmt: skip
     figure.legend(
-        handles=marks, loc="outside lower left", ncols=min(4, len(marks)), frameon=False, fontsize=8.5, labelcolor=INK
+        handles=handles, loc="outside lower left", ncols=min(4, len(marks)), frameon=False, fontsize=8.5, labelcolor=INK
     )
     rows = [Line2D([], [], linestyle="none", label=f"{number}  {name}") for name, number in numbers.items()]
     figure.legend(
         handles=rows, loc="outside right upper", frameon=False, fontsize=8, labelcolor=INK, handlelength=0,
         handletextpad=0,
-    )  # fmt: skip
-
-
-def _mark(shape: str, face: str, label: str) -> Line2D:
-    return Line2D(
-        [], [], marker=shape, color=BLUE, linestyle="none", markersize=6, markeredgewidth=1.3, markerfacecolor=face,
-        label=label,
     )  # fmt: skip

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-from ...pages.numbers import Spread, pareto
-from ...profile.profile import HardwareProfile
-from ...profile.units import quantity
-from ..outcome import SPLITS
-from ..point import limit_of
+from ...pages.numbers import Spread
+from ..point import Outcome, limit_of
+from ..result import BenchResult, Seeds, by_split, spread_of, with_marks
 from .jobs import TrainingJob, TrainingRecord, TrainingResult, jobs_of
 from .rows import Refusals, Variant
 from .teachers import TeacherFacts
@@ -25,30 +23,28 @@ Value = Callable[[TrainingRecord], float | None]
 
 
 @dataclass(frozen=True)
-class ComparisonEntry:
+class ComparisonEntry(Seeds[TrainingJob, TrainingRecord]):
     """All seeds of one row within one budget.
 
     Attributes:
-        limit: the budget in the profile's unit; infinite without one.
         refusal: why the row cannot be trained; empty if it can.
         rank: from 1, by mean accuracy on validation, among those that keep the budget there with every seed; None for
             the others.
-        pareto: whether no other row within the budget costs at most as much and is at least as accurate, by means on
-            validation.
     """
 
     row: Variant
-    budget: str | None
-    limit: float
-    results: tuple[TrainingResult, ...]
     refusal: str = ""
     rank: int | None = None
-    pareto: bool = False
 
     @property
     def records(self) -> list[TrainingRecord]:
         """Of the seeds that are done."""
         return [result.value for result in self.results if result.value is not None]
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """The same on the chip."""
+        return [record.outcome for record in self.records]
 
     @property
     def over_budget(self) -> list[TrainingRecord]:
@@ -57,12 +53,7 @@ class ComparisonEntry:
 
     def spread(self, value: Value) -> Spread | None:
         """A number over seeds; None if no seed has it."""
-        values = [found for record in self.records if (found := value(record)) is not None]
-        return Spread.of(values) if values else None
-
-    def accuracy(self, split: str) -> Spread | None:
-        """Of the integer network, from 0 to 1."""
-        return self.spread(lambda record: record.outcome.accuracy[split])
+        return spread_of(map(value, self.records))
 
     def gain(self, other: ComparisonEntry, split: str) -> Spread | None:
         """By how much this row is more accurate than another, seed by seed; None if they share no seed.
@@ -70,12 +61,8 @@ class ComparisonEntry:
         A seed gives both rows the same initial weights and order of samples, so that these differences spread less than
         the accuracies do.
         """
-        theirs = {record.seed: record.outcome.accuracy[split] for record in other.records}
-        return self.spread(lambda r: r.outcome.accuracy[split] - theirs[r.seed] if r.seed in theirs else None)
-
-    def energy(self, split: str) -> Spread | None:
-        """Of the integer network per inference, in the profile's unit."""
-        return self.spread(lambda record: record.outcome.energy[split])
+        mine, theirs = ({r.seed: r.outcome.accuracy[split] for r in each.records} for each in (self, other))
+        return spread_of(mine[seed] - theirs[seed] for seed in mine if seed in theirs)
 
 
 VALUES: dict[str, Value] = {
@@ -128,18 +115,14 @@ class Group:
 
 
 @dataclass(frozen=True)
-class ComparisonResult:
+class ComparisonResult(BenchResult):
     """Methods side by side; before the first training, a comparison without results.
 
     Attributes:
-        settings: JSON-able; what all trainings have in common, so that a folder holds one comparison.
         rows: in the order in which they were asked for.
         budgets: None stands for no budget.
     """
 
-    profile: HardwareProfile
-    data: str
-    settings: dict[str, object]
     rows: tuple[Variant, ...]
     budgets: tuple[str | None, ...]
     seeds: tuple[int, ...]
@@ -187,10 +170,6 @@ class ComparisonResult:
         """Trainings that no worker has finished."""
         return [each for each in self.results if each.state == "unfinished"]
 
-    def say(self, energy: float) -> str:
-        """An energy in the profile's unit, for people."""
-        return quantity(energy, self.profile.cost_unit)
-
     def as_json(self) -> dict[str, object]:
         """The object that ``compare.json`` holds and ``--json`` prints; energies in ``unit``, per inference."""
         groups = [
@@ -205,10 +184,7 @@ class ComparisonResult:
         ]
         return {
             "schema_version": SCHEMA_VERSION,
-            "profile": self.profile.name,
-            "profile_sha256": self.profile.sha256,
-            "unit": self.profile.cost_unit,
-            "data": self.data,
+            **self.head(),
             "settings": self.settings,
             "seeds": list(self.seeds),
             "teachers": [vars(facts) for facts in self.teachers],
@@ -219,34 +195,19 @@ class ComparisonResult:
 
     def _entry(self, row: Variant, budget: str | None, limit: float) -> ComparisonEntry:
         mine = tuple(r for r in self.results if r.job.row == row and r.job.point.budget == budget)
-        return ComparisonEntry(row, budget, limit, mine, self.refusals.get((row, budget), ""))
+        return ComparisonEntry(budget, limit, mine, row, self.refusals.get((row, budget), ""))
 
 
 def _ranked(entries: Sequence[ComparisonEntry]) -> list[ComparisonEntry]:
     """In order of rank, with Pareto marks; of equals the one that costs less comes first."""
-    known = [entry for entry in entries if entry.records]
-    marks = pareto([(_merit(entry)[1], -_merit(entry)[0]) for entry in known])
-    marked = [replace(entry, pareto=mark) for entry, mark in zip(known, marks, strict=True)]
-    admitted = sorted((entry for entry in marked if not entry.over_budget), key=_merit)
+    known = with_marks([entry for entry in entries if entry.records])
+    admitted = sorted((entry for entry in known if not entry.over_budget), key=lambda entry: entry.merit)
     ranked = [replace(entry, rank=rank) for rank, entry in enumerate(admitted, 1)]
-    over = [entry for entry in marked if entry.over_budget]
+    over = [entry for entry in known if entry.over_budget]
     return [*ranked, *over, *(entry for entry in entries if not entry.records)]
 
 
-def _merit(entry: ComparisonEntry) -> tuple[float, float]:
-    """What sorts the more accurate first, and then the cheaper: mean accuracy, negative, and mean energy."""
-    accuracy, energy = entry.accuracy("validation"), entry.energy("validation")
-    assert accuracy is not None and energy is not None
-    return -accuracy.mean, energy.mean
-
-
 def _entry_json(result: ComparisonResult, entry: ComparisonEntry) -> dict[str, object]:
-    spreads = {name: found for name, value in VALUES.items() if (found := entry.spread(value))}
-    by_split: dict[str, Callable[[str], Spread | None]] = {
-        "accuracy": entry.accuracy,
-        "gain": partial(result.gain, entry),
-        "energy": entry.energy,
-    }
     return {
         "row": str(entry.row),
         "rank": entry.rank,
@@ -254,8 +215,10 @@ def _entry_json(result: ComparisonResult, entry: ComparisonEntry) -> dict[str, o
         "refusal": entry.refusal,
         "n": len(entry.records),
         "over_budget": [record.seed for record in entry.over_budget],
-        **{name: {s: vars(found) for s in SPLITS if (found := spread(s))} for name, spread in by_split.items()},
-        **{name: vars(found) for name, found in spreads.items()},
+        "accuracy": by_split(entry.accuracy),
+        "gain": by_split(partial(result.gain, entry)),
+        "energy": by_split(entry.energy),
+        **{name: vars(found) for name, value in VALUES.items() if (found := entry.spread(value))},
         "trainings": [_training_json(result) for result in entry.results],
     }
 

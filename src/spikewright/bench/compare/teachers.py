@@ -14,7 +14,7 @@ from ...data.dataset import Dataset
 from ...teachers.spiking_teacher import is_like_student
 from ...training.objects import teaching_of
 from ...training.settings import DistillSettings
-from ..outcome import SPLITS
+from ..point import SPLITS
 from ..work import SharedStudy
 from ..workers import locked
 from .jobs import TrainingJob, TrainingRecord

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ...pages.numbers import Spread, count
-from ..text import markdown_page, terminal_page
+from ..text import energy, markdown_page, percent, terminal_page
 from .result import VALUES, ComparisonEntry, ComparisonResult, Group
+from .rows import Variant
 
 WIDTH = 100
 Say = Callable[[ComparisonResult, ComparisonEntry], str]
@@ -35,33 +36,22 @@ class Column:
     narrow: Say | None = None
 
 
-def _percent(spread: Spread | None, deviation: bool = True) -> str:
-    return "-" if spread is None else f"{100 * spread.mean:.2f}" + (_deviation(spread, 100) if deviation else "")
-
-
-def _deviation(spread: Spread, factor: float) -> str:
-    return "" if spread.deviation is None else f" ±{factor * spread.deviation:.2f}"
-
-
 def _mean(spread: Spread | None, say: Callable[[float], str]) -> str:
     return "-" if spread is None else say(spread.mean)
 
 
 def _value(name: str, say: Callable[[float], str]) -> Say:
-    """The mean of one of :data:`VALUES`."""
+    """The mean of one of :data:`.result.VALUES`."""
     return lambda _, entry: _mean(entry.spread(VALUES[name]), say)
 
 
 def _gain(result: ComparisonResult, entry: ComparisonEntry) -> str:
     """Gain in points over the baseline, which has none itself."""
-    spread = None if entry.row == result.baseline else result.gain(entry, "validation")
-    return "-" if spread is None else f"{100 * spread.mean:+.2f}" + _deviation(spread, 100)
+    return percent(None if entry.row == result.baseline else result.gain(entry, "validation"), sign="+")
 
 
-def _energy(result: ComparisonResult, entry: ComparisonEntry) -> str:
-    spread = entry.energy("test")
-    deviation = f" ±{spread.deviation / spread.mean:.1%}" if spread and spread.deviation is not None else ""
-    return _mean(spread, result.say) + deviation
+def _in_percent(share: float) -> str:
+    return f"{100 * share:.2f}"
 
 
 def duration(seconds: float) -> str:
@@ -85,18 +75,23 @@ COLUMNS = (
     Column(
         "validation, %",
         "accuracy\nvalidation",
-        lambda _, entry: _percent(entry.accuracy("validation")),
-        lambda _, entry: _percent(entry.accuracy("validation"), deviation=False),
+        lambda _, entry: percent(entry.accuracy("validation")),
+        lambda _, entry: _mean(entry.accuracy("validation"), _in_percent),
     ),
     Column("gain, points", "\ngain", _gain),
-    Column("test, %", "accuracy\ntest", lambda _, entry: _percent(entry.accuracy("test"))),
-    Column("float, %", "\nfloat", _value("float_accuracy", lambda v: f"{100 * v:.2f}")),
-    Column("step 1, %", "\nstep 1", _value("first_step_accuracy", lambda v: f"{100 * v:.2f}")),
+    Column("test, %", "accuracy\ntest", lambda _, entry: percent(entry.accuracy("test"))),
+    Column("float, %", "\nfloat", _value("float_accuracy", _in_percent)),
+    Column("step 1, %", "\nstep 1", _value("first_step_accuracy", _in_percent)),
     Column("input spikes", "", _value("input_spikes", count)),
     Column("hidden spikes", "\nspikes", _value("hidden_spikes", kilo)),
     Column("readout spikes", "", _value("readout_spikes", count)),
     Column("synaptic operations", "\nsynops", _value("synaptic_ops", kilo)),
-    Column("energy", "\nenergy", _energy, lambda result, entry: _mean(entry.energy("test"), result.say)),
+    Column(
+        "energy",
+        "\nenergy",
+        lambda result, entry: energy(result, entry.energy("test")),
+        lambda result, entry: _mean(entry.energy("test"), result.say),
+    ),
     Column("floor", "", lambda result, entry: _mean(entry.spread(VALUES["floor"]), result.say)),
     Column("logit range, student", "", _value("student_logit_range", lambda v: f"{v:.1f}")),
     Column("teacher", "", _value("teacher_logit_range", lambda v: f"{v:.1f}")),
@@ -122,16 +117,14 @@ def remarks(result: ComparisonResult) -> Iterator[str]:
 
 def markdown(result: ComparisonResult) -> str:
     """The comparison as a Markdown page: one table for each budget, and what its columns mean."""
-    headings = ["setting", *(column.heading for column in COLUMNS)]
-    rows = (
+    table = [["setting", *(column.heading for column in COLUMNS)]]
+    table += [
         [group.title, *(column.cell(result, entry) for column in COLUMNS)]
         for group in result.groups
         for entry in group.entries
         if entry.records
-    )
-    return markdown_page(
-        title(result), result.profile.banner, "compare.svg", headings, rows, note(result), remarks(result)
-    )
+    ]
+    return markdown_page(title(result), result.profile.banner, "compare.svg", table, note(result), remarks(result))
 
 
 def note(result: ComparisonResult) -> str:
@@ -148,7 +141,7 @@ def note(result: ComparisonResult) -> str:
 
 def title(result: ComparisonResult) -> str:
     """The title: data set and profile."""
-    return f"Methods side by side: {result.data} on {result.profile.name}"
+    return f"Methods side by side: {result.title}"
 
 
 def renderable(result: ComparisonResult) -> RichGroup:
@@ -179,7 +172,7 @@ def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
         yield f"{group.title}: {' / '.join(dict.fromkeys(record.outcome.student for record in records))}"
     if group.best is not None:
         near = ", ".join(str(entry.row) for entry in group.as_good_as_best())
-        test = _percent(group.best.accuracy("test"))
+        test = percent(group.best.accuracy("test"))
         beside = f"; not clearly behind it: {near}" if near else ""
         yield f"{group.title}, best on validation: {group.best.row} (test {test} %){beside}"
     cheaper = [str(entry.row) for entry in group.entries if entry.pareto and entry.rank != 1]
@@ -187,19 +180,17 @@ def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
         yield f"{group.title}, Pareto-optimal on validation besides, for less energy: {', '.join(cheaper)}"
     for entry in group.entries:
         for record in entry.over_budget:
-            energy = result.say(record.outcome.energy["validation"])
-            yield f"{group.title}: {entry.row}, seed {record.seed}: over budget on validation, {energy}"
+            spent = result.say(record.outcome.energy["validation"])
+            yield f"{group.title}: {entry.row}, seed {record.seed}: over budget on validation, {spent}"
 
 
 def _refused(result: ComparisonResult) -> Iterator[str]:
     """Each reason for a refusal once, with the settings and rows that it concerns."""
-    about: dict[str, list[ComparisonEntry]] = {}
-    for group in result.groups:
-        for entry in group.entries:
-            if entry.refusal:
-                about.setdefault(entry.refusal, []).append(entry)
-    for sentence, entries in about.items():
-        rows = dict.fromkeys(str(entry.row) for entry in entries)
-        budgets = dict.fromkeys(entry.budget for entry in entries)
+    about: dict[str, list[tuple[Variant, str | None]]] = {}
+    for row_and_budget, sentence in result.refusals.items():
+        about.setdefault(sentence, []).append(row_and_budget)
+    for sentence, refused in about.items():
+        rows = dict.fromkeys(str(row) for row, _ in refused)
+        budgets = dict.fromkeys(budget for _, budget in refused)
         settings = "" if len(budgets) == len(result.groups) else f" ({', '.join(b or 'no budget' for b in budgets)})"
         yield f"not trained: {', '.join(rows)}{settings}: {sentence}"

@@ -29,7 +29,7 @@ def write_plot(result: SweepResult, stem: Path) -> dict[str, Path]:
 
 
 def _figure(result: SweepResult) -> Figure:
-    figure = energy_figure(SIZE_IN, f"{result.data} on {result.profile.name}", list(_energies(result)), BESIDE)
+    figure = energy_figure(SIZE_IN, result.title, list(_energies(result)), BESIDE)
     (axes,) = figure.axes
     rows = [row for row in result.rows if row.outcomes]
     _stairs(axes, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +16,9 @@ from ...training import objects
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
 from ...training.settings import Budget, DistillSettings, Training
 from ...training.sizing import smallest_size
+from ..call import also_takes_settings, open_folder, study_name, write_result
 from ..database import read_url, require_optuna, shown
-from ..folder import open_folder, study_name, write_result
-from ..former import also_takes_settings
-from ..outcome import Outcome
-from ..point import Point, read_budgets
+from ..point import Outcome, Point, read_budgets
 from ..road import OF_MACHINE, make
 from ..work import DATABASE, JobKind, SharedStudy, open_study
 from .plot import write_plot
@@ -48,12 +46,7 @@ def sweep_with(
 ) -> SweepResult:
     """A sweep as :func:`sweep` does it, of what ``settings`` describe.
 
-    Args:
-        settings: what all students have in common; their ``energy_budget`` must be None, their seed is the first one's.
-
-    Raises:
-        InputError: as :func:`sweep`.
-        SpikewrightError: as :func:`sweep`.
+    Their ``energy_budget`` must be None, and their seed is the first one.
     """
     folder, listeners = Path(out), Listeners(callbacks)
     profile = load_profile(settings.limits.profile)
@@ -68,9 +61,8 @@ def sweep_with(
         chosen = range(settings.training.seed, settings.training.seed + seeds)
         _complete(shared, settings, texts, points, chosen, folder, listeners)
         found = tuple(shared.results())
-    result = SweepResult(profile, settings.data.name, (name, shown(read_url(url))), facts, found)
-    plots = write_plot(result, folder / "pareto")
-    write_result(folder / "sweep", result.as_json(), markdown(result), plots, listeners)
+    result = SweepResult(profile, settings.data.name, facts, (name, shown(read_url(url))), found)
+    write_result(folder / "sweep", result.as_json(), markdown(result), write_plot(result, folder / "pareto"), listeners)
     return result
 
 
@@ -170,10 +162,9 @@ def _chosen(study: SharedStudy[Point, Outcome], first: Point, settings: DistillS
     return spaced(floor, free.value.energy["validation"], count, profile.cost_unit)
 
 
-def points_of(budgets: Iterable[str], seeds: Sequence[int]) -> list[Point]:
+def points_of(budgets: Sequence[str], seeds: Sequence[int]) -> list[Point]:
     """All points in the order of work: seed after seed, and for each the student without a budget first."""
-    kept = list(budgets)
-    return [Point(budget, seed) for seed in seeds for budget in (None, *kept)]
+    return [Point(budget, seed) for seed in seeds for budget in (None, *budgets)]
 
 
 def points_under(folder: Path) -> JobKind[Point, Outcome]:
@@ -196,16 +187,7 @@ def _point(attributes: Mapping[str, object]) -> Point | None:
 
 
 def work(point: Point, settings: DistillSettings, out: Path, listeners: Listeners = SILENT) -> Outcome:
-    """Make the student of a point and measure what it does and costs on the chip.
-
-    Args:
-        settings: what all points have in common.
-        out: the folder of the sweep.
-
-    Raises:
-        BelowFloor: no candidate is small enough for the budget.
-        SpikewrightError: a step refused its input, or the network does not fit the profile.
-    """
+    """Make the student of a point, as :func:`make` does it, and measure what it does and costs on the chip."""
     return make(point.settings(settings), out / POINTS / point.name, out, listeners).outcome
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich import box
 from rich.console import Group
@@ -10,22 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ...pages.numbers import Spread
-from ..text import markdown_page, terminal_page
+from ..text import energy, markdown_page, percent, terminal_page
 from .result import SweepResult, SweepRow
 
 WIDTH = 160
 """Of the table if stdout is no terminal, in columns."""
-HEADINGS = (
-    "budget",
-    "student",
-    "energy, test",
-    "of none",
-    "of budget, val/test",
-    "accuracy, validation",
-    "accuracy, test",
-    "Pareto",
-    "best within, test",
-)
 NOTE = (
     "Energy per inference of the integer network; of none: of what it is without a budget. Over several seeds: mean ± "
     "sample standard deviation (of energy in % of the mean, of accuracy in points); of the budget, the largest. "
@@ -35,9 +24,43 @@ NOTE = (
 )
 
 
-def cells(result: SweepResult) -> list[tuple[str, ...]]:
-    """The table's body, row by row, a cell for each of :data:`HEADINGS`."""
-    return [_cells(result, row) for row in result.rows]
+def _of_none(result: SweepResult, row: SweepRow) -> str:
+    """Mean energy as a share of that of the students without a budget, both on test."""
+    mine, free = row.energy("test"), next((row.energy("test") for row in result.rows if row.budget is None), None)
+    return "-" if mine is None or free is None else f"{mine.mean / free.mean:.1%}"
+
+
+def _of_budget(_: SweepResult, row: SweepRow) -> str:
+    shares = [row.share(split) for split in ("validation", "test")]
+    return " / ".join(f"{share:.1%}" for share in shares if share is not None) or "-"
+
+
+def _accuracy(spread: Spread | None) -> str:
+    return percent(spread, unit="%", around=" ± ")
+
+
+def _best(_: SweepResult, row: SweepRow) -> str:
+    best = row.best and row.best.value
+    return f"{best.accuracy['test']:.2%} ({row.best.job})" if row.best and best else "-"
+
+
+COLUMNS: dict[str, Callable[[SweepResult, SweepRow], str]] = {
+    "budget": lambda _, row: row.budget or "none",
+    "student": lambda _, row: " / ".join(dict.fromkeys(outcome.student for outcome in row.outcomes)) or "-",
+    "energy, test": lambda result, row: energy(result, row.energy("test"), around=" ± "),
+    "of none": _of_none,
+    "of budget, val/test": _of_budget,
+    "accuracy, validation": lambda _, row: _accuracy(row.accuracy("validation")),
+    "accuracy, test": lambda _, row: _accuracy(row.accuracy("test")),
+    "Pareto": lambda _, row: "yes" if row.pareto else "",
+    "best within, test": _best,
+}
+"""By heading, the text of a row."""
+
+
+def cells(result: SweepResult) -> list[list[str]]:
+    """The table's body, row by row, a cell for each of :data:`COLUMNS`."""
+    return [[cell(result, row) for cell in COLUMNS.values()] for row in result.rows]
 
 
 def remarks(result: SweepResult) -> Iterator[str]:
@@ -51,55 +74,16 @@ def remarks(result: SweepResult) -> Iterator[str]:
 
 def markdown(result: SweepResult) -> str:
     """The sweep as a Markdown page: a row for each student, and what its columns mean."""
-    title = f"Accuracy within energy budgets: {_title(result)}"
-    return markdown_page(title, result.profile.banner, "pareto.svg", HEADINGS, cells(result), NOTE, remarks(result))
+    title, banner = f"Accuracy within energy budgets: {result.title}", result.profile.banner
+    return markdown_page(title, banner, "pareto.svg", [list(COLUMNS), *cells(result)], NOTE, remarks(result))
 
 
 def renderable(result: SweepResult) -> Group:
     """The sweep for a rich console."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in HEADINGS:
+    for heading in COLUMNS:
         table.add_column(heading, justify="left" if heading in ("student", "Pareto") else "right")
     for row, texts in zip(result.rows, cells(result), strict=True):
         table.add_row(*texts, style="bold" if row.pareto else "")
     below = (Text(remark, style="yellow") for remark in remarks(result))
-    return terminal_page(_title(result), result.profile.banner, table, NOTE, below)
-
-
-def _title(result: SweepResult) -> str:
-    return f"{result.data} on {result.profile.name}"
-
-
-def _cells(result: SweepResult, row: SweepRow) -> tuple[str, ...]:
-    energy, shares = row.energy("test"), [row.share(split) for split in ("validation", "test")]
-    best = row.best and row.best.value
-    return (
-        row.budget or "none",
-        " / ".join(dict.fromkeys(outcome.student for outcome in row.outcomes)) or "-",
-        _energy(result, energy),
-        _of_none(result, energy),
-        " / ".join(f"{share:.1%}" for share in shares if share is not None) or "-",
-        _percent(row.accuracy("validation")),
-        _percent(row.accuracy("test")),
-        "yes" if row.pareto else "",
-        f"{best.accuracy['test']:.2%} ({row.best.job})" if row.best and best else "-",
-    )
-
-
-def _energy(result: SweepResult, energy: Spread | None) -> str:
-    if energy is None:
-        return "-"
-    spread = "" if energy.deviation is None else f" ± {energy.deviation / energy.mean:.1%}"
-    return result.say(energy.mean) + spread
-
-
-def _of_none(result: SweepResult, energy: Spread | None) -> str:
-    """Mean energy as a share of that of the students without a budget, both on test."""
-    free = next((row.energy("test") for row in result.rows if row.budget is None), None)
-    return "-" if energy is None or free is None else f"{energy.mean / free.mean:.1%}"
-
-
-def _percent(spread: Spread | None) -> str:
-    if spread is None:
-        return "-"
-    return f"{spread.mean:.2%}" + ("" if spread.deviation is None else f" ± {100 * spread.deviation:.2f}")
+    return terminal_page(result.title, result.profile.banner, table, NOTE, below)

@@ -1,9 +1,9 @@
-"""What a model card tells of a graph: its metadata, what its student's file said, and a run; and the card's parts."""
+"""What a model card tells of a graph: its metadata, what its student's file said, and a run; and the card's tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from ...graph.time_step import resolve_dt
 from ...graph.wiring import Wiring, wire
 from ...profile.units import quantity
 from ...student.facts import Facts, StudentFacts
-from ..numbers import markdown_table
+from ..numbers import Rows
 from ..verdict import Paths, Verdict
 
 WEIGHTS = ("weight", "bias")
@@ -99,15 +99,9 @@ def _student(metadata: Mapping[str, Any]) -> StudentFacts | None:
     return StudentFacts.model_validate(found) if isinstance(found, Mapping) and found else None
 
 
-def bullets(lines: Sequence[str]) -> list[str]:
-    """Lines as a Markdown list."""
-    return [f"- {line}" for line in lines]
-
-
-def _pairs(*rows: tuple[str, str | None]) -> list[str]:
-    """A Markdown table of names and values, the rows without a value left out; empty where all are."""
-    found = [(what, value) for what, value in rows if value is not None]
-    return markdown_table(("what", "value"), *found) if found else []
+def _pairs(*rows: tuple[str, str | None]) -> Rows:
+    """A table of names and values, the rows without a value left out."""
+    return [("what", "value"), *((what, value) for what, value in rows if value is not None)]
 
 
 def _if_known(words: str, value: object) -> str:
@@ -115,14 +109,14 @@ def _if_known(words: str, value: object) -> str:
     return "" if value is None else words.format(value)
 
 
-def network_part(known: Known) -> list[str]:
-    """What it is: its constants, then a row for each node."""
+def network_rows(known: Known) -> Rows:
+    """What it is: its constants."""
     said, wiring, shape = known.graph, known.wiring, known.making.student
     bits = said.input_bits if said.encoding in ("direct", "current") else None
     written = _if_known(", each written as {:g} s (NIR's constants are in seconds)", said.dt_s)
     neurons = sum(int(np.prod(wiring.shapes[name][0])) for name in wiring.neurons)
     parameters = sum(_size(node) for node in wiring.nodes.values())
-    facts = _pairs(
+    return _pairs(
         ("architecture", shape.architecture and f"{shape.architecture}, width {shape.width}"),
         ("input", _shape(wiring.shapes[wiring.input][0])),
         ("encoding", said.encoding and said.encoding + _if_known(", {} bits", bits)),
@@ -133,7 +127,6 @@ def network_part(known: Known) -> list[str]:
         ("parameters", f"{parameters:,} weights and biases of layers"),
         ("integers", None if known.grid is None else _integers(known.grid)),
     )
-    return [*facts, "", *_layers(known)]
 
 
 def _integers(grid: TrainedGrid) -> str:
@@ -151,9 +144,10 @@ def _size(node: nir.NIRNode) -> int:
     return sum(np.asarray(getattr(node, each.name)).size for each in fields(node) if each.name in WEIGHTS)
 
 
-def _layers(known: Known) -> list[str]:
+def layer_rows(known: Known) -> Rows:
+    """What it is, node by node."""
     wiring = known.wiring
-    rows = []
+    rows: Rows = [("layer", "NIR node", "takes", "shape", "what it does")]
     for name, node in wiring.nodes.items():
         if isinstance(node, nir.Input | nir.Output):
             continue
@@ -161,7 +155,7 @@ def _layers(known: Known) -> list[str]:
         arriving, leaving = wiring.shapes[name]
         shapes = _shape(leaving) if arriving == leaving else f"{_shape(arriving)} to {_shape(leaving)}"
         rows.append((f"`{name}`", type(node).__name__, into, shapes, _what_it_does(known, name)))
-    return markdown_table(("layer", "NIR node", "takes", "shape", "what it does"), *rows)
+    return rows
 
 
 def _what_it_does(known: Known, name: str) -> str:
@@ -195,8 +189,8 @@ def _shape(shape: Shape) -> str:
     return " x ".join(map(str, shape))
 
 
-def training_part(known: Known) -> list[str]:
-    """What the student's file says of its making; nothing where it was not noted."""
+def training_rows(known: Known) -> Rows:
+    """What the student's file says of its making; headings alone where it was not noted."""
     making, settings = known.making, known.making.settings
     methods = [f"`{each}`" for each in (settings.method, making.method) if each is not None]
     good = _if_known(", {:.2%} on validation", making.teacher_validation_accuracy)
@@ -256,20 +250,15 @@ def _further(known: Known) -> str | None:
     return "; ".join(f"{name}: {spent:.4g} of {limit:.4g}" for name, (spent, limit) in limits.items()) or None
 
 
-def results_part(known: Known) -> list[str]:
+def result_rows(known: Known) -> Rows:
     """What was measured: on validation in training, and on test by a run."""
-    rows = [*_validation(known), *(_test(known.verdict) if known.verdict is not None else [])]
-    lines = markdown_table(("what", "measured", "on"), *rows) if rows else []
-    if known.verdict is not None:
-        lines += ["", f"Agreement, every spike, current and membrane potential: {known.verdict.agreement.in_words()}."]
-    if rows and known.making.validation_accuracy is not None:
-        lines += ["", "Validation samples chose the epoch whose weights were kept; test samples chose nothing."]
-    return lines
+    test = [] if known.verdict is None else _test(known.verdict)
+    return [("what", "measured", "on"), *_validation(known), *test]
 
 
-def _validation(known: Known) -> list[tuple[str, str, str]]:
+def _validation(known: Known) -> Rows:
     trained, found = known.making.validation_accuracy, known.making.certificate
-    rows = [] if trained is None else [("accuracy, student", f"{trained:.2%}", "validation")]
+    rows: Rows = [] if trained is None else [("accuracy, student", f"{trained:.2%}", "validation")]
     if found is not None:
         where = f"{found.samples:,} {found.split} samples"
         rows += [
@@ -280,9 +269,9 @@ def _validation(known: Known) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _test(verdict: Verdict) -> list[tuple[str, str, str]]:
+def _test(verdict: Verdict) -> Rows:
     measured = verdict.agreement
-    rows = []
+    rows: Rows = []
     for level, value in measured.accuracy.items():
         on = f"{measured.samples[level]:,} {measured.split} samples"
         rows.append((f"accuracy, {LEVELS.get(level, level)}", f"{value:.2%}", on))

@@ -29,8 +29,8 @@ from ...base.progress import Advance
 from ...base.types import IntArray
 from ...chip.chip_file import save_chip
 from ...chip.network import ChipNetwork, Schedule
+from .. import integer
 from ..backends import check_drive
-from ..integer import recount
 from ..recording import Recording, SpikeArray, StateArray
 
 Kind = Literal["lava", "netx"]
@@ -181,7 +181,7 @@ def _collected(chip: ChipNetwork, drive: IntArray, folder: Path, record_states: 
     else:
         last = np.load(recorded(folder, "last", chip.populations.index(output)))
         scores = _chip_order(last, leading=1).astype(np.int64)
-    own = recount(chip, drive, spikes)
+    own = integer.run(chip, drive, heard=spikes)
     return Recording(spikes, scores.reshape(len(scores), -1), own.tallies, **states, active=own.active)
 
 

@@ -1,16 +1,22 @@
-"""The folder of a bench: one set of settings, the study that holds its jobs, and the files with its result."""
+"""A call of `sweep` or `compare`: the arguments that it had before 0.2, its folder, and the files with its result."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from ..base.artefacts import sha256_of_json, write_json, write_text
 from ..base.errors import InputError, arg, refuse
 from ..base.progress import Listeners
+from ..training.settings import DistillSettings
 
 SETTINGS = "settings.json"
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def open_folder(folder: Path, facts: Mapping[str, object], what: str) -> None:
@@ -56,3 +62,28 @@ def write_result(stem: Path, value: object, markdown: str, plots: Mapping[str, P
     write_json(files[0], value)
     write_text(files[1], markdown)
     listeners.say("wrote " + ", ".join(str(path) for path in (*files, *plots.values())))
+
+
+def also_takes_settings(former: Callable[..., R]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function hand a call with :class:`DistillSettings` to the function that takes them, with a warning.
+
+    Args:
+        former: takes settings as its first argument or as ``settings``.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if "settings" not in kwargs and not (args and isinstance(args[0], DistillSettings)):
+                return function(*args, **kwargs)
+            warnings.warn(
+                f"the argument settings of {function.__name__} is deprecated and will be removed in 0.3; use data, "
+                "teacher, student, within=Budget(...) and training=Training(...)",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            return former(*args, **kwargs)
+
+        return call
+
+    return decorate

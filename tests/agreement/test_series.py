@@ -129,7 +129,7 @@ def test_training_and_report_charge_the_same(encoding: str, architecture: str, p
     made = case(encoding, architecture, profile, integers=True)
     target = load_profile(profile)
     activity = simulate(made.chip, made.data.test)
-    report = estimate(activity, made.chip, place(made.chip, target), target)
+    report = estimate(activity, place(made.chip, target), target)
     with torch.no_grad():
         output = made.student(torch.from_numpy(made.samples))
     cost = SpikeCost(made.chip, target)
@@ -144,11 +144,11 @@ def test_training_and_report_charge_the_same(encoding: str, architecture: str, p
 def test_biases_that_the_host_sets_each_step_are_counted_and_their_energy_said_to_be_unknown() -> None:
     made = case("current", "mlp", "loihi1-davies", integers=False)
     target = load_profile("loihi1-davies")
-    report = estimate(simulate(made.chip, made.data.test), made.chip, place(made.chip, target), target)
+    report = estimate(simulate(made.chip, made.data.test), place(made.chip, target), target)
     written = [item for item in report.not_modelled if item.event == "bias_write"]
     assert [(item.count, item.why) for item in written] == [(2 * CHANNELS * LONGEST, "no constant is published")]
     at_once = case("current", "temporal", "loihi1-davies", integers=False)
-    report = estimate(simulate(at_once.chip, at_once.data.test), at_once.chip, place(at_once.chip, target), target)
+    report = estimate(simulate(at_once.chip, at_once.data.test), place(at_once.chip, target), target)
     assert "bias_write" not in {item.event for item in report.not_modelled}
 
 

@@ -184,7 +184,7 @@ def _has_neurons(spot: Spot) -> bool:
 
 def _is_set_each_step(spot: Spot) -> bool:
     """Whether these are input neurons whose currents the host sets anew for each step."""
-    return spot.population.role == "input" and _has_neurons(spot) and spot.chip.changes_each_step
+    return spot.population.role == "input" and _has_neurons(spot) and spot.placement.chip.changes_each_step
 
 
 def _in_parts(spot: Spot) -> bool:

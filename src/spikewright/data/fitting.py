@@ -16,12 +16,15 @@ from .raw import RawData, RawPart
 from .rows import Array, Rows, chunks
 from .steps import means
 
-REACH_QUANTILE = {"standard": 0.999, "robust": 0.99}
-"""By scaling rule, the share of training values whose size after scaling is at most 1; larger ones are held at 1."""
+REACH_QUANTILE = {"standard": 0.97, "robust": 0.95}
+"""By scaling rule, the share of training values whose size after scaling is at most 1; larger ones are held at 1.
+
+Spikes tell small values apart only where the largest ones do not take up the range (`docs/series.md`)."""
 VALUES_FOR_QUANTILES = 2_000_000
 """Training values, evenly spaced, from which quantiles are taken."""
 DELTA_QUANTILE = 0.7
-"""The level of the delta code is this quantile of the changes from step to step in the training part."""
+"""The level of the delta code is this quantile of the changes from step to step in the training part: finer levels
+send more events at the same accuracy, coarser ones cost accuracy (`docs/series.md`)."""
 SMALLEST_LEVEL = 1 / 64
 DELTA = "delta"
 

@@ -118,4 +118,4 @@ def test_a_named_data_set(name: str, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_reading_options_are_for_data_of_your_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "digits", "--scaling", "minmax"]) == 2
-    assert capsys.readouterr().err == "error: data digits: --scaling is for data of your own; leave it out\n"
+    assert capsys.readouterr().err == "error: data digits: --scaling: for data of your own alone; leave it out\n"

@@ -83,7 +83,7 @@ def test_none_refuses_what_lies_beyond() -> None:
 def test_chunks_of_a_large_array_give_the_same(monkeypatch: pytest.MonkeyPatch, scaling: str) -> None:
     x = (RANDOM.normal(size=(50, 13, 4)) * (1, 100, 0.01, 5) + (1000, 0, 0, -3)).astype(np.float32)
     whole = rule_of(x, scaling, layout="series")
-    monkeypatch.setattr("spikewright.data.rows.CHUNK_BYTES", 1000)
+    monkeypatch.setattr("spikewright.sources.rows.CHUNK_BYTES", 1000)
     parts = rule_of(x, scaling, layout="series")
     assert parts.low == pytest.approx(whole.low, rel=1e-12)
     assert parts.gain == pytest.approx(whole.gain, rel=1e-9)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..base.errors import InputError, did_you_mean
+from ..base.errors import InputError, Message, did_you_mean, with_flags
 from ..data.options import DataOptions
 from . import console as cli
 from .options import takes_data_options
@@ -49,13 +49,14 @@ def command(
         if show.suffix.lower() not in PICTURES:
             raise InputError(f"--show {show}: {did_you_mean(show.suffix.lower(), PICTURES)}")
         writable(show)
-    named = data in DATASETS
-    level = {"delta_level": None}  # of one encoding, and the data are read for all of them
-    dataset = load(data, data_dir, timesteps if named else None, options.model_copy(update=level if not named else {}))
-    dataset = dataset if named else replace(dataset, options=options)
-    if not named and timesteps is not None and dataset.timesteps is not None:
-        dataset = dataset.for_student(None, None, timesteps)
-    found, unfit = describe(dataset, timesteps, input_bits), teachers(dataset)
+    if data in DATASETS and not DATASETS[data].options:
+        dataset = load(data, data_dir, timesteps, options)
+    else:  # a level is of one encoding, and the data are read for all of them
+        dataset = load(data, data_dir, timesteps, options.model_copy(update={"delta_level": None}))
+        dataset = replace(dataset, options=options)
+    found = describe(dataset, timesteps, input_bits)
+    found = replace(found, notes=tuple(Message(with_flags(note, {})) for note in found.notes))
+    unfit = {name: with_flags(why, {}) for name, why in teachers(dataset).items()}
     if show is not None:
         figure = encodings_figure(dataset, sample, timesteps, input_bits)
         with atomic_write(show) as temporary:

@@ -9,14 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..base.errors import Message
 from ..base.types import Encoding, IntArray
+from ..sources.found import Layout, View
+from ..sources.rows import CHUNK_BYTES, Array, Rows
 from .fitting import DELTA, delta_levels
-from .input_rule import InputRule, View
+from .input_rule import InputRule
 from .options import DataOptions
 from .output_rule import OutputRule
-from .own import when_asked
-from .raw import Layout, RawData, RawPart
-from .rows import CHUNK_BYTES, Array, Rows
+from .own import cut_recordings, when_asked
+from .raw import RawData, RawPart
 from .split import Split
 
 TIMESTEPS = 4
@@ -148,7 +150,7 @@ class Description:
     parts: dict[str, PartDescription]
     rule: InputRule | None
     constant: tuple[int, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
     rates: tuple[InputRate, ...]
     unsuitable: tuple[Unsuitable, ...]
     looked_at: int | None
@@ -183,7 +185,7 @@ def describe(
         parts={name: _part(data, name, samples) for name in PARTS},
         rule=rule,
         constant=constant,
-        notes=() if raw is None else raw.notes,
+        notes=() if raw is None else tuple(map(Message, raw.notes)),
         rates=tuple(_rates(data, timesteps, input_bits, samples)),
         unsuitable=tuple(_unsuitable(layout)),
         looked_at=samples,
@@ -219,15 +221,6 @@ def _spread(values: Array) -> tuple[float, float, float, float]:
 def _lengths(part: RawPart) -> tuple[int, int, int]:
     lengths = np.array(part.samples.shape[1:2]) if part.lengths is None else part.lengths
     return int(lengths.min()), int(np.median(lengths)), int(lengths.max())
-
-
-def cut_recordings(part: RawPart, rule: InputRule) -> int:
-    """How many recordings are longer than what a network takes, whose ends are left out."""
-    if rule.layout != "series" or rule.window is not None:
-        return 0
-    if part.lengths is None:
-        return len(part) if part.samples.shape[1] > rule.shape[0] else 0
-    return int((part.lengths > rule.shape[0]).sum())
 
 
 def _range(

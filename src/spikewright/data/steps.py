@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .rows import Array
+from ..sources.rows import Array
 
 Values = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]

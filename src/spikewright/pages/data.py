@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.console import RenderableType
 from rich.text import Text
 
-from ..base.errors import InputError
+from ..base.errors import InputError, Message
 from ..data.dataset import Dataset
 from ..data.describe import Description, InputRate, PartDescription
 from ..data.summary import HOW, balance, headline, length_words, percent, rate_words, refusals, scaling_words
@@ -38,16 +38,16 @@ def renderable(found: Description, teachers: Mapping[str, str]) -> list[Renderab
     return parts
 
 
-def teachers(data: Dataset) -> dict[str, str]:
+def teachers(data: Dataset) -> dict[str, Message]:
     """By architecture of a teacher, why it does not suit the samples that it would see; empty where it does."""
     seen = data.twin or data
-    found = {}
+    found: dict[str, Message] = {}
     for name in ARCHITECTURES:
         try:
             build(name, seen.shape, max(2, seen.classes))
-            found[name] = ""
+            found[name] = Message("")
         except InputError as error:
-            found[name] = error.message
+            found[name] = Message(error.message)
     return found
 
 

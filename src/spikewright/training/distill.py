@@ -110,6 +110,8 @@ def distill_with(
             f"{arg('resume')}: there is no checkpoint {checkpoint}; leave out {arg('resume')} to start anew"
         )
     whole = dataset_of(settings, settings.student.timesteps)
+    for note in whole.notes:
+        listeners.say(note, "note")
 
     def train(asked: DistillSettings, number: int) -> Distillation:
         done = attempts.finished(number, asked, network_of(settings)) if resume else None

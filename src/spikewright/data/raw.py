@@ -25,11 +25,13 @@ class RawPart:
             of a recording, or frames of events ``(n, steps, channels, height, width)``.
         labels: classes 0..K-1, int64, ``(n,)``, or values, float32, ``(n, D)``.
         lengths: steps of each recording where they differ; None where they are equal.
+        groups: of each sample, the number of its group (person, recording), which no split cuts; None without groups.
     """
 
     samples: Rows
     labels: npt.NDArray[Any]
     lengths: IntArray | None = None
+    groups: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

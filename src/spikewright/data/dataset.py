@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError, Message, arg
-from ..sources.objects import found_in_object
+from ..sources.objects import found_in_data_sets
 from ..sources.read import read
 from .describe import describe
 from .for_network import ForNetwork, renamed
@@ -297,7 +297,7 @@ def _of_objects(
     options: DataOptions,
 ) -> Dataset:
     given = {part: each for part, each in parts.items() if each is not None}
-    found = found_in_object(given, name, f"data {name}", options)
+    found = found_in_data_sets(given, name, f"data {name}", options)
     found = replace(found, groups=groups or found.groups, names=names or found.names)
     return Dataset.of_raw(replace(raw_of(found, options), recipe=recipe), options)
 

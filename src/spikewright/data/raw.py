@@ -50,6 +50,7 @@ class RawData:
             that other files are read alike; JSON-able.
         recipe: how students are trained on them; None for one that suits the number of samples.
         view: how a network takes series, where nothing else is asked for; None: by its architecture.
+        prepared: by how it was asked for, what was made of them last, so that a whole road prepares them once.
     """
 
     name: str
@@ -62,6 +63,7 @@ class RawData:
     reading: Mapping[str, Any] = field(default_factory=dict)
     recipe: Recipe | None = None
     view: View | None = None
+    prepared: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def parts(self) -> dict[str, RawPart]:

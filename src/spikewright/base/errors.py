@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 # Characters of a private use area, which no message holds otherwise, around the name of an argument.
 _OPEN, _CLOSE = "\ue000", "\ue001"
@@ -91,6 +92,37 @@ class AnswerIsNo(SpikewrightError):
     """The work ran and its result is negative: over budget, does not fit, levels disagree (exit code 1)."""
 
     exit_code = 1
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody interrupted work that can be gone on with.
+
+    Attributes:
+        message: how to go on, a sentence with arguments marked by :func:`arg`.
+    """
+
+    def __init__(self, message: str) -> None:
+        self.message = Message(message)
+        super().__init__(str(self.message))
+
+
+@contextmanager
+def goes_on(how: Callable[[], str | None]) -> Iterator[None]:
+    """Work that says how to go on when it is interrupted.
+
+    Args:
+        how: asked after an interrupt; None where nothing is left to go on from.
+
+    Raises:
+        Interrupted: in place of a KeyboardInterrupt, if there is something to go on from.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        sentence = how()
+        if sentence is None:
+            raise
+        raise Interrupted(sentence) from stopped
 
 
 def refuse(where: str, faults: Sequence[str]) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..base.terminal import terminal
 from ..chip.activity import Trace
 from ..chip.agreement import Agreement
 from ..energy.ann import AnnCost, AnnCosts, standings
@@ -72,7 +73,7 @@ class Report(PlacedCores):
         return self.ann.teacher
 
     def __str__(self) -> str:
-        console = Console(
+        console = terminal(
             file=StringIO(), width=numbers.WIDTH, color_system=None, force_terminal=False, legacy_windows=False
         )
         with console.capture() as captured:

@@ -12,7 +12,7 @@ from typing import Any, cast
 from torch import nn
 
 from ..base.artefacts import writable
-from ..base.errors import InputError, arg, refuse
+from ..base.errors import InputError, arg, goes_on, refuse
 from ..base.progress import SILENT, Callback, Listeners
 from ..base.threads import student_threads
 from ..base.version import __version__
@@ -161,12 +161,20 @@ def distill_to(
 
     Raises:
         InputError: as :func:`distill_with`, or ``out`` cannot be written.
+        Interrupted: by Ctrl-C after the first epoch; says that ``resume`` goes on.
     """
     if not out.parent.is_dir():
         raise InputError(f"{arg('out', out)}: the folder {out.parent} does not exist; create it first")
     writable(out)
     checkpoint = out.with_name(out.name + ".checkpoint")
-    result = distill_with(settings, checkpoint, resume, listeners)
+
+    def how() -> str | None:
+        if not checkpoint.is_file():
+            return None
+        return f"the same again with {arg('resume')} goes on after the last finished epoch, from {checkpoint}"
+
+    with goes_on(how):
+        result = distill_with(settings, checkpoint, resume, listeners)
     save_student(result.student, out, result.provenance)
     checkpoint.unlink(missing_ok=True)
     return result

@@ -13,6 +13,7 @@ from ..energy.report import EnergyReport
 from ..placing.placement import Placement
 from . import chart, cores, numbers, plots, runs
 from .cores import PlacedCores
+from .plot_style import svg
 from .report import Report
 from .runs import RunTable
 
@@ -39,36 +40,36 @@ def energy_pictures(report: EnergyReport) -> Iterator[Picture]:
     parts = ", ".join(f"{part} {say(energy)}" for part, energy in report.by_part().items())
     title = "Against the budget" if report.budget else "Input, hidden layers and readout"
     words = f"{report.verdict}: {parts}; the floor with no hidden spike is {say(report.floor)}."
-    yield Picture(title, words, plots.budget_plot(report))
+    yield Picture(title, words, svg(plots.budget_plot(report)))
     events = ", ".join(f"{event.words} {say(e)} ({numbers.share(e, total)})" for event, e in report.by_event().items())
-    yield Picture("Energy by event", f"Bars of energy by event: {events}.", plots.events_plot(report))
+    yield Picture("Energy by event", f"Bars of energy by event: {events}.", svg(plots.events_plot(report)))
     layers = ", ".join(f"{name} {say(energy)}" for name, energy in report.by_population().items())
     words = f"Bars of energy by layer, stacked by event: {layers}."
-    yield Picture("Energy by layer and event", words, plots.layers_plot(report))
+    yield Picture("Energy by layer and event", words, svg(plots.layers_plot(report)))
     spikes = ", ".join(f"{s.population} {numbers.count(s.spikes)}" for s in report.spikes)
-    yield Picture("Spikes by layer", f"Bars of spikes per inference: {spikes}.", plots.spikes_plot(report))
+    yield Picture("Spikes by layer", f"Bars of spikes per inference: {spikes}.", svg(plots.spikes_plot(report)))
 
 
 def fit_picture(placement: Placement) -> Picture:
     """Bars of how much of each resource the fullest core uses."""
     fit = ", ".join(f"{use.resource} {numbers.used(use)}" for use in placement.worst if use.limit)
-    return Picture("Fit", f"Bars of used limits: {fit}.", plots.fit_plot(placement.worst, placement.binding))
+    return Picture("Fit", f"Bars of used limits: {fit}.", svg(plots.fit_plot(placement.worst, placement.binding)))
 
 
 def activity_pictures(report: Report) -> Iterator[Picture]:
     """What the network did, step by step and spike by spike, as far as it was kept."""
-    if not plots.active(report.energy):
+    if not plots.active(report.energy.spikes):
         return
     if report.rates:
-        yield Picture("Rates by step", _rates_in_words(report), plots.rates_plot(report.energy, report.rates))
+        yield Picture("Rates by step", _rates_in_words(report), svg(plots.rates_plot(report.energy.spikes, report.rates)))
     if report.raster is not None:
         words = _raster_in_words(report.energy, report.raster)
-        yield Picture("Spikes of the first sample", words, plots.raster_plot(report.energy, report.raster))
+        yield Picture("Spikes of the first sample", words, svg(plots.raster_plot(report.energy.spikes, report.raster)))
 
 
 def _rates_in_words(report: Report) -> str:
     words = []
-    for each in plots.active(report.energy):
+    for each in plots.active(report.energy.spikes):
         rates = report.rates[each.population]
         most = max(rates)
         peak = f", most at step {rates.index(most) + 1} with {most:.1%}" if len(rates) > 1 else ""
@@ -78,7 +79,7 @@ def _rates_in_words(report: Report) -> str:
 
 def _raster_in_words(report: EnergyReport, raster: Mapping[str, Trace]) -> str:
     words = []
-    for each in plots.active(report):
+    for each in plots.active(report.spikes):
         trace = raster[each.population]
         n = int(np.count_nonzero(trace.fired))
         neurons = f"{len(trace.compartments)} out of {each.neurons:,} neurons"
@@ -88,7 +89,7 @@ def _raster_in_words(report: EnergyReport, raster: Mapping[str, Trace]) -> str:
 
 
 def _silence(report: EnergyReport) -> str:
-    names = plots.silent(report)
+    names = plots.silent(report.spikes)
     return f" Without any spike: {', '.join(names)}." if names else ""
 
 
@@ -107,7 +108,7 @@ def run_picture(table: RunTable) -> Picture | None:
     if len(table.points) < 2:
         return None
     title = f"Accuracy against energy on {table.profile.name}"
-    return Picture(title, runs.in_words(table), chart.pareto_plot(table))
+    return Picture(title, runs.in_words(table), svg(chart.pareto_plot(table)))
 
 
 def comparison(reports: Sequence[EnergyReport]) -> list[Picture]:
@@ -117,5 +118,5 @@ def comparison(reports: Sequence[EnergyReport]) -> list[Picture]:
         alike = [report for report in reports if report.unit == unit]
         if len(alike) > 1:
             words = f"Bars: {', '.join(f'{r.profile.name} {r.say(r.total)}' for r in alike)}."
-            found.append(Picture("The same activity on several profiles", words, plots.comparison_plot(alike)))
+            found.append(Picture("The same activity on several profiles", words, svg(plots.comparison_plot(alike))))
     return found

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .student.to_nir import to_nir
     from .teachers.torch_teacher import Teacher
     from .training.callbacks import CsvCallback, LoggingCallback, TensorBoardCallback
-    from .training.distill import Distillation, distill
+    from .training.distill import distill
+    from .training.result import Distillation
     from .training.settings import Budget, DataSettings, StudentSpec, TeacherSpec, Training
 
 _HOMES = {
@@ -44,7 +45,7 @@ _HOMES = {
     "CsvCallback": "training.callbacks",
     "DataSettings": "training.settings",
     "Dataset": "data.dataset",
-    "Distillation": "training.distill",
+    "Distillation": "training.result",
     "HardwareProfile": "profile.profile",
     "InputError": "base.errors",
     "LoggingCallback": "training.callbacks",

@@ -38,6 +38,7 @@ from ..student.verify import export
 from ..training.deployment import Deployment, DeploymentSteps, deploy
 from ..training.distill import distill_to
 from ..training.objects import dataset_of, network_of
+from ..training.result import Attempts
 from ..training.settings import DistillSettings
 from .levels import agreement_of
 from .point import SPLITS, Outcome
@@ -222,7 +223,7 @@ def _trained(settings: DistillSettings, paths: Paths, listeners: Listeners) -> t
             listeners.say(f"{paths.student}: is trained already")
             return load_student(paths.student, deepcopy(network_of(settings))), facts
     checkpoint = paths.student.with_name(paths.student.name + ".checkpoint")
-    made = distill_to(settings, paths.student, checkpoint.is_file(), listeners)
+    made = distill_to(settings, paths.student, Attempts(checkpoint).can_resume, listeners)
     return made.student, made.provenance
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import typer
 from rich.markup import escape
 
+from ..training.early import check_early
 from ..training.settings import FLAT, preset_names, settings_from
 
 
@@ -40,7 +41,9 @@ def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable
     def with_flags(**given: Any) -> None:
         preset = given.pop("preset")
         values = {name: given.pop(name) for name in names}
-        function(settings_from(preset, values), **given)
+        settings = settings_from(preset, values)
+        check_early(settings)
+        function(settings, **given)
 
     with_flags.__signature__ = inspect.Signature([*flags, *own])  # type: ignore[attr-defined]
     with_flags.__annotations__ = {p.name: p.annotation for p in (*flags, *own)}

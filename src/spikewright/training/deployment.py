@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import nir
 
@@ -122,6 +123,17 @@ class Certificate:
     split_sha256: str
     samples: int
     seed: int
+
+    @property
+    def quality(self) -> float:
+        """The number that students are compared by, the higher the better."""
+        return self.accuracy
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Certificate:
+        """The certificate that :meth:`as_json` wrote."""
+        limits = {name: (found, limit) for name, (found, limit) in facts["limits"].items()}
+        return cls(**{**facts, "limits": limits})
 
     def as_json(self) -> dict[str, object]:
         """The certificate as a JSON-able dictionary."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -21,14 +21,15 @@ from ..distillation.base import LossTerms
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import parse_budget, quantity
 from ..student.config import StudentConfig
-from ..student.student import Student, save_student
+from ..student.student import save_student
 from ..teachers.torch_teacher import Teacher
 from .checkpoint import resume as take_up
 from .checkpoint import save
 from .deployment import Certificate, certify
-from .objects import dataset_of, settings_of, teaching_of
-from .prepare import prepared, student_plan
-from .records import EpochRecord
+from .growth import grown
+from .objects import dataset_of, network_of, settings_of, teaching_of
+from .prepare import FEWEST_STEPS, prepared, student_plan
+from .result import Attempts, Distillation
 from .settings import Budget, DataSettings, DistillSettings, StudentSpec, TeacherSpec, Training
 from .teaching import facts_of
 from .trainer import Trainer
@@ -40,32 +41,6 @@ FORMER = {
     "seed": "training=sw.Training(seed=...)",
 }
 """By deprecated argument of :func:`distill`, what to use instead; the names are flat names of settings."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Distillation:
-    """A trained student and the record of its training.
-
-    Attributes:
-        certificate: energy and accuracy of the student's chip network on validation data, and whether it is within
-            its limits.
-        history: one record for each epoch.
-        provenance: JSON-able facts, which the student's file contains too: settings, teacher, split, profile, limits,
-            measured values.
-    """
-
-    student: Student
-    certificate: Certificate
-    history: tuple[EpochRecord, ...]
-    provenance: dict[str, object]
-
-    def __repr__(self) -> str:
-        config, found = self.student.config, self.certificate
-        return (
-            f"Distillation({config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding}: "
-            f"{found.accuracy:.2%} on validation, {found.energy:.4g} {found.unit} per inference on {found.profile}, "
-            f"{len(self.history)} epochs)"
-        )
 
 
 def distill(
@@ -129,14 +104,35 @@ def distill_with(
     Raises:
         InputError: an unknown name, an impossible value, or a budget below the network's floor.
     """
-    if resume and (checkpoint is None or not checkpoint.is_file()):
+    attempts = Attempts(checkpoint)
+    if resume and not attempts.can_resume:
         raise InputError(
             f"{arg('resume')}: there is no checkpoint {checkpoint}; leave out {arg('resume')} to start anew"
         )
+    whole = dataset_of(settings, settings.student.timesteps)
+
+    def train(asked: DistillSettings, number: int) -> Distillation:
+        done = attempts.finished(number, asked, network_of(settings)) if resume else None
+        if done is None:
+            done = _distil(whole, asked, attempts.checkpoint(number), resume and attempts.has_begun(number), listeners)
+            done.provenance["settings"] = settings.flat(without=["data_dir"])
+            attempts.keep(number, asked, done)
+        return done
+
+    return grown(train, settings, whole, listeners)
+
+
+def _distil(
+    whole: Dataset, settings: DistillSettings, checkpoint: Path | None, resume: bool, listeners: Listeners
+) -> Distillation:
+    """Train one student on a data set that is loaded already.
+
+    Args:
+        whole: of which the student is trained on as many samples as the settings say.
+    """
     profile = load_profile(settings.limits.profile)
     text = settings.limits.energy_budget
     budget = parse_budget(text, profile) if text else None
-    whole = dataset_of(settings, settings.student.timesteps)
     dataset = whole.with_train_samples(settings.data.train_samples)
     trainer = prepared(settings, dataset, profile, budget)
     config, floor = trainer.student.config, quantity(trainer.floor.total, profile.cost_unit)
@@ -144,6 +140,12 @@ def distill_with(
         f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input, floor "
         f"{floor} per inference on {profile.name}"
     )
+    if trainer.total_steps < FEWEST_STEPS:
+        listeners.say(
+            f"{trainer.total_steps} optimiser steps in {trainer.settings.epochs} epochs of {len(dataset.train)} "
+            f"samples; fewer than {FEWEST_STEPS} rarely suffice: give more {arg('epochs')} or a smaller {arg('batch')}",
+            "warning",
+        )
     with student_threads():
         chain = teaching_of(settings, trainer.method, dataset).train(whole, student_plan(trainer), listeners)
         trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)
@@ -176,7 +178,7 @@ def distill_to(
     with goes_on(how):
         result = distill_with(settings, checkpoint, resume, listeners)
     save_student(result.student, out, result.provenance)
-    checkpoint.unlink(missing_ok=True)
+    Attempts(checkpoint).forget()
     return result
 
 
@@ -209,7 +211,7 @@ def _provenance(settings: DistillSettings, trainer: Trainer, profile_sha256: str
     return {
         "made_by": f"spikewright {__version__} distill",
         "settings": settings.flat(without=["data_dir"]),
-        "student": asdict(trainer.student.config),
+        "student": trainer.student.config.as_json(),
         "training": asdict(trainer.settings),
         "method": repr(trainer.method),
         "regularizers": [repr(r) for r in trainer.regularizers],

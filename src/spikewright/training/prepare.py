@@ -11,6 +11,7 @@ from ..distillation.base import LossTerms
 from ..distillation.methods import name_of
 from ..profile.profile import HardwareProfile
 from ..profile.units import Amount
+from ..student.integers.form import become_integer
 from ..student.train_settings import Chip, TrainSettings, device_of
 from ..teachers.spiking_teacher import StudentPlan
 from ..teachers.training_loop import steps_per_epoch
@@ -19,6 +20,9 @@ from .objects import loss_terms, objects_of, teaching_of
 from .settings import DistillSettings, Training
 from .sizing import Size, choose_size, encoding_of, size_of, student_config
 from .trainer import Trainer
+
+FEWEST_STEPS = 100
+"""Optimiser steps below which a student has hardly learned: a training gets more epochs, or it is said."""
 
 
 def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile, budget: Amount | None) -> Trainer:
@@ -34,7 +38,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
     method, regularizers = loss_terms(settings)
     teaching = teaching_of(settings, method, dataset)
     refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()])
-    train = train_settings(settings.training, dataset.recipe)
+    train = train_settings(settings.training, dataset.recipe, len(dataset.train))
     refuse(f"data {dataset.name}", list(misfits(settings, dataset)))
     size = _size(settings, dataset, profile, budget)
     steps = steps_per_epoch(dataset.train, train) * train.epochs
@@ -52,13 +56,24 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         floor=size.floor,
     )
     teaching.check(dataset, trainer.student, student_plan(trainer))
+    if trainer.chip is not None:  # refuses what the integers of the chip cannot hold; the student stays as it is
+        become_integer(trainer.student, profile, trainer.chip.spec, trainer.chip.weight_bits)
     return trainer
 
 
-def train_settings(training: Training, recipe: Recipe) -> TrainSettings:
-    """How a student is trained; values that were left out are those of the data set's recipe."""
+def train_settings(training: Training, recipe: Recipe, samples: int | None = None) -> TrainSettings:
+    """How a student is trained; values that were left out are those of the data set's recipe.
+
+    Args:
+        samples: of the training part; where epochs are left out, they are as many as make :data:`FEWEST_STEPS` steps
+            at least. None keeps the recipe's.
+    """
+    epochs = training.epochs or recipe.epochs
+    if samples is not None and training.epochs is None:
+        batch = training.batch or recipe.batch
+        epochs = max(epochs, -(-FEWEST_STEPS // max(1, samples // batch)))
     return TrainSettings(
-        epochs=training.epochs or recipe.epochs,
+        epochs=epochs,
         batch=training.batch or recipe.batch,
         learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,

@@ -125,6 +125,10 @@ class Training(Options):
     )
     weight_bits: int | None = Field(None, ge=2, le=8, description="of integer weights with their sign; the chip's own")
     rounds: int = Field(3, ge=0, description="further epochs at most, for a limit that is not met or not used")
+    grow: bool = Field(
+        True,
+        description="try larger students while much of the budget is unspent and validation gains",
+    )
     shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where to train: cpu, cuda or auto")
     seed: int = Field(0, ge=0, description="of weights, order and encoding")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import BelowFloor
+from ..base.errors import AnswerIsNo, BelowFloor
 from ..base.types import Encoding
 from ..data.dataset import Dataset
 from ..energy.estimate import Floor
@@ -63,7 +63,8 @@ def choose_size(
 
     A width or T that is given is used. Otherwise widths are tried from the widest, and for each of them the timesteps
     from the profile's default downwards, until the budget allows enough of the spikes; if it never does, the size is
-    chosen of which it allows most. With rate and latency input, fewer than half of the timesteps are tried last.
+    chosen of which it allows most. With rate and latency input, fewer than half of the timesteps are tried last. A size
+    that the chip cannot hold is passed over.
 
     The T of event data is the number of frames of its samples.
 
@@ -72,25 +73,59 @@ def choose_size(
 
     Raises:
         BelowFloor: the budget is below the floor of the smallest size, which the message gives.
+        AnswerIsNo: the chip holds no size; the message is that of the smallest.
     """
-    encoding = encoding_of(student, dataset, profile)
-    asked = dataset.timesteps or student.timesteps
-    longest = asked or profile.default_timesteps
-    widths = (student.width,) if student.width else _widths(architecture_of(student, dataset), encoding)
-    if budget is None:
-        return size_of(student_config(student, dataset, encoding, widths[0], longest), dataset, profile, seed)
     images = torch.from_numpy(dataset.train.samples[:TRIAL])
     best: tuple[float, Size] | None = None
-    for width, timesteps in _order(widths, longest, encoding, is_fixed=asked is not None):
-        size = size_of(student_config(student, dataset, encoding, width, timesteps), dataset, profile, seed)
-        share = size.paid(budget, images)
+    for config in candidates(student, dataset, profile, budget):
+        try:
+            size = size_of(config, dataset, profile, seed)
+        except AnswerIsNo:
+            continue
+        share = ENOUGH if budget is None else size.paid(budget, images)
         if share >= ENOUGH:
             return size
         if share > 0 and (best is None or share > best[0]):
             best = share, size
     if best is None:
-        raise BelowFloor(smallest_size(student, dataset, profile, seed).floor.sentence(budget, profile.name))
+        smallest = smallest_size(student, dataset, profile, seed)
+        if budget is None:
+            return smallest
+        raise BelowFloor(smallest.floor.sentence(budget, profile.name))
     return best[1]
+
+
+def candidates(
+    student: StudentSpec, dataset: Dataset, profile: HardwareProfile, budget: Amount | None
+) -> list[StudentConfig]:
+    """The sizes of a student in the order in which they are tried; without a budget, all with the longest T."""
+    encoding = encoding_of(student, dataset, profile)
+    asked = dataset.timesteps or student.timesteps
+    longest = asked or profile.default_timesteps
+    widths = (student.width,) if student.width else _widths(architecture_of(student, dataset), encoding)
+    sizes = _order(widths, longest, encoding, is_fixed=asked is not None or budget is None)
+    return [student_config(student, dataset, encoding, width, timesteps) for width, timesteps in sizes]
+
+
+def larger(
+    now: StudentConfig, student: StudentSpec, dataset: Dataset, profile: HardwareProfile, budget: Amount
+) -> list[tuple[int, int]]:
+    """The next larger sizes of a student whose size was chosen, width and T: a timestep more, and the next width.
+
+    Those whose floor is above the budget, and those that the chip cannot hold, are left out.
+    """
+    every = candidates(student, dataset, profile, budget)
+    steps = [c for c in every if c.width == now.width and c.timesteps == now.timesteps + 1]
+    wider = [c for c in every if c.timesteps == now.timesteps and c.width > now.width]
+    found = []
+    for config in [*steps, *sorted(wider, key=lambda c: c.width)[:1]]:
+        try:
+            floor = size_of(config, dataset, profile, seed=0).floor.total
+        except AnswerIsNo:
+            continue
+        if floor < budget.value:
+            found.append((config.width, config.timesteps))
+    return found
 
 
 def smallest_size(student: StudentSpec, dataset: Dataset, profile: HardwareProfile, seed: int = 0) -> Size:

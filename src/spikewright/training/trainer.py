@@ -27,6 +27,9 @@ from .cost import SpikeCost
 from .limits import FLOOR_SAMPLES, Limit
 from .records import EpochRecord, Means, Measurement, logit_range, measure, summary
 
+TIMED_STEPS = 20
+"""After this many steps it is said how long the training will take, if that is at least so many seconds:"""
+WORTH_SAYING = 60.0
 LIFT = 0.25
 """Share of the threshold by which biases in front of silent neurons are raised, once in an epoch until they spike."""
 
@@ -69,7 +72,8 @@ class Trainer(TrainingLoop):
             listeners: receive every epoch's record, progress and messages.
             after_epoch: called after each epoch, for example to save a checkpoint.
         """
-        with listeners.task("training the student", self.total_steps - self.step) as advance:
+        with listeners.task("training the student", self.total_steps - self.step) as bar:
+            advance = self._timed(bar, listeners)
             while self._goes_on(listeners):
                 if self.chip and not self.on_integers and len(self.history) >= self.settings.float_epochs:
                     self._end_warm_up(self.chip)
@@ -84,6 +88,27 @@ class Trainer(TrainingLoop):
         if self.best is not None:
             self.take(self.best.weights, self.best.grid, self.student.config.timesteps)
         self.student.eval().cpu()
+
+    def _timed(self, advance: Advance, listeners: Listeners) -> Advance:
+        """The same report of progress, which says after the first steps how long the training will take."""
+        first, began, said = self.step, time.perf_counter(), False
+
+        def timed(steps: int = 1, /) -> None:
+            nonlocal said
+            advance(steps)
+            done = self.step + 1 - first
+            if said or done < TIMED_STEPS or done >= self.total_steps - first:
+                return
+            said = True
+            each = (time.perf_counter() - began) / done
+            whole = each * (self.total_steps - self.step)
+            if whole >= WORTH_SAYING:
+                listeners.say(
+                    f"about {_minutes(each * self.steps_per_epoch)} an epoch, {_minutes(whole)} in all; measuring "
+                    "between epochs and further rounds not counted"
+                )
+
+        return timed
 
     def _run_epoch(self, listeners: Listeners, advance: Advance) -> None:
         began = time.perf_counter(), time.process_time()
@@ -220,6 +245,10 @@ class Trainer(TrainingLoop):
                 self._become_integer(self.chip)
             self.student.take_grid(grid)
         self.student.load_state_dict(weights)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes" if seconds < 3600 else f"{seconds / 3600:.1f} hours"
 
 
 @torch.no_grad()

@@ -1,0 +1,107 @@
+"""The result of a training, and the files by which one of several trainings goes on after a stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..student.student import Student, load_student, save_student, student_provenance
+from .deployment import Certificate
+from .records import EpochRecord
+from .settings import DistillSettings
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Distillation:
+    """A trained student and the record of its training.
+
+    Attributes:
+        certificate: energy and accuracy of the student's chip network on validation data, and whether it is within
+            its limits.
+        history: one record for each epoch.
+        provenance: JSON-able facts, which the student's file contains too: settings, teacher, split, profile, limits,
+            measured values.
+    """
+
+    student: Student
+    certificate: Certificate
+    history: tuple[EpochRecord, ...]
+    provenance: dict[str, object]
+
+    def __repr__(self) -> str:
+        config, found = self.student.config, self.certificate
+        return (
+            f"Distillation({config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding}: "
+            f"{found.accuracy:.2%} on validation, {found.energy:.4g} {found.unit} per inference on {found.profile}, "
+            f"{len(self.history)} epochs)"
+        )
+
+
+class Attempts:
+    """The files of a training beside a student: a checkpoint of what is under way, and what is finished.
+
+    Where students of several sizes are trained one after the other, each has a checkpoint, and those that are finished
+    are kept until all are.
+    """
+
+    def __init__(self, checkpoint: Path | None) -> None:
+        """Files beside ``checkpoint``, that of the first training; None for no files."""
+        self._first = checkpoint
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether there is anything to go on from."""
+        return any(self._files())
+
+    def checkpoint(self, number: int) -> Path | None:
+        """The checkpoint of a training, counted from 0."""
+        if self._first is None or number == 0:
+            return self._first
+        return self._first.with_name(f"{self._first.name}.{number}")
+
+    def has_begun(self, number: int) -> bool:
+        """Whether there is a checkpoint of this training."""
+        file = self.checkpoint(number)
+        return file is not None and file.is_file()
+
+    def finished(self, number: int, settings: DistillSettings, network: nn.Module | str | None) -> Distillation | None:
+        """The result of a training that is finished; None if it is not, or was made with other settings.
+
+        Args:
+            network: of the student, where it is the user's own.
+        """
+        file = self._student(number)
+        if file is None or not file.is_file():
+            return None
+        facts: dict[str, Any] = dict(student_provenance(file))
+        if facts.pop("attempt", None) != settings.flat():
+            return None
+        history = tuple(EpochRecord(**record) for record in facts["history"])
+        return Distillation(
+            load_student(file, deepcopy(network)), Certificate.from_json(facts["certificate"]), history, facts
+        )
+
+    def keep(self, number: int, settings: DistillSettings, result: Distillation) -> None:
+        """Save a finished training, whose checkpoint is no longer needed."""
+        file, checkpoint = self._student(number), self.checkpoint(number)
+        if file is not None and checkpoint is not None:
+            save_student(result.student, file, {**result.provenance, "attempt": settings.flat()})
+            checkpoint.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Remove every file."""
+        for file in self._files():
+            file.unlink(missing_ok=True)
+
+    def _student(self, number: int) -> Path | None:
+        return None if self._first is None else self._first.with_name(f"{self._first.name}.{number}.done")
+
+    def _files(self) -> Iterator[Path]:
+        if self._first is None:
+            return
+        yield from (path for path in self._first.parent.glob(f"{self._first.name}*") if path.is_file())

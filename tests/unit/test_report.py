@@ -415,7 +415,7 @@ def test_rates_and_raster_are_drawn_and_told():
 
     priced = report(lively(), network(), "loihi1-davies")
     assert priced.rates["hidden"][:5] == (21 / 40, 21 / 40, 21 / 40, 21 / 40, 20 / 40)
-    rates, raster = activity_pictures(priced)
+    rates, raster = activity_pictures(priced.energy.spikes, priced.rates, priced.raster)
     assert "hidden 26.2% of its neurons spike at a step, most at step 1 with 52.5%" in rates.alt
     assert "hidden: 1 spike of 20 out of 20 neurons; out: 250 spikes of 5 out of 5 neurons" in raster.alt
     assert raster.svg.startswith("<?xml")
@@ -425,7 +425,8 @@ def test_rates_and_raster_are_drawn_and_told():
 def test_without_steps_there_are_no_such_pictures():
     from spikewright.pages.pictures import activity_pictures
 
-    assert list(activity_pictures(report(counts(), network(), "loihi1-davies"))) == []
+    priced = report(counts(), network(), "loihi1-davies")
+    assert list(activity_pictures(priced.energy.spikes, priced.rates, priced.raster)) == []
 
 
 @pytest.mark.parametrize("used", [5, 450, 610, 860, 1024])

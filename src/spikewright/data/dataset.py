@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError, arg
+from ..base.shown import Shown
 from .input_rule import InputRule
 from .options import DataOptions
 from .output_rule import CLASSES, OutputRule
@@ -19,7 +20,7 @@ from .split import DIGITS_SHARE, Images, Labels, Pixels, Samples, Split, officia
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Shown):
     """A data set with its fixed split.
 
     Attributes:

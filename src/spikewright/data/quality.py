@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Shown
 from ..base.types import FloatArray, IntArray
 from .output_rule import OutputRule
 
 
-@dataclass(frozen=True, eq=False)
-class Quality:
+@dataclass(frozen=True, eq=False, repr=False)
+class Quality(Shown):
     """How good answers are.
 
     Attributes:
@@ -70,6 +71,10 @@ class Quality:
         if self.confusion is None:
             return {"r2": float(np.mean(self.r2)), "mae": float(np.mean(self.mae))}
         return {"accuracy": self.accuracy, "balanced_accuracy": self.balanced_accuracy, "f1": self.f1}
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name} {value:.4g}" for name, value in self.facts.items())
+        return f"Quality({self.samples:,} samples: {told})"
 
     def __str__(self) -> str:
         return f"{self.main:.2%}" if self.confusion is not None else f"R^2 {self.main:.3f}"

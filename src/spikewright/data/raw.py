@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief
 from ..base.types import IntArray
 from .output_rule import OutputRule
 from .recipe import Recipe
@@ -26,8 +27,8 @@ LAYOUTS: dict[str, str] = {
 PARTS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True, eq=False)
-class RawPart:
+@dataclass(frozen=True, eq=False, repr=False)
+class RawPart(Brief):
     """One part of data as they were found.
 
     Attributes:
@@ -45,8 +46,8 @@ class RawPart:
         return len(self.labels)
 
 
-@dataclass(frozen=True, eq=False)
-class RawData:
+@dataclass(frozen=True, eq=False, repr=False)
+class RawData(Brief):
     """Data as they were found.
 
     Attributes:

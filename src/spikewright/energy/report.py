@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..base.shown import Shown
 from ..chip.network import Role
 from ..profile.costs import Kind, Scope
 from ..profile.schema import CostUnit, HardwareProfile
@@ -100,8 +101,8 @@ class ClassEnergy:
     energy: float
 
 
-@dataclass(frozen=True, eq=False)
-class EnergyReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class EnergyReport(Shown):
     """What one inference costs on one profile, and whether it is within the budget; energies in the profile's unit.
 
     Attributes:
@@ -133,6 +134,10 @@ class EnergyReport:
     spread: SampleSpread | None = None
     classes: tuple[ClassEnergy, ...] = ()
     band: dict[str, float] | None = None
+
+    def __repr__(self) -> str:
+        which = f"{self.split} samples" if self.split else "samples"
+        return f"EnergyReport({self.profile.name}: {self.verdict}; {self.samples:,} {which}, T = {self.timesteps})"
 
     @property
     def unit(self) -> CostUnit:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..chip.activity import Trace
-from ..energy.report import EnergyReport
+from ..energy.report import EnergyReport, Spikes
 from ..placing.placement import Placement
 from . import chart, cores, numbers, plots, runs
 from .cores import PlacedCores
 from .plot_style import svg
-from .report import Report
 from .runs import RunTable
 
 
@@ -56,40 +55,48 @@ def fit_picture(placement: Placement) -> Picture:
     return Picture("Fit", f"Bars of used limits: {fit}.", svg(plots.fit_plot(placement.worst, placement.binding)))
 
 
-def activity_pictures(report: Report) -> Iterator[Picture]:
-    """What the network did, step by step and spike by spike, as far as it was kept."""
-    if not plots.active(report.energy.spikes):
+def activity_pictures(
+    spikes: Sequence[Spikes], rates: Mapping[str, Sequence[float]], raster: Mapping[str, Trace] | None
+) -> Iterator[Picture]:
+    """What the network did, step by step and spike by spike, as far as it was kept.
+
+    Args:
+        spikes: of each population.
+        rates: by population, at each step; empty where steps were not counted.
+        raster: by population, of the first sample; None where it was not kept.
+    """
+    if not plots.active(spikes):
         return
-    if report.rates:
-        yield Picture("Rates by step", _rates_in_words(report), svg(plots.rates_plot(report.energy.spikes, report.rates)))
-    if report.raster is not None:
-        words = _raster_in_words(report.energy, report.raster)
-        yield Picture("Spikes of the first sample", words, svg(plots.raster_plot(report.energy.spikes, report.raster)))
+    if rates:
+        yield Picture("Rates by step", _rates_in_words(spikes, rates), svg(plots.rates_plot(spikes, rates)))
+    if raster is not None:
+        words = _raster_in_words(spikes, raster)
+        yield Picture("Spikes of the first sample", words, svg(plots.raster_plot(spikes, raster)))
 
 
-def _rates_in_words(report: Report) -> str:
+def _rates_in_words(spikes: Sequence[Spikes], by_population: Mapping[str, Sequence[float]]) -> str:
     words = []
-    for each in plots.active(report.energy.spikes):
-        rates = report.rates[each.population]
+    for each in plots.active(spikes):
+        rates = by_population[each.population]
         most = max(rates)
         peak = f", most at step {rates.index(most) + 1} with {most:.1%}" if len(rates) > 1 else ""
         words.append(f"{each.population} {sum(rates) / len(rates):.1%} of its neurons spike at a step{peak}")
-    return f"One panel for each layer, a bar for each step: {'; '.join(words)}.{_silence(report.energy)}"
+    return f"One panel for each layer, a bar for each step: {'; '.join(words)}.{_silence(spikes)}"
 
 
-def _raster_in_words(report: EnergyReport, raster: Mapping[str, Trace]) -> str:
-    words = []
-    for each in plots.active(report.spikes):
+def _raster_in_words(spikes: Sequence[Spikes], raster: Mapping[str, Trace]) -> str:
+    words, timesteps = [], 0
+    for each in plots.active(spikes):
         trace = raster[each.population]
-        n = int(np.count_nonzero(trace.fired))
+        timesteps, n = len(trace.fired), int(np.count_nonzero(trace.fired))
         neurons = f"{len(trace.compartments)} out of {each.neurons:,} neurons"
         words.append(f"{each.population}: {n} {'spike' if n == 1 else 'spikes'} of {neurons}")
-    steps = "1 step" if report.timesteps == 1 else f"{report.timesteps} steps"
-    return f"A row for each neuron, a dash for each spike, over {steps}: {'; '.join(words)}.{_silence(report)}"
+    steps = "1 step" if timesteps == 1 else f"{timesteps} steps"
+    return f"A row for each neuron, a dash for each spike, over {steps}: {'; '.join(words)}.{_silence(spikes)}"
 
 
-def _silence(report: EnergyReport) -> str:
-    names = plots.silent(report.spikes)
+def _silence(spikes: Sequence[Spikes]) -> str:
+    names = plots.silent(spikes)
     return f" Without any spike: {', '.join(names)}." if names else ""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief
 from ..base.types import IntArray
 from ..chip.activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Counts, PopulationActivity, Samples, Trace
 from ..chip.fan_out import fan_out
@@ -37,8 +38,8 @@ class Tally:
         return Tally(*(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)))
 
 
-@dataclass(frozen=True, eq=False)
-class Recording:
+@dataclass(frozen=True, eq=False, repr=False)
+class Recording(Brief):
     """A run of some samples, aligned: step t is the same timestep in every population.
 
     Attributes:

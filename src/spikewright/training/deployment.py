@@ -9,6 +9,7 @@ from typing import Any
 import nir
 
 from ..base.errors import AnswerIsNo
+from ..base.shown import Brief, Shown
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork
 from ..data.split import Split
@@ -16,7 +17,8 @@ from ..energy.pricing import PricedActivity, price
 from ..energy.report import EnergyReport
 from ..lowering.lower import lower
 from ..profile.profile import HardwareProfile
-from ..profile.units import parse_budget
+from ..profile.schema import CostUnit
+from ..profile.units import parse_budget, quantity
 from ..simulation.simulate import simulate
 from ..student.student import Student
 from ..student.to_nir import to_nir
@@ -27,8 +29,8 @@ from .records import measure
 _SAME = 1e-5  # float32 sums of the training's estimate
 
 
-@dataclass(frozen=True, eq=False)
-class Deployment:
+@dataclass(frozen=True, eq=False, repr=False)
+class Deployment(Brief):
     """A student on a chip.
 
     Attributes:
@@ -97,8 +99,8 @@ def deploy(
     return Deployment(profile, graph, chip, activities, priced)
 
 
-@dataclass(frozen=True)
-class Certificate:
+@dataclass(frozen=True, repr=False)
+class Certificate(Shown):
     """Energy and accuracy of a chip network on validation data, per inference, compared with the limits.
 
     Attributes:
@@ -123,6 +125,17 @@ class Certificate:
     split_sha256: str
     samples: int
     seed: int
+
+    def __repr__(self) -> str:
+        budget = "" if self.budget is None else f" of {quantity(self.budget, self._unit)}"
+        return (
+            f"Certificate({self.profile}: {quantity(self.energy, self._unit)}{budget} per inference, accuracy "
+            f"{self.accuracy:.2%} on {self.samples:,} {self.split} samples, {'met' if self.met else 'not met'})"
+        )
+
+    @property
+    def _unit(self) -> CostUnit:
+        return "J" if self.unit == "J" else "ops"
 
     @property
     def quality(self) -> float:

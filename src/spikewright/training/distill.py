@@ -169,16 +169,12 @@ def distill_to(
         raise InputError(f"{arg('out', out)}: the folder {out.parent} does not exist; create it first")
     writable(out)
     checkpoint = out.with_name(out.name + ".checkpoint")
-
-    def how() -> str | None:
-        if not checkpoint.is_file():
-            return None
-        return f"the same again with {arg('resume')} goes on after the last finished epoch, from {checkpoint}"
-
-    with goes_on(how):
+    attempts = Attempts(checkpoint)
+    how = f"the same again with {arg('resume')} goes on after the last finished epoch, from {checkpoint}"
+    with goes_on(lambda: how if attempts.can_resume else None):
         result = distill_with(settings, checkpoint, resume, listeners)
     save_student(result.student, out, result.provenance)
-    Attempts(checkpoint).forget()
+    attempts.forget()
     return result
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.base.errors import Interrupted, arg, goes_on
+from spikewright.base.errors import arg
+from spikewright.base.interrupt import Interrupted, goes_on
 from spikewright.commands import console
 
 TRAINING = ("--data", "digits", "--train-samples", "60", "--teacher", "mlp", "--teacher-epochs", "1", "-T", "1")

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 
 # Characters of a private use area, which no message holds otherwise, around the name of an argument.
 _OPEN, _CLOSE = "\ue000", "\ue001"
@@ -94,45 +93,53 @@ class AnswerIsNo(SpikewrightError):
     exit_code = 1
 
 
-class Interrupted(KeyboardInterrupt):
-    """Somebody interrupted work that can be gone on with.
+class Refusal(InputError):
+    """Faults of one thing, all of them at once.
 
     Attributes:
-        message: how to go on, a sentence with arguments marked by :func:`arg`.
+        where: what has the faults.
+        faults: at least one.
     """
 
-    def __init__(self, message: str) -> None:
-        self.message = Message(message)
-        super().__init__(str(self.message))
-
-
-@contextmanager
-def goes_on(how: Callable[[], str | None]) -> Iterator[None]:
-    """Work that says how to go on when it is interrupted.
-
-    Args:
-        how: asked after an interrupt; None where nothing is left to go on from.
-
-    Raises:
-        Interrupted: in place of a KeyboardInterrupt, if there is something to go on from.
-    """
-    try:
-        yield
-    except KeyboardInterrupt as stopped:
-        sentence = how()
-        if sentence is None:
-            raise
-        raise Interrupted(sentence) from stopped
+    def __init__(self, where: str, faults: Sequence[str]) -> None:
+        listed = "\n".join(f"  - {fault}" for fault in faults)
+        super().__init__(f"{where}: {faults[0]}" if len(faults) == 1 else f"{where}: {len(faults)} faults\n{listed}")
+        self.where, self.faults = where, tuple(faults)
 
 
 def refuse(where: str, faults: Sequence[str]) -> None:
     """Raise one :class:`InputError` that lists every fault, or return when there is none."""
-    if not faults:
-        return
-    if len(faults) == 1:
-        raise InputError(f"{where}: {faults[0]}")
-    listed = "\n".join(f"  - {fault}" for fault in faults)
-    raise InputError(f"{where}: {len(faults)} faults\n{listed}")
+    if faults:
+        raise Refusal(where, faults)
+
+
+class Gathered:
+    """Refusals of several steps, put together into one.
+
+    Attributes:
+        faults: found so far.
+    """
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.faults: list[str] = []
+
+    def __enter__(self) -> Gathered:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Note what a step refused, and go on behind it."""
+        if not isinstance(error, InputError):
+            return False
+        if isinstance(error, Refusal) and error.where == self.where:
+            self.faults += error.faults
+        else:
+            self.faults.append(error.message.removeprefix(f"{self.where}: "))
+        return True
+
+    def refuse(self) -> None:
+        """Raise one :class:`InputError` that lists every fault, or return when there is none."""
+        refuse(self.where, list(dict.fromkeys(self.faults)))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from ..base.errors import refuse
 from ..base.shown import Brief, Shown
 from ..base.types import Encoding, IntArray, Readout
+from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
 from .registers import BIAS_EXP, BIAS_EXP_MAX, DECAY_ONE, LAVA_WIDTHS
@@ -176,6 +177,11 @@ class ChipNetwork(Shown):
     def outputs(self) -> int:
         """The size of the readout."""
         return self.output.size
+
+    @property
+    def takes(self) -> ForNetwork:
+        """What data for the network must be like."""
+        return ForNetwork(self.input_rule, self.meaning, self.classes)
 
     @property
     def changes_each_step(self) -> bool:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..base.errors import AnswerIsNo, goes_on
+from ..base.errors import AnswerIsNo
+from ..base.interrupt import goes_on
 from ..training.settings import DistillSettings
 from . import console as cli
 from .options import takes_settings

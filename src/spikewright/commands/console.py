@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 import typer.core
@@ -23,10 +23,14 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ..base.errors import Interrupted, SpikewrightError, did_you_mean, with_flags
+from ..base.errors import SpikewrightError, did_you_mean, with_flags
+from ..base.interrupt import Interrupted
 from ..base.progress import Callback, Kind, Listeners
 from ..base.terminal import terminal
 from .panels import Command
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
 
 DONE = 0
 USAGE = 2
@@ -101,6 +105,12 @@ def say(text: str) -> None:
     """Print a line on stderr: what is being done, what was assumed, where a file went."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def notes(dataset: Dataset) -> None:
+    """Say on stderr what was assumed when data were read."""
+    for note in dataset.notes:
+        say(f"note: {with_flags(note, {})}")
 
 
 class ProgressBar(Callback):

@@ -47,7 +47,9 @@ def command(
         writable(out)
     if network.provenance.get("parent_sha256") not in (None, sha256_of(graph)):
         cli.say(f"warning: {chip} was lowered from another file than {graph}: its SHA-256 is not the one noted")
-    images, labels = chosen_samples(load(data, data_dir, network.timesteps, rule=network.input_rule), split, samples)
+    dataset = load(data, data_dir, network.timesteps, network=network.takes)
+    cli.notes(dataset)
+    images, labels = chosen_samples(dataset, split, samples)
     with cli.listeners().task("comparing", samples) as advance:
         target = None if profile is None else load_profile(profile)
         report = drift(read, network, images, labels, profile=target, seed=seed, progress=advance)

@@ -58,7 +58,9 @@ def command(
     network = load_chip(chip)
     chosen = _simulator(on, network, chip, module)
     writable(out)
-    part = getattr(load(data, data_dir, network.timesteps, rule=network.input_rule), split)
+    dataset = load(data, data_dir, network.timesteps, network=network.takes)
+    cli.notes(dataset)
+    part = getattr(dataset, split)
     count = len(part) if samples is None else samples
     began = time.perf_counter()
     with cli.listeners().task(f"simulating on {on}", count) as advance:

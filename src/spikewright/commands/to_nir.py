@@ -82,7 +82,9 @@ def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> 
         return steps / most
     from ..data.load import load
 
-    images = torch.from_numpy(load(data, data_dir, config.timesteps, rule=config.input_rule).validation.samples[:count])
+    dataset = load(data, data_dir, config.timesteps, network=config.takes)
+    cli.notes(dataset)
+    images = torch.from_numpy(dataset.validation.samples[:count])
     if tuple(images.shape[1:]) != shape:
         raise InputError(f"--data {data}: its samples have shape {tuple(images.shape[1:])}; the student takes {shape}")
     return images

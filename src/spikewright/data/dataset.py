@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..base.errors import InputError, arg
+from ..base.errors import InputError, Message, arg
 from ..base.shown import Shown
+from ..sources.objects import found_in_object
+from ..sources.read import read
+from .for_network import ForNetwork, renamed
 from .input_rule import InputRule
 from .options import DataOptions
 from .output_rule import CLASSES, OutputRule
-from .own import Prepared, prepare, raw_from_arrays
+from .own import Prepared, prepare, raw_from_arrays, raw_of
 from .raw import RawData
 from .recipe import Recipe
 from .split import DIGITS_SHARE, Images, Labels, Pixels, Samples, Split, official_split, permutation
@@ -53,6 +57,11 @@ class Dataset(Shown):
     input_rule: InputRule | None = None
     raw: RawData | None = None
     options: DataOptions | None = None
+
+    @property
+    def notes(self) -> tuple[Message, ...]:
+        """Sentences about what was assumed when the data were read; none about a data set that has a name."""
+        return () if self.raw is None else tuple(Message(f"data {self.name}: {note}") for note in self.raw.notes)
 
     @property
     def is_events(self) -> bool:
@@ -97,6 +106,91 @@ class Dataset(Shown):
         return Dataset.of_raw(replace(raw, recipe=recipe), asked)
 
     @staticmethod
+    def from_torch(
+        dataset: object,
+        *,
+        name: str = "torch",
+        validation: object = None,
+        test: object = None,
+        groups: Sequence[object] | None = None,
+        names: Sequence[str] | None = None,
+        recipe: Recipe | None = None,
+        **options: Any,
+    ) -> Dataset:
+        """A data set of a ``torch.utils.data.Dataset``.
+
+        Each item is read once and kept, in memory or, where they are many, in a file of the cache folder.
+
+        Args:
+            dataset: map-style: it has a length, and its items are pairs of sample and label; samples are tensors,
+                arrays or images of Pillow, and recordings ``(T, C)`` may be of unequal lengths.
+            validation, test: official parts, likewise; what is left out is split off ``dataset``.
+            groups, name, recipe: see :meth:`from_arrays`.
+            names: of the classes; None for ``dataset.classes``, where it has them.
+            options: of :class:`~spikewright.data.options.DataOptions`: layout, task, scaling and others.
+
+        Raises:
+            InputError: a data set that can only be iterated, or gives other samples each time; data that cannot be
+                learned from.
+        """
+        parts = {"train": dataset, "validation": validation, "test": test}
+        return _of_objects(parts, name, groups, names, recipe, DataOptions(**options))
+
+    @staticmethod
+    def from_huggingface(
+        dataset: object,
+        *,
+        name: str = "hub",
+        validation: object = None,
+        test: object = None,
+        recipe: Recipe | None = None,
+        **options: Any,
+    ) -> Dataset:
+        """A data set of a ``datasets.Dataset`` of Hugging Face, or of the parts of a ``DatasetDict``.
+
+        Sounds become spectra as in :mod:`spikewright.sources.sounds`.
+
+        Args:
+            dataset: rows with a label and an image, a sound, an array or numbers.
+            validation, test: official parts; what is left out is split off ``dataset``.
+            name, recipe: see :meth:`from_arrays`.
+            options: of :class:`~spikewright.data.options.DataOptions`, among them ``label``, ``columns`` and ``group``.
+
+        Raises:
+            InputError: columns that are not there or not clear; data that cannot be learned from.
+        """
+        parts = {"train": dataset, "validation": validation, "test": test}
+        if isinstance(dataset, Mapping):
+            parts = {str(part): each for part, each in dataset.items()}
+        return _of_objects(parts, name, None, None, recipe, DataOptions(**options))
+
+    @staticmethod
+    def from_file(path: str | Path, *, recipe: Recipe | None = None, **options: Any) -> Dataset:
+        """A data set of a file, or of a folder with files in class folders.
+
+        Args:
+            path: of a kind that ``--data`` takes.
+            recipe: how students are trained; None for one that suits the number of samples.
+            options: of :class:`~spikewright.data.options.DataOptions`: layout, task, scaling, label and others.
+
+        Raises:
+            InputError: a file of another kind, or data that cannot be learned from; all faults at once.
+        """
+        asked = DataOptions(**options)
+        return Dataset.of_raw(replace(raw_of(read(path, asked), asked), recipe=recipe), asked)
+
+    @staticmethod
+    def from_folder(path: str | Path, *, recipe: Recipe | None = None, **options: Any) -> Dataset:
+        """A data set of the files in class folders; see :meth:`from_file`.
+
+        Raises:
+            InputError: no folder, or data that cannot be learned from.
+        """
+        if not Path(path).is_dir():
+            raise InputError(f"{path}: is no folder; give one with a folder for each class")
+        return Dataset.from_file(path, recipe=recipe, **options)
+
+    @staticmethod
     def of_raw(
         raw: RawData,
         options: DataOptions | None = None,
@@ -108,7 +202,8 @@ class Dataset(Shown):
     ) -> Dataset:
         """A data set of data as they were found; see :func:`spikewright.data.own.prepare` for the arguments."""
         prepared = prepare(raw, options, encoding=encoding, architecture=architecture, timesteps=timesteps, rule=rule)
-        recipe = raw.recipe or Recipe.for_samples(len(prepared.parts[0]), raw.layout, prepared.rule.view)
+        made, rows = prepared.rule, prepared.rule.input_shape[1]
+        recipe = raw.recipe or Recipe.for_samples(len(prepared.parts[0]), raw.layout, made.view, rows)
         return _of_prepared(prepared, raw, options or DataOptions(), recipe)
 
     def for_student(self, encoding: str | None, architecture: str | None, timesteps: int | None) -> Dataset:
@@ -117,7 +212,7 @@ class Dataset(Shown):
         Raises:
             InputError: an input that does not suit the data.
         """
-        if self.raw is None:
+        if self.raw is None or (self.raw.layout == "events" and timesteps in (None, self.timesteps)):
             return self
         return Dataset.of_raw(
             self.raw,
@@ -127,23 +222,24 @@ class Dataset(Shown):
             timesteps=timesteps,
         )
 
-    def by(self, rule: InputRule | None) -> Dataset:
-        """The same data prepared by the rule of a network.
-
-        Args:
-            rule: None for a network that was trained on a data set that has a name.
+    def by(self, network: ForNetwork) -> Dataset:
+        """The same data prepared by the rule of a network, with its classes.
 
         Raises:
-            InputError: the data cannot be prepared so.
+            InputError: the data cannot be prepared so, or have classes that the network does not know.
         """
-        if rule is None or rule == self.input_rule:
-            return self
+        rule = network.rule
         if self.raw is None:
+            if rule is None:
+                return self
             raise InputError(
                 f"data {self.name}: has a form of its own, and the network takes {rule.layout} prepared by the rule of "
                 "other data; give data like those it was trained on"
             )
-        return Dataset.of_raw(self.raw, self.options, rule=rule)
+        raw = renamed(self.raw, network)
+        if rule == self.input_rule or rule is None:
+            return self if raw is self.raw else Dataset.of_raw(raw, self.options, rule=self.input_rule)
+        return Dataset.of_raw(raw, self.options, rule=rule)
 
     def with_train_samples(self, samples: int | None) -> Dataset:
         """The same data set with only the first ``samples`` of its training part, whose order is fixed; None: all.
@@ -160,6 +256,20 @@ class Dataset(Shown):
             )
         twin = None if self.twin is None else self.twin.with_train_samples(samples)
         return replace(self, train=self.train.first(samples), twin=twin)
+
+
+def _of_objects(
+    parts: Mapping[str, object],
+    name: str,
+    groups: Sequence[object] | None,
+    names: Sequence[str] | None,
+    recipe: Recipe | None,
+    options: DataOptions,
+) -> Dataset:
+    given = {part: each for part, each in parts.items() if each is not None}
+    found = found_in_object(given, name, f"data {name}", options)
+    found = replace(found, groups=groups or found.groups, names=names or found.names)
+    return Dataset.of_raw(replace(raw_of(found, options), recipe=recipe), options)
 
 
 def _of_prepared(prepared: Prepared, raw: RawData, options: DataOptions, recipe: Recipe) -> Dataset:

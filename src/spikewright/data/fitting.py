@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
 from ..base.types import FloatArray
-from .input_rule import InputRule, Scaling, View
+from ..sources.found import View
+from ..sources.recordings import FINEST_US, OPTIONS, recorded
+from ..sources.rows import Array, Rows, chunks
+from .input_rule import InputRule, Scaling
 from .options import DataOptions
 from .raw import RawData, RawPart
-from .rows import Array, Rows, chunks
 
 REACH_QUANTILE = {"standard": 0.999, "robust": 0.99}
 """By scaling rule, the share of training values whose size after scaling is at most 1; larger ones are held at 1."""
@@ -65,7 +67,7 @@ def fitted(
         reading=dict(raw.reading),
     )
     if chosen == "steps" or raw.layout == "events":
-        rule = replace(rule, timesteps=_timesteps(raw.name, shape[0], timesteps))
+        rule = replace(rule, timesteps=_timesteps(raw, shape[0], timesteps, options.window))
     if encoding == DELTA:
         rule = replace(rule, delta=_levels(rule, raw.train, options.delta_level))
     return rule
@@ -73,8 +75,10 @@ def fitted(
 
 def _misfits(raw: RawData, options: DataOptions, encoding: str | None) -> Iterator[str]:
     """Options that have no effect on data of this layout."""
+    is_recorded = recorded(raw.train.samples) is not None
+    yield from _misfits_of_recordings(raw, options, is_recorded)
     if raw.layout != "series":
-        for name in ("view", "window", "hop", "delta_level"):
+        for name in ("view", "delta_level") if is_recorded else ("view", "window", "hop", "delta_level"):
             if getattr(options, name) is not None:
                 yield f"{arg(name, getattr(options, name))} is for series, and the samples are {raw.layout}"
         if encoding == DELTA:
@@ -91,10 +95,25 @@ def _misfits(raw: RawData, options: DataOptions, encoding: str | None) -> Iterat
         yield f"{arg('delta_level', f'{options.delta_level:g}')} is for {arg('encoding', DELTA)}"
 
 
-def _timesteps(name: str, steps: int, asked: int | None) -> int:
-    if asked is not None and not 1 <= asked <= steps:
-        raise InputError(f"data {name}: {arg('timesteps', asked)}: may be 1 to {steps}, the steps of a sample")
-    return asked or steps
+def _misfits_of_recordings(raw: RawData, options: DataOptions, is_recorded: bool) -> Iterator[str]:
+    if not is_recorded:
+        for name in OPTIONS:
+            if getattr(options, name) is not None:
+                yield f"{arg(name)} is for recordings of events, and the samples are {raw.layout} in an array"
+    elif options.window is not None and options.duration is not None:
+        window, duration = arg("window", options.window), arg("duration", f"{options.duration:g}")
+        yield f"{window} and {duration} both say how long a sample is; leave one out"
+
+
+def _timesteps(raw: RawData, steps: int, asked: int | None, window: int | None) -> int:
+    most, what = steps, "the steps of a sample"
+    if (found := recorded(raw.train.samples)) is not None:
+        duration_us = found[0].framing.duration_us if window is None else 1000 * window
+        most = max(1, duration_us // FINEST_US)
+        what = f"a frame for each {FINEST_US / 1000:g} ms of a sample of {duration_us / 1000:g} ms"
+    if asked is not None and not 1 <= asked <= most:
+        raise InputError(f"data {raw.name}: {arg('timesteps', asked)}: may be 1 to {most}, {what}")
+    return asked or min(steps, most)
 
 
 def _scaling(raw: RawData, options: DataOptions) -> tuple[Scaling, tuple[float, ...], tuple[float, ...]]:

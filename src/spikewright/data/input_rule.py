@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from ..base.errors import refuse
 from ..base.types import FloatArray
+from ..sources.found import LAYOUTS, VIEWS, Layout, View
+from ..sources.rows import Array
 from .output_rule import rule_of
-from .raw import LAYOUTS, Layout
-from .rows import Array
 
 Scaling = Literal["none", "minmax", "standard", "robust"]
 SCALINGS: dict[str, str] = {
@@ -28,13 +28,6 @@ SCALINGS: dict[str, str] = {
     "robust": "median 0 and interquartile range 1 of each channel, then divided by the reach",
 }
 """By scaling rule, what it does."""
-View = Literal["steps", "image", "channels"]
-VIEWS: dict[str, str] = {
-    "steps": "step by step: one timestep of the network for each step of the recording",
-    "image": "at once, as an image (1, steps, channels)",
-    "channels": "at once, as channels (channels, steps, 1)",
-}
-"""By view, how a network takes a recording."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
-from .output_rule import OutputRule, Task
+from ..sources.found import Task
+from .output_rule import OutputRule
 
 Labels = npt.NDArray[Any]
 
@@ -28,14 +29,15 @@ def read_labels(
     Raises:
         InputError: labels that cannot be learned, all faults at once.
     """
-    found = {part: _array(labels) for part, labels in parts.items()}
+    found = {part: label_array(labels) for part, labels in parts.items()}
     kind = task or _task_of(where, found["train"])
     if kind == "regression":
         return _values(where, found, names)
     return _classes(where, found, names)
 
 
-def _array(labels: object) -> Labels:
+def label_array(labels: object) -> Labels:
+    """Labels as an array, a column of classes as one row."""
     if hasattr(labels, "detach"):  # a torch tensor
         labels = labels.detach().cpu().numpy()
     made = np.asarray(labels)

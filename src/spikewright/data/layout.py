@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError, arg
-from .raw import LAYOUTS, Layout
-from .rows import Array, Computed, Recordings, Rows
+from ..base.types import IntArray
+from ..sources.found import LAYOUTS, Layout
+from ..sources.rows import Array, Computed, Recordings, Rows, chunks
 
 FEW_CHANNELS = (1, 2, 3, 4)
 """Sizes by which the axis of an image's channels is told from its height and width."""
@@ -75,15 +76,54 @@ def as_rows(x: object, where: str) -> Rows:
     Raises:
         InputError: none of these, or numbers of a type that cannot be samples.
     """
-    if isinstance(x, Sequence) and not isinstance(x, str) and len(x) and np.ndim(x[0]) == 2:
-        if len({np.shape(each)[1:] for each in x}) > 1:
-            raise InputError(f"{where}: its recordings have different numbers of channels; give all the same channels")
-        if len({len(each) for each in x}) > 1:
-            return Recordings(list(x))
+    if isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 1:
+        x = list(x)
+    if isinstance(x, Sequence) and not isinstance(x, str) and len(x):
+        x = _of_sequence([_as_array(each) for each in x], where)
     found: Any = x if hasattr(x, "shape") and hasattr(x, "dtype") and hasattr(x, "__getitem__") else np.asarray(x)
-    if hasattr(found, "detach"):  # a torch tensor
-        found = found.detach().cpu().numpy()
+    found = _as_array(found)
     if found.dtype.kind not in "uifb":
         raise InputError(f"{where}: holds values of type {found.dtype}; samples must be numbers")
     rows: Rows = found
     return rows
+
+
+def _as_array(x: object) -> Any:
+    """A torch tensor as an array; anything else as it is."""
+    return x.detach().cpu().numpy() if hasattr(x, "detach") else x
+
+
+def _of_sequence(samples: list[Any], where: str) -> Rows:
+    """Samples one by one as an array, or as recordings where their lengths differ.
+
+    Raises:
+        InputError: samples of unequal shape that are no recordings of the same channels.
+    """
+    shapes = list(dict.fromkeys(np.shape(each) for each in samples))
+    if len(shapes) == 1:
+        return np.asarray(samples)
+    if {len(shape) for shape in shapes} != {2}:
+        raise InputError(
+            f"{where}: its samples have unequal shapes, such as {shapes[0]} and {shapes[1]}; only recordings "
+            "(steps, channels) may be of unequal lengths"
+        )
+    if len({shape[1:] for shape in shapes}) > 1:
+        raise InputError(f"{where}: its recordings have different numbers of channels; give all the same channels")
+    return Recordings.of([np.asarray(each) for each in samples])
+
+
+def lengths_of(series: Rows) -> IntArray | None:
+    """Steps of each recording ``(n, steps, channels)``, the NaN behind its end left out; None where all are equal."""
+    known = getattr(series, "lengths", None)
+    if known is None and series.dtype.kind == "f":
+        ends = [_ends(chunk) for chunk in chunks(series)]
+        known = np.concatenate(ends) if ends else None
+    if known is None or bool((known == series.shape[1]).all()):
+        return None
+    return np.asarray(known, np.int64)
+
+
+def _ends(series: Array) -> IntArray:
+    """The step behind the last one with a number, of each recording."""
+    there = ~np.isnan(series).all(2)
+    return np.where(there.any(1), series.shape[1] - there[:, ::-1].argmax(1), 0).astype(np.int64)

@@ -6,19 +6,14 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from ..base.options import Options
-from .input_rule import SCALINGS, VIEWS, Scaling, View
-from .output_rule import Task
-from .raw import LAYOUTS, Layout
+from ..sources.found import VIEWS, View
+from ..sources.options import ReadingOptions
+from .input_rule import SCALINGS, Scaling
 
 
-class DataOptions(Options):
+class DataOptions(ReadingOptions):
     """How data of one's own are read and scaled; none of them applies to a data set that has a name."""
 
-    layout: Layout | None = Field(
-        None, description=f"shape of the samples: {', '.join(LAYOUTS)}; left out, where the shape says it"
-    )
-    task: Task | None = Field(None, description="classification or regression; left out, by the labels")
     intensities: tuple[float, float] | None = Field(
         None, description="smallest and largest intensity of images, 0,1; left out, 0..1 for floats, 0..255 for bytes"
     )
@@ -28,8 +23,10 @@ class DataOptions(Options):
     view: View | None = Field(
         None, description=f"how the network takes a series: {', '.join(VIEWS)}; left out, by architecture and encoding"
     )
-    window: int | None = Field(None, ge=1, description="steps of a window of a series; left out, whole recordings")
-    hop: int | None = Field(None, ge=1, description="steps between windows; left out, a window")
+    window: int | None = Field(
+        None, ge=1, description="length of a window, of a series in steps, of events in ms; left out, whole recordings"
+    )
+    hop: int | None = Field(None, ge=1, description="from window to window, likewise; left out, a window")
     delta_level: float | None = Field(
         None, gt=0, description="level of the delta encoding in scaled units; left out, by the training part"
     )
@@ -37,7 +34,9 @@ class DataOptions(Options):
     @field_validator("intensities", mode="before")
     @classmethod
     def _of_text(cls, value: Any) -> Any:
-        return value.split(",") if isinstance(value, str) else value
+        """``0,255``, as text, or alone in a list as flags are."""
+        text = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+        return text.split(",") if isinstance(text, str) else value
 
     def given(self) -> list[str]:
         """The names of the options that are not left out."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from ..base.errors import InputError, refuse
+from ..sources.found import TASKS, Task
 
 Rule = TypeVar("Rule")
-Task = Literal["classification", "regression"]
-TASKS: tuple[Task, ...] = ("classification", "regression")
 NO_LABEL = -100
 """The label of a training sample without one; torch's cross-entropy leaves it out."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,19 +10,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..base.errors import InputError, arg, refuse
+from ..base.errors import Gathered, InputError, arg, refuse
 from ..base.types import IntArray
+from ..sources.found import Found, Layout, View
+from ..sources.recordings import recorded
+from ..sources.rows import Computed, Rows, Windows, chunks, picked
+from .event_frames import check_framing, framed
 from .fitting import fitted
-from .input_rule import InputRule, View, bytes_of
-from .labels import read_labels
-from .layout import as_rows, canonical, layout_of
+from .input_rule import InputRule, bytes_of
+from .labels import label_array, read_labels
+from .layout import as_rows, canonical, layout_of, lengths_of
 from .options import DataOptions
-from .raw import PARTS, RawData, RawPart
-from .rows import Computed, Picked, Rows, chunks, picked
+from .raw import RawData, RawPart
 from .split import Split, as_numbers, three_parts, train_and_validation
 
 IN_MEMORY = 512 * 1024**2
-"""Prepared samples of a part are kept in memory up to this size; larger ones are prepared when they are asked for."""
+"""Prepared samples of all parts are kept in memory up to this size; larger ones are prepared when they are asked for.
+"""
+IDENTITY = "identity"
+"""The key in :attr:`RawData.reading` of the hash by which data are known again."""
 VIEW_OF_ARCHITECTURE: dict[str, View] = {"temporal": "channels", "mlp": "steps"}
 """How a named architecture takes series; any other takes them as an image."""
 
@@ -47,19 +54,72 @@ def raw_from_arrays(
     Raises:
         InputError: data that cannot be learned from; all faults at once.
     """
-    where = f"data {name}"
-    samples = {part: as_rows(x, f"{where}: {part}") for part, (x, _) in parts.items()}
-    layout = layout_of(samples["train"], options.layout, where)
-    rule, labels = read_labels(where, {part: y for part, (_, y) in parts.items()}, options.task, names)
-    refuse(where, list(_faults(samples, labels, groups)))
-    ordered = "images" if layout == "images-last" else layout
-    ready = {
-        part: RawPart(canonical(x, layout), labels[part], getattr(x, "lengths", None)) for part, x in samples.items()
-    }
-    refuse(where, [fault for part, each in ready.items() for fault in _unfit_numbers(part, each)])
-    train, validation, test = _split(ready, None if groups is None else as_numbers(groups))
-    assumed = [f"the samples were read as {layout} by their shape"] if options.layout is None else []
-    return RawData(name, ordered, train, validation, test, rule, (*assumed, *notes), dict(reading or {}))
+    return raw_of(Found(name, parts, groups, names, notes=tuple(notes), reading=dict(reading or {})), options)
+
+
+def raw_of(found: Found, options: DataOptions) -> RawData:
+    """Check what a reader found, and split it where there are no official parts.
+
+    Raises:
+        InputError: data that cannot be learned from; all faults at once.
+    """
+    where = f"data {found.name}"
+    if "train" not in found.parts:
+        raise InputError(f"{where}: holds no training part ({', '.join(found.parts)} alone); give one to learn from")
+    gathered = Gathered(where)
+    with gathered:
+        samples = {part: as_rows(x, f"{where}: {part}") for part, (x, _) in found.parts.items()}
+        layout = layout_of(samples["train"], options.layout or found.layout, where)
+    with gathered:
+        rule, labels = read_labels(where, {part: y for part, (_, y) in found.parts.items()}, options.task, found.names)
+        with gathered:
+            refuse(where, list(_faults(samples, labels, found.groups)))
+    gathered.refuse()
+    ready = {part: raw_part(x, labels[part], layout) for part, x in samples.items()}
+    refuse(where, [fault for part, each in ready.items() for fault in unfit_numbers(part, each)])
+    train, validation, test = split_parts(ready, None if found.groups is None else as_numbers(found.groups))
+    assumed = [f"the samples were read as {layout} by their shape"] if not (options.layout or found.layout) else []
+    return RawData(
+        found.name,
+        "images" if layout == "images-last" else layout,
+        train,
+        validation,
+        test,
+        rule,
+        (*assumed, *found.notes, *_about_lengths(ready)),
+        {**found.reading, IDENTITY: found.identity or identity_of(ready["train"], found.parts["train"][1])},
+        view=found.view,
+    )
+
+
+def raw_part(samples: Rows, labels: npt.NDArray[Any], layout: Layout) -> RawPart:
+    """A part with its axes in order, and the lengths of recordings that are not equal."""
+    lengths = lengths_of(samples) if layout == "series" else None
+    return RawPart(canonical(samples, layout), labels, lengths)
+
+
+def identity_of(part: RawPart, labels: object) -> str:
+    """A hash by which data that were read before are known again: of shape, labels as given, and 64 samples.
+
+    Args:
+        labels: as they were given, before classes became numbers.
+    """
+    digest = hashlib.sha256(repr((part.samples.shape, np.asarray(label_array(labels)).astype(str).tolist())).encode())
+    some = np.linspace(0, len(part) - 1, min(len(part), 64)).astype(np.int64)
+    digest.update(np.ascontiguousarray(part.samples[some], np.float32).data)
+    return digest.hexdigest()
+
+
+def _about_lengths(parts: Mapping[str, RawPart]) -> list[str]:
+    """A sentence about recordings of unequal lengths."""
+    some = [each.lengths for each in parts.values() if each.lengths is not None]
+    if not some:
+        return []
+    lengths = np.concatenate(some)
+    return [
+        f"recordings have {lengths.min()} to {lengths.max()} steps, half of them at most {int(np.median(lengths))}; "
+        f"shorter ones are padded to the longest, or cut all into windows ({arg('window')})"
+    ]
 
 
 def _faults(
@@ -77,12 +137,19 @@ def _faults(
             yield f"samples of {part} have shape {x.shape[1:]}, those of training {shape}; they must be equal"
     if groups is not None and len(groups) != len(samples["train"]):
         yield f"{arg('groups')} has {len(groups)} entries for {len(samples['train'])} samples; each sample needs one"
+    if groups is not None and len(set(np.asarray(groups).astype(str).tolist())) < (3 if len(samples) == 1 else 2):
+        yield (
+            f"{arg('groups')} holds {len(set(np.asarray(groups).astype(str).tolist()))} groups, too few for parts that "
+            "do not share one; leave it out, or give samples of more groups"
+        )
     if len(samples["train"]) < 8 and len(samples) == 1:
         yield f"{len(samples['train'])} samples cannot be split into training, validation and test; give 8 or more"
 
 
-def _unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
-    """Numbers that cannot be used: NaN and infinity, but for the padding of recordings."""
+def unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
+    """Numbers that cannot be used: NaN and infinity, but for the padding of recordings, which must have steps."""
+    if raw.lengths is not None and not raw.lengths.all():
+        yield f"recording {int(raw.lengths.argmin())} of its {part} part has no steps; leave it out"
     if raw.samples.dtype.kind != "f":
         return
     first = 0
@@ -102,18 +169,17 @@ def _unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
         first += len(chunk)
 
 
-def _split(parts: Mapping[str, RawPart], groups: IntArray | None) -> list[RawPart]:
+def split_parts(parts: Mapping[str, RawPart], groups: IntArray | None) -> tuple[RawPart, RawPart, RawPart]:
     """Training, validation and test part; official parts stay as they are."""
-    train = parts["train"]
+    whole = parts["train"]
     if "test" in parts and "validation" in parts:
-        return [parts[name] for name in PARTS]
-    if "test" in parts:
-        rows = train_and_validation(train.labels, groups)
-        return [*(_rows_of(train, each) for each in rows), parts["test"]]
-    if "validation" in parts:  # what was called validation is the only part that was held out
-        rows = train_and_validation(train.labels, groups)
-        return [*(_rows_of(train, each) for each in rows), parts["validation"]]
-    return [_rows_of(train, each) for each in three_parts(train.labels, groups)]
+        return whole, parts["validation"], parts["test"]
+    if "test" in parts or "validation" in parts:
+        train, validation = (_rows_of(whole, rows) for rows in train_and_validation(whole.labels, groups))
+        # What was called validation, where there is no test part, is the only part that was held out.
+        return train, validation, parts.get("test", parts.get("validation", whole))
+    train, validation, test = (_rows_of(whole, rows) for rows in three_parts(whole.labels, groups))
+    return train, validation, test
 
 
 def _rows_of(part: RawPart, rows: IntArray) -> RawPart:
@@ -159,19 +225,27 @@ def prepare(
     """
     if rule is None:
         view = VIEW_OF_ARCHITECTURE.get(architecture or "temporal", "image")
+        if architecture is None and raw.view is not None:
+            view = raw.view
         rule = fitted(raw, options or DataOptions(), encoding=encoding, view=view, timesteps=timesteps)
     else:
         _check_rule(raw, rule)
     twin = None
     if rule.view == "steps":
         twin = prepare(raw, rule=replace(rule, view="channels", delta=(), timesteps=None))
-    train, validation, test = (_prepared(part, rule) for part in raw.parts.values())
+    sources = [_source(part, rule) for part in raw.parts.values()]
+    in_memory = bytes_of(rule, sum(len(source) for source, _ in sources)) <= IN_MEMORY
+    parts = zip(raw.parts.values(), sources, strict=True)
+    train, validation, test = (_prepared(part, *source, rule, in_memory) for part, source in parts)
     return Prepared(rule, (train, validation, test), twin)
 
 
 def _check_rule(raw: RawData, rule: InputRule) -> None:
     shape = tuple(raw.train.samples.shape[1:])
     fits = shape == rule.shape or (raw.layout == "series" and shape[1:] == rule.shape[1:])
+    if raw.layout == rule.layout and recorded(raw.train.samples) is not None:
+        check_framing(f"data {raw.name}", raw.train.samples, rule)
+        return
     if raw.layout != rule.layout or not fits:
         raise InputError(
             f"data {raw.name}: holds {raw.layout} of shape {shape}, and the network was made for {rule.layout} of "
@@ -179,18 +253,19 @@ def _check_rule(raw: RawData, rule: InputRule) -> None:
         )
 
 
-def _prepared(part: RawPart, rule: InputRule) -> Split:
-    """A part whose samples are prepared, now where they fit in memory and else when they are asked for."""
-    source, labels, recordings = part.samples, part.labels, None
-    if rule.layout == "series":
-        source, recordings = _windows(part, rule)
-        labels = labels if recordings is None else labels[recordings]
-    if rule.layout == "series" and source.shape[1] != rule.shape[0]:
-        source = _fitted_to(source, rule.shape[0])
+def _source(part: RawPart, rule: InputRule) -> tuple[Rows, IntArray | None]:
+    """Raw samples of the length that a rule takes, of events their frames; and of windows the recording of each."""
+    if rule.layout != "series":
+        return framed(part.samples, rule)
+    source, recordings = _windows(part, rule)
+    return source if source.shape[1] == rule.shape[0] else _fitted_to(source, rule.shape[0]), recordings
+
+
+def _prepared(part: RawPart, source: Rows, recordings: IntArray | None, rule: InputRule, in_memory: bool) -> Split:
+    """A part whose samples are prepared, now or else when they are asked for."""
+    labels = part.labels if recordings is None else part.labels[recordings]
     samples: Rows = Computed(source, lambda rows, _: rule(rows), (len(labels), *rule.sample_shape), rule.dtype)
-    if bytes_of(rule, len(labels)) <= IN_MEMORY:
-        samples = np.concatenate([rule(chunk) for chunk in chunks(source)])
-    return Split(samples, labels, recordings)
+    return Split(np.concatenate(list(chunks(samples))) if in_memory and len(samples) else samples, labels, recordings)
 
 
 def _fitted_to(source: Rows, steps: int) -> Rows:
@@ -210,12 +285,6 @@ def _windows(part: RawPart, rule: InputRule) -> tuple[Rows, IntArray | None]:
     longest = part.samples.shape[1]
     lengths = np.full(len(part), longest) if part.lengths is None else part.lengths
     counts = np.maximum(1, (lengths - rule.window) // rule.hop + 1)
-    recordings = np.repeat(np.arange(len(part)), counts)
     starts = np.concatenate([np.arange(count) * rule.hop for count in counts])
-    size = min(rule.window, longest)
-
-    def cut(rows: npt.NDArray[Any], indices: IntArray) -> npt.NDArray[Any]:
-        return np.stack([each[s : s + size] for each, s in zip(rows, starts[indices], strict=True)])
-
-    shape = (len(recordings), size, *part.samples.shape[2:])
-    return Computed(Picked(part.samples, recordings), cut, shape, part.samples.dtype), recordings
+    windows = Windows(part.samples, np.repeat(np.arange(len(part)), counts), starts, min(rule.window, longest))
+    return windows, windows.recordings

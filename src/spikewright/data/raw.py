@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..base.shown import Brief
 from ..base.types import IntArray
+from ..sources.found import Layout, View
+from ..sources.rows import Rows
 from .output_rule import OutputRule
 from .recipe import Recipe
-from .rows import Rows
-
-Layout = Literal["vectors", "images", "images-last", "series", "events"]
-LAYOUTS: dict[str, str] = {
-    "vectors": "(n, features)",
-    "images": "(n, height, width) or (n, channels, height, width)",
-    "images-last": "(n, height, width, channels)",
-    "series": "(n, steps, channels), or a list of (steps, channels)",
-    "events": "(n, steps, channels, height, width)",
-}
-"""By layout, the shape of an array in it."""
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,6 +48,7 @@ class RawData(Brief):
         reading: how they were read from files (of sounds the parameters of the spectrum, of a table its columns), so
             that other files are read alike; JSON-able.
         recipe: how students are trained on them; None for one that suits the number of samples.
+        view: how a network takes series, where nothing else is asked for; None: by its architecture.
     """
 
     name: str
@@ -69,6 +60,7 @@ class RawData(Brief):
     notes: tuple[str, ...] = ()
     reading: Mapping[str, Any] = field(default_factory=dict)
     recipe: Recipe | None = None
+    view: View | None = None
 
     @property
     def parts(self) -> dict[str, RawPart]:

@@ -56,17 +56,17 @@ class Recipe:
     architecture: str = "convnet"
 
     @staticmethod
-    def for_samples(samples: int, layout: str, view: str | None) -> Recipe:
+    def for_samples(samples: int, layout: str, view: str | None, rows: int = 1) -> Recipe:
         """A recipe for data of one's own, by the number of training samples and how a network takes them.
 
         A batch is a twentieth of the samples, a power of two from 8 to 128; epochs are as many as make
         :data:`STEPS` steps, from 10 to 60. Networks of ``series`` that are taken at once are temporal convolutions,
-        those of images convolutions, all others dense.
+        those of images and of events in several ``rows`` of pixels convolutions, all others dense.
         """
         batch = next((size for size in (128, 64, 32, 16) if samples >= 20 * size), 8)
         epochs = min(60, max(10, -(-STEPS * batch // max(1, samples))))
         network = {"channels": "temporal", "image": "convnet"}.get(view or "", "mlp")
-        if layout in ("images", "events"):
+        if layout == "images" or (layout == "events" and rows > 1):
             network = "convnet"
         teacher = TeacherRecipe(epochs=epochs, batch_size=batch, augmentation="none", architecture=network)
         if view == "steps":

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..base.shown import Brief
 from ..base.types import IntArray
-from .rows import Rows, chunks, picked
+from ..sources.rows import Rows, chunks, picked
 
 SPLIT_SEED = 20240229
 VALIDATION_SHARE = 0.1

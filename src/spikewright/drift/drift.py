@@ -18,7 +18,8 @@ from ..chip.network import ChipNetwork
 from ..chip.registers import TrainedGrid, trained_grid
 from ..profile.profile import HardwareProfile, named_profile
 from ..simulation import integer
-from ..simulation.simulate import Images, drive_of, fitting
+from ..simulation.simulate import drive_of, fitting
+from ..sources.rows import Rows
 from .references import FloatLevel, TrainedLevel
 from .report import Answers, DriftReport, LayerDrift
 
@@ -31,7 +32,7 @@ GIVE = f"give its file: {arg('profile', 'PATH')}"
 def drift(
     graph: nir.NIRGraph,
     chip: ChipNetwork,
-    images: Images,
+    images: Rows,
     labels: IntArray | None = None,
     *,
     profile: HardwareProfile | None = None,
@@ -77,7 +78,7 @@ def drift(
 
 
 def _compared(
-    level: Level, chip: ChipNetwork, images: Images, labels: IntArray | None, seed: int, progress: Advance | None
+    level: Level, chip: ChipNetwork, images: Rows, labels: IntArray | None, seed: int, progress: Advance | None
 ) -> tuple[tuple[LayerDrift, ...], Answers]:
     """Layers and answers of both levels, batch by batch of samples."""
     layers: tuple[LayerDrift, ...] = ()

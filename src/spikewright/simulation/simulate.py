@@ -23,11 +23,12 @@ from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
 from ..data.load import load
 from ..data.split import Split
+from ..sources.rows import Computed, Rows, first_rows
 from .backends import BACKENDS, Run, backend
 from .recording import Recording, Tally, activity_of
 
 Images = npt.NDArray[np.float32 | np.uint8]
-Labelled = tuple[Images, IntArray]
+Labelled = tuple[Rows, IntArray]
 
 OVERFLOWS = {
     "u_wraps": "a current left its 24 bits and wrapped around",
@@ -91,9 +92,9 @@ def simulate(
         SpikewrightError: Lava failed.
     """
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
-    whole = load(data, data_dir, chip.timesteps, rule=chip.input_rule) if isinstance(data, str) else data
+    whole = load(data, data_dir, chip.timesteps, network=chip.takes) if isinstance(data, str) else data
     if isinstance(whole, Dataset):
-        whole = whole.by(chip.input_rule)
+        whole = whole.by(chip.takes)
     images, labels = chosen_samples(whole, split, samples)
     images = fitting(chip, images)
     tallies = {p.name: Tally() for p in chip.populations if p.neuron is not None}
@@ -211,16 +212,16 @@ def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | 
     if not len(images) or (samples is not None and not 1 <= samples <= len(images)):
         asked = "" if samples is None else f" and {samples} were asked for"
         raise InputError(f"the {split} part holds {len(images)} samples{asked}; ask for 1 or more that are there")
-    return images[:samples], labels[:samples]
+    return first_rows(images, samples), labels[:samples]
 
 
-def fitting(chip: ChipNetwork, images: Images) -> Images:
-    """Images in the shape of the network's input, flattened where that is flat."""
+def fitting(chip: ChipNetwork, images: Rows) -> Rows:
+    """Samples in the shape of the network's input, flattened where that is flat."""
     steps = (chip.timesteps,) if chip.encoding == "events" or chip.changes_each_step else ()
     wanted = (*steps, *chip.input.shape)
     if images.shape[1:] == wanted:
         return images
     if len(chip.input.shape) == 1 and np.prod(images.shape[1:]) == np.prod(wanted):
-        return images.reshape(len(images), *wanted)
+        return Computed(images, lambda rows, _: rows.reshape(len(rows), *wanted), (len(images), *wanted), images.dtype)
     shapes = f"the network's input takes samples of shape {wanted} and the data has {images.shape[1:]}"
     raise InputError(f"{shapes}; use the data that it was trained on")

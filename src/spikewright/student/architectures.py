@@ -6,15 +6,14 @@ the first convolution (of ``mlp``, the number of hidden neurons); the sizes of a
 
 from __future__ import annotations
 
-import importlib.util
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError, did_you_mean
+from ..base.own_code import is_own, named_in
 from ..base.types import Readout
 from .neuron_settings import NeuronSettings
 from .neurons import integrator, spiking
@@ -160,26 +159,10 @@ def builder_of(spec: str) -> Builder:
                 f"student architecture {spec!r} is unknown; {did_you_mean(spec, ARCHITECTURES)}, file.py:function"
             )
         return ARCHITECTURES[spec]
-    file, function = spec.rsplit(":", 1)
-    path = Path(file)
-    if not path.is_file():
-        raise InputError(f"student architecture {spec!r}: there is no file {path}")
-    module_spec = importlib.util.spec_from_file_location(path.stem, path)
-    if module_spec is None or module_spec.loader is None:
-        raise InputError(f"student architecture {spec!r}: {path} cannot be read as Python")
-    module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
-    found: Builder | None = getattr(module, function, None)
-    if found is None:
-        raise InputError(f"student architecture {spec!r}: {path} has no function {function!r}")
+    found: Builder = named_in(spec, f"student architecture {spec!r}")
     return found
 
 
 def own_architecture(spec: str) -> str | None:
     """``spec`` if it names a function in a user's file; None for a named architecture."""
     return spec if is_own(spec) else None
-
-
-def is_own(spec: str) -> bool:
-    """Whether ``spec`` names a function in a user's file."""
-    return ".py:" in spec

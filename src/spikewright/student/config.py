@@ -8,6 +8,7 @@ from typing import Any
 
 from ..base.errors import refuse
 from ..base.types import ENCODINGS, READOUTS, Encoding, Readout
+from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
 from .architectures import Shape
@@ -48,6 +49,11 @@ class StudentConfig:
     def outputs(self) -> int:
         """Neurons of the readout: one for each class or value, or a population of them for each class."""
         return self.classes * self.output.population
+
+    @property
+    def takes(self) -> ForNetwork:
+        """What data for the student must be like."""
+        return ForNetwork(self.input_rule, self.output, self.classes)
 
     @property
     def changes_each_step(self) -> bool:

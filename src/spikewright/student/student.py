@@ -14,13 +14,14 @@ from torch import Tensor, fx, nn
 
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, arg
+from ..base.own_code import is_own
 from ..base.shown import Shown
 from ..base.types import Readout
 from ..chip.encoding import encode, full_scale
 from ..chip.law import State
 from ..chip.registers import TrainedGrid
 from ..simulation.backends import Run
-from .architectures import builder_of, is_own
+from .architectures import builder_of
 from .backend import run_student
 from .config import StudentConfig
 from .integers.walk import IntegerWalk, fold_norms, plan_of

@@ -26,7 +26,7 @@ from ..data.augment import augmented, still
 from ..data.dataset import Dataset
 from ..data.recipe import TeacherRecipe
 from ..data.split import Split
-from .torch_teacher import TorchTeacher, use_channels_last
+from .torch_teacher import TorchTeacher, tensor_of, use_channels_last
 
 Shape = tuple[int, int, int]
 
@@ -257,11 +257,11 @@ def _steps(split: Split, recipe: TeacherRecipe) -> int:
 
 
 def _batches(split: Split, recipe: TeacherRecipe, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    images, labels = torch.from_numpy(split.samples), torch.from_numpy(split.labels)
+    labels = torch.from_numpy(split.labels)
     order = torch.randperm(len(split), generator=generator)
     for step in range(_steps(split, recipe)):
         chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-        batch = augmented(still(images[chosen]), recipe.augmentation, generator, recipe.reach)
+        batch = augmented(still(tensor_of(split.samples, chosen)), recipe.augmentation, generator, recipe.reach)
         yield batch.contiguous(memory_format=torch.channels_last), labels[chosen]
 
 

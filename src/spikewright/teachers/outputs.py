@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from ..data.dataset import Dataset
 from ..distillation.base import BatchOutputs, LossTerms, RequestedValues
+from ..sources.rows import Rows
 from ..student.student import Student
-from .torch_teacher import BATCH, LOGITS, Teacher
+from .torch_teacher import LOGITS, Teacher, in_batches, tensor_of
 
 CACHE_BYTES = 2 * 1024**3
 """Larger outputs are not cached but computed again in every epoch; it also limits all that a process caches."""
@@ -63,25 +64,25 @@ class CachedOutputs:
     """A teacher's outputs for the samples of a training."""
 
     def __init__(
-        self, teacher: Teacher, asked: RequestedValues, images: Tensor, device: torch.device, augmented: bool
+        self, teacher: Teacher, asked: RequestedValues, samples: Rows | Tensor, device: torch.device, augmented: bool
     ) -> None:
         """Prepare the cache; nothing is computed yet.
 
         Args:
             asked: the values that are needed in addition to the logits.
-            images: all training samples as the teacher takes them, ``(n, C, H, W)`` or ``(n, T, C, H, W)``.
+            samples: all training samples as the teacher takes them, ``(n, C, H, W)`` or ``(n, T, C, H, W)``.
             device: of the outputs.
             augmented: whether the training augments the samples; the teacher then takes them augmented too.
         """
-        self._teacher, self._asked, self._images, self._device = teacher, asked, images, device
+        self._teacher, self._asked, self._samples, self._device = teacher, asked, samples, device
         self._augmented = augmented
-        self._caches = not augmented and _bytes(teacher, asked, len(images)) <= CACHE_BYTES
+        self._caches = not augmented and _bytes(teacher, asked, len(samples)) <= CACHE_BYTES
         self._all: TeacherOutputs | None = None
 
     def of(self, rows: Tensor, samples: Tensor) -> TeacherOutputs:
         """The outputs for the training samples with indices ``rows``, whose pixels in this epoch are ``samples``."""
         if not self._caches:
-            shown = samples if self._augmented else self._images[rows]
+            shown = samples if self._augmented else tensor_of(self._samples, rows)
             return outputs_of(self._teacher, self._asked, shown.to(self._device))
         if self._all is None:
             self._all = self._cached()
@@ -94,8 +95,11 @@ class CachedOutputs:
         """
         if self._teacher.spikes:
             return self._compute()
-        shown = hashlib.sha256(self._images.contiguous().numpy().data).hexdigest()
-        key = (self._teacher.name, self._teacher.sha256, shown, self._images.shape, self._device, self._asked)
+        shown = hashlib.sha256()
+        for part in in_batches(self._samples):
+            shown.update(part.contiguous().numpy().data)
+        shape = tuple(self._samples.shape)
+        key = (self._teacher.name, self._teacher.sha256, shown.hexdigest(), shape, self._device, self._asked)
         if key not in _cache:
             _cache[key] = self._compute()
         _cache.move_to_end(key)
@@ -106,7 +110,7 @@ class CachedOutputs:
     def _compute(self) -> TeacherOutputs:
         parts = [
             outputs_of(self._teacher, self._asked, part.to(self._device)).map(lambda value: value.to("cpu"))
-            for part in torch.split(self._images, BATCH)
+            for part in in_batches(self._samples)
         ]
         return TeacherOutputs(
             torch.cat([part.logits for part in parts]),

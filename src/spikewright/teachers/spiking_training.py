@@ -14,11 +14,12 @@ import torch
 from ..base.artefacts import sha256_of, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError
+from ..base.own_code import file_of, is_own
 from ..base.progress import SILENT, Listeners
 from ..data.dataset import Dataset
 from ..distillation.base import LossTerms
 from ..student.accuracy import accuracy_of
-from ..student.architectures import is_own, own_architecture
+from ..student.architectures import own_architecture
 from ..student.config import StudentConfig
 from ..student.student import Student, load_student, save_student, student_provenance
 from ..student.train_settings import TrainSettings
@@ -57,7 +58,7 @@ class SpikingTraining:
                 "train_sha256": self.dataset.train.sha256,
                 "validation_sha256": self.dataset.validation.sha256,
                 "network": asdict(self.config),
-                "architecture_sha256": sha256_of(spec.rsplit(":", 1)[0]) if is_own(spec) else None,
+                "architecture_sha256": sha256_of(file_of(spec)) if is_own(spec) else None,
                 "method": repr(self.method),
                 "teacher_sha256": None if self.teacher is None else self.teacher.sha256,
                 "settings": asdict(self.settings),

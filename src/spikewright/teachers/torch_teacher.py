@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..base.errors import InputError, did_you_mean, refuse
 from ..data.augment import still
 from ..data.split import Split
+from ..sources.rows import Rows
 
 LOGITS = "logits"
 BATCH = 500
@@ -73,7 +74,7 @@ class Teacher(ABC):
 
     def accuracy(self, split: Split) -> float:
         """Fraction of a split that is classified correctly, in [0, 1]."""
-        predicted = precompute_logits(self, torch.from_numpy(split.samples)).argmax(1)
+        predicted = precompute_logits(self, split.samples).argmax(1)
         return float((predicted == torch.from_numpy(split.labels)).float().mean())
 
     @staticmethod
@@ -194,9 +195,21 @@ def no_map(name: str, shape: Sequence[int]) -> str:
     return f"{name} is of shape {tuple(shape)}, no map of channels, height and width"
 
 
-def precompute_logits(teacher: Teacher, images: Tensor, batch: int = BATCH) -> Tensor:
+def precompute_logits(teacher: Teacher, samples: Rows | Tensor, batch: int = BATCH) -> Tensor:
     """Logits ``(n, classes)`` of all samples ``(n, C, H, W)`` or ``(n, T, C, H, W)``, batch by batch."""
-    return torch.cat([teacher.logits(part) for part in torch.split(images, batch)])
+    return torch.cat([teacher.logits(part) for part in in_batches(samples, batch)])
+
+
+def tensor_of(samples: Rows | Tensor, rows: Tensor | slice) -> Tensor:
+    """Some samples as a tensor; only they are read."""
+    chosen = samples[rows if isinstance(rows, slice) else rows.numpy()]
+    return chosen if isinstance(chosen, Tensor) else torch.from_numpy(chosen)
+
+
+def in_batches(samples: Rows | Tensor, batch: int = BATCH) -> Iterator[Tensor]:
+    """All samples in order, a batch at a time."""
+    for first in range(0, len(samples), batch):
+        yield tensor_of(samples, slice(first, first + batch))
 
 
 def use_channels_last(network: nn.Module) -> None:

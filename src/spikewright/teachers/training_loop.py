@@ -18,7 +18,7 @@ from ..distillation.base import BatchOutputs, LossTerms, shapes_of
 from ..student.student import Student
 from ..student.train_settings import TrainSettings, learning_rate
 from .outputs import CachedOutputs, batch_outputs, seen_by_teacher
-from .torch_teacher import Teacher
+from .torch_teacher import Teacher, tensor_of
 
 LONGEST_GRADIENT = 5.0
 
@@ -87,10 +87,10 @@ class TrainingLoop:
         """
         shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
         if teacher is not None:
-            images = torch.from_numpy(seen_by_teacher(self.method, self.dataset, teacher.spikes).train.samples)
+            samples = seen_by_teacher(self.method, self.dataset, teacher.spikes).train.samples
             requested, is_augmented = self.method.requested_values(shapes), self.settings.augmentation != "none"
             self.teacher_sha256 = teacher.sha256
-            self.teacher_outputs = CachedOutputs(teacher, requested, images, self.device, is_augmented)
+            self.teacher_outputs = CachedOutputs(teacher, requested, samples, self.device, is_augmented)
         if seed is not None:
             torch.manual_seed(seed)
         self.auxiliary = self.method.auxiliary(shapes)
@@ -131,7 +131,7 @@ class TrainingLoop:
         """Outputs of student and teacher for a batch, without synaptic operations."""
         sources = None
         if "static twins" in self.method.needs and self.dataset.twin is not None:
-            sources = torch.from_numpy(self.dataset.twin.train.samples)[batch.rows].to(self.device)
+            sources = tensor_of(self.dataset.twin.train.samples, batch.rows).to(self.device)
         return batch_outputs(
             self.student,
             self.method,
@@ -161,10 +161,10 @@ def batches(split: Split, settings: TrainSettings, epoch: int, device: torch.dev
     """An epoch in the order, and with the augmentation, that belong to its number and the seed."""
     generator = torch.Generator().manual_seed(settings.seed * 100_003 + epoch)
     order = torch.randperm(len(split), generator=generator)
-    images, labels = torch.from_numpy(split.samples), torch.from_numpy(split.labels)
+    labels = torch.from_numpy(split.labels)
     for position in range(steps_per_epoch(split, settings)):
         rows = order[position * settings.batch : (position + 1) * settings.batch]
-        samples = augmented(images[rows], settings.augmentation, generator, settings.reach)
+        samples = augmented(tensor_of(split.samples, rows), settings.augmentation, generator, settings.reach)
         yield Batch(rows, samples.to(device), labels[rows].to(device))
 
 

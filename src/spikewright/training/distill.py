@@ -12,7 +12,8 @@ from typing import Any, cast
 from torch import nn
 
 from ..base.artefacts import writable
-from ..base.errors import InputError, arg, goes_on, refuse
+from ..base.errors import InputError, arg, refuse
+from ..base.interrupt import goes_on
 from ..base.progress import SILENT, Callback, Listeners
 from ..base.threads import student_threads
 from ..base.version import __version__
@@ -110,6 +111,8 @@ def distill_with(
             f"{arg('resume')}: there is no checkpoint {checkpoint}; leave out {arg('resume')} to start anew"
         )
     whole = dataset_of(settings, settings.student.timesteps)
+    for note in whole.notes:
+        listeners.say(note, "note")
 
     def train(asked: DistillSettings, number: int) -> Distillation:
         done = attempts.finished(number, asked, network_of(settings)) if resume else None

@@ -19,6 +19,7 @@ from ..base.types import Encoding, Readout
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
 from ..data.recipe import Augmentation
+from ..sources.read import READERS
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 
 if sys.version_info >= (3, 11):
@@ -29,7 +30,7 @@ else:
 
 NAMING_FILES = ("data", "architecture", "teacher", "profile", "also_within")
 """Settings that may name a file; in a preset they must not."""
-_FILE = re.compile(r"[/\\]|\.(py|toml|onnx|pt)\b", re.IGNORECASE)
+_FILE = re.compile(rf"[/\\]|\.(py|toml|onnx|pt|{'|'.join(end[1:] for end in READERS)})\b", re.IGNORECASE)
 
 
 class DataSettings(DataOptions):

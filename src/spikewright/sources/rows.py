@@ -16,7 +16,7 @@ Chosen = slice | IntArray
 """Rows that are asked for: a slice, or their indices."""
 
 CHUNK_BYTES = 64 * 1024**2
-"""Samples that are read at once where all are read one after the other."""
+"""Samples that are read at once where all are read one after the other, as float64, the widest they may become."""
 
 
 class Rows(Protocol):
@@ -104,34 +104,81 @@ class Picked:
 
 
 class Recordings:
-    """Recordings of unequal lengths in memory, each ``(steps, channels)``, padded with NaN to the longest when read.
+    """Recordings of unequal lengths, each ``(steps, channels)``, padded with NaN to the longest when they are read.
 
     Attributes:
         lengths: steps of each recording.
     """
 
-    def __init__(self, recordings: Sequence[Array]) -> None:
-        self._all = [np.asarray(recording, np.float32) for recording in recordings]
-        self.lengths = np.array([len(each) for each in self._all], np.int64)
-        self.shape = (len(self._all), int(self.lengths.max(initial=0)), *self._all[0].shape[1:])
+    def __init__(self, steps: Rows, lengths: IntArray) -> None:
+        """Cut recordings out of all their steps.
+
+        Args:
+            steps: of all recordings, one recording after the other, ``(sum of lengths, channels)``.
+            lengths: steps of each recording.
+        """
+        self._steps, self._ends = steps, np.cumsum(lengths)
+        self.lengths = np.asarray(lengths, np.int64)
+        self.shape = (len(self.lengths), int(self.lengths.max(initial=0)), *steps.shape[1:])
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
         self.ndim = len(self.shape)
 
+    @staticmethod
+    def of(recordings: Sequence[Array]) -> Recordings:
+        """Recordings in memory, each ``(steps, channels)``."""
+        lengths = np.array([len(each) for each in recordings], np.int64)
+        return Recordings(np.concatenate([np.asarray(each, np.float32) for each in recordings]), lengths)
+
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self.lengths)
 
     def __getitem__(self, rows: Chosen) -> Array:
         indices = indices_of(rows, len(self))
         made = np.full((len(indices), *self.shape[1:]), np.nan, np.float32)
         for place, index in enumerate(indices):
-            made[place, : self.lengths[index]] = self._all[index]
+            length = int(self.lengths[index])
+            made[place, :length] = self._steps[self._ends[index] - length : self._ends[index]]
+        return made
+
+
+class Windows:
+    """Equally long stretches of recordings; those of one recording are cut out of it in one go.
+
+    Attributes:
+        recordings: the recording that each window is of, ``(n,)``.
+    """
+
+    def __init__(self, source: Rows, recordings: IntArray, starts: IntArray, steps: int) -> None:
+        """Describe windows.
+
+        Args:
+            source: the recordings, ``(recordings, steps, channels)``.
+            starts: the first step of each window, ``(n,)``.
+            steps: of each window.
+        """
+        self._source, self._starts, self.recordings = source, starts, recordings
+        self.shape = (len(recordings), steps, *source.shape[2:])
+        self.dtype, self.ndim = source.dtype, len(self.shape)
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def __getitem__(self, rows: Chosen) -> Array:
+        indices = indices_of(rows, len(self))
+        made = np.empty((len(indices), *self.shape[1:]), self.dtype)
+        of = self.recordings[indices]
+        for recording in np.unique(of):
+            whole = np.asarray(self._source[int(recording) : int(recording) + 1])[0]
+            for place in np.flatnonzero(of == recording):
+                start = self._starts[indices[place]]
+                made[place] = whole[start : start + self.shape[1]]
         return made
 
 
 def indices_of(rows: Chosen, count: int) -> IntArray:
     """The indices that a slice or an array of indices means, of ``count`` rows."""
     if isinstance(rows, slice):
-        return np.arange(count, dtype=np.int64)[rows]
+        return np.arange(*rows.indices(count), dtype=np.int64)
     return np.asarray(rows, np.int64)
 
 
@@ -142,9 +189,18 @@ def picked(source: Rows, rows: IntArray) -> Rows:
     return Picked(source, rows)
 
 
+def first_rows(source: Rows, count: int | None) -> Rows:
+    """The first samples, None for all; those that do not lie in memory are read when they are asked for."""
+    if count is None or count >= len(source):
+        return source
+    if isinstance(source, np.ndarray):
+        return source[:count]
+    return Picked(source, np.arange(count, dtype=np.int64))
+
+
 def chunks(rows: Rows) -> Iterator[Array]:
     """All samples in order, some at a time, so that memory stays bounded."""
-    each = max(1, int(np.prod(rows.shape[1:])) * rows.dtype.itemsize)
+    each = max(1, int(np.prod(rows.shape[1:], dtype=np.int64)) * np.dtype(np.float64).itemsize)
     step = max(1, CHUNK_BYTES // each)
     for first in range(0, len(rows), step):
         yield np.asarray(rows[first : first + step])

@@ -1,1 +1,0 @@
-"""Readers of data files, one module for each kind of file."""

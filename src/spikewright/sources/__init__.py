@@ -1,0 +1,1 @@
+"""What data are read from, one module for each kind of file or object."""

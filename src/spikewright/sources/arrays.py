@@ -1,0 +1,207 @@
+"""Arrays of NumPy: ``.npz`` with samples and labels, and ``.npy`` with a file of labels beside it."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from ..base.errors import InputError, arg, refuse
+from .array_file import IN_MEMORY, ArrayFile
+from .found import PARTS, Found
+from .options import ReadingOptions
+from .rows import Rows
+
+SHORT = {"train": "train", "validation": "val", "test": "test"}
+"""By part, the end of its arrays' names: ``x_train``, ``y_val``."""
+EXPECTED = "x and y; or x_train, y_train and, where there are such parts, x_val, y_val, x_test, y_test"
+LARGEST_COMPRESSED = 1024**3
+"""Bytes of a compressed array that are unpacked into memory; rows of a compressed array cannot be read one by one."""
+PICKLED = "holds pickled objects, which are not read; save plain arrays, recordings of unequal lengths padded with NaN"
+_LOCAL_HEADER = struct.Struct("<26xHH")
+_HEADERS: dict[tuple[int, int], Callable[[Any], tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+}
+
+
+def read_npz(path: Path, options: ReadingOptions) -> Found:
+    """The data in an ``.npz`` file.
+
+    Arrays: ``x``, ``y``, or one pair for each part, as ``x_train``, ``y_train``; besides, where they are there,
+    ``groups`` (of the training samples), ``names`` (of the classes or values), and ``lengths``, ``lengths_train`` and
+    so on (steps of each recording, whose array is padded behind them). Arrays that are large stay in the file.
+
+    Raises:
+        InputError: no such arrays, pickled objects, a damaged file, or an array too large to be unpacked.
+    """
+    del options
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            arrays = {info.filename[:-4]: _member(path, archive, info) for info in members}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path}: cannot be read as .npz ({error}); save it again with numpy.savez") from error
+    return found_in(str(path), path.stem, arrays)
+
+
+def found_in(where: str, name: str, arrays: Mapping[str, Any]) -> Found:
+    """What arrays hold that are named as in an ``.npz`` file.
+
+    Raises:
+        InputError: no samples, samples without labels, or an array beside them that does not fit.
+    """
+    parts, used = parts_of(where, arrays)
+    groups = next((arrays[key] for key in ("groups", "groups_train") if key in arrays), None)
+    names = arrays.get("names")
+    left = sorted(arrays.keys() - used - {"groups", "groups_train", "names"})
+    notes = (f"arrays that are not used: {', '.join(left)}",) if left else ()
+    return Found(name, parts, groups, None if names is None else [str(each) for each in names], notes=notes)
+
+
+def parts_of(where: str, arrays: Mapping[str, Any]) -> tuple[dict[str, tuple[Any, Any]], set[str]]:
+    """By part, samples and labels of arrays that are named so; and the names that were used.
+
+    Raises:
+        InputError: no samples, or samples without labels.
+    """
+    found: dict[str, tuple[Any, Any]] = {}
+    used: set[str] = set()
+    faults: list[str] = []
+    for part in PARTS:
+        for end in [f"_{SHORT[part]}", f"_{part}"] + ([""] if part == "train" else []):
+            big, small, labels = f"X{end}", f"x{end}", f"y{end}"
+            samples = small if small in arrays else big
+            if samples not in arrays and labels not in arrays:
+                continue
+            lacking = [name for name in (samples, labels) if name not in arrays]
+            faults += [f"has no array {name if name == labels else small}; expected {EXPECTED}" for name in lacking]
+            if not lacking:
+                found[part] = _padded(where, arrays[samples], arrays.get(f"lengths{end}")), arrays[labels]
+                used |= {samples, labels, f"lengths{end}"}
+            break
+    if not found and not faults:
+        faults.append(f"its arrays are {', '.join(sorted(arrays)) or 'none'}; expected {EXPECTED}")
+    refuse(where, faults)
+    return found, used
+
+
+class _Padded:
+    """Recordings with NaN behind the end of each."""
+
+    def __init__(self, samples: Rows, lengths: Any) -> None:
+        self._samples, self.lengths = samples, np.asarray(lengths, np.int64)
+        self.shape, self.ndim = tuple(samples.shape), samples.ndim
+        self.dtype: np.dtype[Any] = np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Any:
+        made = np.array(self._samples[rows], np.float32)
+        made[np.arange(self.shape[1])[None, :] >= self.lengths[rows][:, None]] = np.nan
+        return made
+
+
+def _padded(where: str, samples: Any, lengths: Any) -> Any:
+    """Samples, or recordings cut off at their lengths where these are given."""
+    if lengths is None:
+        return samples
+    shape = np.shape(samples)
+    if len(shape) != 3 or np.shape(lengths) != shape[:1] or np.min(lengths) < 1 or np.max(lengths) > shape[1]:
+        raise InputError(
+            f"{where}: its array lengths must hold for each recording of (n, steps, channels) its steps, 1 or more and "
+            f"no more than the array has; x has shape {shape} and lengths has {np.shape(lengths)}"
+        )
+    return _Padded(samples, lengths)
+
+
+def read_npy(path: Path, options: ReadingOptions) -> Found:
+    """The samples in an ``.npy`` file, with the labels of ``NAME_y.npy`` or ``NAME-labels.npy`` beside it.
+
+    Samples that are large stay in the file and are read when they are asked for.
+
+    Raises:
+        InputError: no labels, pickled objects, or a damaged file.
+    """
+    del options
+    beside = [path.with_name(f"{path.stem}{end}.npy") for end in ("_y", "-labels")]
+    if path.stem.lower().startswith("x"):
+        beside.insert(0, path.with_name(f"y{path.stem[1:]}.npy"))
+    labels = next((file for file in beside if file.is_file()), None)
+    if labels is None:
+        listed = " or ".join(file.name for file in beside)
+        raise InputError(f"{path}: has no labels beside it; save them as {listed}, or both in one .npz ({arg('data')})")
+    return Found(path.stem, {"train": (_of_file(path), np.asarray(_of_file(labels)[:]))})
+
+
+def _of_file(path: Path) -> Rows:
+    try:
+        file = io.FileIO(path)
+        shape, dtype = _header(path, file, path.stat().st_size)
+        if prod(shape) * dtype.itemsize > IN_MEMORY:
+            return ArrayFile(file, file.tell(), shape, dtype, str(path))
+        with file:
+            file.seek(0)
+            made: Rows = npy.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
+            return made
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as .npy ({error}); save it again with numpy.save") from error
+
+
+def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Rows:
+    """An array of an archive: in memory where it is small, else where it lies in the file."""
+    where = f"{path}: its array {info.filename[:-4]}"
+    with archive.open(info) as member:
+        shape, dtype = _header(where, member, info.file_size)
+        begin = member.tell()
+    is_plain = info.compress_type == zipfile.ZIP_STORED
+    if is_plain and info.file_size > IN_MEMORY:
+        file = io.FileIO(path)
+        file.seek(info.header_offset)
+        sizes = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+        offset = info.header_offset + _LOCAL_HEADER.size + sum(sizes) + begin
+        return ArrayFile(file, offset, shape, dtype, str(path))
+    if info.file_size > LARGEST_COMPRESSED:
+        raise InputError(
+            f"{where} is compressed and takes {info.file_size / 2**30:.1f} GiB unpacked; save it with numpy.savez, "
+            "which does not compress, or as .npy: then it is read by rows"
+        )
+    with archive.open(info) as member:
+        made: Rows = npy.read_array(member, allow_pickle=False)  # type: ignore[no-untyped-call]
+        return made
+
+
+def _header(where: object, file: BinaryIO | io.RawIOBase | Any, size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array, its size checked before memory is asked for.
+
+    Args:
+        file: at the beginning of the array; behind its header afterwards.
+        size: bytes from the beginning of the array to its end.
+
+    Raises:
+        InputError: objects, or a large array in Fortran's order.
+        ValueError: a damaged array.
+    """
+    version = npy.read_magic(file)  # type: ignore[no-untyped-call]
+    if version not in _HEADERS:
+        raise ValueError(f"version {version[0]}.{version[1]} of the format, which is for records")
+    shape, is_fortran, dtype = _HEADERS[version](file)
+    if dtype.hasobject:
+        raise InputError(f"{where}: {PICKLED}")
+    needed = prod(shape) * dtype.itemsize
+    if needed > size - file.tell():
+        raise ValueError(f"it ends early: {needed} bytes are announced and {size - file.tell()} are there")
+    if is_fortran and len(shape) > 1 and needed > IN_MEMORY:
+        raise InputError(
+            f"{where}: is in Fortran's order, so that samples cannot be read one by one; save numpy.ascontiguousarray "
+            "of it"
+        )
+    return shape, dtype

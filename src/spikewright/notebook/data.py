@@ -38,7 +38,7 @@ def data_view(data: Dataset) -> str:
     scaling = (
         ""
         if rule is None
-        else f", scaled by `{rule.scaling}`{', positive and negative parts apart' if rule.signed else ''}"
+        else f", scaled by {rule.scaling}{', positive and negative parts apart' if rule.signed else ''}"
     )
     kind = "Events" if data.is_events else "Intensities in [0, 1]"
     facts = f"{kind} of {shape} (channels, height, width){steps}; {task}{scaling}"
@@ -52,10 +52,10 @@ def data_view(data: Dataset) -> str:
 
 
 def _rows(data: Dataset) -> Rows:
-    rows: Rows = [("part", ">samples", "labels", "SHA-256")]
+    rows: Rows = [("part", ">samples", "labels")]
     for name, part in _parts(data).items():
         windows = "" if part.recordings is None else f" windows of {len(np.unique(part.recordings)):,} recordings"
-        rows.append((name, f"{len(part):,}{windows}", _labels(data, part), part.sha256[:12]))
+        rows.append((name, f"{len(part):,}{windows}", _labels(data, part)))
     return rows
 
 

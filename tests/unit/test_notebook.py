@@ -83,6 +83,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, obje
         "certificate": trained.certificate,
         "distillation": trained,
         "quality": Quality(9, np.array([[3, 1, 0], [0, 2, 0], [1, 0, 2]])),
+        "profile": sw.load_profile("loihi1-sanafe"),
         "sweep": sw.sweep(FEW, TEACHER, method="none", budgets=["90nJ"], out=folder / "sweep", **QUICK),
         "comparison": sw.compare(FEW, TEACHER, methods=["none"], seeds=1, out=folder / "compare", **QUICK),
     }
@@ -99,6 +100,7 @@ KINDS = {
     "certificate": ("Certificate", "359 validation samples", 0),
     "distillation": ("Distilled: convnet, width 2, T = 2", "90 nJ", 1),
     "quality": ("Quality on 9 samples", "balanced accuracy", 1),
+    "profile": ("loihi1-sanafe: Loihi 1", "synaptic_op_conv", 0),
     "sweep": ("Sweep: digits", "90nJ", 1),
     "comparison": ("Methods side by side: digits", "no budget", 1),
 }
@@ -169,6 +171,14 @@ def test_a_graph_of_nir_stays_one(objects: dict[str, object], tmp_path: Path) ->
     nir.write(tmp_path / "graph.nir", graph)
     view = sw.show(nir.read(tmp_path / "graph.nir"))
     assert repr(view) == "NIR graph: 13 nodes (Conv2d, Affine, Flatten, Input, LIF, Output, I), 12 edges"
+
+
+def test_a_graph_that_cannot_be_wired_says_why() -> None:
+    nodes = {"input": nir.Input(np.array([3])), "scale": nir.Scale(np.ones(2)), "output": nir.Output(np.array([3]))}
+    graph = nir.NIRGraph(nodes, [("input", "scale"), ("scale", "nowhere")], type_check=False)
+    page = Checked(str(sw.show(graph)._repr_html_()))
+    assert page.tables == 1
+    assert "nowhere" in page.text
 
 
 def test_an_ipython_shell_shows_graphs_once_it_is_asked_to(objects: dict[str, object]) -> None:
@@ -337,6 +347,13 @@ def test_cells_of_a_confusion_matrix_say_counts_and_shades_say_shares() -> None:
         (lambda _: sw.plot.confusion(Quality(3, None, (0.1,), (0.9,))), "a regression has no confusion matrix"),
         (lambda _: sw.plot.confusion(np.zeros((2, 3))), r"quality: has shape \(2, 3\); a confusion matrix is"),
         (lambda _: sw.plot.confusion(np.eye(2), names=["one"]), "names: 1 names for 2 classes"),
+        (lambda o: sw.plot.budget(o["chip"]), "report: is a ChipNetwork; may be what `sw.report` returns"),
+        (lambda o: sw.plot.fit(o["energy"]), "report: is a EnergyReport; may be what `sw.report` returns"),
+        (
+            lambda o: sw.plot.rates(o["student"]),
+            "counted: is a Student; may be what `sw.simulate` or `sw.report` returns",
+        ),
+        (lambda o: sw.plot.pareto(o["comparison"]), "result: is a ComparisonResult; may be what `sw.sweep` returns"),
         (lambda _: sw.plot.history([]), "there is no epoch to plot yet"),
         (lambda o: sw.plot.raster(replace(o["activity"], raster=None)), "the spikes of the first sample were not kept"),
         (lambda o: sw.plot.rates(replace(o["activity"], by_step=None)), "the spikes of single steps were not counted"),

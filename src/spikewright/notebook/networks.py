@@ -1,14 +1,16 @@
-"""Views of networks: the student, its NIR graph, and the integers on the chip."""
+"""Views of networks and chips: the student, its NIR graph, the integers on the chip, and the chip itself."""
 
 from __future__ import annotations
 
 import nir
 import numpy as np
 
+from ..base.errors import InputError
 from ..base.shown import VIEWS
 from ..chip.network import ChipNetwork, Connection, Population
 from ..pages.card.sections import Known, layer_rows
 from ..pages.numbers import Rows
+from ..profile.profile import HardwareProfile
 from ..student.student import Student, leaves
 from . import html
 
@@ -33,8 +35,12 @@ def student_view(student: Student) -> str:
 
 @VIEWS.of(nir.NIRGraph)
 def graph_view(graph: nir.NIRGraph) -> str:
-    """The nodes of a NIR graph with their shapes, of any producer."""
-    known = Known.of(graph, None, None)
+    """The nodes of a NIR graph with their shapes, of any producer; of one that cannot be wired, why, and its nodes."""
+    try:
+        known = Known.of(graph, None, None)
+    except InputError as fault:
+        nodes: Rows = [("node", "what it is"), *((name, type(node).__name__) for name, node in graph.nodes.items())]
+        return html.view(graph_line(graph), html.text(str(fault)), html.table(nodes))
     head, *body = layer_rows(known)
     rows: Rows = [head, *((name.strip("`"), *rest) for name, *rest in body)]
     said = known.graph
@@ -74,6 +80,24 @@ def chip_view(chip: ChipNetwork) -> str:
     assumed = chip.provenance.get("assumed")
     notes = [f"assumed: {each}" for each in assumed] if isinstance(assumed, list) else []
     return html.view(f"Chip network for {chip.profile}", html.text(facts, *notes), html.table(rows))
+
+
+@VIEWS.of(HardwareProfile)
+def profile_view(profile: HardwareProfile) -> str:
+    """The constants of a chip with where each comes from, its limits of size, and how sure all this is."""
+    rows: Rows = [("event", ">each", "kind, scope", "source")]
+    for event, constant in profile.energy.given().items():
+        value = f"{constant.value:g} {constant.unit}"
+        rows.append((event, value, f"{constant.kind}, {constant.scope}", f"{constant.source}, {constant.where}"))
+    sizes = ("weight_bits", "neurons_per_core", "cores", "graded_spike_bits")
+    known = [(name, getattr(profile.limits, name)) for name in sizes]
+    limits = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in known if value is not None)
+    return html.view(
+        f"{profile.name}: {profile.title}",
+        html.text(profile.banner, f"{limits}; input `{profile.default_encoding}`, T = {profile.default_timesteps}"),
+        html.table(rows),
+        html.text(*profile.uncertainty, faint=True),
+    )
 
 
 def _registers(population: Population) -> tuple[str, str, str]:

@@ -80,6 +80,7 @@ def fit(report: Report) -> Figure:
     Raises:
         InputError: the profile has no limits of size.
     """
+    _must_be("report", report, Report, "what `sw.report` returns")
     if not any(use.limit for use in report.fit):
         raise InputError(f"{arg('report')}: {report.profile.name} has no limits of size to compare with")
     return plots.fit_plot(report.fit, report.binding)
@@ -91,6 +92,7 @@ def raster(counted: Activity | Report) -> Figure:
     Raises:
         InputError: spikes of single steps were not kept, or there are none.
     """
+    _must_be("counted", counted, (Activity, Report), "what `sw.simulate` or `sw.report` returns")
     if counted.raster is None:
         raise InputError("the spikes of the first sample were not kept; simulate with `on` an integer simulator")
     return plots.raster_plot(_spiking(counted), counted.raster)
@@ -102,6 +104,7 @@ def rates(counted: Activity | Report) -> Figure:
     Raises:
         InputError: steps were not counted, or nothing spikes.
     """
+    _must_be("counted", counted, (Activity, Report), "what `sw.simulate` or `sw.report` returns")
     if not counted.rates:
         raise InputError("the spikes of single steps were not counted; simulate with `on` an integer simulator")
     return plots.rates_plot(_spiking(counted), counted.rates)
@@ -145,16 +148,24 @@ def confusion(quality: Quality | IntArray, names: Sequence[str] = ()) -> Figure:
 
 def pareto(result: SweepResult) -> Figure:
     """Accuracy against energy of a sweep: a mark for each budget, filled where it is Pareto-optimal on validation."""
+    _must_be("result", result, SweepResult, "what `sw.sweep` returns")
     return sweep_plot(result)
 
 
 def comparison(result: ComparisonResult) -> Figure:
     """Accuracy against energy of compared methods: a number for each, a shape for each setting, the best one filled."""
+    _must_be("result", result, ComparisonResult, "what `sw.compare` returns")
     return compare_plot(result)
 
 
 def _energy(report: Report | EnergyReport) -> EnergyReport:
+    _must_be("report", report, (Report, EnergyReport), "what `sw.report` returns")
     return report.energy if isinstance(report, Report) else report
+
+
+def _must_be(name: str, given: object, kinds: type | tuple[type, ...], what: str) -> None:
+    if not isinstance(given, kinds):
+        raise InputError(f"{arg(name)}: is a {type(given).__name__}; may be {what}")
 
 
 def spikes_of(activity: Activity) -> list[Spikes]:

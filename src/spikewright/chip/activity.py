@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief, Shown
 from ..base.types import IntArray
 from ..data.quality import Quality, confusion_of
 from .answers import Answers
@@ -44,8 +45,8 @@ class Overflows:
         return self.wraps + self.resets
 
 
-@dataclass(frozen=True, eq=False)
-class PopulationActivity:
+@dataclass(frozen=True, eq=False, repr=False)
+class PopulationActivity(Brief):
     """Counts of one population over all samples and steps.
 
     Attributes:
@@ -70,8 +71,8 @@ class PopulationActivity:
         return PopulationActivity(self.spikes + other.spikes, *counts, overflows)
 
 
-@dataclass(frozen=True, eq=False)
-class Counts:
+@dataclass(frozen=True, eq=False, repr=False)
+class Counts(Brief):
     """Counts of each timestep, or of each sample.
 
     Attributes:
@@ -94,8 +95,8 @@ class Counts:
         return Counts(*({name: how(column) for name, column in table.items()} for table in vars(self).values()))
 
 
-@dataclass(frozen=True, eq=False)
-class Samples:
+@dataclass(frozen=True, eq=False, repr=False)
+class Samples(Brief):
     """The first samples, one by one.
 
     Attributes:
@@ -123,8 +124,8 @@ class Samples:
         return len(next(iter(self.counts.spikes.values())))
 
 
-@dataclass(frozen=True, eq=False)
-class Trace:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trace(Brief):
     """Spikes of the first sample, of a few neurons of one population.
 
     Attributes:
@@ -136,8 +137,8 @@ class Trace:
     fired: npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
-class Activity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Activity(Shown):
     """Counts per population and connection; two activities of the same network add up.
 
     Attributes:
@@ -169,6 +170,16 @@ class Activity:
     raster: dict[str, Trace] | None = None
     answers: Answers | None = None
     stated: Quality | None = None
+
+    def __repr__(self) -> str:
+        count = max(self.samples, 1)
+        which = f"{self.split} samples" if self.split else "samples"
+        accuracy = "" if self.accuracy is None else f", accuracy {self.accuracy:.2%}"
+        return (
+            f"Activity({self.samples:,} {which}, T = {self.timesteps}, {self.backend}{accuracy}; per inference "
+            f"{self.spikes / count:,.1f} spikes and {self.total_synaptic_ops / count:,.1f} synaptic operations of "
+            f"{len(self.populations)} populations)"
+        )
 
     def __add__(self, other: Activity) -> Activity:
         if self.populations.keys() != other.populations.keys() or self.timesteps != other.timesteps:
@@ -224,6 +235,14 @@ class Activity:
         if quality is not None:
             return quality.accuracy if quality.confusion is not None and quality.samples else None
         return None if self.correct is None or not self.samples else self.correct / self.samples
+
+    @property
+    def rates(self) -> dict[str, tuple[float, ...]]:
+        """By population, spikes per neuron at each step, the mean over samples; empty where steps were not counted."""
+        if self.by_step is None:
+            return {}
+        size = {name: self.samples * seen.spikes.size for name, seen in self.populations.items()}
+        return {name: tuple((counts / size[name]).tolist()) for name, counts in self.by_step.spikes.items()}
 
     @property
     def spikes(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError, Message, arg
+from ..base.shown import Shown
 from ..sources.objects import found_in_data_sets
 from ..sources.read import read
 from .describe import describe
@@ -28,7 +29,7 @@ SHOWN = 500
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Shown):
     """A data set with its fixed split.
 
     Attributes:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Shown
 from ..base.types import FloatArray, IntArray
 from .output_rule import OutputRule
 
 
-@dataclass(frozen=True, eq=False)
-class Quality:
+@dataclass(frozen=True, eq=False, repr=False)
+class Quality(Shown):
     """How good answers are.
 
     Attributes:
@@ -84,6 +85,10 @@ class Quality:
             return {"samples": self.samples, **self.facts, "confusion": self.confusion.tolist()}
         r2 = [None if np.isnan(each) else each for each in self.r2]
         return {"samples": self.samples, "mae": list(self.mae), "r2": r2}
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name} {value:.4g}" for name, value in self.facts.items())
+        return f"Quality({self.samples:,} samples: {told})"
 
     def __str__(self) -> str:
         return f"{self.main:.2%}" if self.confusion is not None else f"R^2 {self.main:.3f}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief
 from ..base.types import IntArray
 from ..sources.found import Layout, View
 from ..sources.rows import Rows
@@ -16,8 +17,8 @@ from .output_rule import OutputRule
 from .recipe import Recipe
 
 
-@dataclass(frozen=True, eq=False)
-class RawPart:
+@dataclass(frozen=True, eq=False, repr=False)
+class RawPart(Brief):
     """One part of data as they were found.
 
     Attributes:
@@ -37,8 +38,8 @@ class RawPart:
         return len(self.labels)
 
 
-@dataclass(frozen=True, eq=False)
-class RawData:
+@dataclass(frozen=True, eq=False, repr=False)
+class RawData(Brief):
     """Data as they were found.
 
     Attributes:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..base.shown import Shown
+from ..base.terminal import terminal
 from ..chip.activity import Trace
 from ..chip.agreement import Agreement
 from ..energy.ann import AnnCost, AnnCosts, standings
@@ -27,8 +29,8 @@ SCHEMA_VERSION = 1
 """Of the report's JSON; grows where a field changes its meaning or goes, not where one is added."""
 
 
-@dataclass(frozen=True, eq=False)
-class Report(PlacedCores):
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(Shown, PlacedCores):
     """What one activity costs on one profile, and what else there is to say of it; a placed network with its price.
 
     Attributes of the energy are attributes of the report as well: ``report.total`` is ``report.energy.total``.
@@ -74,8 +76,12 @@ class Report(PlacedCores):
         """The teacher on the profile itself; None where that is not known."""
         return self.ann.teacher
 
+    def __repr__(self) -> str:
+        levels = "" if self.agreement is None else f"; {self.agreement.in_words()}"
+        return f"Report({self.energy!r}{levels})"
+
     def __str__(self) -> str:
-        console = Console(
+        console = terminal(
             file=StringIO(), width=numbers.WIDTH, color_system=None, force_terminal=False, legacy_windows=False
         )
         with console.capture() as captured:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief
 from ..base.types import IntArray
 from ..chip.activity import (
     RASTER_COMPARTMENTS,
@@ -46,8 +47,8 @@ class Tally:
         return Tally(self.active_updates + other.active_updates, known)
 
 
-@dataclass(frozen=True, eq=False)
-class Recording:
+@dataclass(frozen=True, eq=False, repr=False)
+class Recording(Brief):
     """A run of some samples, aligned: step t is the same timestep in every population.
 
     Attributes:

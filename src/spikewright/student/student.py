@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, arg
 from ..base.own_code import is_own
+from ..base.shown import Shown
 from ..base.types import Readout
 from ..chip.answers import Answers
 from ..chip.encoding import encode, full_scale
@@ -31,9 +32,17 @@ from .tracing import trace, walk
 
 FORMAT = "spikewright-student"
 FORMAT_VERSION = 1
+LAYERS_TOLD = 14
+"""Layers that the text of a student names."""
 
 
-class Student(nn.Module):
+def leaves(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The modules of a network that hold no others, by name, in order, without those that were folded into others."""
+    found = [(name, each) for name, each in network.named_modules() if not any(each.children())]
+    return [(name or "network", each) for name, each in found if not isinstance(each, nn.Identity)]
+
+
+class Student(Shown, nn.Module):
     """A spiking network of torch layers and snnTorch neurons with its number of timesteps T, encoding and readout.
 
     Attributes:
@@ -76,6 +85,17 @@ class Student(nn.Module):
             )
         if grid is not None:
             self.take_grid(grid)
+
+    def __repr__(self) -> str:
+        config, shape = self.config, " x ".join(map(str, self.config.input_shape))
+        numbers = "floats" if self.grid is None else f"integers of {self.grid.profile}"
+        layers = [f"  {name}: {' '.join(repr(layer).split())}" for name, layer in leaves(self.network)]
+        more = [f"  and {len(layers) - LAYERS_TOLD} more"] if len(layers) > LAYERS_TOLD else []
+        head = (
+            f"Student({config.architecture}, width {config.width}, {config.encoding} input {shape}, "
+            f"T = {config.timesteps}, {config.readout} readout of {config.outputs}, on {numbers})"
+        )
+        return "\n".join([head, *layers[:LAYERS_TOLD], *more])
 
     @property
     def graph(self) -> fx.Graph:

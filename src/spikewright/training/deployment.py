@@ -9,6 +9,7 @@ from typing import Any
 import nir
 
 from ..base.errors import AnswerIsNo, arg
+from ..base.shown import Brief, Shown
 from ..chip.activity import Activity, Overflows
 from ..chip.network import ChipNetwork
 from ..chip.registers import GRID_KEY
@@ -20,7 +21,8 @@ from ..lowering.lower import lower
 from ..lowering.peaks import Measuring
 from ..lowering.quantize import MEASURED
 from ..profile.profile import HardwareProfile
-from ..profile.units import parse_budget
+from ..profile.schema import CostUnit
+from ..profile.units import parse_budget, quantity
 from ..simulation.simulate import simulate
 from ..student.student import Student
 from ..student.to_nir import to_nir
@@ -31,8 +33,8 @@ from .records import measure
 _SAME = 1e-5  # float32 sums of the training's estimate
 
 
-@dataclass(frozen=True, eq=False)
-class Deployment:
+@dataclass(frozen=True, eq=False, repr=False)
+class Deployment(Brief):
     """A student on a chip.
 
     Attributes:
@@ -103,8 +105,8 @@ def deploy(
     return Deployment(profile, graph, chip, activities, priced)
 
 
-@dataclass(frozen=True)
-class Certificate:
+@dataclass(frozen=True, repr=False)
+class Certificate(Shown):
     """Energy of a chip network on validation data, per inference, compared with the limits, and how good it answers.
 
     Attributes:
@@ -145,6 +147,17 @@ class Certificate:
     mae: tuple[float, ...] = ()
     recordings: int | None = None
     learnt_from: dict[str, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        budget = "" if self.budget is None else f" of {quantity(self.budget, self._unit)}"
+        return (
+            f"Certificate({self.profile}: {quantity(self.energy, self._unit)}{budget} per inference, "
+            f"{self.in_words} on {self.samples:,} {self.split} samples, {'met' if self.met else 'not met'})"
+        )
+
+    @property
+    def _unit(self) -> CostUnit:
+        return "J" if self.unit == "J" else "ops"
 
     @property
     def quality(self) -> float:

@@ -13,6 +13,7 @@ from torch import nn
 
 from ..base.artefacts import writable
 from ..base.errors import InputError, arg, refuse
+from ..base.interrupt import goes_on
 from ..base.progress import SILENT, Callback, Listeners
 from ..base.threads import student_threads
 from ..base.version import __version__
@@ -171,14 +172,18 @@ def distill_to(
 
     Raises:
         InputError: as :func:`distill_with`, or ``out`` cannot be written.
+        Interrupted: by Ctrl-C after the first epoch; says that ``resume`` goes on.
     """
     if not out.parent.is_dir():
         raise InputError(f"{arg('out', out)}: the folder {out.parent} does not exist; create it first")
     writable(out)
     checkpoint = out.with_name(out.name + ".checkpoint")
-    result = distill_with(settings, checkpoint, resume, listeners)
+    attempts = Attempts(checkpoint)
+    how = f"the same again with {arg('resume')} goes on after the last finished epoch, from {checkpoint}"
+    with goes_on(lambda: how if attempts.can_resume else None):
+        result = distill_with(settings, checkpoint, resume, listeners)
     save_student(result.student, out, result.provenance)
-    Attempts(checkpoint).forget()
+    attempts.forget()
     return result
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from ..base.shown import Shown
 from ..chip.answers import Answers
 from ..student.student import Student, load_student, save_student, student_provenance
 from .deployment import Certificate, Deployment
@@ -18,7 +19,7 @@ from .settings import DistillSettings
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Distillation:
+class Distillation(Shown):
     """A trained student and the record of its training.
 
     Attributes:

@@ -12,6 +12,7 @@ from .base.shown import VIEWS
 from .base.version import __version__
 
 if TYPE_CHECKING:
+    from .augmentation import transforms
     from .base.errors import AnswerIsNo, InputError
     from .base.progress import Callback
     from .bench.compare.compare import compare
@@ -75,7 +76,7 @@ _HOMES = {
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
 }
-_MODULES = {"methods": "distillation.methods", "plot": "notebook.plot"}
+_MODULES = {"methods": "distillation.methods", "plot": "notebook.plot", "transforms": "augmentation.transforms"}
 VIEWS.live_in(f"{__name__}.notebook.views")
 
 __all__ = [
@@ -116,6 +117,7 @@ __all__ = [
     "simulate",
     "sweep",
     "to_nir",
+    "transforms",
 ]
 
 

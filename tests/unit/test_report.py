@@ -309,6 +309,21 @@ def test_teacher_on_the_same_table():
     assert "ANN teacher: 1,000,000 MACs, 4.6 µJ per inference, 1.27e+03 times the spiking network" in str(priced)
 
 
+def test_what_is_not_counted_of_a_teacher_stands_in_every_format(files, tmp_path, capsys):
+    assert main([*files(teacher_macs=1_000_000, teacher_macs_unknown="If, LSTM"), "-p", "cmos45"]) == 0
+    printed = capsys.readouterr().out
+    for text in (printed, *((tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "html"))):
+        flat = " ".join(text.split())
+        assert "ANN teacher: at least 1,000,000 MACs, at least 4.6 µJ per inference, at least 1.27e+03 times" in flat
+        assert "not counted: If, LSTM" in flat
+        assert "Against the ANN teacher: at least 1,000,000 MACs (not counted: If, LSTM)" in flat
+        assert "≥ 4.6 µJ" in flat
+    (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
+    assert only["ann"]["teacher_macs"] == only["teacher"]["macs"] == 1_000_000
+    assert only["ann"]["teacher_macs_unknown"] == only["teacher"]["macs_unknown"] == ["If", "LSTM"]
+    assert {tuple(each["macs_unknown"]) for each in only["teacher_elsewhere"]} == {("If", "LSTM")}
+
+
 def test_unknown_teacher_is_said():
     assert "ANN teacher: left out" in str(report(counts(), network(), "cmos45"))
     assert "ANN teacher" not in str(report(counts(), network(), "loihi1-davies"))

@@ -15,13 +15,13 @@ from typing import Literal
 
 import numpy as np
 
-from ..base.errors import refuse
+from ..base.errors import InputError, refuse
 from ..base.shown import Brief, Shown
 from ..base.types import Encoding, IntArray, Readout
 from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
-from .registers import BIAS_EXP, BIAS_EXP_MAX, DECAY_ONE, LAVA_WIDTHS
+from .registers import BIAS_EXP, BIAS_EXP_MAX, DECAY_ONE, LAVA_WIDTHS, STATE_UNIT
 
 INPUT_RULE_KEY, OUTPUT_RULE_KEY = "input_rule", "output_rule"
 """Keys of the rules in the metadata of a graph, as JSON."""
@@ -179,6 +179,24 @@ class ChipNetwork(Shown):
         return self.output.size
 
     @property
+    def score_unit(self) -> float:
+        """By which scores are divided to be logits: spike counts by 1, membrane potentials by their scale and T.
+
+        Raises:
+            InputError: the network does not note the scale of its readout.
+        """
+        if self.readout == "count":
+            return 1.0
+        scales = self.provenance.get("scales")
+        scale = scales.get(self.output.name) if isinstance(scales, dict) else None
+        if not isinstance(scale, float | int):
+            raise InputError(
+                f"chip network: its provenance does not note the scale of {self.output.name!r}, by which potentials "
+                "become values; lower it again"
+            )
+        return STATE_UNIT * float(scale) * self.timesteps
+
+    @property
     def takes(self) -> ForNetwork:
         """What data for the network must be like."""
         return ForNetwork(self.input_rule, self.meaning, self.classes)
@@ -186,8 +204,7 @@ class ChipNetwork(Shown):
     @property
     def changes_each_step(self) -> bool:
         """Whether samples are frames of intensities, one for each timestep."""
-        rule = self.input_rule
-        return rule is not None and rule.frames is not None and not rule.is_events
+        return self.input_rule is not None and self.input_rule.changes_each_step
 
     def into(self, target: str) -> tuple[Connection, ...]:
         """The connections into the population ``target``, in the network's order."""

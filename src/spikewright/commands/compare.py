@@ -14,7 +14,7 @@ from . import console as cli
 from .options import takes_settings
 
 
-@takes_settings("energy_budget", "method", "regularize")
+@takes_settings("energy_budget", "method", "regularize", "label_fraction")
 def command(
     settings: DistillSettings,
     methods: Annotated[
@@ -32,6 +32,14 @@ def command(
     budgets: Annotated[
         list[str] | None,
         typer.Option("--energy-budget", help="every row within this energy, with its unit: 2uJ; repeatable"),
+    ] = None,
+    label_fractions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label-fractions",
+            help="shares of the labels, 0.01,0.03,0.1,0.3,1: students learn from the first of each class; with "
+            "--unlabelled rest, rows that have a teacher once more with what has lost its labels",
+        ),
     ] = None,
     free: Annotated[bool, typer.Option("--free/--no-free", help="every row without a budget, too")] = True,
     out: Annotated[Path, typer.Option("--out", "-o", help="folder for every artefact")] = Path("build/compare"),
@@ -55,6 +63,7 @@ def command(
         result = compare_with(
             settings, methods or ("all",), seeds, budgets or (), out,
             regularize=regularize or (), free=free, train_missing=not table, study=study, callbacks=[cli.ProgressBar()],
+            label_fractions=label_fractions or (),
         )  # fmt: skip
     if json_output:
         cli.emit(result.as_json())

@@ -257,6 +257,23 @@ class Dataset(Shown):
         twin = None if self.twin is None else self.twin.with_train_samples(samples)
         return replace(self, train=self.train.first(samples), twin=twin)
 
+    def with_last_train_samples(self, samples: int | None) -> Dataset:
+        """The same data set with only the last ``samples`` of its training part; None: all.
+
+        Raises:
+            InputError: the training part has fewer.
+        """
+        if samples is None:
+            return self
+        count = len(self.train)
+        if samples > count:
+            raise InputError(
+                f"{arg('teacher_samples', samples)}: {self.name} has {count} to train on; ask for no more, or leave it "
+                "out"
+            )
+        twin = None if self.twin is None else self.twin.with_last_train_samples(samples)
+        return replace(self, train=self.train.of(np.arange(count - samples, count)), twin=twin)
+
 
 def _of_objects(
     parts: Mapping[str, object],

@@ -268,6 +268,12 @@ def _prepared(part: RawPart, source: Rows, recordings: IntArray | None, rule: In
     return Split(np.concatenate(list(chunks(samples))) if in_memory and len(samples) else samples, labels, recordings)
 
 
+def prepared_part(part: RawPart, rule: InputRule) -> Split:
+    """One part, prepared by a rule that was fitted before."""
+    source, recordings = _source(part, rule)
+    return _prepared(part, source, recordings, rule, bytes_of(rule, len(source)) <= IN_MEMORY)
+
+
 def _fitted_to(source: Rows, steps: int) -> Rows:
     """Recordings cut at the end, or padded with NaN, to ``steps``."""
 

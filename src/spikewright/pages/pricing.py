@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from ..base.errors import AnswerIsNo, InputError
-from ..chip.activity import Activity
+from ..chip.activity import Activity, overflow_sentences
 from ..chip.network import ChipNetwork
 from ..energy.ann import ann_costs
 from ..energy.neurobench import neurobench_of
@@ -68,6 +68,7 @@ def report_on(priced: PricedActivity, activity: Activity, chip: ChipNetwork, pro
         rates=activity.rates,
         raster=activity.raster,
         provenance=replace(provenance, profile_sha256=profile.sha256),
+        overflows=tuple(overflow_sentences(activity)),
     )
 
 

@@ -11,8 +11,9 @@ from typing import Any
 from torch import nn
 
 from ..base.shown import Shown
+from ..chip.answers import Answers
 from ..student.student import Student, load_student, save_student, student_provenance
-from .deployment import Certificate
+from .deployment import Certificate, Deployment
 from .records import EpochRecord
 from .settings import DistillSettings
 
@@ -27,12 +28,20 @@ class Distillation(Shown):
         history: one record for each epoch.
         provenance: JSON-able facts, which the student's file contains too: settings, teacher, split, profile, limits,
             measured values.
+        deployed: what the certificate rests on: graph, chip network, counts and scores on validation data; None for a
+            student that was read from a file.
     """
 
     student: Student
     certificate: Certificate
     history: tuple[EpochRecord, ...]
     provenance: dict[str, object]
+    deployed: Deployment | None = None
+
+    @property
+    def answers(self) -> Answers | None:
+        """What the chip network answered to the validation samples; None for a student that was read from a file."""
+        return None if self.deployed is None else self.deployed.activities["validation"].answers
 
     def __repr__(self) -> str:
         config, found = self.student.config, self.certificate

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from sklearn.isotonic import isotonic_regression
 
 from ...pages.chart import energy_figure, label_axes, write_chart
-from ...pages.numbers import Spread
+from ...pages.measure import Spread
 from ...pages.plot_style import BLUE, FAINT, INK, RULE, in_style
 from .result import ComparisonEntry, ComparisonResult, Group
 
@@ -103,7 +103,7 @@ def compare_plot(result: ComparisonResult) -> Figure:
         _budget(axes, group)
         _marks(axes, entries, SHAPES[i % len(SHAPES)])
         _numbers(axes, entries, numbers, GAP_IN / (height_in - AROUND_IN))
-    label_axes(axes, result.profile, result.say)
+    label_axes(axes, result.profile, result.say, result.measure)
     _legend(figure, [group.title for group, _ in groups], numbers)
     return figure
 

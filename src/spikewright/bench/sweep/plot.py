@@ -38,7 +38,7 @@ def sweep_plot(result: SweepResult) -> Figure:
     for row in rows:
         _marks(axes, row)
     _budgets(axes, result)
-    label_axes(axes, result.profile, result.say)
+    label_axes(axes, result.profile, result.say, result.measure)
     axes.margins(y=0.14)
     if rows:
         figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, labelcolor=INK)

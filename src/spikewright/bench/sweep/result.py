@@ -83,6 +83,11 @@ class SweepResult(BenchResult):
         return tuple(with_marks(rows))
 
     @property
+    def outcomes(self) -> list[Outcome]:
+        """Of all points that are done."""
+        return [result.value for result in self.points if result.value is not None]
+
+    @property
     def failures(self) -> list[str]:
         """The points that failed, with the reason; one below the floor is infeasible and has not failed."""
         return [f"{r.job}: {r.sentence}" for r in self.points if r.state == "failed"]

@@ -29,6 +29,7 @@ class Verb:
 
 VERBS = {
     "run": Verb("All of it: teacher to student to NIR to chip to report"),
+    "data": Verb("What data hold, and what each encoding makes of them"),
     "distill": Verb("Distil a teacher into a spiking student, within an energy budget", "train/distill.py"),
     "to-nir": Verb("Write a student as a NIR graph that computes the same", "convert/to_nir.py"),
     "lower": Verb("Turn a NIR graph into an integer network for a chip", "deploy/lower.py"),

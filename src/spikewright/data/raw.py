@@ -26,11 +26,13 @@ class RawPart(Brief):
             of a recording, or frames of events ``(n, steps, channels, height, width)``.
         labels: classes 0..K-1, int64, ``(n,)``, or values, float32, ``(n, D)``.
         lengths: steps of each recording where they differ; None where they are equal.
+        groups: of each sample, the number of its group (person, recording), which no split cuts; None without groups.
     """
 
     samples: Rows
     labels: npt.NDArray[Any]
     lengths: IntArray | None = None
+    groups: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -49,6 +51,7 @@ class RawData(Brief):
             that other files are read alike; JSON-able.
         recipe: how students are trained on them; None for one that suits the number of samples.
         view: how a network takes series, where nothing else is asked for; None: by its architecture.
+        prepared: by how it was asked for, what was made of them last, so that a whole road prepares them once.
     """
 
     name: str
@@ -61,6 +64,7 @@ class RawData(Brief):
     reading: Mapping[str, Any] = field(default_factory=dict)
     recipe: Recipe | None = None
     view: View | None = None
+    prepared: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def parts(self) -> dict[str, RawPart]:

@@ -39,6 +39,7 @@ EVENT_STYLE = {
     "hop_y": ("#b5a5cc", "--"),
     "chip_crossing": ("#5f4b7d", "xx"),
     "input_event": ("#b5651d", "//"),
+    "bias_write": ("#b5651d", "xx"),
 }
 OTHER_EVENT_STYLE = ("#6b7280", "++")
 """Fill and hatch of an event that is not in ``EVENT_STYLE``."""

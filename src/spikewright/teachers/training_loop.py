@@ -165,7 +165,7 @@ class TrainingLoop:
         )
 
     def _answers(self, outputs: CachedOutputs, rows: Tensor, shown: Tensor) -> TeacherOutputs:
-        """The teacher's outputs for a batch that it sees as ``shown``; values in standard deviations, as a student's."""
+        """The teacher's outputs for a batch that it sees as ``shown``; values in standard deviations."""
         found = outputs.of(rows, shown)
         return replace(found, logits=outputs.teacher.standardised(found.logits, self.dataset.output))
 

@@ -76,11 +76,7 @@ _HOMES = {
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
 }
-_MODULES = {
-    "methods": "distillation.methods",
-    "plot": "notebook.plot",
-    "transforms": "augmentation.transforms",
-}
+_MODULES = {"methods": "distillation.methods", "plot": "notebook.plot", "transforms": "augmentation.transforms"}
 VIEWS.live_in(f"{__name__}.notebook.views")
 
 __all__ = [

@@ -58,7 +58,7 @@ class Seeds(ABC, Generic[J, R]):
 
 
 @dataclass(frozen=True, repr=False)
-class BenchResult(Shown):
+class BenchResult(Shown, ABC):
     """Students of one data set on one chip.
 
     Attributes:

@@ -79,16 +79,16 @@ class Quality(Shown):
             return {"r2": _mean(self.r2), "mae": _mean(self.mae)}
         return {"accuracy": self.accuracy, "balanced_accuracy": self.balanced_accuracy, "f1": self.f1}
 
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name} {value:.4g}" for name, value in self.facts.items())
+        return f"Quality({self.samples:,} samples: {told})"
+
     def as_json(self) -> dict[str, object]:
         """The numbers of classes or values as a JSON object; an R^2 that is not defined is null."""
         if self.confusion is not None:
             return {"samples": self.samples, **self.facts, "confusion": self.confusion.tolist()}
         r2 = [None if np.isnan(each) else each for each in self.r2]
         return {"samples": self.samples, "mae": list(self.mae), "r2": r2}
-
-    def __repr__(self) -> str:
-        told = ", ".join(f"{name} {value:.4g}" for name, value in self.facts.items())
-        return f"Quality({self.samples:,} samples: {told})"
 
     def __str__(self) -> str:
         return f"{self.main:.2%}" if self.confusion is not None else f"R^2 {self.main:.3f}"

@@ -47,8 +47,7 @@ class Distillation(Shown):
         config, found = self.student.config, self.certificate
         return (
             f"Distillation({config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding}: "
-            f"{found.in_words} on validation, {found.energy:.4g} {found.unit} per inference on {found.profile}, "
-            f"{len(self.history)} epochs)"
+            f"{len(self.history)} epochs; {found!r})"
         )
 
 

@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, shape_inference
 from onnxruntime.capi import onnxruntime_pybind11_state as ort
 from torch import Tensor
 
+from ..augmentation.augment import still
 from ..base.errors import InputError, refuse
-from ..data.augment import still
 from ..data.dataset import Dataset
 from ..data.output_rule import CLASSES, OutputRule
 from ..energy.macs import Macs

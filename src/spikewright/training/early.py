@@ -41,9 +41,17 @@ def _faults(settings: DistillSettings) -> Iterator[str]:
                 parse_budget(amount, load_profile(name), f"{arg('also_within', name)}:")
             except SpikewrightError as error:
                 yield error.message
+    yield from _missing(settings)
+
+
+def _missing(settings: DistillSettings) -> Iterator[str]:
+    """Files that are named and not there."""
     name = settings.data.name
     if name not in DATASETS and (Path(name).suffix or "/" in name) and ".py:" not in name and not Path(name).exists():
         yield f"{name}: there is no such file or folder"
+    more = settings.data.unlabelled
+    if settings.data.has_unlabelled_path and ".py:" not in str(more) and not Path(str(more)).exists():
+        yield f"{arg('unlabelled', more)}: there is no such file or folder; may be a number, rest, or a path"
     teacher = (settings.teacher.name or "").rpartition("taught_by=")[2]
     for argument, text in (("teacher", teacher), ("architecture", settings.student.architecture or "")):
         file = text.rpartition(":")[0] if is_own(text) else text

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 
+from ..augmentation.text import text_of as text_of_transforms
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
 from ..base.types import Encoding, Readout
 from ..chip.registers import MARGIN
+from ..data.few_labels import REST
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
-from ..data.recipe import Augmentation
+from ..data.output_rule import TeacherValues, ValueLoss
 from ..sources.read import READERS
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 from ..student.scales import Scales
@@ -30,12 +32,16 @@ else:
     import tomli as tomllib
 
 
-NAMING_FILES = ("data", "architecture", "teacher", "profile", "also_within")
+NAMING_FILES = ("data", "unlabelled", "architecture", "teacher", "profile", "also_within")
 """Settings that may name a file; in a preset they must not."""
 FILES = ("data_dir", "teacher_weights")
 """Settings that name nothing but files or folders; a preset must not have them."""
 _ENDS = ("py", "toml", "onnx", "pt", "pth", "ckpt", "safetensors", *(end[1:] for end in READERS))
 _FILE = re.compile(rf"[/\\]|\.({'|'.join(_ENDS)})\b", re.IGNORECASE)
+
+
+OF_FEW_LABELS = ("label_fraction", "unlabelled", "teacher_samples", "labelled_share", "epoch_samples")
+"""Settings about few labels, and samples without them."""
 
 
 class DataSettings(DataOptions):
@@ -46,6 +52,33 @@ class DataSettings(DataOptions):
     train_samples: int | None = Field(
         None, ge=2, description="how many of the training part the student learns from; the teacher has them all"
     )
+    label_fraction: float | None = Field(
+        None, gt=0, le=1, description="share of these whose labels the student gets, the first of each class"
+    )
+    unlabelled: str | int | None = Field(
+        None,
+        description="samples that the student learns from without labels: a number of those of the training part whose "
+        "labels are not used, rest for all of these, or the path of others",
+    )
+
+    @field_validator("unlabelled", mode="before")
+    @classmethod
+    def _number_or_path(cls, value: Any) -> Any:
+        if isinstance(value, Path):
+            return str(value)
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+    @field_validator("unlabelled")
+    @classmethod
+    def _not_none_of_them(cls, value: int | str | None) -> int | str | None:
+        if value in (0, "") or (isinstance(value, int) and value < 0):
+            raise ValueError("a number must be at least 1; leave it out for none")
+        return value
+
+    @property
+    def has_unlabelled_path(self) -> bool:
+        """Whether the samples without labels are others than the training part's."""
+        return isinstance(self.unlabelled, str) and self.unlabelled != REST
 
 
 class Budget(Options):
@@ -87,10 +120,18 @@ class TeacherSpec(Options):
     )
     teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
     teacher_seed: int = Field(0, ge=0, description="of the teacher, whatever the student's seed is")
+    teacher_samples: int | None = Field(
+        None, ge=2, description="how many of the training part the teacher learns from, the last ones; left out, all"
+    )
     assistant: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (),
         description="width of a spiking network between teacher and student, taught by one and teaching the "
         "other; repeatable",
+    )
+    teacher_values: TeacherValues | None = Field(
+        None,
+        description="of a regression, outputs of a teacher from a file: unit, the labels' own, or deviations, standard "
+        "deviations from their training mean; left out, unit",
     )
 
 
@@ -122,6 +163,7 @@ class StudentSpec(Options):
     threshold: float = Field(1.0, gt=0, description="firing threshold")
     learn_beta: bool = Field(False, description="learn beta, one per layer")
     learn_threshold: bool = Field(False, description="learn the threshold, one per layer")
+    population: int = Field(1, ge=1, description="outputs for each class, whose scores are added up")
 
     @property
     def neuron_settings(self) -> NeuronSettings:
@@ -134,9 +176,20 @@ class Training(Options):
 
     epochs: int | None = Field(None, ge=1, description="passes over the training part; left out, by data set")
     batch: int | None = Field(None, ge=2, description="samples per step; left out, by data set")
+    labelled_share: float | None = Field(
+        None, gt=0, lt=1, description="share of every batch that has labels, beside samples without; left out, 0.1"
+    )
+    epoch_samples: int | None = Field(
+        None, ge=2, description="samples of an epoch, in several passes or in part of one; left out, the training part"
+    )
     learning_rate: float = Field(3e-3, gt=0, description="peak of AdamW's rate")
     weight_decay: float = Field(1e-4, ge=0, description="of weights")
-    augmentation: Augmentation | None = Field(None, description="none, shift or shift-flip; left out, by data set")
+    augmentation: str | None = Field(
+        None,
+        description="none, shift, shift-flip, or a list such as shift:2,flip,cutout:4,mixup:0.2; for series "
+        "time-shift, time-mask, frequency-mask, jitter, scale, mixup; for events shift, flip, time-shift, time-jitter, "
+        "drop; left out, by data set",
+    )
     integer_from: float = Field(
         0.5, ge=0, le=1, description="share of the epochs before the forward pass is the chip's integers; 1: never"
     )
@@ -160,6 +213,15 @@ class Training(Options):
     shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where to train: cpu, cuda or auto")
     seed: int = Field(0, ge=0, description="of weights, order and encoding")
+    loss: ValueLoss | None = Field(None, description="of a regression, mse or huber; left out, mse")
+    class_weights: str | None = Field(
+        None, description="of the labels' loss: balanced, none, or name=2.0,other=0.5; left out, none"
+    )
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return value if value is None else text_of_transforms(value)
 
 
 @dataclass(frozen=True)
@@ -257,7 +319,11 @@ def _flat_fields() -> dict[str, FlatField]:
         for name, info in type(options).model_fields.items():
             found[_flat_name(group, name)] = FlatField(group, name, info)
     apart = ("reserve", "also_within", "max_synaptic_ops", "max_rate")
-    last = (*DataOptions.model_fields, "scales", "scale_margin", "scale_quantile")
+    last = (
+        *DataOptions.model_fields,
+        *("scales", "scale_margin", "scale_quantile", "population", "loss", "class_weights", "teacher_values"),
+        *OF_FEW_LABELS,
+    )
     first = [name for name in found if name not in (*apart, *last)]
     after = first.index("rounds") + 1
     return {name: found[name] for name in (*first[:after], *apart, *first[after:], *last)}
@@ -265,7 +331,7 @@ def _flat_fields() -> dict[str, FlatField]:
 
 FLAT = _flat_fields()
 """By name of a flat value, its place in the settings."""
-LATER = tuple(f"teacher_{name}" for name in OF_TEACHER)
+LATER = (*(f"teacher_{name}" for name in OF_TEACHER), *OF_FEW_LABELS)
 """Flat values that files of the first versions do not have."""
 
 

@@ -134,7 +134,7 @@ def float_quality(student: Student, nir: Path, split: Split, seed: int) -> Quali
     dt_s = resolve_dt(wiring, graph.metadata).dt_s
     unit = float(config.timesteps) if config.readout == "membrane" else 1.0
     with student_threads(), torch.no_grad():
-        for first, images in _batches(split):
+        for first, images in _batches(student, split):
             found = interpret(wiring, student.drive(images, seed, first), dt_s, config.timesteps)
             batches.append(Answers(found.scores(wiring.readout).numpy(), unit, config.output))
     return quality_of_answers(batches, split)
@@ -144,7 +144,7 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
     """Spikes, currents and membrane potentials in which a student on integers differs from its chip network."""
     total = 0
     with listeners.task("comparing student and chip network", len(split)) as advance:
-        for first, images in _batches(split):
+        for first, images in _batches(student, split):
             for mismatch in differences(student, chip, images, seed, first):
                 listeners.say(f"student and integers, samples from {first} on: {mismatch}", "warning")
                 total += mismatch.count
@@ -152,7 +152,8 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
     return total
 
 
-def _batches(split: Split) -> Iterator[tuple[int, Tensor]]:
+def _batches(student: Student, split: Split) -> Iterator[tuple[int, Tensor]]:
     """The images of a split with the index of the first one."""
-    for first in range(0, len(split), BATCH):
-        yield first, torch.from_numpy(split.samples[first : first + BATCH])
+    batch = student.config.at_once(BATCH)
+    for first in range(0, len(split), batch):
+        yield first, torch.from_numpy(split.samples[first : first + batch])

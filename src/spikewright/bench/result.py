@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from ..base.shown import Shown
 from ..pages.measure import MEASURES, Measure, Merit, Spread
 from ..pages.numbers import pareto
 from ..profile.profile import HardwareProfile
@@ -17,7 +18,7 @@ from .work import J, JobResult, R
 Each = TypeVar("Each", bound="Seeds")  # type: ignore[type-arg]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Seeds(ABC, Generic[J, R]):
     """All seeds of one kind of student within one budget.
 
@@ -31,6 +32,9 @@ class Seeds(ABC, Generic[J, R]):
     limit: float
     results: tuple[JobResult[J, R], ...]
     pareto: bool = field(default=False, kw_only=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.budget or 'no budget'}, {len(self.outcomes)} of {len(self.results)} done)"
 
     @property
     @abstractmethod
@@ -53,8 +57,8 @@ class Seeds(ABC, Generic[J, R]):
         return -accuracy.mean, energy.mean
 
 
-@dataclass(frozen=True)
-class BenchResult(ABC):
+@dataclass(frozen=True, repr=False)
+class BenchResult(Shown, ABC):
     """Students of one data set on one chip.
 
     Attributes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief, Shown
 from ..base.types import IntArray
 from ..data.quality import Quality, confusion_of
 from .answers import Answers
@@ -18,8 +19,34 @@ RASTER_COMPARTMENTS = 64
 """At most this many evenly spaced neurons of a population keep the spikes of the first sample."""
 
 
-@dataclass(frozen=True, eq=False)
-class PopulationActivity:
+@dataclass(frozen=True)
+class Overflows:
+    """How often the registers of a population overflowed.
+
+    Attributes:
+        wraps: updates in which the current left its 24 bits and wrapped around.
+        clips: updates in which the membrane potential was clipped to its 24 bits.
+        resets: times that a readout which must not fire reached its threshold, fired and was reset.
+    """
+
+    wraps: int = 0
+    clips: int = 0
+    resets: int = 0
+
+    def __add__(self, other: Overflows) -> Overflows:
+        return Overflows(self.wraps + other.wraps, self.clips + other.clips, self.resets + other.resets)
+
+    def __bool__(self) -> bool:
+        return bool(self.wraps or self.clips or self.resets)
+
+    @property
+    def harmful(self) -> int:
+        """Overflows after which an answer is worth nothing: wraps and resets. A clip holds a value at its limit."""
+        return self.wraps + self.resets
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PopulationActivity(Brief):
     """Counts of one population over all samples and steps.
 
     Attributes:
@@ -27,19 +54,25 @@ class PopulationActivity:
         updates: neuron updates, samples x timesteps x size (0 for an event input, which has no neurons).
         active_updates: updates in which the neuron had something to do: input arrived, a bias is set, or a
             membrane potential or current was left from the step before.
+        overflows: of its registers; None where they were not counted, as in a file from before they were, or where
+            there are none, as in a student in floats.
     """
 
     spikes: IntArray
     updates: int
     active_updates: int
+    overflows: Overflows | None = None
 
     def __add__(self, other: PopulationActivity) -> PopulationActivity:
-        sums = (mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True))
-        return PopulationActivity(*sums)
+        overflows = None
+        if self.overflows is not None and other.overflows is not None:
+            overflows = self.overflows + other.overflows
+        counts = self.updates + other.updates, self.active_updates + other.active_updates
+        return PopulationActivity(self.spikes + other.spikes, *counts, overflows)
 
 
-@dataclass(frozen=True, eq=False)
-class Counts:
+@dataclass(frozen=True, eq=False, repr=False)
+class Counts(Brief):
     """Counts of each timestep, or of each sample.
 
     Attributes:
@@ -62,8 +95,8 @@ class Counts:
         return Counts(*({name: how(column) for name, column in table.items()} for table in vars(self).values()))
 
 
-@dataclass(frozen=True, eq=False)
-class Samples:
+@dataclass(frozen=True, eq=False, repr=False)
+class Samples(Brief):
     """The first samples, one by one.
 
     Attributes:
@@ -91,8 +124,8 @@ class Samples:
         return len(next(iter(self.counts.spikes.values())))
 
 
-@dataclass(frozen=True, eq=False)
-class Trace:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trace(Brief):
     """Spikes of the first sample, of a few neurons of one population.
 
     Attributes:
@@ -104,8 +137,8 @@ class Trace:
     fired: npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
-class Activity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Activity(Shown):
     """Counts per population and connection; two activities of the same network add up.
 
     Attributes:
@@ -137,6 +170,16 @@ class Activity:
     raster: dict[str, Trace] | None = None
     answers: Answers | None = None
     stated: Quality | None = None
+
+    def __repr__(self) -> str:
+        count = max(self.samples, 1)
+        which = f"{self.split} samples" if self.split else "samples"
+        accuracy = "" if self.accuracy is None else f", accuracy {self.accuracy:.2%}"
+        return (
+            f"Activity({self.samples:,} {which}, T = {self.timesteps}, {self.backend}{accuracy}; per inference "
+            f"{self.spikes / count:,.1f} spikes and {self.total_synaptic_ops / count:,.1f} synaptic operations of "
+            f"{len(self.populations)} populations)"
+        )
 
     def __add__(self, other: Activity) -> Activity:
         if self.populations.keys() != other.populations.keys() or self.timesteps != other.timesteps:
@@ -194,14 +237,40 @@ class Activity:
         return None if self.correct is None or not self.samples else self.correct / self.samples
 
     @property
+    def rates(self) -> dict[str, tuple[float, ...]]:
+        """By population, spikes per neuron at each step, the mean over samples; empty where steps were not counted."""
+        if self.by_step is None:
+            return {}
+        size = {name: self.samples * seen.spikes.size for name, seen in self.populations.items()}
+        return {name: tuple((counts / size[name]).tolist()) for name, counts in self.by_step.spikes.items()}
+
+    @property
     def spikes(self) -> int:
         """Spikes of all populations and samples, input events included."""
         return int(sum(np.sum(p.spikes) for p in self.populations.values()))
 
     @property
+    def overflows(self) -> Overflows | None:
+        """Overflows of all populations; None where they were not counted."""
+        known = [p.overflows for p in self.populations.values() if p.updates]
+        return None if None in known else sum((each for each in known if each is not None), Overflows())
+
+    @property
     def total_synaptic_ops(self) -> int:
         """Synaptic operations of all connections and samples."""
         return sum(self.synaptic_ops.values())
+
+
+def overflow_sentences(activity: Activity) -> Iterator[str]:
+    """A sentence for each kind of overflow of each population, where there were any."""
+    for name, population in activity.populations.items():
+        found, of = population.overflows or Overflows(), f"of {population.updates} updates"
+        if found.wraps:
+            yield f"population {name!r}: a current left its 24 bits and wrapped around in {found.wraps} {of}"
+        if found.clips:
+            yield f"population {name!r}: a membrane potential was clipped to its 24 bits in {found.clips} {of}"
+        if found.resets:
+            yield f"population {name!r} must never fire and did so {found.resets} times; its scores are wrong"
 
 
 def _sum(mine: Quality | None, other: Quality | None) -> Quality | None:

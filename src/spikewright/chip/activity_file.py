@@ -15,12 +15,21 @@ from ..base.artefacts import write_json
 from ..base.errors import refuse
 from ..base.types import IntArray
 from ..data.quality import Quality
-from .activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Counts, PopulationActivity, Samples, Trace
+from .activity import (
+    RASTER_COMPARTMENTS,
+    SAMPLES_KEPT,
+    Activity,
+    Counts,
+    Overflows,
+    PopulationActivity,
+    Samples,
+    Trace,
+)
 from .records import Record, read_record
 
 FORMAT = "spikewright activity"
-FORMAT_VERSION = 3
-"""1 had no counts of single steps and samples, 2 no raster."""
+FORMAT_VERSION = 4
+"""1 had no counts of single steps and samples, 2 no raster, 3 no overflows."""
 
 WHAT = "an activity file, as written by `spikewright simulate`"
 
@@ -35,10 +44,17 @@ Column = Annotated[list[Count], AfterValidator(_int64)]
 """Checked as the list that the file holds, and read as an array."""
 
 
+class _OverflowsRecord(Record):
+    wraps: Count
+    clips: Count
+    resets: Count
+
+
 class _PopulationRecord(Record):
     shape: Annotated[list[Size], Field(min_length=1)]
     updates: Count
     active_updates: Count
+    overflows: _OverflowsRecord | None = None
     spikes: Column
 
 
@@ -80,7 +96,7 @@ class _QualityRecord(Record):
 
 class _ActivityRecord(Record):
     format: Literal["spikewright activity"]
-    format_version: Literal[1, 2, 3]
+    format_version: Literal[1, 2, 3, 4]
     backend: Annotated[str, Field(min_length=1)]
     split: str
     samples: Count
@@ -124,6 +140,7 @@ def _plain(value: object) -> Any:
             "shape": list(value.spikes.shape),
             "updates": value.updates,
             "active_updates": value.active_updates,
+            **({} if value.overflows is None else {"overflows": vars(value.overflows)}),
             "spikes": value.spikes.reshape(-1).tolist(),
         }
     if isinstance(value, Trace):
@@ -145,7 +162,7 @@ def load_activity(path: Path | str) -> Activity:
     refuse(str(Path(path)), [*_count_faults(record), *_raster_faults(record)])
     facts = {name: value for name, value in record if name not in ("format", "format_version", "quality")}
     facts["populations"] = {
-        name: PopulationActivity(np.reshape(p.spikes, p.shape), p.updates, p.active_updates)
+        name: PopulationActivity(np.reshape(p.spikes, p.shape), p.updates, p.active_updates, _overflows(p.overflows))
         for name, p in record.populations.items()
     }
     if record.by_step is not None:
@@ -160,6 +177,10 @@ def load_activity(path: Path | str) -> Activity:
             for name, trace in record.raster.items()
         }
     return Activity(**facts, stated=None if record.quality is None else record.quality.quality)
+
+
+def _overflows(record: _OverflowsRecord | None) -> Overflows | None:
+    return None if record is None else Overflows(**dict(record))
 
 
 def _count_faults(record: _ActivityRecord) -> Iterator[str]:

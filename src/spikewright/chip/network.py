@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from ..base.errors import InputError, refuse
+from ..base.shown import Brief, Shown
 from ..base.types import Encoding, IntArray, Readout
 from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
@@ -27,8 +28,8 @@ INPUT_RULE_KEY, OUTPUT_RULE_KEY = "input_rule", "output_rule"
 Role = Literal["input", "hidden", "readout", "relay", "bias"]
 
 
-@dataclass(frozen=True, eq=False)
-class Neuron:
+@dataclass(frozen=True, eq=False, repr=False)
+class Neuron(Brief):
     """Registers of one population of neurons; :class:`spikewright.chip.law.Law` says what they do.
 
     Attributes:
@@ -50,8 +51,8 @@ class Neuron:
     law: str = "lif"
 
 
-@dataclass(frozen=True, eq=False)
-class Population:
+@dataclass(frozen=True, eq=False, repr=False)
+class Population(Brief):
     """Neurons of one kind.
 
     Attributes:
@@ -85,8 +86,8 @@ class ConvGeometry:
     groups: int = 1
 
 
-@dataclass(frozen=True, eq=False)
-class Connection:
+@dataclass(frozen=True, eq=False, repr=False)
+class Connection(Brief):
     """Synapses from one population to another; spikes arrive one step later on the chip.
 
     Attributes:
@@ -118,8 +119,8 @@ class Connection:
         return self.shape[2 + axis], self.conv.stride[axis], self.conv.padding[axis], self.conv.dilation[axis]
 
 
-@dataclass(frozen=True, eq=False)
-class ChipNetwork:
+@dataclass(frozen=True, eq=False, repr=False)
+class ChipNetwork(Shown):
     """Integer populations and connections, ready for a chip of one profile.
 
     Attributes:
@@ -143,6 +144,14 @@ class ChipNetwork:
 
     def __post_init__(self) -> None:
         refuse("chip network", list(_faults(self)))
+
+    def __repr__(self) -> str:
+        neurons = sum(population.size for population in self.populations if population.neuron is not None)
+        return (
+            f"ChipNetwork({self.profile}: {self.encoding} input {self.input.shape}, T = {self.timesteps}, {neurons:,} "
+            f"neurons in {len(self.populations)} populations, {len(self.connections)} connections, {self.readout} "
+            f"readout of {self.outputs})"
+        )
 
     @cached_property
     def by_name(self) -> dict[str, Population]:
@@ -195,8 +204,7 @@ class ChipNetwork:
     @property
     def changes_each_step(self) -> bool:
         """Whether samples are frames of intensities, one for each timestep."""
-        rule = self.input_rule
-        return rule is not None and rule.frames is not None and not rule.is_events
+        return self.input_rule is not None and self.input_rule.changes_each_step
 
     def into(self, target: str) -> tuple[Connection, ...]:
         """The connections into the population ``target``, in the network's order."""

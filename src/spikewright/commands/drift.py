@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..base.errors import AnswerIsNo
+from ..base.terminal import terminal
 from . import console as cli
 from .simulate import Part
 
@@ -61,7 +61,7 @@ def command(
     if json_output:
         cli.emit({"nir": str(graph), "chip": str(chip), "data": data, "split": split, **as_json(report)})
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = terminal(soft_wrap=True)
         console.width = max(console.width, WIDEST)
         console.print(renderable(report))
     if out is not None:

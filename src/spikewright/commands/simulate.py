@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..base.errors import InputError
+from ..base.errors import InputError, with_flags
 from ..data.load import DATA_HELP
 from ..pages.measure import R2
 from ..simulation.backends import BACKENDS, backend, described
@@ -58,6 +58,7 @@ def command(
     from ..chip.activity_file import save_activity
     from ..chip.chip_file import load_chip
     from ..data.load import load
+    from ..lowering.quantize import MEASURED
     from ..simulation.simulate import remarks, simulate
 
     network = load_chip(chip)
@@ -79,9 +80,9 @@ def command(
     save_activity(activity, out)
     if scores is not None and activity.answers is not None:
         activity.answers.save(scores)
-    _print(activity, network.meaning, as_json)
+    _print(activity, network.meaning, as_json, bool(network.provenance.get(MEASURED)))
     for remark in remarks(network, activity):
-        cli.say(f"warning: {remark}")
+        cli.say(f"warning: {with_flags(remark, {})}")
     cli.say(f"{rate:.0f} samples/s; wrote {' and '.join(str(file) for file in (out, record, scores) if file)}")
 
 
@@ -119,7 +120,7 @@ def _answers(activity: Activity, quality: Quality, meaning: OutputRule) -> Itera
         yield f"  {meaning.name_of(index):<24} R^2 {R2.say(r2)}, mean absolute error {mae:.4g}"
 
 
-def _print(activity: Activity, meaning: OutputRule, as_json: bool) -> None:
+def _print(activity: Activity, meaning: OutputRule, as_json: bool, may_overflow: bool) -> None:
     from ..chip.activity_file import as_json as whole
 
     quality = activity.quality
@@ -133,6 +134,8 @@ def _print(activity: Activity, meaning: OutputRule, as_json: bool) -> None:
     typer.echo(f"spikes        {activity.spikes / count:.1f} per sample")
     for name, population in activity.populations.items():
         typer.echo(f"  {name:<24} {population.spikes.sum() / count:.1f}")
+    if (found := activity.overflows) is not None and (found or may_overflow):
+        typer.echo(f"overflows     {found.wraps} wraps, {found.resets} resets, {found.clips} clips")
     typer.echo(f"synaptic ops  {activity.total_synaptic_ops / count:.1f} per sample")
     for name, operations in activity.synaptic_ops.items():
         typer.echo(f"  {name:<24} {operations / count:.1f}")

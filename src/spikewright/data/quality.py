@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Shown
 from ..base.types import FloatArray, IntArray
 from .output_rule import OutputRule
 
 
-@dataclass(frozen=True, eq=False)
-class Quality:
+@dataclass(frozen=True, eq=False, repr=False)
+class Quality(Shown):
     """How good answers are.
 
     Attributes:
@@ -77,6 +78,10 @@ class Quality:
         if self.confusion is None:
             return {"r2": _mean(self.r2), "mae": _mean(self.mae)}
         return {"accuracy": self.accuracy, "balanced_accuracy": self.balanced_accuracy, "f1": self.f1}
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name} {value:.4g}" for name, value in self.facts.items())
+        return f"Quality({self.samples:,} samples: {told})"
 
     def as_json(self) -> dict[str, object]:
         """The numbers of classes or values as a JSON object; an R^2 that is not defined is null."""

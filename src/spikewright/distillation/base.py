@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError
 from ..base.options import Fault, Options
+from ..data.output_rule import NO_LABEL
 from ..sources.found import TASKS, Task
 from ..student.label_loss import CROSS_ENTROPY, LabelLoss
 from ..student.neurons import StudentOutput
@@ -82,11 +83,25 @@ class RequestedValues:
 
 
 @dataclass(frozen=True)
+class MixedLabels:
+    """The second labels of samples that are mixed of two.
+
+    Attributes:
+        labels: of the smaller part of each sample, ``(B,)``.
+        share: of the larger part, whose label is that of the batch, ``(B,)``, at least one half.
+    """
+
+    labels: Tensor
+    share: Tensor
+
+
+@dataclass(frozen=True)
 class BatchOutputs:
     """Outputs of student and teacher for one batch, from which a method computes its loss.
 
     Attributes:
-        labels: class indices ``(B,)``, or the logits ``(B, D)`` that stand for the values of a regression.
+        labels: class indices ``(B,)``, :data:`~spikewright.data.output_rule.NO_LABEL` of a sample without a label; or
+            the logits ``(B, D)`` that stand for the values of a regression, NaN without a label.
         student: the student's forward pass.
         teacher_logits: ``(B, K)``, detached; None for a method without a teacher.
         synaptic_ops: synaptic operations per inference, a scalar with gradient; None if they are not counted.
@@ -97,6 +112,7 @@ class BatchOutputs:
         source: the student's forward pass over the source images of the events; None unless the method needs it.
         progress: fraction of the training that is done, in [0, 1].
         label_loss: of outputs against labels.
+        mixed: the second labels of samples that are mixed of two; None where they are not.
     """
 
     labels: Tensor
@@ -111,9 +127,12 @@ class BatchOutputs:
     progress: float = 0.0
     label_loss: LabelLoss = CROSS_ENTROPY
 
-    def loss_of(self, logits: Tensor) -> Tensor:
-        """The loss of logits ``(B, K)`` against the labels, averaged over the batch."""
-        return self.label_loss(logits, self.labels)
+    mixed: MixedLabels | None = None
+
+    @property
+    def is_labelled(self) -> Tensor:
+        """Which samples have a label, bool, ``(B,)``."""
+        return self.labels != NO_LABEL if self.labels.ndim == 1 else ~self.labels.isnan().any(1)
 
     @property
     def teacher(self) -> Tensor:

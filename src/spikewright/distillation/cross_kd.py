@@ -12,7 +12,7 @@ from ..base.errors import InputError, arg
 from ..student.neurons import StudentOutput
 from .base import BatchOutputs, LossTerms, NetworkShapes
 from .features import LAST, hidden_layer
-from .losses import FEWEST_SAMPLES, kl_divergence, linear_cka
+from .losses import FEWEST_SAMPLES, kl_divergence, label_loss, label_losses, linear_cka, mean_over_labelled
 
 BRIGHT = 0.5
 
@@ -106,10 +106,9 @@ class CrossKD(LossTerms):
 
     def _labels(self, output: StudentOutput, batch: BatchOutputs) -> Tensor:
         """Cross-entropy in each timestep, ``(T,)``; that of the time-averaged logits is repeated T times."""
-        steps = output.step_logits
         if self.labels == "mean":
-            return batch.loss_of(output.logits).expand(len(steps))
-        return batch.label_loss.by_step(steps, batch.labels)
+            return label_loss(batch, output.logits).expand(len(output.step_logits))
+        return mean_over_labelled(*label_losses(batch, output.step_logits))
 
     def _alike(self, source: StudentOutput, events: StudentOutput, layer: str) -> Tensor:
         first, second = (output.traces[layer].membrane for output in (source, events))

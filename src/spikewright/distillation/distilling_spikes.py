@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
-from .losses import kl_divergence
+from .losses import kl_divergence, label_loss
 
 STEPS = "steps"
 """The name of the value of a spiking teacher that holds its output in each timestep, ``(B, T, K)``."""
@@ -40,7 +40,7 @@ class DistillingSpikes(LossTerms):
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         student = batch.student
-        cross_entropy = batch.loss_of(student.logits / self.label_temperature)
+        cross_entropy = label_loss(batch, student.logits / self.label_temperature)
         return {"cross_entropy": (1 - self.alpha) * cross_entropy, "distillation": self.alpha * self._distance(batch)}
 
     def _distance(self, batch: BatchOutputs) -> Tensor:

@@ -28,7 +28,7 @@ class LabelsOnly(LossTerms):
     tasks = EITHER
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
-        return {batch.label_loss.kind: batch.loss_of(batch.student.logits)}
+        return {batch.label_loss.kind: cross_entropy(batch)}
 
 
 class ConventionalKD(LossTerms):
@@ -47,10 +47,10 @@ class ConventionalKD(LossTerms):
     temperature: float = Field(4.0, gt=0, description="tau, of both networks")
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
-        label_loss, logits, tau = batch.label_loss, batch.student.logits, self.temperature
-        labels: dict[str, Tensor] = {label_loss.kind: (1 - self.alpha) * batch.loss_of(logits)}
-        if label_loss.kind != "cross_entropy":
-            return {**labels, "distillation": self.alpha * label_loss(logits, batch.teacher.detach())}
+        loss, logits, tau = batch.label_loss, batch.student.logits, self.temperature
+        labels: dict[str, Tensor] = {loss.kind: (1 - self.alpha) * cross_entropy(batch)}
+        if loss.kind != "cross_entropy":
+            return {**labels, "distillation": self.alpha * loss(logits, batch.teacher.detach())}
         return {**labels, "distillation": self.alpha * tau**2 * kl_divergence(batch.teacher, logits, tau, tau)}
 
 

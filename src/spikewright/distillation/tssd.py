@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .base import BatchOutputs, LossTerms, NetworkShapes
 from .features import MIDDLE, hidden_layer
-from .losses import cross_entropy, kl_divergence
+from .losses import cross_entropy, kl_divergence, label_loss
 
 
 class WeakHead(nn.Module):
@@ -70,12 +70,12 @@ class TemporalSpatialSelfDistillation(LossTerms):
                 long = long * (len(batch.student.step_logits) / len(batch.longer.step_logits))
             terms["temporal"] = self.alpha * self._distance(long, logits)
             if self.long_labels:
-                terms["long_labels"] = self.long_labels * batch.loss_of(long)
+                terms["long_labels"] = self.long_labels * label_loss(batch, long)
         if isinstance(batch.auxiliary, WeakHead):
             weak = batch.auxiliary(batch.student.spikes[batch.auxiliary.layer])
             terms["spatial"] = self.beta * self._distance(logits, weak)
             if self.weak_labels:
-                terms["weak_labels"] = self.weak_labels * batch.loss_of(weak)
+                terms["weak_labels"] = self.weak_labels * label_loss(batch, weak)
         return terms
 
     def _distance(self, teacher: Tensor, student: Tensor) -> Tensor:

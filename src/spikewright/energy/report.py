@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..base.shown import Shown
 from ..chip.network import Role
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.quality import Quality
@@ -111,8 +112,8 @@ class ClassEnergy:
         return {name: value for name, value in vars(self).items() if name != "name" or value}
 
 
-@dataclass(frozen=True, eq=False)
-class EnergyReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class EnergyReport(Shown):
     """What one inference costs on one profile, and whether it is within the budget; energies in the profile's unit.
 
     Attributes:
@@ -154,6 +155,10 @@ class EnergyReport:
     def merit(self) -> float | None:
         """The number that runs are compared by, the higher the better: accuracy, or R^2; None without labels."""
         return self.accuracy if self.quality is None or self.outputs.is_classes else self.quality.main
+
+    def __repr__(self) -> str:
+        which = f"{self.split} samples" if self.split else "samples"
+        return f"EnergyReport({self.profile.name}: {self.verdict}; {self.samples:,} {which}, T = {self.timesteps})"
 
     @property
     def unit(self) -> CostUnit:

@@ -18,7 +18,7 @@ from matplotlib.transforms import Bbox
 from ..base.artefacts import atomic_write
 from ..profile.profile import HardwareProfile
 from .measure import ACCURACY, Measure
-from .plot_style import BLUE, FAINT, INK, RULE, STYLE, in_style, svg
+from .plot_style import BLUE, FAINT, INK, RULE, STYLE, Plot, in_style
 from .runs import RunTable
 
 DPI = 160
@@ -54,7 +54,7 @@ def energy_figure(size_in: tuple[float, float], title: str, energies: Sequence[f
         energies: that must be seen.
         beside: room left and right of the outermost of them, as a factor of energy.
     """
-    figure = Figure(figsize=size_in, layout="constrained")
+    figure = Plot(figsize=size_in, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=10.5, x=0.01, ha="left", color=INK)
     axes = figure.add_subplot()
@@ -78,7 +78,7 @@ def label_axes(axes: Any, profile: HardwareProfile, say: Callable[[float], str],
 
 
 @in_style
-def pareto_plot(table: RunTable) -> str:
+def pareto_plot(table: RunTable) -> Figure:
     """Every run with known energy and accuracy, named, and the budget; filled marks and a line tell the front."""
     energies = [report.total for _, report, _ in table.points]
     budget = table.points[0][1].budget
@@ -97,7 +97,7 @@ def pareto_plot(table: RunTable) -> str:
     axes.margins(y=0.2)
     drawn.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, labelcolor=INK)
     _names(drawn, axes, [(row.name, report.total, accuracy) for row, report, accuracy in table.points])
-    return svg(drawn)
+    return drawn
 
 
 def _front(axes: Any, table: RunTable) -> None:

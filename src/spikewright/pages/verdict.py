@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rich.table import Table
 
+from ..base.errors import arg
+from ..chip.activity import Overflows
 from ..chip.agreement import Agreement
 from ..chip.answers import Answers
 from .measure import measure_of
@@ -40,6 +42,7 @@ class Verdict:
         agreement: accuracy at every level, and where levels differ.
         report: the integer network's cost per inference, against the budget where there is one.
         spikes: per inference, input events included; synaptic_ops likewise.
+        overflows: registers of the chip network that overflowed; None where they were not counted.
         answers: scores and answers of the integer network on the test samples; None where nobody kept them.
     """
 
@@ -49,6 +52,7 @@ class Verdict:
     spikes: float
     synaptic_ops: float
     paths: Paths
+    overflows: Overflows | None = None
     answers: Answers | None = None
 
     @property
@@ -58,8 +62,11 @@ class Verdict:
 
     @property
     def faults(self) -> list[str]:
-        """Why the run failed its checks: over the budget, or levels that differ; empty if it passed."""
+        """Why the run failed its checks: over the budget, overflows, or levels that differ; empty if it passed."""
         over = [self.report.energy.verdict] if self.report.energy.within_budget is False else []
+        if self.overflows is not None and self.overflows.harmful:
+            more = f"train with a larger {arg('scale_margin')}, or with {arg('scales', 'worst-case')}"
+            over.append(f"registers overflowed {self.overflows.harmful} times; {more}")
         differing = [(pair.replace("_", " and "), n) for pair, n in self.agreement.mismatches.items() if n]
         return over + [f"{levels} differ in {n} values" for levels, n in differing]
 

@@ -8,8 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief
 from ..base.types import IntArray
-from ..chip.activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Counts, PopulationActivity, Samples, Trace
+from ..chip.activity import (
+    RASTER_COMPARTMENTS,
+    SAMPLES_KEPT,
+    Activity,
+    Counts,
+    Overflows,
+    PopulationActivity,
+    Samples,
+    Trace,
+)
 from ..chip.answers import Answers
 from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork
@@ -26,20 +36,19 @@ class Tally:
     Attributes:
         active_updates: neuron updates that had something to do: synaptic input not zero, a bias set, or a
             membrane potential, or a current with memory (du < 4095), left from the step before.
-        u_wraps: updates in which the current left its 24 bits and wrapped around.
-        v_saturations: updates in which the membrane potential was clipped to its 24 bits.
+        overflows: of its registers; None where there are none.
     """
 
     active_updates: int = 0
-    u_wraps: int = 0
-    v_saturations: int = 0
+    overflows: Overflows | None = field(default_factory=Overflows)
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(*(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)))
+        known = None if self.overflows is None or other.overflows is None else self.overflows + other.overflows
+        return Tally(self.active_updates + other.active_updates, known)
 
 
-@dataclass(frozen=True, eq=False)
-class Recording:
+@dataclass(frozen=True, eq=False, repr=False)
+class Recording(Brief):
     """A run of some samples, aligned: step t is the same timestep in every population.
 
     Attributes:
@@ -152,6 +161,7 @@ def activity_of(
             spikes=np.count_nonzero(spikes, axis=(0, 1)).astype(np.int64),
             updates=0 if population.neuron is None else spikes.size,
             active_updates=tally.active_updates,
+            overflows=None if population.neuron is None else tally.overflows,
         )
         if recording.samples:
             first = spikes[:, 0].reshape(len(spikes), -1)

@@ -13,20 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.artefacts import atomic_write
-from ..base.errors import InputError, arg, did_you_mean, refuse
+from ..base.errors import InputError, Message, arg, did_you_mean, refuse
 from ..base.progress import Advance
 from ..base.types import IntArray
 from ..base.version import __version__
-from ..chip.activity import Activity
+from ..chip.activity import Activity, overflow_sentences
 from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
 from ..data.labels import label_faults
 from ..data.load import load
 from ..data.split import Split
+from ..lowering.quantize import MEASURED
 from ..sources.rows import Computed, Rows, first_rows
 from .backends import BACKENDS, Run, backend
-from .recording import Recording, Tally, activity_of
+from .recording import Recording, activity_of
 
 Images = npt.NDArray[np.float32 | np.uint8]
 Labels = npt.NDArray[Any]
@@ -46,14 +47,10 @@ class Chosen(NamedTuple):
     recordings: IntArray | None
 
 
-OVERFLOWS = {
-    "u_wraps": "a current left its 24 bits and wrapped around",
-    "v_saturations": "a membrane potential was clipped to its 24 bits",
-}
-"""Counts of a :class:`~spikewright.simulation.recording.Tally` that deserve a remark."""
-
 SPLITS = ("test", "validation", "train")
 RASTER_FORMAT, RASTER_FORMAT_VERSION = "spikewright raster", 1
+VALUES = 2**28
+"""Spikes of all neurons and steps that are recorded at once; long recordings are simulated in smaller batches."""
 BATCH = 256
 """Samples simulated and recorded at once: bounds the memory, and spreads Lava's start over many samples."""
 
@@ -96,7 +93,7 @@ def simulate(
         samples: how many, from the first; None: all.
         split: part of the data set: test, validation or train; of other data it is only noted.
         data_dir: where a data set's files are.
-        batch: samples simulated at once; nothing depends on it but memory and speed.
+        batch: samples simulated at once, at most; nothing depends on it but memory and speed.
         seed: of the rate code.
         record: HDF5 file for every spike; None writes none.
         progress: called with the number of samples done.
@@ -114,7 +111,7 @@ def simulate(
     images, labels, recordings = chosen_samples(whole, split, samples)
     refuse(f"{split} labels", list(label_faults(labels, chip.meaning, chip.classes)))
     images = fitting(chip, images)
-    tallies = {p.name: Tally() for p in chip.populations if p.neuron is not None}
+    batch = min(batch, max(1, VALUES // (chip.timesteps * sum(p.size for p in chip.populations))))
     total: Activity | None = None
     scores_type = np.float32 if name == "float" else np.int64
     with raster_writer(record, chip, scores_type) if record else nullcontext() as keep:
@@ -126,7 +123,6 @@ def simulate(
                 keep(recording)
             counted = activity_of(chip, recording, name, labels[chosen], chip_sha256=chip_sha256, split=split)
             total = counted if total is None else total + counted
-            tallies = {name: tally + recording.tallies[name] for name, tally in tallies.items()}
     assert total is not None
     assert total.answers is not None
     if recordings is not None:
@@ -135,9 +131,6 @@ def simulate(
     named = data if isinstance(data, str) else getattr(data, "name", None)
     facts: dict[str, object] = {"source": f"spikewright {__version__}", "seed": seed}
     facts |= {} if named is None else {"data": named}
-    for what in OVERFLOWS:
-        if counts := {name: count for name, tally in tallies.items() if (count := getattr(tally, what))}:
-            facts[what] = counts
     return replace(total, provenance=facts)
 
 
@@ -208,13 +201,12 @@ def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
     """Sentences about what is legal and silent, but almost never wanted, and about counts that are not exact."""
     if activity.backend in BACKENDS and not BACKENDS[activity.backend].exact:
         yield f"the simulator {activity.backend!r} is not exact; its counts may differ from those of the chip network"
-    for what, words in OVERFLOWS.items():
-        for name, count in cast(dict[str, int], activity.provenance.get(what, {})).items():
-            yield f"population {name!r}: {words} in {count} of {activity.populations[name].updates} updates"
-    for population in chip.populations:
-        fired = int(activity.populations[population.name].spikes.sum())
-        if fired and population.neuron is not None and not population.neuron.fires:
-            yield f"population {population.name!r} must never fire and did so {fired} times; its scores are wrong"
+    yield from overflow_sentences(activity)
+    if (known := activity.overflows) is not None and known.harmful and chip.provenance.get(MEASURED):
+        yield Message(
+            f"the scales leave room for peaks measured on data; a larger {arg('margin')} in lowering, or "
+            f"{arg('scale_margin')} in training, leaves more"
+        )
 
 
 def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Chosen:

@@ -171,6 +171,9 @@ class StudentOutput:
         traces: by neuron layer, spikes, input currents and membrane potentials.
         drive: the input drive of the network, ``(1 or T, B, *input shape)``, in [0, 1].
         active: by layer, the number of neuron updates that are active, ``(T, B)``; None for a floating-point student.
+        overflows: by layer, the number of currents that wrapped and of potentials that were clipped, int64,
+            ``(T, B, 2)``; likewise.
+        resets: by integrator that may have been reset by an overflow, where it was, bool, ``(T, B, *shape)``; likewise.
         reading: how the scores are read.
     """
 
@@ -181,6 +184,8 @@ class StudentOutput:
     traces: dict[str, NeuronTrace]
     drive: Tensor
     active: dict[str, Tensor] | None = None
+    overflows: dict[str, Tensor] | None = None
+    resets: dict[str, Tensor] | None = None
     reading: Reading = Reading()
 
     @property
@@ -219,8 +224,12 @@ class StudentOutput:
 
     def _at(self, where: tuple[slice, ...], timesteps: int) -> StudentOutput:
         traces = {name: trace.at(where) for name, trace in self.traces.items()}
-        active = None if self.active is None else {name: count[where] for name, count in self.active.items()}
-        return output_of(self.drive[where], traces, timesteps, active, self.reading)
+        active, overflows, resets = (
+            None if counts is None else {name: count[where] for name, count in counts.items()}
+            for counts in (self.active, self.overflows, self.resets)
+        )
+        made = output_of(self.drive[where], traces, timesteps, active, self.reading)
+        return replace(made, overflows=overflows, resets=resets)
 
 
 def output_of(
@@ -235,8 +244,8 @@ def output_of(
     readout = next(reversed(traces.values()))
     if readout.spikes is not None:
         counts, steps = readout.spikes.sum(0), reading.by_class(readout.spikes)
-        return StudentOutput(counts, reading.by_class(counts), steps, spikes, traces, drive, active, reading)
+        return StudentOutput(counts, reading.by_class(counts), steps, spikes, traces, drive, active, reading=reading)
     steps = reading.by_class(readout.current.expand(timesteps, *readout.current.shape[1:]))
     scores = readout.membrane[-1]
     logits = reading.by_class(scores / timesteps)
-    return StudentOutput(scores, logits, steps, spikes, traces, drive, active, reading)
+    return StudentOutput(scores, logits, steps, spikes, traces, drive, active, reading=reading)

@@ -17,17 +17,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..augmentation.augment import augmented, still
 from ..base.artefacts import atomic_write, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import SILENT, Listeners
-from ..data.augment import augmented, still
 from ..data.dataset import Dataset
 from ..data.output_rule import OutputRule, ValueLoss
 from ..data.recipe import TeacherRecipe
 from ..data.split import Split
 from ..student.label_loss import CROSS_ENTROPY, LabelLoss, label_loss_of, standardised
-from .torch_teacher import TorchTeacher, tensor_of, use_channels_last
+from .frozen import use_channels_last
+from .torch_teacher import TorchTeacher, tensor_of
 
 Shape = tuple[int, int, int]
 

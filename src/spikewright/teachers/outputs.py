@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.dataset import Dataset
-from ..distillation.base import BatchOutputs, LossTerms, RequestedValues
+from ..distillation.base import BatchOutputs, LossTerms, MixedLabels, RequestedValues
 from ..sources.rows import Rows
 from ..student.label_loss import CROSS_ENTROPY, LabelLoss
 from ..student.student import Student
@@ -81,7 +81,7 @@ class CachedOutputs:
         self._all: TeacherOutputs | None = None
 
     def of(self, rows: Tensor, samples: Tensor) -> TeacherOutputs:
-        """The outputs for the training samples with indices ``rows``, whose pixels in this epoch are ``samples``."""
+        """The outputs for the training samples with indices ``rows``, which the teacher sees as ``samples`` now."""
         if not self._caches:
             shown = samples if self._augmented else tensor_of(self._samples, rows)
             return outputs_of(self.teacher, self._asked, shown.to(self._device))
@@ -145,6 +145,7 @@ def batch_outputs(
     sources: Tensor | None = None,
     teacher: TeacherOutputs | None = None,
     auxiliary: nn.Module | None = None,
+    mixed: MixedLabels | None = None,
     progress: float = 0.0,
     seed: int = 0,
     first_index: int = 0,
@@ -161,6 +162,7 @@ def batch_outputs(
         sources: the source images of the frames, ``(B, c, H, W)``; None for a method that does not need them.
         teacher: outputs for the same samples, None without a teacher.
         auxiliary: the method's own modules.
+        mixed: the second labels of samples that are mixed of two.
         progress: fraction of the training that is done.
         seed: of the rate code, together with the index of the first sample.
         label_loss: of outputs against labels.
@@ -186,4 +188,5 @@ def batch_outputs(
         source=source,
         progress=progress,
         label_loss=label_loss,
+        mixed=mixed,
     )

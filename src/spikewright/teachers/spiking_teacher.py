@@ -24,7 +24,9 @@ from ..student.accuracy import quality_of_student
 from ..student.config import StudentConfig
 from ..student.student import Student, load_student
 from ..student.train_settings import TrainSettings
-from .torch_teacher import LOGITS, Teacher, no_map, unknown_feature, weights_sha256
+from .features import no_map, unknown_feature
+from .hashes import weights_sha256
+from .torch_teacher import LOGITS, Teacher
 
 SPIKING = "snn"
 LABELS = "labels"
@@ -122,6 +124,10 @@ class SpikingTeacher(Teacher):
         self.name = name
         self.sha256 = sha256 or weights_sha256(self._student)
         self.config: StudentConfig = student.config
+
+    def for_data(self, dataset: Dataset) -> SpikingTeacher:
+        refuse(f"teacher {self.name}", list(_misfits(self.config, dataset)))
+        return self
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
+from ..augmentation.augment import Augmenter
 from ..base.errors import InputError, arg
 from ..base.progress import Advance
 from ..chip.registers import TrainedGrid
-from ..data.augment import augmented
 from ..data.dataset import Dataset
 from ..data.split import Split
-from ..distillation.base import BatchOutputs, LossTerms, shapes_of
+from ..distillation.base import BatchOutputs, LossTerms, MixedLabels, shapes_of
 from ..student.label_loss import label_loss_of, standardised
 from ..student.student import Student
 from ..student.train_settings import TrainSettings, learning_rate
+from .order import rows_of, steps_of
 from .outputs import CachedOutputs, TeacherOutputs, batch_outputs, seen_by_teacher
 from .torch_teacher import Teacher, tensor_of
 
@@ -31,12 +32,16 @@ class Batch:
     Attributes:
         rows: their indices in the training part, ``(B,)``.
         samples: as the networks see them in this epoch, ``(B, C, H, W)`` or ``(B, T, C, H, W)``.
-        labels: classes ``(B,)``, or values ``(B, D)`` in their own unit.
+        labels: ``(B,)``.
+        twins: the same samples of the data set's twin as an augmentation changed them; None where there is none.
+        mixed: the second labels of samples that are mixed of two; None where they are not.
     """
 
     rows: Tensor
     samples: Tensor
     labels: Tensor
+    twins: Tensor | None = None
+    mixed: MixedLabels | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +79,8 @@ class TrainingLoop:
 
     def __post_init__(self) -> None:
         self.steps_per_epoch = steps_per_epoch(self.dataset.train, self.settings)
+        self.augmenter = Augmenter(self.dataset, self.settings.augmentation, self.settings.reach)
+        self.teacher_sees_twin = False
         self.step = 0
         self.teacher_outputs: CachedOutputs | None = None
         self.auxiliary: nn.Module | None = None
@@ -91,8 +98,9 @@ class TrainingLoop:
         """
         shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
         if teacher is not None:
-            samples = seen_by_teacher(self.method, self.dataset, teacher.spikes).train.samples
-            requested, is_augmented = self.method.requested_values(shapes), self.settings.augmentation != "none"
+            seen = seen_by_teacher(self.method, self.dataset, teacher.spikes)
+            samples, self.teacher_sees_twin = seen.train.samples, seen is not self.dataset
+            requested, is_augmented = self.method.requested_values(shapes), bool(self.augmenter.transforms)
             self.teacher_sha256 = teacher.sha256
             self.teacher_outputs = CachedOutputs(teacher, requested, samples, self.device, is_augmented)
         if seed is not None:
@@ -120,7 +128,7 @@ class TrainingLoop:
         """Train on each batch of one epoch."""
         torch.manual_seed(self.settings.seed * 100_003 + number + 1)
         self.student.train()
-        for batch in batches(self.dataset.train, self.settings, number, self.device):
+        for batch in batches(self.dataset.train, self.settings, number, self.device, self.augmenter):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.settings, self.step, self.steps_per_epoch)
             self.train_on(batch)
@@ -133,9 +141,13 @@ class TrainingLoop:
 
     def outputs_of(self, batch: Batch) -> BatchOutputs:
         """Outputs of student and teacher for a batch, without synaptic operations."""
-        sources = None
+        sources, shown = None, batch.samples
         if "static twins" in self.method.needs and self.dataset.twin is not None:
-            sources = tensor_of(self.dataset.twin.train.samples, batch.rows).to(self.device)
+            sources = batch.twins
+            if sources is None:
+                sources = tensor_of(self.dataset.twin.train.samples, batch.rows).to(self.device)
+        if self.teacher_sees_twin and batch.twins is not None:
+            shown = batch.twins
         rule = self.dataset.output
         return batch_outputs(
             self.student,
@@ -143,7 +155,8 @@ class TrainingLoop:
             batch.labels if rule.is_classes else standardised(batch.labels, rule),
             batch.samples,
             sources=sources,
-            teacher=None if self.teacher_outputs is None else self._lesson(self.teacher_outputs, batch),
+            teacher=None if self.teacher_outputs is None else self._answers(self.teacher_outputs, batch.rows, shown),
+            mixed=batch.mixed,
             auxiliary=self.auxiliary,
             progress=self.progress,
             seed=self.settings.seed,
@@ -151,9 +164,9 @@ class TrainingLoop:
             label_loss=self.label_loss,
         )
 
-    def _lesson(self, outputs: CachedOutputs, batch: Batch) -> TeacherOutputs:
-        """What the teacher says to a batch, values in standard deviations as the student's are."""
-        found = outputs.of(batch.rows, batch.samples)
+    def _answers(self, outputs: CachedOutputs, rows: Tensor, shown: Tensor) -> TeacherOutputs:
+        """The teacher's outputs for a batch that it sees as ``shown``; values in standard deviations."""
+        found = outputs.of(rows, shown)
         return replace(found, logits=outputs.teacher.standardised(found.logits, self.dataset.output))
 
     def merit_of(self, quality: Mapping[str, float]) -> float:
@@ -173,19 +186,28 @@ class TrainingLoop:
 
 
 def steps_per_epoch(split: Split, settings: TrainSettings) -> int:
-    """The optimiser steps of an epoch: whole batches of the training part, at least one."""
-    return max(1, len(split) // settings.batch)
+    """The optimiser steps of an epoch: whole batches, at least one."""
+    return steps_of(split, settings.batch, settings.epoch_samples)
 
 
-def batches(split: Split, settings: TrainSettings, epoch: int, device: torch.device) -> Iterator[Batch]:
-    """An epoch in the order, and with the augmentation, that belong to its number and the seed."""
+def batches(
+    split: Split, settings: TrainSettings, epoch: int, device: torch.device, augmenter: Augmenter
+) -> Iterator[Batch]:
+    """An epoch in the order, and with the augmentation, that belong to its number and the seed.
+
+    Args:
+        split: the training part of the augmenter's data set.
+    """
     generator = torch.Generator().manual_seed(settings.seed * 100_003 + epoch)
-    order = torch.randperm(len(split), generator=generator)
     labels = torch.from_numpy(split.labels)
-    for position in range(steps_per_epoch(split, settings)):
-        rows = order[position * settings.batch : (position + 1) * settings.batch]
-        samples = augmented(tensor_of(split.samples, rows), settings.augmentation, generator, settings.reach)
-        yield Batch(rows, samples.to(device), labels[rows].to(device))
+    for rows in rows_of(split, settings.batch, generator, settings.epoch_samples, settings.labelled_share):
+        shown, mine = augmenter(rows, generator), labels[rows].to(device)
+        mixed = None
+        if shown.mixed is not None:
+            other, share = (each.to(device) for each in shown.mixed)
+            mixed = MixedLabels(mine[other], share)
+        twins = None if shown.twins is None else shown.twins.to(device)
+        yield Batch(rows, shown.samples.to(device), mine, twins, mixed)
 
 
 def optimizer_of(modules: Sequence[nn.Module], settings: TrainSettings) -> torch.optim.AdamW:

@@ -15,6 +15,8 @@ from ..data.split import Split
 from ..profile.schema import CostUnit
 from ..profile.units import quantity
 from ..student.accuracy import quality_of_answers
+from ..student.integers.limits import WRAPS
+from ..student.neurons import StudentOutput
 from ..student.student import Student
 from .cost import SpikeCost
 from .limits import Constraint
@@ -91,9 +93,9 @@ class Means:
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}
-        self._weights: dict[str, int] = {}
+        self._weights: dict[str, float] = {}
 
-    def add(self, values: dict[str, float], weight: int = 1) -> None:
+    def add(self, values: dict[str, float], weight: float = 1) -> None:
         """Add values, each the mean over ``weight`` samples."""
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + value * weight
@@ -124,6 +126,7 @@ class Measurement:
         quality: how good the answers are.
         bounded: by constraint, the quantity that it limits.
         counts: by hidden layer and readout, spikes of each neuron, ``(*shape)``, in an arbitrary scale.
+        overflows: currents that wrapped and readouts that were reset.
     """
 
     quality: Quality
@@ -132,6 +135,7 @@ class Measurement:
     synaptic_ops: dict[str, float]
     bounded: dict[str, float]
     counts: dict[str, Tensor]
+    overflows: int = 0
 
     @property
     def dead(self) -> dict[str, int]:
@@ -170,10 +174,11 @@ def measure(
         seed: of the rate code.
     """
     student.eval()
-    answers, weighted = [], Means()
+    answers, overflows, weighted = [], 0, Means()
     counts: dict[str, Tensor] = {}
-    for first in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.samples[first : first + BATCH]).to(student.device)
+    batch = student.config.at_once(BATCH)
+    for first in range(0, len(split), batch):
+        images = torch.from_numpy(split.samples[first : first + batch]).to(student.device)
         output = student(images, seed, first)
         answers.append(student.answers(output))
         reading = cost.read(output)
@@ -181,6 +186,7 @@ def measure(
         weighted.add({f"spikes/{name}": value for name, value in reading.spikes.items()}, len(images))
         weighted.add({f"ops/{name}": value for name, value in reading.synaptic_ops.items()}, len(images))
         weighted.add({f"bounded/{c.name}": float(c.value(output, reading)) for c in constraints}, len(images))
+        overflows += harmful_overflows(output)
         for name, mean in output.mean_counts.items():
             counts[name] = counts[name] + mean.cpu() if name in counts else mean.cpu()
     counts.pop("encoder", None)
@@ -191,4 +197,11 @@ def measure(
         synaptic_ops=weighted.of("ops/"),
         bounded=weighted.of("bounded/"),
         counts=counts,
+        overflows=overflows,
     )
+
+
+def harmful_overflows(output: StudentOutput) -> int:
+    """Currents that wrapped and readouts that were reset in a forward pass; none of a student in floats."""
+    wraps = sum(int(counts[..., WRAPS].sum()) for counts in (output.overflows or {}).values())
+    return wraps + sum(int(resets.sum()) for resets in (output.resets or {}).values())

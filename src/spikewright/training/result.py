@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from ..base.shown import Shown
 from ..chip.answers import Answers
 from ..student.student import Student, load_student, save_student, student_provenance
 from .deployment import Certificate, Deployment
@@ -18,7 +19,7 @@ from .settings import DistillSettings
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Distillation:
+class Distillation(Shown):
     """A trained student and the record of its training.
 
     Attributes:
@@ -46,8 +47,7 @@ class Distillation:
         config, found = self.student.config, self.certificate
         return (
             f"Distillation({config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding}: "
-            f"{found.in_words} on validation, {found.energy:.4g} {found.unit} per inference on {found.profile}, "
-            f"{len(self.history)} epochs)"
+            f"{len(self.history)} epochs; {found!r})"
         )
 
 

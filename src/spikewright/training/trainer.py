@@ -17,6 +17,7 @@ from ..base.progress import Advance, Listeners
 from ..chip.registers import TrainedGrid
 from ..distillation.base import BatchOutputs, LossTerms
 from ..energy.estimate import Floor
+from ..lowering.peaks import Measuring
 from ..student.accuracy import quality_of_student
 from ..student.integers.form import become_integer, settle
 from ..student.neurons import is_neuron
@@ -41,6 +42,7 @@ class Trainer(TrainingLoop):
     Attributes:
         floor: energy floor of the student: the cost of an inference without hidden spikes.
         chip: whose integers the forward pass uses after the warm-up; None trains in floating point.
+        measuring: training data that scales leave room for; None for room for every input.
     """
 
     regularizers: tuple[LossTerms, ...]
@@ -48,6 +50,7 @@ class Trainer(TrainingLoop):
     limits: tuple[Limit, ...]
     floor: Floor
     chip: Chip | None = None
+    measuring: Measuring | None = None
     history: list[EpochRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -78,13 +81,15 @@ class Trainer(TrainingLoop):
                 if self.chip and not self.on_integers and len(self.history) >= self.settings.float_epochs:
                     self._end_warm_up(self.chip)
                     listeners.say(f"from now on the student computes with the integers of {self.chip.profile.name}")
+                    self._say_measured(listeners)
                 self._run_epoch(listeners, advance)
                 if after_epoch is not None:
                     after_epoch()
         if self.chip and not self.on_integers:
             self._end_warm_up(self.chip)
-            self.history[-1] = replace(self.history[-1], on_integers=True, **self._measure().facts())
-            self._keep_if_admissible(self.history[-1])
+            measured = self._measure()
+            self.history[-1] = replace(self.history[-1], on_integers=True, **measured.facts())
+            self._keep_if_admissible(self.history[-1], measured.overflows)
         if self.best is not None:
             self.take(self.best.weights, self.best.grid, self.student.config.timesteps)
         self.student.eval().cpu()
@@ -115,7 +120,7 @@ class Trainer(TrainingLoop):
         epoch, self._means = len(self.history), Means()
         self.run_epoch(epoch, advance)
         if self.chip is not None and self.on_integers:
-            settle(self.student, self.chip.profile)
+            settle(self.student, self.chip.profile, self.measuring)
         measured = self._measure()
         if self.is_in_final_arithmetic:
             for limit in self.limits:
@@ -123,9 +128,11 @@ class Trainer(TrainingLoop):
         wall, processor = time.perf_counter() - began[0], time.process_time() - began[1]
         record = replace(self._record(epoch, measured), seconds=wall, processor_seconds=processor)
         self.history.append(record)
-        self._keep_if_admissible(record)
+        self._keep_if_admissible(record, measured.overflows)
         listeners.epoch(record)
         listeners.say(summary(record, self.settings.epochs, self.cost.unit))
+        if measured.overflows:
+            listeners.say(f"registers overflowed {measured.overflows} times on validation samples", "warning")
         self._revive_silent(measured, listeners)
 
     def _goes_on(self, listeners: Listeners) -> bool:
@@ -162,7 +169,7 @@ class Trainer(TrainingLoop):
 
     def _become_integer(self, chip: Chip) -> None:
         """Use the chip's integers in the forward pass from now on; the best weights in floating point are dropped."""
-        self.student = become_integer(self.student, chip.profile, chip.spec, chip.weight_bits)
+        self.student = become_integer(self.student, chip.profile, chip.spec, chip.weight_bits, self.measuring)
         self.student.to(self.device)
         self.cost = SpikeCost.of(self.student, self.cost.profile)
         drive = self.student.drive(torch.from_numpy(self.dataset.train.samples[:FLOOR_SAMPLES]))
@@ -171,6 +178,12 @@ class Trainer(TrainingLoop):
             limit.controller.move_floor(limit.constraint.floor(self.student, drive))
         self.best = None
         self.renew_optimizer()
+
+    def _say_measured(self, listeners: Listeners) -> None:
+        grid = self.student.grid
+        if grid is not None and (found := grid.calibration) is not None:
+            room = f"{found.margin:g} times the peaks of {found.samples} training samples"
+            listeners.say(f"registers of {', '.join(found.peaks)} have room for {room}, not for every input")
 
     def _shorten(self, points: float) -> None:
         """Take the smallest T whose validation accuracy, or R^2, is within ``points`` percent of the whole T's."""
@@ -246,11 +259,10 @@ class Trainer(TrainingLoop):
         """Of values in standard deviations from the training mean, ``1 - sum error^2 / sum value^2``."""
         return 1 - self._means.mean("error") / self._means.mean("values")
 
-    def _keep_if_admissible(self, record: EpochRecord) -> None:
-        """Keep the weights that are best on validation, among the epochs that meet every constraint."""
-        if self.is_in_final_arithmetic and all(
-            limit.controller.admits(record.bounded[limit.constraint.name]) for limit in self.limits
-        ):
+    def _keep_if_admissible(self, record: EpochRecord, overflows: int) -> None:
+        """Keep the weights that are best on validation, among epochs that meet each constraint without overflow."""
+        met = (limit.controller.admits(record.bounded[limit.constraint.name]) for limit in self.limits)
+        if self.is_in_final_arithmetic and not overflows and all(met):
             self.keep_if_best(record.quality, record.epoch)
 
     def take(self, weights: dict[str, Tensor], grid: TrainedGrid | None, timesteps: int) -> None:

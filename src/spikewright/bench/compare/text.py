@@ -112,6 +112,9 @@ def remarks(result: ComparisonResult) -> Iterator[str]:
     for group in result.groups:
         yield from _of_group(result, group)
     yield from _refused(result)
+    for sentence in dict.fromkeys(result.left_out.values()):
+        rows = dict.fromkeys(str(row) for (row, _), why in result.left_out.items() if why == sentence)
+        yield f"not trained: {', '.join(rows)}: {sentence}"
     yield from (f"failed: {sentence}" for sentence in result.failures)
     if result.missing:
         first = result.missing[0].job
@@ -133,7 +136,8 @@ def markdown(result: ComparisonResult) -> str:
         if entry.records
     ]
     banner, measure = result.profile.banner, result.measure
-    return markdown_page(title(result), banner, "compare.svg", table, note(result), remarks(result), measure)
+    page = markdown_page(title(result), banner, "compare.svg", table, note(result), remarks(result), measure)
+    return page + ("\n![Accuracy against labels](compare-labels.svg)\n" if result.has_curves else "")
 
 
 def note(result: ComparisonResult) -> str:
@@ -203,5 +207,5 @@ def _refused(result: ComparisonResult) -> Iterator[str]:
     for sentence, refused in about.items():
         rows = dict.fromkeys(str(row) for row, _ in refused)
         budgets = dict.fromkeys(budget for _, budget in refused)
-        settings = "" if len(budgets) == len(result.groups) else f" ({', '.join(b or 'no budget' for b in budgets)})"
+        settings = "" if len(budgets) == len(result.budgets) else f" ({', '.join(b or 'no budget' for b in budgets)})"
         yield f"not trained: {', '.join(rows)}{settings}: {sentence}"

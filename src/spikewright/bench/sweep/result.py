@@ -16,7 +16,7 @@ FORMAT = "spikewright sweep"
 FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepRow(Seeds[Point, Outcome]):
     """All seeds of one budget.
 
@@ -57,7 +57,7 @@ class SweepRow(Seeds[Point, Outcome]):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult(BenchResult):
     """Accuracy against deployed energy, budget by budget.
 
@@ -67,6 +67,10 @@ class SweepResult(BenchResult):
 
     study: tuple[str, str]
     points: tuple[PointResult, ...]
+
+    def __repr__(self) -> str:
+        done = sum(point.state == "done" for point in self.points)
+        return f"SweepResult({self.title}: {len(self.rows)} budgets, {done} of {len(self.points)} students done)"
 
     @cached_property
     def rows(self) -> tuple[SweepRow, ...]:

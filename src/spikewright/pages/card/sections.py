@@ -16,12 +16,13 @@ from ...base.errors import InputError
 from ...chip.agreement import LEVELS
 from ...chip.registers import TrainedGrid, trained_grid
 from ...data.output_rule import CLASSES, OutputRule
+from ...energy.macs import Macs
 from ...graph.nodes import NEURONS, NodeFault, Shape, constants_of
 from ...graph.time_step import resolve_dt
 from ...graph.wiring import Wiring, wire
 from ...lowering.lower import rules_of
 from ...profile.units import quantity
-from ...student.facts import CertificateFacts, Facts, StudentFacts
+from ...student.facts import CertificateFacts, Facts, OverflowFacts, StudentFacts
 from ..measure import measure_of
 from ..numbers import Rows
 from ..verdict import Paths, Verdict
@@ -154,11 +155,17 @@ def _outputs(known: Known) -> str | None:
 
 
 def _integers(grid: TrainedGrid) -> str:
-    registers = grid.registers
+    registers, measured = grid.registers, grid.calibration
+    room = ""
+    if measured is not None:
+        room = (
+            f"; {', '.join(measured.peaks)} have room for {measured.margin:g} times the peaks of {measured.samples} "
+            "training samples, not for every input"
+        )
     return (
         f"trained on those of `{grid.profile}`: weights of {registers.weight_bits} bits, biases of "
         f"{registers.bias_mantissa_bits}, thresholds of {registers.threshold_bits}, states of {registers.state_bits}; "
-        "each number of the graph is its integer divided by the layer's scale"
+        f"each number of the graph is its integer divided by the layer's scale{room}"
     )
 
 
@@ -217,13 +224,13 @@ def training_rows(known: Known) -> Rows:
     """What the student's file says of its making; headings alone where it was not noted."""
     making, settings = known.making, known.making.settings
     methods = [f"`{each}`" for each in (settings.method, making.method) if each is not None]
+    macs = _if_known(", {} multiply-accumulates per inference", _macs(making))
     good = _on_validation(", {} on validation", making.teacher_validation_accuracy, making.teacher_validation_quality)
-    macs = _if_known(", {:,} multiply-accumulates per inference", making.teacher_macs)
     assistants = [
         f"{each.name}{_on_validation(' ({} on validation)', each.validation_accuracy, each.validation_quality)}"
         for each in making.assistants or ()
     ]
-    samples = _if_known(", {:,} samples of its training part", settings.train_samples)
+    samples = _samples(known)
     return _pairs(
         ("data", settings.data and f"`{settings.data}`{samples}"),
         ("method", ": ".join(methods) or None),
@@ -237,6 +244,21 @@ def training_rows(known: Known) -> Rows:
         ("energy budget", _budget(known)),
         ("further limits", _further(known)),
     )
+
+
+def _samples(known: Known) -> str:
+    """How many training samples there were, where they were not all and all with labels."""
+    counts, settings = known.making.samples, known.making.settings
+    if counts.unlabelled:
+        return f", {counts.labelled:,} training samples with labels and {counts.unlabelled:,} without"
+    asked = settings.train_samples if settings.label_fraction is None else counts.labelled
+    return _if_known(", {:,} samples of its training part", asked)
+
+
+def _macs(making: StudentFacts) -> str | None:
+    """The teacher's multiply-accumulates, and which of its operators are not counted; None where nobody noted them."""
+    macs = Macs.of_facts(vars(making))
+    return None if macs is None else f"{macs} ({macs.left_out})" if macs.unknown else str(macs)
 
 
 def _on_validation(words: str, accuracy: float | None, quality: Mapping[str, float]) -> str:
@@ -299,8 +321,19 @@ def _validation(known: Known) -> Rows:
             *_answers(known, found, answers),
             ("energy per inference", f"{quantity(found.energy, found.unit)} on `{found.profile}`", where),
             ("synaptic operations per inference", f"{found.synaptic_ops:,.0f}", where),
+            *_overflows(found),
         ]
     return rows
+
+
+def _overflows(found: CertificateFacts) -> Rows:
+    """Registers that overflowed, of a network that has no room for every input, or where they did."""
+    parts = found.overflows.values()
+    wraps, clips, resets = (sum(getattr(each, kind) for each in parts) for kind in OverflowFacts.model_fields)
+    if not (found.measured or wraps or clips or resets):
+        return []
+    said = f"{wraps:,} wraps, {resets:,} readouts reset, {clips:,} potentials clipped"
+    return [("registers that overflowed", said, " and ".join(found.overflows))]
 
 
 def _answers(known: Known, found: CertificateFacts, on: str) -> Iterator[tuple[str, str, str]]:

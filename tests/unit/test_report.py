@@ -430,7 +430,7 @@ def test_rates_and_raster_are_drawn_and_told():
 
     priced = report(lively(), network(), "loihi1-davies")
     assert priced.rates["hidden"][:5] == (21 / 40, 21 / 40, 21 / 40, 21 / 40, 20 / 40)
-    rates, raster = activity_pictures(priced)
+    rates, raster = activity_pictures(priced.energy.spikes, priced.rates, priced.raster)
     assert "hidden 26.2% of its neurons spike at a step, most at step 1 with 52.5%" in rates.alt
     assert "hidden: 1 spike of 20 out of 20 neurons; out: 250 spikes of 5 out of 5 neurons" in raster.alt
     assert raster.svg.startswith("<?xml")
@@ -440,24 +440,23 @@ def test_rates_and_raster_are_drawn_and_told():
 def test_without_steps_there_are_no_such_pictures():
     from spikewright.pages.pictures import activity_pictures
 
-    assert list(activity_pictures(report(counts(), network(), "loihi1-davies"))) == []
+    priced = report(counts(), network(), "loihi1-davies")
+    assert list(activity_pictures(priced.energy.spikes, priced.rates, priced.raster)) == []
 
 
 @pytest.mark.parametrize("used", [5, 450, 610, 860, 1024])
-def test_the_labels_of_the_fit_stay_in_the_picture_and_off_the_bars(used, monkeypatch):
+def test_the_labels_of_the_fit_stay_in_the_picture_and_off_the_bars(used):
     """Whatever the share, also beside "binding", which is long."""
     from spikewright.pages import plots
 
-    kept = []
-    drawn = plots.svg
-    monkeypatch.setattr(plots, "svg", lambda figure: kept.append(figure) or drawn(figure))
     priced = report(counts(), network(), "loihi1-davies", None)
     uses = tuple(replace(use, used=used / 1024 * use.limit) for use in priced.fit if use.limit)
     binding = next(use for use in uses if use.resource == "synapse memory")
-    assert "<svg" in plots.fit_plot(uses, binding)
-    (axes,) = kept[0].axes
+    drawn = plots.fit_plot(uses, binding)
+    drawn.draw_without_rendering()
+    (axes,) = drawn.axes
     assert [text.get_text().endswith("binding") for text in axes.texts].count(True) == 1
-    right = kept[0].bbox.width
+    right = drawn.bbox.width
     for text in axes.texts:
         box = text.get_window_extent()
         assert axes.get_window_extent().x1 <= box.x0 < box.x1 <= right, text.get_text()

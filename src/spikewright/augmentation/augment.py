@@ -18,9 +18,16 @@ from .transforms import Form, MixUp
 def still(samples: Tensor) -> Tensor:
     """The samples as an ANN takes them, ``(B, C, H, W)`` in [0, 1].
 
-    Images are taken as they are, event frames ``(B, T, C, H, W)`` of 0 and 1 as their mean over time.
+    Images are taken as they are, frames ``(B, T, C, H, W)`` as their mean over time. Of frames of intensities the empty
+    ones at the end, behind the end of a recording, do not count; those of events, bytes, all do.
     """
-    return samples.to(torch.float32).mean(1) if samples.ndim == 5 else samples
+    if samples.ndim != 5:
+        return samples
+    if samples.dtype == torch.uint8:
+        return samples.to(torch.float32).mean(1)
+    before_the_end = samples.ne(0).flatten(2).any(2).flip(1).to(torch.uint8).cummax(1).values.flip(1)
+    lasting = before_the_end.sum(1).clamp_min(1).to(samples.dtype)
+    return samples.sum(1) / lasting[:, None, None, None]
 
 
 def augmented(images: Tensor, augmentation: str, generator: torch.Generator, reach: int = 2) -> Tensor:

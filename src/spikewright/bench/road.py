@@ -23,6 +23,7 @@ from ..chip.agreement import save_agreement
 from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
+from ..data.quality import Quality
 from ..data.split import Split
 from ..energy.provenance import provenance_of
 from ..graph.nir_io import read_graph
@@ -160,6 +161,7 @@ def run(
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
         paths=paths,
         overflows=activity.overflows,
+        answers=activity.answers,
     )
     write_card(paths.nir, verdict)
     return verdict
@@ -202,11 +204,12 @@ def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listener
     files = {"student": paths.student, "nir": paths.nir, "chip": paths.chip}
     files |= {f"activity_{part}": paths.activity.with_name(name) for part, name in ACTIVITIES.items()}
     reports, config = deployed.reports, student.config
+    qualities = {part: cast(Quality, report.quality) for part, report in reports.items()}  # all data have labels
     outcome = Outcome(
         energy={part: report.total for part, report in reports.items()},
         energy_is_at_least=any(report.at_least for report in reports.values()),
         floor=reports["validation"].floor,
-        accuracy={part: cast(float, report.accuracy) for part, report in reports.items()},  # all data have labels
+        accuracy={part: quality.main for part, quality in qualities.items()},
         synaptic_ops={part: report.synaptic_ops for part, report in reports.items()},
         spikes={part: sum(each.spikes for each in report.spikes) for part, report in reports.items()},
         samples={part: report.samples for part, report in reports.items()},
@@ -218,6 +221,8 @@ def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listener
         made_by=f"spikewright {__version__}",
         host=socket.gethostname(),
         seconds=time.perf_counter() - began,
+        merit="accuracy" if config.output.is_classes else "r2",
+        quality={part: quality.facts for part, quality in qualities.items()},
     )
     return MeasuredStudent(student, facts, dataset, paths, deployed, outcome)
 

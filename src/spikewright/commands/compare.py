@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..base.errors import AnswerIsNo
+from ..base.interrupt import goes_on
 from ..training.settings import DistillSettings
 from . import console as cli
 from .options import takes_settings
@@ -58,11 +59,12 @@ def command(
     from ..bench.compare.compare import compare_with
     from ..bench.compare.text import WIDTH, renderable
 
-    result = compare_with(
-        settings, methods or ("all",), seeds, budgets or (), out,
-        regularize=regularize or (), free=free, train_missing=not table, study=study, callbacks=[cli.ProgressBar()],
-        label_fractions=label_fractions or (),
-    )  # fmt: skip
+    with goes_on(lambda: "the same command again goes on with what is missing"):
+        result = compare_with(
+            settings, methods or ("all",), seeds, budgets or (), out,
+            regularize=regularize or (), free=free, train_missing=not table, study=study, callbacks=[cli.ProgressBar()],
+            label_fractions=label_fractions or (),
+        )  # fmt: skip
     if json_output:
         cli.emit(result.as_json())
     else:

@@ -42,6 +42,9 @@ def command(
     margin: Annotated[
         float | None, typer.Option(help=f"factor by which registers may go beyond that; default: {MARGIN:g}")
     ] = None,
+    population: Annotated[
+        int | None, typer.Option(help="outputs for each class, added up, where the file does not say")
+    ] = None,
     chips: Annotated[
         int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
     ] = None,
@@ -74,7 +77,7 @@ def command(
         cli.notes(data)
     chip = lower(
         network, target, timesteps=timesteps, encoding=encoding, input_bits=input_bits, dt_s=dt_s,
-        weight_bits=weight_bits, calibrate=data,
+        weight_bits=weight_bits, population=population, calibrate=data,
         calibrate_samples=calibrate_samples, quantile=quantile, margin=margin,
     ).with_provenance(parent_sha256=sha256_of(graph))  # fmt: skip
     assumed = chip.provenance["assumed"]

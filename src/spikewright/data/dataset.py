@@ -10,20 +10,26 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError, Message, arg
-from ..sources.objects import found_in_object
+from ..base.shown import Shown
+from ..sources.objects import found_in_data_sets
 from ..sources.read import read
+from .describe import describe
 from .for_network import ForNetwork, renamed
 from .input_rule import InputRule
 from .options import DataOptions
 from .output_rule import CLASSES, OutputRule
-from .own import Prepared, prepare, raw_from_arrays, raw_of
+from .own import Prepared, cut_notes, prepare, raw_from_arrays, raw_of
 from .raw import RawData
 from .recipe import Recipe
 from .split import DIGITS_SHARE, Images, Labels, Pixels, Samples, Split, official_split, permutation
+from .summary import lines
+
+SHOWN = 500
+"""Samples of each part from which the ranges and rates of the short form of a data set are taken."""
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Shown):
     """A data set with its fixed split.
 
     Attributes:
@@ -57,10 +63,19 @@ class Dataset:
     raw: RawData | None = None
     options: DataOptions | None = None
 
+    def __repr__(self) -> str:
+        return "\n".join(lines(describe(self, samples=SHOWN)))
+
     @property
     def notes(self) -> tuple[Message, ...]:
-        """Sentences about what was assumed when the data were read; none about a data set that has a name."""
-        return () if self.raw is None else tuple(Message(f"data {self.name}: {note}") for note in self.raw.notes)
+        """Sentences about what was assumed when the data were read, and about recordings that are cut.
+
+        There are none about a data set that has a name.
+        """
+        if self.raw is None:
+            return ()
+        cut = () if self.input_rule is None else cut_notes(self.raw, self.input_rule)
+        return tuple(Message(f"data {self.name}: {note}") for note in (*self.raw.notes, *cut))
 
     @property
     def is_events(self) -> bool:
@@ -283,7 +298,7 @@ def _of_objects(
     options: DataOptions,
 ) -> Dataset:
     given = {part: each for part, each in parts.items() if each is not None}
-    found = found_in_object(given, name, f"data {name}", options)
+    found = found_in_data_sets(given, name, f"data {name}", options)
     found = replace(found, groups=groups or found.groups, names=names or found.names)
     return Dataset.of_raw(replace(raw_of(found, options), recipe=recipe), options)
 

@@ -7,23 +7,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
 from ..base.types import FloatArray
 from ..sources.found import View
 from ..sources.recordings import FINEST_US, OPTIONS, recorded
-from ..sources.rows import Array, Rows, chunks
+from ..sources.rows import Array, Rows, bounds, chunks
 from .input_rule import InputRule, Scaling
 from .options import DataOptions
 from .raw import RawData, RawPart
+from .steps import means
 
-REACH_QUANTILE = {"standard": 0.999, "robust": 0.99}
-"""By scaling rule, the share of training values whose size after scaling is at most 1; larger ones are held at 1."""
+REACH_QUANTILE = {"standard": 0.97, "robust": 0.95}
+"""By scaling rule, the share of training values whose size after scaling is at most 1; larger ones are held at 1.
+
+Spikes tell small values apart only where the largest ones do not take up the range (`docs/series.md`)."""
 VALUES_FOR_QUANTILES = 2_000_000
 """Training values, evenly spaced, from which quantiles are taken."""
 DELTA_QUANTILE = 0.7
-"""The level of the delta code is this quantile of the changes from step to step in the training part."""
+"""The level of the delta code is this quantile of the changes from step to step in the training part: finer levels
+send more events at the same accuracy, coarser ones cost accuracy (`docs/series.md`)."""
 SMALLEST_LEVEL = 1 / 64
 DELTA = "delta"
 
@@ -54,6 +57,7 @@ def fitted(
         shape = (min(options.window, shape[0]), *shape[1:])
     chosen: View | None = (options.view or ("steps" if encoding == DELTA else view)) if is_series else None
     scaling, low, gain = _scaling(raw, options)
+    is_still = chosen != "steps" and raw.layout != "events"
     rule = InputRule(
         layout=raw.layout,
         shape=shape,
@@ -65,11 +69,10 @@ def fitted(
         window=options.window,
         hop=options.hop or options.window,
         reading=dict(raw.reading),
+        timesteps=None if is_still else _timesteps(raw, shape[0], timesteps, options.window),
     )
-    if chosen == "steps" or raw.layout == "events":
-        rule = replace(rule, timesteps=_timesteps(raw, shape[0], timesteps, options.window))
     if encoding == DELTA:
-        rule = replace(rule, delta=_levels(rule, raw.train, options.delta_level))
+        rule = replace(rule, delta=delta_levels(rule, raw.train, options.delta_level))
     return rule
 
 
@@ -136,6 +139,7 @@ def _scaling(raw: RawData, options: DataOptions) -> tuple[Scaling, tuple[float, 
         some = _some_values(raw.train.samples)
         quarters = np.nanquantile(some, (0.25, 0.5, 0.75), axis=0)
         low, spread = quarters[1], quarters[2] - quarters[0]
+        spread = np.where(spread > 0, spread, moments.deviation)  # half of the values are equal, and not all of them
     gain = _inverse(spread)
     sizes = np.abs((_some_values(raw.train.samples) - low) * gain)
     reach = float(np.nanquantile(sizes, REACH_QUANTILE[scaling])) or 1.0
@@ -169,13 +173,23 @@ def _intensities(raw: RawData, asked: tuple[float, float] | None) -> tuple[tuple
 
 
 def _refuse_outside(raw: RawData, low: float, high: float, advice: str) -> None:
+    dtype = raw.train.samples.dtype
+    if dtype.kind == "u" and low <= 0 and np.iinfo(dtype).max <= high:
+        return  # the type holds nothing else
     faults = []
     for name, part in raw.parts.items():
-        found = _moments(part.samples)
-        least, most = float(found.least.min()), float(found.most.max())
+        least, most = bounds_of(part)
         if least < low or most > high:
             faults.append(f"{name} reaches {least:g}..{most:g}, outside {low:g}..{high:g}; {advice}")
     refuse(f"data {raw.name}", faults)
+
+
+def bounds_of(part: RawPart) -> tuple[float, float]:
+    """The smallest and the largest number of a part, what pads recordings left out."""
+    if part.lengths is None:
+        return bounds(part.samples)
+    found = [(np.nanmin(chunk), np.nanmax(chunk)) for chunk in chunks(part.samples)]
+    return float(min(least for least, _ in found)), float(max(most for _, most in found))
 
 
 @dataclass(frozen=True)
@@ -218,13 +232,17 @@ def _some_values(samples: Rows) -> FloatArray:
     return chosen.reshape(-1, chosen.shape[-1])
 
 
-def _levels(rule: InputRule, train: RawPart, asked: float | None) -> tuple[float, ...]:
-    """The level of each channel, in scaled units."""
-    channels = rule.shape[1]
+def delta_levels(rule: InputRule, train: RawPart, asked: float | None) -> tuple[float, ...]:
+    """The level of each channel of a series that is taken step by step, in scaled units."""
+    steps, channels = rule.shape
     if asked is not None:
         return (asked,) * channels
-    step = max(1, -(-len(train) * int(np.prod(rule.shape)) // VALUES_FOR_QUANTILES))
-    raw: Array = np.asarray(train.samples[np.arange(0, len(train), step)])
-    changes = np.abs(np.diff(np.clip(rule.unbounded(raw), -1 if rule.signed else 0, 1), axis=1)).reshape(-1, channels)
-    levels: npt.NDArray[Any] = np.nanquantile(changes, DELTA_QUANTILE, axis=0)
-    return tuple(np.maximum(levels, SMALLEST_LEVEL).tolist())
+    every = max(1, -(-len(train) * int(np.prod(train.samples.shape[1:])) // VALUES_FOR_QUANTILES))
+    raw: Array = np.asarray(train.samples[np.arange(0, len(train), every)])
+    windows = raw[:, : raw.shape[1] // steps * steps].reshape(-1, steps, channels)
+    values, there = means(rule.scaled(windows), ~np.isnan(windows).all(2), rule.timesteps or steps)
+    both = there[:, 1:] & there[:, :-1]
+    changes = np.abs(np.diff(values, axis=1))[both]
+    if not len(changes):
+        return (SMALLEST_LEVEL,) * channels
+    return tuple(np.maximum(np.quantile(changes, DELTA_QUANTILE, axis=0), SMALLEST_LEVEL).tolist())

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ..base.errors import Gathered, refuse
 from ..sources.found import PARTS, Found, Layout
-from ..sources.rows import Rows, chunks
+from ..sources.rows import Rows
+from .fitting import bounds_of
 from .input_rule import InputRule
 from .labels import label_array
 from .layout import as_rows, layout_of
@@ -70,10 +71,9 @@ def raw_for(found: Found, options: DataOptions, network: ForNetwork) -> RawData:
     refuse(where, faults or [fault for part, each in parts.items() for fault in _strange_range(part, each, rule)])
     train, validation, test, notes = _parts(found, parts, rule)
     kind: Layout = "images" if layout == "images-last" else layout
-    made = RawData(
+    return RawData(
         found.name, kind, train, validation, test, network.output, (*found.notes, *notes), dict(found.reading)
     )
-    return replace(made, notes=(*made.notes, *_cut(test, rule)))
 
 
 def _layout(x: Rows, found: Found, options: DataOptions, rule: InputRule | None, where: str) -> Layout:
@@ -159,9 +159,7 @@ def _strange_range(part: str, raw: RawPart, rule: InputRule | None) -> Iterator[
         return
     low, high = rule.low[0], rule.low[0] + 1 / rule.gain[0]
     floor = 2 * low - high if rule.signed else low
-    least, most = np.inf, -np.inf
-    for chunk in chunks(raw.samples):
-        least, most = min(least, float(np.nanmin(chunk))), max(most, float(np.nanmax(chunk)))
+    least, most = bounds_of(raw)
     found = f"its {part} part reaches {least:g}..{most:g}, and the network was trained on {floor:g}..{high:g}"
     if least < floor - ROUNDING * (high - low) or most > high + ROUNDING * (high - low):
         yield f"{found}; bring the samples into this range"
@@ -188,17 +186,6 @@ def _parts(
         whole,
         (f"is not what the network was trained on, so that all {len(whole)} samples are run, whatever the part",),
     )
-
-
-def _cut(part: RawPart, rule: InputRule | None) -> Iterator[str]:
-    """A note about recordings that are longer than the network takes."""
-    if rule is None or rule.layout != "series" or rule.window is not None:
-        return
-    lengths = np.full(len(part), part.samples.shape[1]) if part.lengths is None else part.lengths
-    longer = int((lengths > rule.shape[0]).sum())
-    if longer:
-        steps = rule.shape[0]
-        yield f"{longer} recordings are longer than the {steps} steps that the network takes; their ends are cut off"
 
 
 def renamed(raw: RawData, network: ForNetwork) -> RawData:

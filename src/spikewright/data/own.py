@@ -29,6 +29,8 @@ IN_MEMORY = 512 * 1024**2
 """
 IDENTITY = "identity"
 """The key in :attr:`RawData.reading` of the hash by which data are known again."""
+KEPT = 3
+"""Ways in which data were prepared last, that are kept: for the data set itself, a student and its teacher."""
 VIEW_OF_ARCHITECTURE: dict[str, View] = {"temporal": "channels", "mlp": "steps"}
 """How a named architecture takes series; any other takes them as an image."""
 
@@ -154,6 +156,9 @@ def unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
         return
     first = 0
     for chunk in chunks(raw.samples):
+        if np.isfinite(chunk.min()) and np.isfinite(chunk.max()):
+            first += len(chunk)
+            continue
         bad = ~np.isfinite(chunk)
         if raw.lengths is not None:
             lengths = raw.lengths[first : first + len(chunk)]
@@ -171,7 +176,7 @@ def unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
 
 def split_parts(parts: Mapping[str, RawPart], groups: IntArray | None) -> tuple[RawPart, RawPart, RawPart]:
     """Training, validation and test part; official parts stay as they are."""
-    whole = parts["train"]
+    whole = replace(parts["train"], groups=groups)
     if "test" in parts and "validation" in parts:
         return whole, parts["validation"], parts["test"]
     if "test" in parts or "validation" in parts:
@@ -183,8 +188,8 @@ def split_parts(parts: Mapping[str, RawPart], groups: IntArray | None) -> tuple[
 
 
 def _rows_of(part: RawPart, rows: IntArray) -> RawPart:
-    lengths = None if part.lengths is None else part.lengths[rows]
-    return RawPart(picked(part.samples, rows), part.labels[rows], lengths)
+    lengths, groups = (None if each is None else each[rows] for each in (part.lengths, part.groups))
+    return RawPart(picked(part.samples, rows), part.labels[rows], lengths, groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,20 +228,38 @@ def prepare(
     Raises:
         InputError: options that do not suit the data, or a rule that was made for others.
     """
-    if rule is None:
-        view = VIEW_OF_ARCHITECTURE.get(architecture or "temporal", "image")
-        if architecture is None and raw.view is not None:
-            view = raw.view
-        rule = fitted(raw, options or DataOptions(), encoding=encoding, view=view, timesteps=timesteps)
-    else:
-        _check_rule(raw, rule)
+    asked = repr((options, encoding, architecture, timesteps, None if rule is None else rule.as_json()))
+    if asked not in raw.prepared:
+        while len(raw.prepared) >= KEPT:
+            raw.prepared.pop(next(iter(raw.prepared)))
+        raw.prepared[asked] = _prepared(raw, rule or _fitted(raw, options, encoding, architecture, timesteps))
+    found: Prepared = raw.prepared[asked]
+    return found
+
+
+def _fitted(
+    raw: RawData,
+    options: DataOptions | None,
+    encoding: str | None,
+    architecture: str | None,
+    timesteps: int | None,
+) -> InputRule:
+    """The rule that the training part gives; a series is seen as the architecture or the data want it."""
+    view = VIEW_OF_ARCHITECTURE.get(architecture or "temporal", "image")
+    if architecture is None and raw.view is not None:
+        view = raw.view
+    return fitted(raw, options or DataOptions(), encoding=encoding, view=view, timesteps=timesteps)
+
+
+def _prepared(raw: RawData, rule: InputRule) -> Prepared:
+    _check_rule(raw, rule)
     twin = None
     if rule.view == "steps":
         twin = prepare(raw, rule=replace(rule, view="channels", delta=(), timesteps=None))
-    sources = [_source(part, rule) for part in raw.parts.values()]
-    in_memory = bytes_of(rule, sum(len(source) for source, _ in sources)) <= IN_MEMORY
-    parts = zip(raw.parts.values(), sources, strict=True)
-    train, validation, test = (_prepared(part, *source, rule, in_memory) for part, source in parts)
+    parts = [when_asked(part, rule) for part in raw.parts.values()]
+    if bytes_of(rule, sum(map(len, parts))) <= IN_MEMORY:
+        parts = [_in_memory(part) if len(part) else part for part in parts]
+    train, validation, test = parts
     return Prepared(rule, (train, validation, test), twin)
 
 
@@ -261,17 +284,42 @@ def _source(part: RawPart, rule: InputRule) -> tuple[Rows, IntArray | None]:
     return source if source.shape[1] == rule.shape[0] else _fitted_to(source, rule.shape[0]), recordings
 
 
-def _prepared(part: RawPart, source: Rows, recordings: IntArray | None, rule: InputRule, in_memory: bool) -> Split:
-    """A part whose samples are prepared, now or else when they are asked for."""
+def when_asked(part: RawPart, rule: InputRule) -> Split:
+    """A part whose samples are prepared by a rule when they are asked for."""
+    source, recordings = _source(part, rule)
     labels = part.labels if recordings is None else part.labels[recordings]
-    samples: Rows = Computed(source, lambda rows, _: rule(rows), (len(labels), *rule.sample_shape), rule.dtype)
-    return Split(np.concatenate(list(chunks(samples))) if in_memory and len(samples) else samples, labels, recordings)
+    samples = Computed(source, lambda rows, _: rule(rows), (len(labels), *rule.sample_shape), rule.dtype)
+    return Split(samples, labels, recordings)
+
+
+def _in_memory(part: Split) -> Split:
+    return replace(part, samples=np.concatenate(list(chunks(part.samples))))
+
+
+def cut_recordings(part: RawPart, rule: InputRule) -> int:
+    """How many recordings are longer than what a network takes, so that their ends are left out."""
+    if rule.layout != "series" or rule.window is not None:
+        return 0
+    if part.lengths is None:
+        return len(part) if part.samples.shape[1] > rule.shape[0] else 0
+    return int((part.lengths > rule.shape[0]).sum())
+
+
+def cut_notes(raw: RawData, rule: InputRule) -> Iterator[str]:
+    """A sentence for each part with recordings that are longer than what a network takes."""
+    several = raw.train is not raw.test  # data for a network that was trained on others are one part
+    for name, part in raw.parts.items() if several else {"test": raw.test}.items():
+        if count := cut_recordings(part, rule):
+            yield (
+                f"{count} recordings of its {name} part are longer than the {rule.shape[0]} steps that the network "
+                "takes; their ends are left out"
+            )
 
 
 def prepared_part(part: RawPart, rule: InputRule) -> Split:
-    """One part, prepared by a rule that was fitted before."""
-    source, recordings = _source(part, rule)
-    return _prepared(part, source, recordings, rule, bytes_of(rule, len(source)) <= IN_MEMORY)
+    """One part, prepared by a rule that was fitted before; in memory where it fits there."""
+    split = when_asked(part, rule)
+    return _in_memory(split) if bytes_of(rule, len(split)) <= IN_MEMORY else split
 
 
 def _fitted_to(source: Rows, steps: int) -> Rows:

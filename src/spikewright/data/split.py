@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief
 from ..base.types import IntArray
 from ..sources.rows import Rows, chunks, joined, picked
 from .output_rule import NO_LABEL
@@ -27,8 +28,8 @@ Samples = tuple[Pixels, Labels]
 _TYPES = {4: (np.float32,), 5: (np.uint8, np.float32)}
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
+@dataclass(frozen=True, eq=False, repr=False)
+class Split(Brief):
     """One part of a data set.
 
     Attributes:

@@ -21,22 +21,23 @@ def cross_entropy(batch: BatchOutputs) -> Tensor:
 
 
 def label_loss(batch: BatchOutputs, logits: Tensor) -> Tensor:
-    """``CE(softmax(z), y)``, averaged over time and the samples with a label; 0 where no sample has one.
+    """The loss against labels, averaged over time and the samples with a label; 0 where no sample has one.
 
     Args:
         logits: of the batch, ``(B, K)`` or ``(T, B, K)``.
     """
-    if batch.mixed is None and bool(batch.is_labelled.any()):
-        labels = batch.labels.expand(logits.shape[:-1])  # the samples without a label are left out by their number
-        return F.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=NO_LABEL)
+    if batch.mixed is None:
+        steps = logits.shape[0] if logits.ndim == 3 else 1
+        labels = batch.labels.repeat(steps, *[1] * (batch.labels.ndim - 1))
+        return batch.label_loss(logits.flatten(0, -2), labels)
     return mean_over_labelled(*label_losses(batch, logits)).mean()
 
 
 def label_losses(batch: BatchOutputs, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """The cross-entropy of each sample with its label, and the weight of the sample: 1, and 0 without a label.
+    """The cross-entropy of each sample with its label times the weight of the sample, and that weight.
 
-    Of a sample that is mixed of two, with the shares ``s`` and ``1 - s``, it is ``s CE(z, y) + (1 - s) CE(z, y')``, and
-    a label that is missing takes its share from loss and weight.
+    The weight is that of the class, and 0 without a label. Of a sample that is mixed of two, with the shares ``s`` and
+    ``1 - s``, it is ``s CE(z, y) + (1 - s) CE(z, y')``; a label that is missing takes its share from loss and weight.
 
     Args:
         logits: of the batch, ``(B, K)`` or ``(T, B, K)``.
@@ -46,18 +47,22 @@ def label_losses(batch: BatchOutputs, logits: Tensor) -> tuple[Tensor, Tensor]:
 
     Source: of the mixed labels H. Zhang et al. 2018, arXiv 1710.09412.
     """
+    weights = logits.new_tensor(batch.label_loss.weights or [1.0] * logits.shape[-1])
 
     def of(labels: Tensor) -> Tensor:
         flat = labels.expand(logits.shape[:-1]).flatten()
-        each = F.cross_entropy(logits.flatten(0, -2), flat, ignore_index=NO_LABEL, reduction="none")
+        each = F.cross_entropy(logits.flatten(0, -2), flat, weight=weights, ignore_index=NO_LABEL, reduction="none")
         return each.reshape(logits.shape[:-1])
 
-    first = batch.is_labelled.to(logits.dtype)
+    def weight(labels: Tensor) -> Tensor:
+        known = labels != NO_LABEL
+        return torch.where(known, weights[torch.where(known, labels, 0)], 0.0)
+
     if batch.mixed is None:
-        return of(batch.labels), first
-    share, second = batch.mixed.share, (batch.mixed.labels != NO_LABEL).to(logits.dtype)
-    losses = share * of(batch.labels) + (1 - share) * of(batch.mixed.labels)
-    return losses, share * first + (1 - share) * second
+        return of(batch.labels), weight(batch.labels)
+    share, second = batch.mixed.share, batch.mixed.labels
+    losses = share * of(batch.labels) + (1 - share) * of(second)
+    return losses, share * weight(batch.labels) + (1 - share) * weight(second)
 
 
 def targets_of(batch: BatchOutputs, instead: Tensor) -> Tensor:

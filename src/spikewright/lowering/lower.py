@@ -41,6 +41,7 @@ def lower(
     calibrate_samples: int | None = None,
     quantile: float | None = None,
     margin: float | None = None,
+    population: int | None = None,
 ) -> ChipNetwork:
     """Turn a NIR graph into an integer network for a chip.
 
@@ -63,6 +64,7 @@ def lower(
         calibrate_samples: how many at most, from the first; None for 256.
         quantile: of the largest values of single samples; 1, or None, takes the largest of all.
         margin: factor by which registers may go beyond that; None for 1.5.
+        population: outputs for each class, side by side, whose scores are added up; without metadata 1.
 
     Raises:
         InputError: the graph, a design rule that it breaks, or data that do not fit it; all faults in one message.
@@ -90,7 +92,8 @@ def lower(
         grid = replace(grid, peaks={} if calibration is None else calibration.bounds())
     if calibration is not None:
         draft = replace(draft, facts=draft.facts | {CALIBRATION: calibration.model_dump(mode="json")})
-    return replace(_in_integers(draft, target, grid), input_rule=input_rule, meaning=meaning)
+    chip = _in_integers(draft, target, grid)
+    return replace(chip, input_rule=input_rule, meaning=_with_population(meaning, population, chip.outputs))
 
 
 def _measuring(
@@ -133,6 +136,24 @@ def rules_of(metadata: Mapping[str, Any]) -> tuple[InputRule | None, OutputRule]
         None if said is None else InputRule.from_json(_text(said)),
         CLASSES if meaning is None else OutputRule.from_json(_text(meaning)),
     )
+
+
+def _with_population(meaning: OutputRule, population: int | None, outputs: int) -> OutputRule:
+    """What outputs mean, where the user says how many of them stand for a class.
+
+    Raises:
+        InputError: the graph says another number, or it does not divide the outputs.
+    """
+    if population is None or population == meaning.population:
+        return meaning
+    where = arg("population", population)
+    if meaning != CLASSES:
+        raise InputError(
+            f"{where}: the graph says what its outputs mean, with {meaning.population} for each; leave it out"
+        )
+    if population < 1 or outputs % population:
+        raise InputError(f"{where}: the network has {outputs} outputs; give a number that divides them")
+    return replace(meaning, population=population)
 
 
 def _text(value: object) -> str:

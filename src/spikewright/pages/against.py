@@ -167,6 +167,8 @@ def _left_out(macs: Macs) -> str:
 
 
 def _accuracy(known: Agreement | None) -> str:
+    if known is not None and known.r2.get("teacher") is not None and known.r2.get("integer") is not None:
+        return f"The spiking network has an R^2 of {known.r2['integer']:.3f}, the teacher {known.r2['teacher']:.3f}."
     if known is None or "teacher" not in known.accuracy or "integer" not in known.accuracy:
         return "How accurate the artificial network is on these samples is not known here, so neither is what is lost."
     teacher, own = known.accuracy["teacher"], known.accuracy["integer"]

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..base.shown import Shown
+from ..base.terminal import terminal
 from ..chip.activity import Trace
 from ..chip.agreement import Agreement
 from ..energy.ann import AnnCost, AnnCosts, standings
@@ -19,7 +21,7 @@ from ..energy.neurobench import NeuroBench
 from ..energy.provenance import Provenance
 from ..energy.report import EnergyReport
 from ..placing.placement import Use
-from . import against, cores, numbers
+from . import against, cores, numbers, quality
 from .cores import PlacedCores
 from .network import placement_json, placement_sentences
 
@@ -27,8 +29,8 @@ SCHEMA_VERSION = 1
 """Of the report's JSON; grows where a field changes its meaning or goes, not where one is added."""
 
 
-@dataclass(frozen=True, eq=False)
-class Report(PlacedCores):
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(Shown, PlacedCores):
     """What one activity costs on one profile, and what else there is to say of it; a placed network with its price.
 
     Attributes of the energy are attributes of the report as well: ``report.total`` is ``report.energy.total``.
@@ -74,8 +76,12 @@ class Report(PlacedCores):
         """The teacher on the profile itself; None where that is not known."""
         return self.ann.teacher
 
+    def __repr__(self) -> str:
+        levels = "" if self.agreement is None else f"; {self.agreement.in_words()}"
+        return f"Report({self.energy!r}{levels})"
+
     def __str__(self) -> str:
-        console = Console(
+        console = terminal(
             file=StringIO(), width=numbers.WIDTH, color_system=None, force_terminal=False, legacy_windows=False
         )
         with console.capture() as captured:
@@ -121,10 +127,11 @@ class Report(PlacedCores):
             "by_step": list(energy.steps),
             "rates": {name: list(rates) for name, rates in self.rates.items()},
             "spread": None if energy.spread is None else vars(energy.spread),
-            "by_class": [vars(each) for each in energy.classes],
+            "by_class": [each.as_json() for each in energy.classes],
+            "quality": quality.quality_json(energy),
             "band": energy.band,
             "neurobench": vars(self.neurobench),
-            "agreement": None if self.agreement is None else vars(self.agreement),
+            "agreement": None if self.agreement is None else self.agreement.facts,
             **({"overflows": list(self.overflows)} if self.overflows else {}),
             "uncertainty": energy.profile.uncertainty,
             "sources": {name: source.model_dump() for name, source in energy.profile.sources.items()},
@@ -190,6 +197,10 @@ def _rows(energy: EnergyReport) -> Table:
 def _further(report: Report) -> Iterator[RenderableType]:
     """What follows the energy; the sources of the artificial network's numbers are in the files alone."""
     energy = report.energy
+    if energy.quality is not None:
+        yield from (_heading("Answers"), numbers.filled(quality.quality_rows(energy)))
+        if len(found := quality.confusion_rows(energy)) > 1:
+            yield from (Text(f"\n{quality.confusion_title(energy)}"), numbers.filled(found))
     if report.agreement is not None:
         yield from (_heading("Agreement"), numbers.filled(numbers.agreement_rows(report.agreement)))
     yield _heading("ANN against SNN")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
+import os
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from ..base.errors import InputError, arg, refuse
-from .array_file import IN_MEMORY, ArrayFile
+from .array_file import IN_MEMORY, ArrayFile, OpenFile
 from .found import PARTS, Found
 from .options import ReadingOptions
 from .rows import Rows
@@ -170,11 +170,10 @@ def read_npy(path: Path, options: ReadingOptions) -> Found:
 
 def _of_file(path: Path) -> Rows:
     try:
-        file = io.FileIO(path)
-        shape, dtype = _header(path, file, path.stat().st_size)
-        if prod(shape) * dtype.itemsize > IN_MEMORY:
-            return ArrayFile(file, file.tell(), shape, dtype, str(path))
-        with file:
+        with path.open("rb") as file:
+            shape, dtype = _header(path, file, path.stat().st_size)
+            if prod(shape) * dtype.itemsize > IN_MEMORY:
+                return ArrayFile(OpenFile(os.dup(file.fileno())), file.tell(), shape, dtype, str(path))
             file.seek(0)
             made: Rows = npy.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
             return made
@@ -183,16 +182,15 @@ def _of_file(path: Path) -> Rows:
 
 
 def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Rows:
-    """An array of an archive: in memory where it is small, else where it lies in the file."""
+    """An array of an archive; large ones of samples, whose names begin with x, where they lie in the file."""
     where = f"{path}: its array {info.filename[:-4]}"
     with archive.open(info) as member:
         shape, dtype = _header(where, member, info.file_size)
         begin = member.tell()
     is_plain = info.compress_type == zipfile.ZIP_STORED
-    if is_plain and info.file_size > IN_MEMORY:
-        file = io.FileIO(path)
-        file.seek(info.header_offset)
-        sizes = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+    if is_plain and info.file_size > IN_MEMORY and info.filename[:1] in "xX":
+        file = OpenFile(os.open(path, os.O_RDONLY))
+        sizes = _LOCAL_HEADER.unpack(os.pread(file.number, _LOCAL_HEADER.size, info.header_offset))
         offset = info.header_offset + _LOCAL_HEADER.size + sum(sizes) + begin
         return ArrayFile(file, offset, shape, dtype, str(path))
     if info.file_size > LARGEST_COMPRESSED:
@@ -205,7 +203,7 @@ def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Rows
         return made
 
 
-def _header(where: object, file: BinaryIO | io.RawIOBase | Any, size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _header(where: object, file: Any, size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type of an array, its size checked before memory is asked for.
 
     Args:

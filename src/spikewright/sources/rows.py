@@ -244,6 +244,13 @@ def first_rows(source: Rows, count: int | None) -> Rows:
     return Picked(source, np.arange(count, dtype=np.int64))
 
 
+def bounds(rows: Rows) -> tuple[float, float]:
+    """The smallest and the largest number of all samples; NaN where there is one."""
+    found = [(chunk.min(), chunk.max()) for chunk in chunks(rows) if chunk.size]
+    least, most = np.array(found, np.float64).reshape(-1, 2).T
+    return float(least.min(initial=np.inf)), float(most.max(initial=-np.inf))
+
+
 def chunks(rows: Rows) -> Iterator[Array]:
     """All samples in order, some at a time, so that memory stays bounded."""
     each = max(1, int(np.prod(rows.shape[1:], dtype=np.int64)) * np.dtype(np.float64).itemsize)

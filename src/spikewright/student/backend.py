@@ -71,7 +71,7 @@ def run_student(
         if population.neuron is not None:
             active[population.name] = _active(population, student, output, fired)
     tallies = {name: Tally(int(counts.sum()), _overflows(name, output)) for name, counts in active.items()}
-    recording = Recording(spikes=spikes, scores=output.scores.numpy(), tallies=tallies, active=active)
+    recording = Recording(spikes=spikes, scores=output.read_scores, tallies=tallies, active=active)
     if progress is not None:
         progress(recording.samples)
     return recording

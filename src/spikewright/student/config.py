@@ -112,6 +112,8 @@ class StudentConfig:
         for decay in ("beta", "alpha"):
             if not 0 <= getattr(self.neuron, decay) <= 1:
                 faults.append(f"{decay} is {getattr(self.neuron, decay)}; may be 0..1")
+        if self.readout == "count" and not self.output.is_classes:
+            faults.append("readout is 'count', and values are read from membrane potentials; may be membrane")
         if self.neuron.threshold <= 0:
             faults.append(f"threshold is {self.neuron.threshold}; must be above 0")
         return faults

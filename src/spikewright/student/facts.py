@@ -74,6 +74,7 @@ class AssistantFacts(Facts):
 
     name: str | None = None
     validation_accuracy: float | None = None
+    validation_quality: dict[str, float] = Field(default_factory=dict)
 
 
 class OverflowFacts(Facts):
@@ -85,18 +86,27 @@ class OverflowFacts(Facts):
 
 
 class CertificateFacts(Facts):
-    """What the chip network was measured to spend on validation samples; ``limits`` are (measured, limit) by name.
+    """What the chip network was measured to spend on validation samples, and how good its answers were.
 
-    ``overflows`` are by part of the data; ``measured`` are layers without room for every input.
+    Attributes:
+        limits: (measured, limit) by name.
+        accuracy, balanced_accuracy, f1: of classes; ``r2`` and ``mae`` of each value of a regression.
+        recordings: answers, where samples are windows of recordings.
+        overflows: by part of the data; ``measured`` are layers without room for every input.
     """
 
     profile: str
     unit: CostUnit
     energy: float
-    accuracy: float
+    accuracy: float | None = None
     synaptic_ops: float
     split: str
     samples: int
+    balanced_accuracy: float | None = None
+    f1: float | None = None
+    r2: tuple[float, ...] = ()
+    mae: tuple[float, ...] = ()
+    recordings: int | None = None
     budget: float | None = None
     split_sha256: str | None = None
     limits: dict[str, tuple[float, float]] = Field(default_factory=dict)
@@ -117,10 +127,12 @@ class StudentFacts(Facts):
     teacher: str | None = None
     teacher_sha256: str | None = None
     teacher_validation_accuracy: float | None = None
+    teacher_validation_quality: dict[str, float] = Field(default_factory=dict)
     teacher_macs: int | None = None
     teacher_macs_unknown: list[str] = Field(default_factory=list)
     assistants: list[AssistantFacts] | None = None
     validation_accuracy: float | None = None
+    validation_quality: dict[str, float] = Field(default_factory=dict)
     history: list[Any] = Field(default_factory=list)
     train_split_sha256: str | None = None
     profile_sha256: str | None = None

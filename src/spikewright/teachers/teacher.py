@@ -8,6 +8,7 @@ from pathlib import Path
 from ..base.errors import InputError, arg, renamed
 from ..base.progress import SILENT, Listeners
 from ..data.dataset import Dataset
+from ..data.output_rule import ValueLoss
 from ..distillation.soft_labels import ConventionalKD, LabelsOnly
 from ..student.student import Student
 from .ann import ARCHITECTURES, build, train_teacher
@@ -31,6 +32,8 @@ def teacher_from(
     listeners: Listeners = SILENT,
     student: StudentPlan | None = None,
     files: TeacherFiles = NO_FILES,
+    loss: ValueLoss | None = None,
+    class_weights: str | None = None,
 ) -> Teacher:
     """The teacher of a description, from a file, from the cache or newly trained.
 
@@ -46,6 +49,7 @@ def teacher_from(
         listeners: receive the progress of the training.
         student: from which ``snn`` is derived.
         files: the weights of a torch network, and how it takes samples.
+        loss, class_weights: of the training; see :func:`~spikewright.student.label_loss.label_loss_of`.
 
     Raises:
         InputError: none of these, or a file that cannot be used.
@@ -53,7 +57,10 @@ def teacher_from(
     if isinstance(teacher, str) and is_like_student(teacher):
         return _derived(teacher, dataset, _given(student, teacher), epochs, seed, cache_dir, listeners, files)
     if isinstance(teacher, str) and teacher in ARCHITECTURES:
-        return train_teacher(dataset, teacher, epochs=epochs, seed=seed, cache_dir=cache_dir, listeners=listeners)
+        return train_teacher(
+            dataset, teacher, epochs=epochs, seed=seed, cache_dir=cache_dir, listeners=listeners,
+            loss=loss, class_weights=class_weights,
+        )  # fmt: skip
     if epochs is not None and is_trained(teacher):
         name = teacher if isinstance(teacher, str) else teacher.name
         raise InputError(f"teacher {name}: is already trained; leave the teacher's epochs out")
@@ -104,7 +111,10 @@ def _derived(
     options, above, by_teacher = spiking_spec(text), None, ConventionalKD()
     if options.taught_by != LABELS:
         seen = seen_by_teacher(by_teacher, dataset, is_spiking(options.taught_by))
-        above = teacher_from(options.taught_by, seen, seed=seed, cache_dir=cache_dir, listeners=listeners, files=files)
+        above = teacher_from(
+            options.taught_by, seen, seed=seed, cache_dir=cache_dir, listeners=listeners,
+            files=files, loss=plan.settings.loss, class_weights=plan.settings.class_weights,
+        )  # fmt: skip
     config = plan.wider(options.width, dataset)
     training = SpikingTraining(
         name=f"spiking {config.architecture} of width {config.width} on {dataset.name}",

@@ -15,9 +15,11 @@ from ..augmentation.augment import still
 from ..base.errors import InputError, arg, refuse
 from ..data.dataset import Dataset
 from ..data.output_rule import CLASSES, OutputRule
+from ..data.quality import Quality, quality_of
 from ..data.split import Split
 from ..energy.macs import Macs
 from ..sources.rows import Rows
+from ..student.label_loss import standardised
 from .built import build_network
 from .features import no_map, unknown_feature, watched
 from .frozen import frozen_copy
@@ -42,6 +44,8 @@ class Teacher(ABC):
         spikes: whether it is a spiking network.
         remarks: sentences on what was assumed, and what was done to its weights.
         output: what the network's own outputs mean; values of a regression become logits by it.
+        in_deviations: of a regression, whether its outputs are standard deviations from the training mean, as those of
+            networks that are trained here; else they are values in their own unit.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Teacher(ABC):
     spikes: bool = False
     remarks: tuple[str, ...] = ()
     output: OutputRule = CLASSES
+    in_deviations: bool = False
 
     @property
     @abstractmethod
@@ -110,8 +115,21 @@ class Teacher(ABC):
 
     def accuracy(self, split: Split) -> float:
         """Fraction of a split that is classified correctly, in [0, 1]."""
-        predicted = precompute_logits(self, split.samples).argmax(1)
-        return float((predicted == torch.from_numpy(split.labels)).float().mean())
+        return self.quality(split).accuracy
+
+    def quality(self, split: Split, output: OutputRule = CLASSES) -> Quality:
+        """How good its answers to a split are.
+
+        Args:
+            output: what the labels mean.
+        """
+        logits = self.standardised(precompute_logits(self, split.samples), output)
+        return quality_of(output, logits.numpy(), split.labels, split.recordings)
+
+    def standardised(self, logits: Tensor, output: OutputRule) -> Tensor:
+        """Logits ``(B, D)`` as a student's are: of values in standard deviations from the training mean."""
+        done = output.is_classes or self.in_deviations or not self.output.is_classes
+        return logits if done else standardised(logits, output)
 
     @staticmethod
     def from_module(

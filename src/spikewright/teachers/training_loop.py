@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,11 @@ from ..chip.registers import TrainedGrid
 from ..data.dataset import Dataset
 from ..data.split import Split
 from ..distillation.base import BatchOutputs, LossTerms, MixedLabels, shapes_of
+from ..student.label_loss import label_loss_of, standardised
 from ..student.student import Student
 from ..student.train_settings import TrainSettings, learning_rate
 from .order import rows_of, steps_of
-from .outputs import CachedOutputs, batch_outputs, seen_by_teacher
+from .outputs import CachedOutputs, TeacherOutputs, batch_outputs, seen_by_teacher
 from .torch_teacher import Teacher, tensor_of
 
 LONGEST_GRADIENT = 5.0
@@ -45,18 +46,20 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class BestWeights:
-    """The weights with the best validation accuracy so far.
+    """The weights that are best on the validation part so far.
 
     Attributes:
-        accuracy: on the validation part, from 0 to 1.
+        merit: the number that epochs are told apart by; see :meth:`TrainingLoop.merit_of`.
         grid: the scales of the weights' integers; None in floating point.
-        epoch: in which the accuracy was measured.
+        epoch: in which it was measured.
+        quality: by name, how good the answers on the validation part were.
     """
 
-    accuracy: float
+    merit: float
     weights: dict[str, Tensor]
     grid: TrainedGrid | None
     epoch: int
+    quality: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -82,6 +85,7 @@ class TrainingLoop:
         self.teacher_outputs: CachedOutputs | None = None
         self.auxiliary: nn.Module | None = None
         self.teacher_sha256: str | None = None
+        self.label_loss = label_loss_of(self.dataset, self.settings.loss, self.settings.class_weights)
         self.student.to(self.device)
         self.renew_optimizer()
 
@@ -144,25 +148,41 @@ class TrainingLoop:
                 sources = tensor_of(self.dataset.twin.train.samples, batch.rows).to(self.device)
         if self.teacher_sees_twin and batch.twins is not None:
             shown = batch.twins
+        rule = self.dataset.output
         return batch_outputs(
             self.student,
             self.method,
-            batch.labels,
+            batch.labels if rule.is_classes else standardised(batch.labels, rule),
             batch.samples,
             sources=sources,
-            teacher=None if self.teacher_outputs is None else self.teacher_outputs.of(batch.rows, shown),
+            teacher=None if self.teacher_outputs is None else self._answers(self.teacher_outputs, batch.rows, shown),
             mixed=batch.mixed,
             auxiliary=self.auxiliary,
             progress=self.progress,
             seed=self.settings.seed,
             first_index=self.step * self.settings.batch,
+            label_loss=self.label_loss,
         )
 
-    def keep_if_best(self, accuracy: float, epoch: int) -> None:
-        """Note the student's weights if no earlier epoch had a higher validation accuracy."""
-        if self.best is None or accuracy >= self.best.accuracy:
+    def _answers(self, outputs: CachedOutputs, rows: Tensor, shown: Tensor) -> TeacherOutputs:
+        """The teacher's outputs for a batch that it sees as ``shown``; values in standard deviations."""
+        found = outputs.of(rows, shown)
+        return replace(found, logits=outputs.teacher.standardised(found.logits, self.dataset.output))
+
+    def merit_of(self, quality: Mapping[str, float]) -> float:
+        """The number that epochs are told apart by, the higher the better: of answers on the validation part the
+        accuracy, with class weights the balanced accuracy, or R^2.
+        """
+        if not self.dataset.output.is_classes:
+            return quality["r2"]
+        return quality["balanced_accuracy" if self.label_loss.weights else "accuracy"]
+
+    def keep_if_best(self, quality: Mapping[str, float], epoch: int) -> None:
+        """Note the student's weights if no earlier epoch was better on the validation part."""
+        merit = self.merit_of(quality)
+        if self.best is None or merit >= self.best.merit:
             weights = {name: tensor.detach().clone() for name, tensor in self.student.state_dict().items()}
-            self.best = BestWeights(accuracy, weights, self.student.grid, epoch)
+            self.best = BestWeights(merit, weights, self.student.grid, epoch, dict(quality))
 
 
 def steps_per_epoch(split: Split, settings: TrainSettings) -> int:

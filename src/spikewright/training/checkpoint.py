@@ -59,7 +59,7 @@ def save(trainer: Trainer, path: Path) -> None:
         "optimizer": trainer.optimizer.state_dict(),
         "controllers": {limit.constraint.name: limit.controller.state() for limit in trainer.limits},
         "history": [asdict(record) for record in trainer.history],
-        "best": None if best is None else (best.accuracy, best.weights, _dumped(best.grid), best.epoch),
+        "best": None if best is None else (best.merit, best.weights, _dumped(best.grid), best.epoch, best.quality),
         "step": trainer.step,
     }
     with atomic_write(path) as temporary:
@@ -92,8 +92,8 @@ def resume(trainer: Trainer, path: Path) -> None:
         limit.controller.restore(state["controllers"][limit.constraint.name])
     trainer.history = [EpochRecord(**record) for record in state["history"]]
     if state["best"] is not None:
-        accuracy, weights, grid, epoch = state["best"]
-        trainer.best = BestWeights(accuracy, weights, _loaded(grid), epoch)
+        merit, weights, grid, epoch, *quality = state["best"]  # of which earlier versions noted none
+        trainer.best = BestWeights(merit, weights, _loaded(grid), epoch, *quality)
     trainer.step = state["step"]
 
 

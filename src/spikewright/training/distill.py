@@ -13,6 +13,7 @@ from torch import nn
 
 from ..base.artefacts import writable
 from ..base.errors import InputError, arg, refuse
+from ..base.interrupt import goes_on
 from ..base.progress import SILENT, Callback, Listeners
 from ..base.threads import student_threads
 from ..base.version import __version__
@@ -25,7 +26,7 @@ from ..student.student import save_student
 from ..teachers.torch_teacher import Teacher
 from .checkpoint import resume as take_up
 from .checkpoint import save
-from .deployment import Certificate, certify
+from .deployment import Certificate, Deployment, certify
 from .growth import grown
 from .objects import dataset_of, network_of, settings_of, teaching_of
 from .prepare import FEWEST_STEPS, check_settings, prepared, student_plan
@@ -159,9 +160,9 @@ def _distil(
         trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)
         _run(trainer, checkpoint, resume, listeners)
     facts = _provenance(settings, trainer, profile.sha256)
-    certificate = _certificate(trainer, profile, listeners)
+    certificate, deployed = _certificate(trainer, profile, listeners)
     facts["certificate"] = certificate.as_json()
-    return Distillation(trainer.student, certificate, tuple(trainer.history), facts | facts_of(chain))
+    return Distillation(trainer.student, certificate, tuple(trainer.history), facts | facts_of(chain), deployed)
 
 
 def distill_to(
@@ -171,14 +172,18 @@ def distill_to(
 
     Raises:
         InputError: as :func:`distill_with`, or ``out`` cannot be written.
+        Interrupted: by Ctrl-C after the first epoch; says that ``resume`` goes on.
     """
     if not out.parent.is_dir():
         raise InputError(f"{arg('out', out)}: the folder {out.parent} does not exist; create it first")
     writable(out)
     checkpoint = out.with_name(out.name + ".checkpoint")
-    result = distill_with(settings, checkpoint, resume, listeners)
+    attempts = Attempts(checkpoint)
+    how = f"the same again with {arg('resume')} goes on after the last finished epoch, from {checkpoint}"
+    with goes_on(lambda: how if attempts.can_resume else None):
+        result = distill_with(settings, checkpoint, resume, listeners)
     save_student(result.student, out, result.provenance)
-    Attempts(checkpoint).forget()
+    attempts.forget()
     return result
 
 
@@ -195,23 +200,27 @@ def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Lis
         listeners.say(f"no epoch met every limit ({trainer.unmet()}); train for more epochs or rounds", "warning")
 
 
-def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listeners) -> Certificate:
+def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listeners) -> tuple[Certificate, Deployment]:
     constraints = [limit.constraint for limit in trainer.limits]
     data, seed = trainer.dataset, trainer.settings.seed
-    made = certify(trainer.student, data.validation, profile, constraints, seed, data.test, trainer.measuring)
-    found = replace(made, learnt_from=counts_of(data))
+    found, deployed = certify(
+        trainer.student, data.validation, profile, constraints, seed, data.test, trainer.measuring
+    )
+    found = replace(found, learnt_from=counts_of(data))
+    answers, what = (found.recordings, "recordings") if found.recordings is not None else (found.samples, "samples")
     share = f", {found.energy / found.budget:.1%} of the budget" if found.budget else ""
     listeners.say(
         f"certified: {quantity(found.energy, profile.cost_unit)} per inference on {profile.name}{share}, "
-        f"{found.accuracy:.2%} on {found.samples} validation samples, measured on the chip network"
+        f"{found.in_words} on {answers} validation {what}, measured on the chip network"
     )
     if found.measured or found.overflowed:
         listeners.say(found.about_overflows(), "warning" if found.overflowed else "info")
-    return found
+    return found, deployed
 
 
 def _provenance(settings: DistillSettings, trainer: Trainer, profile_sha256: str) -> dict[str, object]:
-    last = trainer.history[-1]
+    last, best = trainer.history[-1], trainer.best
+    quality = dict(last.quality if best is None or not best.quality else best.quality)
     return {
         "made_by": f"spikewright {__version__} distill",
         "settings": settings.flat(without=["data_dir"]),
@@ -223,6 +232,7 @@ def _provenance(settings: DistillSettings, trainer: Trainer, profile_sha256: str
         "train_split_sha256": trainer.dataset.train.sha256,
         "samples": counts_of(trainer.dataset),
         "limits": {limit.constraint.name: limit.controller.describe() for limit in trainer.limits},
-        "validation_accuracy": trainer.best.accuracy if trainer.best is not None else last.validation_accuracy,
+        "validation_accuracy": quality.get("accuracy"),
+        "validation_quality": quality,
         "history": [asdict(record) for record in trainer.history],
     }

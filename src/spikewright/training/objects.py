@@ -149,9 +149,11 @@ def teaching_of(settings: DistillSettings, method: LossTerms, dataset: Dataset) 
     default = SPIKING if "spiking teacher" in method.needs else dataset.recipe.teacher.architecture
     teacher = objects_of(settings).teacher or spec.name or default
     files = TeacherFiles(spec.weights, spec.layout, spec.normalize, spec.channels, spec.size, spec.values)
+    training = settings.training
     return Teaching(
-        method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant, files, spec.teacher_samples
-    )
+        method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant, files, spec.teacher_samples,
+        loss=training.loss, class_weights=training.class_weights, values=spec.teacher_values,
+    )  # fmt: skip
 
 
 def settings_of(
@@ -242,4 +244,5 @@ def _student(student: GivenStudent | None) -> tuple[StudentSpec, StudentConfig |
 def _spec_of(config: StudentConfig) -> StudentSpec:
     same = ("architecture", "width", "timesteps", "encoding", "readout", "input_bits")
     neuron = asdict(config.neuron)
-    return StudentSpec(neuron=neuron.pop("kind"), **neuron, **{name: getattr(config, name) for name in same})
+    own = {"neuron": neuron.pop("kind"), "population": config.output.population}
+    return StudentSpec(**own, **neuron, **{name: getattr(config, name) for name in same})

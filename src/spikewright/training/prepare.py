@@ -6,17 +6,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..augmentation.text import misfits_of, read_transforms
+from ..augmentation.transforms import MixUp
 from ..base.errors import InputError, arg, refuse
 from ..data.dataset import Dataset
+from ..data.labels import part_faults
 from ..data.recipe import Recipe
 from ..distillation.base import LossTerms
-from ..distillation.methods import name_of
+from ..distillation.methods import METHODS, REGULARIZERS, name_of
 from ..lowering.lower import lower
 from ..lowering.peaks import Measuring
 from ..profile.profile import HardwareProfile
 from ..profile.units import Amount
+from ..sources.found import PARTS
 from ..sources.rows import first_rows
 from ..student.integers.form import become_integer
+from ..student.label_loss import label_loss_of, loss_faults
 from ..student.to_nir import to_nir
 from ..student.train_settings import Chip, TrainSettings, device_of
 from ..teachers.spiking_teacher import StudentPlan
@@ -57,7 +61,15 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         method=method,
         regularizers=regularizers,
         cost=size.cost,
-        limits=limits_of(settings.limits, size, dataset, profile, budget, steps),
+        limits=limits_of(
+            settings.limits,
+            size,
+            dataset,
+            profile,
+            budget,
+            steps,
+            label_loss_of(dataset, train.loss, train.class_weights),
+        ),
         settings=train,
         chip=Chip(profile, settings.limits.profile, settings.training.weight_bits) if on_chip else None,
         measuring=measuring_of(settings.training, dataset),
@@ -78,9 +90,13 @@ def check_settings(settings: DistillSettings, dataset: Dataset) -> None:
     Raises:
         InputError: every fault at once.
     """
-    method, _ = loss_terms(settings)
+    method, regularizers = loss_terms(settings)
     teaching = teaching_of(settings, method, dataset)
-    refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()])
+    faults = [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()]
+    faults += [fault for terms in regularizers for fault in untaught("regularize", terms, dataset)]
+    refuse("distill", [*faults, *task_faults(settings, dataset)])
+    parts = {part: getattr(dataset, part).labels for part in PARTS}
+    refuse(f"data {dataset.name}", list(part_faults(parts, dataset.output, dataset.classes)))
 
 
 def _one_sample(trainer: Trainer) -> Measuring | None:
@@ -125,6 +141,8 @@ def train_settings(training: Training, recipe: Recipe, samples: int | None = Non
         integer_from=training.integer_from,
         max_rounds=training.rounds,
         shorten=training.shorten,
+        loss=training.loss,
+        class_weights=training.class_weights,
         labelled_share=training.labelled_share,
         epoch_samples=training.epoch_samples,
     )
@@ -170,6 +188,7 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
 def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:
     """Faults of a method that needs what the data set does not have, or cannot use what it has."""
     name = arg("method", name_of(method))
+    yield from untaught("method", method, dataset)
     if settings.data.unlabelled is not None and not method.needs_teacher():
         yield (
             f"{name}: has no teacher, by whose answers samples without labels ({arg('unlabelled')}) are learned; "
@@ -183,6 +202,45 @@ def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Ite
     if method.training_timesteps(1) > 1 and (dataset.timesteps or settings.student.encoding == "latency"):
         fixed = "events" if dataset.timesteps else "a latency code"
         yield f"{name}: runs samples beyond T, as {fixed} cannot be; use direct, current or rate input"
+
+
+def untaught(argument: str, terms: LossTerms, dataset: Dataset) -> Iterator[str]:
+    """Faults of a method or regularizer that is for classes, and options of one that are, where labels are values."""
+    if dataset.output.is_classes:
+        return
+    name = name_of(terms)
+    if "regression" not in terms.tasks:
+        table = METHODS if argument == "method" else REGULARIZERS
+        others = ", ".join(other for other, kind in table.items() if "regression" in kind.tasks)
+        yield f"{arg(argument, name)}: is for classes, and the labels of {dataset.name} are values; may be {others}"
+    elif idle := sorted(terms.model_fields_set & terms.of_classes):
+        yield (
+            f"{arg(argument, name)}: {' and '.join(idle)} is for classes, and the labels of {dataset.name} are values; "
+            "leave it out"
+        )
+
+
+def task_faults(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
+    """Faults of settings that do not suit what the labels are: classes, or values."""
+    student, training = settings.student, settings.training
+    yield from loss_faults(dataset, training.loss, training.class_weights)
+    if dataset.output.is_classes:
+        if (values := settings.teacher.teacher_values) is not None:
+            yield f"{arg('teacher_values', values)} is for values, and the labels are classes; leave it out"
+        return
+    if any(isinstance(each, MixUp) for each in read_transforms(training.augmentation or "none", 0)):
+        yield f"{arg('augmentation', 'mixup')}: mixes labels, which must be classes; leave it out"
+    if student.readout == "count":
+        yield (
+            f"{arg('readout', 'count')}: counts are whole numbers up to T, and the labels of {dataset.name} are "
+            f"values, which are read from membrane potentials; leave {arg('readout')} out, or let the last neurons "
+            "integrate"
+        )
+    if student.population > 1:
+        yield (
+            f"{arg('population', student.population)}: is a code for classes, and the labels of {dataset.name} are "
+            f"values; leave {arg('population')} out"
+        )
 
 
 def misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
@@ -223,4 +281,6 @@ def _size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile,
             f"{arg('student')}: takes samples of shape and classes {size}, and {dataset.name} has {wanted}; give a "
             "student for these data"
         )
+    output = replace(dataset.output, population=config.output.population)
+    config = replace(config, input_rule=dataset.input_rule, output=output)
     return size_of(config, dataset, profile, seed, given.network)

@@ -21,6 +21,7 @@ from ..chip.registers import MARGIN
 from ..data.few_labels import REST
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
+from ..data.output_rule import TeacherValues, ValueLoss
 from ..sources.read import READERS
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 from ..student.scales import Scales
@@ -127,6 +128,11 @@ class TeacherSpec(Options):
         description="width of a spiking network between teacher and student, taught by one and teaching the "
         "other; repeatable",
     )
+    teacher_values: TeacherValues | None = Field(
+        None,
+        description="of a regression, outputs of a teacher from a file: unit, the labels' own, or deviations, standard "
+        "deviations from their training mean; left out, unit",
+    )
 
 
 class MethodSpec(Options):
@@ -157,6 +163,7 @@ class StudentSpec(Options):
     threshold: float = Field(1.0, gt=0, description="firing threshold")
     learn_beta: bool = Field(False, description="learn beta, one per layer")
     learn_threshold: bool = Field(False, description="learn the threshold, one per layer")
+    population: int = Field(1, ge=1, description="outputs for each class, whose scores are added up")
 
     @property
     def neuron_settings(self) -> NeuronSettings:
@@ -206,6 +213,10 @@ class Training(Options):
     shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where to train: cpu, cuda or auto")
     seed: int = Field(0, ge=0, description="of weights, order and encoding")
+    loss: ValueLoss | None = Field(None, description="of a regression, mse or huber; left out, mse")
+    class_weights: str | None = Field(
+        None, description="of the labels' loss: balanced, none, or name=2.0,other=0.5; left out, none"
+    )
 
     @field_validator("augmentation", mode="before")
     @classmethod
@@ -308,7 +319,11 @@ def _flat_fields() -> dict[str, FlatField]:
         for name, info in type(options).model_fields.items():
             found[_flat_name(group, name)] = FlatField(group, name, info)
     apart = ("reserve", "also_within", "max_synaptic_ops", "max_rate")
-    last = (*DataOptions.model_fields, "scales", "scale_margin", "scale_quantile", *OF_FEW_LABELS)
+    last = (
+        *DataOptions.model_fields,
+        *("scales", "scale_margin", "scale_quantile", "population", "loss", "class_weights", "teacher_values"),
+        *OF_FEW_LABELS,
+    )
     first = [name for name in found if name not in (*apart, *last)]
     after = first.index("rounds") + 1
     return {name: found[name] for name in (*first[:after], *apart, *first[after:], *last)}

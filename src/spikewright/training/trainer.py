@@ -18,7 +18,7 @@ from ..chip.registers import TrainedGrid
 from ..distillation.base import BatchOutputs, LossTerms
 from ..energy.estimate import Floor
 from ..lowering.peaks import Measuring
-from ..student.accuracy import accuracy_of
+from ..student.accuracy import quality_of_student
 from ..student.integers.form import become_integer, settle
 from ..student.neurons import is_neuron
 from ..student.student import Student
@@ -186,11 +186,11 @@ class Trainer(TrainingLoop):
             listeners.say(f"registers of {', '.join(found.peaks)} have room for {room}, not for every input")
 
     def _shorten(self, points: float) -> None:
-        """Take the smallest T whose validation accuracy is within ``points`` of that of the whole T."""
+        """Take the smallest T whose validation accuracy, or R^2, is within ``points`` percent of the whole T's."""
         whole = self.student.config.timesteps
         validation, seed = self.dataset.validation, self.settings.seed
-        accuracy = {t: accuracy_of(self.student.at(t), validation, seed) for t in range(1, whole + 1)}
-        self.student = self.student.at(min(t for t, a in accuracy.items() if a >= accuracy[whole] - points / 100))
+        found = {t: quality_of_student(self.student.at(t), validation, seed).main for t in range(1, whole + 1)}
+        self.student = self.student.at(min(t for t, each in found.items() if each >= found[whole] - points / 100))
 
     def _revive_silent(self, measured: Measurement, listeners: Listeners) -> None:
         """Raise biases in front of silent layers; while nothing binds yet, in front of every silent channel.
@@ -213,7 +213,8 @@ class Trainer(TrainingLoop):
         return EpochRecord(
             epoch=epoch,
             loss=self._means.of("loss/"),
-            train_accuracy=self._means.mean("accuracy"),
+            train_accuracy=self._means.mean("accuracy") if self.dataset.output.is_classes else None,
+            train_r2=None if self.dataset.output.is_classes else self._train_r2(),
             student_logit_range=self._means.mean("student_range"),
             teacher_logit_range=self._means.mean("teacher_range") if self.teacher_outputs is not None else None,
             on_integers=self.on_integers,
@@ -237,19 +238,32 @@ class Trainer(TrainingLoop):
         for limit, value in zip(self.limits, bounded, strict=True):
             limit.controller.update(float(value.detach()), task)
         self._means.add({f"loss/{name}": float(term.detach()) for name, term in terms.items()})
-        known = outputs.is_labelled
-        if count := int(known.sum()):
-            right = (outputs.student.scores.argmax(1) == batch.labels)[known].float().mean()
-            self._means.add({"accuracy": float(right)}, count / len(known))
+        self._means.add(self._answered(outputs))
         self._means.add({"student_range": logit_range(outputs.student.logits)})
         if outputs.teacher_logits is not None:
             self._means.add({"teacher_range": logit_range(outputs.teacher_logits)})
 
+    def _answered(self, outputs: BatchOutputs) -> dict[str, float]:
+        """How a batch was answered: the share of right classes, or the mean squares of errors and of values."""
+        if self.dataset.output.is_classes:
+            return {"accuracy": float((self._chosen(outputs) == outputs.labels).float().mean())}
+        error, values = outputs.student.logits.detach() - outputs.labels, outputs.labels
+        return {"error": float(error.square().nanmean()), "values": float(values.square().nanmean())}
+
+    def _chosen(self, outputs: BatchOutputs) -> Tensor:
+        """The class that each sample of a batch was taken for, ``(B,)``."""
+        scores, population = outputs.student.scores.detach(), self.student.config.output.population
+        return scores.reshape(len(scores), -1, population).sum(-1).argmax(1)
+
+    def _train_r2(self) -> float:
+        """Of values in standard deviations from the training mean, ``1 - sum error^2 / sum value^2``."""
+        return 1 - self._means.mean("error") / self._means.mean("values")
+
     def _keep_if_admissible(self, record: EpochRecord, overflows: int) -> None:
-        """Keep the weights of the best validation accuracy, among epochs that meet each constraint without overflow."""
+        """Keep the weights that are best on validation, among epochs that meet each constraint without overflow."""
         met = (limit.controller.admits(record.bounded[limit.constraint.name]) for limit in self.limits)
         if self.is_in_final_arithmetic and not overflows and all(met):
-            self.keep_if_best(record.validation_accuracy, record.epoch)
+            self.keep_if_best(record.quality, record.epoch)
 
     def take(self, weights: dict[str, Tensor], grid: TrainedGrid | None, timesteps: int) -> None:
         """Load weights into the student, which takes the T and the arithmetic that they belong to."""

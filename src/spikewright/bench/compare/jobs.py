@@ -14,10 +14,10 @@ from ...base.artefacts import write_json
 from ...base.errors import AnswerIsNo, InputError
 from ...base.progress import SILENT, Listeners
 from ...energy.report import PARTS
-from ...student.accuracy import accuracy_by_step
+from ...student.accuracy import main_by_step
 from ...training.objects import with_method
 from ...training.settings import DistillSettings
-from ..levels import float_accuracy
+from ..levels import float_quality
 from ..point import Outcome, Point
 from ..road import make
 from ..work import JobKind, JobResult
@@ -81,7 +81,8 @@ class TrainingRecord(BaseModel):
     Attributes:
         facts: names and every option of its row.
         outcome: of the chip network.
-        float_accuracy: of the student's graph in float arithmetic, with the same weights and no integers.
+        float_accuracy: of the student's graph in float arithmetic, with the same weights and no integers; R^2 of a
+            regression, as every accuracy here.
         accuracy_by_step: of the student, read out after step 1, 2, ..., T.
         spikes: of input, hidden layers and readout.
         energy_by_part: of the same, in the profile's unit.
@@ -197,15 +198,16 @@ def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: List
     mine = job.settings(settings)
     made = make(mine, job.folder(out), out, listeners)
     test = made.dataset.test
-    by_step = accuracy_by_step(made.student, test, mine.training.seed)
+    by_step = main_by_step(made.student, test, mine.training.seed)
     in_floats = by_step[-1]
     if made.student.grid is not None:
         if (on_chip := made.outcome.accuracy["test"]) != in_floats:
+            what = "classifies {:.4%} of" if made.outcome.merit == "accuracy" else "has an R^2 of {:.6f} on"
             raise AnswerIsNo(
-                f"{job}: the student classifies {in_floats:.4%} of the test samples and its chip network "
-                f"{on_chip:.4%}; the two must be the same"
+                f"{job}: the student {what.format(in_floats)} the test samples and its chip network "
+                f"{what.format(on_chip)} them; the two must be the same"
             )
-        in_floats = float_accuracy(made.student, made.paths.nir, test, mine.training.seed)
+        in_floats = float_quality(made.student, made.paths.nir, test, mine.training.seed).main
     report = made.deployed.reports["test"]
     record = TrainingRecord.model_validate(
         {

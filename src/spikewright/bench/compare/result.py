@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 
-from ...pages.numbers import Spread
+from ...pages.measure import Spread
 from ..point import Outcome, limit_of
 from ..result import BenchResult, Seeds, by_split, spread_of, with_marks
 from .jobs import TrainingJob, TrainingRecord, TrainingResult, jobs_of
@@ -23,7 +23,7 @@ Value = Callable[[TrainingRecord], float | None]
 """A number of a training; None if the training has none of that kind."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ComparisonEntry(Seeds[TrainingJob, TrainingRecord]):
     """All seeds of one row within one budget.
 
@@ -85,7 +85,7 @@ VALUES: dict[str, Value] = {
 """Numbers of an entry besides accuracy and energy: of the test split, except the floor and those of the training."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Group:
     """All rows within one budget, in the order of their ranks; rows without a rank come last.
 
@@ -97,6 +97,9 @@ class Group:
     limit: float
     entries: tuple[ComparisonEntry, ...]
     labels: Labels | None = None
+
+    def __repr__(self) -> str:
+        return f"Group({self.title}: {', '.join(str(entry.row) for entry in self.entries)})"
 
     @property
     def title(self) -> str:
@@ -123,7 +126,7 @@ class Group:
                 yield entry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ComparisonResult(BenchResult):
     """Methods side by side; before the first training, a comparison without results.
 
@@ -147,6 +150,13 @@ class ComparisonResult(BenchResult):
     def has_curves(self) -> bool:
         """Whether students get several shares of the labels."""
         return len(self.labels) > 1
+
+    def __repr__(self) -> str:
+        done = sum(result.state == "done" for result in self.results)
+        return (
+            f"ComparisonResult({self.title}: {len(self.rows)} methods, {len(self.budgets)} settings, {len(self.seeds)} "
+            f"seeds, {done} of {len(self.results)} trainings done)"
+        )
 
     @cached_property
     def jobs(self) -> list[TrainingJob]:
@@ -186,6 +196,11 @@ class ComparisonResult(BenchResult):
         (group,) = (g for g in self.groups if (g.budget, g.labels) == (entry.budget, entry.labels))
         base = group.entry(self.baseline)
         return None if base is None else entry.gain(base, split)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Of all trainings that are done."""
+        return [result.value.outcome for result in self.results if result.value is not None]
 
     @property
     def failures(self) -> list[str]:

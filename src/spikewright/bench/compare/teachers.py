@@ -33,7 +33,7 @@ class TeacherFacts:
         macs: multiply-accumulates of one inference; None if unknown.
         macs_unknown: names of operators that ``macs``, then a lower bound, leaves out.
         twins: whether its samples are the static images that events were made from.
-        accuracy: by part of the data set, from 0 to 1.
+        accuracy: by part of the data set, from 0 to 1; of a regression the mean R^2 of its values.
     """
 
     name: str
@@ -80,7 +80,7 @@ def prepare_teachers(
             teaching = teaching_of(settings, row.terms, dataset)
             seen, teacher = teaching.seen(dataset), teaching.trained_teacher(dataset, listeners)
             if (found := known.get(teacher.sha256)) is None:
-                accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in SPLITS}
+                accuracy = {split: teacher.quality(getattr(seen, split), dataset.output).main for split in SPLITS}
                 macs = teacher.macs
                 counted = (None, ()) if macs is None else (macs.count, macs.unknown)
                 found = TeacherFacts(teacher.name, teacher.sha256, counted[0], twins, accuracy, counted[1])

@@ -115,12 +115,13 @@ class IntegerLaw:
 
         Args:
             most: the integer that an intensity of 1 becomes.
-            codes: intensities as integers, ``(B, *shape)``.
+            codes: intensities as integers, ``(1, B, *shape)``, or ``(T, B, *shape)`` where they change by step.
         """
         vth = max(0, int(float(module.threshold.detach()) * most))
         threshold = _straight_through(module.threshold, (vth + 0.5) / most)
         return IntegerLaw(
-            chip=_on_chip(DECAY_ONE, 0, vth, codes), floats=Law(module.beta.clamp(0, 1), threshold, gain_u=1.0 / most)
+            chip=_driven(_on_chip(DECAY_ONE, 0, vth, None), codes),
+            floats=Law(module.beta.clamp(0, 1), threshold, gain_u=1.0 / most),
         )
 
 
@@ -133,6 +134,14 @@ def _on_chip(keep_v: int, keep_u: int, vth: int | None, mantissa: Tensor | None)
         bias=None if mantissa is None else mantissa * 2**BIAS_EXP,
         arithmetic=INTEGERS,
     )
+
+
+def _driven(law: Law, codes: Tensor | None) -> Law:
+    """The law of neurons whose bias mantissas the host sets, ``(1 or T, *neurons)``."""
+    if codes is None:
+        return law
+    values = codes * 2**BIAS_EXP
+    return replace(law, bias=values[0]) if len(values) == 1 else replace(law, biases=values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,8 +195,8 @@ def step_integers(
 
     def observe(step: int, a: Tensor, before: State, after: State, potential: Tensor) -> None:
         if not always:
-            active[step] = chip.busy(before, a).flatten(1).sum(1)
-        limits.count(chip, overflows[step], a, before, after.u, potential)
+            active[step] = chip.at(step).busy(before, a).flatten(1).sum(1)
+        limits.count(chip.at(step), overflows[step], a, before, after.u, potential)
         if record:
             us.append(after.u.to(torch.int32))
             vs.append(after.v.to(torch.int32))

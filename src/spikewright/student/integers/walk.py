@@ -171,9 +171,9 @@ class IntegerWalk:
         self.states: dict[str, State] = {}
 
     def encode(self, name: str, module: nn.Module, codes: Tensor, most: int) -> Tensor:
-        """Spikes ``(T, B, *shape)`` of neurons whose bias is the integer intensity, ``codes`` ``(1, B, *shape)``."""
-        law = IntegerLaw.of_encoder(module, most, codes[0])
-        nothing = torch.zeros_like(codes)
+        """Spikes ``(T, B, *shape)`` of neurons whose biases are the intensities, ``codes`` ``(1 or T, B, *shape)``."""
+        law = IntegerLaw.of_encoder(module, most, codes)
+        nothing = torch.zeros_like(codes[:1])
         stepped = step_integers(law, nothing, self._timesteps, module.spike_grad, self._record, 0.0)
         self._keep(name, stepped, NeuronTrace(codes / most, stepped.spikes, stepped.membrane))
         assert stepped.spikes is not None

@@ -159,7 +159,13 @@ def test_what_an_object_holds_is_brief_too(objects: dict[str, object]) -> None:
     activity, chip = objects["activity"], objects["chip"]
     assert isinstance(activity, sw.Activity)
     assert isinstance(chip, sw.ChipNetwork)
-    held = [*activity.populations.values(), activity.by_step, activity.by_sample, *(activity.raster or {}).values()]
+    held = [
+        *activity.populations.values(),
+        activity.answers,
+        activity.by_step,
+        activity.by_sample,
+        *(activity.raster or {}).values(),
+    ]
     held += [*chip.populations, *chip.connections, sw.load("digits").train]
     for each in held:
         assert isinstance(each, Brief)

@@ -73,7 +73,7 @@ def encodings_figure(
         columns = 1 if wide else 3
         rows = ceil((len(panels) + 1) / columns)
         height = rows * (PANEL_IN if wide else SIDE_IN) + 0.4
-        drawn = Figure(figsize=(WIDTH_IN, height), layout="constrained")
+        drawn = plot_style.Plot(figsize=(WIDTH_IN, height), layout="constrained")
         axes = list(drawn.subplots(rows, columns, squeeze=False).flat)
         _draw_found(axes[0], data, sample, layout)
         for place, panel in zip(axes[1:], panels, strict=False):

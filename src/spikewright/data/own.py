@@ -287,9 +287,10 @@ def cut_notes(raw: RawData, rule: InputRule) -> Iterator[str]:
     several = raw.train is not raw.test  # data for a network that was trained on others are one part
     for name, part in raw.parts.items() if several else {"test": raw.test}.items():
         if count := cut_recordings(part, rule):
+            which = "1 recording" if count == 1 else f"{count:,} recordings"
             yield (
-                f"{count} recordings of its {name} part are longer than the {rule.shape[0]} steps that the network "
-                "takes; their ends are left out"
+                f"{which} of its {name} part {'is' if count == 1 else 'are'} longer than the {rule.shape[0]} steps that "
+                f"the network takes; {'its end is' if count == 1 else 'their ends are'} left out"
             )
 
 

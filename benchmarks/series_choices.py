@@ -181,8 +181,10 @@ def variant(still: Array, rule: InputRule, moves: str) -> Array:
     there = values.any(2)[:, ::-1].cumsum(1)[:, ::-1] > 0
     levels = np.asarray(rule.delta)
     values, there = means(values, there, rule.timesteps or values.shape[1])
+    if begins != "0":
+        values = values - values[:, :1]
     if moves == "one level":
-        return crossings(values - values[:, :1], levels, there).astype(np.uint8)[..., None, None]
+        return crossings(values, levels, there).astype(np.uint8)[..., None, None]
     made = np.zeros((*values.shape[:2], 2 * channels), np.uint8)
     remembered = np.zeros((len(values), channels))
     for step in range(values.shape[1]):

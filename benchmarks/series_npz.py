@@ -5,10 +5,10 @@
 
 writes
 
-- ``japanese-vowels.npz``: nine men say "ae"; 12 cepstra at 7 to 29 steps; which man; 270 + 370 recordings in official
-  parts (Kudo, Toyama, Shimbo 1999);
+- ``japanese-vowels.npz``: nine men say "ae"; 12 cepstra at 7 to 29 steps; which man; 270 + 370 recordings (Kudo,
+  Toyama, Shimbo 1999), official parts;
 - ``basic-motions.npz``: a smart watch while standing, walking, running or playing badminton; 6 channels at 100 steps;
-  40 + 40 recordings in official parts;
+  40 + 40 recordings, official parts;
 - ``watch.npz``: seven exercises of the shoulder, recorded by a smart watch; 6 channels at 50 Hz, 140 recordings of 10
   people (Burns and others 2018); the person is the group, so that no part shares a person with another.
 
@@ -42,7 +42,7 @@ KNOWN = {
 
 
 def read_ts(text: str) -> tuple[list[FloatArray], list[str]]:
-    """Recordings ``(steps, channels)`` and classes of a file of the UEA archive."""
+    """Recordings ``(steps, channels)`` and classes of a UEA file: channels between colons, then the class."""
     body = text[text.lower().index("@data") + len("@data") :].split()
     recordings, classes = [], []
     for line in body:

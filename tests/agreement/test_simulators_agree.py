@@ -106,5 +106,5 @@ def test_lava_without_states_gives_the_same_scores_and_advances_by_sample(lava: 
 def test_the_overflowing_kind_does_overflow(drawn: Draw) -> None:
     chip, drive = drawn("overflowing", 7)
     tallies = integer.run(chip, drive).tallies
-    assert tallies["wrapping"].u_wraps > 0
-    assert tallies["wrapping"].v_saturations > 0
+    assert tallies["wrapping"].overflows.wraps > 0
+    assert tallies["wrapping"].overflows.clips > 0

@@ -60,7 +60,8 @@ def test_an_unknown_option_is_refused_with_a_suggestion(capsys: pytest.CaptureFi
     assert main(["--verson"]) == 2
     assert capsys.readouterr() == (
         "",
-        "error: there is no option '--verson'; did you mean '--version'? may be: --help, --version\n",
+        "error: there is no option '--verson'; did you mean '--version'? "
+        "may be: --help, --install-completion, --show-completion, --version\n",
     )
 
 

@@ -76,6 +76,13 @@ def headings(card: str) -> list[str]:
     return [line for line in card.splitlines() if line.startswith("#")]
 
 
+def test_a_teacher_that_is_counted_in_part() -> None:
+    card = sw.model_card(sw.to_nir(student(), FACTS | {"teacher_macs": 160, "teacher_macs_unknown": ["LSTM"]}))
+    assert rows(card)["teacher"] == (
+        "convnet on digits, 97.50% on validation, at least 160 (not counted: LSTM) multiply-accumulates per inference"
+    )
+
+
 def test_of_a_graph_without_facts_nothing_is_invented() -> None:
     card = sw.model_card(sw.to_nir(student()))
     assert headings(card) == ["# network.nir", "## What it is", "## How to use it", "## What it is not for",

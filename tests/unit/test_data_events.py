@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from spikewright.augmentation.augment import still
 from spikewright.base.errors import InputError
 from spikewright.chip.encoding import encode
-from spikewright.data.augment import still
 from spikewright.data.events import DURATION_US, FRAMING
 from spikewright.data.load import load
 from spikewright.sources.event_binaries import read_bin
@@ -208,14 +208,15 @@ def test_an_ann_sees_the_mean_of_the_frames() -> None:
 def test_settings_that_do_not_go_with_events(nmnist: Path) -> None:
     from spikewright.profile.profile import load_profile
 
-    settings = DistillSettings.of(data="nmnist", encoding="rate", timesteps=4, augmentation="shift", shorten=0.5)
+    settings = DistillSettings.of(data="nmnist", encoding="rate", timesteps=4, augmentation="jitter", shorten=0.5)
     with pytest.raises(InputError) as refusal:
         prepared(settings, load("nmnist", nmnist, 5), load_profile("loihi2-assumed"), None)
     assert str(refusal.value) == (
         "data nmnist: 4 faults\n"
+        "  - augmentation=jitter:0.05 is for images, series and vectors, and the samples are events; for these there "
+        "are shift, flip, cutout, time-shift, drop, time-jitter\n"
         "  - encoding is 'rate', but the samples are events already; leave encoding out\n"
         "  - timesteps is 4, but the samples have 5 frames; load them with timesteps=4\n"
-        "  - augmentation is 'shift', which is for images; leave augmentation out\n"
         "  - T cannot be shortened, since the samples have 5 frames; leave shorten out"
     )
 

@@ -17,6 +17,7 @@ from spikewright.data.options import DataOptions
 from spikewright.sources.event_arrays import from_fields
 from spikewright.sources.event_binaries import unwrapped
 from spikewright.sources.event_sources import FORMATS
+from spikewright.sources.read import read as read_path
 from spikewright.sources.recordings import Recording
 
 NONE = DataOptions()
@@ -136,9 +137,12 @@ def test_aedat_4(event_files: Any, tmp_path: Path) -> None:
 def test_aedat_4_needs_a_package(event_files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "aedat", None)
     event_files.aedat4(tmp_path / "a.aedat4", T, X, Y, P)
-    assert message_of(tmp_path / "a.aedat4") == (
-        f"{tmp_path / 'a.aedat4'}: needs aedat, which is not installed: pip install 'spikewright[events]'"
-    )
+    said = "AEDAT 4.0: needs aedat, which is not installed: pip install 'spikewright[events]'"
+    assert message_of(tmp_path / "a.aedat4") == said
+    folder = event_files.folder(tmp_path / "mine", event_files.aedat4, ".aedat4")
+    with pytest.raises(InputError) as refusal:
+        read_path(folder, NONE)
+    assert str(refusal.value) == said  # once, not for each file
 
 
 @pytest.mark.parametrize("group", ["events", "/", "CD"])

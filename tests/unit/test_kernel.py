@@ -74,7 +74,11 @@ def test_equals_python_integers(neuron: Neuron, arriving: list[int]) -> None:
     tally = trace.tally
     assert trace.active.shape == (len(arriving), 1)
     assert int(trace.active.sum()) == slow.active
-    assert (tally.active_updates, tally.u_wraps, tally.v_saturations) == (slow.active, slow.wraps, slow.saturations)
+    assert (tally.active_updates, tally.overflows.wraps, tally.overflows.clips) == (
+        slow.active,
+        slow.wraps,
+        slow.saturations,
+    )
 
 
 def plain(**changes: int) -> Neuron:

@@ -231,6 +231,11 @@ def modulo(x: Tensor, limit: int) -> Tensor:
     return wrapped_around
 
 
+def gathered(keep: float, steps: int) -> float:
+    """Multiple of one step's input that is there after ``steps`` equal ones: ``(1 - keep^steps) / (1 - keep)``."""
+    return float(steps) if keep == 1 else (1 - keep**steps) / (1 - keep)
+
+
 def largest(x: Tensor) -> float:
     """The largest absolute value in ``x``."""
     low, high = torch.aminmax(x)

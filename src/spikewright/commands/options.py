@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
+from rich.markup import escape
 
 from ..data.options import DataOptions
 from ..training.early import check_early
@@ -90,10 +91,10 @@ PANELS = {
 
 def _flag(name: str) -> inspect.Parameter:
     field, panel = FLAT[name].info, PANELS[FLAT[name].group]
-    default = "" if field.default in (None, (), False) else f" [dim]\\[{field.default}][/dim]"
+    default = "" if field.default in (None, (), False) else f" [dim]{escape(f'[{field.default}]')}[/dim]"
     kind = _flag_type(field.annotation)
     words = [f"--{name.replace('_', '-')}"] + (["-T"] if name == "timesteps" else [])
-    option = typer.Option(*words, help=f"{field.description}{default}", rich_help_panel=panel)
+    option = typer.Option(*words, help=f"{escape(field.description or '')}{default}", rich_help_panel=panel)
     return _parameter(name, Annotated[kind | None, option])
 
 

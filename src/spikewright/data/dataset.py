@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError, Message, arg
-from ..sources.objects import found_in_object
+from ..base.shown import Shown
+from ..sources.objects import found_in_data_sets
 from ..sources.read import read
 from .describe import describe
 from .for_network import ForNetwork, renamed
@@ -28,7 +29,7 @@ SHOWN = 500
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Shown):
     """A data set with its fixed split.
 
     Attributes:
@@ -270,6 +271,23 @@ class Dataset:
         twin = None if self.twin is None else self.twin.with_train_samples(samples)
         return replace(self, train=self.train.first(samples), twin=twin)
 
+    def with_last_train_samples(self, samples: int | None) -> Dataset:
+        """The same data set with only the last ``samples`` of its training part; None: all.
+
+        Raises:
+            InputError: the training part has fewer.
+        """
+        if samples is None:
+            return self
+        count = len(self.train)
+        if samples > count:
+            raise InputError(
+                f"{arg('teacher_samples', samples)}: {self.name} has {count} to train on; ask for no more, or leave it "
+                "out"
+            )
+        twin = None if self.twin is None else self.twin.with_last_train_samples(samples)
+        return replace(self, train=self.train.of(np.arange(count - samples, count)), twin=twin)
+
 
 def _of_objects(
     parts: Mapping[str, object],
@@ -280,7 +298,7 @@ def _of_objects(
     options: DataOptions,
 ) -> Dataset:
     given = {part: each for part, each in parts.items() if each is not None}
-    found = found_in_object(given, name, f"data {name}", options)
+    found = found_in_data_sets(given, name, f"data {name}", options)
     found = replace(found, groups=groups or found.groups, names=names or found.names)
     return Dataset.of_raw(replace(raw_of(found, options), recipe=recipe), options)
 

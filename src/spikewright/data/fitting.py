@@ -12,7 +12,7 @@ from ..base.errors import InputError, arg, refuse
 from ..base.types import FloatArray
 from ..sources.found import View
 from ..sources.recordings import FINEST_US, OPTIONS, recorded
-from ..sources.rows import Array, Rows, chunks
+from ..sources.rows import Array, Rows, bounds, chunks
 from .input_rule import InputRule, Scaling
 from .options import DataOptions
 from .raw import RawData, RawPart
@@ -178,11 +178,18 @@ def _refuse_outside(raw: RawData, low: float, high: float, advice: str) -> None:
         return  # the type holds nothing else
     faults = []
     for name, part in raw.parts.items():
-        found = _moments(part.samples)
-        least, most = float(found.least.min()), float(found.most.max())
+        least, most = bounds_of(part)
         if least < low or most > high:
             faults.append(f"{name} reaches {least:g}..{most:g}, outside {low:g}..{high:g}; {advice}")
     refuse(f"data {raw.name}", faults)
+
+
+def bounds_of(part: RawPart) -> tuple[float, float]:
+    """The smallest and the largest number of a part, what pads recordings left out."""
+    if part.lengths is None:
+        return bounds(part.samples)
+    found = [(np.nanmin(chunk), np.nanmax(chunk)) for chunk in chunks(part.samples)]
+    return float(min(least for least, _ in found)), float(max(most for _, most in found))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ..base.errors import Gathered, refuse
 from ..sources.found import PARTS, Found, Layout
-from ..sources.rows import Rows, chunks
+from ..sources.rows import Rows
+from .fitting import bounds_of
 from .input_rule import InputRule
 from .labels import label_array
 from .layout import as_rows, layout_of
@@ -158,9 +159,7 @@ def _strange_range(part: str, raw: RawPart, rule: InputRule | None) -> Iterator[
         return
     low, high = rule.low[0], rule.low[0] + 1 / rule.gain[0]
     floor = 2 * low - high if rule.signed else low
-    least, most = np.inf, -np.inf
-    for chunk in chunks(raw.samples):
-        least, most = min(least, float(np.nanmin(chunk))), max(most, float(np.nanmax(chunk)))
+    least, most = bounds_of(raw)
     found = f"its {part} part reaches {least:g}..{most:g}, and the network was trained on {floor:g}..{high:g}"
     if least < floor - ROUNDING * (high - low) or most > high + ROUNDING * (high - low):
         yield f"{found}; bring the samples into this range"

@@ -124,6 +124,11 @@ class InputRule:
         return self.layout == "events" or bool(self.delta)
 
     @property
+    def changes_each_step(self) -> bool:
+        """Whether samples become frames of intensities, one for each timestep."""
+        return self.frames is not None and not self.is_events
+
+    @property
     def input_shape(self) -> tuple[int, int, int]:
         """``(channels, height, width)`` of the network's input, at each step."""
         parts = 2 if self.signed or self.delta else 1
@@ -170,6 +175,22 @@ class InputRule:
         if self.layout == "vectors":
             values = values[:, :, None, None]
         return _split_signs(values, 1) if self.signed else values
+
+    def from_channels(self, samples: Array) -> Array:
+        """Prepared samples of series of which the same rule with the view ``channels`` made others.
+
+        Where all channels are 0 up to the end, a recording is taken to have ended.
+
+        Args:
+            samples: ``(n, channels, steps, 1)``, with their parts of both signs.
+        """
+        values = samples[..., 0].transpose(0, 2, 1)
+        if self.signed:
+            half = values.shape[2] // 2
+            values = values[..., :half] - values[..., half:]
+        there = (values != 0).any(2)
+        ended = ~np.maximum.accumulate(there[:, ::-1], 1)[:, ::-1]
+        return self._of_series(values, np.where(ended[..., None], np.nan, values))
 
     @property
     def _steps(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any, cast
 from ..base.errors import InputError, arg
 from ..base.own_code import is_own
 from ..sources.found import Found
-from ..sources.read import read
+from ..sources.read import read, state_of
 from ..sources.recordings import OPTIONS
 from .camera import load_filmed
 from .dataset import Dataset
@@ -20,7 +21,11 @@ from .for_network import ForNetwork, raw_for
 from .options import DataOptions
 from .own import raw_of
 from .own_function import given_by
+from .raw import RawData
 from .recipe import Recipe, TeacherRecipe
+
+KEPT = 2
+"""Data of paths that are kept in memory as they were read, or where they are large referred to."""
 
 
 @dataclass(frozen=True)
@@ -96,19 +101,36 @@ def load(
     return loaded if network is None else loaded.by(network)
 
 
+_read: OrderedDict[str, RawData | Dataset] = OrderedDict()
+"""Data that were read last, by path, options and the state of the files: a whole road reads them once."""
+
+
 def _own(name: str, timesteps: int | None, options: DataOptions, network: ForNetwork | None) -> Dataset:
     """Data of a path or a function."""
-    reading = None if network is None or network.rule is None else network.rule.reading
-    found = given_by(name, options) if is_own(name) else read(name, options, DATASETS, reading)
+    key = repr((name, state_of(name), options, network))
+    if key not in _read:
+        _read[key] = _found(name, options, network)
+        while len(_read) > KEPT:
+            _read.popitem(last=False)
+    _read.move_to_end(key)
+    found = _read[key]
     if isinstance(found, Dataset):
         return found if network is None else found.by(network)
     if network is None:
-        return Dataset.of_raw(raw_of(found, options), options)
-    raw = raw_for(found, options, network)
+        return Dataset.of_raw(found, options)
     if network.rule is None:
-        form = DataOptions(scaling="none" if raw.layout in ("vectors", "series") else None)
-        return Dataset.of_raw(raw, form, timesteps=timesteps)
-    return Dataset.of_raw(raw, rule=network.rule)
+        form = DataOptions(scaling="none" if found.layout in ("vectors", "series") else None)
+        return Dataset.of_raw(found, form, timesteps=timesteps)
+    return Dataset.of_raw(found, rule=network.rule)
+
+
+def _found(name: str, options: DataOptions, network: ForNetwork | None) -> RawData | Dataset:
+    """What a path or a function holds, checked for training or for a network."""
+    reading = None if network is None or network.rule is None else network.rule.reading
+    found = given_by(name, options) if is_own(name) else read(name, options, DATASETS, reading)
+    if isinstance(found, Dataset):
+        return found
+    return raw_of(found, options) if network is None else raw_for(found, options, network)
 
 
 def _benchmark(source: DataSource, data_dir: Path | None, options: DataOptions, network: ForNetwork | None) -> Dataset:

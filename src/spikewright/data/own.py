@@ -29,6 +29,8 @@ IN_MEMORY = 512 * 1024**2
 """
 IDENTITY = "identity"
 """The key in :attr:`RawData.reading` of the hash by which data are known again."""
+KEPT = 3
+"""Ways in which data were prepared last, that are kept: for the data set itself, a student and its teacher."""
 VIEW_OF_ARCHITECTURE: dict[str, View] = {"temporal": "channels", "mlp": "steps"}
 """How a named architecture takes series; any other takes them as an image."""
 
@@ -154,6 +156,9 @@ def unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
         return
     first = 0
     for chunk in chunks(raw.samples):
+        if np.isfinite(chunk.min()) and np.isfinite(chunk.max()):
+            first += len(chunk)
+            continue
         bad = ~np.isfinite(chunk)
         if raw.lengths is not None:
             lengths = raw.lengths[first : first + len(chunk)]
@@ -223,13 +228,31 @@ def prepare(
     Raises:
         InputError: options that do not suit the data, or a rule that was made for others.
     """
-    if rule is None:
-        view = VIEW_OF_ARCHITECTURE.get(architecture or "temporal", "image")
-        if architecture is None and raw.view is not None:
-            view = raw.view
-        rule = fitted(raw, options or DataOptions(), encoding=encoding, view=view, timesteps=timesteps)
-    else:
-        _check_rule(raw, rule)
+    asked = repr((options, encoding, architecture, timesteps, None if rule is None else rule.as_json()))
+    if asked not in raw.prepared:
+        while len(raw.prepared) >= KEPT:
+            raw.prepared.pop(next(iter(raw.prepared)))
+        raw.prepared[asked] = _prepared(raw, rule or _fitted(raw, options, encoding, architecture, timesteps))
+    found: Prepared = raw.prepared[asked]
+    return found
+
+
+def _fitted(
+    raw: RawData,
+    options: DataOptions | None,
+    encoding: str | None,
+    architecture: str | None,
+    timesteps: int | None,
+) -> InputRule:
+    """The rule that the training part gives; a series is seen as the architecture or the data want it."""
+    view = VIEW_OF_ARCHITECTURE.get(architecture or "temporal", "image")
+    if architecture is None and raw.view is not None:
+        view = raw.view
+    return fitted(raw, options or DataOptions(), encoding=encoding, view=view, timesteps=timesteps)
+
+
+def _prepared(raw: RawData, rule: InputRule) -> Prepared:
+    _check_rule(raw, rule)
     twin = None
     if rule.view == "steps":
         twin = prepare(raw, rule=replace(rule, view="channels", delta=(), timesteps=None))
@@ -292,6 +315,12 @@ def cut_notes(raw: RawData, rule: InputRule) -> Iterator[str]:
                 f"{which} of its {name} part {'is' if count == 1 else 'are'} longer than the {rule.shape[0]} steps that "
                 f"the network takes; {'its end is' if count == 1 else 'their ends are'} left out"
             )
+
+
+def prepared_part(part: RawPart, rule: InputRule) -> Split:
+    """One part, prepared by a rule that was fitted before; in memory where it fits there."""
+    split = when_asked(part, rule)
+    return _in_memory(split) if bytes_of(rule, len(split)) <= IN_MEMORY else split
 
 
 def _fitted_to(source: Rows, steps: int) -> Rows:

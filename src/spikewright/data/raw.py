@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief
 from ..base.types import IntArray
 from ..sources.found import Layout, View
 from ..sources.rows import Rows
@@ -16,8 +17,8 @@ from .output_rule import OutputRule
 from .recipe import Recipe
 
 
-@dataclass(frozen=True, eq=False)
-class RawPart:
+@dataclass(frozen=True, eq=False, repr=False)
+class RawPart(Brief):
     """One part of data as they were found.
 
     Attributes:
@@ -37,8 +38,8 @@ class RawPart:
         return len(self.labels)
 
 
-@dataclass(frozen=True, eq=False)
-class RawData:
+@dataclass(frozen=True, eq=False, repr=False)
+class RawData(Brief):
     """Data as they were found.
 
     Attributes:
@@ -50,6 +51,7 @@ class RawData:
             that other files are read alike; JSON-able.
         recipe: how students are trained on them; None for one that suits the number of samples.
         view: how a network takes series, where nothing else is asked for; None: by its architecture.
+        prepared: by how it was asked for, what was made of them last, so that a whole road prepares them once.
     """
 
     name: str
@@ -62,6 +64,7 @@ class RawData:
     reading: Mapping[str, Any] = field(default_factory=dict)
     recipe: Recipe | None = None
     view: View | None = None
+    prepared: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def parts(self) -> dict[str, RawPart]:

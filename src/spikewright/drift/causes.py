@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..base.types import FloatArray
-from ..chip.law import STATE_LIMIT, Arithmetic, Constant, Law, State, largest
+from ..chip.law import STATE_LIMIT, Arithmetic, Constant, Law, State, gathered, largest
 from ..chip.network import ChipNetwork, Connection, Population
 from ..chip.neuron_models import law_of
 from ..chip.registers import STATE_UNIT
@@ -225,6 +225,5 @@ def _differ(one: Constant | None, other: Constant | None) -> bool:
 
 
 def _gathered(keep: Constant | None, steps: int) -> float:
-    """Largest multiple of one step's input that is there after ``steps`` steps: ``(1 - keep^steps) / (1 - keep)``."""
-    most = float(_tensor(keep).max())
-    return float(steps) if most == 1 else (1 - most**steps) / (1 - most)
+    """Largest multiple of one step's input that is there after ``steps`` steps."""
+    return gathered(float(_tensor(keep).max()), steps)

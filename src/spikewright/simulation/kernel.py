@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..base.types import IntArray
+from ..chip.activity import Overflows
 from ..chip.law import INT32_LIMIT, STATE_LIMIT, Law, State, largest
 from ..chip.network import Neuron
 from ..chip.neuron_models import law_of
@@ -28,6 +29,7 @@ class Rules:
         may_wrap: whether a current could leave its 24 bits.
         may_clip: whether a membrane potential could.
         may_overflow: whether a sum could leave 32 bits.
+        fires: whether a spike is an output; else it is a readout's that overflowed.
     """
 
     law: Law
@@ -35,6 +37,7 @@ class Rules:
     may_wrap: bool
     may_clip: bool
     may_overflow: bool
+    fires: bool = True
 
     @staticmethod
     def of(neuron: Neuron, bias: IntArray, timesteps: int, peak: float) -> Rules:
@@ -49,6 +52,7 @@ class Rules:
             may_wrap=largest_u >= STATE_LIMIT,
             may_clip=timesteps * (largest_u + largest_bias) >= STATE_LIMIT,
             may_overflow=STATE_LIMIT + largest_u + largest_bias >= INT32_LIMIT,
+            fires=neuron.fires,
         )
 
 
@@ -127,7 +131,9 @@ def integrate(
         spikes[t].copy_(fired)
         if record_states:
             us[t], vs[t] = u, v
-    return KernelTrace(spikes, v, Tally(int(active.sum()), wraps, saturations), active, us, vs)
+    resets = 0 if rules.fires else int(torch.count_nonzero(spikes))
+    tally = Tally(int(active.sum()), Overflows(wraps, saturations, resets))
+    return KernelTrace(spikes, v, tally, active, us, vs)
 
 
 def _update(rules: Rules, law: Law, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:

@@ -137,7 +137,7 @@ def _packets(path: Path, body: bytes) -> Iterator[tuple[IntArray, IntArray]]:
 
 def _version_4(path: Path) -> Recording:
     """Packets in flat buffers, decompressed and read by the package aedat; of several streams of events the first."""
-    aedat = needed("aedat", "events", str(path))
+    aedat = needed("aedat", "events", "AEDAT 4.0")
     try:
         decoder = aedat.Decoder(str(path))
         streams = {number: each for number, each in decoder.id_to_stream().items() if each["type"] == "events"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
 from collections.abc import Sequence
@@ -20,17 +19,32 @@ IN_MEMORY = 256 * 1024**2
 """Samples that were read are kept in memory up to this size in bytes; larger ones stay in, or go to, a file."""
 
 
+class OpenFile:
+    """A file that is open as long as somebody refers to it."""
+
+    def __init__(self, number: int) -> None:
+        """Own a descriptor.
+
+        Args:
+            number: of the descriptor, as ``os.open`` returns it.
+        """
+        self.number = number
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+
 class ArrayFile:
     """The rows of an array in a file, read when they are asked for.
 
     Nothing is mapped: memory holds the rows that were asked for and no others, whatever the size of the file.
     """
 
-    def __init__(self, file: io.FileIO, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    def __init__(self, file: OpenFile, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
         """Refer to an array in C order.
 
         Args:
-            file: open for reading; it stays open as long as this object lives.
+            file: open for reading.
             offset: of the array's first byte.
             name: of the file, for messages.
         """
@@ -63,7 +77,7 @@ class ArrayFile:
         """
         target, place = rows.reshape(-1).view(np.uint8).data, self._offset + first * self._row
         while target:
-            count = os.preadv(self._file.fileno(), [target], place)
+            count = os.preadv(self._file.number, [target], place)
             if not count:
                 raise InputError(f"{self._name}: ends early, or was changed while it was read; make the file again")
             target, place = target[count:], place + count
@@ -91,7 +105,7 @@ class Spool:
         """
         self._shape, self._dtype, self._name = tuple(shape), np.dtype(dtype), name
         self._parts: list[Array] = []
-        self._file: io.FileIO | None = None
+        self._file: OpenFile | None = None
         self._count = self._kept = 0
 
     def __len__(self) -> int:
@@ -124,12 +138,12 @@ class Spool:
     def _write(self) -> None:
         if self._file is None:
             with tempfile.TemporaryFile(dir=cache_folder("spool"), buffering=0) as file:
-                self._file = io.FileIO(os.dup(file.fileno()), "r+")
+                self._file = OpenFile(os.dup(file.fileno()))
         try:
             for part in self._parts:
                 left = part.reshape(-1).view(np.uint8).data
                 while left:
-                    left = left[self._file.write(left) :]
+                    left = left[os.write(self._file.number, left) :]
         except OSError as error:
             size = self._count * prod(self._shape) * self._dtype.itemsize / 2**30
             raise InputError(

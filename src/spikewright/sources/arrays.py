@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
+import os
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from ..base.errors import InputError, arg, refuse
-from .array_file import IN_MEMORY, ArrayFile
+from .array_file import IN_MEMORY, ArrayFile, OpenFile
 from .found import PARTS, Found
 from .options import ReadingOptions
 from .rows import Rows
@@ -22,6 +22,8 @@ from .rows import Rows
 SHORT = {"train": "train", "validation": "val", "test": "test"}
 """By part, the end of its arrays' names: ``x_train``, ``y_val``."""
 EXPECTED = "x and y; or x_train, y_train and, where there are such parts, x_val, y_val, x_test, y_test"
+ALONE = ("x_unlabelled", "X_unlabelled", "x", "X", "x_train", "X_train")
+"""Arrays of samples that are read without labels; the first that is there is taken."""
 LARGEST_COMPRESSED = 1024**3
 """Bytes of a compressed array that are unpacked into memory; rows of a compressed array cannot be read one by one."""
 PICKLED = "holds pickled objects, which are not read; save plain arrays, recordings of unequal lengths padded with NaN"
@@ -43,13 +45,21 @@ def read_npz(path: Path, options: ReadingOptions) -> Found:
         InputError: no such arrays, pickled objects, a damaged file, or an array too large to be unpacked.
     """
     del options
+    return found_in(str(path), path.stem, arrays_of(path))
+
+
+def arrays_of(path: Path) -> dict[str, Rows]:
+    """The arrays of an ``.npz`` file by name; those that are large stay in the file.
+
+    Raises:
+        InputError: pickled objects, a damaged file, or an array too large to be unpacked.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-            arrays = {info.filename[:-4]: _member(path, archive, info) for info in members}
+            return {info.filename[:-4]: _member(path, archive, info) for info in members}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read as .npz ({error}); save it again with numpy.savez") from error
-    return found_in(str(path), path.stem, arrays)
 
 
 def found_in(where: str, name: str, arrays: Mapping[str, Any]) -> Found:
@@ -110,6 +120,22 @@ class _Padded:
         return made
 
 
+def samples_alone(path: Path) -> Rows | None:
+    """The samples in an ``.npy`` file, or in an ``.npz`` file under one of :data:`ALONE`; None where it has none.
+
+    Raises:
+        InputError: as :func:`read_npz` and :func:`read_npy`.
+    """
+    if path.suffix.lower() == ".npy":
+        return _of_file(path)
+    arrays = arrays_of(path)
+    name = next((name for name in ALONE if name in arrays), None)
+    if name is None:
+        return None
+    samples: Rows = _padded(str(path), arrays[name], arrays.get(f"lengths{name[1:]}"))
+    return samples
+
+
 def _padded(where: str, samples: Any, lengths: Any) -> Any:
     """Samples, or recordings cut off at their lengths where these are given."""
     if lengths is None:
@@ -144,11 +170,10 @@ def read_npy(path: Path, options: ReadingOptions) -> Found:
 
 def _of_file(path: Path) -> Rows:
     try:
-        file = io.FileIO(path)
-        shape, dtype = _header(path, file, path.stat().st_size)
-        if prod(shape) * dtype.itemsize > IN_MEMORY:
-            return ArrayFile(file, file.tell(), shape, dtype, str(path))
-        with file:
+        with path.open("rb") as file:
+            shape, dtype = _header(path, file, path.stat().st_size)
+            if prod(shape) * dtype.itemsize > IN_MEMORY:
+                return ArrayFile(OpenFile(os.dup(file.fileno())), file.tell(), shape, dtype, str(path))
             file.seek(0)
             made: Rows = npy.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
             return made
@@ -157,16 +182,15 @@ def _of_file(path: Path) -> Rows:
 
 
 def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Rows:
-    """An array of an archive: in memory where it is small, else where it lies in the file."""
+    """An array of an archive; large ones of samples, whose names begin with x, where they lie in the file."""
     where = f"{path}: its array {info.filename[:-4]}"
     with archive.open(info) as member:
         shape, dtype = _header(where, member, info.file_size)
         begin = member.tell()
     is_plain = info.compress_type == zipfile.ZIP_STORED
-    if is_plain and info.file_size > IN_MEMORY:
-        file = io.FileIO(path)
-        file.seek(info.header_offset)
-        sizes = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+    if is_plain and info.file_size > IN_MEMORY and info.filename[:1] in "xX":
+        file = OpenFile(os.open(path, os.O_RDONLY))
+        sizes = _LOCAL_HEADER.unpack(os.pread(file.number, _LOCAL_HEADER.size, info.header_offset))
         offset = info.header_offset + _LOCAL_HEADER.size + sum(sizes) + begin
         return ArrayFile(file, offset, shape, dtype, str(path))
     if info.file_size > LARGEST_COMPRESSED:
@@ -179,7 +203,7 @@ def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Rows
         return made
 
 
-def _header(where: object, file: BinaryIO | io.RawIOBase | Any, size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _header(where: object, file: Any, size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type of an array, its size checked before memory is asked for.
 
     Args:

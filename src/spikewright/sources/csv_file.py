@@ -32,7 +32,7 @@ class CsvTable:
             InputError: no names, names that occur twice, or a file that is no text.
         """
         self._path = path
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             self._separator = self._first_separator(file.readline())
         rows = self._rows()
         self._names = [name.strip() for name in next(rows)]

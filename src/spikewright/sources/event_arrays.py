@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
+from .needs import needed
 from .options import EventColumns, ReadingOptions
 from .recordings import Recording
 
@@ -92,10 +93,8 @@ def read_mat(path: Path, _options: ReadingOptions) -> Recording:
     Raises:
         InputError: no such matrix, or a damaged file.
     """
-    import scipy.io
-
     try:
-        found = scipy.io.loadmat(path)
+        found = needed("scipy.io", "events", str(path)).loadmat(path)
     except (OSError, ValueError, TypeError, NotImplementedError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read as .mat ({error}); save it again with -v7") from error
     matrices = [each for name, each in found.items() if not name.startswith("__") and np.ndim(each) == 2]

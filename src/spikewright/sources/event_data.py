@@ -80,7 +80,7 @@ def scanned(where: str, source: Source) -> Scan:
         try:
             recording = source.read(index)
         except InputError as error:
-            faults.append(error.message)
+            faults += [error.message] if error.message not in faults else []  # a missing package is missing for all
             continue
         faults += _faults(name, recording)
         if len(recording):
@@ -133,16 +133,11 @@ def found_recordings(
     """Recordings with classes, as a reader finds them.
 
     Args:
-        name: of the data.
-        source: of the recordings.
         scan: of the source.
         labels: by part, those of its samples; the parts are one after the other in the source or the spans.
-        options: how they are read.
-        names: of the classes 0, 1, ...; None: labels are the names.
-        groups: of the training samples, which no split cuts.
         usual: of recordings of a known kind.
         spans: the part of a recording that each sample is; None where a sample is a recording.
-        notes, identity: see :class:`~spikewright.sources.found.Found`.
+        name, names, groups, notes, identity: see :class:`~spikewright.sources.found.Found`.
 
     Raises:
         InputError: recordings of different cameras, or with events outside of theirs; all of them at once.
@@ -154,15 +149,13 @@ def found_recordings(
     cut = spans or Spans(np.arange(len(scan.start), dtype=np.int64), scan.start, scan.end)
     ends = np.cumsum([len(each) for each in labels.values()])
     rows_of = {part: np.arange(end - len(labels[part]), end) for part, end in zip(labels, ends, strict=True)}
+    training = cut.of(rows_of.get("train", np.arange(len(cut))))
+    width, height = _sensor(where, source, scan, options, known)
     framing = Framing(
-        *_sensor(where, source, scan, options, known),
-        duration_us=_duration_us(cut.of(rows_of.get("train", np.arange(len(cut)))), options, known),
-        pool=options.pool or known.pool,
-        polarities=_polarities(scan, options),
+        width, height, _duration_us(training, options, known), options.pool or known.pool, _polarities(scan, options)
     )
     rows = EventRows(source, cut, framing, known.timesteps)
-    reading = framing.reading()
-    reading |= {key: value for key in ("event_columns", "time_unit") if (value := getattr(options, key)) is not None}
+    of_arrays = {key: getattr(options, key) for key in ("event_columns", "time_unit")}
     return Found(
         name,
         {part: (picked(rows, rows_of[part]), labels[part]) for part in labels},
@@ -170,7 +163,7 @@ def found_recordings(
         names,
         layout="events",
         notes=(*notes, *_notes(scan, cut, framing, options, known)),
-        reading=reading,
+        reading={**framing.reading(), **{key: value for key, value in of_arrays.items() if value is not None}},
         identity=identity,
     )
 

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from ..base.errors import InputError, refuse
-from .event_arrays import Array, fields_in, h5_file, member, npz_file, values
+from .event_arrays import FIELDS, Array, fields_in, h5_file, member, npz_file, values
 from .event_data import Usual, found_recordings, scanned
 from .event_sources import Groups, Joined, Pieces, SpikeTrains
 from .found import Found
@@ -23,6 +23,8 @@ from .recordings import Source
 SPIKES = ("spikes/times", "spikes/units", "labels")
 COCHLEA = Usual((700, 1), timesteps=100, words="its spike trains were read as those of a cochlea of 700 units")
 """The artificial cochlea of the Heidelberg data sets."""
+_NAMES = (*(name for names in FIELDS.values() for name in names), "labels", "lengths", "recording")
+"""Names of arrays that a file of many recordings may hold; others may be there too."""
 ONE = "holds one recording without a class; give a folder that holds a folder of recordings for each class"
 
 
@@ -124,9 +126,7 @@ def read_event_h5(path: Path, options: ReadingOptions) -> Found:
     if is_spike_trains(path):
         return read_spike_trains(*part_files(path), options)
     with h5_file(path) as file:
-        arrays = {
-            name: values(path, each) for name, each in file.items() if isinstance(member(file, name), h5py.Dataset)
-        }
+        arrays = {name: values(path, file[name]) for name in _NAMES if isinstance(member(file, name), h5py.Dataset)}
         groups = sorted((name for name in file if isinstance(member(file, name), h5py.Group)), key=_natural)
         said = [file[name].attrs.get("label") for name in groups]
     if fields_in(arrays):

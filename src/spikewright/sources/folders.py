@@ -93,6 +93,22 @@ def list_folder(root: Path, suffixes: dict[str, Sequence[str]]) -> tuple[str, Li
     return kind, _listing(root, found, kind, suffixes[kind])
 
 
+def list_without_classes(root: Path, suffixes: dict[str, Sequence[str]]) -> tuple[str, Listing]:
+    """The kind of the files in a folder and below it, and the files, of no class; of official parts those of training.
+
+    Args:
+        suffixes: by kind, the ends of its files' names, in small letters.
+
+    Raises:
+        InputError: several kinds of files, or none that is read.
+    """
+    parts = {PART_OF[folder.name.lower()]: folder for folder in _folders(root) if folder.name.lower() in PART_OF}
+    files = sorted(_files(parts.get("train", root)))
+    kind = _kind(root, files, suffixes)
+    fitting = [file for file in files if file.suffix.lower() in suffixes[kind]]
+    return kind, Listing(root, {"train": fitting}, {"train": [""] * len(fitting)})
+
+
 def _folders(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith((".", "__")))
 

@@ -33,7 +33,7 @@ class HubItems:
         Raises:
             InputError: columns that are not there or not clear, all faults at once.
         """
-        self._given = given
+        self._given, self._where = given, where
         columns, faults = list(given.column_names), list[str]()
         label = (
             [name for name in columns if name.lower() in LABEL_COLUMNS] if not options.label else list(options.label)
@@ -80,9 +80,10 @@ class HubItems:
         item = self._given[index]
         for name in (*self._samples, *self._label):
             if item[name] is None:
-                raise InputError(f"item {index} has no {name}; leave such items out")
+                raise InputError(f"{self._where}: item {index} has no {name}; leave such items out")
         values = [item[name] for name in self._label]
-        sample = item[self._samples[0]] if len(self._samples) == 1 else [item[name] for name in self._samples]
+        found = [item[name] for name in self._samples]
+        sample = found[0] if len(found) == 1 and not isinstance(found[0], int | float) else found
         group = None if self._group is None else item[self._group]
         return sample, values[0] if len(values) == 1 else np.array(values), group
 

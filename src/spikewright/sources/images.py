@@ -28,6 +28,8 @@ _ORIENTATION = 0x0112
 """The number of the tag by which a camera says how it was held."""
 _TURNED = (5, 6, 7, 8)
 """Orientations that swap height and width."""
+_NEVER_TURNED = "PNG"
+"""A format of no camera, whose tags may stand behind the pixels."""
 _UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning)
 SHOWN = 3
 """Files that a message names where many have the same fault."""
@@ -77,7 +79,7 @@ class ImageFiles:
 
 def _upright(image: Image.Image) -> Image.Image:
     """An image turned as its camera was held."""
-    return ImageOps.exif_transpose(image) or image
+    return image if image.format == _NEVER_TURNED else ImageOps.exif_transpose(image) or image
 
 
 def pixels_of(image: Image.Image, options: ReadingOptions) -> Array:
@@ -154,7 +156,7 @@ def _headers(where: str, files: Sequence[Path]) -> list[tuple[tuple[int, int], C
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(file, formats=_FORMATS) as image:
-                    turned = image.getexif().get(_ORIENTATION) in _TURNED
+                    turned = image.format != _NEVER_TURNED and image.getexif().get(_ORIENTATION) in _TURNED
                     mode, (width, height) = image.mode, image.size
         except _UNREADABLE:
             damaged.append(str(file))

@@ -53,7 +53,7 @@ def found_in_object(given: object, name: str, where: str, options: ReadingOption
     if isinstance(given, tuple | list) and len(given) == 2:
         return Found(name, {"train": (given[0], given[1])})
     if isinstance(given, Mapping) and given and all(map(_is_data_set, given.values())):
-        return found_in_data_sets({_part(part, where): each for part, each in given.items()}, name, where, options)
+        return found_in_data_sets(given, name, where, options)
     if isinstance(given, Mapping):
         return found_in(where, name, {str(key): np.asarray(value) for key, value in given.items()})
     if _is_data_set(given):
@@ -65,8 +65,8 @@ def found_in_data_sets(parts: Mapping[str, Any], name: str, where: str, options:
     """The samples of data sets, each read once and kept as it was.
 
     Args:
-        parts: by part, a map-style data set of torch, whose items are pairs of sample and label, or a data set of
-            Hugging Face.
+        parts: by part, as it is usually called, a map-style data set of torch, whose items are pairs of sample and
+            label, or a data set of Hugging Face.
         name: of the data.
         where: the data sets, for messages.
 
@@ -74,7 +74,8 @@ def found_in_data_sets(parts: Mapping[str, Any], name: str, where: str, options:
         InputError: data sets that can only be iterated, that give other samples each time, or whose items are no
             pairs of sample and label.
     """
-    read = {part: _read(each, f"{where}: {part}", options) for part, each in parts.items()}
+    named = {_part(part, where): each for part, each in parts.items()}
+    read = {part: _read(each, f"{where}: {part}", options) for part, each in named.items()}
     first = next(iter(read.values()))
     reading = {"image_size": options.image_size and list(options.image_size), "colors": options.colors}
     return Found(
@@ -170,7 +171,9 @@ def _read(given: Any, where: str, options: ReadingOptions) -> _Read:
     Raises:
         InputError: as :func:`found_in_data_sets`.
     """
-    if is_iterable_only(given) or not _is_data_set(given):
+    if not _is_data_set(given):
+        raise InputError(f"{where}: is a {type(given).__name__}; may be {WAYS}")
+    if is_iterable_only(given):
         raise InputError(
             f"{where}: gives its samples only one after the other; give a map-style data set, which has a length and "
             "items by number, or arrays"

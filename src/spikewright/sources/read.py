@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import InputError, arg, did_you_mean, refuse
+from ..base.own_code import is_own
 from . import arff_file, event_file, event_folder, event_sources, images, recordings, sounds, table_files
 from .arrays import read_npy, read_npz
 from .folders import Listing, list_folder
@@ -130,6 +131,20 @@ def read(
         raise InputError(f"{path}: is empty, 0 bytes long; make it again")
     reader = READERS[ending]
     return reader.read(file, _fitting(path, options, reading, reader.options, f"{path} holds {reader.what}"))
+
+
+def state_of(path: str | Path) -> list[tuple[str, int, int]]:
+    """Names, times of change and sizes of the files of a path, which tell whether it holds what it held before.
+
+    Args:
+        path: of a folder; of a file, beside which others of its kind may belong to it; or ``file.py:function``.
+    """
+    place = Path(str(path).rpartition(":")[0] if is_own(str(path)) else path)
+    if not place.exists():
+        return []
+    files = place.rglob("*") if place.is_dir() else place.parent.glob(f"*{place.suffix}")
+    stats = [(str(file), file.stat()) for file in sorted(files) if file.is_file()]
+    return [(name, stat.st_mtime_ns, stat.st_size) for name, stat in stats]
 
 
 def _folder(folder: Path, options: ReadingOptions, reading: Mapping[str, Any] | None) -> Found:

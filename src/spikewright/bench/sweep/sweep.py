@@ -14,6 +14,7 @@ from ...profile.schema import CostUnit
 from ...profile.units import spelled
 from ...training import objects
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
+from ...training.samples import learnt_part
 from ...training.settings import Budget, DistillSettings, Training
 from ...training.sizing import smallest_size
 from ..call import also_takes_settings, open_folder, study_name, write_result
@@ -155,9 +156,7 @@ def _chosen(study: SharedStudy[Point, Outcome], first: Point, settings: DistillS
         )
     profile, given, floor = load_profile(settings.limits.profile), objects.objects_of(settings), free.value.floor
     if given.config is None and given.network is None:  # the budget may choose the size
-        dataset = objects.dataset_of(settings, settings.student.timesteps).with_train_samples(
-            settings.data.train_samples
-        )
+        dataset = learnt_part(settings, objects.dataset_of(settings, settings.student.timesteps))
         floor = smallest_size(settings.student, dataset, profile, settings.training.seed).floor.total
     return spaced(floor, free.value.energy["validation"], count, profile.cost_unit)
 

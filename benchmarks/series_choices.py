@@ -166,7 +166,7 @@ def delta(folder: Path) -> None:
                         made, labels = prepared(part, rule, trial.most)
                         if (begins, moves) != ("0", "one level"):
                             plain, labels = prepared(part, still, trial.most)
-                            made = variant(plain, rule, moves)
+                            made = variant(plain, rule, begins, moves)
                         parts.append((made, labels))
                         events, values = events + int(made.sum()), values + made.size // 2
                     found.append(right(trial, config_of(rule, "mlp", "events", raw.classes), *parts))
@@ -174,7 +174,7 @@ def delta(folder: Path) -> None:
                 report(trial, found, f"begins at {begins:<16} moves by {moves:<13} quantile {level:g}  {each}")
 
 
-def variant(still: Array, rule: InputRule, moves: str) -> Array:
+def variant(still: Array, rule: InputRule, begins: str, moves: str) -> Array:
     """Events of other definitions, from positive and negative parts ``(n, 2 channels, steps, 1)``."""
     channels = rule.shape[1]
     values = (still[:, :channels] - still[:, channels:])[..., 0].transpose(0, 2, 1)

@@ -15,6 +15,7 @@ from torch import nn
 import spikewright as sw
 from spikewright.base.progress import Callback
 from spikewright.data.load import load
+from spikewright.data.options import DataOptions
 from spikewright.distillation.methods import METHODS, REGULARIZERS, name_of, parse, text_of
 from spikewright.student.student import Student, load_student, save_student
 from spikewright.teachers.torch_teacher import TorchTeacher, weights_sha256
@@ -256,8 +257,8 @@ def test_the_flat_order_is_that_of_files() -> None:
         "data data_dir train_samples profile energy_budget teacher teacher_epochs teacher_seed assistant method "
         "regularize architecture width timesteps encoding readout input_bits neuron beta alpha threshold learn_beta "
         "learn_threshold epochs batch learning_rate weight_decay augmentation integer_from weight_bits rounds reserve "
-        "also_within max_synaptic_ops max_rate shorten device seed "
-        "layout task intensities scaling view window hop delta_level"
+        "also_within max_synaptic_ops max_rate grow shorten device seed "
+        f"{' '.join(DataOptions.model_fields)} scales scale_margin scale_quantile"
     )
 
 

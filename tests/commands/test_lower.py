@@ -195,8 +195,8 @@ def test_scales_measured_on_data_of_ones_own(long: Path, tmp_path: Path, capsys:
     [
         (["--margin", "2"], "lower: --margin: is for scales measured on data; give --calibrate too"),
         (["--data-dir", "x"], "--data-dir: is the folder of data to measure on; give --calibrate too"),
-        (["--calibrate", "digits"], "--calibrate: the network's input takes samples of shape (600, 64), and these are "),
-        (["--calibrate", "data.npz", "--quantile", "1.5"], "--calibrate: --quantile 1.5: must be above 0 and at most 1"),
+        (["--calibrate", "digits"], "--calibrate: the network's input takes samples of shape (600, 64), and these "),
+        (["--calibrate", "data.npz", "--quantile", "1.5"], "--calibrate: --quantile 1.5: must be above 0 and at most "),
     ],
 )  # fmt: skip
 def test_what_cannot_be_measured(

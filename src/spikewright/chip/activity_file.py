@@ -104,7 +104,9 @@ def save_activity(activity: Activity, path: Path | str) -> None:
 
 def as_json(activity: Activity) -> dict[str, object]:
     """``activity`` as the JSON object that its file holds."""
-    known = {"format": FORMAT, "format_version": FORMAT_VERSION, **vars(activity)}
+    counted = any(p.overflows is not None for p in activity.populations.values())
+    version = FORMAT_VERSION if counted else FORMAT_VERSION - 1  # the lowest that holds what there is
+    known = {"format": FORMAT, "format_version": version, **vars(activity)}
     return {name: _plain(known[name]) for name in _ActivityRecord.model_fields}
 
 

@@ -284,6 +284,7 @@ PLOTS: dict[str, Callable[[dict[str, object]], Figure]] = {
     "budget": lambda o: sw.plot.budget(o["report"]),
     "comparison": lambda o: sw.plot.comparison(o["comparison"]),
     "confusion": lambda o: sw.plot.confusion(o["quality"], names=["ant", "bee", "cow"]),
+    "encodings": lambda o: sw.plot.encodings(o["data"], sample=3),
     "energy_by_event": lambda o: sw.plot.energy_by_event(o["energy"]),
     "energy_by_layer": lambda o: sw.plot.energy_by_layer(o["report"]),
     "fit": lambda o: sw.plot.fit(o["report"]),

@@ -19,11 +19,13 @@ from ..bench.compare.result import ComparisonResult
 from ..bench.sweep.plot import sweep_plot
 from ..bench.sweep.result import SweepResult
 from ..chip.activity import Activity
+from ..data.dataset import Dataset
 from ..data.quality import Quality
 from ..energy.report import EnergyReport, Spikes
 from ..pages import plots
 from ..pages.plot_style import BLUE, FAINT, INK, RULE, SAND, figure, in_style, panels, plain_axis
 from ..pages.report import Report
+from ..pages.samples import encodings_figure
 from ..profile.schema import CostUnit
 from ..profile.units import quantity
 from ..training.records import EpochRecord
@@ -33,6 +35,7 @@ __all__ = [
     "budget",
     "comparison",
     "confusion",
+    "encodings",
     "energy_by_event",
     "energy_by_layer",
     "fit",
@@ -144,6 +147,19 @@ def confusion(quality: Quality | IntArray, names: Sequence[str] = ()) -> Figure:
     if names and len(names) != len(counts):
         raise InputError(f"{arg('names')}: {len(names)} names for {len(counts)} classes; give one for each, or none")
     return _confusion(counts, list(names) or [str(i) for i in range(len(counts))])
+
+
+def encodings(data: Dataset, sample: int = 0, timesteps: int | None = None) -> Figure:
+    """A sample of the training part, and what each encoding that suits the data makes of it.
+
+    Args:
+        sample: its number.
+        timesteps: T of samples that are the same at every step; None for 4.
+
+    Raises:
+        InputError: there is no such sample.
+    """
+    return encodings_figure(data, sample, timesteps)
 
 
 def pareto(result: SweepResult) -> Figure:

@@ -172,7 +172,9 @@ class Trainer(TrainingLoop):
         self.student = become_integer(self.student, chip.profile, chip.spec, chip.weight_bits, self.measuring)
         self.student.to(self.device)
         self.cost = SpikeCost.of(self.student, self.cost.profile)
-        drive = self.student.drive(torch.from_numpy(self.dataset.train.samples[:FLOOR_SAMPLES]))
+        drive = self.student.drive(
+            torch.from_numpy(self.dataset.train.samples[: self.dataset.train.at_once(FLOOR_SAMPLES)])
+        )
         for limit in self.limits:
             limit.constraint.rebuild(self.student)
             limit.controller.move_floor(limit.constraint.floor(self.student, drive))

@@ -31,6 +31,7 @@ from spikewright.teachers.order import passes, rows_of, steps_of
 from spikewright.teachers.training_loop import TrainingLoop, batches
 from spikewright.training.checkpoint import identity
 from spikewright.training.distill import distill_with
+from spikewright.training.samples import given_unlabelled
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Trainer
 
@@ -506,3 +507,17 @@ def test_a_regression_learns_from_values_and_from_answers():
     )
     assert result.certificate.learnt_from == {"labelled": len(data.train), "unlabelled": 30}
     assert all(np.isfinite(list(record.loss.values())).all() for record in result.history)
+
+
+@pytest.mark.parametrize("given", [7, "rest", np.zeros((3, 8, 8), np.float32)])
+def test_sweeps_and_comparisons_take_the_same(monkeypatch, given):
+    seen = []
+    monkeypatch.setattr("spikewright.bench.sweep.sweep.sweep_with", lambda settings, *_, **__: seen.append(settings))
+    monkeypatch.setattr(
+        "spikewright.bench.compare.compare.compare_with", lambda settings, *_, **__: seen.append(settings)
+    )
+    sw.sweep(sw.DataSettings(train_samples=50), unlabelled=given, budgets=["1uJ"])
+    sw.compare(sw.DataSettings(train_samples=50), unlabelled=given, methods="none kd")
+    wanted = "arrays" if isinstance(given, np.ndarray) else given
+    assert [settings.data.unlabelled for settings in seen] == [wanted, wanted]
+    assert all((given_unlabelled(settings) is given) == isinstance(given, np.ndarray) for settings in seen)

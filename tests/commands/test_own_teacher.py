@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,6 +176,13 @@ def saved(content: object, path: str) -> None:
     torch.save(content, path)
 
 
+def keras_archive(path: str) -> None:
+    """The members that Keras 3 writes, empty."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("metadata.json", "config.json", "model.weights.h5"):
+            archive.writestr(name, "")
+
+
 MISTAKES: dict[str, tuple[Callable[[], object], str, str]] = {
     "a whole network in a pickle": (
         lambda: saved(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), "model.pth"),
@@ -218,6 +226,11 @@ MISTAKES: dict[str, tuple[Callable[[], object], str, str]] = {
         lambda: Path("model.h5").write_bytes(HDF5),
         "--teacher model.h5",
         f"teacher model.h5: is a Keras model or another HDF5 file, which is not run here; {KERAS}",
+    ),
+    "Keras 3": (
+        lambda: keras_archive("model.keras"),
+        "--teacher model.keras",
+        f"teacher model.keras: is a Keras model or another HDF5 file, which is not run here; {KERAS}",
     ),
     "TensorFlow": (
         lambda: (Path("saved").mkdir(), Path("saved/saved_model.pb").touch()),

@@ -90,7 +90,7 @@ def test_samples_that_are_given_as_an_array_are_known_by_their_hash():
     settings = settings_of(sw.DataSettings(train_samples=50), unlabelled=x)
     found, other = (unlabelled_of(each, load("digits")) for each in (settings, settings.changed({"unlabelled": 7})))
     assert found.samples.startswith("arrays ") and len(found.samples) == 19 and not found.is_of_training_part
-    assert other == WithoutLabels("7", 0.25) and other.is_of_training_part
+    assert other == WithoutLabels("7", 0.1) and other.is_of_training_part
     assert objects_of(TrainingJob(KD, Point(None, 0)).settings(settings)).unlabelled is None
     assert objects_of(TrainingJob(Variant("kd", (), found), Point(None, 0)).settings(settings)).unlabelled is x
 

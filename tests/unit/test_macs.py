@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from spikewright.energy.macs import Macs
 from spikewright.student.facts import StudentFacts
-from spikewright.teachers import torch_macs
+from spikewright.teachers import onnx_macs, torch_macs
 from spikewright.teachers.onnx_teacher import OnnxTeacher
 from spikewright.teachers.torch_macs import count_macs
 from spikewright.teachers.torch_teacher import Teacher
@@ -142,6 +142,25 @@ def test_an_operator_of_others_is_named() -> None:
         library.impl("mix", lambda x: x @ x.transpose(1, 2), "CompositeExplicitAutograd")
         found = count_macs(Calls(lambda x: torch.ops.mine.mix(x)), SERIES)
     assert found == Macs(0, ("mine::mix",))
+
+
+def test_a_branch_is_not_counted_and_said() -> None:
+    def branch(x: Tensor, layer: nn.Module) -> Tensor:
+        return torch.cond(x.sum() > 0, lambda y: y @ y.transpose(1, 2), lambda y: 2 * y, (layer(x),))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, which compiles the branches
+        found = count_macs(Calls(branch, nn.Linear(8, 5)), SERIES)
+    assert found.count == 5 * 8 * 5
+    assert found.unknown in ((torch_macs.HIGHER_ORDER,), ("cond",))
+
+
+def test_a_network_that_fails_says_so_itself() -> None:
+    def fails(x: Tensor) -> Tensor:
+        raise NotImplementedError("not yet")
+
+    with pytest.raises(NotImplementedError, match="not yet"):
+        count_macs(Calls(fails), SERIES)
 
 
 def quantized(network: nn.Module, sample: Tensor) -> nn.Module:
@@ -306,6 +325,16 @@ def test_the_attention_of_onnxruntime_by_hand(tmp_path: Path) -> None:
         tmp_path / "m.onnx", "Attention", (1, 5, 8), (8, 24), (24,), domain="com.microsoft", num_heads=2
     )  # fmt: skip
     assert OnnxTeacher(path, (1, 5, 8), 3).macs == Macs(5 * 8 * 24 + 2 * 5 * 5 * 8)
+
+
+def test_the_attention_of_onnx_by_hand() -> None:
+    """Three queries to five keys, of two heads of 4; values of 6; two keys before them are remembered."""
+    _, formula = onnx_macs.FORMULAS["Attention"]
+    flat, heads = ((1, 3, 8), (1, 5, 8), (1, 5, 12)), ((1, 2, 3, 4), (1, 2, 5, 4), (1, 2, 5, 6))
+    for query, key, value in (flat, heads):
+        output = (1, 3, 12) if len(query) == 3 else (1, 2, 3, 6)
+        assert formula((query, key, value, (), ()), output, {}) == 2 * 3 * 5 * (4 + 6)
+        assert formula((query, key, value, (), (1, 2, 2, 4)), output, {}) == 2 * 3 * 7 * (4 + 6)
 
 
 def test_onnx_operators_without_a_formula_are_named(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..data.split import Split
 
-LABELLED_SHARE = 0.25
+LABELLED_SHARE = 0.1
 """Share of a batch that has labels, where samples without labels are learned from and nothing else is asked for; chosen
 on validation (`docs/few-labels.md`)."""
 

@@ -166,16 +166,27 @@ _KNOWN_PARTS = (
 """Names, and parts of names, of operators on several tensors that sum no products, or normalise or interpolate."""
 
 
+HIGHER_ORDER = "a higher-order operator"
+"""Of ``torch.cond`` and its like in versions of torch that do not say which one it is; nothing behind it is counted."""
+
+
 def count_macs(network: nn.Module, sample: Tensor) -> Macs:
     """The multiply-accumulates of ``network`` for one ``sample``, a batch of one, on whatever device it lies."""
     counter = _Counter()
-    with torch.no_grad(), counter:
-        network(sample)
+    try:
+        with torch.no_grad(), counter:
+            network(sample)
+    except (AssertionError, NotImplementedError):  # of torch, where it does not dispatch an operator to a counter
+        with torch.no_grad():
+            network(sample)  # raises what is wrong with the network itself
+        counter.unknown.add(HIGHER_ORDER)
     return Macs(counter.count, tuple(sorted(counter.unknown)))
 
 
 class _Counter(TorchDispatchMode):
     """Adds up the multiply-accumulates of every operator that is dispatched, and notes those it does not know."""
+
+    supports_higher_order_operators = True
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

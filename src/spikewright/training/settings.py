@@ -177,7 +177,7 @@ class Training(Options):
     epochs: int | None = Field(None, ge=1, description="passes over the training part; left out, by data set")
     batch: int | None = Field(None, ge=2, description="samples per step; left out, by data set")
     labelled_share: float | None = Field(
-        None, gt=0, lt=1, description="share of every batch that has labels, beside samples without; left out, 0.25"
+        None, gt=0, lt=1, description="share of every batch that has labels, beside samples without; left out, 0.1"
     )
     epoch_samples: int | None = Field(
         None, ge=2, description="samples of an epoch, in several passes or in part of one; left out, the training part"

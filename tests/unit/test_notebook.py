@@ -92,7 +92,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, obje
 
 
 KINDS = {
-    "data": ("digits: images (1, 8, 8), 10 classes", "101 to 117 of a class", 2),
+    "data": ("digits: images (1, 8, 8), 10 classes", "input: 1 x 8 x 8 lines, T = 4; events of a sample: direct", 2),
     "student": ("Student: convnet, width 2", "Conv2d(1, 2, kernel_size=(3, 3)", 0),
     "graph": ("NIR graph: 13 nodes", "kernel 3 x 3, stride 2", 0),
     "chip": ("Chip network for loihi2-assumed", "2 x 1 x 3 x 3 convolution", 0),

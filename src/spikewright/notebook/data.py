@@ -22,6 +22,8 @@ from . import html
 DRAWN = 10
 """Samples that are drawn, of as many classes where there are classes."""
 COLUMNS = 5
+WORD = 15
+"""Width of the first word in the lines of a description."""
 LOOKED_AT = 500
 """Samples of each part from which ranges and rates are taken."""
 SAMPLES = (
@@ -36,7 +38,7 @@ CLASSES_NAMED = 20
 def data_view(data: Dataset) -> str:
     """Parts, class balance, what encodings make of the samples, and a few samples as the network gets them."""
     found = describe(data, samples=LOOKED_AT)
-    facts = [" ".join(line.split()) for line in lines(found)[1 + len(found.parts) :]]
+    facts = [f"{line[:WORD].strip()}: {line[WORD:].strip()}" for line in lines(found)[1 + len(found.parts) :]]
     shown = [Picture("Samples", SAMPLES, svg(samples_plot(data)))]
     if data.output.is_classes:
         counts = found.parts["train"].counts

@@ -41,8 +41,9 @@ types: .venv/.ready
 	$(BIN)/mypy
 
 # make docs        the pages, into build/site
+# (not with --quiet, which hides from --strict the warnings that it counts)
 docs: .venv/.ready
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 # make ci          lint, types, docs, tests and a demo from nothing
 ci: lint types docs test demo

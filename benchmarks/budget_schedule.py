@@ -28,8 +28,8 @@ def use(schedule: tuple[float, float]) -> None:
     """Let every controller from now on follow ``schedule``, which is no flag: one schedule serves all budgets."""
     settings = BudgetSettings(warm_up=schedule[0], anneal_until=schedule[1])
 
-    def controller(limit: float, floor: float, steps: int, classes: int) -> BudgetController:
-        return BudgetController(limit, floor, steps, classes, settings)
+    def controller(limit: float, floor: float, steps: int, guess: float) -> BudgetController:
+        return BudgetController(limit, floor, steps, guess, settings)
 
     limits.BudgetController = controller  # type: ignore[misc,assignment]
 

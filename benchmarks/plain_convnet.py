@@ -2,7 +2,7 @@
 
     spikewright compare --architecture benchmarks/plain_convnet.py:build ...
 
-See docs/methods.md, heterogeneous temperatures.
+See docs/laboratory/temperatures.md.
 """
 
 from __future__ import annotations

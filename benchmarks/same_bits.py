@@ -3,7 +3,8 @@
 Each training goes through the five scripts of a checkout (distil, to NIR, lower, simulate, report) as a user runs them.
 For each the script prints the SHA-256 of the student's weights and of the arrays of the chip network, the spikes and
 synaptic operations that were counted, and the energy of the report. Rounding differs between machines and versions of
-torch, so the numbers of two commits are compared on one machine:
+torch, so the numbers of two commits are compared on one machine. What a report says now and did not say before is no
+difference:
 
     python benchmarks/same_bits.py --out before.json
     python benchmarks/same_bits.py --against before.json
@@ -107,6 +108,15 @@ def measure(flags: str, folder: Path, cache: Path) -> dict[str, object]:
     }
 
 
+def differs(before: Any, now: Any) -> bool:
+    """Whether anything that was known before is another now; further keys of objects are none."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return any(name not in now or differs(value, now[name]) for name, value in before.items())
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) != len(now) or any(map(differs, before, now))
+    return bool(before != now)
+
+
 def main() -> None:
     """Measure every training; compare with an earlier run where one is given."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -124,7 +134,7 @@ def main() -> None:
         given.out.write_text(json.dumps(found, indent=1) + "\n")
     if given.against:
         before = json.loads(given.against.read_text())
-        differing = [title for title in TRAININGS if before.get(title) != found[title]]
+        differing = [title for title in TRAININGS if differs(before.get(title), found[title])]
         print("equal in every number" if not differing else f"different: {'; '.join(differing)}")
         sys.exit(bool(differing))
 

@@ -31,7 +31,7 @@ else:
 PACKAGE = "spikewright"
 ROOT_PACKAGE = "."
 ENTRIES = ("__init__.py", "__main__.py")
-OPTIONAL = ("lava", "optuna", "sqlalchemy", "tonic", "mlxtend", "mnist1d", "torch.utils.tensorboard")
+OPTIONAL = ("lava", "optuna", "safetensors", "sqlalchemy", "tonic", "mlxtend", "mnist1d", "torch.utils.tensorboard")
 """Dependencies of extras: they may be missing, so they are imported where they are used."""
 LAZY = ("commands",)
 """Packages whose functions import what they need, so that ``--help`` loads nothing heavy."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .base.shown import VIEWS
 from .base.version import __version__
 
 if TYPE_CHECKING:
+    from .augmentation import transforms
     from .base.errors import AnswerIsNo, InputError
     from .base.progress import Callback
     from .bench.compare.compare import compare
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from .distillation import methods
     from .distillation.methods import parse
     from .lowering.lower import lower
+    from .notebook import plot
+    from .notebook.views import show
     from .pages.card.card import model_card
     from .pages.pricing import report
     from .profile.profile import HardwareProfile, load_profile
@@ -67,11 +71,13 @@ _HOMES = {
     "parse": "distillation.methods",
     "report": "pages.pricing",
     "save_student": "student.student",
+    "show": "notebook.views",
     "simulate": "simulation.simulate",
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
 }
-_MODULES = {"methods": "distillation.methods"}
+_MODULES = {"methods": "distillation.methods", "plot": "notebook.plot", "transforms": "augmentation.transforms"}
+VIEWS.live_in(f"{__name__}.notebook.views")
 
 __all__ = [
     "Activity",
@@ -104,11 +110,14 @@ __all__ = [
     "methods",
     "model_card",
     "parse",
+    "plot",
     "report",
     "save_student",
+    "show",
     "simulate",
     "sweep",
     "to_nir",
+    "transforms",
 ]
 
 
@@ -122,3 +131,13 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def load_ipython_extension(ipython: object) -> None:
+    """What ``%load_ext spikewright`` does: IPython shows NIR graphs, whose class is nir's, by our view of them."""
+    import_module(f"{__name__}.notebook.views").load(ipython)
+
+
+def unload_ipython_extension(ipython: object) -> None:
+    """What ``%unload_ext spikewright`` does."""
+    import_module(f"{__name__}.notebook.views").unload(ipython)

@@ -56,6 +56,7 @@ class Drawing:
 
     def __init__(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
+        self.steps_differ = False
         self.populations: list[Population] = []
         self.connections: list[Connection] = []
 
@@ -109,10 +110,11 @@ class Drawing:
 
     def drive(self, chip: ChipNetwork) -> IntArray:
         shape = (SAMPLES, *chip.input.shape)
+        each = (chip.timesteps if self.steps_differ else 1, *shape)
         if chip.encoding == "direct":
-            return self.random.integers(0, 256, (1, *shape)) * (self.random.random((1, *shape)) < 0.5)
+            return self.random.integers(0, 256, each) * (self.random.random(each) < 0.5)
         if chip.encoding == "current":
-            return self.random.integers(0, 256, (1, *shape))
+            return self.random.integers(0, 256, each)
         return self.random.integers(0, 2, (chip.timesteps, *shape))
 
 
@@ -155,6 +157,37 @@ def current_input(draw: Drawing) -> ChipNetwork:
     draw.readout(4)
     draw.conv("input", "a", (3, 2, 2, 3), ConvGeometry((1, 1), (0, 1)))
     draw.dense("a", "readout")
+    return draw.chip(6, "current")
+
+
+def graded_frames(draw: Drawing) -> ChipNetwork:
+    """Payloads that change from step to step."""
+    draw.steps_differ = True
+    draw.events((4, 6, 1), payload_bits=8)
+    draw.neurons("a", (3, 4, 1), biased=True, vth=6000)
+    draw.readout(4)
+    draw.conv("input", "a", (3, 4, 3, 1), ConvGeometry())
+    draw.dense("a", "readout")
+    return draw.chip(7, "direct")
+
+
+def changing_current(draw: Drawing) -> ChipNetwork:
+    """Currents that the host sets anew for each step."""
+    draw.steps_differ = True
+    chip = current_input(draw)
+    assert chip.encoding == "current"
+    return chip
+
+
+def changing_current_recurrent(draw: Drawing) -> ChipNetwork:
+    """Currents that change, in a network that is emptied between samples."""
+    draw.steps_differ = True
+    draw.neurons("input", (7,), role="input", vth=150)
+    draw.neurons("a", (9,), biased=True)
+    draw.neurons("loop", (8,), cuba=True, biased=True, vth=60)
+    draw.readout(3)
+    for source, target in (("input", "a"), ("a", "loop"), ("loop", "loop"), ("loop", "readout")):
+        draw.dense(source, target)
     return draw.chip(6, "current")
 
 
@@ -227,6 +260,9 @@ KINDS: dict[str, Callable[[Drawing], ChipNetwork]] = {
         one_step,
         convolutions,
         current_input,
+        graded_frames,
+        changing_current,
+        changing_current_recurrent,
         skip_with_relay,
         recurrent,
         bias_population,

@@ -20,9 +20,9 @@ from spikewright.simulation.recording import Recording, activity_of, compare
 Draw = Callable[[str, int], tuple[ChipNetwork, IntArray]]
 KINDS = (
     *("dense", "one_step", "convolutions", "current_input", "skip_with_relay", "recurrent", "bias_population"),
-    *("beyond_32_bits", "overflowing"),
+    *("beyond_32_bits", "overflowing", "graded_frames", "changing_current", "changing_current_recurrent"),
 )
-NETX_KINDS = ("convolutions", "current_input", "one_step")
+NETX_KINDS = ("convolutions", "current_input", "one_step", "graded_frames", "changing_current")
 OTHERS = tuple(name for name, each in BACKENDS.items() if each.exact and name != "integer")
 NEEDS = {"lava": "lava", "netx": "lava_dl"}
 """Fixtures that skip where a simulator's package is not installed."""
@@ -106,5 +106,5 @@ def test_lava_without_states_gives_the_same_scores_and_advances_by_sample(lava: 
 def test_the_overflowing_kind_does_overflow(drawn: Draw) -> None:
     chip, drive = drawn("overflowing", 7)
     tallies = integer.run(chip, drive).tallies
-    assert tallies["wrapping"].u_wraps > 0
-    assert tallies["wrapping"].v_saturations > 0
+    assert tallies["wrapping"].overflows.wraps > 0
+    assert tallies["wrapping"].overflows.clips > 0

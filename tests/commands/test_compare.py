@@ -18,7 +18,7 @@ import spikewright as sw
 from spikewright.base.progress import Callback
 from spikewright.commands.compare import main
 from spikewright.distillation.soft_labels import LabelsOnly
-from spikewright.teachers.torch_teacher import weights_sha256
+from spikewright.teachers.hashes import weights_sha256
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Trainer
 
@@ -424,3 +424,35 @@ def test_a_worker_that_is_killed_in_mid_training_is_taken_up_from_its_checkpoint
     assert "resumed after epoch" in err
     whole = json.loads(ran(capsys, tmp_path / "unbroken", *rows, "--json")[1])
     assert numbers(json.loads(text)) == numbers(whole)
+
+
+def test_shares_of_the_labels_are_added_to_a_folder(tmp_path, capsys):
+    """What was trained on all labels is not trained again; samples that have lost theirs make further rows."""
+    out, one = tmp_path / "shares", ["--methods", "none kd", "--seeds", "1", "--epochs", "1"]
+    assert ran(capsys, out, *one)[0] == 0
+    before = {file: file.stat().st_mtime_ns for file in out.glob("trainings/*/*/record.json")}
+    assert len(before) == 2
+    shares = ["--label-fractions", "0.2,1", "--unlabelled", "rest"]
+    code, said, err = ran(capsys, out, *one, *shares)
+    assert code == 0, err
+    assert trained(err) == [f"{row}, no budget, seed 0, 20 % of labels" for row in ("none", "kd", "kd with unlabelled")]
+    assert before == {file: file.stat().st_mtime_ns for file in before}
+    assert "not trained: kd with unlabelled: with 100 % of the labels (160), no sample is left without" in " ".join(
+        said.split()
+    )
+    lines = (out / "compare-labels.csv").read_text().splitlines()
+    found = [line.split(",")[1:6] for line in lines[1:]]
+    labelled = int(found[0][1])
+    assert found == [
+        ["0.2", str(labelled), "0", "none", "1"],
+        ["0.2", str(labelled), "0", "kd", "1"],
+        ["0.2", str(labelled), str(160 - labelled), "kd with unlabelled", "1"],
+        ["1.0", "160", "0", "none", "1"],
+        ["1.0", "160", "0", "kd", "1"],
+    ]
+    assert (out / "compare-labels.svg").is_file() and (out / "compare-labels.png").is_file()
+    assert ran(capsys, out, *one, *shares, "--json")[0] == 0
+    (record,) = out.glob("trainings/kd-with-unlabelled-*/no-budget-seed0-labels0.2/record.json")
+    noted = json.loads(record.read_text())
+    assert noted["samples"] == {"labelled": labelled, "unlabelled": 160 - labelled}
+    assert noted["outcome"]["certificate"]["learnt_from"] == noted["samples"]

@@ -67,6 +67,6 @@ def test_a_teacher_that_is_no_onnx_file(capsys: pytest.CaptureFixture[str], tmp_
 
 def test_a_teacher_that_nobody_knows(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert refused(capsys, tmp_path, "--data", "digits", "--teacher", "convnte") == (
-        "error: teacher 'convnte': is no architecture; did you mean 'convnet'? may be: convnet, mlp, snn, "
-        "temporal, vgg, or a path that ends in .onnx or .pt\n"
+        "error: teacher 'convnte': is no architecture; did you mean 'convnet'? may be: convnet, mlp, snn, temporal, "
+        "vgg, file.py:function or torchvision:NAME with --teacher-weights, or a path that ends in .onnx or .pt\n"
     )

@@ -10,7 +10,6 @@ import pytest
 
 from spikewright.commands.cli import main
 
-pytest.importorskip("tonic", reason="tonic is not installed (the extra `events`)")
 SMALL = ["--data", "nmnist", "--width", "2", "--epochs", "2", "--batch", "6"]
 
 

@@ -30,7 +30,7 @@ alpha         0.2       weight of the soft labels
 beta          0.5       weight of the ensemble of timesteps
 temperature   3.0       tau, of all three
 ensemble      correct   z_ens: mean logits of the correct timesteps (released code) or of all
-                        timesteps (paper) (correct, all)
+                        timesteps (paper); of a sample without a label, of all (correct, all)
 """
 
 

@@ -51,7 +51,8 @@ def test_an_unknown_verb_is_refused_with_a_suggestion(capsys: pytest.CaptureFixt
     assert capsys.readouterr() == (
         "",
         "error: there is no verb 'destill'; did you mean 'distill'? "
-        "may be: check, compare, distill, drift, lower, methods, profiles, report, run, simulate, sweep, to-nir\n",
+        "may be: check, compare, data, distill, drift, lower, methods, profiles, report, run, simulate, sweep, "
+        "to-nir\n",
     )
 
 
@@ -59,7 +60,8 @@ def test_an_unknown_option_is_refused_with_a_suggestion(capsys: pytest.CaptureFi
     assert main(["--verson"]) == 2
     assert capsys.readouterr() == (
         "",
-        "error: there is no option '--verson'; did you mean '--version'? may be: --help, --version\n",
+        "error: there is no option '--verson'; did you mean '--version'? "
+        "may be: --help, --install-completion, --show-completion, --version\n",
     )
 
 

@@ -119,7 +119,8 @@ def test_overflows_are_remarked_on(chip: Path, tmp_path: Path, capsys: pytest.Ca
     save_chip(changed, path)
     assert main([str(path), "--samples", "3", "-o", str(tmp_path / "a.json")]) == 0
     activity = load_activity(tmp_path / "a.json")
-    wraps, clipped = (activity.provenance[what]["hidden"] for what in ("u_wraps", "v_saturations"))
+    found = activity.populations["hidden"].overflows
+    wraps, clipped = found.wraps, found.clips
     assert wraps > 0
     assert clipped > 0
     fired = int(activity.populations["readout"].spikes.sum())

@@ -18,7 +18,7 @@ from spikewright.bench import road
 from spikewright.bench.sweep import sweep as verb
 from spikewright.commands.sweep import main
 from spikewright.data.load import load
-from spikewright.teachers.torch_teacher import weights_sha256
+from spikewright.teachers.hashes import weights_sha256
 from spikewright.training.settings import DistillSettings
 
 pytest.importorskip("optuna")

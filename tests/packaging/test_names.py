@@ -15,7 +15,7 @@ import spikewright as sw
 
 FUNCTIONS = (
     *("compare", "distill", "to_nir", "lower", "simulate", "report", "sweep", "load", "load_profile", "model_card"),
-    *("load_student", "parse", "save_student"),
+    *("load_student", "parse", "save_student", "show"),
 )
 TYPES = (
     *("Activity", "AnswerIsNo", "Budget", "Callback", "ChipNetwork", "CsvCallback", "DataSettings", "Dataset"),
@@ -47,7 +47,7 @@ def test_a_type_is_a_class(name: str) -> None:
 
 
 def test_all_names_are_listed_once_and_shown_by_dir() -> None:
-    assert sorted({*FUNCTIONS, *TYPES, "methods", "__version__"}) == sorted(sw.__all__)
+    assert sorted({*FUNCTIONS, *TYPES, "methods", "plot", "transforms", "__version__"}) == sorted(sw.__all__)
     assert sw.methods.ConventionalKD(alpha=0.5).alpha == 0.5
     assert set(sw.__all__) <= set(dir(sw))
 

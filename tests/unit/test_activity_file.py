@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spikewright.base.errors import InputError
-from spikewright.chip.activity import Activity, Counts, PopulationActivity, Samples, Trace
+from spikewright.chip.activity import Activity, Counts, Overflows, PopulationActivity, Samples, Trace
 from spikewright.chip.activity_file import as_json, load_activity, save_activity
 
 count = st.integers(0, 2**40)
@@ -25,7 +25,10 @@ def activities(draw: st.DrawFn) -> Activity:
         dimensions = draw(shape)
         size = int(np.prod(dimensions))
         spikes = draw(st.lists(count, min_size=size, max_size=size))
-        populations[name] = PopulationActivity(np.array(spikes).reshape(dimensions), draw(count), draw(count))
+        overflows = draw(st.one_of(st.none(), st.builds(Overflows, count, count, count)))
+        populations[name] = PopulationActivity(
+            np.array(spikes).reshape(dimensions), draw(count), draw(count), overflows
+        )
     samples, timesteps = draw(st.integers(1, 20)), draw(st.integers(1, 8))
     operations = draw(st.dictionaries(st.text(max_size=6), count, max_size=3))
 
@@ -79,7 +82,7 @@ def written(tmp_path: Path) -> Path:
     ("change", "words"),
     [
         ({"format": "another"}, "format: Input should be 'spikewright activity'"),
-        ({"format_version": 4}, "format_version: Input should be 1, 2 or 3"),
+        ({"format_version": 5}, "format_version: Input should be 1, 2, 3 or 4"),
         ({"samples": -1}, "samples: Input should be greater than or equal to 0"),
         ({"samples": 1.5}, "samples: Input should be a valid integer"),
         ({"spare": 1}, "spare: Extra inputs are not permitted"),
@@ -121,7 +124,7 @@ def test_refuses_counts_of_other_steps_populations_and_samples(root: Path, tmp_p
     ]
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_files_of_every_version_are_read(root: Path, version: int) -> None:
     activity = load_activity(root / "tests" / "golden" / "activity" / f"version_{version}.json")
     assert (activity.samples, activity.correct, activity.timesteps) == (5, 3, 4)
@@ -140,6 +143,17 @@ def test_files_of_every_version_are_read(root: Path, version: int) -> None:
     assert {name: int(trace.fired.sum()) for name, trace in activity.raster.items()} == {
         name: int(column[0]) for name, column in activity.by_sample.counts.spikes.items()
     }
+    if version == 3:
+        assert activity.overflows is None, "nobody counted"
+        return
+    assert activity.populations["conv"].overflows == Overflows(clips=3)
+    assert activity.overflows == Overflows(wraps=1, clips=3, resets=2)
+
+
+def test_overflows_add_up_where_both_know_them(root: Path) -> None:
+    older, newer = (load_activity(root / "tests" / "golden" / "activity" / f"version_{n}.json") for n in (3, 4))
+    assert (newer + newer).overflows == Overflows(wraps=2, clips=6, resets=4)
+    assert (newer + older).overflows is None
 
 
 def test_refuses_a_raster_of_other_compartments_and_steps(root: Path, tmp_path: Path) -> None:

@@ -248,6 +248,7 @@ def test_what_a_history_adds_up_to():
         "seconds": 4.0,
         "processor_seconds": 3.0,
         "teacher_sha256": None,
+        "samples": {},
     }
     untimed = history_facts({"history": [{**epoch, "seconds": None}, last], "teacher_sha256": "a"})
     assert (untimed["seconds"], untimed["processor_seconds"], untimed["teacher_sha256"]) == (None, 3.0, "a")

@@ -117,8 +117,9 @@ def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
         load("fasion-mnist")
     assert str(refusal.value) == (
         "fasion-mnist: there is no such data set; did you mean 'fashion-mnist'? "
-        "may be: cifar10, digits, digits-events, fashion-mnist, fashion-mnist-events, mnist, mnist-5k, "
-        "mnist-5k-events, mnist-events, mnist1d, nmnist"
+        "may be: cifar10, cifar10-dvs, digits, digits-events, dvs128-gesture, fashion-mnist, fashion-mnist-events, "
+        "mnist, mnist-5k, mnist-5k-events, mnist-events, mnist1d, nmnist, shd, speech-commands-12, speech-commands-35, "
+        "ssc"
     )
 
 

@@ -1,4 +1,4 @@
-"""N-MNIST through tonic: made-up recordings in the published layout, and everything that can be wrong with them."""
+"""N-MNIST: made-up recordings in the published layout, and everything that can be wrong with them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from spikewright.augmentation.augment import still
 from spikewright.base.errors import InputError
 from spikewright.chip.encoding import encode
-from spikewright.data.augment import still
-from spikewright.data.events import frames
+from spikewright.data.events import DURATION_US, FRAMING
 from spikewright.data.load import load
+from spikewright.sources.event_binaries import read_bin
+from spikewright.sources.recordings import Recording
 from spikewright.training.prepare import prepared
 from spikewright.training.settings import DistillSettings
 
 WITHOUT = "tonic is not installed (the extra `events`)"
-EVENT = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])
 
 
 @pytest.fixture
@@ -33,24 +34,26 @@ def message_of(data_dir: Path, timesteps: int | None = None) -> str:
     return str(refusal.value)
 
 
-def recording(*events: tuple[int, int, int, int]) -> np.ndarray:
-    return np.array(list(events), EVENT)
+def frames(timesteps: int, *events: tuple[int, int, int, int]) -> np.ndarray:
+    """Frames of events (column, row, us, polarity)."""
+    x, y, t, p = np.array(events, np.int64).reshape(-1, 4).T
+    return FRAMING.frames(Recording(t, x, y, p), 0, DURATION_US, timesteps)
 
 
 def test_frames_hold_one_where_something_happened() -> None:
     """Steps of 105 ms: the third begins at 210 ms, and what comes at 315 ms or later is left out."""
-    events = recording((0, 1, 0, 0), (0, 1, 104_999, 0), (33, 2, 105_000, 1), (5, 33, 314_999, 1), (7, 7, 315_000, 0))
-    binned = frames(events, 3)
+    events = ((0, 1, 0, 0), (0, 1, 104_999, 0), (33, 2, 105_000, 1), (5, 33, 314_999, 1), (7, 7, 315_000, 0))
+    binned = frames(3, *events)
     assert (binned.shape, binned.dtype) == ((3, 2, 34, 34), np.uint8)
     assert np.argwhere(binned).tolist() == [[0, 0, 1, 0], [1, 1, 2, 33], [2, 1, 33, 5]]
     assert binned.max() == 1
 
 
 def test_a_recording_without_events_is_silent() -> None:
-    assert not frames(recording(), 4).any()
+    assert not frames(4).any()
 
 
-def test_what_tonic_reads_is_cut_into_frames(tonic: None, tmp_path: Path) -> None:
+def test_what_is_read_is_cut_into_frames(tmp_path: Path) -> None:
     """An event has 5 bytes: x, y, polarity in the highest bit, 23 bits of microseconds; y = 240 moves the clock."""
     clock = bytes([0, 240, 0, 0, 0])
     for part in ("Train", "Test"):
@@ -63,7 +66,7 @@ def test_what_tonic_reads_is_cut_into_frames(tonic: None, tmp_path: Path) -> Non
     assert np.argwhere(data.test.samples).tolist() == [[0, step[0], 1, 4, 9], [1, step[1], 0, 4, 9]]
 
 
-def test_the_parts_and_their_order(tonic: None, nmnist: Path) -> None:
+def test_the_parts_and_their_order(nmnist: Path) -> None:
     data = load("nmnist", nmnist)
     assert (data.name, data.classes, data.shape, data.timesteps) == ("nmnist", 10, (2, 34, 34), 10)
     assert [len(part) for part in (data.train, data.validation, data.test)] == [36, 4, 20]
@@ -72,14 +75,12 @@ def test_the_parts_and_their_order(tonic: None, nmnist: Path) -> None:
     assert data.test.sha256 == load("nmnist", nmnist, 10).test.sha256 != load("nmnist", nmnist, 9).test.sha256
 
 
-def test_tonics_own_folder_is_found(tonic: None, nmnist: Path, tmp_path: Path) -> None:
+def test_tonics_own_folder_is_found(nmnist: Path, tmp_path: Path) -> None:
     shutil.copytree(nmnist, tmp_path / "NMNIST")
     assert load("nmnist", tmp_path).test.sha256 == load("nmnist", nmnist).test.sha256
 
 
-def test_what_is_in_the_cache_is_taken(
-    tonic: None, nmnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_in_the_cache_is_taken(nmnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path))
     shutil.copytree(nmnist, tmp_path / "data" / "NMNIST")
     assert len(load("nmnist").test) == 20
@@ -113,29 +114,43 @@ def test_a_download_that_fails(tonic: None, tmp_path: Path, monkeypatch: pytest.
     )
 
 
-def test_without_tonic_one_sentence_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_download_needs_tonic(nmnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("tonic", "tonic.io", "tonic.datasets"):
         monkeypatch.setitem(sys.modules, name, None)
-    assert message_of(tmp_path) == (
+    assert len(load("nmnist", nmnist).test) == 20
+    monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path))
+    with pytest.raises(InputError) as refusal:
+        load("nmnist")
+    assert str(refusal.value) == (
         "nmnist: needs tonic, which is not installed; install it with `pip install 'spikewright[events]'`"
     )
 
 
-def test_no_such_folder(tonic: None, tmp_path: Path) -> None:
+def test_tonic_reads_the_same(tonic: None, nmnist: Path) -> None:
+    import tonic.datasets
+    import tonic.io
+
+    for file in sorted(nmnist.glob("T*/*/*.bin"))[:5]:
+        theirs, ours = tonic.io.read_mnist_file(str(file), dtype=tonic.datasets.NMNIST.dtype), read_bin(file)
+        assert len(ours) == len(theirs) == 300
+        assert all(np.array_equal(getattr(ours, name), theirs[name]) for name in "xytp")
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
     assert message_of(tmp_path / "none") == (
         f"{tmp_path / 'none'}: there is no such folder; data_dir is the folder that holds the files of nmnist, or "
         "leave it out to have them found or downloaded"
     )
 
 
-def test_a_folder_without_the_parts(tonic: None, tmp_path: Path) -> None:
+def test_a_folder_without_the_parts(tmp_path: Path) -> None:
     assert message_of(tmp_path) == (
         f"{tmp_path}: has not both folders of nmnist, Train and Test (here or in NMNIST); unpack Train.zip and "
         "Test.zip there, or leave data_dir out to have them found or downloaded"
     )
 
 
-def test_empty_folders(tonic: None, tmp_path: Path) -> None:
+def test_empty_folders(tmp_path: Path) -> None:
     for part in ("Train", "Test"):
         (tmp_path / part).mkdir()
     assert message_of(tmp_path) == (
@@ -151,7 +166,7 @@ def test_empty_folders(tonic: None, tmp_path: Path) -> None:
         (bytes([34, 0, 0, 0, 0]), "has an event outside 34 x 34 pixels; get the file again"),
     ],
 )
-def test_damaged_recordings_are_named(tonic: None, nmnist: Path, tmp_path: Path, content: bytes, says: str) -> None:
+def test_damaged_recordings_are_named(nmnist: Path, tmp_path: Path, content: bytes, says: str) -> None:
     shutil.copytree(nmnist, tmp_path / "NMNIST")
     file = tmp_path / "NMNIST" / "Test" / "7" / "00002.bin"
     assert file.is_file()
@@ -159,7 +174,7 @@ def test_damaged_recordings_are_named(tonic: None, nmnist: Path, tmp_path: Path,
     assert message_of(tmp_path) == f"{file}: {says}"
 
 
-def test_timesteps_below_one(tonic: None, nmnist: Path) -> None:
+def test_timesteps_below_one(nmnist: Path) -> None:
     assert message_of(nmnist, 0) == "nmnist: timesteps is 0; must be at least 1"
 
 
@@ -190,17 +205,18 @@ def test_an_ann_sees_the_mean_of_the_frames() -> None:
     assert still(images) is images
 
 
-def test_settings_that_do_not_go_with_events(tonic: None, nmnist: Path) -> None:
+def test_settings_that_do_not_go_with_events(nmnist: Path) -> None:
     from spikewright.profile.profile import load_profile
 
-    settings = DistillSettings.of(data="nmnist", encoding="rate", timesteps=4, augmentation="shift", shorten=0.5)
+    settings = DistillSettings.of(data="nmnist", encoding="rate", timesteps=4, augmentation="jitter", shorten=0.5)
     with pytest.raises(InputError) as refusal:
         prepared(settings, load("nmnist", nmnist, 5), load_profile("loihi2-assumed"), None)
     assert str(refusal.value) == (
         "data nmnist: 4 faults\n"
+        "  - augmentation=jitter:0.05 is for images, series and vectors, and the samples are events; for these there "
+        "are shift, flip, cutout, time-shift, drop, time-jitter\n"
         "  - encoding is 'rate', but the samples are events already; leave encoding out\n"
         "  - timesteps is 4, but the samples have 5 frames; load them with timesteps=4\n"
-        "  - augmentation is 'shift', which is for images; leave augmentation out\n"
         "  - T cannot be shortened, since the samples have 5 frames; leave shorten out"
     )
 

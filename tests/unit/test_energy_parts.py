@@ -103,7 +103,7 @@ def test_classes_by_hand() -> None:
     chip = network(conv=False)
     activity = counted(chip)
     energies = samples_of(priced(chip, activity, "loihi1-davies").rows, activity)
-    found = {each.label: each for each in classes_of(energies, activity.by_sample)}
+    found = {each.label: each for each in classes_of(energies, activity)}
     assert {label: each.samples for label, each in found.items()} == {0: 1, 1: 3, 2: 1}
     assert found[1].energy == pytest.approx((energies[1] + energies[3] + energies[4]) / 3)
     predicted = activity.by_sample.predicted
@@ -151,4 +151,4 @@ def test_what_was_not_counted_is_left_out() -> None:
         "by_step": [], "spread": None, "by_class": [], "band": None, "time": None,
     }  # fmt: skip
     unlabelled = activity_of(chip, run(chip, drive()), "integer")
-    assert classes_of(samples_of(report.rows, unlabelled), unlabelled.by_sample) == ()
+    assert classes_of(samples_of(report.rows, unlabelled), unlabelled) == ()

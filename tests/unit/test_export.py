@@ -13,7 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from spikewright.base.errors import AnswerIsNo, InputError
+from spikewright.chip.chip_file import load_chip, save_chip
+from spikewright.energy.macs import Macs
 from spikewright.graph.nir_io import read_graph
+from spikewright.lowering.lower import lower
+from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
 from spikewright.student.neurons import NeuronSettings, integrator, spiking
 from spikewright.student.student import Student
@@ -87,6 +91,16 @@ def test_metadata_say_what_nir_cannot() -> None:
     }
     assert graph.metadata["input_shape"].tolist() == list(SHAPE)
     assert json.loads(graph.metadata["provenance"]) == {"seed": 3, "teacher_macs": 12}
+
+
+def test_what_is_not_counted_of_a_teacher_goes_along_to_the_chip(tmp_path: Path) -> None:
+    facts = {"teacher_macs": 12, "teacher_macs_unknown": ["If", "LSTM"]}
+    export(student(), tmp_path / "s.nir", images(), facts)
+    graph = read_graph(tmp_path / "s.nir")
+    assert (graph.metadata["teacher_macs"], graph.metadata["teacher_macs_unknown"]) == (12, "If, LSTM")
+    chip = lower(graph, load_profile("loihi2-assumed"))
+    save_chip(chip, tmp_path / "s.h5")
+    assert Macs.of_facts(load_chip(tmp_path / "s.h5").provenance) == Macs(12, ("If", "LSTM"))
 
 
 def test_batch_norms_are_folded_dropout_left_out_and_sums_become_edges() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -72,7 +74,11 @@ def test_equals_python_integers(neuron: Neuron, arriving: list[int]) -> None:
     tally = trace.tally
     assert trace.active.shape == (len(arriving), 1)
     assert int(trace.active.sum()) == slow.active
-    assert (tally.active_updates, tally.u_wraps, tally.v_saturations) == (slow.active, slow.wraps, slow.saturations)
+    assert (tally.active_updates, tally.overflows.wraps, tally.overflows.clips) == (
+        slow.active,
+        slow.wraps,
+        slow.saturations,
+    )
 
 
 def plain(**changes: int) -> Neuron:
@@ -115,3 +121,22 @@ def test_buffers_give_the_same_memory_again() -> None:
     assert again.data_ptr() == first.data_ptr()
     assert buffers.take("u", (2, 3), torch.float64).data_ptr() != first.data_ptr()
     assert again.shape == (2, 3)
+
+
+changing = st.lists(st.integers(-4096, 4095), min_size=1, max_size=12)
+
+
+@given(neuron=neurons, biases=changing)
+def test_biases_that_change_from_step_to_step_equal_python_integers(neuron: Neuron, biases: list[int]) -> None:
+    slow = Slow(neuron)
+    expected = []
+    for bias in biases:
+        slow.neuron = replace(neuron, bias=np.array([bias]))
+        expected.append((slow.step(0), slow.u, slow.v))
+    given_biases = np.array(biases, np.int64)[:, None, None]
+    rules = Rules.of(neuron, given_biases, len(biases), 0)
+    trace = integrate(rules, torch.zeros(1, 1, 1, dtype=torch.float64), record_states=True)
+    found = zip(trace.spikes.flatten().bool(), trace.u.flatten().int(), trace.v.flatten().int(), strict=True)
+    assert [(bool(s), int(u), int(v)) for s, u, v in found] == expected
+    tally = trace.tally
+    assert (tally.active_updates, tally.u_wraps, tally.v_saturations) == (slow.active, slow.wraps, slow.saturations)

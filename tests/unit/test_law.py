@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from spikewright.base.errors import InputError
+from spikewright.chip.activity import Overflows
 from spikewright.chip.chip_file import load_chip, save_chip
 from spikewright.chip.law import EXACT, Law, State, largest
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
@@ -257,7 +258,7 @@ def test_a_model_that_integrates_otherwise_is_counted_by_its_law(monkeypatch: py
     # 2^23 - 64; half of it and that again is clipped to 2^23 - 1, fires and leaves 63; then 31 + 2^23 - 64 fires.
     assert trace.spikes.flatten().tolist() == [0, 1, 1]
     assert float(trace.last_v) == 31
-    assert (trace.tally.v_saturations, trace.tally.u_wraps) == (1, 0)
+    assert trace.tally.overflows == Overflows(clips=1)
 
 
 def test_a_network_of_ours_says_nothing_of_its_law(tmp_path: Path) -> None:

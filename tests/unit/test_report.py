@@ -13,8 +13,8 @@ import pytest
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import AnswerIsNo, InputError
-from spikewright.chip.activity import Activity, Counts, PopulationActivity, Trace
-from spikewright.chip.activity_file import save_activity
+from spikewright.chip.activity import Activity, Counts, Overflows, PopulationActivity, Trace
+from spikewright.chip.activity_file import load_activity, save_activity
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.commands.report import main
@@ -87,6 +87,28 @@ def test_over_budget_is_1_after_everything_is_written(files, tmp_path, capsys):
     )
     assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.json", "report.md"]
     assert "over budget" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_registers_that_overflowed_stand_on_every_page_and_nothing_where_none_did(files, tmp_path, capsys):
+    words = files()
+    assert main(words) == 0
+    assert "overflow" not in capsys.readouterr().out
+    assert "overflows" not in json.loads((tmp_path / "report.json").read_text())["reports"][0]
+    activity = load_activity(words[0])
+    hidden = replace(activity.populations["hidden"], overflows=Overflows(wraps=3, clips=40))
+    save_activity(replace(activity, populations=activity.populations | {"hidden": hidden}), words[0])
+    assert main(words) == 0
+    said = [
+        "population 'hidden': a current left its 24 bits and wrapped around in 3 of 2000 updates",
+        "population 'hidden': a membrane potential was clipped to its 24 bits in 40 of 2000 updates",
+    ]
+    printed = " ".join(capsys.readouterr().out.split())
+    page = (tmp_path / "report.html").read_text(encoding="utf-8").replace("&#39;", "'")
+    for sentence in said:
+        assert f"registers overflowed: {sentence}" in printed
+        assert f"- registers overflowed: {sentence}" in (tmp_path / "report.md").read_text(encoding="utf-8")
+        assert f"Registers overflowed: {sentence}" in page
+    assert json.loads((tmp_path / "report.json").read_text())["reports"][0]["overflows"] == said
 
 
 def test_several_profiles_share_one_page(files, tmp_path):
@@ -309,6 +331,21 @@ def test_teacher_on_the_same_table():
     assert "ANN teacher: 1,000,000 MACs, 4.6 µJ per inference, 1.27e+03 times the spiking network" in str(priced)
 
 
+def test_what_is_not_counted_of_a_teacher_stands_in_every_format(files, tmp_path, capsys):
+    assert main([*files(teacher_macs=1_000_000, teacher_macs_unknown="If, LSTM"), "-p", "cmos45"]) == 0
+    printed = capsys.readouterr().out
+    for text in (printed, *((tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "html"))):
+        flat = " ".join(text.split())
+        assert "ANN teacher: at least 1,000,000 MACs, at least 4.6 µJ per inference, at least 1.27e+03 times" in flat
+        assert "not counted: If, LSTM" in flat
+        assert "Against the ANN teacher: at least 1,000,000 MACs (not counted: If, LSTM)" in flat
+        assert "≥ 4.6 µJ" in flat
+    (only,) = json.loads((tmp_path / "report.json").read_text())["reports"]
+    assert only["ann"]["teacher_macs"] == only["teacher"]["macs"] == 1_000_000
+    assert only["ann"]["teacher_macs_unknown"] == only["teacher"]["macs_unknown"] == ["If", "LSTM"]
+    assert {tuple(each["macs_unknown"]) for each in only["teacher_elsewhere"]} == {("If", "LSTM")}
+
+
 def test_unknown_teacher_is_said():
     assert "ANN teacher: left out" in str(report(counts(), network(), "cmos45"))
     assert "ANN teacher" not in str(report(counts(), network(), "loihi1-davies"))
@@ -415,7 +452,7 @@ def test_rates_and_raster_are_drawn_and_told():
 
     priced = report(lively(), network(), "loihi1-davies")
     assert priced.rates["hidden"][:5] == (21 / 40, 21 / 40, 21 / 40, 21 / 40, 20 / 40)
-    rates, raster = activity_pictures(priced)
+    rates, raster = activity_pictures(priced.energy.spikes, priced.rates, priced.raster)
     assert "hidden 26.2% of its neurons spike at a step, most at step 1 with 52.5%" in rates.alt
     assert "hidden: 1 spike of 20 out of 20 neurons; out: 250 spikes of 5 out of 5 neurons" in raster.alt
     assert raster.svg.startswith("<?xml")
@@ -425,24 +462,23 @@ def test_rates_and_raster_are_drawn_and_told():
 def test_without_steps_there_are_no_such_pictures():
     from spikewright.pages.pictures import activity_pictures
 
-    assert list(activity_pictures(report(counts(), network(), "loihi1-davies"))) == []
+    priced = report(counts(), network(), "loihi1-davies")
+    assert list(activity_pictures(priced.energy.spikes, priced.rates, priced.raster)) == []
 
 
 @pytest.mark.parametrize("used", [5, 450, 610, 860, 1024])
-def test_the_labels_of_the_fit_stay_in_the_picture_and_off_the_bars(used, monkeypatch):
+def test_the_labels_of_the_fit_stay_in_the_picture_and_off_the_bars(used):
     """Whatever the share, also beside "binding", which is long."""
     from spikewright.pages import plots
 
-    kept = []
-    drawn = plots.svg
-    monkeypatch.setattr(plots, "svg", lambda figure: kept.append(figure) or drawn(figure))
     priced = report(counts(), network(), "loihi1-davies", None)
     uses = tuple(replace(use, used=used / 1024 * use.limit) for use in priced.fit if use.limit)
     binding = next(use for use in uses if use.resource == "synapse memory")
-    assert "<svg" in plots.fit_plot(uses, binding)
-    (axes,) = kept[0].axes
+    drawn = plots.fit_plot(uses, binding)
+    drawn.draw_without_rendering()
+    (axes,) = drawn.axes
     assert [text.get_text().endswith("binding") for text in axes.texts].count(True) == 1
-    right = kept[0].bbox.width
+    right = drawn.bbox.width
     for text in axes.texts:
         box = text.get_window_extent()
         assert axes.get_window_extent().x1 <= box.x0 < box.x1 <= right, text.get_text()

@@ -215,7 +215,7 @@ def student_plan(config=None, **settings):
         ("snn:width", "teacher snn:width: width: input should be a valid integer"),
         (
             "snm",
-            "teacher 'snm': is no architecture; did you mean 'snn'? may be: convnet, mlp, snn, temporal, vgg, or",
+            "teacher 'snm': is no architecture; did you mean 'snn'? may be: convnet, mlp, snn, temporal, vgg, file.py:",
         ),
     ],
 )
@@ -489,7 +489,7 @@ def test_what_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
 def test_a_teacher_at_another_pace_is_refused(tmp_path):
     file = tmp_path / "other.pt"
     save_student(Student(StudentConfig("mlp", 4, (1, 8, 8), 10, 5, readout="count")), file, {})
-    text = faults_of(teacher=str(file))
+    text = faults_of(teacher=str(file), teacher_epochs=None)
     assert f"teacher={file}: 2 faults" in text
     assert (
         "runs over 5 steps and the student, which is to follow it step by step, over 2; give timesteps=5, or another "

@@ -16,6 +16,7 @@ from spikewright.base.progress import Callback, Listeners
 from spikewright.data.dataset import Dataset
 from spikewright.data.load import DATASETS, load
 from spikewright.data.split import Split
+from spikewright.energy.macs import Macs
 from spikewright.teachers import ann
 from spikewright.teachers.ann import ARCHITECTURES, build, fit, teacher_key, train_teacher
 from spikewright.teachers.teacher import teacher_from
@@ -67,7 +68,7 @@ def test_an_unknown_teacher_is_refused_with_a_suggestion(digits: Dataset) -> Non
         teacher_from("convnte", digits)
     assert str(refusal.value) == (
         "teacher 'convnte': is no architecture; did you mean 'convnet'? may be: convnet, mlp, snn, temporal, vgg, "
-        "or a path that ends in .onnx or .pt"
+        "file.py:function or torchvision:NAME with teacher_weights, or a path that ends in .onnx or .pt"
     )
 
 
@@ -79,9 +80,9 @@ def test_no_epochs_are_refused(digits: Dataset) -> None:
 def test_macs_are_outputs_times_inputs_of_each() -> None:
     convolutions = 32 * 1 * 9 * 64 + 64 * 32 * 9 * 16 + 128 * 64 * 9 * 4  # after each halving a quarter of the pixels
     dense = 128 * 4 * 128 + 128 * 10
-    assert TorchTeacher(build("convnet", SHAPE, 10), SHAPE, "t").macs == convolutions + dense
+    assert TorchTeacher(build("convnet", SHAPE, 10), SHAPE, "t").macs == Macs(convolutions + dense)
     grouped = nn.Sequential(nn.Conv2d(4, 8, 3, stride=2, groups=2), nn.Flatten(), nn.Linear(8 * 9, 5))
-    assert TorchTeacher(grouped, (4, 8, 8), "t").macs == 8 * 9 * 2 * 9 + 72 * 5
+    assert TorchTeacher(grouped, (4, 8, 8), "t").macs == Macs(8 * 9 * 2 * 9 + 72 * 5)
 
 
 def test_macs_are_counted_on_the_device_that_holds_the_weights() -> None:

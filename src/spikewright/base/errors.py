@@ -93,6 +93,15 @@ class AnswerIsNo(SpikewrightError):
     exit_code = 1
 
 
+def renamed(error: SpikewrightError, names: Mapping[str, str]) -> InputError:
+    """The same refusal with arguments under other names, where the caller's caller knows them by those."""
+
+    def mark(match: re.Match[str]) -> str:
+        return arg(names.get(match[1], match[1]), match[2])
+
+    return InputError(_ARGUMENT.sub(mark, error.message))
+
+
 class Refusal(InputError):
     """Faults of one thing, all of them at once.
 

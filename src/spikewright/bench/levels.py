@@ -1,8 +1,9 @@
-"""Accuracy of every level from the teacher to the chip on the same samples, and the values in which levels differ."""
+"""How good every level from the teacher to the chip is on the same samples, and the values in which levels differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
 
 import torch
@@ -13,8 +14,10 @@ from ..base.progress import SILENT, Listeners
 from ..base.threads import student_threads
 from ..chip.activity import Activity
 from ..chip.agreement import Agreement
+from ..chip.answers import Answers
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
+from ..data.quality import Quality
 from ..data.split import Split
 from ..graph.interpreter import interpret
 from ..graph.nir_io import read_graph
@@ -24,7 +27,7 @@ from ..simulation import integer
 from ..simulation.backends import BACKENDS, backend
 from ..simulation.recording import compare
 from ..simulation.simulate import drive_of
-from ..student.accuracy import accuracy_of
+from ..student.accuracy import quality_of_answers, quality_of_student
 from ..student.student import Student
 from ..student.verify import differences
 from ..teachers.teacher import is_spiking
@@ -56,16 +59,25 @@ def agreement_of(
     _measure_teacher(found, settings, listeners)
     if student.grid is None:
         found.skipped["student"] = "the student computes in floats"
-        found.accuracy["float"] = accuracy_of(student, test, seed)
+        _note(found, "float", quality_of_student(student, test, seed), len(test))
     else:
-        found.accuracy["student"] = accuracy_of(student, test, seed)
+        _note(found, "student", quality_of_student(student, test, seed), len(test))
         found.mismatches["student_integer"] = _student_mismatches(student, chip, test, seed, listeners)
         found.compared["student_integer"] = len(test)
-        found.accuracy["float"] = float_accuracy(student, nir, test, seed)
-    found.samples.update({level: len(test) for level in ("student", "float") if level in found.accuracy})
-    found.accuracy["integer"], found.samples["integer"] = activity.accuracy or 0.0, activity.samples
+        _note(found, "float", float_quality(student, nir, test, seed), len(test))
+    _note(found, "integer", activity.quality, activity.samples)
     _compare_simulators(found, chip, test, samples, seed, listeners)
     return found
+
+
+def _note(found: Agreement, level: str, quality: Quality | None, samples: int) -> None:
+    """Note how good the answers of a level are."""
+    assert quality is not None
+    if quality.confusion is not None:
+        found.accuracy[level] = quality.accuracy
+    else:
+        found.r2[level] = None if isnan(quality.main) else quality.main
+    found.samples[level] = samples
 
 
 def _compare_simulators(
@@ -90,12 +102,12 @@ def _compare_simulators(
             listeners.say(f"integer and {name}: {mismatch}", "warning")
         pair = f"integer_{name}"
         found.mismatches[pair], found.compared[pair] = sum(m.count for m in differing), samples
-        found.accuracy[name] = float((theirs.predictions == split.labels[:samples]).mean())
-        found.samples[name] = samples
+        few = split.first(samples)
+        _note(found, name, theirs.answers(chip, few.labels, few.recordings).quality, samples)
 
 
 def _measure_teacher(found: Agreement, settings: DistillSettings, listeners: Listeners) -> None:
-    """Accuracy of an artificial teacher, out of the cache, on what it sees of the test split."""
+    """How good an artificial teacher, out of the cache, is on what it sees of the test split."""
     method, _ = loss_terms(settings)
     dataset = dataset_of(settings, settings.student.timesteps)
     teaching = teaching_of(settings, method, dataset)
@@ -106,34 +118,33 @@ def _measure_teacher(found: Agreement, settings: DistillSettings, listeners: Lis
         found.skipped["teacher"] = "it spikes"
         return
     test = teaching.seen(dataset).test
-    found.accuracy["teacher"] = teaching.trained_teacher(dataset, listeners).accuracy(test)
-    found.samples["teacher"] = len(test)
+    quality = teaching.trained_teacher(dataset, listeners).quality(test, dataset.output)
+    _note(found, "teacher", quality, len(test))
 
 
-def float_accuracy(student: Student, nir: Path, split: Split, seed: int) -> float:
-    """Share of a split that the equations of a student's graph classify correctly in floats.
+def float_quality(student: Student, nir: Path, split: Split, seed: int) -> Quality:
+    """How good the equations of a student's graph answer a split in floats.
 
     Args:
         nir: file of the graph.
         seed: of the rate code.
     """
     graph = read_graph(nir)
-    wiring = wire(graph)
-    dt_s, right = resolve_dt(wiring, graph.metadata).dt_s, 0
+    wiring, config, batches = wire(graph), student.config, []
+    dt_s = resolve_dt(wiring, graph.metadata).dt_s
+    unit = float(config.timesteps) if config.readout == "membrane" else 1.0
     with student_threads(), torch.no_grad():
-        for first, images in _batches(split):
-            found = interpret(wiring, student.drive(images, seed, first), dt_s, student.config.timesteps)
-            right += int(
-                (found.scores(wiring.readout).argmax(1).numpy() == split.labels[first : first + len(images)]).sum()
-            )
-    return right / len(split)
+        for first, images in _batches(student, split):
+            found = interpret(wiring, student.drive(images, seed, first), dt_s, config.timesteps)
+            batches.append(Answers(found.scores(wiring.readout).numpy(), unit, config.output))
+    return quality_of_answers(batches, split)
 
 
 def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed: int, listeners: Listeners) -> int:
     """Spikes, currents and membrane potentials in which a student on integers differs from its chip network."""
     total = 0
     with listeners.task("comparing student and chip network", len(split)) as advance:
-        for first, images in _batches(split):
+        for first, images in _batches(student, split):
             for mismatch in differences(student, chip, images, seed, first):
                 listeners.say(f"student and integers, samples from {first} on: {mismatch}", "warning")
                 total += mismatch.count
@@ -141,8 +152,8 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
     return total
 
 
-def _batches(split: Split) -> Iterator[tuple[int, Tensor]]:
+def _batches(student: Student, split: Split) -> Iterator[tuple[int, Tensor]]:
     """The images of a split with the index of the first one."""
-    batch = split.at_once(BATCH)
+    batch = split.at_once(student.config.at_once(BATCH))
     for first in range(0, len(split), batch):
         yield first, torch.from_numpy(split.samples[first : first + batch])

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.errors import InputError, arg
 from ..base.types import Encoding
+from ..pages.measure import Merit
 from ..profile.schema import HardwareProfile
 from ..profile.units import parse_budget, spelled
 from ..training.settings import DistillSettings
@@ -48,11 +49,13 @@ class Outcome(BaseModel):
         energy: in the profile's unit, as `spikewright report` computes it.
         energy_is_at_least: whether the profile leaves something unmodelled.
         floor: what the network costs before any hidden neuron fires (validation).
-        accuracy: from 0 to 1.
+        accuracy: from 0 to 1; of a regression the mean R^2 of its values, at most 1.
         spikes: input events included.
         certificate: the student's own; None if its training wrote none.
         files: relative to the folder of the bench on the machine ``host``.
         seconds: from the start of the worker that finished it.
+        merit: what ``accuracy`` holds.
+        quality: all that is known of how good the answers are, by name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +75,8 @@ class Outcome(BaseModel):
     made_by: str
     host: str
     seconds: float
+    merit: Merit = "accuracy"
+    quality: dict[str, dict[str, float]] = Field(default_factory=dict)
 
     @property
     def student(self) -> str:

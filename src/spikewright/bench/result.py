@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from ..pages.numbers import Spread, pareto
+from ..base.shown import Shown
+from ..pages.measure import MEASURES, Measure, Merit, Spread
+from ..pages.numbers import pareto
 from ..profile.profile import HardwareProfile
 from ..profile.units import quantity
 from .point import SPLITS, Outcome
@@ -16,7 +18,7 @@ from .work import J, JobResult, R
 Each = TypeVar("Each", bound="Seeds")  # type: ignore[type-arg]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Seeds(ABC, Generic[J, R]):
     """All seeds of one kind of student within one budget.
 
@@ -31,6 +33,9 @@ class Seeds(ABC, Generic[J, R]):
     results: tuple[JobResult[J, R], ...]
     pareto: bool = field(default=False, kw_only=True)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.budget or 'no budget'}, {len(self.outcomes)} of {len(self.results)} done)"
+
     @property
     @abstractmethod
     def outcomes(self) -> list[Outcome]:
@@ -41,7 +46,7 @@ class Seeds(ABC, Generic[J, R]):
         return spread_of(outcome.energy[split] for outcome in self.outcomes)
 
     def accuracy(self, split: str) -> Spread | None:
-        """Of the integer network, from 0 to 1; None if no seed is done."""
+        """Of the integer network, from 0 to 1, or R^2 of a regression; None if no seed is done."""
         return spread_of(outcome.accuracy[split] for outcome in self.outcomes)
 
     @property
@@ -52,8 +57,8 @@ class Seeds(ABC, Generic[J, R]):
         return -accuracy.mean, energy.mean
 
 
-@dataclass(frozen=True)
-class BenchResult:
+@dataclass(frozen=True, repr=False)
+class BenchResult(Shown, ABC):
     """Students of one data set on one chip.
 
     Attributes:
@@ -65,6 +70,21 @@ class BenchResult:
     settings: dict[str, object]
 
     @property
+    @abstractmethod
+    def outcomes(self) -> list[Outcome]:
+        """Of all students that are done."""
+
+    @property
+    def merit(self) -> Merit:
+        """By which number students are compared."""
+        return next((outcome.merit for outcome in self.outcomes), "accuracy")
+
+    @property
+    def measure(self) -> Measure:
+        """The same in words."""
+        return MEASURES[self.merit]
+
+    @property
     def title(self) -> str:
         """Data set and profile, for people."""
         return f"{self.data} on {self.profile.name}"
@@ -74,9 +94,13 @@ class BenchResult:
         return quantity(energy, self.profile.cost_unit)
 
     def head(self) -> dict[str, object]:
-        """What the result's JSON says of chip and data; its energies are in ``unit``."""
+        """What the result's JSON says of chip and data; its energies are in ``unit``.
+
+        Of a regression it has ``accuracy_is``: what stands under ``accuracy`` then is R^2.
+        """
         profile, unit = self.profile, self.profile.cost_unit
-        return {"profile": profile.name, "profile_sha256": profile.sha256, "unit": unit, "data": self.data}
+        merit = {} if self.merit == "accuracy" else {"accuracy_is": self.merit}
+        return {"profile": profile.name, "profile_sha256": profile.sha256, "unit": unit, "data": self.data, **merit}
 
 
 def spread_of(values: Iterable[float | None]) -> Spread | None:

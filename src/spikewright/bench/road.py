@@ -23,9 +23,11 @@ from ..chip.agreement import save_agreement
 from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
+from ..data.quality import Quality
 from ..data.split import Split
 from ..energy.provenance import provenance_of
 from ..graph.nir_io import read_graph
+from ..lowering.peaks import Measuring
 from ..lowering.rules import remarks as lowering_remarks
 from ..pages.card.card import card_path, write_card
 from ..pages.pricing import report_on
@@ -38,8 +40,9 @@ from ..student.verify import export
 from ..training.deployment import Deployment, DeploymentSteps, deploy
 from ..training.distill import distill_to
 from ..training.objects import dataset_of, network_of
+from ..training.prepare import measuring_of
 from ..training.result import Attempts
-from ..training.settings import DistillSettings
+from ..training.settings import LATER, DistillSettings
 from .levels import agreement_of
 from .point import SPLITS, Outcome
 
@@ -71,7 +74,11 @@ class _StepsInFolder(DeploymentSteps):
         """Deploy a student for the profile, the budget and the seed of its settings, counting on parts of the data."""
         splits = {part: getattr(self.dataset, part) for part in parts}
         profile, budget = load_profile(self.settings.limits.profile), self.settings.limits.energy_budget
-        return deploy(student, splits, profile, seed=self.settings.training.seed, energy_budget=budget, steps=self)
+        data, training = self.dataset.with_train_samples(self.settings.data.train_samples), self.settings.training
+        measuring = measuring_of(training, data)
+        return deploy(
+            student, splits, profile, seed=training.seed, energy_budget=budget, steps=self, measuring=measuring
+        )
 
     def export(self, student: Student, profile: HardwareProfile) -> nir.NIRGraph:
         """Write the graph, which must compute what the student does on validation samples, and its model card."""
@@ -86,10 +93,10 @@ class _StepsInFolder(DeploymentSteps):
         write_card(file)
         return read_graph(file)
 
-    def lower(self, graph: nir.NIRGraph, profile: HardwareProfile) -> ChipNetwork:
+    def lower(self, graph: nir.NIRGraph, profile: HardwareProfile, measuring: Measuring | None) -> ChipNetwork:
         """Lower the graph, write the chip network, and return what the file holds."""
         self.announce(f"3/5 lower for {self.settings.limits.profile}")
-        chip = super().lower(graph, profile).with_provenance(parent_sha256=sha256_of(self.paths.nir))
+        chip = super().lower(graph, profile, measuring).with_provenance(parent_sha256=sha256_of(self.paths.nir))
         for remark in lowering_remarks(chip):
             self.listeners.say(remark, "note")
         save_chip(chip, self.paths.chip)
@@ -153,6 +160,8 @@ def run(
         spikes=activity.spikes / activity.samples,
         synaptic_ops=activity.total_synaptic_ops / activity.samples,
         paths=paths,
+        overflows=activity.overflows,
+        answers=activity.answers,
     )
     write_card(paths.nir, verdict)
     return verdict
@@ -195,11 +204,12 @@ def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listener
     files = {"student": paths.student, "nir": paths.nir, "chip": paths.chip}
     files |= {f"activity_{part}": paths.activity.with_name(name) for part, name in ACTIVITIES.items()}
     reports, config = deployed.reports, student.config
+    qualities = {part: cast(Quality, report.quality) for part, report in reports.items()}  # all data have labels
     outcome = Outcome(
         energy={part: report.total for part, report in reports.items()},
         energy_is_at_least=any(report.at_least for report in reports.values()),
         floor=reports["validation"].floor,
-        accuracy={part: cast(float, report.accuracy) for part, report in reports.items()},  # all data have labels
+        accuracy={part: quality.main for part, quality in qualities.items()},
         synaptic_ops={part: report.synaptic_ops for part, report in reports.items()},
         spikes={part: sum(each.spikes for each in report.spikes) for part, report in reports.items()},
         samples={part: report.samples for part, report in reports.items()},
@@ -211,6 +221,8 @@ def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listener
         made_by=f"spikewright {__version__}",
         host=socket.gethostname(),
         seconds=time.perf_counter() - began,
+        merit="accuracy" if config.output.is_classes else "r2",
+        quality={part: quality.facts for part, quality in qualities.items()},
     )
     return MeasuredStudent(student, facts, dataset, paths, deployed, outcome)
 
@@ -233,4 +245,5 @@ def same_settings(noted: object, asked: DistillSettings) -> bool:
     if not isinstance(noted, dict):
         return False
     before = {name: noted.get(name, default) for name, default in DistillSettings().flat(without=OF_MACHINE).items()}
+    before |= {name: noted[name] for name in LATER if name in noted}
     return before == wanted and noted.keys() - OF_MACHINE <= wanted.keys()

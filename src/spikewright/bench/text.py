@@ -7,21 +7,9 @@ from collections.abc import Iterable, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..pages.numbers import Spread, markdown_table
+from ..pages.measure import ACCURACY, Measure, Spread
+from ..pages.numbers import markdown_table
 from .result import BenchResult
-
-
-def percent(spread: Spread | None, sign: str = "", unit: str = "", around: str = " ±") -> str:
-    """Mean in % and standard deviation in points.
-
-    Args:
-        sign: ``+`` to write that of a positive mean.
-        around: what stands between the two.
-    """
-    if spread is None:
-        return "-"
-    deviation = "" if spread.deviation is None else f"{around}{100 * spread.deviation:.2f}"
-    return f"{100 * spread.mean:{sign}.2f}{unit}{deviation}"
 
 
 def energy(result: BenchResult, spread: Spread | None, around: str = " ±") -> str:
@@ -33,7 +21,13 @@ def energy(result: BenchResult, spread: Spread | None, around: str = " ±") -> s
 
 
 def markdown_page(
-    title: str, banner: str, plot: str, table: Iterable[Sequence[str]], note: str, remarks: Iterable[str]
+    title: str,
+    banner: str,
+    plot: str,
+    table: Iterable[Sequence[str]],
+    note: str,
+    remarks: Iterable[str],
+    measure: Measure = ACCURACY,
 ) -> str:
     """A page with one plot and one table.
 
@@ -43,8 +37,10 @@ def markdown_page(
         table: its rows, the headings first.
         note: what the columns mean.
         remarks: what the table cannot hold.
+        measure: by which students are compared.
     """
-    above = [f"# {title}", *([f"> {banner}"] if banner else []), f"![Accuracy against deployed energy]({plot})"]
+    picture = measure.heading(f"![Accuracy against deployed energy]({plot})")
+    above = [f"# {title}", *([f"> {banner}"] if banner else []), picture]
     below = [note, *(f"- {remark}" for remark in remarks)]
     return "\n\n".join([*above, "\n".join(markdown_table(*table)), *below]) + "\n"
 

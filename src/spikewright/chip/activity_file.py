@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import is_dataclass
-from math import prod
+from math import nan, prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,12 +14,22 @@ from pydantic import AfterValidator, Field
 from ..base.artefacts import write_json
 from ..base.errors import refuse
 from ..base.types import IntArray
-from .activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Counts, PopulationActivity, Samples, Trace
+from ..data.quality import Quality
+from .activity import (
+    RASTER_COMPARTMENTS,
+    SAMPLES_KEPT,
+    Activity,
+    Counts,
+    Overflows,
+    PopulationActivity,
+    Samples,
+    Trace,
+)
 from .records import Record, read_record
 
 FORMAT = "spikewright activity"
-FORMAT_VERSION = 3
-"""1 had no counts of single steps and samples, 2 no raster."""
+FORMAT_VERSION = 4
+"""1 had no counts of single steps and samples, 2 no raster, 3 neither overflows nor quality."""
 
 WHAT = "an activity file, as written by `spikewright simulate`"
 
@@ -34,10 +44,17 @@ Column = Annotated[list[Count], AfterValidator(_int64)]
 """Checked as the list that the file holds, and read as an array."""
 
 
+class _OverflowsRecord(Record):
+    wraps: Count
+    clips: Count
+    resets: Count
+
+
 class _PopulationRecord(Record):
     shape: Annotated[list[Size], Field(min_length=1)]
     updates: Count
     active_updates: Count
+    overflows: _OverflowsRecord | None = None
     spikes: Column
 
 
@@ -49,7 +66,7 @@ class _CountsRecord(Record):
 
 class _SamplesRecord(Record):
     counts: _CountsRecord
-    predicted: Column
+    predicted: Column | None
     classes: Column | None
 
 
@@ -60,9 +77,26 @@ class _TraceRecord(Record):
     fired: list[list[Count]]
 
 
+class _QualityRecord(Record):
+    """How good the answers were, where the samples that are counted one by one do not tell."""
+
+    samples: Count
+    confusion: list[list[Count]] | None = None
+    mae: list[float] = Field(default_factory=list)
+    r2: list[float | None] = Field(default_factory=list)
+
+    @property
+    def quality(self) -> Quality:
+        """The quality; an R^2 of null is one that is not defined."""
+        confusion = None if self.confusion is None else np.array(self.confusion, np.int64)
+        return Quality(
+            self.samples, confusion, tuple(self.mae), tuple(nan if each is None else each for each in self.r2)
+        )
+
+
 class _ActivityRecord(Record):
     format: Literal["spikewright activity"]
-    format_version: Literal[1, 2, 3]
+    format_version: Literal[1, 2, 3, 4]
     backend: Annotated[str, Field(min_length=1)]
     split: str
     samples: Count
@@ -75,6 +109,7 @@ class _ActivityRecord(Record):
     by_step: _CountsRecord | None = None
     by_sample: _SamplesRecord | None = None
     raster: dict[str, _TraceRecord] | None = None
+    quality: _QualityRecord | None = None
 
 
 def save_activity(activity: Activity, path: Path | str) -> None:
@@ -88,8 +123,15 @@ def save_activity(activity: Activity, path: Path | str) -> None:
 
 def as_json(activity: Activity) -> dict[str, object]:
     """``activity`` as the JSON object that its file holds."""
-    known = {"format": FORMAT, "format_version": FORMAT_VERSION, **vars(activity)}
-    return {name: _plain(known[name]) for name in _ActivityRecord.model_fields}
+    stated = activity.quality if not activity.has_every_class else None
+    later = stated is not None or any(p.overflows is not None for p in activity.populations.values())
+    version = FORMAT_VERSION if later else FORMAT_VERSION - 1  # the lowest that holds what there is
+    known = {"format": FORMAT, "format_version": version, **vars(activity)}
+    found = {name: _plain(known[name]) for name in _ActivityRecord.model_fields if name != "quality"}
+    if stated is not None:
+        whole = stated.as_json()
+        found["quality"] = {name: whole[name] for name in _QualityRecord.model_fields if name in whole}
+    return found
 
 
 def _plain(value: object) -> Any:
@@ -101,6 +143,7 @@ def _plain(value: object) -> Any:
             "shape": list(value.spikes.shape),
             "updates": value.updates,
             "active_updates": value.active_updates,
+            **({} if value.overflows is None else {"overflows": vars(value.overflows)}),
             "spikes": value.spikes.reshape(-1).tolist(),
         }
     if isinstance(value, Trace):
@@ -120,9 +163,9 @@ def load_activity(path: Path | str) -> Activity:
     """
     record = read_record(path, WHAT, _ActivityRecord)
     refuse(str(Path(path)), [*_count_faults(record), *_raster_faults(record)])
-    facts = {name: value for name, value in record if name not in ("format", "format_version")}
+    facts = {name: value for name, value in record if name not in ("format", "format_version", "quality")}
     facts["populations"] = {
-        name: PopulationActivity(np.reshape(p.spikes, p.shape), p.updates, p.active_updates)
+        name: PopulationActivity(np.reshape(p.spikes, p.shape), p.updates, p.active_updates, _overflows(p.overflows))
         for name, p in record.populations.items()
     }
     if record.by_step is not None:
@@ -136,7 +179,11 @@ def load_activity(path: Path | str) -> Activity:
             )
             for name, trace in record.raster.items()
         }
-    return Activity(**facts)
+    return Activity(**facts, stated=None if record.quality is None else record.quality.quality)
+
+
+def _overflows(record: _OverflowsRecord | None) -> Overflows | None:
+    return None if record is None else Overflows(**dict(record))
 
 
 def _count_faults(record: _ActivityRecord) -> Iterator[str]:
@@ -154,6 +201,19 @@ def _count_faults(record: _ActivityRecord) -> Iterator[str]:
         for name, classes in (("predicted", record.by_sample.predicted), ("classes", record.by_sample.classes)):
             if classes is not None and len(classes) != kept:
                 yield f"by_sample: {name} has {len(classes)} entries; there are {kept} samples"
+    if record.quality is not None:
+        yield from _quality_faults(record.quality, record)
+
+
+def _quality_faults(quality: _QualityRecord, record: _ActivityRecord) -> Iterator[str]:
+    """A confusion matrix that is not square or does not hold every answer, or values that do not belong together."""
+    if quality.samples > record.samples:
+        yield f"quality: is of {quality.samples} answers to {record.samples} samples"
+    if (table := quality.confusion) is not None:
+        if any(len(row) != len(table) for row in table) or sum(map(sum, table)) != quality.samples:
+            yield f"quality: confusion must be square and hold {quality.samples} answers"
+    elif not quality.mae or len(quality.mae) != len(quality.r2):
+        yield f"quality: has {len(quality.mae)} mean errors and {len(quality.r2)} R^2; one of each for each value"
 
 
 def _column_faults(where: str, counts: _CountsRecord, record: _ActivityRecord, length: int) -> Iterator[str]:

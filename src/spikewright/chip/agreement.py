@@ -42,11 +42,12 @@ class Agreement:
     Attributes:
         chip_sha256: of the network's file.
         split: which samples these are.
-        accuracy: share classified correctly by level, those that were not run left out.
+        accuracy: share classified correctly by level, those that were not run left out; empty of a regression.
         samples: how many samples each of these levels saw, the first ones of the split.
         mismatches: values that differ, by pair; pairs that were not compared are left out.
         compared: by pair, how many samples were compared.
         skipped: why a level was not run or not compared, by its name.
+        r2: of a regression the mean R^2 of its values by level, None where it is not defined; empty of classes.
     """
 
     chip_sha256: str
@@ -56,15 +57,26 @@ class Agreement:
     mismatches: dict[str, int]
     compared: dict[str, int]
     skipped: dict[str, str] = field(default_factory=dict)
+    r2: dict[str, float | None] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """The agreement as the JSON object that its file holds."""
-        return {"format": FORMAT, "format_version": FORMAT_VERSION, **vars(self)}
+        return {"format": FORMAT, "format_version": FORMAT_VERSION, **self.facts}
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """Everything that is known, JSON-able; R^2 is left out of classes."""
+        return {name: value for name, value in vars(self).items() if name != "r2" or value}
+
+    @property
+    def merits(self) -> dict[str, float | None]:
+        """By level, how good its answers are: the accuracy, or R^2."""
+        return self.r2 or dict(self.accuracy)
 
     @property
     def levels(self) -> dict[str, str]:
         """:data:`LEVELS`, and by their names any further simulators."""
-        return LEVELS | {name: name for name in (*self.accuracy, *self.skipped) if name not in LEVELS}
+        return LEVELS | {name: name for name in (*self.merits, *self.skipped) if name not in LEVELS}
 
     @property
     def pairs(self) -> dict[str, tuple[str, str]]:
@@ -95,6 +107,7 @@ class _Record(Record):
     mismatches: dict[str, NonNegativeInt]
     compared: dict[str, NonNegativeInt]
     skipped: dict[str, str]
+    r2: dict[str, Annotated[float, Field(le=1)] | None] = Field(default_factory=dict)
 
 
 def save_agreement(agreement: Agreement, path: Path) -> None:
@@ -117,7 +130,8 @@ def load_agreement(path: Path) -> Agreement:
 def _faults(found: Agreement) -> Iterator[str]:
     """Unknown levels and pairs, and tables whose keys differ; a further simulator is one that was compared."""
     levels = [*LEVELS, *(other for pair, (_, other) in found.pairs.items() if pair in found.mismatches)]
-    for one, other, known in (("accuracy", "samples", levels), ("mismatches", "compared", found.pairs)):
+    merit = "r2" if found.r2 else "accuracy"
+    for one, other, known in ((merit, "samples", levels), ("mismatches", "compared", found.pairs)):
         mine, theirs = getattr(found, one), getattr(found, other)
         for name in mine:
             if name not in known:

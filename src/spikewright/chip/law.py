@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -104,6 +104,8 @@ class Law:
         gain_u: what an input of 1 adds to the current; None for 1.
         gain_v: what a current of 1 adds to the membrane potential; None for 1.
         bias: what every step adds to the membrane potential; None for 0.
+        biases: what each step adds in place of ``bias``, ``(T, *neurons)``, where the host sets it anew for each step;
+            :meth:`at` gives the law of one step.
         v_reset: membrane potential after a spike.
         arithmetic: roundings and limits that apply.
     """
@@ -116,6 +118,11 @@ class Law:
     bias: Tensor | None = None
     v_reset: Constant = 0.0
     arithmetic: Arithmetic = EXACT
+    biases: Tensor | None = None
+
+    def at(self, step: int) -> Law:
+        """The law in one timestep, counted from 0."""
+        return self if self.biases is None else replace(self, bias=self.biases[step], biases=None)
 
     def step(self, state: State, arriving: Tensor) -> Step:
         """One timestep of neurons in ``state`` to which ``arriving`` comes."""
@@ -222,6 +229,11 @@ def modulo(x: Tensor, limit: int) -> Tensor:
     """``x`` brought into ``[-limit, limit)`` by whole periods of ``2 limit``: two's complement."""
     wrapped_around: Tensor = torch.remainder(x + limit, 2 * limit) - limit
     return wrapped_around
+
+
+def gathered(keep: float, steps: int) -> float:
+    """Multiple of one step's input that is there after ``steps`` equal ones: ``(1 - keep^steps) / (1 - keep)``."""
+    return float(steps) if keep == 1 else (1 - keep**steps) / (1 - keep)
 
 
 def largest(x: Tensor) -> float:

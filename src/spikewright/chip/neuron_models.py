@@ -20,8 +20,9 @@ def law_of(neuron: Neuron, bias: IntArray | None = None) -> Law:
 
     Args:
         neuron: its registers.
-        bias: mantissas instead of the neuron's own, shape ``(samples, *population shape)``, of an input population
-            whose bias the host sets.
+        bias: mantissas instead of the neuron's own, of an input population whose bias the host sets: shape
+            ``(samples, *population shape)``, or ``(steps, samples, *population shape)`` where it sets them anew for
+            each step (a single step is for all of them).
 
     Raises:
         InputError: the neuron model is not known.
@@ -29,11 +30,16 @@ def law_of(neuron: Neuron, bias: IntArray | None = None) -> Law:
     if neuron.law not in LAWS:
         raise InputError(f"neuron model {neuron.law!r}: there is none of this name; {did_you_mean(neuron.law, LAWS)}")
     mantissas = neuron.bias[None] if bias is None else bias
+    if mantissas.ndim == neuron.bias.ndim + 2 and len(mantissas) == 1:
+        mantissas = mantissas[0]
+    values = torch.from_numpy(mantissas.astype(np.float64) * 2**neuron.bias_exp) if mantissas.any() else None
+    is_by_step = mantissas.ndim == neuron.bias.ndim + 2
     return LAWS[neuron.law](
         keep_v=(DECAY_ONE - neuron.dv) / DECAY_ONE,
         threshold=neuron.vth * STATE_UNIT,
         keep_u=(DECAY_ONE - (neuron.du + 1)) / DECAY_ONE or None,
         gain_u=STATE_UNIT,
-        bias=torch.from_numpy(mantissas.astype(np.float64) * 2**neuron.bias_exp) if mantissas.any() else None,
+        bias=None if is_by_step else values,
+        biases=values if is_by_step else None,
         arithmetic=FIXED_POINT,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil, floor, log10
 from typing import Annotated, Any
 
 import numpy as np
@@ -30,7 +31,13 @@ MANY_LEVELS = 32
 weights costs less than the finer grid gains for all others."""
 GRID_KEY = "integer"
 """Key of the grid in the metadata of a graph that was trained on integers."""
+PEAK_SAMPLES = 256
+QUANTILE = 1.0
+MARGIN = 1.5
+"""Samples on which peaks are measured, the quantile of theirs that is taken, and the room beyond it, where nothing else
+is asked for: chosen by `python benchmarks/long_recordings.py margins`."""
 _CLIPPING = np.geomspace(1, 12, 100)
+_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,58 @@ def weight_scale(weights: Sequence[FloatArray], registers: Registers) -> float:
     return min((float(unclipped * more) for more in _CLIPPING), key=error)
 
 
+class Peaks(BaseModel):
+    """How far the registers of a population go, in float units: ``register / (64 x scale)``.
+
+    Attributes:
+        current: largest magnitude of the synaptic current.
+        potential: largest magnitude of the membrane potential; of neurons that fire, below zero alone, since above
+            their threshold they are reset.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    current: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    potential: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+    def times(self, margin: float) -> Peaks:
+        """Both multiplied by ``margin``."""
+        return Peaks(current=self.current * margin, potential=self.potential * margin)
+
+    def rounded_up(self) -> Peaks:
+        """Both to three digits, so that the rounding of a sum on another machine does not change a scale."""
+        return Peaks(current=_rounded_up(self.current), potential=_rounded_up(self.potential))
+
+
+def _rounded_up(value: float) -> float:
+    if value == 0:
+        return 0.0
+    unit = 10.0 ** (floor(log10(value)) + 1 - _DIGITS)
+    return float(f"{ceil(value / unit * (1 - 1e-9)) * unit:.{_DIGITS}g}")
+
+
+class Calibration(BaseModel):
+    """The peaks that were measured on data, and what scales are chosen by them.
+
+    Attributes:
+        quantile: of the peaks of single samples; 1 takes the largest.
+        margin: factor by which registers may go beyond the peaks.
+        samples: that were measured.
+        peaks: by population; for those that are not named, the worst case of all inputs counts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quantile: Annotated[float, Field(gt=0, le=1)]
+    margin: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    samples: Annotated[int, Field(ge=1)]
+    peaks: dict[str, Peaks]
+
+    def bounds(self, margin: float | None = None) -> dict[str, Peaks]:
+        """By population, the peaks times the margin, or times another one."""
+        return {name: each.times(margin or self.margin) for name, each in self.peaks.items()}
+
+
 @dataclass(frozen=True)
 class Grid:
     """What is known of the integers before rounding.
@@ -147,10 +206,13 @@ class Grid:
         weight_bits: of the weights, None for the chip's own width.
         scales: by population, of a network that was trained on integers: its weights, biases and thresholds are whole
             numbers at this scale already. Populations that are not named get the largest scale that fits.
+        peaks: by population, the registers that its scale has to leave room for; for those that are not named, and
+            where that is less, the worst case of all inputs.
     """
 
     weight_bits: int | None = None
     scales: Mapping[str, float] = field(default_factory=dict)
+    peaks: Mapping[str, Peaks] = field(default_factory=dict)
 
 
 class TrainedGrid(BaseModel):
@@ -160,6 +222,7 @@ class TrainedGrid(BaseModel):
         profile: name or path of the profile it was trained for, ``profile_sha256`` its content.
         registers: the widths it was trained within.
         scales: by neuron node, integer units per float unit: ``scale x weight`` is a whole number of the chip.
+        calibration: what some of the scales were chosen by; None where all of them hold in the worst case.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -168,11 +231,16 @@ class TrainedGrid(BaseModel):
     profile_sha256: str
     registers: Registers
     scales: dict[str, Annotated[PositiveFloat, Field(allow_inf_nan=False)]]
+    calibration: Calibration | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The grid as a JSON-able dictionary; without a calibration, as files had it before there was one."""
+        return self.model_dump(mode="json", exclude=None if self.calibration else {"calibration"})
 
     @property
     def as_metadata(self) -> str:
         """The text that goes into a graph."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return json.dumps(self.as_json(), sort_keys=True)
 
 
 def trained_grid(metadata: Mapping[str, Any]) -> TrainedGrid | None:
@@ -195,12 +263,14 @@ def grid_for(trained: TrainedGrid | None, profile: HardwareProfile, weight_bits:
     """The grid to lower a graph onto, and what had to be assumed.
 
     A graph that was trained on integers keeps them on every chip whose registers are as wide; elsewhere, or where other
-    weights are asked for, it is rounded anew.
+    weights are asked for, it is rounded anew, with the room that its calibration asks for.
     """
     if trained is None:
         return Grid(weight_bits), []
     asked = weight_bits or min(trained.registers.weight_bits, profile.limits.weight_bits)
+    measured = trained.calibration
     if Registers.of(profile.limits, asked) == trained.registers:
-        return Grid(asked, trained.scales), []
+        return Grid(asked, trained.scales, {} if measured is None else measured.peaks), []
     was = f"{trained.profile} with {trained.registers.weight_bits}-bit weights"
-    return Grid(asked), [f"weights are rounded anew: the graph was trained on the integers of {was}"]
+    remark = f"weights are rounded anew: the graph was trained on the integers of {was}"
+    return Grid(asked, peaks={} if measured is None else measured.bounds()), [remark]

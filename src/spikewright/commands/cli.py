@@ -10,6 +10,7 @@ from typing import cast
 
 from ..base.errors import did_you_mean
 from ..base.version import __version__
+from . import completion
 from .console import DONE, USAGE, say
 
 
@@ -28,6 +29,7 @@ class Verb:
 
 VERBS = {
     "run": Verb("All of it: teacher to student to NIR to chip to report"),
+    "data": Verb("What data hold, and what each encoding makes of them"),
     "distill": Verb("Distil a teacher into a spiking student, within an energy budget", "train/distill.py"),
     "to-nir": Verb("Write a student as a NIR graph that computes the same", "convert/to_nir.py"),
     "lower": Verb("Turn a NIR graph into an integer network for a chip", "deploy/lower.py"),
@@ -50,6 +52,8 @@ def module_of(verb: str) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb named by the first word, or say what verbs there are."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if completion.is_asked(words):
+        return completion.answer(words, {name: verb.help for name, verb in VERBS.items()}, module_of)
     if not words or words[0] in ("-h", "--help"):
         _print_overview()
         return DONE
@@ -59,20 +63,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] in VERBS:
         return cast(int, import_module(module_of(words[0])).main(words[1:]))
     kind = "option" if words[0].startswith("-") else "verb"
-    known = ("--help", "--version") if kind == "option" else VERBS
+    known = ("--help", "--version", *completion.WORDS) if kind == "option" else VERBS
     say(f"error: there is no {kind} {words[0]!r}; {did_you_mean(words[0], known)}")
     return USAGE
 
 
 def _print_overview() -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from ..base.terminal import terminal
 
     table = Table.grid(padding=(0, 3))
     for name, verb in VERBS.items():
-        table.add_row(f"  [bold cyan]{name}[/]", verb.help)
-    console = Console(highlight=False)
-    console.print("[bold]Usage:[/] spikewright VERB [OPTIONS]\n")
+        table.add_row(Text(f"  {name}", style="bold cyan"), verb.help)
+    console = terminal()
+    console.print(Text.assemble(("Usage:", "bold"), " spikewright VERB [OPTIONS]\n"))
     console.print("From an ANN teacher to a spiking chip, inside an energy budget, and every spike accounted for.\n")
     console.print(table)
-    console.print("\nspikewright VERB --help says what a verb takes; spikewright --version says which one this is.")
+    console.print(
+        "\nspikewright VERB --help says what a verb takes; spikewright --version says which one this is;\n"
+        "spikewright --install-completion makes your shell complete verbs and flags."
+    )

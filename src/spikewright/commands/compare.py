@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from ..base.errors import AnswerIsNo
+from ..base.interrupt import goes_on
 from ..training.settings import DistillSettings
 from . import console as cli
 from .options import takes_settings
 
 
-@takes_settings("energy_budget", "method", "regularize")
+@takes_settings("energy_budget", "method", "regularize", "label_fraction")
 def command(
     settings: DistillSettings,
     methods: Annotated[
@@ -31,6 +32,14 @@ def command(
     budgets: Annotated[
         list[str] | None,
         typer.Option("--energy-budget", help="every row within this energy, with its unit: 2uJ; repeatable"),
+    ] = None,
+    label_fractions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label-fractions",
+            help="shares of the labels, 0.01,0.03,0.1,0.3,1: students learn from the first of each class; with "
+            "--unlabelled rest, rows that have a teacher once more with what has lost its labels",
+        ),
     ] = None,
     free: Annotated[bool, typer.Option("--free/--no-free", help="every row without a budget, too")] = True,
     out: Annotated[Path, typer.Option("--out", "-o", help="folder for every artefact")] = Path("build/compare"),
@@ -50,10 +59,12 @@ def command(
     from ..bench.compare.compare import compare_with
     from ..bench.compare.text import WIDTH, renderable
 
-    result = compare_with(
-        settings, methods or ("all",), seeds, budgets or (), out,
-        regularize=regularize or (), free=free, train_missing=not table, study=study, callbacks=[cli.ProgressBar()],
-    )  # fmt: skip
+    with goes_on(lambda: "the same command again goes on with what is missing"):
+        result = compare_with(
+            settings, methods or ("all",), seeds, budgets or (), out,
+            regularize=regularize or (), free=free, train_missing=not table, study=study, callbacks=[cli.ProgressBar()],
+            label_fractions=label_fractions or (),
+        )  # fmt: skip
     if json_output:
         cli.emit(result.as_json())
     else:

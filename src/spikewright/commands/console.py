@@ -19,11 +19,15 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 import typer.core
 import typer.main
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ..base.errors import SpikewrightError, did_you_mean, with_flags
+from ..base.interrupt import Interrupted
 from ..base.progress import Callback, Kind, Listeners
+from ..base.terminal import terminal
+from .panels import Command
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
@@ -57,8 +61,9 @@ def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) 
         with command.make_context(f"spikewright {name}", [word for word in words if word != _DEBUG]) as context:
             code = command.invoke(context)
         sys.stdout.flush()
-    except (KeyboardInterrupt, typer.Abort):
-        say("interrupted")
+    except (KeyboardInterrupt, typer.Abort) as stopped:
+        how = f"; {with_flags(stopped.message, _flags_of(command))}" if isinstance(stopped, Interrupted) else ""
+        say(f"interrupted{how}")
         return INTERRUPTED
     except typer.Exit as leave:
         return leave.exit_code
@@ -84,9 +89,10 @@ def typer_command(function: Callable[..., object]) -> typer.core.TyperCommand:
     """The parsed form of a command function: its flags and its help."""
     paragraphs = (inspect.getdoc(function) or "").split("\n\n")
     # Typer keeps the line breaks of a docstring; a terminal has its own width.
-    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    text = escape("\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs))
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    app.command(help=text, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})(function)
+    names = {"help_option_names": ["-h", "--help"]}
+    app.command(cls=Command, help=text, epilog=_EPILOG, context_settings=names)(function)
     return cast(typer.core.TyperCommand, typer.main.get_command(app))
 
 
@@ -122,8 +128,13 @@ class ProgressBar(Callback):
         if not sys.stderr.isatty():
             return
         if self._bar is None:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
+            self._bar = Progress(*columns, console=terminal(stderr=True), transient=True)
             self._bar.start()
         self._tasks[task] = self._bar.add_task(task, total=total)
 
@@ -149,7 +160,7 @@ def listeners() -> Listeners:
 
 def print_result(*parts: RenderableType, width: int, crop: bool = True) -> None:
     """Print tables and text on stdout below each other, ``width`` columns wide where that is no terminal."""
-    Console(highlight=False, width=None if sys.stdout.isatty() else width).print(*parts, sep="\n", crop=crop)
+    terminal(width=None if sys.stdout.isatty() else width).print(*parts, sep="\n", crop=crop)
 
 
 def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCommand) -> int:

@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..base.errors import AnswerIsNo
+from ..base.terminal import terminal
 from . import console as cli
 from .simulate import Part
+
+SAMPLES = 200
 
 
 def command(
     graph: Annotated[Path, typer.Argument(help="NIR file that the chip network was lowered from")],
     chip: Annotated[Path, typer.Argument(help="chip.h5, as written by `spikewright lower`")],
     data: Annotated[str, typer.Option(help="data set whose samples both networks get")] = "digits",
-    samples: Annotated[int, typer.Option(min=1, help="how many, from the first")] = 200,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="how many, from the first; default: 200, or all of fewer")
+    ] = None,
     split: Annotated[Part, typer.Option(help="part of the data set")] = "validation",
     data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
     profile: Annotated[
@@ -40,7 +44,7 @@ def command(
     from ..graph.nir_io import read_graph
     from ..pages.drift import WIDEST, as_json, renderable, write_markdown
     from ..profile.profile import load_profile
-    from ..simulation.simulate import chosen_samples
+    from ..simulation.simulate import chosen_samples, for_chip
 
     network, read = load_chip(chip), read_graph(graph)
     if out is not None:
@@ -49,14 +53,15 @@ def command(
         cli.say(f"warning: {chip} was lowered from another file than {graph}: its SHA-256 is not the one noted")
     dataset = load(data, data_dir, network.timesteps, network=network.takes)
     cli.notes(dataset)
-    images, labels = chosen_samples(dataset, split, samples)
-    with cli.listeners().task("comparing", samples) as advance:
+    count = min(SAMPLES, len(getattr(dataset, split))) if samples is None else samples
+    images, labels, _ = chosen_samples(for_chip(dataset, network), split, count)
+    with cli.listeners().task("comparing", count) as advance:
         target = None if profile is None else load_profile(profile)
         report = drift(read, network, images, labels, profile=target, seed=seed, progress=advance)
     if json_output:
         cli.emit({"nir": str(graph), "chip": str(chip), "data": data, "split": split, **as_json(report)})
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = terminal(soft_wrap=True)
         console.width = max(console.width, WIDEST)
         console.print(renderable(report))
     if out is not None:

@@ -61,7 +61,14 @@ def _as_json(name: str, kind: Kind, terms: type[LossTerms]) -> dict[str, object]
         for option, field in terms.model_fields.items()
     ]
     said = {each: getattr(terms, each) for each in ("title", "equation", "source", "confidence")}
-    return {"name": name, "kind": kind, **said, "needs": _needs(terms), "options": options}
+    return {
+        "name": name,
+        "kind": kind,
+        **said,
+        "needs": _needs(terms),
+        "tasks": sorted(terms.tasks),
+        "options": options,
+    }
 
 
 def _needs(terms: type[LossTerms]) -> list[str]:
@@ -89,7 +96,8 @@ def _explained(name: str, kind: Kind, terms: type[LossTerms]) -> Iterator[Render
     spec = f"{name}:{defaults}" if defaults else name
     yield Text(f"{name}: {terms.title}", style="bold")
     yield Text(f"{FLAGS[kind]} {spec}", no_wrap=True, overflow="ignore")  # to be copied whole
-    yield Text(f"needs {', '.join(_needs(terms)) or 'labels only'}; confidence {terms.confidence}")
+    values = "; also for values" if "regression" in terms.tasks else ""
+    yield Text(f"needs {', '.join(_needs(terms)) or 'labels only'}; confidence {terms.confidence}{values}")
     yield from (Text("\nEquation", style="bold"), Text(terms.equation))
     yield from (Text("\nSource", style="bold"), Text(terms.source))
     if options:

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
+from rich.markup import escape
 
+from ..data.options import DataOptions
+from ..sources.options import ReadingOptions
 from ..training.early import check_early
 from ..training.settings import FLAT, preset_names, settings_from
 
@@ -26,15 +29,24 @@ def takes_settings(*left_out: str) -> Callable[[Callable[..., None]], Callable[.
     return functools.partial(_with_flags, names=[name for name in FLAT if name not in left_out])
 
 
+def takes_data_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Replace a command's first parameter, ``options``, by one flag for each field of :class:`DataOptions`."""
+    names = list(DataOptions.model_fields)
+
+    @functools.wraps(function)
+    def with_flags(**given: Any) -> None:
+        values = {name: given.pop(name) for name in names}
+        options = DataOptions.model_validate(
+            {name: value for name, value in values.items() if value is not None}, context={"called": "data"}
+        )
+        function(options, **given)
+
+    return _declaring(with_flags, function, list(map(_flag, _by_panel(names))))
+
+
 def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
-    hints = get_type_hints(function, include_extras=True)
-    own = [
-        parameter.replace(annotation=_declared(hints[name]), kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name != "settings"
-    ]
     preset = typer.Option("--preset", help=f"{', '.join(preset_names())}, or a .toml file; flags override it")
-    flags = [_parameter("preset", Annotated[str | None, preset]), *map(_flag, names)]
+    flags = [_parameter("preset", Annotated[str | None, preset]), *map(_flag, _by_panel(names))]
 
     @functools.wraps(function)
     def with_flags(**given: Any) -> None:
@@ -44,6 +56,18 @@ def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable
         check_early(settings)
         function(settings, **given)
 
+    return _declaring(with_flags, function, flags)
+
+
+def _declaring(
+    with_flags: Callable[..., None], function: Callable[..., None], flags: Sequence[inspect.Parameter]
+) -> Callable[..., None]:
+    """``with_flags`` with the signature of ``function``, whose first parameter is replaced by flags."""
+    hints = get_type_hints(function, include_extras=True)
+    own = [
+        parameter.replace(annotation=_declared(hints[name]), kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in list(inspect.signature(function).parameters.items())[1:]
+    ]
     with_flags.__signature__ = inspect.Signature([*flags, *own])  # type: ignore[attr-defined]
     with_flags.__annotations__ = {p.name: p.annotation for p in (*flags, *own)}
     return with_flags
@@ -55,23 +79,35 @@ def _declared(hint: object) -> object:
     return written[0] if written and get_origin(hint) is Union else hint
 
 
+READING = "Reading files"
 PANELS = {
     "data": "Data",
+    "reading": READING,
     "limits": "Chip and limits",
     "teacher": "Teacher",
     "method": "Method",
     "student": "Student",
     "training": "Training",
 }
-"""By group of settings, the panel of its flags in the help."""
+"""By group of settings, the panel of its flags in the help; how files are read stands apart from what data are."""
+
+
+def _panel(name: str) -> str:
+    is_reading = name in ReadingOptions.model_fields and name not in ("layout", "task")
+    return READING if is_reading else PANELS[FLAT[name].group]
+
+
+def _by_panel(names: Sequence[str]) -> list[str]:
+    order = list(PANELS.values())
+    return sorted(names, key=lambda name: order.index(_panel(name)))
 
 
 def _flag(name: str) -> inspect.Parameter:
-    field, panel = FLAT[name].info, PANELS[FLAT[name].group]
-    default = "" if field.default in (None, (), False) else f" [dim]\\[{field.default}][/dim]"
+    field, panel = FLAT[name].info, _panel(name)
+    default = "" if field.default in (None, (), False) else f" [dim]{escape(f'[{field.default}]')}[/dim]"
     kind = _flag_type(field.annotation)
     words = [f"--{name.replace('_', '-')}"] + (["-T"] if name == "timesteps" else [])
-    option = typer.Option(*words, help=f"{field.description}{default}", rich_help_panel=panel)
+    option = typer.Option(*words, help=f"{escape(field.description or '')}{default}", rich_help_panel=panel)
     return _parameter(name, Annotated[kind | None, option])
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..base.errors import AnswerIsNo
+from ..base.terminal import terminal
 from ..training.settings import DistillSettings
 from . import console as cli
 from .options import takes_settings
@@ -36,7 +36,7 @@ def command(
     if json_output:
         cli.emit(verdict.as_json())
     else:
-        Console(highlight=False, soft_wrap=True).print(verdict.renderable())
+        terminal(soft_wrap=True).print(verdict.renderable())
     if verdict.faults:
         raise AnswerIsNo(f"run: {'; '.join(verdict.faults)}")
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..base.errors import InputError
+from ..base.errors import InputError, with_flags
 from ..data.load import DATA_HELP
+from ..pages.measure import R2
 from ..simulation.backends import BACKENDS, backend, described
 from . import console as cli
 
 if TYPE_CHECKING:
     from ..chip.activity import Activity
     from ..chip.network import ChipNetwork
+    from ..data.output_rule import OutputRule
+    from ..data.quality import Quality
     from ..student.student import Student
 
 Part = Literal["test", "validation", "train"]
@@ -39,6 +43,7 @@ def command(
     module: Annotated[
         str | None, typer.Option("--network", help="file.py:function, for a student of an architecture of your own")
     ] = None,
+    scores: Annotated[Path | None, typer.Option(help="also write scores, answers and labels to this .npz file")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="file for the counts")] = Path("activity.json"),
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object instead of lines")] = False,
 ) -> None:
@@ -53,28 +58,32 @@ def command(
     from ..chip.activity_file import save_activity
     from ..chip.chip_file import load_chip
     from ..data.load import load
+    from ..lowering.quantize import MEASURED
     from ..simulation.simulate import remarks, simulate
 
     network = load_chip(chip)
     chosen = _simulator(on, network, chip, module)
-    writable(out)
+    for file in (out, scores):
+        if file is not None:
+            writable(file)
     dataset = load(data, data_dir, network.timesteps, network=network.takes)
     cli.notes(dataset)
-    part = getattr(dataset, split)
-    count = len(part) if samples is None else samples
+    count = len(getattr(dataset, split)) if samples is None else samples
     began = time.perf_counter()
     with cli.listeners().task(f"simulating on {on}", count) as advance:
         activity = simulate(
-            network, part, chosen, samples, split, batch=batch, seed=seed, record=record, progress=advance,
+            network, dataset, chosen, samples, split, batch=batch, seed=seed, record=record, progress=advance,
             chip_sha256=sha256_of(chip),
         )  # fmt: skip
     rate = activity.samples / (time.perf_counter() - began)
     activity = replace(activity, provenance={**activity.provenance, "data": data})
     save_activity(activity, out)
-    _print(activity, as_json)
+    if scores is not None and activity.answers is not None:
+        activity.answers.save(scores)
+    _print(activity, network.meaning, as_json, bool(network.provenance.get(MEASURED)))
     for remark in remarks(network, activity):
-        cli.say(f"warning: {remark}")
-    cli.say(f"{rate:.0f} samples/s; wrote {out}" + (f" and {record}" if record else ""))
+        cli.say(f"warning: {with_flags(remark, {})}")
+    cli.say(f"{rate:.0f} samples/s; wrote {' and '.join(str(file) for file in (out, record, scores) if file)}")
 
 
 def _simulator(on: str, network: ChipNetwork, chip: Path, module: str | None) -> str | Student:
@@ -96,17 +105,37 @@ def _simulator(on: str, network: ChipNetwork, chip: Path, module: str | None) ->
 main = cli.main_of(command, "simulate")
 
 
-def _print(activity: Activity, as_json: bool) -> None:
+def _answers(activity: Activity, quality: Quality, meaning: OutputRule) -> Iterator[str]:
+    """How good the answers are, line by line."""
+    what = f"{activity.samples} {activity.split} samples"
+    if quality.samples != activity.samples:
+        what = f"{quality.samples} recordings, {activity.samples} windows, {activity.split}"
+    if quality.confusion is not None:
+        yield f"accuracy      {quality.accuracy:.2%}  ({quality.correct} of {what})"
+        yield f"  balanced    {quality.balanced_accuracy:.2%}"
+        yield f"  F1          {quality.f1:.3f}"
+        return
+    yield f"R^2           {R2.say(quality.main)}  ({what})"
+    for index, (r2, mae) in enumerate(zip(quality.r2, quality.mae, strict=True)):
+        yield f"  {meaning.name_of(index):<24} R^2 {R2.say(r2)}, mean absolute error {mae:.4g}"
+
+
+def _print(activity: Activity, meaning: OutputRule, as_json: bool, may_overflow: bool) -> None:
     from ..chip.activity_file import as_json as whole
 
+    quality = activity.quality
+    assert quality is not None
     if as_json:
-        cli.emit({**whole(activity), "accuracy": activity.accuracy})
+        cli.emit({**whole(activity), "accuracy": activity.accuracy, "quality": quality.as_json()})
         return
     count = activity.samples
-    typer.echo(f"accuracy      {activity.accuracy:.2%}  ({activity.correct} of {count} {activity.split} samples)")
+    for line in _answers(activity, quality, meaning):
+        typer.echo(line)
     typer.echo(f"spikes        {activity.spikes / count:.1f} per sample")
     for name, population in activity.populations.items():
         typer.echo(f"  {name:<24} {population.spikes.sum() / count:.1f}")
+    if (found := activity.overflows) is not None and (found or may_overflow):
+        typer.echo(f"overflows     {found.wraps} wraps, {found.resets} resets, {found.clips} clips")
     typer.echo(f"synaptic ops  {activity.total_synaptic_ops / count:.1f} per sample")
     for name, operations in activity.synaptic_ops.items():
         typer.echo(f"  {name:<24} {operations / count:.1f}")

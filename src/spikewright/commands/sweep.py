@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..base.errors import AnswerIsNo
+from ..base.interrupt import goes_on
 from ..training.settings import DistillSettings
 from . import console as cli
 from .options import takes_settings
@@ -38,7 +39,8 @@ def command(
     from ..bench.sweep.text import WIDTH, renderable
 
     texts = None if budgets is None else [text.strip() for text in budgets.split(",") if text.strip()]
-    result = sweep_with(settings, texts, seeds, out, points=points, study=study, callbacks=[cli.ProgressBar()])
+    with goes_on(lambda: "the same command again goes on with what is missing"):
+        result = sweep_with(settings, texts, seeds, out, points=points, study=study, callbacks=[cli.ProgressBar()])
     if json_output:
         cli.emit(result.as_json())
     else:

@@ -10,20 +10,26 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError, Message, arg
+from ..base.shown import Shown
 from ..sources.objects import found_in_data_sets
 from ..sources.read import read
+from .describe import describe
 from .for_network import ForNetwork, renamed
 from .input_rule import InputRule
 from .options import DataOptions
 from .output_rule import CLASSES, OutputRule
-from .own import Prepared, prepare, raw_from_arrays, raw_of
+from .own import Prepared, cut_notes, prepare, raw_from_arrays, raw_of
 from .raw import RawData
 from .recipe import Recipe
 from .split import DIGITS_SHARE, Images, Labels, Pixels, Samples, Split, official_split, permutation
+from .summary import lines
+
+SHOWN = 500
+"""Samples of each part from which the ranges and rates of the short form of a data set are taken."""
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Shown):
     """A data set with its fixed split.
 
     Attributes:
@@ -57,10 +63,19 @@ class Dataset:
     raw: RawData | None = None
     options: DataOptions | None = None
 
+    def __repr__(self) -> str:
+        return "\n".join(lines(describe(self, samples=SHOWN)))
+
     @property
     def notes(self) -> tuple[Message, ...]:
-        """Sentences about what was assumed when the data were read; none about a data set that has a name."""
-        return () if self.raw is None else tuple(Message(f"data {self.name}: {note}") for note in self.raw.notes)
+        """Sentences about what was assumed when the data were read, and about recordings that are cut.
+
+        There are none about a data set that has a name.
+        """
+        if self.raw is None:
+            return ()
+        cut = () if self.input_rule is None else cut_notes(self.raw, self.input_rule)
+        return tuple(Message(f"data {self.name}: {note}") for note in (*self.raw.notes, *cut))
 
     @property
     def is_events(self) -> bool:
@@ -201,7 +216,8 @@ class Dataset:
     ) -> Dataset:
         """A data set of data as they were found; see :func:`spikewright.data.own.prepare` for the arguments."""
         prepared = prepare(raw, options, encoding=encoding, architecture=architecture, timesteps=timesteps, rule=rule)
-        recipe = raw.recipe or Recipe.for_samples(len(prepared.parts[0]), raw.layout, prepared.rule.view)
+        made, rows = prepared.rule, prepared.rule.input_shape[1]
+        recipe = raw.recipe or Recipe.for_samples(len(prepared.parts[0]), raw.layout, made.view, rows)
         return _of_prepared(prepared, raw, options or DataOptions(), recipe)
 
     def for_student(self, encoding: str | None, architecture: str | None, timesteps: int | None) -> Dataset:
@@ -210,7 +226,7 @@ class Dataset:
         Raises:
             InputError: an input that does not suit the data.
         """
-        if self.raw is None:
+        if self.raw is None or (self.raw.layout == "events" and timesteps in (None, self.timesteps)):
             return self
         return Dataset.of_raw(
             self.raw,
@@ -254,6 +270,23 @@ class Dataset:
             )
         twin = None if self.twin is None else self.twin.with_train_samples(samples)
         return replace(self, train=self.train.first(samples), twin=twin)
+
+    def with_last_train_samples(self, samples: int | None) -> Dataset:
+        """The same data set with only the last ``samples`` of its training part; None: all.
+
+        Raises:
+            InputError: the training part has fewer.
+        """
+        if samples is None:
+            return self
+        count = len(self.train)
+        if samples > count:
+            raise InputError(
+                f"{arg('teacher_samples', samples)}: {self.name} has {count} to train on; ask for no more, or leave it "
+                "out"
+            )
+        twin = None if self.twin is None else self.twin.with_last_train_samples(samples)
+        return replace(self, train=self.train.of(np.arange(count - samples, count)), twin=twin)
 
 
 def _of_objects(

@@ -7,22 +7,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
 from ..base.types import FloatArray
 from ..sources.found import View
+from ..sources.recordings import FINEST_US, OPTIONS, recorded
 from ..sources.rows import Array, Rows, bounds, chunks
 from .input_rule import InputRule, Scaling
 from .options import DataOptions
 from .raw import RawData, RawPart
+from .steps import means
 
-REACH_QUANTILE = {"standard": 0.999, "robust": 0.99}
-"""By scaling rule, the share of training values whose size after scaling is at most 1; larger ones are held at 1."""
+REACH_QUANTILE = {"standard": 0.97, "robust": 0.95}
+"""By scaling rule, the share of training values whose size after scaling is at most 1; larger ones are held at 1.
+
+Spikes tell small values apart only where the largest ones do not take up the range (`docs/series.md`)."""
 VALUES_FOR_QUANTILES = 2_000_000
 """Training values, evenly spaced, from which quantiles are taken."""
 DELTA_QUANTILE = 0.7
-"""The level of the delta code is this quantile of the changes from step to step in the training part."""
+"""The level of the delta code is this quantile of the changes from step to step in the training part: finer levels
+send more events at the same accuracy, coarser ones cost accuracy (`docs/series.md`)."""
 SMALLEST_LEVEL = 1 / 64
 DELTA = "delta"
 
@@ -53,6 +57,7 @@ def fitted(
         shape = (min(options.window, shape[0]), *shape[1:])
     chosen: View | None = (options.view or ("steps" if encoding == DELTA else view)) if is_series else None
     scaling, low, gain = _scaling(raw, options)
+    is_still = chosen != "steps" and raw.layout != "events"
     rule = InputRule(
         layout=raw.layout,
         shape=shape,
@@ -64,18 +69,19 @@ def fitted(
         window=options.window,
         hop=options.hop or options.window,
         reading=dict(raw.reading),
+        timesteps=None if is_still else _timesteps(raw, shape[0], timesteps, options.window),
     )
-    if chosen == "steps" or raw.layout == "events":
-        rule = replace(rule, timesteps=_timesteps(raw.name, shape[0], timesteps))
     if encoding == DELTA:
-        rule = replace(rule, delta=_levels(rule, raw.train, options.delta_level))
+        rule = replace(rule, delta=delta_levels(rule, raw.train, options.delta_level))
     return rule
 
 
 def _misfits(raw: RawData, options: DataOptions, encoding: str | None) -> Iterator[str]:
     """Options that have no effect on data of this layout."""
+    is_recorded = recorded(raw.train.samples) is not None
+    yield from _misfits_of_recordings(raw, options, is_recorded)
     if raw.layout != "series":
-        for name in ("view", "window", "hop", "delta_level"):
+        for name in ("view", "delta_level") if is_recorded else ("view", "window", "hop", "delta_level"):
             if getattr(options, name) is not None:
                 yield f"{arg(name, getattr(options, name))} is for series, and the samples are {raw.layout}"
         if encoding == DELTA:
@@ -92,10 +98,25 @@ def _misfits(raw: RawData, options: DataOptions, encoding: str | None) -> Iterat
         yield f"{arg('delta_level', f'{options.delta_level:g}')} is for {arg('encoding', DELTA)}"
 
 
-def _timesteps(name: str, steps: int, asked: int | None) -> int:
-    if asked is not None and not 1 <= asked <= steps:
-        raise InputError(f"data {name}: {arg('timesteps', asked)}: may be 1 to {steps}, the steps of a sample")
-    return asked or steps
+def _misfits_of_recordings(raw: RawData, options: DataOptions, is_recorded: bool) -> Iterator[str]:
+    if not is_recorded:
+        for name in OPTIONS:
+            if getattr(options, name) is not None:
+                yield f"{arg(name)} is for recordings of events, and the samples are {raw.layout} in an array"
+    elif options.window is not None and options.duration is not None:
+        window, duration = arg("window", options.window), arg("duration", f"{options.duration:g}")
+        yield f"{window} and {duration} both say how long a sample is; leave one out"
+
+
+def _timesteps(raw: RawData, steps: int, asked: int | None, window: int | None) -> int:
+    most, what = steps, "the steps of a sample"
+    if (found := recorded(raw.train.samples)) is not None:
+        duration_us = found[0].framing.duration_us if window is None else 1000 * window
+        most = max(1, duration_us // FINEST_US)
+        what = f"a frame for each {FINEST_US / 1000:g} ms of a sample of {duration_us / 1000:g} ms"
+    if asked is not None and not 1 <= asked <= most:
+        raise InputError(f"data {raw.name}: {arg('timesteps', asked)}: may be 1 to {most}, {what}")
+    return asked or min(steps, most)
 
 
 def _scaling(raw: RawData, options: DataOptions) -> tuple[Scaling, tuple[float, ...], tuple[float, ...]]:
@@ -118,6 +139,7 @@ def _scaling(raw: RawData, options: DataOptions) -> tuple[Scaling, tuple[float, 
         some = _some_values(raw.train.samples)
         quarters = np.nanquantile(some, (0.25, 0.5, 0.75), axis=0)
         low, spread = quarters[1], quarters[2] - quarters[0]
+        spread = np.where(spread > 0, spread, moments.deviation)  # half of the values are equal, and not all of them
     gain = _inverse(spread)
     sizes = np.abs((_some_values(raw.train.samples) - low) * gain)
     reach = float(np.nanquantile(sizes, REACH_QUANTILE[scaling])) or 1.0
@@ -151,6 +173,9 @@ def _intensities(raw: RawData, asked: tuple[float, float] | None) -> tuple[tuple
 
 
 def _refuse_outside(raw: RawData, low: float, high: float, advice: str) -> None:
+    dtype = raw.train.samples.dtype
+    if dtype.kind == "u" and low <= 0 and np.iinfo(dtype).max <= high:
+        return  # the type holds nothing else
     faults = []
     for name, part in raw.parts.items():
         least, most = bounds_of(part)
@@ -207,13 +232,17 @@ def _some_values(samples: Rows) -> FloatArray:
     return chosen.reshape(-1, chosen.shape[-1])
 
 
-def _levels(rule: InputRule, train: RawPart, asked: float | None) -> tuple[float, ...]:
-    """The level of each channel, in scaled units."""
-    channels = rule.shape[1]
+def delta_levels(rule: InputRule, train: RawPart, asked: float | None) -> tuple[float, ...]:
+    """The level of each channel of a series that is taken step by step, in scaled units."""
+    steps, channels = rule.shape
     if asked is not None:
         return (asked,) * channels
-    step = max(1, -(-len(train) * int(np.prod(rule.shape)) // VALUES_FOR_QUANTILES))
-    raw: Array = np.asarray(train.samples[np.arange(0, len(train), step)])
-    changes = np.abs(np.diff(np.clip(rule.unbounded(raw), -1 if rule.signed else 0, 1), axis=1)).reshape(-1, channels)
-    levels: npt.NDArray[Any] = np.nanquantile(changes, DELTA_QUANTILE, axis=0)
-    return tuple(np.maximum(levels, SMALLEST_LEVEL).tolist())
+    every = max(1, -(-len(train) * int(np.prod(train.samples.shape[1:])) // VALUES_FOR_QUANTILES))
+    raw: Array = np.asarray(train.samples[np.arange(0, len(train), every)])
+    windows = raw[:, : raw.shape[1] // steps * steps].reshape(-1, steps, channels)
+    values, there = means(rule.scaled(windows), ~np.isnan(windows).all(2), rule.timesteps or steps)
+    both = there[:, 1:] & there[:, :-1]
+    changes = np.abs(np.diff(values, axis=1))[both]
+    if not len(changes):
+        return (SMALLEST_LEVEL,) * channels
+    return tuple(np.maximum(np.quantile(changes, DELTA_QUANTILE, axis=0), SMALLEST_LEVEL).tolist())

@@ -71,10 +71,9 @@ def raw_for(found: Found, options: DataOptions, network: ForNetwork) -> RawData:
     refuse(where, faults or [fault for part, each in parts.items() for fault in _strange_range(part, each, rule)])
     train, validation, test, notes = _parts(found, parts, rule)
     kind: Layout = "images" if layout == "images-last" else layout
-    made = RawData(
+    return RawData(
         found.name, kind, train, validation, test, network.output, (*found.notes, *notes), dict(found.reading)
     )
-    return replace(made, notes=(*made.notes, *_cut(test, rule)))
 
 
 def _layout(x: Rows, found: Found, options: DataOptions, rule: InputRule | None, where: str) -> Layout:
@@ -187,17 +186,6 @@ def _parts(
         whole,
         (f"is not what the network was trained on, so that all {len(whole)} samples are run, whatever the part",),
     )
-
-
-def _cut(part: RawPart, rule: InputRule | None) -> Iterator[str]:
-    """A note about recordings that are longer than the network takes."""
-    if rule is None or rule.layout != "series" or rule.window is not None:
-        return
-    lengths = np.full(len(part), part.samples.shape[1]) if part.lengths is None else part.lengths
-    longer = int((lengths > rule.shape[0]).sum())
-    if longer:
-        steps = rule.shape[0]
-        yield f"{longer} recordings are longer than the {steps} steps that the network takes; their ends are cut off"
 
 
 def renamed(raw: RawData, network: ForNetwork) -> RawData:

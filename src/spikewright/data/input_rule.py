@@ -19,8 +19,11 @@ from ..base.types import FloatArray
 from ..sources.found import LAYOUTS, VIEWS, Layout, View
 from ..sources.rows import Array
 from .output_rule import rule_of
+from .steps import crossings, joined, means
 
 Scaling = Literal["none", "minmax", "standard", "robust"]
+AXES: dict[str, int] = {"vectors": 1, "images": 3, "series": 2, "events": 4}
+"""By layout of raw samples, the number of axes of one."""
 SCALINGS: dict[str, str] = {
     "none": "values are intensities from 0 to 1, or from -1 to 1, already",
     "minmax": "each channel from its smallest to its largest training value to 0..1",
@@ -71,14 +74,31 @@ class InputRule:
         for name, value, known in (("layout", self.layout, LAYOUTS), ("scaling", self.scaling, SCALINGS)):
             if value not in known:
                 yield f"{name} is {value!r}; may be {', '.join(known)}"
-        if (self.layout == "series") != (self.view is not None):
+        if (self.layout == "series") != (self.view in VIEWS):
             yield f"view is {self.view!r} for {self.layout}; series have one of {', '.join(VIEWS)}, others none"
         if self.delta and self.view != "steps":
             yield f"delta encodes step by step, and the view is {self.view!r}"
-        if not self.shape or min(self.shape) < 1:
-            yield f"shape is {self.shape}; sizes must be at least 1"
-        if len(self.low) != len(self.gain):
-            yield f"low has {len(self.low)} numbers and gain {len(self.gain)}"
+        axes = AXES.get(self.layout, len(self.shape))
+        if len(self.shape) != axes or min(self.shape, default=0) < 1:
+            yield f"shape is {self.shape}; {self.layout} have {axes} sizes, each at least 1"
+            return
+        yield from self._number_faults()
+        if (self.view == "steps" or self.layout == "events") != (self.timesteps is not None):
+            yield f"timesteps is {self.timesteps}; samples that change from step to step have some, others none"
+        for name, count in (("timesteps", self.timesteps), ("window", self.window), ("hop", self.hop)):
+            if count is not None and count < 1:
+                yield f"{name} is {count}; must be at least 1"
+
+    def _number_faults(self) -> Iterator[str]:
+        """Faults of the numbers of each channel."""
+        channels = self.shape[0] if self.layout == "vectors" else self.shape[-1]
+        for name, numbers in (("low", self.low), ("gain", self.gain), ("delta", self.delta)):
+            if len(numbers) not in ((0, channels) if name == "delta" else (1, channels)):
+                yield f"{name} has {len(numbers)} numbers for {channels} channels"
+            if not np.isfinite(numbers).all():
+                yield f"{name} holds NaN or infinity; must be finite"
+        if min(self.delta, default=1) <= 0:
+            yield f"delta holds {min(self.delta):g}; levels must be above 0"
 
     @classmethod
     def from_json(cls, facts: object) -> InputRule:
@@ -102,6 +122,11 @@ class InputRule:
     def is_events(self) -> bool:
         """Whether samples become frames of events, 0 and 1."""
         return self.layout == "events" or bool(self.delta)
+
+    @property
+    def changes_each_step(self) -> bool:
+        """Whether samples become frames of intensities, one for each timestep."""
+        return self.frames is not None and not self.is_events
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -149,13 +174,29 @@ class InputRule:
     def __call__(self, raw: Array) -> Array:
         """Prepared samples ``(n, *sample_shape)`` of raw ones ``(n, *shape)``."""
         if self.layout == "events":
-            return _binned(raw > 0, self._steps, np.logical_or).astype(np.uint8)
+            return joined(raw > 0, self._steps, np.logical_or).astype(np.uint8)
         values = self.scaled(raw)
         if self.layout == "series":
             return self._of_series(values, raw)
         if self.layout == "vectors":
             values = values[:, :, None, None]
         return _split_signs(values, 1) if self.signed else values
+
+    def from_channels(self, samples: Array) -> Array:
+        """Prepared samples of series of which the same rule with the view ``channels`` made others.
+
+        Where all channels are 0 up to the end, a recording is taken to have ended.
+
+        Args:
+            samples: ``(n, channels, steps, 1)``, with their parts of both signs.
+        """
+        values = samples[..., 0].transpose(0, 2, 1)
+        if self.signed:
+            half = values.shape[2] // 2
+            values = values[..., :half] - values[..., half:]
+        there = (values != 0).any(2)
+        ended = ~np.maximum.accumulate(there[:, ::-1], 1)[:, ::-1]
+        return self._of_series(values, np.where(ended[..., None], np.nan, values))
 
     @property
     def _steps(self) -> int:
@@ -164,74 +205,23 @@ class InputRule:
 
     def _of_series(self, values: npt.NDArray[np.float32], raw: Array) -> Array:
         """Prepared samples of scaled series ``(n, steps, channels)``."""
-        if self.delta:
-            events = crossings(values, np.asarray(self.delta), np.isnan(raw))
-            return _binned(events, self._steps, np.logical_or).astype(np.uint8)[..., None, None]
         if self.view == "image":
             parts = _split_signs(values[:, None], 1) if self.signed else values[:, None]
             return np.ascontiguousarray(parts)
+        there = ~np.isnan(raw).all(2)
+        if self.delta:
+            values, there = means(values, there, self._steps)
+            return crossings(values, np.asarray(self.delta), there).astype(np.uint8)[..., None, None]
         if self.signed:
             values = _split_signs(values, 2)
         if self.view == "channels":
             return np.ascontiguousarray(values.transpose(0, 2, 1)[..., None])
-        return _means(values, self._steps)[..., None, None]
+        return means(values, there, self._steps)[0][..., None, None]
 
 
 def _split_signs(values: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
     """Positive parts, then negative parts, side by side along an axis."""
     return np.concatenate([np.maximum(values, 0), np.maximum(-values, 0)], axis)
-
-
-def crossings(
-    values: npt.NDArray[np.float32], levels: npt.NDArray[np.floating[Any]], missing: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
-    """Level crossings up and down: send-on-delta sampling.
-
-    A channel remembers the value of its last event, at first that of step 0. At a step whose value lies more than a
-    level above it, an event goes up, more than a level below it, down; the remembered value then moves by whole levels
-    towards the value. There is at most one event a step: a jump over several levels is one.
-
-    Args:
-        values: ``(n, steps, channels)``.
-        levels: of each channel, above 0.
-        missing: where a recording has ended, ``(n, steps, channels)``; no events there.
-
-    Returns:
-        ``(n, steps, 2 x channels)``: up, then down.
-
-    Source: M. Miskowicz 2006, Sensors 6(1), Send-on-delta concept.
-    """
-    count, steps, channels = values.shape
-    events = np.zeros((count, steps, 2 * channels), bool)
-    remembered = values[:, 0].astype(np.float64)
-    for step in range(1, steps):
-        moved = np.trunc((values[:, step] - remembered) / levels)
-        moved[missing[:, step]] = 0
-        events[:, step, :channels], events[:, step, channels:] = moved > 0, moved < 0
-        remembered += moved * levels
-    return events
-
-
-def _starts(steps: int, fewer: int) -> npt.NDArray[np.int64]:
-    """The first of ``steps`` steps that falls into each of ``fewer``: step ``k`` falls into ``k * fewer // steps``."""
-    return np.searchsorted(np.arange(steps) * fewer // steps, np.arange(fewer)).astype(np.int64)
-
-
-def _binned(frames: Array, steps: int, how: np.ufunc) -> Array:
-    """Frames ``(n, steps before, ...)`` joined into fewer."""
-    if frames.shape[1] == steps:
-        return frames
-    return np.asarray(how.reduceat(frames, _starts(frames.shape[1], steps), axis=1))
-
-
-def _means(values: npt.NDArray[np.float32], steps: int) -> npt.NDArray[np.float32]:
-    """Means of consecutive steps ``(n, steps before, ...)``, so that fewer are left."""
-    before = values.shape[1]
-    if before == steps:
-        return values
-    sums = np.add.reduceat(values, _starts(before, steps), axis=1)
-    sizes = np.diff(np.append(_starts(before, steps), before)).astype(np.float32)
-    return np.asarray(sums / sizes.reshape(1, -1, *[1] * (values.ndim - 2)), np.float32)
 
 
 def bytes_of(rule: InputRule, samples: int) -> int:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
 from ..sources.found import Task
-from .output_rule import OutputRule
+from .output_rule import NO_LABEL, OutputRule
 
 Labels = npt.NDArray[Any]
 
@@ -139,3 +139,61 @@ def _values(
         "regression", tuple(map(str, names or ())), center=tuple(train.mean(0)), spread=tuple(train.std(0))
     )
     return rule, made
+
+
+def part_faults(parts: Mapping[str, Labels], rule: OutputRule, classes: int) -> Iterator[str]:
+    """What is wrong with the labels of a data set that a network is to be trained on.
+
+    Args:
+        parts: by part, its labels; ``train`` is one of them, whose samples may be without a label.
+        rule: what the labels mean.
+        classes: K, or D values.
+    """
+    for part, labels in parts.items():
+        known = labels
+        if part == "train" and rule.is_classes:
+            known = labels[labels != NO_LABEL]
+        elif part == "train" and labels.ndim == 2 and labels.dtype.kind == "f":
+            known = labels[~np.isnan(labels).all(1)]
+        if not len(known):
+            yield f"its {part} part is empty; give samples with labels"
+            continue
+        faults = list(label_faults(known, rule, classes))
+        yield from (f"labels of {part} {fault}" for fault in faults)
+        if not faults:
+            yield from _all_alike(part, known, rule)
+
+
+def _all_alike(part: str, labels: Labels, rule: OutputRule) -> Iterator[str]:
+    """One class alone to learn from, or a value that never changes, of which R^2 is not defined."""
+    if rule.is_classes:
+        if part == "train" and len(np.unique(labels)) < 2:
+            yield f"its {part} part holds one class, {rule.name_of(int(labels[0]))}; give samples of two or more"
+        return
+    for index in np.flatnonzero(labels.min(0) == labels.max(0)):
+        name = rule.name_of(int(index))
+        yield f"value {name} is the same in every sample of {part}; leave it out, or give more samples"
+
+
+def label_faults(labels: Labels, rule: OutputRule, classes: int) -> Iterator[str]:
+    """What is wrong with labels that are to be compared with a network's outputs.
+
+    Args:
+        labels: classes ``(n,)``, or values ``(n, D)``.
+        rule: what the outputs mean.
+        classes: K, or D values.
+    """
+    if not rule.is_classes:
+        if labels.ndim != 2 or labels.shape[1] != classes or labels.dtype.kind not in "iuf":
+            yield f"are {labels.dtype} of shape {labels.shape}; {classes} values need numbers of shape (n, {classes})"
+        elif not np.isfinite(labels).all():
+            bad = np.flatnonzero(~np.isfinite(labels).all(1))
+            yield f"hold NaN or infinity, first at sample {bad[0]}; leave such samples out"
+        return
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        yield (
+            f"are {labels.dtype} of shape {labels.shape}; classes must be whole numbers (n,): convert them, or, where "
+            "they are values to learn, make the data set a regression"
+        )
+    elif len(labels) and not (0 <= labels.min() and labels.max() < classes):
+        yield f"reach {labels.min()}..{labels.max()}; with {classes} classes they may be 0..{classes - 1}"

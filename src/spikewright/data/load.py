@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import cast
+from typing import Any, cast
 
 from ..base.errors import InputError, arg
 from ..base.own_code import is_own
+from ..sources.found import Found
 from ..sources.read import read, state_of
+from ..sources.recordings import OPTIONS
 from .camera import load_filmed
 from .dataset import Dataset
 from .for_network import ForNetwork, raw_for
@@ -31,22 +33,32 @@ class DataSource:
     """One line of the table of data sets.
 
     Attributes:
-        load: a function of ``data_dir``, for events also of ``timesteps``, that returns the data set; or its place,
+        load: a function of ``data_dir``, for events also of ``timesteps``, that returns the data set; where there are
+            ``options``, of ``data_dir`` and the options, and it returns the data as they were found. Or its place,
             ``package.module:function``, which is imported when it is needed.
         recipe: how students and teachers are trained on it.
         events: whether its samples are frames of events.
         help: what it is, in a few words.
+        options: those of data of one's own that it takes.
     """
 
     load: Callable[..., Dataset] | str
     recipe: Recipe = field(default_factory=Recipe)
     events: bool = False
     help: str = ""
+    options: tuple[str, ...] = ()
 
     def __call__(self, data_dir: Path | None, timesteps: int | None) -> Dataset:
         """Load the data set; images have no timesteps."""
-        loader = resolve_name(self.load) if isinstance(self.load, str) else self.load
-        return cast(Dataset, loader(data_dir, timesteps) if self.events else loader(data_dir))
+        return cast(Dataset, self._loader(data_dir, timesteps) if self.events else self._loader(data_dir))
+
+    def found(self, data_dir: Path | None, options: DataOptions) -> Found:
+        """The data as they were found, of a data set with options."""
+        return cast(Found, self._loader(data_dir, options))
+
+    @property
+    def _loader(self) -> Callable[..., Any]:
+        return resolve_name(self.load) if isinstance(self.load, str) else self.load
 
 
 def load(
@@ -74,9 +86,13 @@ def load(
     if source is None:
         if data_dir is not None:
             raise InputError(f"{arg('data_dir', data_dir)}: is for data sets that have a name; leave it out for {name}")
-        return _own(name, timesteps, options or DataOptions(), network)
-    if options is not None and (asked := options.given()):
+        own = _own(name, timesteps, options or DataOptions(), network)
+        return own if network is not None else _with_frames(own, timesteps)
+    if options is not None and (asked := [each for each in options.given() if each not in source.options]):
         raise InputError(f"data {name}: {', '.join(map(arg, asked))}: for data of your own alone; leave it out")
+    if source.options:
+        benchmark = _benchmark(source, data_dir, options or DataOptions(), network)
+        return benchmark if network is not None else _with_frames(benchmark, timesteps)
     loaded = source(data_dir, timesteps)
     twin = loaded.twin
     if twin is not None and twin.name == loaded.name:
@@ -117,6 +133,22 @@ def _found(name: str, options: DataOptions, network: ForNetwork | None) -> RawDa
     return raw_of(found, options) if network is None else raw_for(found, options, network)
 
 
+def _benchmark(source: DataSource, data_dir: Path | None, options: DataOptions, network: ForNetwork | None) -> Dataset:
+    """Data that have a name and are read as those of one's own are."""
+    rule = None if network is None else network.rule
+    before = {} if rule is None else {key: value for key, value in rule.reading.items() if key in source.options}
+    found = source.found(data_dir, type(options)(**{**before, **options.model_dump(exclude_none=True)}))
+    if network is None or rule is None:
+        return Dataset.of_raw(replace(raw_of(found, options), recipe=source.recipe), options)
+    return Dataset.of_raw(replace(raw_for(found, options, network), recipe=source.recipe), rule=rule)
+
+
+def _with_frames(data: Dataset, timesteps: int | None) -> Dataset:
+    """Recordings of events in this number of frames; other data as they are."""
+    is_recorded = data.raw is not None and data.raw.layout == "events"
+    return data.for_student(None, None, timesteps) if is_recorded else data
+
+
 def _filmed(stills: str, recipe: Recipe) -> DataSource:
     """The events that a virtual camera makes of the images of another line."""
     loader = partial(load_filmed, f"{stills}-events", partial(load, stills))
@@ -124,7 +156,11 @@ def _filmed(stills: str, recipe: Recipe) -> DataSource:
 
 
 _HERE = __package__
+_OF_EVENTS = ("window", "hop", *OPTIONS)
+_OF_SOUNDS = ("sample_rate", "bands", "frame_ms", "step_ms", "scaling", "view", "delta_level")
+_SOUNDS_TEACHER = TeacherRecipe(epochs=8, augmentation="none")
 _SMALL_TEACHER = TeacherRecipe(epochs=20, batch_size=64)
+_SPOKEN_TEACHER = TeacherRecipe(epochs=15, augmentation="none", architecture="mlp")
 
 # Epochs and batches were chosen on validation parts, and so were the teachers of digits, mnist-5k, Fashion-MNIST and
 # mnist1d (the signals behind its events). In the few epochs that a spiking student gets, Fashion-MNIST loses by
@@ -160,11 +196,51 @@ DATASETS: dict[str, DataSource] = {
         ),
         help="animals and vehicles in colour",
     ),
+    "speech-commands-12": DataSource(
+        f"{_HERE}.speech_commands:load_12",
+        Recipe(epochs=12, teacher=_SOUNDS_TEACHER),
+        help="ten spoken words, others, and noise, as spectra",
+        options=_OF_SOUNDS,
+    ),
+    "speech-commands-35": DataSource(
+        f"{_HERE}.speech_commands:load_35",
+        Recipe(epochs=12, teacher=_SOUNDS_TEACHER),
+        help="thirty-five spoken words as spectra",
+        options=_OF_SOUNDS,
+    ),
     "nmnist": DataSource(
         f"{_HERE}.events:load_nmnist",
         Recipe(teacher=TeacherRecipe(augmentation="none")),
         events=True,
         help="MNIST's digits, recorded by a moving event camera",
+    ),
+    "dvs128-gesture": DataSource(
+        f"{_HERE}.dvs_gesture:load_gestures",
+        Recipe(epochs=40, batch=32, teacher=TeacherRecipe(epochs=30, batch_size=32, augmentation="none")),
+        events=True,
+        help="eleven gestures of 29 people before an event camera",
+        options=_OF_EVENTS,
+    ),
+    "cifar10-dvs": DataSource(
+        f"{_HERE}.cifar10_dvs:load_cifar10_dvs",
+        Recipe(epochs=30, batch=64, teacher=TeacherRecipe(epochs=30, batch_size=64, augmentation="none")),
+        events=True,
+        help="images of CIFAR-10, moving before an event camera",
+        options=_OF_EVENTS,
+    ),
+    "shd": DataSource(
+        f"{_HERE}.heidelberg:load_shd",
+        Recipe(epochs=30, batch=64, teacher=_SPOKEN_TEACHER, architecture="mlp"),
+        events=True,
+        help="twenty spoken digits as spikes of a model of the cochlea",
+        options=_OF_EVENTS,
+    ),
+    "ssc": DataSource(
+        f"{_HERE}.heidelberg:load_ssc",
+        Recipe(epochs=15, teacher=_SPOKEN_TEACHER, architecture="mlp"),
+        events=True,
+        help="thirty-five spoken words as spikes of a model of the cochlea",
+        options=_OF_EVENTS,
     ),
     "mnist1d": DataSource(
         f"{_HERE}.mnist1d:load_mnist1d",

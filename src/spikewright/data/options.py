@@ -23,8 +23,10 @@ class DataOptions(ReadingOptions):
     view: View | None = Field(
         None, description=f"how the network takes a series: {', '.join(VIEWS)}; left out, by architecture and encoding"
     )
-    window: int | None = Field(None, ge=1, description="steps of a window of a series; left out, whole recordings")
-    hop: int | None = Field(None, ge=1, description="steps between windows; left out, a window")
+    window: int | None = Field(
+        None, ge=1, description="length of a window, of a series in steps, of events in ms; left out, whole recordings"
+    )
+    hop: int | None = Field(None, ge=1, description="from window to window, likewise; left out, a window")
     delta_level: float | None = Field(
         None, gt=0, description="level of the delta encoding in scaled units; left out, by the training part"
     )

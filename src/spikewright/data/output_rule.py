@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,10 @@ from ..base.errors import InputError, refuse
 from ..sources.found import TASKS, Task
 
 Rule = TypeVar("Rule")
+ValueLoss = Literal["mse", "huber"]
+"""The loss of a regression: squared error, or Huber's with a corner at 1, of values in standard deviations."""
+TeacherValues = Literal["unit", "deviations"]
+"""What outputs of a teacher of values are: in the labels' own unit, or standard deviations from the training mean."""
 NO_LABEL = -100
 """The label of a training sample without one; torch's cross-entropy leaves it out."""
 

@@ -13,7 +13,9 @@ import numpy.typing as npt
 from ..base.errors import Gathered, InputError, arg, refuse
 from ..base.types import IntArray
 from ..sources.found import Found, Layout, View
+from ..sources.recordings import recorded
 from ..sources.rows import Computed, Rows, Windows, chunks, picked
+from .event_frames import check_framing, framed
 from .fitting import fitted
 from .input_rule import InputRule, bytes_of
 from .labels import label_array, read_labels
@@ -174,7 +176,7 @@ def unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
 
 def split_parts(parts: Mapping[str, RawPart], groups: IntArray | None) -> tuple[RawPart, RawPart, RawPart]:
     """Training, validation and test part; official parts stay as they are."""
-    whole = parts["train"]
+    whole = replace(parts["train"], groups=groups)
     if "test" in parts and "validation" in parts:
         return whole, parts["validation"], parts["test"]
     if "test" in parts or "validation" in parts:
@@ -186,8 +188,8 @@ def split_parts(parts: Mapping[str, RawPart], groups: IntArray | None) -> tuple[
 
 
 def _rows_of(part: RawPart, rows: IntArray) -> RawPart:
-    lengths = None if part.lengths is None else part.lengths[rows]
-    return RawPart(picked(part.samples, rows), part.labels[rows], lengths)
+    lengths, groups = (None if each is None else each[rows] for each in (part.lengths, part.groups))
+    return RawPart(picked(part.samples, rows), part.labels[rows], lengths, groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,16 +256,19 @@ def _prepared(raw: RawData, rule: InputRule) -> Prepared:
     twin = None
     if rule.view == "steps":
         twin = prepare(raw, rule=replace(rule, view="channels", delta=(), timesteps=None))
-    sources = [_source(part, rule) for part in raw.parts.values()]
-    in_memory = bytes_of(rule, sum(len(source) for source, _ in sources)) <= IN_MEMORY
-    parts = zip(raw.parts.values(), sources, strict=True)
-    train, validation, test = (_split(part, *source, rule, in_memory) for part, source in parts)
+    parts = [when_asked(part, rule) for part in raw.parts.values()]
+    if bytes_of(rule, sum(map(len, parts))) <= IN_MEMORY:
+        parts = [_in_memory(part) if len(part) else part for part in parts]
+    train, validation, test = parts
     return Prepared(rule, (train, validation, test), twin)
 
 
 def _check_rule(raw: RawData, rule: InputRule) -> None:
     shape = tuple(raw.train.samples.shape[1:])
     fits = shape == rule.shape or (raw.layout == "series" and shape[1:] == rule.shape[1:])
+    if raw.layout == rule.layout and recorded(raw.train.samples) is not None:
+        check_framing(f"data {raw.name}", raw.train.samples, rule)
+        return
     if raw.layout != rule.layout or not fits:
         raise InputError(
             f"data {raw.name}: holds {raw.layout} of shape {shape}, and the network was made for {rule.layout} of "
@@ -272,18 +277,50 @@ def _check_rule(raw: RawData, rule: InputRule) -> None:
 
 
 def _source(part: RawPart, rule: InputRule) -> tuple[Rows, IntArray | None]:
-    """Raw samples of the length that a rule takes, and of windows the recording of each."""
+    """Raw samples of the length that a rule takes, of events their frames; and of windows the recording of each."""
     if rule.layout != "series":
-        return part.samples, None
+        return framed(part.samples, rule)
     source, recordings = _windows(part, rule)
     return source if source.shape[1] == rule.shape[0] else _fitted_to(source, rule.shape[0]), recordings
 
 
-def _split(part: RawPart, source: Rows, recordings: IntArray | None, rule: InputRule, in_memory: bool) -> Split:
-    """A part whose samples are prepared, now or else when they are asked for."""
+def when_asked(part: RawPart, rule: InputRule) -> Split:
+    """A part whose samples are prepared by a rule when they are asked for."""
+    source, recordings = _source(part, rule)
     labels = part.labels if recordings is None else part.labels[recordings]
-    samples: Rows = Computed(source, lambda rows, _: rule(rows), (len(labels), *rule.sample_shape), rule.dtype)
-    return Split(np.concatenate(list(chunks(samples))) if in_memory and len(samples) else samples, labels, recordings)
+    samples = Computed(source, lambda rows, _: rule(rows), (len(labels), *rule.sample_shape), rule.dtype)
+    return Split(samples, labels, recordings)
+
+
+def _in_memory(part: Split) -> Split:
+    return replace(part, samples=np.concatenate(list(chunks(part.samples))))
+
+
+def cut_recordings(part: RawPart, rule: InputRule) -> int:
+    """How many recordings are longer than what a network takes, so that their ends are left out."""
+    if rule.layout != "series" or rule.window is not None:
+        return 0
+    if part.lengths is None:
+        return len(part) if part.samples.shape[1] > rule.shape[0] else 0
+    return int((part.lengths > rule.shape[0]).sum())
+
+
+def cut_notes(raw: RawData, rule: InputRule) -> Iterator[str]:
+    """A sentence for each part with recordings that are longer than what a network takes."""
+    several = raw.train is not raw.test  # data for a network that was trained on others are one part
+    for name, part in raw.parts.items() if several else {"test": raw.test}.items():
+        if count := cut_recordings(part, rule):
+            longer = f"longer than the {rule.shape[0]} steps that the network takes"
+            if count == 1:
+                yield f"1 recording of its {name} part is {longer}; its end is left out"
+            else:
+                yield f"{count:,} recordings of its {name} part are {longer}; their ends are left out"
+
+
+def prepared_part(part: RawPart, rule: InputRule) -> Split:
+    """One part, prepared by a rule that was fitted before; in memory where it fits there."""
+    split = when_asked(part, rule)
+    return _in_memory(split) if bytes_of(rule, len(split)) <= IN_MEMORY else split
 
 
 def _fitted_to(source: Rows, steps: int) -> Rows:

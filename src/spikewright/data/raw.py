@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief
 from ..base.types import IntArray
 from ..sources.found import Layout, View
 from ..sources.rows import Rows
@@ -16,8 +17,8 @@ from .output_rule import OutputRule
 from .recipe import Recipe
 
 
-@dataclass(frozen=True, eq=False)
-class RawPart:
+@dataclass(frozen=True, eq=False, repr=False)
+class RawPart(Brief):
     """One part of data as they were found.
 
     Attributes:
@@ -25,18 +26,20 @@ class RawPart:
             of a recording, or frames of events ``(n, steps, channels, height, width)``.
         labels: classes 0..K-1, int64, ``(n,)``, or values, float32, ``(n, D)``.
         lengths: steps of each recording where they differ; None where they are equal.
+        groups: of each sample, the number of its group (person, recording), which no split cuts; None without groups.
     """
 
     samples: Rows
     labels: npt.NDArray[Any]
     lengths: IntArray | None = None
+    groups: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
-@dataclass(frozen=True, eq=False)
-class RawData:
+@dataclass(frozen=True, eq=False, repr=False)
+class RawData(Brief):
     """Data as they were found.
 
     Attributes:

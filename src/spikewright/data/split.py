@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief
 from ..base.types import IntArray
-from ..sources.rows import Rows, at_once, chunks, picked
+from ..sources.rows import Rows, at_once, chunks, joined, picked
+from .output_rule import NO_LABEL
 
 SPLIT_SEED = 20240229
 VALIDATION_SHARE = 0.1
@@ -26,15 +28,16 @@ Samples = tuple[Pixels, Labels]
 _TYPES = {4: (np.float32,), 5: (np.uint8, np.float32)}
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
+@dataclass(frozen=True, eq=False, repr=False)
+class Split(Brief):
     """One part of a data set.
 
     Attributes:
         samples: by row, an array or one that is computed when it is asked for: intensities in [0, 1], float32, of shape
             ``(n, channels, height, width)``; where samples change from step to step, frames ``(n, timesteps, channels,
             height, width)``, of 0 and 1, uint8, for events, and else of intensities, float32.
-        labels: classes, int64, ``(n,)``; or values of a regression, float32, ``(n, D)``.
+        labels: classes, int64, ``(n,)``, :data:`~spikewright.data.output_rule.NO_LABEL` of a training sample without
+            a label; or values of a regression, float32, ``(n, D)``, then NaN.
         recordings: of windows, the number of the recording that each is of, ``(n,)``, ascending; its windows have one
             answer. None where each sample has its own.
     """
@@ -69,6 +72,36 @@ class Split:
         """The same part with these samples alone."""
         recordings = None if self.recordings is None else self.recordings[rows]
         return replace(self, samples=picked(self.samples, rows), labels=self.labels[rows], recordings=recordings)
+
+    @cached_property
+    def is_labelled(self) -> npt.NDArray[np.bool_]:
+        """Which samples have a label, ``(n,)``."""
+        if self.labels.ndim == 1:
+            return np.asarray(self.labels != NO_LABEL)
+        return ~np.isnan(self.labels).any(1)
+
+    @property
+    def labelled(self) -> int:
+        """The number of samples with a label."""
+        return int(self.is_labelled.sum())
+
+    @property
+    def unlabelled(self) -> int:
+        """The number of samples without a label."""
+        return len(self) - self.labelled
+
+    def without_labels(self) -> Split:
+        """The same samples, their labels forgotten."""
+        missing = NO_LABEL if self.labels.ndim == 1 else np.nan
+        return replace(self, labels=np.full_like(self.labels, missing))
+
+    def followed_by(self, other: Split) -> Split:
+        """These samples, and those of another part after them."""
+        recordings = None
+        if self.recordings is not None and other.recordings is not None:
+            recordings = np.concatenate([self.recordings, other.recordings + self.recordings.max(initial=-1) + 1])
+        labels = np.concatenate([self.labels, other.labels])
+        return Split(joined(self.samples, other.samples), labels, recordings)
 
     @cached_property
     def sha256(self) -> str:

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from ..base.errors import InputError
 from ..base.options import Fault, Options
+from ..data.output_rule import NO_LABEL
+from ..sources.found import TASKS, Task
+from ..student.label_loss import CROSS_ENTROPY, LabelLoss
 from ..student.neurons import StudentOutput
 from ..student.student import Student
 
@@ -31,6 +34,7 @@ Need = Literal[
     "static twins",
 ]
 OF_TEACHER: frozenset[Need] = frozenset({"teacher logits", "teacher features", "teacher saliency", "spiking teacher"})
+EITHER: frozenset[Task] = frozenset(TASKS)
 NONE: Mapping[str, Tensor] = MappingProxyType({})
 
 
@@ -79,11 +83,25 @@ class RequestedValues:
 
 
 @dataclass(frozen=True)
+class MixedLabels:
+    """The second labels of samples that are mixed of two.
+
+    Attributes:
+        labels: of the smaller part of each sample, ``(B,)``.
+        share: of the larger part, whose label is that of the batch, ``(B,)``, at least one half.
+    """
+
+    labels: Tensor
+    share: Tensor
+
+
+@dataclass(frozen=True)
 class BatchOutputs:
     """Outputs of student and teacher for one batch, from which a method computes its loss.
 
     Attributes:
-        labels: class indices, ``(B,)``.
+        labels: class indices ``(B,)``, :data:`~spikewright.data.output_rule.NO_LABEL` of a sample without a label; or
+            the logits ``(B, D)`` that stand for the values of a regression, NaN without a label.
         student: the student's forward pass.
         teacher_logits: ``(B, K)``, detached; None for a method without a teacher.
         synaptic_ops: synaptic operations per inference, a scalar with gradient; None if they are not counted.
@@ -93,6 +111,8 @@ class BatchOutputs:
             ``student``; None if that is T.
         source: the student's forward pass over the source images of the events; None unless the method needs it.
         progress: fraction of the training that is done, in [0, 1].
+        label_loss: of outputs against labels.
+        mixed: the second labels of samples that are mixed of two; None where they are not.
     """
 
     labels: Tensor
@@ -105,6 +125,14 @@ class BatchOutputs:
     longer: StudentOutput | None = None
     source: StudentOutput | None = None
     progress: float = 0.0
+    label_loss: LabelLoss = CROSS_ENTROPY
+
+    mixed: MixedLabels | None = None
+
+    @property
+    def is_labelled(self) -> Tensor:
+        """Which samples have a label, bool, ``(B,)``."""
+        return self.labels != NO_LABEL if self.labels.ndim == 1 else ~self.labels.isnan().any(1)
 
     @property
     def teacher(self) -> Tensor:
@@ -130,6 +158,10 @@ class LossTerms(Options, ABC):
     source: ClassVar[str]
     confidence: ClassVar[Confidence]
     needs: ClassVar[frozenset[Need]] = frozenset()
+    tasks: ClassVar[frozenset[Task]] = frozenset({"classification"})
+    """What networks may be taught by it: to tell classes apart, or to answer with values."""
+    of_classes: ClassVar[frozenset[str]] = frozenset()
+    """Options that have no effect on values."""
     fewest_timesteps: ClassVar[int] = 1
     """With fewer timesteps than this, only the cross-entropy with the labels is left of the loss."""
 

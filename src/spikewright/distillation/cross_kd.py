@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -13,7 +12,7 @@ from ..base.errors import InputError, arg
 from ..student.neurons import StudentOutput
 from .base import BatchOutputs, LossTerms, NetworkShapes
 from .features import LAST, hidden_layer
-from .losses import FEWEST_SAMPLES, kl_divergence, linear_cka
+from .losses import FEWEST_SAMPLES, kl_divergence, label_loss, label_losses, linear_cka, mean_over_labelled
 
 BRIGHT = 0.5
 
@@ -96,8 +95,8 @@ class CrossKD(LossTerms):
         w, tau = self.teaching(batch.progress), self.temperature
         of_labels = 1.0 if self.mix == "sum" else 1 - w
         divergence = tau**2 * kl_divergence(batch.teacher, source.logits, tau, tau)
-        terms = {"source": of_labels * self._labels(source, batch.labels).mean(), "distillation": w * divergence}
-        by_step = self._labels(events, batch.labels)
+        terms = {"source": of_labels * self._labels(source, batch).mean(), "distillation": w * divergence}
+        by_step = self._labels(events, batch)
         if not isinstance(batch.auxiliary, Alignment):
             return {"cross_entropy": by_step.mean(), **terms}
         share, rest = batch.auxiliary.shares(by_step)
@@ -105,13 +104,11 @@ class CrossKD(LossTerms):
         terms["alignment"] = self.alignment * (share * (1 - alike)).mean()
         return {"cross_entropy": (rest * by_step).mean(), **terms}
 
-    def _labels(self, output: StudentOutput, labels: Tensor) -> Tensor:
+    def _labels(self, output: StudentOutput, batch: BatchOutputs) -> Tensor:
         """Cross-entropy in each timestep, ``(T,)``; that of the time-averaged logits is repeated T times."""
-        steps = output.step_logits
         if self.labels == "mean":
-            return F.cross_entropy(output.logits, labels).expand(len(steps))
-        each = F.cross_entropy(steps.flatten(0, 1), labels.expand(steps.shape[:2]).flatten(), reduction="none")
-        return each.reshape(steps.shape[:2]).mean(1)
+            return label_loss(batch, output.logits).expand(len(output.step_logits))
+        return mean_over_labelled(*label_losses(batch, output.step_logits))
 
     def _alike(self, source: StudentOutput, events: StudentOutput, layer: str) -> Tensor:
         first, second = (output.traces[layer].membrane for output in (source, events))

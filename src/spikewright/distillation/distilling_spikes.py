@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
-from .losses import kl_divergence
+from .losses import kl_divergence, label_loss
 
 STEPS = "steps"
 """The name of the value of a spiking teacher that holds its output in each timestep, ``(B, T, K)``."""
@@ -41,7 +40,7 @@ class DistillingSpikes(LossTerms):
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
         student = batch.student
-        cross_entropy = F.cross_entropy(student.logits / self.label_temperature, batch.labels)
+        cross_entropy = label_loss(batch, student.logits / self.label_temperature)
         return {"cross_entropy": (1 - self.alpha) * cross_entropy, "distillation": self.alpha * self._distance(batch)}
 
     def _distance(self, batch: BatchOutputs) -> Tensor:

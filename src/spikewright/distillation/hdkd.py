@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from ..base.errors import arg, refuse
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
 from .features import AUTO, LAST, PAIRS, SCALE, FeaturePair, FeaturePairs, Fit, Scale, pairs_of, projection
-from .losses import kl_divergence
+from .losses import kl_divergence, label_loss
 
 _SAME_SHAPE = Fit(
     lambda teacher, student: teacher == student,
@@ -87,7 +86,7 @@ class SharedStagesKD(LossTerms):
         tau, size = self.temperature, 1 if self.reduction == "batch" else logits.shape[1]
         divergence = kl_divergence(batch.teacher, logits - difference, tau, tau) / size
         terms = {
-            "cross_entropy": (1 - self.alpha) * F.cross_entropy(logits + difference, batch.labels),
+            "cross_entropy": (1 - self.alpha) * label_loss(batch, logits + difference),
             "distillation": self.alpha * tau**2 * divergence,
         }
         errors = heads.errors(batch, heads.targets(batch, self.scale))

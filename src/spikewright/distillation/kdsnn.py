@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from . import features
 from .base import BatchOutputs, LossTerms, NetworkShapes, RequestedValues
 from .features import FeaturePair, FeaturePairs, Reduction, Scale, pairs_of, projection
-from .losses import cross_entropy
+from .losses import cross_entropy, targets_of
 from .soft_labels import ConventionalKD
 
 Blurred = Literal["channels", "pixels"]
@@ -86,7 +86,8 @@ class BlurredKD(LossTerms):
     equation = """L = CE(z, y) + alpha mean (G(B A(r)) - F_A)^2 + weight tau^2 mean_b w_b CE(softmax(z_A/tau),
         softmax(z/tau)),  r firing rates, F_A the teacher's feature map, A a 1 x 1 convolution if the numbers of
         channels differ, B a random mask that is 0 with probability ratio, G two 3 x 3 convolutions with ReLU between
-        them, w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7)) without gradient"""
+        them, w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7)) without gradient, y = softmax(z_A) where a label is
+        missing"""
     source = """Xu, You, Guo, Wang, He 2024, arXiv 2407.09083; from the released code
         (Intelligent-Computing-Research-Group/BKDSNN), whose loss is reduction=sum,alpha=0.002; the mean and its weight
         are our choice, since the size of a sum depends on the numbers of channels and pixels. The code has ratio=0.15,
@@ -138,13 +139,15 @@ def weighted_soft_labels(batch: BatchOutputs, temperature: float) -> Tensor:
     """Soft labels with a larger weight for samples on which the student is worse than the teacher.
 
     ``tau^2 mean_b w_b CE(softmax(z_A/tau), softmax(z/tau))`` with ``w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7))``,
-    which has no gradient.
+    which has no gradient. Where a label is missing, the teacher's answer ``softmax(z_A)`` takes its place, so that both
+    cross-entropies are what they would be on average if the teacher were right about its own certainty: our addition.
 
     Source: Zhou et al. 2021, arXiv 2102.00650, as used in the code of BKDSNN.
     """
-    teacher, student, labels = batch.teacher.detach(), batch.student.logits, batch.labels
-    behind = F.cross_entropy(student.detach(), labels, reduction="none")
-    before = F.cross_entropy(teacher, labels, reduction="none")
+    teacher, student = batch.teacher.detach(), batch.student.logits
+    right = targets_of(batch, F.softmax(teacher, dim=-1))
+    behind = F.cross_entropy(student.detach(), right, reduction="none")
+    before = F.cross_entropy(teacher, right, reduction="none")
     weights = 1 - torch.exp(-behind / (before + 1e-7))
     soft = F.cross_entropy(student / temperature, F.softmax(teacher / temperature, dim=-1), reduction="none")
     return temperature**2 * (weights * soft).mean()

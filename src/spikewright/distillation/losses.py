@@ -11,12 +11,83 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..data.output_rule import NO_LABEL
 from .base import BatchOutputs
 
 
 def cross_entropy(batch: BatchOutputs) -> Tensor:
-    """``CE(softmax(z), y)`` of the student's logits ``z``, ``(B, K)``, averaged over the batch."""
-    return F.cross_entropy(batch.student.logits, batch.labels)
+    """``CE(softmax(z), y)`` of the student's logits ``z``, ``(B, K)``, averaged over the samples with a label."""
+    return label_loss(batch, batch.student.logits)
+
+
+def label_loss(batch: BatchOutputs, logits: Tensor) -> Tensor:
+    """The loss against labels, averaged over time and the samples with a label; 0 where no sample has one.
+
+    Args:
+        logits: of the batch, ``(B, K)`` or ``(T, B, K)``.
+    """
+    if batch.mixed is None:
+        steps = logits.shape[0] if logits.ndim == 3 else 1
+        labels = batch.labels.repeat(steps, *[1] * (batch.labels.ndim - 1))
+        return batch.label_loss(logits.flatten(0, -2), labels)
+    return mean_over_labelled(*label_losses(batch, logits)).mean()
+
+
+def label_losses(batch: BatchOutputs, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The cross-entropy of each sample with its label times the weight of the sample, and that weight.
+
+    The weight is that of the class, and 0 without a label. Of a sample that is mixed of two, with the shares ``s`` and
+    ``1 - s``, it is ``s CE(z, y) + (1 - s) CE(z, y')``; a label that is missing takes its share from loss and weight.
+
+    Args:
+        logits: of the batch, ``(B, K)`` or ``(T, B, K)``.
+
+    Returns:
+        losses ``(B,)`` or ``(T, B)``, weights ``(B,)``.
+
+    Source: of the mixed labels H. Zhang et al. 2018, arXiv 1710.09412.
+    """
+    weights = logits.new_tensor(batch.label_loss.weights or [1.0] * logits.shape[-1])
+
+    def of(labels: Tensor) -> Tensor:
+        flat = labels.expand(logits.shape[:-1]).flatten()
+        each = F.cross_entropy(logits.flatten(0, -2), flat, weight=weights, ignore_index=NO_LABEL, reduction="none")
+        return each.reshape(logits.shape[:-1])
+
+    def weight(labels: Tensor) -> Tensor:
+        known = labels != NO_LABEL
+        return torch.where(known, weights[torch.where(known, labels, 0)], 0.0)
+
+    if batch.mixed is None:
+        return of(batch.labels), weight(batch.labels)
+    share, second = batch.mixed.share, batch.mixed.labels
+    losses = share * of(batch.labels) + (1 - share) * of(second)
+    return losses, share * weight(batch.labels) + (1 - share) * weight(second)
+
+
+def targets_of(batch: BatchOutputs, instead: Tensor) -> Tensor:
+    """What is right for each sample: its class ``(B,)``; where samples are mixed or lack labels, shares ``(B, K)``.
+
+    Args:
+        instead: shares that take the place of a label that is missing, ``(B, K)``.
+    """
+    if batch.mixed is None and bool(batch.is_labelled.all()):
+        return batch.labels
+
+    def shares(labels: Tensor) -> Tensor:
+        known = labels != NO_LABEL
+        one = F.one_hot(torch.where(known, labels, 0), instead.shape[1]).to(instead.dtype)
+        return torch.where(known[:, None], one, instead)
+
+    if batch.mixed is None:
+        return shares(batch.labels)
+    share = batch.mixed.share[:, None]
+    return share * shares(batch.labels) + (1 - share) * shares(batch.mixed.labels)
+
+
+def mean_over_labelled(losses: Tensor, weights: Tensor) -> Tensor:
+    """The mean over the samples of a batch, the last axis of ``losses``; 0 where all weights are 0."""
+    return losses.sum(-1) / weights.sum().clamp(min=torch.finfo(losses.dtype).tiny)
 
 
 def kl_of_logs(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -34,10 +105,8 @@ def kl_divergence(teacher: Tensor, student: Tensor, teacher_temperature: float, 
 
 
 def step_cross_entropy(batch: BatchOutputs, temperature: float = 1.0) -> Tensor:
-    """``(1/T) sum_t CE(softmax(z_t / temperature), y)``, averaged over the batch."""
-    steps = batch.student.step_logits
-    labels = batch.labels.expand(steps.shape[:2])
-    return F.cross_entropy(steps.flatten(0, 1) / temperature, labels.flatten())
+    """``(1/T) sum_t CE(softmax(z_t / temperature), y)``, averaged over the samples with a label."""
+    return label_loss(batch, batch.student.step_logits / temperature)
 
 
 def step_divergence(target: Tensor, steps: Tensor, temperature: float) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from .base import BatchOutputs, LossTerms
+from .base import EITHER, BatchOutputs, LossTerms
 from .losses import trainable_spikes
 
 _LOUIS = """Louis, Miramond, Pegatoquet, Girard 2024, arXiv 2406.18350; the equation is our interpretation of the
@@ -22,6 +22,7 @@ class ActivationRegularization(LossTerms):
     equation = "L_act = weight * mean_layers mean_{t,b,i} S   (l1), or mean_layers mean_i (mean_t S)^2 (l2)"
     source = _LOUIS
     confidence = "medium"
+    tasks = EITHER
 
     weight: float = Field(0.1, ge=0, description="lambda_a, the factor of the mean over time, batch and neurons")
     norm: Literal["l1", "l2"] = Field("l1", description="l2 squares firing rates, so the most active neurons dominate")
@@ -39,6 +40,7 @@ class LogitsRegularization(LossTerms):
     equation = "L_log = weight * (1/(B K)) sum z^2   (l2), or sum |z|   (l1)"
     source = _LOUIS
     confidence = "medium"
+    tasks = EITHER
 
     weight: float = Field(0.01, ge=0, description="lambda, the factor of the mean over batch and classes")
     norm: Literal["l1", "l2"] = Field("l2", description="l2 squares the logits, so that the largest dominate")
@@ -57,6 +59,7 @@ class SpikeCountPenalty(LossTerms):
     source = """in common use; snnTorch's functional.l1_rate_sparsity also sums over the batch, so that its weight
         depends on the batch size"""
     confidence = "high"
+    tasks = EITHER
 
     weight: float = Field(0.1, ge=0, description="loss per 1000 spikes of one inference")
 
@@ -73,6 +76,7 @@ class SynapticOperationsLoss(LossTerms):
     equation = "L = weight * ((S - S_0) / S_0)^2,  S = mean synaptic operations per inference"
     source = "Sorbaro, Liu, Bortone, Sheik 2020, arXiv 1912.01268 (weight 1 there)"
     confidence = "high"
+    tasks = EITHER
 
     target: float = Field(100_000, gt=0, description="S_0, synaptic operations per inference")
     weight: float = Field(1.0, ge=0, description="weight of the loss")

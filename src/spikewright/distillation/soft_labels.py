@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from .base import BatchOutputs, LossTerms
+from .base import EITHER, BatchOutputs, LossTerms
 from .losses import cross_entropy, kl_divergence, kl_of_logs
 
 DIVERGENCE = "gamma tau^2 KL(softmax(z_A/tau) || q)"
@@ -19,36 +19,39 @@ NOISY = """xi ~ N(0, 1), sigma the standard deviation of z over the classes;  lo
 
 
 class LabelsOnly(LossTerms):
-    """Cross-entropy of the student's logits with the labels, without a teacher."""
+    """The loss of the student's logits against the labels, without a teacher."""
 
     title = "labels only"
-    equation = "L = CE(z, y)"
+    equation = "L = CE(z, y);  values: L = l(z, y), l the squared or the Huber error"
     source = "control without distillation"
     confidence = "high"
+    tasks = EITHER
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
-        return {"cross_entropy": cross_entropy(batch)}
+        return {batch.label_loss.kind: cross_entropy(batch)}
 
 
 class ConventionalKD(LossTerms):
-    """Soft labels of an ANN teacher, with one temperature for both networks."""
+    """Soft labels of an ANN teacher, with one temperature for both networks; of values those of the teacher."""
 
     title = "conventional knowledge distillation"
-    equation = "L = (1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z/tau))"
-    source = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531"
+    equation = """L = (1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z/tau));  values: L = (1 -
+        alpha) l(z, y) + alpha l(z, z_A), l the squared or the Huber error"""
+    source = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531; the form for values is ours"
     confidence = "high"
     needs = frozenset({"teacher logits"})
+    tasks = EITHER
+    of_classes = frozenset({"temperature"})
 
     alpha: float = Field(0.7, ge=0, le=1, description="weight of the soft labels; the labels have 1 - alpha")
     temperature: float = Field(4.0, gt=0, description="tau, of both networks")
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
-        tau = self.temperature
-        divergence = kl_divergence(batch.teacher, batch.student.logits, tau, tau)
-        return {
-            "cross_entropy": (1 - self.alpha) * cross_entropy(batch),
-            "distillation": self.alpha * tau**2 * divergence,
-        }
+        loss, logits, tau = batch.label_loss, batch.student.logits, self.temperature
+        labels: dict[str, Tensor] = {loss.kind: (1 - self.alpha) * cross_entropy(batch)}
+        if loss.kind != "cross_entropy":
+            return {**labels, "distillation": self.alpha * loss(logits, batch.teacher.detach())}
+        return {**labels, "distillation": self.alpha * tau**2 * kl_divergence(batch.teacher, logits, tau, tau)}
 
 
 class HeterogeneousKD(LossTerms):

@@ -57,7 +57,9 @@ class TemporalWiseKD(LossTerms):
     beta: float = Field(0.5, ge=0, description="weight of the ensemble of timesteps")
     temperature: float = Field(3.0, gt=0, description="tau, of all three")
     ensemble: Literal["correct", "all"] = Field(
-        "correct", description="z_ens: mean logits of the correct timesteps (released code) or of all timesteps (paper)"
+        "correct",
+        description="z_ens: mean logits of the correct timesteps (released code) or of all timesteps (paper); of a "
+        "sample without a label, of all",
     )
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
@@ -72,7 +74,7 @@ class TemporalWiseKD(LossTerms):
         steps = batch.student.step_logits
         if self.ensemble == "all":
             return steps.mean(0)
-        chosen = torch.eq(steps.argmax(-1), batch.labels).unsqueeze(-1)
+        chosen = (torch.eq(steps.argmax(-1), batch.labels) | ~batch.is_labelled).unsqueeze(-1)
         return (steps * chosen).sum(0) / chosen.sum(0).clamp(min=1)
 
 
@@ -82,8 +84,8 @@ class SelectiveAlignmentKD(LossTerms):
     title = "selective alignment (SeAl-KD)"
     equation = """L = (1/T) sum_t [CE(z_t, y) + alpha tau^2 KL(softmax(z_A'/tau) || softmax(z_t'/tau)) + beta tau^2
         KL(softmax(sum_s w_ts z_s / tau) || softmax(z_t/tau))];  z' where timestep t predicts c != y: z_t'[c] = z_t[y],
-        z_A'[c] = z_A'[y] = min(z_A[c], z_A[y]);  w_t = softmax over s != t of (1 - H(softmax(z_s))/log K) cos(z_t,
-        z_s), the weighted sum without gradient"""
+        z_A'[c] = z_A'[y] = min(z_A[c], z_A[y]), and z' = z without a label;  w_t = softmax over s != t of (1 -
+        H(softmax(z_s))/log K) cos(z_t, z_s), the weighted sum without gradient"""
     source = "Sun et al. 2026, arXiv 2605.14252; equation and weights of the released code (KaiSUN1/SeAl)"
     confidence = "high"
     needs = frozenset({"teacher logits", "step logits"})
@@ -106,12 +108,12 @@ class SelectiveAlignmentKD(LossTerms):
 def _aligned(batch: BatchOutputs) -> tuple[Tensor, Tensor]:
     """Logits of teacher and student, ``(T, B, K)``, with equal values for the label and the prediction.
 
-    Where the prediction is the label, both are unchanged.
+    Where the prediction is the label, and where a sample has no label, both are unchanged.
     """
     steps = batch.student.step_logits
     teacher = batch.teacher.detach().expand_as(steps)
-    label = batch.labels.expand(steps.shape[:2]).unsqueeze(-1)
     answer = steps.argmax(-1, keepdim=True)
+    label = torch.where(batch.is_labelled[:, None], batch.labels[:, None], answer)
     smaller = torch.minimum(teacher.gather(-1, label), teacher.gather(-1, answer))
     levelled = teacher.scatter(-1, label, smaller).scatter(-1, answer, smaller)
     return levelled, steps.scatter(-1, answer, steps.gather(-1, label))

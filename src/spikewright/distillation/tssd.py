@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .base import BatchOutputs, LossTerms, NetworkShapes
 from .features import MIDDLE, hidden_layer
-from .losses import cross_entropy, kl_divergence
+from .losses import cross_entropy, kl_divergence, label_loss
 
 
 class WeakHead(nn.Module):
@@ -62,7 +62,7 @@ class TemporalSpatialSelfDistillation(LossTerms):
         return WeakHead(layer, shapes.student[layer], shapes.classes)
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
-        logits, labels = batch.student.logits, batch.labels
+        logits = batch.student.logits
         terms = {"cross_entropy": cross_entropy(batch)}
         if batch.longer is not None:
             long = batch.longer.logits
@@ -70,12 +70,12 @@ class TemporalSpatialSelfDistillation(LossTerms):
                 long = long * (len(batch.student.step_logits) / len(batch.longer.step_logits))
             terms["temporal"] = self.alpha * self._distance(long, logits)
             if self.long_labels:
-                terms["long_labels"] = self.long_labels * F.cross_entropy(long, labels)
+                terms["long_labels"] = self.long_labels * label_loss(batch, long)
         if isinstance(batch.auxiliary, WeakHead):
             weak = batch.auxiliary(batch.student.spikes[batch.auxiliary.layer])
             terms["spatial"] = self.beta * self._distance(logits, weak)
             if self.weak_labels:
-                terms["weak_labels"] = self.weak_labels * F.cross_entropy(weak, labels)
+                terms["weak_labels"] = self.weak_labels * label_loss(batch, weak)
         return terms
 
     def _distance(self, teacher: Tensor, student: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..base.types import FloatArray
-from ..chip.law import STATE_LIMIT, Arithmetic, Constant, Law, State, largest
+from ..chip.law import STATE_LIMIT, Arithmetic, Constant, Law, State, gathered, largest
 from ..chip.network import ChipNetwork, Connection, Population
 from ..chip.neuron_models import law_of
 from ..chip.registers import STATE_UNIT
@@ -138,20 +138,21 @@ class DrivenLayer:
         layer: to be run.
         signals: what its sources send. Where they hold the layer's own spikes, a recurrent connection brings those,
             one step late; otherwise it brings what the layer itself does.
-        drive: of an input population, times 64: the bias that the host sets, ``(samples, *shape)``.
+        drive: of an input population, times 64: the bias that the host sets, ``(timesteps or 1, samples, *shape)``.
     """
 
     def __init__(self, layer: Layer, signals: Signals, drive: Tensor) -> None:
         self.layer, self.signals = layer, signals
         self.drive = drive if layer.population.role == "input" else None
-        self.samples = len(drive)
+        self.samples = drive.shape[1]
         self._arriving: dict[tuple[bool, bool], Tensor] = {}
 
     def run(self, causes: Collection[Cause] = ()) -> LayerRun:
         """Step the population from rest by its law, with these causes switched on."""
         law = self.layer.law(causes)
         if self.drive is not None:
-            law = replace(law, bias=self.drive if law.bias is None else law.bias + self.drive)
+            driven = self.drive.expand(self.layer.timesteps, *self.drive.shape[1:])
+            law = replace(law, bias=None, biases=driven if law.bias is None else law.bias + driven)
         arriving, feedback = self._input("weights" in causes, "wrap" in causes), self._feedback(causes)
         rest = torch.zeros((self.samples, *self.layer.population.shape), dtype=torch.float64)
         state = State(rest, rest)
@@ -161,7 +162,7 @@ class DrivenLayer:
             a = arriving[t if len(arriving) > 1 else 0]
             if feedback is not None and t:
                 a = a + feedback(spikes[t - 1].double()[None])[0]
-            state, _, fired = law.step(state, a)
+            state, _, fired = law.at(t).step(state, a)
             assert fired is not None
             spikes[t], vs[t] = fired, state.v
         return LayerRun(spikes, vs)
@@ -224,6 +225,5 @@ def _differ(one: Constant | None, other: Constant | None) -> bool:
 
 
 def _gathered(keep: Constant | None, steps: int) -> float:
-    """Largest multiple of one step's input that is there after ``steps`` steps: ``(1 - keep^steps) / (1 - keep)``."""
-    most = float(_tensor(keep).max())
-    return float(steps) if most == 1 else (1 - most**steps) / (1 - most)
+    """Largest multiple of one step's input that is there after ``steps`` steps."""
+    return gathered(float(_tensor(keep).max()), steps)

@@ -13,15 +13,15 @@ import nir
 
 from ..base.errors import InputError, arg, refuse
 from ..base.progress import Advance
-from ..base.types import IntArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import TrainedGrid, trained_grid
 from ..profile.profile import HardwareProfile, named_profile
 from ..simulation import integer
-from ..simulation.simulate import drive_of, fitting
+from ..simulation.simulate import Labels, drive_of, fitting
 from ..sources.rows import Rows, at_once
+from .answers import Answers
 from .references import FloatLevel, TrainedLevel
-from .report import Answers, DriftReport, LayerDrift
+from .report import DriftReport, LayerDrift
 
 Level: TypeAlias = FloatLevel | TrainedLevel
 ELEMENTS = 2**21
@@ -33,7 +33,7 @@ def drift(
     graph: nir.NIRGraph,
     chip: ChipNetwork,
     images: Rows,
-    labels: IntArray | None = None,
+    labels: Labels | None = None,
     *,
     profile: HardwareProfile | None = None,
     seed: int = 0,
@@ -78,7 +78,7 @@ def drift(
 
 
 def _compared(
-    level: Level, chip: ChipNetwork, images: Rows, labels: IntArray | None, seed: int, progress: Advance | None
+    level: Level, chip: ChipNetwork, images: Rows, labels: Labels | None, seed: int, progress: Advance | None
 ) -> tuple[tuple[LayerDrift, ...], Answers]:
     """Layers and answers of both levels, batch by batch of samples."""
     layers: tuple[LayerDrift, ...] = ()
@@ -88,7 +88,8 @@ def _compared(
         chosen = slice(start, min(start + batch, len(images)))
         drive = drive_of(chip, images[chosen], seed, first_index=start)
         found, scores = level.compare(drive, integer.run(chip, drive, record_states=True), start)
-        counted = Answers.of(*scores, None if labels is None else labels[chosen])
+        right = None if labels is None else labels[chosen]
+        counted = Answers.of(*scores, right, chip.meaning, chip.timesteps)
         layers = tuple(a + b for a, b in zip(layers, found, strict=True)) if layers else tuple(found)
         answers = counted if answers is None else answers + counted
         if progress:

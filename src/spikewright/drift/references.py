@@ -175,11 +175,11 @@ class FloatLevel:
         found: list[LayerDrift] = []
         for name, layer in self.layers.items():
             heard = {c.source: mine[c.source] for c in layer.connections if c.source != name}
-            own = DrivenLayer(layer, heard, events[0] * STATE_UNIT).run()
+            own = DrivenLayer(layer, heard, events * STATE_UNIT).run()
             mine[name] = own.spikes.double()
             if layer.population.role not in ADDED:
                 heard = {c.source: theirs[c.source] for c in layer.connections}
-                why = _why(DrivenLayer(layer, heard, events[0] * STATE_UNIT), chip)
+                why = _why(DrivenLayer(layer, heard, events * STATE_UNIT), chip)
                 count = raster(own.spikes.numpy(), chip.spikes[name], first_sample)
                 found.append(LayerDrift(name, fires(layer.population), count, why))
             if layer.population.role == "readout":

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
-from ..base.types import FloatArray, IntArray
+from .answers import Answers
 from .causes import CAUSES, Cause
 
 Reference = Literal["float", "trained integers"]
@@ -168,64 +167,6 @@ class LayerDrift:
             "first": None if r.first is None else asdict(r.first),
             "why": None if self.why is None else asdict(self.why),
             "states_differing": self.states,
-        }
-
-
-@dataclass(frozen=True)
-class Answers:
-    """The answers of both levels.
-
-    Attributes:
-        samples: number compared.
-        agreeing: samples to which both levels give the same class.
-        correct_reference: samples that the reference classifies correctly; None without labels.
-        correct_chip: samples that the chip classifies correctly; None without labels.
-        score: largest difference of a score, in float units (spikes, where the readout counts them).
-        low: the reference's smallest score of all; ``high``: its largest.
-    """
-
-    samples: int
-    agreeing: int
-    correct_reference: int | None
-    correct_chip: int | None
-    score: float
-    low: float
-    high: float
-
-    @staticmethod
-    def of(reference: FloatArray, chip: FloatArray, labels: IntArray | None) -> Answers:
-        """Count the scores of some samples, ``(samples, classes)``, in float units."""
-        mine, theirs = reference.argmax(axis=1), chip.argmax(axis=1)
-        return Answers(
-            samples=len(mine),
-            agreeing=int((mine == theirs).sum()),
-            correct_reference=None if labels is None else int((mine == labels).sum()),
-            correct_chip=None if labels is None else int((theirs == labels).sum()),
-            score=float(np.abs(reference - chip).max()),
-            low=float(reference.min()),
-            high=float(reference.max()),
-        )
-
-    def __add__(self, other: Answers) -> Answers:
-        samples, agreeing = self.samples + other.samples, self.agreeing + other.agreeing
-        correct_reference = _sum(self.correct_reference, other.correct_reference)
-        correct_chip = _sum(self.correct_chip, other.correct_chip)
-        score, low, high = max(self.score, other.score), min(self.low, other.low), max(self.high, other.high)
-        return Answers(samples, agreeing, correct_reference, correct_chip, score, low, high)
-
-    @property
-    def spread(self) -> float:
-        """Difference of the reference's largest score from its smallest, to measure ``score`` by."""
-        return self.high - self.low
-
-    def as_json(self) -> dict[str, object]:
-        """JSON-able, with what follows from the counts."""
-        names = ("samples", "agreeing", "correct_reference", "correct_chip", "score", "spread")
-        right = {"accuracy_reference": self.correct_reference, "accuracy_chip": self.correct_chip}
-        return {
-            **{name: getattr(self, name) for name in names},
-            "prediction_agreement": self.agreeing / self.samples,
-            **{name: None if count is None else count / self.samples for name, count in right.items()},
         }
 
 

@@ -12,6 +12,7 @@ from ..chip.network import ChipNetwork
 from ..profile.costs import Constant, Kind, Scope
 from ..profile.profile import load_profile, load_teachers
 from ..profile.schema import HardwareProfile
+from .macs import Macs
 from .report import EnergyReport
 
 CONVENTIONS = ("cmos45", "lemaire")
@@ -29,7 +30,7 @@ class AnnCost:
 
     platform: str
     title: str
-    macs: int
+    macs: Macs
     constant: float
     kind: Kind
     scope: Scope
@@ -37,12 +38,13 @@ class AnnCost:
 
     @property
     def energy(self) -> float:
-        """``multiply-accumulates x constant``, in the profile's unit."""
-        return self.macs * self.constant
+        """``multiply-accumulates x constant``, in the profile's unit; a lower bound where that of ``macs`` is."""
+        return self.macs.count * self.constant
 
     def as_json(self) -> dict[str, object]:
         """The cost as a JSON object."""
-        return {**vars(self), "energy": self.energy}
+        unknown = {"macs_unknown": list(self.macs.unknown)} if self.macs.unknown else {}
+        return {**vars(self), "macs": self.macs.count, **unknown, "energy": self.energy}
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class AnnCosts:
         machines: every known price of a multiply-accumulate, for 0 of them; empty for a profile without joules.
     """
 
-    macs: int
-    teacher_macs: int | None
+    macs: Macs
+    teacher_macs: Macs | None
     teacher: AnnCost | None
     elsewhere: tuple[AnnCost, ...]
     machines: tuple[AnnCost, ...]
@@ -66,15 +68,14 @@ class AnnCosts:
 
 def ann_costs(chip: ChipNetwork, profile: HardwareProfile) -> AnnCosts:
     """The artificial networks beside ``chip``, on the profile itself and on every known machine."""
-    noted, own = chip.provenance.get("teacher_macs"), _on_profile(profile)
-    teacher_macs = noted if isinstance(noted, int) else None
+    teacher_macs, own = Macs.of_facts(chip.provenance), _on_profile(profile)
     conventions: list[AnnCost | None] = []
     ordinary: list[AnnCost] = []
     if profile.has_joules:
         conventions = [own, *(_on_profile(load_profile(name)) for name in CONVENTIONS if name != profile.name)]
         ordinary = [_cost(each.name, each.title, each.mac, each.source) for each in load_teachers()]
     return AnnCosts(
-        macs=macs_of(chip),
+        macs=Macs(macs_of(chip)),
         teacher_macs=teacher_macs,
         teacher=None if own is None or teacher_macs is None else replace(own, macs=teacher_macs),
         elsewhere=() if teacher_macs is None else tuple(replace(cost, macs=teacher_macs) for cost in ordinary),
@@ -90,7 +91,7 @@ def _on_profile(profile: HardwareProfile) -> AnnCost | None:
 
 
 def _cost(platform: str, title: str, mac: Constant, source: str) -> AnnCost:
-    return AnnCost(platform, title, 0, mac.cost, mac.kind, mac.scope, source)
+    return AnnCost(platform, title, Macs(0), mac.cost, mac.kind, mac.scope, source)
 
 
 def macs_of(chip: ChipNetwork) -> int:
@@ -110,7 +111,7 @@ class Standing:
     @property
     def visits(self) -> float:
         """Synaptic operations for each multiply-accumulate of the artificial network."""
-        return self.report.synaptic_ops / self.ann.macs
+        return self.report.synaptic_ops / self.ann.macs.count
 
     @property
     def operation(self) -> float | None:
@@ -129,7 +130,7 @@ class Standing:
         """Spiking over artificial energy: synaptic operations alone, all that is modelled, and with static energy."""
         operation, modelled, ann = self.operation, self.report.total, self.ann.energy
         static = None if self.report.time is None else self.report.time.static_j
-        alone = None if operation is None else self.visits * self.ann.macs * operation / ann
+        alone = None if operation is None else self.visits * self.ann.macs.count * operation / ann
         return alone, modelled / ann, None if static is None else (modelled + static) / ann
 
     @property
@@ -153,6 +154,6 @@ class Standing:
         }
 
 
-def standings(report: EnergyReport, ann: AnnCosts, macs: int) -> list[Standing]:
+def standings(report: EnergyReport, ann: AnnCosts, macs: Macs) -> list[Standing]:
     """Against an artificial network of ``macs`` multiply-accumulates on every known machine, the cheapest first."""
     return [Standing(replace(cost, macs=macs), report) for cost in sorted(ann.machines, key=lambda cost: cost.constant)]

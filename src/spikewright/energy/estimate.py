@@ -103,6 +103,8 @@ def estimate(activity: Activity, placement: Placement, profile: HardwareProfile)
         accuracy=activity.accuracy,
         backend=activity.backend,
         split=activity.split,
+        quality=None if activity.quality is None else activity.quality.padded(chip.classes),
+        outputs=chip.meaning,
     )
 
 

@@ -182,6 +182,11 @@ def _has_neurons(spot: Spot) -> bool:
     return spot.population.neuron is not None
 
 
+def _is_set_each_step(spot: Spot) -> bool:
+    """Whether these are input neurons whose currents the host sets anew for each step."""
+    return spot.population.role == "input" and _has_neurons(spot) and spot.placement.chip.changes_each_step
+
+
 def _in_parts(spot: Spot) -> bool:
     """Whether updates are published as an access at each one and something extra for active ones."""
     return _has_neurons(spot) and ("neuron_access" in spot.known or "neuron_active_extra" in spot.known)
@@ -216,6 +221,7 @@ _CROSSINGS = PerSpike(True, lambda spot: spot.placement.crossings(spot.outgoing)
 
 EVENTS: tuple[Event, ...] = (
     Event("input_event", "input events injected", _WITHIN, lambda spot: not _has_neurons(spot)),
+    Event("bias_write", "input currents that the host sets", PerUpdate(1, 0), _is_set_each_step),
     Event("neuron_access", "neuron accesses", PerUpdate(1, 0), _in_parts, sends="neuron_access"),
     Event("neuron_active_extra", "neuron updates, active", PerUpdate(0, 1), _in_parts, sends="neuron_active_extra"),
     Event("neuron_update_active", "neuron updates, active", PerUpdate(0, 1), _whole, sends="neuron_update_active"),

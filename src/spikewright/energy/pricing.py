@@ -11,8 +11,9 @@ import numpy as np
 
 from ..base.errors import AnswerIsNo
 from ..base.types import FloatArray
-from ..chip.activity import Activity, Counts, Samples
+from ..chip.activity import Activity, Counts
 from ..chip.network import ChipNetwork
+from ..data.output_rule import CLASSES, OutputRule
 from ..lowering.chip_rules import check_chip
 from ..placing.placement import DEFAULT_PLACER, Placement, Placer, place
 from ..profile.profile import HardwareProfile, load_profile
@@ -83,7 +84,7 @@ def detailed(report: EnergyReport, activity: Activity, placement: Placement) -> 
         time=time_of(activity, placement, report.profile),
         steps=steps_of(report.rows, activity),
         spread=spread_of(energies),
-        classes=classes_of(energies, activity.by_sample),
+        classes=classes_of(energies, activity, report.outputs),
         band=band_of(report, activity, placement),
     )
 
@@ -105,7 +106,7 @@ def samples_of(rows: Sequence[EnergyRow], activity: Activity) -> FloatArray | No
     if activity.by_sample is None:
         return None
     parts = (_portions(row, activity.by_sample.counts, activity, activity.samples, activity.samples) for row in rows)
-    return sum(parts, start=np.zeros(len(activity.by_sample.predicted)))
+    return sum(parts, start=np.zeros(activity.by_sample.count))
 
 
 def _portions(row: EnergyRow, counts: Counts, activity: Activity, parts: int, times: int = 1) -> FloatArray:
@@ -123,15 +124,27 @@ def spread_of(energies: FloatArray | None, seed: int = 0) -> SampleSpread | None
     return SampleSpread(len(energies), *map(float, quantiles))
 
 
-def classes_of(energies: FloatArray | None, samples: Samples | None) -> tuple[ClassEnergy, ...]:
-    """Accuracy and energy by true class; empty without labels."""
-    if energies is None or samples is None or samples.classes is None:
+def classes_of(
+    energies: FloatArray | None, activity: Activity, outputs: OutputRule = CLASSES
+) -> tuple[ClassEnergy, ...]:
+    """Accuracy and energy by true class; empty without labels.
+
+    The accuracy is that of the first samples, whose energies are known; of windows it is that of all recordings.
+
+    Args:
+        outputs: what they mean, for the names of the classes.
+    """
+    samples, quality = activity.by_sample, activity.quality
+    if energies is None or samples is None or samples.classes is None or samples.predicted is None:
         return ()
     found = []
     for label in np.unique(samples.classes).tolist():
         those = samples.classes == label
         correct = float(np.mean(samples.predicted[those] == label))
-        found.append(ClassEnergy(label, int(those.sum()), correct, float(energies[those].mean())))
+        if quality is not None and quality.samples != activity.samples:
+            correct = float(quality.recalls[label])
+        name = outputs.names[label] if outputs.names else ""
+        found.append(ClassEnergy(label, int(those.sum()), correct, float(energies[those].mean()), name))
     return tuple(found)
 
 

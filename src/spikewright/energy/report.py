@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..base.shown import Shown
 from ..chip.network import Role
+from ..data.output_rule import CLASSES, OutputRule
+from ..data.quality import Quality
 from ..profile.costs import Kind, Scope
 from ..profile.schema import CostUnit, HardwareProfile
 from ..profile.units import Amount, quantity
@@ -92,16 +95,25 @@ class SampleSpread:
 
 @dataclass(frozen=True)
 class ClassEnergy:
-    """Samples of one true class: how many, the share classified correctly, and the mean energy of an inference."""
+    """Samples of one true class: how many, the share classified correctly, and the mean energy of an inference.
+
+    Attributes:
+        name: of the class; empty where it has none.
+    """
 
     label: int
     samples: int
     accuracy: float
     energy: float
+    name: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """The class as a JSON object; a name that it does not have is left out."""
+        return {name: value for name, value in vars(self).items() if name != "name" or value}
 
 
-@dataclass(frozen=True, eq=False)
-class EnergyReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class EnergyReport(Shown):
     """What one inference costs on one profile, and whether it is within the budget; energies in the profile's unit.
 
     Attributes:
@@ -114,6 +126,9 @@ class EnergyReport:
         classes: energy and accuracy by true class; empty without labels, or where samples were not counted one by one.
         band: by profile, this one's included, the total with the constants that it gives for the same chip; None where
             there are no others.
+        accuracy: share of right answers; None without labels, and of values.
+        quality: how good the answers are; None without labels.
+        outputs: what they mean.
     """
 
     profile: HardwareProfile
@@ -133,6 +148,17 @@ class EnergyReport:
     spread: SampleSpread | None = None
     classes: tuple[ClassEnergy, ...] = ()
     band: dict[str, float] | None = None
+    quality: Quality | None = None
+    outputs: OutputRule = CLASSES
+
+    @property
+    def merit(self) -> float | None:
+        """The number that runs are compared by, the higher the better: accuracy, or R^2; None without labels."""
+        return self.accuracy if self.quality is None or self.outputs.is_classes else self.quality.main
+
+    def __repr__(self) -> str:
+        which = f"{self.split} samples" if self.split else "samples"
+        return f"EnergyReport({self.profile.name}: {self.verdict}; {self.samples:,} {which}, T = {self.timesteps})"
 
     @property
     def unit(self) -> CostUnit:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import nir
 
-from ..base.errors import refuse
+from ..base.errors import InputError, arg, refuse
 from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY, ChipNetwork
-from ..chip.registers import Grid, grid_for, trained_grid
+from ..chip.registers import Grid, Peaks, grid_for, trained_grid
+from ..data.dataset import Dataset
+from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
+from ..data.load import load
 from ..data.output_rule import CLASSES, OutputRule
+from ..data.split import Split
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..profile.profile import HardwareProfile, load_profile
 from .chip_rules import check_chip
 from .draft import Draft, draft_from_nir, input_format
 from .passes import rewritten
-from .quantize import quantize
+from .peaks import Measuring
+from .quantize import CALIBRATION, NO_ROOM, quantize, starved
 from .rules import INTEGER_RULES, check_draft, faults_by
 
 
@@ -32,11 +38,20 @@ def lower(
     input_bits: int | None = None,
     dt_s: float | None = None,
     weight_bits: int | None = None,
+    calibrate: str | Dataset | Split | Measuring | None = None,
+    calibrate_samples: int | None = None,
+    quantile: float | None = None,
+    margin: float | None = None,
+    population: int | None = None,
 ) -> ChipNetwork:
     """Turn a NIR graph into an integer network for a chip.
 
     The graph's metadata decide; for graphs of other tools the arguments supply what NIR leaves out. A graph whose
     metadata say that it was trained with integer arithmetic has its numbers on the chip's grid, and nothing is rounded.
+
+    Without ``calibrate`` no register overflows whatever the input: each scale leaves room for every source spiking at
+    every step, which over many steps, or with a slow synaptic filter, leaves few levels to the weights. With it a scale
+    leaves room for ``margin`` times the largest current and membrane potential on data.
 
     Args:
         profile: a profile, its name, or a path to its file.
@@ -45,19 +60,72 @@ def lower(
         input_bits: bits of graded input or of input currents; without metadata 8.
         dt_s: seconds per timestep; without metadata the convention of the tool that wrote the graph.
         weight_bits: bits of a weight, sign included; without metadata as many as the chip has.
+        calibrate: data to measure currents and potentials on, of a data set (or its name) the training part, or how to
+            measure them; None for the worst case.
+        calibrate_samples: how many at most, from the first; None for 256.
+        quantile: of the largest values of single samples; 1, or None, takes the largest of all.
+        margin: factor by which registers may go beyond that; None for 1.5.
+        population: outputs for each class, side by side, whose scores are added up; without metadata 1.
 
     Raises:
-        InputError: the graph, or a design rule that it breaks; all faults in one message.
+        InputError: the graph, a design rule that it breaks, or data that do not fit it; all faults in one message.
         AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
     target = load_profile(profile) if isinstance(profile, str) else profile
     input_rule, meaning = rules_of(graph.metadata)
+    if isinstance(calibrate, str):
+        calibrate = load(calibrate, timesteps=graph.metadata.get("timesteps", timesteps), network=takes_of(graph))
+    measuring = _measuring(calibrate, graph, calibrate_samples, quantile, margin)
     draft = drafted(graph, target, {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}, dt_s)
-    grid, remarks = grid_for(trained_grid(graph.metadata), target, weight_bits)
+    trained = trained_grid(graph.metadata)
+    grid, remarks = grid_for(trained, target, weight_bits)
+    if measuring is not None and grid.scales:
+        raise InputError(
+            f"{arg('calibrate')}: the graph was trained on the integers of this chip, and its scales stay; leave it "
+            f"out, or train with {arg('scales', 'measured')}"
+        )
     assumed = draft.facts["assumed"]
     assert isinstance(assumed, list)
-    chip = lower_draft(replace(draft, facts=draft.facts | {"assumed": [*assumed, *remarks]}), target, grid)
-    return replace(chip, input_rule=input_rule, meaning=meaning)
+    draft = replace(draft, facts=draft.facts | {"assumed": [*assumed, *remarks]})
+    check_draft(draft, target)
+    draft = rewritten(draft, target)
+    calibration = None if trained is None else trained.calibration
+    if measuring is not None:
+        calibration = measuring.calibration(draft, target, weight_bits)
+        grid = replace(grid, peaks={} if calibration is None else calibration.bounds())
+    if calibration is not None:
+        draft = replace(draft, facts=draft.facts | {CALIBRATION: calibration.model_dump(mode="json")})
+    chip = _in_integers(draft, target, grid)
+    return replace(chip, input_rule=input_rule, meaning=_with_population(meaning, population, chip.outputs))
+
+
+def _measuring(
+    data: Dataset | Split | Measuring | None,
+    graph: nir.NIRGraph,
+    samples: int | None,
+    quantile: float | None,
+    margin: float | None,
+) -> Measuring | None:
+    if isinstance(data, Dataset | Split):
+        takes = takes_of(graph)
+        prepared = data.by(takes) if isinstance(data, Dataset) else data
+        by_step = takes.rule is not None and takes.rule.changes_each_step
+        return Measuring.of(prepared, samples, quantile, margin, by_step=by_step)
+    given = {"calibrate_samples": samples, "quantile": quantile, "margin": margin}
+    idle = [name for name, value in given.items() if value is not None]
+    refuse("lower", [f"{arg(name)}: is for scales measured on data; give {arg('calibrate')} too" for name in idle])
+    return data
+
+
+def takes_of(graph: nir.NIRGraph) -> ForNetwork:
+    """What data for the network of a graph must be like.
+
+    Raises:
+        InputError: the graph, or an entry of its metadata, is damaged.
+    """
+    rule, meaning = rules_of(graph.metadata)
+    wiring = wire(graph)
+    return ForNetwork(rule, meaning, prod(wiring.shapes[wiring.output][0]) // meaning.population)
 
 
 def rules_of(metadata: Mapping[str, Any]) -> tuple[InputRule | None, OutputRule]:
@@ -71,6 +139,24 @@ def rules_of(metadata: Mapping[str, Any]) -> tuple[InputRule | None, OutputRule]
         None if said is None else InputRule.from_json(_text(said)),
         CLASSES if meaning is None else OutputRule.from_json(_text(meaning)),
     )
+
+
+def _with_population(meaning: OutputRule, population: int | None, outputs: int) -> OutputRule:
+    """What outputs mean, where the user says how many of them stand for a class.
+
+    Raises:
+        InputError: the graph says another number, or it does not divide the outputs.
+    """
+    if population is None or population == meaning.population:
+        return meaning
+    where = arg("population", population)
+    if meaning != CLASSES:
+        raise InputError(
+            f"{where}: the graph says what its outputs mean, with {meaning.population} for each; leave it out"
+        )
+    if population < 1 or outputs % population:
+        raise InputError(f"{where}: the network has {outputs} outputs; give a number that divides them")
+    return replace(meaning, population=population)
 
 
 def _text(value: object) -> str:
@@ -88,11 +174,32 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
         AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
     check_draft(draft, profile)
-    draft = rewritten(draft, profile)
+    return _in_integers(rewritten(draft, profile), profile, grid)
+
+
+def _in_integers(draft: Draft, profile: HardwareProfile, grid: Grid | None) -> ChipNetwork:
     chip = quantize(draft, profile, grid)
     refuse(f"profile {chip.profile!r}", faults_by(INTEGER_RULES, chip, draft))
     check_chip(chip, profile)
     return chip
+
+
+def sketched(graph: nir.NIRGraph, profile: HardwareProfile) -> ChipNetwork:
+    """The chip network of a graph for what depends on its structure alone, and not on its weights, such as a cost.
+
+    Where the worst case would leave the weights too few bits, its scales leave no room at all.
+
+    Raises:
+        InputError: the graph, or a design rule that it breaks; all faults in one message.
+        AnswerIsNo: the network does not fit this chip; all reasons in one message.
+    """
+    draft = drafted(graph, profile)
+    grid, _ = grid_for(trained_grid(graph.metadata), profile, None)
+    if not grid.scales:
+        check_draft(draft, profile)
+        hungry = starved(rewritten(draft, profile), profile, grid.weight_bits)
+        grid = replace(grid, peaks={**dict.fromkeys(hungry, NO_ROOM), **grid.peaks})
+    return lower_draft(draft, profile, grid)
 
 
 def drafted(
@@ -126,14 +233,21 @@ def drafted(
     return draft_from_nir(wiring, step.dt_s, inputs, facts)
 
 
-def fitting_scales(graph: nir.NIRGraph, profile: HardwareProfile) -> dict[str, float]:
+def fitting_scales(
+    graph: nir.NIRGraph, profile: HardwareProfile, peaks: Mapping[str, Peaks] | None = None
+) -> dict[str, float]:
     """By population, the largest scale that fits the chip's registers, at most the one in the graph's metadata.
+
+    Args:
+        peaks: by population, the registers that it must have room for, instead of those in the graph's metadata.
 
     Raises:
         InputError: everything in the graph that a chip network cannot express, in one message.
     """
     draft = rewritten(drafted(graph, profile), profile)
     grid, _ = grid_for(trained_grid(graph.metadata), profile, None)
+    if peaks is not None:
+        grid = replace(grid, peaks=peaks)
     scales = quantize(draft, profile, grid).provenance["scales"]
     assert isinstance(scales, dict)
     return scales

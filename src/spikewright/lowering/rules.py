@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+from pydantic import ValidationError
 
-from ..base.errors import InputError, arg, refuse
+from ..base.errors import InputError, Message, arg, refuse
 from ..base.types import FloatArray
 from ..chip.network import ChipNetwork
-from ..chip.registers import BIAS_EXP
+from ..chip.registers import BIAS_EXP, LAVA_WIDTHS, STATE_UNIT, Calibration
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftNeuron
-from .quantize import TRAINED
+from .quantize import CALIBRATION, CONVOLUTION, CURRENT, MEASURED, READOUT, TRAINED
 
 Rule: TypeAlias = Callable[..., Iterator[str]]
 
@@ -29,9 +30,14 @@ _ON_GRID = 0.01  # distance from the grid, in steps, that float32 parameters exp
 _FEWEST_DECAY = 0.5 / 4096
 _FEW_LEVELS = 8  # three bits and a sign: where published accuracies of quantized networks start to fall
 _COARSE_THRESHOLD = 0.02
+_MEASURED = (
+    f"; or room for what data cause instead of any input: {arg('scales', 'auto')} in training, {arg('calibrate')} in "
+    "lowering"
+)
 _REMEDIES = {
-    "the range of the current": "fewer input bits or a smaller fan-in would help",
-    "the range of the readout": "fewer timesteps or a smaller fan-in would help",
+    CURRENT: f"fewer input bits or a smaller fan-in would help{_MEASURED}",
+    READOUT: f"fewer timesteps or a smaller fan-in would help{_MEASURED}",
+    CONVOLUTION: "fewer input bits or a smaller kernel would help",
     "the threshold register": "a lower threshold would help",
     "the bias register": "a smaller bias or leak potential would help",
 }
@@ -183,7 +189,7 @@ INTEGER_RULES: tuple[Rule, ...] = (weights_survive, threshold_survives, trained_
 
 
 def remarks(chip: ChipNetwork) -> Iterator[str]:
-    """Warnings about coarse weights and thresholds, which are allowed.
+    """Warnings about coarse weights and thresholds, and about registers that data may leave, which are allowed.
 
     Raises:
         InputError: the network's provenance was not written by the lowering.
@@ -192,10 +198,42 @@ def remarks(chip: ChipNetwork) -> Iterator[str]:
     for connection in chip.connections:
         if (count := levels[connection.name]) < _FEW_LEVELS:
             only, why = "1 level" if count == 1 else f"{count} levels", _limit(limited[connection.target])
-            yield f"{connection.name}: only {only} from zero to the largest weight; {why}"
+            yield Message(f"{connection.name}: only {only} from zero to the largest weight; {why}")
     for name, error in _noted(chip, "threshold_errors").items():
         if error > _COARSE_THRESHOLD:
             yield f"{name}: its threshold is {error:.1%} off by rounding"
+    yield from _calibration_remarks(chip)
+
+
+def _calibration_remarks(chip: ChipNetwork) -> Iterator[str]:
+    """Which registers have room for measured peaks alone, and membranes that are clipped at these already."""
+    if (measured := calibration_of(chip)) is None:
+        return
+    if names := chip.provenance[MEASURED]:
+        assert isinstance(names, list)
+        yield (
+            f"{', '.join(names)}: room for {measured.margin:g} times the peaks of {measured.samples} samples, not for "
+            "every input; `simulate` counts what goes beyond"
+        )
+    scales = _noted(chip, "scales")
+    for name, peaks in measured.peaks.items():
+        neuron = chip.by_name[name].neuron
+        share = peaks.potential * scales[name] * STATE_UNIT / LAVA_WIDTHS.state_limit
+        if neuron is not None and neuron.fires and share >= 1:
+            yield f"{name}: membranes go {share:.1f} times as far below zero as their register, and are clipped there"
+
+
+def calibration_of(chip: ChipNetwork) -> Calibration | None:
+    """The peaks by which scales of a chip network were chosen; None where all of them hold in the worst case.
+
+    Raises:
+        InputError: the network's provenance was not written by the lowering.
+    """
+    found = chip.provenance.get(CALIBRATION)
+    try:
+        return None if found is None else Calibration.model_validate(found)
+    except ValidationError as error:
+        raise InputError("chip network: its provenance was not written by the lowering") from error
 
 
 def _noted(chip: ChipNetwork, key: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..chip.agreement import Agreement
 from ..energy.ann import AnnCost, AnnCosts, Standing, standings
+from ..energy.macs import Macs
 from ..energy.report import EnergyReport
 from ..energy.time import seconds
 from .numbers import Rows, count
@@ -34,12 +35,13 @@ def tables(report: EnergyReport, ann: AnnCosts) -> list[tuple[str, Rows]]:
     """Captions and rows: the same network run once as an ANN, and the teacher where it is known."""
     found = []
     for whom, macs in (("the same network run once as an ANN", ann.macs), ("the ANN teacher", ann.teacher_macs)):
-        if macs and (known := standings(report, ann, macs)):
+        if macs is not None and macs.count and (known := standings(report, ann, macs)):
             rows: Rows = [_HEADINGS]
             for each in known:
-                costs = (report.say(each.ann.constant), report.say(each.ann.energy), visits(each.break_even))
-                rows.append((name_of(each.ann), *costs, *map(verdict, each.ratios)))
-            found.append((f"Against {whom}: {macs:,} MACs", rows))
+                energy = f"{'≥ ' if macs.is_lower_bound else ''}{report.say(each.ann.energy)}"
+                costs = (report.say(each.ann.constant), energy, visits(each.break_even))
+                rows.append((name_of(each.ann), *costs, *(verdict(ratio, macs) for ratio in each.ratios)))
+            found.append((f"Against {whom}: {macs} MACs{_left_out(macs)}", rows))
     return found
 
 
@@ -52,14 +54,14 @@ def sources(ann: AnnCosts) -> Rows:
 
 def sentences(report: EnergyReport, ann: AnnCosts, agreement: Agreement | None) -> list[str]:
     """Sentences on which network costs less and under which conditions, from known quantities only."""
-    if not ann.macs:
+    if not ann.macs.count:
         return []
-    known = standings(report, ann, ann.macs)
-    teacher = f" The teacher takes {ann.teacher_macs:,}." if ann.teacher_macs else ""
+    known, asked = standings(report, ann, ann.macs), ann.teacher_macs or Macs(0)
+    teacher = f" The teacher takes {asked}{_left_out(asked)}." if asked != Macs(0) else ""
     found = [
-        f"Run once as an artificial network, the same wiring takes {ann.macs:,} multiply-accumulates.{teacher} "
+        f"Run once as an artificial network, the same wiring takes {ann.macs} multiply-accumulates.{teacher} "
         f"The spiking network did {count(report.synaptic_ops)} synaptic operations an inference: "
-        f"{visits(report.synaptic_ops / ann.macs)} for each synapse.",
+        f"{visits(report.synaptic_ops / ann.macs.count)} for each synapse.",
         *_wins(known),
     ]
     if names := [name_of(row.ann) for row in known if row.is_out_of_reach]:
@@ -67,8 +69,8 @@ def sentences(report: EnergyReport, ann: AnnCosts, agreement: Agreement | None) 
             f"Sparser spikes cannot win against it on {', '.join(names)}: without any hidden spike it would still cost "
             f"{report.say(report.floor)}."
         )
-    if ann.teacher_macs and ann.machines:
-        sides = [f"{word} on {where}" for word, where in _sides(standings(report, ann, ann.teacher_macs))]
+    if asked.count and ann.machines:
+        sides = [f"{word} on {where}" for word, where in _sides(standings(report, ann, asked))]
         found.append(f"Against the teacher, which is another and mostly larger network, it {' and '.join(sides)}.")
     if ann.machines:
         found.append(_static(report, ann))
@@ -90,10 +92,12 @@ def left_out(report: EnergyReport, ann: AnnCosts) -> list[str]:
     return [*found, LITERATURE]
 
 
-def verdict(ratio: float | None) -> str:
-    """Which network costs less, and the spiking energy as a multiple of the artificial one."""
+def verdict(ratio: float | None, macs: Macs) -> str:
+    """Which network costs less, and the spiking energy as a multiple of the artificial one, of so many ``macs``."""
     if ratio is None:
         return "not known"
+    if macs.is_lower_bound:
+        return f"{'wins' if ratio < 1 else 'not known'}, ≤ {times(ratio)}"
     return f"{'wins' if ratio < 1 else 'loses'}, {times(ratio)}"
 
 
@@ -127,8 +131,12 @@ def _wins(rows: Sequence[Standing]) -> Iterator[str]:
 
 
 def _sides(rows: Sequence[Standing]) -> Iterator[tuple[str, str]]:
-    """``wins`` and ``loses`` by all that is modelled, with the machines where it does."""
-    for won, word in ((True, "wins"), (False, "loses")):
+    """``wins`` and ``loses`` by all that is modelled, with the machines where it does.
+
+    Where the multiply-accumulates are a lower bound, the artificial network may cost more: a loss is not known then.
+    """
+    lost = "may win or lose" if any(row.ann.macs.is_lower_bound for row in rows) else "loses"
+    for won, word in ((True, "wins"), (False, lost)):
         if names := [name_of(row.ann) for row in rows if (row.ratios[1] < 1) is won]:
             yield word, ", ".join(names)
 
@@ -138,17 +146,29 @@ def _static(report: EnergyReport, ann: AnnCosts) -> str:
     if (time := report.time) is None or time.static_j is None:
         return "Static energy of the chip is not known here; it would add to the spiking side."
     turned = []
-    for whom, macs in (("the same network", ann.macs), ("the teacher", ann.teacher_macs)):
-        if macs and (rows := [row for row in standings(report, ann, macs) if row.is_turned_by_static]):
+    uncertain = ann.teacher_macs is not None and ann.teacher_macs.is_lower_bound
+    for whom, macs in (("the same network", ann.macs), ("the teacher", None if uncertain else ann.teacher_macs)):
+        if (
+            macs is not None
+            and macs.count
+            and (rows := [row for row in standings(report, ann, macs) if row.is_turned_by_static])
+        ):
             turned.append(f"{whom} on {', '.join(name_of(row.ann) for row in rows)}")
-    effect = f"turns the verdict against {' and '.join(turned)}" if turned else "changes no verdict"
+    none = "changes no verdict against the same network" if uncertain else "changes no verdict"
+    effect = f"turns the verdict against {' and '.join(turned)}" if turned else none
     return (
         f"Static energy, {report.say(time.static_j)} over at least {seconds(time.inference_s)}, {effect}. It is that "
         "of a whole chip with nothing else to do."
     )
 
 
+def _left_out(macs: Macs) -> str:
+    return f" ({macs.left_out})" if macs.unknown else ""
+
+
 def _accuracy(known: Agreement | None) -> str:
+    if known is not None and known.r2.get("teacher") is not None and known.r2.get("integer") is not None:
+        return f"The spiking network has an R^2 of {known.r2['integer']:.3f}, the teacher {known.r2['teacher']:.3f}."
     if known is None or "teacher" not in known.accuracy or "integer" not in known.accuracy:
         return "How accurate the artificial network is on these samples is not known here, so neither is what is lost."
     teacher, own = known.accuracy["teacher"], known.accuracy["integer"]

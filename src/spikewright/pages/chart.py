@@ -17,7 +17,8 @@ from matplotlib.transforms import Bbox
 
 from ..base.artefacts import atomic_write
 from ..profile.profile import HardwareProfile
-from .plot_style import BLUE, FAINT, INK, RULE, STYLE, in_style, svg
+from .measure import ACCURACY, Measure
+from .plot_style import BLUE, FAINT, INK, RULE, STYLE, Plot, in_style
 from .runs import RunTable
 
 DPI = 160
@@ -53,7 +54,7 @@ def energy_figure(size_in: tuple[float, float], title: str, energies: Sequence[f
         energies: that must be seen.
         beside: room left and right of the outermost of them, as a factor of energy.
     """
-    figure = Figure(figsize=size_in, layout="constrained")
+    figure = Plot(figsize=size_in, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=10.5, x=0.01, ha="left", color=INK)
     axes = figure.add_subplot()
@@ -63,20 +64,21 @@ def energy_figure(size_in: tuple[float, float], title: str, energies: Sequence[f
     return figure
 
 
-def label_axes(axes: Any, profile: HardwareProfile, say: Callable[[float], str]) -> None:
+def label_axes(axes: Any, profile: HardwareProfile, say: Callable[[float], str], measure: Measure = ACCURACY) -> None:
     """Name both axes and their ticks."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.set_xlabel("deployed energy per inference, test" if profile.has_joules else "relative cost, test")
-    axes.set_ylabel("accuracy of the integer network, test")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.1%}"))
+    axes.set_ylabel(f"{measure.name} of the integer network, test")
+    digits = ".1%" if measure.in_percent else ".2f"
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:{digits}}"))
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: say(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 @in_style
-def pareto_plot(table: RunTable) -> str:
+def pareto_plot(table: RunTable) -> Figure:
     """Every run with known energy and accuracy, named, and the budget; filled marks and a line tell the front."""
     energies = [report.total for _, report, _ in table.points]
     budget = table.points[0][1].budget
@@ -89,13 +91,13 @@ def pareto_plot(table: RunTable) -> str:
             textcoords="offset points", ha="center", va="bottom", fontsize=9, color=INK,
         )  # fmt: skip
     _front(axes, table)
-    label_axes(axes, table.profile, table.points[0][1].say)
+    label_axes(axes, table.profile, table.points[0][1].say, table.measure)
     axes.set_xlabel("energy per inference" if table.profile.has_joules else "relative cost per inference")
-    axes.set_ylabel("accuracy")
+    axes.set_ylabel(table.measure.name)
     axes.margins(y=0.2)
     drawn.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, labelcolor=INK)
     _names(drawn, axes, [(row.name, report.total, accuracy) for row, report, accuracy in table.points])
-    return svg(drawn)
+    return drawn
 
 
 def _front(axes: Any, table: RunTable) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..base.artefacts import write_text
+from ..drift.answers import Answers, ValueErrors
 from ..drift.causes import CAUSES
 from ..drift.report import DriftReport, Effect, LayerDrift, Place, Why
 from .numbers import markdown_table, samples_in_words
@@ -136,11 +137,27 @@ def _number(layer: LayerDrift, effect: Effect | None) -> str:
 def answer_lines(report: DriftReport) -> list[str]:
     """Accuracy, agreement of the predictions, and scores."""
     answers, mine = report.answers, "float" if report.reference == "float" else "trained"
+    if answers.values is not None:
+        return [*_value_lines(answers, answers.values, mine), _scores_line(answers, mine)]
     lines = [f"same answer     {_share(answers.agreeing / answers.samples)} of {samples_in_words(answers.samples)}"]
     if answers.correct_reference is not None and answers.correct_chip is not None:
         shares = [f"{correct / answers.samples:.2%}" for correct in (answers.correct_reference, answers.correct_chip)]
         lines.insert(0, f"accuracy        {mine} {shares[0]}, chip {shares[1]}")
-    return [*lines, f"scores          differ by up to {answers.score:.3g}; {mine} ones span {answers.spread:.3g}"]
+    return [*lines, _scores_line(answers, mine)]
+
+
+def _scores_line(answers: Answers, mine: str) -> str:
+    return f"scores          differ by up to {answers.score:.3g}; {mine} ones span {answers.spread:.3g}"
+
+
+def _value_lines(answers: Answers, values: ValueErrors, mine: str) -> Iterator[str]:
+    """How far the values of both levels are from each other and from the labels."""
+    for index, (apart, furthest) in enumerate(zip(values.apart, values.furthest, strict=True)):
+        mean = apart / answers.samples
+        yield f"value {index:<9} differs by {mean:.3g} on average, by {furthest:.3g} at most"
+        if values.reference:
+            errors = [each[index] / answers.samples for each in (values.reference, values.chip)]
+            yield f"  error         {mine} {errors[0]:.4g}, chip {errors[1]:.4g}, mean absolute"
 
 
 def renderable(report: DriftReport) -> Group:

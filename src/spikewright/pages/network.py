@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from math import log2
 
 import numpy as np
 
 from ..base.errors import InputError
 from ..chip.network import ChipNetwork, Connection, Population
+from ..lowering.quantize import bits_of_levels
 from ..placing.placement import Placement
 
 _HEADINGS = ("population", "role", "shape", "from", "weights", "bits", "fan-in", "scale", "vth", "du", "dv", "cores")
@@ -52,10 +52,8 @@ def table(chip: ChipNetwork, placement: Placement) -> str:
 
 
 def effective_bits(chip: ChipNetwork, connection: Connection) -> float:
-    """Bits that the weights of a connection really use: log2 of the values between its extremes."""
-    levels = _noted(chip, "weight_levels")
-    mixed = connection.weight.min() < 0 < connection.weight.max()
-    return log2((2 if mixed else 1) * int(levels[connection.name]) + 1)
+    """Bits that the weights of a connection really use."""
+    return bits_of_levels(connection, int(_noted(chip, "weight_levels")[connection.name]))
 
 
 def _noted(chip: ChipNetwork, name: str) -> Mapping[str, float]:

@@ -7,8 +7,6 @@ right; below one that starts with ``+`` are long texts, for which the page has a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from statistics import mean, stdev
 
 from rich import box
 from rich.table import Table
@@ -16,6 +14,7 @@ from rich.table import Table
 from ..chip.agreement import Agreement
 from ..energy.report import PARTS, EnergyReport, EnergyRow, Part
 from ..placing.placement import Placement, Use
+from .measure import ACCURACY, R2, measure_of
 
 WIDTH = 100
 """Characters of a line where a table is not printed on a terminal."""
@@ -28,25 +27,6 @@ AGREEMENT_NOT_KNOWN = (
 
 
 Rows = list[tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A number over seeds.
-
-    Attributes:
-        deviation: sample standard deviation, None for a single seed.
-    """
-
-    mean: float
-    deviation: float | None
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of one or more values."""
-        return cls(mean(values), stdev(values) if len(values) > 1 else None, min(values), max(values))
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
@@ -155,7 +135,7 @@ def binding(placement: Placement) -> str:
 
 def class_rows(report: EnergyReport) -> Rows:
     """Class, samples, accuracy and mean energy, class by class."""
-    rows = [(str(c.label), str(c.samples), f"{c.accuracy:.2%}", report.say(c.energy)) for c in report.classes]
+    rows = [(c.name or str(c.label), str(c.samples), f"{c.accuracy:.2%}", report.say(c.energy)) for c in report.classes]
     return [("class", ">samples", ">accuracy", ">energy"), *rows]
 
 
@@ -183,24 +163,28 @@ def constant_rows(report: EnergyReport) -> Rows:
 
 
 def measured(report: EnergyReport) -> str:
-    """Samples, split, timesteps, simulator and accuracy, in one line."""
+    """Samples, split, timesteps, simulator, and how good the answers are, in one line."""
     split = f" of the {report.split} split" if report.split else ""
-    accuracy = "" if report.accuracy is None else f", accuracy {report.accuracy:.2%}"
+    measure, windows = measure_of(report.outputs), ""
+    merit = "" if report.merit is None else f", {measure.name} {measure.say(report.merit)}"
+    if report.quality is not None and report.quality.samples != report.samples:
+        windows = f", windows of {report.quality.samples:,} recordings"
     samples = samples_in_words(report.samples)
-    return f"{samples}{split}, {report.timesteps} timesteps, {report.backend} simulation{accuracy}"
+    return f"{samples}{split}{windows}, {report.timesteps} timesteps, {report.backend} simulation{merit}"
 
 
 def agreement_rows(agreement: Agreement) -> Rows:
-    """Level, accuracy, samples and differing values; of a level that was not run, why not."""
+    """Level, accuracy or R^2, samples and differing values; of a level that was not run, why not."""
     compared = {one if one != "integer" else other: pair for pair, (one, other) in agreement.pairs.items()}
-    found: Rows = [("level", ">accuracy", ">samples", "+values that differ")]
+    measure = R2 if agreement.r2 else ACCURACY
+    found: Rows = [("level", f">{measure.name}", ">samples", "+values that differ")]
     for level, words in agreement.levels.items():
-        if level in agreement.accuracy:
+        if level in agreement.merits:
             pair, differ = compared.get(level, ""), ""
             if pair in agreement.mismatches:
                 values, samples = agreement.mismatches[pair], agreement.compared[pair]
                 differ = f"{f'{values:,} values' if values else 'none'} on {samples_in_words(samples)}"
-            found.append((words, f"{agreement.accuracy[level]:.2%}", f"{agreement.samples[level]:,}", differ))
+            found.append((words, measure.say(agreement.merits[level]), f"{agreement.samples[level]:,}", differ))
         elif level in agreement.skipped:
             found.append((words, "-", "-", f"not run: {agreement.skipped[level]}"))
     return found

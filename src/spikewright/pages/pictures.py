@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..chip.activity import Trace
-from ..energy.report import EnergyReport
+from ..energy.report import EnergyReport, Spikes
 from ..placing.placement import Placement
 from . import chart, cores, numbers, plots, runs
 from .cores import PlacedCores
-from .report import Report
+from .plot_style import svg
 from .runs import RunTable
 
 
@@ -39,56 +39,64 @@ def energy_pictures(report: EnergyReport) -> Iterator[Picture]:
     parts = ", ".join(f"{part} {say(energy)}" for part, energy in report.by_part().items())
     title = "Against the budget" if report.budget else "Input, hidden layers and readout"
     words = f"{report.verdict}: {parts}; the floor with no hidden spike is {say(report.floor)}."
-    yield Picture(title, words, plots.budget_plot(report))
+    yield Picture(title, words, svg(plots.budget_plot(report)))
     events = ", ".join(f"{event.words} {say(e)} ({numbers.share(e, total)})" for event, e in report.by_event().items())
-    yield Picture("Energy by event", f"Bars of energy by event: {events}.", plots.events_plot(report))
+    yield Picture("Energy by event", f"Bars of energy by event: {events}.", svg(plots.events_plot(report)))
     layers = ", ".join(f"{name} {say(energy)}" for name, energy in report.by_population().items())
     words = f"Bars of energy by layer, stacked by event: {layers}."
-    yield Picture("Energy by layer and event", words, plots.layers_plot(report))
+    yield Picture("Energy by layer and event", words, svg(plots.layers_plot(report)))
     spikes = ", ".join(f"{s.population} {numbers.count(s.spikes)}" for s in report.spikes)
-    yield Picture("Spikes by layer", f"Bars of spikes per inference: {spikes}.", plots.spikes_plot(report))
+    yield Picture("Spikes by layer", f"Bars of spikes per inference: {spikes}.", svg(plots.spikes_plot(report)))
 
 
 def fit_picture(placement: Placement) -> Picture:
     """Bars of how much of each resource the fullest core uses."""
     fit = ", ".join(f"{use.resource} {numbers.used(use)}" for use in placement.worst if use.limit)
-    return Picture("Fit", f"Bars of used limits: {fit}.", plots.fit_plot(placement.worst, placement.binding))
+    return Picture("Fit", f"Bars of used limits: {fit}.", svg(plots.fit_plot(placement.worst, placement.binding)))
 
 
-def activity_pictures(report: Report) -> Iterator[Picture]:
-    """What the network did, step by step and spike by spike, as far as it was kept."""
-    if not plots.active(report.energy):
+def activity_pictures(
+    spikes: Sequence[Spikes], rates: Mapping[str, Sequence[float]], raster: Mapping[str, Trace] | None
+) -> Iterator[Picture]:
+    """What the network did, step by step and spike by spike, as far as it was kept.
+
+    Args:
+        spikes: of each population.
+        rates: by population, at each step; empty where steps were not counted.
+        raster: by population, of the first sample; None where it was not kept.
+    """
+    if not plots.active(spikes):
         return
-    if report.rates:
-        yield Picture("Rates by step", _rates_in_words(report), plots.rates_plot(report.energy, report.rates))
-    if report.raster is not None:
-        words = _raster_in_words(report.energy, report.raster)
-        yield Picture("Spikes of the first sample", words, plots.raster_plot(report.energy, report.raster))
+    if rates:
+        yield Picture("Rates by step", _rates_in_words(spikes, rates), svg(plots.rates_plot(spikes, rates)))
+    if raster is not None:
+        words = _raster_in_words(spikes, raster)
+        yield Picture("Spikes of the first sample", words, svg(plots.raster_plot(spikes, raster)))
 
 
-def _rates_in_words(report: Report) -> str:
+def _rates_in_words(spikes: Sequence[Spikes], by_population: Mapping[str, Sequence[float]]) -> str:
     words = []
-    for each in plots.active(report.energy):
-        rates = report.rates[each.population]
+    for each in plots.active(spikes):
+        rates = by_population[each.population]
         most = max(rates)
         peak = f", most at step {rates.index(most) + 1} with {most:.1%}" if len(rates) > 1 else ""
         words.append(f"{each.population} {sum(rates) / len(rates):.1%} of its neurons spike at a step{peak}")
-    return f"One panel for each layer, a bar for each step: {'; '.join(words)}.{_silence(report.energy)}"
+    return f"One panel for each layer, a bar for each step: {'; '.join(words)}.{_silence(spikes)}"
 
 
-def _raster_in_words(report: EnergyReport, raster: Mapping[str, Trace]) -> str:
-    words = []
-    for each in plots.active(report):
+def _raster_in_words(spikes: Sequence[Spikes], raster: Mapping[str, Trace]) -> str:
+    words, timesteps = [], 0
+    for each in plots.active(spikes):
         trace = raster[each.population]
-        n = int(np.count_nonzero(trace.fired))
+        timesteps, n = len(trace.fired), int(np.count_nonzero(trace.fired))
         neurons = f"{len(trace.compartments)} out of {each.neurons:,} neurons"
         words.append(f"{each.population}: {n} {'spike' if n == 1 else 'spikes'} of {neurons}")
-    steps = "1 step" if report.timesteps == 1 else f"{report.timesteps} steps"
-    return f"A row for each neuron, a dash for each spike, over {steps}: {'; '.join(words)}.{_silence(report)}"
+    steps = "1 step" if timesteps == 1 else f"{timesteps} steps"
+    return f"A row for each neuron, a dash for each spike, over {steps}: {'; '.join(words)}.{_silence(spikes)}"
 
 
-def _silence(report: EnergyReport) -> str:
-    names = plots.silent(report)
+def _silence(spikes: Sequence[Spikes]) -> str:
+    names = plots.silent(spikes)
     return f" Without any spike: {', '.join(names)}." if names else ""
 
 
@@ -107,7 +115,7 @@ def run_picture(table: RunTable) -> Picture | None:
     if len(table.points) < 2:
         return None
     title = f"Accuracy against energy on {table.profile.name}"
-    return Picture(title, runs.in_words(table), chart.pareto_plot(table))
+    return Picture(title, runs.in_words(table), svg(chart.pareto_plot(table)))
 
 
 def comparison(reports: Sequence[EnergyReport]) -> list[Picture]:
@@ -117,5 +125,5 @@ def comparison(reports: Sequence[EnergyReport]) -> list[Picture]:
         alike = [report for report in reports if report.unit == unit]
         if len(alike) > 1:
             words = f"Bars: {', '.join(f'{r.profile.name} {r.say(r.total)}' for r in alike)}."
-            found.append(Picture("The same activity on several profiles", words, plots.comparison_plot(alike)))
+            found.append(Picture("The same activity on several profiles", words, svg(plots.comparison_plot(alike))))
     return found

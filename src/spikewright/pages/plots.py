@@ -1,4 +1,4 @@
-"""Plots of a report as SVG: every mark is told by a hatch and a label as well as by its colour."""
+"""Plots of a report: every mark is told by a hatch and a label as well as by its colour."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..chip.activity import Trace
 from ..energy.report import EnergyReport, Spikes
 from ..placing.placement import Use
 from . import numbers, plot_style
-from .plot_style import BLUE, FAINT, INK, PALE, PART_STYLE, RULE, SAND, in_style, svg
+from .plot_style import BLUE, FAINT, INK, PALE, PART_STYLE, RULE, SAND, in_style
 
 ROW_IN, LEAST_IN = 0.0125, 0.32
 """Height of a compartment in the raster, and of the lowest panel."""
@@ -38,13 +39,14 @@ EVENT_STYLE = {
     "hop_y": ("#b5a5cc", "--"),
     "chip_crossing": ("#5f4b7d", "xx"),
     "input_event": ("#b5651d", "//"),
+    "bias_write": ("#b5651d", "xx"),
 }
 OTHER_EVENT_STYLE = ("#6b7280", "++")
 """Fill and hatch of an event that is not in ``EVENT_STYLE``."""
 
 
 @in_style
-def budget_plot(report: EnergyReport) -> str:
+def budget_plot(report: EnergyReport) -> Figure:
     """Energy of input, hidden layers and readout in one bar, against floor and budget."""
     drawn, axes = plot_style.figure(1.95)
     left = 0.0
@@ -63,11 +65,11 @@ def budget_plot(report: EnergyReport) -> str:
     axes.set_yticks([])
     plot_style.quantity_axis(axes, report)
     drawn.legend(loc="outside lower left", ncols=3, frameon=False, handlelength=1.8, fontsize=9.5, labelcolor=INK)
-    return svg(drawn)
+    return drawn
 
 
 @in_style
-def layers_plot(report: EnergyReport) -> str:
+def layers_plot(report: EnergyReport) -> Figure:
     """Energy of each layer, stacked by event."""
     names, events = list(report.by_population()), report.by_event()
     drawn, axes = plot_style.figure(0.75 + 0.42 * len(names) + 0.25 * ((len(events) + 1) // 2))
@@ -82,11 +84,11 @@ def layers_plot(report: EnergyReport) -> str:
     axes.invert_yaxis()
     plot_style.quantity_axis(axes, report)
     drawn.legend(loc="outside lower left", ncols=2, frameon=False, handlelength=1.8, fontsize=9, labelcolor=INK)
-    return svg(drawn)
+    return drawn
 
 
 @in_style
-def events_plot(report: EnergyReport) -> str:
+def events_plot(report: EnergyReport) -> Figure:
     """Energy of each kind of event, over the whole network."""
     energies = report.by_event()
     drawn, axes = plot_style.figure(0.75 + 0.42 * len(energies))
@@ -97,11 +99,11 @@ def events_plot(report: EnergyReport) -> str:
     plot_style.end_labels(axes, values, [f"{report.say(v)} ({numbers.share(v, report.total)})" for v in values])
     axes.invert_yaxis()
     plot_style.quantity_axis(axes, report)
-    return svg(drawn)
+    return drawn
 
 
 @in_style
-def spikes_plot(report: EnergyReport) -> str:
+def spikes_plot(report: EnergyReport) -> Figure:
     """Spikes of each layer in one inference, with the mean rate of its neurons."""
     names = [s.population for s in report.spikes]
     drawn, axes = plot_style.figure(0.75 + 0.42 * len(names))
@@ -117,11 +119,11 @@ def spikes_plot(report: EnergyReport) -> str:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}")
     axes.locator_params(axis="x", nbins=5)
     plot_style.plain_axis(axes)
-    return svg(drawn)
+    return drawn
 
 
 @in_style
-def fit_plot(fit: Sequence[Use], binding: Use | None) -> str:
+def fit_plot(fit: Sequence[Use], binding: Use | None) -> Figure:
     """Used share of each limited resource on its fullest core; the numbers stand in a column behind the bars."""
     uses = [use for use in fit if use.limit]
     drawn, axes = plot_style.figure(0.75 + 0.42 * len(uses))
@@ -140,11 +142,11 @@ def fit_plot(fit: Sequence[Use], binding: Use | None) -> str:
     axes.set_xlabel("share of the limit, fullest core")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     plot_style.plain_axis(axes)
-    return svg(drawn)
+    return drawn
 
 
 @in_style
-def comparison_plot(reports: Sequence[EnergyReport]) -> str:
+def comparison_plot(reports: Sequence[EnergyReport]) -> Figure:
     """Energy on several profiles that share a unit, split into input, hidden layers and readout."""
     drawn, axes = plot_style.figure(1.2 + 0.42 * len(reports))
     left = np.zeros(len(reports))
@@ -157,23 +159,28 @@ def comparison_plot(reports: Sequence[EnergyReport]) -> str:
     axes.invert_yaxis()
     plot_style.quantity_axis(axes, reports[0])
     drawn.legend(loc="outside lower left", ncols=3, frameon=False, handlelength=1.8, fontsize=9.5, labelcolor=INK)
-    return svg(drawn)
+    return drawn
 
 
-def active(report: EnergyReport) -> list[Spikes]:
-    """The names of the populations that emit at least one spike."""
-    return [each for each in report.spikes if each.spikes]
+def active(spikes: Sequence[Spikes]) -> list[Spikes]:
+    """The populations that emit at least one spike."""
+    return [each for each in spikes if each.spikes]
 
 
-def silent(report: EnergyReport) -> list[str]:
+def silent(spikes: Sequence[Spikes]) -> list[str]:
     """Names of populations that never spike."""
-    return [each.population for each in report.spikes if not each.spikes]
+    return [each.population for each in spikes if not each.spikes]
 
 
 @in_style
-def raster_plot(report: EnergyReport, raster: Mapping[str, Trace]) -> str:
-    """Spikes of the first sample: a row for each kept compartment, a mark for each spike."""
-    shown = active(report)
+def raster_plot(spikes: Sequence[Spikes], raster: Mapping[str, Trace]) -> Figure:
+    """Spikes of the first sample: a row for each kept compartment, a mark for each spike.
+
+    Args:
+        spikes: of each population; at least one of them spikes.
+        raster: by population, what was kept of the first sample.
+    """
+    shown = active(spikes)
     heights = [max(LEAST_IN, ROW_IN * len(raster[each.population].compartments)) for each in shown]
     drawn, every = plot_style.panels(heights)
     for axes, each, height in zip(every, shown, heights, strict=True):
@@ -181,17 +188,22 @@ def raster_plot(report: EnergyReport, raster: Mapping[str, Trace]) -> str:
         _marks(axes, trace.fired, 72 * height / len(trace.compartments), PART_STYLE[each.part][0])
         axes.set_ylim(len(trace.compartments) - 0.5, -0.5)
         _name(axes, each.population, f"{len(trace.compartments)} of {each.neurons:,}")
-    _steps(every, report.timesteps)
-    return svg(drawn)
+    _steps(every, len(raster[shown[0].population].fired))
+    return drawn
 
 
 @in_style
-def rates_plot(report: EnergyReport, rates: Mapping[str, Sequence[float]]) -> str:
-    """Spikes per neuron at each step, the mean over samples, one panel a layer, on one scale."""
-    shown = active(report)
+def rates_plot(spikes: Sequence[Spikes], rates: Mapping[str, Sequence[float]]) -> Figure:
+    """Spikes per neuron at each step, the mean over samples, one panel a layer, on one scale.
+
+    Args:
+        spikes: of each population; at least one of them spikes.
+        rates: by population, at each step.
+    """
+    shown = active(spikes)
     drawn, every = plot_style.panels([PANEL_IN] * len(shown))
     most = max(max(rates[each.population]) for each in shown)
-    steps = np.arange(1, report.timesteps + 1)
+    steps = np.arange(1, len(rates[shown[0].population]) + 1)
     for axes, each in zip(every, shown, strict=True):
         own, (fill, hatch) = rates[each.population], PART_STYLE[each.part]
         axes.bar(steps, own, width=0.8, color=fill, hatch=hatch, edgecolor="white", linewidth=0.5)
@@ -200,8 +212,8 @@ def rates_plot(report: EnergyReport, rates: Mapping[str, Sequence[float]]) -> st
         axes.set_ylim(0, most * 1.45)
         mean = sum(own) / len(own)
         _name(axes, each.population, f"mean {mean:.1%}" if len(own) > 1 else "")
-    _steps(every, report.timesteps)
-    return svg(drawn)
+    _steps(every, len(steps))
+    return drawn
 
 
 def _marks(axes: Any, fired: npt.NDArray[np.bool_], row_points: float, colour: str) -> None:

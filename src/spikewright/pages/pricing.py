@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from ..base.errors import AnswerIsNo, InputError
-from ..chip.activity import Activity
+from ..chip.activity import Activity, overflow_sentences
 from ..chip.network import ChipNetwork
 from ..energy.ann import ann_costs
 from ..energy.neurobench import neurobench_of
@@ -58,10 +58,6 @@ def report_on(priced: PricedActivity, activity: Activity, chip: ChipNetwork, pro
     profile, placement = priced.energy.profile, priced.placement
     has_cores = profile.limits.neurons_per_core is not None
     loads = core_loads(activity, placement) if has_cores else ()
-    rates: dict[str, tuple[float, ...]] = {}
-    if (steps := activity.by_step) is not None:
-        for name, seen in activity.populations.items():
-            rates[name] = tuple((steps.spikes[name] / (activity.samples * seen.spikes.size)).tolist())
     return Report(
         placement=placement,
         cores=loads,
@@ -69,9 +65,10 @@ def report_on(priced: PricedActivity, activity: Activity, chip: ChipNetwork, pro
         energy=priced.energy,
         ann=ann_costs(chip, profile),
         neurobench=neurobench_of(activity, chip),
-        rates=rates,
+        rates=activity.rates,
         raster=activity.raster,
         provenance=replace(provenance, profile_sha256=profile.sha256),
+        overflows=tuple(overflow_sentences(activity)),
     )
 
 

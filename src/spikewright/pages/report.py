@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..base.shown import Shown
+from ..base.terminal import terminal
 from ..chip.activity import Trace
 from ..chip.agreement import Agreement
 from ..energy.ann import AnnCost, AnnCosts, standings
+from ..energy.macs import COUNT
 from ..energy.neurobench import NeuroBench
 from ..energy.provenance import Provenance
 from ..energy.report import EnergyReport
 from ..placing.placement import Use
-from . import against, cores, numbers
+from . import against, cores, numbers, quality
 from .cores import PlacedCores
 from .network import placement_json, placement_sentences
 
@@ -26,8 +29,8 @@ SCHEMA_VERSION = 1
 """Of the report's JSON; grows where a field changes its meaning or goes, not where one is added."""
 
 
-@dataclass(frozen=True, eq=False)
-class Report(PlacedCores):
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(Shown, PlacedCores):
     """What one activity costs on one profile, and what else there is to say of it; a placed network with its price.
 
     Attributes of the energy are attributes of the report as well: ``report.total`` is ``report.energy.total``.
@@ -41,6 +44,7 @@ class Report(PlacedCores):
         raster: by population, spikes of the first sample; None where they were not kept.
         agreement: accuracy at every level of this chip network, and where they differ; None where nobody looked.
         provenance: where network and activity came from.
+        overflows: a sentence for each kind of overflow of each population, where there were any.
     """
 
     energy: EnergyReport
@@ -50,6 +54,7 @@ class Report(PlacedCores):
     raster: Mapping[str, Trace] | None
     provenance: Provenance
     agreement: Agreement | None = None
+    overflows: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
         if name == "energy" or name.startswith("__"):  # while an instance is copied or unpickled
@@ -71,8 +76,12 @@ class Report(PlacedCores):
         """The teacher on the profile itself; None where that is not known."""
         return self.ann.teacher
 
+    def __repr__(self) -> str:
+        levels = "" if self.agreement is None else f"; {self.agreement.in_words()}"
+        return f"Report({self.energy!r}{levels})"
+
     def __str__(self) -> str:
-        console = Console(
+        console = terminal(
             file=StringIO(), width=numbers.WIDTH, color_system=None, force_terminal=False, legacy_windows=False
         )
         with console.capture() as captured:
@@ -82,7 +91,8 @@ class Report(PlacedCores):
     def as_json(self) -> dict[str, object]:
         """The report as one JSON object; energies in the profile's unit (``unit``)."""
         energy, ann = self.energy, self.ann
-        machines = [each.as_json() for each in standings(energy, ann, ann.macs)] if ann.macs else []
+        machines = [each.as_json() for each in standings(energy, ann, ann.macs)] if ann.macs.count else []
+        teacher_macs = {COUNT: None} if ann.teacher_macs is None else ann.teacher_macs.as_facts
         return {
             "schema_version": SCHEMA_VERSION,
             "profile": energy.profile.name,
@@ -111,16 +121,18 @@ class Report(PlacedCores):
             "ways": [{**vars(way), "mean_hops": way.mean_hops} for way in self.ways],
             "teacher": None if ann.teacher is None else ann.teacher.as_json(),
             "teacher_elsewhere": [each.as_json() for each in ann.elsewhere],
-            "ann": {"macs": ann.macs, "teacher_macs": ann.teacher_macs, "against": machines},
+            "ann": {"macs": ann.macs.count, **teacher_macs, "against": machines},
             **{name: getattr(energy, name) for name in ("samples", "split", "timesteps", "accuracy", "backend")},
             "time": None if energy.time is None else energy.time.as_json(),
             "by_step": list(energy.steps),
             "rates": {name: list(rates) for name, rates in self.rates.items()},
             "spread": None if energy.spread is None else vars(energy.spread),
-            "by_class": [vars(each) for each in energy.classes],
+            "by_class": [each.as_json() for each in energy.classes],
+            "quality": quality.quality_json(energy),
             "band": energy.band,
             "neurobench": vars(self.neurobench),
-            "agreement": None if self.agreement is None else vars(self.agreement),
+            "agreement": None if self.agreement is None else self.agreement.facts,
+            **({"overflows": list(self.overflows)} if self.overflows else {}),
             "uncertainty": energy.profile.uncertainty,
             "sources": {name: source.model_dump() for name, source in energy.profile.sources.items()},
             "provenance": self.provenance.as_json(),
@@ -133,7 +145,8 @@ def _use_json(use: Use) -> dict[str, object]:
 
 def beside(report: Report) -> list[str]:
     """What stands beside the total, a line each."""
-    return [*numbers.beside(report.energy), report.neurobench.sentence()]
+    overflows = (f"registers overflowed: {each}" for each in report.overflows)
+    return [*overflows, *numbers.beside(report.energy), report.neurobench.sentence()]
 
 
 def teacher_line(report: Report) -> str:
@@ -142,8 +155,10 @@ def teacher_line(report: Report) -> str:
     if teacher is None:
         known = energy.profile.energy.teacher_mac is not None
         return "ANN teacher: left out, since the network does not say how many MACs its teacher has" if known else ""
-    times = f", {teacher.energy / energy.total:.3g} times the spiking network" if energy.total else ""
-    return f"ANN teacher: {teacher.macs:,} MACs, {energy.say(teacher.energy)} per inference{times}"
+    least = "at least " if teacher.macs.is_lower_bound else ""
+    times = f", {least}{teacher.energy / energy.total:.3g} times the spiking network" if energy.total else ""
+    left_out = f"; {teacher.macs.left_out}" if least else ""
+    return f"ANN teacher: {teacher.macs} MACs, {least}{energy.say(teacher.energy)} per inference{times}{left_out}"
 
 
 def renderable(report: Report) -> Group:
@@ -182,6 +197,10 @@ def _rows(energy: EnergyReport) -> Table:
 def _further(report: Report) -> Iterator[RenderableType]:
     """What follows the energy; the sources of the artificial network's numbers are in the files alone."""
     energy = report.energy
+    if energy.quality is not None:
+        yield from (_heading("Answers"), numbers.filled(quality.quality_rows(energy)))
+        if len(found := quality.confusion_rows(energy)) > 1:
+            yield from (Text(f"\n{quality.confusion_title(energy)}"), numbers.filled(found))
     if report.agreement is not None:
         yield from (_heading("Agreement"), numbers.filled(numbers.agreement_rows(report.agreement)))
     yield _heading("ANN against SNN")

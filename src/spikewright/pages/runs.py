@@ -17,6 +17,7 @@ from ..energy.report import EnergyReport
 from ..placing.placement import Placer
 from ..profile.schema import HardwareProfile
 from ..profile.units import Amount
+from .measure import ACCURACY, Measure, measure_of
 from .numbers import Rows, filled, pareto
 from .pricing import priced
 from .report import Report
@@ -57,10 +58,15 @@ class RunTable:
     def points(self) -> list[tuple[RunRow, EnergyReport, float]]:
         """Runs that can be compared: energy and accuracy are known, and of the first run's data."""
         return [
-            (row, row.report.energy, row.report.energy.accuracy)
+            (row, row.report.energy, row.report.energy.merit)
             for row in self.rows
-            if row.report is not None and row.report.energy.accuracy is not None and row.pareto is not None
+            if row.report is not None and row.report.energy.merit is not None and row.pareto is not None
         ]
+
+    @property
+    def measure(self) -> Measure:
+        """What is called accuracy here: that, or R^2 where the runs that can be compared answer with values."""
+        return measure_of(self.points[0][1].outputs) if self.points else ACCURACY
 
     def as_json(self) -> dict[str, object]:
         """The table as a JSON object; energies in the profile's unit."""
@@ -118,9 +124,9 @@ def _table(profile: HardwareProfile, runs: Mapping[str, Report | AnswerIsNo]) ->
     reports = {name: each for name, each in runs.items() if isinstance(each, Report)}
     data = next((report.provenance.data for report in reports.values() if report.provenance.data), "")
     known = {
-        name: (report.energy.total, report.energy.accuracy)
+        name: (report.energy.total, report.energy.merit)
         for name, report in reports.items()
-        if report.energy.accuracy is not None and report.provenance.data in (data, "")
+        if report.energy.merit is not None and report.provenance.data in (data, "")
     }
     marks = dict(zip(known, pareto(list(known.values())), strict=True))
     rows = tuple(
@@ -157,6 +163,7 @@ def _row_json(row: RunRow) -> dict[str, object]:
         "name": row.name,
         "energy": report.total,
         **{name: getattr(report, name) for name in ("at_least", "within_budget", "accuracy")},
+        **({} if report.outputs.is_classes else {"r2": report.merit}),
         "pareto": row.pareto,
         **{name: getattr(report, name) for name in ("timesteps", "samples", "split")},
         "spikes": sum(each.spikes for each in report.spikes),
@@ -181,7 +188,8 @@ def title(table: RunTable) -> str:
 
 def rows(table: RunTable) -> Rows:
     """What is known of each run; one that does not fit says so in place of its energy."""
-    headings = ("run", ">accuracy", ">energy", ">budget", ">on the front", ">steps", ">spikes", ">synaptic operations")
+    merit = f">{table.measure.name}"
+    headings = ("run", merit, ">energy", ">budget", ">on the front", ">steps", ">spikes", ">synaptic operations")
     return [headings, *map(_cells, table.rows)]
 
 
@@ -192,7 +200,7 @@ def _cells(row: RunRow) -> tuple[str, ...]:
     budget, within = report.budget, "within" if report.within_budget else "over"
     return (
         row.name,
-        "not known" if report.accuracy is None else f"{report.accuracy:.2%}",
+        "not known" if report.merit is None else measure_of(report.outputs).say(report.merit),
         f"{'≥ ' if report.at_least else ''}{report.say(report.total)}",
         "none" if budget is None else f"{within}, {report.total / budget.value:.1%}",
         {True: "yes", False: "no", None: "-"}[row.pareto],
@@ -214,7 +222,7 @@ def in_words(table: RunTable) -> str:
     words = []
     for row, report, accuracy in points:
         front = ", on the front" if row.pareto else ""
-        words.append(f"{row.name} {report.say(report.total)} and {accuracy:.2%}{front}")
+        words.append(f"{row.name} {report.say(report.total)} and {table.measure.say(accuracy)}{front}")
     budget = points[0][1].budget
     line = f" A line marks the budget of {budget}." if budget else ""
-    return f"Accuracy against energy, from the cheapest run up: {'; '.join(words)}.{line}"
+    return table.measure.heading(f"Accuracy against energy, from the cheapest run up: {'; '.join(words)}.{line}")

@@ -7,7 +7,11 @@ from pathlib import Path
 
 from rich.table import Table
 
+from ..base.errors import arg
+from ..chip.activity import Overflows
 from ..chip.agreement import Agreement
+from ..chip.answers import Answers
+from .measure import measure_of
 from .numbers import binding
 from .report import Report
 
@@ -38,6 +42,8 @@ class Verdict:
         agreement: accuracy at every level, and where levels differ.
         report: the integer network's cost per inference, against the budget where there is one.
         spikes: per inference, input events included; synaptic_ops likewise.
+        overflows: registers of the chip network that overflowed; None where they were not counted.
+        answers: scores and answers of the integer network on the test samples; None where nobody kept them.
     """
 
     agreement: Agreement
@@ -46,6 +52,8 @@ class Verdict:
     spikes: float
     synaptic_ops: float
     paths: Paths
+    overflows: Overflows | None = None
+    answers: Answers | None = None
 
     @property
     def binding(self) -> str:
@@ -54,8 +62,11 @@ class Verdict:
 
     @property
     def faults(self) -> list[str]:
-        """Why the run failed its checks: over the budget, or levels that differ; empty if it passed."""
+        """Why the run failed its checks: over the budget, overflows, or levels that differ; empty if it passed."""
         over = [self.report.energy.verdict] if self.report.energy.within_budget is False else []
+        if self.overflows is not None and self.overflows.harmful:
+            more = f"train with a larger {arg('scale_margin')}, or with {arg('scales', 'worst-case')}"
+            over.append(f"registers overflowed {self.overflows.harmful} times; {more}")
         differing = [(pair.replace("_", " and "), n) for pair, n in self.agreement.mismatches.items() if n]
         return over + [f"{levels} differ in {n} values" for levels, n in differing]
 
@@ -73,6 +84,7 @@ class Verdict:
         costs |= {f"energy_{unit}": energy.total, f"budget_{unit}": limit}
         return {
             "accuracy": {level: known.accuracy.get(level) for level in (*known.accuracy, "lava", "netx")},
+            **({"r2": known.r2} if known.r2 else {}),
             "samples": known.samples,
             "mismatches": {pair: known.mismatches.get(pair) for pair in known.pairs},
             "skipped": known.skipped,
@@ -92,7 +104,9 @@ class Verdict:
         table = Table(show_header=False, box=None, pad_edge=False)
         known = self.agreement
         on = {level: f"({samples} {known.split} samples)" for level, samples in known.samples.items()}
-        table.add_row("accuracy", ", ".join(f"{level} {x:.2%} {on[level]}" for level, x in known.accuracy.items()))
+        measure = measure_of(self.report.outputs)
+        words = (f"{level} {measure.say(merit)} {on[level]}" for level, merit in known.merits.items())
+        table.add_row(measure.name, ", ".join(words))
         table.add_row("agreement", self.agreement.in_words())
         table.add_row("energy", self.report.energy.verdict)
         table.add_row("spikes", f"{self.spikes:.0f} per inference, {self.synaptic_ops:.0f} synaptic operations")

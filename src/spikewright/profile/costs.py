@@ -112,6 +112,7 @@ class Energy(Table):
         hop_x, hop_y: a message crossing one tile border, east-west and north-south.
         chip_crossing: a message going from one chip to another.
         input_event: an event injected from outside the chip.
+        bias_write: the host setting the current of one input neuron in one step, where currents change by step.
         teacher_mac: one multiply-accumulate of the artificial network that is compared with.
     """
 
@@ -130,6 +131,7 @@ class Energy(Table):
     hop_y: Constant | None = None
     chip_crossing: Constant | None = None
     input_event: Constant | None = None
+    bias_write: Constant | None = None
     teacher_mac: Constant | None = None
 
     def given(self) -> dict[str, Constant]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from ..base.artefacts import sha256_of_json
+from ..base.shown import Shown
 from ..base.types import Encoding
 from .costs import Citation, Durations, Energy, Source, StaticPower, Table, Text
 
@@ -144,7 +145,7 @@ class Limits(Table):
     layers: Layers | None = None
 
 
-class HardwareProfile(Table):
+class HardwareProfile(Shown, Table):
     """One chip, or one way of counting: limits, costs, and the sources of both.
 
     Attributes:
@@ -177,6 +178,14 @@ class HardwareProfile(Table):
     static_power: StaticPower | None = None
     time: Durations | None = None
     band: list[Text] = Field(default_factory=list)
+
+    def __repr__(self) -> str:
+        op, given = self.energy.synaptic_op, sum(value is not None for _, value in self.limits)
+        each = "unknown" if op is None else f"{op.value:g} {op.unit}, {op.kind}, {op.scope}"
+        return (
+            f"HardwareProfile({self.name}: {self.title}; synaptic operation {each}; "
+            f"{len(self.energy.given())} constants, {given} limits)"
+        )
 
     @cached_property
     def sha256(self) -> str:

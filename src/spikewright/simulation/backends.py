@@ -80,8 +80,6 @@ def check_drive(chip: ChipNetwork, drive: IntArray) -> None:
         fault = (
             f"the drive has {steps} steps of {samples} samples; steps may be 1 or {chip.timesteps}, samples at least 1"
         )
-    elif population.neuron is not None and steps != 1:
-        fault = "an input of neurons is driven by one bias per sample; the drive must have 1 step"
     elif drive.min() < low or drive.max() > high:
         fault = f"the drive reaches {drive.min()}..{drive.max()}; may be {low}..{high}"
     if fault:

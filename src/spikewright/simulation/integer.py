@@ -64,7 +64,8 @@ def run(
     Args:
         chip: the network.
         drive: int64, shape ``(timesteps or 1, samples, *input shape)``, as :func:`spikewright.chip.encoding.encode`
-            makes it: payloads or spikes of an event input, or bias mantissas of an input population that has neurons.
+            makes it: payloads or spikes of an event input, or bias mantissas of an input population that has neurons,
+            the same at every step or set anew for each.
         record_states: also keep currents and membrane potentials.
         progress: called with the number of samples done.
         heard: spikes of another simulator, for the counts that belong to them.
@@ -150,7 +151,7 @@ class _Simulator:
             if population.neuron is None:
                 sent[name] = _float32(drive[:, chunk])
                 continue
-            trace = self._integrate(population, population.neuron, drive[0, chunk], sent, bool(recording.v))
+            trace = self._integrate(population, population.neuron, drive[:, chunk], sent, bool(recording.v))
             sent[name] = _float32(heard[name][:, chunk]) if name in heard else trace.spikes
             recording.spikes[name][:, chunk] = trace.spikes.numpy()
             recording.active[name][:, chunk] = trace.active.numpy()
@@ -168,7 +169,7 @@ class _Simulator:
         """One population through all its steps.
 
         Args:
-            drive: the bias of an input population, one row a sample.
+            drive: the biases of an input population, ``(timesteps or 1, samples, *shape)``.
             sent: by source, float32, ``(timesteps or 1, samples, *shape)``; 1 means the same at every step.
         """
         into = self.chip.into(population.name)
@@ -181,7 +182,7 @@ class _Simulator:
                 f"{EXACT_FLOAT64}: lower the payloads of the input"
             )
         dtype = torch.float32 if bound < EXACT_FLOAT32 else torch.float64
-        arriving = torch.zeros((1, len(drive), *population.shape), dtype=dtype)
+        arriving = torch.zeros((1, drive.shape[1], *population.shape), dtype=dtype)
         if others:
             arriving = reduce(torch.add, [self._delivered(c, sent[c.source], dtype) for c in others])
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..base.types import IntArray
+from ..chip.activity import Overflows
 from ..chip.law import INT32_LIMIT, STATE_LIMIT, Law, State, largest
 from ..chip.network import Neuron
 from ..chip.neuron_models import law_of
@@ -22,11 +23,13 @@ class Rules:
     """The law of one population, and which of its rare limits can apply at all.
 
     Attributes:
-        law: of the population, float64; its bias has the shape ``(1 or samples, *population shape)``.
+        law: of the population, float64; its bias has the shape ``(1 or samples, *population shape)``, and one that is
+            set anew for each step ``(timesteps, samples, *population shape)``.
         timesteps: T.
         may_wrap: whether a current could leave its 24 bits.
         may_clip: whether a membrane potential could.
         may_overflow: whether a sum could leave 32 bits.
+        fires: whether a spike is an output; else it is a readout's that overflowed.
     """
 
     law: Law
@@ -34,12 +37,14 @@ class Rules:
     may_wrap: bool
     may_clip: bool
     may_overflow: bool
+    fires: bool = True
 
     @staticmethod
     def of(neuron: Neuron, bias: IntArray, timesteps: int, peak: float) -> Rules:
         """Rules of ``neuron`` with these bias mantissas, given the largest absolute synaptic input of a step."""
         law = law_of(neuron, bias)
-        largest_bias = 0.0 if law.bias is None else largest(law.bias)
+        biases = law.bias if law.biases is None else law.biases
+        largest_bias = 0.0 if biases is None else largest(biases)
         largest_u = peak * STATE_UNIT * (1 if law.keep_u is None else timesteps)
         return Rules(
             law=law,
@@ -47,6 +52,7 @@ class Rules:
             may_wrap=largest_u >= STATE_LIMIT,
             may_clip=timesteps * (largest_u + largest_bias) >= STATE_LIMIT,
             may_overflow=STATE_LIMIT + largest_u + largest_bias >= INT32_LIMIT,
+            fires=neuron.fires,
         )
 
 
@@ -103,9 +109,9 @@ def integrate(
         record_states: also keep currents and membrane potentials.
         buffers: memory to work in; the trace then lives until the same buffers are used again.
     """
-    buffers, law = buffers or Buffers(), rules.law
+    buffers = buffers or Buffers()
     # A neuron model that integrates otherwise steps by its own methods.
-    is_lavas = (Law.current, Law.potential) == (type(law).current, type(law).potential)
+    is_lavas = (Law.current, Law.potential) == (type(rules.law).current, type(rules.law).potential)
     update = _update if is_lavas else _update_by_law
     shape, steps = arriving.shape[1:], rules.timesteps
     kept = steps if record_states else 0
@@ -114,27 +120,28 @@ def integrate(
     u, v = (buffers.take(what, shape, torch.float64).zero_() for what in ("u", "v"))
     active, wraps, saturations = torch.empty((steps, shape[0]), dtype=torch.int64), 0, 0
     for t in range(steps):
-        a = arriving[t if len(arriving) > 1 else 0]
+        law, a = rules.law.at(t), arriving[t if len(arriving) > 1 else 0]
         if feedback is not None and t:
             a = a + feedback(spikes[t - 1])
         active[t] = law.busy(State(u, v), a).flatten(1).sum(1)
-        wrapped, saturated = update(rules, u, v, a)
+        wrapped, saturated = update(rules, law, u, v, a)
         wraps, saturations = wraps + wrapped, saturations + saturated
         fired = law.fires(v, out=buffers.take("fired", shape, torch.bool))
         law.reset_(v, fired)
         spikes[t].copy_(fired)
         if record_states:
             us[t], vs[t] = u, v
-    return KernelTrace(spikes, v, Tally(int(active.sum()), wraps, saturations), active, us, vs)
+    resets = 0 if rules.fires else int(torch.count_nonzero(spikes))
+    tally = Tally(int(active.sum()), Overflows(wraps, saturations, resets))
+    return KernelTrace(spikes, v, tally, active, us, vs)
 
 
-def _update(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:
+def _update(rules: Rules, law: Law, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:
     """:meth:`Law.current` and :meth:`Law.potential` in place, without the limits that cannot apply.
 
     Returns:
         how many neurons wrapped and how many saturated.
     """
-    law = rules.law
     wraps = saturations = 0
     if law.keep_u is None:
         torch.mul(a, STATE_UNIT, out=u)
@@ -155,9 +162,8 @@ def _update(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:
     return wraps, saturations
 
 
-def _update_by_law(rules: Rules, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:
+def _update_by_law(_: Rules, law: Law, u: Tensor, v: Tensor, a: Tensor) -> tuple[int, int]:
     """The law's own methods; what they change against the same without limits was wrapped or clipped."""
-    law = rules.law
     free = replace(law, arithmetic=replace(law.arithmetic, wraps=False, saturates=False))
     current = law.current(u, a)
     wraps = int(torch.count_nonzero(current != free.current(u, a)))

@@ -8,8 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..base.shown import Brief
 from ..base.types import IntArray
-from ..chip.activity import RASTER_COMPARTMENTS, SAMPLES_KEPT, Activity, Counts, PopulationActivity, Samples, Trace
+from ..chip.activity import (
+    RASTER_COMPARTMENTS,
+    SAMPLES_KEPT,
+    Activity,
+    Counts,
+    Overflows,
+    PopulationActivity,
+    Samples,
+    Trace,
+)
+from ..chip.answers import Answers
 from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork
 
@@ -25,26 +36,25 @@ class Tally:
     Attributes:
         active_updates: neuron updates that had something to do: synaptic input not zero, a bias set, or a
             membrane potential, or a current with memory (du < 4095), left from the step before.
-        u_wraps: updates in which the current left its 24 bits and wrapped around.
-        v_saturations: updates in which the membrane potential was clipped to its 24 bits.
+        overflows: of its registers; None where there are none.
     """
 
     active_updates: int = 0
-    u_wraps: int = 0
-    v_saturations: int = 0
+    overflows: Overflows | None = field(default_factory=Overflows)
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(*(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)))
+        known = None if self.overflows is None or other.overflows is None else self.overflows + other.overflows
+        return Tally(self.active_updates + other.active_updates, known)
 
 
-@dataclass(frozen=True, eq=False)
-class Recording:
+@dataclass(frozen=True, eq=False, repr=False)
+class Recording(Brief):
     """A run of some samples, aligned: step t is the same timestep in every population.
 
     Attributes:
         spikes: by population, shape ``(timesteps, samples, *population shape)``; 0 and 1, or payloads of graded events.
-        scores: what the host reads, int64 (of a student float32, in its own units), shape ``(samples, classes)``: the
-            readout's membrane potentials at the last step, or its spike counts.
+        scores: what the host reads, int64 (of a student in floats float32, in its own units), shape ``(samples,
+            outputs)``: the readout's membrane potentials at the last step, or its spike counts.
         tallies: by population that has neurons.
         u: currents by population, same shape, int32; empty unless states were recorded.
         v: membrane potentials after the reset, by population, same shape and type.
@@ -64,11 +74,19 @@ class Recording:
         """The number of samples that were recorded."""
         return len(self.scores)
 
-    @property
-    def predictions(self) -> IntArray:
-        """The class of the highest score (the first of equals), shape ``(samples,)``."""
-        best: IntArray = np.argmax(self.scores, axis=1).astype(np.int64)
-        return best
+    def answers(
+        self, chip: ChipNetwork, labels: npt.NDArray[Any] | None = None, recordings: IntArray | None = None
+    ) -> Answers:
+        """What was answered.
+
+        Args:
+            chip: the network that was recorded.
+            labels: classes ``(samples,)`` or values ``(samples, D)``; None where they are not known.
+            recordings: of windows, the number of the recording that each is of, ``(samples,)``.
+        """
+        in_floats = self.scores.dtype.kind == "f"  # of a student, whose potentials have no scale
+        unit = 1.0 if chip.meaning.is_classes else chip.timesteps if in_floats else chip.score_unit
+        return Answers(self.scores, float(unit), chip.meaning, labels, recordings)
 
 
 @dataclass(frozen=True)
@@ -117,7 +135,7 @@ def activity_of(
     chip: ChipNetwork,
     recording: Recording,
     backend: str,
-    labels: IntArray | None = None,
+    labels: npt.NDArray[Any] | None = None,
     *,
     chip_sha256: str = "",
     split: str = "",
@@ -131,7 +149,7 @@ def activity_of(
         chip: the network that was run.
         recording: of that network.
         backend: what ran it.
-        labels: true classes, shape ``(samples,)``; None leaves ``correct`` unknown.
+        labels: true classes, ``(samples,)``, or values, ``(samples, D)``; None where they are not known.
         chip_sha256: of the network's file.
         split: part of the data that the samples came from.
     """
@@ -143,18 +161,20 @@ def activity_of(
             spikes=np.count_nonzero(spikes, axis=(0, 1)).astype(np.int64),
             updates=0 if population.neuron is None else spikes.size,
             active_updates=tally.active_updates,
+            overflows=None if population.neuron is None else tally.overflows,
         )
         if recording.samples:
             first = spikes[:, 0].reshape(len(spikes), -1)
             kept = np.unique(np.linspace(0, population.size - 1, RASTER_COMPARTMENTS).round().astype(np.int64))
             raster[population.name] = Trace(kept, first[:, kept] != 0)
     by_step, by_sample = None, None
+    answers = recording.answers(chip, labels)
     if recording.active:
         each = _each_step_and_sample(chip, recording)
         by_step = each.changed(lambda column: column.sum(axis=1))
         first_ones = each.changed(lambda column: column[:, :SAMPLES_KEPT].sum(axis=0))
-        classes = None if labels is None else labels[:SAMPLES_KEPT]
-        by_sample = Samples(first_ones, recording.predictions[:SAMPLES_KEPT], classes)
+        classes = (answers.answers.astype(np.int64), labels) if chip.meaning.is_classes else (None, None)
+        by_sample = Samples(first_ones, *(None if each is None else each[:SAMPLES_KEPT] for each in classes))
     return Activity(
         populations=populations,
         synaptic_ops={c.name: int(np.sum(populations[c.source].spikes * fan_out(chip, c))) for c in chip.connections},
@@ -162,11 +182,12 @@ def activity_of(
         timesteps=chip.timesteps,
         backend=backend,
         chip_sha256=chip_sha256,
-        correct=None if labels is None else int(np.sum(recording.predictions == labels)),
+        correct=answers.correct,
         split=split,
         by_step=by_step,
         by_sample=by_sample,
         raster=raster if recording.samples else None,
+        answers=answers,
     )
 
 

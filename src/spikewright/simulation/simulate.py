@@ -6,38 +6,51 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
 from ..base.artefacts import atomic_write
-from ..base.errors import InputError, did_you_mean
+from ..base.errors import InputError, Message, arg, did_you_mean, refuse
 from ..base.progress import Advance
 from ..base.types import IntArray
 from ..base.version import __version__
-from ..chip.activity import Activity
+from ..chip.activity import Activity, overflow_sentences
 from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
+from ..data.labels import label_faults
 from ..data.load import load
 from ..data.split import Split
+from ..lowering.quantize import MEASURED
 from ..sources.rows import Computed, Rows, at_once, first_rows
 from .backends import BACKENDS, Run, backend
-from .recording import Recording, Tally, activity_of
+from .recording import Recording, activity_of
 
 Images = npt.NDArray[np.float32 | np.uint8]
-Labelled = tuple[Rows, IntArray]
+Labels = npt.NDArray[Any]
+Labelled = tuple[Rows, Labels]
 
-OVERFLOWS = {
-    "u_wraps": "a current left its 24 bits and wrapped around",
-    "v_saturations": "a membrane potential was clipped to its 24 bits",
-}
-"""Counts of a :class:`~spikewright.simulation.recording.Tally` that deserve a remark."""
+
+class Chosen(NamedTuple):
+    """Some samples of a part.
+
+    Attributes:
+        labels: classes ``(samples,)``, or values ``(samples, D)``.
+        recordings: of windows, the recording that each is of, ``(samples,)``; None where each sample is its own.
+    """
+
+    images: Rows
+    labels: Labels
+    recordings: IntArray | None
+
 
 SPLITS = ("test", "validation", "train")
 RASTER_FORMAT, RASTER_FORMAT_VERSION = "spikewright raster", 1
+VALUES = 2**28
+"""Spikes of all neurons and steps that are recorded at once; long recordings are simulated in smaller batches."""
 BATCH = 256
 """Samples simulated and recorded at once: bounds the memory, and spreads Lava's start over many samples."""
 
@@ -73,33 +86,34 @@ def simulate(
     Args:
         chip: the network.
         data: a data set, its name, one part of it, or ``(images, labels)``: float32 in [0, 1] of shape
-            ``(samples, *input shape)``, of events 0 and 1 of shape ``(samples, timesteps, *input shape)``; and int64 of
-            shape ``(samples,)``.
+            ``(samples, *input shape)``, of events 0 and 1 of shape ``(samples, timesteps, *input shape)``; and classes,
+            int64, ``(samples,)``, or values, float, ``(samples, D)``.
         on: a name of :data:`~spikewright.simulation.backends.BACKENDS`; exact simulators count the same. Or the student
             that ``chip`` was made from: what it does itself, the same again if it was trained on integers.
         samples: how many, from the first; None: all.
         split: part of the data set: test, validation or train; of other data it is only noted.
         data_dir: where a data set's files are.
-        batch: samples simulated at once, fewer of large ones; nothing depends on it but memory and speed.
+        batch: samples simulated at once, at most; nothing depends on it but memory and speed.
         seed: of the rate code.
         record: HDF5 file for every spike; None writes none.
         progress: called with the number of samples done.
         chip_sha256: of the network's file, noted in the activity.
 
     Raises:
-        InputError: no such data, split or simulator, images that do not fit the network's input, Lava not installed, or
-            a network that it cannot hold.
+        InputError: no such data, split or simulator, images that do not fit the network's input, labels that do not fit
+            its outputs, Lava not installed, or a network that it cannot hold.
         SpikewrightError: Lava failed.
     """
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
     whole = load(data, data_dir, chip.timesteps, network=chip.takes) if isinstance(data, str) else data
     if isinstance(whole, Dataset):
-        whole = whole.by(chip.takes)
-    images, labels = chosen_samples(whole, split, samples)
+        whole = for_chip(whole.by(chip.takes), chip)
+    images, labels, recordings = chosen_samples(whole, split, samples)
+    refuse(f"{split} labels", list(label_faults(labels, chip.meaning, chip.classes)))
     images = fitting(chip, images)
-    tallies = {p.name: Tally() for p in chip.populations if p.neuron is not None}
+    batch = min(batch, max(1, VALUES // (chip.timesteps * sum(p.size for p in chip.populations))))
     total: Activity | None = None
-    scores_type = np.int64 if isinstance(on, str) else np.float32
+    scores_type = np.float32 if name == "float" else np.int64
     with raster_writer(record, chip, scores_type) if record else nullcontext() as keep:
         batch = at_once(images, batch)
         for start in range(0, len(images), batch):
@@ -110,14 +124,14 @@ def simulate(
                 keep(recording)
             counted = activity_of(chip, recording, name, labels[chosen], chip_sha256=chip_sha256, split=split)
             total = counted if total is None else total + counted
-            tallies = {name: tally + recording.tallies[name] for name, tally in tallies.items()}
     assert total is not None
+    assert total.answers is not None
+    if recordings is not None:
+        answers = replace(total.answers, recordings=recordings)
+        total = replace(total, answers=answers, correct=answers.correct)
     named = data if isinstance(data, str) else getattr(data, "name", None)
     facts: dict[str, object] = {"source": f"spikewright {__version__}", "seed": seed}
     facts |= {} if named is None else {"data": named}
-    for what in OVERFLOWS:
-        if counts := {name: count for name, tally in tallies.items() if (count := getattr(tally, what))}:
-            facts[what] = counts
     return replace(total, provenance=facts)
 
 
@@ -131,7 +145,7 @@ def raster_writer(
     ``name``, payloads where spikes are graded; ``scores`` of shape ``(samples, outputs)``.
 
     Args:
-        scores_type: what scores are: integers of a chip network, floats of a student.
+        scores_type: what scores are: integers of a chip network, floats of a student in floats.
 
     Raises:
         InputError: the folder does not exist.
@@ -188,17 +202,16 @@ def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
     """Sentences about what is legal and silent, but almost never wanted, and about counts that are not exact."""
     if activity.backend in BACKENDS and not BACKENDS[activity.backend].exact:
         yield f"the simulator {activity.backend!r} is not exact; its counts may differ from those of the chip network"
-    for what, words in OVERFLOWS.items():
-        for name, count in cast(dict[str, int], activity.provenance.get(what, {})).items():
-            yield f"population {name!r}: {words} in {count} of {activity.populations[name].updates} updates"
-    for population in chip.populations:
-        fired = int(activity.populations[population.name].spikes.sum())
-        if fired and population.neuron is not None and not population.neuron.fires:
-            yield f"population {population.name!r} must never fire and did so {fired} times; its scores are wrong"
+    yield from overflow_sentences(activity)
+    if (known := activity.overflows) is not None and known.harmful and chip.provenance.get(MEASURED):
+        yield Message(
+            f"the scales leave room for peaks measured on data; a larger {arg('margin')} in lowering, or "
+            f"{arg('scale_margin')} in training, leaves more"
+        )
 
 
-def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Labelled:
-    """Images and labels of the first ``samples`` of a part, None for all.
+def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Chosen:
+    """The first ``samples`` of a part, None for all.
 
     Raises:
         InputError: no such part, or fewer samples than that.
@@ -213,7 +226,26 @@ def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | 
     if not len(images) or (samples is not None and not 1 <= samples <= len(images)):
         asked = "" if samples is None else f" and {samples} were asked for"
         raise InputError(f"the {split} part holds {len(images)} samples{asked}; ask for 1 or more that are there")
-    return first_rows(images, samples), labels[:samples]
+    recordings = data.recordings if isinstance(data, Split) else None
+    return Chosen(first_rows(images, samples), labels[:samples], None if recordings is None else recordings[:samples])
+
+
+def for_chip(data: Dataset, chip: ChipNetwork) -> Dataset:
+    """The same data, where their labels mean what the network's outputs do.
+
+    Raises:
+        InputError: other classes, or values where the network answers with classes.
+    """
+    mine, theirs = data.output.is_classes, chip.meaning.is_classes
+    if mine == theirs and data.classes == chip.classes:
+        return data
+    words = {True: "classes", False: "values"}
+    found = f"data {data.name}: has {data.classes} {words[mine]}, and the network {chip.classes} {words[theirs]}"
+    advice = "use the data that it was trained on"
+    if mine and theirs and chip.classes % data.classes == 0:
+        each = chip.classes // data.classes
+        advice += f", or, where {each} outputs stand for each class, lower it with {arg('population', each)}"
+    raise InputError(f"{found}; {advice}")
 
 
 def fitting(chip: ChipNetwork, images: Rows) -> Rows:

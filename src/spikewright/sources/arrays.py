@@ -22,6 +22,8 @@ from .rows import Rows
 SHORT = {"train": "train", "validation": "val", "test": "test"}
 """By part, the end of its arrays' names: ``x_train``, ``y_val``."""
 EXPECTED = "x and y; or x_train, y_train and, where there are such parts, x_val, y_val, x_test, y_test"
+ALONE = ("x_unlabelled", "X_unlabelled", "x", "X", "x_train", "X_train")
+"""Arrays of samples that are read without labels; the first that is there is taken."""
 LARGEST_COMPRESSED = 1024**3
 """Bytes of a compressed array that are unpacked into memory; rows of a compressed array cannot be read one by one."""
 PICKLED = "holds pickled objects, which are not read; save plain arrays, recordings of unequal lengths padded with NaN"
@@ -43,13 +45,21 @@ def read_npz(path: Path, options: ReadingOptions) -> Found:
         InputError: no such arrays, pickled objects, a damaged file, or an array too large to be unpacked.
     """
     del options
+    return found_in(str(path), path.stem, arrays_of(path))
+
+
+def arrays_of(path: Path) -> dict[str, Rows]:
+    """The arrays of an ``.npz`` file by name; those that are large stay in the file.
+
+    Raises:
+        InputError: pickled objects, a damaged file, or an array too large to be unpacked.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-            arrays = {info.filename[:-4]: _member(path, archive, info) for info in members}
+            return {info.filename[:-4]: _member(path, archive, info) for info in members}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read as .npz ({error}); save it again with numpy.savez") from error
-    return found_in(str(path), path.stem, arrays)
 
 
 def found_in(where: str, name: str, arrays: Mapping[str, Any]) -> Found:
@@ -108,6 +118,22 @@ class _Padded:
         made = np.array(self._samples[rows], np.float32)
         made[np.arange(self.shape[1])[None, :] >= self.lengths[rows][:, None]] = np.nan
         return made
+
+
+def samples_alone(path: Path) -> Rows | None:
+    """The samples in an ``.npy`` file, or in an ``.npz`` file under one of :data:`ALONE`; None where it has none.
+
+    Raises:
+        InputError: as :func:`read_npz` and :func:`read_npy`.
+    """
+    if path.suffix.lower() == ".npy":
+        return _of_file(path)
+    arrays = arrays_of(path)
+    name = next((name for name in ALONE if name in arrays), None)
+    if name is None:
+        return None
+    samples: Rows = _padded(str(path), arrays[name], arrays.get(f"lengths{name[1:]}"))
+    return samples
 
 
 def _padded(where: str, samples: Any, lengths: Any) -> Any:

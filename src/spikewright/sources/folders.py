@@ -85,9 +85,28 @@ def list_folder(root: Path, suffixes: dict[str, Sequence[str]]) -> tuple[str, Li
                          f"({others}); leave only those of the parts, or only those of classes")  # fmt: skip
     else:
         tops = {"train": root}
+    for each in [] if parts else below:
+        if inner := [folder.name for folder in _folders(each) if folder.name.lower() in PART_OF]:
+            raise InputError(f"{root}: its folder {each.name} holds the parts {', '.join(inner)}; give {each}")
     found = {part: _class_files(folder) for part, folder in tops.items()}
     kind = _kind(root, [file for classes in found.values() for files in classes.values() for file in files], suffixes)
     return kind, _listing(root, found, kind, suffixes[kind])
+
+
+def list_without_classes(root: Path, suffixes: dict[str, Sequence[str]]) -> tuple[str, Listing]:
+    """The kind of the files in a folder and below it, and the files, of no class; of official parts those of training.
+
+    Args:
+        suffixes: by kind, the ends of its files' names, in small letters.
+
+    Raises:
+        InputError: several kinds of files, or none that is read.
+    """
+    parts = {PART_OF[folder.name.lower()]: folder for folder in _folders(root) if folder.name.lower() in PART_OF}
+    files = sorted(_files(parts.get("train", root)))
+    kind = _kind(root, files, suffixes)
+    fitting = [file for file in files if file.suffix.lower() in suffixes[kind]]
+    return kind, Listing(root, {"train": fitting}, {"train": [""] * len(fitting)})
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -11,6 +11,9 @@ from ..base.options import Options
 from .found import LAYOUTS, Layout, Task
 
 Colors = Literal["grey", "rgb"]
+Polarity = Literal["both", "merged"]
+EventColumns = Literal["txyp", "xytp", "xypt"]
+TimeUnit = Literal["us", "ms", "s"]
 
 
 class ReadingOptions(Options):
@@ -49,11 +52,40 @@ class ReadingOptions(Options):
         None, gt=0, description="to which sounds are cut at the end; left out, whole sounds, padded to the longest"
     )
 
+    duration: float | None = Field(
+        None, gt=0, description="ms of a recording of events that become a sample; left out, the longest recording"
+    )
+    sensor: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = Field(
+        None, description="width,height of an event camera in pixels; left out, what files say or reach"
+    )
+    pool: int | None = Field(
+        None, ge=1, description="side of the squares of an event camera's pixels that become one; left out, 1"
+    )
+    polarity: Polarity | None = Field(
+        None, description="of events: both, a channel each, or merged into one; left out, both where files have both"
+    )
+    event_columns: EventColumns | None = Field(
+        None, description="order of time, column, row, polarity in arrays (n, 4) of events; left out, by their values"
+    )
+    time_unit: TimeUnit | None = Field(
+        None, description="us, ms or s of times in arrays of events; left out, s where they have fractions, else us"
+    )
+
     @field_validator("label", "columns", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
         """One text alone; commas in it are seen to where the columns are known, whose names may hold some."""
         return [value] if isinstance(value, str) else value
+
+    @field_validator("sensor", mode="before")
+    @classmethod
+    def _width_and_height(cls, value: Any) -> Any:
+        """``34,34`` as text, alone in a list as flags are, or as numbers."""
+        text = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+        sizes = text.split(",") if isinstance(text, str) else text
+        if sizes is not None and len(sizes) != 2:
+            raise ValueError("must be width,height")
+        return sizes
 
     @field_validator("image_size", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.own_code import is_own
-from . import arff_file, images, sounds, table_files
+from . import arff_file, event_file, event_folder, event_sources, images, recordings, sounds, table_files
 from .arrays import read_npy, read_npz
 from .folders import Listing, list_folder
 from .found import Found
@@ -49,9 +49,14 @@ class FolderReader:
     options: tuple[str, ...] = ()
 
 
+def _npz(path: Path, options: ReadingOptions) -> Found:
+    """Events where a file holds their fields, else samples."""
+    return event_file.read_event_npz(path, options) or read_npz(path, options)
+
+
 _TABLE = partial(Reader, table_files.read_table, options=table_files.OPTIONS)
 READERS: dict[str, Reader] = {
-    ".npz": Reader(read_npz, "arrays"),
+    ".npz": Reader(_npz, "arrays", recordings.OPTIONS),
     ".npy": Reader(read_npy, "arrays"),
     ".csv": _TABLE(what="a table"),
     ".tsv": _TABLE(what="a table"),
@@ -59,11 +64,16 @@ READERS: dict[str, Reader] = {
     ".pq": _TABLE(what="a table"),
     ".ts": Reader(read_ts, "series"),
     ".arff": Reader(arff_file.read_arff, "series or vectors", arff_file.OPTIONS),
+    ".h5": Reader(event_file.read_event_h5, "recordings of events", recordings.OPTIONS),
+    ".hdf5": Reader(event_file.read_event_h5, "recordings of events", recordings.OPTIONS),
 }
 """By the end of a file's name, its reader."""
 IN_FOLDERS: dict[str, FolderReader] = {
     "images": FolderReader(images.read_images, images.SUFFIXES, images.OPTIONS),
     "sounds": FolderReader(sounds.read_sounds, sounds.SUFFIXES, sounds.OPTIONS),
+    "recordings of events": FolderReader(
+        event_folder.read_event_files, event_folder.SUFFIXES, ("group", *recordings.OPTIONS)
+    ),
 }
 """By kind of the files in class folders, their reader."""
 INSTEAD: dict[str, str] = {
@@ -74,7 +84,10 @@ INSTEAD: dict[str, str] = {
     **dict.fromkeys((".zip", ".tar", ".tgz", ".gz", ".7z"), "unpack it and give what it holds"),
     ".json": "save what it holds as CSV or .npz",
     ".py": "give the function in it too, file.py:function",
-    **dict.fromkeys((*images.SUFFIXES, *sounds.SUFFIXES), "give the folder that holds such files in class folders"),
+    **dict.fromkeys(
+        (*images.SUFFIXES, *sounds.SUFFIXES, *event_sources.ONLY_EVENTS),
+        "give the folder that holds such files in class folders",
+    ),
 }
 """By the end of a file's name that is not read, what to do instead."""
 FOR_WHAT = {
@@ -83,6 +96,7 @@ FOR_WHAT = {
     **dict.fromkeys(("id_column", "time_column", "columns"), "tables"),
     **dict.fromkeys(("image_size", "colors"), "folders of images"),
     **dict.fromkeys(("sample_rate", "bands", "frame_ms", "step_ms", "seconds"), "folders of sounds"),
+    **dict.fromkeys(recordings.OPTIONS, "recordings of events"),
 }
 """By option of reading, what it is for."""
 

@@ -105,6 +105,45 @@ class Picked:
         return np.asarray(self.source[self.rows[indices_of(rows, len(self))]])
 
 
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """The rows of one source after those of another, both of one shape and type.
+
+    Attributes:
+        first, second: the sources.
+    """
+
+    first: Rows
+    second: Rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(n, *sample shape)``."""
+        return (len(self), *self.first.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the numbers."""
+        return self.first.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions, that of the samples included."""
+        return len(self.first.shape)
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def __getitem__(self, rows: Chosen) -> Array:
+        indices = indices_of(rows, len(self))
+        made = np.empty((len(indices), *self.shape[1:]), self.dtype)
+        early = indices < len(self.first)
+        for source, chosen, before in ((self.first, early, 0), (self.second, ~early, len(self.first))):
+            if chosen.any():
+                made[chosen] = source[indices[chosen] - before]
+        return made
+
+
 class Recordings:
     """Recordings of unequal lengths, each ``(steps, channels)``, padded with NaN to the longest when they are read.
 
@@ -189,6 +228,13 @@ def picked(source: Rows, rows: IntArray) -> Rows:
     if type(source) is np.ndarray:
         return source[rows]
     return Picked(source, rows)
+
+
+def joined(first: Rows, second: Rows) -> Rows:
+    """The rows of both, copied where both lie in memory, else read when they are asked for."""
+    if type(first) is np.ndarray and type(second) is np.ndarray:
+        return np.concatenate([first, second])
+    return Joined(first, second)
 
 
 def first_rows(source: Rows, count: int | None) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from .found import PARTS, Found, Layout
 from .official import part_files
 from .options import ReadingOptions
 from .parquet_file import ParquetTable
+from .rows import Rows
 from .tables import Column, Roles, read_columns, roles_of, samples_of
 
 OPTIONS = ("label", "group", "id_column", "time_column", "columns")
@@ -49,6 +51,23 @@ def read_table(path: Path, options: ReadingOptions) -> Found:
     }
     given = {option: value for option, value in reading.items() if value is not None}
     return Found(name, parts, groups, layout=layout, notes=tuple(notes), reading=given)
+
+
+def read_features(path: Path, reading: Mapping[str, Any]) -> Rows:
+    """The samples of a table without their labels, of the columns that others were read from before.
+
+    Args:
+        reading: of the table that was read before: ``columns``, and of a long one ``id_column`` and ``time_column``.
+
+    Raises:
+        InputError: columns that are not there, missing values, text where numbers are expected, or a damaged file.
+    """
+    table, recording = _table(path), reading.get("id_column")
+    label = () if recording is None else (recording,)  # the recording is its own, so that rows of one have one
+    roles = Roles(tuple(reading["columns"]), label, None, recording, reading.get("time_column"))
+    _check_columns(path, table.columns, roles)
+    columns = read_columns(str(path), table, roles, is_regression=False)
+    return columns.features if recording is None else samples_of(str(path), columns, roles)[0]
 
 
 def _table(path: Path) -> CsvTable | ParquetTable:

@@ -6,19 +6,22 @@ the first convolution (of ``mlp``, the number of hidden neurons); the sizes of a
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import InputError, did_you_mean
+from ..base.errors import InputError, arg, did_you_mean
 from ..base.own_code import is_own, named_in
 from ..base.types import Readout
 from .neuron_settings import NeuronSettings
 from .neurons import integrator, spiking
 
 Shape = tuple[int, int, int]
+STEPS_LEFT = 16
+"""Steps of a recording that the convolutions of ``temporal`` leave at most to its dense layer."""
 Builder = Callable[[Shape, int, int, NeuronSettings, Readout], nn.Module]
 
 
@@ -93,7 +96,16 @@ def convnet(shape: Shape, classes: int, width: int, settings: NeuronSettings, re
 
 
 def vgg(shape: Shape, classes: int, width: int, settings: NeuronSettings, readout: Readout) -> nn.Module:
-    """Six convolutions in three stages with average pooling between them, and one hidden dense layer."""
+    """Six convolutions in three stages with average pooling between them, and one hidden dense layer.
+
+    Raises:
+        InputError: an image too small to be halved three times.
+    """
+    if shape[2] < 8 or 1 < shape[1] < 8:
+        raise InputError(
+            f"student architecture 'vgg': halves its input 3 times and needs at least 8 x 8 pixels, found {shape[1]} x "
+            f"{shape[2]}; choose {arg('architecture', 'convnet')}"
+        )
     stack = _Stack(shape, settings)
     for channels in (width, 2 * width, 4 * width):
         stack.conv(channels).conv(channels).pool()
@@ -101,12 +113,25 @@ def vgg(shape: Shape, classes: int, width: int, settings: NeuronSettings, readou
 
 
 def temporal(shape: Shape, classes: int, width: int, settings: NeuronSettings, readout: Readout) -> nn.Module:
-    """Three convolutions over time, the first two with stride 2, and one hidden dense layer.
+    """Convolutions over 5 steps of a recording with stride 2, one more without, and one hidden dense layer.
 
-    For recordings that are taken at once, of shape ``(channels, steps, 1)``.
+    For recordings that are taken at once, of shape ``(channels, steps, 1)``. As many strides halve the steps as leave
+    at most :data:`STEPS_LEFT` of them, two at least: a long recording gets a deeper network and no larger dense layer.
+
+    Raises:
+        InputError: the input has a single step.
     """
-    stack = _Stack(shape, settings).temporal(width, stride=2).temporal(2 * width, stride=2).temporal(2 * width)
-    return stack.dense(8 * width).readout(classes, readout)
+    if shape[1] == 1:
+        raise InputError(
+            f"student architecture 'temporal': goes over the steps of recordings that are taken at once, and the input "
+            f"has shape {shape}; give {arg('view', 'channels')}, or {arg('architecture', 'mlp')} for single steps and "
+            "vectors"
+        )
+    strides = max(2, math.ceil(math.log2(shape[1] / STEPS_LEFT)))
+    stack = _Stack(shape, settings).temporal(width, stride=2)
+    for _ in range(strides - 1):
+        stack.temporal(2 * width, stride=2)
+    return stack.temporal(2 * width).dense(8 * width).readout(classes, readout)
 
 
 class SkipNet(nn.Module):

@@ -14,6 +14,7 @@ from ..base.errors import InputError, arg, refuse
 from ..base.progress import Advance
 from ..base.threads import student_threads
 from ..base.types import IntArray
+from ..chip.activity import Overflows
 from ..chip.encoding import full_scale
 from ..chip.law import State
 from ..chip.network import ChipNetwork, Population
@@ -69,11 +70,22 @@ def run_student(
         spikes[population.name] = fired = _spikes(chip, population, output, spikes, drive)
         if population.neuron is not None:
             active[population.name] = _active(population, student, output, fired)
-    tallies = {name: Tally(int(counts.sum())) for name, counts in active.items()}
-    recording = Recording(spikes=spikes, scores=output.scores.numpy(), tallies=tallies, active=active)
+    tallies = {name: Tally(int(counts.sum()), _overflows(name, output)) for name, counts in active.items()}
+    recording = Recording(spikes=spikes, scores=output.read_scores, tallies=tallies, active=active)
     if progress is not None:
         progress(recording.samples)
     return recording
+
+
+def _overflows(name: str, output: StudentOutput) -> Overflows | None:
+    """Of a layer; of a population that lowering added none, since its only weights are 1; None of a float student."""
+    if output.overflows is None:
+        return None
+    if name not in output.overflows:
+        return Overflows()
+    wraps, clips = output.overflows[name].sum((0, 1)).tolist()
+    resets = (output.resets or {}).get(name)
+    return Overflows(wraps, clips, 0 if resets is None else int(resets.sum()))
 
 
 def _refuse_unlike(pairs: Iterable[tuple[str, object, object]]) -> None:
@@ -111,9 +123,8 @@ def _spikes(
         return before[chip.into(population.name)[0].source]
     if population.role == "bias":
         return np.ones(shape, np.uint8)
-    if population.name not in output.spikes:
-        return np.zeros(shape, np.uint8)
-    return output.spikes[population.name].numpy().astype(np.uint8)
+    fired = output.spikes.get(population.name, (output.resets or {}).get(population.name))
+    return np.zeros(shape, np.uint8) if fired is None else fired.numpy().astype(np.uint8)
 
 
 def _active(population: Population, student: Runs, output: StudentOutput, spikes: SpikeArray) -> IntArray:

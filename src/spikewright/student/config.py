@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import prod
 from typing import Any
 
 from ..base.errors import refuse
@@ -13,6 +14,9 @@ from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
 from .architectures import Shape
 from .neuron_settings import NEURON_KINDS, NeuronSettings
+
+DRIVE_VALUES = 2**27
+"""Values over all steps that drive a student at once: 1 GiB as integers."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ class StudentConfig:
         """Neurons of the readout: one for each class or value, or a population of them for each class."""
         return self.classes * self.output.population
 
+    def at_once(self, most: int) -> int:
+        """How many samples to run at once, up to ``most``, so that what drives the network stays within bounds."""
+        return max(1, min(most, DRIVE_VALUES // (self.timesteps * prod(self.input_shape))))
+
     @property
     def takes(self) -> ForNetwork:
         """What data for the student must be like."""
@@ -58,8 +66,7 @@ class StudentConfig:
     @property
     def changes_each_step(self) -> bool:
         """Whether samples are frames of intensities, one for each timestep."""
-        rule = self.input_rule
-        return rule is not None and rule.frames is not None and not rule.is_events
+        return self.input_rule is not None and self.input_rule.changes_each_step
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> StudentConfig:
@@ -105,6 +112,8 @@ class StudentConfig:
         for decay in ("beta", "alpha"):
             if not 0 <= getattr(self.neuron, decay) <= 1:
                 faults.append(f"{decay} is {getattr(self.neuron, decay)}; may be 0..1")
+        if self.readout == "count" and not self.output.is_classes:
+            faults.append("readout is 'count', and values are read from membrane potentials; may be membrane")
         if self.neuron.threshold <= 0:
             faults.append(f"threshold is {self.neuron.threshold}; must be above 0")
         return faults

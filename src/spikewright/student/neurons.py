@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import snntorch as snn
 from torch import Tensor, nn
 
 from ..base.errors import InputError
 from ..chip.law import Law
+from ..chip.registers import STATE_UNIT
 from .neuron_settings import NeuronSettings
 from .surrogate import stepped, through_time
 
@@ -132,18 +135,46 @@ def run_over_time(name: str, module: nn.Module, current: Tensor, timesteps: int)
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How the scores of a readout are read.
+
+    Attributes:
+        population: outputs for each class, side by side.
+        scale: of the readout of a student on integers, integer units per float unit; None in floats.
+    """
+
+    population: int = 1
+    scale: float | None = None
+
+    @property
+    def grain(self) -> float:
+        """The float, in the precision of the scores, that stands for 1 in the register of a membrane potential."""
+        assert self.scale is not None
+        return float(np.float32(1.0 / STATE_UNIT * (1.0 / self.scale)))
+
+    def by_class(self, outputs: Tensor) -> Tensor:
+        """Means over each class's outputs, ``(..., outputs)`` to ``(..., K)``."""
+        return outputs if self.population == 1 else outputs.reshape(*outputs.shape[:-1], -1, self.population).mean(-1)
+
+
+@dataclass(frozen=True)
 class StudentOutput:
     """One forward pass over a batch.
 
     Attributes:
-        scores: output of the readout as on the chip, ``(B, K)``: membrane potentials after the last timestep, or spike
-            counts.
-        logits: ``(B, K)``: scores divided by T for the membrane readout, spike counts for the count readout.
-        step_logits: ``(T, B, K)``: the input current of the readout in each timestep, or its spikes.
+        scores: output of the readout as on the chip, ``(B, outputs)``: membrane potentials after the last timestep, or
+            spike counts.
+        logits: ``(B, K)``: scores divided by T for the membrane readout, spike counts for the count readout; of a
+            population code the mean over each class's outputs.
+        step_logits: ``(T, B, K)``: the input current of the readout in each timestep, or its spikes, likewise.
         spikes: by firing layer, the encoder included, ``(T, B, *shape)``.
         traces: by neuron layer, spikes, input currents and membrane potentials.
         drive: the input drive of the network, ``(1 or T, B, *input shape)``, in [0, 1].
         active: by layer, the number of neuron updates that are active, ``(T, B)``; None for a floating-point student.
+        overflows: by layer, the number of currents that wrapped and of potentials that were clipped, int64,
+            ``(T, B, 2)``; likewise.
+        resets: by integrator that may have been reset by an overflow, where it was, bool, ``(T, B, *shape)``; likewise.
+        reading: how the scores are read.
     """
 
     scores: Tensor
@@ -153,6 +184,25 @@ class StudentOutput:
     traces: dict[str, NeuronTrace]
     drive: Tensor
     active: dict[str, Tensor] | None = None
+    overflows: dict[str, Tensor] | None = None
+    resets: dict[str, Tensor] | None = None
+    reading: Reading = Reading()
+
+    @property
+    def read_scores(self) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
+        """The scores, ``(B, outputs)``; of a student on integers the whole numbers that the host of its chip reads."""
+        scores = self.scores.detach().cpu().numpy()
+        if self.reading.scale is None:
+            return scores
+        return np.rint(scores.astype(np.float64) / (1.0 if self.counts_spikes else self.reading.grain)).astype(np.int64)
+
+    @property
+    def score_unit(self) -> float:
+        """By which :attr:`read_scores` are divided to be logits of single outputs."""
+        if self.counts_spikes:
+            return 1.0
+        scale = self.reading.scale
+        return (1.0 if scale is None else STATE_UNIT * scale) * len(self.step_logits)
 
     @property
     def counts_spikes(self) -> bool:
@@ -174,19 +224,28 @@ class StudentOutput:
 
     def _at(self, where: tuple[slice, ...], timesteps: int) -> StudentOutput:
         traces = {name: trace.at(where) for name, trace in self.traces.items()}
-        active = None if self.active is None else {name: count[where] for name, count in self.active.items()}
-        return output_of(self.drive[where], traces, timesteps, active)
+        active, overflows, resets = (
+            None if counts is None else {name: count[where] for name, count in counts.items()}
+            for counts in (self.active, self.overflows, self.resets)
+        )
+        made = output_of(self.drive[where], traces, timesteps, active, self.reading)
+        return replace(made, overflows=overflows, resets=resets)
 
 
 def output_of(
-    drive: Tensor, traces: dict[str, NeuronTrace], timesteps: int, active: dict[str, Tensor] | None = None
+    drive: Tensor,
+    traces: dict[str, NeuronTrace],
+    timesteps: int,
+    active: dict[str, Tensor] | None = None,
+    reading: Reading = Reading(),
 ) -> StudentOutput:
     """The output of a forward pass, given the traces of all neuron layers, of which the last is the readout."""
     spikes = {name: trace.spikes for name, trace in traces.items() if trace.spikes is not None}
     readout = next(reversed(traces.values()))
     if readout.spikes is not None:
-        counts = readout.spikes.sum(0)
-        return StudentOutput(counts, counts, readout.spikes, spikes, traces, drive, active)
-    steps = readout.current.expand(timesteps, *readout.current.shape[1:])
+        counts, steps = readout.spikes.sum(0), reading.by_class(readout.spikes)
+        return StudentOutput(counts, reading.by_class(counts), steps, spikes, traces, drive, active, reading=reading)
+    steps = reading.by_class(readout.current.expand(timesteps, *readout.current.shape[1:]))
     scores = readout.membrane[-1]
-    return StudentOutput(scores, scores / timesteps, steps, spikes, traces, drive, active)
+    logits = reading.by_class(scores / timesteps)
+    return StudentOutput(scores, logits, steps, spikes, traces, drive, active, reading=reading)

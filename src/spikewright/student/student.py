@@ -15,7 +15,9 @@ from torch import Tensor, fx, nn
 from ..base.artefacts import atomic_write, existing_file
 from ..base.errors import InputError, arg
 from ..base.own_code import is_own
+from ..base.shown import Shown
 from ..base.types import Readout
+from ..chip.answers import Answers
 from ..chip.encoding import encode, full_scale
 from ..chip.law import State
 from ..chip.registers import TrainedGrid
@@ -25,14 +27,22 @@ from .backend import run_student
 from .config import StudentConfig
 from .integers.walk import IntegerWalk, fold_norms, plan_of
 from .neuron_settings import NeuronSettings
-from .neurons import NeuronTrace, StudentOutput, is_integrator, is_neuron, output_of, run_over_time, spiking
+from .neurons import NeuronTrace, Reading, StudentOutput, is_integrator, is_neuron, output_of, run_over_time, spiking
 from .tracing import trace, walk
 
 FORMAT = "spikewright-student"
 FORMAT_VERSION = 1
+LAYERS_TOLD = 14
+"""Layers that the text of a student names."""
 
 
-class Student(nn.Module):
+def leaves(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The modules of a network that hold no others, by name, in order, without those that were folded into others."""
+    found = [(name, each) for name, each in network.named_modules() if not any(each.children())]
+    return [(name or "network", each) for name, each in found if not isinstance(each, nn.Identity)]
+
+
+class Student(Shown, nn.Module):
     """A spiking network of torch layers and snnTorch neurons with its number of timesteps T, encoding and readout.
 
     Attributes:
@@ -75,6 +85,17 @@ class Student(nn.Module):
             )
         if grid is not None:
             self.take_grid(grid)
+
+    def __repr__(self) -> str:
+        config, shape = self.config, " x ".join(map(str, self.config.input_shape))
+        numbers = "floats" if self.grid is None else f"integers of {self.grid.profile}"
+        layers = [f"  {name}: {' '.join(repr(layer).split())}" for name, layer in leaves(self.network)]
+        more = [f"  and {len(layers) - LAYERS_TOLD} more"] if len(layers) > LAYERS_TOLD else []
+        head = (
+            f"Student({config.architecture}, width {config.width}, {config.encoding} input {shape}, "
+            f"T = {config.timesteps}, {config.readout} readout of {config.outputs}, on {numbers})"
+        )
+        return "\n".join([head, *layers[:LAYERS_TOLD], *more])
 
     @property
     def graph(self) -> fx.Graph:
@@ -123,6 +144,10 @@ class Student(nn.Module):
         """Run samples ``(B, *input shape)`` in [0, 1], or event frames ``(B, T, ...)``, over all T timesteps."""
         return self.run(self.drive(images, seed, first_index))
 
+    def answers(self, output: StudentOutput) -> Answers:
+        """What was answered in a forward pass: its scores, and the classes or values made of them."""
+        return Answers(output.read_scores, output.score_unit, self.config.output)
+
     @property
     def backend_name(self) -> str:
         """The backend that its activity is counted with: ``student`` for integer arithmetic, else ``float``."""
@@ -166,19 +191,25 @@ class Student(nn.Module):
         steps = timesteps or self.config.timesteps
         if self.grid is not None:
             through = self._on_integers(self.grid, drive, steps)
-            return output_of(drive, through.traces, steps, through.active)
+            scale = self.grid.scales[next(reversed(through.traces))]
+            reading = Reading(self.config.output.population, scale)
+            made = output_of(drive, through.traces, steps, through.active, reading)
+            return replace(made, overflows=through.overflows, resets=through.resets)
         traces: dict[str, NeuronTrace] = {}
         entering: Tensor | None = drive
         if self.encoder is not None:
             traces["encoder"] = run_over_time("encoder", self.encoder, drive, steps)
             entering = traces["encoder"].spikes
         assert entering is not None
-        return output_of(drive, traces | walk(self._graph[0], entering, steps), steps)
+        traces |= walk(self._graph[0], entering, steps)
+        return output_of(drive, traces, steps, reading=Reading(self.config.output.population))
 
     def registers(
         self, images: Tensor, seed: int = 0, first_index: int = 0
     ) -> tuple[dict[str, State], dict[str, Tensor]]:
         """The registers of every layer after every timestep, and the spikes, of a student with integer arithmetic.
+
+        The spikes of an integrator are its resets, where a bound does not exclude them.
 
         Raises:
             InputError: the student computes in floating point.
@@ -189,7 +220,7 @@ class Student(nn.Module):
             drive = self.drive(images, seed, first_index)
             through = self._on_integers(self.grid, drive, self.config.timesteps, record=True)
         spikes = {name: trace.spikes for name, trace in through.traces.items() if trace.spikes is not None}
-        return through.states, spikes
+        return through.states, spikes | through.resets
 
     def _on_integers(self, grid: TrainedGrid, drive: Tensor, timesteps: int, record: bool = False) -> IntegerWalk:
         most = full_scale(self.config.encoding, self.config.input_bits)
@@ -225,7 +256,7 @@ def save_student(student: Student, path: Path | str, provenance: dict[str, objec
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "config": student.config.as_json(),
-        "integer": None if student.grid is None else student.grid.model_dump(mode="json"),
+        "integer": None if student.grid is None else student.grid.as_json(),
         "provenance": provenance,
     }
     with atomic_write(path) as temporary:

@@ -17,8 +17,9 @@ from torch import Tensor
 from ..chip.law import Law, State
 
 SpikeGrad = Callable[[Tensor], Tensor]
-Observer = Callable[[int, Tensor, State, State], None]
-"""Called after each step with its index, what arrived, and the state before and after; states are not to be kept."""
+Observer = Callable[[int, Tensor, State, State, Tensor], None]
+"""Called after each step with its index, what arrived, the state before and after, and the potential before the reset;
+none of these is to be kept."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,16 @@ def stepped(law: Law, arriving: Tensor, timesteps: int, observe: Observer | None
     rest = arriving.new_zeros(shape[1:])
     state = State(rest, rest)
     for step in range(timesteps):
-        a = arriving[step if arriving.shape[0] > 1 else 0]
-        u = law.current(state.u, a, out=None if synaptics is None else synaptics[step])
-        v = law.potential(state.v, u, out=membranes[step])
+        now, a = law.at(step), arriving[step if arriving.shape[0] > 1 else 0]
+        u = now.current(state.u, a, out=None if synaptics is None else synaptics[step])
+        potential = v = now.potential(state.v, u, out=membranes[step])
         if spikes is not None:
-            fired = law.fires(v)
+            fired = now.fires(v)
             spikes[step].copy_(fired)
-            v = law.reset(v, fired)
+            v = now.reset(v, fired)
         before, state = state, State(u, v)
         if observe is not None:
-            observe(step, a, before, state)
+            observe(step, a, before, state, potential)
     return Steps(spikes, membranes, synaptics)
 
 

@@ -20,6 +20,7 @@ from ..chip.law import Law
 from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY
 from ..chip.registers import GRID_KEY
 from ..data.output_rule import CLASSES
+from ..energy.macs import COUNT, UNKNOWN, Macs
 from ..graph.interpreter import biases_on_membranes
 from ..graph.nodes import Shape
 from .integers.neurons import IntegerLaw, bias_on_grid, weight_integers
@@ -45,7 +46,8 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     metadata hold the scales.
 
     Args:
-        facts: JSON-able, kept in the metadata as ``provenance`` (and ``parent_sha256``, ``teacher_macs`` beside it).
+        facts: JSON-able, kept in the metadata as ``provenance``, and beside it ``parent_sha256`` and the teacher's
+            multiply-accumulates.
 
     Raises:
         InputError: every module that has no counterpart in NIR, with the reason.
@@ -85,8 +87,10 @@ def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
         metadata[INPUT_RULE_KEY] = json.dumps(config.input_rule.as_json(), sort_keys=True)
     if config.output != CLASSES:
         metadata[OUTPUT_RULE_KEY] = json.dumps(config.output.as_json(), sort_keys=True)
-    beside = ("parent_sha256", "teacher_macs")
-    return metadata | {key: facts[key] for key in beside if facts.get(key) is not None}
+    macs = Macs.of_facts(facts)
+    if macs is not None and macs.unknown:
+        metadata[UNKNOWN] = ", ".join(macs.unknown)  # a NIR file holds no lists of text
+    return metadata | {key: facts[key] for key in ("parent_sha256", COUNT) if facts.get(key) is not None}
 
 
 def with_network(student: Student, network: nn.Module) -> Student:

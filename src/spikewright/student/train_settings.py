@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ..base.errors import InputError, arg
-from ..data.recipe import Augmentation
+from ..data.output_rule import ValueLoss
 from ..profile.profile import HardwareProfile
 
 WARM_UP = 0.05
@@ -22,10 +22,17 @@ class TrainSettings:
 
     Attributes:
         learning_rate: peak of AdamW's rate; warmed up over 5 % of the steps, then lowered along a cosine.
-        reach: largest shift of the augmentation, in pixels.
+        augmentation: text for :func:`spikewright.augmentation.text.read_transforms`.
+        reach: pixels of the largest shift, where the augmentation says none.
         integer_from: fraction of the epochs after which the forward pass uses the chip's integers; 1: never.
         max_rounds: of ``round_epochs`` further epochs each, for constraints that are not met or not used.
         used: a constraint counts as used if its quantity reaches this fraction of its limit.
+        shorten: percentage points of validation accuracy (of a regression of R^2) that fewer timesteps may cost after
+            the warm-up; None keeps T.
+        loss, class_weights: of outputs against labels; see :func:`~spikewright.student.label_loss.label_loss_of`.
+        labelled_share: of every batch, the share with labels, where there are samples without; None for
+            :data:`~spikewright.teachers.order.LABELLED_SHARE`.
+        epoch_samples: samples of an epoch; None: one pass over the training part.
         shorten: percentage points of validation accuracy that fewer timesteps may cost after the warm-up; None keeps T.
     """
 
@@ -34,13 +41,17 @@ class TrainSettings:
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     seed: int = 0
-    augmentation: Augmentation = "none"
+    augmentation: str = "none"
     reach: int = 2
     integer_from: float = 1.0
     max_rounds: int = 3
     round_epochs: int = 1
     used: float = 0.95
     shorten: float | None = None
+    loss: ValueLoss | None = None
+    class_weights: str | None = None
+    labelled_share: float | None = None
+    epoch_samples: int | None = None
 
     @property
     def float_epochs(self) -> int:

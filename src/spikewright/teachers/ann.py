@@ -15,18 +15,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..augmentation.augment import augmented, still
 from ..base.artefacts import atomic_write, sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import SILENT, Listeners
-from ..data.augment import augmented, still
 from ..data.dataset import Dataset
+from ..data.output_rule import OutputRule, ValueLoss
 from ..data.recipe import TeacherRecipe
 from ..data.split import Split
-from .torch_teacher import TorchTeacher, tensor_of, use_channels_last
+from ..student.label_loss import CROSS_ENTROPY, LabelLoss, label_loss_of, standardised
+from .frozen import use_channels_last
+from .torch_teacher import TorchTeacher, tensor_of
 
 Shape = tuple[int, int, int]
 
@@ -160,6 +162,8 @@ def build(name: str, shape: Shape, classes: int) -> nn.Sequential:
 
 CODE_VERSION = 1  # raise it when the training changes, so that cached teachers of older versions are trained again
 FORMAT_VERSION = 1
+LONGEST_GRADIENT = 1.0
+"""Of a regression: the squared error has no bound on its curvature, and rates that suit a cross-entropy diverge."""
 # What torch.load and load_state_dict raise on bytes that are not a cached teacher.
 UNREADABLE = (
     *(pickle.UnpicklingError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, OSError),
@@ -175,6 +179,8 @@ def train_teacher(
     seed: int = 0,
     cache_dir: Path | None = None,
     listeners: Listeners = SILENT,
+    loss: ValueLoss | None = None,
+    class_weights: str | None = None,
 ) -> TorchTeacher:
     """The teacher of this architecture for this data set, from the cache or newly trained.
 
@@ -185,6 +191,7 @@ def train_teacher(
         seed: of initial weights, order and augmentation.
         cache_dir: None for the user's cache folder.
         listeners: receive the progress of the training.
+        loss, class_weights: of outputs against labels; see :func:`~spikewright.student.label_loss.label_loss_of`.
 
     Raises:
         InputError: an unknown architecture, epochs below 1, or a cache that cannot be written.
@@ -194,15 +201,20 @@ def train_teacher(
     network = build(architecture, dataset.shape, dataset.classes)
     default = dataset.recipe.teacher
     recipe = default if epochs is None else replace(default, epochs=epochs)
-    key = teacher_key(dataset, architecture, recipe, seed)
+    label_loss = label_loss_of(dataset, loss, class_weights)
+    key = teacher_key(dataset, architecture, recipe, seed, label_loss)
     file = cache_folder("teachers", cache_dir) / f"{dataset.name}-{architecture}-{key[:16]}.pt"
     name = f"{architecture} on {dataset.name}"
     accuracy = _restore(file, key, network)
     if accuracy is not None:
-        return TorchTeacher(network, dataset.shape, name, accuracy)
+        teacher = TorchTeacher(network, dataset.shape, name, accuracy)
+        teacher.in_deviations = True
+        return teacher
     started = time.perf_counter()
-    teacher = TorchTeacher(fit(dataset, architecture, recipe, seed, listeners), dataset.shape, name)
-    teacher.validation_accuracy = teacher.accuracy(dataset.validation)
+    network = fit(dataset, architecture, recipe, seed, listeners, label_loss)
+    teacher = TorchTeacher(network, dataset.shape, name)
+    teacher.in_deviations = True
+    teacher.validation_accuracy = teacher.quality(dataset.validation, dataset.output).main
     facts = {"format_version": FORMAT_VERSION, "key": key, "seconds": time.perf_counter() - started}
     weights = {"state": teacher.state_dict(), "validation_accuracy": teacher.validation_accuracy}
     with atomic_write(file) as temporary:
@@ -210,10 +222,14 @@ def train_teacher(
     return teacher
 
 
-def teacher_key(dataset: Dataset, architecture: str, recipe: TeacherRecipe, seed: int) -> str:
+def teacher_key(
+    dataset: Dataset, architecture: str, recipe: TeacherRecipe, seed: int, label_loss: LabelLoss = CROSS_ENTROPY
+) -> str:
     """The hash of everything that decides the weights of the trained teacher."""
+    further = {} if label_loss == CROSS_ENTROPY else {"label_loss": asdict(label_loss)}
     return sha256_of_json(
         {
+            **further,
             "data": dataset.name,
             "train_sha256": dataset.train.sha256,
             "classes": dataset.classes,
@@ -226,7 +242,12 @@ def teacher_key(dataset: Dataset, architecture: str, recipe: TeacherRecipe, seed
 
 
 def fit(
-    dataset: Dataset, architecture: str, recipe: TeacherRecipe, seed: int, listeners: Listeners = SILENT
+    dataset: Dataset,
+    architecture: str,
+    recipe: TeacherRecipe,
+    seed: int,
+    listeners: Listeners = SILENT,
+    label_loss: LabelLoss = CROSS_ENTROPY,
 ) -> nn.Sequential:
     """Train a new network; the caller's random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
@@ -243,12 +264,29 @@ def fit(
             for _ in range(recipe.epochs):
                 for images, labels in _batches(dataset.train, recipe, generator):
                     optimizer.zero_grad(set_to_none=True)
-                    torch.autograd.backward(F.cross_entropy(network(images), labels))
+                    right = labels if dataset.output.is_classes else standardised(labels, dataset.output)
+                    _backward(architecture, network, label_loss(network(images), right), dataset.output)
                     optimizer.step()
                     schedule.step()
                     advance(1)
     network.eval()
     return network
+
+
+def _backward(architecture: str, network: nn.Module, loss: Tensor, output: OutputRule) -> None:
+    """The gradient of a loss.
+
+    Raises:
+        InputError: the loss is not finite.
+    """
+    if not bool(torch.isfinite(loss)):
+        raise InputError(
+            f"teacher {architecture!r}: its loss is no longer finite; give the data set a recipe with a lower learning "
+            "rate, or another teacher"
+        )
+    torch.autograd.backward(loss)
+    if not output.is_classes:
+        nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
 
 
 def _steps(split: Split, recipe: TeacherRecipe) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,8 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, external_data_helper, inliner
 
 from ..base.artefacts import existing_file, sha256_of
-from ..base.errors import InputError, did_you_mean, refuse
+from ..base.errors import InputError, arg, did_you_mean, refuse
+from .samples import Layout, Shape, series_shape
 from .torch_teacher import LOGITS
 
 LARGEST = 2**31 - 1  # bytes that protobuf can hold in one message
@@ -121,20 +122,30 @@ def _digest(path: Path, files: list[Path]) -> str:
     return parts[0] if len(parts) == 1 else hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-Layout = Literal["channels first", "channels last", "flat"]
+Axes = Literal["channels first", "channels last", "flat", "series", "channels"]
 Array = npt.NDArray[Any]
-Shape = tuple[int, int, int]
 
 FLOATS: dict[int, type[np.floating[Any]]] = {
     TensorProto.FLOAT: np.float32,
     TensorProto.DOUBLE: np.float64,
     TensorProto.FLOAT16: np.float16,
 }
-ARRANGE: dict[Layout, Callable[[Array], Array]] = {
-    "channels first": lambda images: images,
-    "channels last": lambda images: np.ascontiguousarray(images.transpose(0, 2, 3, 1)),
-    "flat": lambda images: images.reshape(len(images), -1),
+LAYOUT_OF: dict[Axes, Layout] = {
+    "channels first": "images",
+    "channels last": "images",
+    "flat": "vectors",
+    "series": "series",
+    "channels": "channels",
 }
+"""By the order of an input's axes, the layout in which samples come."""
+ALLOWED: dict[Layout | None, tuple[Axes, ...]] = {
+    None: ("channels first", "channels last", "flat", "series", "channels"),
+    "images": ("channels first", "channels last"),
+    "vectors": ("flat",),
+    "series": ("series",),
+    "channels": ("channels",),
+}
+"""By the layout that a user names, None for none, the orders of axes that an input may have."""
 
 
 @dataclass(frozen=True)
@@ -145,22 +156,25 @@ class Signature:
         input_name: of the images.
         dtype: floating-point type of the images.
         batch: the batch size that the file fixes, None where it is free.
-        layout: order of an image's axes.
+        layout: order of a sample's axes.
         logits_name: name of the value in the graph that is used as the logits.
     """
 
     input_name: str
     dtype: type[np.floating[Any]]
     batch: int | None
-    layout: Layout
+    layout: Axes
     logits_name: str
 
-    def arranged(self, images: Array) -> Array:
-        """Images ``(B, C, H, W)`` in the model's type and layout."""
-        return ARRANGE[self.layout](images.astype(self.dtype, copy=False))
+    def arranged(self, samples: Array) -> Array:
+        """Samples in the layout of the axes, with the model's type and its place of the channels."""
+        turned = samples.transpose(0, 2, 3, 1) if self.layout == "channels last" else samples
+        return np.ascontiguousarray(turned, dtype=self.dtype)
 
 
-def signature_of(where: str, graph: onnx.GraphProto, input_shape: Shape, logits: str | None) -> Signature:
+def signature_of(
+    where: str, graph: onnx.GraphProto, input_shape: Shape, logits: str | None, layout: Layout | None = None
+) -> Signature:
     """The signature of ``graph`` for images of ``input_shape``.
 
     Args:
@@ -168,6 +182,7 @@ def signature_of(where: str, graph: onnx.GraphProto, input_shape: Shape, logits:
         graph: of the model.
         input_shape: ``(C, H, W)`` of the data set's images.
         logits: name of the output that is the logits, None to find it.
+        layout: of the samples, None to tell it by the axes of the input.
 
     Raises:
         InputError: not one input of floating-point images of this shape, or no clear logits.
@@ -179,7 +194,7 @@ def signature_of(where: str, graph: onnx.GraphProto, input_shape: Shape, logits:
         input_name=name,
         dtype=FLOATS[tensor.elem_type],
         batch=shape[0] if shape else None,
-        layout=_layout(where, shape, input_shape),
+        layout=_layout(where, shape, input_shape, layout),
         logits_name=_behind_softmax(graph, output),
     )
 
@@ -201,20 +216,36 @@ def _only_input(where: str, graph: onnx.GraphProto) -> tuple[str, onnx.TypeProto
     return str(inputs[0].name), tensor
 
 
-def _layout(where: str, shape: list[int | None], wanted: Shape) -> Layout:
+def _layout(where: str, shape: list[int | None], wanted: Shape, asked: Layout | None) -> Axes:
     channels, height, width = wanted
-    layouts: dict[Layout, tuple[int, ...]] = {
+    known: dict[Axes, tuple[int, ...]] = {
         "channels first": (channels, height, width),
         "channels last": (height, width, channels),
         "flat": (math.prod(wanted),),
     }
-    for layout, sizes in layouts.items():
-        if len(shape) == 1 + len(sizes) and all(d in (None, s) for d, s in zip(shape[1:], sizes, strict=True)):
-            return layout
+    over_time = series_shape(wanted)
+    if over_time is not None:
+        known |= {"series": over_time, "channels": over_time[::-1]}
+    fitting = [
+        axes
+        for axes in ALLOWED[asked]
+        if len(shape) == 1 + len(known.get(axes, shape))
+        and all(d in (None, s) for d, s in zip(shape[1:], known[axes], strict=True))
+    ]
     found = " x ".join("?" if dimension is None else str(dimension) for dimension in shape) or "a single number"
+    if {"series", "channels"} <= {*fitting}:
+        raise InputError(
+            f"{where}: its input has shape {found} (batch first), which may be series (B, T, C) or channels (B, C, T); "
+            f"say which, {arg('layout', 'series')} or {arg('layout', 'channels')}"
+        )
+    if fitting:
+        return fitting[0]
+    others = "channels last or flat will do" if over_time is None else "channels last, flat or a series will do"
+    if asked is not None:
+        others = f"taken as {asked}"
     raise InputError(
         f"{where}: its input has shape {found} (batch first), the data set's images are {channels} x {height} x "
-        f"{width} (channels, height, width; channels last or flat will do); use a model for such images"
+        f"{width} (channels, height, width; {others}); use a model for such images"
     )
 
 

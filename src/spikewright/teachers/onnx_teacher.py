@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,17 +15,18 @@ from onnx import TensorProto, helper, shape_inference
 from onnxruntime.capi import onnxruntime_pybind11_state as ort
 from torch import Tensor
 
-from ..base.errors import InputError
-from ..data.augment import still
-from .onnx_model import FLOATS, Array, Shape, first_line, read_onnx, signature_of
-from .torch_teacher import LOGITS, Teacher, unknown_feature
+from ..augmentation.augment import still
+from ..base.errors import InputError, refuse
+from ..data.dataset import Dataset
+from ..data.output_rule import CLASSES, OutputRule
+from ..energy.macs import Macs
+from .features import unknown_feature
+from .hashes import with_format
+from .onnx_macs import count_macs, wanted_values
+from .onnx_model import FLOATS, LAYOUT_OF, Array, first_line, read_onnx, signature_of
+from .samples import SampleFormat, Shape, by
+from .torch_teacher import LOGITS, Teacher
 
-COUNTED = ("Conv", "Gemm", "MatMul")
-# Operators of the standard that multiply and accumulate too, or that hide others, and are not counted.
-MULTIPLYING = (
-    *("ConvTranspose", "DeformConv", "ConvInteger", "QLinearConv", "MatMulInteger", "QLinearMatMul", "Einsum"),
-    *("Attention", "LSTM", "GRU", "RNN", "If", "Loop", "Scan", "LinearClassifier", "SVMClassifier"),
-)
 RUNTIME_ERRORS = (
     *(ort.EPFail, ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented),
     ort.RuntimeException,
@@ -43,10 +44,18 @@ class OnnxTeacher(Teacher):
         name: of the file, and of the output that was requested.
         sha256: of the file, with its external data.
         signature: input, layout and logits of the model.
-        uncounted: types of operators in the graph that multiply but are not counted by :attr:`macs`.
+        taken: how the model takes samples, before its axes are ordered.
     """
 
-    def __init__(self, path: Path, input_shape: Shape, classes: int, logits: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        input_shape: Shape,
+        classes: int,
+        logits: str | None = None,
+        taken: SampleFormat | None = None,
+        output: OutputRule = CLASSES,
+    ) -> None:
         """Read and check the model, and run it once.
 
         Args:
@@ -54,6 +63,8 @@ class OnnxTeacher(Teacher):
             input_shape: ``(C, H, W)`` of the data set's images.
             classes: of the data set.
             logits: name of the output that is the logits.
+            taken: how the model takes samples; None for as they are, in the order that its axes tell.
+            output: what the model's outputs mean.
 
         Raises:
             InputError: a file that cannot be used, or a model that does not fit the data set.
@@ -61,18 +72,31 @@ class OnnxTeacher(Teacher):
         file = read_onnx(path)
         self.path = path
         self.name = path.name if logits is None else f"{path.name}:{logits}"
-        self.sha256 = file.sha256
+        self.taken = taken or SampleFormat()
+        self.sha256 = with_format(file.sha256, self.taken)
         self.input_shape = input_shape
         self._model = file.model
-        self.signature = signature_of(str(path), self._model.graph, input_shape, logits)
+        shape = self.taken.shape_of(input_shape)
+        self.signature = signature_of(str(path), self._model.graph, shape, logits, self.taken.layout)
+        self.taken = replace(self.taken, layout=LAYOUT_OF[self.signature.layout])
+        refuse(str(path), list(self.taken.faults(input_shape)))
         graph = shape_inference.infer_shapes(self._model).graph
         values = (*graph.value_info, *graph.output, *graph.input)
         self._types = {value.name: value.type.tensor_type.elem_type for value in values}
         produced = [name for node in self._model.graph.node for name in node.output if self._types.get(name) in FLOATS]
         self._names = tuple(dict.fromkeys([*produced, LOGITS]))
-        self.uncounted = tuple(sorted({n.op_type for n in self._model.graph.node if n.op_type in MULTIPLYING}))
+        self.output = output
         self._sessions: dict[frozenset[str], onnxruntime.InferenceSession] = {}
         self._try(classes)
+
+    def for_data(self, dataset: Dataset) -> OnnxTeacher:
+        if self.input_shape != dataset.shape:
+            raise InputError(
+                f"teacher {self.name}: was made for samples of {by(self.input_shape)}, and {dataset.name} has "
+                f"{by(dataset.shape)}; make it for these"
+            )
+        super().for_data(dataset)
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,7 +110,7 @@ class OnnxTeacher(Teacher):
         """
         unknown_feature(self.name, names, self.names)
         values = [self.signature.logits_name if name == LOGITS else name for name in names]
-        whole = still(images.detach()).cpu().numpy()
+        whole = self.signature.arranged(self.taken(still(images.detach())).cpu().numpy())
         size = self.signature.batch or max(1, len(whole))
         starts = range(0, max(1, len(whole)), size)
         batches = [self._run_batch(whole[start : start + size], values) for start in starts]
@@ -94,12 +118,12 @@ class OnnxTeacher(Teacher):
         for place, name in enumerate(names):
             array = np.concatenate([batch[place] for batch in batches]).astype(np.float32, copy=False)
             found[name] = torch.from_numpy(array).to(images.device)
-        return found
+        return {name: self.as_logits(value) if name == LOGITS else value for name, value in found.items()}
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         batch = self.signature.batch or 1
-        sample = self.signature.arranged(np.zeros((batch, *self.input_shape), np.float32))
+        sample = self._blank(batch)
         names = [self.signature.logits_name if name == LOGITS else name for name in self.names]
         found = zip(self.names, self._run(sample, names), strict=True)
         return {name: array.shape[1:] for name, array in found if array.shape[:1] == (batch,)}
@@ -116,17 +140,20 @@ class OnnxTeacher(Teacher):
         )
 
     @cached_property
-    def macs(self) -> int:
-        """Multiply-accumulates of one inference, of convolutions and matrix products with the shapes of a real run."""
-        nodes = [node for node in self._model.graph.node if node.op_type in COUNTED]
-        constants = {tensor.name: tuple(tensor.dims) for tensor in self._model.graph.initializer}
-        batch = self.signature.batch or 1
-        sample = self.signature.arranged(np.zeros((batch, *self.input_shape), np.float32))
-        shapes = {self.signature.input_name: sample.shape, **constants}
-        wanted = [name for node in nodes for name in (*node.input[:2], node.output[0])]
-        missing = sorted({name for name in wanted if name not in shapes})
+    def macs(self) -> Macs:
+        """Multiply-accumulates of one inference, with the shapes of a real run."""
+        nodes, batch = self._model.graph.node, self.signature.batch or 1
+        sample = self._blank(batch)
+        shapes = {tensor.name: tuple(tensor.dims) for tensor in self._model.graph.initializer}
+        shapes[self.signature.input_name] = sample.shape
+        missing = [name for name in wanted_values(nodes) if name not in shapes]
         shapes.update(zip(missing, [array.shape for array in self._run(sample, missing)], strict=True))
-        return sum(_node_macs(node, shapes) for node in nodes) // batch
+        count, unknown = count_macs(nodes, shapes)
+        return Macs(count // batch, unknown)
+
+    def _blank(self, batch: int) -> Array:
+        """Black samples as the model takes them."""
+        return self.signature.arranged(self.taken(torch.zeros(batch, *self.input_shape)).numpy())
 
     def _try(self, classes: int) -> None:
         """Run once, so that an unusable model is refused before the training starts."""
@@ -134,23 +161,28 @@ class OnnxTeacher(Teacher):
         answer = self.logits(torch.from_numpy(noise))
         output = self.signature.logits_name
         if answer.ndim != 2 or answer.shape[1] != classes:
+            kind = "classes" if self.output.is_classes else "values"
             raise InputError(
                 f"{self.path}: its output {output!r} has shape {tuple(answer.shape[1:])} per image, the data set has "
-                f"{classes} classes and needs ({classes},); use a model trained for these classes"
+                f"{classes} {kind} and needs ({classes},); use a model trained for these {kind}"
             )
         if not bool(torch.isfinite(answer).all()):
             raise InputError(f"{self.path}: its output {output!r} is not finite for images of noise; check its weights")
-        if bool((answer >= 0).all()) and torch.allclose(answer.sum(1), torch.ones(2), atol=1e-4):
+        if (
+            self.output.is_classes
+            and bool((answer >= 0).all())
+            and torch.allclose(answer.sum(1), torch.ones(2), atol=1e-4)
+        ):
             raise InputError(
                 f"{self.path}: its output {output!r} holds probabilities (they sum to 1), a student learns from the "
                 "logits before them; export the model without its last softmax"
             )
 
     def _run_batch(self, images: Array, values: Sequence[str]) -> list[Array]:
-        """Run on one batch of images, padded with black images where the file fixes the batch size."""
+        """Run on one batch as the model takes it, filled up with zeros where the file fixes the batch size."""
         whole = self.signature.batch or max(1, len(images))
         filled = np.concatenate([images, np.zeros((whole - len(images), *images.shape[1:]), images.dtype)])
-        answers = self._run(self.signature.arranged(filled), values)
+        answers = self._run(filled, values)
         for name, answer in zip(values, answers, strict=True):
             if answer.shape[:1] != (whole,):
                 raise InputError(
@@ -191,12 +223,3 @@ class OnnxTeacher(Teacher):
             return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except RUNTIME_ERRORS as error:
             raise self._refused(error) from error
-
-
-def _node_macs(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
-    """The outputs of a node times the products that each of them sums."""
-    left, right, output = shapes[node.input[0]], shapes[node.input[1]], shapes[node.output[0]]
-    if node.op_type == "Conv":
-        return math.prod(output) * math.prod(right[1:])
-    transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-    return math.prod(output) * (left[0] if transposed else left[-1])

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..data.dataset import Dataset
-from ..distillation.base import BatchOutputs, LossTerms, RequestedValues
+from ..distillation.base import BatchOutputs, LossTerms, MixedLabels, RequestedValues
 from ..sources.rows import Rows
+from ..student.label_loss import CROSS_ENTROPY, LabelLoss
 from ..student.student import Student
 from .torch_teacher import LOGITS, Teacher, in_batches, tensor_of
 
@@ -74,16 +75,16 @@ class CachedOutputs:
             device: of the outputs.
             augmented: whether the training augments the samples; the teacher then takes them augmented too.
         """
-        self._teacher, self._asked, self._samples, self._device = teacher, asked, samples, device
+        self.teacher, self._asked, self._samples, self._device = teacher, asked, samples, device
         self._augmented = augmented
         self._caches = not augmented and _bytes(teacher, asked, len(samples)) <= CACHE_BYTES
         self._all: TeacherOutputs | None = None
 
     def of(self, rows: Tensor, samples: Tensor) -> TeacherOutputs:
-        """The outputs for the training samples with indices ``rows``, whose pixels in this epoch are ``samples``."""
+        """The outputs for the training samples with indices ``rows``, which the teacher sees as ``samples`` now."""
         if not self._caches:
             shown = samples if self._augmented else tensor_of(self._samples, rows)
-            return outputs_of(self._teacher, self._asked, shown.to(self._device))
+            return outputs_of(self.teacher, self._asked, shown.to(self._device))
         if self._all is None:
             self._all = self._cached()
         return self._all.map(lambda value: value[rows].to(self._device))
@@ -93,13 +94,13 @@ class CachedOutputs:
 
         Those of a spiking teacher are not shared, since they may depend on random numbers.
         """
-        if self._teacher.spikes:
+        if self.teacher.spikes:
             return self._compute()
         shown = hashlib.sha256()
         for part in in_batches(self._samples):
             shown.update(part.contiguous().numpy().data)
         shape = tuple(self._samples.shape)
-        key = (self._teacher.name, self._teacher.sha256, shown.hexdigest(), shape, self._device, self._asked)
+        key = (self.teacher.name, self.teacher.sha256, shown.hexdigest(), shape, self._device, self._asked)
         if key not in _cache:
             _cache[key] = self._compute()
         _cache.move_to_end(key)
@@ -109,7 +110,7 @@ class CachedOutputs:
 
     def _compute(self) -> TeacherOutputs:
         parts = [
-            outputs_of(self._teacher, self._asked, part.to(self._device)).map(lambda value: value.to("cpu"))
+            outputs_of(self.teacher, self._asked, part.to(self._device)).map(lambda value: value.to("cpu"))
             for part in in_batches(self._samples)
         ]
         return TeacherOutputs(
@@ -144,9 +145,11 @@ def batch_outputs(
     sources: Tensor | None = None,
     teacher: TeacherOutputs | None = None,
     auxiliary: nn.Module | None = None,
+    mixed: MixedLabels | None = None,
     progress: float = 0.0,
     seed: int = 0,
     first_index: int = 0,
+    label_loss: LabelLoss = CROSS_ENTROPY,
 ) -> BatchOutputs:
     """Run a batch through the student, with everything that a method needs of it, in one forward pass.
 
@@ -154,13 +157,15 @@ def batch_outputs(
     samples of the batch, so that batch norms see both.
 
     Args:
-        labels: ``(B,)``.
+        labels: classes ``(B,)``, or the logits ``(B, D)`` that stand for values.
         samples: ``(B, C, H, W)``, or frames ``(B, T, C, H, W)``.
         sources: the source images of the frames, ``(B, c, H, W)``; None for a method that does not need them.
         teacher: outputs for the same samples, None without a teacher.
         auxiliary: the method's own modules.
+        mixed: the second labels of samples that are mixed of two.
         progress: fraction of the training that is done.
         seed: of the rate code, together with the index of the first sample.
+        label_loss: of outputs against labels.
     """
     longer, source, steps = None, None, student.config.timesteps
     if sources is not None:
@@ -182,4 +187,6 @@ def batch_outputs(
         longer=longer,
         source=source,
         progress=progress,
+        label_loss=label_loss,
+        mixed=mixed,
     )

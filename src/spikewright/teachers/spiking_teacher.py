@@ -16,17 +16,23 @@ from ..base.artefacts import sha256_of
 from ..base.errors import InputError, refuse
 from ..base.options import Fault, Options
 from ..data.dataset import Dataset
+from ..data.output_rule import CLASSES, OutputRule
+from ..data.quality import Quality
 from ..data.split import Split
 from ..distillation.distilling_spikes import STEPS
-from ..student.accuracy import accuracy_of
+from ..student.accuracy import quality_of_student
 from ..student.config import StudentConfig
 from ..student.student import Student, load_student
 from ..student.train_settings import TrainSettings
-from .torch_teacher import LOGITS, Teacher, no_map, unknown_feature, weights_sha256
+from .features import no_map, unknown_feature
+from .hashes import weights_sha256
+from .torch_teacher import LOGITS, Teacher
 
 SPIKING = "snn"
 LABELS = "labels"
 WIDER = 2
+NAMED = 10
+"""Names of classes that a message tells at most."""
 
 
 class SpikingSpec(Options):
@@ -119,6 +125,10 @@ class SpikingTeacher(Teacher):
         self.sha256 = sha256 or weights_sha256(self._student)
         self.config: StudentConfig = student.config
 
+    def for_data(self, dataset: Dataset) -> SpikingTeacher:
+        refuse(f"teacher {self.name}", list(_misfits(self.config, dataset)))
+        return self
+
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return value_shapes(self._student)
@@ -127,7 +137,7 @@ class SpikingTeacher(Teacher):
         unknown_feature(self.name, names, self.names)
         with torch.no_grad():
             output = self._on(images.device)(images)
-        values = {LOGITS: output.logits, STEPS: output.step_logits.transpose(0, 1)}
+        values = {LOGITS: self._in_own_unit(output.logits), STEPS: output.step_logits.transpose(0, 1)}
         return {name: values[name] if name in values else output.spikes[name].mean(0) for name in names}
 
     def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
@@ -153,8 +163,13 @@ class SpikingTeacher(Teacher):
         rates = [train.detach().mean(0) for train in trains]
         return {name: (w * r).sum(1).relu() for name, w, r in zip(names, weights, rates, strict=True)}
 
-    def accuracy(self, split: Split) -> float:
-        return accuracy_of(self._student, split)
+    def quality(self, split: Split, output: OutputRule = CLASSES) -> Quality:  # noqa: ARG002
+        return quality_of_student(self._student, split)
+
+    def _in_own_unit(self, logits: Tensor) -> Tensor:
+        """Logits; of values these, since another data set has other standard deviations."""
+        rule = self.config.output
+        return logits if rule.is_classes else logits.new_tensor(rule.center) + logits.new_tensor(rule.spread) * logits
 
     def _on(self, device: torch.device) -> Student:
         return self._student.to(device).eval()
@@ -181,8 +196,14 @@ def _misfits(config: StudentConfig, dataset: Dataset) -> Iterator[str]:
     again = f"use one that was trained on {dataset.name}"
     if config.input_shape != dataset.shape:
         yield f"takes samples of {_size(config.input_shape)} and {dataset.name} has {_size(dataset.shape)}; {again}"
-    if config.classes != dataset.classes:
-        yield f"has {config.classes} classes and {dataset.name} has {dataset.classes}; {again}"
+    words = {True: "classes", False: "values"}
+    mine, theirs = words[config.output.is_classes], words[dataset.output.is_classes]
+    if config.classes != dataset.classes or mine != theirs:
+        has = dataset.classes if mine == theirs else f"{dataset.classes} {theirs}"
+        yield f"has {config.classes} {mine} and {dataset.name} has {has}; {again}"
+    elif config.output.names and dataset.output.names and config.output.names != dataset.output.names:
+        named = [", ".join(each.names[:NAMED]) for each in (config.output, dataset.output)]
+        yield f"its {mine} are {named[0]}, and those of {dataset.name} {named[1]}; {again}"
     kinds = {True: "events", False: "images"}
     takes, has = config.encoding == "events", dataset.timesteps is not None
     if takes != has:

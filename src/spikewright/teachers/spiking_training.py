@@ -18,7 +18,7 @@ from ..base.own_code import file_of, is_own
 from ..base.progress import SILENT, Listeners
 from ..data.dataset import Dataset
 from ..distillation.base import LossTerms
-from ..student.accuracy import accuracy_of
+from ..student.accuracy import quality_of_student
 from ..student.architectures import own_architecture
 from ..student.config import StudentConfig
 from ..student.student import Student, load_student, save_student, student_provenance
@@ -101,7 +101,8 @@ def fit(training: SpikingTraining, listeners: Listeners = SILENT) -> Student:
         with listeners.task(training.name, loop.total_steps) as advance:
             for epoch in range(settings.epochs):
                 loop.run_epoch(epoch, advance)
-                loop.keep_if_best(accuracy_of(loop.student, training.dataset.validation, settings.seed), epoch)
+                found = quality_of_student(loop.student, training.dataset.validation, settings.seed)
+                loop.keep_if_best(found.facts, epoch)
     if loop.best is not None:
         loop.student.load_state_dict(loop.best.weights)
     return loop.student.eval().cpu()

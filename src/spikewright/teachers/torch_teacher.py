@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import InputError, did_you_mean, refuse
-from ..data.augment import still
+from ..augmentation.augment import still
+from ..base.errors import InputError, arg, refuse
+from ..data.dataset import Dataset
+from ..data.output_rule import CLASSES, OutputRule
+from ..data.quality import Quality, quality_of
 from ..data.split import Split
-from ..sources.rows import Rows, at_once
+from ..energy.macs import Macs
+from ..sources.rows import Rows
+from ..student.label_loss import standardised
+from .built import build_network
+from .features import no_map, unknown_feature, watched
+from .frozen import frozen_copy
+from .hashes import weights_sha256, with_format
+from .samples import Given, SampleFormat, Shape, by
+from .torch_macs import count_macs
+from .trial import SEVERAL, require_logits, samples_for
 
 LOGITS = "logits"
 BATCH = 500
@@ -31,11 +42,18 @@ class Teacher(ABC):
         name: for people.
         sha256: of the weights, or of the file that they were read from.
         spikes: whether it is a spiking network.
+        remarks: sentences on what was assumed, and what was done to its weights.
+        output: what the network's own outputs mean; values of a regression become logits by it.
+        in_deviations: of a regression, whether its outputs are standard deviations from the training mean, as those of
+            networks that are trained here; else they are values in their own unit.
     """
 
     name: str
     sha256: str
     spikes: bool = False
+    remarks: tuple[str, ...] = ()
+    output: OutputRule = CLASSES
+    in_deviations: bool = False
 
     @property
     @abstractmethod
@@ -48,9 +66,32 @@ class Teacher(ABC):
         return tuple(self.shapes)
 
     @property
-    def macs(self) -> int | None:
-        """Multiply-accumulates of one inference in convolutions and matrix products; None if they are not counted."""
+    def macs(self) -> Macs | None:
+        """Multiply-accumulates of one inference; None if they are not counted."""
         return None
+
+    def for_data(self, dataset: Dataset) -> Teacher:
+        """This teacher for the samples of a data set.
+
+        Raises:
+            InputError: it does not take such samples, or distinguishes another number of classes.
+        """
+        if (classes := self.shapes[LOGITS][-1]) == dataset.classes:
+            return self
+        does, kind = ("distinguishes", "classes") if dataset.output.is_classes else ("gives", "values")
+        raise InputError(
+            f"teacher {self.name}: {does} {classes} {kind}, and {dataset.name} has {dataset.classes}; give a teacher "
+            f"for these {kind}"
+        )
+
+    def as_logits(self, outputs: Tensor) -> Tensor:
+        """Outputs of the network ``(B, K)`` as the logits of a student: classes as they are, values by their spread."""
+        if self.output.is_classes:
+            return outputs
+        center, spread = (
+            torch.tensor(each, device=outputs.device) for each in (self.output.center, self.output.spread)
+        )
+        return (outputs - center) / spread
 
     @abstractmethod
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
@@ -74,36 +115,88 @@ class Teacher(ABC):
 
     def accuracy(self, split: Split) -> float:
         """Fraction of a split that is classified correctly, in [0, 1]."""
-        predicted = precompute_logits(self, split.samples).argmax(1)
-        return float((predicted == torch.from_numpy(split.labels)).float().mean())
+        return self.quality(split).accuracy
+
+    def quality(self, split: Split, output: OutputRule = CLASSES) -> Quality:
+        """How good its answers to a split are.
+
+        Args:
+            output: what the labels mean.
+        """
+        logits = self.standardised(precompute_logits(self, split.samples), output)
+        return quality_of(output, logits.numpy(), split.labels, split.recordings)
+
+    def standardised(self, logits: Tensor, output: OutputRule) -> Tensor:
+        """Logits ``(B, D)`` as a student's are: of values in standard deviations from the training mean."""
+        done = output.is_classes or self.in_deviations or not self.output.is_classes
+        return logits if done else standardised(logits, output)
 
     @staticmethod
-    def from_module(network: nn.Module, input_shape: tuple[int, int, int], name: str | None = None) -> TorchTeacher:
+    def from_module(
+        network: nn.Module,
+        input_shape: Shape | None = None,
+        name: str | None = None,
+        *,
+        layout: str | None = None,
+        normalize: Given | None = None,
+        channels: int | None = None,
+        size: int | tuple[int, int] | None = None,
+        values: str | None = None,
+    ) -> TorchTeacher:
         """A teacher that is a copy of a trained torch network.
 
         A method can request the outputs of its modules by their names in ``network.named_modules()``.
 
         Args:
-            network: images ``(B, C, H, W)`` in [0, 1] to logits ``(B, K)``.
-            input_shape: ``(C, H, W)`` of the images.
+            network: samples, as ``layout`` orders them, to logits ``(B, K)``.
+            input_shape: ``(C, H, W)`` of a sample; None for that of the data which the teacher will be used with.
             name: for people, None for the name of the class.
+            layout: ``images`` ``(B, C, H, W)``, which None is too; for samples over time ``series`` ``(B, T, C)`` or
+                ``channels`` ``(B, C, T)``; ``vectors`` ``(B, F)``.
+            normalize: what the network's samples were normalised by: ``imagenet``, ``MEAN/STD`` with commas between
+                channels, or mean and std themselves; None for samples as they are.
+            channels: of the network's images; those of grey images become copies of the one that they have.
+            size: height and width of the network's images, to which others are interpolated.
+            values: ``raw`` for the units of the data, ``scaled`` for the scaling of the student's input; None for
+                ``raw`` of vectors and series of one's own.
 
         Raises:
-            InputError: the network does not give logits for images of this shape.
+            InputError: options that are not allowed, or a network that does not give logits for samples of this shape.
         """
-        name = name or type(network).__name__
-        try:
-            teacher = TorchTeacher(network, input_shape, name)
-            shape = teacher.logits(torch.zeros(2, *input_shape)).shape
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-            raise InputError(
-                f"teacher {name}: cannot be run on images of shape {input_shape} ({error}); give a network for them"
-            ) from error
-        if len(shape) != 2 or shape[0] != 2:
-            raise InputError(
-                f"teacher {name}: its output for 2 images has shape {tuple(shape)}; it must be (2, classes)"
-            )
-        return teacher
+        taken = SampleFormat.of(layout, normalize, channels, size, values)
+        teacher = TorchTeacher(network, None, name or type(network).__name__, taken=taken)
+        return teacher if input_shape is None else teacher.on_shape(input_shape)
+
+    @staticmethod
+    def from_file(
+        spec: str,
+        weights: Path | str | None = None,
+        *,
+        input_shape: Shape | None = None,
+        classes: int | None = None,
+        layout: str | None = None,
+        normalize: Given | None = None,
+        channels: int | None = None,
+        size: int | tuple[int, int] | None = None,
+        values: str | None = None,
+    ) -> TorchTeacher:
+        """A teacher that a function in a file builds, or torchvision, with weights from another file.
+
+        Args:
+            spec: ``file.py:function``, whose code is run; or ``torchvision:NAME``.
+            weights: a state dict written by ``torch.save``, or ``.safetensors``; None for a function whose network is
+                trained already.
+            input_shape: ``(C, H, W)`` of a sample, which a function may ask for; None for that of the data.
+            classes: of the data, which a function may ask for.
+            layout, normalize, channels, size, values: as in :meth:`from_module`.
+
+        Raises:
+            InputError: files that cannot be used, weights that do not fit, and as :meth:`from_module`.
+        """
+        taken = SampleFormat.of(layout, normalize, channels, size, values)
+        built = build_network(spec, None if weights is None else Path(weights), input_shape, classes)
+        teacher = TorchTeacher(built.network, None, built.name, taken=taken, remarks=built.remarks)
+        return teacher if input_shape is None else teacher.on_shape(input_shape)
 
 
 class TorchTeacher(Teacher):
@@ -112,45 +205,103 @@ class TorchTeacher(Teacher):
     It is not a module, so that a module which refers to it does not change it by ``.train()`` or ``.to()``.
 
     Attributes:
+        input_shape: ``(C, H, W)`` of a sample of the data; None until there are data.
         validation_accuracy: after training, in [0, 1]; None if it was not measured.
+        taken: how the network takes samples.
     """
 
     def __init__(
-        self, network: nn.Module, input_shape: tuple[int, int, int], name: str, validation_accuracy: float | None = None
+        self,
+        network: nn.Module,
+        input_shape: Shape | None,
+        name: str,
+        validation_accuracy: float | None = None,
+        *,
+        taken: SampleFormat | None = None,
+        remarks: tuple[str, ...] = (),
     ) -> None:
-        self._network = copy.deepcopy(network).eval().requires_grad_(False)
-        use_channels_last(self._network)
+        self._network = frozen_copy(network, name)
         self._modules_by_name = {path: module for path, module in self._network.named_modules() if path}
         self.name = name
         self.input_shape = input_shape
         self.validation_accuracy = validation_accuracy
-        self.sha256 = weights_sha256(self._network)
+        self.taken = taken or SampleFormat()
+        self.remarks = remarks
+        self.sha256 = with_format(weights_sha256(self._network), self.taken)
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*self._modules_by_name, LOGITS]))
+        return tuple(self.shapes)
 
     @cached_property
-    def macs(self) -> int:
-        return _macs(self._network, self.input_shape)
+    def macs(self) -> Macs:
+        device = next(self._network.parameters(), torch.zeros(0)).device  # where the last batch was computed
+        return count_macs(
+            self._network, samples_for(self._network, self.taken, torch.zeros(1, *self._known_shape()).to(device))
+        )
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        values = self.features(torch.zeros(1, *self.input_shape), self.names)
-        return {name: tuple(value.shape[1:]) for name, value in values.items()}
+        found: dict[str, Tensor] = {}
+        with watched(dict(self._modules_by_name), found):
+            found[LOGITS] = self.logits(torch.zeros(SEVERAL, *self._known_shape()))
+        every = {name: value for name, value in found.items() if value.shape[:1] == (SEVERAL,)}
+        ordered = dict.fromkeys([*(name for name in self._modules_by_name if name in every), LOGITS])
+        return {name: tuple(every[name].shape[1:]) for name in ordered}
+
+    def for_data(self, dataset: Dataset) -> TorchTeacher:
+        fitted = copy.copy(self)
+        for stale in ("shapes", "macs"):
+            vars(fitted).pop(stale, None)
+        fitted.taken, fitted.output = self.taken.for_data(dataset), CLASSES
+        raw = fitted.taken.unscaled_shape(dataset.shape)
+        if self.input_shape not in (None, dataset.shape, raw):
+            made = by(self._known_shape())
+            raise InputError(
+                f"teacher {self.name}: was made for samples of {made}, and {dataset.name} has {by(raw)}; give a "
+                "teacher for these samples"
+            )
+        fitted.sha256 = with_format(weights_sha256(self._network), fitted.taken)
+        fitted = fitted.on_shape(dataset.shape, dataset.output)
+        super(TorchTeacher, fitted).for_data(dataset)
+        fitted.output = dataset.output
+        if fitted.taken.rule is not None:
+            fitted.remarks = (*self.remarks, fitted.taken.remark(self.name, dataset.shape))
+        return fitted
+
+    def on_shape(self, shape: Shape, output: OutputRule = CLASSES) -> TorchTeacher:
+        """The same teacher, for samples of this shape; it is run once.
+
+        Args:
+            output: what the network's outputs mean.
+
+        Raises:
+            InputError: the network cannot be run on them, or what it gives is no logits.
+        """
+        require_logits(f"teacher {self.name}", self._network, self.taken, shape, output)
+        fitted = copy.copy(self)
+        fitted.input_shape = shape
+        return fitted
 
     def logits(self, images: Tensor) -> Tensor:
         network = self._network.to(images.device).eval()
         with torch.no_grad():
-            result: Tensor = network(still(images).contiguous(memory_format=torch.channels_last))
-        return result
+            result: Tensor = network(samples_for(self._network, self.taken, still(images)))
+        return self.as_logits(result.to(torch.float32))
 
     def features(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         unknown_feature(self.name, names, self.names)
         found: dict[str, Tensor] = {}
-        with _watched({name: self._modules_by_name[name] for name in names if name in self._modules_by_name}, found):
+        with watched({name: self._modules_by_name[name] for name in names if name in self._modules_by_name}, found):
             logits = self.logits(images)
         return {name: found.get(name, logits) for name in names}
+
+    def _known_shape(self) -> Shape:
+        if self.input_shape is None:
+            raise InputError(
+                f"teacher {self.name}: has not seen any data yet; give {arg('input_shape')} when it is made"
+            )
+        return self.input_shape
 
     def saliency(self, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         """Grad-CAM maps of the named modules: ``ReLU(sum_c w_c F_c)``, ``w_c`` the mean over pixels of ``dz_k/dF_c``.
@@ -168,10 +319,11 @@ class TorchTeacher(Teacher):
         unknown_feature(self.name, names, self.names)
         network = self._network.to(images.device).eval()
         kept: dict[str, Tensor] = {}
-        with _watched({name: self._modules_by_name[name] for name in names}, kept, with_gradient=True):
+        with watched({name: self._modules_by_name[name] for name in names}, kept, with_gradient=True):
             with torch.enable_grad():  # type: ignore[no-untyped-call]  # from the pixels, since the weights ask for no gradient
-                pixels = still(images.detach()).contiguous(memory_format=torch.channels_last)
-                logits = network(pixels.requires_grad_())
+                logits = self.as_logits(
+                    network(samples_for(network, self.taken, still(images.detach())).requires_grad_())
+                )
             flat = [name for name in names if kept[name].ndim != 4]
             refuse(f"teacher {self.name}", [no_map(name, kept[name].shape[1:]) for name in flat])
             slopes = torch.autograd.grad(logits.max(1).values.sum(), [kept[name] for name in names])
@@ -181,18 +333,6 @@ class TorchTeacher(Teacher):
     def state_dict(self) -> dict[str, Tensor]:
         """A copy of weights and buffers, for the cache and for tests."""
         return {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
-
-
-def unknown_feature(teacher: str, asked: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse the first name that the teacher does not have."""
-    for name in asked:
-        if name not in known:
-            raise InputError(f"teacher {teacher}: has no value {name!r} to distil from; {did_you_mean(name, known)}")
-
-
-def no_map(name: str, shape: Sequence[int]) -> str:
-    """The fault that a value of this shape, for one sample, has no saliency."""
-    return f"{name} is of shape {tuple(shape)}, no map of channels, height and width"
 
 
 def precompute_logits(teacher: Teacher, samples: Rows | Tensor, batch: int = BATCH) -> Tensor:
@@ -208,55 +348,5 @@ def tensor_of(samples: Rows | Tensor, rows: Tensor | slice) -> Tensor:
 
 def in_batches(samples: Rows | Tensor, batch: int = BATCH) -> Iterator[Tensor]:
     """All samples in order, a batch at a time."""
-    step = at_once(samples, batch)
-    for first in range(0, len(samples), step):
-        yield tensor_of(samples, slice(first, first + step))
-
-
-def use_channels_last(network: nn.Module) -> None:
-    """Store the kernels with channels last, in place; with images in the same layout, a CPU needs half the time."""
-    for parameter in network.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-
-
-def weights_sha256(network: nn.Module) -> str:
-    """The SHA-256 of names, shapes and values of a network's weights and buffers."""
-    digest = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        array = value.detach().cpu().contiguous().numpy()
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def _macs(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
-    """Multiply-accumulates: for each layer, its outputs times the inputs that each output sums over."""
-    outputs: dict[str, Tensor] = {}
-    layers = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
-    device = next(network.parameters(), torch.zeros(0)).device  # where the last batch was taught
-    with _watched(dict(layers), outputs), torch.no_grad():
-        network(torch.zeros(1, *input_shape, device=device))
-    return sum(output.numel() * layers[name].weight[0].numel() for name, output in outputs.items())
-
-
-@contextmanager
-def _watched(modules: dict[str, nn.Module], found: dict[str, Tensor], with_gradient: bool = False) -> Iterator[None]:
-    """Within the block, put each module's output into ``found`` under its name: a copy, or what gradients go through.
-
-    An in-place activation after the module would change the output itself, so that the copy is what goes on.
-    """
-
-    def keep(name: str, output: Tensor) -> Tensor | None:
-        found[name] = output.clone() if with_gradient else output.detach().clone()
-        return found[name] if with_gradient else None
-
-    handles = [
-        module.register_forward_hook(lambda _module, _inputs, output, name=name: keep(name, output))
-        for name, module in modules.items()
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    for first in range(0, len(samples), batch):
+        yield tensor_of(samples, slice(first, first + batch))

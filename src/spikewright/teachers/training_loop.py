@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
+from ..augmentation.augment import Augmenter
 from ..base.errors import InputError, arg
 from ..base.progress import Advance
 from ..chip.registers import TrainedGrid
-from ..data.augment import augmented
 from ..data.dataset import Dataset
 from ..data.split import Split
-from ..distillation.base import BatchOutputs, LossTerms, shapes_of
+from ..distillation.base import BatchOutputs, LossTerms, MixedLabels, shapes_of
+from ..student.label_loss import label_loss_of, standardised
 from ..student.student import Student
 from ..student.train_settings import TrainSettings, learning_rate
-from .outputs import CachedOutputs, batch_outputs, seen_by_teacher
+from .order import rows_of, steps_of
+from .outputs import CachedOutputs, TeacherOutputs, batch_outputs, seen_by_teacher
 from .torch_teacher import Teacher, tensor_of
 
 LONGEST_GRADIENT = 5.0
@@ -31,27 +33,33 @@ class Batch:
         rows: their indices in the training part, ``(B,)``.
         samples: as the networks see them in this epoch, ``(B, C, H, W)`` or ``(B, T, C, H, W)``.
         labels: ``(B,)``.
+        twins: the same samples of the data set's twin as an augmentation changed them; None where there is none.
+        mixed: the second labels of samples that are mixed of two; None where they are not.
     """
 
     rows: Tensor
     samples: Tensor
     labels: Tensor
+    twins: Tensor | None = None
+    mixed: MixedLabels | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class BestWeights:
-    """The weights with the best validation accuracy so far.
+    """The weights that are best on the validation part so far.
 
     Attributes:
-        accuracy: on the validation part, from 0 to 1.
+        merit: the number that epochs are told apart by; see :meth:`TrainingLoop.merit_of`.
         grid: the scales of the weights' integers; None in floating point.
-        epoch: in which the accuracy was measured.
+        epoch: in which it was measured.
+        quality: by name, how good the answers on the validation part were.
     """
 
-    accuracy: float
+    merit: float
     weights: dict[str, Tensor]
     grid: TrainedGrid | None
     epoch: int
+    quality: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -71,10 +79,13 @@ class TrainingLoop:
 
     def __post_init__(self) -> None:
         self.steps_per_epoch = steps_per_epoch(self.dataset.train, self.settings)
+        self.augmenter = Augmenter(self.dataset, self.settings.augmentation, self.settings.reach)
+        self.teacher_sees_twin = False
         self.step = 0
         self.teacher_outputs: CachedOutputs | None = None
         self.auxiliary: nn.Module | None = None
         self.teacher_sha256: str | None = None
+        self.label_loss = label_loss_of(self.dataset, self.settings.loss, self.settings.class_weights)
         self.student.to(self.device)
         self.renew_optimizer()
 
@@ -87,8 +98,9 @@ class TrainingLoop:
         """
         shapes = shapes_of(self.student, None if teacher is None else teacher.shapes)
         if teacher is not None:
-            samples = seen_by_teacher(self.method, self.dataset, teacher.spikes).train.samples
-            requested, is_augmented = self.method.requested_values(shapes), self.settings.augmentation != "none"
+            seen = seen_by_teacher(self.method, self.dataset, teacher.spikes)
+            samples, self.teacher_sees_twin = seen.train.samples, seen is not self.dataset
+            requested, is_augmented = self.method.requested_values(shapes), bool(self.augmenter.transforms)
             self.teacher_sha256 = teacher.sha256
             self.teacher_outputs = CachedOutputs(teacher, requested, samples, self.device, is_augmented)
         if seed is not None:
@@ -116,7 +128,7 @@ class TrainingLoop:
         """Train on each batch of one epoch."""
         torch.manual_seed(self.settings.seed * 100_003 + number + 1)
         self.student.train()
-        for batch in batches(self.dataset.train, self.settings, number, self.device):
+        for batch in batches(self.dataset.train, self.settings, number, self.device, self.augmenter):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.settings, self.step, self.steps_per_epoch)
             self.train_on(batch)
@@ -129,43 +141,87 @@ class TrainingLoop:
 
     def outputs_of(self, batch: Batch) -> BatchOutputs:
         """Outputs of student and teacher for a batch, without synaptic operations."""
-        sources = None
+        sources, shown = None, batch.samples
         if "static twins" in self.method.needs and self.dataset.twin is not None:
-            sources = tensor_of(self.dataset.twin.train.samples, batch.rows).to(self.device)
+            sources = batch.twins
+            if sources is None:
+                sources = tensor_of(self.dataset.twin.train.samples, batch.rows).to(self.device)
+        if self.teacher_sees_twin and batch.twins is not None:
+            shown = batch.twins
+        labels, mixed = self._right(batch)
         return batch_outputs(
             self.student,
             self.method,
-            batch.labels,
+            labels,
             batch.samples,
             sources=sources,
-            teacher=None if self.teacher_outputs is None else self.teacher_outputs.of(batch.rows, batch.samples),
+            teacher=None if self.teacher_outputs is None else self._answers(self.teacher_outputs, batch.rows, shown),
+            mixed=mixed,
             auxiliary=self.auxiliary,
             progress=self.progress,
             seed=self.settings.seed,
             first_index=self.step * self.settings.batch,
+            label_loss=self.label_loss,
         )
 
-    def keep_if_best(self, accuracy: float, epoch: int) -> None:
-        """Note the student's weights if no earlier epoch had a higher validation accuracy."""
-        if self.best is None or accuracy >= self.best.accuracy:
+    def _right(self, batch: Batch) -> tuple[Tensor, MixedLabels | None]:
+        """Labels and second labels of a batch; values in standard deviations, those of mixed samples in their shares.
+
+        A mixture of which one part has no value has none.
+        """
+        rule, mixed = self.dataset.output, batch.mixed
+        if rule.is_classes:
+            return batch.labels, mixed
+        values = standardised(batch.labels, rule)
+        if mixed is None:
+            return values, None
+        share = mixed.share[:, None]
+        return share * values + (1 - share) * standardised(mixed.labels, rule), None
+
+    def _answers(self, outputs: CachedOutputs, rows: Tensor, shown: Tensor) -> TeacherOutputs:
+        """The teacher's outputs for a batch that it sees as ``shown``; values in standard deviations."""
+        found = outputs.of(rows, shown)
+        return replace(found, logits=outputs.teacher.standardised(found.logits, self.dataset.output))
+
+    def merit_of(self, quality: Mapping[str, float]) -> float:
+        """The number that epochs are told apart by, the higher the better: of answers on the validation part the
+        accuracy, with class weights the balanced accuracy, or R^2.
+        """
+        if not self.dataset.output.is_classes:
+            return quality["r2"]
+        return quality["balanced_accuracy" if self.label_loss.weights else "accuracy"]
+
+    def keep_if_best(self, quality: Mapping[str, float], epoch: int) -> None:
+        """Note the student's weights if no earlier epoch was better on the validation part."""
+        merit = self.merit_of(quality)
+        if self.best is None or merit >= self.best.merit:
             weights = {name: tensor.detach().clone() for name, tensor in self.student.state_dict().items()}
-            self.best = BestWeights(accuracy, weights, self.student.grid, epoch)
+            self.best = BestWeights(merit, weights, self.student.grid, epoch, dict(quality))
 
 
 def steps_per_epoch(split: Split, settings: TrainSettings) -> int:
-    """The optimiser steps of an epoch: whole batches of the training part, at least one."""
-    return max(1, len(split) // settings.batch)
+    """The optimiser steps of an epoch: whole batches, at least one."""
+    return steps_of(split, settings.batch, settings.epoch_samples)
 
 
-def batches(split: Split, settings: TrainSettings, epoch: int, device: torch.device) -> Iterator[Batch]:
-    """An epoch in the order, and with the augmentation, that belong to its number and the seed."""
+def batches(
+    split: Split, settings: TrainSettings, epoch: int, device: torch.device, augmenter: Augmenter
+) -> Iterator[Batch]:
+    """An epoch in the order, and with the augmentation, that belong to its number and the seed.
+
+    Args:
+        split: the training part of the augmenter's data set.
+    """
     generator = torch.Generator().manual_seed(settings.seed * 100_003 + epoch)
-    order = torch.randperm(len(split), generator=generator)
     labels = torch.from_numpy(split.labels)
-    for position in range(steps_per_epoch(split, settings)):
-        rows = order[position * settings.batch : (position + 1) * settings.batch]
-        samples = augmented(tensor_of(split.samples, rows), settings.augmentation, generator, settings.reach)
-        yield Batch(rows, samples.to(device), labels[rows].to(device))
+    for rows in rows_of(split, settings.batch, generator, settings.epoch_samples, settings.labelled_share):
+        shown, mine = augmenter(rows, generator), labels[rows].to(device)
+        mixed = None
+        if shown.mixed is not None:
+            other, share = (each.to(device) for each in shown.mixed)
+            mixed = MixedLabels(mine[other], share)
+        twins = None if shown.twins is None else shown.twins.to(device)
+        yield Batch(rows, shown.samples.to(device), mine, twins, mixed)
 
 
 def optimizer_of(modules: Sequence[nn.Module], settings: TrainSettings) -> torch.optim.AdamW:

@@ -3,8 +3,8 @@
 The problem is ``min task loss  s.t.  log(E - floor) <= log(budget - floor)``, without a penalty weight to choose. The
 energy floor (inactive updates, and input events that the data fix) does not depend on the weights, so only the energy
 above it is constrained; its logarithm makes the multiplier independent of the unit and of the size of the network. The
-settings suit a cross-entropy; if the task loss is larger than the cross-entropy of a guess, the penalty is scaled up by
-the same ratio, since it would otherwise outweigh any multiplier.
+settings suit a cross-entropy, and the squared error of standardised values; if the task loss is larger than that of a
+guess, the penalty is scaled up by the same ratio, since it would otherwise outweigh any multiplier.
 
 Plain dual ascent silences the network: the multiplier grows while the constraint is far from met, and when the energy
 has come down no neuron spikes any more. Three measures prevent this: the target is annealed from the energy that the
@@ -56,26 +56,26 @@ class BudgetSettings:
 class BudgetController:
     """An augmented-Lagrangian controller with an annealed target.
 
-    Per step, with ``g = log((E - floor) / (target - floor))`` and ``w = max(1, mean(task loss) / ln K)``, the loss
+    Per step, with ``g = log((E - floor) / (target - floor))`` and ``w = max(1, mean(task loss) / guess)``, the loss
     gains ``w (relu(mu + rho g)^2 - mu^2) / (2 rho)``, and then
     ``mu <- clip(mu + (gain / total steps) mean(g), 0, max)``.
     """
 
     def __init__(
-        self, budget: float, floor: float, total_steps: int, classes: int, settings: BudgetSettings | None = None
+        self, budget: float, floor: float, total_steps: int, guess: float, settings: BudgetSettings | None = None
     ) -> None:
         """Make a controller for ``total_steps`` optimiser steps.
 
         Args:
             budget: per inference, in the profile's unit.
             floor: per inference, in the same unit.
-            classes: K, among which a guess has a cross-entropy of ln K.
+            guess: the task loss of an answer that knows nothing, for K classes ln K.
         """
         self.settings = settings or BudgetSettings()
         self.budget, self.floor, self.total_steps = budget, floor, total_steps
         if budget <= floor:
             raise ValueError("the budget is below the floor; refuse it before training")
-        self.guess = math.log(classes)
+        self.guess = guess
         self.step = 0
         self.correction = 1.0
         self.multiplier = 0.0

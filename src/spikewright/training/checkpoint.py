@@ -13,7 +13,8 @@ import torch
 
 from ..base.artefacts import atomic_write
 from ..base.errors import InputError, arg
-from ..chip.registers import TrainedGrid
+from ..chip.registers import MARGIN, QUANTILE, TrainedGrid
+from ..lowering.peaks import Measuring
 from ..teachers.training_loop import BestWeights
 from .records import EpochRecord
 from .trainer import Trainer
@@ -21,8 +22,10 @@ from .trainer import Trainer
 
 def identity(trainer: Trainer) -> dict[str, Any]:
     """The facts of a training in which a checkpoint must agree with it; JSON-able."""
-    chip = trainer.chip
+    chip, train = trainer.chip, trainer.dataset.train
+    few = {"labelled_samples": train.labelled, "train_sha256": train.sha256} if train.unlabelled else {}
     return {
+        **few,
         "student": asdict(trainer.config),
         "data": trainer.dataset.name,
         "train_samples": len(trainer.dataset.train),
@@ -32,7 +35,16 @@ def identity(trainer: Trainer) -> dict[str, Any]:
         "settings": asdict(trainer.settings),
         "held": {limit.constraint.name: limit.controller.describe() for limit in trainer.limits},
         "chip": None if chip is None else {"profile_sha256": chip.profile.sha256, "weight_bits": chip.weight_bits},
+        **_scales(trainer.measuring),
     }
+
+
+def _scales(measuring: Measuring | None) -> dict[str, object]:
+    """How scales are chosen; left out where that is the default, as in checkpoints from before there was a choice."""
+    if measuring is None:
+        return {"scales": "worst-case"}
+    chosen = {"quantile": measuring.quantile, "margin": measuring.margin, "only_starved": measuring.only_starved}
+    return {} if chosen == {"quantile": QUANTILE, "margin": MARGIN, "only_starved": True} else {"scales": chosen}
 
 
 def save(trainer: Trainer, path: Path) -> None:
@@ -47,7 +59,7 @@ def save(trainer: Trainer, path: Path) -> None:
         "optimizer": trainer.optimizer.state_dict(),
         "controllers": {limit.constraint.name: limit.controller.state() for limit in trainer.limits},
         "history": [asdict(record) for record in trainer.history],
-        "best": None if best is None else (best.accuracy, best.weights, _dumped(best.grid), best.epoch),
+        "best": None if best is None else (best.merit, best.weights, _dumped(best.grid), best.epoch, best.quality),
         "step": trainer.step,
     }
     with atomic_write(path) as temporary:
@@ -80,8 +92,8 @@ def resume(trainer: Trainer, path: Path) -> None:
         limit.controller.restore(state["controllers"][limit.constraint.name])
     trainer.history = [EpochRecord(**record) for record in state["history"]]
     if state["best"] is not None:
-        accuracy, weights, grid, epoch = state["best"]
-        trainer.best = BestWeights(accuracy, weights, _loaded(grid), epoch)
+        merit, weights, grid, epoch, *quality = state["best"]  # of which earlier versions noted none
+        trainer.best = BestWeights(merit, weights, _loaded(grid), epoch, *quality)
     trainer.step = state["step"]
 
 

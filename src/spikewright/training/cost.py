@@ -18,7 +18,7 @@ from ..chip.fan_out import fan_out
 from ..chip.network import ChipNetwork, Population
 from ..energy import estimate as energy
 from ..energy.estimate import Floor, PopulationCost, linear_cost
-from ..lowering.lower import lower
+from ..lowering.lower import sketched
 from ..placing.placement import place
 from ..profile.schema import CostUnit, HardwareProfile
 from ..student.neurons import StudentOutput
@@ -86,7 +86,7 @@ class SpikeCost:
     def of(cls, student: Student, profile: HardwareProfile) -> SpikeCost:
         """The cost model of a student, which depends on its structure and not on its weights."""
         training = student.training
-        chip = lower(to_nir(student.eval()), profile)
+        chip = sketched(to_nir(student.eval()), profile)
         student.train(training)
         return cls(chip, profile)
 
@@ -134,6 +134,8 @@ class SpikeCost:
             return output.mean_counts[name]
         if name == self.input_name:
             return _input_events(output.drive, self._timesteps)
+        if output.resets is not None and name in output.resets:  # spikes of a readout that overflowed
+            return output.resets[name].float().sum(0).mean(0)
         return None  # the membrane readout, which sends no spikes
 
     @staticmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +13,7 @@ from torch import nn
 
 from ..base.artefacts import writable
 from ..base.errors import InputError, arg, refuse
+from ..base.interrupt import goes_on
 from ..base.progress import SILENT, Callback, Listeners
 from ..base.threads import student_threads
 from ..base.version import __version__
@@ -25,11 +26,12 @@ from ..student.student import save_student
 from ..teachers.torch_teacher import Teacher
 from .checkpoint import resume as take_up
 from .checkpoint import save
-from .deployment import Certificate, certify
+from .deployment import Certificate, Deployment, certify
 from .growth import grown
 from .objects import dataset_of, network_of, settings_of, teaching_of
-from .prepare import FEWEST_STEPS, prepared, student_plan
+from .prepare import FEWEST_STEPS, check_settings, prepared, student_plan
 from .result import Attempts, Distillation
+from .samples import counts_of, learnt_part
 from .settings import Budget, DataSettings, DistillSettings, StudentSpec, TeacherSpec, Training
 from .teaching import facts_of
 from .trainer import Trainer
@@ -52,6 +54,7 @@ def distill(
     within: Budget | str | None = None,
     regularize: LossTerms | str | Sequence[LossTerms | str] = (),
     training: Training | None = None,
+    unlabelled: object = None,
     callbacks: Sequence[Callback] = (),
     **old: Any,
 ) -> Distillation:
@@ -67,6 +70,9 @@ def distill(
         within: the chip and its limits, or an energy per inference, such as ``"2uJ"``, on the default chip.
         regularize: regularizers in addition to the method.
         training: how long and how to train, and the seed.
+        unlabelled: samples that the student learns from without labels: an array, a tensor, a list of recordings, a
+            data set (its training part's samples), the path of a file; or a number of those of the training part whose
+            labels are not used, ``"rest"`` for all of these.
         callbacks: receive messages, progress and the record of each epoch.
         old: the deprecated arguments ``profile`` and ``energy_budget`` (now in ``within``), ``epochs`` and ``seed``
             (now in ``training``). A call with one of them returns the student alone, as it did before.
@@ -86,7 +92,7 @@ def distill(
             DeprecationWarning,
             stacklevel=2,
         )
-    settings = settings_of(data, teacher, student, method, within, regularize, training).changed(old)
+    settings = settings_of(data, teacher, student, method, within, regularize, training, unlabelled).changed(old)
     result = distill_with(settings, listeners=Listeners(callbacks))
     return cast(Distillation, result.student) if old else result
 
@@ -135,7 +141,8 @@ def _distil(
     profile = load_profile(settings.limits.profile)
     text = settings.limits.energy_budget
     budget = parse_budget(text, profile) if text else None
-    dataset = whole.with_train_samples(settings.data.train_samples)
+    check_settings(settings, whole)
+    dataset = learnt_part(settings, whole, listeners)
     trainer = prepared(settings, dataset, profile, budget)
     config, floor = trainer.student.config, quantity(trainer.floor.total, profile.cost_unit)
     listeners.say(
@@ -153,9 +160,9 @@ def _distil(
         trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)
         _run(trainer, checkpoint, resume, listeners)
     facts = _provenance(settings, trainer, profile.sha256)
-    certificate = _certificate(trainer, profile, listeners)
+    certificate, deployed = _certificate(trainer, profile, listeners)
     facts["certificate"] = certificate.as_json()
-    return Distillation(trainer.student, certificate, tuple(trainer.history), facts | facts_of(chain))
+    return Distillation(trainer.student, certificate, tuple(trainer.history), facts | facts_of(chain), deployed)
 
 
 def distill_to(
@@ -165,14 +172,18 @@ def distill_to(
 
     Raises:
         InputError: as :func:`distill_with`, or ``out`` cannot be written.
+        Interrupted: by Ctrl-C after the first epoch; says that ``resume`` goes on.
     """
     if not out.parent.is_dir():
         raise InputError(f"{arg('out', out)}: the folder {out.parent} does not exist; create it first")
     writable(out)
     checkpoint = out.with_name(out.name + ".checkpoint")
-    result = distill_with(settings, checkpoint, resume, listeners)
+    attempts = Attempts(checkpoint)
+    how = f"the same again with {arg('resume')} goes on after the last finished epoch, from {checkpoint}"
+    with goes_on(lambda: how if attempts.can_resume else None):
+        result = distill_with(settings, checkpoint, resume, listeners)
     save_student(result.student, out, result.provenance)
-    Attempts(checkpoint).forget()
+    attempts.forget()
     return result
 
 
@@ -189,19 +200,27 @@ def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Lis
         listeners.say(f"no epoch met every limit ({trainer.unmet()}); train for more epochs or rounds", "warning")
 
 
-def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listeners) -> Certificate:
+def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listeners) -> tuple[Certificate, Deployment]:
     constraints = [limit.constraint for limit in trainer.limits]
-    found = certify(trainer.student, trainer.dataset.validation, profile, constraints, trainer.settings.seed)
+    data, seed = trainer.dataset, trainer.settings.seed
+    found, deployed = certify(
+        trainer.student, data.validation, profile, constraints, seed, data.test, trainer.measuring
+    )
+    found = replace(found, learnt_from=counts_of(data))
+    answers, what = (found.recordings, "recordings") if found.recordings is not None else (found.samples, "samples")
     share = f", {found.energy / found.budget:.1%} of the budget" if found.budget else ""
     listeners.say(
         f"certified: {quantity(found.energy, profile.cost_unit)} per inference on {profile.name}{share}, "
-        f"{found.accuracy:.2%} on {found.samples} validation samples, measured on the chip network"
+        f"{found.in_words} on {answers} validation {what}, measured on the chip network"
     )
-    return found
+    if found.measured or any(found.overflows.values()):
+        listeners.say(found.about_overflows(), "warning" if found.overflowed else "info")
+    return found, deployed
 
 
 def _provenance(settings: DistillSettings, trainer: Trainer, profile_sha256: str) -> dict[str, object]:
-    last = trainer.history[-1]
+    last, best = trainer.history[-1], trainer.best
+    quality = dict(last.quality if best is None or not best.quality else best.quality)
     return {
         "made_by": f"spikewright {__version__} distill",
         "settings": settings.flat(without=["data_dir"]),
@@ -211,7 +230,9 @@ def _provenance(settings: DistillSettings, trainer: Trainer, profile_sha256: str
         "regularizers": [repr(r) for r in trainer.regularizers],
         "profile_sha256": profile_sha256,
         "train_split_sha256": trainer.dataset.train.sha256,
+        "samples": counts_of(trainer.dataset),
         "limits": {limit.constraint.name: limit.controller.describe() for limit in trainer.limits},
-        "validation_accuracy": trainer.best.accuracy if trainer.best is not None else last.validation_accuracy,
+        "validation_accuracy": quality.get("accuracy"),
+        "validation_quality": quality,
         "history": [asdict(record) for record in trainer.history],
     }

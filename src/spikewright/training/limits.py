@@ -19,6 +19,7 @@ from ..base.errors import BelowFloor, InputError, SpikewrightError, arg, did_you
 from ..data.dataset import Dataset
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import OPS_PREFIXES, Amount, parse_budget, quantity
+from ..student.label_loss import CROSS_ENTROPY, LabelLoss, guess_of
 from ..student.neurons import StudentOutput
 from ..student.student import Student
 from .budget import BudgetController
@@ -144,13 +145,20 @@ _COUNT = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([kMG]?)(?:ops)?\s*")
 
 
 def limits_of(
-    asked: Budget, size: Size, dataset: Dataset, profile: HardwareProfile, energy: Amount | None, steps: int
+    asked: Budget,
+    size: Size,
+    dataset: Dataset,
+    profile: HardwareProfile,
+    energy: Amount | None,
+    steps: int,
+    label_loss: LabelLoss = CROSS_ENTROPY,
 ) -> tuple[Limit, ...]:
     """Every limit of a training, each with its controller.
 
     Args:
         energy: the energy budget of ``asked`` on ``profile``.
         steps: of the optimiser, over the whole training.
+        label_loss: of the training.
 
     Raises:
         InputError: limits that cannot be read, all at once; or a limit below its floor, which is not met even without
@@ -166,11 +174,12 @@ def limits_of(
         except InputError as error:
             faults.append(error.message)
     refuse("limits", faults)
-    drive = size.student.drive(torch.from_numpy(dataset.train.samples[: dataset.train.at_once(FLOOR_SAMPLES)]))
-    return tuple(_limit(constraint, size, drive, steps, asked.reserve) for constraint in found)
+    drive = size.student.drive(torch.from_numpy(dataset.train.samples[:FLOOR_SAMPLES]))
+    guess = guess_of(label_loss, dataset)
+    return tuple(_limit(constraint, size, drive, steps, guess, asked.reserve) for constraint in found)
 
 
-def _limit(constraint: Constraint, size: Size, drive: torch.Tensor, steps: int, reserve: float) -> Limit:
+def _limit(constraint: Constraint, size: Size, drive: torch.Tensor, steps: int, guess: float, reserve: float) -> Limit:
     floor, usable = constraint.floor(size.student, drive), (1 - reserve) * constraint.limit
     if usable <= floor:
         reserved = f", less {arg('reserve', f'{reserve:g}')}," if reserve else ":"
@@ -179,7 +188,7 @@ def _limit(constraint: Constraint, size: Size, drive: torch.Tensor, steps: int, 
             f"neuron fires; a smaller {arg('width')} or fewer {arg('timesteps')} lower it"
             f"{'; or reserve less' if reserve else ''}"
         )
-    return Limit(constraint, BudgetController(usable, floor, steps, size.student.config.classes))
+    return Limit(constraint, BudgetController(usable, floor, steps, guess))
 
 
 def _other_chip(text: str, size: Size) -> EnergyLimit:

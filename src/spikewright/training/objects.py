@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from torch import nn
@@ -11,14 +12,17 @@ from torch import nn
 from ..base.errors import InputError, arg
 from ..data.dataset import Dataset
 from ..data.load import load
+from ..data.unlabelled import samples_sha256
 from ..distillation.base import LossTerms
 from ..distillation.methods import method_of, regularizer_of, text_of
 from ..student.architectures import own_architecture
 from ..student.config import StudentConfig
 from ..student.student import Student, readout_of
+from ..teachers.files import TeacherFiles
+from ..teachers.hashes import weights_sha256
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import SPIKING
-from ..teachers.torch_teacher import Teacher, weights_sha256
+from ..teachers.torch_teacher import Teacher
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
 
@@ -34,11 +38,13 @@ class Objects:
     """Objects in place of names; None where the name in the settings is used.
 
     Attributes:
+        unlabelled: samples without labels, as :func:`spikewright.data.unlabelled.unlabelled_split` takes them.
         config: of a student whose size is given.
         network: of the student, torch layers and snnTorch neurons, of which a copy is trained.
     """
 
     dataset: Dataset | None = None
+    unlabelled: object = None
     teacher: Teacher | None = None
     config: StudentConfig | None = None
     network: nn.Module | None = None
@@ -48,6 +54,7 @@ class Objects:
 
 STANDS_FOR = {
     "data": ("dataset",),
+    "unlabelled": ("unlabelled",),
     "teacher": ("teacher",),
     "method": ("method",),
     "regularize": ("regularizers",),
@@ -122,11 +129,13 @@ def with_method(
 
 
 def object_hashes(settings: DistillSettings) -> dict[str, str]:
-    """The SHA-256 of the training part, teacher and network that were given as objects; their names may be shared."""
+    """The SHA-256 of samples, teacher and network that were given as objects; their names may be shared."""
     given = objects_of(settings)
     hashes: dict[str, str] = {}
     if given.dataset is not None:
         hashes["train_split_sha256"] = given.dataset.train.sha256
+    if given.unlabelled is not None:
+        hashes["unlabelled_sha256"] = samples_sha256(given.unlabelled)
     if given.teacher is not None:
         hashes["teacher_sha256"] = given.teacher.sha256
     if given.network is not None:
@@ -139,7 +148,12 @@ def teaching_of(settings: DistillSettings, method: LossTerms, dataset: Dataset) 
     spec = settings.teacher
     default = SPIKING if "spiking teacher" in method.needs else dataset.recipe.teacher.architecture
     teacher = objects_of(settings).teacher or spec.name or default
-    return Teaching(method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant)
+    files = TeacherFiles(spec.weights, spec.layout, spec.normalize, spec.channels, spec.size, spec.values)
+    training = settings.training
+    return Teaching(
+        method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant, files, spec.teacher_samples,
+        loss=training.loss, class_weights=training.class_weights, values=spec.teacher_values,
+    )  # fmt: skip
 
 
 def settings_of(
@@ -150,6 +164,7 @@ def settings_of(
     within: Budget | str | None = None,
     regularize: GivenTerms | Sequence[GivenTerms] = (),
     training: Training | None = None,
+    unlabelled: object = None,
 ) -> DistillSettings:
     """Settings from the arguments of :func:`spikewright.distill`.
 
@@ -161,13 +176,14 @@ def settings_of(
     spec, config, network = _student(student)
     values = [regularize] if isinstance(regularize, LossTerms | str) else list(regularize)
     settings = ObjectSettings(
-        data=data if isinstance(data, DataSettings) else DataSettings(name=_name(data)),
+        data=_data(data, unlabelled),
         limits=within if isinstance(within, Budget) else Budget(energy_budget=within),
         teacher=teacher if isinstance(teacher, TeacherSpec) else TeacherSpec(name=_name(teacher)),
         student=spec,
         training=training or Training(),
         objects=Objects(
             dataset=data if isinstance(data, Dataset) else None,
+            unlabelled=None if isinstance(unlabelled, int | str | Path) else unlabelled,
             teacher=teacher if isinstance(teacher, Teacher) else None,
             config=config,
             network=network,
@@ -177,11 +193,23 @@ def settings_of(
     return _with_module(settings, teacher) if isinstance(teacher, nn.Module) else settings
 
 
+def _data(data: GivenData, unlabelled: object) -> DataSettings:
+    """The settings of the data, with what is given as samples without labels; of arrays they hold the word alone."""
+    settings = data if isinstance(data, DataSettings) else DataSettings(name=_name(data))
+    if unlabelled is None:
+        return settings
+    if settings.unlabelled is not None:
+        raise InputError(f"{arg('unlabelled')}: is given twice, in DataSettings, too; leave one out")
+    named: Any = unlabelled if isinstance(unlabelled, int | str | Path) else getattr(unlabelled, "name", None)
+    return DataSettings(**settings.model_dump(exclude_unset=True) | {"unlabelled": named or "arrays"})
+
+
 def _with_module(settings: ObjectSettings, network: nn.Module) -> DistillSettings:
     """Settings with a torch network as the teacher, for the images that the data set has for it."""
     dataset = dataset_of(settings, settings.student.timesteps)
     seen = seen_by_teacher(loss_terms(settings)[0], dataset, spikes=False)
-    teacher = Teacher.from_module(network, seen.shape)
+    teacher = Teacher.from_module(network)
+    teacher.for_data(seen)  # refuses what cannot be used
     return replace(settings, objects=replace(settings.objects, dataset=dataset, teacher=teacher))
 
 
@@ -216,4 +244,5 @@ def _student(student: GivenStudent | None) -> tuple[StudentSpec, StudentConfig |
 def _spec_of(config: StudentConfig) -> StudentSpec:
     same = ("architecture", "width", "timesteps", "encoding", "readout", "input_bits")
     neuron = asdict(config.neuron)
-    return StudentSpec(neuron=neuron.pop("kind"), **neuron, **{name: getattr(config, name) for name in same})
+    own = {"neuron": neuron.pop("kind"), "population": config.output.population}
+    return StudentSpec(**own, **neuron, **{name: getattr(config, name) for name in same})

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from ..augmentation.text import misfits_of, read_transforms
+from ..augmentation.transforms import MixUp
 from ..base.errors import InputError, arg, refuse
 from ..data.dataset import Dataset
+from ..data.labels import part_faults
 from ..data.recipe import Recipe
 from ..distillation.base import LossTerms
-from ..distillation.methods import name_of
+from ..distillation.methods import METHODS, REGULARIZERS, name_of
+from ..lowering.lower import lower
+from ..lowering.peaks import Measuring
 from ..profile.profile import HardwareProfile
 from ..profile.units import Amount
+from ..sources.found import PARTS
+from ..sources.rows import first_rows
 from ..student.integers.form import become_integer
+from ..student.label_loss import label_loss_of, loss_faults
+from ..student.to_nir import to_nir
 from ..student.train_settings import Chip, TrainSettings, device_of
 from ..teachers.spiking_teacher import StudentPlan
 from ..teachers.training_loop import steps_per_epoch
@@ -21,6 +31,8 @@ from .settings import DistillSettings, Training
 from .sizing import Size, choose_size, encoding_of, size_of, student_config
 from .trainer import Trainer
 
+PEAKS = ("scale_margin", "scale_quantile")
+"""Settings that measured peaks have, and the worst case has not."""
 FEWEST_STEPS = 100
 """Optimiser steps below which a student has hardly learned: a training gets more epochs, or it is said."""
 
@@ -37,7 +49,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
     """
     method, regularizers = loss_terms(settings)
     teaching = teaching_of(settings, method, dataset)
-    refuse("distill", [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()])
+    check_settings(settings, dataset)
     train = train_settings(settings.training, dataset.recipe, len(dataset.train))
     refuse(f"data {dataset.name}", list(misfits(settings, dataset)))
     size = _size(settings, dataset, profile, budget)
@@ -49,16 +61,62 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         method=method,
         regularizers=regularizers,
         cost=size.cost,
-        limits=limits_of(settings.limits, size, dataset, profile, budget, steps),
+        limits=limits_of(
+            settings.limits,
+            size,
+            dataset,
+            profile,
+            budget,
+            steps,
+            label_loss_of(dataset, train.loss, train.class_weights),
+        ),
         settings=train,
         chip=Chip(profile, settings.limits.profile, settings.training.weight_bits) if on_chip else None,
+        measuring=measuring_of(settings.training, dataset),
         device=device_of(settings.training.device),
         floor=size.floor,
     )
     teaching.check(dataset, trainer.student, student_plan(trainer))
     if trainer.chip is not None:  # refuses what the integers of the chip cannot hold; the student stays as it is
-        become_integer(trainer.student, profile, trainer.chip.spec, trainer.chip.weight_bits)
+        become_integer(trainer.student, profile, trainer.chip.spec, trainer.chip.weight_bits, _one_sample(trainer))
+    elif trainer.measuring is None:  # and what the worst case leaves no levels to
+        lower(to_nir(trainer.student.eval()), profile)
     return trainer
+
+
+def check_settings(settings: DistillSettings, dataset: Dataset) -> None:
+    """Refuse settings that contradict each other, or do not suit the method.
+
+    Raises:
+        InputError: every fault at once.
+    """
+    method, regularizers = loss_terms(settings)
+    teaching = teaching_of(settings, method, dataset)
+    faults = [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()]
+    faults += [fault for terms in regularizers for fault in untaught("regularize", terms, dataset)]
+    refuse("distill", [*faults, *task_faults(settings, dataset)])
+    parts = {part: getattr(dataset, part).labels for part in PARTS}
+    refuse(f"data {dataset.name}", list(part_faults(parts, dataset.output, dataset.classes)))
+
+
+def _one_sample(trainer: Trainer) -> Measuring | None:
+    """The trainer's measuring on a single sample: enough to see whether the integers can be had at all."""
+    return trainer.measuring and replace(trainer.measuring, samples=first_rows(trainer.measuring.samples, 1))
+
+
+def measuring_of(training: Training, dataset: Dataset) -> Measuring | None:
+    """The training samples on which peaks are measured; None for scales that hold in the worst case."""
+    if training.scales == "worst-case":
+        return None
+    rule = dataset.input_rule
+    return Measuring.of(
+        dataset.train,
+        quantile=training.scale_quantile,
+        margin=training.scale_margin,
+        seed=training.seed,
+        by_step=rule is not None and rule.changes_each_step,
+        only_starved=training.scales == "auto",
+    )
 
 
 def train_settings(training: Training, recipe: Recipe, samples: int | None = None) -> TrainSettings:
@@ -68,7 +126,7 @@ def train_settings(training: Training, recipe: Recipe, samples: int | None = Non
         samples: of the training part; where epochs are left out, they are as many as make :data:`FEWEST_STEPS` steps
             at least. None keeps the recipe's.
     """
-    epochs = training.epochs or recipe.epochs
+    epochs, samples = training.epochs or recipe.epochs, training.epoch_samples or samples
     if samples is not None and training.epochs is None:
         batch = training.batch or recipe.batch
         epochs = max(epochs, -(-FEWEST_STEPS // max(1, samples // batch)))
@@ -83,6 +141,10 @@ def train_settings(training: Training, recipe: Recipe, samples: int | None = Non
         integer_from=training.integer_from,
         max_rounds=training.rounds,
         shorten=training.shorten,
+        loss=training.loss,
+        class_weights=training.class_weights,
+        labelled_share=training.labelled_share,
+        epoch_samples=training.epoch_samples,
     )
 
 
@@ -99,6 +161,16 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
             f"{arg('reserve', f'{limits.reserve:g}')}: is the share of a limit to leave unused, and there is no limit; "
             f"give one, such as {arg('energy_budget')}, or leave {arg('reserve')} out"
         )
+    if training.labelled_share is not None and settings.data.unlabelled is None:
+        yield (
+            f"{arg('labelled_share', f'{training.labelled_share:g}')}: is for samples with labels beside others, and "
+            f"every sample has one; give {arg('unlabelled')}, or leave {arg('labelled_share')} out"
+        )
+    if training.scales == "worst-case":
+        for name in PEAKS:
+            if (value := getattr(training, name)) is not None:
+                why = f"is for measured peaks, which {arg('scales', 'worst-case')} leaves out"
+                yield f"{arg(name, f'{value:g}')}: {why}"
     if training.integer_from < 1:
         return
     if (bits := training.weight_bits) is not None:
@@ -114,8 +186,14 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
 
 
 def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:
-    """Faults of a method that needs what the data set does not have."""
+    """Faults of a method that needs what the data set does not have, or cannot use what it has."""
     name = arg("method", name_of(method))
+    yield from untaught("method", method, dataset)
+    if settings.data.unlabelled is not None and not method.needs_teacher():
+        yield (
+            f"{name}: has no teacher, by whose answers samples without labels ({arg('unlabelled')}) are learned; "
+            f"choose a method that has one, such as {arg('method', 'kd')}, or leave {arg('unlabelled')} out"
+        )
     if "static twins" in method.needs and (dataset.twin is None or dataset.twin.shape[1:] != dataset.shape[1:]):
         yield (
             f"{name}: learns from the images that events were made from, and {dataset.name} has none; use data such as "
@@ -126,10 +204,50 @@ def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Ite
         yield f"{name}: runs samples beyond T, as {fixed} cannot be; use direct, current or rate input"
 
 
+def untaught(argument: str, terms: LossTerms, dataset: Dataset) -> Iterator[str]:
+    """Faults of a method or regularizer that is for classes, and options of one that are, where labels are values."""
+    if dataset.output.is_classes:
+        return
+    name = name_of(terms)
+    if "regression" not in terms.tasks:
+        table = METHODS if argument == "method" else REGULARIZERS
+        others = ", ".join(other for other, kind in table.items() if "regression" in kind.tasks)
+        yield f"{arg(argument, name)}: is for classes, and the labels of {dataset.name} are values; may be {others}"
+    elif idle := sorted(terms.model_fields_set & terms.of_classes):
+        yield (
+            f"{arg(argument, name)}: {' and '.join(idle)} is for classes, and the labels of {dataset.name} are values; "
+            "leave it out"
+        )
+
+
+def task_faults(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
+    """Faults of settings that do not suit what the labels are: classes, or values."""
+    student, training = settings.student, settings.training
+    yield from loss_faults(dataset, training.loss, training.class_weights)
+    if dataset.output.is_classes:
+        if (values := settings.teacher.teacher_values) is not None:
+            yield f"{arg('teacher_values', values)} is for values, and the labels are classes; leave it out"
+        return
+    if any(isinstance(each, MixUp) for each in read_transforms(training.augmentation or "none", 0)):
+        yield f"{arg('augmentation', 'mixup')}: mixes labels, which must be classes; leave it out"
+    if student.readout == "count":
+        yield (
+            f"{arg('readout', 'count')}: counts are whole numbers up to T, and the labels of {dataset.name} are "
+            f"values, which are read from membrane potentials; leave {arg('readout')} out, or let the last neurons "
+            "integrate"
+        )
+    if student.population > 1:
+        yield (
+            f"{arg('population', student.population)}: is a code for classes, and the labels of {dataset.name} are "
+            f"values; leave {arg('population')} out"
+        )
+
+
 def misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
     """Faults of settings that do not suit event data, or of event input without event data."""
     encoding, timesteps = settings.student.encoding, settings.student.timesteps
     train = train_settings(settings.training, dataset.recipe)
+    yield from misfits_of(read_transforms(train.augmentation, train.reach), dataset)
     if not dataset.is_events and encoding == "events":
         yield "encoding is 'events', but the samples are intensities; may be direct, current, rate or latency"
     if encoding == "delta" and dataset.raw is None:
@@ -145,8 +263,6 @@ def misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
             f"timesteps is {timesteps}, but the samples have {dataset.timesteps} frames; load them with "
             f"timesteps={timesteps}"
         )
-    if train.augmentation != "none":
-        yield f"augmentation is {train.augmentation!r}, which is for images; leave {arg('augmentation')} out"
     if train.shorten is not None:
         yield f"T cannot be shortened, since the samples have {dataset.timesteps} frames; leave {arg('shorten')} out"
 
@@ -165,4 +281,6 @@ def _size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile,
             f"{arg('student')}: takes samples of shape and classes {size}, and {dataset.name} has {wanted}; give a "
             "student for these data"
         )
+    output = replace(dataset.output, population=config.output.population)
+    config = replace(config, input_rule=dataset.input_rule, output=output)
     return size_of(config, dataset, profile, seed, given.network)

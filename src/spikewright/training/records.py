@@ -10,9 +10,13 @@ import torch
 from torch import Tensor
 
 from ..base.threads import student_threads
+from ..data.quality import Quality
 from ..data.split import Split
 from ..profile.schema import CostUnit
 from ..profile.units import quantity
+from ..student.accuracy import quality_of_answers
+from ..student.integers.limits import WRAPS
+from ..student.neurons import StudentOutput
 from ..student.student import Student
 from .cost import SpikeCost
 from .limits import Constraint
@@ -23,6 +27,7 @@ class EpochRecord:
     """One epoch of a training; spikes, operations and cost are per inference, on the validation split.
 
     Attributes:
+        train_accuracy, validation_accuracy: from 0 to 1; None of a regression.
         loss: by term, its mean over the batches.
         cost: in joules, or in relative operations of a chip without published energies.
         spikes, synaptic_ops: by layer; input events under the input's name.
@@ -35,12 +40,15 @@ class EpochRecord:
         dead: by layer, the number of silent neurons, which never spiked.
         seconds: duration of the epoch, its measurement included; None if it was not measured.
         processor_seconds: processor time of all threads; None if it was not measured.
+        quality: by name, how good the answers on the validation split are: ``accuracy``, ``balanced_accuracy`` and
+            ``f1``, or ``r2`` and ``mae``, means over the values.
+        train_r2: of the values that were answered while the epoch's steps were made, their mean; None of classes.
     """
 
     epoch: int
     loss: dict[str, float]
-    train_accuracy: float
-    validation_accuracy: float
+    train_accuracy: float | None
+    validation_accuracy: float | None
     cost: float
     spikes: dict[str, float]
     synaptic_ops: dict[str, float]
@@ -53,6 +61,15 @@ class EpochRecord:
     dead: dict[str, int] = field(default_factory=dict)
     seconds: float | None = field(default=None, compare=False)
     processor_seconds: float | None = field(default=None, compare=False)
+    quality: dict[str, float] = field(default_factory=dict)
+    train_r2: float | None = None
+
+    @property
+    def in_words(self) -> str:
+        """Accuracy, or R^2, on both splits."""
+        if self.validation_accuracy is None or self.train_accuracy is None:
+            return f"validation R^2 {self.quality['r2']:.3f}  train R^2 {self.train_r2:.3f}"
+        return f"validation {self.validation_accuracy:.2%}  train {self.train_accuracy:.2%}"
 
 
 def summary(record: EpochRecord, epochs: int, unit: CostUnit) -> str:
@@ -66,9 +83,8 @@ def summary(record: EpochRecord, epochs: int, unit: CostUnit) -> str:
     target = f" (target {quantity(record.targets['budget'], unit)})" if "budget" in record.targets else ""
     integers = "  on integers" if record.on_integers else ""
     return (
-        f"epoch {record.epoch + 1}/{max(epochs, record.epoch + 1)}{integers}  validation "
-        f"{record.validation_accuracy:.2%}  train {record.train_accuracy:.2%}  {quantity(record.cost, unit)}{target}  "
-        f"spikes {sum(record.spikes.values()):.0f}  {terms}"
+        f"epoch {record.epoch + 1}/{max(epochs, record.epoch + 1)}{integers}  {record.in_words}  "
+        f"{quantity(record.cost, unit)}{target}  spikes {sum(record.spikes.values()):.0f}  {terms}"
     )
 
 
@@ -77,9 +93,9 @@ class Means:
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}
-        self._weights: dict[str, int] = {}
+        self._weights: dict[str, float] = {}
 
-    def add(self, values: dict[str, float], weight: int = 1) -> None:
+    def add(self, values: dict[str, float], weight: float = 1) -> None:
         """Add values, each the mean over ``weight`` samples."""
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + value * weight
@@ -107,16 +123,19 @@ class Measurement:
     """Means of a student over one split, per inference.
 
     Attributes:
+        quality: how good the answers are.
         bounded: by constraint, the quantity that it limits.
         counts: by hidden layer and readout, spikes of each neuron, ``(*shape)``, in an arbitrary scale.
+        overflows: currents that wrapped and readouts that were reset.
     """
 
-    accuracy: float
+    quality: Quality
     cost: float
     spikes: dict[str, float]
     synaptic_ops: dict[str, float]
     bounded: dict[str, float]
     counts: dict[str, Tensor]
+    overflows: int = 0
 
     @property
     def dead(self) -> dict[str, int]:
@@ -126,7 +145,12 @@ class Measurement:
     def facts(self) -> dict[str, Any]:
         """The fields of an :class:`EpochRecord` that are measured on the validation split."""
         same = {name: getattr(self, name) for name in ("cost", "spikes", "synaptic_ops", "bounded")}
-        return same | {"validation_accuracy": self.accuracy, "dead": self.dead}
+        return same | {"validation_accuracy": self.accuracy, "dead": self.dead, "quality": self.quality.facts}
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of right answers, in [0, 1]; None of values."""
+        return None if self.quality.confusion is None else self.quality.accuracy
 
     @property
     def silent(self) -> list[str]:
@@ -144,33 +168,40 @@ class Measurement:
 def measure(
     student: Student, split: Split, cost: SpikeCost, constraints: Sequence[Constraint] = (), seed: int = 0
 ) -> Measurement:
-    """Measure accuracy, cost and the limited quantities over a split.
+    """Measure the quality of the answers, cost and the limited quantities over a split.
 
     Args:
         seed: of the rate code.
     """
     student.eval()
-    correct, weighted = 0, Means()
+    answers, overflows, weighted = [], 0, Means()
     counts: dict[str, Tensor] = {}
-    batch = split.at_once(BATCH)
+    batch = split.at_once(student.config.at_once(BATCH))
     for first in range(0, len(split), batch):
         images = torch.from_numpy(split.samples[first : first + batch]).to(student.device)
-        labels = torch.from_numpy(split.labels[first : first + batch]).to(student.device)
         output = student(images, seed, first)
-        correct += int((output.scores.argmax(1) == labels).sum())
+        answers.append(student.answers(output))
         reading = cost.read(output)
-        weighted.add({"cost": float(reading.total)}, len(labels))
-        weighted.add({f"spikes/{name}": value for name, value in reading.spikes.items()}, len(labels))
-        weighted.add({f"ops/{name}": value for name, value in reading.synaptic_ops.items()}, len(labels))
-        weighted.add({f"bounded/{c.name}": float(c.value(output, reading)) for c in constraints}, len(labels))
+        weighted.add({"cost": float(reading.total)}, len(images))
+        weighted.add({f"spikes/{name}": value for name, value in reading.spikes.items()}, len(images))
+        weighted.add({f"ops/{name}": value for name, value in reading.synaptic_ops.items()}, len(images))
+        weighted.add({f"bounded/{c.name}": float(c.value(output, reading)) for c in constraints}, len(images))
+        overflows += harmful_overflows(output)
         for name, mean in output.mean_counts.items():
             counts[name] = counts[name] + mean.cpu() if name in counts else mean.cpu()
     counts.pop("encoder", None)
     return Measurement(
-        accuracy=correct / len(split),
+        quality=quality_of_answers(answers, split),
         cost=weighted.mean("cost"),
         spikes=weighted.of("spikes/"),
         synaptic_ops=weighted.of("ops/"),
         bounded=weighted.of("bounded/"),
         counts=counts,
+        overflows=overflows,
     )
+
+
+def harmful_overflows(output: StudentOutput) -> int:
+    """Currents that wrapped and readouts that were reset in a forward pass; none of a student in floats."""
+    wraps = sum(int(counts[..., WRAPS].sum()) for counts in (output.overflows or {}).values())
+    return wraps + sum(int(resets.sum()) for resets in (output.resets or {}).values())

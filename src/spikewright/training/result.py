@@ -10,14 +10,16 @@ from typing import Any
 
 from torch import nn
 
+from ..base.shown import Shown
+from ..chip.answers import Answers
 from ..student.student import Student, load_student, save_student, student_provenance
-from .deployment import Certificate
+from .deployment import Certificate, Deployment
 from .records import EpochRecord
 from .settings import DistillSettings
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Distillation:
+class Distillation(Shown):
     """A trained student and the record of its training.
 
     Attributes:
@@ -26,19 +28,26 @@ class Distillation:
         history: one record for each epoch.
         provenance: JSON-able facts, which the student's file contains too: settings, teacher, split, profile, limits,
             measured values.
+        deployed: what the certificate rests on: graph, chip network, counts and scores on validation data; None for a
+            student that was read from a file.
     """
 
     student: Student
     certificate: Certificate
     history: tuple[EpochRecord, ...]
     provenance: dict[str, object]
+    deployed: Deployment | None = None
+
+    @property
+    def answers(self) -> Answers | None:
+        """What the chip network answered to the validation samples; None for a student that was read from a file."""
+        return None if self.deployed is None else self.deployed.activities["validation"].answers
 
     def __repr__(self) -> str:
         config, found = self.student.config, self.certificate
         return (
             f"Distillation({config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding}: "
-            f"{found.accuracy:.2%} on validation, {found.energy:.4g} {found.unit} per inference on {found.profile}, "
-            f"{len(self.history)} epochs)"
+            f"{len(self.history)} epochs; {found!r})"
         )
 
 

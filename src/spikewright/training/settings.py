@@ -9,18 +9,22 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 
+from ..augmentation.text import text_of as text_of_transforms
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
 from ..base.types import Encoding, Readout
+from ..chip.registers import MARGIN
+from ..data.few_labels import REST
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
-from ..data.recipe import Augmentation
+from ..data.output_rule import TeacherValues, ValueLoss
 from ..sources.read import READERS
 from ..student.neuron_settings import NeuronKind, NeuronSettings
+from ..student.scales import Scales
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,9 +32,16 @@ else:
     import tomli as tomllib
 
 
-NAMING_FILES = ("data", "architecture", "teacher", "profile", "also_within")
+NAMING_FILES = ("data", "unlabelled", "architecture", "teacher", "profile", "also_within")
 """Settings that may name a file; in a preset they must not."""
-_FILE = re.compile(rf"[/\\]|\.(py|toml|onnx|pt|{'|'.join(end[1:] for end in READERS)})\b", re.IGNORECASE)
+FILES = ("data_dir", "teacher_weights")
+"""Settings that name nothing but files or folders; a preset must not have them."""
+_ENDS = ("py", "toml", "onnx", "pt", "pth", "ckpt", "safetensors", *(end[1:] for end in READERS))
+_FILE = re.compile(rf"[/\\]|\.({'|'.join(_ENDS)})\b", re.IGNORECASE)
+
+
+OF_FEW_LABELS = ("label_fraction", "unlabelled", "teacher_samples", "labelled_share", "epoch_samples")
+"""Settings about few labels, and samples without them."""
 
 
 class DataSettings(DataOptions):
@@ -41,6 +52,33 @@ class DataSettings(DataOptions):
     train_samples: int | None = Field(
         None, ge=2, description="how many of the training part the student learns from; the teacher has them all"
     )
+    label_fraction: float | None = Field(
+        None, gt=0, le=1, description="share of these whose labels the student gets, the first of each class"
+    )
+    unlabelled: str | int | None = Field(
+        None,
+        description="samples that the student learns from without labels: a number of those of the training part whose "
+        "labels are not used, rest for all of these, or the path of others",
+    )
+
+    @field_validator("unlabelled", mode="before")
+    @classmethod
+    def _number_or_path(cls, value: Any) -> Any:
+        if isinstance(value, Path):
+            return str(value)
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+    @field_validator("unlabelled")
+    @classmethod
+    def _not_none_of_them(cls, value: int | str | None) -> int | str | None:
+        if value in (0, "") or (isinstance(value, int) and value < 0):
+            raise ValueError("a number must be at least 1; leave it out for none")
+        return value
+
+    @property
+    def has_unlabelled_path(self) -> bool:
+        """Whether the samples without labels are others than the training part's."""
+        return isinstance(self.unlabelled, str) and self.unlabelled != REST
 
 
 class Budget(Options):
@@ -66,15 +104,34 @@ class TeacherSpec(Options):
 
     name: str | None = Field(
         None,
-        description="mlp, convnet, vgg, an .onnx file, snn, snn:width=32, or a student.pt; left out, convnet, or snn "
-        "for a method that learns from spikes",
+        description="mlp, convnet, vgg, an .onnx file, file.py:function, torchvision:NAME, snn, snn:width=32, or a "
+        "student.pt; left out, convnet, or snn for a method that learns from spikes",
+    )
+    weights: Path | None = Field(None, description="state dict of a torch network: .pt, .pth, .ckpt or .safetensors")
+    layout: str | None = Field(None, description="how the teacher takes samples: images, series, channels or vectors")
+    normalize: str | None = Field(
+        None, description="what the teacher's samples were normalised by: imagenet, none, or MEAN/STD, as 0.5/0.25"
+    )
+    channels: int | None = Field(None, ge=1, description="that the teacher takes; a grey image's one is copied")
+    size: str | None = Field(None, description="of the teacher's images, as 224 or 224x224; others are interpolated")
+    values: str | None = Field(
+        None,
+        description="that the teacher takes of your own data: raw or scaled; left out, raw of vectors and series",
     )
     teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
     teacher_seed: int = Field(0, ge=0, description="of the teacher, whatever the student's seed is")
+    teacher_samples: int | None = Field(
+        None, ge=2, description="how many of the training part the teacher learns from, the last ones; left out, all"
+    )
     assistant: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (),
         description="width of a spiking network between teacher and student, taught by one and teaching the "
         "other; repeatable",
+    )
+    teacher_values: TeacherValues | None = Field(
+        None,
+        description="of a regression, outputs of a teacher from a file: unit, the labels' own, or deviations, standard "
+        "deviations from their training mean; left out, unit",
     )
 
 
@@ -106,6 +163,7 @@ class StudentSpec(Options):
     threshold: float = Field(1.0, gt=0, description="firing threshold")
     learn_beta: bool = Field(False, description="learn beta, one per layer")
     learn_threshold: bool = Field(False, description="learn the threshold, one per layer")
+    population: int = Field(1, ge=1, description="outputs for each class, whose scores are added up")
 
     @property
     def neuron_settings(self) -> NeuronSettings:
@@ -118,13 +176,35 @@ class Training(Options):
 
     epochs: int | None = Field(None, ge=1, description="passes over the training part; left out, by data set")
     batch: int | None = Field(None, ge=2, description="samples per step; left out, by data set")
+    labelled_share: float | None = Field(
+        None, gt=0, lt=1, description="share of every batch that has labels, beside samples without; left out, 0.1"
+    )
+    epoch_samples: int | None = Field(
+        None, ge=2, description="samples of an epoch, in several passes or in part of one; left out, the training part"
+    )
     learning_rate: float = Field(3e-3, gt=0, description="peak of AdamW's rate")
     weight_decay: float = Field(1e-4, ge=0, description="of weights")
-    augmentation: Augmentation | None = Field(None, description="none, shift or shift-flip; left out, by data set")
+    augmentation: str | None = Field(
+        None,
+        description="none, shift, shift-flip, or a list such as shift:2,flip,cutout:4,mixup:0.2; for series "
+        "time-shift, time-mask, frequency-mask, jitter, scale, mixup; for events shift, flip, time-shift, time-jitter, "
+        "drop; left out, by data set",
+    )
     integer_from: float = Field(
         0.5, ge=0, le=1, description="share of the epochs before the forward pass is the chip's integers; 1: never"
     )
     weight_bits: int | None = Field(None, ge=2, le=8, description="of integer weights with their sign; the chip's own")
+    scales: Scales = Field(
+        "auto",
+        description="what registers must have room for: worst-case, any input; measured, peaks on training data; auto, "
+        "peaks where the worst case leaves a layer too few bits",
+    )
+    scale_margin: float | None = Field(
+        None, ge=1, description=f"factor by which registers may go beyond measured peaks; left out, {MARGIN:g}"
+    )
+    scale_quantile: float | None = Field(
+        None, gt=0, le=1, description="of the peaks of single samples; left out, 1, the largest"
+    )
     rounds: int = Field(3, ge=0, description="further epochs at most, for a limit that is not met or not used")
     grow: bool = Field(
         True,
@@ -133,6 +213,15 @@ class Training(Options):
     shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where to train: cpu, cuda or auto")
     seed: int = Field(0, ge=0, description="of weights, order and encoding")
+    loss: ValueLoss | None = Field(None, description="of a regression, mse or huber; left out, mse")
+    class_weights: str | None = Field(
+        None, description="of the labels' loss: balanced, none, or name=2.0,other=0.5; left out, none"
+    )
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return value if value is None else text_of_transforms(value)
 
 
 @dataclass(frozen=True)
@@ -174,7 +263,7 @@ class DistillSettings:
             try:
                 groups[group] = type(before)(**{**before.model_dump(exclude_unset=True), **given})
             except WrongOptions as error:
-                faults += [replace(f, name=group) if f.name == "name" else f for f in error.faults]
+                faults += [replace(f, name=_flat_name(group, f.name)) for f in error.faults]
         if faults:
             raise WrongOptions("settings", faults)
         return replace(self, **groups)
@@ -182,11 +271,14 @@ class DistillSettings:
     def flat(self, without: Collection[str] = ()) -> dict[str, Any]:
         """The JSON-able flat values, as in student files and sweep folders.
 
+        Values that came later are left out while they are the default, so that older files hold the same settings.
+
         Args:
             without: names to leave out.
         """
         dumped = {group.name: getattr(self, group.name).model_dump(mode="json") for group in fields(DistillSettings)}
-        return {name: dumped[at.group][at.field] for name, at in FLAT.items() if name not in without}
+        values = {name: dumped[at.group][at.field] for name, at in FLAT.items() if name not in without}
+        return {name: value for name, value in values.items() if name not in LATER or value != FLAT[name].info.default}
 
     def within(self, budget: str | None) -> DistillSettings:
         """The same settings with another energy budget; without any limit, the reserve is 0."""
@@ -209,14 +301,29 @@ class FlatField:
     info: FieldInfo
 
 
+OF_TEACHER = ("weights", "layout", "normalize", "channels", "size", "values")
+"""Fields of the teacher's group whose flat name says so: ``teacher_weights``."""
+
+
+def _flat_name(group: str, name: str) -> str:
+    """The name of a group's field among flat values."""
+    if group == "teacher" and name in OF_TEACHER:
+        return f"teacher_{name}"
+    return group if name == "name" else name
+
+
 def _flat_fields() -> dict[str, FlatField]:
     """Every flat value, in the order of files since the first version, in which limits stand in two places."""
     found: dict[str, FlatField] = {}
     for group, options in vars(DistillSettings()).items():
         for name, info in type(options).model_fields.items():
-            found[group if name == "name" else name] = FlatField(group, name, info)
+            found[_flat_name(group, name)] = FlatField(group, name, info)
     apart = ("reserve", "also_within", "max_synaptic_ops", "max_rate")
-    last = tuple(DataOptions.model_fields)
+    last = (
+        *DataOptions.model_fields,
+        *("scales", "scale_margin", "scale_quantile", "population", "loss", "class_weights", "teacher_values"),
+        *OF_FEW_LABELS,
+    )
     first = [name for name in found if name not in (*apart, *last)]
     after = first.index("rounds") + 1
     return {name: found[name] for name in (*first[:after], *apart, *first[after:], *last)}
@@ -224,6 +331,8 @@ def _flat_fields() -> dict[str, FlatField]:
 
 FLAT = _flat_fields()
 """By name of a flat value, its place in the settings."""
+LATER = (*(f"teacher_{name}" for name in OF_TEACHER), *OF_FEW_LABELS)
+"""Flat values that files of the first versions do not have."""
 
 
 def preset_names() -> list[str]:
@@ -250,7 +359,7 @@ def _paths_in(values: Mapping[str, object]) -> Iterator[str]:
     """Faults of a preset that names files; a preset may come from anywhere, and its files are neither run nor read."""
     for name, value in values.items():
         for text in value if isinstance(value, list) else [value]:
-            if name == "data_dir" or (name in NAMING_FILES and isinstance(text, str) and _FILE.search(text)):
+            if name in FILES or (name in NAMING_FILES and isinstance(text, str) and _FILE.search(text)):
                 yield f"{name} is {text!r}; a preset names only what comes with spikewright, give {arg(name)} yourself"
 
 

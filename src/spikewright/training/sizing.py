@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import AnswerIsNo, BelowFloor
+from ..base.errors import AnswerIsNo, BelowFloor, InputError, arg
+from ..base.own_code import is_own
 from ..base.types import Encoding
 from ..data.dataset import Dataset
 from ..energy.estimate import Floor
@@ -144,12 +145,59 @@ def size_of(
     Args:
         seed: of the initial weights.
         network: in place of the architecture that ``config`` names; it is copied.
+
+    Raises:
+        InputError: a network of the user's own that does not take the samples, or has other outputs than the data need.
     """
     torch.manual_seed(seed)
     student = Student(config, copy.deepcopy(network))
+    if network is not None or is_own(config.architecture):
+        called = arg("student") if network is not None else arg("architecture", config.architecture)
+        require_outputs(student, dataset, called)
     cost = SpikeCost.of(student, profile)
     drive = student.drive(torch.from_numpy(dataset.train.samples[: dataset.train.at_once(SAMPLES)]))
     return Size(student, cost, cost.floor(drive))
+
+
+@torch.no_grad()
+def require_outputs(student: Student, dataset: Dataset, called: str) -> None:
+    """Refuse a network that does not take the samples of a data set, or has not as many outputs as it needs.
+
+    Args:
+        called: the network, in messages.
+
+    Raises:
+        InputError: what does not fit, and what to do.
+    """
+    config, training = student.config, student.training
+    plain = Student(replace(config, output=replace(config.output, population=1)), student.network)
+    try:
+        scores = plain.eval().run(torch.zeros(1, 2, *config.input_shape), timesteps=1).scores
+    except (RuntimeError, ValueError, IndexError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"{called}: its network cannot be run on samples of shape {config.input_shape} ({said}); give one for the "
+            f"samples of {dataset.name}"
+        ) from error
+    finally:
+        student.train(training)
+    if scores.ndim == 2 and scores.shape[1] == config.outputs:
+        return
+    found = f"{called}: its network has {' x '.join(map(str, scores.shape[1:]))} outputs"
+    needed, size = f"{dataset.name} has {outputs_in_words(config)}", scores.shape[1:].numel()
+    advice = f"give it {config.outputs}"
+    if dataset.output.is_classes and config.output.population == 1 and scores.ndim == 2 and size % config.classes == 0:
+        each = size // config.classes
+        advice += f", or {arg('population', each)} where {each} of them, side by side, stand for each class"
+    raise InputError(f"{found}, and {needed}; {advice}")
+
+
+def outputs_in_words(config: StudentConfig) -> str:
+    """What a network's outputs stand for, with their number."""
+    if not config.output.is_classes:
+        return f"{config.classes} value{'s' if config.classes > 1 else ''}"
+    each = f", {config.output.population} outputs for each" if config.output.population > 1 else ""
+    return f"{config.classes} classes{each}"
 
 
 def student_config(
@@ -167,7 +215,7 @@ def student_config(
         input_bits=student.input_bits or INPUT_BITS.get(encoding, 8),
         neuron=student.neuron_settings,
         input_rule=dataset.input_rule,
-        output=dataset.output,
+        output=replace(dataset.output, population=student.population),
     )
 
 

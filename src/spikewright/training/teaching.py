@@ -6,13 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..base.errors import InputError, arg, refuse
+import numpy as np
+
+from ..base.errors import InputError, arg, refuse, renamed
 from ..base.progress import Listeners
 from ..data.dataset import Dataset
+from ..data.output_rule import CLASSES, TeacherValues, ValueLoss
+from ..data.quality import Quality
+from ..data.split import Split
 from ..distillation.base import LossTerms, NetworkShapes, shapes_of
 from ..distillation.methods import name_of
 from ..student.config import StudentConfig
 from ..student.student import Student
+from ..teachers.ann import ARCHITECTURES
+from ..teachers.files import NAMES, TeacherFiles, is_onnx
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import (
     SpikingTeacher,
@@ -22,7 +29,7 @@ from ..teachers.spiking_teacher import (
     value_shapes,
 )
 from ..teachers.spiking_training import SpikingTraining, train_spiking
-from ..teachers.teacher import is_onnx, is_spiking, teacher_from, teacher_shapes
+from ..teachers.teacher import NO_FILES, is_spiking, is_trained, teacher_from, teacher_shapes
 from ..teachers.torch_teacher import Teacher
 
 
@@ -31,11 +38,11 @@ class TrainedTeacher:
     """A trained teacher or assistant.
 
     Attributes:
-        accuracy: on the validation part, from 0 to 1.
+        quality: of its answers to the validation part.
     """
 
     teacher: Teacher
-    accuracy: float
+    quality: Quality
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +54,11 @@ class Teaching:
         epochs: of the teacher's training, None for the data set's default.
         seed: of the trainings of teacher and assistants.
         assistants: widths of the spiking networks between teacher and student; each is distilled from the one before.
+        files: the weights of a teacher that is a torch network, and how it takes samples.
+        loss, class_weights: of a teacher that is trained, as of its student.
+        values: what the outputs of a teacher from a file are, where labels are values: ``unit``, or ``deviations`` from
+            the training mean in standard deviations; None for ``unit``.
+        samples: of the training part that teacher and assistants learn from, the last ones; None for all.
     """
 
     method: LossTerms
@@ -54,19 +66,41 @@ class Teaching:
     epochs: int | None = None
     seed: int = 0
     assistants: tuple[int, ...] = ()
+    files: TeacherFiles = NO_FILES
+    samples: int | None = None
+    loss: ValueLoss | None = None
+    class_weights: str | None = None
+    values: TeacherValues | None = None
 
     @property
     def title(self) -> str:
         """The name of the teacher in messages."""
         return self.teacher if isinstance(self.teacher, str) else self.teacher.name
 
+    @property
+    def is_from_file(self) -> bool:
+        """Whether the teacher is described by a file other than a student's, and so not made here."""
+        teacher = self.teacher
+        return isinstance(teacher, str) and teacher not in ARCHITECTURES and not is_spiking(teacher)
+
     def faults(self) -> Iterator[str]:
         """Faults of a teacher or assistants that do not suit the method."""
         name = name_of(self.method)
+        yield from (renamed(InputError(fault), NAMES).message for fault in self.files.faults(self.teacher))
+        if self.epochs is not None and is_trained(self.teacher):
+            yield f"{arg('teacher_epochs', self.epochs)}: {self.title} is already trained; leave it out"
+        if self.values is not None and not self.is_from_file:
+            where = arg("teacher_values", self.values)
+            yield f"{where}: is for a teacher from a file, and {self.title} is none; leave it out"
         if "spiking teacher" in self.method.needs and not is_spiking(self.teacher):
             yield (
                 f"{arg('teacher', self.title)}: does not spike, and {arg('method', name)} learns from spikes; leave "
                 f"{arg('teacher')} out, or give snn, snn:width=32 or a student.pt"
+            )
+        if self.samples is not None and (is_trained(self.teacher) or not self.method.needs_teacher()):
+            yield (
+                f"{arg('teacher_samples', self.samples)}: the teacher {self.title} is trained already, or none is "
+                f"needed; leave {arg('teacher_samples')} out"
             )
         if self.assistants and not self.method.needs_teacher():
             yield (
@@ -95,7 +129,7 @@ class Teaching:
         shapes = None
         if method.needs_teacher():
             seen = self.seen(dataset)
-            shapes = teacher_shapes(self.teacher, seen, plan)
+            shapes = teacher_shapes(self.teacher, seen, plan, self.files)
             if "spiking teacher" in method.needs and not is_like_student(self.teacher):
                 self._check_pace(seen, plan.config)
         for place, learner in enumerate([*(Student(config) for config in self._assistant_configs(plan)), student]):
@@ -124,9 +158,14 @@ class Teaching:
         Raises:
             InputError: a teacher that cannot be used, or a spiking teacher without ``plan``.
         """
-        return teacher_from(
-            self.teacher, self.seen(dataset), epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan
-        )
+        teacher = teacher_from(
+            self.teacher, self.seen(dataset.with_last_train_samples(self.samples)),
+            epochs=self.epochs, seed=self.seed, listeners=listeners, student=plan,
+            files=self.files, loss=self.loss, class_weights=self.class_weights,
+        )  # fmt: skip
+        if self.values == "deviations":
+            teacher.in_deviations, teacher.output = True, CLASSES
+        return teacher
 
     def train(self, dataset: Dataset, plan: StudentPlan, listeners: Listeners) -> tuple[TrainedTeacher, ...]:
         """The trained teacher, and the assistants, each distilled from the one before.
@@ -137,15 +176,26 @@ class Teaching:
         if not self.method.needs_teacher():
             return ()
         teacher = self.trained_teacher(dataset, listeners, plan)
-        chain = [TrainedTeacher(teacher, teacher.accuracy(self.seen(dataset).validation))]
-        listeners.say(f"teacher: {teacher.name}, validation accuracy {chain[0].accuracy:.2%}")
+        chain = [TrainedTeacher(teacher, teacher.quality(self.seen(dataset).validation, dataset.output))]
+        for remark in teacher.remarks:
+            listeners.say(remark, "assumed")
+        what = "validation accuracy" if dataset.output.is_classes else "validation"
+        listeners.say(f"teacher: {teacher.name}, {what} {chain[0].quality}")
+        guess = _best_guess(self.seen(dataset).validation) if dataset.output.is_classes else 0.0
+        if is_trained(self.teacher) and chain[0].quality.main <= guess:
+            listeners.say(
+                f"teacher {teacher.name}: is right no more often than the most frequent class as every answer, "
+                f"{guess:.2%}; see whether weights, samples and the order of the classes are those of its training",
+                "warning",
+            )
         for config in self._assistant_configs(plan):
             name = f"assistant of width {config.width}"
             settings = plan.teacher_settings(self.seed)
-            training = SpikingTraining(name, dataset, config, self.method, chain[-1].teacher, settings, plan.device)
+            taught = dataset.with_last_train_samples(self.samples)
+            training = SpikingTraining(name, taught, config, self.method, chain[-1].teacher, settings, plan.device)
             assistant = train_spiking(training, listeners=listeners)
-            chain.append(TrainedTeacher(assistant, assistant.accuracy(dataset.validation)))
-            listeners.say(f"{name}: validation accuracy {chain[-1].accuracy:.2%}")
+            chain.append(TrainedTeacher(assistant, assistant.quality(dataset.validation, dataset.output)))
+            listeners.say(f"{name}: {what} {chain[-1].quality}")
         return tuple(chain)
 
     def _assistant_configs(self, plan: StudentPlan) -> list[StudentConfig]:
@@ -179,6 +229,11 @@ class Teaching:
         refuse(arg("teacher", self.title), faults)
 
 
+def _best_guess(split: Split) -> float:
+    """The accuracy of always answering with the most frequent class."""
+    return float(np.bincount(split.labels).max() / len(split))
+
+
 def facts_of(chain: Sequence[TrainedTeacher]) -> dict[str, object]:
     """The facts about teacher and assistants in a student's file; JSON-able."""
     if not chain:
@@ -188,13 +243,19 @@ def facts_of(chain: Sequence[TrainedTeacher]) -> dict[str, object]:
     facts: dict[str, object] = {
         "teacher": teacher.name,
         "teacher_sha256": teacher.sha256,
-        "teacher_validation_accuracy": first.accuracy,
+        "teacher_validation_accuracy": first.quality.facts.get("accuracy"),
+        "teacher_validation_quality": first.quality.facts,
     }
     if teacher.macs is not None:
-        facts["teacher_macs"] = teacher.macs
+        facts |= teacher.macs.as_facts
     if assistants:
         facts["assistants"] = [
-            {"name": each.teacher.name, "sha256": each.teacher.sha256, "validation_accuracy": each.accuracy}
+            {
+                "name": each.teacher.name,
+                "sha256": each.teacher.sha256,
+                "validation_accuracy": each.quality.facts.get("accuracy"),
+                "validation_quality": each.quality.facts,
+            }
             for each in assistants
         ]
     return facts

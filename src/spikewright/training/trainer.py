@@ -17,7 +17,8 @@ from ..base.progress import Advance, Listeners
 from ..chip.registers import TrainedGrid
 from ..distillation.base import BatchOutputs, LossTerms
 from ..energy.estimate import Floor
-from ..student.accuracy import accuracy_of
+from ..lowering.peaks import Measuring
+from ..student.accuracy import quality_of_student
 from ..student.integers.form import become_integer, settle
 from ..student.neurons import is_neuron
 from ..student.student import Student
@@ -41,6 +42,7 @@ class Trainer(TrainingLoop):
     Attributes:
         floor: energy floor of the student: the cost of an inference without hidden spikes.
         chip: whose integers the forward pass uses after the warm-up; None trains in floating point.
+        measuring: training data that scales leave room for; None for room for every input.
     """
 
     regularizers: tuple[LossTerms, ...]
@@ -48,6 +50,7 @@ class Trainer(TrainingLoop):
     limits: tuple[Limit, ...]
     floor: Floor
     chip: Chip | None = None
+    measuring: Measuring | None = None
     history: list[EpochRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -78,13 +81,15 @@ class Trainer(TrainingLoop):
                 if self.chip and not self.on_integers and len(self.history) >= self.settings.float_epochs:
                     self._end_warm_up(self.chip)
                     listeners.say(f"from now on the student computes with the integers of {self.chip.profile.name}")
+                    self._say_measured(listeners)
                 self._run_epoch(listeners, advance)
                 if after_epoch is not None:
                     after_epoch()
         if self.chip and not self.on_integers:
             self._end_warm_up(self.chip)
-            self.history[-1] = replace(self.history[-1], on_integers=True, **self._measure().facts())
-            self._keep_if_admissible(self.history[-1])
+            measured = self._measure()
+            self.history[-1] = replace(self.history[-1], on_integers=True, **measured.facts())
+            self._keep_if_admissible(self.history[-1], measured.overflows)
         if self.best is not None:
             self.take(self.best.weights, self.best.grid, self.student.config.timesteps)
         self.student.eval().cpu()
@@ -115,7 +120,7 @@ class Trainer(TrainingLoop):
         epoch, self._means = len(self.history), Means()
         self.run_epoch(epoch, advance)
         if self.chip is not None and self.on_integers:
-            settle(self.student, self.chip.profile)
+            settle(self.student, self.chip.profile, self.measuring)
         measured = self._measure()
         if self.is_in_final_arithmetic:
             for limit in self.limits:
@@ -123,9 +128,11 @@ class Trainer(TrainingLoop):
         wall, processor = time.perf_counter() - began[0], time.process_time() - began[1]
         record = replace(self._record(epoch, measured), seconds=wall, processor_seconds=processor)
         self.history.append(record)
-        self._keep_if_admissible(record)
+        self._keep_if_admissible(record, measured.overflows)
         listeners.epoch(record)
         listeners.say(summary(record, self.settings.epochs, self.cost.unit))
+        if measured.overflows:
+            listeners.say(f"registers overflowed {measured.overflows} times on validation samples", "warning")
         self._revive_silent(measured, listeners)
 
     def _goes_on(self, listeners: Listeners) -> bool:
@@ -162,7 +169,7 @@ class Trainer(TrainingLoop):
 
     def _become_integer(self, chip: Chip) -> None:
         """Use the chip's integers in the forward pass from now on; the best weights in floating point are dropped."""
-        self.student = become_integer(self.student, chip.profile, chip.spec, chip.weight_bits)
+        self.student = become_integer(self.student, chip.profile, chip.spec, chip.weight_bits, self.measuring)
         self.student.to(self.device)
         self.cost = SpikeCost.of(self.student, self.cost.profile)
         drive = self.student.drive(
@@ -174,12 +181,18 @@ class Trainer(TrainingLoop):
         self.best = None
         self.renew_optimizer()
 
+    def _say_measured(self, listeners: Listeners) -> None:
+        grid = self.student.grid
+        if grid is not None and (found := grid.calibration) is not None:
+            room = f"{found.margin:g} times the peaks of {found.samples} training samples"
+            listeners.say(f"registers of {', '.join(found.peaks)} have room for {room}, not for every input")
+
     def _shorten(self, points: float) -> None:
-        """Take the smallest T whose validation accuracy is within ``points`` of that of the whole T."""
+        """Take the smallest T whose validation accuracy, or R^2, is within ``points`` percent of the whole T's."""
         whole = self.student.config.timesteps
         validation, seed = self.dataset.validation, self.settings.seed
-        accuracy = {t: accuracy_of(self.student.at(t), validation, seed) for t in range(1, whole + 1)}
-        self.student = self.student.at(min(t for t, a in accuracy.items() if a >= accuracy[whole] - points / 100))
+        found = {t: quality_of_student(self.student.at(t), validation, seed).main for t in range(1, whole + 1)}
+        self.student = self.student.at(min(t for t, each in found.items() if each >= found[whole] - points / 100))
 
     def _revive_silent(self, measured: Measurement, listeners: Listeners) -> None:
         """Raise biases in front of silent layers; while nothing binds yet, in front of every silent channel.
@@ -202,7 +215,8 @@ class Trainer(TrainingLoop):
         return EpochRecord(
             epoch=epoch,
             loss=self._means.of("loss/"),
-            train_accuracy=self._means.mean("accuracy"),
+            train_accuracy=self._means.mean("accuracy") if self.dataset.output.is_classes else None,
+            train_r2=None if self.dataset.output.is_classes else self._train_r2(),
             student_logit_range=self._means.mean("student_range"),
             teacher_logit_range=self._means.mean("teacher_range") if self.teacher_outputs is not None else None,
             on_integers=self.on_integers,
@@ -226,17 +240,35 @@ class Trainer(TrainingLoop):
         for limit, value in zip(self.limits, bounded, strict=True):
             limit.controller.update(float(value.detach()), task)
         self._means.add({f"loss/{name}": float(term.detach()) for name, term in terms.items()})
-        self._means.add({"accuracy": float((outputs.student.scores.argmax(1) == batch.labels).float().mean())})
+        known = int(outputs.is_labelled.sum())
+        if known:
+            self._means.add(self._answered(outputs), known / len(outputs.labels))
         self._means.add({"student_range": logit_range(outputs.student.logits)})
         if outputs.teacher_logits is not None:
             self._means.add({"teacher_range": logit_range(outputs.teacher_logits)})
 
-    def _keep_if_admissible(self, record: EpochRecord) -> None:
-        """Keep the weights of the best validation accuracy, among the epochs that meet every constraint."""
-        if self.is_in_final_arithmetic and all(
-            limit.controller.admits(record.bounded[limit.constraint.name]) for limit in self.limits
-        ):
-            self.keep_if_best(record.validation_accuracy, record.epoch)
+    def _answered(self, outputs: BatchOutputs) -> dict[str, float]:
+        """How samples with a label were answered: the share of right classes, or mean squares of errors and values."""
+        if self.dataset.output.is_classes:
+            right = (self._chosen(outputs) == outputs.labels)[outputs.is_labelled]
+            return {"accuracy": float(right.float().mean())}
+        error, values = outputs.student.logits.detach() - outputs.labels, outputs.labels
+        return {"error": float(error.square().nanmean()), "values": float(values.square().nanmean())}
+
+    def _chosen(self, outputs: BatchOutputs) -> Tensor:
+        """The class that each sample of a batch was taken for, ``(B,)``."""
+        scores, population = outputs.student.scores.detach(), self.student.config.output.population
+        return scores.reshape(len(scores), -1, population).sum(-1).argmax(1)
+
+    def _train_r2(self) -> float:
+        """Of values in standard deviations from the training mean, ``1 - sum error^2 / sum value^2``."""
+        return 1 - self._means.mean("error") / self._means.mean("values")
+
+    def _keep_if_admissible(self, record: EpochRecord, overflows: int) -> None:
+        """Keep the weights that are best on validation, among epochs that meet each constraint without overflow."""
+        met = (limit.controller.admits(record.bounded[limit.constraint.name]) for limit in self.limits)
+        if self.is_in_final_arithmetic and not overflows and all(met):
+            self.keep_if_best(record.quality, record.epoch)
 
     def take(self, weights: dict[str, Tensor], grid: TrainedGrid | None, timesteps: int) -> None:
         """Load weights into the student, which takes the T and the arithmetic that they belong to."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from ...base.errors import BelowFloor, InputError, arg, refuse, with_flags
 from ...base.progress import Callback, Listeners
 from ...data.dataset import Dataset
+from ...data.few_labels import REST, with_few_labels
 from ...distillation.base import LossTerms
 from ...profile.profile import HardwareProfile, load_profile
 from ...profile.units import parse_budget
@@ -23,7 +24,9 @@ from ..database import require_optuna
 from ..point import read_budgets
 from ..road import OF_MACHINE
 from ..work import DATABASE, open_study
+from .curves import write_curves
 from .jobs import OWN, jobs_under, read_files, work
+from .labels import Labels, labels_of, read_fractions, unlabelled_of
 from .plot import write_plot
 from .result import ComparisonResult
 from .rows import Refusals, Variant, read_rows
@@ -43,12 +46,13 @@ def compare_with(
     train_missing: bool = True,
     study: str | None = None,
     callbacks: Sequence[Callback] = (),
+    label_fractions: Sequence[float | str] = (),
 ) -> ComparisonResult:
     """A comparison as :func:`compare` does it, of what ``settings`` describe.
 
     A method, regularizers or a budget named there are one more row and one more budget; their seed is the first one.
     """
-    plan, dataset = _plan_of(settings, methods, regularize, budgets, free, seeds)
+    plan, dataset = _plan_of(settings, methods, regularize, budgets, free, seeds, label_fractions)
     folder, listeners = Path(out), Listeners(callbacks)
     require_optuna("compare")
     open_folder(folder, plan.settings, "a comparison")
@@ -65,7 +69,10 @@ def compare_with(
             shared.complete(plan.jobs, partial(work, settings=settings, out=folder, listeners=listeners))
         result = plan.with_results(shared.results(), known_teachers(folder, shared))
     stem = folder / "compare"
-    write_result(stem, result.as_json(), markdown(result), write_plot(result, stem), listeners)
+    plots = write_plot(result, stem)
+    if result.has_curves:
+        plots |= write_curves(result, folder / "compare-labels")
+    write_result(stem, result.as_json(), markdown(result), plots, listeners)
     return result
 
 
@@ -82,6 +89,8 @@ def compare(
     within: Budget | str | None = None,
     regularize: GivenTerms | Sequence[GivenTerms] = (),
     training: Training | None = None,
+    label_fractions: Sequence[float | str] = (),
+    unlabelled: object = None,
     out: Path | str = "build/compare",
     train_missing: bool = True,
     study: str | None = None,
@@ -101,6 +110,10 @@ def compare(
         within: the chip, and limits that hold for every student; an energy budget in it is one more of ``budgets``.
         regularize: regularizers with each of which every row is taken once more.
         training: how long and how to train; its seed is the first one.
+        label_fractions: shares of the labels, such as ``[0.01, 0.1, 1]``: students of each row learn from the first
+            samples of each class; all take as many steps. Writes ``compare-labels.csv``, ``.svg`` and ``.png`` too.
+        unlabelled: samples without labels, as :func:`spikewright.distill` takes them, with which every row that has a
+            teacher is taken once more; with ``label_fractions``, ``"rest"`` is what has lost its labels.
         out: folder for every artefact; what it holds of this comparison is not done again.
         train_missing: False to train nothing and give the result of what is there.
         study: URL of the database that the workers share; None: an SQLite file in ``out``.
@@ -112,10 +125,11 @@ def compare(
     """
     rows, extra = ([each] if isinstance(each, LossTerms | str) else list(each) for each in (methods, regularize))
     first = read_rows(rows, extra)[0]  # a teacher that is a module is made for the samples that this method shows it
-    common = objects.settings_of(data, teacher, student, first.method, within, training=training)
+    common = objects.settings_of(data, teacher, student, first.method, within, (), training, unlabelled)
     return compare_with(
         replace(common, method=MethodSpec()), rows, seeds, budgets, out,
         regularize=extra, free=free, train_missing=train_missing, study=study, callbacks=callbacks,
+        label_fractions=label_fractions,
     )  # fmt: skip
 
 
@@ -126,14 +140,19 @@ def _plan_of(
     budgets: Sequence[str],
     free: bool,
     seeds: int,
+    label_fractions: Sequence[float | str],
 ) -> tuple[ComparisonResult, Dataset]:
     """A comparison without results, and its data set; arguments are as :func:`compare_with` takes them."""
     profile = load_profile(settings.limits.profile)
     named = settings.method.model_fields_set  # by a preset
-    rows = read_rows(methods, regularize, [Variant(settings.method.name, settings.method.regularize)] if named else [])
-    chosen = _budgets(settings, budgets, free, seeds, profile)
+    further = [Variant(settings.method.name, settings.method.regularize)] if named else []
+    read_rows(methods, regularize, further)  # refuses them before data are loaded
+    chosen, fractions = _budgets(settings, budgets, free, seeds, profile), read_fractions(label_fractions)
     dataset = objects.dataset_of(settings, settings.student.timesteps)
-    learnt = dataset.with_train_samples(settings.data.train_samples)
+    unlabelled = unlabelled_of(settings, dataset)
+    rows = read_rows(methods, regularize, further, unlabelled)
+    labels = labels_of(fractions, settings, dataset) if fractions or unlabelled is not None else (None,)
+    learnt = with_few_labels(dataset, settings.data.train_samples, settings.data.label_fraction)
     training = train_settings(settings.training, learnt.recipe)
     plan = ComparisonResult(
         profile=profile,
@@ -152,10 +171,36 @@ def _plan_of(
         results=(),
         refusals=_refusals(rows, chosen, settings, learnt, profile),
         teachers=(),
+        labels=tuple(labels),
+        left_out=_left_out(rows, labels, len(learnt.train), settings, dataset),
     )
     if not plan.jobs:
         refuse("compare: nothing of it can be trained", list(dict.fromkeys(plan.refusals.values())))
     return plan, dataset
+
+
+def _left_out(
+    rows: Sequence[Variant], labels: Sequence[Labels | None], pool: int, settings: DistillSettings, dataset: Dataset
+) -> dict[tuple[Variant, float], str]:
+    """Rows for which fewer samples have lost their labels than are asked for, by their share of the labels.
+
+    Args:
+        pool: training samples of which shares keep their labels.
+    """
+    found = {}
+    for row in rows:
+        if row.unlabelled is None or not row.unlabelled.is_of_training_part:
+            continue
+        for some in labels:
+            if some is None:
+                continue
+            of_shares = len(labels) > 1 or settings.data.label_fraction is not None
+            left = (pool if of_shares else len(dataset.train)) - some.labelled
+            wanted = 1 if row.unlabelled.samples == REST else int(row.unlabelled.samples)
+            if left < wanted:
+                shown = "no sample is" if left == 0 else f"{left:,} samples are"
+                found[row, some.fraction] = f"with {some.title}, {shown} left without"
+    return found
 
 
 def _budgets(
@@ -184,6 +229,8 @@ def _refusals(
     The sentences stand in files, and speak of flags as all files do.
     """
     found: Refusals = {}
+    if settings.data.unlabelled is not None:  # rows that are given such samples have a teacher
+        settings = settings.changed({"unlabelled": None, "labelled_share": None})
     for budget in budgets:
         alone = settings.within(budget).changed({"method": "none", "regularize": (), "assistant": ()})
         try:

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...base.artefacts import write_json
 from ...base.errors import AnswerIsNo, InputError
 from ...base.progress import SILENT, Listeners
 from ...energy.report import PARTS
-from ...student.accuracy import accuracy_by_step
+from ...student.accuracy import main_by_step
 from ...training.objects import with_method
 from ...training.settings import DistillSettings
-from ..levels import float_accuracy
+from ..levels import float_quality
 from ..point import Outcome, Point
 from ..road import make
 from ..work import JobKind, JobResult
+from .labels import Labels
 from .rows import Variant
 
 TRAININGS = "trainings"
@@ -28,32 +29,50 @@ FILE = "record.json"
 """A finished training, in its folder."""
 FAILED = "failed.json"
 """A failed one, as earlier versions kept it."""
-OWN = {"method", "regularize", "energy_budget", "seed"}
+OWN = {"method", "regularize", "energy_budget", "seed", "unlabelled", "labelled_share"}
 """Settings that differ between trainings."""
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training: a row within a budget from a seed."""
+    """One training: a row within a budget from a seed.
+
+    Attributes:
+        labels: that the student gets; None where nobody asked for fewer or for samples without.
+    """
 
     row: Variant
     point: Point
+    labels: Labels | None = None
 
     def __str__(self) -> str:
-        return f"{self.row}, {self.point}"
+        return f"{self.row}, {self.point}" + ("" if self.fraction == 1 else f", {100 * self.fraction:.4g} % of labels")
+
+    @property
+    def fraction(self) -> float:
+        """The share of the labels that the student gets."""
+        return 1.0 if self.labels is None else self.labels.fraction
 
     @property
     def name(self) -> str:
         """Its folder below that of all trainings; another one for other options."""
-        return f"{self.row.name}/{self.point.name}"
+        return f"{self.row.name}/{self.point.name}" + ("" if self.fraction == 1 else f"-labels{self.fraction:g}")
 
     def folder(self, out: Path) -> Path:
         """The folder of its files below ``out``, the folder of the comparison."""
         return out / TRAININGS / self.name
 
     def settings(self, common: DistillSettings) -> DistillSettings:
-        """The settings that make its student."""
-        return with_method(self.point.settings(common), self.row.method, self.row.regularize)
+        """The settings that make its student; with all labels and no other samples they are as they always were."""
+        changes: dict[str, object] = {}
+        if self.row.unlabelled is None and common.data.unlabelled is not None:
+            changes |= {"unlabelled": None, "labelled_share": None}
+        if self.labels is not None and (self.fraction < 1 or self.row.unlabelled is not None):
+            changes |= {name: getattr(self.labels, name) for name in ("epochs", "batch", "epoch_samples")}
+        if self.fraction < 1:
+            changes["label_fraction"] = self.fraction
+        mine = self.point.settings(common.changed(changes))
+        return with_method(mine, self.row.method, self.row.regularize)
 
 
 class TrainingRecord(BaseModel):
@@ -62,7 +81,8 @@ class TrainingRecord(BaseModel):
     Attributes:
         facts: names and every option of its row.
         outcome: of the chip network.
-        float_accuracy: of the student's graph in float arithmetic, with the same weights and no integers.
+        float_accuracy: of the student's graph in float arithmetic, with the same weights and no integers; R^2 of a
+            regression, as every accuracy here.
         accuracy_by_step: of the student, read out after step 1, 2, ..., T.
         spikes: of input, hidden layers and readout.
         energy_by_part: of the same, in the profile's unit.
@@ -72,6 +92,8 @@ class TrainingRecord(BaseModel):
         seconds: time that these epochs took; None if one of them was not timed.
         processor_seconds: processor time of the same, over all threads.
         teacher_sha256: None without a teacher.
+        label_fraction: share of the labels that the student got.
+        samples: how many training samples were ``labelled`` and ``unlabelled``; empty where it was not noted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,6 +115,8 @@ class TrainingRecord(BaseModel):
     seconds: float | None
     processor_seconds: float | None
     teacher_sha256: str | None
+    label_fraction: float = 1.0
+    samples: dict[str, int] = Field(default_factory=dict)
 
     @property
     def first_step_accuracy(self) -> float | None:
@@ -103,9 +127,20 @@ class TrainingRecord(BaseModel):
 TrainingResult = JobResult[TrainingJob, TrainingRecord]
 
 
-def jobs_of(rows: Sequence[Variant], budgets: Sequence[str | None], seeds: Sequence[int]) -> list[TrainingJob]:
+def jobs_of(
+    rows: Sequence[Variant],
+    budgets: Sequence[str | None],
+    seeds: Sequence[int],
+    labels: Sequence[Labels | None] = (None,),
+) -> list[TrainingJob]:
     """All trainings in the order of work: seed after seed, so that the table is whole after the first seed."""
-    return [TrainingJob(row, Point(budget, seed)) for seed in seeds for budget in budgets for row in rows]
+    return [
+        TrainingJob(row, Point(budget, seed), some)
+        for seed in seeds
+        for budget in budgets
+        for some in labels
+        for row in rows
+    ]
 
 
 def jobs_under(out: Path, jobs: Sequence[TrainingJob]) -> JobKind[TrainingJob, TrainingRecord]:
@@ -142,7 +177,8 @@ def read_files(job: TrainingJob, out: Path) -> TrainingRecord | str | None:
         raise InputError(
             f"{file}: is not the record of a training ({type(error).__name__}); remove it to have it made anew"
         ) from error
-    if (record.facts, record.budget, record.seed) != (job.row.facts, job.point.budget, job.point.seed):
+    noted = record.facts, record.budget, record.seed, record.label_fraction
+    if noted != (job.row.facts, job.point.budget, job.point.seed, job.fraction):
         raise InputError(f"{file}: is the record of another training; remove it to have it made anew")
     return record
 
@@ -162,15 +198,16 @@ def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: List
     mine = job.settings(settings)
     made = make(mine, job.folder(out), out, listeners)
     test = made.dataset.test
-    by_step = accuracy_by_step(made.student, test, mine.training.seed)
+    by_step = main_by_step(made.student, test, mine.training.seed)
     in_floats = by_step[-1]
     if made.student.grid is not None:
         if (on_chip := made.outcome.accuracy["test"]) != in_floats:
+            what = "classifies {:.4%} of" if made.outcome.merit == "accuracy" else "has an R^2 of {:.6f} on"
             raise AnswerIsNo(
-                f"{job}: the student classifies {in_floats:.4%} of the test samples and its chip network "
-                f"{on_chip:.4%}; the two must be the same"
+                f"{job}: the student {what.format(in_floats)} the test samples and its chip network "
+                f"{what.format(on_chip)} them; the two must be the same"
             )
-        in_floats = float_accuracy(made.student, made.paths.nir, test, mine.training.seed)
+        in_floats = float_quality(made.student, made.paths.nir, test, mine.training.seed).main
     report = made.deployed.reports["test"]
     record = TrainingRecord.model_validate(
         {
@@ -178,6 +215,7 @@ def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: List
             "facts": job.row.facts,
             "budget": job.point.budget,
             "seed": job.point.seed,
+            "label_fraction": job.fraction,
             "outcome": made.outcome,
             "float_accuracy": in_floats,
             "accuracy_by_step": by_step,
@@ -202,6 +240,7 @@ def history_facts(facts: Mapping[str, object]) -> dict[str, object]:
         "seconds": _total([epoch.get("seconds") for epoch in history]),
         "processor_seconds": _total([epoch.get("processor_seconds") for epoch in history]),
         "teacher_sha256": facts.get("teacher_sha256"),
+        "samples": facts.get("samples") or {},
     }
 
 

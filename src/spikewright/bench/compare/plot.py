@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from sklearn.isotonic import isotonic_regression
 
 from ...pages.chart import energy_figure, label_axes, write_chart
-from ...pages.numbers import Spread
-from ...pages.plot_style import BLUE, FAINT, INK, RULE
+from ...pages.measure import Spread
+from ...pages.plot_style import BLUE, FAINT, INK, RULE, in_style
 from .result import ComparisonEntry, ComparisonResult, Group
 
 SIZE_IN = (8.6, 5.4)
@@ -56,7 +56,7 @@ def write_plot(result: ComparisonResult, stem: Path) -> dict[str, Path]:
     A mark is the mean of a row over seeds on test, its error bars are one standard deviation; the shape names the
     setting, the number the row. The best row of a setting on validation is filled.
     """
-    return write_chart(lambda: _figure(result), stem)
+    return write_chart(lambda: compare_plot(result), stem)
 
 
 def numbers_of(result: ComparisonResult) -> dict[str, int]:
@@ -82,7 +82,9 @@ def apart(wanted: Sequence[float], gap: float) -> list[float]:
     return [float(place) for place in levels + steps]
 
 
-def _figure(result: ComparisonResult) -> Figure:
+@in_style
+def compare_plot(result: ComparisonResult) -> Figure:
+    """Accuracy against energy: see :func:`write_plot`."""
     groups = [(group, entries) for group in result.groups if (entries := [e for e in group.entries if e.records])]
     every = [entry for _, entries in groups for entry in entries]
     energies = [each for entry in every for each in _ends(entry.energy("test"))]
@@ -101,7 +103,7 @@ def _figure(result: ComparisonResult) -> Figure:
         _budget(axes, group)
         _marks(axes, entries, SHAPES[i % len(SHAPES)])
         _numbers(axes, entries, numbers, GAP_IN / (height_in - AROUND_IN))
-    label_axes(axes, result.profile, result.say)
+    label_axes(axes, result.profile, result.say, result.measure)
     _legend(figure, [group.title for group, _ in groups], numbers)
     return figure
 

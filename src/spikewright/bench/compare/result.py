@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 
-from ...pages.numbers import Spread
+from ...pages.measure import Spread
 from ..point import Outcome, limit_of
 from ..result import BenchResult, Seeds, by_split, spread_of, with_marks
 from .jobs import TrainingJob, TrainingRecord, TrainingResult, jobs_of
+from .labels import Labels
 from .rows import Refusals, Variant
 from .teachers import TeacherFacts
 
@@ -22,18 +23,20 @@ Value = Callable[[TrainingRecord], float | None]
 """A number of a training; None if the training has none of that kind."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ComparisonEntry(Seeds[TrainingJob, TrainingRecord]):
     """All seeds of one row within one budget.
 
     Attributes:
         refusal: why the row cannot be trained; empty if it can.
+        labels: that its students got; None where all have all of them.
         rank: from 1, by mean accuracy on validation, among those that keep the budget there with every seed; None for
             the others.
     """
 
     row: Variant
     refusal: str = ""
+    labels: Labels | None = None
     rank: int | None = None
 
     @property
@@ -82,18 +85,27 @@ VALUES: dict[str, Value] = {
 """Numbers of an entry besides accuracy and energy: of the test split, except the floor and those of the training."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Group:
-    """All rows within one budget, in the order of their ranks; rows without a rank come last."""
+    """All rows within one budget, in the order of their ranks; rows without a rank come last.
+
+    Attributes:
+        labels: that all students of the group got; None where all of the comparison have all of them.
+    """
 
     budget: str | None
     limit: float
     entries: tuple[ComparisonEntry, ...]
+    labels: Labels | None = None
+
+    def __repr__(self) -> str:
+        return f"Group({self.title}: {', '.join(str(entry.row) for entry in self.entries)})"
 
     @property
     def title(self) -> str:
-        """The name of the group in tables: its budget, or that it has none."""
-        return "no budget" if self.budget is None else f"within {self.budget}"
+        """The name of the group in tables: its budget, or that it has none, and its share of the labels."""
+        words = "no budget" if self.budget is None else f"within {self.budget}"
+        return words if self.labels is None else f"{words}, {self.labels.title}"
 
     @property
     def best(self) -> ComparisonEntry | None:
@@ -114,13 +126,15 @@ class Group:
                 yield entry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ComparisonResult(BenchResult):
     """Methods side by side; before the first training, a comparison without results.
 
     Attributes:
         rows: in the order in which they were asked for.
         budgets: None stands for no budget.
+        labels: that students get; None where nobody asked for fewer or for samples without.
+        left_out: by row and share of the labels, why there are no samples without labels for it.
     """
 
     rows: tuple[Variant, ...]
@@ -129,12 +143,30 @@ class ComparisonResult(BenchResult):
     results: tuple[TrainingResult, ...]
     refusals: Refusals
     teachers: tuple[TeacherFacts, ...]
+    labels: tuple[Labels | None, ...] = (None,)
+    left_out: Mapping[tuple[Variant, float], str] = field(default_factory=dict)
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether students get several shares of the labels."""
+        return len(self.labels) > 1
+
+    def __repr__(self) -> str:
+        done = sum(result.state == "done" for result in self.results)
+        return (
+            f"ComparisonResult({self.title}: {len(self.rows)} methods, {len(self.budgets)} settings, {len(self.seeds)} "
+            f"seeds, {done} of {len(self.results)} trainings done)"
+        )
 
     @cached_property
     def jobs(self) -> list[TrainingJob]:
         """The trainings that are possible, in the order of work."""
-        jobs = jobs_of(self.rows, self.budgets, self.seeds)
-        return [job for job in jobs if (job.row, job.point.budget) not in self.refusals]
+        jobs = jobs_of(self.rows, self.budgets, self.seeds, self.labels)
+        return [
+            job
+            for job in jobs
+            if (job.row, job.point.budget) not in self.refusals and (job.row, job.fraction) not in self.left_out
+        ]
 
     def with_results(self, results: Iterable[TrainingResult], teachers: Iterable[TeacherFacts]) -> ComparisonResult:
         """The same comparison with other results; jobs without one are unfinished."""
@@ -144,10 +176,15 @@ class ComparisonResult(BenchResult):
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
-        """One for each budget, in the order of ``budgets``."""
-        limits = {budget: limit_of(budget, self.profile) for budget in self.budgets}
-        mine = {budget: [self._entry(row, budget, limit) for row in self.rows] for budget, limit in limits.items()}
-        return tuple(Group(budget, limit, tuple(_ranked(mine[budget]))) for budget, limit in limits.items())
+        """One for each budget, in the order of ``budgets``, and within it for each share of the labels."""
+        found = []
+        for budget in self.budgets:
+            limit = limit_of(budget, self.profile)
+            for labels in self.labels:
+                shown = labels if self.has_curves else None
+                entries = [self._entry(row, budget, limit, labels) for row in self.rows]
+                found.append(Group(budget, limit, tuple(_ranked(entries)), shown))
+        return tuple(found)
 
     @property
     def baseline(self) -> Variant:
@@ -155,10 +192,15 @@ class ComparisonResult(BenchResult):
         return next((row for row in self.rows if row.facts == LABELS_ONLY), self.rows[0])
 
     def gain(self, entry: ComparisonEntry, split: str) -> Spread | None:
-        """Gain in accuracy of an entry over the baseline within the same budget."""
-        (group,) = (group for group in self.groups if group.budget == entry.budget)
+        """Gain in accuracy of an entry over the baseline within the same budget, with as many labels."""
+        (group,) = (g for g in self.groups if (g.budget, g.labels) == (entry.budget, entry.labels))
         base = group.entry(self.baseline)
         return None if base is None else entry.gain(base, split)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Of all trainings that are done."""
+        return [result.value.outcome for result in self.results if result.value is not None]
 
     @property
     def failures(self) -> list[str]:
@@ -175,6 +217,7 @@ class ComparisonResult(BenchResult):
         groups = [
             {
                 "budget": group.budget,
+                **({} if group.labels is None else {"labels": asdict(group.labels)}),
                 "limit": None if math.isinf(group.limit) else group.limit,
                 "best": None if group.best is None else str(group.best.row),
                 "ranking": [str(entry.row) for entry in group.entries if entry.rank is not None],
@@ -187,15 +230,16 @@ class ComparisonResult(BenchResult):
             **self.head(),
             "settings": self.settings,
             "seeds": list(self.seeds),
-            "teachers": [vars(facts) for facts in self.teachers],
+            "teachers": [facts.as_json() for facts in self.teachers],
             "rows": [{"row": str(row), **row.facts} for row in self.rows],
             "baseline": str(self.baseline),
             "groups": groups,
         }
 
-    def _entry(self, row: Variant, budget: str | None, limit: float) -> ComparisonEntry:
-        mine = tuple(r for r in self.results if r.job.row == row and r.job.point.budget == budget)
-        return ComparisonEntry(budget, limit, mine, row, self.refusals.get((row, budget), ""))
+    def _entry(self, row: Variant, budget: str | None, limit: float, labels: Labels | None) -> ComparisonEntry:
+        mine = tuple(r for r in self.results if (r.job.row, r.job.point.budget, r.job.labels) == (row, budget, labels))
+        refusal = self.refusals.get((row, budget), "") or self.left_out.get((row, labels.fraction if labels else 1), "")
+        return ComparisonEntry(budget, limit, mine, row, refusal, labels if self.has_curves else None)
 
 
 def _ranked(entries: Sequence[ComparisonEntry]) -> list[ComparisonEntry]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 from ...base.artefacts import sha256_of_json
 from ...base.errors import InputError, arg, refuse
 from ...distillation.base import LossTerms
 from ...distillation.methods import METHODS, method_of, name_of, regularizer_of, text_of
+from .labels import WithoutLabels
 
 ALL = "all"
 JOIN = "+"
@@ -18,14 +19,20 @@ EXAMPLE = 'all, or e.g. "none kd:alpha=0.7 kd + logits:weight=0.01"'
 
 @dataclass(frozen=True)
 class Variant:
-    """A method with regularizers: objects, or texts such as ``kd:alpha=0.7``."""
+    """A method with regularizers: objects, or texts such as ``kd:alpha=0.7``.
+
+    Attributes:
+        unlabelled: samples without labels that it is given too; None for none.
+    """
 
     method: LossTerms | str
     regularize: tuple[LossTerms | str, ...] = ()
+    unlabelled: WithoutLabels | None = None
 
     def __str__(self) -> str:
         every = (self.method, *self.regularize)
-        return f" {JOIN} ".join(text_of(each) if isinstance(each, LossTerms) else str(each) for each in every)
+        words = f" {JOIN} ".join(text_of(each) if isinstance(each, LossTerms) else str(each) for each in every)
+        return words if self.unlabelled is None else f"{words} with unlabelled"
 
     @property
     def terms(self) -> LossTerms:
@@ -40,7 +47,11 @@ class Variant:
     def facts(self) -> dict[str, object]:
         """Names and every option, defaults included: two rows with the same facts are one."""
         regularizers = map(regularizer_of, self.regularize)
-        return {"method": _facts(self.terms), "regularizers": [_facts(terms) for terms in regularizers]}
+        facts: dict[str, object] = {
+            "method": _facts(self.terms),
+            "regularizers": [_facts(terms) for terms in regularizers],
+        }
+        return facts if self.unlabelled is None else facts | {"unlabelled": asdict(self.unlabelled)}
 
     @property
     def name(self) -> str:
@@ -54,7 +65,10 @@ Refusals = dict[tuple[Variant, str | None], str]
 
 
 def read_rows(
-    methods: Sequence[LossTerms | str], regularize: Sequence[LossTerms | str], further: Sequence[Variant] = ()
+    methods: Sequence[LossTerms | str],
+    regularize: Sequence[LossTerms | str],
+    further: Sequence[Variant] = (),
+    unlabelled: WithoutLabels | None = None,
 ) -> list[Variant]:
     """Rows in the order in which they are asked for, each once.
 
@@ -63,6 +77,7 @@ def read_rows(
             between blanks adds a regularizer to the method before it, as in ``kd + logits:weight=0.01``.
         regularize: for each of these regularizers every row is taken once more with it.
         further: rows to begin with.
+        unlabelled: samples without labels, with which every row that has a teacher is taken once more.
 
     Raises:
         InputError: unknown names or options, all of them at once.
@@ -79,7 +94,10 @@ def read_rows(
         except InputError as error:
             faults.append(error.message)
     refuse("compare", list(dict.fromkeys(faults)))
-    return list(kept.values())
+    found = list(kept.values())
+    if unlabelled is not None:
+        found += [replace(row, unlabelled=unlabelled) for row in found if row.terms.needs_teacher()]
+    return found
 
 
 def _rows(text: LossTerms | str, faults: list[str]) -> Iterator[Variant]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...base.artefacts import write_json
 from ...base.errors import InputError, arg
@@ -30,8 +31,9 @@ class TeacherFacts:
 
     Attributes:
         macs: multiply-accumulates of one inference; None if unknown.
+        macs_unknown: names of operators that ``macs``, then a lower bound, leaves out.
         twins: whether its samples are the static images that events were made from.
-        accuracy: by part of the data set, from 0 to 1.
+        accuracy: by part of the data set, from 0 to 1; of a regression the mean R^2 of its values.
     """
 
     name: str
@@ -39,6 +41,16 @@ class TeacherFacts:
     macs: int | None
     twins: bool
     accuracy: dict[str, float]
+    macs_unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def of_json(cls, facts: Mapping[str, Any]) -> TeacherFacts:
+        """Facts that :meth:`as_json` wrote, or an earlier version."""
+        return cls(**{**facts, "macs_unknown": tuple(facts.get("macs_unknown", ()))})
+
+    def as_json(self) -> dict[str, object]:
+        """The facts as a JSON object; ``macs_unknown`` only where there are any."""
+        return {name: value for name, value in vars(self).items() if name != "macs_unknown" or value}
 
 
 def prepare_teachers(
@@ -68,12 +80,14 @@ def prepare_teachers(
             teaching = teaching_of(settings, row.terms, dataset)
             seen, teacher = teaching.seen(dataset), teaching.trained_teacher(dataset, listeners)
             if (found := known.get(teacher.sha256)) is None:
-                accuracy = {split: teacher.accuracy(getattr(seen, split)) for split in SPLITS}
-                found = TeacherFacts(teacher.name, teacher.sha256, teacher.macs, twins, accuracy)
+                accuracy = {split: teacher.quality(getattr(seen, split), dataset.output).main for split in SPLITS}
+                macs = teacher.macs
+                counted = (None, ()) if macs is None else (macs.count, macs.unknown)
+                found = TeacherFacts(teacher.name, teacher.sha256, counted[0], twins, accuracy, counted[1])
             _require_same(found, known.values(), out)
             known[found.sha256] = found
-            study.note(f"teacher {found.sha256}", asdict(found))
-        write_json(out / FILE, [asdict(facts) for facts in known.values()])
+            study.note(f"teacher {found.sha256}", found.as_json())
+        write_json(out / FILE, [facts.as_json() for facts in known.values()])
 
 
 def known_teachers(out: Path, study: SharedStudy[TrainingJob, TrainingRecord]) -> list[TeacherFacts]:
@@ -86,7 +100,7 @@ def known_teachers(out: Path, study: SharedStudy[TrainingJob, TrainingRecord]) -
     try:
         listed = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
         listed += [fact for name, fact in sorted(study.facts.items()) if name.startswith("teacher ")]
-        return list({facts["sha256"]: TeacherFacts(**facts) for facts in listed}.values())
+        return list({facts["sha256"]: TeacherFacts.of_json(facts) for facts in listed}.values())
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{file}: is not a list of teachers ({error}); remove it, and it is made anew") from error
 

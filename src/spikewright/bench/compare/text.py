@@ -10,8 +10,9 @@ from rich.console import Group as RichGroup
 from rich.table import Table
 from rich.text import Text
 
-from ...pages.numbers import Spread, count
-from ..text import energy, markdown_page, percent, terminal_page
+from ...pages.measure import Spread
+from ...pages.numbers import count
+from ..text import energy, markdown_page, terminal_page
 from .result import VALUES, ComparisonEntry, ComparisonResult, Group
 from .rows import Variant
 
@@ -47,11 +48,17 @@ def _value(name: str, say: Callable[[float], str]) -> Say:
 
 def _gain(result: ComparisonResult, entry: ComparisonEntry) -> str:
     """Gain in points over the baseline, which has none itself."""
-    return percent(None if entry.row == result.baseline else result.gain(entry, "validation"), sign="+")
+    gain = None if entry.row == result.baseline else result.gain(entry, "validation")
+    return result.measure.spread(gain, sign="+")
 
 
-def _in_percent(share: float) -> str:
-    return f"{100 * share:.2f}"
+def _accuracy(split: str) -> Say:
+    return lambda result, entry: result.measure.spread(entry.accuracy(split))
+
+
+def _mean_accuracy(name: str) -> Say:
+    """The mean of an accuracy among :data:`.result.VALUES`."""
+    return lambda result, entry: _mean(entry.spread(VALUES[name]), result.measure.number)
 
 
 def duration(seconds: float) -> str:
@@ -75,13 +82,13 @@ COLUMNS = (
     Column(
         "validation, %",
         "accuracy\nvalidation",
-        lambda _, entry: percent(entry.accuracy("validation")),
-        lambda _, entry: _mean(entry.accuracy("validation"), _in_percent),
+        _accuracy("validation"),
+        lambda result, entry: _mean(entry.accuracy("validation"), result.measure.number),
     ),
     Column("gain, points", "\ngain", _gain),
-    Column("test, %", "accuracy\ntest", lambda _, entry: percent(entry.accuracy("test"))),
-    Column("float, %", "\nfloat", _value("float_accuracy", _in_percent)),
-    Column("step 1, %", "\nstep 1", _value("first_step_accuracy", _in_percent)),
+    Column("test, %", "accuracy\ntest", _accuracy("test")),
+    Column("float, %", "\nfloat", _mean_accuracy("float_accuracy")),
+    Column("step 1, %", "\nstep 1", _mean_accuracy("first_step_accuracy")),
     Column("input spikes", "", _value("input_spikes", count)),
     Column("hidden spikes", "\nspikes", _value("hidden_spikes", kilo)),
     Column("readout spikes", "", _value("readout_spikes", count)),
@@ -105,31 +112,37 @@ def remarks(result: ComparisonResult) -> Iterator[str]:
     for group in result.groups:
         yield from _of_group(result, group)
     yield from _refused(result)
+    for sentence in dict.fromkeys(result.left_out.values()):
+        rows = dict.fromkeys(str(row) for (row, _), why in result.left_out.items() if why == sentence)
+        yield f"not trained: {', '.join(rows)}: {sentence}"
     yield from (f"failed: {sentence}" for sentence in result.failures)
     if result.missing:
         first = result.missing[0].job
         yield f"missing: {len(result.missing)} of {len(result.results)} trainings; the next is {first}"
     for facts in result.teachers:
         seen = " on the static images" if facts.twins else ""
-        accuracy = ", ".join(f"{value:.2%} on {split}" for split, value in facts.accuracy.items())
+        name = "" if result.measure.in_percent else f"{result.measure.name} "
+        accuracy = ", ".join(f"{name}{result.measure.say(value)} on {split}" for split, value in facts.accuracy.items())
         yield f"teacher {facts.name}{seen}: {accuracy}"
 
 
 def markdown(result: ComparisonResult) -> str:
     """The comparison as a Markdown page: one table for each budget, and what its columns mean."""
-    table = [["setting", *(column.heading for column in COLUMNS)]]
+    table = [["setting", *(result.measure.heading(column.heading) for column in COLUMNS)]]
     table += [
         [group.title, *(column.cell(result, entry) for column in COLUMNS)]
         for group in result.groups
         for entry in group.entries
         if entry.records
     ]
-    return markdown_page(title(result), result.profile.banner, "compare.svg", table, note(result), remarks(result))
+    banner, measure = result.profile.banner, result.measure
+    page = markdown_page(title(result), banner, "compare.svg", table, note(result), remarks(result), measure)
+    return page + ("\n![Accuracy against labels](compare-labels.svg)\n" if result.has_curves else "")
 
 
 def note(result: ComparisonResult) -> str:
     """A paragraph on what the columns mean and how rows are ranked."""
-    return (
+    return result.measure.heading(
         "Ranked by mean accuracy on validation, among those that keep the budget there with every seed. Accuracy is "
         "the integer network's, in %: mean ± standard deviation over n seeds. gain: on validation, in points over "
         f"{result.baseline}, seed by seed. float: the same weights in float arithmetic; step 1: read out after the "
@@ -155,7 +168,8 @@ def _table(result: ComparisonResult) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for column in shown:
         wraps = column.short == "method"
-        table.add_column(column.short, justify="left" if wraps else "right", no_wrap=not wraps, overflow="fold")
+        heading = result.measure.heading(column.short)
+        table.add_column(heading, justify="left" if wraps else "right", no_wrap=not wraps, overflow="fold")
     for group in result.groups:
         entries = [entry for entry in group.entries if entry.records]
         if entries:
@@ -172,9 +186,10 @@ def _of_group(result: ComparisonResult, group: Group) -> Iterator[str]:
         yield f"{group.title}: {' / '.join(dict.fromkeys(record.outcome.student for record in records))}"
     if group.best is not None:
         near = ", ".join(str(entry.row) for entry in group.as_good_as_best())
-        test = percent(group.best.accuracy("test"))
+        test = result.measure.spread(group.best.accuracy("test"))
         beside = f"; not clearly behind it: {near}" if near else ""
-        yield f"{group.title}, best on validation: {group.best.row} (test {test} %){beside}"
+        unit = " %" if result.measure.in_percent else ""
+        yield f"{group.title}, best on validation: {group.best.row} (test {test}{unit}){beside}"
     cheaper = [str(entry.row) for entry in group.entries if entry.pareto and entry.rank != 1]
     if group.budget is None and cheaper:
         yield f"{group.title}, Pareto-optimal on validation besides, for less energy: {', '.join(cheaper)}"
@@ -192,5 +207,5 @@ def _refused(result: ComparisonResult) -> Iterator[str]:
     for sentence, refused in about.items():
         rows = dict.fromkeys(str(row) for row, _ in refused)
         budgets = dict.fromkeys(budget for _, budget in refused)
-        settings = "" if len(budgets) == len(result.groups) else f" ({', '.join(b or 'no budget' for b in budgets)})"
+        settings = "" if len(budgets) == len(result.budgets) else f" ({', '.join(b or 'no budget' for b in budgets)})"
         yield f"not trained: {', '.join(rows)}{settings}: {sentence}"

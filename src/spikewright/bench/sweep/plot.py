@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ...pages.chart import energy_figure, label_axes, write_chart
-from ...pages.plot_style import BLUE, FAINT, INK, RULE
+from ...pages.plot_style import BLUE, FAINT, INK, RULE, in_style
 from .result import SweepResult, SweepRow
 
 SIZE_IN = (7.2, 4.6)
@@ -25,10 +25,12 @@ def write_plot(result: SweepResult, stem: Path) -> dict[str, Path]:
     the students without a budget; a small mark is one student. The steps show the test accuracy of the student that
     is most accurate on validation among those that spend at most the energy on the axis.
     """
-    return write_chart(lambda: _figure(result), stem)
+    return write_chart(lambda: sweep_plot(result), stem)
 
 
-def _figure(result: SweepResult) -> Figure:
+@in_style
+def sweep_plot(result: SweepResult) -> Figure:
+    """Accuracy against energy: see :func:`write_plot`."""
     figure = energy_figure(SIZE_IN, result.title, list(_energies(result)), BESIDE)
     (axes,) = figure.axes
     rows = [row for row in result.rows if row.outcomes]
@@ -36,7 +38,7 @@ def _figure(result: SweepResult) -> Figure:
     for row in rows:
         _marks(axes, row)
     _budgets(axes, result)
-    label_axes(axes, result.profile, result.say)
+    label_axes(axes, result.profile, result.say, result.measure)
     axes.margins(y=0.14)
     if rows:
         figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, labelcolor=INK)

@@ -16,7 +16,7 @@ FORMAT = "spikewright sweep"
 FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepRow(Seeds[Point, Outcome]):
     """All seeds of one budget.
 
@@ -57,7 +57,7 @@ class SweepRow(Seeds[Point, Outcome]):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult(BenchResult):
     """Accuracy against deployed energy, budget by budget.
 
@@ -68,6 +68,10 @@ class SweepResult(BenchResult):
     study: tuple[str, str]
     points: tuple[PointResult, ...]
 
+    def __repr__(self) -> str:
+        done = sum(point.state == "done" for point in self.points)
+        return f"SweepResult({self.title}: {len(self.rows)} budgets, {done} of {len(self.points)} students done)"
+
     @cached_property
     def rows(self) -> tuple[SweepRow, ...]:
         """No budget first, then from the largest budget down."""
@@ -77,6 +81,11 @@ class SweepResult(BenchResult):
             mine = sorted((r for r in self.points if r.job.budget == budget), key=lambda r: r.job.seed)
             rows.append(SweepRow(budget, limit, tuple(mine), best_within(limit, self.points)))
         return tuple(with_marks(rows))
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Of all points that are done."""
+        return [result.value for result in self.points if result.value is not None]
 
     @property
     def failures(self) -> list[str]:

@@ -14,6 +14,7 @@ from ...profile.schema import CostUnit
 from ...profile.units import spelled
 from ...training import objects
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
+from ...training.samples import learnt_part
 from ...training.settings import Budget, DistillSettings, Training
 from ...training.sizing import smallest_size
 from ..call import also_takes_settings, open_folder, study_name, write_result
@@ -79,6 +80,7 @@ def sweep(
     within: Budget | None = None,
     regularize: GivenTerms | Sequence[GivenTerms] = (),
     training: Training | None = None,
+    unlabelled: object = None,
     out: Path | str = "build/sweep",
     study: str | None = None,
     callbacks: Sequence[Callback] = (),
@@ -86,8 +88,8 @@ def sweep(
     """Distil a student for each budget and seed, and one without a budget, and measure all of them on the chip.
 
     Writes ``sweep.json``, ``sweep.md``, ``pareto.svg`` and ``pareto.png``; each student's files are under ``points/``.
-    ``data``, ``teacher``, ``student``, ``method`` and ``regularize`` are as :func:`spikewright.distill` takes them. A
-    call with :class:`DistillSettings` in their place, as it was before 0.2, is deprecated.
+    ``data``, ``teacher``, ``student``, ``method``, ``regularize`` and ``unlabelled`` are as :func:`spikewright.distill`
+    takes them. A call with :class:`DistillSettings` in their place, as it was before 0.2, is deprecated.
 
     Args:
         budgets: numbers with a unit, such as ``["8uJ", "4uJ"]``.
@@ -103,7 +105,7 @@ def sweep(
         InputError: unusable budgets or values, another sweep's folder, no Optuna, or no such database.
         SpikewrightError: the students without a budget cannot be made.
     """
-    settings = objects.settings_of(data, teacher, student, method, within, regularize, training)
+    settings = objects.settings_of(data, teacher, student, method, within, regularize, training, unlabelled)
     return sweep_with(settings, budgets, seeds, out, points=points, study=study, callbacks=callbacks)
 
 
@@ -155,9 +157,7 @@ def _chosen(study: SharedStudy[Point, Outcome], first: Point, settings: DistillS
         )
     profile, given, floor = load_profile(settings.limits.profile), objects.objects_of(settings), free.value.floor
     if given.config is None and given.network is None:  # the budget may choose the size
-        dataset = objects.dataset_of(settings, settings.student.timesteps).with_train_samples(
-            settings.data.train_samples
-        )
+        dataset = learnt_part(settings, objects.dataset_of(settings, settings.student.timesteps))
         floor = smallest_size(settings.student, dataset, profile, settings.training.seed).floor.total
     return spaced(floor, free.value.energy["validation"], count, profile.cost_unit)
 

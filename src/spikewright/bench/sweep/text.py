@@ -9,8 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ...pages.numbers import Spread
-from ..text import energy, markdown_page, percent, terminal_page
+from ...pages.measure import Spread
+from ..text import energy, markdown_page, terminal_page
 from .result import SweepResult, SweepRow
 
 WIDTH = 160
@@ -35,13 +35,13 @@ def _of_budget(_: SweepResult, row: SweepRow) -> str:
     return " / ".join(f"{share:.1%}" for share in shares if share is not None) or "-"
 
 
-def _accuracy(spread: Spread | None) -> str:
-    return percent(spread, unit="%", around=" ± ")
+def _accuracy(result: SweepResult, spread: Spread | None) -> str:
+    return result.measure.spread(spread, unit=True, around=" ± ")
 
 
-def _best(_: SweepResult, row: SweepRow) -> str:
+def _best(result: SweepResult, row: SweepRow) -> str:
     best = row.best and row.best.value
-    return f"{best.accuracy['test']:.2%} ({row.best.job})" if row.best and best else "-"
+    return f"{result.measure.say(best.accuracy['test'])} ({row.best.job})" if row.best and best else "-"
 
 
 COLUMNS: dict[str, Callable[[SweepResult, SweepRow], str]] = {
@@ -50,12 +50,17 @@ COLUMNS: dict[str, Callable[[SweepResult, SweepRow], str]] = {
     "energy, test": lambda result, row: energy(result, row.energy("test"), around=" ± "),
     "of none": _of_none,
     "of budget, val/test": _of_budget,
-    "accuracy, validation": lambda _, row: _accuracy(row.accuracy("validation")),
-    "accuracy, test": lambda _, row: _accuracy(row.accuracy("test")),
+    "accuracy, validation": lambda result, row: _accuracy(result, row.accuracy("validation")),
+    "accuracy, test": lambda result, row: _accuracy(result, row.accuracy("test")),
     "Pareto": lambda _, row: "yes" if row.pareto else "",
     "best within, test": _best,
 }
-"""By heading, the text of a row."""
+"""By heading, which is written for accuracies, the text of a row."""
+
+
+def headings(result: SweepResult) -> list[str]:
+    """The headings of the table."""
+    return [result.measure.heading(heading) for heading in COLUMNS]
 
 
 def cells(result: SweepResult) -> list[list[str]]:
@@ -74,16 +79,17 @@ def remarks(result: SweepResult) -> Iterator[str]:
 
 def markdown(result: SweepResult) -> str:
     """The sweep as a Markdown page: a row for each student, and what its columns mean."""
-    title, banner = f"Accuracy within energy budgets: {result.title}", result.profile.banner
-    return markdown_page(title, banner, "pareto.svg", [list(COLUMNS), *cells(result)], NOTE, remarks(result))
+    measure, table = result.measure, [headings(result), *cells(result)]
+    title, note = (measure.heading(words) for words in (f"Accuracy within energy budgets: {result.title}", NOTE))
+    return markdown_page(title, result.profile.banner, "pareto.svg", table, note, remarks(result), measure)
 
 
 def renderable(result: SweepResult) -> Group:
     """The sweep for a rich console."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in COLUMNS:
+    for heading in headings(result):
         table.add_column(heading, justify="left" if heading in ("student", "Pareto") else "right")
     for row, texts in zip(result.rows, cells(result), strict=True):
         table.add_row(*texts, style="bold" if row.pareto else "")
     below = (Text(remark, style="yellow") for remark in remarks(result))
-    return terminal_page(result.title, result.profile.banner, table, NOTE, below)
+    return terminal_page(result.title, result.profile.banner, table, result.measure.heading(NOTE), below)

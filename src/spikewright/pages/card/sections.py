@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,20 @@ import numpy.typing as npt
 from ...base.errors import InputError
 from ...chip.agreement import LEVELS
 from ...chip.registers import TrainedGrid, trained_grid
+from ...data.output_rule import CLASSES, OutputRule
+from ...energy.macs import Macs
 from ...graph.nodes import NEURONS, NodeFault, Shape, constants_of
 from ...graph.time_step import resolve_dt
 from ...graph.wiring import Wiring, wire
+from ...lowering.lower import rules_of
 from ...profile.units import quantity
-from ...student.facts import Facts, StudentFacts
+from ...student.facts import CertificateFacts, Facts, OverflowFacts, StudentFacts
+from ..measure import measure_of
 from ..numbers import Rows
 from ..verdict import Paths, Verdict
 
 WEIGHTS = ("weight", "bias")
+NAMED = 40
 READOUTS = {"membrane": "membrane potentials after the last step", "count": "spikes counted over all steps"}
 
 
@@ -53,6 +58,7 @@ class Known:
         files: whose names, without their folders, the card's commands use.
         path: of the graph's file; None where it was not written.
         verdict: how a run of the graph ended; None without one.
+        outputs: what they mean.
     """
 
     wiring: Wiring
@@ -63,6 +69,7 @@ class Known:
     files: Paths
     path: Path | None
     verdict: Verdict | None
+    outputs: OutputRule = CLASSES
 
     @classmethod
     def of(cls, graph: nir.NIRGraph, path: Path | None, verdict: Verdict | None) -> Known:
@@ -75,7 +82,8 @@ class Known:
         names = replace(paths, nir=Path("network.nir") if path is None else path)
         said = graph.metadata
         facts = GraphFacts.model_validate(said)
-        return cls(wire(graph), said, facts, _student(said), trained_grid(said), names, path, verdict)
+        outputs = rules_of(said)[1]
+        return cls(wire(graph), said, facts, _student(said), trained_grid(said), names, path, verdict, outputs)
 
     @property
     def making(self) -> StudentFacts:
@@ -122,6 +130,8 @@ def network_rows(known: Known) -> Rows:
         ("encoding", said.encoding and said.encoding + _if_known(", {} bits", bits)),
         ("time steps", None if said.timesteps is None else f"{said.timesteps}{written}"),
         ("readout", READOUTS.get(str(said.readout))),
+        ("classes" if known.outputs.is_classes else "values", _named(known.outputs.names)),
+        ("outputs", _outputs(known)),
         ("reset", _if_known("to {}, in the step of the spike", said.reset) or None),
         ("neurons", f"{neurons:,}"),
         ("parameters", f"{parameters:,} weights and biases of layers"),
@@ -129,12 +139,33 @@ def network_rows(known: Known) -> Rows:
     )
 
 
+def _named(names: Sequence[str]) -> str | None:
+    """The names of classes or values, not all of very many; None where they have none."""
+    return ", ".join([*names[:NAMED], *(["..."] if len(names) > NAMED else [])]) or None
+
+
+def _outputs(known: Known) -> str | None:
+    """What the readout's neurons stand for, where it is not one class each."""
+    outputs = known.outputs
+    if not outputs.is_classes:
+        return "each a value: mean of the training part + standard deviation x potential / T"
+    if outputs.population == 1:
+        return None
+    return f"{outputs.population} neurons for each class, side by side, whose scores are added up"
+
+
 def _integers(grid: TrainedGrid) -> str:
-    registers = grid.registers
+    registers, measured = grid.registers, grid.calibration
+    room = ""
+    if measured is not None:
+        room = (
+            f"; {', '.join(measured.peaks)} have room for {measured.margin:g} times the peaks of {measured.samples} "
+            "training samples, not for every input"
+        )
     return (
         f"trained on those of `{grid.profile}`: weights of {registers.weight_bits} bits, biases of "
         f"{registers.bias_mantissa_bits}, thresholds of {registers.threshold_bits}, states of {registers.state_bits}; "
-        "each number of the graph is its integer divided by the layer's scale"
+        f"each number of the graph is its integer divided by the layer's scale{room}"
     )
 
 
@@ -193,13 +224,13 @@ def training_rows(known: Known) -> Rows:
     """What the student's file says of its making; headings alone where it was not noted."""
     making, settings = known.making, known.making.settings
     methods = [f"`{each}`" for each in (settings.method, making.method) if each is not None]
-    good = _if_known(", {:.2%} on validation", making.teacher_validation_accuracy)
-    macs = _if_known(", {:,} multiply-accumulates per inference", making.teacher_macs)
+    macs = _if_known(", {} multiply-accumulates per inference", _macs(making))
+    good = _on_validation(", {} on validation", making.teacher_validation_accuracy, making.teacher_validation_quality)
     assistants = [
-        f"{each.name}{_if_known(' ({:.2%} on validation)', each.validation_accuracy)}"
+        f"{each.name}{_on_validation(' ({} on validation)', each.validation_accuracy, each.validation_quality)}"
         for each in making.assistants or ()
     ]
-    samples = _if_known(", {:,} samples of its training part", settings.train_samples)
+    samples = _samples(known)
     return _pairs(
         ("data", settings.data and f"`{settings.data}`{samples}"),
         ("method", ": ".join(methods) or None),
@@ -213,6 +244,28 @@ def training_rows(known: Known) -> Rows:
         ("energy budget", _budget(known)),
         ("further limits", _further(known)),
     )
+
+
+def _samples(known: Known) -> str:
+    """How many training samples there were, where they were not all and all with labels."""
+    counts, settings = known.making.samples, known.making.settings
+    if counts.unlabelled:
+        return f", {counts.labelled:,} training samples with labels and {counts.unlabelled:,} without"
+    asked = settings.train_samples if settings.label_fraction is None else counts.labelled
+    return _if_known(", {:,} samples of its training part", asked)
+
+
+def _macs(making: StudentFacts) -> str | None:
+    """The teacher's multiply-accumulates, and which of its operators are not counted; None where nobody noted them."""
+    macs = Macs.of_facts(vars(making))
+    return None if macs is None else f"{macs} ({macs.left_out})" if macs.unknown else str(macs)
+
+
+def _on_validation(words: str, accuracy: float | None, quality: Mapping[str, float]) -> str:
+    """``words`` with the accuracy, or R^2, in place of their braces; empty where neither is known."""
+    if accuracy is not None:
+        return words.format(f"{accuracy:.2%}")
+    return words.format(f"R^2 {quality['r2']:.3f}") if "r2" in quality else ""
 
 
 def _epochs(known: Known) -> str | None:
@@ -259,22 +312,48 @@ def result_rows(known: Known) -> Rows:
 def _validation(known: Known) -> Rows:
     trained, found = known.making.validation_accuracy, known.making.certificate
     rows: Rows = [] if trained is None else [("accuracy, student", f"{trained:.2%}", "validation")]
+    if trained is None and "r2" in known.making.validation_quality:
+        rows = [("R^2, student", f"{known.making.validation_quality['r2']:.3f}", "validation")]
     if found is not None:
         where = f"{found.samples:,} {found.split} samples"
+        answers = where if found.recordings is None else f"{found.recordings:,} {found.split} recordings"
         rows += [
-            ("accuracy, chip network", f"{found.accuracy:.2%}", where),
+            *_answers(known, found, answers),
             ("energy per inference", f"{quantity(found.energy, found.unit)} on `{found.profile}`", where),
             ("synaptic operations per inference", f"{found.synaptic_ops:,.0f}", where),
+            *_overflows(found),
         ]
     return rows
+
+
+def _overflows(found: CertificateFacts) -> Rows:
+    """Registers that overflowed, of a network that has no room for every input, or where they did."""
+    parts = found.overflows.values()
+    wraps, clips, resets = (sum(getattr(each, kind) for each in parts) for kind in OverflowFacts.model_fields)
+    if not (found.measured or wraps or clips or resets):
+        return []
+    said = f"{wraps:,} wraps, {resets:,} readouts reset, {clips:,} potentials clipped"
+    return [("registers that overflowed", said, " and ".join(found.overflows))]
+
+
+def _answers(known: Known, found: CertificateFacts, on: str) -> Iterator[tuple[str, str, str]]:
+    """How good the answers of the chip network are."""
+    if found.accuracy is not None:
+        yield "accuracy, chip network", f"{found.accuracy:.2%}", on
+    if found.balanced_accuracy is not None and found.f1 is not None:
+        yield "balanced accuracy and F1, chip network", f"{found.balanced_accuracy:.2%}, {found.f1:.3f}", on
+    for index, (r2, mae) in enumerate(zip(found.r2, found.mae, strict=False)):
+        name = known.outputs.name_of(index)
+        yield f"value {name}, chip network", f"R^2 {r2:.3f}, mean absolute error {mae:.4g}", on
 
 
 def _test(verdict: Verdict) -> Rows:
     measured = verdict.agreement
     rows: Rows = []
-    for level, value in measured.accuracy.items():
+    measure = measure_of(verdict.report.outputs)
+    for level, value in measured.merits.items():
         on = f"{measured.samples[level]:,} {measured.split} samples"
-        rows.append((f"accuracy, {LEVELS.get(level, level)}", f"{value:.2%}", on))
+        rows.append((f"{measure.name}, {LEVELS.get(level, level)}", measure.say(value), on))
     report = verdict.report.energy
     where = f"{report.samples:,} {report.split} samples"
     return [

@@ -139,7 +139,7 @@ def lava_order(values: IntArray) -> IntArray:
 
 
 def events(chip: ChipNetwork, drive: IntArray, schedule: Schedule) -> IntArray:
-    """Input events at every chip step, int32, ``(*lava shape, chip steps)``; nothing while the pipeline drains."""
+    """What drives the input at every chip step, int32, ``(*lava shape, chip steps)``; 0 while the pipeline drains."""
     stream = np.zeros((schedule.chip_steps, *chip.input.shape), dtype=np.int32)
     stream[schedule.places(chip.depth[chip.input.name])] = drive
     return np.ascontiguousarray(stream.T)

@@ -17,9 +17,9 @@ from ...chip.chip_file import load_chip
 from ...chip.network import ChipNetwork, Schedule
 from .. import netx as on_netx
 from . import backend as on_lava
-from .backend import LavaNetwork, lava_order
+from .backend import LavaNetwork, events, lava_order
 from .job import PROGRESS, recorded
-from .processes.recorders import SpikeRecorder, StateRecorder
+from .processes.recorders import SpikeRecorder, StateRecorder, VariableSetter
 
 POLL_S = 0.5
 FAILED = 70
@@ -45,12 +45,12 @@ def _run(folder: Path) -> None:
     _record(chip, schedule, network, folder, ("u", "v") if job["record_states"] else ())
     session = Session(network.neurons[chip.output.name])
     driven = network.neurons.get(chip.input.name)
-    for sample in range(schedule.samples):
+    if driven is not None:
+        _drive(driven.bias_mant, events(chip, drive, schedule), folder)
+    for _ in range(schedule.samples):
         if chip.is_recurrent:
-            _from_rest(session, chip, network, drive, sample)
+            _from_rest(session, chip, network)
         else:
-            if driven is not None:
-                session.assign(driven.bias_mant, lava_order(drive[0, sample]))
             session.steps(schedule.timesteps)
         print(f"{PROGRESS}1", flush=True)
     if not chip.is_recurrent:
@@ -74,6 +74,14 @@ def _record(chip: ChipNetwork, schedule: Schedule, network: LavaNetwork, folder:
             path = _file(recorded(folder, "last", index), (schedule.samples, *neuron.v.shape), np.int32)
             first = chip.depth[population.name] + schedule.timesteps
             StateRecorder(variable=neuron.v, path=path, interval=schedule.stride, first=first)
+
+
+def _drive(biases: Any, stream: IntArray, folder: Path) -> None:
+    """Set the biases of the input's neurons for each chip step, ``stream`` of shape ``(*lava shape, chip steps)``."""
+    path = folder / "biases.npy"
+    np.save(path, np.moveaxis(stream, -1, 0))
+    biases.init = stream[..., 0]
+    VariableSetter(variable=biases, path=str(path))
 
 
 def _file(path: Path, shape: tuple[int, ...], dtype: type[np.integer[Any]]) -> str:
@@ -136,11 +144,16 @@ class Session:
         return [actor.exception[1] for actor in actors if actor.exception]
 
 
-def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork, drive: IntArray, sample: int) -> None:
-    """Run one sample of a recurrent network: empty it, then wake the biases of each depth when its step has come."""
-    biased = {p.name: p.neuron.bias for p in chip.populations if p.neuron is not None and p.neuron.bias.any()}
-    if chip.input.name in network.neurons:
-        biased[chip.input.name] = drive[0, sample]
+def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork) -> None:
+    """Run one sample of a recurrent network: empty it, then wake the biases of each depth when its step has come.
+
+    The biases that drive the input are 0 from the sample's end to the next one's beginning.
+    """
+    biased = {
+        p.name: p.neuron.bias
+        for p in chip.populations
+        if p.neuron is not None and p.role != "input" and p.neuron.bias.any()
+    }
     states = [variable for neuron in network.neurons.values() for variable in (neuron.u, neuron.v)]
     for variable in (*states, *network.in_flight, *(network.neurons[name].bias_mant for name in biased)):
         session.assign(variable, np.zeros(variable.shape, dtype=np.int64))

@@ -9,9 +9,12 @@ import torch
 from torch import nn
 
 from ...base.errors import refuse
-from ...chip.registers import Registers, TrainedGrid
+from ...chip.registers import Grid, Registers, TrainedGrid
 from ...graph.interpreter import biases_on_membranes
-from ...lowering.lower import fitting_scales, lower
+from ...lowering.lower import drafted, fitting_scales, lower_draft
+from ...lowering.passes import rewritten
+from ...lowering.peaks import Measuring
+from ...lowering.rules import check_draft
 from ...profile.profile import HardwareProfile
 from ..neurons import is_integrator, is_neuron
 from ..student import Student
@@ -19,8 +22,18 @@ from ..to_nir import to_nir, with_network
 from ..tracing import trace
 from .walk import fold_norms, plan_of
 
+LEFT = 0.75
+"""Power of the margin that must be left: peaks of other samples were up to 1.33 times those of 256 training samples
+(`python benchmarks/long_recordings.py margins`), and 1.5 to this power is 1.36."""
 
-def become_integer(student: Student, profile: HardwareProfile, spec: str, weight_bits: int | None = None) -> Student:
+
+def become_integer(
+    student: Student,
+    profile: HardwareProfile,
+    spec: str,
+    weight_bits: int | None = None,
+    measuring: Measuring | None = None,
+) -> Student:
     """A student whose forward pass is the integer network that ``student`` becomes on the chip of ``profile``.
 
     Its batch norms are folded for good; its scales are those that lowering chooses, and stay. Behind a synaptic filter
@@ -30,6 +43,7 @@ def become_integer(student: Student, profile: HardwareProfile, spec: str, weight
     Args:
         spec: the profile's name or path, noted in the student.
         weight_bits: width of a weight, sign included; None for the chip's own.
+        measuring: training data on which peaks are measured; None for scales that hold in the worst case.
 
     Raises:
         InputError: a layer whose integers the chip cannot hold as the student computes them; every one at once.
@@ -41,28 +55,58 @@ def become_integer(student: Student, profile: HardwareProfile, spec: str, weight
     _move_biases(folded)
     registers = Registers.of(profile.limits, weight_bits)
     graph = biases_on_membranes(to_nir(folded.eval()))
-    scales = lower(graph, profile, weight_bits=weight_bits).provenance["scales"]
+    names = [name for name, module in network.named_modules() if is_neuron(module)]
+    draft = drafted(graph, profile)
+    calibration = None
+    if measuring is not None:
+        check_draft(draft, profile)
+        calibration = measuring.calibration(rewritten(draft, profile), profile, weight_bits)
+    grid = Grid(weight_bits, peaks={} if calibration is None else calibration.bounds())
+    scales = lower_draft(draft, profile, grid).provenance["scales"]
     assert isinstance(scales, dict)
-    trained = {name: float(scales[name]) for name, module in network.named_modules() if is_neuron(module)}
-    folded.take_grid(TrainedGrid(profile=spec, profile_sha256=profile.sha256, registers=registers, scales=trained))
+    folded.take_grid(
+        TrainedGrid(
+            profile=spec,
+            profile_sha256=profile.sha256,
+            registers=registers,
+            scales={name: float(scales[name]) for name in names},
+            calibration=calibration,
+        )
+    )
     settle(folded, profile)
     return folded.train(student.training)
 
 
-def settle(student: Student, profile: HardwareProfile) -> bool:
+def settle(student: Student, profile: HardwareProfile, measuring: Measuring | None = None) -> bool:
     """Lower the scales of layers whose largest sums left their registers; returns whether any did.
 
-    Training moves weights; a layer keeps its scale unless its worst case does not fit any more.
+    Training moves weights; a layer keeps its scale unless its worst case does not fit any more. Where peaks were
+    measured they are measured again, and a layer keeps its scale until they have used up a quarter of the margin (its
+    fourth root); then it gets the whole margin back.
+
+    Args:
+        measuring: training data, for a student with measured peaks; None leaves these as they are.
     """
     assert student.grid is not None
-    moved = False
+    before = student.grid.scales
+    if measuring is not None and student.grid.calibration is not None:
+        _measure_again(student, profile, measuring)
     while True:
         fitting = fitting_scales(to_nir(student), profile)
         scales = {name: fitting[name] for name in student.grid.scales}
         if scales == student.grid.scales:
-            return moved
+            return scales != before
         student.take_grid(student.grid.model_copy(update={"scales": scales}))
-        moved = True
+
+
+def _measure_again(student: Student, profile: HardwareProfile, measuring: Measuring) -> None:
+    grid = student.grid
+    assert grid is not None and grid.calibration is not None
+    graph = to_nir(student)
+    found = measuring.of_populations(rewritten(drafted(graph, profile), profile), list(grid.calibration.peaks))
+    least, whole = (fitting_scales(graph, profile, found.bounds(m)) for m in (found.margin**LEFT, found.margin))
+    scales = {name: whole[name] if least[name] < scale else scale for name, scale in grid.scales.items()}
+    student.take_grid(grid.model_copy(update={"scales": scales, "calibration": found}))
 
 
 def _vector_faults(network: nn.Module) -> list[str]:

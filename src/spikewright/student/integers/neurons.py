@@ -1,25 +1,26 @@
 """Weights, biases and neurons of a layer in the chip's integers, with the gradients of what they stand for.
 
 Weights and biases learn straight through, as if nothing were rounded. Everything is floating point that holds whole
-numbers: states and inputs stay below 2^24, where float32 is exact.
+numbers: float32 as long as states and inputs are sure to stay below 2^24, where it is exact, else float64.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import snntorch as snn
 import torch
 from torch import Tensor, nn
 
-from ...chip.law import Arithmetic, Law, State
+from ...chip.law import Arithmetic, Constant, Law, State
 from ...chip.registers import BIAS_EXP, DECAY_ONE, STATE_UNIT, Registers
 from ..neurons import is_integrator
-from ..surrogate import SpikeGrad, stepped, through_time
+from ..surrogate import SpikeGrad, Steps, stepped, through_time
+from .limits import Limits
 
 INTEGERS = Arithmetic(truncates_u=True, truncates_v=True, saturates=True)
-"""The chip's arithmetic short of the wrap: the scales keep the largest sum of weights below the chip's range.
+"""The chip's arithmetic short of the wrap, for currents that are sure to stay in their range; others take all of it.
 Potentials are clipped to Lava's 24 bits whatever the chip has, as the simulators do."""
 
 
@@ -72,10 +73,12 @@ class IntegerLaw:
         chip: in the chip's units: 64 for each unit of a weight.
         floats: what the registers of ``chip`` stand for, with the gradients of the module's parameters and of the bias
             (straight-through); an input of 1 is worth ``gain_u``.
+        ceiling: of an integrator, the largest threshold that the chip has: above it the chip fires and resets it.
     """
 
     chip: Law
     floats: Law
+    ceiling: int | None = None
 
     @staticmethod
     def of(module: nn.Module, scale: float, registers: Registers, bias: Tensor | None = None) -> IntegerLaw:
@@ -100,6 +103,7 @@ class IntegerLaw:
         return IntegerLaw(
             chip=_on_chip(keep_v, keep_u, vth, None if bias is None else torch.round(bias.detach() * scale)),
             floats=Law(_straight_through(beta, keep_v / DECAY_ONE), threshold, alpha, gain_u=1.0 / scale, bias=bias),
+            ceiling=registers.unreached if vth is None else None,
         )
 
     @staticmethod
@@ -111,12 +115,13 @@ class IntegerLaw:
 
         Args:
             most: the integer that an intensity of 1 becomes.
-            codes: intensities as integers, ``(B, *shape)``.
+            codes: intensities as integers, ``(1, B, *shape)``, or ``(T, B, *shape)`` where they change by step.
         """
         vth = max(0, int(float(module.threshold.detach()) * most))
         threshold = _straight_through(module.threshold, (vth + 0.5) / most)
         return IntegerLaw(
-            chip=_on_chip(DECAY_ONE, 0, vth, codes), floats=Law(module.beta.clamp(0, 1), threshold, gain_u=1.0 / most)
+            chip=_driven(_on_chip(DECAY_ONE, 0, vth, None), codes),
+            floats=Law(module.beta.clamp(0, 1), threshold, gain_u=1.0 / most),
         )
 
 
@@ -131,50 +136,86 @@ def _on_chip(keep_v: int, keep_u: int, vth: int | None, mantissa: Tensor | None)
     )
 
 
+def _driven(law: Law, codes: Tensor | None) -> Law:
+    """The law of neurons whose bias mantissas the host sets, ``(1 or T, *neurons)``."""
+    if codes is None:
+        return law
+    values = codes * 2**BIAS_EXP
+    return replace(law, bias=values[0]) if len(values) == 1 else replace(law, biases=values)
+
+
 @dataclass(frozen=True, eq=False)
 class Stepped:
     """What a layer on integers did.
 
     Attributes:
         spikes: 0 or 1, ``(T, B, *shape)``, with gradients; None for an integrator.
-        membrane: after each step and before a reset, in float units, likewise.
+        membrane: after each step and before a reset, in float units, likewise; of an integrator after the reset that
+            the chip makes above its largest threshold.
         active: updates of a sample that had something to do (an input, a state or a bias), ``(T, B)``.
+        overflows: wraps and clips of a sample, int64, ``(T, B, 2)``.
+        resets: where an integrator was reset, bool, ``(T, B, *shape)``; None where it cannot have been.
         states: registers after every step, int32, ``(T, B, *shape)``; None unless recorded.
     """
 
     spikes: Tensor | None
     membrane: Tensor
     active: Tensor
+    overflows: Tensor
+    resets: Tensor | None
     states: State | None
 
 
 def step_integers(
-    law: IntegerLaw, arriving: Tensor, timesteps: int, spike_grad: SpikeGrad, record: bool = False
+    law: IntegerLaw,
+    arriving: Tensor,
+    timesteps: int,
+    spike_grad: SpikeGrad,
+    record: bool = False,
+    most: float | None = None,
 ) -> Stepped:
     """Step a layer from rest in integers; spikes and membranes learn as the float counterpart does.
+
+    Registers overflow as on the chip: currents wrap, potentials are clipped, an integrator above its largest threshold
+    is reset. Gradients pass as if they had not.
 
     Args:
         arriving: whole numbers, ``(T or 1, B, *shape)``.
         record: also keep the registers of every step.
+        most: a bound of the magnitude of ``arriving``, where one is known.
     """
-    chip, floats = law.chip, law.floats
-    active = arriving.new_full((timesteps, arriving.shape[1]), float(arriving[0, 0].numel()))
+    limits = Limits.of(law.chip, arriving, timesteps, most)
+    chip, floats = limits.law(law.chip, law.ceiling), law.floats
+    active = arriving.new_full((timesteps, arriving.shape[1]), float(arriving[0, 0].numel()), dtype=torch.float32)
+    overflows = torch.zeros(*active.shape, 2, dtype=torch.int64, device=arriving.device)
+    resets = None
     always = chip.bias is not None and bool((chip.bias != 0).all())
     us: list[Tensor] = []
     vs: list[Tensor] = []
 
-    def observe(step: int, a: Tensor, before: State, after: State) -> None:
+    def observe(step: int, a: Tensor, before: State, after: State, potential: Tensor) -> None:
         if not always:
-            active[step] = chip.busy(before, a).flatten(1).sum(1)
+            active[step] = chip.at(step).busy(before, a).flatten(1).sum(1)
+        limits.count(chip.at(step), overflows[step], a, before, after.u, potential)
         if record:
             us.append(after.u.to(torch.int32))
             vs.append(after.v.to(torch.int32))
 
-    steps = stepped(chip, arriving.detach(), timesteps, observe)
-    unit = 1.0 / STATE_UNIT * floats.gain_u
-    steps.membranes.mul_(unit)
-    if steps.synaptics is not None:
-        steps.synaptics.mul_(unit)
-    spikes, membrane = through_time(floats, steps, arriving, spike_grad)
+    steps = stepped(chip, limits.exact(arriving.detach()), timesteps, observe)
+    if law.ceiling is not None and steps.spikes is not None:
+        resets = steps.spikes != 0
+        steps.membranes.masked_fill_(resets, 0)
+        steps = replace(steps, spikes=None)
+    spikes, membrane = through_time(floats, _in_floats(steps, floats.gain_u), arriving, spike_grad)
     states = State(torch.stack(us), torch.stack(vs)) if record else None
-    return Stepped(spikes, membrane, active, states)
+    return Stepped(spikes, membrane, active, overflows, resets, states)
+
+
+def _in_floats(steps: Steps, gain: Constant | None) -> Steps:
+    """Steps in chip units as float32 in float units; whole numbers of a register stay exact on the way."""
+    unit = 1.0 / STATE_UNIT * gain
+    return Steps(
+        spikes=None if steps.spikes is None else steps.spikes.float(),
+        membranes=steps.membranes.float().mul_(unit),
+        synaptics=None if steps.synaptics is None else steps.synaptics.float().mul_(unit),
+    )

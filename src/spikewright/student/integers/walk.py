@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from ...base.errors import InputError, refuse
-from ...chip.law import State, exact_kernels
+from ...chip.law import FLOAT32_LIMIT, State, exact_kernels, largest
 from ...chip.registers import TrainedGrid
 from ..neurons import NeuronTrace
 from ..tracing import flat_time, follow, is_sum, stateless, trace
@@ -126,8 +126,7 @@ def _passed(node: fx.Node, module: nn.Module | None, arriving: list[_Wire], faul
     if isinstance(module, nn.AvgPool2d):
         if first.weights:
             faults.append(f"{node.target}: pools after the weights; put it before them, where it pools spikes")
-        size = module.kernel_size
-        return _Wire(first.unit / (size**2 if isinstance(size, int) else math.prod(size)), first.weights)
+        return _Wire(first.unit / _area(module), first.weights)
     if module is not None and not isinstance(module, (*UNCHANGED, nn.Flatten)):
         faults.append(f"{node.target}: is a {type(module).__name__}; may be Conv2d, Linear, AvgPool2d or Flatten")
     if is_sum(node) and len({(wire.unit, bool(wire.weights)) for wire in arriving}) > 1:
@@ -135,11 +134,20 @@ def _passed(node: fx.Node, module: nn.Module | None, arriving: list[_Wire], faul
     return _Wire(first.unit, first.weights.union(*(wire.weights for wire in arriving)))
 
 
+def _area(pool: nn.AvgPool2d) -> int:
+    size = pool.kernel_size
+    return size**2 if isinstance(size, int) else math.prod(size)
+
+
 @dataclass(frozen=True, eq=False)
 class _Value:
-    """Whole numbers ``(T or 1, B, *shape)`` on their way, and behind weights the bias that goes with them."""
+    """Whole numbers ``(T or 1, B, *shape)`` on their way, and behind weights the bias that goes with them.
+
+    ``most`` is a bound of their magnitude, partial sums included.
+    """
 
     integers: Tensor
+    most: float
     bias: Tensor | None = None
 
 
@@ -149,6 +157,8 @@ class IntegerWalk:
     Attributes:
         traces: by neuron layer, in float units.
         active: by neuron layer, updates of each step and sample that had something to do, ``(T, B)``.
+        overflows: by neuron layer, wraps and clips of each step and sample, ``(T, B, 2)``.
+        resets: by integrator that may have been reset by an overflow, where it was, ``(T, B, *shape)``.
         states: by neuron layer, its registers after every step; empty unless recorded.
     """
 
@@ -156,12 +166,15 @@ class IntegerWalk:
         self._plan, self._grid, self._timesteps, self._record = plan, grid, timesteps, record
         self.traces: dict[str, NeuronTrace] = {}
         self.active: dict[str, Tensor] = {}
+        self.overflows: dict[str, Tensor] = {}
+        self.resets: dict[str, Tensor] = {}
         self.states: dict[str, State] = {}
 
     def encode(self, name: str, module: nn.Module, codes: Tensor, most: int) -> Tensor:
-        """Spikes ``(T, B, *shape)`` of neurons whose bias is the integer intensity, ``codes`` ``(1, B, *shape)``."""
-        law = IntegerLaw.of_encoder(module, most, codes[0])
-        stepped = step_integers(law, torch.zeros_like(codes), self._timesteps, module.spike_grad, self._record)
+        """Spikes ``(T, B, *shape)`` of neurons whose biases are the intensities, ``codes`` ``(1 or T, B, *shape)``."""
+        law = IntegerLaw.of_encoder(module, most, codes)
+        nothing = torch.zeros_like(codes[:1])
+        stepped = step_integers(law, nothing, self._timesteps, module.spike_grad, self._record, 0.0)
         self._keep(name, stepped, NeuronTrace(codes / most, stepped.spikes, stepped.membrane))
         assert stepped.spikes is not None
         return stepped.spikes
@@ -169,46 +182,54 @@ class IntegerWalk:
     def run(self, graph: fx.GraphModule, inputs: Tensor) -> None:
         """Whole numbers ``(T or 1, B, *input shape)`` through the network."""
         with exact_kernels():
-            follow(graph, _Value(inputs), self._neurons, self._linear)
+            follow(graph, _Value(inputs, largest(inputs)), self._neurons, self._linear)
 
     def _neurons(self, name: str, module: nn.Module, value: _Value) -> _Value:
         scale = self._grid.scales[name]
         assert value.bias is not None
         law = IntegerLaw.of(module, scale, self._grid.registers, value.bias)
-        stepped = step_integers(law, value.integers, self._timesteps, module.spike_grad, self._record)
-        trace = NeuronTrace(value.integers, stepped.spikes, stepped.membrane, 1.0 / scale, value.bias)
+        arriving, spike_grad = value.integers, module.spike_grad
+        stepped = step_integers(law, arriving, self._timesteps, spike_grad, self._record, value.most)
+        trace = NeuronTrace(arriving.float(), stepped.spikes, stepped.membrane, 1.0 / scale, value.bias)
         self._keep(name, stepped, trace)
-        return _Value(stepped.membrane if stepped.spikes is None else stepped.spikes)
+        return _Value(stepped.membrane if stepped.spikes is None else stepped.spikes, 1.0)
 
     def _keep(self, name: str, stepped: Stepped, trace: NeuronTrace) -> None:
-        self.traces[name], self.active[name] = trace, stepped.active
+        self.traces[name], self.active[name], self.overflows[name] = trace, stepped.active, stepped.overflows
+        if stepped.resets is not None:
+            self.resets[name] = stepped.resets
         if stepped.states is not None:
             self.states[name] = stepped.states
 
     def _linear(self, node: fx.Node, module: nn.Module | None, values: list[_Value]) -> _Value:
         if isinstance(module, nn.Conv2d | nn.Linear):
-            return self._weighted(node.name, module, values[0].integers)
+            return self._weighted(node.name, module, values[0])
         if isinstance(module, nn.AvgPool2d):  # sums, which stay whole numbers
             geometry = (module.kernel_size, module.stride, module.padding)
-            return _Value(flat_time(lambda x: F.avg_pool2d(x, *geometry, divisor_override=1), values[0].integers))
+            sums = flat_time(lambda x: F.avg_pool2d(x, *geometry, divisor_override=1), values[0].integers)
+            return _Value(sums, values[0].most * _area(module))
         if isinstance(module, UNCHANGED):
             return values[0]
         function = stateless(node, module)
-        integers = flat_time(function, *(value.integers for value in values))
+        integers, most = flat_time(function, *(value.integers for value in values)), sum(v.most for v in values)
         biases = [value.bias for value in values if value.bias is not None]
         if not biases:
-            return _Value(integers)
+            return _Value(integers, most)
         shape = values[0].integers.shape[2:]
-        return _Value(integers, function(*(bias.expand(shape)[None] for bias in biases))[0])
+        return _Value(integers, most, function(*(bias.expand(shape)[None] for bias in biases))[0])
 
-    def _weighted(self, name: str, module: nn.Conv2d | nn.Linear, integers: Tensor) -> _Value:
+    def _weighted(self, name: str, module: nn.Conv2d | nn.Linear, value: _Value) -> _Value:
         place = self._plan[name]
         scale = self._grid.scales[place.target]
         weight = weight_integers(module.weight, scale * place.unit, self._grid.registers)
         assert module.bias is not None
         bias = bias_on_grid(module.bias, scale, self._grid.registers)
+        integers = value.integers
+        most = value.most * float(weight.detach().abs().flatten(1).sum(1).max())
+        if most >= FLOAT32_LIMIT:
+            integers, weight = integers.double(), weight.double()
         if isinstance(module, nn.Linear):
-            return _Value(flat_time(lambda x: F.linear(x, weight), integers), bias)
+            return _Value(flat_time(lambda x: F.linear(x, weight), integers), most, bias)
         m: nn.Conv2d = module
         made = flat_time(lambda x: F.conv2d(x, weight, None, m.stride, m.padding, m.dilation, m.groups), integers)
-        return _Value(made, bias[:, None, None])
+        return _Value(made, most, bias[:, None, None])

@@ -1,8 +1,8 @@
-"""Lava processes that write what they see to a file, step by step.
+"""Lava processes that write what they see to a file, step by step, and one that sets a variable from a file.
 
 Lava's own sinks and monitors hand their data back one number per message, which takes longer than the simulation.
-These two listen in the same way, a sink at a spike port and a reader of a variable after each step, and change nothing
-in the network. Only the child process that runs Lava imports this module.
+The recorders listen in the same way, a sink at a spike port and a reader of a variable after each step, and change
+nothing in the network. Only the child process that runs Lava imports this module.
 """
 
 from __future__ import annotations
@@ -79,3 +79,38 @@ class PyStateRecorder(PyLoihiProcessModel):  # type: ignore[misc]
         row = (self.time_step - self.first) // self.interval
         if row < len(self.file):
             self.file[row] = self.state.read()
+
+
+class VariableSetter(AbstractProcess):  # type: ignore[misc]
+    """Gives a variable a new value before every step but the first: row ``t`` of a file before step ``t``, from 0.
+
+    A host that sets input currents does the same. The first value is the variable's initial one.
+    """
+
+    def __init__(self, *, variable: Var, path: str) -> None:
+        super().__init__(path=path)
+        self.target = RefPort(variable.shape)
+        self.target.connect_var(variable)
+
+
+@implements(proc=VariableSetter, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyVariableSetter(PyLoihiProcessModel):  # type: ignore[misc]
+    """Model of :class:`VariableSetter`."""
+
+    target: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.file = np.load(proc_params["path"], mmap_mode="r")
+
+    def post_guard(self) -> bool:
+        """Whether a step follows for which there is a value."""
+        following: bool = self.time_step < len(self.file)
+        return following
+
+    def run_post_mgmt(self) -> None:
+        """Set the value of the step that follows; steps are counted from 1."""
+        self.target.write(self.file[self.time_step])
+        self.target.wait()

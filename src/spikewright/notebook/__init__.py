@@ -1,0 +1,1 @@
+"""Objects as people look at them: figures, and the views of notebooks."""

@@ -1,0 +1,156 @@
+"""AEDAT, the files of iniVation's cameras and of jAER: versions 2.0, 3.1 and 4.0.
+
+Source: https://docs.inivation.com/software/software-advanced-usage/file-formats; the fields of a packet of version 3.1
+as in libcaer, those of a DAVIS in version 2.0 as in jAER.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..base.errors import InputError
+from ..base.types import IntArray
+from .event_binaries import AGAIN, contents, unwrapped
+from .needs import needed
+from .recordings import Recording
+
+V2_EVENT = np.dtype([("address", ">u4"), ("t", ">u4")])
+V3_PACKET = np.dtype([(name, "<i4") for name in ("kind", "size", "offset", "overflow", "capacity", "number", "valid")])
+V3_EVENT = np.dtype([("address", "<u4"), ("t", "<i4")])
+POLARITY_PACKET = 1
+SENSORS = {
+    "dvs128": (128, 128),
+    "tmpdiff128": (128, 128),
+    "davis128": (128, 128),
+    "davis208": (208, 192),
+    "davis240": (240, 180),
+    "davis346": (346, 260),
+    "davis640": (640, 480),
+    "dvxplorer lite": (320, 240),
+    "dvxplorer": (640, 480),
+}
+"""By the name of a camera in a header, pixels across and down."""
+_HEADER_LINE = re.compile(rb"#[\x20-\x7e\x80-\xff\t]*(?:\r\n|\n|\r|$)")
+
+
+def read_aedat(path: Path) -> Recording:
+    """A recording of any of these versions.
+
+    Raises:
+        InputError: the file is none, is cut off, or is of version 4.0 and the package aedat is not installed.
+    """
+    data = contents(path)
+    version = re.match(rb"#!AER-DAT(\d\.\d)", data)
+    if version is None:
+        raise InputError(f"{path}: does not begin with #!AER-DAT and a version; may be 2.0, 3.1 or 4.0")
+    if version[1] == b"4.0":
+        return _version_4(path)
+    header, end = _header(data)
+    if version[1] == b"2.0":
+        return _version_2(path, header, data[end:])
+    if version[1] == b"3.1":
+        return _version_3(path, header, data[end:])
+    raise InputError(f"{path}: is AEDAT {version[1].decode()}; may be 2.0, 3.1 or 4.0: convert it with DV")
+
+
+def _header(data: bytes) -> tuple[str, int]:
+    """The lines at the head of a file, and where they end."""
+    end = 0
+    while (line := _HEADER_LINE.match(data, end)) is not None and end < len(data):
+        end = line.end()
+        if line[0].startswith(b"#!END-HEADER"):
+            break
+    return data[:end].decode("latin-1"), end
+
+
+def _sensor(header: str, line: str) -> tuple[int, int] | None:
+    """The pixels of the camera that a line of the header names."""
+    found = re.search(line, header)
+    name = "" if found is None else found[1].lower()
+    return next((size for model, size in SENSORS.items() if model in name), None)
+
+
+def _version_2(path: Path, header: str, body: bytes) -> Recording:
+    """Eight bytes an event, big-endian.
+
+    Of a DVS128 an address is bit 0 polarity, bits 1 to 7 column, bits 8 to 14 row; of a DAVIS bit 11 polarity, bits 12
+    to 21 column, bits 22 to 30 row, and what has bit 31 or bit 10 set is no change of brightness. Rows count from the
+    bottom in both.
+    """
+    if len(body) % V2_EVENT.itemsize:
+        raise InputError(f"{path}: ends inside an event, {len(body) % V2_EVENT.itemsize} of 8 bytes; {AGAIN}")
+    events = np.frombuffer(body, V2_EVENT)
+    sensor = _sensor(header, r"AEChip:\s*(\S+)")
+    address, t = events["address"].astype(np.int64), unwrapped(events["t"])
+    if sensor in (None, SENSORS["dvs128"]) and (address < 2**16).all():
+        real = address >> 15 == 0
+        address, t, sensor = address[real], t[real], SENSORS["dvs128"]
+        x, y, p = address >> 1 & 0x7F, address >> 8 & 0x7F, address & 1
+    else:
+        real = (address >> 31 == 0) & (address >> 10 & 1 == 0)
+        address, t = address[real], t[real]
+        x, y, p = address >> 12 & 0x3FF, address >> 22 & 0x1FF, address >> 11 & 1
+    if sensor is None:
+        raise InputError(
+            f"{path}: does not say which camera its addresses are of; its header needs a line '# AEChip: NAME', where "
+            f"NAME is one of {', '.join(SENSORS)}"
+        )
+    return Recording(t, x, sensor[1] - 1 - y, p, sensor)
+
+
+def _version_3(path: Path, header: str, body: bytes) -> Recording:
+    """Packets of 28 bytes and their events, little-endian; those of changes of brightness have eight bytes an event.
+
+    An address is bit 0 valid, bit 1 polarity, bits 2 to 16 row, bits 17 to 31 column.
+    """
+    packets = list(_packets(path, body))
+    address = np.concatenate([np.zeros(0, np.int64), *(each for each, _ in packets)])
+    t = np.concatenate([np.zeros(0, np.int64), *(each for _, each in packets)])
+    return Recording(t, address >> 17, address >> 2 & 0x7FFF, address >> 1 & 1, _sensor(header, r"#Source \d+:\s*(.+)"))
+
+
+def _packets(path: Path, body: bytes) -> Iterator[tuple[IntArray, IntArray]]:
+    """Addresses and times of each packet of changes of brightness."""
+    place = 0
+    while place < len(body):
+        if place + V3_PACKET.itemsize > len(body):
+            raise InputError(f"{path}: ends inside the header of a packet; {AGAIN}")
+        packet = np.frombuffer(body, V3_PACKET, 1, place)[0]
+        place += V3_PACKET.itemsize
+        size, number = int(packet["size"]), int(packet["number"])
+        if size < 1 or number < 0:
+            raise InputError(f"{path}: has a packet of {number} events of {size} bytes; it is damaged: {AGAIN}")
+        if place + size * number > len(body):
+            held = (len(body) - place) // size
+            raise InputError(f"{path}: ends inside a packet, after {held} of its {number} events; {AGAIN}")
+        if packet["kind"] & 0xFFFF == POLARITY_PACKET:
+            events = np.frombuffer(body, V3_EVENT, number, place)
+            if int(packet["valid"]) != number:
+                events = events[events["address"] & 1 == 1]
+            yield events["address"].astype(np.int64), events["t"].astype(np.int64) + (int(packet["overflow"]) << 31)
+        place += size * number
+
+
+def _version_4(path: Path) -> Recording:
+    """Packets in flat buffers, decompressed and read by the package aedat; of several streams of events the first."""
+    aedat = needed("aedat", "events", "AEDAT 4.0")
+    try:
+        decoder = aedat.Decoder(str(path))
+        streams = {number: each for number, each in decoder.id_to_stream().items() if each["type"] == "events"}
+        if not streams:
+            raise InputError(f"{path}: has no stream of events; record events, not frames alone")
+        stream = min(streams)
+        packets = [packet["events"] for packet in decoder if packet["stream_id"] == stream]
+    except (RuntimeError, OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as AEDAT 4.0 ({error}); {AGAIN}") from error
+    sensor = streams[stream]["width"], streams[stream]["height"]
+    if not packets:
+        none = np.zeros(0, np.int64)
+        return Recording(none, none, none, none, sensor)
+    events = np.concatenate(packets)
+    t, x, y, p = (events[name].astype(np.int64) for name in ("t", "x", "y", "on"))
+    return Recording(t, x, y, p, sensor)

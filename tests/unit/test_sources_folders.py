@@ -154,7 +154,8 @@ def test_what_is_wrong_with_folders(folder: Path) -> None:
     (root / "texts" / "a" / "1.txt").write_text("a")
     assert refusal(root / "texts") == (
         f"{root / 'texts'}: its class folders hold 1 .txt; files that are read are images .png .jpg .jpeg .bmp .webp "
-        ".tif .tiff .ppm .pgm; sounds .wav .flac .ogg"
+        ".tif .tiff .ppm .pgm; sounds .wav .flac .ogg; recordings of events .bin .dat .aedat .aedat4 .h5 .hdf5 .npy "
+        ".npz .mat"
     )
     for part in ("train/a", "test/a", "cat"):
         picture(root / "mixed" / part / "1.png")

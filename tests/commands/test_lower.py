@@ -150,3 +150,59 @@ def test_a_network_that_does_not_fit_leaves_no_file(tmp_path: Path, capsys: pyte
         "has 3; fewer sources for each neuron would make it fit\n"
     )
     assert not (tmp_path / "chip.h5").exists()
+
+
+STEPS, LINES = 600, 64
+
+
+@pytest.fixture
+def long(tmp_path: Path) -> Path:
+    """Events of many steps into a readout that integrates, and a file of such events."""
+    random = np.random.default_rng(0)
+    nodes = {
+        "input": nir.Input(np.array([LINES])),
+        "fc": nir.Linear(random.uniform(-1, 1, (2, LINES)).astype(np.float32)),
+        "out": nir.I(r=np.full(2, 1e4, np.float32)),
+        "output": nir.Output(np.array([2])),
+    }
+    metadata = {"dt_s": 1e-4, "reset": "zero", "encoding": "events", "timesteps": STEPS}
+    write_graph(nir.NIRGraph(nodes, list(pairwise(nodes)), metadata=metadata, type_check=False), tmp_path / "long.nir")
+    x = (random.random((40, STEPS, LINES, 1, 1)) < 0.02).astype(np.uint8)
+    np.savez(tmp_path / "data.npz", x=x, y=np.arange(40) % 2)
+    return tmp_path / "long.nir"
+
+
+def test_scales_measured_on_data_of_ones_own(long: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chip, data = tmp_path / "chip.h5", str(tmp_path / "data.npz")
+    assert main(["lower", str(long), "-o", str(chip)]) == 0
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "note: input->out: only 5 levels from zero to the largest weight; the scale is limited by the range of the "
+        "readout: fewer timesteps or a smaller fan-in would help; or room for what data cause instead of any input: "
+        "--scales auto in training, --calibrate in lowering"
+    )
+    words = ["--calibrate", data, "--calibrate-samples", "20", "--margin", "2", "--json"]
+    assert main(["lower", str(long), "-o", str(chip), *words]) == 0
+    said, notes = capsys.readouterr()
+    assert json.loads(said)["connections"][0]["effective_bits"] >= 6
+    assert "note: out: room for 2 times the peaks of 20 samples, not for every input" in notes
+    assert load_chip(chip).provenance["measured"] == ["out"]
+    assert main(["simulate", str(chip), "--data", data, "--split", "test", "-o", str(tmp_path / "a.json")]) == 0
+    assert "overflows     0 wraps, 0 resets, 0 clips\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--margin", "2"], "lower: --margin: is for scales measured on data; give --calibrate too"),
+        (["--data-dir", "x"], "--data-dir: is the folder of data to measure on; give --calibrate too"),
+        (["--calibrate", "digits"], "--calibrate: the network's input takes samples of shape (600, 64), and these "),
+        (["--calibrate", "data.npz", "--quantile", "1.5"], "--calibrate: --quantile 1.5: must be above 0 and at most "),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_measured(
+    long: Path, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(long.parent)
+    assert main(["lower", str(long), "-o", "chip.h5", *words]) == 2
+    assert f"error: {said}" in capsys.readouterr().err
+    assert not (long.parent / "chip.h5").exists()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import spikewright as sw
+from spikewright.augmentation.transforms import TRANSFORMS
 from spikewright.profile.profile import HardwareProfile, load_profile, profile_names
 
 NOTEBOOK = "own-data-to-report.ipynb"
@@ -80,8 +81,15 @@ def test_the_notebook_runs_and_shows_its_objects(docs: Path, root: Path, tmp_pat
 def test_every_public_name_is_on_the_page_of_python(docs: Path) -> None:
     listed = re.findall(r"^::: spikewright\.([\w.]+)$", (docs / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
     names = {name.replace("notebook.plot", "plot") for name in listed}
-    assert names == set(sw.__all__) - {"__version__", "methods"}
+    assert names == set(sw.__all__) - {"__version__", "methods", "transforms"}
     assert len(listed) == len(set(listed))
+
+
+def test_every_transform_is_on_the_page_of_data(docs: Path) -> None:
+    section = (docs / "data.md").read_text(encoding="utf-8").partition("## Augmentation")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
+    shown = {row[0].strip("`").partition(":")[0]: set(row[2].split(", ")) for row in rows}
+    assert shown == {name: set(kind.suits) for name, kind in TRANSFORMS.items()}
 
 
 def test_every_plot_is_on_the_page_of_notebooks(docs: Path) -> None:

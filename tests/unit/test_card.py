@@ -12,6 +12,7 @@ import torch
 import spikewright as sw
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import InputError
+from spikewright.chip.registers import Calibration, Peaks
 from spikewright.graph.nir_io import write_graph
 from spikewright.pages.card.card import MARK, write_card
 from spikewright.profile.profile import load_profile
@@ -140,6 +141,23 @@ def test_a_budget_that_was_not_kept_is_not_called_kept() -> None:
     certificate = FACTS["certificate"] | {"energy": 2.5e-6, "met": False}
     found = rows(sw.model_card(sw.to_nir(student(), FACTS | {"certificate": certificate})))
     assert found["energy budget"].endswith("not kept: its chip network spends 2.5 µJ on 359 validation samples")
+
+
+def test_registers_without_room_for_every_input_and_what_overflowed() -> None:
+    counts = {"validation": {"wraps": 0, "clips": 1200, "resets": 0}, "test": {"wraps": 2, "clips": 30, "resets": 1}}
+    facts = FACTS["certificate"] | {"overflows": counts, "measured": ["readout"]}
+    said = sw.model_card(sw.to_nir(student(), FACTS | {"certificate": facts}))
+    line = "| registers that overflowed | 2 wraps, 1 readouts reset, 1,230 potentials clipped | test and validation |"
+    assert line in said.splitlines()
+    quiet = FACTS["certificate"] | {"overflows": {"validation": {"wraps": 0, "clips": 0, "resets": 0}}}
+    assert "overflowed" not in sw.model_card(sw.to_nir(student(), FACTS | {"certificate": quiet}))
+    target = load_profile("loihi2-assumed")
+    made = become_integer(student(), target, "loihi2-assumed", 6)
+    found = Calibration(quantile=1, margin=1.5, samples=256, peaks={"readout": Peaks(current=1, potential=2)})
+    made.take_grid(made.grid.model_copy(update={"calibration": found}))
+    assert rows(sw.model_card(sw.to_nir(made)))["integers"].endswith(
+        "the layer's scale; readout have room for 1.5 times the peaks of 256 training samples, not for every input"
+    )
 
 
 def test_integers_that_it_was_trained_on() -> None:

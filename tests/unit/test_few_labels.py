@@ -22,10 +22,16 @@ from spikewright.data.options import DataOptions
 from spikewright.data.output_rule import NO_LABEL
 from spikewright.data.split import Split
 from spikewright.data.unlabelled import samples_sha256, unlabelled_split
+from spikewright.distillation.methods import parse
 from spikewright.sources.rows import Computed, joined
+from spikewright.student.config import StudentConfig
+from spikewright.student.student import Student
+from spikewright.student.train_settings import TrainSettings
 from spikewright.teachers.order import passes, rows_of, steps_of
+from spikewright.teachers.training_loop import TrainingLoop, batches
 from spikewright.training.checkpoint import identity
 from spikewright.training.distill import distill_with
+from spikewright.training.samples import given_unlabelled
 from spikewright.training.settings import DistillSettings
 from spikewright.training.trainer import Trainer
 
@@ -461,3 +467,57 @@ def test_the_recipe_follows_the_samples_that_there_are():
     assert (data.recipe.batch, both.recipe.batch) == (8, 128)
     assert both.recipe.teacher == data.recipe.teacher
     assert replace(both, train=data.train).train is data.train
+
+
+def values(count=80):
+    random = np.random.default_rng(0)
+    x = random.normal(0, 1, (count, 4)).astype(np.float32)
+    return x, np.stack([x[:, 0] + x[:, 1], 10 * x[:, 2]], 1)
+
+
+def test_values_without_labels_and_in_mixtures():
+    """A mixture of two values lies between them, and one with a part that has none is left out of the loss."""
+    x, y = values()
+    data = with_few_labels(Dataset.from_arrays(x, y, task="regression"), 20, None, 25)
+    assert (data.train.labelled, data.train.unlabelled) == (20, 25)
+    settings = TrainSettings(batch=20, augmentation="mixup", labelled_share=0.5)
+    config = StudentConfig("mlp", 4, data.shape, 2, 1, encoding="direct", output=data.output)
+    loop = TrainingLoop(student=Student(config), dataset=data, method=parse("kd"), settings=settings)
+    (batch, *_) = batches(data.train, settings, 0, torch.device("cpu"), loop.augmenter)
+    right, mixed = loop._right(batch)
+    assert mixed is None and batch.mixed is not None
+    center, spread = np.array(data.output.center), np.array(data.output.spread)
+    share = batch.mixed.share.numpy()[:, None]
+    by_hand = (
+        share * (batch.labels.numpy() - center) / spread + (1 - share) * (batch.mixed.labels.numpy() - center) / spread
+    )
+    assert np.allclose(right.numpy(), by_hand, atol=1e-5, equal_nan=True)
+    assert 0 < int(np.isnan(by_hand).any(1).sum()) < 20
+
+
+def test_a_regression_learns_from_values_and_from_answers():
+    x, y = values()
+    data = Dataset.from_arrays(x, y, task="regression")
+    result = sw.distill(
+        data,
+        sw.TeacherSpec(name="mlp", teacher_epochs=2),
+        student=sw.StudentSpec(architecture="mlp", width=8, timesteps=1),
+        unlabelled=values(30)[0],
+        training=sw.Training(epochs=2, batch=16),
+    )
+    assert result.certificate.learnt_from == {"labelled": len(data.train), "unlabelled": 30}
+    assert all(np.isfinite(list(record.loss.values())).all() for record in result.history)
+
+
+@pytest.mark.parametrize("given", [7, "rest", np.zeros((3, 8, 8), np.float32)])
+def test_sweeps_and_comparisons_take_the_same(monkeypatch, given):
+    seen = []
+    monkeypatch.setattr("spikewright.bench.sweep.sweep.sweep_with", lambda settings, *_, **__: seen.append(settings))
+    monkeypatch.setattr(
+        "spikewright.bench.compare.compare.compare_with", lambda settings, *_, **__: seen.append(settings)
+    )
+    sw.sweep(sw.DataSettings(train_samples=50), unlabelled=given, budgets=["1uJ"])
+    sw.compare(sw.DataSettings(train_samples=50), unlabelled=given, methods="none kd")
+    wanted = "arrays" if isinstance(given, np.ndarray) else given
+    assert [settings.data.unlabelled for settings in seen] == [wanted, wanted]
+    assert all((given_unlabelled(settings) is given) == isinstance(given, np.ndarray) for settings in seen)

@@ -19,9 +19,11 @@ from matplotlib.figure import Figure
 
 import spikewright as sw
 from spikewright.base.shown import VIEWS, Brief, Shown, Views, brief
+from spikewright.chip.activity import Overflows
 from spikewright.data.quality import Quality
 from spikewright.notebook import html
 from spikewright.notebook.data import picture_of
+from spikewright.training.deployment import Certificate
 
 QUICK = {"student": sw.StudentSpec(width=2, timesteps=2), "training": sw.Training(epochs=2, integer_from=0.5)}
 FEW = sw.DataSettings(name="digits", train_samples=60)
@@ -90,7 +92,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, obje
 
 
 KINDS = {
-    "data": ("Data: digits", "101 to 117 of a class", 2),
+    "data": ("digits: images (1, 8, 8), 10 classes", "input: 1 x 8 x 8 lines, T = 4; events of a sample: direct", 2),
     "student": ("Student: convnet, width 2", "Conv2d(1, 2, kernel_size=(3, 3)", 0),
     "graph": ("NIR graph: 13 nodes", "kernel 3 x 3, stride 2", 0),
     "chip": ("Chip network for loihi2-assumed", "2 x 1 x 3 x 3 convolution", 0),
@@ -143,11 +145,27 @@ def test_our_objects_carry_their_view_themselves(objects: dict[str, object]) -> 
             assert shown._repr_html_() == VIEWS.html(shown)  # type: ignore[attr-defined]
 
 
+def test_a_certificate_of_values_and_one_of_overflows_say_so(objects: dict[str, object]) -> None:
+    found = objects["certificate"]
+    assert isinstance(found, Certificate)
+    values = sw.show(replace(found, accuracy=None, balanced_accuracy=None, f1=None, r2=(0.5,), mae=(2.0,)))
+    assert "R^2 0.500, mean absolute error 2" in Checked(str(values._repr_html_())).text
+    assert "R^2 0.500, mean absolute error 2 on 359 validation samples" in repr(values)
+    wrapped = sw.show(replace(found, overflows={"validation": Overflows(wraps=3)}))
+    assert "registers overflowed (3 on validation)" in Checked(str(wrapped._repr_html_())).text
+
+
 def test_what_an_object_holds_is_brief_too(objects: dict[str, object]) -> None:
     activity, chip = objects["activity"], objects["chip"]
     assert isinstance(activity, sw.Activity)
     assert isinstance(chip, sw.ChipNetwork)
-    held = [*activity.populations.values(), activity.by_step, activity.by_sample, *(activity.raster or {}).values()]
+    held = [
+        *activity.populations.values(),
+        activity.answers,
+        activity.by_step,
+        activity.by_sample,
+        *(activity.raster or {}).values(),
+    ]
     held += [*chip.populations, *chip.connections, sw.load("digits").train]
     for each in held:
         assert isinstance(each, Brief)
@@ -284,6 +302,7 @@ PLOTS: dict[str, Callable[[dict[str, object]], Figure]] = {
     "budget": lambda o: sw.plot.budget(o["report"]),
     "comparison": lambda o: sw.plot.comparison(o["comparison"]),
     "confusion": lambda o: sw.plot.confusion(o["quality"], names=["ant", "bee", "cow"]),
+    "encodings": lambda o: sw.plot.encodings(o["data"], sample=3),
     "energy_by_event": lambda o: sw.plot.energy_by_event(o["energy"]),
     "energy_by_layer": lambda o: sw.plot.energy_by_layer(o["report"]),
     "fit": lambda o: sw.plot.fit(o["report"]),
@@ -326,6 +345,18 @@ def test_the_history_shows_every_epoch_and_the_target(objects: dict[str, object]
     assert list(lines["validation"].get_ydata()) == [record.validation_accuracy for record in trained.history]
     assert list(lines["energy"].get_ydata()) == [record.cost for record in trained.history]
     assert list(lines["its target"].get_ydata())[-1] == trained.history[-1].targets["budget"]
+
+
+def test_the_history_of_a_regression_is_that_of_r2(objects: dict[str, object]) -> None:
+    trained = objects["distillation"]
+    assert isinstance(trained, sw.Distillation)
+    records = [
+        replace(each, validation_accuracy=None, train_accuracy=None, quality={"r2": 0.5, "mae": 1.0}, train_r2=0.75)
+        for each in trained.history
+    ]
+    above, _ = sw.plot.history(records).axes
+    assert above.get_title(loc="left") == "R²"
+    assert [list(line.get_ydata()) for line in above.lines[:2]] == [[0.5] * len(records), [0.75] * len(records)]
 
 
 def test_records_of_a_callback_are_a_history_too(objects: dict[str, object]) -> None:

@@ -397,6 +397,29 @@ def test_from_python(net: Path) -> None:
     )
 
 
+def test_a_function_gets_the_shape_that_its_network_sees(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self, input_shape, classes):\n"
+        "        super().__init__()\n"
+        "        self.lstm, self.head = nn.LSTM(input_shape[0], 4, batch_first=True), nn.Linear(4, classes)\n"
+        "    def forward(self, series):\n"
+        "        return self.head(self.lstm(series)[0][:, -1])\n"
+    )
+    data, _ = series()
+    data = data.for_student(None, "temporal", None)
+    assert data.shape == (2 * CHANNELS, STEPS, 1), "positive and negative parts are channels of their own"
+    teacher = teacher_from(f"{tmp_path / 'net.py'}:Net", data, files=TeacherFiles(layout="series"))
+    assert teacher.shapes[LOGITS] == (3,)
+    image = data.for_student(None, "convnet", None)
+    assert image.shape == (2, STEPS, CHANNELS)
+    assert teacher_from(f"{tmp_path / 'net.py'}:Net", image, files=TeacherFiles(layout="series")).shapes[LOGITS] == (3,)
+    assert teacher.remarks[-1] == (
+        "net.py:Net takes samples of 3 x 6 x 1 as series (B, T, C), in the units of the data, not normalised"
+    )
+
+
 def test_a_series_teacher_through_distill(tmp_path: Path) -> None:
     data, _ = series()
     teacher = sw.Teacher.from_module(Rows(CHANNELS, 3), layout="series")

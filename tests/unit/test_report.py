@@ -13,8 +13,8 @@ import pytest
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.base.errors import AnswerIsNo, InputError
-from spikewright.chip.activity import Activity, Counts, PopulationActivity, Trace
-from spikewright.chip.activity_file import save_activity
+from spikewright.chip.activity import Activity, Counts, Overflows, PopulationActivity, Trace
+from spikewright.chip.activity_file import load_activity, save_activity
 from spikewright.chip.chip_file import save_chip
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.commands.report import main
@@ -87,6 +87,28 @@ def test_over_budget_is_1_after_everything_is_written(files, tmp_path, capsys):
     )
     assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.json", "report.md"]
     assert "over budget" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_registers_that_overflowed_stand_on_every_page_and_nothing_where_none_did(files, tmp_path, capsys):
+    words = files()
+    assert main(words) == 0
+    assert "overflow" not in capsys.readouterr().out
+    assert "overflows" not in json.loads((tmp_path / "report.json").read_text())["reports"][0]
+    activity = load_activity(words[0])
+    hidden = replace(activity.populations["hidden"], overflows=Overflows(wraps=3, clips=40))
+    save_activity(replace(activity, populations=activity.populations | {"hidden": hidden}), words[0])
+    assert main(words) == 0
+    said = [
+        "population 'hidden': a current left its 24 bits and wrapped around in 3 of 2000 updates",
+        "population 'hidden': a membrane potential was clipped to its 24 bits in 40 of 2000 updates",
+    ]
+    printed = " ".join(capsys.readouterr().out.split())
+    page = (tmp_path / "report.html").read_text(encoding="utf-8").replace("&#39;", "'")
+    for sentence in said:
+        assert f"registers overflowed: {sentence}" in printed
+        assert f"- registers overflowed: {sentence}" in (tmp_path / "report.md").read_text(encoding="utf-8")
+        assert f"Registers overflowed: {sentence}" in page
+    assert json.loads((tmp_path / "report.json").read_text())["reports"][0]["overflows"] == said
 
 
 def test_several_profiles_share_one_page(files, tmp_path):

@@ -154,6 +154,6 @@ def _student_mismatches(student: Student, chip: ChipNetwork, split: Split, seed:
 
 def _batches(student: Student, split: Split) -> Iterator[tuple[int, Tensor]]:
     """The images of a split with the index of the first one."""
-    batch = student.config.at_once(BATCH)
+    batch = split.at_once(student.config.at_once(BATCH))
     for first in range(0, len(split), batch):
         yield first, torch.from_numpy(split.samples[first : first + batch])

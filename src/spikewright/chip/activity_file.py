@@ -29,7 +29,7 @@ from .records import Record, read_record
 
 FORMAT = "spikewright activity"
 FORMAT_VERSION = 4
-"""1 had no counts of single steps and samples, 2 no raster, 3 no overflows."""
+"""1 had no counts of single steps and samples, 2 no raster, 3 neither overflows nor quality."""
 
 WHAT = "an activity file, as written by `spikewright simulate`"
 
@@ -123,10 +123,13 @@ def save_activity(activity: Activity, path: Path | str) -> None:
 
 def as_json(activity: Activity) -> dict[str, object]:
     """``activity`` as the JSON object that its file holds."""
-    known = {"format": FORMAT, "format_version": FORMAT_VERSION, **vars(activity)}
+    stated = activity.quality if not activity.has_every_class else None
+    later = stated is not None or any(p.overflows is not None for p in activity.populations.values())
+    version = FORMAT_VERSION if later else FORMAT_VERSION - 1  # the lowest that holds what there is
+    known = {"format": FORMAT, "format_version": version, **vars(activity)}
     found = {name: _plain(known[name]) for name in _ActivityRecord.model_fields if name != "quality"}
-    if (quality := activity.quality) is not None and not activity.has_every_class:
-        whole = quality.as_json()
+    if stated is not None:
+        whole = stated.as_json()
         found["quality"] = {name: whole[name] for name in _QualityRecord.model_fields if name in whole}
     return found
 

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..base.artefacts import atomic_write
+from ..base.shown import Brief
 from ..base.types import IntArray
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.quality import Quality, answers_of, first_of, joined, quality_of
 
 
-@dataclass(frozen=True, eq=False)
-class Answers:
+@dataclass(frozen=True, eq=False, repr=False)
+class Answers(Brief):
     """What a network answered to samples.
 
     Attributes:

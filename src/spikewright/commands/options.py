@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 
 from ..data.options import DataOptions
+from ..sources.options import ReadingOptions
 from ..training.early import check_early
 from ..training.settings import FLAT, preset_names, settings_from
 
@@ -40,12 +41,12 @@ def takes_data_options(function: Callable[..., None]) -> Callable[..., None]:
         )
         function(options, **given)
 
-    return _declaring(with_flags, function, list(map(_flag, names)))
+    return _declaring(with_flags, function, list(map(_flag, _by_panel(names))))
 
 
 def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
     preset = typer.Option("--preset", help=f"{', '.join(preset_names())}, or a .toml file; flags override it")
-    flags = [_parameter("preset", Annotated[str | None, preset]), *map(_flag, names)]
+    flags = [_parameter("preset", Annotated[str | None, preset]), *map(_flag, _by_panel(names))]
 
     @functools.wraps(function)
     def with_flags(**given: Any) -> None:
@@ -78,19 +79,31 @@ def _declared(hint: object) -> object:
     return written[0] if written and get_origin(hint) is Union else hint
 
 
+READING = "Reading files"
 PANELS = {
     "data": "Data",
+    "reading": READING,
     "limits": "Chip and limits",
     "teacher": "Teacher",
     "method": "Method",
     "student": "Student",
     "training": "Training",
 }
-"""By group of settings, the panel of its flags in the help."""
+"""By group of settings, the panel of its flags in the help; how files are read stands apart from what data are."""
+
+
+def _panel(name: str) -> str:
+    is_reading = name in ReadingOptions.model_fields and name not in ("layout", "task")
+    return READING if is_reading else PANELS[FLAT[name].group]
+
+
+def _by_panel(names: Sequence[str]) -> list[str]:
+    order = list(PANELS.values())
+    return sorted(names, key=lambda name: order.index(_panel(name)))
 
 
 def _flag(name: str) -> inspect.Parameter:
-    field, panel = FLAT[name].info, PANELS[FLAT[name].group]
+    field, panel = FLAT[name].info, _panel(name)
     default = "" if field.default in (None, (), False) else f" [dim]{escape(f'[{field.default}]')}[/dim]"
     kind = _flag_type(field.annotation)
     words = [f"--{name.replace('_', '-')}"] + (["-T"] if name == "timesteps" else [])

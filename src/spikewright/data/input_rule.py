@@ -156,14 +156,20 @@ class InputRule:
         """Raw values in 0..1, or -1..1 where signed; beyond it they are held at the ends, behind the end of a
         recording they are 0."""
         values = self.unbounded(raw)
-        return np.nan_to_num(np.clip(values, -1.0 if self.signed else 0.0, 1.0), copy=False).astype(np.float32)
+        np.clip(values, -1.0 if self.signed else 0.0, 1.0, out=values)
+        if self.layout == "series":
+            np.nan_to_num(values, copy=False)
+        return values.astype(np.float32)
 
     def unbounded(self, raw: Array) -> FloatArray:
         """Scaled values that may lie beyond the ends of the range; NaN behind the end of a recording."""
         low, gain = np.asarray(self.low), np.asarray(self.gain)
         if self.layout == "images":
             low, gain = low[:, None, None], gain[:, None, None]
-        return (np.asarray(raw, np.float64) - low) * gain
+        values = np.array(raw, np.float64)
+        values -= low
+        values *= gain
+        return values
 
     def __call__(self, raw: Array) -> Array:
         """Prepared samples ``(n, *sample_shape)`` of raw ones ``(n, *shape)``."""

@@ -310,10 +310,11 @@ def cut_notes(raw: RawData, rule: InputRule) -> Iterator[str]:
     several = raw.train is not raw.test  # data for a network that was trained on others are one part
     for name, part in raw.parts.items() if several else {"test": raw.test}.items():
         if count := cut_recordings(part, rule):
-            yield (
-                f"{count} recordings of its {name} part are longer than the {rule.shape[0]} steps that the network "
-                "takes; their ends are left out"
-            )
+            longer = f"longer than the {rule.shape[0]} steps that the network takes"
+            if count == 1:
+                yield f"1 recording of its {name} part is {longer}; its end is left out"
+            else:
+                yield f"{count:,} recordings of its {name} part are {longer}; their ends are left out"
 
 
 def prepared_part(part: RawPart, rule: InputRule) -> Split:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..base.shown import Brief
 from ..base.types import IntArray
-from ..sources.rows import Rows, chunks, joined, picked
+from ..sources.rows import Rows, at_once, chunks, joined, picked
 from .output_rule import NO_LABEL
 
 SPLIT_SEED = 20240229
@@ -59,6 +59,10 @@ class Split(Brief):
         """The former name of :attr:`samples`."""
         warnings.warn("`images` will be removed in 0.3; use `samples`", DeprecationWarning, stacklevel=2)
         return self.samples
+
+    def at_once(self, most: int) -> int:
+        """How many samples a network is given at once: ``most``, or fewer of large ones."""
+        return at_once(self.samples, most)
 
     def first(self, samples: int) -> Split:
         """The same part, its later samples left out."""

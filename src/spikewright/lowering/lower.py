@@ -15,6 +15,7 @@ from ..chip.registers import Grid, Peaks, grid_for, trained_grid
 from ..data.dataset import Dataset
 from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
+from ..data.load import load
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.split import Split
 from ..graph.time_step import resolve_dt
@@ -37,7 +38,7 @@ def lower(
     input_bits: int | None = None,
     dt_s: float | None = None,
     weight_bits: int | None = None,
-    calibrate: Dataset | Split | Measuring | None = None,
+    calibrate: str | Dataset | Split | Measuring | None = None,
     calibrate_samples: int | None = None,
     quantile: float | None = None,
     margin: float | None = None,
@@ -59,8 +60,8 @@ def lower(
         input_bits: bits of graded input or of input currents; without metadata 8.
         dt_s: seconds per timestep; without metadata the convention of the tool that wrote the graph.
         weight_bits: bits of a weight, sign included; without metadata as many as the chip has.
-        calibrate: data to measure currents and potentials on, of a data set its training part, or how to measure them;
-            None for the worst case.
+        calibrate: data to measure currents and potentials on, of a data set (or its name) the training part, or how to
+            measure them; None for the worst case.
         calibrate_samples: how many at most, from the first; None for 256.
         quantile: of the largest values of single samples; 1, or None, takes the largest of all.
         margin: factor by which registers may go beyond that; None for 1.5.
@@ -72,6 +73,8 @@ def lower(
     """
     target = load_profile(profile) if isinstance(profile, str) else profile
     input_rule, meaning = rules_of(graph.metadata)
+    if isinstance(calibrate, str):
+        calibrate = load(calibrate, timesteps=graph.metadata.get("timesteps", timesteps), network=takes_of(graph))
     measuring = _measuring(calibrate, graph, calibrate_samples, quantile, margin)
     draft = drafted(graph, target, {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}, dt_s)
     trained = trained_grid(graph.metadata)

@@ -80,7 +80,7 @@ class Measuring:
         Raises:
             InputError: options that are not allowed; all of them at once.
         """
-        refuse("calibrate", list(_faults(samples, quantile, margin)))
+        refuse(arg("calibrate"), list(_faults(samples, quantile, margin)))
         part = data.train if isinstance(data, Dataset) else data
         return Measuring(
             first_rows(part.samples, PEAK_SAMPLES if samples is None else samples),

@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 
 from ..base.shown import VIEWS
 from ..data.dataset import Dataset
+from ..data.describe import Description, describe
 from ..data.split import Split
-from ..pages.numbers import Rows
+from ..data.summary import headline, lines
+from ..pages.data import part_rows
 from ..pages.pictures import Picture
 from ..pages.plot_style import BLUE, FAINT, INK, PALE, bare_figure, figure, in_style, plain_axis, svg
 from . import html
@@ -20,6 +22,10 @@ from . import html
 DRAWN = 10
 """Samples that are drawn, of as many classes where there are classes."""
 COLUMNS = 5
+WORD = 15
+"""Width of the first word in the lines of a description."""
+LOOKED_AT = 500
+"""Samples of each part from which ranges and rates are taken."""
 SAMPLES = (
     "One sample of each of several classes, as the network gets it: events averaged over time, and of two channels "
     "(OFF and ON) the first blue, the second red."
@@ -30,73 +36,31 @@ CLASSES_NAMED = 20
 
 @VIEWS.of(Dataset)
 def data_view(data: Dataset) -> str:
-    """Parts, class balance, and a few samples as the network gets them."""
-    shape = " x ".join(map(str, data.shape))
-    steps = "" if data.timesteps is None else f" at each of {data.timesteps} steps"
-    task = f"{data.classes} classes" if data.output.is_classes else f"{data.classes} values"
-    rule = data.input_rule
-    scaling = (
-        ""
-        if rule is None
-        else f", scaled by {rule.scaling}{', positive and negative parts apart' if rule.signed else ''}"
-    )
-    kind = "Events" if data.is_events else "Intensities in [0, 1]"
-    facts = f"{kind} of {shape} (channels, height, width){steps}; {task}{scaling}"
-    notes = () if data.raw is None else data.raw.notes
+    """Parts, class balance, what encodings make of the samples, and a few samples as the network gets them."""
+    found = describe(data, samples=LOOKED_AT)
+    facts = [f"{line[:WORD].strip()}: {line[WORD:].strip()}" for line in lines(found)[1 + len(found.parts) :]]
     shown = [Picture("Samples", SAMPLES, svg(samples_plot(data)))]
     if data.output.is_classes:
-        counts = [int(count) for count in _counts(data.train, data.classes)]
+        counts = found.parts["train"].counts
         words = f"Bars of samples by class, {min(counts)} to {max(counts)} of a class in the training part."
-        shown.insert(0, Picture("Samples of each class", words, svg(balance_plot(data))))
-    return html.view(f"Data: {data.name}", html.text(facts, *notes), html.table(_rows(data)), html.pictures(shown))
-
-
-def _rows(data: Dataset) -> Rows:
-    rows: Rows = [("part", ">samples", "labels")]
-    for name, part in _parts(data).items():
-        windows = "" if part.recordings is None else f" windows of {len(np.unique(part.recordings)):,} recordings"
-        rows.append((name, f"{len(part):,}{windows}", _labels(data, part)))
-    return rows
-
-
-def _parts(data: Dataset) -> dict[str, Split]:
-    return {"train": data.train, "validation": data.validation, "test": data.test}
-
-
-def _labels(data: Dataset, part: Split) -> str:
-    if not data.output.is_classes:
-        return ", ".join(
-            f"{low:.4g} to {high:.4g}" for low, high in zip(part.labels.min(0), part.labels.max(0), strict=True)
-        )
-    counts = _counts(part, data.classes)
-    low, high = int(counts.min()), int(counts.max())
-    return f"{low:,} of each class" if low == high else f"{low:,} to {high:,} of a class"
-
-
-def _counts(part: Split, classes: int) -> npt.NDArray[np.int64]:
-    return np.bincount(part.labels, minlength=classes)
+        shown.insert(0, Picture("Samples of each class", words, svg(balance_plot(data, found))))
+    return html.view(headline(found), html.table(part_rows(found)), html.text(*facts), html.pictures(shown))
 
 
 @in_style
-def balance_plot(data: Dataset) -> Figure:
+def balance_plot(data: Dataset, found: Description) -> Figure:
     """Samples of each class, part by part."""
     drawn, axes = figure(2.4)
-    names = list(data.output.names) or [str(i) for i in range(data.classes)]
+    names = [data.output.name_of(i) for i in range(data.classes)]
     floor = np.zeros(data.classes)
     style = {"train": (BLUE, ""), "validation": (PALE, "///"), "test": ("white", "")}
-    for name, part in _parts(data).items():
-        counts, (fill, hatch) = _counts(part, data.classes), style[name]
+    for name, part in found.parts.items():
+        fill, hatch = style[name]
         axes.bar(
-            range(data.classes),
-            counts,
-            bottom=floor,
-            color=fill,
-            hatch=hatch,
-            edgecolor=FAINT,
-            linewidth=0.5,
+            range(data.classes), part.counts, bottom=floor, color=fill, hatch=hatch, edgecolor=FAINT, linewidth=0.5,
             label=name,
-        )
-        floor += counts
+        )  # fmt: skip
+        floor += part.counts
     if data.classes <= CLASSES_NAMED:
         slanted = max(map(len, names)) > 3
         axes.set_xticks(range(data.classes), names, rotation=45 if slanted else 0, ha="right" if slanted else "center")
@@ -110,7 +74,7 @@ def balance_plot(data: Dataset) -> Figure:
 @in_style
 def samples_plot(data: Dataset) -> Figure:
     """A sample of each of several classes, or the first samples where labels are values."""
-    part, names = data.train, list(data.output.names)
+    part = data.train
     chosen = _chosen(part, data.output.is_classes)
     rows = -(-len(chosen) // COLUMNS)
     drawn = bare_figure(0.2 + 1.2 * rows)
@@ -119,9 +83,8 @@ def samples_plot(data: Dataset) -> Figure:
         image, options = picture_of(np.asarray(part.samples[np.array([row])])[0])
         axes.imshow(image, interpolation="nearest", aspect="equal" if _is_square(image) else "auto", **options)
         label: Any = part.labels[row]
-        is_class = data.output.is_classes
-        words = (names[label] if names else str(label)) if is_class else ", ".join(f"{each:.3g}" for each in label)
-        axes.set_title(words, fontsize=9, color=INK)
+        named = data.output.name_of(int(label)) if data.output.is_classes else ", ".join(f"{v:.3g}" for v in label)
+        axes.set_title(named, fontsize=9, color=INK)
         axes.set_axis_off()
     return drawn
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..base.errors import Message
 from ..base.shown import VIEWS
 from ..bench.compare import text as compare_text
 from ..bench.compare.result import ComparisonResult
 from ..bench.sweep import text as sweep_text
 from ..bench.sweep.result import SweepResult
-from ..chip.activity import Activity
+from ..chip.activity import Activity, overflow_sentences
 from ..data.quality import Quality
 from ..energy.report import EnergyReport
 from ..pages import numbers, plots
@@ -25,8 +26,6 @@ from . import html, plot
 
 REMARKS = 6
 """Remarks of a comparison or a sweep that are shown."""
-EPOCHS = 6
-"""Last epochs of a training that are listed."""
 
 
 @VIEWS.of(Activity)
@@ -40,10 +39,13 @@ def activity_view(activity: Activity) -> str:
         rows.append((item.population, f"{item.neurons:,}", *counts))
     which = f" of the {activity.split} split" if activity.split else ""
     accuracy = "" if activity.accuracy is None else f", accuracy {activity.accuracy:.2%}"
+    if activity.quality is not None and activity.accuracy is None:
+        accuracy = f", {activity.quality}"
     samples = numbers.samples_in_words(activity.samples)
     facts = f"{samples}{which}, T = {activity.timesteps}, {activity.backend} simulation{accuracy}. Per inference:"
     shown = html.pictures(activity_pictures(each, activity.rates, activity.raster))
-    return html.view("Activity", html.text(facts), html.table(rows), shown)
+    overflows = html.text(*overflow_sentences(activity))
+    return html.view("Activity", html.text(facts), html.table(rows), overflows, shown)
 
 
 @VIEWS.of(EnergyReport)
@@ -100,7 +102,9 @@ def quality_view(quality: Quality) -> str:
 def _certificate_rows(found: Certificate) -> Rows:
     unit: CostUnit = "J" if found.unit == "J" else "ops"
     rows: Rows = [("what", ">measured", ">limit", "kept")]
-    rows.append(("accuracy", f"{found.accuracy:.2%}", "", ""))
+    rows.append(("accuracy" if found.accuracy is not None else "answers", found.in_words, "", ""))
+    beside = (("balanced accuracy", found.balanced_accuracy), ("F1", found.f1))
+    rows += [(name, f"{value:.2%}", "", "") for name, value in beside if value is not None]
     if found.budget is None:
         rows.append(("energy per inference", quantity(found.energy, unit), "none", ""))
     for name, (measured, limit) in found.limits.items():
@@ -123,7 +127,11 @@ def _certificate_line(found: Certificate) -> str:
 @VIEWS.of(Certificate)
 def certificate_view(found: Certificate) -> str:
     """What the chip network was measured to spend, limit by limit."""
-    return html.view("Certificate", html.text(_certificate_line(found)), html.table(_certificate_rows(found)))
+    return html.view(
+        "Certificate",
+        html.text(_certificate_line(found), str(Message(found.about_overflows()))),
+        html.table(_certificate_rows(found)),
+    )
 
 
 @VIEWS.of(Distillation)
@@ -131,11 +139,16 @@ def distillation_view(trained: Distillation) -> str:
     """The certificate of a student, and how its training went."""
     config, history = trained.student.config, trained.history
     last = history[-1]
-    words = f"Accuracy and energy of {len(history)} epochs; the last has {last.validation_accuracy:.2%} on validation."
+    words = f"Accuracy or R^2, and energy, of {len(history)} epochs; in the last: {last.in_words}."
     title = f"Distilled: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input"
     shown = html.pictures([Picture("Epoch by epoch", words, svg(plot.history(trained)))])
     found = trained.certificate
-    return html.view(title, html.text(_certificate_line(found)), html.table(_certificate_rows(found)), shown)
+    return html.view(
+        title,
+        html.text(_certificate_line(found), str(Message(found.about_overflows()))),
+        html.table(_certificate_rows(found)),
+        shown,
+    )
 
 
 @VIEWS.of(SweepResult)

@@ -19,11 +19,13 @@ from ..bench.compare.result import ComparisonResult
 from ..bench.sweep.plot import sweep_plot
 from ..bench.sweep.result import SweepResult
 from ..chip.activity import Activity
+from ..data.dataset import Dataset
 from ..data.quality import Quality
 from ..energy.report import EnergyReport, Spikes
 from ..pages import plots
 from ..pages.plot_style import BLUE, FAINT, INK, RULE, SAND, figure, in_style, panels, plain_axis
 from ..pages.report import Report
+from ..pages.samples import encodings_figure
 from ..profile.schema import CostUnit
 from ..profile.units import quantity
 from ..training.records import EpochRecord
@@ -33,6 +35,7 @@ __all__ = [
     "budget",
     "comparison",
     "confusion",
+    "encodings",
     "energy_by_event",
     "energy_by_layer",
     "fit",
@@ -110,11 +113,25 @@ def rates(counted: Activity | Report) -> Figure:
     return plots.rates_plot(_spiking(counted), counted.rates)
 
 
-def history(trained: Distillation | Sequence[EpochRecord], unit: CostUnit = "J") -> Figure:
-    """Accuracy and energy epoch by epoch: of a training's result, or of the records that its callbacks received.
+def encodings(data: Dataset, sample: int = 0, timesteps: int | None = None) -> Figure:
+    """A sample of the training part as found, and what each encoding that suits makes of it.
 
     Args:
-        trained: the result of :func:`spikewright.distill`, or its records.
+        sample: its number.
+        timesteps: T of samples that are the same at every step; None for 4.
+
+    Raises:
+        InputError: there is no such sample.
+    """
+    _must_be("data", data, Dataset, "a `sw.Dataset`")
+    return encodings_figure(data, sample, timesteps)
+
+
+def history(trained: Distillation | Sequence[EpochRecord], unit: CostUnit = "J") -> Figure:
+    """Accuracy, or R^2 of values, and energy, epoch by epoch.
+
+    Args:
+        trained: the result of :func:`spikewright.distill`, or the records that its callbacks received.
         unit: of the energies of records; of a result it is known.
 
     Raises:
@@ -190,10 +207,13 @@ def _spiking(counted: Activity | Report) -> Sequence[Spikes]:
 def _history(records: Sequence[EpochRecord], unit: CostUnit) -> Figure:
     drawn, (above, below) = panels([1.5, 1.1])
     epochs = [record.epoch + 1 for record in records]
-    for value, words, mark in (("validation_accuracy", "validation", "o-"), ("train_accuracy", "training", "x--")):
-        shares = [getattr(record, value) for record in records]
-        dark = INK if value == "validation_accuracy" else FAINT
-        above.plot(epochs, shares, mark, color=dark, markersize=4, linewidth=1.2, label=words)
+    is_share = all(record.validation_accuracy is not None for record in records)
+    validation = [record.validation_accuracy if is_share else record.quality["r2"] for record in records]
+    training = [record.train_accuracy if is_share else record.train_r2 for record in records]
+    for values, words, mark, dark in ((validation, "validation", "o-", INK), (training, "training", "x--", FAINT)):
+        above.plot(epochs, values, mark, color=dark, markersize=4, linewidth=1.2, label=words)
+    if not is_share:
+        above.set_title("R²", fontsize=9.5, color=FAINT, loc="left")
     below.plot(
         epochs, [record.cost for record in records], "o-", color=BLUE, markersize=4, linewidth=1.2, label="energy"
     )
@@ -213,7 +233,7 @@ def _history(records: Sequence[EpochRecord], unit: CostUnit) -> Figure:
             "on integers", (on_integers - 0.5, 1.0), xycoords=("data", "axes fraction"), xytext=(3, 2),
             textcoords="offset points", fontsize=8.5, color=FAINT,
         )  # fmt: skip
-    above.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    above.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if is_share else f"{value:g}")
     below.yaxis.set_major_formatter(lambda value, _: quantity(value, unit) if value else "0")
     below.locator_params(axis="y", nbins=4)
     below.set_ylim(bottom=0)

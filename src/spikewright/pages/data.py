@@ -24,7 +24,7 @@ def renderable(found: Description, teachers: Mapping[str, str]) -> list[Renderab
     Args:
         teachers: by architecture of a teacher, why it does not suit; empty where it does. See :func:`teachers`.
     """
-    parts: list[RenderableType] = [Text(headline(found), style="bold"), filled(_parts(found))]
+    parts: list[RenderableType] = [Text(headline(found), style="bold"), filled(part_rows(found))]
     if found.output.is_classes and len(found.parts["train"].counts) <= CLASSES_LISTED:
         parts += [Text("\nClasses", style="bold"), filled(_classes(found))]
     if not found.output.is_classes:
@@ -55,7 +55,7 @@ def _refused(found: Description, teachers: Mapping[str, str]) -> list[str]:
     return [*refusals(found), *(why for why in teachers.values() if why)]
 
 
-def _parts(found: Description) -> Rows:
+def part_rows(found: Description) -> Rows:
     """A row for each part; columns that say nothing are left out."""
     columns = {
         "part": list(found.parts),

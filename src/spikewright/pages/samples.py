@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, cast
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -24,12 +22,13 @@ from ..data.fitting import DELTA
 from ..data.input_rule import InputRule
 from ..data.own import when_asked
 from ..data.summary import HOW, rate_words
-from . import plot_style
-from .plot_style import FAINT, INK
+from .plot_style import FAINT, INK, Plot, in_style
 
 WIDTH_IN, PANEL_IN, SIDE_IN = 7.2, 1.25, 1.9
 LINES_NAMED = 12
 """Up to so many channels of a recording are drawn as found."""
+SEEN = 500
+"""Samples from which the average number of events is taken."""
 TITLE, TICKS = 8, 7
 """Sizes of letters, in points."""
 
@@ -50,6 +49,7 @@ class Encoded:
     unit: str
 
 
+@in_style
 def encodings_figure(
     data: Dataset, sample: int = 0, timesteps: int | None = None, input_bits: int = INPUT_BITS
 ) -> Figure:
@@ -57,7 +57,7 @@ def encodings_figure(
 
     Args:
         sample: its number.
-        timesteps: T of samples that are the same at every step.
+        timesteps: T of samples that are the same at every step; None for 4.
         input_bits: width of direct input.
 
     Raises:
@@ -66,27 +66,19 @@ def encodings_figure(
     count = len(data.train) if data.raw is None else len(data.raw.train)
     if not 0 <= sample < count:
         raise InputError(f"{arg('sample', sample)}: may be 0 to {count - 1}, the samples of the training part")
-    panels = list(_encoded(data, sample, timesteps, input_bits))
-    layout = describe(data, timesteps, input_bits, samples=1).layout
-    with mpl.rc_context(plot_style.STYLE):
-        wide = layout in ("series", "vectors")
-        columns = 1 if wide else 3
-        rows = ceil((len(panels) + 1) / columns)
-        height = rows * (PANEL_IN if wide else SIDE_IN) + 0.4
-        drawn = Figure(figsize=(WIDTH_IN, height), layout="constrained")
-        axes = list(drawn.subplots(rows, columns, squeeze=False).flat)
-        _draw_found(axes[0], data, sample, layout)
-        for place, panel in zip(axes[1:], panels, strict=False):
-            _draw(place, panel, wide)
-        for unused in axes[len(panels) + 1 :]:
-            unused.set_axis_off()
+    found = describe(data, timesteps, input_bits, samples=SEEN)
+    panels = [_amounts(rate, _sample(data, sample, rate), input_bits) for rate in found.rates]
+    wide = found.layout in ("series", "vectors")
+    columns = 1 if wide else 3
+    rows = ceil((len(panels) + 1) / columns)
+    drawn = Plot(figsize=(WIDTH_IN, rows * (PANEL_IN if wide else SIDE_IN) + 0.4), layout="constrained")
+    axes = list(drawn.subplots(rows, columns, squeeze=False).flat)
+    _draw_found(axes[0], data, sample, found.layout)
+    for place, panel in zip(axes[1:], panels, strict=False):
+        _draw(place, panel, wide)
+    for unused in axes[len(panels) + 1 :]:
+        unused.set_axis_off()
     return drawn
-
-
-def _encoded(data: Dataset, sample: int, timesteps: int | None, input_bits: int) -> Iterator[Encoded]:
-    found = describe(data, timesteps, input_bits, samples=500)
-    for rate in found.rates:
-        yield _amounts(rate, _sample(data, sample, rate), input_bits)
 
 
 def _sample(data: Dataset, sample: int, rate: InputRate) -> npt.NDArray[Any]:
@@ -198,5 +190,8 @@ def _draw(axes: Any, panel: Encoded, wide: bool) -> None:
     if late or np.nanmax(panel.amounts, initial=0.0) > 1:
         bar = axes.figure.colorbar(shown, ax=axes, fraction=0.03, pad=0.01)
         bar.ax.tick_params(labelsize=TICKS)
-        bar.locator = MaxNLocator(4, integer=True)
-        bar.update_ticks()
+        if late:
+            bar.set_ticks(np.unique(np.linspace(1, rate.timesteps, 4).round()).tolist())
+        else:
+            bar.locator = MaxNLocator(4, integer=True)
+            bar.update_ticks()

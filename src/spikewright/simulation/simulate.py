@@ -25,7 +25,7 @@ from ..data.labels import label_faults
 from ..data.load import load
 from ..data.split import Split
 from ..lowering.quantize import MEASURED
-from ..sources.rows import Computed, Rows, first_rows
+from ..sources.rows import Computed, Rows, at_once, first_rows
 from .backends import BACKENDS, Run, backend
 from .recording import Recording, activity_of
 
@@ -115,6 +115,7 @@ def simulate(
     total: Activity | None = None
     scores_type = np.float32 if name == "float" else np.int64
     with raster_writer(record, chip, scores_type) if record else nullcontext() as keep:
+        batch = at_once(images, batch)
         for start in range(0, len(images), batch):
             chosen = slice(start, start + batch)
             drive = drive_of(chip, images[chosen], seed, first_index=start)

@@ -15,6 +15,8 @@ Array = npt.NDArray[Any]
 Chosen = slice | IntArray
 """Rows that are asked for: a slice, or their indices."""
 
+NUMBERS_AT_ONCE = 2**24
+"""Numbers of the samples that a network is given at once."""
 CHUNK_BYTES = 64 * 1024**2
 """Samples that are read at once where all are read one after the other, as float64, the widest they may become."""
 
@@ -242,6 +244,15 @@ def first_rows(source: Rows, count: int | None) -> Rows:
     if isinstance(source, np.ndarray):
         return source[:count]
     return Picked(source, np.arange(count, dtype=np.int64))
+
+
+def at_once(rows: Any, most: int) -> int:
+    """How many samples a network is given at once: ``most``, or fewer of large ones, so that memory stays bounded.
+
+    Args:
+        rows: an array, rows or a tensor of samples.
+    """
+    return max(1, min(most, NUMBERS_AT_ONCE // max(1, int(np.prod(tuple(rows.shape[1:]), dtype=np.int64)))))
 
 
 def bounds(rows: Rows) -> tuple[float, float]:

@@ -60,7 +60,7 @@ def quality_of_answers(batches: Sequence[Answers], split: Split) -> Quality:
 
 def _passes(student: Student, split: Split, seed: int) -> Iterator[StudentOutput]:
     student.eval()
-    batch = student.config.at_once(BATCH)
+    batch = split.at_once(student.config.at_once(BATCH))
     for first in range(0, len(split), batch):
         images = torch.from_numpy(split.samples[first : first + batch]).to(student.device)
         yield student(images, seed, first)

@@ -50,7 +50,8 @@ def build_network(
     Args:
         spec: ``file.py:function`` or ``torchvision:NAME``.
         weights: a file with the state dict; None for a function whose network has its weights.
-        input_shape: ``(C, H, W)`` of a sample, for a function that asks for it; None where it is not known.
+        input_shape: ``(C, H, W)`` of a sample in the network's channels and size, for a function that asks for it; None
+            where it is not known.
         classes: of the data, likewise.
 
     Raises:

@@ -12,7 +12,7 @@ from .ann import ARCHITECTURES
 from .built import TORCHVISION, build_network, is_built
 from .foreign import ONNX_OF_TORCH, WEIGHT_FILES, keras_or_tensorflow, program_of_torch
 from .onnx_teacher import OnnxTeacher
-from .samples import SampleFormat, by
+from .samples import SampleFormat
 from .spiking_teacher import LABELS, SPIKING, is_like_student, spiking_spec
 from .torch_teacher import Teacher, TorchTeacher
 from .weights import SAFETENSORS, read_weights
@@ -111,14 +111,15 @@ def teacher_of_files(text: str, dataset: Dataset, files: TeacherFiles) -> Teache
                 file, dataset.shape, dataset.classes, output, files.taken.for_data(dataset), dataset.output
             )
             if files.given or model.taken.rule is not None:
-                model.remarks = (f"{model.name} takes samples of {by(dataset.shape)} {model.taken}",)
+                model.remarks = (model.taken.remark(model.name, dataset.shape),)
             return model
         if not is_built(text):
             raise InputError(_not_a_teacher(text))
-        built = build_network(text, files.weights, dataset.shape, dataset.classes)
+        shape = files.taken.for_data(dataset).seen_shape(dataset.shape)
+        built = build_network(text, files.weights, shape, dataset.classes)
         teacher = TorchTeacher(built.network, None, built.name, taken=files.taken, remarks=built.remarks)
         fitted = teacher.for_data(dataset)
-        fitted.remarks = (*built.remarks, f"{built.name} takes samples of {by(dataset.shape)} {fitted.taken}")
+        fitted.remarks = (*built.remarks, fitted.taken.remark(built.name, dataset.shape))
         return fitted
     except InputError as error:
         raise renamed(error, NAMES) from error

@@ -146,6 +146,12 @@ class SampleFormat:
         height, width = self.size or sides
         return self.channels or channels, height, width
 
+    def seen_shape(self, shape: Shape) -> Shape:
+        """The same in one form: of series channels, steps and 1, however the data hold them."""
+        found = self.shape_of(shape)
+        over_time = series_shape(found) if self.layout in ("series", "channels") else None
+        return found if over_time is None else (over_time[1], over_time[0], 1)
+
     def __call__(self, samples: Tensor) -> Tensor:
         """The samples ``(B, C, H, W)`` as the network takes them."""
         samples = samples if self.rule is None else unscaled(samples, self.rule)
@@ -175,17 +181,18 @@ class SampleFormat:
         mean, std = (", ".join(f"{value:g}" for value in each) for each in (self.mean, self.std))
         return ", ".join([*words, f"normalised by mean {mean} and deviation {std}"])
 
+    def remark(self, name: str, shape: Shape) -> str:
+        """The sentence that a network called ``name`` takes samples of the data so, whose own shape is ``shape``."""
+        return f"{name} takes samples of {by(self.unscaled_shape(shape))} {self}"
+
     def unscaled_shape(self, shape: Shape) -> Shape:
         """The shape of a sample of the data before it was scaled, where that is undone."""
         return (shape[0] // 2, *shape[1:]) if self.rule is not None and self.rule.signed else shape
 
     def _normalized(self, shape: Shape) -> int:
         """How many means there may be: channels of images and series, numbers of vectors."""
-        found = self.shape_of(shape)
-        if self.layout == "vectors":
-            return math.prod(found)
-        over_time = series_shape(found) if self.layout in ("series", "channels") else None
-        return found[0] if over_time is None else over_time[1]
+        found = self.seen_shape(shape)
+        return math.prod(found) if self.layout == "vectors" else found[0]
 
 
 def unscaled(samples: Tensor, rule: InputRule) -> Tensor:

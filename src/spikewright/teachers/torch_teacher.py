@@ -266,7 +266,7 @@ class TorchTeacher(Teacher):
         super(TorchTeacher, fitted).for_data(dataset)
         fitted.output = CLASSES if self.in_deviations else dataset.output
         if fitted.taken.rule is not None:
-            fitted.remarks = (*self.remarks, f"{self.name} takes samples of {by(dataset.shape)} {fitted.taken}")
+            fitted.remarks = (*self.remarks, fitted.taken.remark(self.name, dataset.shape))
         return fitted
 
     def on_shape(self, shape: Shape, output: OutputRule = CLASSES) -> TorchTeacher:

@@ -148,21 +148,35 @@ class TrainingLoop:
                 sources = tensor_of(self.dataset.twin.train.samples, batch.rows).to(self.device)
         if self.teacher_sees_twin and batch.twins is not None:
             shown = batch.twins
-        rule = self.dataset.output
+        labels, mixed = self._right(batch)
         return batch_outputs(
             self.student,
             self.method,
-            batch.labels if rule.is_classes else standardised(batch.labels, rule),
+            labels,
             batch.samples,
             sources=sources,
             teacher=None if self.teacher_outputs is None else self._answers(self.teacher_outputs, batch.rows, shown),
-            mixed=batch.mixed,
+            mixed=mixed,
             auxiliary=self.auxiliary,
             progress=self.progress,
             seed=self.settings.seed,
             first_index=self.step * self.settings.batch,
             label_loss=self.label_loss,
         )
+
+    def _right(self, batch: Batch) -> tuple[Tensor, MixedLabels | None]:
+        """Labels and second labels of a batch; values in standard deviations, those of mixed samples in their shares.
+
+        A mixture of which one part has no value has none.
+        """
+        rule, mixed = self.dataset.output, batch.mixed
+        if rule.is_classes:
+            return batch.labels, mixed
+        values = standardised(batch.labels, rule)
+        if mixed is None:
+            return values, None
+        share = mixed.share[:, None]
+        return share * values + (1 - share) * standardised(mixed.labels, rule), None
 
     def _answers(self, outputs: CachedOutputs, rows: Tensor, shown: Tensor) -> TeacherOutputs:
         """The teacher's outputs for a batch that it sees as ``shown``; values in standard deviations."""

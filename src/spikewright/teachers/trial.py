@@ -82,7 +82,9 @@ def _why_not_run(network: nn.Module, taken: SampleFormat, shape: Shape, error: E
     ways = ", ".join(f"{name} {axes}" for name, axes in LAYOUTS.items() if name != (taken.layout or "images"))
     general = f"give a network for them, or say how it takes them: {arg('layout')} may be {ways}"
     advice = "; ".join([*_colours(network, taken, shape), *_other_layouts(network, taken, shape)]) or general
-    return f"cannot be run on samples of {by(shape)}, taken {taken} ({first_line(error)}); {advice}"
+    return (
+        f"cannot be run on samples of {by(taken.unscaled_shape(shape))}, taken {taken} ({first_line(error)}); {advice}"
+    )
 
 
 def _colours(network: nn.Module, taken: SampleFormat, shape: Shape) -> Iterator[str]:

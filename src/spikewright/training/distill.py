@@ -213,7 +213,7 @@ def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listener
         f"certified: {quantity(found.energy, profile.cost_unit)} per inference on {profile.name}{share}, "
         f"{found.in_words} on {answers} validation {what}, measured on the chip network"
     )
-    if found.measured or found.overflowed:
+    if found.measured or any(found.overflows.values()):
         listeners.say(found.about_overflows(), "warning" if found.overflowed else "info")
     return found, deployed
 

@@ -176,7 +176,7 @@ def measure(
     student.eval()
     answers, overflows, weighted = [], 0, Means()
     counts: dict[str, Tensor] = {}
-    batch = student.config.at_once(BATCH)
+    batch = split.at_once(student.config.at_once(BATCH))
     for first in range(0, len(split), batch):
         images = torch.from_numpy(split.samples[first : first + batch]).to(student.device)
         output = student(images, seed, first)

@@ -76,7 +76,7 @@ def choose_size(
         BelowFloor: the budget is below the floor of the smallest size, which the message gives.
         AnswerIsNo: the chip holds no size; the message is that of the smallest.
     """
-    images = torch.from_numpy(dataset.train.samples[:TRIAL])
+    images = torch.from_numpy(dataset.train.samples[: dataset.train.at_once(TRIAL)])
     best: tuple[float, Size] | None = None
     for config in candidates(student, dataset, profile, budget):
         try:
@@ -155,7 +155,7 @@ def size_of(
         called = arg("student") if network is not None else arg("architecture", config.architecture)
         require_outputs(student, dataset, called)
     cost = SpikeCost.of(student, profile)
-    drive = student.drive(torch.from_numpy(dataset.train.samples[:SAMPLES]))
+    drive = student.drive(torch.from_numpy(dataset.train.samples[: dataset.train.at_once(SAMPLES)]))
     return Size(student, cost, cost.floor(drive))
 
 

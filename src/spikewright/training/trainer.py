@@ -172,7 +172,9 @@ class Trainer(TrainingLoop):
         self.student = become_integer(self.student, chip.profile, chip.spec, chip.weight_bits, self.measuring)
         self.student.to(self.device)
         self.cost = SpikeCost.of(self.student, self.cost.profile)
-        drive = self.student.drive(torch.from_numpy(self.dataset.train.samples[:FLOOR_SAMPLES]))
+        drive = self.student.drive(
+            torch.from_numpy(self.dataset.train.samples[: self.dataset.train.at_once(FLOOR_SAMPLES)])
+        )
         for limit in self.limits:
             limit.constraint.rebuild(self.student)
             limit.controller.move_floor(limit.constraint.floor(self.student, drive))
@@ -238,15 +240,18 @@ class Trainer(TrainingLoop):
         for limit, value in zip(self.limits, bounded, strict=True):
             limit.controller.update(float(value.detach()), task)
         self._means.add({f"loss/{name}": float(term.detach()) for name, term in terms.items()})
-        self._means.add(self._answered(outputs))
+        known = int(outputs.is_labelled.sum())
+        if known:
+            self._means.add(self._answered(outputs), known / len(outputs.labels))
         self._means.add({"student_range": logit_range(outputs.student.logits)})
         if outputs.teacher_logits is not None:
             self._means.add({"teacher_range": logit_range(outputs.teacher_logits)})
 
     def _answered(self, outputs: BatchOutputs) -> dict[str, float]:
-        """How a batch was answered: the share of right classes, or the mean squares of errors and of values."""
+        """How samples with a label were answered: the share of right classes, or mean squares of errors and values."""
         if self.dataset.output.is_classes:
-            return {"accuracy": float((self._chosen(outputs) == outputs.labels).float().mean())}
+            right = (self._chosen(outputs) == outputs.labels)[outputs.is_labelled]
+            return {"accuracy": float(right.float().mean())}
         error, values = outputs.student.logits.detach() - outputs.labels, outputs.labels
         return {"error": float(error.square().nanmean()), "values": float(values.square().nanmean())}
 

@@ -80,6 +80,7 @@ def sweep(
     within: Budget | None = None,
     regularize: GivenTerms | Sequence[GivenTerms] = (),
     training: Training | None = None,
+    unlabelled: object = None,
     out: Path | str = "build/sweep",
     study: str | None = None,
     callbacks: Sequence[Callback] = (),
@@ -87,8 +88,8 @@ def sweep(
     """Distil a student for each budget and seed, and one without a budget, and measure all of them on the chip.
 
     Writes ``sweep.json``, ``sweep.md``, ``pareto.svg`` and ``pareto.png``; each student's files are under ``points/``.
-    ``data``, ``teacher``, ``student``, ``method`` and ``regularize`` are as :func:`spikewright.distill` takes them. A
-    call with :class:`DistillSettings` in their place, as it was before 0.2, is deprecated.
+    ``data``, ``teacher``, ``student``, ``method``, ``regularize`` and ``unlabelled`` are as :func:`spikewright.distill`
+    takes them. A call with :class:`DistillSettings` in their place, as it was before 0.2, is deprecated.
 
     Args:
         budgets: numbers with a unit, such as ``["8uJ", "4uJ"]``.
@@ -104,7 +105,7 @@ def sweep(
         InputError: unusable budgets or values, another sweep's folder, no Optuna, or no such database.
         SpikewrightError: the students without a budget cannot be made.
     """
-    settings = objects.settings_of(data, teacher, student, method, within, regularize, training)
+    settings = objects.settings_of(data, teacher, student, method, within, regularize, training, unlabelled)
     return sweep_with(settings, budgets, seeds, out, points=points, study=study, callbacks=callbacks)
 
 

@@ -13,6 +13,6 @@ pin() {
 }
 
 # Lava exists for Python 3.10 alone; one platform, because pins for all of them drag in versions for Pythons not meant.
-pin requirements/lava-py310.txt --extra lava --extra data --extra events --extra safetensors --extra sweep --extra dev --extra docs \
+pin requirements/lava-py310.txt --extra lava --extra data --extra events --extra safetensors --extra sound --extra sweep --extra tables --extra dev --extra docs \
     --python-version 3.10 --python-platform x86_64-unknown-linux-gnu
-pin requirements/core.txt --extra data --extra events --extra safetensors --extra sweep --extra dev --extra docs --universal --python-version 3.11
+pin requirements/core.txt --extra data --extra events --extra safetensors --extra sound --extra sweep --extra tables --extra dev --extra docs --universal --python-version 3.11

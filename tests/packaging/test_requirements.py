@@ -17,8 +17,8 @@ else:
     import tomli as tomllib
 
 EXTRAS = {
-    "lava-py310.txt": ("3.10", ("lava", "data", "events", "safetensors", "sweep", "dev", "docs")),
-    "core.txt": ("3.12", ("data", "events", "safetensors", "sweep", "dev", "docs")),
+    "lava-py310.txt": ("3.10", ("lava", "data", "events", "safetensors", "sound", "sweep", "tables", "dev", "docs")),
+    "core.txt": ("3.12", ("data", "events", "safetensors", "sound", "sweep", "tables", "dev", "docs")),
 }
 
 

@@ -18,7 +18,7 @@ from ..chip.registers import TrainedGrid, trained_grid
 from ..profile.profile import HardwareProfile, named_profile
 from ..simulation import integer
 from ..simulation.simulate import Labels, drive_of, fitting
-from ..sources.rows import Rows
+from ..sources.rows import Rows, at_once
 from .answers import Answers
 from .references import FloatLevel, TrainedLevel
 from .report import DriftReport, LayerDrift
@@ -83,7 +83,7 @@ def _compared(
     """Layers and answers of both levels, batch by batch of samples."""
     layers: tuple[LayerDrift, ...] = ()
     answers: Answers | None = None
-    batch = max(1, ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations)))
+    batch = at_once(images, max(1, ELEMENTS // (chip.timesteps * sum(p.size for p in chip.populations))))
     for start in range(0, len(images), batch):
         chosen = slice(start, min(start + batch, len(images)))
         drive = drive_of(chip, images[chosen], seed, first_index=start)

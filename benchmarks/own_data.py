@@ -19,6 +19,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
+from spikewright.base.progress import SILENT
 from spikewright.data.dataset import Dataset
 from spikewright.data.split import Split
 from spikewright.profile.profile import load_profile
@@ -75,7 +76,8 @@ def main() -> None:
         data = dataset_of(asked, student.config.timesteps)
         done = deploy(student, {"test": data.test}, profile, seed=seed)
         activity = done.activities["test"]
-        scores.append(activity.quality.main if hasattr(activity, "quality") else activity.accuracy)
+        assert activity.quality is not None
+        scores.append(activity.quality.main)
         joules.append(done.reports["test"].total)
         sizes.append(f"{student.config.architecture} {student.config.width}, T = {student.config.timesteps}")
         print(f"seed {seed}: {scores[-1]:.4f} {joules[-1]:.4g} {sizes[-1]}", file=sys.stderr)
@@ -84,15 +86,14 @@ def main() -> None:
     if method.needs_teacher():
         teaching = teaching_of(settings, method, dataset)
         if isinstance(teaching.teacher, str) and not teaching.teacher.startswith("snn"):
-            found = teaching.trained_teacher(dataset, __import__("spikewright.base.progress", fromlist=["SILENT"]).SILENT)
-            teacher = f"{100 * found.accuracy(teaching.seen(dataset).test):.1f}"
+            found = teaching.trained_teacher(dataset, SILENT)
+            teacher = f"{100 * found.quality(teaching.seen(dataset).test, dataset.output).main:.1f}"
     mean = float(np.mean(scores))
     spread = max(abs(score - mean) for score in scores)
-    print(
-        f"| {dataset.name} | {len(dataset.train)} / {len(dataset.test)} | {100 * linear:.1f} | {100 * nearest:.1f} | {teacher} "
-        f"| {100 * mean:.1f} ± {100 * spread:.1f} | {quantity(float(np.mean(joules)), profile.cost_unit)} "
-        f"| {'; '.join(sorted(set(sizes)))} | {(time.perf_counter() - began) / 60:.1f} |"
-    )
+    cells = [dataset.name, f"{len(dataset.train)} / {len(dataset.test)}", f"{100 * linear:.1f}", f"{100 * nearest:.1f}"]
+    cells += [teacher, f"{100 * mean:.1f} ± {100 * spread:.1f}", quantity(float(np.mean(joules)), profile.cost_unit)]
+    cells += ["; ".join(sorted(set(sizes))), f"{(time.perf_counter() - began) / 60:.1f}"]
+    print(f"| {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Real data sets that lie inside public packages, as .npz files for `--data PATH`.
 
-    pip download --no-deps aeon==1.1.0 && python benchmarks/real_data.py vowels aeon-1.1.0-py3-none-any.whl vowels.npz
-    pip download --no-deps aeon==1.1.0 && python benchmarks/real_data.py motions aeon-1.1.0-py3-none-any.whl motions.npz
     pip download --no-deps seglearn==1.2.5 && python benchmarks/real_data.py watch seglearn-1.2.5-*.whl watch.npz
     apt-get download r-cran-mlbench && dpkg-deb -x r-cran-mlbench_*.deb mlbench    # and pip install rdata
     python benchmarks/real_data.py letters mlbench/usr/lib/R/site-library/mlbench/data letters.npz
@@ -10,10 +8,9 @@
     npm pack @fontsource/roboto @fontsource/lato ...    # and pip install pillow
     python benchmarks/real_data.py glyphs FOLDER_OF_TGZ glyphs.npz
 
-Sources: JapaneseVowels (M. Kudo, J. Toyama, M. Shimbo 1999, Pattern Recognition Letters 20) and BasicMotions from the UEA
-archive (A. Bagnall et al. 2018, arXiv 1811.00075), as aeon ships them; physiotherapy exercises of a smart watch (D. Burns
-et al. 2018, Physiological Measurement 39), as seglearn ships them; Letter Recognition (P. Frey, D. Slate 1991), Landsat
-Satellite and Boston Housing of the UCI repository, as R's mlbench ships them; typefaces of fontsource.
+Sources: physiotherapy exercises of a smart watch (D. Burns et al. 2018, Physiological Measurement 39), as seglearn ships
+them; Letter Recognition (P. Frey, D. Slate 1991), Landsat Satellite and Boston Housing of the UCI repository, as R's
+mlbench ships them; typefaces of fontsource. JapaneseVowels and BasicMotions are made by `benchmarks/series_npz.py`.
 
 The watch's file is a pickle: it is read here, once, because you name it; spikewright itself reads none.
 """
@@ -34,22 +31,6 @@ Arrays = dict[str, Any]
 LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 SIDE = 28
 WINDOW, HOP = 100, 50
-
-
-def series(wheel: Path, name: str) -> Arrays:
-    """The official parts of a series in aeon's wheel: NaN behind the end of a recording."""
-    found: Arrays = {}
-    with zipfile.ZipFile(wheel) as archive:
-        for part, end in (("train", "TRAIN"), ("test", "TEST")):
-            text = archive.read(f"aeon/datasets/data/{name}/{name}_{end}.ts").decode()
-            lines = text[text.index("@data") + 5 :].split()
-            rows = [line.split(":") for line in lines if line]
-            recordings = [np.array([[float(v) for v in channel.split(",")] for channel in row[:-1]]).T for row in rows]
-            longest = max(map(len, recordings))
-            padded = [np.pad(r, ((0, longest - len(r)), (0, 0)), constant_values=np.nan) for r in recordings]
-            found[f"x_{part}"] = np.stack(padded).astype(np.float32)
-            found[f"y_{part}"] = np.array([row[-1] for row in rows])
-    return found
 
 
 def watch(wheel: Path) -> Arrays:
@@ -83,7 +64,8 @@ def glyphs(folder: Path) -> Arrays:
     x, y, face = [], [], []
     for package in sorted(folder.glob("*.tgz")):
         with tarfile.open(package) as archive:
-            names = sorted(n for n in archive.getnames() if n.endswith("-normal.woff2") and "-latin-" in n and "-ext-" not in n)
+            latin = (name for name in archive.getnames() if "-latin-" in name and "-ext-" not in name)
+            names = sorted(name for name in latin if name.endswith("-normal.woff2"))
             for name in names:
                 member = archive.extractfile(name)
                 assert member is not None
@@ -100,8 +82,6 @@ def glyphs(folder: Path) -> Arrays:
 
 
 SETS: dict[str, Callable[[Path], Arrays]] = {
-    "vowels": lambda path: series(path, "JapaneseVowels"),
-    "motions": lambda path: series(path, "BasicMotions"),
     "watch": watch,
     "letters": lambda path: table(path, "LetterRecognition", "lettr"),
     "satellite": lambda path: table(path, "Satellite", "classes"),

@@ -8,7 +8,7 @@
     npm pack @fontsource/roboto @fontsource/lato ...    # and pip install pillow
     python benchmarks/real_data.py glyphs FOLDER_OF_TGZ glyphs.npz
 
-Sources: physiotherapy exercises of a smart watch (D. Burns et al. 2018, Physiological Measurement 39), as seglearn ships
+Sources: physiotherapy exercises of a smart watch (D. Burns et al. 2018, Physiological Measurement 39), as seglearn has
 them; Letter Recognition (P. Frey, D. Slate 1991), Landsat Satellite and Boston Housing of the UCI repository, as R's
 mlbench ships them; typefaces of fontsource. JapaneseVowels and BasicMotions are made by `benchmarks/series_npz.py`.
 

@@ -150,7 +150,7 @@ def test_sounds_are_read_by_what_the_network_keeps(tmp_path: Path) -> None:
         "sounds were read as 12 mel bands of frames of 25 ms every 20 ms at 8000 Hz, in dB",
         "16 sounds were resampled to 8000 Hz",
         "is not what the network was trained on, so that all 16 samples are run, whatever the part",
-        "16 recordings are longer than the 13 steps that the network takes; their ends are cut off",
+        "16 recordings of its test part are longer than the 13 steps that the network takes; their ends are left out",
     ]
 
 

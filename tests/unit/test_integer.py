@@ -233,7 +233,7 @@ def test_refuses_events_that_do_not_fit(chip: ChipNetwork, shape: tuple[int, ...
 @pytest.mark.parametrize(
     ("steps", "value", "words"),
     [
-        (4, 0, "an input of neurons is driven by one bias per sample; the drive must have 1 step"),
+        (3, 0, "the drive has 3 steps of 1 samples; steps may be 1 or 4, samples at least 1"),
         (1, 5000, "the drive reaches 5000..5000; may be -4096..4095"),
     ],
 )

@@ -139,4 +139,6 @@ def test_biases_that_change_from_step_to_step_equal_python_integers(neuron: Neur
     found = zip(trace.spikes.flatten().bool(), trace.u.flatten().int(), trace.v.flatten().int(), strict=True)
     assert [(bool(s), int(u), int(v)) for s, u, v in found] == expected
     tally = trace.tally
-    assert (tally.active_updates, tally.u_wraps, tally.v_saturations) == (slow.active, slow.wraps, slow.saturations)
+    assert tally.overflows is not None
+    found = tally.active_updates, tally.overflows.wraps, tally.overflows.clips
+    assert found == (slow.active, slow.wraps, slow.saturations)

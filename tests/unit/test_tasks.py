@@ -116,8 +116,8 @@ def test_a_teacher_with_other_outputs_is_refused():
     assert refused("digits", nn.Sequential(nn.Flatten(), nn.Linear(64, 8))) == (
         "teacher Sequential: distinguishes 8 classes, and digits has 10; give a teacher for these classes"
     )
-    assert refused(forces(), nn.Sequential(nn.Flatten(), nn.Linear(12, 3))) == (
-        "teacher Sequential: has 3 outputs, and forces has 2 values; give a teacher of these values"
+    assert refused(forces(), nn.Sequential(nn.Flatten(), nn.Linear(6, 3))) == (
+        "teacher Sequential: gives 3 values, and forces has 2; give a teacher for these values"
     )
 
 
@@ -278,7 +278,8 @@ def test_values_are_the_same_of_student_and_chip(forced):
     assert found.certificate.accuracy is None
     assert found.certificate.r2 == activity.quality.r2
     assert found.history[-1].validation_accuracy is None
-    assert found.history[-1].quality["r2"] == pytest.approx(np.mean(found.certificate.r2))
+    on_integers = [record.quality["r2"] for record in found.history if record.on_integers]
+    assert max(on_integers) == pytest.approx(np.mean(found.certificate.r2))
     assert found.history[-1].train_r2 > found.history[0].train_r2
     output = found.student(torch.from_numpy(data.validation.samples))
     assert np.array_equal(found.student.answers(output).answers, found.answers.answers)
@@ -338,7 +339,7 @@ def test_students_of_both_kinds_of_teacher_learn_the_same():
     )
     student, found = sw.StudentSpec(architecture="mlp", width=8, timesteps=2), []
     for network, in_deviations in ((unit, False), (deviations, True)):
-        teacher = Teacher.from_module(network, data.shape)
+        teacher = Teacher.from_module(network, values="scaled")
         teacher.in_deviations = in_deviations
         found.append(sw.distill(data, teacher, student=student, training=SHORT).history[0].loss["distillation"])
     assert found[0] == pytest.approx(found[1], rel=1e-4)

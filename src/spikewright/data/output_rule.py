@@ -16,7 +16,7 @@ from ..sources.found import TASKS, Task
 Rule = TypeVar("Rule")
 ValueLoss = Literal["mse", "huber"]
 """The loss of a regression: squared error, or Huber's with a corner at 1, of values in standard deviations."""
-TeacherValues = Literal["unit", "deviations"]
+OutputUnit = Literal["unit", "deviations"]
 """What outputs of a teacher of values are: in the labels' own unit, or standard deviations from the training mean."""
 NO_LABEL = -100
 """The label of a training sample without one; torch's cross-entropy leaves it out."""

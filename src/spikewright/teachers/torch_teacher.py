@@ -264,7 +264,7 @@ class TorchTeacher(Teacher):
         fitted.sha256 = with_format(weights_sha256(self._network), fitted.taken)
         fitted = fitted.on_shape(dataset.shape, dataset.output)
         super(TorchTeacher, fitted).for_data(dataset)
-        fitted.output = dataset.output
+        fitted.output = CLASSES if self.in_deviations else dataset.output
         if fitted.taken.rule is not None:
             fitted.remarks = (*self.remarks, fitted.taken.remark(self.name, dataset.shape))
         return fitted

@@ -152,7 +152,7 @@ def teaching_of(settings: DistillSettings, method: LossTerms, dataset: Dataset) 
     training = settings.training
     return Teaching(
         method, teacher, spec.teacher_epochs, spec.teacher_seed, spec.assistant, files, spec.teacher_samples,
-        loss=training.loss, class_weights=training.class_weights, values=spec.teacher_values,
+        loss=training.loss, class_weights=training.class_weights, values=spec.teacher_outputs,
     )  # fmt: skip
 
 

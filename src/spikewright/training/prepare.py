@@ -225,8 +225,8 @@ def task_faults(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
     student, training = settings.student, settings.training
     yield from loss_faults(dataset, training.loss, training.class_weights)
     if dataset.output.is_classes:
-        if (values := settings.teacher.teacher_values) is not None:
-            yield f"{arg('teacher_values', values)} is for values, and the labels are classes; leave it out"
+        if (values := settings.teacher.teacher_outputs) is not None:
+            yield f"{arg('teacher_outputs', values)} is for values, and the labels are classes; leave it out"
         return
     if any(isinstance(each, MixUp) for each in read_transforms(training.augmentation or "none", 0)):
         yield f"{arg('augmentation', 'mixup')}: mixes labels, which must be classes; leave it out"

@@ -21,7 +21,7 @@ from ..chip.registers import MARGIN
 from ..data.few_labels import REST
 from ..data.load import DATA_HELP
 from ..data.options import DataOptions
-from ..data.output_rule import TeacherValues, ValueLoss
+from ..data.output_rule import OutputUnit, ValueLoss
 from ..sources.read import READERS
 from ..student.neuron_settings import NeuronKind, NeuronSettings
 from ..student.scales import Scales
@@ -128,7 +128,7 @@ class TeacherSpec(Options):
         description="width of a spiking network between teacher and student, taught by one and teaching the "
         "other; repeatable",
     )
-    teacher_values: TeacherValues | None = Field(
+    teacher_outputs: OutputUnit | None = Field(
         None,
         description="of a regression, outputs of a teacher from a file: unit, the labels' own, or deviations, standard "
         "deviations from their training mean; left out, unit",
@@ -321,7 +321,7 @@ def _flat_fields() -> dict[str, FlatField]:
     apart = ("reserve", "also_within", "max_synaptic_ops", "max_rate")
     last = (
         *DataOptions.model_fields,
-        *("scales", "scale_margin", "scale_quantile", "population", "loss", "class_weights", "teacher_values"),
+        *("scales", "scale_margin", "scale_quantile", "population", "loss", "class_weights", "teacher_outputs"),
         *OF_FEW_LABELS,
     )
     first = [name for name in found if name not in (*apart, *last)]

@@ -11,7 +11,7 @@ import numpy as np
 from ..base.errors import InputError, arg, refuse, renamed
 from ..base.progress import Listeners
 from ..data.dataset import Dataset
-from ..data.output_rule import CLASSES, TeacherValues, ValueLoss
+from ..data.output_rule import CLASSES, OutputUnit, ValueLoss
 from ..data.quality import Quality
 from ..data.split import Split
 from ..distillation.base import LossTerms, NetworkShapes, shapes_of
@@ -70,7 +70,7 @@ class Teaching:
     samples: int | None = None
     loss: ValueLoss | None = None
     class_weights: str | None = None
-    values: TeacherValues | None = None
+    values: OutputUnit | None = None
 
     @property
     def title(self) -> str:
@@ -90,7 +90,7 @@ class Teaching:
         if self.epochs is not None and is_trained(self.teacher):
             yield f"{arg('teacher_epochs', self.epochs)}: {self.title} is already trained; leave it out"
         if self.values is not None and not self.is_from_file:
-            where = arg("teacher_values", self.values)
+            where = arg("teacher_outputs", self.values)
             yield f"{where}: is for a teacher from a file, and {self.title} is none; leave it out"
         if "spiking teacher" in self.method.needs and not is_spiking(self.teacher):
             yield (

@@ -59,7 +59,7 @@ def test_a_command_line_names_what_exists(page: str, line: str) -> None:
         return
     if words[0] in ("pip", "source"):
         return
-    if words[0] == "python" and words[1].startswith("examples/"):
+    if words[0] == "python" and words[1].startswith(("benchmarks/", "examples/")):
         assert (ROOT / words[1]).is_file()
         return
     verb = verb_of(words)

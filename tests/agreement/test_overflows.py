@@ -109,48 +109,6 @@ def test_lava_overflows_as_the_integers_do(lava: None, kind: str) -> None:
     assert ours.tallies["readout"].overflows.resets > 0
 
 
-class Dense(nn.Module):
-    """Graded input of many lines, whose sums leave the whole numbers of float32, and the 32 bits of Lava's."""
-
-    def __init__(self, neuron: NeuronSettings) -> None:
-        super().__init__()
-        self.flat, self.dense, self.lif1 = nn.Flatten(), nn.Linear(400, 12), spiking(neuron)
-        self.head, self.readout = nn.Linear(12, 3), integrator()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.readout(self.head(self.lif1(self.dense(self.flat(x)))))
-
-
-def graded() -> Student:
-    torch.manual_seed(4)
-    neuron = NeuronSettings("lif", beta=0.9, threshold=0.5)
-    floats = Student(StudentConfig("own", 1, (1, 20, 20), 3, 6, "direct", "membrane", 12, neuron), Dense(neuron)).eval()
-    with torch.no_grad():
-        floats.network.dense.weight[:6].abs_()
-        floats.network.dense.weight[6].mul_(0.999).abs_().neg_()
-    student = become_integer(floats, load_profile("loihi2-assumed"), "loihi2-assumed")
-    assert student.grid is not None
-    told = Calibration(quantile=1, margin=1, samples=1, peaks={"lif1": NOTHING})
-    scales = student.grid.scales | {"lif1": student.grid.scales["lif1"] * 400}
-    student.take_grid(student.grid.model_copy(update={"scales": scales, "calibration": told}))
-    return student.eval()
-
-
-@pytest.mark.parametrize("on", ["integer", pytest.param("lava", marks=pytest.mark.lava)])
-def test_sums_beyond_32_bits_are_those_of_the_chip(request: pytest.FixtureRequest, on: str) -> None:
-    if on == "lava":
-        request.getfixturevalue("lava")
-    student = graded()
-    chip = lowered(student)
-    assert int(np.abs(chip.connections[0].weight).sum(1).max()) * 4095 > 2**26, "64 times that leaves 32 bits"
-    pictures = torch.rand(4, 1, 20, 20, generator=torch.Generator().manual_seed(2))
-    assert [str(d) for d in differences(student, chip, pictures)] == []
-    data = pictures.numpy(), np.zeros(4, np.int64)
-    mine, theirs = simulate(chip, data, on=student), simulate(chip, data, on=on)
-    assert counts(mine) == counts(theirs)
-    assert theirs.populations["lif1"].overflows.wraps > 0
-
-
 @pytest.mark.lava
 @pytest.mark.slow
 def test_netx_overflows_as_the_integers_do(lava_dl: None) -> None:

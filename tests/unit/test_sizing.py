@@ -181,6 +181,7 @@ def test_a_training_that_was_stopped_in_a_larger_student_goes_on_to_the_same_end
     with pytest.raises(KeyboardInterrupt):
         distill_to(settings, tmp_path / "student.pt", listeners=Listeners((Stops(),)))
     assert [path.name for path in sorted(tmp_path.glob("student.pt*"))] == [
+        "student.pt.checkpoint",
         "student.pt.checkpoint.0.done",
         "student.pt.checkpoint.1",
     ]

@@ -217,11 +217,11 @@ def test_an_epoch_says_how_long_it_took_and_a_resumed_training_adds_up(tmp_path,
 @pytest.mark.parametrize("integer_from", [0.0, 1.0])
 def test_accuracy_after_each_step_is_that_of_a_student_with_so_many_steps(integer_from):
     """With the same input at every step the two are the same; the last is the student's own."""
-    from spikewright.student.accuracy import accuracy_by_step, accuracy_of
+    from spikewright.student.accuracy import accuracy_of, main_by_step
 
     settings = QUICK.changed({"timesteps": 3, "epochs": 1, "method": "none", "integer_from": integer_from})
     student, split = distill_with(settings).student, load("digits").validation
-    found = accuracy_by_step(student, split)
+    found = main_by_step(student, split)
     assert found == [accuracy_of(student.at(steps), split) for steps in (1, 2, 3)]
     assert len(set(found)) > 1, "the steps differ, or the test shows nothing"
 

@@ -18,7 +18,7 @@ from ..data.output_rule import CLASSES, OutputRule
 from ..data.quality import Quality, quality_of
 from ..data.split import Split
 from ..energy.macs import Macs
-from ..sources.rows import Rows
+from ..sources.rows import Rows, at_once
 from ..student.label_loss import standardised
 from .built import build_network
 from .features import no_map, unknown_feature, watched
@@ -348,5 +348,6 @@ def tensor_of(samples: Rows | Tensor, rows: Tensor | slice) -> Tensor:
 
 def in_batches(samples: Rows | Tensor, batch: int = BATCH) -> Iterator[Tensor]:
     """All samples in order, a batch at a time."""
-    for first in range(0, len(samples), batch):
-        yield tensor_of(samples, slice(first, first + batch))
+    step = at_once(samples, batch)
+    for first in range(0, len(samples), step):
+        yield tensor_of(samples, slice(first, first + step))

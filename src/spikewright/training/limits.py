@@ -174,7 +174,7 @@ def limits_of(
         except InputError as error:
             faults.append(error.message)
     refuse("limits", faults)
-    drive = size.student.drive(torch.from_numpy(dataset.train.samples[:FLOOR_SAMPLES]))
+    drive = size.student.drive(torch.from_numpy(dataset.train.samples[: dataset.train.at_once(FLOOR_SAMPLES)]))
     guess = guess_of(label_loss, dataset)
     return tuple(_limit(constraint, size, drive, steps, guess, asked.reserve) for constraint in found)
 

@@ -96,11 +96,9 @@ class Attempts:
         )
 
     def keep(self, number: int, settings: DistillSettings, result: Distillation) -> None:
-        """Save a finished training, whose checkpoint is no longer needed."""
-        file, checkpoint = self._student(number), self.checkpoint(number)
-        if file is not None and checkpoint is not None:
+        """Save a finished training; its checkpoint stays, by which other settings are refused."""
+        if (file := self._student(number)) is not None:
             save_student(result.student, file, {**result.provenance, "attempt": settings.flat()})
-            checkpoint.unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Remove every file."""

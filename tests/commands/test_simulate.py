@@ -54,6 +54,8 @@ def test_counts_and_says_so(chip: Path, tmp_path: Path, capsys: pytest.CaptureFi
     counts = {name: p.spikes.sum() / 40 for name, p in activity.populations.items()}
     assert said == (
         f"accuracy      {activity.correct / 40:.2%}  ({activity.correct} of 40 test samples)\n"
+        f"  balanced    {activity.quality.balanced_accuracy:.2%}\n"
+        f"  F1          {activity.quality.f1:.3f}\n"
         f"spikes        {sum(counts.values()):.1f} per sample\n"
         f"  input                    {counts['input']:.1f}\n"
         f"  hidden                   {counts['hidden']:.1f}\n"
@@ -70,7 +72,9 @@ def test_one_json_object(chip: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     out = tmp_path / "activity.json"
     assert main([str(chip), "--samples", "5", "--split", "validation", "-o", str(out), "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
-    assert value.pop("accuracy") == value["correct"] / 5
+    quality = value.pop("quality")
+    assert value.pop("accuracy") == quality["accuracy"] == value["correct"] / 5
+    assert np.sum(quality["confusion"]) == 5
     assert value == json.loads(out.read_text())
     assert value["split"] == "validation"
 
@@ -134,7 +138,7 @@ def test_overflows_are_remarked_on(chip: Path, tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--data", "digitz"], "digitz: there is no such data set; did you mean 'digits'? may be: cifar10, digits, "),
+        (["--data", "digitz"], "digitz: there is no such data set; did you mean 'digits'? may be: cifar10, cifar10-dvs, digits, "),
         (["--samples", "9999"], "the test part holds 359 samples and 9999 were asked for; ask for 1 or more that "),
         (["-o", "no/such/folder/a.json"], "no/such/folder/a.json: the folder no/such/folder does not exist; "),
         (["--on", "lavva"], "'lavva': there is no such simulator; did you mean 'lava'? may be: integer, lava, netx, "),

@@ -138,7 +138,7 @@ def test_overflows_are_remarked_on(chip: Path, tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--data", "digitz"], "digitz: there is no such data set; did you mean 'digits'? may be: cifar10, cifar10-dvs, "),
+        (["--data", "digitz"], "digitz: there is no such data set; did you mean 'digits'? may be: cifar10, "),
         (["--samples", "9999"], "the test part holds 359 samples and 9999 were asked for; ask for 1 or more that "),
         (["-o", "no/such/folder/a.json"], "no/such/folder/a.json: the folder no/such/folder does not exist; "),
         (["--on", "lavva"], "'lavva': there is no such simulator; did you mean 'lava'? may be: integer, lava, netx, "),

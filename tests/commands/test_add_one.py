@@ -94,7 +94,7 @@ def mine(monkeypatch: pytest.MonkeyPatch) -> str:
         assert data_dir is None
         return Dataset("mine", part(64), part(16), part(20), classes=2, shape=(1, 4, 4))
 
-    recipe = Recipe(epochs=3, batch=16, teacher=TeacherRecipe(epochs=2, batch_size=16, augmentation="none"))
+    recipe = Recipe(epochs=26, batch=16, teacher=TeacherRecipe(epochs=2, batch_size=16, augmentation="none"))
     monkeypatch.setitem(DATASETS, "mine", DataSource(load, recipe))
     return "mine"
 
@@ -131,7 +131,7 @@ def test_a_data_set(mine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     facts = student_provenance(student)
     training = facts["training"]
     assert isinstance(training, dict)
-    assert (training["epochs"], training["batch"], training["augmentation"]) == (3, 16, "none")
+    assert (training["epochs"], training["batch"], training["augmentation"]) == (26, 16, "none")
     did("to-nir", student, "--data", mine, "--samples", "8", "-o", nir_file)
     did("lower", nir_file, "-o", chip)
     did("simulate", chip, "--data", mine, "-o", activity)

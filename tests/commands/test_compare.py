@@ -32,6 +32,8 @@ SMALL, TEACHER = sw.StudentSpec(width=4, timesteps=2), sw.TeacherSpec(name="mlp"
 """The same in Python."""
 ROWS = ["--methods", "none kd", "--seeds", "2"]
 
+INTERRUPTED = "interrupted; the same command again goes on with what is missing"
+
 
 def ran(capsys, out, *more):
     code = main([*FLAGS, "-o", str(out), *more])
@@ -185,7 +187,7 @@ def test_interrupted_within_a_training_it_goes_on_from_the_checkpoint(finished, 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "run_epoch", stops)
         code, out, err = ran(capsys, tmp_path, *ROWS)
-        assert (code, out, err.splitlines()[-1]) == (130, "", "interrupted")
+        assert (code, out, err.splitlines()[-1]) == (130, "", INTERRUPTED)
     code, text, err = ran(capsys, tmp_path, *ROWS, "--json")
     assert (code, trained(err)[0]) == (0, "kd, no budget, seed 0")
     assert "resumed after epoch 1" in err

@@ -47,8 +47,9 @@ def test_one_of_them_whole(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_without_options_there_is_no_table_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "none") == (
-        "none: labels only\n--method none\nneeds labels only; confidence high\n\n"
-        "Equation\nL = CE(z, y)\n\nSource\ncontrol without distillation\n"
+        "none: labels only\n--method none\nneeds labels only; confidence high; also for values\n\n"
+        "Equation\nL = CE(z, y);  values: L = l(z, y), l the squared or the Huber error\n\n"
+        "Source\ncontrol without distillation\n"
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spikewright.chip.activity_file import load_activity
 from spikewright.commands.cli import main
 
 SHORT = ("--epochs", "2", "--teacher-epochs", "2", "--width", "8", "--samples-lava", "0", "--json")
@@ -57,7 +58,9 @@ def test_from_recordings_to_a_chip_network(
     ):
         assert main(command) == 0
     activity = json.loads(capsys.readouterr().out)
-    assert activity["accuracy"] == json.loads((out / "activity.json").read_text())["correct"] / activity["samples"]
+    whole = load_activity(out / "activity.json")
+    assert whole.quality is not None
+    assert activity["accuracy"] == whole.accuracy == whole.quality.correct / whole.quality.samples
 
 
 def test_views_and_encodings_that_contradict_each_other_are_refused(

@@ -25,6 +25,8 @@ pytest.importorskip("optuna")
 FLAGS = ["--data", "digits", "--width", "4", "-T", "2", "--teacher", "mlp", "--teacher-epochs", "2"]
 QUICK = [*FLAGS, "--epochs", "1"]
 
+INTERRUPTED = "interrupted; the same command again goes on with what is missing"
+
 
 def ran(capsys, out, *more):
     code = main([*QUICK, "-o", str(out), *more])
@@ -156,7 +158,7 @@ def test_an_interrupt_in_the_second_point_leaves_the_first_as_it_is(tmp_path, ca
     flags = ["--budgets", "150nJ,60nJ"]
     trainings.stop.add("150nJ")
     code, out, err = ran(capsys, tmp_path, *flags)
-    assert (code, out, err.splitlines()[-1]) == (130, "", "interrupted")
+    assert (code, out, err.splitlines()[-1]) == (130, "", INTERRUPTED)
     first = (tmp_path / "points" / "no-budget-seed0" / "student.pt").stat()
     trainings.stop.clear()
     code, out, err = ran(capsys, tmp_path, *flags)

@@ -14,8 +14,8 @@ from ..base.version import __version__
 from ..graph.nodes import NEURONS, NodeFault, constants_of
 from ..graph.time_step import TimeStep, resolve_dt
 from ..graph.wiring import Wiring, survey, wire
+from . import rules
 from .draft import draft_from_nir, input_format
-from .rules import GRAPH_RULES, faults_by
 
 Level: TypeAlias = Literal["blocks", "assumed", "note"]
 
@@ -61,7 +61,7 @@ def check(graph: nir.NIRGraph, dt_s: float | None = None) -> list[Finding]:
         findings += _neuron_findings(found.wiring, name, step)
     try:
         inputs, _ = input_format(graph.metadata)
-        faults = faults_by(GRAPH_RULES, draft_from_nir(found.wiring, step.dt_s, inputs, {}))
+        faults = rules.faults_by(rules.GRAPH_RULES, draft_from_nir(found.wiring, step.dt_s, inputs, {}))
     except InputError as error:
         faults = [error.message]
     return findings + [Finding("blocks", "graph", fault) for fault in faults]

@@ -21,12 +21,13 @@ from ..data.split import Split
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..profile.profile import HardwareProfile, load_profile
+from . import rules
 from .chip_rules import check_chip
 from .draft import Draft, draft_from_nir, input_format
 from .passes import rewritten
 from .peaks import Measuring
 from .quantize import CALIBRATION, NO_ROOM, quantize, starved
-from .rules import INTEGER_RULES, check_draft, faults_by
+from .rules import check_draft
 
 
 def lower(
@@ -179,7 +180,7 @@ def lower_draft(draft: Draft, profile: HardwareProfile, grid: Grid | None = None
 
 def _in_integers(draft: Draft, profile: HardwareProfile, grid: Grid | None) -> ChipNetwork:
     chip = quantize(draft, profile, grid)
-    refuse(f"profile {chip.profile!r}", faults_by(INTEGER_RULES, chip, draft))
+    refuse(f"profile {chip.profile!r}", rules.faults_by(rules.INTEGER_RULES, chip, draft))
     check_chip(chip, profile)
     return chip
 

@@ -121,6 +121,10 @@ def _numpy_refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if path.suffix.lower() == ".npz" and not zipfile.is_zipfile(path):  # numpy takes it for a pickle
+            raise InputError(
+                f"{path}: cannot be read as .npz (File is not a zip file); save it again with numpy.savez"
+            ) from error
         if "pickle" in str(error):
             raise InputError(
                 f"{path}: holds pickled objects, which are not read; save plain arrays t, x, y, p"

@@ -137,7 +137,7 @@ def on_integers(chip: ChipNetwork, events: Pixels, answers: FloatArray, connecti
     right, wraps, resets, clips = 0, 0, 0, 0
     for start in range(0, len(events), BATCH):
         found = backend("integer")(chip, drive_of(chip, events[start : start + BATCH]))
-        right += int((found.predictions == answers[start : start + BATCH]).sum())
+        right += int((found.scores.argmax(1) == answers[start : start + BATCH]).sum())
         for tally in found.tallies.values():
             counts = tally.overflows
             assert counts is not None

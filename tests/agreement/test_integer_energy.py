@@ -79,7 +79,7 @@ def test_a_certificate_holds_every_limit_and_is_the_reports_number() -> None:
         OperationsLimit(1e9, cost),
         RateLimit("lif*", 1e-6, student.spiking_layers),
     )
-    found = deployment.certify(student, split(), profile, limits, seed=0)
+    found, _ = deployment.certify(student, split(), profile, limits, seed=0)
     assert found.energy == pytest.approx(measured.cost, rel=1e-5)
     assert found.budget == limits[0].limit
     assert set(found.limits) == {"budget", "budget_loihi1-davies", "operations", "rate_lif*"}

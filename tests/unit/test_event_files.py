@@ -282,7 +282,7 @@ def test_pickles_and_damaged_arrays_are_not_read(tmp_path: Path) -> None:
         f"{tmp_path / 'a.npy'}: holds pickled objects, which are not read; save plain arrays t, x, y, p"
     )
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 and no more")
-    assert message_of(tmp_path / "a.npz").startswith(f"{tmp_path / 'a.npz'}: cannot be read (")
+    assert message_of(tmp_path / "a.npz").startswith(f"{tmp_path / 'a.npz'}: cannot be read as .npz (")
 
 
 def test_hdf5_files_that_point_elsewhere_or_claim_too_much(event_files: Any, tmp_path: Path) -> None:

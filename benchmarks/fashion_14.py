@@ -29,7 +29,7 @@ def halved(part: Split) -> np.ndarray:
 
 
 def main() -> None:
-    """Write the file."""
+    """Write Fashion-MNIST at 14 x 14 pixels to the given .npz file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("-o", "--out", type=Path, default=Path("fashion14.npz"))
     parser.add_argument("--data-dir", type=Path, help="folder with Fashion-MNIST's files; left out, where it is found")

@@ -34,7 +34,7 @@ MOST = 6000
 
 
 def flat(split: Split, most: int | None = None) -> np.ndarray:
-    """Prepared samples as rows."""
+    """The prepared samples of a part, float32, ``(n, values)``; of the first ``most``, None for all."""
     samples = np.asarray(split.samples[:most])
     return samples.reshape(len(samples), -1).astype(np.float32)
 
@@ -59,7 +59,7 @@ def settings_of(words: Sequence[str]) -> DistillSettings:
 
 
 def main() -> None:
-    """Print one row."""
+    """Train the students and print their row of the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("--seeds", type=int, default=3)

@@ -91,7 +91,7 @@ SETS: dict[str, Callable[[Path], Arrays]] = {
 
 
 def main() -> None:
-    """Make one file."""
+    """Write the data set that is named to an .npz file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=SETS)
     parser.add_argument("package", type=Path)

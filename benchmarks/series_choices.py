@@ -220,7 +220,7 @@ def _with_strides(strides: int) -> architectures.Builder:
 
 
 def report(trial: Trial, found: list[Array], what: str) -> None:
-    """Print one line."""
+    """Print the share of right answers over all folds of a trial."""
     answers = np.concatenate(found)
     print(f"{trial.name:<16} {what}  {answers.mean():.1%} of {len(answers)}", flush=True)
 

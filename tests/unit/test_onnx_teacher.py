@@ -16,6 +16,7 @@ from torch import nn
 from spikewright.base.errors import InputError
 from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
+from spikewright.data.output_rule import OutputRule
 from spikewright.data.split import Split
 from spikewright.energy.macs import Macs
 from spikewright.teachers.ann import build
@@ -180,6 +181,14 @@ def test_logits_are_taken_from_before_a_softmax(saved: Saved) -> None:
     teacher = OnnxTeacher(saved(nodes=nodes, outputs=["probabilities"]), SHAPE, 10)
     assert teacher.signature.logits_name == "logits"
     torch.testing.assert_close(teacher.logits(IMAGES), expected())
+
+
+def test_values_are_the_output_as_it_is(saved: Saved) -> None:
+    path = saved(nodes=[helper.make_node("Softmax", ["logits"], ["shares"])], outputs=["shares"])
+    values = OutputRule("regression", center=(0.0,) * 10, spread=(1.0,) * 10)
+    teacher = OnnxTeacher(path, SHAPE, 10, output=values)
+    assert teacher.signature.logits_name == "shares"
+    torch.testing.assert_close(teacher.logits(IMAGES), torch.softmax(expected(), 1))
 
 
 def test_probabilities_made_otherwise_are_refused(saved: Saved) -> None:

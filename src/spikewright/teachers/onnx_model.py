@@ -173,7 +173,12 @@ class Signature:
 
 
 def signature_of(
-    where: str, graph: onnx.GraphProto, input_shape: Shape, logits: str | None, layout: Layout | None = None
+    where: str,
+    graph: onnx.GraphProto,
+    input_shape: Shape,
+    logits: str | None,
+    layout: Layout | None = None,
+    of_classes: bool = True,
 ) -> Signature:
     """The signature of ``graph`` for images of ``input_shape``.
 
@@ -183,6 +188,7 @@ def signature_of(
         input_shape: ``(C, H, W)`` of the data set's images.
         logits: name of the output that is the logits, None to find it.
         layout: of the samples, None to tell it by the axes of the input.
+        of_classes: whether the outputs stand for classes, whose logits lie before a final softmax.
 
     Raises:
         InputError: not one input of floating-point images of this shape, or no clear logits.
@@ -195,7 +201,7 @@ def signature_of(
         dtype=FLOATS[tensor.elem_type],
         batch=shape[0] if shape else None,
         layout=_layout(where, shape, input_shape, layout),
-        logits_name=_behind_softmax(graph, output),
+        logits_name=_behind_softmax(graph, output) if of_classes else output,
     )
 
 

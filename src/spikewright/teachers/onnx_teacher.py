@@ -34,7 +34,7 @@ RUNTIME_ERRORS = (
 
 
 class OnnxTeacher(Teacher):
-    """A classifier in an ONNX file.
+    """A classifier, or a network of values, in an ONNX file.
 
     The model takes one batch of images in [0, 1], as ``(B, C, H, W)``, ``(B, H, W, C)`` or flat ``(B, C*H*W)``, in the
     batch size that the file fixes, if it does. The logits are its only output, or the one called ``logits``, or the one
@@ -77,7 +77,9 @@ class OnnxTeacher(Teacher):
         self.input_shape = input_shape
         self._model = file.model
         shape = self.taken.shape_of(input_shape)
-        self.signature = signature_of(str(path), self._model.graph, shape, logits, self.taken.layout)
+        self.signature = signature_of(
+            str(path), self._model.graph, shape, logits, self.taken.layout, output.is_classes
+        )
         self.taken = replace(self.taken, layout=LAYOUT_OF[self.signature.layout])
         refuse(str(path), list(self.taken.faults(input_shape)))
         graph = shape_inference.infer_shapes(self._model).graph

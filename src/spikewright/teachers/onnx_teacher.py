@@ -77,9 +77,7 @@ class OnnxTeacher(Teacher):
         self.input_shape = input_shape
         self._model = file.model
         shape = self.taken.shape_of(input_shape)
-        self.signature = signature_of(
-            str(path), self._model.graph, shape, logits, self.taken.layout, output.is_classes
-        )
+        self.signature = signature_of(str(path), self._model.graph, shape, logits, self.taken.layout, output.is_classes)
         self.taken = replace(self.taken, layout=LAYOUT_OF[self.signature.layout])
         refuse(str(path), list(self.taken.faults(input_shape)))
         graph = shape_inference.infer_shapes(self._model).graph

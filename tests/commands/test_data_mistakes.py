@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -291,3 +293,21 @@ def test_a_function_that_fails(refused: Callable[..., str], tmp_path: Path) -> N
         f"data '{tmp_path}/mine.py:load': {tmp_path}/mine.py raises FileNotFoundError in line 2: [Errno 2] No such "
         "file or directory: 'nowhere'"
     )
+
+
+@pytest.mark.parametrize("words", [["run"], ["distill"], ["sweep"], ["compare", "--methods", "kd"]])
+def test_data_are_refused_before_torch_is_loaded(npz: Callable[..., Path], words: Words, tmp_path: Path) -> None:
+    path = npz(x=X, y=Y + 0.5)
+    program = f"import sys; from spikewright.commands.cli import main; main({[*words, '--data', str(path)]!r})"
+    loaded = "; print([name for name in ('torch', 'matplotlib') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program + loaded], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout == "[]\n"
+    assert done.stderr == (
+        "error: data mine: its labels are float64; give --task regression where they are values to learn, or --task "
+        "classification where they are whole numbers of classes\n"
+    )
+
+
+def test_training_is_loaded_without_torchvision() -> None:
+    program = "import sys, spikewright.training.distill; print('torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"

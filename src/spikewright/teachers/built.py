@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
+from typing import Any, cast
 
-from torch import Tensor, nn
-from torchvision import models
+from torch import nn
 
-from ..base.errors import InputError, arg, did_you_mean
+from ..base.errors import InputError, arg
 from ..base.own_code import file_of, is_own, named_in, run_own
 from .samples import Shape
-from .weights import StateDict, load_weights, read_weights
+from .weights import load_weights, read_weights
 
 TORCHVISION = "torchvision:"
-CHANGED_BY_OPTION = ("googlenet", "inception_v3")
-"""Networks of torchvision that may change their input by an option which their weights do not tell."""
+_OF_TORCHVISION = "spikewright.teachers.torchvision_network:torchvision_network"
+"""Imported when it is needed: torchvision takes as long to load as torch itself."""
 _NEEDED = ("input_shape", "classes")
 
 
@@ -73,7 +73,7 @@ def _built(
 ) -> BuiltNetwork:
     del versions  # of the files: others give another network
     if spec.startswith(TORCHVISION):
-        return _of_torchvision(spec, weights)
+        return cast(BuiltNetwork, resolve_name(_OF_TORCHVISION)(spec, weights))
     called = f"teacher {spec!r}"
     network = _of_function(spec, called, {"input_shape": input_shape, "classes": classes})
     name = f"{file_of(spec).name}:{spec.rsplit(':', 1)[1]}"
@@ -125,41 +125,3 @@ def _arguments(function: Callable[..., Any], called: str, known: Mapping[str, ob
             f"{' and '.join(map(arg, absent))}"
         )
     return {p.name: known[p.name] for p in named if known.get(p.name) is not None}
-
-
-def _of_torchvision(spec: str, weights: Path | None) -> BuiltNetwork:
-    """A classifier of torchvision with as many classes as the last layer in the file has; nothing is downloaded.
-
-    Raises:
-        InputError: no such classifier, or no weights that fit it.
-    """
-    called, name = f"teacher {spec!r}", spec.removeprefix(TORCHVISION)
-    known = models.list_models(module=models)
-    if name not in known:
-        near = did_you_mean(name, known).partition("may be:")[0]
-        raise InputError(
-            f"{called}: torchvision has no such classifier; {near}torchvision.models.list_models() has them all"
-        )
-    if name in CHANGED_BY_OPTION:
-        raise InputError(
-            f"{called}: its option transform_input changes the images, and its weights do not tell whether; write a "
-            f"function that builds it, and give {arg('teacher', 'net.py:build')}"
-        )
-    if weights is None:
-        raise InputError(f"{called}: nothing is downloaded; give the file of its state dict, {arg('weights', 'w.pt')}")
-    state = read_weights(weights)
-    last = list(models.get_model(name, weights=None).state_dict())[-1]
-    network = models.get_model(name, weights=None, num_classes=_classes(state, last, called))
-    return BuiltNetwork(network, f"{spec} with {weights.name}", load_weights(network, state, spec))
-
-
-def _classes(state: StateDict, last: str, called: str) -> int:
-    """How many classes the last layer has, in whichever part of a checkpoint."""
-    found = [value for name, value in state.values.items() if name == last or name.endswith(f".{last}")]
-    sizes = {int(value.shape[0]) for value in found if isinstance(value, Tensor) and value.ndim > 0}
-    if len(sizes) != 1:
-        raise InputError(
-            f"{state.path}: does not fit {called}, whose last layer is {last!r}; if the network was changed, give the "
-            f"function that builds it, {arg('teacher', 'net.py:build')}"
-        )
-    return sizes.pop()

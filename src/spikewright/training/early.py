@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..base.errors import InputError, SpikewrightError, arg, refuse
 from ..base.own_code import is_own
-from ..data.load import DATASETS
+from ..data.load import DATASETS, load
 from ..profile.profile import load_profile
 from ..profile.units import parse_budget
 from ..teachers.foreign import WEIGHT_FILES
@@ -15,7 +15,7 @@ from .settings import DistillSettings
 
 
 def check_early(settings: DistillSettings) -> None:
-    """Refuse what is wrong with profiles, budgets and paths.
+    """Refuse what is wrong with profiles, budgets and paths, and then with data of one's own, which stay in memory.
 
     Raises:
         InputError: every fault at once.
@@ -24,6 +24,10 @@ def check_early(settings: DistillSettings) -> None:
     if len(found) == 1:
         raise InputError(found[0])
     refuse("settings", found)
+    if settings.data.name not in DATASETS:
+        student = settings.student
+        own = load(settings.data.name, settings.data.data_dir, student.timesteps, settings.data)
+        own.for_student(student.encoding, student.architecture, student.timesteps)
 
 
 def _faults(settings: DistillSettings) -> Iterator[str]:

@@ -138,6 +138,31 @@ def test_a_picture_has_a_panel_for_each_encoding(data: Dataset) -> None:
     assert len(titles) == 1 + len(describe(data).rates)
 
 
+@pytest.mark.parametrize("view", ["image", "channels"])
+def test_a_picture_of_latency_has_the_step_of_each_spike(view: str) -> None:
+    walk = [[1, 0], [-1, 0], [0, -1]]  # three steps of two channels
+    x = np.array([walk] * 20, np.float32)
+    data = Dataset.from_arrays(x, np.arange(20) % 2, layout="series", scaling="none", view=view)
+    drawn = encodings_figure(data)
+    (panel,) = [axes for axes in drawn.axes if axes.get_title(loc="left").startswith("latency, at once")]
+    found = np.ma.filled(panel.images[0].get_array().astype(float), np.nan)
+    none = np.nan
+    if view == "image":  # of both signs together, channels over steps
+        expected = [[1, 1, none], [none, none, 1]]
+    else:  # positive parts, then negative ones
+        expected = [[1, none, none], [none, none, none], [none, 1, none], [none, none, 1]]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_picture_of_latency_in_colours_has_the_earliest_spike_of_a_pixel() -> None:
+    pixels = np.zeros((20, 3, 1, 2), np.float32)
+    pixels[:, 0, 0, 0], pixels[:, 1, 0, 0] = 1, 0.3
+    data = Dataset.from_arrays(pixels, np.arange(20) % 2, layout="images")
+    drawn = encodings_figure(data)
+    (panel,) = [axes for axes in drawn.axes if axes.get_title(loc="left").startswith("latency")]
+    assert np.ma.filled(panel.images[0].get_array().astype(float), 0).tolist() == [[1, 0]]
+
+
 def test_teachers_that_do_not_suit_are_named_with_the_reason() -> None:
     found = teachers(walks())
     assert found["temporal"] == found["mlp"] == ""

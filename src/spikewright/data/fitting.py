@@ -164,7 +164,7 @@ def _intensities(raw: RawData, asked: tuple[float, float] | None) -> tuple[tuple
         InputError: intensities outside the range, or an empty range.
     """
     dtype = raw.train.samples.dtype
-    natural = float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0
+    natural = 255.0 if dtype == np.uint8 else 1.0  # what wider integers reach, such as 12 bits of 16, they do not tell
     low, high = asked or (0.0, natural)
     if not low < high:
         raise InputError(f"data {raw.name}: {arg('intensities', f'{low:g},{high:g}')}: is no range; give LOW,HIGH")

@@ -58,13 +58,14 @@ def raw_for(found: Found, options: DataOptions, network: ForNetwork) -> RawData:
             range of its own samples; all faults at once.
     """
     where, gathered, rule = f"data {found.name}", Gathered(f"data {found.name}"), network.rule
+    samples: dict[str, Rows] = {}
     with gathered:
         samples = {part: as_rows(x, f"{where}: {part}") for part, (x, _) in found.parts.items()}
         layout = _layout(next(iter(samples.values())), found, options, rule, where)
     with gathered:
         labels = labels_for(where, {part: y for part, (_, y) in found.parts.items()}, network, found.names)
         with gathered:
-            refuse(where, list(_counts(samples, labels)))
+            refuse(where, list(_counts(samples, labels)))  # none where samples were refused
     gathered.refuse()
     parts = {part: raw_part(x, labels[part], layout) for part, x in samples.items()}
     faults = [fault for part, each in parts.items() for fault in unfit_numbers(part, each)]

@@ -100,8 +100,25 @@ def _form_faults(part: str, labels: Labels) -> Iterator[str]:
     elif labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
         some = ", ".join(f"{each:g}" for each in labels[labels != np.rint(labels)][:3])
         yield f"labels of {part} are no whole numbers ({some}, ...); give {arg('task', 'regression')} to learn values"
+    elif labels.dtype.kind == "O" and (fault := _of_several_types(part, labels)):
+        yield fault
     elif labels.dtype.kind not in "iufUSOb":
         yield f"labels of {part} are {labels.dtype}; may be whole numbers or names"
+
+
+def _of_several_types(part: str, labels: Labels) -> str | None:
+    """What is wrong with labels that are objects: names alone, or whole numbers alone, are right."""
+    given = labels.tolist()
+    for row, label in enumerate(given):
+        if label is None or (isinstance(label, float) and np.isnan(label)):
+            return (
+                f"labels of {part} hold {label}, first at sample {row}; leave samples without a label out, and give "
+                f"them as {arg('unlabelled')}"
+            )
+    if any(all(isinstance(label, kind) for label in given) for kind in (str, int | np.integer)):
+        return None
+    kinds = sorted({type(label).__name__ for label in given})
+    return f"labels of {part} are objects ({', '.join(kinds)}); give whole numbers alone, or names alone"
 
 
 def _range_faults(part: str, labels: Labels, classes: int) -> Iterator[str]:

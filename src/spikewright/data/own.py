@@ -69,13 +69,14 @@ def raw_of(found: Found, options: DataOptions) -> RawData:
     if "train" not in found.parts:
         raise InputError(f"{where}: holds no training part ({', '.join(found.parts)} alone); give one to learn from")
     gathered = Gathered(where)
+    samples: dict[str, Rows] = {}
     with gathered:
         samples = {part: as_rows(x, f"{where}: {part}") for part, (x, _) in found.parts.items()}
         layout = layout_of(samples["train"], options.layout or found.layout, where)
     with gathered:
         rule, labels = read_labels(where, {part: y for part, (_, y) in found.parts.items()}, options.task, found.names)
         with gathered:
-            refuse(where, list(_faults(samples, labels, found.groups)))
+            refuse(where, list(_faults(samples, labels, found.groups)) if samples else [])
     gathered.refuse()
     ready = {part: raw_part(x, labels[part], layout) for part, x in samples.items()}
     refuse(where, [fault for part, each in ready.items() for fault in unfit_numbers(part, each)])
@@ -149,9 +150,12 @@ def _faults(
 
 
 def unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
-    """Numbers that cannot be used: NaN and infinity, but for the padding of recordings, which must have steps."""
+    """Numbers that cannot be used: NaN and infinity, but for the padding of recordings, which must have steps; in
+    frames of events those that are no counts."""
     if raw.lengths is not None and not raw.lengths.all():
         yield f"recording {int(raw.lengths.argmin())} of its {part} part has no steps; leave it out"
+    if raw.samples.ndim == 5 and raw.samples.dtype.kind in "if":
+        yield from _no_counts(part, raw.samples)
     if raw.samples.dtype.kind != "f":
         return
     first = 0
@@ -169,6 +173,22 @@ def unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
             yield (
                 f"its {part} part holds {kind}, first in sample {first + int(wrong[0])}; fill such values in, or leave "
                 "the sample out"
+            )
+            return
+        first += len(chunk)
+
+
+def _no_counts(part: str, frames: Rows) -> Iterator[str]:
+    """Numbers in frames of events that are below 0 or no whole numbers; NaN and infinity are another fault."""
+    first = 0
+    for chunk in chunks(frames):
+        wrong = (chunk < 0) | (np.isfinite(chunk) & (chunk != np.rint(chunk)))
+        if wrong.any():
+            sample = int(np.flatnonzero(wrong.reshape(len(chunk), -1).any(1))[0])
+            yield (
+                f"its {part} part holds {chunk[wrong][0]:g} in frames of events, first in sample {first + sample}; "
+                "they are numbers of events, 0 or more: give each polarity a channel of its own, and values over time "
+                f"as series (n, steps, channels) with {arg('layout', 'series')}"
             )
             return
         first += len(chunk)

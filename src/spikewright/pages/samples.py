@@ -107,14 +107,16 @@ def _amounts(rate: InputRate, prepared: npt.NDArray[Any], input_bits: int) -> En
         unit = f"payloads of 0 to {full_scale(encoding, bits)}{'' if by_step else ', at each step'}"
     elif encoding == "latency":
         first = np.where(codes.any(0), codes.argmax(0) + 1.0, np.nan)
-        return Encoded(rate, _matrix(first), "step of the spike")
+        return Encoded(rate, _matrix(first, rate.view, np.fmin), "step of the spike")
     else:
         unit = "spikes" if encoding == "rate" else "events"
     if rate.view == "steps":
         return Encoded(rate, codes.reshape(steps, -1).T.astype(np.float64), unit)
     whole = codes[0] if len(codes) == 1 else codes.sum(0)
     return Encoded(
-        rate, _matrix(whole.astype(np.float64)), unit if encoding == "direct" else f"{unit} in {steps} steps"
+        rate,
+        _matrix(whole.astype(np.float64), rate.view, np.add),
+        unit if encoding == "direct" else f"{unit} in {steps} steps",
     )
 
 
@@ -130,12 +132,19 @@ def _spikes_of_currents(currents: FloatArray, timesteps: int) -> npt.NDArray[np.
     return torch.stack(spikes).to(torch.int64).numpy()
 
 
-def _matrix(values: FloatArray) -> FloatArray:
-    """Values ``(channels, height, width)`` to draw: channels over the steps of a recording, pixels of all channels."""
-    channels, height, width = values.shape
+def _matrix(values: FloatArray, view: str | None, together: np.ufunc) -> FloatArray:
+    """Values ``(channels, height, width)`` to draw: channels over the steps of a recording, pixels of all channels.
+
+    Args:
+        view: how a recording is taken, None of other samples.
+        together: what is drawn of the channels of a pixel: their sum, or the smallest that is a number.
+    """
+    _, height, width = values.shape
+    if view == "image":  # (parts, steps, channels)
+        return np.asarray(together.reduce(values, 0)).T
     if width == 1:
         return values[:, :, 0] if height > 1 else values[:, 0, 0][None]
-    return values.sum(0) if channels > 1 else values[0]
+    return np.asarray(together.reduce(values, 0))
 
 
 def _draw_found(axes: Any, data: Dataset, sample: int, layout: str) -> None:

@@ -195,6 +195,11 @@ def settings_of(
 
 def _data(data: GivenData, unlabelled: object) -> DataSettings:
     """The settings of the data, with what is given as samples without labels; of arrays they hold the word alone."""
+    if not isinstance(data, Dataset | DataSettings | str | Path):
+        raise InputError(
+            f"{arg('data')}: is of type {type(data).__name__}; may be a Dataset, such as Dataset.from_arrays(x, y) or "
+            "Dataset.from_torch(dataset), the name of a data set, a path, or DataSettings"
+        )
     settings = data if isinstance(data, DataSettings) else DataSettings(name=_name(data))
     if unlabelled is None:
         return settings

@@ -244,7 +244,10 @@ def task_faults(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
 
 
 def misfits(settings: DistillSettings, dataset: Dataset) -> Iterator[str]:
-    """Faults of settings that do not suit event data, or of event input without event data."""
+    """Faults of settings that do not suit event data, of event input without event data, and of data of which nothing
+    is left when they are scaled."""
+    if dataset.input_rule is not None and not any(dataset.input_rule.gain):
+        yield "all its training samples are the same; give samples that differ"
     encoding, timesteps = settings.student.encoding, settings.student.timesteps
     train = train_settings(settings.training, dataset.recipe)
     yield from misfits_of(read_transforms(train.augmentation, train.reach), dataset)

@@ -63,6 +63,19 @@ def test_from_recordings_to_a_chip_network(
     assert activity["accuracy"] == whole.accuracy == whole.quality.correct / whole.quality.samples
 
 
+def test_a_verdict_says_windows_where_samples_are_such(
+    tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [word for word in SHORT if word != "--json"]
+    given = ["run", "--data", str(tones), "--layout", "series", "--window", "6", "--hop", "3", *words]
+    assert main([*given, "--method", "none", "--samples-lava", "0", "--out", str(tmp_path / "out")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    activity = load_activity(tmp_path / "out" / "activity.json")
+    assert activity.quality is not None
+    assert activity.samples > activity.quality.samples
+    assert f"integer {activity.accuracy:.2%} ({activity.samples} test windows)" in said
+
+
 def test_views_and_encodings_that_contradict_each_other_are_refused(
     tones: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -293,3 +293,18 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert sw.load(str(path)).train is first.train
     np.savez(path, x=X / 2, y=Y)
     assert sw.load(str(path)).train.sha256 != first.train.sha256
+
+
+def test_a_path_is_taken_wherever_its_text_is(tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    random = np.random.default_rng(0)
+    np.savez(path, x=random.normal(size=(40, 3)), y=np.arange(40) % 2)
+    assert repr(sw.load(path)) == repr(sw.load(str(path)))
+    small, once = sw.StudentSpec(architecture="mlp", width=2, timesteps=2), sw.Training(epochs=1, integer_from=1.0)
+    trained = sw.distill(path, method="none", student=small, training=once)
+    graph = sw.to_nir(trained.student)
+    chips = [sw.lower(graph, profile="loihi2-assumed", calibrate=given) for given in (path, str(path))]
+    assert repr(chips[0]) == repr(chips[1])
+    counted = [sw.simulate(chips[0], given) for given in (path, str(path))]
+    assert counted[0].provenance == counted[1].provenance
+    assert counted[0].provenance["data"] == str(path)

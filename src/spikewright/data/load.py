@@ -62,7 +62,7 @@ class DataSource:
 
 
 def load(
-    name: str,
+    name: str | Path,
     data_dir: Path | None = None,
     timesteps: int | None = None,
     options: DataOptions | None = None,
@@ -82,6 +82,7 @@ def load(
     Raises:
         InputError: no such data set, files missing or damaged, or a download that failed.
     """
+    name = str(name)
     source = DATASETS.get(name)
     if source is None:
         if data_dir is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import nir
@@ -39,7 +40,7 @@ def lower(
     input_bits: int | None = None,
     dt_s: float | None = None,
     weight_bits: int | None = None,
-    calibrate: str | Dataset | Split | Measuring | None = None,
+    calibrate: str | Path | Dataset | Split | Measuring | None = None,
     calibrate_samples: int | None = None,
     quantile: float | None = None,
     margin: float | None = None,
@@ -74,7 +75,7 @@ def lower(
     """
     target = load_profile(profile) if isinstance(profile, str) else profile
     input_rule, meaning = rules_of(graph.metadata)
-    if isinstance(calibrate, str):
+    if isinstance(calibrate, str | Path):
         calibrate = load(calibrate, timesteps=graph.metadata.get("timesteps", timesteps), network=takes_of(graph))
     measuring = _measuring(calibrate, graph, calibrate_samples, quantile, margin)
     draft = drafted(graph, target, {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}, dt_s)

@@ -103,7 +103,11 @@ class Verdict:
         """The verdict for a rich console."""
         table = Table(show_header=False, box=None, pad_edge=False)
         known = self.agreement
-        on = {level: f"({samples} {known.split} samples)" for level, samples in known.samples.items()}
+        quality = self.report.quality
+        # Of windows the answers are those of their recordings, and so are accuracy and R^2.
+        of_windows = quality is not None and quality.samples != self.report.samples
+        what = f"{known.split} {'windows' if of_windows else 'samples'}"
+        on = {level: f"({samples} {what})" for level, samples in known.samples.items()}
         measure = measure_of(self.report.outputs)
         words = (f"{level} {measure.say(merit)} {on[level]}" for level, merit in known.merits.items())
         table.add_row(measure.name, ", ".join(words))

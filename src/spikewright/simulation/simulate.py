@@ -69,7 +69,7 @@ class Simulated(Protocol):
 
 def simulate(
     chip: ChipNetwork,
-    data: str | Dataset | Split | Labelled,
+    data: str | Path | Dataset | Split | Labelled,
     on: str | Simulated = "integer",
     samples: int | None = None,
     split: str = "test",
@@ -105,7 +105,7 @@ def simulate(
         SpikewrightError: Lava failed.
     """
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
-    whole = load(data, data_dir, chip.timesteps, network=chip.takes) if isinstance(data, str) else data
+    whole = load(data, data_dir, chip.timesteps, network=chip.takes) if isinstance(data, str | Path) else data
     if isinstance(whole, Dataset):
         whole = for_chip(whole.by(chip.takes), chip)
     images, labels, recordings = chosen_samples(whole, split, samples)
@@ -129,7 +129,7 @@ def simulate(
     if recordings is not None:
         answers = replace(total.answers, recordings=recordings)
         total = replace(total, answers=answers, correct=answers.correct)
-    named = data if isinstance(data, str) else getattr(data, "name", None)
+    named = str(data) if isinstance(data, str | Path) else getattr(data, "name", None)
     facts: dict[str, object] = {"source": f"spikewright {__version__}", "seed": seed}
     facts |= {} if named is None else {"data": named}
     return replace(total, provenance=facts)

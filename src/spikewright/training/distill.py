@@ -46,7 +46,7 @@ FORMER = {
 
 
 def distill(
-    data: Dataset | DataSettings | str = "digits",
+    data: Dataset | DataSettings | str | Path = "digits",
     teacher: nn.Module | Teacher | TeacherSpec | str | None = None,
     *,
     student: nn.Module | StudentConfig | StudentSpec | str | None = None,
@@ -61,7 +61,7 @@ def distill(
     """Train a spiking student from a teacher, within a budget.
 
     Args:
-        data: a data set, its name, or :class:`DataSettings` with its name and the number of training samples.
+        data: a data set, its name or path, or :class:`DataSettings` with its name and the number of training samples.
         teacher: a trained torch network, a teacher, or a description: a named architecture, an ONNX file, ``snn``, a
             student's file; None for the default teacher of the method.
         student: torch layers and snnTorch neurons, of which a copy is trained; a specification; or the name of an

@@ -26,7 +26,7 @@ from ..teachers.torch_teacher import Teacher
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
 
-GivenData: TypeAlias = Dataset | DataSettings | str
+GivenData: TypeAlias = Dataset | DataSettings | str | Path
 GivenTeacher: TypeAlias = nn.Module | Teacher | TeacherSpec | str | None
 GivenStudent: TypeAlias = nn.Module | StudentConfig | StudentSpec | str
 GivenTerms: TypeAlias = LossTerms | str
@@ -200,7 +200,8 @@ def _data(data: GivenData, unlabelled: object) -> DataSettings:
             f"{arg('data')}: is of type {type(data).__name__}; may be a Dataset, such as Dataset.from_arrays(x, y) or "
             "Dataset.from_torch(dataset), the name of a data set, a path, or DataSettings"
         )
-    settings = data if isinstance(data, DataSettings) else DataSettings(name=_name(data))
+    named_data = str(data) if isinstance(data, Path) else data
+    settings = named_data if isinstance(named_data, DataSettings) else DataSettings(name=_name(named_data))
     if unlabelled is None:
         return settings
     if settings.unlabelled is not None:

@@ -56,6 +56,13 @@ def test_ten_times_the_amplitude_is_twenty_decibels_more() -> None:
     np.testing.assert_allclose(spectrum(10 * wave, 8000) - spectrum(wave, 8000), 20, atol=1e-3)
 
 
+def test_a_sound_shorter_than_a_frame_has_silence_around_it() -> None:
+    spectrum = Spectrum(8000)
+    wave = np.random.default_rng(0).normal(0, 0.05, 80).astype(np.float32)
+    long = spectrum(np.concatenate([wave, np.zeros(400, np.float32)]), 8000)
+    np.testing.assert_allclose(spectrum(wave, 8000), long[:2], atol=1e-3)
+
+
 def test_sounds_of_unequal_length_become_an_image_of_time_and_pitch(folder: Path) -> None:
     data = sw.Dataset.from_folder(folder, bands=16, group=r"(s\d)_")
     assert (data.shape, data.output.names) == ((2, 46, 16), ("high", "low"))

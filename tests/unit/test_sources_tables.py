@@ -130,6 +130,8 @@ def test_missing_values_and_text_are_named_all_at_once(tmp_path: Path) -> None:
     [
         ("1,2,3\n4,5,6\n", {}, "its first line holds numbers (1, 2, 3, ...); put a line with the names of the columns "
          "above it"),
+        ("0.5,2,x\n4,5,y\n", {"label": "x"}, "its first line holds numbers (0.5, 2, ...); put a line with the names of "
+         "the columns above it"),
         ("a,a,label\n1,2,x\n", {}, "several columns are called a; give each a name of its own"),
         ("a,b,label\n1,2\n", {}, "row 1 has 2 fields, and there are 3 columns; quote fields that hold ','"),
         ("a,b,c\n1,2,3\n", {}, "which column is the label is not clear: none is called label or class or target; give "
@@ -223,3 +225,9 @@ def test_without_pyarrow_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: p
     path = tmp_path / "t.parquet"
     path.write_bytes(b"PAR1")
     assert refusal(path) == f"{path}: needs pyarrow, which is not installed: pip install 'spikewright[tables]'"
+
+
+def test_columns_that_pandas_numbered_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("0,1,label\n" + "0.5,2,x\n1.5,-3,y\n" * 10)
+    assert sw.Dataset.from_file(path).train.samples.shape[1:] == (4, 1, 1)

@@ -50,8 +50,10 @@ class CsvTable:
         twice = sorted({name for name in self.columns if self._names.count(name) > 1})
         if twice:
             yield f"several columns are called {', '.join(twice)}; give each a name of its own"
-        if self.columns and all(_is_number(name) for name in self.columns):
-            some = ", ".join(self.columns[:3])
+        numbers = [name for name in self.columns if _is_number(name)]
+        # Columns may be called 0, 1, 2, as pandas numbers them, beside one that has a name; none is called -0.5.
+        if numbers and (len(numbers) == len(self.columns) or not all(name.isdigit() for name in numbers)):
+            some = ", ".join(numbers[:3])
             yield f"its first line holds numbers ({some}, ...); put a line with the names of the columns above it"
 
     def _rows(self) -> Iterator[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -95,14 +96,16 @@ class Spectrum:
             sound = librosa.resample(sound, orig_sr=rate, target_sr=self.sample_rate)
         if self.seconds is not None:
             sound = sound[: round(self.seconds * self.sample_rate)]
-        power = librosa.feature.melspectrogram(
-            y=sound,
-            sr=self.sample_rate,
-            n_fft=self.frame,
-            hop_length=self.step,
-            n_mels=self.bands,
-            pad_mode="constant",
-        )
+        with warnings.catch_warnings():  # of sounds shorter than a frame, which has silence around them
+            warnings.filterwarnings("ignore", message="n_fft=", category=UserWarning)
+            power = librosa.feature.melspectrogram(
+                y=sound,
+                sr=self.sample_rate,
+                n_fft=self.frame,
+                hop_length=self.step,
+                n_mels=self.bands,
+                pad_mode="constant",
+            )
         return np.asarray(10 * np.log10(np.maximum(power, FLOOR)), np.float32).T
 
     def __str__(self) -> str:

@@ -117,11 +117,14 @@ def test_from_a_file_to_a_certificate_and_a_report(
 
 
 @pytest.mark.lava
-def test_lava_answers_as_the_integers_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("road", ROADS)
+def test_lava_answers_as_the_integers_do(road: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("lava")
-    data, words = ts_series(tmp_path)
-    verdict = ran(capsys, "--data", data, *SMALL, *words, "--samples-lava", 2, "-o", tmp_path / "out")
+    data, words = ROADS[road](tmp_path)
+    short = ["--width", "4", "-T", "3", "--epochs", "2", "--teacher-epochs", "2"]
+    verdict = ran(capsys, "--data", data, *short, *words, "--samples-lava", 2, "-o", tmp_path / "out")
     assert verdict["mismatches"] == {"student_integer": 0, "integer_lava": 0, "integer_netx": 0}
+    assert verdict["samples"]["lava"] == 2
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +152,17 @@ def test_from_a_torch_data_set_to_a_certificate_and_a_report(
     assert activity.correct == sw.simulate(chip, torch_set, distilled.student).correct
     assert activity.samples == len(torch_set.test)
     assert sw.report(activity, chip, "loihi2-assumed").energy.total > 0
+
+
+@pytest.mark.lava
+def test_lava_answers_to_a_torch_data_set_as_the_integers_do(torch_set: sw.Dataset, distilled: sw.Distillation) -> None:
+    pytest.importorskip("lava")
+    chip = sw.lower(sw.to_nir(distilled.student))
+    ours, theirs = (sw.simulate(chip, torch_set, on, samples=3) for on in ("integer", "lava"))
+    assert ours.answers is not None
+    assert theirs.answers is not None
+    assert np.array_equal(ours.answers.scores, theirs.answers.scores)
+    assert [p.spikes for p in ours.populations] == [p.spikes for p in theirs.populations]
 
 
 def test_python_takes_the_same_data_everywhere(

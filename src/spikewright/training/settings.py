@@ -104,8 +104,9 @@ class TeacherSpec(Options):
 
     name: str | None = Field(
         None,
-        description="mlp, convnet, vgg, an .onnx file, file.py:function, torchvision:NAME, snn, snn:width=32, or a "
-        "student.pt; left out, convnet, or snn for a method that learns from spikes",
+        description="mlp, convnet, vgg, temporal, an .onnx file, file.py:function, torchvision:NAME, snn, "
+        "snn:width=32, or a student.pt; left out, the data set's (convnet for images, temporal for series, mlp for "
+        "vectors), or snn for a method that learns from spikes",
     )
     weights: Path | None = Field(None, description="state dict of a torch network: .pt, .pth, .ckpt or .safetensors")
     layout: str | None = Field(None, description="how the teacher takes samples: images, series, channels or vectors")

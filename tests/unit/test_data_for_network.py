@@ -194,6 +194,11 @@ def test_data_of_another_form_are_refused(trained: tuple[Path, ForNetwork], tmp_
         "data new: holds vectors of shape (4,), and the network was made for vectors of shape (3,); give data like "
         "those it was trained on"
     )
+    np.savez(tmp_path / "new.npz", x=np.zeros((9, 4, 4)), y=NAMES[np.arange(9) % 3])
+    assert refusal(tmp_path / "new.npz", trained[1]) == (
+        "data new: has shape (9, 4, 4), and the network was made for vectors of shape (3,); give data like those it "
+        "was trained on"
+    )
     with pytest.raises(sw.InputError, match="data digits: has a form of its own, and the network takes vectors"):
         load("digits", network=trained[1])
     np.savez(tmp_path / "new.npz", x=np.full((9, 3), np.nan), y=np.array(["gnu"] * 9))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..base.errors import Gathered, refuse
+from ..base.errors import Gathered, InputError, refuse
 from ..sources.found import PARTS, Found, Layout
 from ..sources.rows import Rows
 from .fitting import bounds_of
@@ -84,7 +84,13 @@ def _layout(x: Rows, found: Found, options: DataOptions, rule: InputRule | None,
         return layout_of(x, known, where)
     shape = tuple(x.shape[1:])
     is_last = rule.layout == "images" and len(shape) == 3 and shape != rule.shape
-    return layout_of(x, "images-last" if is_last and (shape[2], *shape[:2]) == rule.shape else rule.layout, where)
+    try:
+        return layout_of(x, "images-last" if is_last and (shape[2], *shape[:2]) == rule.shape else rule.layout, where)
+    except InputError as error:  # speaks of a layout that nobody asked for
+        raise InputError(
+            f"{where}: has shape {tuple(x.shape)}, and the network was made for {rule.layout} of shape {rule.shape}; "
+            "give data like those it was trained on"
+        ) from error
 
 
 def labels_for(

@@ -162,7 +162,8 @@ def test_lava_answers_to_a_torch_data_set_as_the_integers_do(torch_set: sw.Datas
     assert ours.answers is not None
     assert theirs.answers is not None
     assert np.array_equal(ours.answers.scores, theirs.answers.scores)
-    assert [p.spikes for p in ours.populations] == [p.spikes for p in theirs.populations]
+    for name, population in ours.populations.items():
+        assert np.array_equal(population.spikes, theirs.populations[name].spikes)
 
 
 def test_python_takes_the_same_data_everywhere(

@@ -205,7 +205,7 @@ def test_former_arguments_return_the_same_student() -> None:
         ),
         (lambda: sw.distill(callbacks=5), "callbacks: holds int; may be a sequence of spikewright.Callback"),
         (lambda: sw.distill(callbacks=[5]), "callbacks: holds int; may be a sequence of spikewright.Callback"),
-        (lambda: sw.distill(data=3), "DataSettings: name is 3: input should be a valid string"),
+        (lambda: sw.distill(data=3), "data: is of type int; may be a Dataset, such as Dataset.from_arrays(x, y)"),
         (lambda: sw.distill(teacher=3), "TeacherSpec: name is 3: input should be a valid string"),
         (lambda: sw.distill(student=3), "student=3: may be a module, a StudentConfig, a StudentSpec or"),
         (lambda: sw.distill(method=3), "method 3: may be an object, such as LabelsOnly(), or text"),

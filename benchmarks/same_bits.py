@@ -65,7 +65,7 @@ def _weights(file: Path) -> dict[str, np.ndarray]:
 
 
 def _chip_arrays(file: Path) -> dict[str, np.ndarray]:
-    """Every dataset of a chip file but its provenance, which holds the seconds that training took."""
+    """Every dataset of a chip file but its provenance, which holds versions and hashes of files."""
     found: dict[str, np.ndarray] = {}
 
     def take(name: str, item: Any) -> None:

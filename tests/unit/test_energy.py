@@ -182,9 +182,7 @@ def test_what_is_included_elsewhere_is_not_listed_as_left_out():
 def test_the_reset_between_samples_is_listed_wherever_states_are_kept(name):
     report = priced(published_network(), published_activity(), name)
     listed = [item.count for item in report.not_modelled if item.event == "state_reset"]
-    assert listed == ([] if name == "akida" else [1.0]), (
-        "one step leaves nothing to reset"
-    )
+    assert listed == ([] if name == "akida" else [1.0]), "one step leaves nothing to reset"
     assert (report.resets is not None) is name.startswith("loihi1-"), "published for Loihi 1 alone"
 
 

@@ -18,7 +18,7 @@ from matplotlib.transforms import Bbox
 from ..base.artefacts import atomic_write
 from ..profile.profile import HardwareProfile
 from .measure import ACCURACY, Measure
-from .plot_style import BLUE, FAINT, INK, RULE, STYLE, Plot, in_style
+from .plot_style import BLUE, FAINT, INK, RULE, STYLE, WITHOUT_TIME, Plot, in_style
 from .runs import RunTable
 
 DPI = 160
@@ -41,9 +41,8 @@ def write_chart(draw: Callable[[], Figure], stem: Path) -> dict[str, Path]:
     with mpl.rc_context(STYLE):
         figure = draw()
         for form, path in files.items():
-            metadata = {"Date": None} if form == "svg" else {"Software": None}
             with atomic_write(path) as temporary:
-                figure.savefig(temporary, format=form, dpi=DPI, metadata=metadata, facecolor="white")
+                figure.savefig(temporary, format=form, dpi=DPI, metadata=WITHOUT_TIME[form], facecolor="white")
     return files
 
 

@@ -37,6 +37,14 @@ STYLE: dict[str, Any] = {
 }
 
 
+WITHOUT_TIME: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+}
+"""By format, what keeps a picture's file free of the time of its making."""
+
+
 class Plot(Figure):
     """A figure that a notebook shows, whether or not pyplot was ever imported."""
 

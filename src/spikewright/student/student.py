@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ..base.artefacts import atomic_write, existing_file
+from ..base.artefacts import existing_file, saved_by
 from ..base.errors import InputError, arg
 from ..base.own_code import is_own
 from ..base.shown import Shown
@@ -259,8 +259,7 @@ def save_student(student: Student, path: Path | str, provenance: dict[str, objec
         "integer": None if student.grid is None else student.grid.as_json(),
         "provenance": provenance,
     }
-    with atomic_write(path) as temporary:
-        torch.save({"header": json.dumps(header), "weights": student.state_dict()}, temporary)
+    saved_by(partial(torch.save, {"header": json.dumps(header), "weights": student.state_dict()}), path)
 
 
 def load_student(path: Path | str, network: nn.Module | str | None = None) -> Student:

@@ -38,14 +38,12 @@ def command(
 
     Example: spikewright data recordings.npz --layout series --show sample.png
     """
-    import matplotlib as mpl
-
     from ..base.artefacts import atomic_write, writable
     from ..data.describe import describe
     from ..data.load import DATASETS, load
     from ..pages.data import renderable, teachers
     from ..pages.numbers import WIDTH
-    from ..pages.plot_style import STYLE, WITHOUT_TIME
+    from ..pages.plot_style import WITHOUT_TIME, style
     from ..pages.samples import encodings_figure
 
     if show is not None:
@@ -62,7 +60,7 @@ def command(
     unfit = {name: with_flags(why, {}) for name, why in teachers(dataset).items()}
     if show is not None:
         figure = encodings_figure(dataset, sample, timesteps, input_bits)
-        with atomic_write(show) as temporary, mpl.rc_context(STYLE):
+        with atomic_write(show) as temporary, style():
             form = show.suffix[1:].lower()
             figure.savefig(temporary, format=form, dpi=150, metadata=WITHOUT_TIME[form])
     if as_json:

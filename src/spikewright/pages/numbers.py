@@ -53,13 +53,6 @@ def filled(rows: Rows) -> Table:
     return table
 
 
-def markdown_table(*rows: Sequence[str]) -> list[str]:
-    """The lines of a Markdown table."""
-    head, *body = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
-    rule = ["---:" if heading.startswith(">") else "---" for heading in head]
-    return ["| " + " | ".join(row) + " |" for row in ([each.lstrip(">+") for each in head], rule, *body)]
-
-
 def count(value: float | None) -> str:
     """A count per inference: whole from 100 on, below with two digits after the point; words where unknown."""
     if value is None:

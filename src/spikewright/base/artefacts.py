@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import InputError
 
@@ -40,6 +42,18 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def saved_by(save: Callable[[BinaryIO], object], path: Path | str) -> None:
+    """Write what ``save`` writes into a buffer to ``path``, atomically.
+
+    ``torch.save`` notes the name of a file that it writes, which is another one for each temporary file, and of a
+    buffer none: so equal contents give equal bytes.
+    """
+    buffer = io.BytesIO()
+    save(buffer)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def writable(path: Path | str) -> Path:

@@ -27,6 +27,7 @@ from ..base.errors import SpikewrightError, did_you_mean, with_flags
 from ..base.interrupt import Interrupted
 from ..base.progress import Callback, Kind, Listeners
 from ..base.terminal import terminal
+from ..base.visible import visible
 from .panels import Command
 
 if TYPE_CHECKING:
@@ -103,8 +104,13 @@ def emit(value: object) -> None:
 
 def say(text: str) -> None:
     """Print a line on stderr: what is being done, what was assumed, where a file went."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")
     sys.stderr.flush()
+
+
+def out(text: str) -> None:
+    """Print lines on stdout: the result of a command that is text."""
+    sys.stdout.write(visible(text) + "\n")
 
 
 def notes(dataset: Dataset) -> None:

@@ -43,6 +43,7 @@ def command(
     from ..data.load import DATASETS, load
     from ..pages.data import renderable, teachers
     from ..pages.numbers import WIDTH
+    from ..pages.plot_style import WITHOUT_TIME, style
     from ..pages.samples import encodings_figure
 
     if show is not None:
@@ -59,8 +60,9 @@ def command(
     unfit = {name: with_flags(why, {}) for name, why in teachers(dataset).items()}
     if show is not None:
         figure = encodings_figure(dataset, sample, timesteps, input_bits)
-        with atomic_write(show) as temporary:
-            figure.savefig(temporary, format=show.suffix[1:].lower(), dpi=150)
+        with atomic_write(show) as temporary, style():
+            form = show.suffix[1:].lower()
+            figure.savefig(temporary, format=form, dpi=150, metadata=WITHOUT_TIME[form])
     if as_json:
         cli.emit({**found.as_json(), "teachers": unfit})
     else:

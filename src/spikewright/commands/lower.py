@@ -91,7 +91,7 @@ def command(
     if json_output:
         cli.emit({"chip": str(out), **summary(chip), "fit": fit_of(placement), "placement": placement_json(placement)})
     else:
-        print(table(chip, placement))
+        cli.out(table(chip, placement))
         cli.say(str(out))
 
 

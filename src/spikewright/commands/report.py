@@ -100,17 +100,16 @@ def _as_typed(
     activity: Path, chip: Path, also: Sequence[Path], profiles: Sequence[str], budget: str | None, placer: Placer
 ) -> str:
     """The command that gives this report again, files by their names alone: folders are nobody else's business."""
-    import shlex
-
+    from ..pages.markdown import path, shell
     from ..placing.placement import DEFAULT_PLACER
 
-    words = ["spikewright", "report", activity.name, chip.name]
+    words = ["spikewright", "report", path(activity.name), path(chip.name)]
     words += [word for each in profiles for word in ("--profile", Path(each).name)]
     words += [word for each in also for word in ("--also", each.name)]
     by = placer.by if placer.by != DEFAULT_PLACER.by else None
     options = {"--energy-budget": budget, "--place-by": by, "--chips": placer.chips, "--seed": placer.seed or None}
     words += [str(word) for option in options.items() if option[1] is not None for word in option]
-    return shlex.join(words)
+    return " ".join(map(shell, words))
 
 
 def _stem(out: Path | None, activity: Path) -> Path:

@@ -66,7 +66,7 @@ def command(
         counts = {"samples": checked.samples, "spikes": checked.spikes, "ties": checked.ties}
         cli.emit({"nir": str(out), "card": beside, **counts})
     else:
-        print(out)
+        cli.out(str(out))
 
 
 def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> Tensor:

@@ -7,7 +7,6 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,7 +17,7 @@ from matplotlib.transforms import Bbox
 from ..base.artefacts import atomic_write
 from ..profile.profile import HardwareProfile
 from .measure import ACCURACY, Measure
-from .plot_style import BLUE, FAINT, INK, RULE, STYLE, Plot, in_style
+from .plot_style import BLUE, FAINT, INK, RULE, WITHOUT_TIME, Plot, in_style, style
 from .runs import RunTable
 
 DPI = 160
@@ -38,12 +37,11 @@ AROUND = (("right", -0.7, 0.7), ("left", 1, 0), ("right", -1, 0), ("left", 0.7, 
 def write_chart(draw: Callable[[], Figure], stem: Path) -> dict[str, Path]:
     """Draw in our style and write ``stem``.svg and .png; returns paths by format."""
     files = {form: stem.with_name(f"{stem.name}.{form}") for form in FORMATS}
-    with mpl.rc_context(STYLE):
+    with style():
         figure = draw()
         for form, path in files.items():
-            metadata = {"Date": None} if form == "svg" else {"Software": None}
             with atomic_write(path) as temporary:
-                figure.savefig(temporary, format=form, dpi=DPI, metadata=metadata, facecolor="white")
+                figure.savefig(temporary, format=form, dpi=DPI, metadata=WITHOUT_TIME[form], facecolor="white")
     return files
 
 

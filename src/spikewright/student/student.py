@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ..base.artefacts import atomic_write, existing_file
-from ..base.errors import InputError, arg
+from ..base.artefacts import existing_file, saved_by
+from ..base.errors import InputError, arg, refuse
 from ..base.own_code import is_own
 from ..base.shown import Shown
 from ..base.types import Readout
@@ -25,6 +25,7 @@ from ..simulation.backends import Run
 from .architectures import builder_of
 from .backend import run_student
 from .config import StudentConfig
+from .finite import weight_faults
 from .integers.walk import IntegerWalk, fold_norms, plan_of
 from .neuron_settings import NeuronSettings
 from .neurons import NeuronTrace, Reading, StudentOutput, is_integrator, is_neuron, output_of, run_over_time, spiking
@@ -259,8 +260,7 @@ def save_student(student: Student, path: Path | str, provenance: dict[str, objec
         "integer": None if student.grid is None else student.grid.as_json(),
         "provenance": provenance,
     }
-    with atomic_write(path) as temporary:
-        torch.save({"header": json.dumps(header), "weights": student.state_dict()}, temporary)
+    saved_by(partial(torch.save, {"header": json.dumps(header), "weights": student.state_dict()}), path)
 
 
 def load_student(path: Path | str, network: nn.Module | str | None = None) -> Student:
@@ -273,7 +273,7 @@ def load_student(path: Path | str, network: nn.Module | str | None = None) -> St
 
     Raises:
         InputError: the file is missing or no student, a user's own architecture without ``network``, or weights that
-            do not fit the architecture.
+            do not fit the architecture, or are NaN or infinite.
     """
     header, weights = _read(path)
     config = StudentConfig.from_json(header["config"])
@@ -288,6 +288,7 @@ def load_student(path: Path | str, network: nn.Module | str | None = None) -> St
         student.load_state_dict(weights)
     except RuntimeError as error:
         raise InputError(f"{path}: its weights do not fit the architecture {config.architecture!r}: {error}") from error
+    refuse(str(path), list(weight_faults(student)))
     return student.eval()
 
 

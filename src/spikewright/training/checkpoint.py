@@ -6,12 +6,13 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..base.artefacts import atomic_write
+from ..base.artefacts import saved_by
 from ..base.errors import InputError, arg
 from ..chip.registers import MARGIN, QUANTILE, TrainedGrid
 from ..lowering.peaks import Measuring
@@ -62,8 +63,7 @@ def save(trainer: Trainer, path: Path) -> None:
         "best": None if best is None else (best.merit, best.weights, _dumped(best.grid), best.epoch, best.quality),
         "step": trainer.step,
     }
-    with atomic_write(path) as temporary:
-        torch.save(state, temporary)
+    saved_by(partial(torch.save, state), path)
 
 
 def resume(trainer: Trainer, path: Path) -> None:

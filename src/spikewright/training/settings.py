@@ -91,7 +91,10 @@ class Budget(Options):
     )
     also_within: tuple[str, ...] = Field((), description="a further chip's budget, profile=2uJ; repeatable")
     max_synaptic_ops: str | None = Field(None, description="synaptic operations per inference: 300k, 1.5M")
-    max_rate: tuple[str, ...] = Field((), description="spikes per neuron and step of a layer, lif1=0.05; repeatable")
+    max_rate: tuple[str, ...] = Field(
+        (),
+        description="spikes per neuron and step of a layer, lif1=0.05, or of each that matches, lif*=0.05; repeatable",
+    )
 
     @property
     def is_limited(self) -> bool:

@@ -15,8 +15,9 @@ import h5py
 import numpy as np
 from pydantic import Field, NonNegativeInt, ValidationError
 
-from ..base.artefacts import atomic_write, existing_file
+from ..base.artefacts import existing_file
 from ..base.errors import InputError
+from ..base.hdf5 import new_hdf5
 from ..base.types import Encoding, IntArray, Readout
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
@@ -84,7 +85,7 @@ def save_chip(chip: ChipNetwork, path: Path | str) -> None:
     """
     network = _NetworkRecord.model_validate(chip, from_attributes=True).model_dump_json(exclude_defaults=True)
     provenance = json.dumps(chip.provenance, sort_keys=True, allow_nan=False)
-    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs["format"] = FORMAT
         file.attrs["format_version"] = FORMAT_VERSION
         file["network"] = np.frombuffer(network.encode(), np.uint8)

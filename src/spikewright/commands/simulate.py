@@ -63,7 +63,7 @@ def command(
 
     network = load_chip(chip)
     chosen = _simulator(on, network, chip, module)
-    for file in (out, scores):
+    for file in (out, scores, record):
         if file is not None:
             writable(file)
     dataset = load(data, data_dir, network.timesteps, network=network.takes)

@@ -40,12 +40,13 @@ def command(
 
     Example: spikewright to-nir student.pt -o student.nir
     """
-    from ..base.artefacts import existing_file, sha256_of
+    from ..base.artefacts import existing_file, sha256_of, writable
     from ..pages.card.card import card_path, write_card
     from ..profile.profile import load_profile
     from ..student.student import load_student, student_provenance
     from ..student.verify import export
 
+    writable(out)
     if card:
         card_path(out)  # refuses what it would write over
     source = existing_file(student, "a student written by `spikewright distill`")

@@ -7,6 +7,7 @@ Reading builds nir's own nodes and skips nir's type check, which rejects grouped
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -16,7 +17,7 @@ import h5py
 import nir
 import numpy as np
 
-from ..base.artefacts import atomic_write, existing_file
+from ..base.artefacts import existing_file, write_bytes
 from ..base.errors import InputError, refuse
 from .nodes import handled
 
@@ -62,8 +63,14 @@ def write_graph(graph: nir.NIRGraph, path: Path | str) -> None:
     Raises:
         InputError: the folder does not exist.
     """
-    with atomic_write(path) as temporary:
-        nir.write(temporary, graph)
+    write_bytes(path, graph_bytes(graph))
+
+
+def graph_bytes(graph: nir.NIRGraph) -> bytes:
+    """The file of a NIR graph: made in memory, since HDF5 does not survive a disk that fills up."""
+    buffer = io.BytesIO()
+    nir.write(buffer, graph)
+    return buffer.getvalue()
 
 
 class _Unreadable(Exception):

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ..base.artefacts import atomic_write, existing_file
+from ..base.artefacts import existing_file
 from ..base.errors import InputError, arg
 from ..base.own_code import is_own
 from ..base.shown import Shown
+from ..base.torch_file import save_torch
 from ..base.types import Readout
 from ..chip.answers import Answers
 from ..chip.encoding import encode, full_scale
@@ -259,8 +260,7 @@ def save_student(student: Student, path: Path | str, provenance: dict[str, objec
         "integer": None if student.grid is None else student.grid.as_json(),
         "provenance": provenance,
     }
-    with atomic_write(path) as temporary:
-        torch.save({"header": json.dumps(header), "weights": student.state_dict()}, temporary)
+    save_torch({"header": json.dumps(header), "weights": student.state_dict()}, path)
 
 
 def load_student(path: Path | str, network: nn.Module | str | None = None) -> Student:

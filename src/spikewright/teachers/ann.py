@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from ..augmentation.augment import augmented, still
-from ..base.artefacts import atomic_write, sha256_of_json
+from ..base.artefacts import sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import SILENT, Listeners
+from ..base.torch_file import save_torch
 from ..data.dataset import Dataset
 from ..data.output_rule import OutputRule, ValueLoss
 from ..data.recipe import TeacherRecipe
@@ -217,8 +218,7 @@ def train_teacher(
     teacher.validation_accuracy = teacher.quality(dataset.validation, dataset.output).main
     facts = {"format_version": FORMAT_VERSION, "key": key, "seconds": time.perf_counter() - started}
     weights = {"state": teacher.state_dict(), "validation_accuracy": teacher.validation_accuracy}
-    with atomic_write(file) as temporary:
-        torch.save(facts | weights, temporary)
+    save_torch(facts | weights, file)
     return teacher
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from ..base.artefacts import atomic_write
 from ..base.errors import InputError, arg
+from ..base.torch_file import save_torch
 from ..chip.registers import MARGIN, QUANTILE, TrainedGrid
 from ..lowering.peaks import Measuring
 from ..teachers.training_loop import BestWeights
@@ -62,8 +62,7 @@ def save(trainer: Trainer, path: Path) -> None:
         "best": None if best is None else (best.merit, best.weights, _dumped(best.grid), best.epoch, best.quality),
         "step": trainer.step,
     }
-    with atomic_write(path) as temporary:
-        torch.save(state, temporary)
+    save_torch(state, path)
 
 
 def resume(trainer: Trainer, path: Path) -> None:

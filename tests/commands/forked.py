@@ -37,7 +37,8 @@ def _stream(number: int, kind: str | None, file: int) -> Any:
     elif kind is not None:
         file = os.open(kind, os.O_WRONLY)
     os.dup2(file, number)
-    return open(number, "w", closefd=False, buffering=1 if number == 2 else -1)
+    errors = "backslashreplace" if number == 2 else "strict"  # as Python opens them
+    return open(number, "w", closefd=False, buffering=1 if number == 2 else -1, errors=errors)
 
 
 def _child(attempt: dict[str, Any], out: int, err: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..base.errors import AnswerIsNo, with_flags
+from ..base.types import MOST_SEED
 from . import console as cli
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def command(
     chips: Annotated[
         int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
     ] = None,
-    seed: Annotated[int, typer.Option(help="of the search for the layout")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the search for the layout")] = 0,
     form: Annotated[Format, typer.Option("--format", help="what to print")] = "table",
     as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
 ) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..base.errors import InputError, with_flags
+from ..base.types import MOST_SEED
 from ..data.load import DATA_HELP
 from ..pages.measure import R2
 from ..simulation.backends import BACKENDS, backend, described
@@ -38,7 +39,7 @@ def command(
     split: Annotated[Part, typer.Option(help="part of the data set")] = "test",
     data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
     batch: Annotated[int, typer.Option(min=1, help="samples simulated at once, or per start of Lava")] = 256,
-    seed: Annotated[int, typer.Option(min=0, help="of the rate code")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the rate code")] = 0,
     record: Annotated[Path | None, typer.Option(help="also write every spike to this HDF5 file")] = None,
     module: Annotated[
         str | None, typer.Option("--network", help="file.py:function, for a student of an architecture of your own")

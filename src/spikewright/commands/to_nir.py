@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,11 +75,16 @@ def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> 
     """Validation samples of a data set, or random intensities (events: frames) in the student's shape."""
     import torch
 
+    from ..base.memory import available_bytes, in_gib
+
     config = student.config
     most = 1 if config.encoding == "events" else 255
     frames = (config.timesteps,) if config.encoding == "events" or config.changes_each_step else ()
     shape = (*frames, *config.input_shape)
     if not data:
+        needed, room = 8 * count * prod(shape), available_bytes()
+        if needed > room:
+            raise InputError(f"--samples {count}: take {in_gib(needed)}, and there are {in_gib(room)} of memory")
         steps = torch.randint(0, most + 1, (count, *shape), generator=torch.Generator().manual_seed(0))
         return steps / most
     from ..data.load import load

@@ -55,6 +55,8 @@ def read_graph(path: Path | str) -> nir.NIRGraph:
     except OSError as error:
         how = "is truncated" if "truncated" in str(error) else "cannot be read as HDF5"
         raise InputError(f"{source}: {how}; expected {WHAT}") from None
+    except (UnicodeDecodeError, RuntimeError, LookupError) as error:  # of h5py, on a file whose inside is damaged
+        raise InputError(f"{source}: is damaged ({error}); expected {WHAT}") from error
 
 
 def write_graph(graph: nir.NIRGraph, path: Path | str) -> None:
@@ -84,15 +86,16 @@ def _graph(group: h5py.Group, prefix: str, faults: list[str]) -> nir.NIRGraph:
             raise _Unreadable(f"is nested deeper than {_DEEPEST // 3} graphs, or in itself")
         members = _member(group, "nodes", h5py.Group)
         edges = list(_edges(_member(group, "edges", h5py.Dataset)))
+        names, metadata = [_as_text(name) for name in members], _metadata(group)
     except _Unreadable as fault:
         faults.append(f"graph {prefix.rstrip('.') or 'at the top'!r} {fault}")
         return nir.NIRGraph({}, [], metadata={}, type_check=False)
-    for name in members:
+    for name in names:
         try:
             nodes[name] = _node(members, name, f"{prefix}{name}.", faults)
         except _Unreadable as fault:
             faults.append(f"node {prefix + name!r} {fault}")
-    return nir.NIRGraph(nodes, edges, metadata=_metadata(group), type_check=False)
+    return nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
 
 
 def _edges(dataset: h5py.Dataset) -> Iterator[tuple[str, str]]:
@@ -122,7 +125,7 @@ def _node(parent: h5py.Group, name: str, prefix: str, faults: list[str]) -> nir.
         values["input_type"] = {"input": _field(group, "input_type")}
     try:
         return _KINDS[kind](**values, metadata=_metadata(group))
-    except (AssertionError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+    except (AssertionError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
         raise _Unreadable(f"is a {kind} with parameters that do not fit each other: {error}") from error
 
 
@@ -166,14 +169,21 @@ def _metadata(group: h5py.Group) -> dict[str, Any]:
 
 def _plain(group: h5py.Group) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in group:
+    for name in map(_as_text, group):
         member = group.get(name) if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
         if isinstance(member, h5py.Group) and member.name.count("/") <= _DEEPEST:
             found[name] = _plain(member)
         elif isinstance(member, h5py.Dataset):
-            value = _value(member)
-            found[name] = _as_text(value) if isinstance(value, bytes) else np.asarray(value).tolist()
+            found[name] = _said(_value(member))
     return found
+
+
+def _said(value: Any) -> Any:
+    """A value of the metadata as text, a number, or lists of either."""
+    plain = np.asarray(value).tolist() if not isinstance(value, bytes | str) else value
+    if isinstance(plain, list):
+        return [_said(each) for each in plain]
+    return _as_text(plain) if isinstance(plain, bytes | str) else plain
 
 
 def _as_text(value: object) -> str:
@@ -182,4 +192,4 @@ def _as_text(value: object) -> str:
     try:
         return value.decode() if isinstance(value, bytes) else value
     except UnicodeDecodeError:
-        raise _Unreadable(f"has a name that is not UTF-8: {value!r}") from None
+        raise _Unreadable(f"has text that is not UTF-8: {value!r}") from None

@@ -52,8 +52,9 @@ def baselines(dataset: Dataset) -> tuple[float, float]:
 def settings_of(words: Sequence[str]) -> DistillSettings:
     """Settings from flags such as ``--width 8``."""
     parser = argparse.ArgumentParser()
+    short = {"timesteps": ["-T"]}
     for name in FLAT:
-        parser.add_argument(f"--{name.replace('_', '-')}")
+        parser.add_argument(f"--{name.replace('_', '-')}", *short.get(name, []), dest=name)
     given = vars(parser.parse_args(words))
     return settings_from(None, {name: value for name, value in given.items() if value is not None})
 

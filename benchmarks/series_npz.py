@@ -10,7 +10,8 @@ writes
 - ``basic-motions.npz``: a smart watch while standing, walking, running or playing badminton; 6 channels at 100 steps;
   40 + 40 recordings, official parts;
 - ``watch.npz``: seven exercises of the shoulder, recorded by a smart watch; 6 channels at 50 Hz, 140 recordings of 10
-  people (Burns and others 2018); the person is the group, so that no part shares a person with another.
+  people (Burns and others 2018); the person is the group, so that no part shares a person with another;
+- ``watch-windows.npz``: the same in windows of two seconds, half of each shared with the next, every window a sample.
 
 Neither package is imported. Recordings of unequal lengths are padded with NaN at their end.
 """
@@ -29,6 +30,8 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 AEON = "aeon/datasets/data/{0}/{0}_{1}.ts"
+WINDOW, HOP = 100, 50
+"""Steps of a window and from one window to the next, at 50 Hz."""
 WATCH = "seglearn/data/watch_dataset.npy"
 KNOWN = {
     ("numpy.core.multiarray", "_reconstruct"),
@@ -79,6 +82,15 @@ def read_watch(content: bytes) -> dict[str, Any]:
     return dict(held.item())
 
 
+def windows(recordings: list[FloatArray]) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Windows ``(n, WINDOW, channels)`` of all recordings, and the index of the recording of each."""
+    starts = [
+        (index, start) for index, each in enumerate(recordings) for start in range(0, len(each) - WINDOW + 1, HOP)
+    ]
+    cut = [recordings[index][start : start + WINDOW] for index, start in starts]
+    return np.stack(cut), np.array([index for index, _ in starts])
+
+
 def main() -> None:
     """Write the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -98,9 +110,10 @@ def main() -> None:
         watch = read_watch(seglearn.read(WATCH))
     recordings = [np.asarray(each, np.float32) for each in watch["X"]]
     classes = np.array(watch["y_labels"])[np.asarray(watch["y"], np.int64)]
-    np.savez_compressed(
-        given.out / "watch.npz", x=padded(recordings), y=classes, groups=np.asarray(watch["subject"], np.int64)
-    )
+    people = np.asarray(watch["subject"], np.int64)
+    np.savez_compressed(given.out / "watch.npz", x=padded(recordings), y=classes, groups=people)
+    cut, of = windows(recordings)
+    np.savez_compressed(given.out / "watch-windows.npz", x=cut, y=classes[of], groups=people[of])
 
 
 if __name__ == "__main__":

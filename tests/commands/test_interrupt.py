@@ -25,7 +25,10 @@ def spikewright(root: Path, cache: Path, *words: str) -> subprocess.Popen[str]:
         "SPIKEWRIGHT_CACHE": str(cache),
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "spikewright", *words]
+    # A shell's background job ignores Ctrl-C, and so would what it starts.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    start = f"{heed}; import runpy; runpy.run_module('spikewright', run_name='__main__', alter_sys=True)"
+    command = [sys.executable, "-c", start, *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
 
 

@@ -93,7 +93,8 @@ def test_a_student_of_one_s_own_with_other_outputs_than_values_is_refused():
 
 
 def test_a_network_of_one_s_own_that_does_not_take_the_samples_is_refused():
-    assert refused("digits", student=snn(10, inputs=60)) == (
+    said = refused("digits", student=snn(10, inputs=60)).replace("addmm: ", "")  # current torch names the operator
+    assert said == (
         "student: its network cannot be run on samples of shape (1, 8, 8) (mat1 and mat2 shapes cannot be multiplied "
         "(2x64 and 60x16)); give one for the samples of digits"
     )

@@ -238,7 +238,7 @@ def gathered(keep: float, steps: int) -> float:
 
 def largest(x: Tensor) -> float:
     """The largest absolute value in ``x``."""
-    low, high = torch.aminmax(x)
+    low, high = torch.aminmax(x.detach())
     return max(-float(low), float(high))
 
 

@@ -106,7 +106,7 @@ class Trainer(TrainingLoop):
                 return
             said = True
             each = (time.perf_counter() - began) / done
-            whole = each * (self.total_steps - self.step)
+            whole = each * (self.total_steps - first)
             if whole >= WORTH_SAYING:
                 listeners.say(
                     f"about {_minutes(each * self.steps_per_epoch)} an epoch, {_minutes(whole)} in all; measuring "

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 
+from .bounds import MOST_SEED
 from .errors import InputError, arg
-from .types import MOST_SEED
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,3 @@ Readout = Literal["membrane", "count"]
 
 ENCODINGS: tuple[Encoding, ...] = ("direct", "current", "rate", "latency", "events")
 READOUTS: tuple[Readout, ...] = ("membrane", "count")
-
-MOST_SEED = 2**63 - 1
-"""The largest seed that every generator of random numbers here takes."""
-MOST_COUNT = 2**31 - 1
-"""More of anything than there is: samples, epochs, neurons of a layer."""

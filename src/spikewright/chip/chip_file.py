@@ -16,10 +16,11 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, ValidationError
 
 from ..base.artefacts import existing_file
+from ..base.bounds import MOST_COUNT
 from ..base.errors import InputError
 from ..base.hdf5 import new_hdf5
 from ..base.headers import faults_of, read_json
-from ..base.types import MOST_COUNT, Encoding, IntArray, Readout
+from ..base.types import Encoding, IntArray, Readout
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
 from .network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, Role
@@ -67,7 +68,7 @@ class _ConnectionRecord(Record):
 class _NetworkRecord(Record):
     """Everything of a chip network but its arrays and its provenance."""
 
-    timesteps: int
+    timesteps: Annotated[int, Field(le=MOST_COUNT)]
     encoding: Encoding
     readout: Readout
     profile: str

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ..base.bounds import MOST_SEED
 from ..base.errors import AnswerIsNo
 from ..base.terminal import terminal
-from ..base.types import MOST_SEED
 from . import console as cli
 from .simulate import Part
 

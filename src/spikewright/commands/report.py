@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..base.bounds import MOST_SEED
 from ..base.errors import AnswerIsNo, with_flags
-from ..base.types import MOST_SEED
 from . import console as cli
 
 if TYPE_CHECKING:

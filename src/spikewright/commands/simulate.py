@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..base.bounds import MOST_SEED
 from ..base.errors import InputError, with_flags
-from ..base.types import MOST_SEED
 from ..data.load import DATA_HELP
 from ..pages.measure import R2
 from ..simulation.backends import BACKENDS, backend, described

@@ -13,10 +13,11 @@ from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 
 from ..augmentation.text import text_of as text_of_transforms
+from ..base.bounds import MOST_COUNT, MOST_SEED
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
-from ..base.types import MOST_COUNT, MOST_SEED, Encoding, Readout
+from ..base.types import Encoding, Readout
 from ..chip.registers import MARGIN
 from ..data.few_labels import REST
 from ..data.load import DATA_HELP

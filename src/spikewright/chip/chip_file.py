@@ -46,7 +46,7 @@ class _PopulationRecord(Record):
     name: str
     shape: Annotated[tuple[_Count, ...], Field(min_length=1, max_length=3)]
     role: Role
-    payload_bits: NonNegativeInt
+    payload_bits: Annotated[int, Field(ge=0, le=32)]  # as wide as a profile's graded spikes may be
     neuron: _NeuronRecord | None
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..base.artefacts import existing_file, write_bytes
 from ..base.errors import InputError, refuse
-from .nodes import handled
+from .nodes import MOST_NEURONS, handled
 
 WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
 # More than the synapses of the largest published neuromorphic chip (Loihi 2: 120 million).
@@ -134,7 +134,10 @@ def _field(group: h5py.Group, name: str) -> Any:
         if name in _LEGACY:
             return _LEGACY[name]
         raise _Unreadable(f"has no {name!r}")
-    value = _value(_member(group, name, h5py.Dataset))
+    dataset = _member(group, name, h5py.Dataset)
+    if name != "weight" and (dataset.size or 0) > MOST_NEURONS:
+        raise _Unreadable(f"has a {name!r} of {dataset.size} values; neurons are at most {MOST_NEURONS}")
+    value = _value(dataset)
     if isinstance(value, bytes | str):
         return _as_text(value)
     return int(value) if isinstance(value, np.integer) else np.asarray(value)

@@ -12,11 +12,17 @@ from .visible import visible
 
 
 class _Terminal(Console):
-    """A console on which no text steers the terminal: a name from a file may hold such characters."""
+    """A console on which no text steers the terminal, since a name from a file may hold such characters.
+
+    It leaves a closed pipe to whoever runs the command; rich's own ends the process with code 1.
+    """
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - rich calls this where it has caught the error
 
 
 def terminal(**options: Any) -> Console:

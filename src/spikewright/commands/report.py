@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..base.bounds import MOST_SEED
 from ..base.errors import AnswerIsNo, with_flags
 from . import console as cli
 
@@ -46,7 +47,7 @@ def command(
     chips: Annotated[
         int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
     ] = None,
-    seed: Annotated[int, typer.Option(help="of the search for the layout")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the search for the layout")] = 0,
     form: Annotated[Format, typer.Option("--format", help="what to print")] = "table",
     as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
 ) -> None:
@@ -113,6 +114,10 @@ def _as_typed(
 
 
 def _stem(out: Path | None, activity: Path) -> Path:
+    from ..base.artefacts import writable
+
+    if out is not None and not out.is_dir():
+        writable(out)  # a device, or a folder that is not there
     if out is None or out.is_dir():
         return (out or activity.parent) / "report"
     return out.with_suffix("") if out.suffix in SUFFIXES else out

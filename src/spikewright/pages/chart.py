@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from ..base.artefacts import atomic_write
+from ..base.artefacts import write_bytes
 from ..profile.profile import HardwareProfile
 from .measure import ACCURACY, Measure
 from .plot_style import BLUE, FAINT, INK, RULE, WITHOUT_TIME, Plot, in_style, style
@@ -40,8 +41,9 @@ def write_chart(draw: Callable[[], Figure], stem: Path) -> dict[str, Path]:
     with style():
         figure = draw()
         for form, path in files.items():
-            with atomic_write(path) as temporary:
-                figure.savefig(temporary, format=form, dpi=DPI, metadata=WITHOUT_TIME[form], facecolor="white")
+            drawn = BytesIO()
+            figure.savefig(drawn, format=form, dpi=DPI, metadata=WITHOUT_TIME[form], facecolor="white")
+            write_bytes(path, drawn.getbuffer())
     return files
 
 

@@ -167,7 +167,7 @@ def read_named(path: Path, what: str, model: type[Model]) -> Model:
     file = existing_file(path, what)
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: not TOML, not UTF-8, a number without end
         raise InputError(f"{file}: is not TOML: {error}") from error
     if "name" in table:
         noun = what.removesuffix(" in TOML").split()[-1]

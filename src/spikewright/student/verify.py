@@ -18,7 +18,7 @@ from ..base.threads import student_threads
 from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
 from ..graph.interpreter import interpret
-from ..graph.nir_io import read_graph
+from ..graph.nir_io import graph_bytes, read_graph
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..lowering.lower import lower
@@ -67,7 +67,7 @@ def export(
     """
     graph = to_nir(student, facts)
     with atomic_write(path) as temporary:
-        nir.write(temporary, graph)
+        temporary.write_bytes(graph_bytes(graph))
         return verify_export(student, read_graph(temporary), images, profile)
 
 

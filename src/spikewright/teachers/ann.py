@@ -11,17 +11,17 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..augmentation.augment import augmented, still
-from ..base.artefacts import saved_by, sha256_of_json
+from ..base.artefacts import sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import SILENT, Listeners
+from ..base.torch_file import save_torch
 from ..data.dataset import Dataset
 from ..data.output_rule import OutputRule, ValueLoss
 from ..data.recipe import TeacherRecipe
@@ -216,7 +216,7 @@ def train_teacher(
     teacher.validation_accuracy = teacher.quality(dataset.validation, dataset.output).main
     facts = {"format_version": FORMAT_VERSION, "key": key}
     weights = {"state": teacher.state_dict(), "validation_accuracy": teacher.validation_accuracy}
-    saved_by(partial(torch.save, facts | weights), file)
+    save_torch(facts | weights, file)
     return teacher
 
 

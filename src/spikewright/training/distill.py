@@ -175,11 +175,9 @@ def distill_to(
         InputError: as :func:`distill_with`, or ``out`` cannot be written.
         Interrupted: by Ctrl-C after the first epoch; says that ``resume`` goes on.
     """
-    if not out.parent.is_dir():
-        raise InputError(f"{arg('out', out)}: the folder {out.parent} does not exist; create it first")
     writable(out)
     times_path(out)
-    checkpoint = out.with_name(out.name + ".checkpoint")
+    checkpoint = writable(out.with_name(out.name + ".checkpoint"))
     attempts = Attempts(checkpoint)
     how = f"the same again with {arg('resume')} goes on after the last finished epoch, from {checkpoint}"
     with goes_on(lambda: how if attempts.can_resume else None):

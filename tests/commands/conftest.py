@@ -37,17 +37,35 @@ class Ended:
     seconds: float
 
 
+def open_the_way_to(folder: Path) -> None:
+    """Let others than root reach ``folder`` and read it."""
+    folder.chmod(0o755)
+    for each in folder.parents:
+        mode = each.stat().st_mode
+        if not mode & 0o001:
+            each.chmod(mode | 0o011)
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
     folder = tmp_path_factory.mktemp("small")
-    for each in (folder, folder.parent, folder.parent.parent):
-        each.chmod(0o755)  # for those who are not root
+    open_the_way_to(folder)
     files = Artefacts(*(folder / name for name in ("student.pt", "student.nir", "chip.h5", "activity.json")))
     save_student(Student(StudentConfig("mlp", 2, (1, 8, 8), 10, 2)), files.student, {})
     assert main(["to-nir", str(files.student), "-o", str(files.graph), "--no-card", "--samples", "2"]) == 0
     assert main(["lower", str(files.graph), "-o", str(files.chip)]) == 0
     assert main(["simulate", str(files.chip), "--samples", "4", "-o", str(files.activity)]) == 0
     return files
+
+
+@pytest.fixture
+def open_folder(tmp_path: Path) -> Path:
+    """A folder that others may write into."""
+    open_the_way_to(tmp_path)
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +86,7 @@ def tried(
         ["methods"],
         ["profiles", "loihi2-assumed"],
         ["distill", "--width", "x"],
+        ["distill", "--energy-budget", "1pJ", "-o", f"{folder}/s.pt"],
         ["run", "--width", "x"],
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}

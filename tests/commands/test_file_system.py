@@ -49,17 +49,6 @@ def assert_all_refused(tries: dict[str, dict[str, Any]], why: str, tried: Any) -
 
 
 @pytest.fixture
-def open_folder(tmp_path: Path) -> Path:
-    """A folder that others may write into."""
-    for each in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        each.chmod(0o755)
-    folder = tmp_path / "open"
-    folder.mkdir()
-    folder.chmod(0o777)
-    return folder
-
-
-@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 KiB with 4 left."""
     folder = tmp_path / "disk"

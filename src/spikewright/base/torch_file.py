@@ -65,7 +65,7 @@ def _claimed(content: bytes) -> int:
 
 
 def tensor_faults(weights: object) -> Iterator[str]:
-    """Why ``weights`` is no state dict whose values lie whole in its file and are finite."""
+    """Why ``weights`` is no state dict whose values lie whole in its file."""
     if not isinstance(weights, dict) or not all(isinstance(name, str) for name in weights):
         yield "weights: must be a state dict, tensors by name"
         return
@@ -76,5 +76,3 @@ def tensor_faults(weights: object) -> Iterator[str]:
             yield f"weights: {name!r} is {value.dtype} of {value.layout} on {value.device}; must be dense real numbers"
         elif value.numel() * value.element_size() > value.untyped_storage().nbytes():
             yield f"weights: {name!r} claims {value.numel()} values and stores {value.untyped_storage().nbytes()} bytes"
-        elif value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            yield f"weights: {name!r} holds NaN or infinity"

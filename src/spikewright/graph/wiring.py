@@ -141,7 +141,8 @@ def _inlined(graph: nir.NIRGraph, prefix: str = "") -> tuple[dict[str, nir.NIRNo
 def _check_numbers(found: Survey) -> None:
     for name, node in found.nodes.items():
         for field_name, value in vars(node).items():
-            if isinstance(value, np.ndarray | float) and not np.all(np.isfinite(value)):
+            numbers = np.asarray(value) if isinstance(value, np.ndarray | float) else np.zeros(0)
+            if numbers.dtype.kind in "fc" and not np.all(np.isfinite(numbers)):
                 found.faults.append(f"node {name!r} has a {field_name!r} that is not finite everywhere")
 
 
@@ -265,7 +266,11 @@ def _infer_shapes(found: Survey, order: list[str], delayed: frozenset[Edge]) -> 
 
 def _input_shape(found: Survey, name: str, node: nir.Input) -> list[Shape]:
     """The shape of the input in a list, which is empty if the shape is a fault."""
-    shape = tuple(int(size) for size in np.asarray(node.input_type["input"]).reshape(-1))
+    sizes = np.asarray(node.input_type["input"]).reshape(-1)
+    if sizes.dtype.kind not in "iuf" or not np.all(np.isfinite(sizes)) or np.any(sizes != np.trunc(sizes)):
+        found.faults.append(f"input {name!r} has a shape that is no list of whole numbers")
+        return []
+    shape = tuple(int(size) for size in sizes)
     try:
         check_size(shape)
     except NodeFault as fault:

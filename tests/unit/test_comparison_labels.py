@@ -7,7 +7,7 @@ import pytest
 
 import spikewright as sw
 from spikewright.base.errors import InputError
-from spikewright.bench.compare.compare import compare_with
+from spikewright.bench.compare.compare import _refusals, compare_with
 from spikewright.bench.compare.curves import write_curves
 from spikewright.bench.compare.jobs import TrainingJob, TrainingRecord, TrainingResult
 from spikewright.bench.compare.labels import Labels, WithoutLabels, labels_of, read_fractions, unlabelled_of
@@ -83,6 +83,14 @@ def test_what_each_training_is_given():
     assert TrainingJob(KD, Point(None, 0), ALL).name == TrainingJob(KD, Point(None, 0)).name
     assert TrainingJob(KD, Point(None, 0), FEW).name == f"{KD.name}/no-budget-seed0-labels0.1"
     assert str(TrainingJob(KD, Point("2uJ", 0), FEW)) == "kd, 2uJ, seed 0, 10 % of labels"
+
+
+def test_samples_of_the_teacher_are_for_rows_that_have_one():
+    common = DistillSettings.of(train_samples=400, teacher_samples=600)
+    given = {str(row): TrainingJob(row, Point(None, 0)).settings(common).teacher.teacher_samples for row in (NONE, KD)}
+    assert given == {"none": None, "kd": 600}
+    both = [NONE, KD]
+    assert _refusals(both, [None], common, load("digits"), load_profile("loihi2-assumed")) == {}
 
 
 def test_samples_that_are_given_as_an_array_are_known_by_their_hash():

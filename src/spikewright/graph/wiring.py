@@ -264,13 +264,20 @@ def _infer_shapes(found: Survey, order: list[str], delayed: frozenset[Edge]) -> 
     return shapes
 
 
+def _whole_numbers(sizes: object) -> Shape | None:
+    """A shape as a graph states it; None for texts, fractions, NaN and infinities."""
+    found = np.asarray(sizes).reshape(-1)
+    if found.dtype.kind not in "iuf" or not np.all(np.isfinite(found)) or np.any(found != np.trunc(found)):
+        return None
+    return tuple(int(size) for size in found)
+
+
 def _input_shape(found: Survey, name: str, node: nir.Input) -> list[Shape]:
     """The shape of the input in a list, which is empty if the shape is a fault."""
-    sizes = np.asarray(node.input_type["input"]).reshape(-1)
-    if sizes.dtype.kind not in "iuf" or not np.all(np.isfinite(sizes)) or np.any(sizes != np.trunc(sizes)):
+    shape = _whole_numbers(node.input_type["input"])
+    if shape is None:
         found.faults.append(f"input {name!r} has a shape that is no list of whole numbers")
         return []
-    shape = tuple(int(size) for size in sizes)
     try:
         check_size(shape)
     except NodeFault as fault:
@@ -288,6 +295,8 @@ def _note_assumptions(found: Survey, name: str, node: nir.NIRNode, shape: Shape)
     if isinstance(node, NEURONS) and np.size(node.r) == 1 and shape not in ((1,), ()):
         found.assumed.append(f"neuron {name!r} has single parameters: they are taken for all {shape} of its neurons")
     if isinstance(node, nir.Output):
-        declared = tuple(int(size) for size in np.asarray(node.output_type["output"]).reshape(-1))
-        if declared not in (shape, (0,)):
+        declared = _whole_numbers(node.output_type["output"])
+        if declared is None:
+            found.faults.append(f"output {name!r} has a shape that is no list of whole numbers")
+        elif declared not in (shape, (0,)):
             found.assumed.append(f"output {name!r} says shape {declared}: {shape} is what arrives")

@@ -33,6 +33,8 @@ from .rows import Refusals, Variant, read_rows
 from .teachers import known_teachers, prepare_teachers
 from .text import markdown
 
+WITHOUT_TEACHER: dict[str, object] = {"method": "none", "regularize": (), "assistant": (), "teacher_samples": None}
+
 
 def compare_with(
     settings: DistillSettings,
@@ -232,7 +234,7 @@ def _refusals(
     if settings.data.unlabelled is not None:  # rows that are given such samples have a teacher
         settings = settings.changed({"unlabelled": None, "labelled_share": None})
     for budget in budgets:
-        alone = settings.within(budget).changed({"method": "none", "regularize": (), "assistant": ()})
+        alone = settings.within(budget).changed(WITHOUT_TEACHER)
         try:
             plain = prepared(alone, dataset, profile, None if budget is None else parse_budget(budget, profile))
         except BelowFloor as error:
@@ -245,6 +247,7 @@ def _refusals(
 
 def _refusal(row: Variant, settings: DistillSettings, dataset: Dataset, plain: Trainer) -> str:
     """Why a row cannot be trained; empty if it can."""
+    settings = row.of(settings)
     teaching = objects.teaching_of(settings, row.terms, dataset)
     try:
         if faults := [*unmet(settings, row.terms, dataset), *teaching.faults()]:

@@ -72,7 +72,7 @@ class TrainingJob:
             changes |= {name: getattr(self.labels, name) for name in ("epochs", "batch", "epoch_samples")}
         if self.fraction < 1:
             changes["label_fraction"] = self.fraction
-        mine = self.point.settings(common.changed(changes))
+        mine = self.point.settings(self.row.of(common).changed(changes))
         return with_method(mine, self.row.method, self.row.regularize)
 
 

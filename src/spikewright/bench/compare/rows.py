@@ -10,6 +10,7 @@ from ...base.artefacts import sha256_of_json
 from ...base.errors import InputError, arg, refuse
 from ...distillation.base import LossTerms
 from ...distillation.methods import METHODS, method_of, name_of, regularizer_of, text_of
+from ...training.settings import DistillSettings
 from .labels import WithoutLabels
 
 ALL = "all"
@@ -42,6 +43,10 @@ class Variant:
             InputError: an unknown method, or options that it does not have.
         """
         return method_of(self.method)
+
+    def of(self, common: DistillSettings) -> DistillSettings:
+        """The settings that all rows share, without what is for a teacher's training where the row has no teacher."""
+        return common if self.terms.needs_teacher() else common.changed({"teacher_samples": None})
 
     @property
     def facts(self) -> dict[str, object]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
+from pydantic_core import ErrorDetails
 
 from .errors import InputError, arg
 
@@ -36,6 +37,14 @@ class WrongOptions(InputError):
         self.faults = tuple(faults)
 
 
+def _reason(error: ErrorDetails) -> str:
+    if error["type"] == "string_type":
+        return "must be text"
+    if error["type"] == "value_error":  # of a validator of ours
+        return error["msg"].removeprefix("Value error, ")
+    return error["msg"].lower()
+
+
 class Options(BaseModel):
     """A group of options; the description of a field is also the help of its command-line flag.
 
@@ -53,7 +62,7 @@ class Options(BaseModel):
         try:
             return validate(values)
         except ValidationError as error:
-            faults = [Fault(".".join(map(str, e["loc"])), e["input"], e["msg"].lower()) for e in error.errors()]
+            faults = [Fault(".".join(map(str, e["loc"])), e["input"], _reason(e)) for e in error.errors()]
             raise cls.refusal(faults, (info.context or {}).get("called", cls.__name__)) from error
 
     @classmethod

@@ -17,8 +17,9 @@ from matplotlib.transforms import Bbox
 
 from ..base.artefacts import atomic_write
 from ..profile.profile import HardwareProfile
+from .colours import BLUE, FAINT, INK, RULE
 from .measure import ACCURACY, Measure
-from .plot_style import BLUE, FAINT, INK, RULE, STYLE, Plot, in_style
+from .plot_style import STYLE, Plot, in_style
 from .runs import RunTable
 
 DPI = 160

@@ -15,7 +15,7 @@ from spikewright.profile.units import parse_budget
 from spikewright.training import sizing
 from spikewright.training.settings import StudentSpec
 
-HEAVY = ("matplotlib", "sklearn", "sympy", "onnx", "torch")
+HEAVY = ("matplotlib", "sklearn", "sympy", "torch")
 SCRIPT = f"""
 import sys
 from spikewright.commands.cli import main

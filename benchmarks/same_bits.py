@@ -65,7 +65,7 @@ def _weights(file: Path) -> dict[str, np.ndarray]:
 
 
 def _chip_arrays(file: Path) -> dict[str, np.ndarray]:
-    """Every dataset of a chip file but its provenance, which holds the seconds that training took."""
+    """Every dataset of a chip file but its provenance, which holds versions and hashes of files."""
     found: dict[str, np.ndarray] = {}
 
     def take(name: str, item: Any) -> None:
@@ -109,12 +109,21 @@ def measure(flags: str, folder: Path, cache: Path) -> dict[str, object]:
 
 
 def differs(before: Any, now: Any) -> bool:
-    """Whether anything that was known before is another now; further keys of objects are none."""
+    """Whether anything that was known before is another now; further keys of objects, and further events, are none."""
     if isinstance(before, dict) and isinstance(now, dict):
         return any(name not in now or differs(value, now[name]) for name, value in before.items())
     if isinstance(before, list) and isinstance(now, list):
+        before, now = _by_event(before), _by_event(now)
+        if isinstance(before, dict) and isinstance(now, dict):
+            return differs(before, now)
         return len(before) != len(now) or any(map(differs, before, now))
     return bool(before != now)
+
+
+def _by_event(items: list[Any]) -> Any:
+    """A list of what is not modelled, by its event; any other list as it is."""
+    named = all(isinstance(each, dict) and each.keys() == {"event", "words", "count", "why"} for each in items)
+    return {each["event"]: each for each in items} if items and named else items
 
 
 def main() -> None:

@@ -81,11 +81,11 @@ def written(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": "another"}, "format: Input should be 'spikewright activity'"),
-        ({"format_version": 5}, "format_version: Input should be 1, 2, 3 or 4"),
-        ({"samples": -1}, "samples: Input should be greater than or equal to 0"),
-        ({"samples": 1.5}, "samples: Input should be a valid integer"),
-        ({"spare": 1}, "spare: Extra inputs are not permitted"),
+        ({"format": "another"}, "format: Input should be 'spikewright activity' (it is 'another')"),
+        ({"format_version": 5}, "format_version: Input should be 1, 2, 3 or 4 (it is 5)"),
+        ({"samples": -1}, "samples: Input should be greater than or equal to 0 (it is -1)"),
+        ({"samples": 1.5}, "samples: Input should be a valid integer (it is 1.5)"),
+        ({"spare": 1}, "spare: Extra inputs are not permitted (it is 1)"),
     ],
 )
 def test_refuses_what_is_not_an_activity(written: Path, change: dict[str, object], words: str) -> None:

@@ -60,11 +60,13 @@ def test_messages_go_to_logging(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="spikewright")
     listeners = Listeners((LoggingCallback(),))
     listeners.say("hello 100 %")
+    listeners.say("a name\x1b[2J")
     listeners.say(f"careful with {arg('epochs', 3)}", "warning")
     with listeners.task("counting", 3) as advance:
         advance()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", "hello 100 %"),
+        ("INFO", "a name\ufffd[2J"),
         ("WARNING", "careful with epochs=3"),
         ("DEBUG", "counting: 3 steps begin"),
         ("DEBUG", "counting: done"),

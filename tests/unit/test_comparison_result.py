@@ -14,6 +14,7 @@ from spikewright.bench.compare.teachers import TeacherFacts
 from spikewright.bench.compare.text import COLUMNS, WIDTH, duration, kilo, markdown, remarks, renderable
 from spikewright.bench.point import Point
 from spikewright.profile.profile import load_profile
+from spikewright.training.times import EpochTimes
 
 PROFILE = load_profile("loihi2-assumed")
 NONE, KD, TSER = Variant("none"), Variant("kd"), Variant("tser", ("logits:weight=0.01",))
@@ -252,6 +253,9 @@ def test_what_a_history_adds_up_to():
     }
     untimed = history_facts({"history": [{**epoch, "seconds": None}, last], "teacher_sha256": "a"})
     assert (untimed["seconds"], untimed["processor_seconds"], untimed["teacher_sha256"]) == (None, 3.0, "a")
+    beside = [EpochTimes(seconds=1.0, processor_seconds=2.0), EpochTimes(seconds=3.0)]
+    timed = history_facts({"history": [{**epoch, "seconds": None}, last]}, beside)
+    assert (timed["seconds"], timed["processor_seconds"]) == (4.0, None), "one epoch's processor time is not known"
 
 
 def test_numbers_are_drawn_apart_by_hand():

@@ -15,6 +15,7 @@ from spikewright.chip.activity import Activity, PopulationActivity
 from spikewright.chip.fan_out import fan_out
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.energy.estimate import estimate, floor, linear_cost
+from spikewright.pages import numbers
 from spikewright.placing.blocks import ranges
 from spikewright.placing.placement import Site, place
 from spikewright.profile.profile import load_profile, profile_names
@@ -172,9 +173,59 @@ def test_a_spike_is_read_once_for_each_connection_it_enters():
 
 def test_what_is_included_elsewhere_is_not_listed_as_left_out():
     listed = {item.event for item in priced(published_network(), published_activity(), "tianjic").not_modelled}
-    assert listed == {"input_event", "readout", "host"}
+    assert listed == {"input_event", "state_reset", "readout", "host"}
     odin = {item.event for item in priced(published_network(), published_activity(), "odin").not_modelled}
-    assert odin == {"input_event", "spike_out", "static_power", "readout", "host"}
+    assert odin == {"input_event", "spike_out", "state_reset", "static_power", "readout", "host"}
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_the_reset_between_samples_is_listed_wherever_states_are_kept(name):
+    report = priced(published_network(), published_activity(), name)
+    listed = [item.count for item in report.not_modelled if item.event == "state_reset"]
+    assert listed == ([] if name == "akida" else [1.0]), "one step leaves nothing to reset"
+    assert (report.resets is not None) is name.startswith("loihi1-"), "published for Loihi 1 alone"
+
+
+def test_a_published_reset_stands_beside_the_total():
+    report = priced(published_network(), published_activity(), "loihi1-davies")
+    assert report.resets.energy_j == pytest.approx(5.94e-6)
+    assert report.total == pytest.approx(195.6e-9, rel=1e-3), "and not in it"
+    line = next(line for line in numbers.beside(report) if "reset" in line)
+    assert line == (
+        "states are reset before each inference: 5.94 µJ, 30.4 times the total, and not in it (5.94 µJ for each chip, "
+        "measured; frady2020, state reset, per chip and query)"
+    )
+    two = replace(report.resets, chips=2)
+    assert two.energy_j == pytest.approx(11.88e-6)
+    assert "11.88 µJ, not in the total (5.94 µJ for each chip, measured; frady2020" in two.sentence()
+    (why,) = [item.why for item in report.not_modelled if item.event == "state_reset"]
+    assert why.startswith("estimated beside the total; 5.94 uJ a chip, frady2020, ")
+
+
+def test_a_chip_whose_constants_have_the_reset_in_them_does_not_list_it():
+    odin = load_profile("odin")
+    said = odin.model_copy(update={"included": {**odin.included, "state_reset": "in the synaptic operation"}})
+    chip = published_network()
+    report = estimate(published_activity(), place(chip, said), said)
+    assert "state_reset" not in {item.event for item in report.not_modelled}
+
+
+def test_weights_of_zero_are_charged_and_said():
+    """A spike of an input that has 20 targets visits 20 weights, whatever they are; 7 of them are zero here."""
+    chip = published_network()
+    whole = priced(chip, published_activity(), "loihi1-davies")
+    assert whole.zeros.operations == 0
+    first = chip.connections[0]
+    weight = first.weight.copy()
+    weight[:7] = 0
+    pruned = replace(chip, connections=(replace(first, weight=weight), *chip.connections[1:]))
+    report = priced(pruned, published_activity(), "loihi1-davies")
+    assert report.total == whole.total
+    assert (report.zeros.operations, report.zeros.energy) == (136 * 7, pytest.approx(136 * 7 * 23.6 * PICO))
+    line = next(line for line in numbers.beside(report) if "weights of zero" in line)
+    assert line == (
+        "weights of zero are charged like any others: 952 synaptic operations, 23.6% of them, 22.47 nJ of the total"
+    )
 
 
 def test_sanafe_prices_convolutions_apart():
@@ -206,8 +257,8 @@ def test_unknown_is_listed_with_its_count_and_never_taken_as_zero():
     report = priced(published_network(), published_activity(), "loihi1-davies")
     left_out = {item.event: item.count for item in report.not_modelled}
     assert left_out == {
-        "input_event": 136, "spike_out": 398, "input_hops": None, "static_power": None, "barrier": 50, "readout": 5,
-        "host": None,
+        "input_event": 136, "spike_out": 398, "input_hops": None, "static_power": None, "barrier": 50,
+        "state_reset": 1, "readout": 5, "host": None,
     }  # fmt: skip
     assert report.at_least
     assert report.verdict.startswith("at least 195.6 nJ per inference")

@@ -43,9 +43,8 @@ def test_operations_and_rates_are_what_the_forward_pass_shows():
     reading = cost.read(output)
     operations = OperationsLimit(1.0, cost).value(output, reading)
     assert operations.item() == pytest.approx(sum(reading.synaptic_ops.values()), rel=1e-6)
-    rate = RateLimit("lif[12]", 0.1, made.spiking_layers).value(output, reading)
-    trains = [output.spikes[name].flatten() for name in ("lif1", "lif2")]
-    assert rate.item() == pytest.approx(torch.cat(trains).mean().item(), rel=1e-6)
+    rate = RateLimit("lif1", 0.1).value(output, reading)
+    assert rate.item() == pytest.approx(output.spikes["lif1"].mean().item(), rel=1e-6)
     (operations + rate).backward()
     assert made.network.conv1.weight.grad.abs().sum() > 0
 
@@ -69,6 +68,26 @@ def test_every_fault_is_said_at_once():
         assert part in text, (part, text)
 
 
+def test_a_pattern_limits_each_layer_and_the_lowest_rate_binds():
+    found = limits(max_rate=("lif*=0.2", "lif2=0.05", "lif[23]=0.1"))
+    rates = {held.constraint.name: held.constraint.limit for held in found}
+    assert rates == {"rate_lif1": 0.2, "rate_lif2": 0.05, "rate_lif3": 0.1, "rate_lif4": 0.2}
+    output = student()(torch.rand(6, 1, 8, 8))
+    of_layer = {name: output.spikes[name].mean().item() for name in ("lif1", "lif2", "lif3")}
+    for held in found[:3]:
+        value = held.constraint.value(output, None).item()
+        assert value == pytest.approx(of_layer[held.constraint.name.removeprefix("rate_")], rel=1e-6)
+    assert len(set(of_layer.values())) > 1, "a mean over the layers would hide which one is above"
+
+
+def test_two_limits_of_one_chip_are_refused():
+    with pytest.raises(InputError) as caught:
+        limits(also_within=("cmos45=3uJ", "cmos45=2uJ"), max_rate=("lif9=0.1",))
+    said = "also_within=cmos45 3 µJ and also_within=cmos45 2 µJ: are limits of one chip; give the lower one alone"
+    assert said in str(caught.value)
+    assert "max_rate=lif9=0.1: there is no such layer" in str(caught.value), "with every other fault"
+
+
 def test_a_limit_below_its_floor_is_refused():
     with pytest.raises(InputError, match=r"max_synaptic_ops=1 synaptic operations: is below the floor of"):
         limits(max_synaptic_ops="1")
@@ -81,7 +100,7 @@ def test_a_limit_below_its_floor_is_refused():
     ("changes", "name"),
     [
         ({"max_synaptic_ops": "4k"}, "operations"),
-        ({"max_rate": ("lif*=0.08",)}, "rate_lif*"),
+        ({"max_rate": ("lif*=0.08",)}, "rate_lif1"),
         ({"energy_budget": "10uJ", "also_within": ("cmos45=12nJ",)}, "budget_cmos45"),
     ],
 )
@@ -94,6 +113,8 @@ def test_training_keeps_each_kind_of_limit(changes, name):
     assert result.provenance["certificate"]["accuracy"] > 0.7
     assert any(record.multipliers[name] > 0 for record in result.history), "the limit binds"
     assert sum(result.history[-1].spikes.values()) < sum(free.history[-1].spikes.values())
+    for found, most in result.provenance["certificate"]["limits"].values():
+        assert found <= most
 
 
 @pytest.mark.slow

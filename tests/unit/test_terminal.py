@@ -45,6 +45,6 @@ def test_a_message_and_a_bar_keep_brackets(capsys: pytest.CaptureFixture[str], m
 
 def test_there_is_one_way_to_a_console(root: Path) -> None:
     sources = {path: path.read_text(encoding="utf-8") for path in (root / "src" / "spikewright").rglob("*.py")}
-    makers = [path.name for path, text in sources.items() if re.search(r"\bConsole\(", text)]
+    makers = [path.name for path, text in sources.items() if re.search(r"\b(Console|_Terminal)\(", text)]
     assert makers == ["terminal.py"]
     assert [path.name for path, text in sources.items() if re.search(r"TextColumn\((?!.*markup=False)", text)] == []

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InputError
+
+_END = ".tmp"
+_LONGEST_NAME = 200  # bytes; file systems hold names of 255, and a temporary file's has 30 more than its target's
+_PROBE = 4096  # bytes that are written to see whether there is room: a block of most file systems
 
 
 def sha256_of(path: Path | str) -> str:
@@ -27,41 +35,145 @@ def sha256_of_json(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def write_bytes(path: Path | str, data: bytes | memoryview) -> None:
+    """Write ``data`` to ``path``, atomically.
+
+    Raises:
+        InputError: as :func:`atomic_write`.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
+
+
 @contextmanager
 def atomic_write(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it replaces ``path``, on failure nothing changes."""
-    target = writable(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    """Yield a temporary path beside ``path``; on success it replaces ``path``, on failure nothing changes.
+
+    The file is on the disk before it gets its name, and the name before this returns. What earlier writers of ``path``
+    that were killed have left behind is removed. One that still writes keeps a lock on its temporary file.
+
+    Raises:
+        InputError: ``path`` cannot be written: no folder, no regular file, no permission, no space, too long a name.
+    """
+    target = _target(path)
+    _remove_leftovers(target)
+    with _saying_why(target), _temporary(target) as (handle, temporary):
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        os.fchmod(handle, 0o666 & ~_umask())
         os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        _sync_folder(target.parent)
 
 
 def writable(path: Path | str) -> Path:
-    """``path`` as a :class:`Path`, checked to be writable as a file.
+    """``path`` as a :class:`Path`, checked to be writable as a file; a few bytes are written beside it for that.
 
     Raises:
-        InputError: its folder does not exist, or it is not a regular file.
+        InputError: as :func:`atomic_write`.
     """
+    target = _target(path)
+    with _saying_why(target), _temporary(target) as (handle, _):
+        os.write(handle, bytes(_PROBE))
+    return target
+
+
+def _target(path: Path | str) -> Path:
+    """``path``, whose folder is there, and which is a regular file or nothing yet."""
     target = Path(path)
-    if not target.parent.is_dir():
-        raise InputError(f"{target}: the folder {target.parent} does not exist; create it or choose another path")
-    if target.is_dir():
+    with _saying_why(target):
+        if not stat.S_ISDIR(_mode(target.parent)):
+            raise InputError(f"{target}: the folder {target.parent} does not exist; create it or choose another path")
+        mode = _mode(target)
+    if stat.S_ISDIR(mode):
         raise InputError(f"{target}: is a folder; give the name of a file")
-    if target.exists() and not target.is_file():
+    if mode and not stat.S_ISREG(mode):
         raise InputError(f"{target}: is a device, a pipe or a socket; give the name of a regular file")
     return target
 
 
+def _mode(path: Path) -> int:
+    """The kind of file at ``path`` as :mod:`stat` reads it, 0 where there is none."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+@contextmanager
+def _saying_why(target: Path) -> Iterator[None]:
+    """Make a sentence of what the file system says about ``target``; what it says about other files passes."""
+    try:
+        yield
+    except OSError as error:
+        named = None if error.filename is None else Path(os.fsdecode(error.filename))
+        if named not in (None, target, target.parent) and not str(named.name).endswith(_END):
+            raise
+        raise InputError(f"{target}: cannot be written ({error.strerror}); {_remedy(error)}") from error
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "make room or choose another path"
+    if error.errno == errno.EFBIG:
+        return "raise the limit on the size of files (ulimit -f) or choose another path"
+    return "choose another path"
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[tuple[int, Path]]:
+    """A new locked file beside ``target``, as a descriptor and a path; it is removed if it still has that name."""
+    handle, name = _locked_file(target)
+    try:
+        yield handle, Path(name)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        os.close(handle)
+
+
+def _locked_file(target: Path) -> tuple[int, str]:
+    while True:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=_beginning(target), suffix=_END)
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: HDF5 locks what it reads, too
+        if os.fstat(handle).st_nlink:  # else somebody took it for a leftover before it was locked
+            return handle, name
+        os.close(handle)
+
+
+def _beginning(target: Path) -> str:
+    """What the names of temporary files of ``target`` begin with; its own name where that leaves room for more."""
+    name = target.name
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return f".{name}.spikewright-"
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove temporary files of ``target`` whose writer has ended: nobody holds their lock."""
+    beginning = _beginning(target)
+    with contextlib.suppress(OSError):  # a folder that cannot be listed, a file system without locks
+        left = [name for name in os.listdir(target.parent) if name.startswith(beginning) and name.endswith(_END)]
+        for name in left:
+            with (target.parent / name).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(target.parent / name)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the names in ``folder`` are on the disk, where the system lets a folder be opened for that."""
+    with contextlib.suppress(PermissionError):  # a folder may be written without being read
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, atomically."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path | str, value: object) -> None:
@@ -73,12 +185,18 @@ def existing_file(path: Path | str, what: str) -> Path:
     """``path`` as a :class:`Path`, checked to be a file.
 
     Raises:
-        InputError: there is no such file; ``what`` was expected.
+        InputError: there is no such file, or it cannot be read; ``what`` was expected.
     """
     file = Path(path)
-    if not file.exists():
+    try:
+        mode = _mode(file)
+        if stat.S_ISREG(mode):
+            file.open("rb").close()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); expected {what}") from error
+    if not mode:
         raise InputError(f"{file}: there is no such file; expected {what}")
-    if not file.is_file():
+    if not stat.S_ISREG(mode):
         raise InputError(f"{file}: is not a file; expected {what}")
     return file
 

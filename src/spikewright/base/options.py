@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails
 
+from .bounds import MOST_SEED
 from .errors import InputError, arg
 
 
@@ -37,6 +38,14 @@ class WrongOptions(InputError):
         self.faults = tuple(faults)
 
 
+MOST: dict[type, float] = {int: MOST_SEED, float: 1e9}
+"""By type, the largest number of any option: beyond it arithmetic overflows, and no option means anything."""
+
+
+def _is_huge(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) > MOST[type(value)]
+
+
 def _reason(error: ErrorDetails) -> str:
     if error["type"] == "string_type":
         return "must be text"
@@ -52,18 +61,24 @@ class Options(BaseModel):
         InputError: unknown options or values that are not allowed, all of them at once.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="wrap")
     @classmethod
     def _refuse_faults(
         cls, values: Any, validate: ModelWrapValidatorHandler[Options], info: ValidationInfo[Any]
     ) -> Options:
+        called = (info.context or {}).get("called", cls.__name__)
         try:
-            return validate(values)
+            made = validate(values)
         except ValidationError as error:
             faults = [Fault(".".join(map(str, e["loc"])), e["input"], _reason(e)) for e in error.errors()]
-            raise cls.refusal(faults, (info.context or {}).get("called", cls.__name__)) from error
+            raise cls.refusal(faults, called) from error
+        if faults := [
+            Fault(name, value, f"may be up to {MOST[type(value)]:g}") for name, value in made if _is_huge(value)
+        ]:
+            raise cls.refusal(faults, called)
+        return made
 
     @classmethod
     def refusal(cls, faults: Sequence[Fault], called: str) -> InputError:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ..pages import markdown
 from ..pages.measure import ACCURACY, Measure, Spread
-from ..pages.numbers import markdown_table
 from .result import BenchResult
 
 
@@ -40,9 +40,9 @@ def markdown_page(
         measure: by which students are compared.
     """
     picture = measure.heading(f"![Accuracy against deployed energy]({plot})")
-    above = [f"# {title}", *([f"> {banner}"] if banner else []), picture]
-    below = [note, *(f"- {remark}" for remark in remarks)]
-    return "\n\n".join([*above, "\n".join(markdown_table(*table)), *below]) + "\n"
+    above = [f"# {markdown.text(title)}", *([f"> {markdown.text(banner)}"] if banner else []), picture]
+    below = [markdown.text(note), *(f"- {markdown.text(remark)}" for remark in remarks)]
+    return "\n\n".join([*above, markdown.table(*table).rstrip(), *below]) + "\n"
 
 
 def terminal_page(title: str, banner: str, table: RenderableType, note: str, remarks: Iterable[Text]) -> Group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..base.artefacts import atomic_write
+from ..base.artefacts import write_bytes
 from ..base.shown import Brief
 from ..base.types import IntArray
 from ..data.output_rule import CLASSES, OutputRule
@@ -102,5 +103,6 @@ class Answers(Brief):
             arrays["names"] = np.array(self.meaning.names)
         if self.recordings is not None:
             arrays["recordings"] = self.recordings
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
+        packed = io.BytesIO()
+        np.savez(packed, **arrays)
+        write_bytes(path, packed.getbuffer())

@@ -15,8 +15,11 @@ import h5py
 import numpy as np
 from pydantic import Field, NonNegativeInt, ValidationError
 
-from ..base.artefacts import atomic_write, existing_file
+from ..base.artefacts import existing_file
+from ..base.bounds import MOST_COUNT
 from ..base.errors import InputError
+from ..base.hdf5 import new_hdf5
+from ..base.headers import faults_of, read_json
 from ..base.types import Encoding, IntArray, Readout
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
@@ -27,7 +30,7 @@ FORMAT = "spikewright chip network"
 FORMAT_VERSION = 1
 WHAT = "a chip network file, as written by `spikewright lower`"
 
-_Count = Annotated[int, Field(ge=1)]
+_Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
 
 
 class _NeuronRecord(Record):
@@ -43,7 +46,7 @@ class _PopulationRecord(Record):
     name: str
     shape: Annotated[tuple[_Count, ...], Field(min_length=1, max_length=3)]
     role: Role
-    payload_bits: NonNegativeInt
+    payload_bits: Annotated[int, Field(ge=0, le=32)]  # as wide as a profile's graded spikes may be
     neuron: _NeuronRecord | None
 
 
@@ -65,7 +68,7 @@ class _ConnectionRecord(Record):
 class _NetworkRecord(Record):
     """Everything of a chip network but its arrays and its provenance."""
 
-    timesteps: int
+    timesteps: Annotated[int, Field(le=MOST_COUNT)]
     encoding: Encoding
     readout: Readout
     profile: str
@@ -84,7 +87,7 @@ def save_chip(chip: ChipNetwork, path: Path | str) -> None:
     """
     network = _NetworkRecord.model_validate(chip, from_attributes=True).model_dump_json(exclude_defaults=True)
     provenance = json.dumps(chip.provenance, sort_keys=True, allow_nan=False)
-    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs["format"] = FORMAT
         file.attrs["format_version"] = FORMAT_VERSION
         file["network"] = np.frombuffer(network.encode(), np.uint8)
@@ -105,10 +108,10 @@ def load_chip(path: Path | str) -> ChipNetwork:
     source = existing_file(path, WHAT)
     try:
         with h5py.File(source, "r") as file:
-            if file.attrs.get("format") != FORMAT:
+            if _attribute(file, "format") != FORMAT:
                 kind = "a NIR graph" if "node" in file else "an HDF5 file of another kind"
                 raise InputError(f"{source}: is {kind}; expected {WHAT}")
-            if (version := file.attrs.get("format_version")) != FORMAT_VERSION:
+            if (version := _attribute(file, "format_version")) != FORMAT_VERSION:
                 raise InputError(
                     f"{source}: has format version {version}; this spikewright reads {FORMAT_VERSION}: lower the graph "
                     "again or use the spikewright that wrote it"
@@ -121,6 +124,12 @@ def load_chip(path: Path | str) -> ChipNetwork:
         raise InputError(f"{source}: {how}; expected {WHAT}") from None
 
 
+def _attribute(file: h5py.File, name: str) -> object:
+    """A text or a whole number at the head of the file; None for whatever else it is."""
+    value = file.attrs.get(name)
+    return value if isinstance(value, str) else int(value) if isinstance(value, np.integer) else None
+
+
 class _DamagedError(Exception):
     """Something in the file that no writer of ours leaves behind."""
 
@@ -128,12 +137,11 @@ class _DamagedError(Exception):
 def _network(file: h5py.File) -> ChipNetwork:
     try:
         record = _NetworkRecord.model_validate_json(_text(file, "network"))
-        provenance = json.loads(_text(file, "provenance"))
+        provenance = read_json(_text(file, "provenance"))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _DamagedError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    except ValueError:
-        raise _DamagedError("its text is not JSON in UTF-8") from None
+        raise _DamagedError("; ".join(faults_of(error))) from None
+    except ValueError as error:
+        raise _DamagedError(f"its text is not JSON in UTF-8 ({error})") from None
     if not isinstance(provenance, dict):
         raise _DamagedError("its provenance is not a JSON object")
     populations = tuple(_population(file, i, p) for i, p in enumerate(record.populations))

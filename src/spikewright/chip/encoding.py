@@ -44,13 +44,15 @@ def encode(
         ``(timesteps, batch, *input shape)``, of 0 and 1 but for direct and current.
 
     Raises:
-        InputError: frames in another number than there are timesteps, or frames of intensities in a latency code.
+        InputError: frames in another number than there are timesteps, frames of intensities in a latency code, or NaN.
     """
     if (encoding == "events" or by_step) and (samples.ndim < 2 or samples.shape[1] != timesteps):
         raise InputError(
             f"{encoding}: the samples have shape {samples.shape}; must be (samples, {timesteps}, ...), one frame for "
             f"each time step: load the data with timesteps={timesteps}"
         )
+    if samples.dtype.kind == "f" and (missing := int(np.isnan(samples).sum())):
+        raise InputError(f"{encoding}: {missing:,} of {samples.size:,} values of the samples are NaN; must be 0 to 1")
     if encoding == "events":
         return np.moveaxis(np.rint(samples), 0, 1).astype(np.int64)
     unit = np.clip(samples.astype(np.float64), 0.0, 1.0)

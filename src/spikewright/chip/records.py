@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..base.artefacts import existing_file
 from ..base.errors import InputError, refuse
+from ..base.headers import faults_of, read_json
 
 
 class Record(BaseModel):
@@ -34,10 +34,9 @@ def read_record(path: Path | str, what: str, kind: type[AnyRecord]) -> AnyRecord
     """
     file = existing_file(path, what)
     try:
-        return kind.model_validate(json.loads(file.read_text(encoding="utf-8")))
+        return kind.model_validate(read_json(file.read_bytes().decode()))
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)]
-        refuse(f"{file}: is not {what}", faults)
+        refuse(f"{file}: is not {what}", faults_of(error))
         raise
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{file}: is not JSON ({error}); expected {what}") from error

@@ -36,7 +36,7 @@ def command(
     if json_output:
         cli.emit({"graph": str(graph), "findings": [asdict(finding) for finding in findings]})
     else:
-        print("\n".join(f"{finding.level:8}{finding.where}: {finding.what}" for finding in findings))
+        cli.out("\n".join(f"{finding.level:8}{finding.where}: {finding.what}" for finding in findings))
     blocking = sum(finding.level == "blocks" for finding in findings)
     if out is not None:
         write_graph(repair(read, dt_s), out)

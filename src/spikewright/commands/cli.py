@@ -11,7 +11,8 @@ from typing import cast
 from ..base.errors import did_you_mean
 from ..base.version import __version__
 from . import completion
-from .console import DONE, USAGE, say
+from .console import DONE, say
+from .streams import USAGE, guarded
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ def module_of(verb: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb named by the first word, or say what verbs there are."""
+    return guarded(lambda: _answer(argv))
+
+
+def _answer(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if completion.is_asked(words):
         return completion.answer(words, {name: verb.help for name, verb in VERBS.items()}, module_of)

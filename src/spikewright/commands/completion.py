@@ -51,6 +51,8 @@ def answer(words: Sequence[str], verbs: Mapping[str, str], module_of: Callable[[
     try:
         typer.main.get_command(app).main(list(words), prog_name="spikewright", standalone_mode=False)
     except SystemExit as done:  # typer leaves in this way when it has answered
+        if isinstance(done.__context__, BrokenPipeError):
+            raise
         return int(done.code or 0)
     except typer.Exit as done:
         return done.exit_code

@@ -7,6 +7,7 @@ answer is no, 2 wrong input or flags, 70 a defect of ours (sysexits' EX_SOFTWARE
 
 from __future__ import annotations
 
+import errno
 import inspect
 import json
 import os
@@ -27,19 +28,26 @@ from ..base.errors import SpikewrightError, did_you_mean, with_flags
 from ..base.interrupt import Interrupted
 from ..base.progress import Callback, Kind, Listeners
 from ..base.terminal import terminal
+from ..base.visible import visible
+from . import streams
 from .panels import Command
+from .streams import USAGE
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
 
 DONE = 0
-USAGE = 2
 DEFECT = 70
 INTERRUPTED = 130
-PIPE_CLOSED = 141
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
 """The flag of every command that can print its result as JSON."""
+
+_OF_THE_SYSTEM = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.ENOTDIR, errno.EISDIR, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE,
+}  # fmt: skip
+"""What a file system or a limit of the system says of a path that somebody gave; no defect of ours."""
 
 _DEBUG = "--debug"
 _EPILOG = "With --debug an error shows its traceback. Exit codes: 0 done, 1 the answer is no, 2 wrong input or flags."
@@ -54,8 +62,11 @@ def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) 
         name: the verb, as in ``spikewright NAME``.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    return streams.guarded(lambda: _run(typer_command(function), words, name))
+
+
+def _run(command: typer.core.TyperCommand, words: Sequence[str], name: str) -> int:
     debug = _DEBUG in words
-    command = typer_command(function)
     try:
         # Not command.main(): it answers a closed stdout and an interrupt itself, with exit codes of its own.
         with command.make_context(f"spikewright {name}", [word for word in words if word != _DEBUG]) as context:
@@ -67,11 +78,9 @@ def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) 
         return INTERRUPTED
     except typer.Exit as leave:
         return leave.exit_code
-    except BrokenPipeError:
-        # Whoever read our stdout closed it (`| head`); keep Python from complaining about it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
     except Exception as error:
+        if streams.is_of_output(error):
+            raise
         return _fail(error, name, debug, command)
     return code if isinstance(code, int) else DONE
 
@@ -103,8 +112,12 @@ def emit(value: object) -> None:
 
 def say(text: str) -> None:
     """Print a line on stderr: what is being done, what was assumed, where a file went."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    streams.complain(visible(text))
+
+
+def out(text: str) -> None:
+    """Print lines on stdout: the result of a command that is text."""
+    sys.stdout.write(visible(text) + "\n")
 
 
 def notes(dataset: Dataset) -> None:
@@ -171,6 +184,10 @@ def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCom
         return error.exit_code
     if isinstance(error, typer.TyperException):
         say(f"error: {_usage_message(error)} (spikewright {name} --help lists what there is)")
+        return USAGE
+    if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
+        of = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        say(f"error: {of}the system refuses it ({error.strerror}); choose another path, or change what it allows")
         return USAGE
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated
 
@@ -38,11 +39,12 @@ def command(
 
     Example: spikewright data recordings.npz --layout series --show sample.png
     """
-    from ..base.artefacts import atomic_write, writable
+    from ..base.artefacts import writable, write_bytes
     from ..data.describe import describe
     from ..data.load import DATASETS, load
     from ..pages.data import renderable, teachers
     from ..pages.numbers import WIDTH
+    from ..pages.plot_style import WITHOUT_TIME, style
     from ..pages.samples import encodings_figure
 
     if show is not None:
@@ -59,8 +61,10 @@ def command(
     unfit = {name: with_flags(why, {}) for name, why in teachers(dataset).items()}
     if show is not None:
         figure = encodings_figure(dataset, sample, timesteps, input_bits)
-        with atomic_write(show) as temporary:
-            figure.savefig(temporary, format=show.suffix[1:].lower(), dpi=150)
+        form, drawn = show.suffix[1:].lower(), BytesIO()
+        with style():
+            figure.savefig(drawn, format=form, dpi=150, metadata=WITHOUT_TIME[form])
+        write_bytes(show, drawn.getbuffer())
     if as_json:
         cli.emit({**found.as_json(), "teachers": unfit})
     else:

@@ -29,7 +29,7 @@ def command(
     if json_output:
         cli.emit({"student": str(out), **result.provenance})
     else:
-        print(out)
+        cli.out(str(out))
 
 
 main = cli.main_of(command, "distill")

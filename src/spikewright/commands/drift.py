@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..base.bounds import MOST_SEED
 from ..base.errors import AnswerIsNo
 from ..base.terminal import terminal
 from . import console as cli
@@ -25,7 +26,7 @@ def command(
     profile: Annotated[
         str | None, typer.Option("--profile", "-p", help="path to the profile, where it is a file of your own")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the rate code")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the rate code")] = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="also write the report to this Markdown file")] = None,
     json_output: cli.Json = False,
 ) -> None:

@@ -59,7 +59,7 @@ def command(
 
     Example: spikewright lower student.nir --profile loihi2-assumed -o chip.h5
     """
-    from ..base.artefacts import sha256_of
+    from ..base.artefacts import sha256_of, writable
     from ..chip.chip_file import save_chip
     from ..data.load import load
     from ..graph.nir_io import read_graph
@@ -68,6 +68,7 @@ def command(
     from ..pages.network import fit_of, placement_json, summary, table
     from ..placing.placement import place
 
+    writable(out)
     target, network = load_profile(profile), read_graph(graph)
     if data_dir is not None and calibrate is None:
         raise InputError("--data-dir: is the folder of data to measure on; give --calibrate too")
@@ -91,7 +92,7 @@ def command(
     if json_output:
         cli.emit({"chip": str(out), **summary(chip), "fit": fit_of(placement), "placement": placement_json(placement)})
     else:
-        print(table(chip, placement))
+        cli.out(table(chip, placement))
         cli.say(str(out))
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from . import console as cli
 
 if TYPE_CHECKING:
-    from ..profile.costs import Citation, Constant, StaticPower
+    from ..profile.costs import Citation, Constant, StateReset, StaticPower
     from ..profile.profile import HardwareProfile, ReferenceMachine
 
 FLAGS = (bool, bool | None)
@@ -86,6 +86,9 @@ def _constants(profile: HardwareProfile) -> Iterator[tuple[str, str, str]]:
     if static := profile.static_power:
         passport = f"{static.kind}; {_place(static)}; shown apart, never in the total"
         yield "static_power", f"{static.value:g} {static.unit}", passport
+    if reset := profile.state_reset:
+        passport = f"{reset.kind}; {_place(reset)}; for each chip and inference; shown apart, never in the total"
+        yield "state_reset", f"{reset.value:g} {reset.unit}", passport
 
 
 def _limits(profile: HardwareProfile) -> Iterator[tuple[str, str, str]]:
@@ -109,7 +112,7 @@ def _not_given(profile: HardwareProfile) -> str:
     return f"not given, so not checked: {', '.join(missing)}"
 
 
-def _place(cited: Constant | StaticPower | Citation) -> str:
+def _place(cited: Constant | StaticPower | StateReset | Citation) -> str:
     return f"{cited.source}, {cited.where}{_note(cited.note)}"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..base.bounds import MOST_SEED
 from ..base.errors import AnswerIsNo, with_flags
 from . import console as cli
 
@@ -46,7 +47,7 @@ def command(
     chips: Annotated[
         int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
     ] = None,
-    seed: Annotated[int, typer.Option(help="of the search for the layout")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the search for the layout")] = 0,
     form: Annotated[Format, typer.Option("--format", help="what to print")] = "table",
     as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
 ) -> None:
@@ -100,20 +101,23 @@ def _as_typed(
     activity: Path, chip: Path, also: Sequence[Path], profiles: Sequence[str], budget: str | None, placer: Placer
 ) -> str:
     """The command that gives this report again, files by their names alone: folders are nobody else's business."""
-    import shlex
-
+    from ..pages.markdown import path, shell
     from ..placing.placement import DEFAULT_PLACER
 
-    words = ["spikewright", "report", activity.name, chip.name]
+    words = ["spikewright", "report", path(activity.name), path(chip.name)]
     words += [word for each in profiles for word in ("--profile", Path(each).name)]
     words += [word for each in also for word in ("--also", each.name)]
     by = placer.by if placer.by != DEFAULT_PLACER.by else None
     options = {"--energy-budget": budget, "--place-by": by, "--chips": placer.chips, "--seed": placer.seed or None}
     words += [str(word) for option in options.items() if option[1] is not None for word in option]
-    return shlex.join(words)
+    return " ".join(map(shell, words))
 
 
 def _stem(out: Path | None, activity: Path) -> Path:
+    from ..base.artefacts import writable
+
+    if out is not None and not out.is_dir():
+        writable(out)  # a device, or a folder that is not there
     if out is None or out.is_dir():
         return (out or activity.parent) / "report"
     return out.with_suffix("") if out.suffix in SUFFIXES else out

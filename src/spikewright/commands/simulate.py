@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..base.bounds import MOST_SEED
 from ..base.errors import InputError, with_flags
 from ..data.load import DATA_HELP
 from ..pages.measure import R2
@@ -38,7 +39,7 @@ def command(
     split: Annotated[Part, typer.Option(help="part of the data set")] = "test",
     data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
     batch: Annotated[int, typer.Option(min=1, help="samples simulated at once, or per start of Lava")] = 256,
-    seed: Annotated[int, typer.Option(min=0, help="of the rate code")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the rate code")] = 0,
     record: Annotated[Path | None, typer.Option(help="also write every spike to this HDF5 file")] = None,
     module: Annotated[
         str | None, typer.Option("--network", help="file.py:function, for a student of an architecture of your own")
@@ -63,7 +64,7 @@ def command(
 
     network = load_chip(chip)
     chosen = _simulator(on, network, chip, module)
-    for file in (out, scores):
+    for file in (out, scores, record):
         if file is not None:
             writable(file)
     dataset = load(data, data_dir, network.timesteps, network=network.takes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,12 +41,13 @@ def command(
 
     Example: spikewright to-nir student.pt -o student.nir
     """
-    from ..base.artefacts import existing_file, sha256_of
+    from ..base.artefacts import existing_file, sha256_of, writable
     from ..pages.card.card import card_path, write_card
     from ..profile.profile import load_profile
     from ..student.student import load_student, student_provenance
     from ..student.verify import export
 
+    writable(out)
     if card:
         card_path(out)  # refuses what it would write over
     source = existing_file(student, "a student written by `spikewright distill`")
@@ -66,18 +68,23 @@ def command(
         counts = {"samples": checked.samples, "spikes": checked.spikes, "ties": checked.ties}
         cli.emit({"nir": str(out), "card": beside, **counts})
     else:
-        print(out)
+        cli.out(str(out))
 
 
 def _samples(student: Student, count: int, data: str, data_dir: Path | None) -> Tensor:
     """Validation samples of a data set, or random intensities (events: frames) in the student's shape."""
     import torch
 
+    from ..base.memory import available_bytes, in_gib
+
     config = student.config
     most = 1 if config.encoding == "events" else 255
     frames = (config.timesteps,) if config.encoding == "events" or config.changes_each_step else ()
     shape = (*frames, *config.input_shape)
     if not data:
+        needed, room = 8 * count * prod(shape), available_bytes()
+        if needed > room:
+            raise InputError(f"--samples {count}: take {in_gib(needed)}, and there are {in_gib(room)} of memory")
         steps = torch.randint(0, most + 1, (count, *shape), generator=torch.Generator().manual_seed(0))
         return steps / most
     from ..data.load import load

@@ -14,6 +14,7 @@ Source: P. Warden 2018, arXiv 1804.03209, Speech Commands: a dataset for limited
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -163,6 +164,8 @@ def _spectra(name: str, clips: Sequence[_Clip], spectrum: Spectrum) -> Rows:
         with atomic_write(kept) as temporary:
             create: Callable[..., npt.NDArray[np.float32]] = np.lib.format.open_memmap
             made = create(temporary, "w+", np.float32, (len(clips), frames, spectrum.bands))
+            with temporary.open("r+b") as file:  # a full disk is an error here, and would end us when rows are written
+                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
             faults = [fault for row, clip in enumerate(clips) if (fault := _fill(made, row, clip, spectrum))]
             more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
             refuse(f"data {name}", [*faults[:SHOWN], *more])

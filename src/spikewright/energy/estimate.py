@@ -15,12 +15,13 @@ import numpy.typing as npt
 from ..base.errors import arg, refuse
 from ..base.types import FloatArray
 from ..chip.activity import Activity
+from ..chip.fan_out import fan_out, fan_out_of_weights
 from ..chip.network import ChipNetwork, Population, Schedule
 from ..placing.placement import Placement
 from ..profile.schema import HardwareProfile
 from ..profile.units import Amount, quantity
 from .events import Event, Spot, events_of
-from .report import EnergyReport, EnergyRow, Part, Spikes, Unmodelled
+from .report import EnergyReport, EnergyRow, Part, Spikes, StateResets, Unmodelled, ZeroWeights
 
 _Counted = tuple[Event, Spot, float | None]
 """An event, where it happens, and how many of it a whole activity has; None where they cannot be counted."""
@@ -105,6 +106,8 @@ def estimate(activity: Activity, placement: Placement, profile: HardwareProfile)
         split=activity.split,
         quality=None if activity.quality is None else activity.quality.padded(chip.classes),
         outputs=chip.meaning,
+        resets=_resets(placement, profile),
+        zeros=_zeros(counted, activity, profile),
     )
 
 
@@ -192,17 +195,45 @@ def _left_out(
         if placement.arrangement.chips > 1:
             why = "where chips join is not known"
             yield Unmodelled("hops_between_chips", "hops of messages that change chip", None, why)
-    yield from (item for item in _without_events(placement.chip, profile) if item.event not in profile.included)
+    yield from (item for item in _without_events(placement, profile) if item.event not in profile.included)
 
 
-def _without_events(chip: ChipNetwork, profile: HardwareProfile) -> Iterator[Unmodelled]:
+def _resets(placement: Placement, profile: HardwareProfile) -> StateResets | None:
+    reset = profile.state_reset
+    if reset is None or not profile.keeps_states:
+        return None
+    return StateResets(placement.arrangement.chips, reset.joules, f"{reset.source}, {reset.where}", reset.kind)
+
+
+def _zeros(counted: Sequence[_Counted], activity: Activity, profile: HardwareProfile) -> ZeroWeights:
+    """Synaptic operations at weights of zero, per inference; a chip's table holds such weights like any others."""
+    operations = energy = 0.0
+    for event, spot, _ in counted:
+        if not event.is_synaptic:
+            continue
+        chip, constant = spot.placement.chip, event.constant(profile.energy)
+        unused = fan_out(chip, spot.outgoing) - fan_out_of_weights(chip, spot.outgoing)
+        visits = float(np.sum(activity.populations[spot.population.name].spikes * unused)) / activity.samples
+        operations += visits
+        energy += 0.0 if constant is None else visits * constant.cost
+    return ZeroWeights(operations, energy)
+
+
+def _without_events(placement: Placement, profile: HardwareProfile) -> Iterator[Unmodelled]:
     """What is no event of the table and costs energy, unless the profile has it in a constant."""
+    chip = placement.chip
     static, outside = profile.static_power, f"outside what {profile.name} describes"
     published = f"; {static.value:g} {static.unit} a chip, {static.where}" if static else ""
     why = "run time is not modelled" if profile.time is None else "estimated beside the total"
     steps = float(Schedule.of(chip, 1).stride)
     yield Unmodelled("static_power", "static power", None, f"{why}{published}")
     yield Unmodelled("barrier", "synchronisation of the cores after each step", steps, "no energy is published")
+    if profile.keeps_states:
+        why = profile.absent.get("state_reset", "no energy is published")
+        if (reset := profile.state_reset) is not None:
+            why = f"estimated beside the total; {reset.value:g} {reset.unit} a chip, {reset.source}, {reset.where}"
+        resets = float(placement.arrangement.chips)
+        yield Unmodelled("state_reset", "resets of a chip's states before an inference", resets, why)
     yield Unmodelled("readout", "values that the host reads", float(chip.outputs), outside)
     yield Unmodelled("host", "host, input and output, loading the network", None, outside)
 

@@ -62,6 +62,51 @@ class Unmodelled:
 
 
 @dataclass(frozen=True)
+class StateResets:
+    """Setting all states to rest before an inference, which is beside the total and in no budget.
+
+    Attributes:
+        chips: that are reset.
+        each_j: joules for each chip.
+        source: of that, and the place in it; ``kind`` how it was obtained.
+    """
+
+    chips: int
+    each_j: float
+    source: str
+    kind: Kind
+
+    @property
+    def energy_j(self) -> float:
+        """Joules for each inference."""
+        return self.chips * self.each_j
+
+    def sentence(self, total_j: float | None = None) -> str:
+        """The energy in one sentence, for reports; ``total_j`` is the total that it is not in, where that is joules."""
+        beside = f"{self.energy_j / total_j:.3g} times the total, and not in it" if total_j else "not in the total"
+        return (
+            f"states are reset before each inference: {quantity(self.energy_j, 'J')}, {beside} "
+            f"({quantity(self.each_j, 'J')} for each chip, {self.kind}; {self.source})"
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """The resets as a JSON object; joules."""
+        return {**vars(self), "energy_j": self.energy_j}
+
+
+@dataclass(frozen=True)
+class ZeroWeights:
+    """Synaptic operations at weights of zero, which are charged like any others; per inference.
+
+    Attributes:
+        operations: how many; ``energy`` what they cost, a part of the total.
+    """
+
+    operations: float = 0.0
+    energy: float = 0.0
+
+
+@dataclass(frozen=True)
 class Spikes:
     """Spikes, updates and synaptic operations of one population in one inference."""
 
@@ -129,6 +174,8 @@ class EnergyReport(Shown):
         accuracy: share of right answers; None without labels, and of values.
         quality: how good the answers are; None without labels.
         outputs: what they mean.
+        resets: of states, beside the total; None where nobody published what a reset takes, or there are no states.
+        zeros: synaptic operations at weights of zero, a part of the total.
     """
 
     profile: HardwareProfile
@@ -150,6 +197,8 @@ class EnergyReport(Shown):
     band: dict[str, float] | None = None
     quality: Quality | None = None
     outputs: OutputRule = CLASSES
+    resets: StateResets | None = None
+    zeros: ZeroWeights = ZeroWeights()
 
     @property
     def merit(self) -> float | None:

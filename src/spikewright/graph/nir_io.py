@@ -7,6 +7,7 @@ Reading builds nir's own nodes and skips nir's type check, which rejects grouped
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -16,9 +17,9 @@ import h5py
 import nir
 import numpy as np
 
-from ..base.artefacts import atomic_write, existing_file
+from ..base.artefacts import existing_file, write_bytes
 from ..base.errors import InputError, refuse
-from .nodes import handled
+from .nodes import MOST_NEURONS, handled
 
 WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
 # More than the synapses of the largest published neuromorphic chip (Loihi 2: 120 million).
@@ -54,6 +55,8 @@ def read_graph(path: Path | str) -> nir.NIRGraph:
     except OSError as error:
         how = "is truncated" if "truncated" in str(error) else "cannot be read as HDF5"
         raise InputError(f"{source}: {how}; expected {WHAT}") from None
+    except (UnicodeDecodeError, RuntimeError, LookupError) as error:  # of h5py, on a file whose inside is damaged
+        raise InputError(f"{source}: is damaged ({error}); expected {WHAT}") from error
 
 
 def write_graph(graph: nir.NIRGraph, path: Path | str) -> None:
@@ -62,8 +65,14 @@ def write_graph(graph: nir.NIRGraph, path: Path | str) -> None:
     Raises:
         InputError: the folder does not exist.
     """
-    with atomic_write(path) as temporary:
-        nir.write(temporary, graph)
+    write_bytes(path, graph_bytes(graph))
+
+
+def graph_bytes(graph: nir.NIRGraph) -> bytes:
+    """The file of a NIR graph: made in memory, since HDF5 does not survive a disk that fills up."""
+    buffer = io.BytesIO()
+    nir.write(buffer, graph)
+    return buffer.getvalue()
 
 
 class _Unreadable(Exception):
@@ -77,15 +86,16 @@ def _graph(group: h5py.Group, prefix: str, faults: list[str]) -> nir.NIRGraph:
             raise _Unreadable(f"is nested deeper than {_DEEPEST // 3} graphs, or in itself")
         members = _member(group, "nodes", h5py.Group)
         edges = list(_edges(_member(group, "edges", h5py.Dataset)))
+        names, metadata = [_as_text(name) for name in members], _metadata(group)
     except _Unreadable as fault:
         faults.append(f"graph {prefix.rstrip('.') or 'at the top'!r} {fault}")
         return nir.NIRGraph({}, [], metadata={}, type_check=False)
-    for name in members:
+    for name in names:
         try:
             nodes[name] = _node(members, name, f"{prefix}{name}.", faults)
         except _Unreadable as fault:
             faults.append(f"node {prefix + name!r} {fault}")
-    return nir.NIRGraph(nodes, edges, metadata=_metadata(group), type_check=False)
+    return nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
 
 
 def _edges(dataset: h5py.Dataset) -> Iterator[tuple[str, str]]:
@@ -115,7 +125,7 @@ def _node(parent: h5py.Group, name: str, prefix: str, faults: list[str]) -> nir.
         values["input_type"] = {"input": _field(group, "input_type")}
     try:
         return _KINDS[kind](**values, metadata=_metadata(group))
-    except (AssertionError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+    except (AssertionError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
         raise _Unreadable(f"is a {kind} with parameters that do not fit each other: {error}") from error
 
 
@@ -124,7 +134,10 @@ def _field(group: h5py.Group, name: str) -> Any:
         if name in _LEGACY:
             return _LEGACY[name]
         raise _Unreadable(f"has no {name!r}")
-    value = _value(_member(group, name, h5py.Dataset))
+    dataset = _member(group, name, h5py.Dataset)
+    if name != "weight" and (dataset.size or 0) > MOST_NEURONS:
+        raise _Unreadable(f"has a {name!r} of {dataset.size} values; neurons are at most {MOST_NEURONS}")
+    value = _value(dataset)
     if isinstance(value, bytes | str):
         return _as_text(value)
     return int(value) if isinstance(value, np.integer) else np.asarray(value)
@@ -159,14 +172,21 @@ def _metadata(group: h5py.Group) -> dict[str, Any]:
 
 def _plain(group: h5py.Group) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in group:
+    for name in map(_as_text, group):
         member = group.get(name) if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
         if isinstance(member, h5py.Group) and member.name.count("/") <= _DEEPEST:
             found[name] = _plain(member)
         elif isinstance(member, h5py.Dataset):
-            value = _value(member)
-            found[name] = _as_text(value) if isinstance(value, bytes) else np.asarray(value).tolist()
+            found[name] = _said(_value(member))
     return found
+
+
+def _said(value: Any) -> Any:
+    """A value of the metadata as text, a number, or lists of either."""
+    plain = np.asarray(value).tolist() if not isinstance(value, bytes | str) else value
+    if isinstance(plain, list):
+        return [_said(each) for each in plain]
+    return _as_text(plain) if isinstance(plain, bytes | str) else plain
 
 
 def _as_text(value: object) -> str:
@@ -175,4 +195,4 @@ def _as_text(value: object) -> str:
     try:
         return value.decode() if isinstance(value, bytes) else value
     except UnicodeDecodeError:
-        raise _Unreadable(f"has a name that is not UTF-8: {value!r}") from None
+        raise _Unreadable(f"has text that is not UTF-8: {value!r}") from None

@@ -142,6 +142,8 @@ def _(node: nir.Conv2d, value: Tensor) -> Tensor:
         raise NodeFault(f"is a convolution of {channels} channels; what arrives has shape {_shape(value)}")
     padding = conv_padding(node)
     bias, stride, dilation = tensor(node.bias, value), pair(node.stride), pair(node.dilation)
+    if tuple(bias.shape) != (len(weight),):  # which torch does not look at on the meta device
+        raise NodeFault(f"has a bias of shape {tuple(bias.shape)} for {len(weight)} output channels")
     return F.conv2d(value, weight, bias, stride, padding, dilation, int(node.groups))
 
 
@@ -229,13 +231,13 @@ def output_shape(node: nir.NIRNode, shape: Shape) -> Shape:
     """
     if isinstance(node, nir.Input | nir.Output):
         return shape
-    if isinstance(node, NEURONS):
-        constants_of(node, 1.0, shape)
-        return shape
     try:
+        if isinstance(node, NEURONS):
+            constants_of(node, 1.0, shape)
+            return shape
         # On the meta device shapes are worked out and nothing is allocated, whatever a file asks for.
         given = _shape(apply(node, torch.empty(1, *shape, device="meta")))
-    except (RuntimeError, IndexError, ValueError) as error:
+    except (RuntimeError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise NodeFault(f"does not take an input of shape {shape}: {str(error).splitlines()[0]}") from error
     check_size(given)
     return given

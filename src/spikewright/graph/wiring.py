@@ -103,6 +103,7 @@ def wire(graph: nir.NIRGraph) -> Wiring:
 def survey(graph: nir.NIRGraph) -> Survey:
     """Resolve a graph as far as possible and collect every fault that prevents more."""
     found = Survey(*_inlined(graph))
+    _check_numbers(found)
     _check_edges(found)
     _remove_inner_ends(found)
     _find_ends(found)
@@ -135,6 +136,13 @@ def _inlined(graph: nir.NIRGraph, prefix: str = "") -> tuple[dict[str, nir.NIRNo
         for start in leave.get(prefix + source, [prefix + source]):
             edges += [(start, end) for end in enter.get(prefix + target, [prefix + target])]
     return nodes, edges
+
+
+def _check_numbers(found: Survey) -> None:
+    for name, node in found.nodes.items():
+        for field_name, value in vars(node).items():
+            if isinstance(value, np.ndarray | float) and not np.all(np.isfinite(value)):
+                found.faults.append(f"node {name!r} has a {field_name!r} that is not finite everywhere")
 
 
 def _check_edges(found: Survey) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -15,11 +15,11 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from ..base.artefacts import atomic_write
+from ..base.artefacts import write_bytes
 from ..profile.profile import HardwareProfile
 from .colours import BLUE, FAINT, INK, RULE
 from .measure import ACCURACY, Measure
-from .plot_style import STYLE, Plot, in_style
+from .plot_style import WITHOUT_TIME, Plot, in_style, style
 from .runs import RunTable
 
 DPI = 160
@@ -39,12 +39,12 @@ AROUND = (("right", -0.7, 0.7), ("left", 1, 0), ("right", -1, 0), ("left", 0.7, 
 def write_chart(draw: Callable[[], Figure], stem: Path) -> dict[str, Path]:
     """Draw in our style and write ``stem``.svg and .png; returns paths by format."""
     files = {form: stem.with_name(f"{stem.name}.{form}") for form in FORMATS}
-    with mpl.rc_context(STYLE):
+    with style():
         figure = draw()
         for form, path in files.items():
-            metadata = {"Date": None} if form == "svg" else {"Software": None}
-            with atomic_write(path) as temporary:
-                figure.savefig(temporary, format=form, dpi=DPI, metadata=metadata, facecolor="white")
+            drawn = BytesIO()
+            figure.savefig(drawn, format=form, dpi=DPI, metadata=WITHOUT_TIME[form], facecolor="white")
+            write_bytes(path, drawn.getbuffer())
     return files
 
 

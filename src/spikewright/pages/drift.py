@@ -14,7 +14,8 @@ from ..base.artefacts import write_text
 from ..divergence.answers import Answers, ValueErrors
 from ..divergence.causes import CAUSES
 from ..divergence.report import DriftReport, Effect, LayerDrift, Place, Why
-from .numbers import markdown_table, samples_in_words
+from . import markdown
+from .numbers import samples_in_words
 
 _NONE = "-"
 _FIRST = "first (step, sample, neuron)"
@@ -189,10 +190,10 @@ def _table(rows: Sequence[Sequence[str]]) -> Table:
 
 def write_markdown(report: DriftReport, path: Path) -> None:
     """Write the report to a Markdown file, whole or not at all."""
-    blocks = ["# Drift", f"{sentence(report)}.", "\n".join(markdown_table(*layer_rows(report)))]
+    blocks = ["# Drift", f"{markdown.text(sentence(report))}.", markdown.table(*layer_rows(report)).rstrip()]
     if causes := cause_rows(report):
-        blocks += [f"{_causes_title(report)}:", "\n".join(markdown_table(*causes))]
+        blocks += [f"{_causes_title(report)}:", markdown.table(*causes).rstrip()]
     lines = answer_lines(report) + [f"changed: {line}" for line in report.changed]
     lines += [f"note: {line}" for line in report.remarks]
-    blocks.append("\n".join(f"- {' '.join(line.split())}" for line in lines))
+    blocks.append("\n".join(f"- {markdown.text(line)}" for line in lines))
     write_text(path, "\n\n".join(blocks) + "\n")

@@ -53,13 +53,6 @@ def filled(rows: Rows) -> Table:
     return table
 
 
-def markdown_table(*rows: Sequence[str]) -> list[str]:
-    """The lines of a Markdown table."""
-    head, *body = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
-    rule = ["---:" if heading.startswith(">") else "---" for heading in head]
-    return ["| " + " | ".join(row) + " |" for row in ([each.lstrip(">+") for each in head], rule, *body)]
-
-
 def count(value: float | None) -> str:
     """A count per inference: whole from 100 on, below with two digits after the point; words where unknown."""
     if value is None:
@@ -77,7 +70,7 @@ def share(part: float, whole: float) -> str:
 
 
 def beside(report: EnergyReport) -> list[str]:
-    """What is known beside the total, a line each: spread, other constants, steps, time and static energy."""
+    """What is known beside the total, a line each: spread, other constants, steps, zeros, resets, time and power."""
     found, say = [], report.say
     if (spread := report.spread) is not None:
         found.append(
@@ -91,6 +84,13 @@ def beside(report: EnergyReport) -> list[str]:
         found.append(f"constants published for this chip disagree by a factor of {factor:.2f}: {others}")
     if 1 < len(report.steps) <= STEPS_SHOWN:
         found.append(f"by step: {', '.join(say(energy) for energy in report.steps)}")
+    if report.zeros.operations:
+        found.append(
+            f"weights of zero are charged like any others: {count(report.zeros.operations)} synaptic operations, "
+            f"{share(report.zeros.operations, report.synaptic_ops)} of them, {say(report.zeros.energy)} of the total"
+        )
+    if report.resets is not None:
+        found.append(report.resets.sentence(report.total if report.unit == "J" else None))
     if report.time is not None:
         found += [f"time: {report.time.sentence()}", *filter(None, [report.time.static_sentence()])]
     return found
@@ -170,7 +170,7 @@ def measured(report: EnergyReport) -> str:
     if report.quality is not None and report.quality.samples != report.samples:
         windows = f", windows of {report.quality.samples:,} recordings"
     samples = samples_in_words(report.samples)
-    return f"{samples}{split}{windows}, {report.timesteps} timesteps, {report.backend} simulation{merit}"
+    return f"{samples}{split}{windows}, {report.timesteps} timesteps from rest, {report.backend} simulation{merit}"
 
 
 def agreement_rows(agreement: Agreement) -> Rows:

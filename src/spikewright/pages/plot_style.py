@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from io import BytesIO, StringIO
 from typing import Any, ParamSpec
@@ -26,6 +28,7 @@ STYLE: dict[str, Any] = {
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10.5,
     "svg.fonttype": "path",
+    "text.parse_math": False,  # a name may hold dollars, and is no formula
     "svg.hashsalt": "spikewright",
     "hatch.linewidth": 0.7,
     "axes.edgecolor": RULE,
@@ -36,12 +39,28 @@ STYLE: dict[str, Any] = {
 }
 
 
+WITHOUT_TIME: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+}
+"""By format, what keeps a picture's file free of the time of its making."""
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in our style in place of matplotlib's own; letters that its font lacks are boxes, without a word of it."""
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"(?s)Glyph \d+ \(.*\) missing from", UserWarning)
+        yield
+
+
 class Plot(Figure):
     """A figure that a notebook shows, whether or not pyplot was ever imported."""
 
     def _repr_png_(self) -> bytes:
         """The figure on white, at twice the resolution of a usual screen."""
-        with mpl.rc_context(STYLE):
+        with style():
             data = BytesIO()
             self.savefig(data, format="png", dpi=144)
         return data.getvalue()
@@ -52,7 +71,7 @@ def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def drawing(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE):
+        with style():
             return draw(*args, **kwargs)
 
     return drawing
@@ -81,7 +100,7 @@ def bare_figure(height_in: float) -> Figure:
 def svg(drawn: Figure) -> str:
     """The figure as the text of an SVG file, the same for the same figure."""
     text = StringIO()
-    with mpl.rc_context(STYLE):
+    with style():
         drawn.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     return text.getvalue()
 

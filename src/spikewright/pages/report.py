@@ -130,6 +130,8 @@ class Report(Shown, PlacedCores):
             "by_class": [each.as_json() for each in energy.classes],
             "quality": quality.quality_json(energy),
             "band": energy.band,
+            "state_resets": None if energy.resets is None else energy.resets.as_json(),
+            "zero_weights": vars(energy.zeros),
             "neurobench": vars(self.neurobench),
             "agreement": None if self.agreement is None else self.agreement.facts,
             **({"overflows": list(self.overflows)} if self.overflows else {}),

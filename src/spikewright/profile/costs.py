@@ -18,6 +18,7 @@ Kind = Literal[
 Scope = Literal["incremental", "all-in", "unstated"]
 
 JOULES = {"fJ": 1e-15, "pJ": 1e-12, "nJ": 1e-9}
+MICROJOULES = JOULES | {"uJ": 1e-6}
 WATTS = {"uW": 1e-6, "mW": 1e-3, "W": 1.0}
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3}
 
@@ -93,6 +94,24 @@ class StaticPower(Table):
     where: Text
     kind: Kind
     note: str = ""
+
+
+class StateReset(Table):
+    """Energy of setting all states of one chip to rest, once before each inference; shown beside the energy that is
+    charged, never in it.
+    """
+
+    value: NonNegative
+    unit: Literal["pJ", "nJ", "uJ"]
+    source: Text
+    where: Text
+    kind: Kind
+    note: str = ""
+
+    @property
+    def joules(self) -> float:
+        """The value in joules, for each chip and inference."""
+        return self.value * MICROJOULES[self.unit]
 
 
 class Energy(Table):

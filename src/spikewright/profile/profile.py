@@ -108,14 +108,18 @@ def _contradictions(profile: HardwareProfile) -> Iterator[str]:
 
 def _event_faults(profile: HardwareProfile) -> Iterator[str]:
     """Events that are said to be absent or included, and are unknown or given as well."""
-    given, events = profile.energy.given(), tuple(Energy.model_fields)
-    costs = (*events, "static_power", "barrier")
-    for table, said, may_be in (("absent", profile.absent, events), ("included", profile.included, costs)):
+    given, events = {name: f"energy.{name}" for name in profile.energy.given()}, tuple(Energy.model_fields)
+    given |= {"state_reset": "state_reset"} if profile.state_reset else {}
+    costs = (*events, "static_power", "barrier", "state_reset")
+    for table, said, may_be in (
+        ("absent", profile.absent, (*events, "state_reset")),
+        ("included", profile.included, costs),
+    ):
         for event in said:
             if event not in may_be:
                 yield f"{table}.{event}: unknown event; {did_you_mean(event, may_be)}"
             elif event in given:
-                yield f"{table}.{event}: energy.{event} is given; remove one of the two"
+                yield f"{table}.{event}: {given[event]} is given; remove one of the two"
     for event in sorted(profile.absent.keys() & profile.included.keys()):
         yield f"included.{event}: stands in absent as well; remove one of the two"
 
@@ -136,6 +140,8 @@ def _source_faults(profile: HardwareProfile) -> Iterator[str]:
     cited |= {f"limit_sources.{limit}": citation.source for limit, citation in profile.limit_sources.items()}
     if profile.static_power:
         cited["static_power"] = profile.static_power.source
+    if profile.state_reset:
+        cited["state_reset"] = profile.state_reset.source
     if profile.time:
         cited |= {f"time.{event}": duration.source for event, duration in profile.time.given().items()}
         cited["time.barrier"] = profile.time.barrier.source
@@ -161,7 +167,7 @@ def read_named(path: Path, what: str, model: type[Model]) -> Model:
     file = existing_file(path, what)
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: not TOML, not UTF-8, a number without end
         raise InputError(f"{file}: is not TOML: {error}") from error
     if "name" in table:
         noun = what.removesuffix(" in TOML").split()[-1]

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from ..base.artefacts import sha256_of_json
 from ..base.shown import Shown
 from ..base.types import Encoding
-from .costs import Citation, Durations, Energy, Source, StaticPower, Table, Text
+from .costs import Citation, Durations, Energy, Source, StateReset, StaticPower, Table, Text
 
 CostUnit = Literal["J", "ops"]
 
@@ -153,8 +153,10 @@ class HardwareProfile(Shown, Table):
         cost_unit: joules, or the relative unit ``ops`` where no joules are published.
         banner: what every report says first, empty where nothing has to be said.
         absent: by event, why its constant is not given; it is listed as not modelled.
-        included: by event (or ``static_power``, ``barrier``), which constant has its cost in it, or why the chip has
-            no such event; it is not listed as not modelled.
+        included: by event (or ``static_power``, ``barrier``, ``state_reset``), which constant has its cost in it, or
+            why the chip has no such event; it is not listed as not modelled.
+        state_reset: what it takes to set a chip's states to rest before an inference; listed as not modelled, and
+            priced beside the total where it is known.
         limit_sources: where each given limit comes from.
         time: how long events take; without it, run time and static energy are not estimated.
         band: other profiles whose constants were published for the same chip; a report says what they would give.
@@ -176,6 +178,7 @@ class HardwareProfile(Shown, Table):
     absent: dict[str, Text] = Field(default_factory=dict)
     included: dict[str, Text] = Field(default_factory=dict)
     static_power: StaticPower | None = None
+    state_reset: StateReset | None = None
     time: Durations | None = None
     band: list[Text] = Field(default_factory=list)
 
@@ -191,6 +194,11 @@ class HardwareProfile(Shown, Table):
     def sha256(self) -> str:
         """Hash of what the file says (not of its comments or layout)."""
         return sha256_of_json(self.model_dump(mode="json", exclude_unset=True))
+
+    @property
+    def keeps_states(self) -> bool:
+        """Whether neurons keep states from one step to the next, so that an inference begins with a reset."""
+        return self.limits.whole is None or self.limits.whole.timesteps != 1
 
     @property
     def has_joules(self) -> bool:

@@ -15,6 +15,8 @@ UNITS: dict[str, tuple[CostUnit, float]] = {
     **{f"{prefix}J": ("J", factor) for prefix, factor in PREFIXES.items()},
     **{f"{prefix}ops": ("ops", factor) for prefix, factor in OPS_PREFIXES.items()},
 }
+MOST: dict[CostUnit, float] = {"J": 1e3, "ops": 1e18}
+"""By unit, the largest budget of one inference that is taken for meant."""
 EXAMPLES = "e.g. 2uJ, 350nJ or 40kops"
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s]*)\s*")
 
@@ -67,6 +69,8 @@ def parse_budget(text: str, profile: HardwareProfile, where: str | None = None) 
     value = number * factor
     if not (value > 0 and math.isfinite(value)):
         raise InputError(f"{where}: a budget must be finite and above zero, {EXAMPLES}")
+    if value > MOST[unit]:
+        raise InputError(f"{where}: is no budget of one inference; may be up to {spelled(MOST[unit], unit)}")
     return Amount(value, unit)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..base.artefacts import atomic_write
 from ..base.errors import refuse
+from ..base.hdf5 import new_hdf5
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork, Connection, Neuron, Population, Schedule
 from ..chip.registers import BIAS_EXP
@@ -28,7 +28,7 @@ def write_netx(chip: ChipNetwork, path: Path | str) -> None:
         InputError: the format cannot hold the network; says every reason.
     """
     refuse("netx", netx_faults(chip))
-    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         layers = file.create_group("layer")
         for index, block in enumerate(_blocks(chip)):
             _write(layers.create_group(str(index)), block)

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..base.artefacts import atomic_write
 from ..base.errors import InputError, Message, arg, did_you_mean, refuse
+from ..base.hdf5 import new_hdf5
 from ..base.progress import Advance
 from ..base.types import IntArray
 from ..base.version import __version__
@@ -147,7 +147,7 @@ def raster_writer(
     Raises:
         InputError: the folder does not exist.
     """
-    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs["format"], file.attrs["format_version"] = RASTER_FORMAT, RASTER_FORMAT_VERSION
 
         def growing(name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> h5py.Dataset:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from math import prod
-from typing import Any
+from math import inf, prod
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
 
 from ..base.errors import refuse
+from ..base.memory import available_bytes, in_gib
 from ..base.types import ENCODINGS, READOUTS, Encoding, Readout
 from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
@@ -15,6 +18,10 @@ from ..data.output_rule import CLASSES, OutputRule
 from .architectures import Shape
 from .neuron_settings import NEURON_KINDS, NeuronSettings
 
+MOST_NEURONS = 2**20
+"""Channels of the first layer, and outputs: the neurons of a whole Loihi 2."""
+VALUE_BYTES = 8
+"""Of one value that drives a student."""
 DRIVE_VALUES = 2**27
 """Values over all steps that drive a student at once: 1 GiB as integers."""
 
@@ -36,6 +43,8 @@ class StudentConfig:
     Raises:
         InputError: values that are not allowed, all of them at once.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # where a file is read into it
 
     architecture: str
     width: int
@@ -100,6 +109,7 @@ class StudentConfig:
             for name, value in (("timesteps", self.timesteps), ("width", self.width), ("classes", self.classes))
             if value < 1
         ]
+        faults += self._size_faults()
         if not 1 <= self.input_bits <= 12:
             faults.append(f"input_bits is {self.input_bits}; may be 1..12")
         for name, choice, known in (
@@ -114,6 +124,21 @@ class StudentConfig:
                 faults.append(f"{decay} is {getattr(self.neuron, decay)}; may be 0..1")
         if self.readout == "count" and not self.output.is_classes:
             faults.append("readout is 'count', and values are read from membrane potentials; may be membrane")
-        if self.neuron.threshold <= 0:
-            faults.append(f"threshold is {self.neuron.threshold}; must be above 0")
+        if not 0 < self.neuron.threshold < inf:
+            faults.append(f"threshold is {self.neuron.threshold}; must be above 0 and finite")
         return faults
+
+    def _size_faults(self) -> Iterator[str]:
+        """Sizes of which there can be no network here."""
+        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
+            yield f"input_shape is {self.input_shape}; must be channels, height and width, each at least 1"
+            return
+        needed, room = VALUE_BYTES * self.timesteps * prod(self.input_shape), available_bytes()
+        if needed > room:
+            yield (
+                f"timesteps is {self.timesteps} and input_shape {self.input_shape}: one sample takes {in_gib(needed)}, "
+                f"and there are {in_gib(room)} of memory"
+            )
+        for name, value in (("width", self.width), ("classes", self.outputs)):
+            if value > MOST_NEURONS:
+                yield f"{name} is {value}; may be up to {MOST_NEURONS}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
 
 NeuronKind = Literal["lif", "cubalif"]
 NEURON_KINDS: tuple[NeuronKind, ...] = ("lif", "cubalif")
@@ -21,6 +23,8 @@ class NeuronSettings:
         learn_beta: whether each layer learns its beta.
         learn_threshold: whether each layer learns its threshold.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # where a file is read into it
 
     kind: NeuronKind = "lif"
     beta: float = 0.5

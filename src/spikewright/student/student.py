@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from ..base.artefacts import atomic_write, existing_file
-from ..base.errors import InputError, arg
+from ..base.errors import InputError, arg, refuse
+from ..base.memory import available_bytes, in_gib
 from ..base.own_code import is_own
 from ..base.shown import Shown
+from ..base.torch_file import load_torch, save_torch, tensor_faults
 from ..base.types import Readout
 from ..chip.answers import Answers
 from ..chip.encoding import encode, full_scale
@@ -25,13 +26,17 @@ from ..simulation.backends import Run
 from .architectures import builder_of
 from .backend import run_student
 from .config import StudentConfig
+from .finite import weight_faults
+from .header import FORMAT, FORMAT_VERSION, REMEDY, WHAT, StudentHeader, read_header, size_faults
 from .integers.walk import IntegerWalk, fold_norms, plan_of
 from .neuron_settings import NeuronSettings
 from .neurons import NeuronTrace, Reading, StudentOutput, is_integrator, is_neuron, output_of, run_over_time, spiking
 from .tracing import trace, walk
 
-FORMAT = "spikewright-student"
-FORMAT_VERSION = 1
+LARGE_WIDTH = 4096
+"""From here on it is looked at before whether a network fits into memory."""
+WEIGHT_BYTES = 16
+"""Of each weight in training: itself, its gradient and the two means of AdamW, in float32."""
 LAYERS_TOLD = 14
 """Layers that the text of a student names."""
 
@@ -247,7 +252,27 @@ def _last_layer(traced: fx.GraphModule) -> nn.Module:
 
 
 def _built(spec: str, config: StudentConfig) -> nn.Module:
-    return builder_of(spec)(config.input_shape, config.outputs, config.width, config.neuron, config.readout)
+    build = builder_of(spec)
+
+    def of_width(width: int) -> nn.Module:
+        return build(config.input_shape, config.outputs, width, config.neuron, config.readout)
+
+    if config.width > LARGE_WIDTH and not is_own(spec):
+        with torch.random.fork_rng(devices=[]):
+            needed = WEIGHT_BYTES * _weights_at(config.width, of_width)
+        if needed > (room := available_bytes()):
+            raise InputError(
+                f"{arg('width', config.width)}: the weights of {spec!r} take {in_gib(needed)} in training, and there "
+                f"are {in_gib(room)} of memory; choose a smaller width"
+            )
+    return of_width(config.width)
+
+
+def _weights_at(width: int, of_width: Callable[[int], nn.Module]) -> float:
+    """How many weights a network has: a polynomial of degree 2 in its width, through three small widths."""
+    at = np.array([16, 32, 64])
+    counts = [sum(weight.numel() for weight in of_width(int(each)).parameters()) for each in at]
+    return float(np.polyval(np.polyfit(at, counts, 2), width))
 
 
 def save_student(student: Student, path: Path | str, provenance: dict[str, object]) -> None:
@@ -259,8 +284,7 @@ def save_student(student: Student, path: Path | str, provenance: dict[str, objec
         "integer": None if student.grid is None else student.grid.as_json(),
         "provenance": provenance,
     }
-    with atomic_write(path) as temporary:
-        torch.save({"header": json.dumps(header), "weights": student.state_dict()}, temporary)
+    save_torch({"header": json.dumps(header), "weights": student.state_dict()}, path)
 
 
 def load_student(path: Path | str, network: nn.Module | str | None = None) -> Student:
@@ -273,44 +297,44 @@ def load_student(path: Path | str, network: nn.Module | str | None = None) -> St
 
     Raises:
         InputError: the file is missing or no student, a user's own architecture without ``network``, or weights that
-            do not fit the architecture.
+            do not fit the architecture, or are NaN or infinite.
     """
     header, weights = _read(path)
-    config = StudentConfig.from_json(header["config"])
-    grid = None if header.get("integer") is None else TrainedGrid.model_validate(header["integer"])
+    config, grid = header.config, header.integer
     if network is None and is_own(config.architecture):
         raise InputError(
             f"{path}: its network was built by {config.architecture!r}, and code that a file names is not run; where "
             f"you trust it, name it yourself: {arg('network', 'file.py:function')}"
         )
     student = Student(config, _built(network, config) if isinstance(network, str) else network, grid)
+    there = student.state_dict()
+    refuse(
+        str(path),
+        [
+            f"weights: {name!r} is {value.dtype}; must be {there[name].dtype}"
+            for name, value in weights.items()
+            if name in there and value.dtype != there[name].dtype
+        ],
+    )
     try:
         student.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, AttributeError) as error:  # a layer's own state may be of another kind than a tensor's
         raise InputError(f"{path}: its weights do not fit the architecture {config.architecture!r}: {error}") from error
+    refuse(str(path), list(weight_faults(student)))
     return student.eval()
 
 
 def student_provenance(path: Path | str) -> dict[str, object]:
     """The provenance in a student file."""
     header, _ = _read(path)
-    return dict(header["provenance"])
+    return dict(header.provenance)
 
 
-def _read(path: Path | str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    file = existing_file(path, "a student written by `spikewright distill`")
-    try:
-        content = torch.load(io.BytesIO(file.read_bytes()), map_location="cpu", weights_only=True)
-        header = json.loads(content["header"])
-        weights = content["weights"]
-    except Exception as error:  # torch.load raises whatever its unpickler meets in a foreign file
-        raise InputError(
-            f"{file}: is not a student file ({type(error).__name__}); make one with `spikewright distill`"
-        ) from error
-    if header.get("format") != FORMAT:
-        raise InputError(f"{file}: its format is {header.get('format')!r}; expected {FORMAT!r}")
-    if header.get("format_version") != FORMAT_VERSION:
-        raise InputError(
-            f"{file}: its format version is {header.get('format_version')}; this version reads {FORMAT_VERSION}"
-        )
+def _read(path: Path | str) -> tuple[StudentHeader, dict[str, Tensor]]:
+    content = load_torch(path, WHAT, REMEDY)
+    if not isinstance(content, dict) or not isinstance(content.get("header"), str):
+        raise InputError(f"{path}: is not {WHAT}; {REMEDY}")
+    header, weights = read_header(content["header"], str(path)), content.get("weights")
+    refuse(str(path), [*tensor_faults(weights), *size_faults(header.config, weights)])
+    assert isinstance(weights, dict)
     return header, weights

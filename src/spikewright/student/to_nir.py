@@ -23,6 +23,7 @@ from ..data.output_rule import CLASSES
 from ..energy.macs import COUNT, UNKNOWN, Macs
 from ..graph.interpreter import biases_on_membranes
 from ..graph.nodes import Shape
+from .finite import weight_faults
 from .integers.neurons import IntegerLaw, bias_on_grid, weight_integers
 from .integers.walk import plan_of
 from .modules import DT_S, CannotExport, flatten, node_of
@@ -50,8 +51,9 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
             multiply-accumulates.
 
     Raises:
-        InputError: every module that has no counterpart in NIR, with the reason.
+        InputError: every module that has no counterpart in NIR, with the reason; weights that are NaN or infinite.
     """
+    refuse("student", list(weight_faults(student)))
     if student.grid is not None:
         graph = biases_on_membranes(to_nir(float_equivalent(student), facts))
         graph.metadata[GRID_KEY] = student.grid.as_metadata

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,18 +13,19 @@ import torch
 from torch import Tensor
 
 from ..base.artefacts import atomic_write
-from ..base.errors import AnswerIsNo, arg
+from ..base.errors import AnswerIsNo, arg, refuse
 from ..base.threads import student_threads
 from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
 from ..graph.interpreter import interpret
-from ..graph.nir_io import read_graph
+from ..graph.nir_io import graph_bytes, read_graph
 from ..graph.time_step import resolve_dt
 from ..graph.wiring import wire
 from ..lowering.lower import lower
 from ..profile.profile import HardwareProfile, named_profile
 from ..simulation import integer
 from ..simulation.recording import Mismatch, Recording, compare
+from .finite import weight_faults
 from .student import Student
 from .to_nir import to_nir
 
@@ -65,7 +67,7 @@ def export(
     """
     graph = to_nir(student, facts)
     with atomic_write(path) as temporary:
-        nir.write(temporary, graph)
+        temporary.write_bytes(graph_bytes(graph))
         return verify_export(student, read_graph(temporary), images, profile)
 
 
@@ -86,9 +88,11 @@ def verify_export(
         profile: the profile that a student with integer arithmetic was trained for; None: it comes with spikewright.
 
     Raises:
-        InputError: a student with integer arithmetic was trained for a user's profile, and ``profile`` is missing.
+        InputError: a student with integer arithmetic was trained for a user's profile, and ``profile`` is missing;
+            samples that are none of the student's, or numbers of student or graph that are NaN or infinite.
         AnswerIsNo: the first node and timestep that differ, or more ties than samples compared.
     """
+    refuse("export", [*weight_faults(student), *_sample_faults(images)])
     if student.grid is not None:
         target = profile or named_profile(
             student.grid.profile, "export: the student", f"give its file: {arg('profile', 'PATH')}"
@@ -99,6 +103,18 @@ def verify_export(
         spikes = sum(int(s.numel()) for s in student(images[:1]).spikes.values())
         return Verification(len(images), spikes * len(images), 0)
     return _verify_floats(student, graph, images)
+
+
+def _sample_faults(images: Tensor) -> Iterator[str]:
+    """Why these samples prove nothing."""
+    if not len(images):
+        yield f"{arg('images')}: are none; give one sample or more"
+        return
+    if images.is_floating_point() and (bad := int((~torch.isfinite(images)).sum())):
+        yield f"{arg('images')}: {bad:,} of {images.numel():,} values are NaN or infinite; give intensities of 0 to 1"
+    elif float(images.min()) < 0 or float(images.max()) > 1:
+        low, high = float(images.min()), float(images.max())
+        yield f"{arg('images')}: reach from {low:.4g} to {high:.4g}; give intensities of 0 to 1"
 
 
 def differences(
@@ -141,7 +157,8 @@ def _verify_floats(student: Student, graph: nir.NIRGraph, images: Tensor) -> Ver
     whole = torch.ones(len(images), dtype=torch.bool)
     for name in (n for n in wiring.neurons if n in found.spikes):
         threshold = torch.as_tensor(wiring.nodes[name].v_threshold).double()
-        distance = (expected.traces[name].membrane - threshold).abs() / threshold.abs()
+        least = torch.finfo(threshold.dtype).tiny  # so that a potential of a threshold of 0 is that, or is not
+        distance = (expected.traces[name].membrane - threshold).abs() / threshold.abs().clamp_min(least)
         whole &= _agreeing(name, expected.spikes[name], found.spikes[name], distance, whole)
     if whole.sum() * 2 < len(images):
         raise AnswerIsNo(
@@ -150,7 +167,7 @@ def _verify_floats(student: Student, graph: nir.NIRGraph, images: Tensor) -> Ver
         )
     scores, theirs = expected.scores[whole], found.scores(wiring.readout)[whole]
     worst = float((scores - theirs).abs().max()) / max(float(scores.abs().max()), 1e-12)
-    if worst > READOUT_TOLERANCE:
+    if not worst <= READOUT_TOLERANCE:  # which NaN is not either
         raise AnswerIsNo(
             f"export: the graph does not compute what the student does: readout {wiring.readout!r} differs by "
             f"{worst:.2g} of its largest value; up to {READOUT_TOLERANCE:g} is float32's rounding"
@@ -171,7 +188,7 @@ def _agreeing(name: str, expected: Tensor, found: Tensor, distance: Tensor, whol
     for sample in torch.nonzero(whole & ~good).flatten().tolist():
         step = int(per_step[:, sample].int().argmax())
         neurons = wrong[step, sample].nonzero().flatten()
-        if float(distance.flatten(2)[step, sample, neurons].max()) > TIE:
+        if not float(distance.flatten(2)[step, sample, neurons].max()) <= TIE:
             raise AnswerIsNo(
                 f"export: the graph does not compute what the student does: node {name!r} spikes differently at step "
                 f"{step} of sample {sample}, neuron {int(neurons[0])} first"

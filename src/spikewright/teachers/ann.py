@@ -7,7 +7,6 @@ method can request the output of a part by name.
 from __future__ import annotations
 
 import pickle
-import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -18,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from ..augmentation.augment import augmented, still
-from ..base.artefacts import atomic_write, sha256_of_json
+from ..base.artefacts import sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import SILENT, Listeners
+from ..base.torch_file import save_torch
 from ..data.dataset import Dataset
 from ..data.output_rule import OutputRule, ValueLoss
 from ..data.recipe import TeacherRecipe
@@ -210,15 +210,13 @@ def train_teacher(
         teacher = TorchTeacher(network, dataset.shape, name, accuracy)
         teacher.in_deviations = True
         return teacher
-    started = time.perf_counter()
     network = fit(dataset, architecture, recipe, seed, listeners, label_loss)
     teacher = TorchTeacher(network, dataset.shape, name)
     teacher.in_deviations = True
     teacher.validation_accuracy = teacher.quality(dataset.validation, dataset.output).main
-    facts = {"format_version": FORMAT_VERSION, "key": key, "seconds": time.perf_counter() - started}
+    facts = {"format_version": FORMAT_VERSION, "key": key}
     weights = {"state": teacher.state_dict(), "validation_accuracy": teacher.validation_accuracy}
-    with atomic_write(file) as temporary:
-        torch.save(facts | weights, temporary)
+    save_torch(facts | weights, file)
     return teacher
 
 

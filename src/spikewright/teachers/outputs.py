@@ -16,7 +16,7 @@ from ..distillation.base import BatchOutputs, LossTerms, MixedLabels, RequestedV
 from ..sources.rows import Rows
 from ..student.label_loss import CROSS_ENTROPY, LabelLoss
 from ..student.student import Student
-from .torch_teacher import LOGITS, Teacher, in_batches, tensor_of
+from .torch_teacher import LOGITS, Teacher, finite, in_batches, tensor_of
 
 CACHE_BYTES = 2 * 1024**3
 """Larger outputs are not cached but computed again in every epoch; it also limits all that a process caches."""
@@ -121,9 +121,15 @@ class CachedOutputs:
 
 
 def outputs_of(teacher: Teacher, asked: RequestedValues, samples: Tensor) -> TeacherOutputs:
-    """Compute the teacher's outputs for samples ``(B, C, H, W)`` or ``(B, T, C, H, W)``."""
+    """Compute the teacher's outputs for samples ``(B, C, H, W)`` or ``(B, T, C, H, W)``.
+
+    Raises:
+        InputError: outputs that are NaN or infinite.
+    """
     values = teacher.features(samples, tuple(dict.fromkeys((*asked.features, LOGITS))))
     saliency = teacher.saliency(samples, asked.saliency) if asked.saliency else {}
+    for name, found in (*values.items(), *((f"saliency of {name}", each) for name, each in saliency.items())):
+        finite(teacher, name, found)
     logits = values[LOGITS] if LOGITS in asked.features else values.pop(LOGITS)
     return TeacherOutputs(logits, values, saliency)
 

@@ -337,7 +337,23 @@ class TorchTeacher(Teacher):
 
 def precompute_logits(teacher: Teacher, samples: Rows | Tensor, batch: int = BATCH) -> Tensor:
     """Logits ``(n, classes)`` of all samples ``(n, C, H, W)`` or ``(n, T, C, H, W)``, batch by batch."""
-    return torch.cat([teacher.logits(part) for part in in_batches(samples, batch)])
+    return torch.cat([finite(teacher, LOGITS, teacher.logits(part)) for part in in_batches(samples, batch)])
+
+
+def finite(teacher: Teacher, name: str, values: Tensor) -> Tensor:
+    """``values`` ``(B, ...)`` of a teacher, as they are.
+
+    Raises:
+        InputError: some of them are NaN or infinite.
+    """
+    if bool(torch.isfinite(values).all()):
+        return values
+    samples = int((~torch.isfinite(values.reshape(len(values), -1))).any(1).sum())
+    raise InputError(
+        f"teacher {teacher.name}: its {name} are NaN or infinite for {samples:,} of {len(values):,} samples, and "
+        "nothing can be learnt from that; check its weights, and how it takes samples "
+        f"({arg('normalize')}, {arg('values')})"
+    )
 
 
 def tensor_of(samples: Rows | Tensor, rows: Tensor | slice) -> Tensor:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ..base.artefacts import existing_file
-from ..base.errors import InputError, arg
+from ..base.errors import InputError, arg, refuse
+from ..student.finite import not_finite
 from .foreign import keras_or_tensorflow, pickled, program_of_torch
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -134,7 +135,8 @@ def load_weights(network: nn.Module, state: StateDict, called: str) -> tuple[str
         called: the network, in messages.
 
     Raises:
-        InputError: weights that do not fit: missing, unexpected and of other shapes, a few of each.
+        InputError: weights that do not fit: missing, unexpected and of other shapes, a few of each; or that are NaN or
+            infinite.
     """
     expected = network.state_dict()
     whole = list(_renamings(state, expected))
@@ -155,6 +157,7 @@ def load_weights(network: nn.Module, state: StateDict, called: str) -> tuple[str
         network.load_state_dict(fitting[0].values, strict=False)
     except RuntimeError as error:
         raise InputError(f"{state.path}: does not fit {called} ({str(error).splitlines()[0]})") from error
+    refuse(f"{state.path}, as {called}", list(not_finite(fitting[0].values)))
     return fitting[0].remarks
 
 

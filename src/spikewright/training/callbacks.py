@@ -11,6 +11,7 @@ from pathlib import Path
 from ..base.artefacts import existing_file, writable, write_text
 from ..base.errors import InputError
 from ..base.progress import Callback, Kind
+from ..base.visible import visible
 from .records import EpochRecord
 
 Cell = float | int | bool | None
@@ -24,7 +25,7 @@ class LoggingCallback(Callback):
         self._logger = logger or logging.getLogger("spikewright")
 
     def on_message(self, text: str, kind: Kind) -> None:
-        self._logger.log(logging.WARNING if kind == "warning" else logging.INFO, "%s", text)
+        self._logger.log(logging.WARNING if kind == "warning" else logging.INFO, "%s", visible(str(text)))
 
     def on_start(self, task: str, total: int) -> None:
         self._logger.debug("%s: %d steps begin", task, total)

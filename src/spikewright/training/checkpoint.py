@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, ValidationError
+from torch import Tensor
 
-from ..base.artefacts import atomic_write
-from ..base.errors import InputError, arg
+from ..base.errors import InputError, arg, refuse
+from ..base.headers import faults_of, read_json
+from ..base.torch_file import load_torch, save_torch
 from ..chip.registers import MARGIN, QUANTILE, TrainedGrid
 from ..lowering.peaks import Measuring
 from ..teachers.training_loop import BestWeights
@@ -62,8 +63,7 @@ def save(trainer: Trainer, path: Path) -> None:
         "best": None if best is None else (best.merit, best.weights, _dumped(best.grid), best.epoch, best.quality),
         "step": trainer.step,
     }
-    with atomic_write(path) as temporary:
-        torch.save(state, temporary)
+    save_torch(state, path)
 
 
 def resume(trainer: Trainer, path: Path) -> None:
@@ -72,18 +72,61 @@ def resume(trainer: Trainer, path: Path) -> None:
     Raises:
         InputError: the file is no checkpoint, or of a training with other settings or another teacher, which are named.
     """
-    try:
-        state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever its unpickler meets in a foreign file
-        raise InputError(
-            f"{path}: is not a checkpoint ({type(error).__name__}); remove it or leave out {arg('resume')}"
-        ) from error
-    now, was = json.loads(json.dumps(identity(trainer))), json.loads(state.get("identity", "{}"))
+    remedy = f"remove it or leave out {arg('resume')}"
+    state = _state(load_torch(path, "a checkpoint", remedy), path, remedy)
+    now, was = json.loads(json.dumps(identity(trainer))), _identity(state, path, remedy)
     if differing := "; ".join(_differences(was, now)):
         raise InputError(
             f"{path}: is of another training ({differing}); use the settings and teacher that it began with, or leave "
             f"out {arg('resume')}"
         )
+    try:
+        _restore(trainer, state)
+    except (ArithmeticError, AttributeError, IndexError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: is a damaged checkpoint ({type(error).__name__}: {error}); {remedy}") from error
+
+
+class _State(BaseModel):
+    """What a checkpoint holds; what is in tensors and in states of the optimiser is checked as they take it."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="ignore", strict=True)
+
+    identity: str
+    student: dict[str, Tensor]
+    timesteps: PositiveInt
+    grid: str | None
+    auxiliary: dict[str, Tensor] | None
+    optimizer: dict[str, Any]
+    controllers: dict[str, Any]
+    history: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    best: Annotated[tuple[Any, ...], Field(min_length=4, max_length=5)] | None
+    step: PositiveInt
+
+
+def _state(content: object, path: Path, remedy: str) -> dict[str, Any]:
+    """The values of a checkpoint as they stand in it, checked to be of the right kinds."""
+    try:
+        checked = _State.model_validate(content)
+        TypeAdapter(list[EpochRecord]).validate_python(checked.history)
+    except ValidationError as error:
+        refuse(f"{path}: is not a checkpoint; {remedy}", faults_of(error))
+    assert isinstance(content, dict)
+    return content
+
+
+def _identity(state: Mapping[str, Any], path: Path, remedy: str) -> dict[str, Any]:
+    try:
+        found = read_json(state["identity"])
+    except ValueError as error:
+        raise InputError(f"{path}: is a damaged checkpoint (identity: {error}); {remedy}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: is a damaged checkpoint (identity: is no JSON object); {remedy}")
+    return found
+
+
+def _restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
+    if state["timesteps"] > trainer.student.config.timesteps:
+        raise ValueError(f"timesteps: {state['timesteps']}, and the training began with fewer")
     trainer.take(state["student"], _loaded(state["grid"]), state["timesteps"])
     if trainer.auxiliary is not None:
         trainer.auxiliary.load_state_dict(state["auxiliary"])

@@ -34,6 +34,7 @@ from .result import Attempts, Distillation
 from .samples import counts_of, learnt_part
 from .settings import Budget, DataSettings, DistillSettings, StudentSpec, TeacherSpec, Training
 from .teaching import facts_of
+from .times import save_times, times_path
 from .trainer import Trainer
 
 FORMER = {
@@ -168,21 +169,21 @@ def _distil(
 def distill_to(
     settings: DistillSettings, out: Path, resume: bool = False, listeners: Listeners = SILENT
 ) -> Distillation:
-    """Distil and write the student to ``out``; until then a checkpoint stands next to it.
+    """Distil and write the student to ``out``, and its times beside it; until then a checkpoint stands next to it.
 
     Raises:
         InputError: as :func:`distill_with`, or ``out`` cannot be written.
         Interrupted: by Ctrl-C after the first epoch; says that ``resume`` goes on.
     """
-    if not out.parent.is_dir():
-        raise InputError(f"{arg('out', out)}: the folder {out.parent} does not exist; create it first")
     writable(out)
-    checkpoint = out.with_name(out.name + ".checkpoint")
+    times_path(out)
+    checkpoint = writable(out.with_name(out.name + ".checkpoint"))
     attempts = Attempts(checkpoint)
     how = f"the same again with {arg('resume')} goes on after the last finished epoch, from {checkpoint}"
     with goes_on(lambda: how if attempts.can_resume else None):
         result = distill_with(settings, checkpoint, resume, listeners)
     save_student(result.student, out, result.provenance)
+    save_times(out, result.history)
     attempts.forget()
     return result
 
@@ -234,5 +235,5 @@ def _provenance(settings: DistillSettings, trainer: Trainer, profile_sha256: str
         "limits": {limit.constraint.name: limit.controller.describe() for limit in trainer.limits},
         "validation_accuracy": quality.get("accuracy"),
         "validation_quality": quality,
-        "history": [asdict(record) for record in trainer.history],
+        "history": [record.facts for record in trainer.history],
     }

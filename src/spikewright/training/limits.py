@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
@@ -118,21 +118,17 @@ class OperationsLimit(Constraint):
 
 
 class RateLimit(Constraint):
-    """A limit of the spikes per neuron and timestep, averaged over the layers whose names match a pattern."""
+    """A limit of the spikes per neuron and timestep of one layer."""
 
-    def __init__(self, pattern: str, limit: float, layers: list[str]) -> None:
-        self.name, self.title, self.limit = f"rate_{pattern}", f"spike rate of {pattern}", limit
-        self.argument = arg("max_rate", f"{pattern}={limit:g}")
-        self._layers = [name for name in layers if fnmatch(name, pattern)]
-        if not self._layers:
-            raise InputError(f"{self.argument}: there is no such layer; {did_you_mean(pattern, layers)}")
+    def __init__(self, layer: str, limit: float, asked: str = "") -> None:
+        """Limit ``layer`` to ``limit``; ``asked`` is the text of the setting, whose pattern may match several."""
+        self.name, self.title, self.limit = f"rate_{layer}", f"spike rate of {layer}", limit
+        self.argument = arg("max_rate", asked or f"{layer}={limit:g}")
+        self._layer = layer
 
     def value(self, output: StudentOutput, reading: CostReading) -> Tensor:  # noqa: ARG002
-        timesteps = len(output.spikes[self._layers[0]])
-        total = sum(output.mean_counts[name].sum() for name in self._layers)
-        neurons = sum(output.mean_counts[name].numel() for name in self._layers)
-        assert isinstance(total, Tensor)
-        return total / (neurons * timesteps)
+        counts = output.mean_counts[self._layer]
+        return counts.sum() / (counts.numel() * len(output.spikes[self._layer]))
 
     def floor(self, student: Student, drive: Tensor) -> float:  # noqa: ARG002
         return 0.0
@@ -141,6 +137,8 @@ class RateLimit(Constraint):
         return f"{value:.4f} spikes per neuron and step"
 
 
+_Reader = Callable[[str, Size], list[Constraint]]
+"""From the text of a setting to the limits that it sets."""
 _COUNT = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([kMG]?)(?:ops)?\s*")
 
 
@@ -161,19 +159,20 @@ def limits_of(
         label_loss: of the training.
 
     Raises:
-        InputError: limits that cannot be read, all at once; or a limit below its floor, which is not met even without
-            hidden spikes.
+        InputError: limits that cannot be read, or two for one chip, all at once; or a limit below its floor, which is
+            not met even without hidden spikes.
     """
     found: list[Constraint] = [] if energy is None else [EnergyLimit(energy.value, profile, size.cost)]
     faults: list[str] = []
-    others: list[tuple[Callable[[str, Size], Constraint], str]] = [(_other_chip, text) for text in asked.also_within]
+    others: list[tuple[_Reader, str]] = [(_other_chip, text) for text in asked.also_within]
     others += [(_operations, asked.max_synaptic_ops)] if asked.max_synaptic_ops is not None else []
-    for read, text in [*others, *((_rate, text) for text in asked.max_rate)]:
+    for read, text in [*others, *((_rates, text) for text in asked.max_rate)]:
         try:
-            found.append(read(text, size))
+            found += read(text, size)
         except InputError as error:
             faults.append(error.message)
-    refuse("limits", faults)
+    refuse("limits", [*faults, *_named_twice(found)])
+    found = _tightest(found)
     drive = size.student.drive(torch.from_numpy(dataset.train.samples[: dataset.train.at_once(FLOOR_SAMPLES)]))
     guess = guess_of(label_loss, dataset)
     return tuple(_limit(constraint, size, drive, steps, guess, asked.reserve) for constraint in found)
@@ -191,7 +190,25 @@ def _limit(constraint: Constraint, size: Size, drive: torch.Tensor, steps: int, 
     return Limit(constraint, BudgetController(usable, floor, steps, guess))
 
 
-def _other_chip(text: str, size: Size) -> EnergyLimit:
+def _named_twice(found: list[Constraint]) -> Iterator[str]:
+    """A sentence for each chip that has two energy limits: limits are known by their names, and one would be lost."""
+    energies = [limit for limit in found if isinstance(limit, EnergyLimit)]
+    for name in dict.fromkeys(each.name for each in energies):
+        same = [each for each in energies if each.name == name]
+        if len(same) > 1:
+            yield f"{' and '.join(each.argument for each in same)}: are limits of one chip; give the lower one alone"
+
+
+def _tightest(found: list[Constraint]) -> list[Constraint]:
+    """The lowest limit of each layer's rate, where patterns overlap; every other limit as it is."""
+    lowest: dict[str, Constraint] = {}
+    for each in found:
+        if each.name not in lowest or each.limit < lowest[each.name].limit:
+            lowest[each.name] = each
+    return list(lowest.values())
+
+
+def _other_chip(text: str, size: Size) -> list[Constraint]:
     name, equals, amount = text.rpartition("=")
     if not equals:
         raise InputError(f"{arg('also_within', text)}: is not profile=budget, such as loihi1-davies=5uJ")
@@ -202,17 +219,18 @@ def _other_chip(text: str, size: Size) -> EnergyLimit:
     except SpikewrightError as error:
         where = arg("also_within", text)
         raise InputError(f"{where}: the student does not run on {name}: {error.message}") from error
-    return EnergyLimit(budget.value, profile, cost, is_main=False)
+    return [EnergyLimit(budget.value, profile, cost, is_main=False)]
 
 
-def _operations(text: str, size: Size) -> OperationsLimit:
+def _operations(text: str, size: Size) -> list[Constraint]:
     match = _COUNT.fullmatch(text)
     if match is None or float(match[1]) <= 0:
         raise InputError(f"{arg('max_synaptic_ops', text)}: is no positive count, e.g. 300k or 1.5M")
-    return OperationsLimit(float(match[1]) * OPS_PREFIXES[match[2]], size.cost)
+    return [OperationsLimit(float(match[1]) * OPS_PREFIXES[match[2]], size.cost)]
 
 
-def _rate(text: str, size: Size) -> RateLimit:
+def _rates(text: str, size: Size) -> list[Constraint]:
+    """A limit for each layer that matches."""
     pattern, equals, amount = text.rpartition("=")
     try:
         rate = float(amount)
@@ -222,4 +240,8 @@ def _rate(text: str, size: Size) -> RateLimit:
         raise InputError(
             f"{arg('max_rate', text)}: is not layer=rate with a rate above 0 and up to 1, such as lif1=0.05"
         )
-    return RateLimit(pattern, rate, size.student.spiking_layers)
+    layers = size.student.spiking_layers
+    matching = [name for name in layers if fnmatch(name, pattern)]
+    if not matching:
+        raise InputError(f"{arg('max_rate', text)}: there is no such layer; {did_you_mean(pattern, layers)}")
+    return [RateLimit(layer, rate, text) for layer in matching]

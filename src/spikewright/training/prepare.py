@@ -19,6 +19,7 @@ from ..profile.profile import HardwareProfile
 from ..profile.units import Amount
 from ..sources.found import PARTS
 from ..sources.rows import first_rows
+from ..student.finite import weight_faults
 from ..student.integers.form import become_integer
 from ..student.label_loss import label_loss_of, loss_faults
 from ..student.to_nir import to_nir
@@ -52,6 +53,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
     train = train_settings(settings.training, dataset.recipe, len(dataset.train))
     refuse(f"data {dataset.name}", list(misfits(settings, dataset)))
     size = _size(settings, dataset, profile, budget)
+    refuse("student", list(weight_faults(size.student)))
     steps = steps_per_epoch(dataset.train, train) * train.epochs
     on_chip = settings.training.integer_from < 1
     trainer = Trainer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -20,6 +20,9 @@ from ..student.neurons import StudentOutput
 from ..student.student import Student
 from .cost import SpikeCost
 from .limits import Constraint
+
+TIMES = ("seconds", "processor_seconds")
+"""Fields of a record that differ between equal trainings."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,16 @@ class EpochRecord:
     processor_seconds: float | None = field(default=None, compare=False)
     quality: dict[str, float] = field(default_factory=dict)
     train_r2: float | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The record as a JSON object, equal for equal trainings: its times stand in :attr:`times`."""
+        return {name: value for name, value in asdict(self).items() if name not in TIMES}
+
+    @property
+    def times(self) -> dict[str, float | None]:
+        """How long the epoch took, by field."""
+        return {name: getattr(self, name) for name in TIMES}
 
     @property
     def in_words(self) -> str:

@@ -90,7 +90,8 @@ class Attempts:
         facts: dict[str, Any] = dict(student_provenance(file))
         if facts.pop("attempt", None) != settings.flat():
             return None
-        history = tuple(EpochRecord(**record) for record in facts["history"])
+        times = facts.pop("times", None) or [{}] * len(facts["history"])
+        history = tuple(EpochRecord(**(record | time)) for record, time in zip(facts["history"], times, strict=True))
         return Distillation(
             load_student(file, deepcopy(network)), Certificate.from_json(facts["certificate"]), history, facts
         )
@@ -98,7 +99,8 @@ class Attempts:
     def keep(self, number: int, settings: DistillSettings, result: Distillation) -> None:
         """Save a finished training; its checkpoint stays, by which other settings are refused."""
         if (file := self._student(number)) is not None:
-            save_student(result.student, file, {**result.provenance, "attempt": settings.flat()})
+            times = [record.times for record in result.history]
+            save_student(result.student, file, {**result.provenance, "attempt": settings.flat(), "times": times})
 
     def forget(self) -> None:
         """Remove every file."""

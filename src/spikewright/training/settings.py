@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 
 from ..augmentation.text import text_of as text_of_transforms
+from ..base.bounds import MOST_COUNT, MOST_SEED
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
@@ -52,7 +53,10 @@ class DataSettings(DataOptions):
     name: str = Field("digits", description=f"{DATA_HELP}; or the path of data of your own")
     data_dir: Path | None = Field(None, description="folder with the data set's standard files")
     train_samples: int | None = Field(
-        None, ge=2, description="how many of the training part the student learns from; the teacher has them all"
+        None,
+        ge=2,
+        le=MOST_COUNT,
+        description="how many of the training part the student learns from; the teacher has them all",
     )
     label_fraction: float | None = Field(
         None, gt=0, le=1, description="share of these whose labels the student gets, the first of each class"
@@ -93,7 +97,10 @@ class Budget(Options):
     )
     also_within: tuple[str, ...] = Field((), description="a further chip's budget, profile=2uJ; repeatable")
     max_synaptic_ops: str | None = Field(None, description="synaptic operations per inference: 300k, 1.5M")
-    max_rate: tuple[str, ...] = Field((), description="spikes per neuron and step of a layer, lif1=0.05; repeatable")
+    max_rate: tuple[str, ...] = Field(
+        (),
+        description="spikes per neuron and step of a layer, lif1=0.05, or of each that matches, lif*=0.05; repeatable",
+    )
 
     @property
     def is_limited(self) -> bool:
@@ -115,18 +122,23 @@ class TeacherSpec(Options):
     normalize: str | None = Field(
         None, description="what the teacher's samples were normalised by: imagenet, none, or MEAN/STD, as 0.5/0.25"
     )
-    channels: int | None = Field(None, ge=1, description="that the teacher takes; a grey image's one is copied")
+    channels: int | None = Field(
+        None, ge=1, le=MOST_COUNT, description="that the teacher takes; a grey image's one is copied"
+    )
     size: str | None = Field(None, description="of the teacher's images, as 224 or 224x224; others are interpolated")
     values: str | None = Field(
         None,
         description="that the teacher takes of your own data: raw or scaled; left out, raw of vectors and series",
     )
-    teacher_epochs: int | None = Field(None, ge=1, description="instead of the data set's default")
-    teacher_seed: int = Field(0, ge=0, description="of the teacher, whatever the student's seed is")
+    teacher_epochs: int | None = Field(None, ge=1, le=MOST_COUNT, description="instead of the data set's default")
+    teacher_seed: int = Field(0, ge=0, le=MOST_SEED, description="of the teacher, whatever the student's seed is")
     teacher_samples: int | None = Field(
-        None, ge=2, description="how many of the training part the teacher learns from, the last ones; left out, all"
+        None,
+        ge=2,
+        le=MOST_COUNT,
+        description="how many of the training part the teacher learns from, the last ones; left out, all",
     )
-    assistant: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+    assistant: tuple[Annotated[int, Field(ge=1, le=MOST_COUNT)], ...] = Field(
         (),
         description="width of a spiking network between teacher and student, taught by one and teaching the "
         "other; repeatable",
@@ -154,10 +166,10 @@ class StudentSpec(Options):
         None, description="mlp, convnet, vgg, skipnet, temporal, or file.py:function; left out, by data set"
     )
     width: int | None = Field(
-        None, ge=1, description="channels of the first layer; auto, as left out: as the budget allows"
+        None, ge=1, le=MOST_COUNT, description="channels of the first layer; auto, as left out: as the budget allows"
     )
     timesteps: int | None = Field(
-        None, ge=1, description="T; auto, as left out: the profile's, or as the budget allows"
+        None, ge=1, le=MOST_COUNT, description="T; auto, as left out: the profile's, or as the budget allows"
     )
     encoding: Encoding | Literal["delta"] | None = Field(
         None, description="direct, current, rate, latency, or delta for series; left out, the profile's"
@@ -170,7 +182,7 @@ class StudentSpec(Options):
     threshold: float = Field(1.0, gt=0, description="firing threshold")
     learn_beta: bool = Field(False, description="learn beta, one per layer")
     learn_threshold: bool = Field(False, description="learn the threshold, one per layer")
-    population: int = Field(1, ge=1, description="outputs for each class, whose scores are added up")
+    population: int = Field(1, ge=1, le=MOST_COUNT, description="outputs for each class, whose scores are added up")
 
     @field_validator(*OF_SIZE, mode="before")
     @classmethod
@@ -191,13 +203,18 @@ class StudentSpec(Options):
 class Training(Options):
     """How the student is trained; None leaves the choice to the data set or the chip."""
 
-    epochs: int | None = Field(None, ge=1, description="passes over the training part; left out, by data set")
-    batch: int | None = Field(None, ge=2, description="samples per step; left out, by data set")
+    epochs: int | None = Field(
+        None, ge=1, le=MOST_COUNT, description="passes over the training part; left out, by data set"
+    )
+    batch: int | None = Field(None, ge=2, le=MOST_COUNT, description="samples per step; left out, by data set")
     labelled_share: float | None = Field(
         None, gt=0, lt=1, description="share of every batch that has labels, beside samples without; left out, 0.1"
     )
     epoch_samples: int | None = Field(
-        None, ge=2, description="samples of an epoch, in several passes or in part of one; left out, the training part"
+        None,
+        ge=2,
+        le=MOST_COUNT,
+        description="samples of an epoch, in several passes or in part of one; left out, the training part",
     )
     learning_rate: float = Field(3e-3, gt=0, description="peak of AdamW's rate")
     weight_decay: float = Field(1e-4, ge=0, description="of weights")
@@ -222,14 +239,16 @@ class Training(Options):
     scale_quantile: float | None = Field(
         None, gt=0, le=1, description="of the peaks of single samples; left out, 1, the largest"
     )
-    rounds: int = Field(3, ge=0, description="further epochs at most, for a limit that is not met or not used")
+    rounds: int = Field(
+        3, ge=0, le=MOST_COUNT, description="further epochs at most, for a limit that is not met or not used"
+    )
     grow: bool = Field(
         True,
         description="try larger students while much of the budget is unspent and validation gains",
     )
     shorten: float | None = Field(None, ge=0, description="take the fewest timesteps that cost so many points at most")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where to train: cpu, cuda or auto")
-    seed: int = Field(0, ge=0, description="of weights, order and encoding")
+    seed: int = Field(0, ge=0, le=MOST_SEED, description="of weights, order and encoding")
     loss: ValueLoss | None = Field(None, description="of a regression, mse or huber; left out, mse")
     class_weights: str | None = Field(
         None, description="of the labels' loss: balanced, none, or name=2.0,other=0.5; left out, none"
@@ -388,5 +407,5 @@ def _read_preset(name: str) -> dict[str, object]:
         raise InputError(f"preset {name!r} is unknown; {did_you_mean(name, preset_names())}, or a path to a .toml file")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: not TOML, not UTF-8, a number without end
         raise InputError(f"preset {path}: is not TOML ({error})") from error

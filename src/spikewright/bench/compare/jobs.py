@@ -17,6 +17,7 @@ from ...energy.report import PARTS
 from ...student.accuracy import main_by_step
 from ...training.objects import with_method
 from ...training.settings import DistillSettings
+from ...training.times import EpochTimes, times_of
 from ..levels import float_quality
 from ..point import Outcome, Point
 from ..road import make
@@ -221,24 +222,30 @@ def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: List
             "accuracy_by_step": by_step,
             "spikes": {part: sum(each.spikes for each in report.spikes if each.part == part) for part in PARTS},
             "energy_by_part": report.by_part(),
-            **history_facts(made.facts),
+            **history_facts(made.facts, times_of(made.paths.student)),
         }
     )
     write_json(job.folder(out) / FILE, record.model_dump(mode="json"))
     return record
 
 
-def history_facts(facts: Mapping[str, object]) -> dict[str, object]:
-    """What a student's provenance says of its training, by the fields of :class:`TrainingRecord`."""
+def history_facts(facts: Mapping[str, object], times: Sequence[EpochTimes] | None = None) -> dict[str, object]:
+    """What a student's provenance says of its training, by the fields of :class:`TrainingRecord`.
+
+    Args:
+        times: of its epochs; None where they are unknown, or stand in the provenance, as those of earlier versions do.
+    """
     history = facts["history"]
     assert isinstance(history, list | tuple)
     last = history[-1]
+    if times is None:
+        times = [EpochTimes.model_validate(epoch) for epoch in history]
     return {
         "student_logit_range": last["student_logit_range"],
         "teacher_logit_range": last["teacher_logit_range"],
         "epochs": len(history),
-        "seconds": _total([epoch.get("seconds") for epoch in history]),
-        "processor_seconds": _total([epoch.get("processor_seconds") for epoch in history]),
+        "seconds": _total([epoch.seconds for epoch in times]),
+        "processor_seconds": _total([epoch.processor_seconds for epoch in times]),
         "teacher_sha256": facts.get("teacher_sha256"),
         "samples": facts.get("samples") or {},
     }

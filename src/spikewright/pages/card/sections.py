@@ -1,4 +1,7 @@
-"""What a model card tells of a graph: its metadata, what its student's file said, and a run; and the card's tables."""
+"""What a model card tells of a graph: its metadata, what its student's file said, and a run; and the card's tables.
+
+A cell that is no :class:`~spikewright.pages.markdown.Markdown` is a text of any origin, and is escaped in the card.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from ...graph.wiring import Wiring, wire
 from ...lowering.lower import rules_of
 from ...profile.units import quantity
 from ...student.facts import CertificateFacts, Facts, OverflowFacts, StudentFacts
+from ..markdown import code, filled, joined
 from ..measure import measure_of
 from ..numbers import Rows
 from ..verdict import Paths, Verdict
@@ -162,11 +166,12 @@ def _integers(grid: TrainedGrid) -> str:
             f"; {', '.join(measured.peaks)} have room for {measured.margin:g} times the peaks of {measured.samples} "
             "training samples, not for every input"
         )
-    return (
-        f"trained on those of `{grid.profile}`: weights of {registers.weight_bits} bits, biases of "
-        f"{registers.bias_mantissa_bits}, thresholds of {registers.threshold_bits}, states of {registers.state_bits}; "
-        f"each number of the graph is its integer divided by the layer's scale{room}"
-    )
+    return filled(
+        "trained on those of {}: weights of {} bits, biases of {}, thresholds of {}, states of {}; each number of the "
+        "graph is its integer divided by the layer's scale{}",
+        code(grid.profile), registers.weight_bits, registers.bias_mantissa_bits, registers.threshold_bits,
+        registers.state_bits, room,
+    )  # fmt: skip
 
 
 def _size(node: nir.NIRNode) -> int:
@@ -185,7 +190,7 @@ def layer_rows(known: Known) -> Rows:
         into = ", ".join(wiring.into(name))
         arriving, leaving = wiring.shapes[name]
         shapes = _shape(leaving) if arriving == leaving else f"{_shape(arriving)} to {_shape(leaving)}"
-        rows.append((f"`{name}`", type(node).__name__, into, shapes, _what_it_does(known, name)))
+        rows.append((code(name), type(node).__name__, into, shapes, _what_it_does(known, name)))
     return rows
 
 
@@ -223,7 +228,7 @@ def _shape(shape: Shape) -> str:
 def training_rows(known: Known) -> Rows:
     """What the student's file says of its making; headings alone where it was not noted."""
     making, settings = known.making, known.making.settings
-    methods = [f"`{each}`" for each in (settings.method, making.method) if each is not None]
+    methods = [code(each) for each in (settings.method, making.method) if each is not None]
     macs = _if_known(", {} multiply-accumulates per inference", _macs(making))
     good = _on_validation(", {} on validation", making.teacher_validation_accuracy, making.teacher_validation_quality)
     assistants = [
@@ -232,9 +237,9 @@ def training_rows(known: Known) -> Rows:
     ]
     samples = _samples(known)
     return _pairs(
-        ("data", settings.data and f"`{settings.data}`{samples}"),
-        ("method", ": ".join(methods) or None),
-        ("regularizers", ", ".join(f"`{each}`" for each in making.regularizers) or None),
+        ("data", settings.data and filled("{}{}", code(settings.data), samples)),
+        ("method", joined(": ", methods) or None),
+        ("regularizers", joined(", ", [code(each) for each in making.regularizers]) or None),
         ("teacher", making.teacher and f"{making.teacher}{good}{macs}"),
         ("assistants", None if making.assistants is None else ", ".join(assistants)),
         ("epochs", _epochs(known)),
@@ -281,20 +286,23 @@ def _numbers(known: Known) -> str | None:
     if known.grid is None:
         return None if training is None else "floats, to the end"
     if training is None or (share := training.integer_from) is None:
-        return f"integers of `{known.grid.profile}`"
-    return f"integers of `{known.grid.profile}` after a warm-up in floats, {share:.0%} of the epochs"
+        return filled("integers of {}", code(known.grid.profile))
+    return filled(
+        "integers of {} after a warm-up in floats, {} of the epochs", code(known.grid.profile), f"{share:.0%}"
+    )
 
 
 def _budget(known: Known) -> str | None:
     settings, found = known.making.settings, known.making.certificate
     if settings.energy_budget is None:
         return None
-    words = f"{settings.energy_budget} per inference on `{settings.profile}`"
+    words = filled("{} per inference on {}", settings.energy_budget, code(settings.profile))
     if found is None or found.budget is None:
         return words
     kept = "kept" if found.energy <= found.budget else "not kept"
     spent = quantity(found.energy, found.unit)
-    return f"{words}, {kept}: its chip network spends {spent} on {found.samples:,} {found.split} samples"
+    on = f"{found.samples:,} {found.split} samples"
+    return filled("{}, {}: its chip network spends {} on {}", words, kept, spent, on)
 
 
 def _further(known: Known) -> str | None:
@@ -319,7 +327,11 @@ def _validation(known: Known) -> Rows:
         answers = where if found.recordings is None else f"{found.recordings:,} {found.split} recordings"
         rows += [
             *_answers(known, found, answers),
-            ("energy per inference", f"{quantity(found.energy, found.unit)} on `{found.profile}`", where),
+            (
+                "energy per inference",
+                filled("{} on {}", quantity(found.energy, found.unit), code(found.profile)),
+                where,
+            ),
             ("synaptic operations per inference", f"{found.synaptic_ops:,.0f}", where),
             *_overflows(found),
         ]
@@ -358,7 +370,7 @@ def _test(verdict: Verdict) -> Rows:
     where = f"{report.samples:,} {report.split} samples"
     return [
         *rows,
-        ("energy", f"{report.verdict}, on `{report.profile.name}`", where),
+        ("energy", filled("{}, on {}", report.verdict, code(report.profile.name)), where),
         ("spikes per inference", f"{verdict.spikes:,.0f}", where),
         ("synaptic operations per inference", f"{verdict.synaptic_ops:,.0f}", where),
         ("nearest limit of the chip", verdict.binding, "placement"),

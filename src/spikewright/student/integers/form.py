@@ -16,6 +16,7 @@ from ...lowering.passes import rewritten
 from ...lowering.peaks import Measuring
 from ...lowering.rules import check_draft
 from ...profile.profile import HardwareProfile
+from ..finite import weight_faults
 from ..neurons import is_integrator, is_neuron
 from ..student import Student
 from ..to_nir import to_nir, with_network
@@ -46,8 +47,10 @@ def become_integer(
         measuring: training data on which peaks are measured; None for scales that hold in the worst case.
 
     Raises:
-        InputError: a layer whose integers the chip cannot hold as the student computes them; every one at once.
+        InputError: a layer whose integers the chip cannot hold as the student computes them, or weights that are NaN or
+            infinite; every one at once.
     """
+    refuse("training on integers", list(weight_faults(student)))
     network = copy.deepcopy(student.network)
     fold_norms(network)
     folded = with_network(student, network)

@@ -1,0 +1,72 @@
+"""Standard streams that are closed, full, or a pipe that nobody reads any more."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+USAGE = 2
+PIPE_CLOSED = 141
+_STREAMS = 3  # input, output and errors
+_OF_WRITING = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Do ``work`` and return its exit code, or that of a standard output that cannot be written.
+
+    Standard output that is closed is refused before the work. Closed standard input and errors are empty.
+    """
+    _occupy()
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(_STREAMS - 1, "w", encoding="utf-8", closefd=False)
+    if sys.stdout is None:
+        complain("error: standard output is closed; send it to a file, or to /dev/null where nobody reads it")
+        return USAGE
+    try:
+        code = work()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return _left(PIPE_CLOSED)
+    except SystemExit as leaving:  # rich's answer to a closed pipe
+        if isinstance(leaving.__context__, BrokenPipeError):
+            return _left(PIPE_CLOSED)
+        raise
+    except OSError as error:
+        if not is_of_output(error):
+            raise
+        complain(f"error: standard output cannot be written ({error.strerror}); make room, or send it somewhere else")
+        return _left(USAGE)
+
+
+def is_of_output(error: Exception) -> bool:
+    """Whether an error is of writing to standard output: of a write, and of no file that has a name."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in _OF_WRITING
+
+
+def complain(text: str) -> None:
+    """Print a line on standard error; where that cannot be written, there is nowhere to say so."""
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def _left(code: int) -> int:
+    """Leave what standard output still holds unwritten, about which Python would complain as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _occupy() -> None:
+    """Open the numbers of closed standard streams, so that no file gets one and then what libraries print."""
+    for number in range(_STREAMS):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

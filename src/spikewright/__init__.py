@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .base.errors import AnswerIsNo, InputError
     from .base.progress import Callback
     from .bench.compare.compare import compare
+    from .bench.run import run
     from .bench.sweep.sweep import sweep
     from .chip.activity import Activity
     from .chip.network import ChipNetwork
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .data.load import load
     from .distillation import methods
     from .distillation.methods import parse
+    from .divergence.drift import drift
     from .lowering.lower import lower
     from .notebook import plot
     from .notebook.views import show
@@ -63,6 +65,7 @@ _HOMES = {
     "Training": "training.settings",
     "compare": "bench.compare.compare",
     "distill": "training.distill",
+    "drift": "divergence.drift",
     "load": "data.load",
     "load_profile": "profile.profile",
     "load_student": "student.student",
@@ -70,6 +73,7 @@ _HOMES = {
     "model_card": "pages.card.card",
     "parse": "distillation.methods",
     "report": "pages.pricing",
+    "run": "bench.run",
     "save_student": "student.student",
     "show": "notebook.views",
     "simulate": "simulation.simulate",
@@ -103,6 +107,7 @@ __all__ = [
     "__version__",
     "compare",
     "distill",
+    "drift",
     "load",
     "load_profile",
     "load_student",
@@ -112,6 +117,7 @@ __all__ = [
     "parse",
     "plot",
     "report",
+    "run",
     "save_student",
     "show",
     "simulate",

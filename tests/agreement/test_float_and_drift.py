@@ -13,8 +13,8 @@ import torch
 from spikewright.base.types import IntArray
 from spikewright.chip.encoding import encode, full_scale
 from spikewright.chip.network import ChipNetwork
-from spikewright.drift.drift import drift
-from spikewright.drift.report import DriftReport, raster
+from spikewright.divergence.drift import drift_on
+from spikewright.divergence.report import DriftReport, raster
 from spikewright.graph.interpreter import GraphTrace, interpret
 from spikewright.graph.nir_io import read_graph
 from spikewright.graph.wiring import wire
@@ -66,7 +66,7 @@ def test_students(
     drive = encode(encoding, images, 4, 4)
     unit = torch.from_numpy(drive).double() / full_scale(encoding, 4)
     trace = interpret(wire(graph), unit, 1e-4, 4)
-    is_what_both_levels_do(drift(graph, chip, images, np.zeros(SAMPLES, np.int64)), trace, chip, drive)
+    is_what_both_levels_do(drift_on(graph, chip, images, np.zeros(SAMPLES, np.int64)), trace, chip, drive)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_published_graphs(root: Path, name: str, steps: int, dt_s: float, rate: 
     frames = (random.random((4, steps, *chip.input.shape)) < rate).astype(np.float32)
     drive = encode("events", frames, steps, 8)
     trace = interpret(wire(graph), torch.from_numpy(drive).double(), dt_s, steps)
-    is_what_both_levels_do(drift(graph, chip, frames), trace, chip, drive)
+    is_what_both_levels_do(drift_on(graph, chip, frames), trace, chip, drive)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_student_on_integers_does_not_drift(
     graph = to_nir(become_integer(made, load_profile(profile), profile, bits))
     chip = lower(graph, profile)
     images = np.random.default_rng(2).random((SAMPLES, *SHAPE), dtype=np.float32)
-    report = drift(graph, chip, images)
+    report = drift_on(graph, chip, images)
     assert report.reference == "trained integers"
     assert report.trained == {"profile": profile, "weight_bits": bits}
     assert sum(layer.raster.chip for layer in report.layers) > 0
@@ -117,8 +117,8 @@ def test_batches_change_nothing(untrained: MakeStudent, monkeypatch: pytest.Monk
     graph = to_nir(untrained("skipnet", "rate", "membrane", "cubalif"))
     chip = lower(graph, "loihi1-davies")
     images = np.random.default_rng(2).random((SAMPLES, *SHAPE), dtype=np.float32)
-    whole = drift(graph, chip, images, np.zeros(SAMPLES, np.int64))
-    monkeypatch.setattr("spikewright.drift.drift.ELEMENTS", 3 * 4 * sum(p.size for p in chip.populations))
+    whole = drift_on(graph, chip, images, np.zeros(SAMPLES, np.int64))
+    monkeypatch.setattr("spikewright.divergence.drift.ELEMENTS", 3 * 4 * sum(p.size for p in chip.populations))
     seen: list[int] = []
-    assert drift(graph, chip, images, np.zeros(SAMPLES, np.int64), progress=lambda n=1: seen.append(n)) == whole
+    assert drift_on(graph, chip, images, np.zeros(SAMPLES, np.int64), progress=lambda n=1: seen.append(n)) == whole
     assert seen == [3, 3, 3, 1]

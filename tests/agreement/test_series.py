@@ -11,7 +11,7 @@ from torch import nn
 
 from spikewright.chip.network import ChipNetwork
 from spikewright.data.dataset import Dataset
-from spikewright.drift.drift import drift
+from spikewright.divergence.drift import drift_on
 from spikewright.energy.estimate import estimate
 from spikewright.graph.interpreter import interpret
 from spikewright.graph.wiring import wire
@@ -107,7 +107,7 @@ def test_the_chip_network_is_the_student_on_integers(encoding: str, architecture
     assert is_worth_comparing(made.student, made.samples)
     samples = torch.from_numpy(made.samples)
     assert [str(found) for found in differences(made.student, made.chip, samples, seed=3, first_index=7)] == []
-    report = drift(to_nir(made.student), made.chip, made.samples, made.data.test.labels)
+    report = drift_on(to_nir(made.student), made.chip, made.samples, made.data.test.labels)
     assert not report.is_wrong
     assert all(layer.raster.differing == 0 for layer in report.layers)
 
@@ -116,7 +116,7 @@ def test_the_chip_network_is_the_student_on_integers(encoding: str, architecture
 def test_the_causes_explain_every_difference_from_floats(encoding: str, architecture: str, profile: str) -> None:
     made = case(encoding, architecture, profile, integers=False)
     graph = to_nir(made.student)
-    report = drift(graph, made.chip, made.samples, made.data.test.labels)
+    report = drift_on(graph, made.chip, made.samples, made.data.test.labels)
     assert [layer.why.other for layer in report.layers if layer.why is not None] == [0] * len(report.layers)
     drive = made.student.drive(torch.from_numpy(made.samples)).double()
     trace = interpret(wire(graph), drive, 1e-4, made.chip.timesteps)

@@ -149,7 +149,7 @@ def test_messages_name_flags(event_files: Any, tmp_path: Path, refused: Callable
     assert refused([*words, "--window", "10", "--duration", "5"]) == (
         "data mine: --window 10 and --duration 5 both say how long a sample is; leave one out"
     )
-    assert refused([*words, "--sensor", "16"]) == ("settings: --sensor is ['16']: value error, must be width,height")
+    assert refused([*words, "--sensor", "16"]) == ("settings: --sensor is ['16']: must be width,height")
 
 
 def test_what_was_assumed_is_said(event_files: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,7 @@ def test_numbers_of_the_training_part_from_the_command_line(files, tmp_path, cap
         ),
         (
             ["--augmentation", "time-mask:3,rotate"],
-            "error: settings: --augmentation is 'time-mask:3,rotate': value error, 'rotate' is unknown; may be: "
+            "error: settings: --augmentation is 'time-mask:3,rotate': 'rotate' is unknown; may be: "
             "cutout, drop, flip, frequency-mask, jitter, mixup, none, scale, shift, shift-flip, time-jitter, "
             "time-mask, time-shift",
         ),

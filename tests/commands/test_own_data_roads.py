@@ -169,12 +169,12 @@ def test_lava_answers_to_a_torch_data_set_as_the_integers_do(torch_set: sw.Datas
 def test_python_takes_the_same_data_everywhere(
     torch_set: sw.Dataset, distilled: sw.Distillation, tmp_path: Path
 ) -> None:
-    from spikewright.drift.drift import drift
+    from spikewright.divergence.drift import drift_on
 
     graph = sw.to_nir(distilled.student)
     chip = sw.lower(graph)
     matched = torch_set.by(chip.takes)
-    assert drift(graph, chip, matched.validation.samples, matched.validation.labels).answers.samples > 0
+    assert drift_on(graph, chip, matched.validation.samples, matched.validation.labels).answers.samples > 0
     swept = sw.sweep(torch_set, "temporal", budgets=["50uJ"], out=tmp_path / "sweep", **ONCE)
     assert [point.state for point in swept.points] == ["done", "done"]
     compared = sw.compare(torch_set, "temporal", methods=["kd", "none"], seeds=1, out=tmp_path / "compare", **ONCE)

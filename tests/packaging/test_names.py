@@ -14,7 +14,20 @@ import pytest
 import spikewright as sw
 
 FUNCTIONS = (
-    *("compare", "distill", "to_nir", "lower", "simulate", "report", "sweep", "load", "load_profile", "model_card"),
+    *(
+        "compare",
+        "distill",
+        "drift",
+        "run",
+        "to_nir",
+        "lower",
+        "simulate",
+        "report",
+        "sweep",
+        "load",
+        "load_profile",
+        "model_card",
+    ),
     *("load_student", "parse", "save_student", "show"),
 )
 TYPES = (
@@ -34,6 +47,8 @@ def test_a_verb_is_a_function_even_after_its_module_was_imported(name: str) -> N
         "pages.pricing",
         "bench.sweep.sweep",
         "bench.compare.compare",
+        "bench.run",
+        "divergence.drift",
     ):
         import_module(f"spikewright.{module}")
     function = getattr(sw, name)

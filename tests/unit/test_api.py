@@ -17,6 +17,7 @@ from spikewright.base.progress import Callback
 from spikewright.data.load import load
 from spikewright.distillation.methods import METHODS, REGULARIZERS, name_of, parse, text_of
 from spikewright.energy.macs import Macs
+from spikewright.profile.profile import load_profile
 from spikewright.student.student import Student, load_student, save_student
 from spikewright.teachers.hashes import weights_sha256
 from spikewright.teachers.torch_teacher import TorchTeacher
@@ -206,11 +207,37 @@ def test_former_arguments_return_the_same_student() -> None:
         (lambda: sw.distill(callbacks=5), "callbacks: holds int; may be a sequence of spikewright.Callback"),
         (lambda: sw.distill(callbacks=[5]), "callbacks: holds int; may be a sequence of spikewright.Callback"),
         (lambda: sw.distill(data=3), "data: is of type int; may be a Dataset, such as Dataset.from_arrays(x, y)"),
-        (lambda: sw.distill(teacher=3), "TeacherSpec: name is 3: input should be a valid string"),
-        (lambda: sw.distill(student=3), "student=3: may be a module, a StudentConfig, a StudentSpec or"),
+        (lambda: sw.distill(teacher=3), "teacher: is 3; may be a torch network, a Teacher, a TeacherSpec, or the name"),
+        (lambda: sw.distill(teacher=Ann), "teacher: is the class Ann; give an object of it, Ann(...)"),
+        (lambda: sw.distill(student=Snn), "student: is the class Snn; give an object of it, Snn(...)"),
+        (lambda: sw.distill(student=3), "student: is 3; may be a module, a StudentConfig, a StudentSpec or"),
         (lambda: sw.distill(method=3), "method 3: may be an object, such as LabelsOnly(), or text"),
-        (lambda: sw.distill(within=3), "Budget: energy_budget is 3: input should be a valid string"),
-        (lambda: sw.distill(training={"epochs": 1}), "training: is {'epochs': 1}; give Training"),
+        (
+            lambda: sw.distill(method=sw.methods.LabelsOnly),
+            "method: is the class LabelsOnly; give an object of it, LabelsOnly()",
+        ),
+        (lambda: sw.distill(regularize=3), "regularize: is 3; may be a regularizer, its text, or several of them"),
+        (lambda: sw.distill(unlabelled=0.5), "unlabelled: is 0.5; may be a whole number, rest, a path, or samples"),
+        (lambda: sw.distill(callbacks=sw.ProgressBar()), "callbacks: is a single callback; give a list of it"),
+        (
+            lambda: sw.distill(within=3),
+            'within=3: has no unit; give text such as "3uJ" or "3kops", or Budget(...)',
+        ),
+        (
+            lambda: sw.distill(within=load_profile("loihi2")),
+            'may be an energy per inference, such as "2uJ", or Budget(...)',
+        ),
+        (
+            lambda: sw.distill(teacher=Ann, within=3, training=sw.Training),
+            "arguments: 3 faults\n  - teacher: is the class Ann; give an object of it, Ann(...)\n  - within=3: has no",
+        ),
+        (lambda: sw.Budget(energy_budget=2), "Budget: energy_budget is 2: must be text"),
+        (lambda: sw.StudentSpec(width="4x"), "StudentSpec: width is '4x': must be a whole number, or auto"),
+        (lambda: sw.compare(methods=3), "methods: is 3; may be a method, its text, or several of them"),
+        (lambda: sw.sweep(budgets=["2uJ"], seeds="two"), "sweep: seeds: is 'two'; must be a whole number"),
+        (lambda: sw.run(samples_lava=-1), "run: samples_lava=-1: must be at least 0"),
+        (lambda: sw.run(out=3), "run: out: is 3; must be the path of a folder"),
+        (lambda: sw.distill(training={"epochs": 1}), "training: is {'epochs': 1}; may be Training(...)"),
         (lambda: sw.distill(data="digit"), "digit: there is no such data set; did you mean 'digits'?"),
         (lambda: sw.distill(method="kdd"), "method 'kdd' is unknown; did you mean 'kd'?"),
         (lambda: sw.distill(regularize="kd:"), "regularizer 'kd' is unknown"),

@@ -159,7 +159,7 @@ def luminance(colour):
 
 
 def test_numbers_stand_out_from_every_shade():
-    from spikewright.pages.plot_style import INK
+    from spikewright.pages.colours import INK
 
     for i, shade in enumerate(cores.SHADES):
         text = "#ffffff" if i >= cores.LIGHT_FROM else INK

@@ -9,7 +9,7 @@ import torch
 from torch import tensor
 
 from spikewright.base.errors import InputError
-from spikewright.bench.road import run
+from spikewright.bench.run import run_with
 from spikewright.data.dataset import Dataset
 from spikewright.data.load import load
 from spikewright.data.split import Split
@@ -455,7 +455,7 @@ def test_killed_and_resumed_ends_in_the_same_weights(loaded, tmp_path, monkeypat
 
 def test_from_images_to_a_report_on_events(loaded, tmp_path):
     """What is deployed is the student of events; nothing of the other branch or of c_t is in it."""
-    verdict = run(QUICK, tmp_path, samples_lava=0)
+    verdict = run_with(QUICK, tmp_path, samples_lava=0)
     assert verdict.agreement.mismatches["student_integer"] == 0
     assert verdict.agreement.accuracy["student"] == verdict.agreement.accuracy["integer"]
     alone = distill_with(QUICK.changed({"method": "none"})).student

@@ -12,9 +12,9 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
-from spikewright.drift.causes import CAUSES
-from spikewright.drift.drift import drift
-from spikewright.drift.report import DriftReport, Effect, LayerDrift, Place, Raster, Why, raster
+from spikewright.divergence.causes import CAUSES
+from spikewright.divergence.drift import drift_on
+from spikewright.divergence.report import DriftReport, Effect, LayerDrift, Place, Raster, Why, raster
 from spikewright.lowering.lower import lower
 from spikewright.pages.drift import answer_lines, cause_rows, layer_rows, sentence
 
@@ -75,7 +75,7 @@ def blamed(report: DriftReport) -> dict[str, int]:
 
 def test_weights_that_round() -> None:
     # 4 x 0.875 = 3.5 becomes 4. Exact: 3.5, 7 (not above 7), 10.5: steps 2 and 5. Rounded: 4, 8: steps 1, 3 and 5.
-    report = drift(one_layer(0.875, 1.75, 6), integers(4, 7, 6, 4.0), always(6))
+    report = drift_on(one_layer(0.875, 1.75, 6), integers(4, 7, 6, 4.0), always(6))
     assert blamed(report) == {"weights": 3}
     layer = only_layer(report)
     assert (layer.raster.reference, layer.raster.chip, layer.raster.both, layer.raster.differing) == (2, 3, 1, 3)
@@ -88,19 +88,19 @@ def test_weights_that_round() -> None:
 
 def test_a_bias_that_rounds() -> None:
     graph = one_layer(0.0, 1.75, 6, bias=0.875)
-    report = drift(graph, integers(0, 7, 6, 4.0, bias=4), always(6))
+    report = drift_on(graph, integers(0, 7, 6, 4.0, bias=4), always(6))
     assert blamed(report) == {"bias": 3}
 
 
 def test_a_threshold_that_rounds() -> None:
     # 7 is above 6.5 at every step, and above 7 only together with the step before.
-    report = drift(one_layer(1.75, 1.625, 6), integers(7, 7, 6, 4.0), always(6))
+    report = drift_on(one_layer(1.75, 1.625, 6), integers(7, 7, 6, 4.0), always(6))
     assert blamed(report) == {"threshold": 3}
 
 
 def test_a_leak_that_rounds() -> None:
     # Of 254 << 6 the exact leak leaves 8129.6 and the register 8128; 381 << 6 is what the register just does not pass.
-    report = drift(one_layer(1.0, 1.5, 2, leak=2047.6 / 4096), integers(254, 381, 2, 254.0, dv=2048), always(2))
+    report = drift_on(one_layer(1.0, 1.5, 2, leak=2047.6 / 4096), integers(254, 381, 2, 254.0, dv=2048), always(2))
     assert blamed(report) == {"decay": 1}
 
 
@@ -109,7 +109,7 @@ def test_a_decay_product_that_is_cut() -> None:
     # The third weight rounds too, on a line that never spikes: by itself it changes nothing.
     events = np.zeros((1, 9, 3), np.float32)
     events[0, 0, 0] = events[0, 8, 1] = 1
-    report = drift(one_layer([1.0, 2.0, 0.6], 2.0, 9, leak=0.5), integers([1, 2, 1], 2, 9, 1.0, dv=2048), events)
+    report = drift_on(one_layer([1.0, 2.0, 0.6], 2.0, 9, leak=0.5), integers([1, 2, 1], 2, 9, 1.0, dv=2048), events)
     assert blamed(report) == {"truncation": 1}
     assert only_layer(report).raster.first == Place(8, 0, 0)
 
@@ -117,7 +117,7 @@ def test_a_decay_product_that_is_cut() -> None:
 def test_a_current_that_wraps() -> None:
     # 600 x 255 << 6 is past 2^23, and comes out negative.
     weight = np.full((1, 600), 255)
-    report = drift(one_layer(weight, 1000.0, 1), integers(weight, 1000, 1, 1.0), always(1, 600))
+    report = drift_on(one_layer(weight, 1000.0, 1), integers(weight, 1000, 1, 1.0), always(1, 600))
     assert blamed(report) == {"wrap": 1}
 
 
@@ -126,7 +126,7 @@ def test_a_membrane_that_clips() -> None:
     weight = np.repeat([[-255, 255]], 400, axis=1)
     events = np.zeros((1, 4, 800), np.float32)
     events[0, :2, :400] = events[0, 2:, 400:] = 1
-    report = drift(one_layer(weight, 1000.0, 4), integers(weight, 1000, 4, 1.0), events)
+    report = drift_on(one_layer(weight, 1000.0, 4), integers(weight, 1000, 4, 1.0), events)
     assert blamed(report) == {"saturation": 1}
 
 
@@ -134,7 +134,7 @@ def test_integers_that_need_no_rounding_do_not_drift() -> None:
     weight = np.random.default_rng(0).integers(-20, 21, (5, 7))
     graph, chip = one_layer(weight / 8, 2.0, 12), integers(weight, 16, 12, 8.0)
     events = np.random.default_rng(1).integers(0, 2, (6, 12, 7)).astype(np.float32)
-    report = drift(graph, chip, events, np.zeros(6, np.int64))
+    report = drift_on(graph, chip, events, np.zeros(6, np.int64))
     assert not report.differs
     assert only_layer(report).raster.chip > 0
     assert sentence(report) == "no drift: spikes and scores are those of the float network on 6 samples"
@@ -149,7 +149,7 @@ def test_a_readout_is_compared_by_its_scores() -> None:
     source, made = chip.populations
     assert made.neuron is not None
     readout = replace(made, neuron=replace(made.neuron, fires=False))
-    report = drift(graph, replace(chip, populations=(source, readout), readout="membrane"), always(4), np.array([0]))
+    report = drift_on(graph, replace(chip, populations=(source, readout), readout="membrane"), always(4), np.array([0]))
     # Four steps of 4 / 4 instead of 0.875.
     assert report.answers.score == 0.5
     assert report.answers.spread == 1.5
@@ -191,7 +191,7 @@ def test_the_first_difference_is_the_earliest_step_of_all_batches() -> None:
 def test_a_chip_of_another_graph_is_refused() -> None:
     graph = one_layer([[0.5, 0.5]], 1.0, 4)
     with pytest.raises(InputError) as other:
-        drift(graph, integers([[4]], 8, 4, 8.0), always(4))
+        drift_on(graph, integers([[4]], 8, 4, 8.0), always(4))
     assert str(other.value) == (
         "drift: the chip network was not made from this graph: 2 faults\n"
         "  - connection input->n is (1, 2) in the graph and (1, 1) in the chip network\n"
@@ -200,12 +200,12 @@ def test_a_chip_of_another_graph_is_refused() -> None:
     with pytest.raises(
         InputError, match=r"^drift: the graph has timesteps 4 and the chip network 5; lower the graph ag"
     ):
-        drift(graph, integers([[4, 4]], 8, 5, 8.0), always(5, 2))
+        drift_on(graph, integers([[4, 4]], 8, 5, 8.0), always(5, 2))
     unscaled = replace(integers([[4, 4]], 8, 4, 8.0), provenance={})
     with pytest.raises(InputError, match=r"does not say the scale of every population; lower it again$"):
-        drift(graph, unscaled, always(4, 2))
+        drift_on(graph, unscaled, always(4, 2))
     with pytest.raises(InputError, match=r"takes samples of shape \(4, 2\) and the data has \(4, 3\)"):
-        drift(graph, integers([[4, 4]], 8, 4, 8.0), always(4, 3))
+        drift_on(graph, integers([[4, 4]], 8, 4, 8.0), always(4, 3))
 
 
 def test_a_profile_that_is_not_ours_is_asked_for() -> None:
@@ -213,13 +213,13 @@ def test_a_profile_that_is_not_ours_is_asked_for() -> None:
     with pytest.raises(
         InputError, match=r"^drift: names the profile 'mine', which does not come .*; give its file: profile=PATH"
     ):
-        drift(one_layer(0.5, 1.0, 4), chip, always(4))
+        drift_on(one_layer(0.5, 1.0, 4), chip, always(4))
 
 
 def test_weights_that_no_rounding_made_are_remarked_on() -> None:
     graph = one_layer(0.5, 1.0, 4)
-    assert drift(graph, integers(4, 8, 4, 8.0), always(4)).remarks == ()
-    assert drift(graph, integers(40, 8, 4, 8.0), always(4)).remarks == (
+    assert drift_on(graph, integers(4, 8, 4, 8.0), always(4)).remarks == ()
+    assert drift_on(graph, integers(40, 8, 4, 8.0), always(4)).remarks == (
         "input->n: weights lie up to 36 units from the graph's, more than rounding to 8 bits explains; was the chip "
         "network lowered from this graph?",
     )
@@ -239,7 +239,7 @@ def test_spikes_decorrelate_from_layer_to_layer_while_rates_stay() -> None:
     metadata = {"dt_s": DT, "reset": "zero", "encoding": "rate", "readout": "count", "timesteps": 100}
     graph = nir.NIRGraph(nodes, list(pairwise(nodes)), metadata=metadata, type_check=False)
     images = np.broadcast_to(random.random((32, 1), dtype=np.float32) * 0.4, (32, 64))
-    report = drift(graph, lower(graph, "loihi2"), images)
+    report = drift_on(graph, lower(graph, "loihi2"), images)
     kappas = [layer.raster.kappa or 0.0 for layer in report.layers]
     assert kappas[0] > 0.85
     assert kappas[0] > kappas[1] > kappas[2], kappas

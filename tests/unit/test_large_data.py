@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import spikewright as sw
-from spikewright.bench.road import run
+from spikewright.bench.run import run_with
 from spikewright.data import fitting, own
 from spikewright.data.options import DataOptions
-from spikewright.drift.drift import drift
+from spikewright.divergence.drift import drift_on
 from spikewright.sources import array_file, arrays, rows
 from spikewright.sources.array_file import ArrayFile
 from spikewright.training.settings import DistillSettings
@@ -72,7 +72,7 @@ def test_a_whole_road_reads_some_samples_at_a_time(
 ) -> None:
     small = {"width": 4, "epochs": 1, "batch": BATCH, "teacher_epochs": 1, "integer_from": 0}
     settings = DistillSettings.of(data=make(tmp_path), **options, **small)
-    verdict = run(settings, tmp_path / "out", samples_lava=0)
+    verdict = run_with(settings, tmp_path / "out", samples_lava=0)
     assert verdict.agreement.mismatches["student_integer"] == 0
     assert sum(asked) > COUNT
     assert max(asked) <= 256  # training samples on which scales are measured
@@ -86,7 +86,7 @@ def test_simulation_and_drift_read_some_samples_at_a_time(tmp_path: Path, asked:
     chip = sw.lower(graph)
     asked.clear()
     assert sw.simulate(chip, data).samples == len(data.test)
-    drift(graph, chip, data.test.samples, data.test.labels)
+    drift_on(graph, chip, data.test.samples, data.test.labels)
     assert 0 < max(asked) < len(data.test)
 
 

@@ -21,7 +21,7 @@ from spikewright.chip.law import EXACT, Law, State, largest
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.chip.neuron_models import LAWS, law_of
 from spikewright.chip.registers import Registers
-from spikewright.drift.drift import drift
+from spikewright.divergence.drift import drift_on
 from spikewright.graph.interpreter import interpret
 from spikewright.graph.wiring import wire
 from spikewright.lowering.lower import lower
@@ -190,7 +190,7 @@ def in_the_simulator() -> float:
 
 def in_drift() -> float:
     """Spikes of drift's own float network."""
-    (layer,) = drift(graph_at_the_threshold(), chip_at(4), EVENTS).layers
+    (layer,) = drift_on(graph_at_the_threshold(), chip_at(4), EVENTS).layers
     return float(layer.raster.reference)
 
 

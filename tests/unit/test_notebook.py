@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 import spikewright as sw
 from spikewright.base.shown import VIEWS, Brief, Shown, Views, brief
 from spikewright.chip.activity import Overflows
-from spikewright.data.quality import Quality
+from spikewright.data.output_rule import OutputRule
+from spikewright.data.quality import Quality, quality_of
 from spikewright.notebook import html
 from spikewright.notebook.data import picture_of
 from spikewright.training.deployment import Certificate
@@ -370,6 +371,16 @@ def test_cells_of_a_confusion_matrix_say_counts_and_shades_say_shares() -> None:
     axes = drawn.axes[0]
     assert [text.get_text() for text in axes.texts] == ["3", "1"]
     assert np.array_equal(axes.images[0].get_array(), [[0.75, 0.25], [0, 0]])
+
+
+def test_a_quality_shows_the_names_of_its_classes() -> None:
+    rule = OutputRule(names=("ant", "bee"))
+    quality = quality_of(rule, np.eye(2), np.array([0, 1]))
+    assert [label.get_text() for label in sw.plot.confusion(quality).axes[0].get_yticklabels()] == ["ant", "bee"]
+    named = sw.plot.confusion(quality, names=["A", "B"]).axes[0]
+    assert [label.get_text() for label in named.get_yticklabels()] == ["A", "B"]
+    unnamed = sw.plot.confusion(quality_of(OutputRule(), np.eye(2), np.array([0, 1]))).axes[0]
+    assert [label.get_text() for label in unnamed.get_yticklabels()] == ["0", "1"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from spikewright.chip.activity_file import as_json, load_activity, save_activity
 from spikewright.chip.agreement import Agreement, load_agreement, save_agreement
 from spikewright.chip.answers import Answers
 from spikewright.data.output_rule import CLASSES, OutputRule
-from spikewright.drift.answers import Answers as BothAnswers
+from spikewright.divergence.answers import Answers as BothAnswers
 from spikewright.energy.report import EnergyReport
 from spikewright.pages.measure import ACCURACY, R2, Spread, measure_of
 from spikewright.pages.quality import confusion_rows, confusion_title, quality_json, quality_rows

@@ -27,8 +27,9 @@ from spikewright.student.verify import differences, export
 from spikewright.training.checkpoint import identity
 from spikewright.training.deployment import Certificate
 from spikewright.training.distill import distill_with
+from spikewright.training.early import contradictions
 from spikewright.training.objects import settings_of
-from spikewright.training.prepare import contradictions, prepared
+from spikewright.training.prepare import prepared
 from spikewright.training.settings import DistillSettings, Training
 from spikewright.training.trainer import Trainer
 

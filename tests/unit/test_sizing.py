@@ -21,7 +21,7 @@ from spikewright.training import growth, sizing
 from spikewright.training.distill import distill_to
 from spikewright.training.early import check_early
 from spikewright.training.prepare import FEWEST_STEPS, train_settings
-from spikewright.training.settings import DistillSettings, StudentSpec, Training
+from spikewright.training.settings import DistillSettings, StudentSpec, Training, settings_from
 
 
 class Heard(Callback):
@@ -241,3 +241,23 @@ def sw_dataset(x: Any, y: Any) -> Any:
     from spikewright.data.dataset import Dataset
 
     return Dataset.from_arrays(x, y)
+
+
+@pytest.mark.parametrize("name", ["width", "timesteps"])
+def test_auto_is_what_leaving_out_a_size_means(name: str, tmp_path: Path) -> None:
+    left_out = DistillSettings()
+    assert DistillSettings.of(**{name: "auto"}) == left_out
+    preset = tmp_path / "mine.toml"
+    preset.write_text(f'{name} = "auto"\n')
+    assert settings_from(str(preset), {}).flat() == left_out.flat()
+    preset.write_text(f"{name} = 4\n")
+    assert settings_from(str(preset), {name: "auto"}).flat() == left_out.flat(), "a flag overrides the preset"
+    assert settings_from(str(preset), {name: "6"}).flat()[name] == 6
+    assert settings_from(str(preset), {name: None}).flat()[name] == 4
+    for wrong, why in (
+        ("0", "0: input should be greater"),
+        ("-1", "-1: input should be greater"),
+        ("4x", "'4x': must be"),
+    ):
+        with pytest.raises(InputError, match=f"^settings: {name} is {why}"):
+            DistillSettings.of(**{name: wrong})

@@ -1,5 +1,7 @@
 """Training: exact resume, a budget held on real data without collapse, the teacher left alone."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -8,8 +10,8 @@ from spikewright.data.load import load
 from spikewright.profile.profile import load_profile
 from spikewright.profile.units import parse_budget
 from spikewright.training.distill import distill_with
+from spikewright.training.early import contradictions
 from spikewright.training.objects import loss_terms, teaching_of
-from spikewright.training.prepare import contradictions
 from spikewright.training.settings import DistillSettings, preset_names, settings_from
 from spikewright.training.trainer import Trainer
 
@@ -251,3 +253,19 @@ def test_unknown_preset_suggests(tmp_path):
     mine.write_text('data = "mnist"\nwidth = 6\n')
     settings = settings_from(str(mine), {"width": 7, "timesteps": None})
     assert (settings.data.name, settings.student.width, settings.student.timesteps) == ("mnist", 7, None)
+
+
+@pytest.mark.parametrize(
+    ("silent", "sentence"),
+    [
+        (("lif1",), "lif1 fell silent; the biases of its inputs are raised"),
+        (("lif1", "lif2"), "lif1 and lif2 fell silent; the biases of their inputs are raised"),
+    ],
+)
+def test_silent_layers_are_named(silent, sentence, monkeypatch):
+    monkeypatch.setattr("spikewright.training.trainer.revive", lambda *_: None)
+    said = []
+    trainer = SimpleNamespace(history=[], settings=SimpleNamespace(epochs=2), limits=(), student=None)
+    measured = SimpleNamespace(silent=silent, silent_channels=dict)
+    Trainer._revive_silent(trainer, measured, SimpleNamespace(say=lambda text, kind: said.append((text, kind))))
+    assert said == [(sentence, "warning")]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
+from pydantic_core import ErrorDetails
 
 from .bounds import MOST_SEED
 from .errors import InputError, arg
@@ -45,6 +46,14 @@ def _is_huge(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) > MOST[type(value)]
 
 
+def _reason(error: ErrorDetails) -> str:
+    if error["type"] == "string_type":
+        return "must be text"
+    if error["type"] == "value_error":  # of a validator of ours
+        return error["msg"].removeprefix("Value error, ")
+    return error["msg"].lower()
+
+
 class Options(BaseModel):
     """A group of options; the description of a field is also the help of its command-line flag.
 
@@ -63,7 +72,7 @@ class Options(BaseModel):
         try:
             made = validate(values)
         except ValidationError as error:
-            faults = [Fault(".".join(map(str, e["loc"])), e["input"], e["msg"].lower()) for e in error.errors()]
+            faults = [Fault(".".join(map(str, e["loc"])), e["input"], _reason(e)) for e in error.errors()]
             raise cls.refusal(faults, called) from error
         if faults := [
             Fault(name, value, f"may be up to {MOST[type(value)]:g}") for name, value in made if _is_huge(value)

@@ -48,6 +48,8 @@ class Listeners:
     callbacks: Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.callbacks, Callback):
+            raise InputError(f"{arg('callbacks')}: is a single callback; give a list of it")
         given = self.callbacks if isinstance(self.callbacks, Iterable) else [self.callbacks]
         if wrong := [each for each in given if not isinstance(each, Callback)]:
             raise InputError(

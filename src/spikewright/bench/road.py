@@ -1,4 +1,4 @@
-"""From a student to its price with every artefact in a folder: for `run`, and for each student of a bench."""
+"""From a student to its counts with every artefact in a folder: for `run`, and for each student of a bench."""
 
 from __future__ import annotations
 
@@ -19,20 +19,16 @@ from ..base.progress import SILENT, Callback, Listeners
 from ..base.version import __version__
 from ..chip.activity import Activity
 from ..chip.activity_file import save_activity
-from ..chip.agreement import save_agreement
 from ..chip.chip_file import load_chip, save_chip
 from ..chip.network import ChipNetwork
 from ..data.dataset import Dataset
 from ..data.quality import Quality
 from ..data.split import Split
-from ..energy.provenance import provenance_of
 from ..graph.nir_io import read_graph
 from ..lowering.peaks import Measuring
 from ..lowering.rules import remarks as lowering_remarks
 from ..pages.card.card import card_path, write_card
-from ..pages.pricing import report_on
-from ..pages.render import Document, write_report
-from ..pages.verdict import Paths, Verdict
+from ..pages.verdict import Paths
 from ..profile.profile import HardwareProfile, load_profile
 from ..simulation.simulate import remarks, simulate
 from ..student.student import Student, load_student, student_provenance
@@ -43,7 +39,6 @@ from ..training.objects import dataset_of, network_of
 from ..training.prepare import measuring_of
 from ..training.result import Attempts
 from ..training.settings import LATER, DistillSettings
-from .levels import agreement_of
 from .point import SPLITS, Outcome
 
 EXPORT_SAMPLES = 64
@@ -55,7 +50,7 @@ OF_MACHINE = {"data_dir", "device"}
 
 
 @dataclass(frozen=True, eq=False)
-class _StepsInFolder(DeploymentSteps):
+class StepsInFolder(DeploymentSteps):
     """The steps of a deployment with a file for what each makes; the next step takes what the file holds.
 
     Attributes:
@@ -115,23 +110,30 @@ class _StepsInFolder(DeploymentSteps):
         return activity
 
 
-def run(
-    settings: DistillSettings,
-    out: Path,
-    samples_lava: int = 20,
-    resume: bool = False,
-    *,
-    callbacks: Sequence[Callback] = (),
-) -> Verdict:
-    """Distil a student, deploy it, compare all levels from the teacher to Lava, and report; all files lie in ``out``.
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """A run whose student is trained.
+
+    Attributes:
+        paths: of its files; that of the student is written.
+    """
+
+    settings: DistillSettings
+    paths: Paths
+    student: Student
+    listeners: Listeners
+
+
+def begin(settings: DistillSettings, out: Path, resume: bool = False, *, callbacks: Sequence[Callback] = ()) -> Begun:
+    """Distil the student of a run.
 
     Args:
-        samples_lava: test samples that Lava's two simulators run as well; 0 for none.
+        out: folder for every artefact.
         resume: go on from the checkpoint of a training that was stopped.
         callbacks: hear messages and progress.
 
     Raises:
-        SpikewrightError: a step refused its input, or the network does not fit the profile.
+        SpikewrightError: the settings, the data or the folder cannot be used.
     """
     listeners = Listeners(callbacks)
     try:
@@ -141,30 +143,7 @@ def run(
     paths = Paths.under(out)
     card_path(paths.nir)  # refuses a file that is no card before any work
     listeners.say("1/5 distil")
-    student = distill_to(settings, paths.student, resume, listeners).student
-    dataset = dataset_of(settings, student.config.timesteps)
-    deployed = _StepsInFolder(paths, dataset, settings, listeners, listeners.say).deploy(student, "test")
-    chip, activity = deployed.chip, deployed.activities["test"]
-    agreement = agreement_of(
-        student, paths.nir, chip, activity, dataset, settings, min(samples_lava, len(dataset.test)), listeners
-    )
-    save_agreement(agreement, paths.agreement)
-    listeners.say("5/5 report")
-    origin = provenance_of(paths.activity, paths.chip, activity, chip)
-    report = replace(report_on(deployed.priced["test"], activity, chip, origin), agreement=agreement)
-    write_report(Document([report]), paths.report)
-    verdict = Verdict(
-        agreement=agreement,
-        report=report,
-        timesteps=chip.timesteps,
-        spikes=activity.spikes / activity.samples,
-        synaptic_ops=activity.total_synaptic_ops / activity.samples,
-        paths=paths,
-        overflows=activity.overflows,
-        answers=activity.answers,
-    )
-    write_card(paths.nir, verdict)
-    return verdict
+    return Begun(settings, paths, distill_to(settings, paths.student, resume, listeners).student, listeners)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +179,7 @@ def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listener
     paths = Paths.under(folder)
     student, facts = _trained(settings, paths, listeners)
     dataset = dataset_of(settings, student.config.timesteps)
-    deployed = _StepsInFolder(paths, dataset, settings, listeners).deploy(student, *SPLITS)
+    deployed = StepsInFolder(paths, dataset, settings, listeners).deploy(student, *SPLITS)
     files = {"student": paths.student, "nir": paths.nir, "chip": paths.chip}
     files |= {f"activity_{part}": paths.activity.with_name(name) for part, name in ACTIVITIES.items()}
     reports, config = deployed.reports, student.config

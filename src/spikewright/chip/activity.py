@@ -281,7 +281,7 @@ def _sum(mine: Quality | None, other: Quality | None) -> Quality | None:
     whole = np.zeros((classes, classes), np.int64)
     for table in (mine.confusion, other.confusion):
         whole[: len(table), : len(table)] += table
-    return Quality(mine.samples + other.samples, whole)
+    return Quality(mine.samples + other.samples, whole, names=mine.names if mine.names == other.names else ())
 
 
 def _first(mine: IntArray, other: IntArray) -> IntArray:

@@ -13,8 +13,6 @@ from ..base.terminal import terminal
 from . import console as cli
 from .simulate import Part
 
-SAMPLES = 200
-
 
 def command(
     graph: Annotated[Path, typer.Argument(help="NIR file that the chip network was lowered from")],
@@ -41,11 +39,9 @@ def command(
     from ..base.artefacts import sha256_of, writable
     from ..chip.chip_file import load_chip
     from ..data.load import load
-    from ..drift.drift import drift
+    from ..divergence.drift import SAMPLES, drift
     from ..graph.nir_io import read_graph
     from ..pages.drift import WIDEST, as_json, renderable, write_markdown
-    from ..profile.profile import load_profile
-    from ..simulation.simulate import chosen_samples, for_chip
 
     network, read = load_chip(chip), read_graph(graph)
     if out is not None:
@@ -55,10 +51,8 @@ def command(
     dataset = load(data, data_dir, network.timesteps, network=network.takes)
     cli.notes(dataset)
     count = min(SAMPLES, len(getattr(dataset, split))) if samples is None else samples
-    images, labels, _ = chosen_samples(for_chip(dataset, network), split, count)
     with cli.listeners().task("comparing", count) as advance:
-        target = None if profile is None else load_profile(profile)
-        report = drift(read, network, images, labels, profile=target, seed=seed, progress=advance)
+        report = drift(read, network, dataset, count, split, profile=profile, seed=seed, progress=advance)
     if json_output:
         cli.emit({"nir": str(graph), "chip": str(chip), "data": data, "split": split, **as_json(report)})
     else:

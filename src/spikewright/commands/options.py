@@ -15,7 +15,7 @@ from rich.markup import escape
 from ..data.options import DataOptions
 from ..sources.options import ReadingOptions
 from ..training.early import check_early
-from ..training.settings import FLAT, preset_names, settings_from
+from ..training.settings import FLAT, OF_SIZE, preset_names, settings_from
 
 
 def takes_settings(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -105,9 +105,12 @@ def _by_panel(names: Sequence[str]) -> list[str]:
 def _flag(name: str) -> inspect.Parameter:
     field, panel = FLAT[name].info, _panel(name)
     default = "" if field.default in (None, (), False) else f" [dim]{escape(f'[{field.default}]')}[/dim]"
-    kind = _flag_type(field.annotation)
+    kind = str if name in OF_SIZE else _flag_type(field.annotation)
     words = [f"--{name.replace('_', '-')}"] + (["-T"] if name == "timesteps" else [])
-    option = typer.Option(*words, help=f"{escape(field.description or '')}{default}", rich_help_panel=panel)
+    words_taken = "<int|auto>" if name in OF_SIZE else None
+    option = typer.Option(
+        *words, help=f"{escape(field.description or '')}{default}", rich_help_panel=panel, metavar=words_taken
+    )
     return _parameter(name, Annotated[kind | None, option])
 
 

@@ -30,9 +30,12 @@ def command(
 
     Example: spikewright run --data fashion-mnist --profile loihi2-assumed --energy-budget 3uJ
     """
-    from ..bench.road import run
+    from ..bench.road import begin
 
-    verdict = run(settings, out, samples_lava, resume, callbacks=[cli.ProgressBar()])
+    begun = begin(settings, out, resume, callbacks=[cli.ProgressBar()])
+    from ..bench.run import finish  # loads what draws the report, for which a refusal should not wait
+
+    verdict = finish(begun, samples_lava)
     if json_output:
         cli.emit(verdict.as_json())
     else:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from sklearn import datasets
 
 from ..base.errors import InputError, arg
 from .dataset import Dataset, three_way
@@ -15,6 +15,7 @@ from .download import missing_package, reads_no_folder
 
 FULL_SCALE = 16
 """Pixels of scikit-learn's digits count the set pixels of a 4 x 4 block."""
+DIGITS, DIGITS_SIDE, DIGITS_FILE = 1797, 8, "datasets/data/digits.csv.gz"
 MNIST_5K = "mnist-5k"
 CLASSES = 10
 SAMPLES = 5000
@@ -25,14 +26,26 @@ FILE = "data/data/mnist_5k.csv.gz"
 def load_digits(data_dir: Path | None) -> Dataset:
     """The 1797 handwritten digits of 8 x 8 pixels that come with scikit-learn.
 
+    Of scikit-learn this file alone is read, and nothing is imported, which would take longer than a refusal should.
+    A row of the file holds the pixels of a digit row by row, then its label.
+
     Raises:
-        InputError: a folder was given, which this data set does not have.
+        InputError: a folder was given, which this data set does not have, or the file is not what it should be.
     """
     if data_dir is not None:
         raise InputError(f"{data_dir}: digits come with scikit-learn and read no folder; leave {arg('data_dir')} out")
-    bunch = datasets.load_digits()
-    images = bunch.images.astype(np.uint8)[:, None]
-    return three_way("digits", images, bunch.target.astype(np.int64), FULL_SCALE, CLASSES)
+    found = find_spec("sklearn")
+    if found is None or not found.submodule_search_locations:
+        raise InputError("digits: scikit-learn is not installed; install it: pip install scikit-learn")
+    file = Path(found.submodule_search_locations[0]) / DIGITS_FILE
+    try:
+        table = np.loadtxt(gzip.decompress(file.read_bytes()).decode().splitlines(), delimiter=",")
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError(f"digits: {file} cannot be read ({error}); install scikit-learn again") from error
+    if table.shape != (DIGITS, DIGITS_SIDE**2 + 1):
+        raise InputError(f"digits: {file} has shape {table.shape}; install scikit-learn again")
+    images = np.ascontiguousarray(table[:, :-1].astype(np.uint8)).reshape(DIGITS, 1, DIGITS_SIDE, DIGITS_SIDE)
+    return three_way("digits", images, table[:, -1].astype(np.int64), FULL_SCALE, CLASSES)
 
 
 def load_mnist_5k(data_dir: Path | None) -> Dataset:

@@ -23,12 +23,14 @@ class Quality(Shown):
             values.
         mae: of values, the mean absolute error of each, in its own unit; empty for classes.
         r2: of values, the coefficient of determination of each, NaN where all are equal; empty for classes.
+        names: of the classes or values; empty where they have none, or are not known.
     """
 
     samples: int
     confusion: IntArray | None = None
     mae: tuple[float, ...] = ()
     r2: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def main(self) -> float:
@@ -168,9 +170,10 @@ def quality_of(
         logits, labels = joined(logits, recordings), labels[first_of(recordings)]
     answers = answers_of(rule, logits)
     if rule.is_classes:
-        return Quality(len(labels), confusion_of(labels, answers, logits.shape[1] // rule.population))
+        confusion = confusion_of(labels, answers, logits.shape[1] // rule.population)
+        return Quality(len(labels), confusion, names=rule.names)
     right = labels.astype(np.float64)
     error = answers - right
     spread = np.square(right - right.mean(0)).sum(0)
     r2 = 1 - np.square(error).sum(0) / np.where(spread > 0, spread, np.nan)
-    return Quality(len(right), None, tuple(np.abs(error).mean(0).tolist()), tuple(r2.tolist()))
+    return Quality(len(right), None, tuple(np.abs(error).mean(0).tolist()), tuple(r2.tolist()), rule.names)

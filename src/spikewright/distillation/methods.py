@@ -91,6 +91,8 @@ def _terms_of(kind: str, known: Known, others: Known, given: LossTerms | str) ->
     """
     if isinstance(given, str):
         return parse_spec(kind, given, known)
+    if isinstance(given, type) and issubclass(given, LossTerms):
+        raise InputError(f"{kind}: is the class {given.__name__}; give an object of it, {given.__name__}()")
     if not isinstance(given, LossTerms):
         raise InputError(
             f"{kind} {given!r}: may be an object, such as {next(iter(known.values())).__name__}(), or text"

@@ -153,8 +153,12 @@ def _(node: nir.Linear | nir.Affine, value: Tensor) -> Tensor:
     weight = tensor(node.weight, value)
     if weight.ndim != 2 or value.ndim != 2 or value.shape[1] != weight.shape[1]:
         raise NodeFault(f"has weights {tuple(weight.shape)}; what arrives has shape {_shape(value)}")
+    bias = node.bias if isinstance(node, nir.Affine) else None
+    if value.is_meta:  # by hand, since torch would load a library of symbolic mathematics, which takes a second
+        shape = (len(value), len(weight))
+        return value.new_empty(shape if bias is None else np.broadcast_shapes(shape, np.shape(bias)))
     product = F.linear(value, weight)
-    return product + tensor(node.bias, value) if isinstance(node, nir.Affine) else product
+    return product if bias is None else product + tensor(bias, value)
 
 
 @apply.register
@@ -232,7 +236,7 @@ def output_shape(node: nir.NIRNode, shape: Shape) -> Shape:
             constants_of(node, 1.0, shape)
             return shape
         # On the meta device shapes are worked out and nothing is allocated, whatever a file asks for.
-        given = _shape(apply(node, torch.zeros(1, *shape, device="meta")))
+        given = _shape(apply(node, torch.empty(1, *shape, device="meta")))
     except (RuntimeError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise NodeFault(f"does not take an input of shape {shape}: {str(error).splitlines()[0]}") from error
     check_size(given)

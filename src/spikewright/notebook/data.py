@@ -14,9 +14,10 @@ from ..data.dataset import Dataset
 from ..data.describe import Description, describe
 from ..data.split import Split
 from ..data.summary import headline, lines
+from ..pages.colours import BLUE, FAINT, INK, PALE
 from ..pages.data import part_rows
 from ..pages.pictures import Picture
-from ..pages.plot_style import BLUE, FAINT, INK, PALE, bare_figure, figure, in_style, plain_axis, svg
+from ..pages.plot_style import bare_figure, figure, in_style, plain_axis, svg
 from . import html
 
 DRAWN = 10

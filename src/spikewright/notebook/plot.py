@@ -23,7 +23,8 @@ from ..data.dataset import Dataset
 from ..data.quality import Quality
 from ..energy.report import EnergyReport, Spikes
 from ..pages import plots
-from ..pages.plot_style import BLUE, FAINT, INK, RULE, SAND, figure, in_style, panels, plain_axis
+from ..pages.colours import BLUE, FAINT, INK, RULE, SAND
+from ..pages.plot_style import figure, in_style, panels, plain_axis
 from ..pages.report import Report
 from ..pages.samples import encodings_figure
 from ..profile.schema import CostUnit
@@ -148,7 +149,7 @@ def confusion(quality: Quality | IntArray, names: Sequence[str] = ()) -> Figure:
 
     Args:
         quality: with a confusion matrix, or the matrix, ``(K, K)`` counts.
-        names: of the classes, in their order.
+        names: of the classes, in their order; without them those that ``quality`` has, or numbers.
 
     Raises:
         InputError: it is about values and not about classes, or the names are not as many as the classes.
@@ -160,6 +161,8 @@ def confusion(quality: Quality | IntArray, names: Sequence[str] = ()) -> Figure:
         raise InputError(f"{arg('quality')}: has shape {counts.shape}; a confusion matrix is (classes, classes)")
     if names and len(names) != len(counts):
         raise InputError(f"{arg('names')}: {len(names)} names for {len(counts)} classes; give one for each, or none")
+    if not names and isinstance(quality, Quality) and len(quality.names) == len(counts):
+        names = quality.names
     return _confusion(counts, list(names) or [str(i) for i in range(len(counts))])
 
 

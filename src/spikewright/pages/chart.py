@@ -17,8 +17,9 @@ from matplotlib.transforms import Bbox
 
 from ..base.artefacts import write_bytes
 from ..profile.profile import HardwareProfile
+from .colours import BLUE, FAINT, INK, RULE
 from .measure import ACCURACY, Measure
-from .plot_style import BLUE, FAINT, INK, RULE, WITHOUT_TIME, Plot, in_style, style
+from .plot_style import WITHOUT_TIME, Plot, in_style, style
 from .runs import RunTable
 
 DPI = 160

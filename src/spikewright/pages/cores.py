@@ -12,8 +12,8 @@ from math import ceil, sqrt
 
 from ..placing.core_load import CoreLoad, RouteTraffic
 from ..placing.placement import Placement
+from .colours import FAINT, INK, RULE
 from .numbers import Rows, count
-from .plot_style import FAINT, INK, RULE
 
 SHOWN = 32
 """The most cores that are listed, the busiest first."""

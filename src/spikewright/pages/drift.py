@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..base.artefacts import write_text
-from ..drift.answers import Answers, ValueErrors
-from ..drift.causes import CAUSES
-from ..drift.report import DriftReport, Effect, LayerDrift, Place, Why
+from ..divergence.answers import Answers, ValueErrors
+from ..divergence.causes import CAUSES
+from ..divergence.report import DriftReport, Effect, LayerDrift, Place, Why
 from . import markdown
 from .numbers import samples_in_words
 

@@ -16,10 +16,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from ..energy.report import EnergyReport, Part
+from .colours import BLUE, FAINT, INK, PALE, RULE, SAND
 
 P = ParamSpec("P")
-INK, FAINT, RULE = "#1f2933", "#5c6773", "#c9d1d9"
-BLUE, PALE, SAND = "#2f5d8a", "#9db8d2", "#d9a441"
 PART_STYLE: dict[Part, tuple[str, str]] = {"input": (SAND, "\\\\\\"), "hidden": (BLUE, ""), "readout": (PALE, "///")}
 WIDTH_IN = 5.4
 LABEL_GAP = 12

@@ -14,7 +14,8 @@ from ..chip.activity import Trace
 from ..energy.report import EnergyReport, Spikes
 from ..placing.placement import Use
 from . import numbers, plot_style
-from .plot_style import BLUE, FAINT, INK, PALE, PART_STYLE, RULE, SAND, in_style
+from .colours import BLUE, FAINT, INK, PALE, RULE, SAND
+from .plot_style import PART_STYLE, in_style
 
 ROW_IN, LEAST_IN = 0.0125, 0.32
 """Height of a compartment in the raster, and of the lowest panel."""

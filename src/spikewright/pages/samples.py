@@ -22,7 +22,8 @@ from ..data.fitting import DELTA
 from ..data.input_rule import InputRule
 from ..data.own import when_asked
 from ..data.summary import HOW, rate_words
-from .plot_style import FAINT, INK, Plot, in_style
+from .colours import FAINT, INK
+from .plot_style import Plot, in_style
 
 WIDTH_IN, PANEL_IN, SIDE_IN = 7.2, 1.25, 1.9
 LINES_NAMED = 12

@@ -105,10 +105,7 @@ def simulate(
         SpikewrightError: Lava failed.
     """
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
-    whole = load(data, data_dir, chip.timesteps, network=chip.takes) if isinstance(data, str | Path) else data
-    if isinstance(whole, Dataset):
-        whole = for_chip(whole.by(chip.takes), chip)
-    images, labels, recordings = chosen_samples(whole, split, samples)
+    images, labels, recordings = chosen_samples(data_for(chip, data, data_dir), split, samples)
     refuse(f"{split} labels", list(label_faults(labels, chip.meaning, chip.classes)))
     images = fitting(chip, images)
     batch = min(batch, max(1, VALUES // (chip.timesteps * sum(p.size for p in chip.populations))))
@@ -208,6 +205,27 @@ def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:
             f"the scales leave room for peaks measured on data; a larger {arg('margin')} in lowering, or "
             f"{arg('scale_margin')} in training, leaves more"
         )
+
+
+def data_for(
+    chip: ChipNetwork, data: str | Path | Dataset | Split | Labelled, data_dir: Path | None = None
+) -> Dataset | Split | Labelled:
+    """Data as a network takes them; a name or a path is loaded, and a part or a pair of arrays stays as it is.
+
+    Raises:
+        InputError: no data, no such data set, or data that the network cannot take.
+    """
+    whole = load(data, data_dir, chip.timesteps, network=chip.takes) if isinstance(data, str | Path) else data
+    if isinstance(whole, Dataset):
+        return for_chip(whole.by(chip.takes), chip)
+    is_pair = isinstance(whole, tuple | list) and len(whole) == 2 and all(hasattr(each, "shape") for each in whole)
+    if not is_pair and not isinstance(whole, Split):
+        raise InputError(
+            f"{arg('data')}: is of type {type(whole).__name__}; may be a Dataset, such as Dataset.from_arrays(x, y) or "
+            "Dataset.from_torch(dataset), one of its parts, the name of a data set, a path, or a pair of arrays as the "
+            "network takes them, (images, labels)"
+        )
+    return whole
 
 
 def chosen_samples(data: Dataset | Split | Labelled, split: str, samples: int | None) -> Chosen:

@@ -13,17 +13,22 @@ from ..profile.units import parse_budget
 from ..teachers.foreign import WEIGHT_FILES
 from .settings import DistillSettings
 
+PEAKS = ("scale_margin", "scale_quantile")
+"""Settings that measured peaks have, and the worst case has not."""
+
 
 def check_early(settings: DistillSettings) -> None:
-    """Refuse what is wrong with profiles, budgets and paths, and then with data of one's own, which stay in memory.
+    """Refuse what is wrong with profiles, budgets, paths and flags, and then with data of one's own.
+
+    These data stay in memory.
 
     Raises:
         InputError: every fault at once.
     """
-    found = [*_faults(settings)]
-    if len(found) == 1:
+    found, contradicting = [*_faults(settings)], [*contradictions(settings)]
+    if len(found) == 1 and not contradicting:
         raise InputError(found[0])
-    refuse("settings", found)
+    refuse("settings" if found else "distill", [*found, *contradicting])
     if settings.data.name not in DATASETS:
         student = settings.student
         own = load(settings.data.name, settings.data.data_dir, student.timesteps, settings.data)
@@ -63,3 +68,35 @@ def _missing(settings: DistillSettings) -> Iterator[str]:
             yield f"{arg(argument, text)}: there is no file {file}"
     if (weights := settings.teacher.weights) is not None and not weights.is_file():
         yield f"{arg('teacher_weights', weights)}: there is no file {weights}"
+
+
+def contradictions(settings: DistillSettings) -> Iterator[str]:
+    """Faults of settings that have no effect together with others."""
+    limits, training = settings.limits, settings.training
+    if limits.reserve and not limits.is_limited:
+        yield (
+            f"{arg('reserve', f'{limits.reserve:g}')}: is the share of a limit to leave unused, and there is no limit; "
+            f"give one, such as {arg('energy_budget')}, or leave {arg('reserve')} out"
+        )
+    if training.labelled_share is not None and settings.data.unlabelled is None:
+        yield (
+            f"{arg('labelled_share', f'{training.labelled_share:g}')}: is for samples with labels beside others, and "
+            f"every sample has one; give {arg('unlabelled')}, or leave {arg('labelled_share')} out"
+        )
+    if training.scales == "worst-case":
+        for name in PEAKS:
+            if (value := getattr(training, name)) is not None:
+                why = f"is for measured peaks, which {arg('scales', 'worst-case')} leaves out"
+                yield f"{arg(name, f'{value:g}')}: {why}"
+    if training.integer_from < 1:
+        return
+    if (bits := training.weight_bits) is not None:
+        yield (
+            f"{arg('weight_bits', bits)}: is for training on integers, which {arg('integer_from', 1)} leaves out; "
+            f"round afterwards, when the graph is lowered with {arg('weight_bits', bits)}"
+        )
+    if training.shorten is not None:
+        yield (
+            f"{arg('shorten')}: T is shortened where training on integers begins, which {arg('integer_from', 1)} "
+            "leaves out"
+        )

@@ -23,6 +23,7 @@ from ..teachers.hashes import weights_sha256
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import SPIKING
 from ..teachers.torch_teacher import Teacher
+from .given import check_given
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .teaching import Teaching
 
@@ -171,8 +172,7 @@ def settings_of(
     Raises:
         InputError: values that are not allowed.
     """
-    if training is not None and not isinstance(training, Training):
-        raise InputError(f"{arg('training')}: is {training!r}; give Training(...)")
+    check_given(teacher=teacher, student=student, within=within, regularize=regularize, training=training)
     spec, config, network = _student(student)
     values = [regularize] if isinstance(regularize, LossTerms | str) else list(regularize)
     settings = ObjectSettings(
@@ -204,6 +204,8 @@ def _data(data: GivenData, unlabelled: object) -> DataSettings:
     settings = named_data if isinstance(named_data, DataSettings) else DataSettings(name=_name(named_data))
     if unlabelled is None:
         return settings
+    if isinstance(unlabelled, float | bool):
+        raise InputError(f"{arg('unlabelled')}: is {unlabelled!r}; may be a whole number, rest, a path, or samples")
     if settings.unlabelled is not None:
         raise InputError(f"{arg('unlabelled')}: is given twice, in DataSettings, too; leave one out")
     named: Any = unlabelled if isinstance(unlabelled, int | str | Path) else getattr(unlabelled, "name", None)
@@ -240,11 +242,7 @@ def _student(student: GivenStudent | None) -> tuple[StudentSpec, StudentConfig |
         return _spec_of(student), student, None
     if isinstance(student, Student):
         return _spec_of(student.config), student.config, student.network
-    if isinstance(student, nn.Module):
-        return StudentSpec(architecture=type(student).__name__, readout=readout_of(student)), None, student
-    raise InputError(
-        f"{arg('student', repr(student))}: may be a module, a StudentConfig, a StudentSpec or an architecture's name"
-    )
+    return StudentSpec(architecture=type(student).__name__, readout=readout_of(student)), None, student
 
 
 def _spec_of(config: StudentConfig) -> StudentSpec:

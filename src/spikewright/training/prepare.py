@@ -26,14 +26,13 @@ from ..student.to_nir import to_nir
 from ..student.train_settings import Chip, TrainSettings, device_of
 from ..teachers.spiking_teacher import StudentPlan
 from ..teachers.training_loop import steps_per_epoch
+from .early import contradictions
 from .limits import limits_of
 from .objects import loss_terms, objects_of, teaching_of
 from .settings import DistillSettings, Training
 from .sizing import Size, choose_size, encoding_of, size_of, student_config
 from .trainer import Trainer
 
-PEAKS = ("scale_margin", "scale_quantile")
-"""Settings that measured peaks have, and the worst case has not."""
 FEWEST_STEPS = 100
 """Optimiser steps below which a student has hardly learned: a training gets more epochs, or it is said."""
 
@@ -153,38 +152,6 @@ def train_settings(training: Training, recipe: Recipe, samples: int | None = Non
 def student_plan(trainer: Trainer) -> StudentPlan:
     """The student's network and training, from which spiking teachers are derived."""
     return StudentPlan(trainer.config, trainer.settings, trainer.dataset.recipe.epochs, trainer.device)
-
-
-def contradictions(settings: DistillSettings) -> Iterator[str]:
-    """Faults of settings that have no effect together with others."""
-    limits, training = settings.limits, settings.training
-    if limits.reserve and not limits.is_limited:
-        yield (
-            f"{arg('reserve', f'{limits.reserve:g}')}: is the share of a limit to leave unused, and there is no limit; "
-            f"give one, such as {arg('energy_budget')}, or leave {arg('reserve')} out"
-        )
-    if training.labelled_share is not None and settings.data.unlabelled is None:
-        yield (
-            f"{arg('labelled_share', f'{training.labelled_share:g}')}: is for samples with labels beside others, and "
-            f"every sample has one; give {arg('unlabelled')}, or leave {arg('labelled_share')} out"
-        )
-    if training.scales == "worst-case":
-        for name in PEAKS:
-            if (value := getattr(training, name)) is not None:
-                why = f"is for measured peaks, which {arg('scales', 'worst-case')} leaves out"
-                yield f"{arg(name, f'{value:g}')}: {why}"
-    if training.integer_from < 1:
-        return
-    if (bits := training.weight_bits) is not None:
-        yield (
-            f"{arg('weight_bits', bits)}: is for training on integers, which {arg('integer_from', 1)} leaves out; "
-            f"round afterwards, when the graph is lowered with {arg('weight_bits', bits)}"
-        )
-    if training.shorten is not None:
-        yield (
-            f"{arg('shorten')}: T is shortened where training on integers begins, which {arg('integer_from', 1)} "
-            "leaves out"
-        )
 
 
 def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Iterator[str]:

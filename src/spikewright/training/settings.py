@@ -41,6 +41,8 @@ _ENDS = ("py", "toml", "onnx", "pt", "pth", "ckpt", "safetensors", *(end[1:] for
 _FILE = re.compile(rf"[/\\]|\.({'|'.join(_ENDS)})\b", re.IGNORECASE)
 
 
+AUTO, OF_SIZE = "auto", ("width", "timesteps")
+"""The word that leaves a setting of the student's size to data set, profile and budget, as leaving it out does."""
 OF_FEW_LABELS = ("label_fraction", "unlabelled", "teacher_samples", "labelled_share", "epoch_samples")
 """Settings about few labels, and samples without them."""
 
@@ -164,10 +166,10 @@ class StudentSpec(Options):
         None, description="mlp, convnet, vgg, skipnet, temporal, or file.py:function; left out, by data set"
     )
     width: int | None = Field(
-        None, ge=1, le=MOST_COUNT, description="channels of the first layer; left out, as the budget allows"
+        None, ge=1, le=MOST_COUNT, description="channels of the first layer; auto, as left out: as the budget allows"
     )
     timesteps: int | None = Field(
-        None, ge=1, le=MOST_COUNT, description="T; left out, the profile's or as the budget allows"
+        None, ge=1, le=MOST_COUNT, description="T; auto, as left out: the profile's, or as the budget allows"
     )
     encoding: Encoding | Literal["delta"] | None = Field(
         None, description="direct, current, rate, latency, or delta for series; left out, the profile's"
@@ -181,6 +183,16 @@ class StudentSpec(Options):
     learn_beta: bool = Field(False, description="learn beta, one per layer")
     learn_threshold: bool = Field(False, description="learn the threshold, one per layer")
     population: int = Field(1, ge=1, le=MOST_COUNT, description="outputs for each class, whose scores are added up")
+
+    @field_validator(*OF_SIZE, mode="before")
+    @classmethod
+    def _number_or_auto(cls, value: Any) -> Any:
+        """The command line and presets may give text."""
+        if not isinstance(value, str):
+            return value
+        if value != AUTO and not value.removeprefix("-").isdecimal():
+            raise ValueError(f"must be a whole number, or {AUTO}")
+        return None if value == AUTO else int(value)
 
     @property
     def neuron_settings(self) -> NeuronSettings:

@@ -78,11 +78,15 @@ def choose_size(
     """
     images = torch.from_numpy(dataset.train.samples[: dataset.train.at_once(TRIAL)])
     best: tuple[float, Size] | None = None
+    may_be_too_low = budget is not None
     for config in candidates(student, dataset, profile, budget):
         try:
             size = size_of(config, dataset, profile, seed)
         except AnswerIsNo:
             continue
+        if budget is not None and may_be_too_low and size.floor.total >= budget.value:
+            _refuse_below_floor(student, dataset, profile, budget, seed)
+            may_be_too_low = False
         share = ENOUGH if budget is None else size.paid(budget, images)
         if share >= ENOUGH:
             return size
@@ -94,6 +98,23 @@ def choose_size(
             return smallest
         raise BelowFloor(smallest.floor.sentence(budget, profile.name))
     return best[1]
+
+
+def _refuse_below_floor(
+    student: StudentSpec, dataset: Dataset, profile: HardwareProfile, budget: Amount, seed: int
+) -> None:
+    """Refuse a budget that no size is small enough for, before the other sizes are tried.
+
+    Raises:
+        BelowFloor: the budget is below the floor of the smallest size.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]):  # a student's training draws from what its size left
+            floor = smallest_size(student, dataset, profile, seed).floor
+    except AnswerIsNo:  # the chip cannot hold the smallest, and may hold others
+        return
+    if floor.total >= budget.value:
+        raise BelowFloor(floor.sentence(budget, profile.name))
 
 
 def candidates(

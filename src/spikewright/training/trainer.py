@@ -204,7 +204,10 @@ class Trainer(TrainingLoop):
         is_free = not any(limit.controller.constrains for limit in self.limits)
         chosen = {n: mask for n, mask in measured.silent_channels().items() if is_free or n in measured.silent}
         if measured.silent:
-            listeners.say(f"{', '.join(measured.silent)} fell silent; the biases of their inputs are raised", "warning")
+            whose = "its" if len(measured.silent) == 1 else "their"
+            listeners.say(
+                f"{' and '.join(measured.silent)} fell silent; the biases of {whose} inputs are raised", "warning"
+            )
         revive(self.student, chosen)
 
     def _measure(self) -> Measurement:

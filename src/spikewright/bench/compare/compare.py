@@ -15,6 +15,7 @@ from ...distillation.base import LossTerms
 from ...profile.profile import HardwareProfile, load_profile
 from ...profile.units import parse_budget
 from ...training import objects
+from ...training.given import check_given, count_faults
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
 from ...training.prepare import prepared, student_plan, train_settings, unmet
 from ...training.settings import Budget, DistillSettings, MethodSpec, Training
@@ -125,6 +126,7 @@ def compare(
         InputError: unusable rows, budgets or values, nothing that can be trained, another comparison's folder, no
             Optuna, or no such database.
     """
+    check_given(methods=methods, regularize=regularize)
     rows, extra = ([each] if isinstance(each, LossTerms | str) else list(each) for each in (methods, regularize))
     first = read_rows(rows, extra)[0]  # a teacher that is a module is made for the samples that this method shows it
     common = objects.settings_of(data, teacher, student, first.method, within, (), training, unlabelled)
@@ -210,11 +212,11 @@ def _budgets(
 ) -> list[str | None]:
     """No budget first, then from the largest down, each in its one spelling; refuses with every fault at once."""
     own = [] if settings.limits.energy_budget is None else [settings.limits.energy_budget]
-    texts, faults = read_budgets([*budgets, *own], profile, "budgets")
+    given = [budgets] if isinstance(budgets, str) else budgets
+    texts, faults = read_budgets([*given, *own], profile, "budgets")
     if not free and not budgets and not own:
         faults.append(f"without free students and without budgets there is nothing to compare; give {arg('budgets')}")
-    if seeds < 1:
-        faults.append(f"{arg('seeds', seeds)}: must be at least 1")
+    faults += count_faults("seeds", seeds, 1)
     refuse("compare", faults)
     return [*([None] if free else []), *texts]
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ...base.artefacts import write_text
 from ...pages.chart import write_chart
-from ...pages.plot_style import BLUE, INK, SAND
+from ...pages.colours import BLUE, INK, SAND
 from .result import ComparisonEntry, ComparisonResult, Group
 
 WIDTH_IN, HEIGHT_IN = 6.4, 3.6

@@ -14,8 +14,9 @@ from matplotlib.lines import Line2D
 from sklearn.isotonic import isotonic_regression
 
 from ...pages.chart import energy_figure, label_axes, write_chart
+from ...pages.colours import BLUE, FAINT, INK, RULE
 from ...pages.measure import Spread
-from ...pages.plot_style import BLUE, FAINT, INK, RULE, in_style
+from ...pages.plot_style import in_style
 from .result import ComparisonEntry, ComparisonResult, Group
 
 SIZE_IN = (8.6, 5.4)

@@ -10,7 +10,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ...pages.chart import energy_figure, label_axes, write_chart
-from ...pages.plot_style import BLUE, FAINT, INK, RULE, in_style
+from ...pages.colours import BLUE, FAINT, INK, RULE
+from ...pages.plot_style import in_style
 from .result import SweepResult, SweepRow
 
 SIZE_IN = (7.2, 4.6)

@@ -13,6 +13,7 @@ from ...profile.profile import HardwareProfile, load_profile
 from ...profile.schema import CostUnit
 from ...profile.units import spelled
 from ...training import objects
+from ...training.given import count_faults
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
 from ...training.samples import learnt_part
 from ...training.settings import Budget, DistillSettings, Training
@@ -123,8 +124,7 @@ def _checked(
     if settings.limits.energy_budget is not None:
         faults.append(f"energy_budget is {settings.limits.energy_budget!r}: a sweep sets its own; leave it out")
     for name, number in (("points", points), ("seeds", seeds)):
-        if number is not None and number < 1:
-            faults.append(f"{arg(name, number)}: must be at least 1")
+        faults += [] if number is None else count_faults(name, number, 1)
     refuse("sweep", faults)
     return None if budgets is None else texts
 

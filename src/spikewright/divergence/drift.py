@@ -7,6 +7,7 @@ in float64; one that was trained on integers must be on the chip what it was in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 import nir
@@ -15,10 +16,14 @@ from ..base.errors import InputError, arg, refuse
 from ..base.progress import Advance
 from ..chip.network import ChipNetwork
 from ..chip.registers import TrainedGrid, trained_grid
-from ..profile.profile import HardwareProfile, named_profile
+from ..data.dataset import Dataset
+from ..data.split import Split
+from ..profile.profile import HardwareProfile, load_profile, named_profile
 from ..simulation import integer
-from ..simulation.simulate import Labels, drive_of, fitting
+from ..simulation.simulate import Labelled, Labels, chosen_samples, data_for, drive_of, fitting
 from ..sources.rows import Rows, at_once
+from ..student.student import Student
+from ..student.to_nir import to_nir
 from .answers import Answers
 from .references import FloatLevel, TrainedLevel
 from .report import DriftReport, LayerDrift
@@ -27,9 +32,56 @@ Level: TypeAlias = FloatLevel | TrainedLevel
 ELEMENTS = 2**21
 """Neuron updates compared at once: bounds the memory, as in the simulator."""
 GIVE = f"give its file: {arg('profile', 'PATH')}"
+SAMPLES = 200
+"""Samples that are compared where no number is given, at most."""
 
 
 def drift(
+    graph: nir.NIRGraph | Student,
+    chip: ChipNetwork,
+    data: str | Path | Dataset | Split | Labelled = "digits",
+    samples: int | None = None,
+    split: str = "validation",
+    *,
+    data_dir: Path | None = None,
+    profile: HardwareProfile | str | Path | None = None,
+    seed: int = 0,
+    progress: Advance | None = None,
+) -> DriftReport:
+    """Compare a float network with its chip network on data, layer by layer, and say what their differences are due to.
+
+    One that was trained on integers must be on the chip what it was in training; see ``is_wrong`` of the report.
+
+    Args:
+        graph: that ``chip`` was made from, or the student of which that graph is.
+        chip: lowered from it.
+        data: as :func:`spikewright.simulate` takes it.
+        samples: how many, from the first; None: 200, or all of fewer.
+        split: part of the data set: test, validation or train; of other data it is not used.
+        data_dir: where a data set's files are.
+        profile: the chip, or the name or file of its profile; None takes the name that the chip network gives.
+        seed: of the rate code.
+        progress: called with the number of samples done.
+
+    Raises:
+        InputError: the chip network was not made from this graph, no such data or part, samples that do not fit the
+            network's input, or labels that mean something else than its outputs.
+    """
+    if not isinstance(graph, nir.NIRGraph | Student):
+        raise InputError(
+            f"{arg('graph')}: is of type {type(graph).__name__}; may be a NIR graph, such as to_nir(student), or a "
+            "Student"
+        )
+    whole = data_for(chip, data, data_dir)
+    if samples is None:
+        samples = min(SAMPLES, len(chosen_samples(whole, split, None).images))
+    images, labels, _ = chosen_samples(whole, split, samples)
+    target = load_profile(profile) if isinstance(profile, str | Path) else profile
+    written = to_nir(graph) if isinstance(graph, Student) else graph
+    return drift_on(written, chip, images, labels, profile=target, seed=seed, progress=progress)
+
+
+def drift_on(
     graph: nir.NIRGraph,
     chip: ChipNetwork,
     images: Rows,
@@ -39,7 +91,7 @@ def drift(
     seed: int = 0,
     progress: Advance | None = None,
 ) -> DriftReport:
-    """Compare ``graph`` with ``chip`` on samples, layer by layer, and say what their differences are due to.
+    """Compare ``graph`` with ``chip`` as :func:`drift` does it, on samples as the network takes them.
 
     Args:
         graph: that ``chip`` was made from; trained in floats or (its metadata say) on integers.

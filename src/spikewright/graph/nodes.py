@@ -200,7 +200,10 @@ def handled() -> str:
 
 def tensor(array: object, like: Tensor) -> Tensor:
     """An array as a tensor of the same type and place as ``like``."""
-    return torch.as_tensor(np.asarray(array)).to(like)
+    values = np.asarray(array)
+    if values.dtype.kind == "u":  # torch has none of these
+        values = values.astype(np.float64)
+    return torch.as_tensor(values).to(like)
 
 
 def pair(value: object) -> tuple[int, int]:

@@ -141,8 +141,12 @@ def _inlined(graph: nir.NIRGraph, prefix: str = "") -> tuple[dict[str, nir.NIRNo
 def _check_numbers(found: Survey) -> None:
     for name, node in found.nodes.items():
         for field_name, value in vars(node).items():
-            numbers = np.asarray(value) if isinstance(value, np.ndarray | float) else np.zeros(0)
-            if numbers.dtype.kind in "fc" and not np.all(np.isfinite(numbers)):
+            if not isinstance(value, np.ndarray | np.generic | float | str) or field_name == "padding":
+                continue
+            numbers = np.asarray(value)
+            if numbers.dtype.kind not in "fiub":
+                found.faults.append(f"node {name!r} has a {field_name!r} of {numbers.dtype}; must be real numbers")
+            elif not np.all(np.isfinite(numbers)):
                 found.faults.append(f"node {name!r} has a {field_name!r} that is not finite everywhere")
 
 

@@ -90,6 +90,7 @@ def tried(
         ["run", "--width", "x"],
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
+    environment["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"  # the shell is named, whoever runs the tests
 
     words = [sys.executable, "-W", "error", str(Path(__file__).with_name("forked.py"))]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:

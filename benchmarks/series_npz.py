@@ -92,7 +92,7 @@ def windows(recordings: list[FloatArray]) -> tuple[FloatArray, npt.NDArray[np.in
 
 
 def main() -> None:
-    """Write the files."""
+    """Read the wheels in a folder and write one .npz file for each data set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheels", type=Path, help="folder with the wheels of aeon and seglearn")
     parser.add_argument("out", type=Path, help="folder for the .npz files")

@@ -205,7 +205,7 @@ def _least_squares(counts: FloatArray, classes: FloatArray) -> FloatArray:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows in Markdown."""
+    """The table of docs/long-recordings.md in Markdown, a line for each network."""
     heads = [
         "network",
         *(f"{what}, {when}" for what in ("levels", "bits", "same answer") for when in ("before", "after")),

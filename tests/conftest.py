@@ -7,6 +7,7 @@ import os
 import struct
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,6 +32,33 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def root() -> Path:
     """The checkout."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], AbstractContextManager[None]]:
+    """``with killed("train_on", 6): ...`` ends what trains within it at the sixth call of that method of `Trainer`."""
+
+    class Killed(Exception):
+        pass
+
+    @contextmanager
+    def killing(method: str, call: int) -> Iterator[None]:
+        from spikewright.training.trainer import Trainer
+
+        original, calls = getattr(Trainer, method), list[int]()
+
+        def dies(self: object, *given: object) -> object:
+            calls.append(1)
+            if len(calls) == call:
+                raise Killed
+            return original(self, *given)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Trainer, method, dies)
+            with pytest.raises(Killed):
+                yield
+
+    return killing
 
 
 @pytest.fixture(scope="session")

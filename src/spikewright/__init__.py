@@ -145,5 +145,5 @@ def load_ipython_extension(ipython: object) -> None:
 
 
 def unload_ipython_extension(ipython: object) -> None:
-    """What ``%unload_ext spikewright`` does."""
+    """What ``%unload_ext spikewright`` does: IPython shows NIR graphs as nir does again."""
     import_module(f"{__name__}.notebook.views").unload(ipython)

@@ -22,7 +22,6 @@ from spikewright.teachers.outputs import CachedOutputs
 from spikewright.teachers.training_loop import TrainingLoop, batches
 from spikewright.training.distill import distill_with
 from spikewright.training.settings import DistillSettings
-from spikewright.training.trainer import Trainer
 
 IMAGES = Form("images", (1, 6, 6), None, 1)
 EVENTS = Form("events", (2, 6, 6), 5, 2)
@@ -287,29 +286,15 @@ def test_second_labels_are_those_of_the_second_sample():
     assert sorted(other) == sorted(first.labels.tolist()) and other != first.labels.tolist()
 
 
-class Killed(Exception):
-    pass
-
-
 @pytest.mark.parametrize("augmentation", ["shift:1,cutout:3,mixup:0.3", "shift-flip"])
-def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, augmentation):
+def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, augmentation, killed):
     settings = DistillSettings.of(
         data="digits", width=4, timesteps=1, epochs=3, teacher="mlp", teacher_epochs=1, train_samples=128,
         augmentation=augmentation,
     )  # fmt: skip
     whole = distill_with(settings).student.state_dict()
-    steps, original = [], Trainer.train_on
-
-    def dies(self, *batch):
-        steps.append(1)
-        if len(steps) == 6:
-            raise Killed
-        original(self, *batch)
-
-    monkeypatch.setattr(Trainer, "train_on", dies)
-    with pytest.raises(Killed):
+    with killed("train_on", 6):
         distill_with(settings, tmp_path / "checkpoint")
-    monkeypatch.setattr(Trainer, "train_on", original)
     resumed = distill_with(settings, tmp_path / "checkpoint", resume=True).student.state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 

@@ -417,14 +417,10 @@ def test_a_spiking_teacher_for_events(loaded, method):
     assert facts["teacher"] == f"spiking mlp of width 16 on {on}"
 
 
-class Killed(Exception):
-    pass
-
-
 @pytest.mark.parametrize("dies_at", [30, 55])
-def test_killed_and_resumed_ends_in_the_same_weights(loaded, tmp_path, monkeypatch, dies_at):
+def test_killed_and_resumed_ends_in_the_same_weights(loaded, tmp_path, monkeypatch, dies_at, killed):
     """In floats and on integers; c_t, and what is drawn for the images, come back too."""
-    found, original_meet, original_step = [], Trainer.set_teacher, Trainer.train_on
+    found, original_meet = [], Trainer.set_teacher
 
     def meet(self, teacher, seed):
         found.append(self)
@@ -432,18 +428,9 @@ def test_killed_and_resumed_ends_in_the_same_weights(loaded, tmp_path, monkeypat
 
     monkeypatch.setattr(Trainer, "set_teacher", meet)
     distill_with(QUICK)
-    checkpoint, steps = tmp_path / "checkpoint", []
-
-    def dies(self, *batch):
-        steps.append(1)
-        if len(steps) == dies_at:
-            raise Killed
-        original_step(self, *batch)
-
-    monkeypatch.setattr(Trainer, "train_on", dies)
-    with pytest.raises(Killed):
+    checkpoint = tmp_path / "checkpoint"
+    with killed("train_on", dies_at):
         distill_with(QUICK, checkpoint)
-    monkeypatch.setattr(Trainer, "train_on", original_step)
     distill_with(QUICK, checkpoint, resume=True)
     whole, _, resumed = found
     for part in ("student", "auxiliary"):

@@ -253,15 +253,11 @@ def test_one_step_lowers_the_loss(architecture, readout, on_integers, digits):
     assert loss().item() < before.item()
 
 
-class Killed(Exception):
-    pass
-
-
 @pytest.mark.parametrize("dies_at", [40, 80])
-def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at):
+def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at, killed):
     """In floats and on integers; the weak head and the optimiser's memory of it come back too."""
     found = []
-    original_meet, original_step = Trainer.set_teacher, Trainer.train_on
+    original_meet = Trainer.set_teacher
 
     def meet(self, teacher, seed):
         found.append(self)
@@ -269,18 +265,9 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies
 
     monkeypatch.setattr(Trainer, "set_teacher", meet)
     distill_with(QUICK)
-    checkpoint, steps = tmp_path / "checkpoint", []
-
-    def dies(self, *batch):
-        steps.append(1)
-        if len(steps) == dies_at:
-            raise Killed
-        original_step(self, *batch)
-
-    monkeypatch.setattr(Trainer, "train_on", dies)
-    with pytest.raises(Killed):
+    checkpoint = tmp_path / "checkpoint"
+    with killed("train_on", dies_at):
         distill_with(QUICK, checkpoint)
-    monkeypatch.setattr(Trainer, "train_on", original_step)
     distill_with(QUICK, checkpoint, resume=True)
     whole, _, resumed = found
     for part in ("student", "auxiliary"):

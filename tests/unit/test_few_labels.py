@@ -368,21 +368,11 @@ class Killed(Exception):
     pass
 
 
-def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch):
+def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, killed):
     settings = QUICK.changed({"labelled_share": 0.4, "epoch_samples": 300, "batch": 32})
     whole = distill_with(settings).student.state_dict()
-    steps, original = [], Trainer.train_on
-
-    def dies(self, *batch):
-        steps.append(1)
-        if len(steps) == 12:
-            raise Killed
-        original(self, *batch)
-
-    monkeypatch.setattr(Trainer, "train_on", dies)
-    with pytest.raises(Killed):
+    with killed("train_on", 12):
         distill_with(settings, tmp_path / "checkpoint")
-    monkeypatch.setattr(Trainer, "train_on", original)
     with pytest.raises(InputError, match=r"is of another training \(labelled_samples was 64, is 63; train_sha256 was"):
         distill_with(settings.changed({"train_samples": 63, "unlabelled": 161}), tmp_path / "checkpoint", resume=True)
     resumed = distill_with(settings, tmp_path / "checkpoint", resume=True).student.state_dict()

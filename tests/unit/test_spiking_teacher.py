@@ -560,24 +560,11 @@ def test_every_method_of_logits_takes_a_spiking_teacher(method):
     assert all(math.isfinite(value) for value in result.history[0].loss.values())
 
 
-class Killed(Exception):
-    pass
-
-
-def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch):
+def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, killed):
     settings = QUICK.changed({"assistant": (10,), "readout": "count", "epochs": 3})
     whole = distill_with(settings).student.state_dict()
-    checkpoint, steps, original = tmp_path / "checkpoint", [], Trainer.train_on
-
-    def dies(self, *batch):
-        steps.append(1)
-        if len(steps) == 80:
-            raise Killed
-        original(self, *batch)
-
-    monkeypatch.setattr(Trainer, "train_on", dies)
-    with pytest.raises(Killed):
+    checkpoint = tmp_path / "checkpoint"
+    with killed("train_on", 80):
         distill_with(settings, checkpoint)
-    monkeypatch.setattr(Trainer, "train_on", original)
     resumed = distill_with(settings, checkpoint, resume=True).student.state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

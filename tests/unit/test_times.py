@@ -15,13 +15,8 @@ from spikewright.training.distill import distill_to, distill_with
 from spikewright.training.result import Attempts
 from spikewright.training.settings import DistillSettings
 from spikewright.training.times import EpochTimes, save_times, times_of, times_path
-from spikewright.training.trainer import Trainer
 
 QUICK = DistillSettings.of(data="digits", width=4, timesteps=2, epochs=2, teacher="mlp", teacher_epochs=1, seed=3)
-
-
-class Killed(Exception):
-    pass
 
 
 @pytest.fixture(scope="module")
@@ -30,20 +25,11 @@ def made(tmp_path_factory):
     return distill_to(QUICK, out), out
 
 
-def test_a_training_that_was_killed_and_resumed_leaves_the_same_bytes(made, tmp_path, monkeypatch):
+def test_a_training_that_was_killed_and_resumed_leaves_the_same_bytes(made, tmp_path, killed):
     _, whole = made
-    out, calls, original = tmp_path / "other-name.pt", [], Trainer.run_epoch
-
-    def dies_in_the_second(self, *given):
-        calls.append(given)
-        if len(calls) == 2:
-            raise Killed
-        return original(self, *given)
-
-    monkeypatch.setattr(Trainer, "run_epoch", dies_in_the_second)
-    with pytest.raises(Killed):
+    out = tmp_path / "other-name.pt"
+    with killed("run_epoch", 2):
         distill_to(QUICK, out)
-    monkeypatch.setattr(Trainer, "run_epoch", original)
     resumed = distill_to(QUICK, out, resume=True)
     assert out.read_bytes() == whole.read_bytes(), "whatever its name, and however often it was begun"
     assert [each.seconds for each in times_of(out)] == [record.seconds for record in resumed.history]

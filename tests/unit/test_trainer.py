@@ -36,25 +36,15 @@ class Killed(Exception):
         (80, None, "bkd"),
     ],
 )
-def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, monkeypatch, dies_at, shorten, method):
+def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, dies_at, shorten, method, killed):
     """Killed in floats, on integers (with fewer timesteps) and in a further round; with modules of a method's own."""
     settings = QUICK.changed(
         {"energy_budget": "50nJ", "method": method, "regularize": ("activation",), "shorten": shorten}
     )
     whole = weights_of(distill_with(settings).student)
-    checkpoint, steps = tmp_path / "checkpoint", []
-    original = Trainer.train_on
-
-    def dies(self, *batch):
-        steps.append(1)
-        if len(steps) == dies_at:
-            raise Killed
-        original(self, *batch)
-
-    monkeypatch.setattr(Trainer, "train_on", dies)
-    with pytest.raises(Killed):
+    checkpoint = tmp_path / "checkpoint"
+    with killed("train_on", dies_at):
         distill_with(settings, checkpoint)
-    monkeypatch.setattr(Trainer, "train_on", original)
     resumed = weights_of(distill_with(settings, checkpoint, resume=True).student)
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
@@ -196,20 +186,10 @@ def test_fewer_samples_for_the_student_and_all_for_the_teacher(tmp_path):
         distill_with(few.changed({"train_samples": 65}), tmp_path / "checkpoint", resume=True)
 
 
-def test_an_epoch_says_how_long_it_took_and_a_resumed_training_adds_up(tmp_path, monkeypatch):
+def test_an_epoch_says_how_long_it_took_and_a_resumed_training_adds_up(tmp_path, killed):
     settings = QUICK.changed({"epochs": 2, "method": "none", "train_samples": 96})
-    original, calls = Trainer.run_epoch, []
-
-    def dies_in_the_second(self, *given):
-        calls.append(given)
-        if len(calls) == 2:
-            raise Killed
-        return original(self, *given)
-
-    monkeypatch.setattr(Trainer, "run_epoch", dies_in_the_second)
-    with pytest.raises(Killed):
+    with killed("run_epoch", 2):
         distill_with(settings, tmp_path / "checkpoint")
-    monkeypatch.setattr(Trainer, "run_epoch", original)
     first = torch.load(tmp_path / "checkpoint", weights_only=True)["history"][0]
     history = distill_with(settings, tmp_path / "checkpoint", resume=True).history
     assert (history[0].seconds, history[0].processor_seconds) == (first["seconds"], first["processor_seconds"])

@@ -1,8 +1,8 @@
-"""The largest numbers that anything here takes, in a module that loads nothing."""
+"""Upper limits of numbers in options and files; the module imports nothing, so that every other one may use it."""
 
 from __future__ import annotations
 
 MOST_SEED = 2**63 - 1
 """The largest seed that every generator of random numbers here takes."""
 MOST_COUNT = 2**31 - 1
-"""More of anything than there is: samples, epochs, neurons of a layer."""
+"""Upper limit of counts: samples, epochs, neurons of a layer."""

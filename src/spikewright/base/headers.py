@@ -1,4 +1,4 @@
-"""What files say of themselves, read into typed models; whatever is in a file, one sentence comes of it."""
+"""Headers of files, read into typed models; a wrong value becomes a fault in one sentence, never a traceback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN = 60  # characters of a value that a message repeats
 
 
 class Header(BaseModel):
-    """Facts at the head of a file, of which none is converted; entries that are not known are left out."""
+    """The header of a file: values keep their types, and unknown entries are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -20,7 +20,7 @@ def read_json(text: str | bytes) -> Any:
     """A JSON value.
 
     Raises:
-        ValueError: it is none, is nested too deeply, or holds NaN or infinity, which JSON does not have.
+        ValueError: the text is not JSON, is nested too deeply, or holds NaN or infinity, which JSON does not have.
     """
     try:
         return json.loads(text, parse_constant=_no_constant)

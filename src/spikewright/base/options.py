@@ -39,7 +39,7 @@ class WrongOptions(InputError):
 
 
 MOST: dict[type, float] = {int: MOST_SEED, float: 1e9}
-"""By type, the largest number of any option: beyond it arithmetic overflows, and no option means anything."""
+"""By type, the largest number of any option: beyond it the arithmetic of options may overflow."""
 
 
 def _is_huge(value: object) -> bool:

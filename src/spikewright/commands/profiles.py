@@ -14,7 +14,7 @@ from rich.text import Text
 from . import console as cli
 
 if TYPE_CHECKING:
-    from ..profile.costs import Citation, Constant, StateReset, StaticPower
+    from ..profile.costs import BesideTheTotal, Citation, Constant
     from ..profile.profile import HardwareProfile, ReferenceMachine
 
 FLAGS = (bool, bool | None)
@@ -112,7 +112,7 @@ def _not_given(profile: HardwareProfile) -> str:
     return f"not given, so not checked: {', '.join(missing)}"
 
 
-def _place(cited: Constant | StaticPower | StateReset | Citation) -> str:
+def _place(cited: Constant | BesideTheTotal | Citation) -> str:
     return f"{cited.source}, {cited.where}{_note(cited.note)}"
 
 

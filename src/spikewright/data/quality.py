@@ -39,7 +39,7 @@ class Quality(Shown):
 
     @property
     def correct(self) -> int:
-        """Right answers, of classes."""
+        """The number of samples whose class is answered correctly; of classification only."""
         assert self.confusion is not None
         return int(np.trace(self.confusion))
 

@@ -164,8 +164,9 @@ def _spectra(name: str, clips: Sequence[_Clip], spectrum: Spectrum) -> Rows:
         with atomic_write(kept) as temporary:
             create: Callable[..., npt.NDArray[np.float32]] = np.lib.format.open_memmap
             made = create(temporary, "w+", np.float32, (len(clips), frames, spectrum.bands))
-            with temporary.open("r+b") as file:  # a full disk is an error here, and would end us when rows are written
-                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+            if hasattr(os, "posix_fallocate"):  # not on macOS
+                with temporary.open("r+b") as file:  # else a full disk kills the process at a mapped write
+                    os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
             faults = [fault for row, clip in enumerate(clips) if (fault := _fill(made, row, clip, spectrum))]
             more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
             refuse(f"data {name}", [*faults[:SHOWN], *more])

@@ -78,7 +78,7 @@ class StateResets:
 
     @property
     def energy_j(self) -> float:
-        """Joules for each inference."""
+        """Energy of resetting all chips once, in joules per inference."""
         return self.chips * self.each_j
 
     def sentence(self, total_j: float | None = None) -> str:

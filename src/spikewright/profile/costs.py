@@ -85,28 +85,31 @@ class Constant(Table):
         return self.kind == "assumed"
 
 
-class StaticPower(Table):
-    """Power that a chip draws whether or not anything happens; shown beside the energy that is charged, never in it."""
+class BesideTheTotal(Table):
+    """A published quantity of one chip that reports show beside the total energy, and never add to it.
 
-    value: NonNegative
-    unit: Literal["uW", "mW", "W"]
-    source: Text
-    where: Text
-    kind: Kind
-    note: str = ""
-
-
-class StateReset(Table):
-    """Energy of setting all states of one chip to rest, once before each inference; shown beside the energy that is
-    charged, never in it.
+    Attributes:
+        source: key of the profile's ``sources``; ``where`` is the table, page or file in it.
+        kind: how the number was obtained.
     """
 
     value: NonNegative
-    unit: Literal["pJ", "nJ", "uJ"]
     source: Text
     where: Text
     kind: Kind
     note: str = ""
+
+
+class StaticPower(BesideTheTotal):
+    """Power that a chip draws whether or not anything happens."""
+
+    unit: Literal["uW", "mW", "W"]
+
+
+class StateReset(BesideTheTotal):
+    """Energy of setting all states of one chip to rest, once before each inference."""
+
+    unit: Literal["pJ", "nJ", "uJ"]
 
     @property
     def joules(self) -> float:

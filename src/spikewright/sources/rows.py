@@ -26,7 +26,7 @@ class Rows(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(n, *sample shape)``."""
+        """Number of samples, then the shape of one: ``(n, *sample shape)``."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -85,7 +85,7 @@ class Picked:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(n, *sample shape)``."""
+        """Number of samples, then the shape of one: ``(n, *sample shape)``."""
         return (len(self.rows), *self.source.shape[1:])
 
     @property
@@ -118,7 +118,7 @@ class Joined:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(n, *sample shape)``."""
+        """Number of samples, then the shape of one: ``(n, *sample shape)``."""
         return (len(self), *self.first.shape[1:])
 
     @property

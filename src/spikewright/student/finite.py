@@ -1,4 +1,4 @@
-"""Numbers that are none: NaN and infinities among weights, named where they enter."""
+"""NaN and infinite values among the weights of a network, refused where the network enters."""
 
 from __future__ import annotations
 

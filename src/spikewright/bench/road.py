@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +14,7 @@ import nir
 import torch
 
 from ..base.artefacts import sha256_of
-from ..base.errors import InputError, arg
-from ..base.progress import SILENT, Callback, Listeners
+from ..base.progress import SILENT, Listeners
 from ..base.version import __version__
 from ..chip.activity import Activity
 from ..chip.activity_file import save_activity
@@ -27,8 +26,8 @@ from ..data.split import Split
 from ..graph.nir_io import read_graph
 from ..lowering.peaks import Measuring
 from ..lowering.rules import remarks as lowering_remarks
-from ..pages.card.card import card_path, write_card
-from ..pages.verdict import Paths
+from ..pages.card.card import write_card
+from ..pages.paths import Paths
 from ..profile.profile import HardwareProfile, load_profile
 from ..simulation.simulate import remarks, simulate
 from ..student.student import Student, load_student, student_provenance
@@ -108,42 +107,6 @@ class StepsInFolder(DeploymentSteps):
         for remark in remarks(chip, activity):
             self.listeners.say(remark, "warning")
         return activity
-
-
-@dataclass(frozen=True, eq=False)
-class Begun:
-    """A run whose student is trained.
-
-    Attributes:
-        paths: of its files; that of the student is written.
-    """
-
-    settings: DistillSettings
-    paths: Paths
-    student: Student
-    listeners: Listeners
-
-
-def begin(settings: DistillSettings, out: Path, resume: bool = False, *, callbacks: Sequence[Callback] = ()) -> Begun:
-    """Distil the student of a run.
-
-    Args:
-        out: folder for every artefact.
-        resume: go on from the checkpoint of a training that was stopped.
-        callbacks: hear messages and progress.
-
-    Raises:
-        SpikewrightError: the settings, the data or the folder cannot be used.
-    """
-    listeners = Listeners(callbacks)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{arg('out', out)}: the folder cannot be made ({error.strerror}); choose another") from error
-    paths = Paths.under(out)
-    card_path(paths.nir)  # refuses a file that is no card before any work
-    listeners.say("1/5 distil")
-    return Begun(settings, paths, distill_to(settings, paths.student, resume, listeners).student, listeners)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,9 @@ from ..training import objects
 from ..training.given import count_faults, path_faults
 from ..training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms, dataset_of
 from ..training.settings import Budget, DistillSettings, Training
+from .begin import Begun, begin
 from .levels import agreement_of
-from .road import Begun, StepsInFolder, begin
+from .road import StepsInFolder
 
 
 def run(

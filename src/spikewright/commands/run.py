@@ -30,7 +30,7 @@ def command(
 
     Example: spikewright run --data fashion-mnist --profile loihi2-assumed --energy-budget 3uJ
     """
-    from ..bench.road import begin
+    from ..bench.begin import begin
 
     begun = begin(settings, out, resume, callbacks=[cli.ProgressBar()])
     from ..bench.run import finish  # loads what draws the report, for which a refusal should not wait

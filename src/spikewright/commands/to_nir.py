@@ -42,7 +42,8 @@ def command(
     Example: spikewright to-nir student.pt -o student.nir
     """
     from ..base.artefacts import existing_file, sha256_of, writable
-    from ..pages.card.card import card_path, write_card
+    from ..pages.card.card import write_card
+    from ..pages.paths import card_path
     from ..profile.profile import load_profile
     from ..student.student import load_student, student_provenance
     from ..student.verify import export

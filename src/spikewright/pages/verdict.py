@@ -13,25 +13,8 @@ from ..chip.agreement import Agreement
 from ..chip.answers import Answers
 from .measure import measure_of
 from .numbers import binding
+from .paths import Paths
 from .report import Report
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Paths of the artefacts of a run."""
-
-    student: Path
-    nir: Path
-    chip: Path
-    activity: Path
-    agreement: Path
-    report: Path
-
-    @classmethod
-    def under(cls, folder: Path) -> Paths:
-        """The usual names in one folder; ``report`` is the stem of the report's three files."""
-        names = ("student.pt", "student.nir", "chip.h5", "activity.json", "agreement.json", "report")
-        return cls(*(folder / name for name in names))
 
 
 @dataclass(frozen=True)

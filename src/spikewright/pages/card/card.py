@@ -11,14 +11,11 @@ from pathlib import Path
 import nir
 
 from ...base.artefacts import sha256_of, write_text
-from ...base.errors import InputError, arg
 from ...graph.nir_io import read_graph
+from ..paths import MARK, card_path
 from ..templating import environment
 from ..verdict import Verdict
 from .sections import Known, layer_rows, network_rows, result_rows, training_rows
-
-MARK = "<!-- model card, written by spikewright beside its graph -->"
-"""The first line: a file without it is somebody else's and is not written over."""
 
 MEANT = {
     "direct": "graded spikes that carry the intensities, 0 to 1, at every step",
@@ -44,24 +41,6 @@ def model_card(graph: nir.NIRGraph, path: Path | None = None, verdict: Verdict |
     tables = {each.__name__: each for each in (network_rows, layer_rows, training_rows, result_rows)}
     sha256 = None if path is None else sha256_of(path)
     return template.render(tables, known=Known.of(graph, path, verdict), mark=MARK, meant=MEANT, sha256=sha256)
-
-
-def card_path(graph: Path) -> Path:
-    """Where the card of a graph's file goes.
-
-    Raises:
-        InputError: there is something else of that name.
-    """
-    card = graph.with_suffix(".md")
-    if card == graph:
-        raise InputError(
-            f"{graph}: a graph that ends in .md leaves no name for its card; call it .nir, or {arg('no_card')}"
-        )
-    if card.exists() and not (card.is_file() and card.read_bytes().startswith(MARK.encode())):
-        raise InputError(
-            f"{card}: is there and is no model card; move it away, give the graph another name, or {arg('no_card')}"
-        )
-    return card
 
 
 def write_card(graph: Path, verdict: Verdict | None = None) -> Path:

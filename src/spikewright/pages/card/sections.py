@@ -29,7 +29,8 @@ from ...student.facts import CertificateFacts, Facts, OverflowFacts, StudentFact
 from ..markdown import code, filled, joined
 from ..measure import measure_of
 from ..numbers import Rows
-from ..verdict import Paths, Verdict
+from ..paths import Paths
+from ..verdict import Verdict
 
 WEIGHTS = ("weight", "bias")
 NAMED = 40

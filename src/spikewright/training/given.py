@@ -1,4 +1,4 @@
-"""Arguments of a type that a public function does not take: one sentence for each, before anything is loaded."""
+"""Arguments of a type that a public function does not take: one sentence for each, before data are read."""
 
 from __future__ import annotations
 

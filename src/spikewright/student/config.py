@@ -18,7 +18,7 @@ from ..data.output_rule import CLASSES, OutputRule
 from .architectures import Shape
 from .neuron_settings import NEURON_KINDS, NeuronSettings
 
-MOST_NEURONS = 2**20
+MOST_CHANNELS = 2**20
 """Channels of the first layer, and outputs: the neurons of a whole Loihi 2."""
 VALUE_BYTES = 8
 """Of one value that drives a student."""
@@ -140,5 +140,5 @@ class StudentConfig:
                 f"and there are {in_gib(room)} of memory"
             )
         for name, value in (("width", self.width), ("classes", self.outputs)):
-            if value > MOST_NEURONS:
-                yield f"{name} is {value}; may be up to {MOST_NEURONS}"
+            if value > MOST_CHANNELS:
+                yield f"{name} is {value}; may be up to {MOST_CHANNELS}"

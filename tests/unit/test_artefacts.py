@@ -55,6 +55,22 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_and_a_living_ones_is_n
     assert target.read_text() == "whole"
 
 
+def test_a_leftover_is_removed_wherever_the_folder_lists_a_living_writers_file(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out.json"
+    with started(root, target) as living:
+        (its,) = (file.name for file in tmp_path.iterdir())
+        for order in (1, -1):
+            (tmp_path / ".out.json.spikewright-leftover.tmp").touch()
+            names = [its, ".out.json.spikewright-leftover.tmp"][::order]
+            with monkeypatch.context() as patch:
+                patch.setattr(artefacts.os, "listdir", lambda _, names=names: names)
+                write_text(target, "whole")
+            assert sorted(file.name for file in tmp_path.iterdir()) == sorted([its, "out.json"])
+        living.kill()
+
+
 def test_the_file_is_on_the_disk_before_it_has_its_name_and_the_name_before_all_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

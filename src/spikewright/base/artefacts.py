@@ -153,12 +153,13 @@ def _beginning(target: Path) -> str:
 def _remove_leftovers(target: Path) -> None:
     """Remove temporary files of ``target`` whose writer has ended: nobody holds their lock."""
     beginning = _beginning(target)
-    with contextlib.suppress(OSError):  # a folder that cannot be listed, a file system without locks
+    left: list[str] = []
+    with contextlib.suppress(OSError):  # a folder that cannot be listed
         left = [name for name in os.listdir(target.parent) if name.startswith(beginning) and name.endswith(_END)]
-        for name in left:
-            with (target.parent / name).open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.unlink(target.parent / name)
+    for name in left:
+        with contextlib.suppress(OSError), (target.parent / name).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused where its writer lives, and without locks
+            os.unlink(target.parent / name)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .artefacts import existing_file, write_bytes
+from .damaged import UNPACKING
 from .errors import InputError
 from .memory import available_bytes, in_gib
 
@@ -60,7 +61,7 @@ def _claimed(content: bytes) -> int:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return sum(each.file_size for each in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError, OverflowError, UnicodeDecodeError):
+    except UNPACKING:
         return 0  # which torch may know, or refuses
 
 

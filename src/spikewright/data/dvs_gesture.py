@@ -117,7 +117,7 @@ def _gestures(file: int, table: Path, faults: list[str]) -> Iterator[_Gesture]:
         return
     for number, line in enumerate(lines[1:], 2):
         fields = line.split(",")
-        if len(fields) != 3 or not all(field.isdigit() for field in fields):
+        if len(fields) != 3 or not all(field.isascii() and field.isdigit() and len(field) < 16 for field in fields):
             faults.append(f"{table}: line {number} is {line!r}; must be a class and two times in us")
             continue
         label, start, end = map(int, fields)

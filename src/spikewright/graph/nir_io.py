@@ -19,6 +19,7 @@ import numpy as np
 
 from ..base.artefacts import existing_file, write_bytes
 from ..base.errors import InputError, refuse
+from ..base.hdf5 import DAMAGED
 from .nodes import MOST_NEURONS, handled
 
 WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
@@ -55,7 +56,7 @@ def read_graph(path: Path | str) -> nir.NIRGraph:
     except OSError as error:
         how = "is truncated" if "truncated" in str(error) else "cannot be read as HDF5"
         raise InputError(f"{source}: {how}; expected {WHAT}") from None
-    except (UnicodeDecodeError, RuntimeError, LookupError) as error:  # of h5py, on a file whose inside is damaged
+    except DAMAGED as error:
         raise InputError(f"{source}: is damaged ({error}); expected {WHAT}") from error
 
 

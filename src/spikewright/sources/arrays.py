@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from ..base.damaged import ARRAYS
 from ..base.errors import InputError, arg, refuse
 from .array_file import IN_MEMORY, ArrayFile, OpenFile
 from .found import PARTS, Found
 from .options import ReadingOptions
-from .rows import Rows
+from .rows import Rows, as_float32
 
 SHORT = {"train": "train", "validation": "val", "test": "test"}
 """By part, the end of its arrays' names: ``x_train``, ``y_val``."""
@@ -58,7 +59,7 @@ def arrays_of(path: Path) -> dict[str, Rows]:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
             return {info.filename[:-4]: _member(path, archive, info) for info in members}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except ARRAYS as error:
         raise InputError(f"{path}: cannot be read as .npz ({error}); save it again with numpy.savez") from error
 
 
@@ -73,7 +74,11 @@ def found_in(where: str, name: str, arrays: Mapping[str, Any]) -> Found:
     names = arrays.get("names")
     left = sorted(arrays.keys() - used - {"groups", "groups_train", "names"})
     notes = (f"arrays that are not used: {', '.join(left)}",) if left else ()
-    return Found(name, parts, groups, None if names is None else [str(each) for each in names], notes=notes)
+    return Found(name, parts, groups, None if names is None else _words(names), notes=notes)
+
+
+def _words(names: Any) -> list[str]:
+    return [str(each) for each in np.asarray(names).reshape(-1).tolist()]
 
 
 def parts_of(where: str, arrays: Mapping[str, Any]) -> tuple[dict[str, tuple[Any, Any]], set[str]]:
@@ -115,7 +120,7 @@ class _Padded:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Any:
-        made = np.array(self._samples[rows], np.float32)
+        made = as_float32(self._samples[rows]).copy()
         made[np.arange(self.shape[1])[None, :] >= self.lengths[rows][:, None]] = np.nan
         return made
 
@@ -140,11 +145,12 @@ def _padded(where: str, samples: Any, lengths: Any) -> Any:
     """Samples, or recordings cut off at their lengths where these are given."""
     if lengths is None:
         return samples
-    shape = np.shape(samples)
-    if len(shape) != 3 or np.shape(lengths) != shape[:1] or np.min(lengths) < 1 or np.max(lengths) > shape[1]:
+    shape, steps = np.shape(samples), np.asarray(lengths)
+    are_numbers = steps.dtype.kind in "iu" and steps.size > 0
+    if len(shape) != 3 or steps.shape != shape[:1] or not are_numbers or steps.min() < 1 or steps.max() > shape[1]:
         raise InputError(
             f"{where}: its array lengths must hold for each recording of (n, steps, channels) its steps, 1 or more and "
-            f"no more than the array has; x has shape {shape} and lengths has {np.shape(lengths)}"
+            f"no more than the array has; x has shape {shape} and lengths has {steps.shape} of {steps.dtype}"
         )
     return _Padded(samples, lengths)
 
@@ -177,7 +183,7 @@ def _of_file(path: Path) -> Rows:
             file.seek(0)
             made: Rows = npy.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
             return made
-    except (OSError, ValueError, EOFError) as error:
+    except ARRAYS as error:
         raise InputError(f"{path}: cannot be read as .npy ({error}); save it again with numpy.save") from error
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 # Characters of a private use area, which no message holds otherwise, around the name of an argument.
 _OPEN, _CLOSE = "\ue000", "\ue001"
-MOST_LINES, LONGEST_LINE = 60, 1000
+MOST_LINES, LONGEST_LINE = 40, 1000
 """What a message has at most; what a file holds may stand in it, and a file may hold anything."""
 _BROKEN_LINE = re.compile(r"\s*[\r\n]+(?!  )\s*")
 _ARGUMENT = re.compile(f"{_OPEN}([^{_CLOSE}=]*)(?:=([^{_CLOSE}]*))?{_CLOSE}")

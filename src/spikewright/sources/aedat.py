@@ -25,6 +25,7 @@ V2_EVENT = np.dtype([("address", ">u4"), ("t", ">u4")])
 V3_PACKET = np.dtype([(name, "<i4") for name in ("kind", "size", "offset", "overflow", "capacity", "number", "valid")])
 V3_EVENT = np.dtype([("address", "<u4"), ("t", "<i4")])
 POLARITY_PACKET = 1
+NOT_V4 = "cannot be read as AEDAT 4.0"
 V4_MAGIC = len(b"#!AER-DAT4.0\r\n")
 SENSORS = {
     "dvs128": (128, 128),
@@ -147,7 +148,7 @@ def _version_4(path: Path, data: bytes) -> Recording:
         with _panics():
             return _decoded(path, aedat)
     except (RuntimeError, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise InputError(f"{path}: cannot be read as AEDAT 4.0 ({error}); {AGAIN}") from error
+        raise InputError(f"{path}: {NOT_V4} ({error}); {AGAIN}") from error
 
 
 def _check_packets(path: Path, data: bytes) -> None:
@@ -160,9 +161,9 @@ def _check_packets(path: Path, data: bytes) -> None:
         while place < end:
             place += 8 + struct.unpack_from("<iI", data, place)[1]
     except struct.error as error:
-        raise InputError(f"{path}: ends inside the head of a packet; {AGAIN}") from error
+        raise InputError(f"{path}: {NOT_V4} (it ends inside the head of a packet); {AGAIN}") from error
     if place > len(data):
-        raise InputError(f"{path}: ends inside a packet; {AGAIN}")
+        raise InputError(f"{path}: {NOT_V4} (it ends inside a packet); {AGAIN}")
 
 
 def _end_of_packets(data: bytes) -> int:

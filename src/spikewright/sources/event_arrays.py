@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..base.damaged import ARRAYS
 from ..base.errors import InputError, arg, refuse
 from ..base.hdf5 import DAMAGED
+from .arrays import header_of, unpacked_size
 from .needs import needed
 from .options import EventColumns, ReadingOptions
 from .recordings import MOST_PLACE, MOST_US, Recording
@@ -44,6 +45,8 @@ def read_npy(path: Path, options: ReadingOptions) -> Recording:
         InputError: pickled objects, another shape, or a damaged file.
     """
     with _numpy_refusals(path), path.open("rb") as opened:
+        header_of(opened, path.stat().st_size)
+        opened.seek(0)
         array = np.load(opened, allow_pickle=False)
     return _of_array(path, array, options)
 
@@ -120,7 +123,16 @@ def npz_file(path: Path) -> Iterator[Any]:
 
 
 def arrays_in(file: Any) -> dict[str, Array]:
-    """The arrays of an archive of NumPy by name; other files in it are no arrays, and left out."""
+    """The arrays of an archive of NumPy by name; other files in it are no arrays, and left out.
+
+    Raises:
+        ValueError: an array that says more than is stored of it.
+    """
+    for info in file.zip.infolist():
+        size = unpacked_size(info)
+        if info.filename.endswith(".npy"):
+            with file.zip.open(info) as member:
+                header_of(member, size)
     found = {name: file[name] for name in file.files}
     return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
 
@@ -191,6 +203,8 @@ def _of_array(path: Path, array: Array, options: ReadingOptions, usual: str | No
         raise InputError(
             f"{path}: has shape {array.shape} of {array.dtype}; events are fields t, x, y, p or four columns of numbers"
         )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(f"{path}: holds NaN or infinity; events are four columns of numbers")
     order = options.event_columns or _order(path, array, usual)
     return from_fields(path, {field: array[:, place] for place, field in enumerate(order)}, options)
 
@@ -203,7 +217,7 @@ def _order(path: Path, array: Array, usual: str | None) -> str:
     """
     can_be = {
         "t": [bool((np.diff(column) >= 0).all()) for column in array.T],
-        "p": [bool(np.isin(column, (-1, 0, 1)).all()) for column in array.T],
+        "p": [bool(_are_polarities(column).all()) for column in array.T],
         "x": [bool((column >= 0).all() and (column == np.rint(column)).all()) for column in array.T],
     }
     orders = [
@@ -215,6 +229,11 @@ def _order(path: Path, array: Array, usual: str | None) -> str:
         return str(usual if usual in orders else orders[0])
     known, found = ", ".join(get_args(EventColumns)), " or ".join(orders) or "none of the known orders"
     raise InputError(f"{path}: by their values its four columns may be {found}; give {arg('event_columns')}: {known}")
+
+
+def _are_polarities(values: Array) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = (values == -1) | (values == 0) | (values == 1)
+    return found
 
 
 def fields_in(arrays: Mapping[str, Any]) -> dict[str, str]:
@@ -258,5 +277,5 @@ def _faults(found: Mapping[str, Array]) -> Iterator[str]:
             yield f"{field} holds {bad[0]:g}; pixels are counted in whole numbers from 0"
         elif field in "xy" and len(bad := array[array > MOST_PLACE]):
             yield f"{field} holds {bad[0]:g}; pixels are counted up to {MOST_PLACE}"
-        elif field == "p" and len(bad := array[~np.isin(array, (-1, 0, 1))]):
+        elif field == "p" and len(bad := array[~_are_polarities(array)]):
             yield f"p holds {bad[0]:g}; polarities are 0 and 1, or -1 and 1"

@@ -76,6 +76,12 @@ def _head(path: Path) -> _Head:
         return _Head(count, values(path, file["labels"]), names, None if np.shape(said) != (count,) else said)
 
 
+def _said_in(group: h5py.Group) -> object:
+    """The class that a group says of its recording; None where it says none."""
+    said = group.attrs.get("label")
+    return said if isinstance(said, str | bytes | int | np.integer) else None
+
+
 def _text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
@@ -131,7 +137,7 @@ def read_event_h5(path: Path, options: ReadingOptions) -> Found:
     with h5_file(path) as file:
         arrays = {name: values(path, file[name]) for name in _NAMES if isinstance(member(file, name), h5py.Dataset)}
         groups = sorted((name for name in file if isinstance(member(file, name), h5py.Group)), key=_natural)
-        said = [file[name].attrs.get("label") for name in groups]
+        said = [_said_in(file[name]) for name in groups]
     if fields_in(arrays):
         return _of_arrays(path, arrays, options)
     labels = arrays.get("labels", np.array(said) if groups and None not in said else None)

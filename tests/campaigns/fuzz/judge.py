@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikewright.base.errors import SpikewrightError
+from spikewright.base.errors import LONGEST_LINE, MOST_LINES, SpikewrightError
 
 from .watch import Folders, Watch
 
@@ -20,8 +20,8 @@ MEMORY = 2 * 2**30
 """Bytes of address space that a reader may take beyond what the process has when it starts."""
 HANG_S = 10.0
 """Processor time that one input may take."""
-LONGEST = 10_000
-"""Characters of a message that somebody reads."""
+LONGEST = (MOST_LINES + 1) * (LONGEST_LINE + len(" ..."))
+"""Characters of a message."""
 DOCUMENTED = (re.compile(r"the cached teacher cannot be used .*; it is trained again"),)
 """Warnings that readers are documented to give."""
 

@@ -770,6 +770,7 @@ WHERE: Mapping[str, tuple[str, ...]] = {
     "data/speech_commands.py": ("speech-commands",),
     "graph/nir_io.py": ("nir",),
     "profile/profile.py": ("profile", "machine"),
+    "sources/aedat.py": ("aedat2", "aedat3", "aedat4"),
     "sources/arff_file.py": ("arff",),
     "sources/arrays.py": ("npz", "npy"),
     "sources/csv_file.py": ("csv",),

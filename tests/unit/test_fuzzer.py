@@ -18,7 +18,7 @@ from campaigns.fuzz import __main__ as campaign
 from campaigns.fuzz import formats, judge, seeds, work
 from campaigns.fuzz.byte_changes import CHANGES, changed_bytes
 from campaigns.fuzz.inputs import WAYS, Input, input_of, shared_out
-from campaigns.fuzz.readers import READERS, Reader
+from campaigns.fuzz.readers import READERS, SHARES, Reader
 from campaigns.fuzz.value_changes import Obeyed, changed_tree
 
 from spikewright.base.errors import InputError
@@ -208,8 +208,16 @@ def test_most_changed_files_are_of_their_format(change: formats.Change, valid: C
 
 
 def test_a_million_has_enough_of_every_kind() -> None:
-    kinds = {"student.pt", ".nir", "chip.h5", "activity", ".onnx", "presets and profiles", ".npz and .npy", "events"}
-    planned = campaign.counts_of({name: (kind, 1.0) for name, kind in enumerate(sorted(kinds))}, campaign.INPUTS)
-    assert all(count // 2 >= campaign.LEAST for count in planned.values())
+    kinds = {f"{kind} {number}": kind for kind in (*campaign.MANY, "others") for number in range(3)}
+    planned = campaign.counts_of(kinds, campaign.INPUTS)
+    for kind in campaign.MANY:
+        assert sum(planned[name]["structure"] for name in kinds if kinds[name] == kind) >= campaign.LEAST
+    assert 995_000 <= sum(count for ways in planned.values() for count in ways.values()) <= campaign.INPUTS
     assert shared_out(100, [1, 3], [10, 0]) == [32, 67]
-    assert len(READERS) > 40
+    few = campaign.counts_of(kinds, 900)
+    assert sum(count for ways in few.values() for count in ways.values()) <= 900
+    assert all(ways["structure"] == ways["bytes"] > 0 for ways in few.values())
+
+
+def test_each_share_is_of_a_reader() -> None:
+    assert SHARES.keys() <= READERS.keys()

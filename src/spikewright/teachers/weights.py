@@ -154,7 +154,7 @@ def load_weights(network: nn.Module, state: StateDict, called: str) -> tuple[str
     )
     try:
         network.load_state_dict(fitting[0].values, strict=False)
-    except RuntimeError as error:
+    except (RuntimeError, LookupError) as error:
         raise InputError(f"{state.path}: does not fit {called} ({str(error).splitlines()[0]})") from error
     refuse(f"{state.path}, as {called}", list(not_finite(fitting[0].values)))
     return fitting[0].remarks

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
+import resource
 import sys
 import time
 from collections import Counter
@@ -18,14 +20,15 @@ from typing import Any
 
 from .inputs import WAYS, Way, input_of, shared_out
 from .judge import MEMORY, Fault
-from .readers import READERS, Reader
+from .readers import READERS, SHARES, Reader
 from .seeds import ROOT, Seeds
 from .work import BATCH, Found, Rooms, clear, rooms, run_batch, warm_up
 
 OUT = ROOT / "build/campaigns/fuzz"
 INPUTS = 1_000_000
-LEAST = 20_000
-"""Structure-aware inputs of each kind in the whole campaign."""
+MANY = ("student.pt", ".nir", "chip.h5", "activity", ".onnx", "presets and profiles", ".npz and .npy", "events")
+LEAST, FEW = 20_000, 2_000
+"""Structure-aware inputs of each of these kinds, and of each other, in the whole campaign."""
 MOST_SAVED = 200
 """Different faults that are kept as files."""
 
@@ -37,7 +40,7 @@ class Tally:
     Attributes:
         inputs: by way, how many were read.
         found: how they ended.
-        seconds: that they took.
+        seconds: of processor time that they took.
     """
 
     kind: str
@@ -55,6 +58,8 @@ def main(words: Sequence[str] | None = None) -> int:
     with rooms() as room:
         os.environ["SPIKEWRIGHT_CACHE"] = str(room.cache)
         readers = dict(_readers(options.only, room))
+        gc.collect()
+        gc.freeze()  # else each process that reads inputs would copy what the first look of its collector touches
         if options.again:
             return _again(options.again, options.seed, readers, room)
         tallies = _campaign(readers, options, room)
@@ -101,39 +106,61 @@ def _campaign(readers: dict[str, Reader], options: argparse.Namespace, room: Roo
     for name, way, numbers in _plan(readers, options.inputs, options.seconds is not None):
         if options.seconds is not None and time.monotonic() - began > options.seconds:
             break
-        start = time.monotonic()
+        start = _spent()
         found = run_batch(readers[name], partial(input_of, readers[name], name, options.seed, way), numbers, room)
         clear(room)
         tally = tallies[name]
         tally.inputs[way] += len(numbers)
-        tally.seconds += time.monotonic() - start
+        tally.seconds += _spent() - start
         for number, fault in found.faults.items():
             _keep(readers[name], name, options.seed, way, number, fault, tally)
-        tally.found.add(Found(found.ended, {}, found.peak))
-        logging.info("%s %s %d-%d %s", name, way, numbers[0], numbers[-1], dict(found.ended))
+        tally.found.add(Found(found.ended, {}, found.peak, found.of))
+        logging.info(
+            "%s %s %d-%d %s, %d MB for %d",
+            name,
+            way,
+            numbers[0],
+            numbers[-1],
+            dict(found.ended),
+            found.peak >> 20,
+            found.of,
+        )
     return tallies
 
 
-def counts_of(readers: Mapping[Any, tuple[str, float]], inputs: int) -> dict[Any, int]:
-    """Inputs of each reader; of a whole campaign enough for each kind.
+def _spent() -> float:
+    """Processor time of all processes that have read inputs, in s."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def counts_of(kinds: Mapping[str, str], inputs: int) -> dict[str, dict[Way, int]]:
+    """Inputs of each reader and way: of a whole campaign enough for each kind, the rest by the readers' shares.
 
     Args:
-        readers: by name, kind and share.
+        kinds: by name of a reader, its kind.
+        inputs: of all readers together.
     """
-    kinds = Counter(kind for kind, _ in readers.values())
-    least = [2 * (LEAST // kinds[kind] + 1) if inputs >= INPUTS else 0 for kind, _ in readers.values()]
-    return dict(zip(readers, shared_out(inputs, [share for _, share in readers.values()], least), strict=True))
+    of_kind, is_whole = Counter(kinds.values()), inputs >= INPUTS
+    least = {
+        name: (LEAST if kind in MANY else FEW) // of_kind[kind] + 1 if is_whole else 0 for name, kind in kinds.items()
+    }
+    # Changes of bytes are mostly refused at once, and of slow readers a quarter as many will do.
+    floors = [least[name] // (1 if way == "structure" else 4) for name in kinds for way in WAYS]
+    shares = [SHARES.get(name, 1.0) for name in kinds for _ in WAYS]
+    counts = iter(shared_out(inputs, shares, floors))
+    return {name: {way: next(counts) for way in WAYS} for name in kinds}
 
 
 def _plan(readers: Mapping[str, Reader], inputs: int, is_timed: bool) -> list[tuple[str, Way, range]]:
-    """Batches, readers in turn; half of the inputs of a reader are structure-aware."""
-    size = BATCH if not is_timed else BATCH // 20
-    counts = counts_of({name: (reader.kind, reader.share) for name, reader in readers.items()}, inputs)
+    """Batches, readers in turn."""
+    size = BATCH if not is_timed else BATCH // 10
+    counts = counts_of({name: reader.kind for name, reader in readers.items()}, inputs)
     batches = [
-        (first / max(1, half), name, way, range(first, min(half, first + size)))
-        for name, count in counts.items()
-        for way, half in zip(WAYS, (count - count // 2, count // 2), strict=True)
-        for first in range(0, half, size)
+        (first / count, name, way, range(first, min(count, first + size)))
+        for name, ways in counts.items()
+        for way, count in ways.items()
+        for first in range(0, count, size)
     ]
     return [batch[1:] for batch in sorted(batches, key=lambda batch: batch[0])]
 
@@ -191,7 +218,7 @@ def _summary(tally: Tally) -> dict[str, Any]:
 
 
 def _table(tallies: dict[str, Tally]) -> str:
-    """By reader: inputs of both ways, how they ended, faults, memory, and milliseconds an input."""
+    """By reader: inputs of both ways, how they ended, faults, memory, and milliseconds of processor time an input."""
     head = f"{'reader':<16} {'structure':>9} {'bytes':>8} {'read':>8} {'refused':>8} {'faults':>7} {'MB':>6} {'ms':>6}"
     lines = [head]
     for name, tally in tallies.items():

@@ -84,7 +84,6 @@ class Reader:
         read: what the library reads; of the path of the file.
         step: what is then done with it, under the same rules.
         beside: files beside it.
-        share: of all inputs, by weight; slow readers get less.
         writes: names of files that reading makes beside it: a database with its lock and journal.
         is_read: whether any file is read; published pickles alone are, whose checksums are known.
     """
@@ -96,7 +95,6 @@ class Reader:
     read: Callable[[Path], Any]
     step: Callable[[Any, int], object] = lambda found, seed: None
     beside: Beside = _alone
-    share: float = 1.0
     writes: tuple[str, ...] = ()
     is_read: bool = True
 
@@ -123,7 +121,7 @@ def _same(files: Iterable[tuple[str, bytes]]) -> Beside:
 
 
 def _student(made: Seeds) -> Reader:
-    return Reader("student.pt", "student.pt", made.students(), formats.of_torch, _read_student, _run_student, share=2)
+    return Reader("student.pt", "student.pt", made.students(), formats.of_torch, _read_student, _run_student)
 
 
 def _read_student(path: Path) -> Student:
@@ -152,11 +150,11 @@ def _checkpoint(made: Seeds) -> Reader:
         finally:
             checkpoint.resume(trainer, whole)
 
-    return Reader("checkpoint", "s.pt.checkpoint", [content], formats.of_torch, read, share=0.5)
+    return Reader("checkpoint", "s.pt.checkpoint", [content], formats.of_torch, read)
 
 
 def _graph(made: Seeds) -> Reader:
-    return Reader(".nir", "graph.nir", made.graphs(), of_hdf5, read_graph, _lower, share=1.5)
+    return Reader(".nir", "graph.nir", made.graphs(), of_hdf5, read_graph, _lower)
 
 
 def _lower(graph: Any, _: int) -> None:
@@ -166,7 +164,7 @@ def _lower(graph: Any, _: int) -> None:
 
 
 def _chip(made: Seeds) -> Reader:
-    return Reader("chip.h5", "chip.h5", made.chips(), of_hdf5, load_chip, _simulate, share=1.5)
+    return Reader("chip.h5", "chip.h5", made.chips(), of_hdf5, load_chip, _simulate)
 
 
 def _simulate(chip: ChipNetwork, _: int) -> None:
@@ -205,7 +203,7 @@ def _activity(made: Seeds) -> Reader:
         chip = load_chip(file)
         _report(activity, chip, provenance_of(path, file, activity, chip))
 
-    return Reader("activity", "activity.json", made.activities(), formats.of_json, read, step, share=2)
+    return Reader("activity", "activity.json", made.activities(), formats.of_json, read, step)
 
 
 def _agreement(made: Seeds) -> Reader:
@@ -213,9 +211,7 @@ def _agreement(made: Seeds) -> Reader:
         found.in_words()
         _ = found.levels, found.merits
 
-    return Reader(
-        "reports", "agreement.json", made.records("agreement.json"), formats.of_json, load_agreement, say, share=2
-    )
+    return Reader("reports", "agreement.json", made.records("agreement.json"), formats.of_json, load_agreement, say)
 
 
 def _times(made: Seeds) -> Reader:
@@ -230,7 +226,6 @@ def _times(made: Seeds) -> Reader:
         formats.of_json,
         read,
         beside=lambda seed: {"student.pt": students[seed]},
-        share=2,
     )
 
 
@@ -289,7 +284,6 @@ def _preset(_: Seeds) -> Reader:
         formats.of_toml,
         lambda path: settings_from(str(path), {}),
         step,
-        share=2,
     )
 
 
@@ -308,7 +302,7 @@ def _onnx(_: Seeds) -> Reader:
         teacher.logits(torch.zeros(2, 1, 4, 4))
         _ = teacher.macs, teacher.shapes
 
-    return Reader(".onnx", "model.onnx", seeds.onnx_models(), of_onnx, read, step, share=1.5)
+    return Reader(".onnx", "model.onnx", seeds.onnx_models(), of_onnx, read, step)
 
 
 def _weights(_: Seeds) -> Reader:
@@ -331,7 +325,6 @@ def _weights_in(file: str, valid: Sequence[bytes], change: formats.Change) -> Re
         change,
         read,
         lambda found, _: load_weights(seeds.network(), found, "the network"),
-        share=2,
     )
 
 
@@ -348,7 +341,6 @@ def _cached_teacher(_: Seeds) -> Reader:
         [seeds._torch(content)],
         formats.of_torch,
         lambda path: ann._restore(path, "k", seeds.network()),
-        share=2,
     )
 
 
@@ -369,7 +361,6 @@ def _own(
     valid: Sequence[bytes],
     change: formats.Change,
     kind: str,
-    share: float = 2.0,
     beside: Beside = _alone,
     name: str = "data",
 ) -> Reader:
@@ -388,9 +379,7 @@ def _own(
     def read_with(path: Path) -> Any:
         return path, None
 
-    return Reader(
-        kind, f"{name}{suffix}", valid, change, read if suffix not in (".arff",) else read_with, step, beside, share
-    )
+    return Reader(kind, f"{name}{suffix}", valid, change, read if suffix not in (".arff",) else read_with, step, beside)
 
 
 def _prepare(path: Path, options: DataOptions) -> None:
@@ -404,9 +393,7 @@ def _prepare(path: Path, options: DataOptions) -> None:
     repr(dataset)
 
 
-def _in_folders(
-    kind: str, file: str, valid: bytes | Sequence[bytes], change: formats.Change, share: float = 1.0
-) -> Reader:
+def _in_folders(kind: str, file: str, valid: bytes | Sequence[bytes], change: formats.Change) -> Reader:
     """A file in one of two class folders, whose other files are well."""
     kept = [valid] if isinstance(valid, bytes) else list(valid)
     suffix = Path(file).suffix
@@ -418,10 +405,10 @@ def _in_folders(
     def step(found: Any, _: int) -> None:
         _prepare(found[0], DataOptions())
 
-    return Reader(kind, f"left/{file}", kept, change, read, step, lambda seed: others[seed], share)
+    return Reader(kind, f"left/{file}", kept, change, read, step, lambda seed: others[seed])
 
 
-def _recording(suffix: str, change: formats.Change, share: float = 2.0, file: str | None = None) -> Row:
+def _recording(suffix: str, change: formats.Change, file: str | None = None) -> Row:
     """A recording of events in a file of its own, read as the folder reader reads it."""
     end = Path(file).suffix if file else suffix
 
@@ -429,11 +416,8 @@ def _recording(suffix: str, change: formats.Change, share: float = 2.0, file: st
         def read(path: Path) -> Any:
             return Files((path,), ReadingOptions()).read(0)
 
-        def step(_: Any, seed: int) -> None:
-            del seed
-
         valid = seeds.event_arrays(made.folder)[suffix]
-        return Reader("events", file or f"000{suffix}", valid, change, read, step, share=share)
+        return Reader("events", file or f"000{suffix}", valid, change, read)
 
     return Row(make, ("aedat",) if suffix == ".aedat4" else ("scipy",) if end == ".mat" else ())
 
@@ -451,7 +435,6 @@ def _idx(_: Seeds) -> Reader:
         binary_files.of_idx,
         lambda path: mnist_like.load_mnist(path.parent),
         beside=_same(files.items()),
-        share=3,
     )
 
 
@@ -462,7 +445,6 @@ def _packed_idx(_: Seeds) -> Reader:
         [seeds.packed(seeds.idx_file(3, 28, 28))],
         formats.of_gzip(binary_files.of_idx),
         lambda path: mnist_like.read_idx(path, (28, 28), 60_000),
-        share=3,
     )
 
 
@@ -515,7 +497,6 @@ def _nmnist(made: Seeds) -> Reader:
         binary_files.of_records([("x", "u1"), ("y", "u1"), ("t", "V3")]),
         lambda path: events.load_nmnist(path.parents[2], 3),
         beside=_same(files.items()),
-        share=0.5,
     )
 
 
@@ -555,7 +536,7 @@ def _heidelberg(made: Seeds) -> Reader:
     def read(path: Path) -> object:
         return heidelberg.load_shd(path.parent, DataOptions())
 
-    return Reader("events", "shd_train.h5", [trains], of_hdf5, read, beside=_same([("shd_test.h5", trains)]), share=0.5)
+    return Reader("events", "shd_train.h5", [trains], of_hdf5, read, beside=_same([("shd_test.h5", trains)]))
 
 
 def _spoken_lists(_: Seeds) -> Reader:
@@ -570,7 +551,6 @@ def _spoken_lists(_: Seeds) -> Reader:
         formats.of_lines("/"),
         lambda path: speech_commands._parts("speech-commands-35", path.parent, words),
         beside=_same(files.items()),
-        share=0.5,
     )
 
 
@@ -632,7 +612,6 @@ def _of_job(file: str, valid: bytes) -> Reader:
         [valid],
         formats.of_json,
         lambda path: read_files(JOB, path.parents[len(place.parts) - 2]),
-        share=2,
     )
 
 
@@ -646,7 +625,6 @@ def _teachers(_: Seeds) -> Reader:
         [valid],
         formats.of_json,
         lambda path: known_teachers(path.parent, study),
-        share=2,
     )
 
 
@@ -658,7 +636,6 @@ def _settings(_: Seeds) -> Reader:
         [json.dumps(facts).encode()],
         formats.of_json,
         lambda path: open_folder(path.parent, facts, "a sweep"),
-        share=2,
     )
 
 
@@ -678,12 +655,21 @@ def _study(made: Seeds) -> Reader:
             study.results()
             _ = study.facts
 
-    return Reader(
-        "records of studies", "study.db", [made.study(_a_record())], of_sqlite, read, share=0.02, writes=("study.db",)
-    )
+    return Reader("records of studies", "study.db", [made.study(_a_record())], of_sqlite, read, writes=("study.db",))
 
 
 BIN = [("x", "u1"), ("y", "u1"), ("high", "u1"), ("middle", "u1"), ("low", "u1")]
+SHARES: Mapping[str, float] = {
+    **dict.fromkeys(("student", "checkpoint", "nir", "chip", "images", "many-h5"), 0.1),
+    **dict.fromkeys(("activity", "weights", "cached-teacher", "event-folder", "many-npz", "heidelberg"), 0.3),
+    **dict.fromkeys(("profile", "parquet", "mat", "event-h5"), 0.5),
+    **dict.fromkeys(("machine", "preset", "onnx", "event-npy", "cifar"), 2.0),
+    **dict.fromkeys(("agreement", "times", "idx", "idx-gz", "cifar-pickled", "record", "settings"), 4.0),
+    **dict.fromkeys(("bin", "dat", "aedat2", "aedat3", "failed", "teachers"), 5.0),
+    "sounds": 0.05,
+    "study": 0.005,
+}
+"""Of all inputs, by weight: readers get less that are slow. Those that are not named here have 1."""
 READERS: dict[str, Row] = {
     "student": Row(_student),
     "checkpoint": Row(_checkpoint),
@@ -712,31 +698,31 @@ READERS: dict[str, Row] = {
     ),
     "csv": Row(lambda _: _own(".csv", seeds.tables(), formats.of_lines(",;"), "tables and series")),
     "parquet": Row(
-        lambda _: _own(".parquet", seeds.parquet_files(), formats.of_parquet, "tables and series", 0.5), ("pyarrow",)
+        lambda _: _own(".parquet", seeds.parquet_files(), formats.of_parquet, "tables and series"), ("pyarrow",)
     ),
     "ts": Row(lambda _: _own(".ts", seeds.ts_files(), formats.of_lines(",:"), "tables and series")),
     "arff": Row(lambda _: _own(".arff", seeds.arff_files(), formats.of_lines(", "), "tables and series")),
     "images": Row(lambda _: _in_folders("images and sounds", "000.png", seeds.pictures(), binary_files.of_png)),
     "sounds": Row(
-        lambda _: _in_folders("images and sounds", "000.wav", seeds.sounds(), binary_files.of_wav, 0.2),
+        lambda _: _in_folders("images and sounds", "000.wav", seeds.sounds(), binary_files.of_wav),
         ("soundfile", "librosa"),
     ),
     "bin": _recording(".bin", binary_files.of_records(BIN)),
     "dat": _recording(".dat", binary_files.of_records([("t", "<u4"), ("address", "<u4")], b"% ")),
     "aedat2": _recording(".aedat2", binary_files.of_records([("address", ">u4"), ("t", ">u4")], b"# "), file="2.aedat"),
     "aedat3": _recording(".aedat3", binary_files.of_aedat3, file="3.aedat"),
-    "aedat4": _recording(".aedat4", binary_files.of_numbers, share=0.5),
-    "event-h5": _recording(".h5", of_hdf5, share=1),
-    "event-npy": _recording(".npy", formats.of_npy, share=1),
-    "event-npz": _recording(".npz", formats.of_npz, share=1),
-    "mat": _recording(".mat", binary_files.of_mat, share=0.5),
+    "aedat4": _recording(".aedat4", binary_files.of_numbers),
+    "event-h5": _recording(".h5", of_hdf5),
+    "event-npy": _recording(".npy", formats.of_npy),
+    "event-npz": _recording(".npz", formats.of_npz),
+    "mat": _recording(".mat", binary_files.of_mat),
     "event-folder": Row(
         lambda made: _in_folders(
             "events", "000.bin", seeds.event_arrays(made.folder)[".bin"], binary_files.of_records(BIN), 0.5
         )
     ),
-    "many-npz": Row(lambda _: _own(".npz", seeds.many_recordings(), formats.of_npz, "events", 0.5, name="many")),
-    "many-h5": Row(lambda made: _own(".h5", seeds.many_in_hdf5(made.folder), of_hdf5, "events", 0.5, name="many")),
+    "many-npz": Row(lambda _: _own(".npz", seeds.many_recordings(), formats.of_npz, "events", name="many")),
+    "many-h5": Row(lambda made: _own(".h5", seeds.many_in_hdf5(made.folder), of_hdf5, "events", name="many")),
     "nmnist": Row(_nmnist),
     "gestures": Row(_gestures),
     "gesture-list": Row(_gesture_list),

@@ -416,7 +416,7 @@ def packed(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
-def in_class_folders(file: bytes, suffix: str, count: int = 10) -> Iterator[tuple[str, bytes]]:
+def in_class_folders(file: bytes, suffix: str, count: int = 5) -> Iterator[tuple[str, bytes]]:
     """The same file a number of times in two class folders, beside the one that is changed."""
     for name in ("left", "right"):
         for number in range(1, count):

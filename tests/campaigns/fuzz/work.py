@@ -22,7 +22,7 @@ from typing import Any
 from spikewright.base.errors import SpikewrightError
 
 from .inputs import Input, Way
-from .judge import HANG_S, Fault, Judge, limit_memory, peak_bytes
+from .judge import HANG_S, Fault, Judge, forget_peak, limit_memory, peak_bytes
 from .readers import Reader
 from .watch import Folders, Watch
 
@@ -42,17 +42,20 @@ class Found:
         ended: how many inputs ended how.
         faults: by number of the input.
         peak: bytes that were resident at most beyond those at the start.
+        of: the number of the input that needed them.
     """
 
     ended: Counter[str] = field(default_factory=Counter)
     faults: dict[int, Fault] = field(default_factory=dict)
     peak: int = 0
+    of: int = 0
 
     def add(self, other: Found) -> None:
         """Take up what another batch found."""
         self.ended += other.ended
         self.faults |= other.faults
-        self.peak = max(self.peak, other.peak)
+        if other.peak > self.peak:
+            self.peak, self.of = other.peak, other.of
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def run_batch(reader: Reader, make: Callable[[int], Input], numbers: Sequence[in
 
 def _take(found: Found, line: dict[str, Any]) -> None:
     if "peak" in line:
-        found.peak = max(found.peak, line["peak"])
+        found.add(Found(peak=line["peak"], of=line["of"]))
         return
     found.ended[line["ended"]] += 1
     if line["fault"] is not None:
@@ -189,6 +192,7 @@ def _read_all(
     )
     base = limit_memory()
     beside: dict[str, bytes] = {}
+    peak, of = base, numbers[0]
     for number in numbers:
         now[: _NOW.size] = _NOW.pack(number, 0)
         made = make(number)
@@ -198,12 +202,15 @@ def _read_all(
                 _write(room.files / name, content)
         file = room.files / reader.file
         _write(file, made.data)
+        forget_peak()
         outcome = judge.outcome(file, reader.read, lambda read, seed=made.seed: reader.step(read, seed))
         fault = None if outcome.fault is None else list(vars(outcome.fault).values())
         line = {"number": number, "ended": outcome.ended, "fault": fault}
         results.write(json.dumps(line).encode() + b"\n")
         results.flush()
-    results.write(json.dumps({"peak": peak_bytes() - base}).encode() + b"\n")
+        if (most := peak_bytes()) > peak:
+            peak, of = most, number
+    results.write(json.dumps({"peak": peak - base, "of": of}).encode() + b"\n")
 
 
 def clear(room: Rooms) -> None:

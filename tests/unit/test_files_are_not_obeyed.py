@@ -25,7 +25,8 @@ import pytest
 import torch
 from campaigns.fuzz import formats, hdf5, work
 from campaigns.fuzz.inputs import Input
-from campaigns.fuzz.readers import READERS, WHERE, Reader
+from campaigns.fuzz.reader import Reader
+from campaigns.fuzz.readers import READERS, WHERE
 from campaigns.fuzz.seeds import ROOT, Seeds
 from campaigns.fuzz.value_changes import INSIDE, PATHS, Obeyed
 

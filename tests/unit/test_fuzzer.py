@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 from campaigns.fuzz import __main__ as campaign
-from campaigns.fuzz import formats, judge, seeds, work
+from campaigns.fuzz import data_seeds, formats, judge, teacher_seeds, work
 from campaigns.fuzz.byte_changes import CHANGES, changed_bytes
 from campaigns.fuzz.inputs import WAYS, Input, input_of, shared_out
-from campaigns.fuzz.readers import READERS, SHARES, Reader
+from campaigns.fuzz.reader import Reader
+from campaigns.fuzz.readers import READERS, SHARES
 from campaigns.fuzz.value_changes import Obeyed, changed_tree
 
 from spikewright.base.errors import InputError
@@ -182,8 +183,8 @@ def test_a_change_of_values_leaves_the_tree_it_was_made_of() -> None:
     [
         (formats.of_json, lambda: VALID),
         (formats.of_toml, lambda: b"a = 1\n[b]\nc = ['x', 2.5]\n"),
-        (formats.of_torch, lambda: seeds.state_dicts()[0]),
-        (formats.of_npz, lambda: seeds.npz_files()[0]),
+        (formats.of_torch, lambda: teacher_seeds.state_dicts()[0]),
+        (formats.of_npz, lambda: data_seeds.npz_files()[0]),
     ],
 )
 def test_most_changed_files_are_of_their_format(change: formats.Change, valid: Callable[[], bytes]) -> None:

@@ -141,8 +141,8 @@ def _faults(
             yield f"its {part} part has {len(x)} samples and {len(labels[part])} labels; each sample needs one"
         if x.shape[1:] != shape and not (x.ndim == 3 and x.shape[2:] == shape[1:]):
             yield f"samples of {part} have shape {x.shape[1:]}, those of training {shape}; they must be equal"
-    if groups is not None and np.ndim(groups) != 1:
-        yield f"{arg('groups')} has shape {np.shape(groups)}; must hold one entry for each sample, (n,)"
+    if groups is not None and len(form := np.asarray(groups).shape) != 1:
+        yield f"{arg('groups')} has shape {form}; must hold one entry for each sample, (n,)"
         return
     if groups is not None and len(groups) != len(samples["train"]):
         yield f"{arg('groups')} has {len(groups)} entries for {len(samples['train'])} samples; each sample needs one"

@@ -8,7 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from ..base.damaged import UNPACKING
 from ..base.errors import arg
@@ -78,16 +78,16 @@ def _pickled(path: Path) -> tuple[str | None, list[str]]:
     if not zipfile.is_zipfile(path):
         # Mapped: lengths that stand in a pickle are asked for as they are, and a map gives what there is.
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return _asked(content, _LEGACY_PREFACES)
+            return _asked(cast("IO[bytes]", content), _LEGACY_PREFACES)
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.endswith("data.pkl")]
         if not names:
             return None, []
-        with archive.open(names[0]) as file:
-            return _asked(file, 0)
+        with archive.open(names[0]) as member:
+            return _asked(member, 0)
 
 
-def _asked(file: IO[bytes] | mmap.mmap, prefaces: int) -> tuple[str | None, list[str]]:
+def _asked(file: IO[bytes], prefaces: int) -> tuple[str | None, list[str]]:
     for _ in range(prefaces):
         for _operation in pickletools.genops(file):
             pass
@@ -95,7 +95,7 @@ def _asked(file: IO[bytes] | mmap.mmap, prefaces: int) -> tuple[str | None, list
     return operations[0][1], list(dict.fromkeys(asked for _, asked in operations if asked is not None))
 
 
-def _operations(file: IO[bytes] | mmap.mmap) -> Iterator[tuple[str, str | None]]:
+def _operations(file: IO[bytes]) -> Iterator[tuple[str, str | None]]:
     """Operations of a pickle, and the class or function that an operation asks for."""
     texts: list[str] = []
     for count, (operation, value, _) in enumerate(pickletools.genops(file)):

@@ -20,7 +20,8 @@ from typing import Any
 
 from .inputs import WAYS, Way, input_of, shared_out
 from .judge import MEMORY, Fault
-from .readers import READERS, SHARES, Reader
+from .reader import Reader
+from .readers import READERS, SHARES
 from .seeds import ROOT, Seeds
 from .work import BATCH, Found, Rooms, clear, rooms, run_batch, warm_up
 

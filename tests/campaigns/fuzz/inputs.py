@@ -11,7 +11,7 @@ from random import Random
 from typing import Literal
 
 from .byte_changes import changed_bytes
-from .readers import Reader
+from .reader import Reader
 
 Way = Literal["bytes", "structure"]
 TRIES = 20

@@ -23,7 +23,7 @@ from spikewright.base.errors import SpikewrightError
 
 from .inputs import Input, Way
 from .judge import HANG_S, Fault, Judge, forget_peak, limit_memory, peak_bytes
-from .readers import Reader
+from .reader import Reader
 from .watch import Folders, Watch
 
 BATCH = 500

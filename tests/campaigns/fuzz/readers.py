@@ -1,6 +1,6 @@
 """Every reader of files: what is read, how, and what is then done with what was read.
 
-A reader that is added to ``src`` needs a row here: ``tests/campaigns/test_readers.py`` compares the two.
+A reader that is added to ``src`` needs a row here: ``tests/unit/test_files_are_not_obeyed.py`` compares the two.
 """
 
 from __future__ import annotations

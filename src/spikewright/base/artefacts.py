@@ -56,7 +56,7 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         InputError: ``path`` cannot be written: no folder, no regular file, no permission, no space, too long a name.
     """
     target = _target(path)
-    _remove_leftovers(target)
+    remove_leftovers(target.parent, beginning_of(target))
     with _saying_why(target), _temporary(target) as (handle, temporary):
         yield temporary
         with temporary.open("rb") as written:
@@ -134,7 +134,7 @@ def _temporary(target: Path) -> Iterator[tuple[int, Path]]:
 
 def _locked_file(target: Path) -> tuple[int, str]:
     while True:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=_beginning(target), suffix=_END)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=beginning_of(target), suffix=_END)
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: HDF5 locks what it reads, too
         if os.fstat(handle).st_nlink:  # else somebody took it for a leftover before it was locked
@@ -142,24 +142,27 @@ def _locked_file(target: Path) -> tuple[int, str]:
         os.close(handle)
 
 
-def _beginning(target: Path) -> str:
-    """What the names of temporary files of ``target`` begin with; its own name where that leaves room for more."""
+def beginning_of(target: Path) -> str:
+    """What the names of hidden files for ``target`` begin with; its own name where that leaves room for more."""
     name = target.name
     if len(os.fsencode(name)) > _LONGEST_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     return f".{name}.spikewright-"
 
 
-def _remove_leftovers(target: Path) -> None:
-    """Remove temporary files of ``target`` whose writer has ended: nobody holds their lock."""
-    beginning = _beginning(target)
+def remove_leftovers(folder: Path, beginning: str) -> None:
+    """Remove temporary files whose writer has ended: nobody holds their lock.
+
+    Args:
+        beginning: of their names, from :func:`beginning_of`.
+    """
     left: list[str] = []
     with contextlib.suppress(OSError):  # a folder that cannot be listed
-        left = [name for name in os.listdir(target.parent) if name.startswith(beginning) and name.endswith(_END)]
+        left = [name for name in os.listdir(folder) if name.startswith(beginning) and name.endswith(_END)]
     for name in left:
-        with contextlib.suppress(OSError), (target.parent / name).open("rb") as file:
+        with contextlib.suppress(OSError), (folder / name).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused where its writer lives, and without locks
-            os.unlink(target.parent / name)
+            os.unlink(folder / name)
 
 
 def _sync_folder(folder: Path) -> None:

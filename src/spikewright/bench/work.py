@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 from pydantic import BaseModel
 
 from ..base.errors import BelowFloor, InputError, SpikewrightError, with_flags
+from ..base.lock import locked
 from ..base.progress import SILENT, Listeners
 from .database import Turn, answering, read_url, storage_of, turn_of
-from .workers import LOCK, Watch, has_lock_in, heartbeat, lock_facts, locked
+from .workers import LOCK, Watch, has_lock_in, heartbeat, lock_facts
 
 if TYPE_CHECKING:
     import optuna

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ..base.errors import InputError, arg
 from ..base.interrupt import goes_on
 from ..base.lock import only_writer
 from ..base.progress import Callback, Listeners
+from ..graph.nir_io import read_graph
 from ..pages.paths import Paths, card_path
 from ..student.student import Student
 from ..training.distill import distill_alone
@@ -57,18 +59,26 @@ def begin(
     how = f"the same again with {arg('resume')} goes on from the trained student, {paths.student}"
     with only_writer(*paths.held, called=str(arg("out", out)), listeners=listeners), goes_on(lambda: how, "resume"):
         listeners.say("1/5 distil")
-        former = sha256_of(paths.student) if paths.student.is_file() else None
-        student = distill_alone(settings, paths.student, resume, listeners).student
-        if former is not None and sha256_of(paths.student) != former:
-            _remove_others(paths, listeners)
+        tidy = partial(_remove_others, paths, listeners)
+        student = distill_alone(settings, paths.student, resume, listeners, tidy).student
         yield Begun(settings, paths, student, listeners)
 
 
 def _remove_others(paths: Paths, listeners: Listeners) -> None:
     """Remove what was made from the student that stood here before: beside another one it would be wrong."""
+    if _is_made_from(paths.nir, sha256_of(paths.student)):
+        return
     stale = [file for file in (*paths.derived, card_path(paths.nir)) if file.is_file()]
     for file in stale:
         file.unlink()
     if stale:
         names = ", ".join(file.name for file in stale)
         listeners.say(f"{paths.student}: replaces another student; what was made from that is removed: {names}", "note")
+
+
+def _is_made_from(graph: Path, sha256: str) -> bool:
+    """Whether a graph's file says that it was made from the student with this hash."""
+    try:
+        return bool(read_graph(graph).metadata.get("parent_sha256") == sha256)
+    except InputError:  # none, or nothing that could be read
+        return False

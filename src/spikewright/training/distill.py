@@ -197,9 +197,17 @@ def distill_to(
 
 
 def distill_alone(
-    settings: DistillSettings, out: Path, resume: bool = False, listeners: Listeners = SILENT
+    settings: DistillSettings,
+    out: Path,
+    resume: bool = False,
+    listeners: Listeners = SILENT,
+    written: Callable[[], None] = lambda: None,
 ) -> Distillation:
-    """Do what :func:`distill_to` does, for who is the only writer of ``out`` already."""
+    """Do what :func:`distill_to` does, for who is the only writer of ``out`` already.
+
+    Args:
+        written: called when a new student is written and its training still counts as under way.
+    """
     times_path(out)
     checkpoint = writable(out.with_name(out.name + ".checkpoint"))
     attempts = Attempts(checkpoint)
@@ -210,6 +218,7 @@ def distill_alone(
         result = distill_with(settings, checkpoint, resume and attempts.can_resume, listeners)
         save_student(result.student, out, result.provenance)
         save_times(out, result.history)
+        written()
         attempts.forget()
     return result
 

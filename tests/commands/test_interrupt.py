@@ -125,6 +125,28 @@ def test_requests_to_end_are_heeded_as_long_as_a_command_runs(
     assert signal.getsignal(number) == signal.SIG_DFL
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_request_that_comes_while_an_object_dies_is_not_lost(
+    number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No exception can leave its last method."""
+
+    class Dies:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+            time.sleep(0.1)
+
+    def work() -> None:
+        """Let an object die."""
+        Dies()
+        time.sleep(5)
+
+    hook = sys.unraisablehook
+    assert console.run(work, [], "work") == code
+    assert sys.unraisablehook is hook
+    assert capsys.readouterr().err.startswith("interrupted")
+
+
 def test_a_request_that_is_ignored_as_under_nohup_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

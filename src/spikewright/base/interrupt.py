@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
+from typing import Any
 
 from .errors import Message
 
-REQUESTS = ("SIGTERM", "SIGHUP")
-"""Signals that ask a process to end, besides that of Ctrl-C; some systems have not both."""
+REQUESTS = ("SIGTERM", "SIGHUP", "SIGINT")
+"""Signals that ask a process to end; some systems have not all. Python itself answers that of Ctrl-C where it may."""
+
+
+_MOMENT_S = 0.01
 
 
 class Asked(KeyboardInterrupt):
@@ -63,22 +70,40 @@ def goes_on(how: Callable[[], str], *flags: str) -> Iterator[None]:
 def heeding_requests() -> Iterator[None]:
     """Let the signals that ask a process to end raise :class:`Asked`, in the main thread.
 
-    One that is ignored, as under ``nohup``, or that somebody else handles stays as it is.
+    One that is ignored, as under ``nohup``, or that somebody else handles stays as it is. An interrupt that comes while
+    Python calls back, as when an object dies, where no exception can be raised, is made up for a moment later.
     """
     taken: list[int] = []
+    former = sys.unraisablehook
     if threading.current_thread() is threading.main_thread():
-        for name in REQUESTS:
-            with suppress(AttributeError):
-                number = getattr(signal, name)
-                if signal.getsignal(number) == signal.SIG_DFL:
-                    signal.signal(number, _ask)
-                    taken.append(number)
+        taken = [each for each in _requests() if signal.getsignal(each) == signal.SIG_DFL]
+        for number in taken:
+            signal.signal(number, _ask)
+        sys.unraisablehook = partial(_come_again, former)
     try:
         yield
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
+        sys.unraisablehook = former
+
+
+def _requests() -> Iterator[int]:
+    for name in REQUESTS:
+        with suppress(AttributeError):
+            yield getattr(signal, name)
 
 
 def _ask(number: int, _: FrameType | None) -> None:
     raise Asked(number)
+
+
+def _come_again(former: Callable[[Any], object], lost: Any) -> None:
+    """Send the signal once more whose exception had nobody to go to."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        former(lost)
+        return
+    number = getattr(lost.exc_value, "signal", signal.SIGINT)
+    again = threading.Timer(_MOMENT_S, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()

@@ -217,6 +217,9 @@ def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCom
         of = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         say(f"error: {of}the system refuses it ({error.strerror}); choose another path, or change what it allows")
         return USAGE
+    if _is_of_memory(error):
+        say(f"error: spikewright {name} needs more memory than it may have; free some, or give it smaller work")
+        return USAGE
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
     say(
@@ -224,6 +227,13 @@ def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCom
         f"please report it with the traceback that {_DEBUG} shows"
     )
     return DEFECT
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether memory was asked for that is not there; torch has no error of its own for that."""
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
 
 
 def _how_to_go_on(stopped: KeyboardInterrupt, words: Sequence[str], name: str, command: typer.core.TyperCommand) -> str:

@@ -123,7 +123,9 @@ class Campaign:
                 ended = process(job.words, folder, ending) if own else fork(self._main, job.words, folder, ending)
                 tally.codes[ended.code] += 1
                 faults = [*_faults_of_the_end(job, ended, ending, whole.code)]
-                faults += faults_after_end(files_in(folder), before, whole.made, job.varying, ended.code < 0)
+                faults += faults_after_end(
+                    files_in(folder), before, whole.made, (*job.varying, *job.passing), bool(ending.signal)
+                )
                 _make_room(folder, ending)
                 words = (*job.words, *(job.again if self._random.random() < 0.5 else ()))
                 again = fork(self._main, words, folder)

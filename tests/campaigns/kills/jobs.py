@@ -32,8 +32,8 @@ class Job:
         stopped_after: the name of the file whose second writing ends an earlier try, on which this one goes on; empty
             where it starts from nothing.
         varying: patterns of names of files that differ between equal runs and must be readable.
+        passing: patterns of names of files that are written more than once, and in the end the same in equal runs.
         like: the job whose files it must end in; empty for its own.
-        is_shared: whether former files of other settings are refused.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Job:
     again: tuple[str, ...] = ()
     stopped_after: str = ""
     varying: tuple[str, ...] = ()
+    passing: tuple[str, ...] = ()
     like: str = ""
 
 
@@ -53,8 +54,8 @@ def _distill(out: str = "student.pt") -> tuple[str, ...]:
 DISTILL = Job(
     "distill", _distill(), former=(*_distill(), *FORMER_SEED), again=("--resume",), varying=(TIMES,)
 )  # fmt: skip
-WHOLE = Job("run", RUN, former=(*RUN, *FORMER_SEED), again=("--resume",), varying=(TIMES,))
-BENCH = ("study.db*", TIMES)
+WHOLE = Job("run", RUN, former=(*RUN, *FORMER_SEED), again=("--resume",), varying=(TIMES,), passing=("student.md",))
+BENCH = ("study.db", "study.db-*", TIMES)
 JOBS = (
     DISTILL,
     replace(

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
+from pickle import PickleError
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -37,7 +38,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 def faults_after_end(
-    now: Files, before: Files, whole: Files, varying: tuple[str, ...], was_killed: bool
+    now: Files, before: Files, whole: Files, readable: tuple[str, ...], had_a_signal: bool
 ) -> Iterator[str]:
     """What is wrong with the files of a command that was ended.
 
@@ -45,23 +46,24 @@ def faults_after_end(
         now: files after it.
         before: files that were there when it began.
         whole: files of the command when nothing ended it.
-        varying: patterns of the names of files that differ between equal runs.
-        was_killed: whether it could not tidy up.
+        readable: patterns of the names of files of which it is enough that they can be read.
+        had_a_signal: which may come while it tidies up, and then the next run does.
     """
     for path, content in now.items():
         name = Path(path).name
         if HIDDEN.match(name):
-            if not was_killed:
+            if not had_a_signal:
                 yield f"left: {path}"
         elif content in (before.get(path), whole.get(path)) or _matches(name, LOCKS):
             continue
-        elif not _matches(name, (*varying, *UNDER_WAY)):
+        elif not _matches(name, (*readable, *UNDER_WAY)):
             yield f"torn: {path} is neither what it was nor what it should become ({len(content)} bytes)"
         elif why := unreadable(path, now):
             yield f"torn: {path} cannot be read ({why})"
     student = _changed(now, before, whole, "student.pt")
     for path in before.keys() - now.keys():
-        is_replaced = _matches(Path(path).name, UNDER_WAY) or (student and Path(path).parent == Path(student).parent)
+        name, beside = Path(path).name, student and Path(path).parent == Path(student).parent
+        is_replaced = HIDDEN.match(name) or _matches(name, UNDER_WAY) or beside
         if not is_replaced:
             yield f"lost: {path}"
     if student and not any(path.endswith(".begun") for path in now):
@@ -69,7 +71,7 @@ def faults_after_end(
             f"mixed: {path} is of the former student"
             for path in now
             if Path(path).parent == Path(student).parent
-            and not _matches(Path(path).name, varying)
+            and not _matches(Path(path).name, readable)
             and now[path] == before.get(path) != whole.get(path, now[path])
         )
 
@@ -113,7 +115,15 @@ def unreadable(path: str, files: Files) -> str:
         if fnmatch(Path(path).name, pattern):
             try:
                 read(files[path])
-            except (ValueError, OSError, RuntimeError, EOFError, sqlite3.Error, zipfile.BadZipFile) as error:
+            except (
+                ValueError,
+                OSError,
+                RuntimeError,
+                EOFError,
+                sqlite3.Error,
+                zipfile.BadZipFile,
+                PickleError,
+            ) as error:
                 return f"{type(error).__name__}: {str(error)[:80]}"
             return ""
     return "nobody knows this kind of file"

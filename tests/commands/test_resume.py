@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -39,6 +40,9 @@ POINTS = {
 }
 """Where a run is stopped: before which call of which function."""
 IN_RUN_ALONE = {name for name, (module, _, _) in POINTS.items() if ".bench." in module or "deployment" in module}
+
+
+TIMES = {"format": "spikewright training times", "epochs": []}
 
 
 class Killed(BaseException):
@@ -111,9 +115,7 @@ def test_a_finished_run_says_so_and_makes_what_is_missing(
 ) -> None:
     here.mkdir()
     (here / "student.pt").write_bytes(whole["student.pt"])
-    (here / "student.times.json").write_text(
-        '{"format": "spikewright training times", "student_sha256": "", "epochs": []}'
-    )
+    (here / "student.times.json").write_text(json.dumps({**TIMES, "student_sha256": "another's"}))
     monkeypatch.setattr(distill_module, "distill_with", None)  # trains nothing
     assert main([*RUN, "--resume"]) == 0
     assert "made/student.pt: is trained already\n" in capsys.readouterr().err
@@ -143,7 +145,7 @@ def test_a_changed_profile_is_refused(
     own.write_text(text)
     words = (*RUN, "--profile", "own.toml", "--method", "none")
     stopped(monkeypatch, words, *POINTS["before the graph"])
-    own.write_text(text + "\n# changed\n")
+    own.write_text(re.sub('^title = "', 'title = "changed ', text, flags=re.MULTILINE))
     capsys.readouterr()
     assert main([*words, "--resume"]) == 2
     assert re.search(r"--resume to start anew: profile_sha256 was \w+, is \w+\n", capsys.readouterr().err)
@@ -199,7 +201,7 @@ def test_a_damaged_note_of_the_beginning_is_refused(
         (lambda state: state | {"step": 5}, r"step: is 5, and 2 epochs of 2 steps are 4"),
         (lambda state: state | {"step": 10**9}, r"step: is 1000000000, and"),
         (lambda state: state | {"step": -4}, r"step: "),
-        (lambda state: state | {"history": state["history"][::-1]}, r"history: its epochs are not 0 to 1 in their order"),
+        (lambda state: state | {"history": state["history"][::-1]}, r"history: its epochs are not 0 to 1 in order"),
         (lambda state: state | {"history": state["history"] * 40}, r"history: has 80 epochs, and the training at most"),
         (lambda state: state | {"best": (*state["best"][:3], 7, *state["best"][4:])}, r"best: is of epoch 7, and"),
     ],

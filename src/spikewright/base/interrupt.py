@@ -12,7 +12,7 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from .errors import Message
+from .errors import Message, arg
 
 REQUESTS = ("SIGTERM", "SIGHUP", "SIGINT")
 """Signals that ask a process to end; some systems have not all. Python itself answers that of Ctrl-C where it may."""
@@ -53,7 +53,7 @@ def goes_on(how: Callable[[], str], *flags: str) -> Iterator[None]:
 
     Args:
         how: asked after an interrupt.
-        flags: arguments to add to the same call, which then goes on.
+        flags: arguments to add to the same call, which then goes on; those that the sentence speaks of.
 
     Raises:
         Interrupted: in place of a KeyboardInterrupt.
@@ -63,7 +63,9 @@ def goes_on(how: Callable[[], str], *flags: str) -> Iterator[None]:
     except Interrupted:
         raise
     except KeyboardInterrupt as stopped:
-        raise Interrupted(how(), flags, getattr(stopped, "signal", signal.SIGINT)) from stopped
+        said = how()
+        told = tuple(flag for flag in flags if arg(flag) in said)
+        raise Interrupted(said, told, getattr(stopped, "signal", signal.SIGINT)) from stopped
 
 
 @contextmanager

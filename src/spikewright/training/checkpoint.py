@@ -151,7 +151,7 @@ def _check_count(trainer: Trainer, history: Sequence[EpochRecord], step: int) ->
     if done > most:
         raise ValueError(f"history: has {done} epochs, and the training at most {most}")
     if [record.epoch for record in history] != list(range(done)):
-        raise ValueError(f"history: its epochs are not 0 to {done - 1} in their order")
+        raise ValueError(f"history: its epochs are not 0 to {done - 1} in order")
     if step != done * trainer.steps_per_epoch:
         steps = trainer.steps_per_epoch
         raise ValueError(f"step: is {step}, and {done} epochs of {steps} steps are {done * steps}")

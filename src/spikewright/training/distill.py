@@ -233,8 +233,9 @@ def _say_how_it_begins(resume: bool, attempts: Attempts, out: Path, listeners: L
 
 
 def _how_to_go_on(attempts: Attempts, checkpoint: Path) -> str:
-    where = f"goes on after the last finished epoch, from {checkpoint}" if attempts.can_resume else "begins anew"
-    return f"the same again with {arg('resume')} {where}"
+    if not attempts.can_resume:
+        return "no epoch is finished yet; the same again begins anew"
+    return f"the same again with {arg('resume')} goes on after the last finished epoch, from {checkpoint}"
 
 
 def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Listeners) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .jobs import JOBS, Job
-from .judging import Files, faults_after_end, faults_at_the_end, files_in
+from .judging import Files, faults_after_end, faults_at_the_end, files_in, may_go_on
 from .starting import ENDING_SIGNALS, ESCAPED, Ended, Ending, fork, process
 
 KINDS = ("signal", "signal", "signal", "signal", "aimed", "aimed", "file size", "memory", "full disk")
@@ -29,13 +29,12 @@ PAGE = 4096
 TRACEBACK = re.compile(r"^Traceback \(most recent call last\)|^Exception ignored in|^escaped: ", re.MULTILINE)
 OF_SIGNALS = {"TERM": 143, "INT": 130, "HUP": 129}
 HINT = {
-    "distill": "--resume",
-    "run": "--resume",
-    "sweep": "the same command again",
-    "compare": "the same command again",
+    "distill": ("student: ", "the same again"),
+    "run": ("1/5", "the same again"),
+    "sweep": (" missing", "the same command again"),
+    "compare": (" missing", "the same command again"),
 }
-"""By verb, what its last words after a signal say of going on."""
-
+"""By verb, after which words a signal must be answered with which about going on."""
 BY_NAME = {job.name: job for job in JOBS}
 
 Main = Callable[[Sequence[str]], int]
@@ -127,7 +126,8 @@ class Campaign:
                     files_in(folder), before, whole.made, (*job.varying, *job.passing), bool(ending.signal)
                 )
                 _make_room(folder, ending)
-                words = (*job.words, *(job.again if self._random.random() < 0.5 else ()))
+                left = files_in(folder)
+                words = (*job.words, *(job.again if may_go_on(left, before) and self._random.random() < 0.5 else ()))
                 again = fork(self._main, words, folder)
                 if again.code != whole.code:
                     faults.append(f"the next run ends with {again.code}: {again.said[-300:]}")
@@ -232,6 +232,6 @@ def _faults_of_the_end(job: Job, ended: Ended, ending: Ending, whole: int) -> It
         yield f"exit code {ended.code}: {ended.said[-300:]}"
     if ending.kind in ("file size", "full disk", "memory") and ended.code == 2 and "error: " not in ended.said:
         yield "was refused without a word"
-    hint = HINT.get(job.words[0])
-    if ended.code in OF_SIGNALS.values() and hint and "1/5" in ended.said and hint not in ended.said:
+    began, hint = HINT.get(job.words[0], ("", ""))
+    if ended.code in OF_SIGNALS.values() and began in ended.said and hint not in ended.said:
         yield f"does not say how to go on: {ended.said[-300:]}"

@@ -104,7 +104,7 @@ JOBS = (
     ),
     Job(
         "compare", ("compare", *POINTS, "--methods", "none kd", "--seeds", "1", "--out", "compared"),
-        varying=(*BENCH, "compare.json", "compare.md", "compare.svg", "compare.png"),
+        varying=(*BENCH, "record.json", "compare.json", "compare.md", "compare.svg", "compare.png"),
     ),
 )  # fmt: skip
 """Every verb that writes."""

@@ -27,6 +27,9 @@ LOCKS = ("*.lock",)
 OF_TIMES = re.compile(r"seconds|^host$|_std$|^time$|^sha256$|_sha256$|^made$")
 """Names of values that differ between equal runs: times, and what follows from them."""
 
+UNREADABLE = (ValueError, OSError, RuntimeError, EOFError, PickleError, sqlite3.Error, zipfile.BadZipFile)
+"""What readers raise about a file that is not whole."""
+
 Files = Mapping[str, bytes]
 """By path below a folder, the bytes of a file."""
 
@@ -93,6 +96,14 @@ def faults_at_the_end(now: Files, whole: Files, varying: tuple[str, ...]) -> Ite
                 yield f"differs: {path}, and not in times alone"
 
 
+def may_go_on(now: Files, before: Files) -> bool:
+    """Whether a training has begun, or nothing stands in its way: a former student of other settings would."""
+    students = [path for path in now if Path(path).name == "student.pt"]
+    return any(_matches(Path(path).name, UNDER_WAY) for path in now) or all(
+        now[path] != before.get(path) for path in students
+    )
+
+
 def unreadable(path: str, files: Files) -> str:
     """Why a file cannot be read; empty where it can."""
     readers: list[tuple[str, Callable[[bytes], object]]] = [
@@ -115,15 +126,7 @@ def unreadable(path: str, files: Files) -> str:
         if fnmatch(Path(path).name, pattern):
             try:
                 read(files[path])
-            except (
-                ValueError,
-                OSError,
-                RuntimeError,
-                EOFError,
-                sqlite3.Error,
-                zipfile.BadZipFile,
-                PickleError,
-            ) as error:
+            except UNREADABLE as error:
                 return f"{type(error).__name__}: {str(error)[:80]}"
             return ""
     return "nobody knows this kind of file"

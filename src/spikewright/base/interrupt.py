@@ -56,12 +56,10 @@ def goes_on(how: Callable[[], str], *flags: str) -> Iterator[None]:
         flags: arguments to add to the same call, which then goes on; those that the sentence speaks of.
 
     Raises:
-        Interrupted: in place of a KeyboardInterrupt.
+        Interrupted: in place of a KeyboardInterrupt; of work within work, the outer one says how to go on.
     """
     try:
         yield
-    except Interrupted:
-        raise
     except KeyboardInterrupt as stopped:
         said = how()
         told = tuple(flag for flag in flags if arg(flag) in said)

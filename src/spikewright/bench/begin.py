@@ -57,11 +57,12 @@ def begin(
     paths = Paths.under(out)
     card_path(paths.nir)  # refuses a file that is no card before any work
     how = f"the same again with {arg('resume')} goes on from the trained student, {paths.student}"
-    with only_writer(*paths.held, called=str(arg("out", out)), listeners=listeners), goes_on(lambda: how, "resume"):
+    with only_writer(*paths.held, called=str(arg("out", out)), listeners=listeners):
         listeners.say("1/5 distil")
         tidy = partial(_remove_others, paths, listeners)
         student = distill_alone(settings, paths.student, resume, listeners, tidy).student
-        yield Begun(settings, paths, student, listeners)
+        with goes_on(lambda: how, "resume"):
+            yield Begun(settings, paths, student, listeners)
 
 
 def _remove_others(paths: Paths, listeners: Listeners) -> None:

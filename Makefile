@@ -8,7 +8,7 @@ PYTEST_ENV := OMP_NUM_THREADS=1
 CAMPAIGN := OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m campaigns
 PYTEST_ARGS ?= --numprocesses auto --maxprocesses 4
 
-.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants clean
+.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants kills clean
 
 help:
 	@grep -E '^# make ' Makefile | cut -c 3-
@@ -75,6 +75,10 @@ audit: .venv/.campaigns
 # make mutants     1,000 small changes of the code that decides numbers, each of which a test has to notice
 mutants: .venv/.campaigns
 	$(CAMPAIGN).mutants --count 1000 --seed 1
+
+# make kills       ends every verb that writes, 42 times each, by signals, limits and full disks; nothing may be torn or lost
+kills: .venv/.ready
+	$(CAMPAIGN).kills --each 42 --seed 0
 
 # make clean       remove what was made, environments included
 clean:

@@ -126,7 +126,7 @@ def distill_with(
         done = attempts.finished(number, asked, network_of(settings)) if resume else None
         if done is None:
             going_on = resume and attempts.has_begun(number)
-            begins = None if resume or number else partial(attempts.start, begun_with(settings))
+            begins = None if resume or number or checkpoint is None else partial(attempts.start, begun_with(settings))
             done = _distil(whole, asked, attempts.checkpoint(number), going_on, listeners, begins)
             done.provenance["settings"] = settings.flat(without=["data_dir"])
             attempts.keep(number, asked, done)

@@ -53,7 +53,8 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     that were killed have left behind is removed. One that still writes keeps a lock on its temporary file.
 
     Raises:
-        InputError: ``path`` cannot be written: no folder, no regular file, no permission, no space, too long a name.
+        InputError: ``path`` cannot be written: no folder, no regular file, no permission for the folder or for a file
+            that is there, no space, too long a name.
     """
     target = _target(path)
     remove_leftovers(target.parent, beginning_of(target))
@@ -89,6 +90,10 @@ def _target(path: Path | str) -> Path:
         raise InputError(f"{target}: is a folder; give the name of a file")
     if mode and not stat.S_ISREG(mode):
         raise InputError(f"{target}: is a device, a pipe or a socket; give the name of a regular file")
+    if mode and not os.access(target, os.W_OK):  # its folder would let it be replaced all the same
+        raise InputError(
+            f"{target}: is there and is not yours to write; choose another path, or change its permissions"
+        )
     return target
 
 

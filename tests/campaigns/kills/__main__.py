@@ -49,8 +49,11 @@ def ended_jobs(jobs: Sequence[Job], each: int, seed: int, folder: Path) -> dict[
     campaign, tallies = Campaign(main, folder, seed), dict[str, Tally]()
     for job in jobs:
         tally = tallies[job.name] = Tally()
-        for number in range(each):
-            campaign.attempt(job, tally, number)
+        try:
+            for number in range(each):
+                campaign.attempt(job, tally, number)
+        except RuntimeError as error:  # it does not even run when nothing ends it; the other jobs go on
+            tally.faults.append(f"{job.name}: cannot be judged: {error}")
         print(f"{job.name:20} {each:4} ended, {len(tally.faults)} faults", flush=True)
         for fault in tally.faults:
             print(f"  {fault}", flush=True)

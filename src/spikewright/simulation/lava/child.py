@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import sys
 import threading
+import time
 import traceback
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from .. import netx as on_netx
 from . import backend as on_lava
 from .backend import LavaNetwork, events, lava_order
 from .job import PROGRESS, recorded
+from .nameless import KILLED, share_without_names
 from .processes.recorders import SpikeRecorder, StateRecorder, VariableSetter
 
 POLL_S = 0.5
@@ -26,10 +30,11 @@ FAILED = 70
 """Exit code of a child one of whose processes failed (sysexits' EX_SOFTWARE)."""
 
 
-def main(folder: Path) -> None:
-    """Run the job in ``folder``; a failure ends this process at once, which otherwise waits for Lava's for ever."""
+def main() -> None:
+    """Run the job in the folder ``argv[1]``; a failure ends this process at once, which else waits for ever."""
     try:
-        _run(folder)
+        share_without_names()
+        _run(Path(sys.argv[1]))
     except Exception:
         traceback.print_exc()
         sys.stderr.flush()
@@ -94,7 +99,7 @@ class Session:
 
     def __init__(self, process: Any) -> None:
         self.process = process
-        self._over = threading.Event()
+        self._over, self._ended = multiprocessing.Pipe(duplex=False)
         self._watch: threading.Thread | None = None
 
     def assign(self, variable: Any, values: IntArray) -> None:
@@ -126,22 +131,36 @@ class Session:
         The watch ends first: Lava reads the same pipes when it joins its processes, and two readers of one message
         leave one of them waiting for ever.
         """
-        self._over.set()
+        self._ended.send(None)
         if self._watch is not None:
             self._watch.join()
         self.process.stop()
 
     def _end_on_failure(self) -> None:
-        """End this process when one of Lava's has failed, which Lava itself may wait for ever to notice."""
-        while not self._over.wait(POLL_S):
-            if failures := self._failures():
+        """End this process when one of Lava's has failed or was killed, which Lava itself may wait for ever to notice.
+
+        None of Lava's ends before the network is stopped, unless it has failed.
+        """
+        sentinels = [actor.sentinel for actor in self._actors()]
+        while True:
+            ended = wait([self._over, *sentinels], timeout=POLL_S)
+            if self._over in ended:
+                return
+            failures = self._failures()
+            if ended and not failures:  # what it has to say may be on its way
+                time.sleep(POLL_S)
+                failures = self._failures() or [KILLED]
+            if failures:
                 print(*failures, sep="\n", file=sys.stderr, flush=True)
                 os._exit(FAILED)
 
     def _failures(self) -> list[str]:
         """Tracebacks of the processes that have failed, which Lava keeps to itself."""
-        actors = self.process.runtime._messaging_infrastructure.actors
-        return [actor.exception[1] for actor in actors if actor.exception]
+        return [actor.exception[1] for actor in self._actors() if actor.exception]
+
+    def _actors(self) -> list[Any]:
+        actors: list[Any] = self.process.runtime._messaging_infrastructure.actors
+        return actors
 
 
 def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork) -> None:
@@ -165,6 +184,3 @@ def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork) -> Non
 
 
 BUILDERS = {"lava": on_lava.build, "netx": on_netx.build}
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

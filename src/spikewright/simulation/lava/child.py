@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import sys
@@ -11,20 +10,20 @@ import time
 import traceback
 from multiprocessing.connection import wait
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
 
 from ...base.types import IntArray
-from ...chip.chip_file import load_chip
 from ...chip.network import ChipNetwork, Schedule
-from .. import netx as on_netx
-from . import backend as on_lava
-from .backend import LavaNetwork, events, lava_order
-from .job import PROGRESS, recorded
+from .files import PROGRESS, read, recorded
 from .nameless import KILLED, share_without_names
+from .network import LavaNetwork, events, lava_order
 from .processes.recorders import SpikeRecorder, StateRecorder, VariableSetter
 
+BUILDERS = {"lava": f"{__package__}.network:build", "netx": "spikewright.simulation.netx:build"}
+"""What makes the processes of each kind; lava-dl's loads torch, and Lava's does not."""
 POLL_S = 0.5
 FAILED = 70
 """Exit code of a child one of whose processes failed (sysexits' EX_SOFTWARE)."""
@@ -42,12 +41,10 @@ def main() -> None:
 
 
 def _run(folder: Path) -> None:
-    job = json.loads((folder / "job.json").read_text())
-    chip = load_chip(folder / "chip.h5")
-    drive: IntArray = np.load(folder / "drive.npy", allow_pickle=False)
+    chip, drive, kind, record_states = read(folder)
     schedule = Schedule.of(chip, drive.shape[1])
-    network = BUILDERS[job["kind"]](chip, drive, schedule, folder)
-    _record(chip, schedule, network, folder, ("u", "v") if job["record_states"] else ())
+    network = resolve_name(BUILDERS[kind])(chip, drive, schedule, folder)
+    _record(chip, schedule, network, folder, ("u", "v") if record_states else ())
     session = Session(network.neurons[chip.output.name])
     driven = network.neurons.get(chip.input.name)
     if driven is not None:
@@ -181,6 +178,3 @@ def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork) -> Non
         for name in [name for name in biased if chip.depth[name] == depth]:
             session.assign(network.neurons[name].bias_mant, lava_order(biased[name]))
         session.steps(1 if depth < deepest else chip.timesteps)
-
-
-BUILDERS = {"lava": on_lava.build, "netx": on_netx.build}

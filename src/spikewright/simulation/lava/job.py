@@ -8,14 +8,13 @@ runs in, and hangs when one of its processes fails. So it never runs in ours: a 
 from __future__ import annotations
 
 import importlib.util
-import json
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,18 +23,14 @@ from ...base.child import Child
 from ...base.errors import InputError, SpikewrightError, arg, refuse
 from ...base.progress import Advance
 from ...base.types import IntArray
-from ...chip.chip_file import save_chip
 from ...chip.network import ChipNetwork, Schedule
 from .. import integer
 from ..backends import check_drive
 from ..recording import Recording, SpikeArray, StateArray
+from .files import PROGRESS, Kind, recorded, write
 
-Kind = Literal["lava", "netx"]
 SILENCE_LIMIT_S = 300.0
 """Default for the longest silence of a child: starting Lava takes up to half a minute on a slow machine."""
-
-PROGRESS = "spikewright-done "
-"""What a line on the child's stdout begins with that says how many more samples are done."""
 
 TRACEBACK_LINES = 12
 POLL_S = 0.2
@@ -99,10 +94,7 @@ class LavaSimulator:
         check_drive(chip, drive)
         refuse(arg("on", self.kind), list(self.faults(chip)))
         with Child(CODE, FOLDER) as child:
-            save_chip(chip, child.folder / "chip.h5")
-            np.save(child.folder / "drive.npy", drive)
-            job = {"kind": self.kind, "record_states": record_states}
-            (child.folder / "job.json").write_text(json.dumps(job))
+            write(child.folder, chip, drive, self.kind, record_states)
             watch(child, self.kind, progress, time_limit_s)
             return _collected(chip, drive, child.folder, record_states)
 
@@ -173,11 +165,6 @@ def _collected(chip: ChipNetwork, drive: IntArray, folder: Path, record_states: 
         scores = _chip_order(last, leading=1).astype(np.int64)
     own = integer.run(chip, drive, heard=spikes)
     return Recording(spikes, scores.reshape(len(scores), -1), own.tallies, **states, active=own.active)
-
-
-def recorded(folder: Path, what: str, index: int) -> Path:
-    """File of ``spikes``, ``u``, ``v`` (every chip step) or ``last`` (v at each sample's end) of a population."""
-    return folder / f"{what}-{index}.npy"
 
 
 def _chip_order(values: npt.NDArray[Any], leading: int) -> npt.NDArray[Any]:

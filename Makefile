@@ -4,9 +4,11 @@ DEMO := build/demo
 PINS := pyproject.toml requirements/make-env.sh requirements/lava-py310.txt requirements/core.txt
 # Networks in tests are small: one process a core, one thread a process.
 PYTEST_ENV := OMP_NUM_THREADS=1
+# Long runs that try to break things; docs/reliability.md says what they found.
+CAMPAIGN := OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m campaigns
 PYTEST_ARGS ?= --numprocesses auto --maxprocesses 4
 
-.PHONY: help env demo test lint types docs ci test-newer lava-runs dist clean
+.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants lava-runs clean
 
 help:
 	@grep -E '^# make ' Makefile | cut -c 3-
@@ -54,12 +56,29 @@ test-newer: .venv-newer/.ready
 
 # make lava-runs   1,000 Lava simulations in a row, a fifth of them ended; counts what is left behind (40 minutes)
 lava-runs: .venv/.ready
-	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m campaigns.lava_runs
+	$(CAMPAIGN).lava_runs
 
 # make dist        the wheel and the source archive, into dist; nothing is uploaded
 dist: .venv/.ready
 	rm -rf dist
 	$(BIN)/python -m hatchling build -d dist
+
+.venv/.campaigns: .venv/.ready requirements/campaigns.txt
+	requirements/make-env.sh campaigns .venv
+
+# make sbom        what a user installs, with every extra, as CycloneDX JSON in build/spikewright.cdx.json
+sbom: .venv/.campaigns
+	mkdir -p build
+	requirements/sbom.sh build/spikewright.cdx.json
+
+# make audit       known vulnerabilities of the pinned requirements; fails, too, where they cannot be looked up
+audit: .venv/.campaigns
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements/lava-py310.txt
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements/core.txt
+
+# make mutants     1,000 small changes of the code that decides numbers, each of which a test has to notice
+mutants: .venv/.campaigns
+	$(CAMPAIGN).mutants --count 1000 --seed 1
 
 # make clean       remove what was made, environments included
 clean:

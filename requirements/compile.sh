@@ -7,12 +7,15 @@ UV=${UV:-uv}
 pin() {
     local output=$1
     shift
-    "$UV" pip compile pyproject.toml "$@" --upgrade --generate-hashes --no-emit-index-url --no-annotate --no-header \
+    "$UV" pip compile "$@" --upgrade --generate-hashes --no-emit-index-url --no-annotate --no-header \
         --quiet --output-file "$output"
-    sed -i "1i # Pinned by requirements/compile.sh from pyproject.toml: $*" "$output"
+    sed -i "1i # Pinned by requirements/compile.sh: $*" "$output"
 }
 
 # Lava exists for Python 3.10 alone; one platform, because pins for all of them drag in versions for Pythons not meant.
-pin requirements/lava-py310.txt --extra lava --extra data --extra events --extra safetensors --extra sound --extra sweep --extra tables --extra dev --extra docs \
+pin requirements/lava-py310.txt pyproject.toml --extra lava --extra data --extra events --extra safetensors --extra sound --extra sweep --extra tables --extra dev --extra docs \
     --python-version 3.10 --python-platform x86_64-unknown-linux-gnu
-pin requirements/core.txt --extra data --extra events --extra safetensors --extra sound --extra sweep --extra tables --extra dev --extra docs --universal --python-version 3.11
+pin requirements/core.txt pyproject.toml --extra data --extra events --extra safetensors --extra sound --extra sweep --extra tables --extra dev --extra docs --universal --python-version 3.11
+# Tools that are installed beside the first of them, whose versions therefore bind.
+pin requirements/campaigns.txt --group campaigns --constraints requirements/lava-py310.txt \
+    --python-version 3.10 --python-platform x86_64-unknown-linux-gnu

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Make an environment from the pinned requirements: make-env.sh [default|newer] [FOLDER]
-#   default  Python 3.10 with Lava in .venv; where there is no Python 3.10 to be had, a newer Python without Lava
-#   newer    Python 3.12 or later with the current torch and numpy 2, without Lava, in .venv-newer
+# Make an environment from the pinned requirements: make-env.sh [default|newer|campaigns] [FOLDER]
+#   default    Python 3.10 with Lava in .venv; where there is no Python 3.10 to be had, a newer Python without Lava
+#   newer      Python 3.12 or later with the current torch and numpy 2, without Lava, in .venv-newer
+#   campaigns  adds the tools of the campaigns to the default environment
 # PYTHON=/path/to/python takes that one instead of looking for one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +11,8 @@ KIND=${1:-default}
 case $KIND in
     default) VENV=${2:-.venv} ;;
     newer) VENV=${2:-.venv-newer} ;;
-    *) echo "error: make-env.sh makes 'default' or 'newer', not '$KIND'" >&2; exit 2 ;;
+    campaigns) VENV=${2:-.venv} ;;
+    *) echo "error: make-env.sh makes 'default', 'newer' or 'campaigns', not '$KIND'" >&2; exit 2 ;;
 esac
 
 say() { echo "[environment] $*" >&2; }
@@ -54,6 +56,12 @@ else
         python3 -m venv .tools
         .tools/bin/python -m pip install --quiet uv
     fi
+fi
+
+if [ "$KIND" = campaigns ]; then
+    "$UV" pip install --quiet --require-hashes --python "$VENV/bin/python" --requirement requirements/campaigns.txt
+    touch "$VENV/.campaigns"
+    exit
 fi
 
 if ! PYTHON=$(choose_python); then

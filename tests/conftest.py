@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import random
 import struct
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
 
 REQUIRE_LAVA = os.environ.get("SPIKEWRIGHT_REQUIRE_LAVA") == "1"
 RAN_LAVA = ("lava", "ran")
@@ -27,6 +29,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    """Each test begins with the same global generators, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,9 @@ EXTRAS = {
 }
 
 
+FILES = [*EXTRAS, "campaigns.txt"]
+
+
 def pins(file: Path) -> list[tuple[Requirement, int]]:
     """Each pinned requirement and how many hashes it has."""
     entries = file.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
@@ -39,7 +42,7 @@ def environment(version: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", EXTRAS)
+@pytest.mark.parametrize("name", FILES)
 def test_every_pin_is_exact_and_hashed(name: str, root: Path) -> None:
     found = pins(root / "requirements" / name)
     assert len(found) > 40
@@ -47,7 +50,7 @@ def test_every_pin_is_exact_and_hashed(name: str, root: Path) -> None:
     assert [str(pin) for pin, _ in found if not re.fullmatch(r"==[^*,]+", str(pin.specifier))] == []
 
 
-@pytest.mark.parametrize("name", EXTRAS)
+@pytest.mark.parametrize("name", FILES)
 def test_pins_name_no_index_and_no_machine(name: str, root: Path) -> None:
     text = (root / "requirements" / name).read_text(encoding="utf-8")
     assert re.findall(r"https?:|file:|--(?:extra-)?index|--find-links|\B/(?:home|root|opt|tmp|Users)/", text) == []
@@ -72,7 +75,16 @@ def test_lava_is_pinned_where_it_exists_and_nowhere_else(root: Path) -> None:
     assert not {"lava-nc", "lava-dl"} & names["core.txt"]
 
 
+def test_the_tools_of_the_campaigns_change_no_other_version(root: Path) -> None:
+    groups = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    tools = {canonicalize_name(pin.name): pin.specifier for pin, _ in pins(root / "requirements" / "campaigns.txt")}
+    here = {canonicalize_name(pin.name): pin.specifier for pin, _ in pins(root / "requirements" / "lava-py310.txt")}
+    assert {name for name in tools.keys() & here.keys() if tools[name] != here[name]} == set()
+    assert {canonicalize_name(Requirement(line).name) for line in groups["campaigns"]} <= tools.keys()
+
+
 def test_an_unknown_environment_is_refused(root: Path) -> None:
     script = root / "requirements" / "make-env.sh"
     asked = subprocess.run([str(script), "older"], capture_output=True, text=True, timeout=60, check=False)
-    assert (asked.returncode, asked.stderr) == (2, "error: make-env.sh makes 'default' or 'newer', not 'older'\n")
+    said = "error: make-env.sh makes 'default', 'newer' or 'campaigns', not 'older'\n"
+    assert (asked.returncode, asked.stderr) == (2, said)

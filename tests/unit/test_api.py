@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -333,3 +334,41 @@ def test_text_that_was_given_is_kept_as_it_is() -> None:
     settings = settings_of("digits", "mlp", method="kd:alpha=0.7", regularize=["logits:weight=0.01"])
     assert settings.flat()["method"] == "kd:alpha=0.7"
     assert settings.flat()["regularize"] == ["logits:weight=0.01"]
+
+
+def test_what_has_a_name_is_given_without_one_and_chip_is_another_word_for_profile() -> None:
+    assert sw.Budget("1uJ", chip="loihi1-davies") == sw.Budget(energy_budget="1uJ", profile="loihi1-davies")
+    assert sw.StudentSpec("convnet", width=4) == sw.StudentSpec(architecture="convnet", width=4)
+    assert sw.TeacherSpec("vgg") == sw.TeacherSpec(name="vgg")
+    profile = sw.load_profile("tianjic")
+    assert sw.load_profile(profile) is profile
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: sw.Budget("1uJ", energy_budget="2uJ"), "Budget: energy_budget is given twice, once without its name"),
+        (
+            lambda: sw.Budget(chip="tianjic", profile="tianjic"),
+            "chip and profile are two names of one option; give one",
+        ),
+        (lambda: sw.Budget("1uJ", "tianjic"), r"Budget: 2 values without a name; only energy_budget may be given"),
+        (lambda: sw.Training(3), r"Training: a value without a name; options are given by name, as Training\(name="),
+        (lambda: sw.lower(3), "graph: is of type int; may be a NIR graph, such as to_nir"),
+        (lambda: sw.lower(sw.to_nir(small()), 3), "profile: is of type int; may be the name of a profile"),
+        (lambda: sw.to_nir(3), "student: is of type int; may be a Student"),
+        (lambda: sw.save_student(3, "x.pt", {}), "student: is of type int; may be a Student"),
+        (lambda: sw.simulate(3, "digits"), "chip: is of type int; may be a ChipNetwork"),
+        (lambda: sw.report(3, 3, "tianjic"), "activity: is of type int; may be an Activity"),
+        (lambda: sw.drift(sw.to_nir(small()), 3, "digits"), "chip: is of type int; may be a ChipNetwork"),
+        (lambda: sw.model_card(3), "graph: is of type int; may be a NIR graph"),
+        (lambda: sw.load_profile(3), r"profile: is of type int; may be the name of a profile, the path of its \.toml"),
+    ],
+)
+def test_another_type_of_argument_is_said_and_what_it_may_be(made: Callable[[], object], said: str) -> None:
+    with pytest.raises(sw.InputError, match=said):
+        made()
+
+
+def small() -> Student:
+    return Student(sw.StudentConfig("mlp", 2, (1, 2, 2), 2, 2))

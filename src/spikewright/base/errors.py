@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import UnionType
 
 # Characters of a private use area, which no message holds otherwise, around the name of an argument.
 _OPEN, _CLOSE = "\ue000", "\ue001"
@@ -114,6 +115,16 @@ class Refusal(InputError):
         listed = "\n".join(f"  - {fault}" for fault in faults)
         super().__init__(f"{where}: {faults[0]}" if len(faults) == 1 else f"{where}: {len(faults)} faults\n{listed}")
         self.where, self.faults = where, tuple(faults)
+
+
+def check_type(name: str, value: object, kind: type | UnionType | tuple[type, ...], words: str) -> None:
+    """Refuse the argument ``name`` if its value is of none of the types ``kind``, which ``words`` describe.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not isinstance(value, kind):
+        raise InputError(f"{arg(name)}: is of type {type(value).__name__}; may be {words}")
 
 
 def refuse(where: str, faults: Sequence[str]) -> None:

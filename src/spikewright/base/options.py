@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails
@@ -62,6 +62,25 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    first: ClassVar[str] = ""
+    """The option that may be given without its name, as the first argument; empty for none."""
+
+    def __init__(self, *given: Any, **values: Any) -> None:
+        """Take the options by name, and :attr:`first` by position, too.
+
+        Raises:
+            InputError: more values without a name than that, or the same option twice.
+        """
+        if given:
+            name, called = self.first, type(self).__name__
+            if not name or len(given) > 1:
+                most = f"only {arg(name)} may be given without its name" if name else "options are given by name"
+                values_given = "a value" if len(given) == 1 else f"{len(given)} values"
+                raise InputError(f"{called}: {values_given} without a name; {most}, as {called}(name=value)")
+            if name in values:
+                raise InputError(f"{called}: {arg(name)} is given twice, once without its name")
+            values[name] = given[0]
+        super().__init__(**values)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -61,11 +61,11 @@ def command(
     from ..chip.activity_file import load_activity
     from ..chip.chip_file import load_chip
     from ..energy.provenance import provenance_of
-    from ..pages.pricing import budgets_of, priced, profile_of
+    from ..pages.pricing import budgets_of, priced
     from ..pages.render import Document, write_report
     from ..pages.runs import load_runs, names_of, tables_of
     from ..placing.placement import Placer
-    from ..profile.profile import named_profile
+    from ..profile.profile import load_profile, named_profile
 
     placer = Placer(place_by, chips, seed)
     names = names_of(activity, also or [])
@@ -73,7 +73,7 @@ def command(
     typed = _as_typed(activity, chip, also or [], profile or [], energy_budget, placer)
     provenance = replace(provenance_of(activity, chip, counts, network), command=typed)
     agreement = _agreement_beside(activity, provenance)
-    profiles = [profile_of(name) for name in dict.fromkeys(profile or [])] or [
+    profiles = [load_profile(name) for name in dict.fromkeys(profile or [])] or [
         named_profile(network.profile, str(chip), "give its file: --profile PATH")
     ]
     budgets = budgets_of(energy_budget, profiles)

@@ -82,7 +82,7 @@ class RequestedValues:
     saliency: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MixedLabels:
     """The second labels of samples that are mixed of two.
 
@@ -95,7 +95,7 @@ class MixedLabels:
     share: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BatchOutputs:
     """Outputs of student and teacher for one batch, from which a method computes its loss.
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import nir
 
-from ..base.errors import InputError, arg, refuse
+from ..base.errors import InputError, arg, check_type, refuse
 from ..base.progress import Advance
 from ..chip.network import ChipNetwork
 from ..chip.registers import TrainedGrid, trained_grid
@@ -67,16 +67,13 @@ def drift(
         InputError: the chip network was not made from this graph, no such data or part, samples that do not fit the
             network's input, or labels that mean something else than its outputs.
     """
-    if not isinstance(graph, nir.NIRGraph | Student):
-        raise InputError(
-            f"{arg('graph')}: is of type {type(graph).__name__}; may be a NIR graph, such as to_nir(student), or a "
-            "Student"
-        )
+    check_type("graph", graph, nir.NIRGraph | Student, "a NIR graph, such as to_nir(student), or a Student")
+    check_type("chip", chip, ChipNetwork, "a ChipNetwork, such as lower(graph)")
     whole = data_for(chip, data, data_dir)
     if samples is None:
         samples = min(SAMPLES, len(chosen_samples(whole, split, None).images))
     images, labels, _ = chosen_samples(whole, split, samples)
-    target = load_profile(profile) if isinstance(profile, str | Path) else profile
+    target = None if profile is None else load_profile(profile)
     written = to_nir(graph) if isinstance(graph, Student) else graph
     return drift_on(written, chip, images, labels, profile=target, seed=seed, progress=progress)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import nir
 
-from ..base.errors import InputError, arg, refuse
+from ..base.errors import InputError, arg, check_type, refuse
 from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY, ChipNetwork
 from ..chip.registers import Grid, Peaks, grid_for, trained_grid
 from ..data.dataset import Dataset
@@ -33,7 +33,7 @@ from .rules import check_draft
 
 def lower(
     graph: nir.NIRGraph,
-    profile: HardwareProfile | str = "loihi2-assumed",
+    profile: HardwareProfile | str | Path = "loihi2-assumed",
     *,
     timesteps: int | None = None,
     encoding: str | None = None,
@@ -73,7 +73,8 @@ def lower(
         InputError: the graph, a design rule that it breaks, or data that do not fit it; all faults in one message.
         AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
-    target = load_profile(profile) if isinstance(profile, str) else profile
+    check_type("graph", graph, nir.NIRGraph, "a NIR graph, such as to_nir(student) or nir.read(path)")
+    target = load_profile(profile)
     input_rule, meaning = rules_of(graph.metadata)
     if isinstance(calibrate, str | Path):
         calibrate = load(calibrate, timesteps=graph.metadata.get("timesteps", timesteps), network=takes_of(graph))

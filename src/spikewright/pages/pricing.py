@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
-from ..base.errors import AnswerIsNo, InputError
+from ..base.errors import AnswerIsNo, InputError, check_type
 from ..chip.activity import Activity, overflow_sentences
 from ..chip.network import ChipNetwork
 from ..energy.ann import ann_costs
@@ -22,11 +22,6 @@ from .report import Report
 
 AnyProfile = str | Path | HardwareProfile
 """A profile, its name, or its TOML file."""
-
-
-def profile_of(given: AnyProfile) -> HardwareProfile:
-    """The profile itself, or the one of that name or file."""
-    return given if isinstance(given, HardwareProfile) else load_profile(given)
 
 
 def budgets_of(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str, Amount]:
@@ -127,7 +122,9 @@ def report(
         InputError: unknown profile, unusable budget, or the activity is not of this network.
         AnswerIsNo: the network does not fit a profile.
     """
-    profiles = [profile_of(each) for each in profile] if isinstance(profile, list) else [profile_of(profile)]
+    check_type("activity", activity, Activity, "an Activity, such as simulate(chip, data)")
+    check_type("chip", chip, ChipNetwork, "a ChipNetwork, such as lower(graph)")
+    profiles = [load_profile(each) for each in profile] if isinstance(profile, list) else [load_profile(profile)]
     budgets = budgets_of(energy_budget, profiles)
     origin = Provenance(network=chip.provenance)
     energies = [price(activity, chip, each, budgets.get(each.name), placer) for each in profiles]

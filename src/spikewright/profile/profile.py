@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, Field, ValidationError
 
 from ..base.artefacts import existing_file
-from ..base.errors import InputError, did_you_mean, refuse
+from ..base.errors import InputError, check_type, did_you_mean, refuse
 from ..base.resources import profiles_dir
 from .costs import JOULES, Constant, Energy, Source, Table, Text
 from .schema import HardwareProfile, Limits
@@ -35,12 +35,15 @@ def profile_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in profiles_dir().glob("*.toml")))
 
 
-def load_profile(name: str | Path) -> HardwareProfile:
-    """The profile of that name, or of that TOML file.
+def load_profile(name: str | Path | HardwareProfile) -> HardwareProfile:
+    """The profile of that name, or of that TOML file; a profile is returned as it is.
 
     Raises:
         InputError: unknown name (with the nearest one), or every fault of the file at once.
     """
+    if isinstance(name, HardwareProfile):
+        return name
+    check_type("profile", name, str | Path, "the name of a profile, the path of its .toml file, or a HardwareProfile")
     if isinstance(name, Path) or name.endswith(".toml"):
         return read_profile(Path(name))
     if name not in profile_names():

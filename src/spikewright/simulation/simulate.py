@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..base.errors import InputError, Message, arg, did_you_mean, refuse
+from ..base.errors import InputError, Message, arg, check_type, did_you_mean, refuse
 from ..base.hdf5 import new_hdf5
 from ..base.progress import Advance
 from ..base.types import IntArray
@@ -104,6 +104,7 @@ def simulate(
             its outputs, Lava not installed, or a network that it cannot hold.
         SpikewrightError: Lava failed.
     """
+    check_type("chip", chip, ChipNetwork, "a ChipNetwork, such as lower(graph)")
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
     images, labels, recordings = chosen_samples(data_for(chip, data, data_dir), split, samples)
     refuse(f"{split} labels", list(label_faults(labels, chip.meaning, chip.classes)))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from ..base.errors import InputError, arg, refuse
+from ..base.errors import InputError, arg, check_type, refuse
 from ..base.memory import available_bytes, in_gib
 from ..base.own_code import is_own
 from ..base.shown import Shown
@@ -276,7 +276,12 @@ def _weights_at(width: int, of_width: Callable[[int], nn.Module]) -> float:
 
 
 def save_student(student: Student, path: Path | str, provenance: dict[str, object]) -> None:
-    """Write a student and its provenance (JSON-able) to ``path``, atomically."""
+    """Write a student and its provenance (JSON-able) to ``path``, atomically.
+
+    Raises:
+        InputError: ``student`` is none, or ``path`` cannot be written.
+    """
+    check_type("student", student, Student, "a Student, such as distill(...).student or load_student(path)")
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

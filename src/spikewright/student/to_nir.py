@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import fx, nn
 
-from ..base.errors import refuse
+from ..base.errors import check_type, refuse
 from ..base.version import __version__
 from ..chip.encoding import full_scale
 from ..chip.law import Law
@@ -53,6 +53,7 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     Raises:
         InputError: every module that has no counterpart in NIR, with the reason; weights that are NaN or infinite.
     """
+    check_type("student", student, Student, "a Student, such as distill(...).student or load_student(path)")
     refuse("student", list(weight_faults(student)))
     if student.grid is not None:
         graph = biases_on_membranes(to_nir(float_equivalent(student), facts))

@@ -26,7 +26,7 @@ from ..student.student import Student
 from ..student.to_nir import to_nir
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CostReading:
     """Cost of one batch, per inference.
 

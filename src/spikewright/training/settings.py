@@ -7,9 +7,9 @@ import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from ..augmentation.text import text_of as text_of_transforms
@@ -88,7 +88,12 @@ class DataSettings(DataOptions):
 
 
 class Budget(Options):
-    """The chip that a student is trained for, and its limits there, per inference."""
+    """The chip that a student is trained for, and its limits there, per inference: ``Budget("1uJ", chip="tianjic")``.
+
+    ``chip`` is another name of ``profile``.
+    """
+
+    first: ClassVar[str] = "energy_budget"
 
     profile: str = Field("loihi2-assumed", description="hardware profile, a name or a .toml file")
     energy_budget: str | None = Field(None, description="per inference, with its unit: 2uJ, 350nJ, 40kops")
@@ -102,6 +107,15 @@ class Budget(Options):
         description="spikes per neuron and step of a layer, lif1=0.05, or of each that matches, lif*=0.05; repeatable",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _chip_is_the_profile(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "chip" not in values:
+            return values
+        if "profile" in values:
+            raise ValueError("chip and profile are two names of one option; give one of them")
+        return {("profile" if name == "chip" else name): value for name, value in values.items()}
+
     @property
     def is_limited(self) -> bool:
         """Whether there is any limit."""
@@ -109,7 +123,9 @@ class Budget(Options):
 
 
 class TeacherSpec(Options):
-    """The teacher, and assistants between the teacher and the student."""
+    """The teacher, ``TeacherSpec("vgg")``, and assistants between the teacher and the student."""
+
+    first: ClassVar[str] = "name"
 
     name: str | None = Field(
         None,
@@ -160,7 +176,9 @@ class MethodSpec(Options):
 
 
 class StudentSpec(Options):
-    """The student's network; None leaves the choice to the data set, the profile and the budget."""
+    """The student's network, ``StudentSpec("convnet")``; None leaves the choice to data set, profile and budget."""
+
+    first: ClassVar[str] = "architecture"
 
     architecture: str | None = Field(
         None, description="mlp, convnet, vgg, skipnet, temporal, or file.py:function; left out, by data set"

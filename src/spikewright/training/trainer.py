@@ -35,7 +35,7 @@ LIFT = 0.25
 """Share of the threshold by which biases in front of silent neurons are raised, once in an epoch until they spike."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Trainer(TrainingLoop):
     """The training of a student for a chip; it can stop after any epoch and continue exactly.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import nir
 
 from ...base.artefacts import sha256_of, write_text
+from ...base.errors import check_type
 from ...graph.nir_io import read_graph
 from ..paths import MARK, card_path
 from ..templating import environment
@@ -37,6 +38,7 @@ def model_card(graph: nir.NIRGraph, path: Path | None = None, verdict: Verdict |
     Raises:
         InputError: the graph is damaged.
     """
+    check_type("graph", graph, nir.NIRGraph, "a NIR graph, such as to_nir(student) or nir.read(path)")
     template = environment(html=False).get_template("card.md.j2")
     tables = {each.__name__: each for each in (network_rows, layer_rows, training_rows, result_rows)}
     sha256 = None if path is None else sha256_of(path)

@@ -85,7 +85,7 @@ def run(number: int, seed: int, share: float, folder: Path, usual_s: float | Non
     drawn = random.Random(f"{seed} {number}")
     kind = drawn.choice(sorted(KINDS))
     way = drawn.choice(WAYS) if drawn.random() < share else UNDISTURBED
-    moment = drawn.random() * 1.1 * (usual_s or 0)
+    moment = drawn.random() * (usual_s or 0)
     if usual_s is None:
         way = UNDISTURBED
     chip, drive = draw(kind, drawn.randrange(2**31))

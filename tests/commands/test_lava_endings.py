@@ -104,7 +104,8 @@ def test_a_command_that_is_ended(
         left, _ = traces.left_after(SOON_S)
         assert not left
         said = process.communicate(timeout=SOON_S)[1]
-    assert process.returncode == code, said
+    # The second interrupt may come when all is said and Python itself ends; a shell says 130 then, too.
+    assert process.returncode in ((code, -signal.SIGINT) if len(signals) > 1 else (code,)), said
     assert "Traceback" not in said
     assert not (tmp_path / "a.json").exists()
 
@@ -113,7 +114,7 @@ def test_a_command_that_is_ended(
     ("who", "said"),
     [
         ("worker", "Lava's process was ended by SIGKILL; the system does that when memory runs out"),
-        ("actor", "Lava's process failed (exit code 70)\n  one of Lava's processes was killed"),
+        ("actor", "one of Lava's processes was killed; the system does that when memory runs out"),
         ("keeper", "Lava's process was ended by SIGKILL"),
         ("nobody", "Lava's process said nothing for 6 s and was ended"),
         ("interrupt", ""),

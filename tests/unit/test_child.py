@@ -16,9 +16,8 @@ from types import ModuleType
 import pytest
 
 from spikewright.base import child as child_module
-from spikewright.base import keeper
 from spikewright.base.child import Child
-from spikewright.base.errors import SpikewrightError
+from spikewright.base.errors import InputError, SpikewrightError
 
 PREFIX = "spikewright-test-"
 FAMILY = """
@@ -68,7 +67,7 @@ def owner(root: Path, traces):
         heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         command = [sys.executable, "-c", f"{heed}{OWNER}\n{last_line}"]
         pipe = subprocess.PIPE
-        process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+        process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         started.append(process)
         assert process.stdout is not None
         assert process.stdout.readline(), process.stderr
@@ -160,8 +159,9 @@ def test_nothing_is_left_when_another_is_killed(who: str, traces, owner) -> None
 def test_when_owner_and_keeper_are_killed_the_next_keeper_removes_the_folder(traces, owner) -> None:
     process = owner()
     (kept,) = family(traces, process.pid)["keeper"]
-    process.kill()
+    process.send_signal(signal.SIGSTOP)  # so that neither sees the other end
     os.kill(kept, signal.SIGKILL)
+    process.kill()
     deadline = time.monotonic() + 10
     while traces.processes() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -234,7 +234,16 @@ def test_an_exit_code_of_a_signal_is_negative(traces) -> None:
 
 
 def test_a_temporary_folder_that_cannot_be_made_is_said(traces, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = "import tempfile\ndef mkdtemp(**given): raise OSError(28, 'No space left on device', '/full/x')"
+    start = f"{child_module._START.replace('; main()', '')}\n{full}\ntempfile.mkdtemp = mkdtemp\nmain()"
+    monkeypatch.setattr(child_module, "_START", start)
+    said = r"^no temporary folder can be made \(/full/x: No space left on device\); set TMPDIR to another place$"
+    with pytest.raises(InputError, match=said), Child("", PREFIX):
+        raise AssertionError("started")
+
+
+def test_a_python_that_does_not_start_is_said(traces, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_module, "_START", "raise SystemExit('no Python today')")
     with pytest.raises(SpikewrightError, match="could not be started to work in: no Python today"), Child("", PREFIX):
         raise AssertionError("started")
-    assert keeper.LOCK not in os.listdir(traces.folder)
+    assert not traces.left()

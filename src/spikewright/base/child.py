@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from . import keeper
-from .errors import SpikewrightError
+from .errors import InputError, SpikewrightError
 
 START_LIMIT_S = 60.0
 """How long a Python that imports nothing may take to start."""
@@ -56,7 +56,8 @@ class Child:
         """Start the keeper, and have it make the folder.
 
         Raises:
-            SpikewrightError: the folder could not be made, or no Python be started.
+            InputError: the folder cannot be made.
+            SpikewrightError: no Python could be started.
         """
         words = [sys.executable, "-c", _START, str(os.getpid()), self._prefix, self._code]
         pipe = subprocess.PIPE
@@ -93,7 +94,7 @@ class Child:
         for answer in self._answers(START_LIMIT_S):
             if "folder" in answer:
                 return Path(str(answer["folder"]))
-            raise SpikewrightError(f"no temporary folder can be made, {answer['refused']}; set TMPDIR to another place")
+            raise InputError(f"no temporary folder can be made ({answer['refused']}); set TMPDIR to another place")
         stderr = self._keeper.stderr
         words = stderr.read() if self._broken and stderr else b""
         last = words.decode(errors="replace").strip().rpartition("\n")[2]

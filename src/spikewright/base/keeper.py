@@ -62,7 +62,8 @@ def main() -> None:
     try:
         folder = new_folder(prefix)
     except OSError as error:
-        _say(refused=f"{error.filename or tempfile.gettempdir()}: {error.strerror}")
+        where = "" if error.filename is None else f"{error.filename}: "
+        _say(refused=f"{where}{error.strerror}")
         return
     try:
         _say(folder=str(folder))

@@ -18,9 +18,10 @@ from pydantic import BaseModel, ValidationError
 
 from ..base.errors import BelowFloor, InputError, SpikewrightError, arg, refuse, with_flags
 from ..base.headers import faults_of
+from ..base.lock import locked
 from ..base.progress import SILENT, Listeners
 from .database import Turn, answering, read_url, storage_of, turn_of
-from .workers import LOCK, Watch, has_lock_in, heartbeat, lock_facts, locked
+from .workers import LOCK, Watch, has_lock_in, heartbeat, lock_facts
 
 if TYPE_CHECKING:
     import optuna

@@ -54,7 +54,7 @@ def command(
 
     Example: spikewright simulate chip.h5 --data fashion-mnist --samples 1000 -o activity.json
     """
-    from ..base.artefacts import sha256_of, writable
+    from ..base.artefacts import sha256_of
     from ..chip.activity_file import save_activity
     from ..chip.chip_file import load_chip
     from ..data.load import load
@@ -63,9 +63,7 @@ def command(
 
     network = load_chip(chip)
     chosen = _simulator(on, network, chip, module)
-    for file in (out, scores, record):
-        if file is not None:
-            writable(file)
+    cli.hold(*(file for file in (out, scores, record) if file is not None))
     dataset = load(data, data_dir, network.timesteps, network=network.takes)
     cli.notes(dataset)
     count = len(getattr(dataset, split)) if samples is None else samples

@@ -73,7 +73,9 @@ def _head(path: Path) -> _Head:
         names = None if keys is None else tuple(map(_text, np.asarray(values(path, keys)).reshape(-1).tolist()))
         count = len(file[SPIKES[0]])
         said = None if speakers is None else values(path, speakers)
-        return _Head(count, values(path, file["labels"]), names, None if said is None or said.shape != (count,) else said)
+        return _Head(
+            count, values(path, file["labels"]), names, None if said is None or said.shape != (count,) else said
+        )
 
 
 def _said_in(group: h5py.Group) -> object:

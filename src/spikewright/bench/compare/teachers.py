@@ -10,6 +10,7 @@ from typing import Any
 from ...base.artefacts import write_json
 from ...base.errors import InputError, arg
 from ...base.headers import read_json
+from ...base.lock import locked
 from ...base.progress import Listeners
 from ...data.dataset import Dataset
 from ...teachers.spiking_teacher import is_like_student
@@ -17,7 +18,6 @@ from ...training.objects import teaching_of
 from ...training.settings import DistillSettings
 from ..point import SPLITS
 from ..work import SharedStudy
-from ..workers import locked
 from .jobs import TrainingJob, TrainingRecord
 from .rows import Variant
 

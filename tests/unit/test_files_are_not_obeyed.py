@@ -287,7 +287,9 @@ TRAPS: Mapping[str, Traps] = {
     **dict.fromkeys(("student", "checkpoint", "weights", "cached-teacher"), in_torch),
     **dict.fromkeys(("nir", "event-h5", "many-h5", "heidelberg"), in_hdf5),
     "chip": in_chip,
-    **dict.fromkeys(("activity", "agreement", "times", "record", "failed", "teachers", "settings"), in_json),
+    **dict.fromkeys(
+        ("activity", "agreement", "times", "record", "failed", "teachers", "settings", "begun", "holder"), in_json
+    ),
     **dict.fromkeys(("profile", "machine", "preset"), in_toml),
     "onnx": in_onnx,
     "safetensors": in_safetensors,
@@ -341,6 +343,8 @@ CALLS = {
 """Names of functions by which files are opened or their text is read."""
 OURS: Mapping[str, str] = {
     "base/artefacts.py": "hashes, and writes",
+    "base/child.py": "what its own child process says",
+    "base/keeper.py": "a lock, and files that it makes",
     "base/hdf5.py": "writes",
     "base/headers.py": "the JSON of others in this table",
     "base/memory.py": "what the system says of its memory",

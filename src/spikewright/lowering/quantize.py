@@ -79,6 +79,10 @@ class _Quantized:
     measured: bool = False
 
 
+_BEYOND = 2.0**62
+"""Beyond every register: a bias that a scale of a file makes so large is refused as one that is too large."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Task:
     """One population to be quantized and the connections into it; ``payloads`` is the largest spike of each source.
@@ -241,7 +245,7 @@ def _rounded(task: _Task, scale: float, limited_by: str) -> _Quantized:
     connections, levels, moved = [], {}, []
     for exact in task.incoming:
         step, top = task.registers.grid(is_mixed(exact.weight))
-        integers = np.clip(np.rint(scale * exact.weight / step).astype(np.int64) * step, -top, top)
+        integers = np.clip(np.rint(scale * exact.weight / step) * step, -top, top).astype(np.int64)
         made = Connection(exact.source, exact.target, integers, task.registers.weight_bits, exact.conv)
         connections.append(made)
         levels[made.name] = int(np.abs(integers).max(initial=0)) // step
@@ -252,7 +256,7 @@ def _rounded(task: _Task, scale: float, limited_by: str) -> _Quantized:
         moved.append(abs(vth - scale * task.threshold))
         error = moved[-1] / (scale * task.threshold) if task.threshold else 0.0
     exact_bias = scale * task.neuron.bias * 2.0 ** (STATE_SHIFT - BIAS_EXP)
-    bias = np.rint(exact_bias).astype(np.int64)
+    bias = np.clip(np.rint(exact_bias), -_BEYOND, _BEYOND).astype(np.int64)
     neuron = Neuron(task.du, task.dv, vth, bias, BIAS_EXP, fires=task.threshold is not None)
     leak_u, leak_v = (DECAY_ONE * float(leak.flat[0]) for leak in (task.neuron.leak_u, task.neuron.leak_v))
     moved += [float(np.abs(bias - exact_bias).max(initial=0)), abs(task.du + 1 - leak_u), abs(task.dv - leak_v)]

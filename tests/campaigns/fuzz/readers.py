@@ -22,7 +22,7 @@ SHARES: Mapping[str, float] = {
     **dict.fromkeys(("profile", "parquet", "mat", "event-h5"), 0.5),
     **dict.fromkeys(("machine", "preset", "onnx", "event-npy", "cifar"), 2.0),
     **dict.fromkeys(("agreement", "times", "idx", "idx-gz", "cifar-pickled", "record", "settings"), 4.0),
-    **dict.fromkeys(("bin", "dat", "aedat2", "aedat3", "failed", "teachers"), 5.0),
+    **dict.fromkeys(("bin", "dat", "aedat2", "aedat3", "failed", "teachers", "begun", "holder"), 5.0),
     **dict.fromkeys(("checkpoint", "images", "sounds"), 0.03),
     "study": 0.005,
 }
@@ -97,6 +97,8 @@ READERS: dict[str, Row] = {
     "failed": Row(records.failed),
     "teachers": Row(records.teachers),
     "settings": Row(records.settings),
+    "begun": Row(records.begun),
+    "holder": Row(records.holder),
     "study": Row(records.study, ("optuna",)),
 }
 """By name, every reader."""
@@ -133,6 +135,8 @@ WHERE: Mapping[str, tuple[str, ...]] = {
     "teachers/onnx_model.py": ("onnx",),
     "teachers/weights.py": ("weights", "safetensors"),
     "training/checkpoint.py": ("checkpoint",),
+    "base/lock.py": ("holder",),
+    "training/result.py": ("begun",),
     "training/settings.py": ("preset",),
     "training/times.py": ("times",),
 }

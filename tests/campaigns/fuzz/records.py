@@ -7,12 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from spikewright.base import lock
 from spikewright.bench.call import open_folder
 from spikewright.bench.compare.jobs import TrainingJob, TrainingRecord, read_files
 from spikewright.bench.compare.rows import Variant
 from spikewright.bench.compare.teachers import TeacherFacts, known_teachers
 from spikewright.bench.point import Outcome, Point
 from spikewright.bench.work import JobKind, open_study
+from spikewright.training.result import Attempts
 from spikewright.training.settings import DistillSettings
 
 from . import formats
@@ -125,3 +127,23 @@ def study(made: Seeds) -> Reader:
             _ = study.facts
 
     return Reader("records of studies", "study.db", [made.study(_a_record())], of_sqlite, read, writes=("study.db",))
+
+
+def begun(_: Seeds) -> Reader:
+    """Notes of a training that began."""
+    valid = json.dumps({"settings": DistillSettings().flat(), "data": "digits"}).encode()
+    attempts = Attempts(Path("s.pt.checkpoint"))
+    name = attempts._beginning.name if attempts._beginning is not None else ""
+    return Reader(
+        "records of studies",
+        name,
+        [valid],
+        formats.of_json,
+        lambda path: Attempts(path.with_name("s.pt.checkpoint")).begun(),
+    )
+
+
+def holder(_: Seeds) -> Reader:
+    """Notes of who holds a lock."""
+    valid = b'{"pid": 3, "host": "x"}'
+    return Reader("records of studies", "x.lock", [valid], formats.of_json, lambda path: lock._holder(path))

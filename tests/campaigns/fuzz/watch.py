@@ -15,7 +15,7 @@ from typing import Any
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 RUNS = (
     "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "subprocess.Popen",
-    "pty.spawn", "pickle.find_class", "marshal.loads", "webbrowser.open",
+    "pty.spawn", "pickle.find_class", "webbrowser.open",
 )  # fmt: skip
 """Audit events of code or a process that starts, or of an object that a pickle names."""
 CALLS = (

@@ -8,7 +8,7 @@ PYTEST_ENV := OMP_NUM_THREADS=1
 CAMPAIGN := OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m campaigns
 PYTEST_ARGS ?= --numprocesses auto --maxprocesses 4
 
-.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants kills lava-runs clean
+.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants kills lava-runs fuzz fuzz-minute clean
 
 help:
 	@grep -E '^# make ' Makefile | cut -c 3-
@@ -47,8 +47,8 @@ types: .venv/.ready
 docs: .venv/.ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
-# make ci          lint, types, docs, tests and a demo from nothing
-ci: lint types docs test demo
+# make ci          lint, types, docs, tests, a minute of wrong files and a demo from nothing
+ci: lint types docs test fuzz-minute demo
 
 # make test-newer  the tests on Python 3.12 or later with the current torch and numpy 2, without Lava
 test-newer: .venv-newer/.ready
@@ -83,6 +83,14 @@ mutants: .venv/.campaigns
 # make kills       ends every verb that writes, 42 times each, by signals, limits and full disks; nothing may be torn or lost
 kills: .venv/.ready
 	$(CAMPAIGN).kills --each 42 --seed 0
+
+# make fuzz        a million wrong files for every reader, about an hour; log and counts in build/campaigns/fuzz
+fuzz: .venv/.ready
+	$(CAMPAIGN).fuzz --seed 1
+
+# make fuzz-minute a minute of the same
+fuzz-minute: .venv/.ready
+	$(CAMPAIGN).fuzz --seed 1 --seconds 60
 
 # make clean       remove what was made, environments included
 clean:

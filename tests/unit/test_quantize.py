@@ -179,3 +179,23 @@ def test_the_worst_case_adds_up_over_all_that_arrives_at_a_neuron() -> None:
     assert alone.provenance["scale_limited_by"] == {"n": "the range of the current"}
     assert 9 * 255 * 64 * int(alone.connections[0].weight[0, 0, 0, 0]) < 2**23
     assert 9 * 255 * 64 * (int(alone.connections[0].weight[0, 0, 0, 0]) + 1) > 2**23 * 0.98
+
+
+def test_the_threshold_of_an_encoder_that_leaks_is_the_nearest() -> None:
+    """0.5 x 7 = 3.5: to 4 with a leak, whose products are rounded anyway, and down to 3 without."""
+    for leak_v, vth, error in ((0.5, 4, 0.5 / 3.5), (0.0, 3, 0.0)):
+        encoder = DraftPopulation("encoder", (1,), "input", neuron((1,), leak_v=leak_v, threshold=0.5))
+        readout = DraftPopulation("n", (1,), "readout", neuron((1,)))
+        chip = rounded(
+            Draft((encoder, readout), (DraftConnection("encoder", "n", np.eye(1)),), 4, "current", "count", 3)
+        )
+        assert chip.input.neuron is not None
+        assert chip.input.neuron.vth == vth
+        assert chip.provenance["threshold_errors"]["encoder"] == pytest.approx(error)
+        assert chip.provenance["scale_limited_by"]["encoder"] == "the width of the input"
+        assert chip.provenance["scales"]["encoder"] == 7.0
+
+
+def test_only_graded_input_has_payloads() -> None:
+    for payload, bits in ((1, 0), (255, 8)):
+        assert rounded(lone([[0.5]], neuron((1,)), payload=payload)).input.payload_bits == bits

@@ -130,6 +130,7 @@ def test_larger_sizes_are_within_the_budget_and_on_the_chip(monkeypatch: pytest.
     assert found({}, {(8, 3): 10.0, (12, 2): 9.9}) == [(12, 2)]
     assert found({}, {(8, 3): 11.0}) == [(12, 2)]
     assert found({(12, 2): None}, {}) == [(8, 3)]
+    assert found({(8, 3): None}, {}) == [(12, 2)]
 
 
 class Normed(nn.Module):
@@ -219,3 +220,20 @@ def test_outputs_in_words() -> None:
         names, zeros, ones = ("a", "b")[:count], (0.0,) * count, (1.0,) * count
         rule = OutputRule("regression", names, center=zeros, spread=ones)
         assert outputs_in_words(replace(config, classes=count, output=rule)) == words
+
+
+def test_a_size_is_measured_on_500_samples_with_the_seed_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    drives = []
+
+    def floor(_: object, drive: torch.Tensor) -> Floor:
+        drives.append(drive.shape[1])
+        return Floor(1.0, 0.0, 4, 1)
+
+    monkeypatch.setattr(sizing.SpikeCost, "floor", floor)
+    sizing.size_of(student_of(10).config, DIGITS, PROFILE, 0)
+    assert drives == [500]
+    fakes = Fakes(monkeypatch, {})
+    sizing.choose_size(StudentSpec(), DIGITS, PROFILE, None)
+    sizing.smallest_size(StudentSpec(), DIGITS, PROFILE)
+    sizing.smallest_size(StudentSpec(width=7, timesteps=9), DIGITS, PROFILE)
+    assert fakes.asked == [(24, 4, 0), (4, 1, 0), (7, 9, 0)]

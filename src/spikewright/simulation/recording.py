@@ -199,7 +199,7 @@ def _each_step_and_sample(chip: ChipNetwork, recording: Recording) -> Counts:
         fired = fired.reshape(*fired.shape[:2], -1)
         spikes[population.name] = np.count_nonzero(fired, axis=2).astype(np.int64)
         for connection in chip.out_of(population.name):
-            reach = fan_out(chip, connection).reshape(-1)
+            reach = fan_out(chip, connection).ravel()
             if np.all(reach == reach[0]):
                 operations[connection.name] = spikes[population.name] * reach[0]
             else:

@@ -204,6 +204,24 @@ def test_other_numbers_of_outputs_are_refused(outputs: int, population: int, fou
     assert str(refusal.value) == f"mine: its network has {found}"
 
 
+def test_outputs_of_two_axes_stand_for_no_classes() -> None:
+    plain = student_of(20)
+    network = nn.Sequential(*plain.network, nn.Unflatten(1, (4, 5)))
+    with pytest.raises(
+        InputError, match=r"^mine: its network has 4 x 5 outputs, and digits has 10 classes; give it 10$"
+    ):
+        require_outputs(Student(plain.config, network), DIGITS, "mine")
+
+
+def test_events_are_encoded_as_they_are() -> None:
+    events: Any = SimpleNamespace(is_events=True)
+    for data, encoding, found in (
+        (DIGITS, "rate", "rate"), (DIGITS, None, "direct"), (DIGITS, "delta", "events"),
+        (events, "rate", "events"), (events, None, "events"), (events, "delta", "events"),
+    ):  # fmt: skip
+        assert sizing.encoding_of(StudentSpec(encoding=encoding), data, PROFILE) == found
+
+
 def test_a_network_that_does_not_take_the_samples_is_refused() -> None:
     with pytest.raises(InputError) as refusal:
         require_outputs(student_of(10, inputs=63), DIGITS, "mine")

@@ -131,6 +131,7 @@ def test_a_convolution_moves_by_one_and_covers_all_where_nothing_else_is_said() 
     assert [conv.axis(0), conv.axis(1)] == [(3, 1, 0, 1)] * 2
     assert output_shape(conv, Population("in", (1, 5, 4), "input", None)) == (1, 3, 2)
     assert ConvGeometry().groups == 1
+    assert conv.weight_bits == 8
 
 
 def test_populations_feed_only_themselves_and_later_ones() -> None:

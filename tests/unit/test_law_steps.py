@@ -197,12 +197,12 @@ def test_exact_kernels_turn_off_what_rounds_and_back_on() -> None:
 
 
 def test_a_population_has_the_law_of_its_registers() -> None:
-    neuron = Neuron(du=1023, dv=1024, vth=5, bias=np.array([3, 0]), bias_exp=2)
+    neuron = Neuron(du=1023, dv=1024, vth=5, bias=np.array([3, 0]), bias_exp=3)
     law = law_of(neuron)
     assert (law.keep_u, law.keep_v, law.threshold, law.gain_u) == (0.75, 0.75, 320, 64)
     assert (law.v_reset, law.biases, law.gain_v, law.arithmetic) == (0, None, None, FIXED_POINT)
     assert law.bias is not None
-    assert law.bias.tolist() == [[12, 0]]
+    assert law.bias.tolist() == [[24, 0]]
     assert law_of(Neuron(du=4095, dv=0, vth=5, bias=np.zeros(2, np.int64))).keep_u is None
     assert law_of(Neuron(du=4094, dv=0, vth=5, bias=np.zeros(2, np.int64))).keep_u == 1 / 4096
     assert law_of(Neuron(du=4095, dv=0, vth=5, bias=np.zeros(2, np.int64))).bias is None, "of nothing but zeros"

@@ -8,7 +8,11 @@ import nir
 import numpy as np
 import pytest
 
+from spikewright.base.errors import InputError
 from spikewright.chip.network import ConvGeometry
+from spikewright.graph.wiring import wire
+from spikewright.lowering import draft as drafting
+from spikewright.lowering.draft import Draft, InputFormat, draft_from_nir
 from spikewright.lowering.linear_map import LinearMap, compose, identity
 
 KERNEL = np.array([1.0, 2, 3, 4]).reshape(2, 1, 1, 2)
@@ -83,3 +87,23 @@ def test_nothing_but_flattening_is_the_unit_matrix() -> None:
     assert compose([flat, nir.Linear(weight)], (1, 2, 2)).weight.tolist() == weight.tolist()
     twice = compose([nir.Linear(weight), nir.Linear(np.array([[1.0, 10.0]]))], (4,))
     assert twice.weight.tolist() == [[40, 51, 62, 73]]
+
+
+def parallel(ways: int) -> Draft:
+    """So many linear nodes side by side, with the weights 1, 2, 3 and so on."""
+    one = np.ones(1)
+    nodes: dict[str, nir.NIRNode] = {f"w{i}": nir.Linear(np.array([[1.0 + i]])) for i in range(ways)}
+    nodes |= {"input": nir.Input(one), "n": nir.IF(one, one), "output": nir.Output(one)}
+    edges = [edge for i in range(ways) for edge in (("input", f"w{i}"), (f"w{i}", "n"))]
+    graph = nir.NIRGraph(nodes, [*edges, ("n", "output")], type_check=False)
+    return draft_from_nir(wire(graph), 1.0, InputFormat(4, "events", 8), {})
+
+
+def test_paths_side_by_side_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [c.weight.tolist() for c in parallel(12).connections] == [[[78.0]]]
+    monkeypatch.setattr(drafting, "_MOST_PATHS", 3)
+    assert len(parallel(3).connections) == 1
+    with pytest.raises(
+        InputError, match=r"^node 'n': more than 3 paths of linear nodes lead to it; merge some of them$"
+    ):
+        parallel(4)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spikewright.chip.network import ChipNetwork, ConvGeometry
 from spikewright.lowering.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
-from spikewright.lowering.quantize import quantize
+from spikewright.lowering.quantize import quantize, starved
 from spikewright.profile.profile import HardwareProfile, load_profile
 
 LOIHI2 = load_profile("loihi2")
@@ -199,3 +199,32 @@ def test_the_threshold_of_an_encoder_that_leaks_is_the_nearest() -> None:
 def test_only_graded_input_has_payloads() -> None:
     for payload, bits in ((1, 0), (255, 8)):
         assert rounded(lone([[0.5]], neuron((1,)), payload=payload)).input.payload_bits == bits
+
+
+def two_sources(a: list[float], b: list[float], payload: int = 1) -> Draft:
+    """A neuron that line populations a and b feed; a sends ``payload``."""
+    populations = (
+        DraftPopulation("a", (len(a),), "input", None, payload),
+        DraftPopulation("b", (len(b),), "hidden", neuron((len(b),))),
+        DraftPopulation("n", (1,), "readout", neuron((1,))),
+    )
+    wired = (
+        DraftConnection("a", "b", np.eye(len(b), len(a))),
+        DraftConnection("a", "n", np.array([a])),
+        DraftConnection("b", "n", np.array([b])),
+    )
+    return Draft(populations, wired, 4, "direct" if payload > 1 else "events", "count", 8)
+
+
+def test_the_weights_that_fill_their_grid_most_limit_the_scale() -> None:
+    """Mixed weights go up to 254, others up to 255: 0.999 / 254 is more than 1 / 255."""
+    chip = rounded(two_sources([1.0, 0.5], [0.999, -0.5]))
+    assert chip.provenance["scale_limited_by"]["n"] == "weights from b"
+    assert chip.provenance["scales"]["n"] == pytest.approx(254 / 0.999, rel=0.01)
+    assert rounded(two_sources([1.0, 0.5], [0.99, -0.5])).provenance["scale_limited_by"]["n"] == "weights from a"
+
+
+def test_a_population_is_starved_by_the_levels_of_its_finest_connection() -> None:
+    """2^17 / (8 x 255) are 64 levels, which is 6 bits; b's weights of 0.06 have 4 levels, and 15 with all the room."""
+    assert "n" not in starved(two_sources([1.0] * 8, [0.06], payload=255), LOIHI2)
+    assert "n" in starved(two_sources([1.0] * 10, [0.06], payload=255), LOIHI2), "51 levels"

@@ -206,7 +206,7 @@ def test_other_numbers_of_outputs_are_refused(outputs: int, population: int, fou
 
 def test_outputs_of_two_axes_stand_for_no_classes() -> None:
     plain = student_of(20)
-    network = nn.Sequential(*plain.network, nn.Unflatten(1, (4, 5)))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.Unflatten(1, (4, 5)), integrator())
     with pytest.raises(
         InputError, match=r"^mine: its network has 4 x 5 outputs, and digits has 10 classes; give it 10$"
     ):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewright.chip.network import ChipNetwork, ConvGeometry
+from spikewright.chip.registers import Grid
 from spikewright.lowering.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from spikewright.lowering.quantize import quantize, starved
 from spikewright.profile.profile import HardwareProfile, load_profile
@@ -228,3 +229,14 @@ def test_a_population_is_starved_by_the_levels_of_its_finest_connection() -> Non
     """2^17 / (8 x 255) are 64 levels, which is 6 bits; b's weights of 0.06 have 4 levels, and 15 with all the room."""
     assert "n" not in starved(two_sources([1.0] * 8, [0.06], payload=255), LOIHI2)
     assert "n" in starved(two_sources([1.0] * 10, [0.06], payload=255), LOIHI2), "51 levels"
+
+
+def test_a_given_scale_says_how_far_numbers_lie_beside_the_grid() -> None:
+    """2.5 x 1.1 = 2.75 is rounded to 3, and 2.5 x 40.1 = 100.25 to 100."""
+    chip = quantize(lone([[40.1]], neuron((1,), threshold=1.1)), LOIHI2, Grid(scales={"n": 2.5}))
+    assert chip.output.neuron is not None
+    assert (chip.output.neuron.vth, chip.connections[0].weight.tolist()) == (3, [[100]])
+    assert chip.provenance["threshold_errors"]["n"] == pytest.approx(0.25 / 2.75)
+    assert chip.provenance["rounding"]["n"] == pytest.approx(0.25)
+    assert chip.provenance["scale_limited_by"]["n"] == "training on integers"
+    assert chip.provenance["weight_levels"] == {"input->n": 100}

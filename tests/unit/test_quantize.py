@@ -240,3 +240,13 @@ def test_a_given_scale_says_how_far_numbers_lie_beside_the_grid() -> None:
     assert chip.provenance["rounding"]["n"] == pytest.approx(0.25)
     assert chip.provenance["scale_limited_by"]["n"] == "training on integers"
     assert chip.provenance["weight_levels"] == {"input->n": 100}
+
+
+def test_a_given_scale_stays_while_its_weights_fit_and_shrinks_where_they_do_not() -> None:
+    def weights(of: list[float]) -> tuple[float, list[int]]:
+        chip = quantize(lone([of], neuron((1,), threshold=1.1)), LOIHI2, Grid(scales={"n": 2.5}))
+        return chip.provenance["scales"]["n"], chip.connections[0].weight[0].tolist()
+
+    assert weights([40.0, -40.0]) == (2.5, [100, -100]), "both signs, in steps of 2"
+    assert weights([102.0, 40.0]) == (2.5, [255, 100])
+    assert weights([200.0, 100.0]) == (pytest.approx(1 / 1.1), [182, 91]), "below 255 / 200, with a whole threshold"

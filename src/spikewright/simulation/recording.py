@@ -126,7 +126,7 @@ def compare(a: Recording, b: Recording) -> list[Mismatch]:
                 raise ValueError(f"{name}: {what} of shapes {one.shape} and {other.shape} cannot be compared")
             samples_first = np.swapaxes(one != other, 0, 1).reshape(one.shape[1], one.shape[0], -1)
             if len(places := np.argwhere(samples_first)):
-                sample, step, neuron = (int(i) for i in places[0])
+                sample, step, neuron = places[0].tolist()
                 found.append(Mismatch(name, what, len(places), (sample, step, neuron)))
     return found
 

@@ -90,3 +90,18 @@ def test_current_input_is_not_part_of_the_floor():
     assert cost.floor(student.drive(dark)).total == cost.floor(student.drive(bright)).total
     with torch.no_grad():
         assert float(cost.read(student(bright)).total) > float(cost.read(student(dark)).total)
+
+
+def test_spikes_are_read_by_layer_and_inference():
+    target = load_profile("loihi2-assumed")
+    student = student_of("convnet", "direct")
+    images = torch.rand(5, *SHAPE).round(decimals=1) - 0.3
+    with torch.no_grad():
+        output = student(images.clamp(min=0))
+        reading = SpikeCost.of(student, target).read(output)
+    given = 3 * float((output.drive != 0).sum()) / 5
+    assert reading.spikes.pop("input") == pytest.approx(given), "the same in each of three steps"
+    fired = {name: float(spikes.sum()) / 5 for name, spikes in output.spikes.items()}
+    assert reading.spikes == pytest.approx({name: fired[name] for name in reading.spikes})
+    assert set(reading.spikes) == {name for name in fired if name != "input"}
+    assert sum(fired.values()) > 0

@@ -55,7 +55,7 @@ def preload() -> None:
 
 
 class Trial:
-    """Tests, stage after stage until one fails, with a changed module (``code`` None: unchanged), in ``limit`` seconds."""
+    """Tests, stage after stage until one fails, with a module changed (``code``; None changes nothing), for a time."""
 
     def __init__(self, path: Path, code: CodeType | None, stages: Sequence[list[str]], limit: float, log: Path) -> None:
         self._until, self._begin = time.monotonic() + limit, time.monotonic()

@@ -14,6 +14,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -33,6 +34,7 @@ from campaigns.fuzz.value_changes import INSIDE, PATHS, Obeyed
 Traps = Callable[[bytes], Iterator[bytes]]
 """From a valid file to files that a reader must not obey."""
 SPELLED = (*PATHS, f"{INSIDE}/code.py:run", "!!python/object/apply:os.system ['touch ran']", "=cmd|'/C touch ran'!A0")
+STEP, PLACES = 23, 10
 PICKLE = pickle.dumps(Obeyed())
 PICKLE_0 = pickle.dumps(Obeyed(), protocol=0)
 
@@ -75,9 +77,14 @@ def every_text_spelled(tree: Any) -> Iterator[Any]:
         holder[path[-1]] = before
 
 
+def some_spelled(tree: Any) -> Iterator[Any]:
+    """Every so many of these: all texts come, and every spelling, but not each text in each spelling."""
+    return islice(every_text_spelled(tree), 0, None, STEP)
+
+
 def in_json(data: bytes) -> Iterator[bytes]:
     tree = json.loads(data)
-    for each in every_text_spelled(tree):
+    for each in some_spelled(tree):
         yield json.dumps(each).encode()
     for odd in ({"py/object": "os.system"}, {"$ref": f"{INSIDE}/data.h5"}, {"__reduce__": ["os.system", "touch ran"]}):
         yield json.dumps({**tree, **odd} if isinstance(tree, dict) else [odd]).encode()
@@ -86,7 +93,7 @@ def in_json(data: bytes) -> Iterator[bytes]:
 
 def in_toml(data: bytes) -> Iterator[bytes]:
     tree = formats.tomllib.loads(data.decode())
-    for each in every_text_spelled(tree):
+    for each in some_spelled(tree):
         yield "".join(f"{formats._toml_key(key)} = {formats._toml(value)}\n" for key, value in each.items()).encode()
 
 
@@ -107,7 +114,7 @@ def in_torch(data: bytes) -> Iterator[bytes]:
     yield buffer.getvalue()
     if isinstance(content.get("header"), str):
         header = json.loads(content["header"])
-        for each in every_text_spelled({"config": header["config"]}):
+        for each in some_spelled({"config": header["config"]}):
             yield saved({**content, "header": json.dumps({**header, **each})})
     yield from in_zip(data)
 
@@ -145,13 +152,13 @@ def in_hdf5(data: bytes) -> Iterator[bytes]:
     """Links and arrays that lie in other files, and texts that lead somewhere."""
     with h5py.File(io.BytesIO(data)) as file:
         places = hdf5._places(file)
-    for place in places:
-        for number in range(24):  # of the ways of _linked each, more than once
+    for place in places[:: -(-len(places) // PLACES)]:
+        for number in range(12):  # of the ways of _linked each, more than once
             buffer = io.BytesIO(data)
             with h5py.File(buffer, "r+") as file:
                 hdf5._linked(file, *hdf5._parent(file, place), Random(number))
             yield buffer.getvalue()
-        for text in SPELLED:
+        for text in SPELLED[::5]:
             buffer = io.BytesIO(data)
             with h5py.File(buffer, "r+") as file:
                 if not isinstance(file[place], h5py.Dataset) or (file[place].ndim and file[place].dtype != np.uint8):
@@ -167,7 +174,7 @@ def in_chip(data: bytes) -> Iterator[bytes]:
     for name in ("network", "provenance"):
         with h5py.File(io.BytesIO(data)) as file:
             said = json.loads(bytes(file[name][()]))
-        for each in every_text_spelled(said):
+        for each in some_spelled(said):
             buffer = io.BytesIO(data)
             with h5py.File(buffer, "r+") as file:
                 del file[name]

@@ -121,7 +121,7 @@ WHERE: Mapping[str, tuple[str, ...]] = {
     "sources/arrays.py": ("npz", "npy"),
     "sources/csv_file.py": ("csv",),
     "sources/event_arrays.py": ("event-h5", "event-npy", "event-npz", "mat", "many-npz", "many-h5"),
-    "sources/event_binaries.py": ("bin", "dat", "nmnist"),
+    "sources/event_binaries.py": ("bin", "dat", "nmnist", "event-folder"),
     "sources/event_sources.py": ("many-h5", "heidelberg"),
     "sources/images.py": ("images",),
     "sources/parquet_file.py": ("parquet",),

@@ -8,7 +8,7 @@ PYTEST_ENV := OMP_NUM_THREADS=1
 CAMPAIGN := OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m campaigns
 PYTEST_ARGS ?= --numprocesses auto --maxprocesses 4
 
-.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants clean
+.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants kills lava-runs fuzz fuzz-minute clean
 
 help:
 	@grep -E '^# make ' Makefile | cut -c 3-
@@ -47,12 +47,16 @@ types: .venv/.ready
 docs: .venv/.ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
-# make ci          lint, types, docs, tests and a demo from nothing
-ci: lint types docs test demo
+# make ci          lint, types, docs, tests, a minute of wrong files and a demo from nothing
+ci: lint types docs test fuzz-minute demo
 
 # make test-newer  the tests on Python 3.12 or later with the current torch and numpy 2, without Lava
 test-newer: .venv-newer/.ready
 	$(PYTEST_ENV) .venv-newer/bin/python -m pytest $(PYTEST_ARGS)
+
+# make lava-runs   1,000 Lava simulations in a row, a fifth of them ended; counts what is left behind (40 minutes)
+lava-runs: .venv/.ready
+	$(CAMPAIGN).lava_runs
 
 # make dist        the wheel and the source archive, into dist; nothing is uploaded
 dist: .venv/.ready
@@ -75,6 +79,18 @@ audit: .venv/.campaigns
 # make mutants     1,000 small changes of the code that decides numbers, each of which a test has to notice
 mutants: .venv/.campaigns
 	$(CAMPAIGN).mutants --count 1000 --seed 1
+
+# make kills       ends every verb that writes, 42 times each, by signals, limits and full disks; nothing may be torn or lost
+kills: .venv/.ready
+	$(CAMPAIGN).kills --each 42 --seed 0
+
+# make fuzz        a million wrong files for every reader, about an hour; log and counts in build/campaigns/fuzz
+fuzz: .venv/.ready
+	$(CAMPAIGN).fuzz --seed 1
+
+# make fuzz-minute a minute of the same
+fuzz-minute: .venv/.ready
+	$(CAMPAIGN).fuzz --seed 1 --seconds 60
 
 # make clean       remove what was made, environments included
 clean:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import random
@@ -82,6 +83,18 @@ def benchmark_file(root: Path) -> Callable[[str], ModuleType]:
         module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def campaign(root: Path) -> Callable[[str], ModuleType]:
+    """Imports a module of tests/campaigns/ by its name; nothing else is imported from the tests."""
+
+    def load(name: str) -> ModuleType:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(root / "tests"))
+            return importlib.import_module(f"campaigns.{name}")
 
     return load
 

@@ -272,19 +272,20 @@ KINDS: dict[str, Callable[[Drawing], ChipNetwork]] = {
 }
 
 
+def draw(kind: str, seed: int) -> Case:
+    """A network of the given kind, and what drives it, from a seed."""
+    drawing = Drawing(seed)
+    chip = KINDS[kind](drawing)
+    drive = drawing.drive(chip)
+    bits = chip.input.payload_bits
+    if bits > 8:
+        drive = drive * drawing.random.integers(2 ** (bits - 1), 2**bits, drive.shape)
+    return chip, drive
+
+
 @pytest.fixture
 def drawn() -> Callable[[str, int], Case]:
-    """A function that draws a network of the given kind, and what drives it, from a seed."""
-
-    def draw(kind: str, seed: int) -> Case:
-        drawing = Drawing(seed)
-        chip = KINDS[kind](drawing)
-        drive = drawing.drive(chip)
-        bits = chip.input.payload_bits
-        if bits > 8:
-            drive = drive * drawing.random.integers(2 ** (bits - 1), 2**bits, drive.shape)
-        return chip, drive
-
+    """The function that draws a network and what drives it."""
     return draw
 
 

@@ -88,6 +88,8 @@ def tried(
         ["distill", "--width", "x"],
         ["distill", "--energy-budget", "1pJ", "-o", f"{folder}/s.pt"],
         ["run", "--width", "x"],
+        ["sweep", "--budgets", "60nJ", "--train-samples", "20", "-o", s],
+        ["compare", "--methods", "none", "--train-samples", "20", "-o", s],
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
     environment["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"  # the shell is named, whoever runs the tests

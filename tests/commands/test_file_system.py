@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-WRITERS = ("to-nir", "lower", "simulate", "scores", "record", "report", "drift", "data", "distill", "run")
+WRITERS = ("to-nir", "lower", "simulate", "scores", "record", "report", "drift", "check", "data", "distill", "run")
 """What writes a file or, ``run``, a folder."""
 TRAINING = ["--data", "digits", "--train-samples", "20", "--epochs", "1", "--width", "2", "-T", "1", "--method", "none"]
 
@@ -26,6 +26,7 @@ def writing(what: str, out: Path | str, small: Any, other: Path) -> list[str]:
         "record": [*simulate, "-o", str(other / "a.json"), "--record", str(out)],
         "report": ["report", str(small.activity), str(small.chip), "-o", str(out)],
         "drift": ["drift", str(small.graph), str(small.chip), "--samples", "4", "-o", str(out)],
+        "check": ["check", str(small.graph), "--repair", "-o", str(out)],
         "data": ["data", "digits", "--show", f"{out}.png"],
         "distill": ["distill", *TRAINING, "-o", str(out)],
         "run": ["run", *TRAINING, "--samples-lava", "0", "-o", str(out)],
@@ -74,6 +75,36 @@ def test_a_folder_that_may_not_be_written(small: Any, tried: Any, open_folder: P
     open_folder.chmod(0o555)
     tries = {
         what: {"words": writing(what, open_folder / "x", small, open_folder), "as_other": True} for what in WRITERS
+    }
+    assert_all_refused(tries, "(Permission denied)", tried)
+    assert not list(open_folder.iterdir())
+
+
+def test_a_file_that_may_not_be_written_stays(small: Any, tried: Any, open_folder: Path) -> None:
+    """Its folder would let it be replaced."""
+    names = {"report": "report.json", "data": "data.png", "run": "run/student.pt"}
+    files = {what: open_folder / names.get(what, what) for what in WRITERS}
+    for file in files.values():
+        file.parent.mkdir(exist_ok=True)
+        file.parent.chmod(0o777)
+        file.write_text("kept")
+        file.chmod(0o444)
+    tries = {
+        what: {"words": writing(what, open_folder / what, small, open_folder), "as_other": True} for what in WRITERS
+    }
+    assert_all_refused(tries, "is there and is not yours to write", tried)
+    assert {file.read_text() for file in files.values()} == {"kept"}
+    assert not list(open_folder.rglob(".*"))
+
+
+@pytest.mark.parametrize("verb", ["sweep", "compare"])
+def test_a_bench_in_a_folder_that_may_not_be_written(verb: str, tried: Any, open_folder: Path) -> None:
+    pytest.importorskip("optuna")
+    words = [verb, *TRAINING[:-2], *(["--budgets", "60nJ"] if verb == "sweep" else ["--methods", "none"])]
+    open_folder.chmod(0o555)
+    tries = {
+        "the folder": {"words": [*words, "-o", str(open_folder)], "as_other": True},
+        "one within it": {"words": [*words, "-o", str(open_folder / "new")], "as_other": True},
     }
     assert_all_refused(tries, "(Permission denied)", tried)
     assert not list(open_folder.iterdir())

@@ -1,4 +1,4 @@
-"""Ctrl-C during a training: how to go on is said, the exit code is 130, and going on works."""
+"""Ctrl-C and other requests to end: how to go on is said, the exit code names the signal, and going on works."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from spikewright.base.errors import arg
 from spikewright.base.interrupt import Interrupted, goes_on
-from spikewright.commands import console
+from spikewright.commands import cli, console
 
 TRAINING = ("--data", "digits", "--train-samples", "60", "--teacher", "mlp", "--teacher-epochs", "1", "-T", "1")
 
@@ -33,8 +33,17 @@ def spikewright(root: Path, cache: Path, *words: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["distill", "run"])
-def test_an_interrupted_training_names_resume_and_goes_on(verb: str, root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("verb", "number", "code", "by"),
+    [
+        ("distill", signal.SIGINT, 130, ""),
+        ("run", signal.SIGTERM, 143, " by SIGTERM"),
+        ("distill", signal.SIGHUP, 129, " by SIGHUP"),
+    ],
+)
+def test_an_interrupted_training_names_resume_and_goes_on(
+    verb: str, number: int, code: int, by: str, root: Path, tmp_path: Path
+) -> None:
     out = tmp_path / ("student.pt" if verb == "distill" else "run")
     out.parent.mkdir(exist_ok=True)
     checkpoint = (out if verb == "distill" else out / "student.pt").with_name("student.pt.checkpoint")
@@ -43,12 +52,14 @@ def test_an_interrupted_training_names_resume_and_goes_on(verb: str, root: Path,
         deadline = time.monotonic() + 120
         while not checkpoint.is_file() and training.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
-        training.send_signal(signal.SIGINT)
+        training.send_signal(number)
         said = training.communicate(timeout=60)[1]
-    assert training.returncode == 130, said
+    assert training.returncode == code, said
     assert said.splitlines()[-1] == (
-        f"interrupted; the same again with --resume goes on after the last finished epoch, from {checkpoint}"
+        f"interrupted{by}; the same again with --resume goes on after the last finished epoch, from {checkpoint}: "
+        f"spikewright {' '.join(words)} --epochs 5000 --resume"
     )
+    assert not list(out.parent.rglob(".*")), "no lock and no temporary file is left"
     with spikewright(root, tmp_path / "cache", *words, "--epochs", "5000", "--resume") as again:
         while (line := again.stderr.readline() if again.stderr else "") and not line.startswith("resumed after epoch"):
             pass
@@ -80,11 +91,66 @@ def test_from_python_it_is_a_keyboard_interrupt_that_speaks_of_the_argument() ->
     assert str(caught.value) == "give resume"
 
 
-def test_where_nothing_is_left_to_go_on_from_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    def work() -> None:
-        """Be interrupted too early."""
-        with goes_on(lambda: None):
+def test_the_command_that_goes_on_is_said_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(out: str = "", resume: bool = False) -> None:
+        """Be interrupted in work that goes on with a flag."""
+        with goes_on(lambda: f"the same again with {arg('resume')} goes on", "resume"):
             interrupted()
 
-    assert console.run(work, [], "work") == 130
+    for words in (["--out", "my student.pt"], ["--out", "my student.pt", "--resume"]):
+        assert console.run(work, words, "work") == 130
+        said = "interrupted; the same again with --resume goes on: spikewright work --out 'my student.pt' --resume\n"
+        assert capsys.readouterr() == ("", said)
+
+
+def test_a_command_that_begins_to_load_is_interrupted_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "import_module", lambda name: interrupted())
+    assert cli.main(["lower", "x.nir"]) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_requests_to_end_are_heeded_as_long_as_a_command_runs(
+    number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> None:
+        """Be asked to end."""
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    assert console.run(work, [], "work") == code
+    assert capsys.readouterr() == ("", f"interrupted by {number.name}\n")
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_request_that_comes_while_an_object_dies_is_not_lost(
+    number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No exception can leave its last method."""
+
+    class Dies:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+            time.sleep(0.1)
+
+    def work() -> None:
+        """Let an object die."""
+        Dies()
+        time.sleep(5)
+
+    hook = sys.unraisablehook
+    assert console.run(work, [], "work") == code
+    assert sys.unraisablehook is hook
+    assert capsys.readouterr().err.startswith("interrupted")
+
+
+def test_a_request_that_is_ignored_as_under_nohup_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert console.run(lambda: os.kill(os.getpid(), signal.SIGHUP), [], "work") == 0
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, former)

@@ -184,6 +184,7 @@ def test_a_training_that_was_stopped_in_a_larger_student_goes_on_to_the_same_end
         "student.pt.checkpoint",
         "student.pt.checkpoint.0.done",
         "student.pt.checkpoint.1",
+        "student.pt.checkpoint.begun",
     ]
     heard = Heard()
     resumed = distill_to(settings, tmp_path / "student.pt", resume=True, listeners=Listeners((heard,)))

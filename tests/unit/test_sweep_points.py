@@ -6,7 +6,6 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.bench.point import Outcome, Point, read_budgets
-from spikewright.bench.road import same_settings
 from spikewright.bench.sweep.plot import write_plot
 from spikewright.bench.sweep.result import PointResult, SweepResult, best_within
 from spikewright.bench.sweep.sweep import LOWEST, points_of, spaced
@@ -14,6 +13,7 @@ from spikewright.bench.sweep.text import COLUMNS, cells, markdown, remarks
 from spikewright.pages.numbers import pareto
 from spikewright.profile.profile import load_profile
 from spikewright.profile.units import parse_budget, spelled
+from spikewright.training.again import same_settings
 from spikewright.training.settings import DistillSettings
 
 PROFILE = load_profile("loihi2-assumed")

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from spikewright.base import lock
 from spikewright.base.errors import BelowFloor, InputError
 from spikewright.bench import work, workers
 from spikewright.bench.point import Outcome, Point
@@ -180,9 +181,9 @@ def test_two_workers_that_add_the_same_point_do_it_once(tmp_path):
 
 def test_a_lock_is_held_by_one_and_let_go_of(tmp_path):
     file = tmp_path / workers.LOCK
-    with workers.locked(file) as first, workers.locked(file) as second:
+    with lock.locked(file) as first, lock.locked(file) as second:
         assert (first, second) == (True, False)
-    with workers.locked(file) as third:
+    with lock.locked(file) as third:
         assert third
 
 

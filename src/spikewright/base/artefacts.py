@@ -53,10 +53,11 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     that were killed have left behind is removed. One that still writes keeps a lock on its temporary file.
 
     Raises:
-        InputError: ``path`` cannot be written: no folder, no regular file, no permission, no space, too long a name.
+        InputError: ``path`` cannot be written: no folder, no regular file, no permission for the folder or for a file
+            that is there, no space, too long a name.
     """
     target = _target(path)
-    _remove_leftovers(target)
+    remove_leftovers(target.parent, beginning_of(target))
     with _saying_why(target), _temporary(target) as (handle, temporary):
         yield temporary
         with temporary.open("rb") as written:
@@ -89,6 +90,10 @@ def _target(path: Path | str) -> Path:
         raise InputError(f"{target}: is a folder; give the name of a file")
     if mode and not stat.S_ISREG(mode):
         raise InputError(f"{target}: is a device, a pipe or a socket; give the name of a regular file")
+    if mode and not os.access(target, os.W_OK):  # its folder would let it be replaced all the same
+        raise InputError(
+            f"{target}: is there and is not yours to write; choose another path, or change its permissions"
+        )
     return target
 
 
@@ -134,7 +139,7 @@ def _temporary(target: Path) -> Iterator[tuple[int, Path]]:
 
 def _locked_file(target: Path) -> tuple[int, str]:
     while True:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=_beginning(target), suffix=_END)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=beginning_of(target), suffix=_END)
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: HDF5 locks what it reads, too
         if os.fstat(handle).st_nlink:  # else somebody took it for a leftover before it was locked
@@ -142,24 +147,27 @@ def _locked_file(target: Path) -> tuple[int, str]:
         os.close(handle)
 
 
-def _beginning(target: Path) -> str:
-    """What the names of temporary files of ``target`` begin with; its own name where that leaves room for more."""
+def beginning_of(target: Path) -> str:
+    """What the names of hidden files for ``target`` begin with; its own name where that leaves room for more."""
     name = target.name
     if len(os.fsencode(name)) > _LONGEST_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     return f".{name}.spikewright-"
 
 
-def _remove_leftovers(target: Path) -> None:
-    """Remove temporary files of ``target`` whose writer has ended: nobody holds their lock."""
-    beginning = _beginning(target)
+def remove_leftovers(folder: Path, beginning: str) -> None:
+    """Remove temporary files whose writer has ended: nobody holds their lock.
+
+    Args:
+        beginning: of their names, from :func:`beginning_of`.
+    """
     left: list[str] = []
     with contextlib.suppress(OSError):  # a folder that cannot be listed
-        left = [name for name in os.listdir(target.parent) if name.startswith(beginning) and name.endswith(_END)]
+        left = [name for name in os.listdir(folder) if name.startswith(beginning) and name.endswith(_END)]
     for name in left:
-        with contextlib.suppress(OSError), (target.parent / name).open("rb") as file:
+        with contextlib.suppress(OSError), (folder / name).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused where its writer lives, and without locks
-            os.unlink(target.parent / name)
+            os.unlink(folder / name)
 
 
 def _sync_folder(folder: Path) -> None:

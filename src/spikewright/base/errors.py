@@ -13,6 +13,9 @@ from types import UnionType
 
 # Characters of a private use area, which no message holds otherwise, around the name of an argument.
 _OPEN, _CLOSE = "\ue000", "\ue001"
+MOST_LINES, LONGEST_LINE = 40, 1000
+"""What a message has at most; what a file holds may stand in it, and a file may hold anything."""
+_BROKEN_LINE = re.compile(r"\s*[\r\n]+(?!  )\s*")
 _ARGUMENT = re.compile(f"{_OPEN}([^{_CLOSE}=]*)(?:=([^{_CLOSE}]*))?{_CLOSE}")
 
 
@@ -65,8 +68,26 @@ def with_flags(said: BaseException | str, flags: Mapping[str, str]) -> str:
     return _ARGUMENT.sub(flag, said.marked if isinstance(said, Message) else str(said))
 
 
+def _readable(message: str) -> str:
+    """A message as one line, or as a line and a list below it, without what nobody reads to its end."""
+    text = message.marked if isinstance(message, Message) else message
+    lines = _BROKEN_LINE.sub(" ", text).split("\n")
+    left = len(lines) - MOST_LINES
+    lines = [*lines[:MOST_LINES], f"  - and {left} more"] if left > 0 else lines
+    return "\n".join(line if len(line) <= LONGEST_LINE else _cut(line) for line in lines)
+
+
+def _cut(line: str) -> str:
+    """The beginning of a line; an argument that is cut ends with it."""
+    start = f"{line[:LONGEST_LINE]} ..."
+    return start if start.count(_OPEN) == start.count(_CLOSE) else f"{start}{_CLOSE}"
+
+
 class SpikewrightError(Exception):
     """A failure with a message for the user: where it is, what was found, what is allowed, what to do.
+
+    What was found may be long, and is cut off: a message has :data:`MOST_LINES` lines of :data:`LONGEST_LINE`
+    characters at most.
 
     Attributes:
         message: the text with arguments marked by :func:`arg`; put this, not ``str(error)``, into another message.
@@ -75,7 +96,7 @@ class SpikewrightError(Exception):
     exit_code = 2
 
     def __init__(self, message: str = "") -> None:
-        text = Message(message)
+        text = Message(_readable(message))
         super().__init__(str(text))
         self.message = text.marked
 

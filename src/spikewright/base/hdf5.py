@@ -14,6 +14,9 @@ import h5py
 
 from .artefacts import writable, write_bytes
 
+DAMAGED = (OSError, RuntimeError, LookupError, UnicodeDecodeError)
+"""What h5py raises on a file that is none of HDF5, or whose inside is damaged."""
+
 
 @contextmanager
 def new_hdf5(path: Path | str) -> Iterator[h5py.File]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .artefacts import existing_file, write_bytes
+from .damaged import UNPACKING
 from .errors import InputError
 from .memory import available_bytes, in_gib
 
@@ -45,7 +46,7 @@ def load_torch(path: Path | str, what: str, remedy: str) -> Any:
     if stored > room:
         raise InputError(f"{file}: has {in_gib(stored)}, and there are {in_gib(room)} of memory")
     content = file.read_bytes()
-    if (claimed := _claimed(content)) > stored:
+    if (claimed := claimed_bytes(io.BytesIO(content))) > stored:
         raise InputError(f"{file}: claims {claimed} bytes and stores {stored}; {remedy}")
     try:
         with warnings.catch_warnings():
@@ -55,12 +56,12 @@ def load_torch(path: Path | str, what: str, remedy: str) -> Any:
         raise InputError(f"{file}: is not {what} ({type(error).__name__}); {remedy}") from error
 
 
-def _claimed(content: bytes) -> int:
+def claimed_bytes(content: Path | io.BytesIO) -> int:
     """The bytes that a zip archive says it unpacks to; 0 for another file."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(content) as archive:
             return sum(each.file_size for each in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError, OverflowError, UnicodeDecodeError):
+    except UNPACKING:
         return 0  # which torch may know, or refuses
 
 

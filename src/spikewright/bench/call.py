@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -11,6 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from ..base.artefacts import sha256_of_json, write_json, write_text
 from ..base.errors import InputError, arg, refuse
+from ..base.headers import read_json
 from ..base.progress import Listeners
 from ..training.settings import DistillSettings
 
@@ -32,7 +32,7 @@ def open_folder(folder: Path, facts: Mapping[str, object], what: str) -> None:
     file = folder / SETTINGS
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        there = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else facts
+        there = read_json(file.read_bytes().decode()) if file.is_file() else facts
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"{arg('out', folder)}: cannot hold {what} ({reason}); choose another folder") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import InputError, arg
-from .workers import locked
+from ..base.lock import locked
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

@@ -32,20 +32,19 @@ from ..profile.profile import HardwareProfile, load_profile
 from ..simulation.simulate import remarks, simulate
 from ..student.student import Student, load_student, student_provenance
 from ..student.verify import export
+from ..training.again import same_settings
 from ..training.deployment import Deployment, DeploymentSteps, deploy
 from ..training.distill import distill_to
 from ..training.objects import dataset_of, network_of
 from ..training.prepare import measuring_of
 from ..training.result import Attempts
-from ..training.settings import LATER, DistillSettings
+from ..training.settings import DistillSettings
 from .point import SPLITS, Outcome
 
 EXPORT_SAMPLES = 64
 """Validation samples on which a graph's file is compared with its student."""
 ACTIVITIES = {"test": "activity.json", "validation": "activity-validation.json"}
 """By part of the data set, the name of the file with its counts."""
-OF_MACHINE = {"data_dir", "device"}
-"""Settings that depend on the machine and not on the student."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,21 +170,12 @@ def make(settings: DistillSettings, folder: Path, out: Path, listeners: Listener
 
 def _trained(settings: DistillSettings, paths: Paths, listeners: Listeners) -> tuple[Student, dict[str, object]]:
     """The student of these settings and its provenance, trained unless its file is there."""
-    if paths.student.is_file():
+    attempts = Attempts.beside(paths.student)
+    if attempts.begun() is None and paths.student.is_file():
         facts = student_provenance(paths.student)
         if same_settings(facts.get("settings"), settings):
             listeners.say(f"{paths.student}: is trained already")
+            attempts.forget()
             return load_student(paths.student, deepcopy(network_of(settings))), facts
-    checkpoint = paths.student.with_name(paths.student.name + ".checkpoint")
-    made = distill_to(settings, paths.student, Attempts(checkpoint).can_resume, listeners)
+    made = distill_to(settings, paths.student, attempts.can_resume, listeners)
     return made.student, made.provenance
-
-
-def same_settings(noted: object, asked: DistillSettings) -> bool:
-    """Whether the settings that a student's file notes, as JSON, are those asked for, on whatever machine."""
-    wanted = asked.flat(without=OF_MACHINE)
-    if not isinstance(noted, dict):
-        return False
-    before = {name: noted.get(name, default) for name, default in DistillSettings().flat(without=OF_MACHINE).items()}
-    before |= {name: noted[name] for name in LATER if name in noted}
-    return before == wanted and noted.keys() - OF_MACHINE <= wanted.keys()

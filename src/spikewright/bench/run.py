@@ -46,14 +46,17 @@ def run(
     Args:
         out: folder for every artefact; it is made where it is missing.
         samples_lava: test samples that Lava's two simulators run as well, at most; 0 for none.
-        resume: go on from the checkpoint in ``out`` of a training that was stopped.
+        resume: go on with the run in ``out`` that was stopped, wherever it was, with the same settings; a trained
+            student is read, and what is made from it is made again.
         callbacks: hear messages and progress.
 
     Returns:
         the verdict, whose ``faults`` say why the run failed its checks; it is empty where it passed them.
 
     Raises:
-        InputError: an unknown name, an impossible value, a budget below the student's floor, or an unusable folder.
+        InputError: an unknown name, an impossible value, a budget below the student's floor, an unusable folder, one
+            that another process or thread writes, or ``resume`` with other settings than at the beginning.
+        Interrupted: by Ctrl-C or another request to end; says that ``resume`` goes on.
         AnswerIsNo: the network does not fit the profile.
     """
     refuse("run", [*path_faults("out", out), *count_faults("samples_lava", samples_lava, 0)])
@@ -70,7 +73,8 @@ def run_with(
     callbacks: Sequence[Callback] = (),
 ) -> Verdict:
     """A run as :func:`run` does it, of what ``settings`` describe."""
-    return finish(begin(settings, out, resume, callbacks=callbacks), samples_lava)
+    with begin(settings, out, resume, callbacks=callbacks) as begun:
+        return finish(begun, samples_lava)
 
 
 def finish(begun: Begun, samples_lava: int = 20) -> Verdict:

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from ..base.errors import BelowFloor, InputError, SpikewrightError, with_flags
+from ..base.errors import BelowFloor, InputError, SpikewrightError, arg, refuse, with_flags
+from ..base.headers import faults_of
+from ..base.lock import locked
 from ..base.progress import SILENT, Listeners
 from .database import Turn, answering, read_url, storage_of, turn_of
-from .workers import LOCK, Watch, has_lock_in, heartbeat, lock_facts, locked
+from .workers import LOCK, Watch, has_lock_in, heartbeat, lock_facts
 
 if TYPE_CHECKING:
     import optuna
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 POLL_S = 2.0
 """Between two looks at the jobs of other workers."""
+ANOTHER = "give another database, or another folder"
 DATABASE = "study.db"
 """The SQLite file in the folder of a bench that shares its work there."""
 J = TypeVar("J")
@@ -91,13 +94,29 @@ def open_study(url: str, name: str, kind: JobKind[J, R], listeners: Listeners = 
         storage = storage_of(database)
     try:
         with answering(database):
-            study = optuna.create_study(
-                storage=storage, study_name=name, load_if_exists=True, directions=["minimize", "maximize"]
-            )
+            with _whole():
+                study = optuna.create_study(
+                    storage=storage, study_name=name, load_if_exists=True, directions=["minimize", "maximize"]
+                )
             yield SharedStudy(study, turn, kind, listeners)
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Read what Optuna keeps in a database.
+
+    Raises:
+        InputError: it is not of its form.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
+        raise InputError(
+            f"{arg('study')}: holds what Optuna cannot read ({type(error).__name__}: {error}); {ANOTHER}"
+        ) from error
 
 
 class SharedStudy(Generic[J, R]):
@@ -111,7 +130,8 @@ class SharedStudy(Generic[J, R]):
     @property
     def facts(self) -> dict[str, object]:
         """What workers noted about the whole study, by name."""
-        return self._study.user_attrs
+        with _whole():
+            return self._study.user_attrs
 
     def note(self, name: str, fact: object) -> None:
         """Keep a JSON-able fact about the whole study."""
@@ -287,7 +307,8 @@ class SharedStudy(Generic[J, R]):
 
     def _trials(self, *states: str) -> list[FrozenTrial]:
         """All trials, or those in these states of Optuna."""
-        trials = self._study.get_trials(deepcopy=False)
+        with _whole():
+            trials = self._study.get_trials(deepcopy=False)
         return [trial for trial in trials if trial.state.name in states] if states else trials
 
     def _of_jobs(self, *states: str) -> Iterator[tuple[FrozenTrial, J]]:
@@ -300,9 +321,17 @@ class SharedStudy(Generic[J, R]):
         facts, kind, state = trial.user_attrs, self._kind, trial.state.name
         is_ours = trial.number in self._earlier and has_lock_in(kind.folder_of(job), facts.get("worker"))
         if state == "COMPLETE" and not (is_ours and kind.is_lost(job)):
-            return JobResult(job, "done", kind.result.model_validate(facts[kind.result_name]))
+            return JobResult(job, "done", self._record(job, facts.get(kind.result_name)))
         if state == "PRUNED":
-            return JobResult(job, "infeasible", sentence=facts["infeasible"])
+            return JobResult(job, "infeasible", sentence=str(facts.get("infeasible", "nobody noted why")))
         if state == "FAIL" and "failed" in facts:
-            return JobResult(job, "failed", sentence=facts["failed"])
+            return JobResult(job, "failed", sentence=str(facts["failed"]))
         return JobResult(job, "unfinished", sentence="not finished yet")
+
+    def _record(self, job: J, found: object) -> R:
+        """What a study holds as the result of a job, which anybody may have written who shares the database."""
+        try:
+            return self._kind.result.model_validate(found)
+        except ValidationError as error:
+            refuse(f"{arg('study')}: holds no result of {job} that this version reads; {ANOTHER}", faults_of(error))
+            raise

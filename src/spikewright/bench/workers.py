@@ -6,15 +6,14 @@ study, and whoever watches it needs no clock but its own.
 
 from __future__ import annotations
 
-import fcntl
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from ..base.errors import InputError
+from ..base.lock import locked
 
 LOCK = ".lock"
 """In the folder of a job: the worker that holds it is alive."""
@@ -22,29 +21,6 @@ HEARTBEAT_S = 10.0
 """Between two heartbeats: short against a job, and a light load for a database."""
 TIMEOUT_S = 60.0
 """How long a worker on another machine may be silent: six heartbeats, of which a busy machine may miss some."""
-
-
-@contextmanager
-def locked(file: Path, wait: bool = False) -> Iterator[bool]:
-    """Hold a lock on a file and yield whether it could be had; the system releases it when the process ends.
-
-    Args:
-        file: created if it is missing.
-        wait: until the lock is free.
-
-    Raises:
-        InputError: the file's folder is missing, or its file system has no locks.
-    """
-    with ExitStack() as stack:
-        try:
-            handle = stack.enter_context(file.open("a+b"))
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            held = True
-        except BlockingIOError:
-            held = False
-        except OSError as error:
-            raise InputError(f"{file}: cannot be locked ({error.strerror}); choose another folder") from error
-        yield held
 
 
 def lock_facts(folder: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from pydantic import Field, NonNegativeInt, ValidationError
 from ..base.artefacts import existing_file
 from ..base.bounds import MOST_COUNT
 from ..base.errors import InputError
-from ..base.hdf5 import new_hdf5
+from ..base.hdf5 import DAMAGED, new_hdf5
 from ..base.headers import faults_of, read_json
 from ..base.types import Encoding, IntArray, Readout
 from ..data.input_rule import InputRule
@@ -122,6 +122,8 @@ def load_chip(path: Path | str) -> ChipNetwork:
     except OSError as error:
         how = "is truncated" if "truncated" in str(error) else "cannot be read as HDF5"
         raise InputError(f"{source}: {how}; expected {WHAT}") from None
+    except DAMAGED as error:
+        raise InputError(f"{source}: is damaged ({error}); lower the graph again") from error
 
 
 def _attribute(file: h5py.File, name: str) -> object:
@@ -140,6 +142,8 @@ def _network(file: h5py.File) -> ChipNetwork:
         provenance = read_json(_text(file, "provenance"))
     except ValidationError as error:
         raise _DamagedError("; ".join(faults_of(error))) from None
+    except InputError as error:  # of a rule of its input or output, as data of one's own give it
+        raise _DamagedError(error.message) from None
     except ValueError as error:
         raise _DamagedError(f"its text is not JSON in UTF-8 ({error})") from None
     if not isinstance(provenance, dict):
@@ -150,7 +154,7 @@ def _network(file: h5py.File) -> ChipNetwork:
     try:
         return ChipNetwork(populations, connections, provenance=provenance, **facts)
     except InputError as error:
-        raise _DamagedError(str(error)) from None
+        raise _DamagedError(error.message) from None
 
 
 def _population(file: h5py.File, index: int, record: _PopulationRecord) -> Population:

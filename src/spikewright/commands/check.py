@@ -30,6 +30,8 @@ def command(
 
     if repair_file != (out is not None):
         raise InputError("--repair and --out belong together: give both, or neither")
+    if out is not None:
+        cli.hold(out)
     read = read_graph(graph)
     found = check(read, dt_s)
     findings = [replace(finding, what=with_flags(finding.what, {"dt_s": "--dt"})) for finding in found]

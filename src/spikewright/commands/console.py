@@ -1,8 +1,8 @@
 """How every command behaves: flags, exit codes, progress, and where its words go.
 
 stdout carries the result and nothing else; stderr carries progress and remarks. Exit codes: 0 done, 1 ran and the
-answer is no, 2 wrong input or flags, 70 a defect of ours (sysexits' EX_SOFTWARE), 130 interrupted,
-141 nobody reads stdout any more (128 + SIGPIPE, as a shell says it).
+answer is no, 2 wrong input or flags, 70 a defect of ours (sysexits' EX_SOFTWARE), and as a shell says it 128 and the
+number of a signal: 130 interrupted, 143 and 129 asked to end (SIGTERM, SIGHUP), 141 nobody reads stdout any more.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import errno
 import inspect
 import json
 import os
+import shlex
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
 
 DONE = 0
 DEFECT = 70
-INTERRUPTED = 130
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
 """The flag of every command that can print its result as JSON."""
@@ -49,6 +51,7 @@ _OF_THE_SYSTEM = {
 }  # fmt: skip
 """What a file system or a limit of the system says of a path that somebody gave; no defect of ours."""
 
+_HELD: ContextVar[ExitStack] = ContextVar("held")
 _DEBUG = "--debug"
 _EPILOG = "With --debug an error shows its traceback. Exit codes: 0 done, 1 the answer is no, 2 wrong input or flags."
 
@@ -69,13 +72,16 @@ def _run(command: typer.core.TyperCommand, words: Sequence[str], name: str) -> i
     debug = _DEBUG in words
     try:
         # Not command.main(): it answers a closed stdout and an interrupt itself, with exit codes of its own.
-        with command.make_context(f"spikewright {name}", [word for word in words if word != _DEBUG]) as context:
+        with (
+            command.make_context(f"spikewright {name}", [word for word in words if word != _DEBUG]) as context,
+            _until_the_end(),
+        ):
             code = command.invoke(context)
         sys.stdout.flush()
-    except (KeyboardInterrupt, typer.Abort) as stopped:
-        how = f"; {with_flags(stopped.message, _flags_of(command))}" if isinstance(stopped, Interrupted) else ""
-        say(f"interrupted{how}")
-        return INTERRUPTED
+    except KeyboardInterrupt as stopped:
+        return streams.stopped(stopped, _how_to_go_on(stopped, words, name, command))
+    except typer.Abort:
+        return streams.stopped(KeyboardInterrupt())
     except typer.Exit as leave:
         return leave.exit_code
     except Exception as error:
@@ -83,6 +89,28 @@ def _run(command: typer.core.TyperCommand, words: Sequence[str], name: str) -> i
             raise
         return _fail(error, name, debug, command)
     return code if isinstance(code, int) else DONE
+
+
+@contextmanager
+def _until_the_end() -> Iterator[None]:
+    """What a command holds, it holds until its end."""
+    with ExitStack() as held:
+        former = _HELD.set(held)
+        try:
+            yield
+        finally:
+            _HELD.reset(former)
+
+
+def hold(*outputs: Path) -> None:
+    """Be the only one who writes these files until the command ends.
+
+    Raises:
+        InputError: one of them cannot be written, or somebody else writes it.
+    """
+    from ..base.lock import only_writer
+
+    _HELD.get().enter_context(only_writer(*outputs, listeners=listeners()))
 
 
 def main_of(function: Callable[..., object], name: str) -> Callable[..., int]:
@@ -189,6 +217,9 @@ def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCom
         of = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         say(f"error: {of}the system refuses it ({error.strerror}); choose another path, or change what it allows")
         return USAGE
+    if _is_of_memory(error):
+        say(f"error: spikewright {name} needs more memory than it may have; free some, or give it smaller work")
+        return USAGE
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
     say(
@@ -196,6 +227,24 @@ def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCom
         f"please report it with the traceback that {_DEBUG} shows"
     )
     return DEFECT
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether memory was asked for that is not there; torch has no error of its own for that."""
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
+
+
+def _how_to_go_on(stopped: KeyboardInterrupt, words: Sequence[str], name: str, command: typer.core.TyperCommand) -> str:
+    """What to do after an interrupt, and the command for it; empty where there is nothing to go on with."""
+    if not isinstance(stopped, Interrupted):
+        return ""
+    flags = _flags_of(command)
+    if not stopped.flags:  # the same command: somebody has just typed it, maybe with a password in an address
+        return with_flags(stopped.message, flags)
+    more = [flags[each] for each in stopped.flags if flags[each] not in words]
+    return f"{with_flags(stopped.message, flags)}: {shlex.join(['spikewright', name, *words, *more])}"
 
 
 def _flags_of(command: typer.core.TyperCommand) -> dict[str, str]:

@@ -39,7 +39,7 @@ def command(
 
     Example: spikewright data recordings.npz --layout series --show sample.png
     """
-    from ..base.artefacts import writable, write_bytes
+    from ..base.artefacts import write_bytes
     from ..data.describe import describe
     from ..data.load import DATASETS, load
     from ..pages.data import renderable, teachers
@@ -50,7 +50,7 @@ def command(
     if show is not None:
         if show.suffix.lower() not in PICTURES:
             raise InputError(f"--show {show}: {did_you_mean(show.suffix.lower(), PICTURES)}")
-        writable(show)
+        cli.hold(show)
     if data in DATASETS and not DATASETS[data].options:
         dataset = load(data, data_dir, timesteps, options)
     else:  # a level is of one encoding, and the data are read for all of them

@@ -16,7 +16,7 @@ from .options import takes_settings
 def command(
     settings: DistillSettings,
     out: Annotated[Path, typer.Option("--out", "-o", help="where the student goes")] = Path("student.pt"),
-    resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint beside --out")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a training that was stopped")] = False,
     json_output: cli.Json = False,
 ) -> None:
     """Train a spiking student from an ANN teacher, inside an energy budget.

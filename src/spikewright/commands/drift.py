@@ -36,7 +36,7 @@ def command(
 
     Example: spikewright drift student.nir chip.h5 --data fashion-mnist
     """
-    from ..base.artefacts import sha256_of, writable
+    from ..base.artefacts import sha256_of
     from ..chip.chip_file import load_chip
     from ..data.load import load
     from ..divergence.drift import SAMPLES, drift
@@ -45,7 +45,7 @@ def command(
 
     network, read = load_chip(chip), read_graph(graph)
     if out is not None:
-        writable(out)
+        cli.hold(out)
     if network.provenance.get("parent_sha256") not in (None, sha256_of(graph)):
         cli.say(f"warning: {chip} was lowered from another file than {graph}: its SHA-256 is not the one noted")
     dataset = load(data, data_dir, network.timesteps, network=network.takes)

@@ -59,7 +59,7 @@ def command(
 
     Example: spikewright lower student.nir --profile loihi2-assumed -o chip.h5
     """
-    from ..base.artefacts import sha256_of, writable
+    from ..base.artefacts import sha256_of
     from ..chip.chip_file import save_chip
     from ..data.load import load
     from ..graph.nir_io import read_graph
@@ -68,7 +68,7 @@ def command(
     from ..pages.network import fit_of, placement_json, summary, table
     from ..placing.placement import place
 
-    writable(out)
+    cli.hold(out)
     target, network = load_profile(profile), read_graph(graph)
     if data_dir is not None and calibrate is None:
         raise InputError("--data-dir: is the folder of data to measure on; give --calibrate too")

@@ -70,6 +70,8 @@ def command(
     placer = Placer(place_by, chips, seed)
     names = names_of(activity, also or [])
     counts, network = load_activity(activity), load_chip(chip)
+    stem = _stem(out, activity)
+    cli.hold(stem.with_name(f"{stem.name}.json"))
     typed = _as_typed(activity, chip, also or [], profile or [], energy_budget, placer)
     provenance = replace(provenance_of(activity, chip, counts, network), command=typed)
     agreement = _agreement_beside(activity, provenance)
@@ -85,7 +87,7 @@ def command(
     others = load_runs(also or [], names[1:], profiles, budgets, placer)
     tables = tables_of(profiles, {names[0]: found} | others)
     document = Document(reports, [with_flags(error, {}) for error in refusals], tables)
-    files = write_report(document, _stem(out, activity))
+    files = write_report(document, stem)
     _print(document, "json" if as_json else form)
     cli.say("wrote " + ", ".join(str(path) for path in files.values()))
     energies = [report.energy for report in reports]
@@ -114,10 +116,6 @@ def _as_typed(
 
 
 def _stem(out: Path | None, activity: Path) -> Path:
-    from ..base.artefacts import writable
-
-    if out is not None and not out.is_dir():
-        writable(out)  # a device, or a folder that is not there
     if out is None or out.is_dir():
         return (out or activity.parent) / "report"
     return out.with_suffix("") if out.suffix in SUFFIXES else out

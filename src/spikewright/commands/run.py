@@ -21,7 +21,7 @@ def command(
     samples_lava: Annotated[
         int, typer.Option("--samples-lava", min=0, help="test samples that also go through Lava and netx; 0: none")
     ] = 20,
-    resume: Annotated[bool, typer.Option("--resume", help="go on from a training that was stopped")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a run that was stopped")] = False,
     json_output: cli.Json = False,
 ) -> None:
     """Do all five steps: distil, export to NIR, lower, simulate (integers, Lava, netx), report.
@@ -32,10 +32,10 @@ def command(
     """
     from ..bench.begin import begin
 
-    begun = begin(settings, out, resume, callbacks=[cli.ProgressBar()])
-    from ..bench.run import finish  # loads what draws the report, for which a refusal should not wait
+    with begin(settings, out, resume, callbacks=[cli.ProgressBar()]) as begun:
+        from ..bench.run import finish  # loads what draws the report, for which a refusal should not wait
 
-    verdict = finish(begun, samples_lava)
+        verdict = finish(begun, samples_lava)
     if json_output:
         cli.emit(verdict.as_json())
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -55,7 +54,7 @@ def command(
 
     Example: spikewright simulate chip.h5 --data fashion-mnist --samples 1000 -o activity.json
     """
-    from ..base.artefacts import sha256_of, writable
+    from ..base.artefacts import sha256_of
     from ..chip.activity_file import save_activity
     from ..chip.chip_file import load_chip
     from ..data.load import load
@@ -64,9 +63,7 @@ def command(
 
     network = load_chip(chip)
     chosen = _simulator(on, network, chip, module)
-    for file in (out, scores, record):
-        if file is not None:
-            writable(file)
+    cli.hold(*(file for file in (out, scores, record) if file is not None))
     dataset = load(data, data_dir, network.timesteps, network=network.takes)
     cli.notes(dataset)
     count = len(getattr(dataset, split)) if samples is None else samples
@@ -98,9 +95,20 @@ def _simulator(on: str, network: ChipNetwork, chip: Path, module: str | None) ->
     student, origin = load_student(on, module), network.provenance
     said = origin.get("provenance") if str(origin.get("source")).startswith("spikewright") else None
     # Our own exporter notes the hash of the student's file.
-    if isinstance(said, str) and json.loads(said).get("parent_sha256") not in (None, sha256_of(on)):
+    if isinstance(said, str) and _parent_in(said, chip) not in (None, sha256_of(on)):
         raise InputError(f"--on {on}: {chip} was made from another student; export and lower this one")
     return student
+
+
+def _parent_in(said: str, chip: Path) -> object:
+    """The hash of the student's file, as our exporter notes it in the provenance of a graph."""
+    from ..base.headers import read_json
+
+    try:
+        found = read_json(said)
+    except ValueError as error:
+        raise InputError(f"{chip}: its provenance is not JSON ({error}); lower the graph again") from error
+    return found.get("parent_sha256") if isinstance(found, dict) else None
 
 
 main = cli.main_of(command, "simulate")

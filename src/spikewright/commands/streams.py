@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable
 
+from ..base.interrupt import heeding_requests
+from ..base.visible import visible
+
 USAGE = 2
+SIGNALLED = 128
 PIPE_CLOSED = 141
 _STREAMS = 3  # input, output and errors
 _OF_WRITING = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
@@ -16,7 +21,8 @@ _OF_WRITING = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, 
 def guarded(work: Callable[[], int]) -> int:
     """Do ``work`` and return its exit code, or that of a standard output that cannot be written.
 
-    Standard output that is closed is refused before the work. Closed standard input and errors are empty.
+    Standard output that is closed is refused before the work. Closed standard input and errors are empty. Signals that
+    ask to end interrupt the work as Ctrl-C does.
     """
     _occupy()
     if sys.stderr is None:
@@ -25,9 +31,12 @@ def guarded(work: Callable[[], int]) -> int:
         complain("error: standard output is closed; send it to a file, or to /dev/null where nobody reads it")
         return USAGE
     try:
-        code = work()
-        sys.stdout.flush()
-        return code
+        with heeding_requests():
+            code = work()
+            sys.stdout.flush()
+            return code
+    except KeyboardInterrupt as asked:
+        return stopped(asked)
     except BrokenPipeError:
         return _left(PIPE_CLOSED)
     except SystemExit as leaving:  # rich's answer to a closed pipe
@@ -39,6 +48,18 @@ def guarded(work: Callable[[], int]) -> int:
             raise
         complain(f"error: standard output cannot be written ({error.strerror}); make room, or send it somewhere else")
         return _left(USAGE)
+
+
+def stopped(asked: KeyboardInterrupt, how: str = "") -> int:
+    """Say that the work was interrupted, and return the exit code.
+
+    Args:
+        how: to go on; empty where there is nothing to say about that.
+    """
+    number = getattr(asked, "signal", signal.SIGINT)
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    complain(visible(f"interrupted{by}{'; ' if how else ''}{how}"))
+    return SIGNALLED + number
 
 
 def is_of_output(error: Exception) -> bool:

@@ -41,14 +41,14 @@ def command(
 
     Example: spikewright to-nir student.pt -o student.nir
     """
-    from ..base.artefacts import existing_file, sha256_of, writable
+    from ..base.artefacts import existing_file, sha256_of
     from ..pages.card.card import write_card
     from ..pages.paths import card_path
     from ..profile.profile import load_profile
     from ..student.student import load_student, student_provenance
     from ..student.verify import export
 
-    writable(out)
+    cli.hold(out)
     if card:
         card_path(out)  # refuses what it would write over
     source = existing_file(student, "a student written by `spikewright distill`")

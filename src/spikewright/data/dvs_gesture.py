@@ -101,12 +101,16 @@ def _lines(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {_AGAIN}") from error
     names = [line for line in lines if line]
-    strange = [name for name in names if Path(name).name != name or not name.endswith(".aedat")]
+    strange = [name for name in names if not _is_file_name(name)]
     if strange or not names:
         raise InputError(
             f"{path}: lists {strange[0] if strange else 'nothing'}; each line is a file userNN_LIGHT.aedat"
         )
     return names
+
+
+def _is_file_name(text: str) -> bool:
+    return Path(text).name == text and text.endswith(".aedat") and len(text) < 100 and text.isprintable()
 
 
 def _gestures(file: int, table: Path, faults: list[str]) -> Iterator[_Gesture]:
@@ -117,7 +121,7 @@ def _gestures(file: int, table: Path, faults: list[str]) -> Iterator[_Gesture]:
         return
     for number, line in enumerate(lines[1:], 2):
         fields = line.split(",")
-        if len(fields) != 3 or not all(field.isdigit() for field in fields):
+        if len(fields) != 3 or not all(field.isascii() and field.isdigit() and len(field) < 16 for field in fields):
             faults.append(f"{table}: line {number} is {line!r}; must be a class and two times in us")
             continue
         label, start, end = map(int, fields)

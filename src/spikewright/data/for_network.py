@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..base.errors import Gathered, InputError, refuse
 from ..sources.found import PARTS, Found, Layout
-from ..sources.rows import Rows
+from ..sources.rows import Rows, as_float32
 from .fitting import bounds_of
 from .input_rule import InputRule
 from .labels import label_array
@@ -149,7 +149,7 @@ def _values_for(where: str, parts: Mapping[str, npt.NDArray[Any]], wanted: int) 
         if labels.dtype.kind not in "iuf" or labels.reshape(len(labels), -1).shape[1] != wanted
     ]
     refuse(where, faults)
-    return {part: labels.reshape(len(labels), -1).astype(np.float32) for part, labels in parts.items()}
+    return {part: as_float32(labels.reshape(len(labels), -1)) for part, labels in parts.items()}
 
 
 def _counts(samples: Mapping[str, Rows], labels: Mapping[str, npt.NDArray[Any]]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
 from ..sources.found import Task
+from ..sources.rows import as_float32
 from .output_rule import NO_LABEL, OutputRule
 
 Labels = npt.NDArray[Any]
@@ -136,10 +137,11 @@ def _values(
         if labels.dtype.kind not in "iuf" or labels.ndim not in (1, 2):
             faults.append(f"labels of {part} are {labels.dtype} of shape {labels.shape}; values must be numbers (n, D)")
             continue
-        made[part] = labels.reshape(len(labels), -1).astype(np.float32)
-        if not len(labels):
+        if not labels.size:
             faults.append(f"its {part} part is empty")
-        elif not np.isfinite(made[part]).all():
+            continue
+        made[part] = as_float32(labels.reshape(len(labels), -1))
+        if not np.isfinite(made[part]).all():
             bad = np.flatnonzero(~np.isfinite(made[part]).all(1))
             faults.append(f"labels of {part} hold NaN or infinity, first at sample {bad[0]}; leave such samples out")
     if not faults:
@@ -148,7 +150,7 @@ def _values(
             faults.append(f"labels have different numbers of values: {sizes}")
         faults += [
             f"value {index} is the same in every training sample; leave it out"
-            for index in np.flatnonzero(made["train"].std(0) == 0)
+            for index in np.flatnonzero(made["train"].min(0) == made["train"].max(0))
         ]
     refuse(where, faults)
     train = made["train"].astype(np.float64)

@@ -84,6 +84,8 @@ def as_rows(x: object, where: str) -> Rows:
     found = _as_array(found)
     if found.dtype.kind not in "uifb":
         raise InputError(f"{where}: holds values of type {found.dtype}; samples must be numbers")
+    if not found.shape:
+        raise InputError(f"{where}: holds one number; give samples, {', or '.join(LAYOUTS.values())}")
     rows: Rows = found
     return rows
 

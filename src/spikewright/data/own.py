@@ -34,6 +34,9 @@ KEPT = 3
 VIEW_OF_ARCHITECTURE: dict[str, View] = {"temporal": "channels", "mlp": "steps"}
 """How a named architecture takes series; any other takes them as an image."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest number that networks compute with."""
+
 
 def raw_from_arrays(
     name: str,
@@ -138,6 +141,9 @@ def _faults(
             yield f"its {part} part has {len(x)} samples and {len(labels[part])} labels; each sample needs one"
         if x.shape[1:] != shape and not (x.ndim == 3 and x.shape[2:] == shape[1:]):
             yield f"samples of {part} have shape {x.shape[1:]}, those of training {shape}; they must be equal"
+    if groups is not None and len(form := np.asarray(groups).shape) != 1:
+        yield f"{arg('groups')} has shape {form}; must hold one entry for each sample, (n,)"
+        return
     if groups is not None and len(groups) != len(samples["train"]):
         yield f"{arg('groups')} has {len(groups)} entries for {len(samples['train'])} samples; each sample needs one"
     if groups is not None and len(set(np.asarray(groups).astype(str).tolist())) < (3 if len(samples) == 1 else 2):
@@ -160,22 +166,29 @@ def unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
         return
     first = 0
     for chunk in chunks(raw.samples):
-        if np.isfinite(chunk.min()) and np.isfinite(chunk.max()):
+        if chunk.size and -LARGEST <= chunk.min() and chunk.max() <= LARGEST:
             first += len(chunk)
             continue
-        bad = ~np.isfinite(chunk)
+        bad = ~(np.abs(chunk) <= LARGEST)
         if raw.lengths is not None:
             lengths = raw.lengths[first : first + len(chunk)]
             bad &= (np.arange(chunk.shape[1])[None, :] < lengths[:, None])[..., None]
         wrong = np.flatnonzero(bad.reshape(len(chunk), -1).any(1))
         if len(wrong):
-            kind = "infinity" if np.isinf(chunk[wrong[0]]).any() else "NaN"
+            kind = _kind_of(chunk[wrong[0]])
             yield (
                 f"its {part} part holds {kind}, first in sample {first + int(wrong[0])}; fill such values in, or leave "
                 "the sample out"
             )
             return
         first += len(chunk)
+
+
+def _kind_of(sample: npt.NDArray[Any]) -> str:
+    """What is wrong with the numbers of a sample, in words."""
+    if np.isinf(sample).any():
+        return "infinity"
+    return "NaN" if not (np.abs(sample) > LARGEST).any() else f"numbers beyond {LARGEST:.2g}, the largest of 32 bits"
 
 
 def _no_counts(part: str, frames: Rows) -> Iterator[str]:

@@ -109,7 +109,7 @@ def _parts(name: str, folder: Path, words: Sequence[str]) -> dict[str, list[_Cli
     every = {
         f"{word}/{file.name}": _Clip(file, word) for word in words for file in sorted((folder / word).glob("*.wav"))
     }
-    listed = {part: (folder / file).read_text(encoding="utf-8").split() for part, file in LISTS.items()}
+    listed = {part: _listed(folder / file) for part, file in LISTS.items()}
     faults = [f"{word}: holds no .wav files" for word in words if not any(c.label == word for c in every.values())]
     for part, lines in listed.items():
         absent = [line for line in lines if line not in every]
@@ -123,6 +123,13 @@ def _parts(name: str, folder: Path, words: Sequence[str]) -> dict[str, list[_Cli
     for line, clip in every.items():
         found[held_out.get(line, "train")].append(clip)
     return found
+
+
+def _listed(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read ({error}); get the folder again") from error
 
 
 def _twelve(part: str, clips: Sequence[_Clip], folder: Path) -> list[_Clip]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..base.artefacts import sha256_of
 from ..base.errors import InputError
+from ..base.headers import read_json
 from ..chip.activity import Activity
 from ..chip.network import ChipNetwork
 
@@ -77,7 +77,7 @@ def _opened(facts: Mapping[str, object]) -> dict[str, object]:
     opened = {}
     for name, fact in facts.items():
         try:
-            opened[name] = json.loads(fact) if isinstance(fact, str) and fact.startswith("{") else fact
+            opened[name] = read_json(fact) if isinstance(fact, str) and fact.startswith("{") else fact
         except ValueError:
             opened[name] = fact
     return opened

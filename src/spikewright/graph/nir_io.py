@@ -19,6 +19,7 @@ import numpy as np
 
 from ..base.artefacts import existing_file, write_bytes
 from ..base.errors import InputError, refuse
+from ..base.hdf5 import DAMAGED
 from .nodes import MOST_NEURONS, handled
 
 WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
@@ -46,7 +47,7 @@ def read_graph(path: Path | str) -> nir.NIRGraph:
     source = existing_file(path, WHAT)
     try:
         with h5py.File(source, "r") as file:
-            if not isinstance(file.get("node"), h5py.Group):
+            if not _is_here(file, "node", h5py.Group):
                 raise InputError(f"{source}: is an HDF5 file without a NIR graph; expected {WHAT}")
             faults: list[str] = []
             graph = _graph(file["node"], "", faults)
@@ -55,7 +56,7 @@ def read_graph(path: Path | str) -> nir.NIRGraph:
     except OSError as error:
         how = "is truncated" if "truncated" in str(error) else "cannot be read as HDF5"
         raise InputError(f"{source}: {how}; expected {WHAT}") from None
-    except (UnicodeDecodeError, RuntimeError, LookupError) as error:  # of h5py, on a file whose inside is damaged
+    except DAMAGED as error:
         raise InputError(f"{source}: is damaged ({error}); expected {WHAT}") from error
 
 
@@ -145,9 +146,14 @@ def _field(group: h5py.Group, name: str) -> Any:
 
 def _member(group: h5py.Group, name: str, kind: type) -> Any:
     """A member that is stored in this file; links to other files are not followed."""
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink) or not isinstance(group.get(name), kind):
+    if not _is_here(group, name, kind):
         raise _Unreadable(f"has no {name!r}")
     return group[name]
+
+
+def _is_here(group: h5py.Group, name: str, kind: type) -> bool:
+    """Whether a member is of this kind and is stored in this file; a link elsewhere is not even looked at."""
+    return isinstance(group.get(name, getlink=True), h5py.HardLink) and isinstance(group.get(name), kind)
 
 
 def _value(dataset: h5py.Dataset) -> Any:
@@ -167,7 +173,7 @@ def _value(dataset: h5py.Dataset) -> Any:
 
 
 def _metadata(group: h5py.Group) -> dict[str, Any]:
-    return _plain(_member(group, "metadata", h5py.Group)) if isinstance(group.get("metadata"), h5py.Group) else {}
+    return _plain(group["metadata"]) if _is_here(group, "metadata", h5py.Group) else {}
 
 
 def _plain(group: h5py.Group) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from .quantize import CALIBRATION, CONVOLUTION, CURRENT, MEASURED, READOUT, TRAI
 Rule: TypeAlias = Callable[..., Iterator[str]]
 
 SYNAPTIC = "synaptic"
+LARGEST = 1e30
+"""Weights and constants of neurons up to here are lowered."""
 _SAME = 1e-6  # relative difference of float32 parameters that are meant to be equal
 _ON_GRID = 0.01  # distance from the grid, in steps, that float32 parameters explain
 _FEWEST_DECAY = 0.5 / 4096
@@ -44,11 +46,12 @@ _REMEDIES = {
 
 
 def check_draft(draft: Draft, profile: HardwareProfile) -> None:
-    """Apply :data:`GRAPH_RULES` and :data:`PROFILE_RULES`.
+    """Apply :func:`numbers_in_range`, then :data:`GRAPH_RULES` and :data:`PROFILE_RULES`.
 
     Raises:
         InputError: rules are broken; the message has the name of each.
     """
+    refuse(f"profile {profile.name!r}", faults_by([numbers_in_range], draft))  # with which the others compute
     broken = [*faults_by(PROFILE_RULES, draft, profile), *faults_by(GRAPH_RULES, draft)]
     refuse(f"profile {profile.name!r}", broken)
 
@@ -56,6 +59,16 @@ def check_draft(draft: Draft, profile: HardwareProfile) -> None:
 def faults_by(rules: Sequence[Rule], *of: Any) -> list[str]:
     """What each of ``rules`` finds in the values that it takes, with the rule's name."""
     return [f"[{rule.__name__}] {fault}" for rule in rules for fault in rule(*of)]
+
+
+def numbers_in_range(draft: Draft) -> Iterator[str]:
+    """Weights and constants are finite, and none so large that sums and products of them are not."""
+    values = [(c.target, f"weights from {c.source}", c.weight) for c in draft.connections]
+    for name, neuron in _neurons(draft):
+        values += [(name, what.replace("_", " "), each) for what, each in vars(neuron).items() if each is not None]
+    for name, what, numbers in values:
+        if not np.all(np.abs(numbers) <= LARGEST):
+            yield f"{name}: its {what} reach {_extreme(numbers):g}; may be up to {LARGEST:g}: rescale the network"
 
 
 def graded_input(draft: Draft, profile: HardwareProfile) -> Iterator[str]:

@@ -28,6 +28,21 @@ class Paths:
         names = ("student.pt", "student.nir", "chip.h5", "activity.json", "agreement.json", "report")
         return cls(*(folder / name for name in names))
 
+    @property
+    def reports(self) -> tuple[Path, ...]:
+        """The report's three files."""
+        return tuple(self.report.with_name(f"{self.report.name}.{kind}") for kind in ("json", "md", "html"))
+
+    @property
+    def held(self) -> tuple[Path, ...]:
+        """What nobody else may write during the run: the outputs by which commands are known to each other."""
+        return self.student, self.nir, self.chip, self.activity, self.reports[0]
+
+    @property
+    def derived(self) -> tuple[Path, ...]:
+        """Every file that is made from the student, but the card of the graph."""
+        return self.nir, self.chip, self.activity, self.agreement, *self.reports
+
 
 def card_path(graph: Path) -> Path:
     """Where the card of a graph's file goes.

@@ -17,8 +17,9 @@ from ..base.hdf5 import new_hdf5
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork, Connection, Neuron, Population, Schedule
 from ..chip.registers import BIAS_EXP
-from .lava.backend import LavaNetwork, events, flat, model_faults
+from .lava.backend import model_faults
 from .lava.job import LavaSimulator
+from .lava.network import LavaNetwork, events, flat
 
 
 def write_netx(chip: ChipNetwork, path: Path | str) -> None:

@@ -7,8 +7,11 @@ as in libcaer, those of a DAVIS in version 2.0 as in jAER.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +25,8 @@ V2_EVENT = np.dtype([("address", ">u4"), ("t", ">u4")])
 V3_PACKET = np.dtype([(name, "<i4") for name in ("kind", "size", "offset", "overflow", "capacity", "number", "valid")])
 V3_EVENT = np.dtype([("address", "<u4"), ("t", "<i4")])
 POLARITY_PACKET = 1
+NOT_V4 = "cannot be read as AEDAT 4.0"
+V4_MAGIC = len(b"#!AER-DAT4.0\r\n")
 SENSORS = {
     "dvs128": (128, 128),
     "tmpdiff128": (128, 128),
@@ -48,7 +53,7 @@ def read_aedat(path: Path) -> Recording:
     if version is None:
         raise InputError(f"{path}: does not begin with #!AER-DAT and a version; may be 2.0, 3.1 or 4.0")
     if version[1] == b"4.0":
-        return _version_4(path)
+        return _version_4(path, data)
     header, end = _header(data)
     if version[1] == b"2.0":
         return _version_2(path, header, data[end:])
@@ -135,18 +140,60 @@ def _packets(path: Path, body: bytes) -> Iterator[tuple[IntArray, IntArray]]:
         place += size * number
 
 
-def _version_4(path: Path) -> Recording:
+def _version_4(path: Path, data: bytes) -> Recording:
     """Packets in flat buffers, decompressed and read by the package aedat; of several streams of events the first."""
     aedat = needed("aedat", "events", "AEDAT 4.0")
+    _check_packets(path, data)
     try:
-        decoder = aedat.Decoder(str(path))
-        streams = {number: each for number, each in decoder.id_to_stream().items() if each["type"] == "events"}
-        if not streams:
-            raise InputError(f"{path}: has no stream of events; record events, not frames alone")
-        stream = min(streams)
-        packets = [packet["events"] for packet in decoder if packet["stream_id"] == stream]
-    except (RuntimeError, OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as AEDAT 4.0 ({error}); {AGAIN}") from error
+        with _panics():
+            return _decoded(path, aedat)
+    except (RuntimeError, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise InputError(f"{path}: {NOT_V4} ({error}); {AGAIN}") from error
+
+
+def _check_packets(path: Path, data: bytes) -> None:
+    """Refuse packets that go beyond the file: the package asks for their memory before it reads them, and ends with
+    the process where it gets none.
+    """
+    try:
+        (length,) = struct.unpack_from("<I", data, V4_MAGIC)
+        place, end = V4_MAGIC + 4 + length, _end_of_packets(data)
+        while place < end:
+            place += 8 + struct.unpack_from("<iI", data, place)[1]
+    except struct.error as error:
+        raise InputError(f"{path}: {NOT_V4} (it ends inside the head of a packet); {AGAIN}") from error
+    if place > len(data):
+        raise InputError(f"{path}: {NOT_V4} (it ends inside a packet); {AGAIN}")
+
+
+def _end_of_packets(data: bytes) -> int:
+    """Where the table of packets begins, as the second field of the header's flat buffer says; else the file's end."""
+    start = V4_MAGIC + 4
+    root = start + struct.unpack_from("<I", data, start)[0]
+    fields = root - struct.unpack_from("<i", data, root)[0]
+    (size,), (offset,) = struct.unpack_from("<H", data, fields), struct.unpack_from("<H", data, fields + 6)
+    position = struct.unpack_from("<q", data, root + offset)[0] if size >= 8 and offset else -1
+    return position if 0 < position <= len(data) else len(data)
+
+
+@contextmanager
+def _panics() -> Iterator[None]:
+    """What the package, which is written in Rust, raises where it gives up; no error of Python's own kind."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(str(error)) from None
+
+
+def _decoded(path: Path, aedat: Any) -> Recording:
+    decoder = aedat.Decoder(str(path))
+    streams = {number: each for number, each in decoder.id_to_stream().items() if each["type"] == "events"}
+    if not streams:
+        raise InputError(f"{path}: has no stream of events; record events, not frames alone")
+    stream = min(streams)
+    packets = [packet["events"] for packet in decoder if packet["stream_id"] == stream]
     sensor = streams[stream]["width"], streams[stream]["height"]
     if not packets:
         none = np.zeros(0, np.int64)

@@ -15,7 +15,7 @@ from ..base.errors import InputError, arg, did_you_mean, refuse
 from .found import PARTS, Found
 from .official import part_files
 from .options import ReadingOptions
-from .rows import Array, Recordings
+from .rows import Array, Recordings, as_float32
 from .ts_file import SHOWN, as_labels
 
 OPTIONS = ("label",)
@@ -130,8 +130,10 @@ def _samples(
     labels: list[str] = []
     faults: list[str] = []
     for number, line in lines:
-        fields = _fields(line)
-        if len(fields) != len(header.names):
+        fields = _fields(number, line, faults)
+        if fields is None:
+            pass
+        elif len(fields) != len(header.names):
             faults.append(f"line {number}: has {len(fields)} values for {len(header.names)} attributes")
         else:
             labels.append(fields.pop(label))
@@ -152,10 +154,17 @@ def _samples(
     return together[:, :, None] if options.layout == "series" else together, made_labels
 
 
-def _fields(line: str) -> list[str]:
-    """The values of a line, of which some may be quoted; ``\\n`` in a quoted one stays as it is written."""
+def _fields(number: int, line: str, faults: list[str]) -> list[str] | None:
+    """The values of a line, of which some may be quoted; ``\\n`` in a quoted one stays as it is written.
+
+    None where there is a fault, which is noted.
+    """
     quote = "'" if "'" in line else '"'
-    return [value.strip() for value in next(csv.reader([line], quotechar=quote, skipinitialspace=True))]
+    try:
+        return [value.strip() for value in next(csv.reader([line], quotechar=quote, skipinitialspace=True))]
+    except csv.Error as error:
+        faults.append(f"line {number}: cannot be read ({error})")
+        return None
 
 
 def _values(number: int, fields: list[str], is_relational: bool, faults: list[str]) -> Array | None:
@@ -173,7 +182,7 @@ def _values(number: int, fields: list[str], is_relational: bool, faults: list[st
         faults.append(f"line {number}: holds missing values (?); fill them in, or leave the sample out")
         return None
     try:
-        made = np.array(channels, np.float32)
+        made = as_float32(channels)
     except ValueError:
         faults.append(f"line {number}: holds what is no number")
         return None

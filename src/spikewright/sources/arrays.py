@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from ..base.damaged import ARRAYS
 from ..base.errors import InputError, arg, refuse
 from .array_file import IN_MEMORY, ArrayFile, OpenFile
 from .found import PARTS, Found
 from .options import ReadingOptions
-from .rows import Rows
+from .rows import Rows, as_float32
 
 SHORT = {"train": "train", "validation": "val", "test": "test"}
 """By part, the end of its arrays' names: ``x_train``, ``y_val``."""
@@ -27,6 +28,7 @@ ALONE = ("x_unlabelled", "X_unlabelled", "x", "X", "x_train", "X_train")
 LARGEST_COMPRESSED = 1024**3
 """Bytes of a compressed array that are unpacked into memory; rows of a compressed array cannot be read one by one."""
 PICKLED = "holds pickled objects, which are not read; save plain arrays, recordings of unequal lengths padded with NaN"
+_LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
 _LOCAL_HEADER = struct.Struct("<26xHH")
 _HEADERS: dict[tuple[int, int], Callable[[Any], tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
     (1, 0): npy.read_array_header_1_0,
@@ -58,7 +60,7 @@ def arrays_of(path: Path) -> dict[str, Rows]:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
             return {info.filename[:-4]: _member(path, archive, info) for info in members}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except ARRAYS as error:
         raise InputError(f"{path}: cannot be read as .npz ({error}); save it again with numpy.savez") from error
 
 
@@ -73,7 +75,11 @@ def found_in(where: str, name: str, arrays: Mapping[str, Any]) -> Found:
     names = arrays.get("names")
     left = sorted(arrays.keys() - used - {"groups", "groups_train", "names"})
     notes = (f"arrays that are not used: {', '.join(left)}",) if left else ()
-    return Found(name, parts, groups, None if names is None else [str(each) for each in names], notes=notes)
+    return Found(name, parts, groups, None if names is None else _words(names), notes=notes)
+
+
+def _words(names: Any) -> list[str]:
+    return [str(each) for each in np.asarray(names).reshape(-1).tolist()]
 
 
 def parts_of(where: str, arrays: Mapping[str, Any]) -> tuple[dict[str, tuple[Any, Any]], set[str]]:
@@ -115,7 +121,7 @@ class _Padded:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Any:
-        made = np.array(self._samples[rows], np.float32)
+        made = as_float32(self._samples[rows]).copy()
         made[np.arange(self.shape[1])[None, :] >= self.lengths[rows][:, None]] = np.nan
         return made
 
@@ -140,11 +146,14 @@ def _padded(where: str, samples: Any, lengths: Any) -> Any:
     """Samples, or recordings cut off at their lengths where these are given."""
     if lengths is None:
         return samples
-    shape = np.shape(samples)
-    if len(shape) != 3 or np.shape(lengths) != shape[:1] or np.min(lengths) < 1 or np.max(lengths) > shape[1]:
+    if np.asarray(samples[:0] if np.ndim(samples) else samples).dtype.kind not in "iufb":
+        raise InputError(f"{where}: x holds values of type {samples.dtype}; recordings must be numbers")
+    shape, steps = np.shape(samples), np.asarray(lengths)
+    are_numbers = steps.dtype.kind in "iu" and steps.size > 0
+    if len(shape) != 3 or steps.shape != shape[:1] or not are_numbers or steps.min() < 1 or steps.max() > shape[1]:
         raise InputError(
             f"{where}: its array lengths must hold for each recording of (n, steps, channels) its steps, 1 or more and "
-            f"no more than the array has; x has shape {shape} and lengths has {np.shape(lengths)}"
+            f"no more than the array has; x has shape {shape} and lengths has {steps.shape} of {steps.dtype}"
         )
     return _Padded(samples, lengths)
 
@@ -177,7 +186,7 @@ def _of_file(path: Path) -> Rows:
             file.seek(0)
             made: Rows = npy.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
             return made
-    except (OSError, ValueError, EOFError) as error:
+    except ARRAYS as error:
         raise InputError(f"{path}: cannot be read as .npy ({error}); save it again with numpy.save") from error
 
 
@@ -203,6 +212,46 @@ def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Rows
         return made
 
 
+def header_of(file: Any, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type of an array, read with no more memory than the file has bytes.
+
+    Args:
+        file: at the beginning of the array; behind its header afterwards.
+        size: bytes from the beginning of the array to its end.
+
+    Raises:
+        ValueError: a header that is damaged, or says more than there is.
+    """
+    begin = file.tell()
+    version = npy.read_magic(file)  # type: ignore[no-untyped-call]
+    if version not in _HEADERS:
+        raise ValueError(f"version {version[0]}.{version[1]} of the format, which is for records")
+    digits = file.read(_LENGTH_BYTES[version])
+    if int.from_bytes(digits, "little") > size:
+        raise ValueError(f"its header is said to have {int.from_bytes(digits, 'little')} bytes, and {size} are there")
+    file.seek(begin)
+    npy.read_magic(file)  # type: ignore[no-untyped-call]
+    shape, is_fortran, dtype = _HEADERS[version](file)
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise ValueError(f"its shape is {shape}")
+    needed = prod(shape) * dtype.itemsize
+    if not dtype.hasobject and needed > size - (file.tell() - begin):
+        raise ValueError(f"it ends early: {needed} bytes are announced and {size - (file.tell() - begin)} are there")
+    return shape, is_fortran, dtype
+
+
+def unpacked_size(info: zipfile.ZipInfo) -> int:
+    """The bytes that a member of an archive unpacks to.
+
+    Raises:
+        ValueError: more than can be packed into so few, or more than :data:`LARGEST_COMPRESSED`.
+    """
+    is_plain = info.compress_type == zipfile.ZIP_STORED
+    if info.file_size > (info.compress_size if is_plain else LARGEST_COMPRESSED):
+        raise ValueError(f"{info.filename} is said to unpack to {info.file_size} bytes, and has {info.compress_size}")
+    return info.file_size
+
+
 def _header(where: object, file: Any, size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type of an array, its size checked before memory is asked for.
 
@@ -214,15 +263,10 @@ def _header(where: object, file: Any, size: int) -> tuple[tuple[int, ...], np.dt
         InputError: objects, or a large array in Fortran's order.
         ValueError: a damaged array.
     """
-    version = npy.read_magic(file)  # type: ignore[no-untyped-call]
-    if version not in _HEADERS:
-        raise ValueError(f"version {version[0]}.{version[1]} of the format, which is for records")
-    shape, is_fortran, dtype = _HEADERS[version](file)
+    shape, is_fortran, dtype = header_of(file, size)
     if dtype.hasobject:
         raise InputError(f"{where}: {PICKLED}")
     needed = prod(shape) * dtype.itemsize
-    if needed > size - file.tell():
-        raise ValueError(f"it ends early: {needed} bytes are announced and {size - file.tell()} are there")
     if is_fortran and len(shape) > 1 and needed > IN_MEMORY:
         raise InputError(
             f"{where}: is in Fortran's order, so that samples cannot be read one by one; save numpy.ascontiguousarray "

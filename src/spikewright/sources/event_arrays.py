@@ -12,10 +12,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ..base.damaged import ARRAYS
 from ..base.errors import InputError, arg, refuse
+from ..base.hdf5 import DAMAGED
+from .arrays import header_of, unpacked_size
 from .needs import needed
 from .options import EventColumns, ReadingOptions
-from .recordings import Recording
+from .recordings import MOST_PLACE, MOST_US, Recording
 
 Array = npt.NDArray[Any]
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -42,6 +45,8 @@ def read_npy(path: Path, options: ReadingOptions) -> Recording:
         InputError: pickled objects, another shape, or a damaged file.
     """
     with _numpy_refusals(path), path.open("rb") as opened:
+        header_of(opened, path.stat().st_size)
+        opened.seek(0)
         array = np.load(opened, allow_pickle=False)
     return _of_array(path, array, options)
 
@@ -53,7 +58,7 @@ def read_npz(path: Path, options: ReadingOptions) -> Recording:
         InputError: other arrays, pickled objects, or a damaged file.
     """
     with npz_file(path) as file:
-        arrays = {name: file[name] for name in file.files}
+        arrays = arrays_in(file)
     if len(arrays) == 1 and not fields_in(arrays):
         return _of_array(path, next(iter(arrays.values())), options)
     return from_fields(path, arrays, options)
@@ -93,9 +98,10 @@ def read_mat(path: Path, _options: ReadingOptions) -> Recording:
     Raises:
         InputError: no such matrix, or a damaged file.
     """
+    scipy = needed("scipy.io", "events", str(path))
     try:
-        found = needed("scipy.io", "events", str(path)).loadmat(path)
-    except (OSError, ValueError, TypeError, NotImplementedError, zipfile.BadZipFile) as error:
+        found = scipy.loadmat(path)
+    except (*ARRAYS, TypeError, AttributeError, scipy.matlab.MatReadError) as error:  # of a damaged header as well
         raise InputError(f"{path}: cannot be read as .mat ({error}); save it again with -v7") from error
     matrices = [each for name, each in found.items() if not name.startswith("__") and np.ndim(each) == 2]
     for matrix in matrices:
@@ -116,11 +122,26 @@ def npz_file(path: Path) -> Iterator[Any]:
         yield file
 
 
+def arrays_in(file: Any) -> dict[str, Array]:
+    """The arrays of an archive of NumPy by name; other files in it are no arrays, and left out.
+
+    Raises:
+        ValueError: an array that says more than is stored of it.
+    """
+    for info in file.zip.infolist():
+        size = unpacked_size(info)
+        if info.filename.endswith(".npy"):
+            with file.zip.open(info) as member:
+                header_of(member, size)
+    found = {name: file[name] for name in file.files}
+    return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+
+
 @contextmanager
 def _numpy_refusals(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except ARRAYS as error:
         if path.suffix.lower() == ".npz" and not zipfile.is_zipfile(path):  # numpy takes it for a pickle
             raise InputError(
                 f"{path}: cannot be read as .npz (File is not a zip file); save it again with numpy.savez"
@@ -142,7 +163,7 @@ def h5_file(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError) as error:
+    except DAMAGED as error:
         raise InputError(
             f"{path}: cannot be read as HDF5 ({error}); get it again, or save it without a compression that h5py lacks"
         ) from error
@@ -171,8 +192,7 @@ def values(path: Path, dataset: Any) -> Array:
     stored = max(1, dataset.id.get_storage_size())
     if dataset.size > MOST_EVENTS or dataset.nbytes > TIGHTEST_PACKING * stored:
         raise InputError(f"{path}: {dataset.name} claims {dataset.size} values and stores {stored} bytes")
-    found: Array = dataset[()]
-    return found
+    return np.asarray(dataset[()])
 
 
 def _of_array(path: Path, array: Array, options: ReadingOptions, usual: str | None = None) -> Recording:
@@ -183,6 +203,8 @@ def _of_array(path: Path, array: Array, options: ReadingOptions, usual: str | No
         raise InputError(
             f"{path}: has shape {array.shape} of {array.dtype}; events are fields t, x, y, p or four columns of numbers"
         )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(f"{path}: holds NaN or infinity; events are four columns of numbers")
     order = options.event_columns or _order(path, array, usual)
     return from_fields(path, {field: array[:, place] for place, field in enumerate(order)}, options)
 
@@ -195,7 +217,7 @@ def _order(path: Path, array: Array, usual: str | None) -> str:
     """
     can_be = {
         "t": [bool((np.diff(column) >= 0).all()) for column in array.T],
-        "p": [bool(np.isin(column, (-1, 0, 1)).all()) for column in array.T],
+        "p": [bool(_are_polarities(column).all()) for column in array.T],
         "x": [bool((column >= 0).all() and (column == np.rint(column)).all()) for column in array.T],
     }
     orders = [
@@ -207,6 +229,11 @@ def _order(path: Path, array: Array, usual: str | None) -> str:
         return str(usual if usual in orders else orders[0])
     known, found = ", ".join(get_args(EventColumns)), " or ".join(orders) or "none of the known orders"
     raise InputError(f"{path}: by their values its four columns may be {found}; give {arg('event_columns')}: {known}")
+
+
+def _are_polarities(values: Array) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = (values == -1) | (values == 0) | (values == 1)
+    return found
 
 
 def fields_in(arrays: Mapping[str, Any]) -> dict[str, str]:
@@ -228,8 +255,10 @@ def from_fields(path: Path, arrays: Mapping[str, Array], options: ReadingOptions
         raise InputError(f"{path}: holds {', '.join(arrays) or 'nothing'}; events need t, x, y and p")
     found = {field: np.asarray(arrays[name]).reshape(-1) for field, name in fields.items()}
     refuse(str(path), list(_faults(found)))
-    times = found["t"]
+    times = found["t"].astype(np.float64) if found["t"].dtype.kind == "f" else found["t"]
     unit = options.time_unit or ("s" if times.dtype.kind == "f" and (times != np.rint(times)).any() else "us")
+    if len(late := times[np.abs(times.astype(np.float64)) > MOST_US / TO_US[unit]]):
+        raise InputError(f"{path}: has an event at {late[0]} {unit}; times may be up to {MOST_US} us")
     t = np.rint(times * TO_US[unit]) if times.dtype.kind == "f" else times.astype(np.int64) * TO_US[unit]
     x, y = found["x"].astype(np.int64), found["y"].astype(np.int64)
     return Recording(t.astype(np.int64), x, y, (found["p"] > 0).astype(np.int64))
@@ -246,5 +275,7 @@ def _faults(found: Mapping[str, Array]) -> Iterator[str]:
             yield f"{field} holds NaN or infinity"
         elif field in "xy" and len(bad := array[(array < 0) | (array != np.rint(array))]):
             yield f"{field} holds {bad[0]:g}; pixels are counted in whole numbers from 0"
-        elif field == "p" and len(bad := array[~np.isin(array, (-1, 0, 1))]):
+        elif field in "xy" and len(bad := array[array > MOST_PLACE]):
+            yield f"{field} holds {bad[0]:g}; pixels are counted up to {MOST_PLACE}"
+        elif field == "p" and len(bad := array[~_are_polarities(array)]):
             yield f"p holds {bad[0]:g}; polarities are 0 and 1, or -1 and 1"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError, arg, refuse
+from ..base.memory import available_bytes, in_gib
 from ..base.types import IntArray
 from .found import Found
 from .options import ReadingOptions
-from .recordings import DEFAULT_TIMESTEPS, MOST_LATE_US, EventRows, Framing, Recording, Source, Spans
+from .recordings import DEFAULT_TIMESTEPS, MOST_LATE_US, MOST_US, EventRows, Framing, Recording, Source, Spans
 from .rows import picked
 
 MOST_FAULTS = 20
@@ -104,6 +106,8 @@ def _faults(name: str, recording: Recording) -> Iterator[str]:
             f"{name}: its clock runs backwards, at event {event} from {recording.t[event - 1]} us to "
             f"{recording.t[event]}; cut the recording there, or get it again"
         )
+    if max(abs(int(recording.t.min())), abs(int(recording.t.max()))) > MOST_US:
+        yield f"{name}: has an event at {recording.t[np.abs(recording.t).argmax()]} us; times may be up to {MOST_US}"
     if recording.starts_at_zero and recording.t.min() < 0:
         yield f"{name}: has an event at {recording.t.min()} us; times are 0 or more"
 
@@ -154,6 +158,7 @@ def found_recordings(
     framing = Framing(
         width, height, _duration_us(training, options, known), options.pool or known.pool, _polarities(scan, options)
     )
+    refuse(where, list(_too_large(framing, known.timesteps)))
     rows = EventRows(source, cut, framing, known.timesteps)
     of_arrays = {key: getattr(options, key) for key in ("event_columns", "time_unit")}
     return Found(
@@ -166,6 +171,17 @@ def found_recordings(
         reading={**framing.reading(), **{key: value for key, value in of_arrays.items() if value is not None}},
         identity=identity,
     )
+
+
+def _too_large(framing: Framing, timesteps: int) -> Iterator[str]:
+    """Why there is no memory for a sample, as numbers that a network computes with."""
+    needed, room = 4 * timesteps * prod(framing.shape), available_bytes()
+    if needed > room:
+        yield (
+            f"a sample of {timesteps} frames of {framing.width} x {framing.height} pixels takes {in_gib(needed)}, and "
+            f"there are {in_gib(room)} of memory; give larger squares of pixels, {arg('pool')}, or leave out what lies "
+            "far outside of the camera"
+        )
 
 
 def _sensor(where: str, source: Source, scan: Scan, options: ReadingOptions, known: Usual) -> tuple[int, int]:

@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 
 from ..base.errors import InputError, refuse
-from .event_arrays import FIELDS, Array, fields_in, h5_file, member, npz_file, values
+from .event_arrays import FIELDS, Array, arrays_in, fields_in, h5_file, member, npz_file, values
 from .event_data import Usual, found_recordings, scanned
-from .event_sources import Groups, Joined, Pieces, SpikeTrains
+from .event_sources import Groups, Joined, Pieces, SpikeTrains, train_faults
 from .found import Found
 from .official import part_files
 from .options import ReadingOptions
@@ -68,13 +68,24 @@ def _head(path: Path) -> _Head:
         missing = [name for name in SPIKES if not isinstance(member(file, name), h5py.Dataset)]
         if missing:
             raise InputError(f"{path}: has no {', '.join(missing)}; spike trains need {', '.join(SPIKES)}")
+        refuse(str(path), list(train_faults(file)))
         keys, speakers = member(file, "extra/keys"), member(file, "extra/speaker")
-        names = (
-            None if keys is None else tuple(key.decode() if isinstance(key, bytes) else str(key) for key in keys[()])
-        )
+        names = None if keys is None else tuple(map(_text, np.asarray(values(path, keys)).reshape(-1).tolist()))
         count = len(file[SPIKES[0]])
-        said = None if speakers is None or len(speakers) != count else values(path, speakers)
-        return _Head(count, values(path, file["labels"]), names, said)
+        said = None if speakers is None else values(path, speakers)
+        return _Head(
+            count, values(path, file["labels"]), names, None if said is None or said.shape != (count,) else said
+        )
+
+
+def _said_in(group: h5py.Group) -> object:
+    """The class that a group says of its recording; None where it says none."""
+    said = group.attrs.get("label")
+    return said if isinstance(said, str | bytes | int | np.integer) else None
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def read_spike_trains(
@@ -128,7 +139,7 @@ def read_event_h5(path: Path, options: ReadingOptions) -> Found:
     with h5_file(path) as file:
         arrays = {name: values(path, file[name]) for name in _NAMES if isinstance(member(file, name), h5py.Dataset)}
         groups = sorted((name for name in file if isinstance(member(file, name), h5py.Group)), key=_natural)
-        said = [file[name].attrs.get("label") for name in groups]
+        said = [_said_in(file[name]) for name in groups]
     if fields_in(arrays):
         return _of_arrays(path, arrays, options)
     labels = arrays.get("labels", np.array(said) if groups and None not in said else None)
@@ -157,18 +168,22 @@ def read_event_npz(path: Path, options: ReadingOptions) -> Found | None:
     with npz_file(path) as file:
         if not fields_in(dict.fromkeys(file.files)):
             return None
-        return _of_arrays(path, {name: file[name] for name in file.files}, options)
+        return _of_arrays(path, arrays_in(file), options)
 
 
 def _of_arrays(path: Path, arrays: Mapping[str, Array], options: ReadingOptions) -> Found:
-    fields = {field: arrays[name] for field, name in fields_in(arrays).items()}
+    fields = {field: arrays[name].reshape(-1) for field, name in fields_in(arrays).items()}
     labels, lengths, recording = (arrays.get(name) for name in ("labels", "lengths", "recording"))
     if labels is None:
         raise InputError(f"{path}: {ONE}, or add arrays 'labels' and 'lengths', of each recording its class and events")
+    if labels.ndim != 1:
+        raise InputError(f"{path}: has labels of shape {labels.shape}; each recording has one class, (recordings,)")
+    if not fields:
+        raise InputError(f"{path}: its arrays of times, columns, rows and polarities are no arrays; save it again")
     events = len(fields["t"])
-    if lengths is None and recording is not None and recording.dtype.kind in "iu" and (np.diff(recording) >= 0).all():
+    if lengths is None and recording is not None and _are_numbers_of(recording, len(labels)):
         lengths = np.bincount(recording, minlength=len(labels))
-    if lengths is None or lengths.shape != labels.shape or lengths.dtype.kind not in "iu" or lengths.sum() != events:
+    if lengths is None or not _are_lengths(lengths, labels, events):
         raise InputError(
             f"{path}: has {len(labels)} labels and {events} events; 'lengths' must say how many events each recording "
             "has, or 'recording' which one each event is of, ascending from 0"
@@ -177,10 +192,24 @@ def _of_arrays(path: Path, arrays: Mapping[str, Array], options: ReadingOptions)
     return _classified(path, Pieces(path, fields, ends, options), labels, options)
 
 
+def _are_numbers_of(recording: Array, count: int) -> bool:
+    """Whether an array holds of each event the number of one of ``count`` recordings, ascending from 0."""
+    if recording.dtype.kind not in "iu" or recording.ndim != 1 or not recording.size:
+        return False
+    return bool((np.diff(recording.astype(np.int64)) >= 0).all() and recording[0] >= 0 and recording[-1] < count)
+
+
+def _are_lengths(lengths: Array, labels: Array, events: int) -> bool:
+    """Whether an array holds of each recording how many of the events it has."""
+    if lengths.shape != labels.shape or lengths.dtype.kind not in "iu" or not lengths.size:
+        return False
+    return bool(0 <= lengths.min() and lengths.max() <= events and lengths.sum() == events)
+
+
 def _classified(path: Path, source: Source, labels: Array, options: ReadingOptions) -> Found:
     if labels.shape != (len(source.names),):
         raise InputError(f"{path}: has {len(source.names)} recordings and labels {labels.shape}; each needs one class")
-    words = [each.decode() if isinstance(each, bytes) else str(each) for each in labels.tolist()]
+    words = list(map(_text, labels.tolist()))
     scan = scanned(f"data {path.stem}", source)
     parts = {"train": np.array(words)}
     return found_recordings(path.stem, source, scan, parts, options, identity=identity_of_files([path]))

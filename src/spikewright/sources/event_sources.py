@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +12,21 @@ import h5py
 import numpy as np
 
 from ..base.errors import InputError
+from ..base.hdf5 import DAMAGED
 from ..base.types import IntArray
 from .aedat import read_aedat
-from .event_arrays import TO_US, Array, from_fields, h5_file, h5_recording, read_h5, read_mat, read_npy, read_npz
+from .event_arrays import (
+    TO_US,
+    Array,
+    from_fields,
+    h5_file,
+    h5_recording,
+    member,
+    read_h5,
+    read_mat,
+    read_npy,
+    read_npz,
+)
 from .event_binaries import read_bin, read_dat
 from .options import ReadingOptions
 from .recordings import Recording
@@ -31,6 +43,8 @@ FORMATS: dict[str, Callable[[Path, ReadingOptions], Recording]] = {
     ".mat": read_mat,
 }
 """By the end of a file's name, the reader of one recording."""
+TRAINS = ("spikes/times", "spikes/units")
+"""Lists in HDF5 of the Heidelberg data sets."""
 ONLY_EVENTS = (".bin", ".dat", ".aedat", ".aedat4")
 """Ends of the names of files that hold nothing but the events of one recording."""
 
@@ -80,6 +94,16 @@ class Joined:
         return found
 
 
+def train_faults(file: h5py.File) -> Iterator[str]:
+    """Why the lists of times and units in a file cannot be those of spike trains that are stored in it."""
+    for name in TRAINS:
+        dataset = member(file, name)
+        if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
+            yield f"{name} is no array that is stored in the file"
+        elif dataset.ndim != 1 or h5py.check_vlen_dtype(dataset.dtype) is None:
+            yield f"{name} has shape {dataset.shape} of {dataset.dtype}; must hold a list of numbers for each recording"
+
+
 @dataclass(frozen=True, eq=False)
 class SpikeTrains:
     """Recordings of a spiking cochlea in one HDF5 file: ``spikes/times`` in s and ``spikes/units``, a list each.
@@ -102,13 +126,13 @@ class SpikeTrains:
     @cached_property  # opening a file takes six times as long as reading a recording
     def _open(self) -> tuple[h5py.Dataset, h5py.Dataset]:
         file = h5py.File(self.path, "r")
-        return file["spikes/times"], file["spikes/units"]
+        return file[TRAINS[0]], file[TRAINS[1]]
 
     def read(self, recording: int) -> Recording:
         """The spikes of one recording, in one row with a column for each unit."""
         try:
             t, x = (np.asarray(dataset[recording]) for dataset in self._open)
-        except (OSError, RuntimeError, KeyError) as error:
+        except (*DAMAGED, ValueError, TypeError) as error:  # of h5py, on a list that leads nowhere
             raise InputError(f"{self.names[recording]}: cannot be read ({error}); get the file again") from error
         if len(t) != len(x) or t.dtype.kind not in "iuf" or x.dtype.kind not in "iu" or not np.isfinite(t).all():
             raise InputError(

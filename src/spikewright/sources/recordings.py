@@ -28,6 +28,10 @@ FINEST_US = 100
 MOST_LATE_US = 1000
 """An event may stand behind one that is so much younger; cameras write them so. A clock that jumps back by more is
 damaged."""
+MOST_US = 2**53
+"""Latest time of an event, 285 years: up to here times are exact in every type that files hold them in."""
+MOST_PLACE = 2**31 - 1
+"""Largest column or row."""
 OPTIONS = ("duration", "sensor", "pool", "polarity", "event_columns", "time_unit")
 """Options of reading recordings of events."""
 KEPT_BYTES = 1024**3

@@ -42,6 +42,16 @@ class Rows(Protocol):
         """The samples of a slice or of indices, ``(rows, *sample shape)``."""
 
 
+def as_float32(values: Any) -> npt.NDArray[np.float32]:
+    """Numbers of 32 bits, of others or of texts; what is beyond them becomes infinite, and is refused as that.
+
+    Raises:
+        ValueError: texts that are no numbers.
+    """
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Computed:
     """Samples that are made of others when they are asked for.
@@ -168,7 +178,7 @@ class Recordings:
     def of(recordings: Sequence[Array]) -> Recordings:
         """Recordings in memory, each ``(steps, channels)``."""
         lengths = np.array([len(each) for each in recordings], np.int64)
-        return Recordings(np.concatenate([np.asarray(each, np.float32) for each in recordings]), lengths)
+        return Recordings(np.concatenate([as_float32(each) for each in recordings]), lengths)
 
     def __len__(self) -> int:
         return len(self.lengths)

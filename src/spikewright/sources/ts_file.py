@@ -14,7 +14,7 @@ from .array_file import Spool
 from .found import PARTS, Found, Task
 from .official import part_files
 from .options import ReadingOptions
-from .rows import Array, Recordings
+from .rows import Array, Recordings, as_float32
 
 SHOWN = 5
 """Faults of lines that a message lists at most."""
@@ -115,7 +115,7 @@ def _values(number: int, series: list[str], channels: int, faults: list[str]) ->
         faults.append(f"line {number}: holds missing values (?); fill them in, or leave the recording out")
         return None
     try:
-        found = [np.array(channel.split(","), np.float32) for channel in series]
+        found = [as_float32(channel.split(",")) for channel in series]
     except ValueError:
         faults.append(f"line {number}: holds what is no number")
         return None

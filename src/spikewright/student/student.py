@@ -323,7 +323,7 @@ def load_student(path: Path | str, network: nn.Module | str | None = None) -> St
     )
     try:
         student.load_state_dict(weights)
-    except (RuntimeError, AttributeError) as error:  # a layer's own state may be of another kind than a tensor's
+    except (RuntimeError, AttributeError, LookupError) as error:  # of a layer's state, or of a number of no values
         raise InputError(f"{path}: its weights do not fit the architecture {config.architecture!r}: {error}") from error
     refuse(str(path), list(weight_faults(student)))
     return student.eval()

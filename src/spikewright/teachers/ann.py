@@ -167,7 +167,7 @@ LONGEST_GRADIENT = 1.0
 # What torch.load and load_state_dict raise on bytes that are not a cached teacher.
 UNREADABLE = (
     *(pickle.UnpicklingError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, OSError),
-    AssertionError,
+    *(AssertionError, OverflowError),
 )
 
 

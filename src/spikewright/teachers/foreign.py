@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
+from ..base.damaged import UNPACKING
 from ..base.errors import arg
 
 MODULE_AND_WEIGHTS = (
@@ -64,17 +67,24 @@ def pickled(path: Path) -> tuple[str | None, list[str]]:
     Nothing is unpickled. The class is None for plain numbers, texts, lists and dictionaries, and where it is no pickle.
     """
     try:
-        if not zipfile.is_zipfile(path):
-            with path.open("rb") as file:
-                return _asked(file, _LEGACY_PREFACES)
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith("data.pkl")]
-            if not names:
-                return None, []
-            with archive.open(names[0]) as file:
-                return _asked(file, 0)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python, about texts in a pickle that are none
+            return _pickled(path)
+    except UNPACKING:
         return None, []
+
+
+def _pickled(path: Path) -> tuple[str | None, list[str]]:
+    if not zipfile.is_zipfile(path):
+        # Mapped: lengths that stand in a pickle are asked for as they are, and a map gives what there is.
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return _asked(cast("IO[bytes]", content), _LEGACY_PREFACES)
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith("data.pkl")]
+        if not names:
+            return None, []
+        with archive.open(names[0]) as member:
+            return _asked(member, 0)
 
 
 def _asked(file: IO[bytes], prefaces: int) -> tuple[str | None, list[str]]:
@@ -103,7 +113,10 @@ def _operations(file: IO[bytes]) -> Iterator[tuple[str, str | None]]:
 
 def _holds(path: Path, *names: str) -> bool:
     """Whether a file is an archive with a member of one of these names."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    try:
+        if not path.is_file() or not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return any(member.rsplit("/", 1)[-1] in names for member in archive.namelist())
+    except UNPACKING:  # a damaged archive, which holds nothing that can be named
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any(member.rsplit("/", 1)[-1] in names for member in archive.namelist())

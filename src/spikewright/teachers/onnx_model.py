@@ -214,7 +214,8 @@ def _only_input(where: str, graph: onnx.GraphProto) -> tuple[str, onnx.TypeProto
         raise InputError(f"{where}: has {len(inputs)} inputs ({names}), a teacher has one, images; export it so")
     tensor = inputs[0].type.tensor_type
     if tensor.elem_type not in FLOATS:
-        kind = TensorProto.DataType.Name(tensor.elem_type)
+        known = TensorProto.DataType.values()
+        kind = TensorProto.DataType.Name(tensor.elem_type) if tensor.elem_type in known else "values of no known type"
         raise InputError(
             f"{where}: its input {inputs[0].name!r} takes {kind}, images are floating-point numbers in [0, 1]; "
             "export the model with a float32 input"

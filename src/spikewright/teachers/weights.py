@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from ..base.artefacts import existing_file
 from ..base.errors import InputError, arg, refuse
+from ..base.torch_file import claimed_bytes
 from ..student.finite import not_finite
 from .foreign import keras_or_tensorflow, pickled, program_of_torch
 
@@ -23,17 +23,6 @@ ADDED = ("module", "_orig_mod")
 """Parts of names that data parallelism and compilation add."""
 SHOWN = 3
 SAFETENSORS = ".safetensors"
-# What torch.load raises on bytes that are not a state dict.
-_UNREADABLE = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    OSError,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +57,13 @@ def read_weights(path: Path) -> StateDict:
         )
     if (fault := keras_or_tensorflow(path) or program_of_torch(path)) is not None:
         raise InputError(f"{path}: {fault}")
+    if (claimed := claimed_bytes(path)) > path.stat().st_size:
+        raise InputError(f"{path}: claims {claimed} bytes and stores {path.stat().st_size}; write it again")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, about bytes in another format; the refusal below covers them
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except Exception as error:  # torch.load raises whatever its unpickler meets in a foreign file
         raise InputError(f"{path}: {_why_unreadable(path)}") from error
     return _opened(path, content)
 
@@ -153,9 +144,17 @@ def load_weights(network: nn.Module, state: StateDict, called: str) -> tuple[str
         raise InputError(
             f"{state.path}: holds more than one set of weights that fits {called}, under {prefixes}; write one alone"
         )
+    refuse(
+        str(state.path),
+        [
+            f"{name!r} holds complex numbers; {called} has real ones"
+            for name, value in fitting[0].values.items()
+            if isinstance(value, Tensor) and value.is_complex() and not expected[name].is_complex()
+        ],
+    )
     try:
         network.load_state_dict(fitting[0].values, strict=False)
-    except RuntimeError as error:
+    except (RuntimeError, LookupError) as error:
         raise InputError(f"{state.path}: does not fit {called} ({str(error).splitlines()[0]})") from error
     refuse(f"{state.path}, as {called}", list(not_finite(fitting[0].values)))
     return fitting[0].remarks

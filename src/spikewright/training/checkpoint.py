@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -127,17 +127,34 @@ def _identity(state: Mapping[str, Any], path: Path, remedy: str) -> dict[str, An
 def _restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
     if state["timesteps"] > trainer.student.config.timesteps:
         raise ValueError(f"timesteps: {state['timesteps']}, and the training began with fewer")
+    history = [EpochRecord(**record) for record in state["history"]]
+    _check_count(trainer, history, state["step"])
     trainer.take(state["student"], _loaded(state["grid"]), state["timesteps"])
     if trainer.auxiliary is not None:
         trainer.auxiliary.load_state_dict(state["auxiliary"])
     trainer.optimizer.load_state_dict(state["optimizer"])
     for limit in trainer.limits:
         limit.controller.restore(state["controllers"][limit.constraint.name])
-    trainer.history = [EpochRecord(**record) for record in state["history"]]
+    trainer.history = history
     if state["best"] is not None:
         merit, weights, grid, epoch, *quality = state["best"]  # of which earlier versions noted none
+        if epoch not in range(len(history)):
+            raise ValueError(f"best: is of epoch {epoch}, and the last one is {len(history) - 1}")
         trainer.best = BestWeights(merit, weights, _loaded(grid), epoch, *quality)
     trainer.step = state["step"]
+
+
+def _check_count(trainer: Trainer, history: Sequence[EpochRecord], step: int) -> None:
+    """Refuse epochs and steps that no training with these settings can have behind it."""
+    settings, done = trainer.settings, len(history)
+    most = settings.epochs + settings.max_rounds * settings.round_epochs
+    if done > most:
+        raise ValueError(f"history: has {done} epochs, and the training at most {most}")
+    if [record.epoch for record in history] != list(range(done)):
+        raise ValueError(f"history: its epochs are not 0 to {done - 1} in order")
+    if step != done * trainer.steps_per_epoch:
+        steps = trainer.steps_per_epoch
+        raise ValueError(f"step: is {step}, and {done} epochs of {steps} steps are {done * steps}")
 
 
 def _differences(was: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[str]:

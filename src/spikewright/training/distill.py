@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from torch import nn
 from ..base.artefacts import writable
 from ..base.errors import InputError, arg, refuse
 from ..base.interrupt import goes_on
+from ..base.lock import only_writer
 from ..base.progress import SILENT, Callback, Listeners
 from ..base.threads import student_threads
 from ..base.version import __version__
@@ -24,6 +25,7 @@ from ..profile.units import parse_budget, quantity
 from ..student.config import StudentConfig
 from ..student.student import save_student
 from ..teachers.torch_teacher import Teacher
+from .again import begun_with, finished
 from .checkpoint import resume as take_up
 from .checkpoint import save
 from .deployment import Certificate, Deployment, certify
@@ -123,7 +125,9 @@ def distill_with(
     def train(asked: DistillSettings, number: int) -> Distillation:
         done = attempts.finished(number, asked, network_of(settings)) if resume else None
         if done is None:
-            done = _distil(whole, asked, attempts.checkpoint(number), resume and attempts.has_begun(number), listeners)
+            going_on = resume and attempts.has_begun(number)
+            begins = None if resume or number or checkpoint is None else partial(attempts.start, begun_with(settings))
+            done = _distil(whole, asked, attempts.checkpoint(number), going_on, listeners, begins)
             done.provenance["settings"] = settings.flat(without=["data_dir"])
             attempts.keep(number, asked, done)
         return done
@@ -132,12 +136,18 @@ def distill_with(
 
 
 def _distil(
-    whole: Dataset, settings: DistillSettings, checkpoint: Path | None, resume: bool, listeners: Listeners
+    whole: Dataset,
+    settings: DistillSettings,
+    checkpoint: Path | None,
+    resume: bool,
+    listeners: Listeners,
+    begins: Callable[[], None] | None = None,
 ) -> Distillation:
     """Train one student on a data set that is loaded already.
 
     Args:
         whole: of which the student is trained on as many samples as the settings say.
+        begins: called before the first training, once nothing is left to refuse.
     """
     profile = load_profile(settings.limits.profile)
     text = settings.limits.energy_budget
@@ -156,6 +166,8 @@ def _distil(
             f"samples; fewer than {FEWEST_STEPS} rarely suffice: give more {arg('epochs')} or a smaller {arg('batch')}",
             "warning",
         )
+    if begins is not None:
+        begins()
     with student_threads():
         chain = teaching_of(settings, trainer.method, dataset).train(whole, student_plan(trainer), listeners)
         trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)
@@ -171,21 +183,59 @@ def distill_to(
 ) -> Distillation:
     """Distil and write the student to ``out``, and its times beside it; until then a checkpoint stands next to it.
 
+    Args:
+        resume: go on with a training that was stopped, wherever; a student that is finished is read, and where
+            nothing is there yet the training begins.
+
     Raises:
-        InputError: as :func:`distill_with`, or ``out`` cannot be written.
-        Interrupted: by Ctrl-C after the first epoch; says that ``resume`` goes on.
+        InputError: as :func:`distill_with`, ``out`` cannot be written, somebody else writes it, or ``resume`` with
+            other settings than at the beginning.
+        Interrupted: by Ctrl-C or another request to end; says that ``resume`` goes on.
     """
-    writable(out)
+    with only_writer(out, listeners=listeners):
+        return distill_alone(settings, out, resume, listeners)
+
+
+def distill_alone(
+    settings: DistillSettings,
+    out: Path,
+    resume: bool = False,
+    listeners: Listeners = SILENT,
+    written: Callable[[], None] = lambda: None,
+) -> Distillation:
+    """Do what :func:`distill_to` does, for who is the only writer of ``out`` already.
+
+    Args:
+        written: called when a new student is written and its training still counts as under way.
+    """
     times_path(out)
     checkpoint = writable(out.with_name(out.name + ".checkpoint"))
     attempts = Attempts(checkpoint)
-    how = f"the same again with {arg('resume')} goes on after the last finished epoch, from {checkpoint}"
-    with goes_on(lambda: how if attempts.can_resume else None):
-        result = distill_with(settings, checkpoint, resume, listeners)
-    save_student(result.student, out, result.provenance)
-    save_times(out, result.history)
-    attempts.forget()
+    with goes_on(lambda: _how_to_go_on(attempts, checkpoint), "resume"):
+        if resume and (done := finished(settings, out, attempts, listeners)) is not None:
+            return done
+        _say_how_it_begins(resume, attempts, out, listeners)
+        result = distill_with(settings, checkpoint, resume and attempts.can_resume, listeners)
+        save_student(result.student, out, result.provenance)
+        save_times(out, result.history)
+        written()
+        attempts.forget()
     return result
+
+
+def _say_how_it_begins(resume: bool, attempts: Attempts, out: Path, listeners: Listeners) -> None:
+    if resume and not attempts.can_resume:
+        listeners.say(f"{out}: no epoch of its training is finished, which begins anew", "note")
+    elif attempts.can_resume and not resume:
+        listeners.say(
+            f"{out}: its training was stopped and begins anew; {arg('resume')} would have gone on with it", "note"
+        )
+
+
+def _how_to_go_on(attempts: Attempts, checkpoint: Path) -> str:
+    if not attempts.can_resume:
+        return "no epoch is finished yet; the same again begins anew"
+    return f"the same again with {arg('resume')} goes on after the last finished epoch, from {checkpoint}"
 
 
 def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Listeners) -> None:

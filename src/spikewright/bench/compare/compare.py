@@ -15,6 +15,7 @@ from ...distillation.base import LossTerms
 from ...profile.profile import HardwareProfile, load_profile
 from ...profile.units import parse_budget
 from ...training import objects
+from ...training.again import OF_MACHINE
 from ...training.given import check_given, count_faults
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
 from ...training.prepare import prepared, student_plan, train_settings, unmet
@@ -23,7 +24,6 @@ from ...training.trainer import Trainer
 from ..call import also_takes_settings, open_folder, study_name, write_result
 from ..database import require_optuna
 from ..point import read_budgets
-from ..road import OF_MACHINE
 from ..work import DATABASE, open_study
 from .curves import write_curves
 from .jobs import OWN, jobs_under, read_files, work

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...base.artefacts import write_json
 from ...base.errors import AnswerIsNo, InputError
+from ...base.headers import read_json
 from ...base.progress import SILENT, Listeners
 from ...energy.report import PARTS
 from ...student.accuracy import main_by_step
@@ -171,7 +171,7 @@ def read_files(job: TrainingJob, out: Path) -> TrainingRecord | str | None:
     """
     file, failed = job.folder(out) / FILE, job.folder(out) / FAILED
     if not file.is_file():
-        return str(json.loads(failed.read_text(encoding="utf-8"))["sentence"]) if failed.is_file() else None
+        return _sentence_in(failed) if failed.is_file() else None
     try:
         record = TrainingRecord.model_validate_json(file.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
@@ -182,6 +182,16 @@ def read_files(job: TrainingJob, out: Path) -> TrainingRecord | str | None:
     if noted != (job.row.facts, job.point.budget, job.point.seed, job.fraction):
         raise InputError(f"{file}: is the record of another training; remove it to have it made anew")
     return record
+
+
+def _sentence_in(failed: Path) -> str:
+    try:
+        said = read_json(failed.read_bytes().decode())
+    except ValueError as error:
+        raise InputError(f"{failed}: is not JSON ({error}); remove it to have the training tried again") from error
+    if not isinstance(said, dict) or not isinstance(said.get("sentence"), str):
+        raise InputError(f"{failed}: does not say why a training failed; remove it to have it tried again")
+    return str(said["sentence"])
 
 
 def work(job: TrainingJob, settings: DistillSettings, out: Path, listeners: Listeners = SILENT) -> TrainingRecord:

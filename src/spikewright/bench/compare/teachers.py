@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 from ...base.artefacts import write_json
 from ...base.errors import InputError, arg
+from ...base.headers import read_json
+from ...base.lock import locked
 from ...base.progress import Listeners
 from ...data.dataset import Dataset
 from ...teachers.spiking_teacher import is_like_student
@@ -17,7 +18,6 @@ from ...training.objects import teaching_of
 from ...training.settings import DistillSettings
 from ..point import SPLITS
 from ..work import SharedStudy
-from ..workers import locked
 from .jobs import TrainingJob, TrainingRecord
 from .rows import Variant
 
@@ -98,10 +98,10 @@ def known_teachers(out: Path, study: SharedStudy[TrainingJob, TrainingRecord]) -
     """
     file = out / FILE
     try:
-        listed = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+        listed = read_json(file.read_bytes().decode()) if file.is_file() else []
         listed += [fact for name, fact in sorted(study.facts.items()) if name.startswith("teacher ")]
         return list({facts["sha256"]: TeacherFacts.of_json(facts) for facts in listed}.values())
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:  # of values of other kinds than ours
         raise InputError(f"{file}: is not a list of teachers ({error}); remove it, and it is made anew") from error
 
 

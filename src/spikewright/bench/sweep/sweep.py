@@ -13,6 +13,7 @@ from ...profile.profile import HardwareProfile, load_profile
 from ...profile.schema import CostUnit
 from ...profile.units import spelled
 from ...training import objects
+from ...training.again import OF_MACHINE
 from ...training.given import count_faults
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
 from ...training.samples import learnt_part
@@ -21,7 +22,7 @@ from ...training.sizing import smallest_size
 from ..call import also_takes_settings, open_folder, study_name, write_result
 from ..database import read_url, require_optuna, shown
 from ..point import Outcome, Point, read_budgets
-from ..road import OF_MACHINE, make
+from ..road import make
 from ..work import DATABASE, JobKind, SharedStudy, open_study
 from .plot import write_plot
 from .result import SweepResult

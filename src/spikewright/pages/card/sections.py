@@ -5,7 +5,6 @@ A cell that is no :class:`~spikewright.pages.markdown.Markdown` is a text of any
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...base.errors import InputError
+from ...base.headers import read_json
 from ...chip.agreement import LEVELS
 from ...chip.registers import TrainedGrid, trained_grid
 from ...data.output_rule import CLASSES, OutputRule
@@ -106,7 +106,7 @@ def _student(metadata: Mapping[str, Any]) -> StudentFacts | None:
     if said is None:
         return None
     try:
-        found = json.loads(said)
+        found = read_json(said)
     except (TypeError, ValueError) as error:
         raise InputError(f"NIR graph: its metadata 'provenance' is not JSON ({error}); export it again") from error
     return StudentFacts.model_validate(found) if isinstance(found, Mapping) and found else None

@@ -1,33 +1,16 @@
-"""The chip network as real Lava processes: LIFReset, Dense, Conv and a ring buffer, in their fixed-point models."""
+"""The simulator ``lava``, and what networks it would compute differently."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...base.types import IntArray
-from ...chip.network import ChipNetwork, Connection, Population, Schedule
+from ...chip.network import ChipNetwork, Connection
 from ...chip.registers import is_mixed
 from .job import LavaSimulator
-
-
-@dataclass(frozen=True, eq=False)
-class LavaNetwork:
-    """Processes to be recorded and set; Lava has no types, hence ``Any``.
-
-    Attributes:
-        neurons: LIF process of each population that has neurons.
-        ports: where each of them sends its spikes.
-        in_flight: variables that hold synaptic input on its way, to be emptied between samples of a recurrent network.
-    """
-
-    neurons: dict[str, Any]
-    ports: dict[str, Any]
-    in_flight: tuple[Any, ...] = ()
+from .network import weight_bits
 
 
 def lava_faults(chip: ChipNetwork) -> Iterator[str]:
@@ -61,95 +44,3 @@ def dense_weight(connection: Connection) -> IntArray:
     sign = -1 if weight.max() <= 0 and weight.min() < 0 else 1
     shift = 8 - weight_bits(connection) + mixed
     return sign * ((np.clip(sign * weight, -256 if mixed else 0, 255) >> shift) << shift)
-
-
-def weight_bits(connection: Connection) -> int:
-    """The width to tell Lava: 8 as on the chip; 9 only for a network whose weights of mixed sign were given 9."""
-    return 9 if is_mixed(connection.weight) and connection.weight_bits > 8 else 8
-
-
-def build(chip: ChipNetwork, drive: IntArray, schedule: Schedule, folder: Path) -> LavaNetwork:  # noqa: ARG001
-    """Make and connect the processes; called in the child.
-
-    Every population starts, and is reset between samples, at its own depth: a bias acts from a population's first step,
-    so shifting spike trains afterwards would not do.
-    """
-    from lava.proc.io.source import RingBuffer
-
-    neurons: dict[str, Any] = {}
-    ports: dict[str, Any] = {}
-    for population in chip.populations:
-        if population.neuron is None:
-            ports[population.name] = RingBuffer(data=events(chip, drive, schedule)).s_out
-        else:
-            neurons[population.name] = _neurons(chip, population)
-            ports[population.name] = neurons[population.name].s_out
-    return LavaNetwork(neurons, ports, tuple(_connect(chip, c, neurons, ports) for c in chip.connections))
-
-
-def _neurons(chip: ChipNetwork, population: Population) -> Any:
-    from lava.proc.lif.process import LIF, LIFReset
-
-    neuron = population.neuron
-    assert neuron is not None
-    settings = {name: getattr(neuron, name) for name in ("du", "dv", "vth", "bias_exp")}
-    settings |= {"shape": population.shape[::-1], "bias_mant": lava_order(neuron.bias).astype(np.int32)}
-    if chip.is_recurrent:
-        return LIF(**settings)
-    # Lava counts steps from 1.
-    return LIFReset(reset_interval=chip.timesteps, reset_offset=chip.depth[population.name] + 1, **settings)
-
-
-def _connect(chip: ChipNetwork, connection: Connection, neurons: dict[str, Any], ports: dict[str, Any]) -> Any:
-    """Make one connection; returns the variable that holds what it is about to deliver."""
-    from lava.proc.conv.process import Conv
-    from lava.proc.dense.process import Dense
-
-    source, target = chip.by_name[connection.source], chip.by_name[connection.target]
-    a_in = neurons[target.name].a_in
-    if connection.conv is None:
-        dense = Dense(
-            weights=connection.weight.astype(np.int32),
-            num_weight_bits=weight_bits(connection),
-            num_message_bits=source.payload_bits,
-        )
-        flat(ports[source.name]).connect(dense.s_in)
-        unflattened(dense.a_out, target.shape).connect(a_in)
-        return dense.a_buff
-    geometry = connection.conv
-    # (out, in, rows, columns), a cross-correlation, as Lava's convolution (out, columns, rows, in)
-    kernel = np.ascontiguousarray(connection.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1))
-    conv = Conv(
-        weight=kernel.astype(np.int32),
-        input_shape=source.shape[::-1],
-        stride=geometry.stride[::-1],
-        padding=geometry.padding[::-1],
-        dilation=geometry.dilation[::-1],
-        groups=geometry.groups,
-        num_message_bits=source.payload_bits,
-    )
-    ports[source.name].connect(conv.s_in)
-    conv.a_out.connect(a_in)
-    return conv.a_buf
-
-
-def lava_order(values: IntArray) -> IntArray:
-    """Values of a population, (channel, row, column), in Lava's order (column, row, channel); a flat shape stays."""
-    return np.ascontiguousarray(values.T)
-
-
-def events(chip: ChipNetwork, drive: IntArray, schedule: Schedule) -> IntArray:
-    """What drives the input at every chip step, int32, ``(*lava shape, chip steps)``; 0 while the pipeline drains."""
-    stream = np.zeros((schedule.chip_steps, *chip.input.shape), dtype=np.int32)
-    stream[schedule.places(chip.depth[chip.input.name])] = drive
-    return np.ascontiguousarray(stream.T)
-
-
-def flat(port: Any) -> Any:
-    """A spike port as a vector in (channel, row, column) order."""
-    return port if len(port.shape) == 1 else port.transpose([2, 1, 0]).flatten()
-
-
-def unflattened(port: Any, shape: tuple[int, ...]) -> Any:
-    """A vector's port in (channel, row, column) order as Lava's (column, row, channel)."""
-    return port if len(shape) == 1 else port.reshape(shape).transpose([2, 1, 0])

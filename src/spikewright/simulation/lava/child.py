@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import sys
 import threading
+import time
 import traceback
+from multiprocessing.connection import wait
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
 
 from ...base.types import IntArray
-from ...chip.chip_file import load_chip
 from ...chip.network import ChipNetwork, Schedule
-from .. import netx as on_netx
-from . import backend as on_lava
-from .backend import LavaNetwork, events, lava_order
-from .job import PROGRESS, recorded
+from .files import PROGRESS, read, recorded
+from .nameless import KILLED, share_without_names
+from .network import LavaNetwork, events, lava_order
 from .processes.recorders import SpikeRecorder, StateRecorder, VariableSetter
 
+BUILDERS = {"lava": f"{__package__}.network:build", "netx": "spikewright.simulation.netx:build"}
+"""What makes the processes of each kind; lava-dl's loads torch, and Lava's does not."""
 POLL_S = 0.5
 FAILED = 70
 """Exit code of a child one of whose processes failed (sysexits' EX_SOFTWARE)."""
 
 
-def main(folder: Path) -> None:
-    """Run the job in ``folder``; a failure ends this process at once, which otherwise waits for Lava's for ever."""
+def main() -> None:
+    """Run the job in the folder ``argv[1]``; a failure ends this process at once, which else waits for ever."""
     try:
-        _run(folder)
+        share_without_names()
+        _run(Path(sys.argv[1]))
     except Exception:
         traceback.print_exc()
         sys.stderr.flush()
@@ -37,12 +41,10 @@ def main(folder: Path) -> None:
 
 
 def _run(folder: Path) -> None:
-    job = json.loads((folder / "job.json").read_text())
-    chip = load_chip(folder / "chip.h5")
-    drive: IntArray = np.load(folder / "drive.npy", allow_pickle=False)
+    chip, drive, kind, record_states = read(folder)
     schedule = Schedule.of(chip, drive.shape[1])
-    network = BUILDERS[job["kind"]](chip, drive, schedule, folder)
-    _record(chip, schedule, network, folder, ("u", "v") if job["record_states"] else ())
+    network = resolve_name(BUILDERS[kind])(chip, drive, schedule, folder)
+    _record(chip, schedule, network, folder, ("u", "v") if record_states else ())
     session = Session(network.neurons[chip.output.name])
     driven = network.neurons.get(chip.input.name)
     if driven is not None:
@@ -94,7 +96,7 @@ class Session:
 
     def __init__(self, process: Any) -> None:
         self.process = process
-        self._over = threading.Event()
+        self._over, self._ended = multiprocessing.Pipe(duplex=False)
         self._watch: threading.Thread | None = None
 
     def assign(self, variable: Any, values: IntArray) -> None:
@@ -126,22 +128,36 @@ class Session:
         The watch ends first: Lava reads the same pipes when it joins its processes, and two readers of one message
         leave one of them waiting for ever.
         """
-        self._over.set()
+        self._ended.send(None)
         if self._watch is not None:
             self._watch.join()
         self.process.stop()
 
     def _end_on_failure(self) -> None:
-        """End this process when one of Lava's has failed, which Lava itself may wait for ever to notice."""
-        while not self._over.wait(POLL_S):
-            if failures := self._failures():
+        """End this process when one of Lava's has failed or was killed, which Lava itself may wait for ever to notice.
+
+        None of Lava's ends before the network is stopped, unless it has failed.
+        """
+        sentinels = [actor.sentinel for actor in self._actors()]
+        while True:
+            ended = wait([self._over, *sentinels], timeout=POLL_S)
+            if self._over in ended:
+                return
+            failures = self._failures()
+            if ended and not failures:  # what it has to say may be on its way
+                time.sleep(POLL_S)
+                failures = self._failures() or [KILLED]
+            if failures:
                 print(*failures, sep="\n", file=sys.stderr, flush=True)
                 os._exit(FAILED)
 
     def _failures(self) -> list[str]:
         """Tracebacks of the processes that have failed, which Lava keeps to itself."""
-        actors = self.process.runtime._messaging_infrastructure.actors
-        return [actor.exception[1] for actor in actors if actor.exception]
+        return [actor.exception[1] for actor in self._actors() if actor.exception]
+
+    def _actors(self) -> list[Any]:
+        actors: list[Any] = self.process.runtime._messaging_infrastructure.actors
+        return actors
 
 
 def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork) -> None:
@@ -162,9 +178,3 @@ def _from_rest(session: Session, chip: ChipNetwork, network: LavaNetwork) -> Non
         for name in [name for name in biased if chip.depth[name] == depth]:
             session.assign(network.neurons[name].bias_mant, lava_order(biased[name]))
         session.steps(1 if depth < deepest else chip.timesteps)
-
-
-BUILDERS = {"lava": on_lava.build, "netx": on_netx.build}
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

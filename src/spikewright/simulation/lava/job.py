@@ -1,49 +1,43 @@
 """Lava in a child process: what it is given, how it is watched, and what is made of what it leaves.
 
 Lava starts an operating-system process for every process of the network, sets the start method of the interpreter it
-runs in, and hangs when one of its processes fails. So it never runs in ours: a child runs it, in a session of its own,
-and is ended with all its processes when it says nothing for too long.
+runs in, and hangs when one of its processes fails. So it never runs in ours: a child runs it
+(:mod:`spikewright.base.child`), and is ended with all its processes when it says nothing for too long, or when we end.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import json
-import os
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ...base.child import Child
 from ...base.errors import InputError, SpikewrightError, arg, refuse
 from ...base.progress import Advance
 from ...base.types import IntArray
-from ...chip.chip_file import save_chip
 from ...chip.network import ChipNetwork, Schedule
 from .. import integer
 from ..backends import check_drive
 from ..recording import Recording, SpikeArray, StateArray
+from .files import PROGRESS, Kind, recorded, write
 
-Kind = Literal["lava", "netx"]
 SILENCE_LIMIT_S = 300.0
 """Default for the longest silence of a child: starting Lava takes up to half a minute on a slow machine."""
 
-PROGRESS = "spikewright-done "
-"""What a line on the child's stdout begins with that says how many more samples are done."""
-
 TRACEBACK_LINES = 12
 POLL_S = 0.2
-GRACE_S = 5.0
-"""How long a child's processes may take to end before they are made to."""
+FOLDER = "spikewright-lava-"
+"""What the name of a child's temporary folder begins with."""
+CODE = "from spikewright.simulation.lava.child import main; main()"
+"""What the child runs."""
 
 
 def require_lava(kind: Kind) -> None:
@@ -99,63 +93,51 @@ class LavaSimulator:
         require_lava(self.kind)
         check_drive(chip, drive)
         refuse(arg("on", self.kind), list(self.faults(chip)))
-        with tempfile.TemporaryDirectory(prefix="spikewright-") as name:
-            folder = Path(name)
-            save_chip(chip, folder / "chip.h5")
-            np.save(folder / "drive.npy", drive)
-            (folder / "job.json").write_text(json.dumps({"kind": self.kind, "record_states": record_states}))
-            command = [sys.executable, "-m", "spikewright.simulation.lava.child", name]
-            _watch(command, folder, self.kind, progress, time_limit_s)
-            return _collected(chip, drive, folder, record_states)
+        with Child(CODE, FOLDER) as child:
+            write(child.folder, chip, drive, self.kind, record_states)
+            watch(child, self.kind, progress, time_limit_s)
+            return _collected(chip, drive, child.folder, record_states)
 
 
-def _watch(command: list[str], folder: Path, kind: Kind, progress: Advance | None, time_limit_s: float) -> None:
-    """Run the child until it ends well, and pass its progress on; end it with all its processes otherwise."""
-    source_root = str(Path(__file__).parents[3])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([source_root, os.environ.get("PYTHONPATH", "")])}
-    said, words = folder / "stdout.txt", folder / "stderr.txt"
-    with said.open("wb") as stdout, words.open("wb") as stderr:
-        child = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment, start_new_session=True)
-    heard, code = time.monotonic(), None
-    try:
-        with said.open(errors="replace") as lines:
-            while code is None:
-                time.sleep(POLL_S)
-                code = child.poll()  # before its lines are read, so that none is missed
-                for line in lines:
-                    heard = time.monotonic()
-                    if line.startswith(PROGRESS) and progress:
-                        progress(int(line.removeprefix(PROGRESS)))
-                if code is None and time.monotonic() - heard > time_limit_s:
-                    raise SpikewrightError(
-                        f"{arg('on', kind)}: Lava's process said nothing for {time_limit_s:g} s and was ended; a "
-                        f"longer limit may help a large network{_tail(words)}"
-                    )
-    finally:
-        _end(child)
-    if code:
-        raise SpikewrightError(f"{arg('on', kind)}: Lava's process failed (exit code {code}){_tail(words)}")
+def watch(child: Child, kind: Kind, progress: Advance | None, time_limit_s: float) -> None:
+    """Run the child until it ends well, and pass its progress on.
 
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the child and every process that it started; they share its session's process group.
-
-    Where it did not end well, first the polite way: Python's resource tracker survives that and, when the others are
-    gone, frees the shared memory that they talked through.
+    Raises:
+        SpikewrightError: it failed, was killed, or said nothing for ``time_limit_s`` seconds.
     """
-    with contextlib.suppress(ProcessLookupError):
-        if child.poll() != 0:
-            os.killpg(child.pid, signal.SIGTERM)
-            deadline = time.monotonic() + GRACE_S
-            while time.monotonic() < deadline:
-                child.poll()
-                os.killpg(child.pid, 0)
-                time.sleep(POLL_S / 4)
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+    child.start()
+    heard, code = time.monotonic(), None
+    said, words = child.folder / "stdout.txt", child.folder / "stderr.txt"
+    said.touch()
+    with said.open(errors="replace") as lines:
+        while code is None:
+            code = child.wait(POLL_S)  # before its lines are read, so that none is missed
+            for line in lines:
+                heard = time.monotonic()
+                if line.startswith(PROGRESS) and progress:
+                    progress(int(line.removeprefix(PROGRESS)))
+            if code is None and time.monotonic() - heard > time_limit_s:
+                raise SpikewrightError(
+                    f"{arg('on', kind)}: Lava's process said nothing for {time_limit_s:g} s and was ended; a "
+                    f"longer limit may help a large network{_tail(words)}"
+                )
+    if code:
+        raise SpikewrightError(f"{arg('on', kind)}: Lava's process {_ending(code)}{_tail(words)}")
+
+
+def _ending(code: int) -> str:
+    """In words, how a process ended that did not end well; a negative code is a signal's."""
+    if code > 0:
+        return f"failed (exit code {code})"
+    name = signal.Signals(-code).name
+    short = "; the system does that when memory runs out: fewer samples at once take less"
+    return f"was ended by {name}{short if name == 'SIGKILL' else ''}"
 
 
 def _tail(words: Path) -> str:
+    """The end of what a process said: its last traceback, where there is one."""
+    if not words.exists():
+        return ""
     lines = [line for line in words.read_text(errors="replace").splitlines() if line.strip()]
     starts = [i for i, line in enumerate(lines) if line.startswith("Traceback")]
     said = lines[starts[-1] :] if starts else lines
@@ -183,11 +165,6 @@ def _collected(chip: ChipNetwork, drive: IntArray, folder: Path, record_states: 
         scores = _chip_order(last, leading=1).astype(np.int64)
     own = integer.run(chip, drive, heard=spikes)
     return Recording(spikes, scores.reshape(len(scores), -1), own.tallies, **states, active=own.active)
-
-
-def recorded(folder: Path, what: str, index: int) -> Path:
-    """File of ``spikes``, ``u``, ``v`` (every chip step) or ``last`` (v at each sample's end) of a population."""
-    return folder / f"{what}-{index}.npy"
 
 
 def _chip_order(values: npt.NDArray[Any], leading: int) -> npt.NDArray[Any]:

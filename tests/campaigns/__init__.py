@@ -1,0 +1,1 @@
+"""Long runs that try to break things; `make help` names them, and docs/reliability.md holds what they found."""

@@ -19,6 +19,7 @@ from spikewright.chip.network import (
     Schedule,
     output_shape,
 )
+from spikewright.data.output_rule import OutputRule
 
 
 def neurons(*shape: int, **registers: object) -> Neuron:
@@ -109,6 +110,9 @@ def test_weights_lead_from_population_to_population() -> None:
     assert faults(*PLAIN, connections=(dense("on", "out", 3, 2),)) == [
         "connection on->out: no population is named 'on'"
     ]
+    assert faults(*PLAIN, connections=(dense("on", "off", 3, 2),)) == [
+        "connection on->off: no population is named 'on'"
+    ]
     assert faults(*PLAIN, connections=(dense("in", "off", 3, 2),)) == [
         "connection in->off: no population is named 'off'"
     ]
@@ -132,6 +136,19 @@ def test_a_convolution_moves_by_one_and_covers_all_where_nothing_else_is_said() 
     assert output_shape(conv, Population("in", (1, 5, 4), "input", None)) == (1, 3, 2)
     assert ConvGeometry().groups == 1
     assert conv.weight_bits == 8
+
+
+def test_padding_is_on_both_sides_and_groups_share_the_channels() -> None:
+    geometry = ConvGeometry(padding=(2, 1), groups=3)
+    conv = Connection("in", "out", np.ones((3, 2, 2, 2), np.int64), conv=geometry)
+    source, target = Population("in", (6, 5, 5), "input", None), population("out", 3, 8, 6, role="readout")
+    assert output_shape(conv, source) == (3, 8, 6), "5 + 4 - 1 rows, 5 + 2 - 1 columns"
+    network(source, target, connections=(conv,))
+    assert len(faults(replace(source, shape=(8, 5, 5)), target, connections=(conv,))) == 1
+
+
+def test_outputs_may_stand_for_a_class_together() -> None:
+    assert replace(network(*PLAIN), meaning=OutputRule(population=3)).classes == 1
 
 
 def test_populations_feed_only_themselves_and_later_ones() -> None:

@@ -255,3 +255,12 @@ def test_a_drive_is_of_steps_samples_and_input_lines() -> None:
     for low, high in ((-4097, 0), (0, 4096)):
         with pytest.raises(InputError, match=rf"reaches {low}\.\.{high}; may be -4096\.\.4095$"):
             check_drive(driven, np.array([[[low, 0, high]]]))
+
+
+def test_a_rate_code_begins_with_the_first_sample_and_the_seed_0() -> None:
+    rate = chip(timesteps=16, encoding="rate", bits=0)
+    found = drive_of(rate, IMAGES)
+    draws = np.stack([np.random.default_rng((0, sample)).random((16, 3)) for sample in range(11)], axis=1)
+    assert np.array_equal(found, draws < IMAGES.astype(np.float64))
+    assert np.array_equal(drive_of(rate, IMAGES[4:], first_index=4), found[:, 4:])
+    assert not np.array_equal(drive_of(rate, IMAGES, seed=1), found)

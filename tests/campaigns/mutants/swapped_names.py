@@ -19,10 +19,9 @@ PAIRS = (
     ("zeros", "ones"),
     ("zeros_like", "ones_like"),
     ("clamp_min", "clamp_max"),
-    ("round", "int"),
-    ("mean", "sum"),
 )
-OTHER = {**dict(PAIRS), **{other: one for one, other in PAIRS}}
+OTHER = {**dict(PAIRS), **{other: one for one, other in PAIRS}, "round": "int"}
+"""By name, the one that takes its place. ``int`` stays: mostly it is given whole numbers."""
 
 
 class SwappedNames(Operator):

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from campaigns.mutants.covering import Covering
+from campaigns.mutants.mutant import Mutant
 from campaigns.mutants.places import PLACES, ROOT
-from campaigns.mutants.sample import Mutant, compiled, sample
+from campaigns.mutants.sample import compiled, sample, source_of
 from campaigns.mutants.tally import Tally, Tried
 from campaigns.mutants.trial import Trial, preload
 
@@ -41,7 +42,7 @@ def trials(mutants: list[Mutant], covering: Covering, arguments: argparse.Namesp
         while waiting and len(running) < arguments.jobs:
             mutant = waiting.pop()
             path = ROOT / mutant.module
-            code = None if arguments.unchanged else compiled(mutant.source(), path)
+            code = None if arguments.unchanged else compiled(source_of(mutant), path)
             stages = covering.tests_of(mutant, arguments.tests_seconds)
             running[mutant] = Trial(path, code, stages, 5 * arguments.tests_seconds, logs / str(len(waiting)))
         for mutant, trial in list(running.items()):

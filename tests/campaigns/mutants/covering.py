@@ -9,8 +9,8 @@ from pathlib import Path
 
 import coverage
 
+from campaigns.mutants.mutant import Mutant
 from campaigns.mutants.places import ROOT
-from campaigns.mutants.sample import Mutant
 
 FIRST_FILES, FIRST_TESTS = 3, 15
 

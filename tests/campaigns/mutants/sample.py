@@ -6,7 +6,6 @@ import random
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from difflib import unified_diff
 from pathlib import Path
 from types import CodeType
@@ -17,6 +16,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator, operator_names
 
+from campaigns.mutants.mutant import Mutant
 from campaigns.mutants.places import PLACES, ROOT
 from campaigns.mutants.swapped_names import SwappedNames
 
@@ -24,40 +24,6 @@ NEEDS_ARGUMENTS = {"core/VariableReplacer", "core/VariableInserter"}
 ARITHMETIC = ("Add", "Sub", "Mul", "Div", "FloorDiv", "Mod", "Pow")
 ANNOTATION = {"annassign": 1, "tfpdef": 2}  # in parso's trees, which child it is
 IDENTITY = ("Is", "IsNot")
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One small change of one module.
-
-    Attributes:
-        group: a key of :data:`PLACES`.
-        module: path relative to the checkout.
-        operator: a name of Cosmic Ray's, or ``SwappedNames``.
-        occurrence: which of the places in the module where the operator applies, from 0.
-        line, end_line: the lines that change, from 1.
-        before, after: what differs of the text, each line without its indentation.
-    """
-
-    group: str
-    module: str
-    operator: str
-    occurrence: int
-    line: int
-    end_line: int
-    before: str
-    after: str
-
-    @property
-    def place(self) -> tuple[str, str, int, int]:
-        return self.module, self.operator, self.occurrence, self.line
-
-    def source(self) -> str:
-        """The text of the module with the change."""
-        return mutated((ROOT / self.module).read_text(), self.operator, self.occurrence)
-
-    def as_json(self) -> dict[str, object]:
-        return asdict(self)
 
 
 def operator_of(name: str) -> Operator:
@@ -68,6 +34,11 @@ def mutated(source: str, operator: str, occurrence: int) -> str:
     text = mutate_code(source, operator_of(operator), occurrence)
     assert text is not None, f"{operator} has no occurrence {occurrence}"
     return text
+
+
+def source_of(mutant: Mutant) -> str:
+    """The text of the module with the change."""
+    return mutated((ROOT / mutant.module).read_text(), mutant.operator, mutant.occurrence)
 
 
 def names_of_operators() -> list[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import tomli
 
+from campaigns.mutants.mutant import Mutant
 from campaigns.mutants.places import PLACES
-from campaigns.mutants.sample import Mutant
 from campaigns.mutants.trial import KILLED, TIME_LIMIT
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from spikewright.base.errors import InputError
 from spikewright.chip.activity import Activity, Counts, Overflows, PopulationActivity, Samples, Trace
 from spikewright.chip.activity_file import as_json, load_activity, save_activity
+from spikewright.data.quality import Quality
 
 count = st.integers(0, 2**40)
 shape = st.lists(st.integers(1, 3), min_size=1, max_size=3)
@@ -105,6 +107,52 @@ def test_refuses_counts_that_contradict_each_other(written: Path) -> None:
     assert str(refusal.value) == (
         f"{written}: 2 faults\n  - population a: 2 spike counts for the shape [3]\n  - correct is 5 of 2 samples"
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"timesteps": 2**31 - 1}, ""),
+        ({"timesteps": 2**31}, "timesteps: Input should be less than 2147483648 (it is 2147483648)"),
+        ({"timesteps": 0}, "timesteps: Input should be greater than or equal to 1 (it is 0)"),
+        ({"samples": 2**63 - 1}, ""),
+        ({"samples": 2**63}, "samples: Input should be less than 9223372036854775808 (it is 9223372036854775808)"),
+        ({"samples": 0, "correct": 0}, ""),
+        ({"correct": 2}, ""),
+        ({"correct": 3}, "correct is 3 of 2 samples"),
+        ({"correct": None}, ""),
+    ],
+)
+def test_numbers_are_of_64_bits_and_sizes_of_31(written: Path, change: dict[str, object], fault: str) -> None:
+    written.write_text(json.dumps({**json.loads(written.read_text()), **change}))
+    if fault:
+        with pytest.raises(InputError) as refusal:
+            load_activity(written)
+        assert str(refusal.value).endswith(f": {fault}")
+    else:
+        read = load_activity(written)
+        assert all(getattr(read, name) == value for name, value in change.items())
+
+
+def test_the_version_is_the_lowest_that_holds_what_there_is() -> None:
+    plain = Activity({"a": PopulationActivity(np.array([1, 2]), 8, 4)}, {"a->b": 6}, 2, 2, "integer", correct=1)
+    assert as_json(plain)["format_version"] == 3
+    counted = {"a": PopulationActivity(np.array([1]), 8, 4), "b": PopulationActivity(np.array([1]), 8, 4, Overflows())}
+    assert as_json(replace(plain, populations=counted))["format_version"] == 4
+    assert as_json(replace(plain, stated=Quality(2, np.eye(2, dtype=int))))["format_version"] == 4
+
+
+def test_refuses_too_many_classes_and_too_few(root: Path, tmp_path: Path) -> None:
+    value = json.loads((root / "tests" / "golden" / "activity" / "version_2.json").read_text())
+    value["by_sample"]["predicted"].append(0)
+    value["by_sample"]["classes"].pop()
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    with pytest.raises(InputError) as refusal:
+        load_activity(tmp_path / "a.json")
+    assert str(refusal.value).splitlines()[1:] == [
+        "  - by_sample: predicted has 6 entries; there are 5 samples",
+        "  - by_sample: classes has 4 entries; there are 5 samples",
+    ]
 
 
 def test_refuses_counts_of_other_steps_populations_and_samples(root: Path, tmp_path: Path) -> None:

@@ -60,6 +60,50 @@ def test_layout(chip: ChipNetwork, tmp_path: Path) -> None:
         assert "bias" not in layers["3"]
 
 
+def test_each_layer_says_its_sizes_and_geometry(tmp_path: Path) -> None:
+    populations = (
+        Population("in", (6,), "input", None),
+        Population("a", (4,), "hidden", neuron(4)),
+        Population("out", (3,), "readout", neuron(3)),
+    )
+    network = ChipNetwork(
+        populations, (Connection("in", "a", even(4, 6)), Connection("a", "out", even(3, 4))),
+        4, "rate", "count", "none", "",
+    )  # fmt: skip
+    write_netx(network, tmp_path / "a.net")
+    with h5py.File(tmp_path / "a.net") as file:
+        layers = [file[f"layer/{i}"] for i in range(len(file["layer"]))]
+        assert [layer["type"][0] for layer in layers] == [b"input", b"dense", b"dense"], "flat already"
+        assert [(int(each["inFeatures"][()]), int(each["outFeatures"][()])) for each in layers[1:]] == [(6, 4), (4, 3)]
+        assert [list(each["shape"]) for each in layers] == [[6], [4], [3]]
+
+
+def test_a_convolution_says_its_geometry(tmp_path: Path) -> None:
+    """Rows of one pixel: of a bias for each channel, the first row is the only one."""
+    geometry = ConvGeometry(stride=(1, 2), padding=(0, 1), dilation=(1, 2), groups=2)
+    bias = np.repeat(np.arange(4), 3).reshape(4, 1, 3)
+    populations = (
+        Population("in", (2, 1, 7), "input", replace(neuron(2, 1, 7), du=7)),
+        Population("out", (4, 1, 3), "readout", replace(neuron(4, 1, 3), bias=bias)),
+    )
+    connection = Connection("in", "out", even(4, 1, 1, 3), conv=geometry)
+    write_netx(ChipNetwork(populations, (connection,), 4, "current", "count", "none", ""), tmp_path / "a.net")
+    with h5py.File(tmp_path / "a.net") as file:
+        assert {name: file["layer/0/neuron"][name][()] for name in ("iDecay", "vDecay", "refDelay", "gradedSpike")} == {
+            "iDecay": 8, "vDecay": 100, "refDelay": 1, "gradedSpike": False,
+        }  # fmt: skip
+        layer = file["layer/1"]
+        assert layer["neuron/type"][0] == b"LOIHI"
+        assert layer["bias"][()].tolist() == [0, 1, 2, 3]
+        pairs = ("stride", "padding", "dilation", "kernelSize", "shape")
+        assert {name: layer[name][()].tolist() for name in pairs} == {
+            "stride": [1, 2], "padding": [0, 1], "dilation": [1, 2], "kernelSize": [1, 3], "shape": [4, 1, 3],
+        }  # fmt: skip
+        assert {name: int(layer[name][()]) for name in ("inChannels", "outChannels", "groups")} == {
+            "inChannels": 2, "outChannels": 4, "groups": 2,
+        }  # fmt: skip
+
+
 def test_a_bias_that_differs_within_a_channel_is_written_whole(chip: ChipNetwork, tmp_path: Path) -> None:
     bias = np.arange(48).reshape(4, 3, 4)
     a = replace(chip.populations[1], neuron=replace(neuron(4, 3, 4), bias=bias))
@@ -104,6 +148,37 @@ def test_skip_connections_are_no_chain(chip: ChipNetwork) -> None:
     ]
 
 
+def test_bias_exponents_matter_where_there_is_a_bias(chip: ChipNetwork) -> None:
+    """The host sets the bias of an input anew, whatever it is now."""
+    source, a, out = chip.populations
+    other = {"bias_exp": 5}
+    unbiased = replace(out, neuron=replace(neuron(3), **other))
+    assert netx_faults(replace(chip, populations=(source, a, unbiased))) == []
+    biased = replace(out, neuron=replace(neuron(3, bias=1), **other))
+    driven = Population("in", (2, 6, 7), "input", replace(neuron(2, 6, 7), **other))
+    network = replace(chip, populations=(driven, a, biased), encoding="current")
+    said = "has the bias exponent 5; the format's is always 6"
+    assert netx_faults(network) == [f"population 'in' {said}", f"population 'out' {said}"]
+
+
+def test_dense_weights_of_zero_and_into_three_axes(chip: ChipNetwork) -> None:
+    zero = Connection("a", "out", np.zeros((3, 48), np.int64))
+    dense = Connection("in", "a", np.full((48, 84), 3))
+    network = replace(chip, connections=(dense, zero))
+    assert netx_faults(network) == [
+        "connection in->a is dense and leads to a population of three axes",
+        "connection a->out has no weight but 0, which lava-dl cannot scale",
+    ]
+    some = np.zeros((3, 48), np.int64)
+    some[1, 2] = 4
+    assert netx_faults(replace(chip, connections=(chip.connections[0], Connection("a", "out", some)))) == []
+    wide = np.full((4, 2, 3, 2), -3)
+    kernel = replace(chip.connections[0], weight=wide)
+    changed = Connection("a", "out", np.full((3, 48), -2))
+    (fault,) = netx_faults(replace(chip, connections=(kernel, changed)))
+    assert fault == "connection a->out: lava-dl would change 144 of its weights, the first from -2 to 0", "kernels stay"
+
+
 @pytest.mark.parametrize(
     ("weight", "loaded"),
     [
@@ -115,6 +190,8 @@ def test_skip_connections_are_no_chain(chip: ChipNetwork) -> None:
         ([-1, -256, -7], [-1, -255, -7]),
         ([-2, -2, -2], [0, 0, 0]),
         ([-1, -256, 0], [0, 0, 0]),
+        ([-2, -4, 0], [-2, -3, 0]),
+        ([-128, -128, 0], [-64, -64, 0]),
     ],
 )
 def test_what_lava_dl_makes_of_weights(weight: list[int], loaded: list[int]) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewright.chip.network import ChipNetwork, ConvGeometry
+from spikewright.chip.registers import Grid
 from spikewright.lowering.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
-from spikewright.lowering.quantize import quantize
+from spikewright.lowering.quantize import quantize, starved
 from spikewright.profile.profile import HardwareProfile, load_profile
 
 LOIHI2 = load_profile("loihi2")
@@ -179,3 +180,73 @@ def test_the_worst_case_adds_up_over_all_that_arrives_at_a_neuron() -> None:
     assert alone.provenance["scale_limited_by"] == {"n": "the range of the current"}
     assert 9 * 255 * 64 * int(alone.connections[0].weight[0, 0, 0, 0]) < 2**23
     assert 9 * 255 * 64 * (int(alone.connections[0].weight[0, 0, 0, 0]) + 1) > 2**23 * 0.98
+
+
+def test_the_threshold_of_an_encoder_that_leaks_is_the_nearest() -> None:
+    """0.5 x 7 = 3.5: to 4 with a leak, whose products are rounded anyway, and down to 3 without."""
+    for leak_v, vth, error in ((0.5, 4, 0.5 / 3.5), (0.0, 3, 0.0)):
+        encoder = DraftPopulation("encoder", (1,), "input", neuron((1,), leak_v=leak_v, threshold=0.5))
+        readout = DraftPopulation("n", (1,), "readout", neuron((1,)))
+        chip = rounded(
+            Draft((encoder, readout), (DraftConnection("encoder", "n", np.eye(1)),), 4, "current", "count", 3)
+        )
+        assert chip.input.neuron is not None
+        assert chip.input.neuron.vth == vth
+        assert chip.provenance["threshold_errors"]["encoder"] == pytest.approx(error)
+        assert chip.provenance["scale_limited_by"]["encoder"] == "the width of the input"
+        assert chip.provenance["scales"]["encoder"] == 7.0
+
+
+def test_only_graded_input_has_payloads() -> None:
+    for payload, bits in ((1, 0), (255, 8)):
+        assert rounded(lone([[0.5]], neuron((1,)), payload=payload)).input.payload_bits == bits
+
+
+def two_sources(a: list[float], b: list[float], payload: int = 1) -> Draft:
+    """A neuron that line populations a and b feed; a sends ``payload``."""
+    populations = (
+        DraftPopulation("a", (len(a),), "input", None, payload),
+        DraftPopulation("b", (len(b),), "hidden", neuron((len(b),))),
+        DraftPopulation("n", (1,), "readout", neuron((1,))),
+    )
+    wired = (
+        DraftConnection("a", "b", np.eye(len(b), len(a))),
+        DraftConnection("a", "n", np.array([a])),
+        DraftConnection("b", "n", np.array([b])),
+    )
+    return Draft(populations, wired, 4, "direct" if payload > 1 else "events", "count", 8)
+
+
+def test_the_weights_that_fill_their_grid_most_limit_the_scale() -> None:
+    """Mixed weights go up to 254, others up to 255: 0.999 / 254 is more than 1 / 255."""
+    chip = rounded(two_sources([1.0, 0.5], [0.999, -0.5]))
+    assert chip.provenance["scale_limited_by"]["n"] == "weights from b"
+    assert chip.provenance["scales"]["n"] == pytest.approx(254 / 0.999, rel=0.01)
+    assert rounded(two_sources([1.0, 0.5], [0.99, -0.5])).provenance["scale_limited_by"]["n"] == "weights from a"
+
+
+def test_a_population_is_starved_by_the_levels_of_its_finest_connection() -> None:
+    """2^17 / (8 x 255) are 64 levels, which is 6 bits; b's weights of 0.06 have 4 levels, and 15 with all the room."""
+    assert "n" not in starved(two_sources([1.0] * 8, [0.06], payload=255), LOIHI2)
+    assert "n" in starved(two_sources([1.0] * 10, [0.06], payload=255), LOIHI2), "51 levels"
+
+
+def test_a_given_scale_says_how_far_numbers_lie_beside_the_grid() -> None:
+    """2.5 x 1.1 = 2.75 is rounded to 3, and 2.5 x 40.1 = 100.25 to 100."""
+    chip = quantize(lone([[40.1]], neuron((1,), threshold=1.1)), LOIHI2, Grid(scales={"n": 2.5}))
+    assert chip.output.neuron is not None
+    assert (chip.output.neuron.vth, chip.connections[0].weight.tolist()) == (3, [[100]])
+    assert chip.provenance["threshold_errors"]["n"] == pytest.approx(0.25 / 2.75)
+    assert chip.provenance["rounding"]["n"] == pytest.approx(0.25)
+    assert chip.provenance["scale_limited_by"]["n"] == "training on integers"
+    assert chip.provenance["weight_levels"] == {"input->n": 100}
+
+
+def test_a_given_scale_stays_while_its_weights_fit_and_shrinks_where_they_do_not() -> None:
+    def weights(of: list[float]) -> tuple[float, list[int]]:
+        chip = quantize(lone([of], neuron((1,), threshold=1.1)), LOIHI2, Grid(scales={"n": 2.5}))
+        return chip.provenance["scales"]["n"], chip.connections[0].weight[0].tolist()
+
+    assert weights([40.0, -40.0]) == (2.5, [100, -100]), "both signs, in steps of 2"
+    assert weights([102.0, 40.0]) == (2.5, [255, 100])
+    assert weights([200.0, 100.0]) == (pytest.approx(1 / 1.1), [182, 91]), "below 255 / 200, with a whole threshold"

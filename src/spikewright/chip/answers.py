@@ -82,8 +82,7 @@ class Answers(Brief):
         if self.labels is not None and other.labels is not None:
             labels = np.concatenate([self.labels, other.labels])
         if self.recordings is not None and other.recordings is not None:
-            after = self.recordings.max(initial=-1) + 1 - other.recordings.min(initial=0)
-            recordings = np.concatenate([self.recordings, other.recordings + after])
+            recordings = np.concatenate([self.recordings, other.recordings + self.recordings.max(initial=-1) + 1])
         scores: Any = np.concatenate([self.scores, other.scores])
         return replace(self, scores=scores, labels=labels, recordings=recordings)
 

@@ -204,11 +204,8 @@ def decayed(x: Tensor, keep: Constant, truncates: bool) -> Tensor:
 
 
 def _product_fits(keep: Constant) -> bool:
-    """Whether float32 is known to hold ``keep x`` for every x of a register: factors of 2 cost no bits."""
-    if isinstance(keep, Tensor):
-        return False
-    factor = round(keep * DECAY_ONE)
-    return factor == 0 or factor // (factor & -factor) * STATE_LIMIT < FLOAT32_LIMIT
+    """Whether float32 is known to hold ``keep x`` for every x of a register: it is 0, or half of 1 some times over."""
+    return not isinstance(keep, Tensor) and keep.as_integer_ratio()[0] <= 1
 
 
 def wrapped(u: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ def law_of(neuron: Neuron, bias: IntArray | None = None) -> Law:
         raise InputError(f"neuron model {neuron.law!r}: there is none of this name; {did_you_mean(neuron.law, LAWS)}")
     mantissas = neuron.bias[None] if bias is None else bias
     if mantissas.ndim == neuron.bias.ndim + 2 and len(mantissas) == 1:
-        mantissas = mantissas[0]
+        (mantissas,) = mantissas
     values = torch.from_numpy(mantissas.astype(np.float64) * 2**neuron.bias_exp) if mantissas.any() else None
     is_by_step = mantissas.ndim == neuron.bias.ndim + 2
     return LAWS[neuron.law](

@@ -130,7 +130,7 @@ def head_of(probabilities: Tensor, mass: float) -> Tensor:
     """The smallest set of classes whose probabilities sum to ``mass``, as a mask ``(B, K)``."""
     sorted_p, order = probabilities.sort(dim=-1, descending=True, stable=True)
     before = sorted_p.cumsum(-1) - sorted_p
-    return torch.zeros_like(before, dtype=torch.bool).scatter(-1, order, before < mass)
+    return torch.empty_like(before, dtype=torch.bool).scatter(-1, order, before < mass)
 
 
 class NoiseSmoothedKD(LossTerms):

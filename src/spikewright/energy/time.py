@@ -109,7 +109,7 @@ def time_of(activity: Activity, placement: Placement, profile: HardwareProfile) 
     schedule = Schedule.of(placement.chip, 1)
     work = core_work(activity, placement, profile.time, schedule.stride)
     tiles = len({core // mesh.cores_per_tile for _, core in work.cores})
-    row, step = map(int, np.unravel_index(int(np.argmax(work.busy_s)), work.busy_s.shape))
+    row, step = map(int, np.unravel_index(np.argmax(work.busy_s), work.busy_s.shape))
     what = "synapses" if work.arrivals_s[row, step] > work.updates_s[row, step] else "updates"
     static = profile.static_power
     return TimeEstimate(

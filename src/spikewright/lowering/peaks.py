@@ -214,7 +214,8 @@ class _Runner:
                 arriving = arriving + self._delivered(connection, signals[connection.source], population)
         if population.role == "input":  # driven by intensities, which act on the membrane
             most = full_scale(self.draft.encoding, self.draft.input_bits)
-            law = Law(law.keep_v, law.threshold, bias=drive[0] / most)
+            bias, biases = (None, drive / most) if len(drive) > 1 else (drive[0] / most, None)
+            law = Law(law.keep_v, law.threshold, bias=bias, biases=biases)
         spikes = torch.zeros(self.draft.timesteps, count, *population.shape)
         rest = torch.zeros(count, *population.shape)
         state, current, potential = State(rest, rest), rest, rest
@@ -222,7 +223,7 @@ class _Runner:
             a = arriving[t if len(arriving) > 1 else 0]
             for loop in loops if t else ():
                 a = a + self._delivered(loop, spikes[t - 1][None], population)[0]
-            state, p, fired = law.step(state, a)
+            state, p, fired = law.at(t).step(state, a)
             if fired is not None:
                 spikes[t] = fired
             current = torch.maximum(current, state.u.abs())

@@ -137,7 +137,7 @@ class _Simulator:
 
     def __init__(self, chip: ChipNetwork) -> None:
         self.chip = chip
-        self._payload = 1
+        self._payload: int  # the largest of the samples at hand
         self._weights: dict[tuple[str, torch.dtype], Tensor] = {}
         self._buffers = {p.name: Buffers() for p in chip.populations}
 

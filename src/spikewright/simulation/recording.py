@@ -126,7 +126,7 @@ def compare(a: Recording, b: Recording) -> list[Mismatch]:
                 raise ValueError(f"{name}: {what} of shapes {one.shape} and {other.shape} cannot be compared")
             samples_first = np.swapaxes(one != other, 0, 1).reshape(one.shape[1], one.shape[0], -1)
             if len(places := np.argwhere(samples_first)):
-                sample, step, neuron = (int(i) for i in places[0])
+                sample, step, neuron = places[0].tolist()
                 found.append(Mismatch(name, what, len(places), (sample, step, neuron)))
     return found
 
@@ -199,7 +199,7 @@ def _each_step_and_sample(chip: ChipNetwork, recording: Recording) -> Counts:
         fired = fired.reshape(*fired.shape[:2], -1)
         spikes[population.name] = np.count_nonzero(fired, axis=2).astype(np.int64)
         for connection in chip.out_of(population.name):
-            reach = fan_out(chip, connection).reshape(-1)
+            reach = fan_out(chip, connection).ravel()
             if np.all(reach == reach[0]):
                 operations[connection.name] = spikes[population.name] * reach[0]
             else:

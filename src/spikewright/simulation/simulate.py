@@ -109,11 +109,11 @@ def simulate(
     images, labels, recordings = chosen_samples(data_for(chip, data, data_dir), split, samples)
     refuse(f"{split} labels", list(label_faults(labels, chip.meaning, chip.classes)))
     images = fitting(chip, images)
-    batch = min(batch, max(1, VALUES // (chip.timesteps * sum(p.size for p in chip.populations))))
+    batch = min(batch, VALUES // (chip.timesteps * sum(p.size for p in chip.populations)))
     total: Activity | None = None
     scores_type = np.float32 if name == "float" else np.int64
     with raster_writer(record, chip, scores_type) if record else nullcontext() as keep:
-        batch = at_once(images, batch)
+        batch = at_once(images, batch)  # one at least
         for start in range(0, len(images), batch):
             chosen = slice(start, start + batch)
             drive = drive_of(chip, images[chosen], seed, first_index=start)

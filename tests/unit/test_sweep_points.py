@@ -1,9 +1,12 @@
 """Budgets and points of a sweep, and what its table says of them."""
 
 import json
+from pathlib import Path
 
 import pytest
+import torch
 
+import spikewright as sw
 from spikewright.base.errors import InputError
 from spikewright.bench.point import Outcome, Point, read_budgets
 from spikewright.bench.sweep.plot import write_plot
@@ -13,6 +16,7 @@ from spikewright.bench.sweep.text import COLUMNS, cells, markdown, remarks
 from spikewright.pages.numbers import pareto
 from spikewright.profile.profile import load_profile
 from spikewright.profile.units import parse_budget, spelled
+from spikewright.teachers.training_loop import epoch_seed
 from spikewright.training.again import same_settings
 from spikewright.training.settings import DistillSettings
 
@@ -164,3 +168,23 @@ def test_a_student_is_the_same_wherever_it_was_trained():
     assert same_settings(made, asked)
     assert not same_settings(made | {"width": 8}, asked)
     assert not same_settings(None, asked)
+
+
+def test_seeds_and_points_beyond_every_use_are_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        sw.sweep("digits", budgets=["1uJ"], seeds=2**64, out=tmp_path / "a")
+    assert "seeds=18446744073709551616: may be up to 10000" in str(refused.value)
+    with pytest.raises(InputError, match="points=1000000000: may be up to 10000"):
+        sw.sweep("digits", points=10**9, out=tmp_path / "b")
+    last = sw.Training(seed=2**63 - 2)
+    for call in (sw.sweep, sw.compare):
+        with pytest.raises(
+            InputError, match="seeds=3: from seed=9223372036854775806 on there are 2; give a smaller"
+        ):
+            call("digits", training=last, budgets=["1uJ"], seeds=3, out=tmp_path / "c")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_largest_seed_has_epochs() -> None:
+    assert epoch_seed(3, 7) == 300_016, "100,003 for each seed, and the epoch"
+    assert torch.manual_seed(epoch_seed(2**63 - 1, 9)).initial_seed() == (100_003 * (2**63 - 1) + 9) % 2**64

@@ -126,7 +126,7 @@ class TrainingLoop:
 
     def run_epoch(self, number: int, advance: Advance) -> None:
         """Train on each batch of one epoch."""
-        torch.manual_seed(self.settings.seed * 100_003 + number + 1)
+        torch.manual_seed(epoch_seed(self.settings.seed, number + 1))
         self.student.train()
         for batch in batches(self.dataset.train, self.settings, number, self.device, self.augmenter):
             for group in self.optimizer.param_groups:
@@ -204,6 +204,11 @@ def steps_per_epoch(split: Split, settings: TrainSettings) -> int:
     return steps_of(split, settings.batch, settings.epoch_samples)
 
 
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of an epoch, far from those of the same training's others; in the 64 bits that torch takes."""
+    return (seed * 100_003 + epoch) % 2**64
+
+
 def batches(
     split: Split, settings: TrainSettings, epoch: int, device: torch.device, augmenter: Augmenter
 ) -> Iterator[Batch]:
@@ -212,7 +217,7 @@ def batches(
     Args:
         split: the training part of the augmenter's data set.
     """
-    generator = torch.Generator().manual_seed(settings.seed * 100_003 + epoch)
+    generator = torch.Generator().manual_seed(epoch_seed(settings.seed, epoch))
     labels = torch.from_numpy(split.labels)
     for rows in rows_of(split, settings.batch, generator, settings.epoch_samples, settings.labelled_share):
         shown, mine = augmenter(rows, generator), labels[rows].to(device)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from ..base.bounds import MOST_COUNT, MOST_SEED, MOST_STUDENTS
 from ..base.errors import InputError, arg, refuse
 from ..distillation.base import LossTerms
 from ..student.config import StudentConfig
@@ -43,12 +44,22 @@ def check_given(**values: object) -> None:
     refuse("arguments", faults)
 
 
-def count_faults(name: str, value: object, least: int) -> Iterator[str]:
-    """The fault of an argument that is no whole number, or one below ``least``."""
+def count_faults(name: str, value: object, least: int, most: int = MOST_COUNT) -> Iterator[str]:
+    """The fault of an argument that is no whole number, or one below ``least`` or above ``most``."""
     if not isinstance(value, int) or isinstance(value, bool):
         yield f"{arg(name)}: is {reprlib.repr(value)}; must be a whole number"
     elif value < least:
         yield f"{arg(name, value)}: must be at least {least}"
+    elif value > most:
+        yield f"{arg(name, value)}: may be up to {most}"
+
+
+def seeds_faults(first: int, count: object) -> Iterator[str]:
+    """The fault of a number of seeds that follow each other, from ``first`` on."""
+    yield from count_faults("seeds", count, 1, MOST_STUDENTS)
+    if isinstance(count, int) and first + count - 1 > MOST_SEED:
+        left = MOST_SEED - first + 1
+        yield f"{arg('seeds', count)}: from {arg('seed', first)} on there are {left}; give a smaller first seed"
 
 
 def path_faults(name: str, value: object) -> Iterator[str]:

@@ -16,7 +16,7 @@ from ...profile.profile import HardwareProfile, load_profile
 from ...profile.units import parse_budget
 from ...training import objects
 from ...training.again import OF_MACHINE
-from ...training.given import check_given, count_faults
+from ...training.given import check_given, seeds_faults
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
 from ...training.prepare import prepared, student_plan, train_settings, unmet
 from ...training.settings import Budget, DistillSettings, MethodSpec, Training
@@ -216,7 +216,7 @@ def _budgets(
     texts, faults = read_budgets([*given, *own], profile, "budgets")
     if not free and not budgets and not own:
         faults.append(f"without free students and without budgets there is nothing to compare; give {arg('budgets')}")
-    faults += count_faults("seeds", seeds, 1)
+    faults += seeds_faults(settings.training.seed, seeds)
     refuse("compare", faults)
     return [*([None] if free else []), *texts]
 

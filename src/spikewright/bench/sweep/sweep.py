@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from ...base.bounds import MOST_STUDENTS
 from ...base.errors import InputError, arg, refuse
 from ...base.progress import SILENT, Callback, Listeners
 from ...profile.profile import HardwareProfile, load_profile
@@ -14,7 +15,7 @@ from ...profile.schema import CostUnit
 from ...profile.units import spelled
 from ...training import objects
 from ...training.again import OF_MACHINE
-from ...training.given import count_faults
+from ...training.given import count_faults, seeds_faults
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
 from ...training.samples import learnt_part
 from ...training.settings import Budget, DistillSettings, Training
@@ -124,8 +125,8 @@ def _checked(
         faults.append(f"{arg('budgets')}: names no budget; give e.g. 8uJ,4uJ,2uJ")
     if settings.limits.energy_budget is not None:
         faults.append(f"energy_budget is {settings.limits.energy_budget!r}: a sweep sets its own; leave it out")
-    for name, number in (("points", points), ("seeds", seeds)):
-        faults += [] if number is None else count_faults(name, number, 1)
+    faults += [] if points is None else count_faults("points", points, 1, MOST_STUDENTS)
+    faults += seeds_faults(settings.training.seed, seeds)
     refuse("sweep", faults)
     return None if budgets is None else texts
 

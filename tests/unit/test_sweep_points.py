@@ -178,9 +178,7 @@ def test_seeds_and_points_beyond_every_use_are_refused_before_any_work(tmp_path:
         sw.sweep("digits", points=10**9, out=tmp_path / "b")
     last = sw.Training(seed=2**63 - 2)
     for call in (sw.sweep, sw.compare):
-        with pytest.raises(
-            InputError, match="seeds=3: from seed=9223372036854775806 on there are 2; give a smaller"
-        ):
+        with pytest.raises(InputError, match="seeds=3: from seed=9223372036854775806 on there are 2; give a smaller"):
             call("digits", training=last, budgets=["1uJ"], seeds=3, out=tmp_path / "c")
     assert not list(tmp_path.iterdir())
 

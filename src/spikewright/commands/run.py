@@ -36,10 +36,10 @@ def command(
         from ..bench.run import finish  # loads what draws the report, for which a refusal should not wait
 
         verdict = finish(begun, samples_lava)
-    if json_output:
-        cli.emit(verdict.as_json())
-    else:
-        terminal(soft_wrap=True).print(verdict.renderable())
+        if json_output:
+            cli.emit(verdict.as_json())
+        else:
+            terminal(soft_wrap=True).print(verdict.renderable())
     if verdict.faults:
         raise AnswerIsNo(f"run: {'; '.join(verdict.faults)}")
 

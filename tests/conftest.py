@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import random
+import signal
 import struct
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -21,6 +22,13 @@ import torch
 
 REQUIRE_LAVA = os.environ.get("SPIKEWRIGHT_REQUIRE_LAVA") == "1"
 RAN_LAVA = ("lava", "ran")
+
+
+def pytest_configure() -> None:
+    """Heed signals that a shell in the background, or nohup, has made this process and its children ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

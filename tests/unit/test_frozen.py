@@ -38,7 +38,7 @@ ALONE = {
     "placing.partition.Partition",
     "placing.placement.Placement",
     "simulation.kernel.Rules",
-    "simulation.lava.backend.LavaNetwork",
+    "simulation.lava.network.LavaNetwork",
     "simulation.recording.Recording",
     "training.deployment.Deployment",
     "training.limits.Limit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +26,7 @@ def test_the_end_of_a_run_keeps_brackets(capsys: pytest.CaptureFixture[str], mon
     table.add_row("agreement", f"lava was not compared (needs Lava: {INSTALL})")
     verdict = SimpleNamespace(renderable=lambda: table, faults=[])
     monkeypatch.setattr("spikewright.bench.run.finish", lambda *_: verdict)
-    monkeypatch.setattr("spikewright.bench.begin.begin", lambda *_, **__: None)
+    monkeypatch.setattr("spikewright.bench.begin.begin", lambda *_, **__: nullcontext())
     monkeypatch.setenv("COLUMNS", "120")
     assert run.main(["--data", "digits"]) == 0
     assert INSTALL in capsys.readouterr().out

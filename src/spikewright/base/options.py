@@ -5,13 +5,18 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails
 
 from .bounds import MOST_SEED
 from .errors import InputError, arg
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)  # which has no public name
 
 
 @dataclass(frozen=True)
@@ -54,33 +59,34 @@ def _reason(error: ErrorDetails) -> str:
     return error["msg"].lower()
 
 
-class Options(BaseModel):
+class _ByName(ModelMetaclass):
+    """Lets a group take one option without its name; a constructor of its own would lose pydantic's context."""
+
+    first: str = ""
+
+    def __call__(self, *given: Any, **values: Any) -> Any:
+        if given:
+            called, name = self.__name__, self.first
+            if not name or len(given) > 1:
+                most = f"only {arg(name)} may be given without its name" if name else "options are given by name"
+                count = "a value" if len(given) == 1 else f"{len(given)} values"
+                raise InputError(f"{called}: {count} without a name; {most}, as {called}(name=value)")
+            if name in values:
+                raise InputError(f"{called}: {arg(name)} is given twice, once without its name")
+            values[name] = given[0]
+        return super().__call__(**values)
+
+
+class Options(BaseModel, metaclass=_ByName):
     """A group of options; the description of a field is also the help of its command-line flag.
+
+    A subclass may name one option as ``first``, a ClassVar, which is then taken by position, too.
 
     Raises:
         InputError: unknown options or values that are not allowed, all of them at once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    first: ClassVar[str] = ""
-    """The option that may be given without its name, as the first argument; empty for none."""
-
-    def __init__(self, *given: Any, **values: Any) -> None:
-        """Take the options by name, and :attr:`first` by position, too.
-
-        Raises:
-            InputError: more values without a name than that, or the same option twice.
-        """
-        if given:
-            name, called = self.first, type(self).__name__
-            if not name or len(given) > 1:
-                most = f"only {arg(name)} may be given without its name" if name else "options are given by name"
-                values_given = "a value" if len(given) == 1 else f"{len(given)} values"
-                raise InputError(f"{called}: {values_given} without a name; {most}, as {called}(name=value)")
-            if name in values:
-                raise InputError(f"{called}: {arg(name)} is given twice, once without its name")
-            values[name] = given[0]
-        super().__init__(**values)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -116,6 +116,10 @@ def _as_typed(
 
 
 def _stem(out: Path | None, activity: Path) -> Path:
+    from ..base.artefacts import writable
+
+    if out is not None and not out.is_dir():
+        writable(out)  # a device, or a folder that is not there
     if out is None or out.is_dir():
         return (out or activity.parent) / "report"
     return out.with_suffix("") if out.suffix in SUFFIXES else out

@@ -215,6 +215,7 @@ def _part(data: Described, name: str, samples: int | None) -> PartDescription:
 
 
 def _spread(values: Array) -> tuple[float, float, float, float]:
+    values = values.astype(np.float64)  # whose squares have room
     return float(values.mean()), float(values.std()), float(values.min()), float(values.max())
 
 

@@ -13,6 +13,9 @@ from ..sources.found import Task
 from ..sources.rows import as_float32
 from .output_rule import NO_LABEL, OutputRule
 
+MOST_CLASS = 2**31 - 1
+"""Largest whole number that may stand for a class."""
+
 Labels = npt.NDArray[Any]
 
 
@@ -101,6 +104,8 @@ def _form_faults(part: str, labels: Labels) -> Iterator[str]:
     elif labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
         some = ", ".join(f"{each:g}" for each in labels[labels != np.rint(labels)][:3])
         yield f"labels of {part} are no whole numbers ({some}, ...); give {arg('task', 'regression')} to learn values"
+    elif labels.dtype.kind == "f" and np.abs(labels).max() > MOST_CLASS:
+        yield f"labels of {part} reach {np.abs(labels).max():g}; classes may be up to {MOST_CLASS:g}"
     elif labels.dtype.kind == "O" and (fault := _of_several_types(part, labels)):
         yield fault
     elif labels.dtype.kind not in "iufUSOb":

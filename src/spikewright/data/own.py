@@ -166,10 +166,11 @@ def unfit_numbers(part: str, raw: RawPart) -> Iterator[str]:
         return
     first = 0
     for chunk in chunks(raw.samples):
-        if chunk.size and -LARGEST <= chunk.min() and chunk.max() <= LARGEST:
-            first += len(chunk)
-            continue
-        bad = ~(np.abs(chunk) <= LARGEST)
+        with np.errstate(invalid="ignore"):  # of a NaN that signals
+            if chunk.size and -LARGEST <= chunk.min() and chunk.max() <= LARGEST:
+                first += len(chunk)
+                continue
+            bad = ~(np.abs(chunk) <= LARGEST)
         if raw.lengths is not None:
             lengths = raw.lengths[first : first + len(chunk)]
             bad &= (np.arange(chunk.shape[1])[None, :] < lengths[:, None])[..., None]

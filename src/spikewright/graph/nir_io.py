@@ -8,6 +8,7 @@ Reading builds nir's own nodes and skips nir's type check, which rejects grouped
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -124,9 +125,21 @@ def _node(parent: h5py.Group, name: str, prefix: str, faults: list[str]) -> nir.
     values = {field: _field(group, field) for field in wanted}
     if kind == "Flatten":
         values["input_type"] = {"input": _field(group, "input_type")}
+    metadata = _metadata(group)
     try:
-        return _KINDS[kind](**values, metadata=_metadata(group))
-    except (AssertionError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", RuntimeWarning)  # of nir, which divides by what a node says
+            return _KINDS[kind](**values, metadata=metadata)
+    except (
+        RuntimeWarning,
+        AssertionError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+    ) as error:
         raise _Unreadable(f"is a {kind} with parameters that do not fit each other: {error}") from error
 
 
@@ -167,6 +180,8 @@ def _value(dataset: h5py.Dataset) -> Any:
     if dataset.size > MOST_VALUES or dataset.nbytes > stored * _TIGHTEST_PACKING:
         raise _Unreadable(f"has a {name!r} that claims {dataset.size} values and stores {stored} bytes")
     value = dataset[()]
+    if isinstance(value, np.ndarray) and not value.dtype.isnative:
+        value = value.astype(value.dtype.newbyteorder("="))
     if isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f" and not np.all(np.isfinite(value)):
         raise _Unreadable(f"has a {name!r} that is not finite everywhere")
     return value

@@ -154,9 +154,10 @@ def _(node: nir.Linear | nir.Affine, value: Tensor) -> Tensor:
     if weight.ndim != 2 or value.ndim != 2 or value.shape[1] != weight.shape[1]:
         raise NodeFault(f"has weights {tuple(weight.shape)}; what arrives has shape {_shape(value)}")
     bias = node.bias if isinstance(node, nir.Affine) else None
+    if bias is not None and np.shape(bias) not in ((), (1,), (len(weight),)):
+        raise NodeFault(f"has a bias of shape {np.shape(bias)} for {len(weight)} outputs")
     if value.is_meta:  # by hand, since torch would load a library of symbolic mathematics, which takes a second
-        shape = (len(value), len(weight))
-        return value.new_empty(shape if bias is None else np.broadcast_shapes(shape, np.shape(bias)))
+        return value.new_empty((len(value), len(weight)))
     product = F.linear(value, weight)
     return product if bias is None else product + tensor(bias, value)
 

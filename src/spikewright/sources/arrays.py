@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from math import prod
@@ -18,7 +19,7 @@ from ..base.errors import InputError, arg, refuse
 from .array_file import IN_MEMORY, ArrayFile, OpenFile
 from .found import PARTS, Found
 from .options import ReadingOptions
-from .rows import Rows, as_float32
+from .rows import Array, Rows, as_float32
 
 SHORT = {"train": "train", "validation": "val", "test": "test"}
 """By part, the end of its arrays' names: ``x_train``, ``y_val``."""
@@ -184,8 +185,7 @@ def _of_file(path: Path) -> Rows:
             if prod(shape) * dtype.itemsize > IN_MEMORY:
                 return ArrayFile(OpenFile(os.dup(file.fileno())), file.tell(), shape, dtype, str(path))
             file.seek(0)
-            made: Rows = npy.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
-            return made
+            return array_in(file)
     except ARRAYS as error:
         raise InputError(f"{path}: cannot be read as .npy ({error}); save it again with numpy.save") from error
 
@@ -208,8 +208,7 @@ def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Rows
             "which does not compress, or as .npy: then it is read by rows"
         )
     with archive.open(info) as member:
-        made: Rows = npy.read_array(member, allow_pickle=False)  # type: ignore[no-untyped-call]
-        return made
+        return array_in(member)
 
 
 def header_of(file: Any, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -231,13 +230,27 @@ def header_of(file: Any, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any
         raise ValueError(f"its header is said to have {int.from_bytes(digits, 'little')} bytes, and {size} are there")
     file.seek(begin)
     npy.read_magic(file)  # type: ignore[no-untyped-call]
-    shape, is_fortran, dtype = _HEADERS[version](file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as array_in
+        shape, is_fortran, dtype = _HEADERS[version](file)
     if not all(type(length) is int and length >= 0 for length in shape):
         raise ValueError(f"its shape is {shape}")
     needed = prod(shape) * dtype.itemsize
     if not dtype.hasobject and needed > size - (file.tell() - begin):
         raise ValueError(f"it ends early: {needed} bytes are announced and {size - (file.tell() - begin)} are there")
     return shape, is_fortran, dtype
+
+
+def array_in(file: Any) -> Array:
+    """The array at this place of an open .npy file, whose header may be Python 2's or have odd characters in it.
+
+    Raises:
+        ValueError: a damaged array, or one of objects.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made: Array = npy.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
+        return made
 
 
 def unpacked_size(info: zipfile.ZipInfo) -> int:

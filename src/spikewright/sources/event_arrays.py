@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..base.damaged import ARRAYS
 from ..base.errors import InputError, arg, refuse
 from ..base.hdf5 import DAMAGED
-from .arrays import header_of, unpacked_size
+from .arrays import array_in, header_of, unpacked_size
 from .needs import needed
 from .options import EventColumns, ReadingOptions
 from .recordings import MOST_PLACE, MOST_US, Recording
@@ -47,7 +47,7 @@ def read_npy(path: Path, options: ReadingOptions) -> Recording:
     with _numpy_refusals(path), path.open("rb") as opened:
         header_of(opened, path.stat().st_size)
         opened.seek(0)
-        array = np.load(opened, allow_pickle=False)
+        array = array_in(opened)
     return _of_array(path, array, options)
 
 
@@ -101,8 +101,9 @@ def read_mat(path: Path, _options: ReadingOptions) -> Recording:
     scipy = needed("scipy.io", "events", str(path))
     try:
         found = scipy.loadmat(path)
-    except (*ARRAYS, TypeError, AttributeError, scipy.matlab.MatReadError) as error:  # of a damaged header as well
-        raise InputError(f"{path}: cannot be read as .mat ({error}); save it again with -v7") from error
+    except (*ARRAYS, TypeError, AttributeError, MemoryError, scipy.matlab.MatReadError) as error:  # of damaged headers
+        why = "it claims more than the memory holds" if isinstance(error, MemoryError) else error
+        raise InputError(f"{path}: cannot be read as .mat ({why}); save it again with -v7") from error
     matrices = [each for name, each in found.items() if not name.startswith("__") and np.ndim(each) == 2]
     for matrix in matrices:
         if (columns := MAT_COLUMNS.get(matrix.shape[1])) is not None:
@@ -128,13 +129,15 @@ def arrays_in(file: Any) -> dict[str, Array]:
     Raises:
         ValueError: an array that says more than is stored of it.
     """
+    found = {}
     for info in file.zip.infolist():
         size = unpacked_size(info)
         if info.filename.endswith(".npy"):
             with file.zip.open(info) as member:
                 header_of(member, size)
-    found = {name: file[name] for name in file.files}
-    return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+            with file.zip.open(info) as member:
+                found[info.filename.removesuffix(".npy")] = array_in(member)
+    return found
 
 
 @contextmanager
@@ -169,10 +172,12 @@ def h5_file(path: Path) -> Iterator[h5py.File]:
         ) from error
 
 
-def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
-    """What lies at this place of the file itself; links to other files are not followed."""
+def member(group: h5py.Group, name: str | bytes) -> h5py.Group | h5py.Dataset | None:
+    """What lies at this place of the file itself; links to other files, and names that are no text, lead nowhere."""
     if name == "/":
         return group
+    if not isinstance(name, str):  # h5py gives those that are not UTF-8 as bytes
+        return None
     here: h5py.Group | h5py.Dataset | None = group
     for part in name.split("/"):
         if not isinstance(here, h5py.Group) or not isinstance(here.get(part, getlink=True), h5py.HardLink):

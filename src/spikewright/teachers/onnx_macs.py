@@ -143,7 +143,8 @@ def count_macs(nodes: Iterable[onnx.NodeProto], shapes: Mapping[str, Shape]) -> 
     for node in nodes:
         operator = operator_of(node)
         if operator in FORMULAS:
-            attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+            given = (each for each in node.attribute if not each.ref_attr_name)  # else of a function around the node
+            attributes = {each.name: helper.get_attribute_value(each) for each in given}
             arriving = [shapes[name] if name else () for name in _inputs(node)]
             total += FORMULAS[operator][1](arriving, shapes[node.output[0]], attributes)
         elif _may_multiply(node):

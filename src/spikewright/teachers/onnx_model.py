@@ -22,6 +22,8 @@ from .torch_teacher import LOGITS
 
 LARGEST = 2**31 - 1  # bytes that protobuf can hold in one message
 AGAIN = "export the model again"
+MOST_BATCH = 65_536
+"""Images at once, of a model that fixes their number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,7 @@ def read_onnx(path: Path) -> OnnxFile:
     model = _parsed(path)
     nodes = [node for function in model.functions for node in function.node]
     all_tensors = (*_graph_tensors(model.graph), *_node_tensors(nodes))
+    refuse(str(path), list(dict.fromkeys(fault for tensor in all_tensors for fault in _type_faults(tensor))))
     tensors = [tensor for tensor in all_tensors if external_data_helper.uses_external_data(tensor)]
     refuse(str(path), list(dict.fromkeys(fault for tensor in tensors for fault in _external_faults(path, tensor))))
     files = sorted({path.parent / external_data_helper.ExternalDataInfo(tensor).location for tensor in tensors})
@@ -82,13 +85,19 @@ def _parsed(path: Path) -> onnx.ModelProto:
     return model
 
 
+def _type_faults(tensor: onnx.TensorProto) -> Iterator[str]:
+    """The fault of a type that ONNX does not have, which ends onnxruntime's process."""
+    if tensor.data_type not in TensorProto.DataType.values():
+        yield f"tensor {tensor.name!r} is of type {tensor.data_type}, which ONNX does not have; {AGAIN}"
+
+
 def _external_faults(path: Path, tensor: onnx.TensorProto) -> Iterator[str]:
     """Faults of where a tensor's external data are; the file must be in the model's folder."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     numbers = [entries.get("offset", "0"), entries.get("length", "0")]
     file = path.parent / location
-    if not location or not all(number.isascii() and number.isdigit() for number in numbers):
+    if not location or "\0" in location or not all(number.isascii() and number.isdigit() for number in numbers):
         yield f"tensor {tensor.name!r} does not state properly where its external data are; {AGAIN}"
     elif not file.resolve().is_relative_to(path.parent.resolve()):
         yield (
@@ -195,6 +204,8 @@ def signature_of(
     """
     name, tensor = _only_input(where, graph)
     shape: list[int | None] = [dimension.dim_value or None for dimension in tensor.shape.dim]
+    if shape and shape[0] is not None and not 1 <= shape[0] <= MOST_BATCH:
+        raise InputError(f"{where}: takes {shape[0]} images at once; may be 1 to {MOST_BATCH}, or any number")
     output = _chosen_output(where, graph, logits)
     return Signature(
         input_name=name,

@@ -23,7 +23,7 @@ from ..energy.macs import Macs
 from .features import unknown_feature
 from .hashes import with_format
 from .onnx_macs import count_macs, wanted_values
-from .onnx_model import FLOATS, LAYOUT_OF, Array, first_line, read_onnx, signature_of
+from .onnx_model import AGAIN, FLOATS, LAYOUT_OF, Array, first_line, read_onnx, signature_of
 from .samples import SampleFormat, Shape, by
 from .torch_teacher import LOGITS, Teacher
 
@@ -80,7 +80,7 @@ class OnnxTeacher(Teacher):
         self.signature = signature_of(str(path), self._model.graph, shape, logits, self.taken.layout, output.is_classes)
         self.taken = replace(self.taken, layout=LAYOUT_OF[self.signature.layout])
         refuse(str(path), list(self.taken.faults(input_shape)))
-        graph = shape_inference.infer_shapes(self._model).graph
+        graph = self._inferred()
         values = (*graph.value_info, *graph.output, *graph.input)
         self._types = {value.name: value.type.tensor_type.elem_type for value in values}
         produced = [name for node in self._model.graph.node for name in node.output if self._types.get(name) in FLOATS]
@@ -88,6 +88,17 @@ class OnnxTeacher(Teacher):
         self.output = output
         self._sessions: dict[frozenset[str], onnxruntime.InferenceSession] = {}
         self._try(classes)
+
+    def _inferred(self) -> onnx.GraphProto:
+        """The graph with the types and shapes of its values.
+
+        Raises:
+            InputError: they contradict each other, or are none.
+        """
+        try:
+            return shape_inference.infer_shapes(self._model).graph
+        except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
+            raise InputError(f"{self.path}: is not a valid ONNX model ({first_line(error)}); {AGAIN}") from error
 
     def for_data(self, dataset: Dataset) -> OnnxTeacher:
         if self.input_shape != dataset.shape:

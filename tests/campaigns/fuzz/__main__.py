@@ -6,6 +6,7 @@ import argparse
 import gc
 import json
 import logging
+import math
 import os
 import resource
 import sys
@@ -136,16 +137,14 @@ def _spent() -> float:
 
 
 def counts_of(kinds: Mapping[str, str], inputs: int) -> dict[str, dict[Way, int]]:
-    """Inputs of each reader and way: of a whole campaign enough for each kind, the rest by the readers' shares.
+    """Inputs of each reader and way: enough for each kind, in a part of a campaign its part, the rest by their shares.
 
     Args:
         kinds: by name of a reader, its kind.
         inputs: of all readers together.
     """
-    of_kind, is_whole = Counter(kinds.values()), inputs >= INPUTS
-    least = {
-        name: (LEAST if kind in MANY else FEW) // of_kind[kind] + 1 if is_whole else 0 for name, kind in kinds.items()
-    }
+    of_kind, part = Counter(kinds.values()), min(1.0, inputs / INPUTS)
+    least = {name: math.ceil(part * (LEAST if kind in MANY else FEW) / of_kind[kind]) for name, kind in kinds.items()}
     # Changes of bytes are mostly refused at once, and of slow readers a quarter as many will do.
     floors = [least[name] // (1 if way == "structure" else 4) for name in kinds for way in WAYS]
     shares = [SHARES.get(name, 1.0) for name in kinds for _ in WAYS]

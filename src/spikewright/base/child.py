@@ -77,7 +77,7 @@ class Child:
         keeper.remove(self.folder)  # only there if the keeper was killed
 
     def start(self) -> None:
-        """Start the process."""
+        """Have the keeper start the process, whose end :meth:`wait` tells."""
         self._tell(keeper.GO)
 
     def wait(self, seconds: float) -> int | None:

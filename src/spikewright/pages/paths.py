@@ -30,7 +30,7 @@ class Paths:
 
     @property
     def reports(self) -> tuple[Path, ...]:
-        """The report's three files."""
+        """The report as JSON, Markdown and HTML."""
         return tuple(self.report.with_name(f"{self.report.name}.{kind}") for kind in ("json", "md", "html"))
 
     @property

@@ -43,7 +43,7 @@ class Scan:
 
     @property
     def duration_us(self) -> IntArray:
-        """Of each recording."""
+        """Length of each recording, in microseconds."""
         return self.end - self.start
 
 

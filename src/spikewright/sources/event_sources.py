@@ -63,7 +63,7 @@ class Files:
 
     @cached_property
     def names(self) -> Sequence[str]:
-        """The paths."""
+        """The path of each recording, for messages."""
         return list(map(str, self.paths))
 
     def read(self, recording: int) -> Recording:
@@ -80,7 +80,7 @@ class Joined:
 
     @cached_property
     def names(self) -> Sequence[str]:
-        """Those of the sources."""
+        """The names of all recordings, source after source."""
         return [name for source in self.sources for name in source.names]
 
     @cached_property

@@ -141,7 +141,7 @@ class Spans:
         return len(self.recording)
 
     def of(self, rows: IntArray) -> Spans:
-        """These samples alone."""
+        """The spans of the samples ``rows``, indices of shape ``(n,)``, in their order."""
         return Spans(self.recording[rows], self.start[rows], self.end[rows])
 
     def windows(self, window_us: int, hop_us: int) -> tuple[Spans, IntArray]:

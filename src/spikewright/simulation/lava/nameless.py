@@ -34,7 +34,7 @@ class Counter:
         return True
 
     def release(self) -> None:
-        """Give one back."""
+        """Give one back, so that one process that waits goes on."""
         os.eventfd_write(self._handle, 1)
 
 
@@ -51,7 +51,7 @@ class Post:
         self._to_close.append(self._write)
 
     def put(self, value: object) -> None:
-        """Send a value."""
+        """Send how a start went to the process that waits for it."""
         self._write.send(value)
 
     def get(self) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.errors import InputError, Message
 from ..base.version import __version__
-from ..graph.nodes import NEURONS, NodeFault, constants_of
+from ..graph.nodes import NEURONS, NodeFault
 from ..graph.time_step import TimeStep, resolve_dt
 from ..graph.wiring import Wiring, survey, wire
 from . import rules
@@ -101,7 +101,7 @@ def _conventions(graph: nir.NIRGraph) -> Iterator[Finding]:
 
 def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Finding]:
     try:
-        law = constants_of(wiring.nodes[name], step.dt_s, wiring.shapes[name][0])
+        law = wiring.constants(name, step.dt_s)
     except NodeFault as fault:
         yield Finding("blocks", name, str(fault))
         return

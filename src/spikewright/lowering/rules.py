@@ -65,7 +65,7 @@ def numbers_in_range(draft: Draft) -> Iterator[str]:
     """Weights and constants are finite, and none so large that sums and products of them are not."""
     values = [(c.target, f"weights from {c.source}", c.weight) for c in draft.connections]
     for name, neuron in _neurons(draft):
-        values += [(name, what.replace("_", " "), each) for what, each in vars(neuron).items() if each is not None]
+        values += [(name, what.replace("_", " "), each) for what, each in neuron.arrays.items()]
     for name, what, numbers in values:
         if not np.all(np.abs(numbers) <= LARGEST):
             yield f"{name}: its {what} reach {_extreme(numbers):g}; may be up to {LARGEST:g}: rescale the network"
@@ -102,10 +102,13 @@ def bias_exponent(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
 
 
 def reset_to_zero(draft: Draft) -> Iterator[str]:
-    """Neurons reset to zero, as the chip does."""
+    """Neurons reset to zero or by subtraction, and to no other potential."""
     for name, neuron in _neurons(draft):
         if np.any(neuron.v_reset != 0):
             reset = _extreme(neuron.v_reset)
+            if neuron.reset != "zero":
+                yield f"{name}: v_reset reaches {reset:g}, and it is reset by subtraction; set v_reset to 0"
+                continue
             yield f"{name}: v_reset reaches {reset:g}; the chip resets to 0: shift v_leak and v_threshold by it"
 
 

@@ -20,7 +20,7 @@ from ...chip.agreement import LEVELS
 from ...chip.registers import TrainedGrid, trained_grid
 from ...data.output_rule import CLASSES, OutputRule
 from ...energy.macs import Macs
-from ...graph.nodes import NEURONS, NodeFault, Shape, constants_of
+from ...graph.nodes import NEURONS, NodeFault, Shape
 from ...graph.time_step import resolve_dt
 from ...graph.wiring import Wiring, wire
 from ...lowering.lower import rules_of
@@ -209,7 +209,7 @@ def _what_it_does(known: Known, name: str) -> str:
 def _neuron(known: Known, name: str) -> str:
     dt_s = resolve_dt(known.wiring, known.metadata).dt_s
     try:
-        law = constants_of(known.wiring.nodes[name], dt_s, known.wiring.shapes[name][0])
+        law = known.wiring.constants(name, dt_s)
     except NodeFault as fault:
         return str(fault)
     current = f"current keeps {_range(1 - law.leak_u)} of itself per step, " if (law.leak_u != 1).any() else ""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import nir
 import numpy as np
@@ -156,20 +156,25 @@ def _inlined(graph: nir.NIRGraph, prefix: str = "") -> tuple[dict[str, nir.NIRNo
 
 def _resets(found: Survey, graph: nir.NIRGraph) -> Iterator[tuple[str, Reset]]:
     """The resets of neuron nodes: a node's own, else the graph's, else to zero, which is NIR's."""
-    of_graph = graph.metadata.get(RESET_KEY, "zero")
-    if of_graph not in RESETS:
-        found.faults.append(f"its metadata say that neurons are reset by {of_graph!r}; {_may_be(of_graph)}")
+    whole = _said(graph.metadata, "zero")
+    if whole not in RESETS:
+        found.faults.append(f"its metadata say that neurons are reset by {whole!r}; {_may_be(whole)}")
         return
     for name, node in found.nodes.items():
-        own = node.metadata.get(RESET_KEY, of_graph) if hasattr(node, "v_threshold") else "zero"
+        own = _said(node.metadata, whole) if hasattr(node, "v_threshold") else "zero"
         if own not in RESETS:
             found.faults.append(f"node {name!r}: its metadata say that it is reset by {own!r}; {_may_be(own)}")
         elif own != "zero":
-            yield name, own
+            yield name, cast("Reset", own)
 
 
-def _may_be(reset: object) -> str:
-    return did_you_mean(str(reset), RESETS)
+def _said(metadata: Mapping[str, object], default: str) -> str:
+    value = metadata.get(RESET_KEY, default)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _may_be(reset: str) -> str:
+    return did_you_mean(reset, RESETS)
 
 
 def _check_numbers(found: Survey) -> None:

@@ -95,8 +95,6 @@ def _conventions(graph: nir.NIRGraph) -> Iterator[Finding]:
         other = "a network trained with reset by subtraction will spike differently"
         what = f"reset to zero: NIR cannot say how its neurons were reset in training; {other}"
         yield Finding("assumed", "graph", what)
-    elif graph.metadata["reset"] != "zero":
-        yield Finding("blocks", "graph", f"reset is {graph.metadata['reset']!r}; NIR, Lava and Loihi reset to zero")
 
 
 def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Finding]:
@@ -107,6 +105,8 @@ def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Find
         return
     filtered = f"current decays by {_range(law.leak_u)} per step, " if (law.leak_u != 1).any() else ""
     fires = f"threshold {_range(law.threshold)}" if law.threshold is not None else "does not fire"
+    if law.reset != "zero":
+        fires += ", which a spike takes off" + (" one step late" if law.reset == "subtract-late" else "")
     yield Finding("note", name, f"{filtered}membrane decays by {_range(law.leak_v)} per step, {fires}")
     if law.threshold is not None and np.ptp(law.threshold) > _SAME * np.abs(law.threshold).max():
         yield Finding("note", name, "thresholds vary; the chip holds one for a population: divided into the weights")

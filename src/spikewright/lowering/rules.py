@@ -19,6 +19,7 @@ from ..base.types import FloatArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import BIAS_EXP, LAVA_WIDTHS, STATE_UNIT, Calibration
 from ..profile.profile import HardwareProfile
+from ..profile.resets import reset_faults
 from .draft import Draft, DraftNeuron
 from .quantize import CALIBRATION, CONVOLUTION, CURRENT, MEASURED, READOUT, TRAINED
 
@@ -112,6 +113,11 @@ def reset_to_zero(draft: Draft) -> Iterator[str]:
             yield f"{name}: v_reset reaches {reset:g}; the chip resets to 0: shift v_leak and v_threshold by it"
 
 
+def resets(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
+    """What a spike does to the membrane potential is something that the chip's neurons can do."""
+    yield from reset_faults({name: neuron.reset for name, neuron in _neurons(draft)}, profile)
+
+
 def one_decay_per_population(draft: Draft) -> Iterator[str]:
     """The neurons of a population have the same time constants, since they share decay registers."""
     for name, what, leak in _decays(draft):
@@ -200,7 +206,7 @@ GRAPH_RULES: tuple[Rule, ...] = (  # of a draft
     steady_encoder,
     no_circles,
 )
-PROFILE_RULES: tuple[Rule, ...] = (graded_input, input_width, bias_exponent)  # of a draft and a profile
+PROFILE_RULES: tuple[Rule, ...] = (graded_input, input_width, bias_exponent, resets)  # of a draft and a profile
 INTEGER_RULES: tuple[Rule, ...] = (weights_survive, threshold_survives, trained_integers_stay)  # of a chip and a draft
 
 

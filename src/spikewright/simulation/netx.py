@@ -12,14 +12,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..base.errors import refuse
+from ..base.errors import arg, refuse
 from ..base.hdf5 import new_hdf5
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork, Connection, Neuron, Population, Schedule
 from ..chip.registers import BIAS_EXP
 from .lava.backend import model_faults
 from .lava.job import LavaSimulator
-from .lava.network import LavaNetwork, events, flat
+from .lava.network import SUBTRACTING, LavaNetwork, events, flat
 
 
 def write_netx(chip: ChipNetwork, path: Path | str) -> None:
@@ -55,6 +55,9 @@ def _chain_faults(chip: ChipNetwork) -> Iterator[str]:
 def _neuron_faults(chip: ChipNetwork) -> Iterator[str]:
     for population in chip.populations:
         name, neuron = population.name, population.neuron
+        if neuron is not None and neuron.law in SUBTRACTING:
+            reset = "lava-dl's neurons are reset to zero"
+            yield f"population {name!r} has the neuron model {neuron.law!r}, and {reset}; use {arg('on', 'lava')}"
         if neuron is None or neuron.bias_exp == BIAS_EXP:
             continue
         if population.role == "input" or neuron.bias.any():

@@ -220,8 +220,9 @@ def test_a_chip_file_holds_the_law_and_netx_refuses_it(drawn: Draw, law: str, tm
     again = load_chip(f"{tmp_path}/chip.h5")
     assert [p.neuron and p.neuron.law for p in again.populations] == [None, law, law, law, "lif"]
     assert list(lava_faults(again)) == []
-    why = f"has the neuron model '{law}', and lava-dl's neurons are reset to zero; use {arg('on', 'lava')}"
-    assert f"population 'dense from three axes' {why}" in netx_faults(again)
+    why = f"are of the neuron model '{law}', and lava-dl's neurons are reset to zero; use {arg('on', 'lava')}"
+    names = "'strided and padded', 'dilated and grouped', 'dense from three axes'"
+    assert f"populations {names} {why}" in netx_faults(again)
 
 
 def test_a_model_that_nobody_has_is_refused_on_lava(drawn: Draw) -> None:

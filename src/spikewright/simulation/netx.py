@@ -53,11 +53,13 @@ def _chain_faults(chip: ChipNetwork) -> Iterator[str]:
 
 
 def _neuron_faults(chip: ChipNetwork) -> Iterator[str]:
+    laws = {p.name: p.neuron.law for p in chip.populations if p.neuron is not None}
+    for law in SUBTRACTING:
+        if names := [repr(name) for name, each in laws.items() if each == law]:
+            why = f"are of the neuron model {law!r}, and lava-dl's neurons are reset to zero; use {arg('on', 'lava')}"
+            yield f"populations {', '.join(names)} {why}"
     for population in chip.populations:
         name, neuron = population.name, population.neuron
-        if neuron is not None and neuron.law in SUBTRACTING:
-            reset = "lava-dl's neurons are reset to zero"
-            yield f"population {name!r} has the neuron model {neuron.law!r}, and {reset}; use {arg('on', 'lava')}"
         if neuron is None or neuron.bias_exp == BIAS_EXP:
             continue
         if population.role == "input" or neuron.bias.any():

@@ -38,7 +38,7 @@ INPUT, OUTPUT, ENCODER = "input", "output", "encoder"
 RESET_NOTE = "reset_note"
 RESET_NOTES: dict[Reset, str] = {
     "subtract": "v_threshold is subtracted from v in the step of a spike, after the comparison",
-    "subtract-late": "v_threshold is subtracted from v in the step after a spike, behind the decay and without one",
+    "subtract-late": "v_threshold is subtracted from v in the step after a spike, and does not decay with it",
 }
 """What NIR cannot say, in a sentence for other readers of a graph: its neurons set v to v_reset."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nir
@@ -31,7 +32,8 @@ from spikewright.simulation import integer
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer, settle
 from spikewright.student.neuron_settings import NeuronSettings
-from spikewright.student.neurons import integrator, spiking
+from spikewright.student.neurons import integrator, reset_of, spiking
+from spikewright.student.resets import with_reset
 from spikewright.student.student import Student, load_student, save_student
 from spikewright.student.to_nir import RESET_NOTE, to_nir
 from spikewright.student.verify import differences, export
@@ -215,3 +217,39 @@ def test_settings_refuse_a_chip_that_cannot(capsys: pytest.CaptureFixture[str]) 
         "do; train with --reset zero, or take a chip whose neurons can (`spikewright profiles NAME` says it under "
         "limits)\n"
     )
+
+
+@pytest.mark.parametrize("on_integers", [False, True])
+@pytest.mark.parametrize(("encoding", "kind"), [("direct", "lif"), ("current", "cubalif")])
+def test_the_same_weights_with_a_reset_to_zero(encoding: str, kind: str, on_integers: bool, tmp_path: Path) -> None:
+    made = student("subtract-late", encoding, "membrane", kind)
+    if on_integers:
+        made = become_integer(made, load_profile("loihi2"), "loihi2", 8)
+    converted = with_reset(made, "zero")
+    assert converted.config == replace(made.config, neuron=replace(made.config.neuron, reset="zero"))
+    before, after = (
+        {name: value for name, value in each.state_dict().items() if not name.endswith("reset_mechanism_val")}
+        for each in (made, converted)
+    )
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert {name for name, p in made.named_parameters()} == {name for name, p in converted.named_parameters()}
+    assert (made.grid is None, converted.grid) == (not on_integers, made.grid)
+    assert {p.neuron.law for p in lower(to_nir(converted), "loihi2").populations if p.neuron is not None} == {"lif"}
+    save_student(converted, tmp_path / "s.pt", {})
+    again = load_student(tmp_path / "s.pt").eval()
+    assert torch.equal(again(images()).logits, converted(images()).logits)
+    back = with_reset(again, "subtract-late")
+    assert torch.equal(back(images()).logits, made(images()).logits)
+    assert not torch.equal(converted(images()).logits, made(images()).logits)
+
+
+def test_a_network_of_ones_own_gets_another_reset_too() -> None:
+    network = nn.Sequential(
+        nn.Flatten(), nn.Linear(64, 16), snn.Leaky(beta=0.9, init_hidden=True), nn.Linear(16, 5), integrator()
+    )
+    made = Student(StudentConfig("mine", 4, SHAPE, 5, 4), network).eval()
+    converted = with_reset(made, "zero")
+    assert [reset_of(layer) for layer in (made.network[2], converted.network[2])] == ["subtract-late", "zero"]
+    with pytest.raises(InputError, match="reset is 'soft'"):
+        with_reset(made, "soft")

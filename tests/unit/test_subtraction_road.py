@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from spikewright.base.errors import InputError
-from spikewright.base.types import Reset
+from spikewright.base.types import RESETS, Reset
 from spikewright.chip.activity import Activity, PopulationActivity
 from spikewright.chip.encoding import encode
 from spikewright.commands.cli import main
@@ -27,7 +27,7 @@ from spikewright.lowering.lower import lower
 from spikewright.lowering.peaks import Measuring
 from spikewright.pages.pricing import report
 from spikewright.pages.report import beside
-from spikewright.profile.profile import load_profile
+from spikewright.profile.profile import load_profile, profile_names
 from spikewright.simulation import integer
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer, settle
@@ -207,6 +207,17 @@ def test_a_report_says_who_says_that_the_chip_can() -> None:
         "lif1, lif2, lif3, lif4: a spike takes the threshold off, charged like a reset to zero; assumed of this chip: "
         "open-neuromorphic, neuron models are programs; that a program takes the threshold off is not published"
     )
+
+
+def test_the_page_of_neurons_says_what_the_profiles_say(root: Path) -> None:
+    page = (root / "docs" / "neurons.md").read_text(encoding="utf-8")
+    section = page.partition("## Which chips")[2].partition("\n## ")[0]
+    rows = [row.split("|")[1:3] for row in section.splitlines() if row.startswith("| `")]
+    said = {name.strip(" `"): resets.strip() for names, resets in rows for name in names.split(",")}
+    assert said.keys() == set(profile_names())
+    for name, resets in said.items():
+        known = load_profile(name).limits.known_resets
+        assert known == (RESETS if resets == "all" else tuple(reset.strip(" `") for reset in resets.split(","))), name
 
 
 def test_settings_refuse_a_chip_that_cannot(capsys: pytest.CaptureFixture[str]) -> None:

@@ -158,3 +158,16 @@ def test_a_name_in_hdf5_that_is_no_text_is_no_recording(tmp_path: Path) -> None:
         file.create_group(b"\xff\xfe")
     with pytest.raises(InputError, match=r"many\.h5"):
         Dataset.from_file(tmp_path / "many.h5")
+
+
+@pytest.mark.parametrize("kind", [0, 1, 3, 5, 18, 255])
+def test_a_matrix_of_a_class_that_matlab_does_not_have_is_refused(tmp_path: Path, kind: int) -> None:
+    """The class of an array stands in byte 144, behind the file's header and two tags."""
+    scipy = pytest.importorskip("scipy.io")
+    scipy.savemat(tmp_path / "a.mat", {"events": np.ones((2, 4))})
+    content = bytearray((tmp_path / "a.mat").read_bytes())
+    assert content[144] == 6, "double"
+    content[144] = kind
+    (tmp_path / "a.mat").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.mat: cannot be read as \.mat"):
+        Files((tmp_path / "a.mat",), ReadingOptions()).read(0)

@@ -171,3 +171,28 @@ def test_a_matrix_of_a_class_that_matlab_does_not_have_is_refused(tmp_path: Path
     (tmp_path / "a.mat").write_bytes(content)
     with pytest.raises(InputError, match=r"a\.mat: cannot be read as \.mat"):
         Files((tmp_path / "a.mat",), ReadingOptions()).read(0)
+
+
+def _series(tmp_path: Path, kind: str) -> Path:
+    """Ten recordings of four steps in a file, one value of which is beyond 32 bits."""
+    values = np.random.default_rng(0).random((10, 4))
+    values[3, 2] = 1e300
+    path = tmp_path / f"series.{kind}"
+    if kind == "npz":
+        np.savez(path, x=values[..., None], y=np.arange(10) % 2, lengths=np.full(10, 4))
+    else:
+        rows = [f"{n},{t},{values[n, t]},{n % 2}" for n in range(10) for t in range(4)]
+        path.write_text("\n".join(["id,time,v,label", *rows]))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv"])
+def test_values_of_recordings_beyond_32_bits_are_refused(tmp_path: Path, kind: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match="holds infinity, first in sample 3"):
+            Dataset.from_file(
+                _series(tmp_path, kind),
+                layout="series",
+                **({"id_column": "id", "time_column": "time"} if kind == "csv" else {}),
+            )

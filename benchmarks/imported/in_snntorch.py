@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import snntorch as snn
 import torch
 from snntorch import spikegen, surrogate, utils
@@ -117,7 +119,7 @@ class Layers(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         sizes = (64, 48, 48, 10)
-        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.neurons = nn.ModuleList(
             snn.Leaky(
                 beta=torch.full((size,), 0.7), learn_beta=True, learn_threshold=True, spike_grad=GRADIENT,
@@ -234,7 +236,8 @@ def cases() -> list[Case]:
         Case("tutorial 3", "reset by subtraction a step late, loop inside", Tutorial3(), _counts, STEPS),
         Case("tutorial 4", "synaptic currents, membrane readout", Tutorial4(), lambda m, x: m(x), STEPS, "membrane"),
         Case("tutorial 5", "a row at each step, x.size(0)", Tutorial5(), _rows, 16, data="rows", epochs=25, rate=5e-3),
-        Case("tutorial 6", "Sequential, hidden states kept, loop outside", tutorial_6(), _loop_outside, STEPS, epochs=15, rate=5e-3),
+        Case("tutorial 6", "Sequential, hidden states kept, loop outside", tutorial_6(), _loop_outside, STEPS,
+             rate=5e-3),
         Case("latency", "spikegen inside", Latency(), lambda m, x: m(x), STEPS),
         Case("layers", "ModuleLists, a learnt decay for each neuron", Layers(), lambda m, x: m(x).sum(0), STEPS),
         Case("residual", "identity shortcuts, batch norms", Residual(), lambda m, x: m(x), 4),

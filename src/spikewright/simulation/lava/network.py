@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from ...chip.registers import is_mixed
 
 SUBTRACTING = {"lif-subtract": False, "lif-subtract-late": True}
 """Neuron models that Lava's LIF does not have and ours does; whether the threshold is taken off a step late."""
+PROCESS = f"{__package__}.processes.subtracting:SubtractingLIF"
+"""Ours, which needs Lava to be imported at all, as this module does not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +66,8 @@ def _neurons(chip: ChipNetwork, population: Population) -> Any:
     # Lava counts steps from 1.
     reset = {"reset_interval": chip.timesteps, "reset_offset": chip.depth[population.name] + 1}
     if neuron.law in SUBTRACTING:
-        from .processes.subtracting import SubtractingLIF
-
-        return SubtractingLIF(late=SUBTRACTING[neuron.law], **({} if chip.is_recurrent else reset), **settings)
+        late = SUBTRACTING[neuron.law]
+        return resolve_name(PROCESS)(late=late, **({} if chip.is_recurrent else reset), **settings)
     return LIF(**settings) if chip.is_recurrent else LIFReset(**reset, **settings)
 
 

@@ -46,7 +46,7 @@ def command(
 
     Example: spikewright import net.py:build --weights w.pt --input-shape 1,28,28 --data mnist-5k -o student.pt
     """
-    from ..student.importing.examples import sized
+    from ..importing.examples import sized
     from ..student.student import Student, save_student
 
     cli.hold(out)
@@ -113,8 +113,8 @@ def _on_data(student: Student, data: str, data_dir: Path | None, count: int) -> 
     import torch
 
     from ..data.load import load
+    from ..importing.examples import as_taken
     from ..student.accuracy import quality_of_student
-    from ..student.importing.examples import as_taken
 
     config, origin = student.config, student.origin
     assert origin is not None

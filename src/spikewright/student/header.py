@@ -11,8 +11,8 @@ from torch import Tensor
 from ..base.errors import InputError, Refusal, refuse
 from ..base.headers import Header, faults_of
 from ..chip.registers import TrainedGrid
+from ..importing.description import Description
 from .config import StudentConfig
-from .importing.description import Description
 
 FORMAT = "spikewright-student"
 FORMAT_VERSION = 1

@@ -24,6 +24,9 @@ from ..chip.encoding import encode, full_scale
 from ..chip.law import State
 from ..chip.registers import TrainedGrid
 from ..data.output_rule import CLASSES
+from ..importing.assembling import Asked
+from ..importing.description import ImportedNetwork
+from ..importing.examples import SPIKING, as_taken
 from ..simulation.backends import Run
 from .architectures import Shape, builder_of
 from .backend import run_student
@@ -40,13 +43,10 @@ from .header import (
     read_header,
     size_faults,
 )
-from .importing.assembling import Asked
-from .importing.description import ImportedNetwork
-from .importing.examples import SPIKING, as_taken
-from .importing.origin import Origin, imported
 from .integers.walk import IntegerWalk, fold_norms, plan_of
 from .neuron_settings import NeuronSettings
 from .neurons import NeuronTrace, Reading, StudentOutput, is_integrator, is_neuron, output_of, run_over_time, spiking
+from .origin import Origin, imported
 from .tracing import trace, walk
 
 LARGE_WIDTH = 4096

@@ -11,9 +11,6 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from ...base.errors import InputError
-from ..neurons import is_neuron
-
 INPUT = "input"
 """The name of what enters a network in each timestep."""
 TAKEN = (INPUT, "description", "network", "encoder", "output")
@@ -302,22 +299,3 @@ class ImportedNetwork(nn.Module):
             module = self._modules.get(part.name)
             made[part.name] = _added(arriving) if isinstance(part, SumPart) or module is None else module(arriving[0])
         return made[self.description.parts[-1].name]
-
-
-def built(description: Description, weights: Mapping[str, Tensor]) -> ImportedNetwork:
-    """The network of a description with these weights, in evaluation mode.
-
-    Raises:
-        InputError: weights that are not of its layers.
-    """
-    network = ImportedNetwork(description)
-    try:
-        network.load_state_dict(dict(weights))
-    except RuntimeError as error:
-        raise InputError(f"network: its weights do not fit: {str(error).splitlines()[-1].strip()}") from error
-    return network.eval()
-
-
-def neurons_of(network: ImportedNetwork) -> dict[str, nn.Module]:
-    """The neuron layers of an imported network by name, in order."""
-    return {name: module for name, module in network.named_children() if is_neuron(module)}

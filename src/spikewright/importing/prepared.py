@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from ...base.errors import InputError, SpikewrightError, arg, refuse
-from ..finite import not_finite
+from ..base.errors import InputError, SpikewrightError, arg
 from .neuron import is_foreign_neuron, rest
 from .refusals import REFUSED
 
@@ -38,11 +37,15 @@ def prepared(module: object) -> nn.Module:
     """A copy of a network, in evaluation mode, in float32 on the CPU, at rest, without wrappers around it.
 
     Raises:
-        InputError: no module, TorchScript, one that cannot be copied, or weights that are NaN or infinite.
+        InputError: no module, TorchScript, or one that cannot be copied.
     """
     if isinstance(module, torch.jit.ScriptModule):
         raise InputError(
             f"{arg('module')}: is TorchScript, which is compiled code; give the torch.nn.Module that it was made of"
+        )
+    if isinstance(module, Mapping):
+        raise InputError(
+            f"{arg('module')}: is a state dict, which is weights without a network; build the network and load them"
         )
     if not isinstance(module, nn.Module):
         raise InputError(f"{arg('module')}: is of type {type(module).__name__}; may be a torch.nn.Module")
@@ -60,14 +63,8 @@ def prepared(module: object) -> nn.Module:
     network = network.cpu().float().eval().requires_grad_(False)
     if any(nn.parameter.is_lazy(each) for each in network.parameters()):
         raise InputError(f"{type(inner).__name__}: has layers without sizes yet; run it once on a sample before")
-    refuse(type(inner).__name__, [f"{fault}; train it again" for fault in not_finite(_lasting(network))])
     rest(network)
     return network
-
-
-def _lasting(network: nn.Module) -> dict[str, Tensor]:
-    """Weights and buffers that a state dict keeps, which states of neurons are not."""
-    return {name: value for name, value in network.state_dict().items() if isinstance(value, Tensor)}
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

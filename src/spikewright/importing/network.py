@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...base.errors import InputError, Refusal, arg, refuse
+from ..base.errors import InputError, Refusal, arg, refuse
 from .assembling import Asked, Assembled, assembled
 from .building import Builder
 from .folding import Folding, Sample

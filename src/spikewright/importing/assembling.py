@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...base.errors import arg, refuse
-from ...base.types import Encoding, Readout
+from ..base.errors import arg, refuse
+from ..base.types import Encoding, Readout
 from .building import Builder
 from .description import Description, ImportedNetwork
 from .ends import Choice, choose, ends_of

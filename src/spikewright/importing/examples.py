@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from ...base.errors import InputError
+from ..base.errors import InputError
 from .assembling import Asked
 from .layer import Shape
 from .network import Found

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...base.errors import arg
-from ...base.types import Readout
+from ..base.errors import arg
+from ..base.types import Readout
 from .folding import Folding
 from .neuron import CannotImport
 from .recording import Value

@@ -206,11 +206,16 @@ class Recorder(TorchFunctionMode):
             put(tensor, place, value)
             self._note(Call("__setitem__", None, noted, {}), [tensor])
 
+        own = {name: vars(Tensor)[name] for name in ("__getitem__", "__setitem__") if name in vars(Tensor)}
         Tensor.__getitem__, Tensor.__setitem__ = getitem, setitem  # type: ignore[method-assign,assignment]
         try:
             yield
         finally:
-            Tensor.__getitem__, Tensor.__setitem__ = taken, put  # type: ignore[method-assign]
+            for name in ("__getitem__", "__setitem__"):  # which torch's Tensor inherits
+                if name in own:
+                    setattr(Tensor, name, own[name])
+                else:
+                    delattr(Tensor, name)
 
     def _enter(self, _: nn.Module, args: Any, kwargs: Any) -> None:
         if not self._inside:

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ...base.errors import InputError, Refusal, arg, refuse
-from ...base.threads import student_threads
-from ..neurons import check_neuron
-from ..tracing import trace, walk
-from . import tools
-from .assembling import Asked
-from .description import NeuronPart
-from .examples import examples
-from .folding import Folding, part_of
-from .network import Found, found_in
-from .neuron import rest
-from .prepared import OwnCodeRaises, of_the_user, prepared
+from ..base.errors import InputError, Refusal, arg, refuse
+from ..base.threads import student_threads
+from ..importing import tools
+from ..importing.assembling import Asked
+from ..importing.description import NeuronPart
+from ..importing.examples import examples
+from ..importing.folding import Folding, part_of
+from ..importing.network import Found, found_in
+from ..importing.neuron import rest
+from ..importing.prepared import OwnCodeRaises, of_the_user, prepared
+from .finite import not_finite
+from .neurons import check_neuron
 from .proof import Proof, compared
+from .tracing import trace, walk
 
 ASSUMED = tools.TOOLS
 """The tables of neurons are filled when this module is imported."""
@@ -75,6 +76,7 @@ def imported(module: nn.Module, example: Tensor | None, asked: Asked) -> Origin:
     """
     network = prepared(module)
     called = type(network).__name__
+    refuse(called, [f"{fault}; train it again" for fault in not_finite(network.state_dict())])
     if example is None:
         found = _in_some_form(network, asked, called)
     elif not isinstance(example, Tensor) or example.dim() < 2:

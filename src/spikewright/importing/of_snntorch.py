@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import snntorch as snn
+import torch
 from torch import Tensor, nn
 
-from ..neurons import check_neuron
 from .neuron import HIDDEN, RESETS, CannotImport, Neuron, constant, refused, translates
 
-_FIXED = ("reset_mechanism", "init_hidden")
-"""Faults of students that an import puts right."""
+_ONE_STEP_LATE = (
+    "resets to zero one step late, and the input of that step is lost; train it with reset_delay=False, as the chip "
+    "resets"
+)
 
 
 def _at_rest(module: nn.Module) -> None:
@@ -31,10 +33,8 @@ def _(module: nn.Module) -> Neuron:
     synaptic = isinstance(module, snn.Synaptic)
     reset = layer.reset_mechanism
     delay = bool(layer.reset_delay) and reset == "subtract"
-    if type(module) in (snn.Leaky, snn.Synaptic):
-        said = (fault.partition(": ")[2] for fault in check_neuron("", module))
-        if faults := [fault for fault in said if not fault.startswith(_FIXED)]:
-            raise CannotImport("; ".join(faults))
+    if faults := [fault for fault, there in _unlike(layer).items() if there]:
+        raise CannotImport("; ".join(faults))
     learnt = [name for name in ("beta", "alpha", "threshold") if isinstance(getattr(layer, name, None), nn.Parameter)]
     results: Any = ("spikes", "current", "membrane") if synaptic else ("spikes", "membrane")
     return Neuron(
@@ -47,6 +47,20 @@ def _(module: nn.Module) -> Neuron:
         results=results,
         states={1: 1, 2: 2} if synaptic else {1: 1},
     )
+
+
+def _unlike(layer: Any) -> dict[str, bool]:
+    """What a layer may be set to that no chip does, and whether it is."""
+    late = isinstance(layer, snn.Synaptic) and layer.reset_mechanism == "zero" and bool(layer.reset_delay)
+    graded = bool((torch.as_tensor(layer.graded_spikes_factor) != 1).any())
+    return {
+        _ONE_STEP_LATE: late,
+        "has inhibition, by which one neuron of a layer silences all others; train it with inhibition=False": bool(
+            layer.inhibition
+        ),
+        "has state_quant; the chip's own rounding is applied in lowering, so leave it out": bool(layer.state_quant),
+        "has a graded_spikes_factor that is not 1; spikes between layers are 0 or 1 on the chip": graded,
+    }
 
 
 _INSTEAD = "use snn.Leaky or snn.Synaptic and train it again"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...base.errors import AnswerIsNo
-from ..neurons import NeuronTrace
+from ..base.errors import AnswerIsNo
+from .neurons import NeuronTrace
 
 TIE = 1e-5
 """Relative distance of a membrane potential from its threshold below which float32 may decide either way."""

@@ -46,7 +46,7 @@ def test_lava_computes_what_the_import_does(lava: None, settings: dict[str, Any]
     network = Looped(**settings)
     with torch.no_grad():
         for layer in (network.conv, network.fc):
-            layer.weight *= 4
+            layer.weight *= 12
     samples = torch.rand(3, 1, 8, 8)
     student = Student.from_module(network, samples)
     chip = lower(to_nir(student), load_profile("loihi2-assumed"))

@@ -258,7 +258,7 @@ def faults_of(network: nn.Module, example: Tensor, **asked: Any) -> str:
 
 def test_what_is_ambiguous_is_asked_for() -> None:
     said = faults_of(OverInput(**ZERO), frames(STEPS, BATCH, 20))
-    assert "takes another input in each step; say what these are: encoding=rate" in said
+    assert "takes an input for each step; say what these are: encoding=direct" in said
     assert "say for how many steps it is run: timesteps" in faults_of(Convolutions(), torch.rand(BATCH, 1, 8, 8))
     said = faults_of(Fixed(**ZERO), torch.rand(BATCH, 20), timesteps=9)
     assert f"runs {STEPS} steps, and timesteps=9 are asked for" in said

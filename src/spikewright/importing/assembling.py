@@ -44,6 +44,7 @@ class Assembled:
         layers: by name of a part, the layer of the module.
         input_shape: ``(C, H, W)``.
         encoding, readout, outputs: of the configuration.
+        population: outputs for each class, where the network says so.
         remarks: what was assumed or changed.
     """
 
@@ -53,6 +54,7 @@ class Assembled:
     encoding: Encoding
     readout: Readout
     outputs: int
+    population: int
     remarks: tuple[str, ...] = ()
 
 
@@ -83,6 +85,7 @@ def assembled(fold: Folding, asked: Asked, called: str) -> Assembled:
         encoding,
         choice.readout,
         outputs,
+        choice.population,
         (*choice.remarks, *remarks),
     )
 
@@ -121,12 +124,12 @@ def _encoding(fold: Folding, asked: Asked, builder: Builder) -> tuple[Encoding, 
             )
         return asked.encoding or "direct", []
     if kinds == {"steps"}:
-        if asked.encoding in (None, "direct", "current"):
+        if asked.encoding is None:
             builder.faults.append(
-                f"takes another input in each step; say what these are: {arg('encoding', 'rate')} or latency, spikes "
-                "made of values of 0 to 1, or events, frames of spikes"
+                f"takes an input for each step; say what these are: {arg('encoding', 'direct')}, the same values each "
+                "time; rate or latency, spikes made of values of 0 to 1; or events, frames of spikes"
             )
-        return asked.encoding or "events", []
+        return asked.encoding or "direct", []
     coding = [name for name in fold.codes if name.removeprefix("spikegen.") in CODED]
     if kinds == {"coded"} and coding:
         code = CODED[coding[-1].removeprefix("spikegen.")]

@@ -118,7 +118,7 @@ class Builder:
         if call is None:
             return self._input(node.shape)
         if call.module is not None and (neuron := folding.neurons.get(call.what)) is not None:
-            result = neuron.results[node.sources[0]]
+            result = neuron.result(node.sources[0])
             if result != "spikes":
                 self.faults.append(
                     f"{call.what}: hands its {result} on to another layer; on the chip spikes go from layer to layer"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..base.errors import arg
 from ..base.types import Readout
 from .folding import Folding
 from .neuron import CannotImport
-from .recording import Value
+from .recording import Call, Value
 
 GATHERS = frozenset(
     (
@@ -34,6 +34,8 @@ GATHERS = frozenset(
     )
 )
 """Operations between the neurons that answer and what a network returns."""
+VOTES = "VotingLayer"
+"""SpikingJelly's mean over as many outputs for each class."""
 _OVER_TIME = {"sum": "summed", "mean": "averaged", "max": "the largest is taken", "amax": "the largest is taken"}
 
 
@@ -73,7 +75,7 @@ def ends_of(folding: Folding) -> list[End]:
             call = value.maker
             assert call is not None
             neuron = folding.neurons.get(call.what) if call.module is not None else None
-            result: str = "values" if neuron is None else neuron.results[value.index]
+            result: str = "values" if neuron is None else neuron.result(value.index)
             gathered.setdefault((call.what, result), []).append((value, call.index))
         for (layer, result), each in gathered.items():
             steps = frozenset(step for _, step in each)
@@ -112,11 +114,18 @@ def _behind(values: list[Value], folding: Folding, operations: dict[str, None]) 
             continue
         seen.add(id(value))
         call = value.maker
-        if call is not None and call.module is None and call.what in GATHERS and not _is_layer(call.sources):
-            operations[call.what] = None
+        if call is not None and _gathers(call):
+            operations[call.what if call.module is None else f"{VOTES} {call.module.voting_size}"] = None
             waiting += call.sources
         else:
             yield value
+
+
+def _gathers(call: Call) -> bool:
+    """Whether a call only puts values together."""
+    if call.module is not None:
+        return type(call.module).__name__ == VOTES
+    return call.what in GATHERS and not _is_layer(call.sources)
 
 
 def _is_layer(sources: list[Value]) -> bool:
@@ -133,6 +142,7 @@ class Choice:
         decay: of that integrator; None where the network has its own neurons.
         value: of a step, of the layer.
         remarks: what was assumed.
+        population: outputs for each class.
     """
 
     readout: Readout
@@ -140,6 +150,7 @@ class Choice:
     decay: float | None
     value: Value
     remarks: tuple[str, ...] = ()
+    population: int = 1
 
 
 def choose(folding: Folding, ends: list[End], readout: Readout | None, above: dict[str, set[str]]) -> Choice:
@@ -159,6 +170,8 @@ def choose(folding: Folding, ends: list[End], readout: Readout | None, above: di
     for end in last:
         try:
             made = _choice(folding, end, readout)
+            votes = [int(name.split()[1]) for name in end.operations if name.startswith(VOTES)]
+            made = replace(made, population=votes[0] if votes else 1)
             choices.setdefault((made.readout, made.layer), made)
         except CannotImport as fault:
             faults.append(str(fault))

@@ -22,7 +22,8 @@ SPIKING = 0.3
 def examples(asked: Asked) -> Iterator[tuple[Tensor, int | None]]:
     """Random samples in each form, likeliest first, each with its axis of timesteps.
 
-    Samples as they are, in one row, and without trailing axes of 1; then with the timesteps before and behind.
+    Samples as they are, in one row, and without trailing axes of 1; then with the timesteps before, behind, and as one
+    axis with them.
     """
     assert asked.input_shape is not None
     drawn = torch.Generator().manual_seed(0)
@@ -36,6 +37,7 @@ def examples(asked: Asked) -> Iterator[tuple[Tensor, int | None]]:
     for shape in _shapes(asked.input_shape):
         yield frames.reshape(steps, SAMPLES, *shape), 0
         yield frames.reshape(steps, SAMPLES, *shape).transpose(0, 1).contiguous(), 1
+        yield frames.reshape(steps, SAMPLES, *shape).transpose(0, 1).flatten(0, 1), 1
 
 
 def _shapes(shape: Shape) -> list[Shape]:
@@ -57,7 +59,10 @@ def as_taken(found: Found, images: Tensor, drive: Tensor) -> Tensor:
         return images.float().reshape(len(images), *sample.shape)
     frames = drive.expand(found.timesteps, *drive.shape[1:]).float()
     shaped = frames.reshape(*frames.shape[:2], *sample.shape)
-    return shaped if sample.time_axis == 0 else shaped.transpose(0, 1).contiguous()
+    if sample.time_axis == 0:
+        return shaped
+    batch_first = shaped.transpose(0, 1).contiguous()
+    return batch_first.flatten(0, 1) if sample.merged else batch_first
 
 
 def sized(text: str) -> tuple[int, int, int]:

@@ -29,15 +29,19 @@ class Sample:
         shape: of one sample in one timestep, as the network takes it.
         batch: B.
         time_axis: of the timesteps, None for samples without.
+        merged: T, where samples and timesteps are one axis, ``(B * T, ...)``; 0 elsewhere.
     """
 
     tensor: Tensor
     shape: Shape
     batch: int
     time_axis: int | None = None
+    merged: int = 0
 
     def step(self, number: int) -> Tensor:
         """What enters in one step, ``(B, ...)``."""
+        if self.merged:
+            return self.tensor.reshape(self.batch, self.merged, *self.tensor.shape[1:])[:, number]
         return self.tensor if self.time_axis is None else self.tensor.select(self.time_axis, number)
 
 
@@ -110,7 +114,7 @@ class Folding:
         if (neuron := self.neurons.get(call.what)) is not None and call.module is not None:
             if not neuron.over_time and call.index != step:
                 raise CannotImport(
-                    f"takes {neuron.results[value.index]} of {call.what!r} of step {call.index} in step {step}, so the "
+                    f"takes {neuron.result(value.index)} of {call.what!r} of step {call.index} in step {step}, so the "
                     "network is recurrent; students are feed-forward: take the output of the same step"
                 )
             shape = self.shape_of(value, timed or bool(neuron.over_time))
@@ -176,6 +180,8 @@ class Folding:
         """The shape of one sample in one step."""
         shape, batch, steps = tuple(value.tensor.shape), self.sample.batch, self.steps
         if timed:
+            if self.sample.merged and shape[:1] == (steps * batch,):
+                return shape[1:]
             if shape[:2] in ((steps, batch), (batch, steps), (1, batch)):
                 return shape[2:]
             if shape[:1] in ((steps * batch,), (batch,)):
@@ -279,6 +285,8 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 def part_of(values: Tensor, step: int, sample: Sample, steps: int) -> Tensor:
     """One step of values that hold all of them, in whatever order of time and samples."""
+    if sample.merged and values.shape[:1] == (steps * sample.batch,):
+        return values.reshape(sample.batch, steps, *values.shape[1:])[:, step]
     if values.shape[:2] == (steps, sample.batch):
         return values[step]
     if values.shape[:2] == (sample.batch, steps):

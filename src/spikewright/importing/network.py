@@ -14,6 +14,7 @@ from .assembling import Asked, Assembled, assembled
 from .building import Builder
 from .folding import Folding, Sample
 from .neuron import CannotImport, Neuron, hidden_in, rest, translator_of
+from .of_sinabs import steps_of_merged
 from .prepared import is_leaf, of_the_user
 from .recording import Recorder, Recording
 
@@ -51,7 +52,8 @@ class Found:
         """The same network recorded on other samples, with the same axes."""
         rest(self.module)
         before = self.folding.sample
-        batch = int(tensor.shape[0 if before.time_axis is None else 1 - before.time_axis])
+        batch = int(tensor.shape[0 if before.time_axis is None or before.merged else 1 - before.time_axis])
+        batch = batch // before.merged if before.merged else batch
         sample = replace(before, tensor=tensor, batch=batch)
         recording = record(self.module, sample, self.timesteps, self.outside)
         fold = Folding(recording, self.folding.neurons, sample, self.timesteps)
@@ -123,6 +125,7 @@ def found_in(module: nn.Module, example: Tensor, asked: Asked, called: str) -> F
         InputError: all that keeps the network from being imported, each with its remedy.
     """
     neurons = neurons_of(module, called)
+    merged = steps_of_merged(module, len(example), asked.timesteps)
     first = Sample(example, tuple(example.shape[1:]), len(example))
     recording = of_the_user(called, lambda: record(module, first, 1, _states_wanted(module) > 0))
     counts = {name: len(recording.of_layer(name)) for name in neurons}
@@ -132,14 +135,33 @@ def found_in(module: nn.Module, example: Tensor, asked: Asked, called: str) -> F
     if outside:
         return _looped(module, first, asked, neurons, called)
     found: list[list[str]] = []
-    steps = _steps(recording, neurons, counts, called)
-    for sample in _hypotheses(example, steps, called):
+    steps = merged or _steps(recording, neurons, counts, called)
+    possible = [Sample(example, first.shape, len(example) // merged, 1, merged)] if merged else []
+    for sample in possible or _hypotheses(example, steps, called):
+        if not _runs_over(recording, neurons, sample, steps):
+            continue
         fold = Folding(recording, neurons, sample, steps)
         try:
             return _finished(module, fold, asked, called, outside=False)
         except Refusal as error:
             found.append([*error.faults])
+    if not found:
+        told = (
+            f"samples {tuple(example.shape)} are not what its layers of neurons take, which go through time themselves"
+        )
+        raise Refusal(called, [f"{told}; give (T, B, ...) to SpikingJelly and (B, T, ...) to sinabs"])
     raise Refusal(called, min(reversed(found), key=len))
+
+
+def _runs_over(recording: Recording, neurons: dict[str, Neuron], sample: Sample, steps: int) -> bool:
+    """Whether layers that go through time themselves get as many steps and samples as there are."""
+    sizes = {"T": (steps, sample.batch), "B": (sample.batch, steps), "TB": (steps * sample.batch,)}
+    for name, neuron in neurons.items():
+        for call in recording.of_layer(name) if neuron.over_time else ():
+            wanted = sizes[neuron.over_time]
+            if tuple(call.sources[0].tensor.shape[: len(wanted)]) != wanted:
+                return False
+    return True
 
 
 def _looped(module: nn.Module, first: Sample, asked: Asked, neurons: dict[str, Neuron], called: str) -> Found:
@@ -176,11 +198,8 @@ def _steps(recording: Recording, neurons: dict[str, Neuron], counts: dict[str, i
     if every:
         return every.pop()
     name = next(name for name, count in counts.items() if count)
-    shape, order = recording.of_layer(name)[0].sources[0].tensor.shape, neurons[name].over_time
-    batch = recording.inputs[0].tensor.shape
-    if order == "T":
-        return int(shape[0])
-    return int(shape[1]) if order == "B" else int(shape[0] // batch[0]) if shape[0] != batch[0] else int(batch[1])
+    shape = recording.of_layer(name)[0].sources[0].tensor.shape
+    return int(shape[0 if neurons[name].over_time == "T" else 1])
 
 
 def _hypotheses(example: Tensor, steps: int, called: str) -> list[Sample]:

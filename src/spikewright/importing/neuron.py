@@ -26,7 +26,7 @@ class Neuron:
         results: what a call of the layer returns, in order.
         states: by place among the arguments of a call, the place among the results of the step before.
         over_time: whether one call goes through all steps, time first ("T"), batch first ("B") or both in one ("TB").
-        graded: whether a neuron that crosses its threshold several times emits as many spikes at once.
+        caveat: where the tool computes something else than the chip, said when the proof finds it.
     """
 
     reset: Reset
@@ -39,7 +39,11 @@ class Neuron:
     results: tuple[Result, ...] = ("spikes",)
     states: dict[int, int] = field(default_factory=dict)
     over_time: Literal["", "T", "B", "TB"] = ""
-    graded: bool = False
+    caveat: str = ""
+
+    def result(self, index: int) -> str:
+        """What a call of the layer returns at a place."""
+        return self.results[index] if index < len(self.results) else "state"
 
     @property
     def fires(self) -> bool:
@@ -124,4 +128,9 @@ def check_constants(neuron: Neuron, name: str) -> list[str]:
     for word, value in (("beta", neuron.beta), ("alpha", neuron.alpha), ("threshold", neuron.threshold)):
         if value is not None and (bad := int((~torch.isfinite(value)).sum())):
             faults.append(f"{name}: {bad} of {value.numel()} values of its {word} are NaN or infinite; train it again")
+        elif value is not None and word != "threshold" and not 0 <= float(value.min()) <= float(value.max()) <= 1:
+            faults.append(
+                f"{name}: its {word} reaches from {float(value.min()):g} to {float(value.max()):g}; a decay is from 0 "
+                "to 1: take a shorter time step, or longer time constants"
+            )
     return faults

@@ -43,6 +43,7 @@ def _(module: nn.Module) -> Neuron:
         alpha=constant(layer.alpha).clamp(0, 1) if synaptic else None,
         threshold=constant(layer.threshold),
         delay=delay,
+        caveat=_LEFT_OVER if reset == "subtract" and not delay else "",
         learnt=tuple(learnt),  # type: ignore[arg-type]
         results=results,
         states={1: 1, 2: 2} if synaptic else {1: 1},
@@ -63,6 +64,10 @@ def _unlike(layer: Any) -> dict[str, bool]:
     }
 
 
+_LEFT_OVER = (
+    "with reset_delay=False a potential that stays above the threshold after a reset counts as reset once more in the "
+    "next step (snnTorch); train it with reset_delay=True, its default"
+)
 _INSTEAD = "use snn.Leaky or snn.Synaptic and train it again"
 translates("snntorch", "Alpha")(
     refused(f"is an Alpha neuron, whose two synaptic currents no chip here has; {_INSTEAD}")

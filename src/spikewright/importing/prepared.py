@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError, SpikewrightError, arg
+from .ends import VOTES
 from .neuron import is_foreign_neuron, rest
 from .refusals import REFUSED
 
@@ -25,6 +26,8 @@ def is_leaf(module: nn.Module) -> bool:
     if isinstance(module, _CONTAINERS):
         return False
     of_torch = type(module).__module__.startswith("torch.nn.") or hasattr(module, "parametrizations")
+    if type(module).__name__ == VOTES:
+        return True
     named = any(kind.__name__ in REFUSED for kind in type(module).__mro__)
     layer_of_other = any(
         kind.__module__.startswith("torch.nn.modules") and kind is not nn.Module and not issubclass(kind, _CONTAINERS)

@@ -124,6 +124,9 @@ def _in_some_form(network: nn.Module, asked: Asked, called: str) -> Found:
     if refused:
         raise min(refused, key=lambda each: len(each.faults))
     assert raised is not None
+    if asked.timesteps is None:
+        told = f"where its input has an axis of timesteps, say how many there are: {arg('timesteps', 25)}"
+        raise InputError(f"{raised.message}; {told}") from raised
     raise raised
 
 
@@ -133,7 +136,8 @@ def _compared(found: Found, fold: Folding) -> Proof:
     traces = walk(trace(found.made.network), drive, steps)
     theirs = {name: values for name in traces if (values := _theirs(found, fold, name)) is not None}
     thresholds = {name: torch.as_tensor(found.made.network.get_submodule(name).threshold) for name in traces}
-    return compared(theirs, traces, thresholds, found.made.layers)
+    caveats = {name: fold.neurons[layer].caveat for name, layer in found.made.layers.items() if layer in fold.neurons}
+    return compared(theirs, traces, thresholds, found.made.layers, caveats)
 
 
 def _theirs(found: Found, fold: Folding, name: str) -> Tensor | None:

@@ -46,6 +46,7 @@ def compared(
     traces: Mapping[str, NeuronTrace],
     thresholds: Mapping[str, Tensor],
     layers: Mapping[str, str],
+    caveats: Mapping[str, str],
 ) -> Proof:
     """Compare spikes, and the membrane potentials of a readout that integrates.
 
@@ -55,6 +56,7 @@ def compared(
         traces: of the student.
         thresholds: by layer.
         layers: by layer, its name in the network.
+        caveats: by layer, what may be the reason if its spikes differ.
 
     Raises:
         AnswerIsNo: the first layer, step and neuron that differ, with both values.
@@ -70,7 +72,7 @@ def compared(
         threshold = thresholds[name]
         least = torch.finfo(torch.float32).tiny
         distance = (trace.membrane - threshold).abs() / threshold.abs().clamp_min(least)
-        whole &= _agreeing(layers[name], expected, trace, distance, whole)
+        whole &= _agreeing(layers[name], expected, trace, distance, whole, caveats.get(name, ""))
         spikes += expected[:, whole].numel()
         fired += int(expected[:, whole].sum())
     if int(whole.sum()) * 2 < samples:
@@ -81,7 +83,7 @@ def compared(
     return Proof(int(whole.sum()), spikes, fired, int((~whole).sum()))
 
 
-def _agreeing(name: str, expected: Tensor, trace: NeuronTrace, distance: Tensor, whole: Tensor) -> Tensor:
+def _agreeing(name: str, expected: Tensor, trace: NeuronTrace, distance: Tensor, whole: Tensor, caveat: str) -> Tensor:
     """The samples whose spikes are equal, as a mask ``(B,)``; others need a tie at the first step that differs."""
     assert trace.spikes is not None
     found = trace.spikes.reshape(expected.shape)
@@ -98,7 +100,7 @@ def _agreeing(name: str, expected: Tensor, trace: NeuronTrace, distance: Tensor,
             raise AnswerIsNo(
                 f"import: the student does not compute what the network does: {name}, step {step}, neuron {neuron} of "
                 f"sample {sample}: {theirs:g} spikes in the network, {ours:g} in the student, whose membrane potential "
-                f"is {membrane:.6g}"
+                f"is {membrane:.6g}{f'; {caveat}' if caveat else ''}"
             )
     return good
 

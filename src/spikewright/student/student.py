@@ -147,7 +147,7 @@ class Student(Shown, nn.Module):
         """
         origin = imported(module, example, Asked(timesteps, readout, encoding, input_shape))
         made = origin.found.made
-        number = made.outputs if classes is None else classes
+        number = made.outputs // made.population if classes is None else classes
         if number < 1 or made.outputs % number:
             raise InputError(f"{arg('classes', classes)}: the network has {made.outputs} outputs, no multiple of that")
         config = StudentConfig(

@@ -1,0 +1,43 @@
+"""The reader of chip files in examples/, NumPy and h5py alone, computes what the integer simulator does."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from spikewright.chip.chip_file import save_chip
+from spikewright.simulation import integer
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "read_chip_file.py"
+
+
+@pytest.fixture(scope="module")
+def reader() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("read_chip_file", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_reader_without_us_computes_the_same(
+    kind: str, seed: int, drawn: Callable[..., tuple], reader: ModuleType, tmp_path: Path
+) -> None:
+    chip, drive = drawn(kind, seed)
+    save_chip(chip, tmp_path / "chip.h5")
+    ours = integer.run(chip, drive)
+    network, biases, weights = reader.read(tmp_path / "chip.h5")
+    for sample in range(drive.shape[1]):
+        steps = [drive[t if len(drive) > 1 else 0, sample] for t in range(chip.timesteps)]
+        spikes, potentials = reader.run(network, biases, weights, steps)
+        for name, expected in ours.spikes.items():
+            if name in ours.tallies or name == chip.input.name:
+                assert np.array_equal(np.stack(spikes[name]), expected[:, sample]), name
+        assert np.array_equal(reader.scores(network, spikes, potentials), ours.scores[sample])

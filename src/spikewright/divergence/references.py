@@ -109,7 +109,7 @@ def _changes(trained: ChipNetwork, chip: ChipNetwork) -> Iterator[str]:
         mine, theirs = population.neuron, chip.by_name[population.name].neuron
         if mine is None or theirs is None:
             continue
-        for register in ("du", "dv", "vth", "bias_exp", "fires"):
+        for register in ("du", "dv", "vth", "bias_exp", "fires", "law"):
             if (now := getattr(theirs, register)) != (was := getattr(mine, register)):
                 yield f"{population.name}: {register} is {now}; trained with {was}"
         if count := int(np.count_nonzero(mine.bias != theirs.bias)):

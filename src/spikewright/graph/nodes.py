@@ -19,8 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..base.types import FloatArray
+from ..base.types import FloatArray, Reset
 from ..chip.law import Law
+from ..chip.neuron_models import law_with
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -37,12 +38,14 @@ class NeuronConstants:
     """Constants of one forward Euler step of a neuron node, all arrays float64 of the population's shape.
 
     ``u = (1 - leak_u) u + gain_u I``; ``p = (1 - leak_v) v + gain_v u + drift``; spike where ``p > threshold``, and
-    there ``v = v_reset``. :meth:`law` gives the step itself.
+    there ``v = v_reset``, or ``v = p - threshold`` (at once, or behind the decay of the next step).
+    :meth:`law` gives the step itself.
 
     Attributes:
         leak_u: share of the synaptic current lost per step, dt / tau_syn; 1 where there is no synaptic filter.
         leak_v: share of the membrane potential lost per step, dt / tau; 0 for an integrator without leak.
         threshold: None for a readout that does not fire.
+        reset: what a spike does, which NIR has no field for.
     """
 
     leak_u: FloatArray
@@ -52,10 +55,11 @@ class NeuronConstants:
     drift: FloatArray
     threshold: FloatArray | None
     v_reset: FloatArray
+    reset: Reset = "zero"
 
     def law(self, like: Tensor) -> Law:
         """The law of these neurons in exact arithmetic, of the type and on the device of ``like``."""
-        return Law(
+        return law_with(self.reset)(
             keep_v=tensor(1 - self.leak_v, like),
             threshold=None if self.threshold is None else tensor(self.threshold, like),
             keep_u=tensor(1 - self.leak_u, like),

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import nir
 import numpy as np
 
-from ..base.errors import refuse
-from .nodes import NEURONS, NodeFault, Shape, check_size, is_linear, output_shape
+from ..base.errors import did_you_mean, refuse
+from ..base.types import RESETS, Reset
+from .nodes import NEURONS, NeuronConstants, NodeFault, Shape, check_size, constants_of, is_linear, output_shape
 
 Edge: TypeAlias = tuple[str, str]
+
+RESET_KEY = "reset"
+"""Key of the reset in the metadata of a graph, and of a neuron node whose reset is another one."""
 
 
 class _Connected:
@@ -39,6 +43,7 @@ class Wiring(_Connected):
         delayed: edges that close a loop; their values arrive one timestep later.
         shapes: by name, shapes of a node's input and output, without the batch.
         assumed: assumptions that were made, as messages for the user.
+        resets: by name of a neuron node that fires, what its spikes do to its membrane, as the metadata say.
     """
 
     nodes: dict[str, nir.NIRNode]
@@ -46,6 +51,16 @@ class Wiring(_Connected):
     delayed: frozenset[Edge]
     shapes: dict[str, tuple[Shape, Shape]]
     assumed: tuple[str, ...]
+    resets: dict[str, Reset] = field(default_factory=dict)
+
+    def constants(self, name: str, dt_s: float) -> NeuronConstants:
+        """The constants of a neuron node at a timestep of ``dt_s`` seconds.
+
+        Raises:
+            NodeFault: they are none that a neuron can have.
+        """
+        found = constants_of(self.nodes[name], dt_s, self.shapes[name][0])
+        return replace(found, reset=self.resets.get(name, "zero"))
 
     @cached_property
     def input(self) -> str:
@@ -103,6 +118,7 @@ def wire(graph: nir.NIRGraph) -> Wiring:
 def survey(graph: nir.NIRGraph) -> Survey:
     """Resolve a graph as far as possible and collect every fault that prevents more."""
     found = Survey(*_inlined(graph))
+    resets = dict(_resets(found, graph))
     _check_numbers(found)
     _check_edges(found)
     _remove_inner_ends(found)
@@ -113,7 +129,7 @@ def survey(graph: nir.NIRGraph) -> Survey:
     shapes = {} if found.faults else _infer_shapes(found, order, delayed)
     if not found.faults:
         nodes = {name: found.nodes[name] for name in order}
-        found.wiring = Wiring(nodes, tuple(found.edges), delayed, shapes, tuple(found.assumed))
+        found.wiring = Wiring(nodes, tuple(found.edges), delayed, shapes, tuple(found.assumed), resets)
     return found
 
 
@@ -136,6 +152,29 @@ def _inlined(graph: nir.NIRGraph, prefix: str = "") -> tuple[dict[str, nir.NIRNo
         for start in leave.get(prefix + source, [prefix + source]):
             edges += [(start, end) for end in enter.get(prefix + target, [prefix + target])]
     return nodes, edges
+
+
+def _resets(found: Survey, graph: nir.NIRGraph) -> Iterator[tuple[str, Reset]]:
+    """The resets of neuron nodes: a node's own, else the graph's, else to zero, which is NIR's."""
+    whole = _said(graph.metadata, "zero")
+    if whole not in RESETS:
+        found.faults.append(f"its metadata say that neurons are reset by {whole!r}; {_may_be(whole)}")
+        return
+    for name, node in found.nodes.items():
+        own = _said(node.metadata, whole) if hasattr(node, "v_threshold") else "zero"
+        if own not in RESETS:
+            found.faults.append(f"node {name!r}: its metadata say that it is reset by {own!r}; {_may_be(own)}")
+        elif own != "zero":
+            yield name, cast("Reset", own)
+
+
+def _said(metadata: Mapping[str, object], default: str) -> str:
+    value = metadata.get(RESET_KEY, default)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _may_be(reset: str) -> str:
+    return did_you_mean(reset, RESETS)
 
 
 def _check_numbers(found: Survey) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.errors import InputError, Message
 from ..base.version import __version__
-from ..graph.nodes import NEURONS, NodeFault, constants_of
+from ..graph.nodes import NEURONS, NodeFault
 from ..graph.time_step import TimeStep, resolve_dt
 from ..graph.wiring import Wiring, survey, wire
 from . import rules
@@ -95,18 +95,18 @@ def _conventions(graph: nir.NIRGraph) -> Iterator[Finding]:
         other = "a network trained with reset by subtraction will spike differently"
         what = f"reset to zero: NIR cannot say how its neurons were reset in training; {other}"
         yield Finding("assumed", "graph", what)
-    elif graph.metadata["reset"] != "zero":
-        yield Finding("blocks", "graph", f"reset is {graph.metadata['reset']!r}; NIR, Lava and Loihi reset to zero")
 
 
 def _neuron_findings(wiring: Wiring, name: str, step: TimeStep) -> Iterator[Finding]:
     try:
-        law = constants_of(wiring.nodes[name], step.dt_s, wiring.shapes[name][0])
+        law = wiring.constants(name, step.dt_s)
     except NodeFault as fault:
         yield Finding("blocks", name, str(fault))
         return
     filtered = f"current decays by {_range(law.leak_u)} per step, " if (law.leak_u != 1).any() else ""
     fires = f"threshold {_range(law.threshold)}" if law.threshold is not None else "does not fire"
+    if law.reset != "zero":
+        fires += ", which a spike takes off" + (" one step late" if law.reset == "subtract-late" else "")
     yield Finding("note", name, f"{filtered}membrane decays by {_range(law.leak_v)} per step, {fires}")
     if law.threshold is not None and np.ptp(law.threshold) > _SAME * np.abs(law.threshold).max():
         yield Finding("note", name, "thresholds vary; the chip holds one for a population: divided into the weights")

@@ -22,6 +22,7 @@ from ..base.threads import student_threads
 from ..base.types import FloatArray
 from ..chip.encoding import encode, full_scale
 from ..chip.law import Law, State
+from ..chip.neuron_models import law_with
 from ..chip.registers import MARGIN, PEAK_SAMPLES, QUANTILE, Calibration, Peaks
 from ..data.dataset import Dataset
 from ..data.split import Split
@@ -215,7 +216,7 @@ class _Runner:
         if population.role == "input":  # driven by intensities, which act on the membrane
             most = full_scale(self.draft.encoding, self.draft.input_bits)
             bias, biases = (None, drive / most) if len(drive) > 1 else (drive[0] / most, None)
-            law = Law(law.keep_v, law.threshold, bias=bias, biases=biases)
+            law = type(law)(law.keep_v, law.threshold, bias=bias, biases=biases)
         spikes = torch.zeros(self.draft.timesteps, count, *population.shape)
         rest = torch.zeros(count, *population.shape)
         state, current, potential = State(rest, rest), rest, rest
@@ -249,7 +250,7 @@ class _Runner:
 
 
 def _law_of(neuron: DraftNeuron) -> Law:
-    return Law(
+    return law_with(neuron.reset)(
         keep_v=_tensor(1 - neuron.leak_v),
         threshold=None if neuron.threshold is None else _tensor(neuron.threshold),
         keep_u=_tensor(1 - neuron.leak_u) if np.any(neuron.leak_u != 1) else None,

@@ -21,6 +21,7 @@ from ..base.types import FloatArray, IntArray
 from ..chip.encoding import full_scale
 from ..chip.law import gathered
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
+from ..chip.neuron_models import OF_RESET
 from ..chip.registers import (
     BIAS_EXP,
     DECAY_ONE,
@@ -208,13 +209,16 @@ def _encoder(task: _Task, most: int) -> _Quantized:
     """Neurons whose bias the host sets to the integer intensity, so that only the threshold has to be scaled.
 
     ``v > vth << 6`` must hold where ``potential > threshold * most``. Without a leak the potential is an integer, so
-    rounding the right side down is exact; with a leak it is rounded to the nearest integer.
+    rounding the right side down is exact; with a leak, or where the threshold is subtracted as well, it is rounded to
+    the nearest integer.
     """
     assert task.threshold is not None
     exact = task.threshold * most
-    vth = int(exact) if task.dv == 0 else round(exact)
-    error = 0.0 if task.dv == 0 or not exact else abs(vth - exact) / exact
-    made = Neuron(task.du, task.dv, vth, np.zeros(task.population.shape, np.int64), BIAS_EXP)
+    is_only_compared = task.dv == 0 and task.neuron.reset == "zero"
+    vth = int(exact) if is_only_compared else round(exact)
+    error = 0.0 if is_only_compared or not exact else abs(vth - exact) / exact
+    law, bias = OF_RESET[task.neuron.reset], np.zeros(task.population.shape, np.int64)
+    made = Neuron(task.du, task.dv, vth, bias, BIAS_EXP, law=law)
     population = Population(task.population.name, task.population.shape, task.population.role, made)
     return _Quantized(population, (), float(most), "the width of the input", error)
 
@@ -257,7 +261,8 @@ def _rounded(task: _Task, scale: float, limited_by: str) -> _Quantized:
         error = moved[-1] / (scale * task.threshold) if task.threshold else 0.0
     exact_bias = scale * task.neuron.bias * 2.0 ** (STATE_SHIFT - BIAS_EXP)
     bias = np.clip(np.rint(exact_bias), -_BEYOND, _BEYOND).astype(np.int64)
-    neuron = Neuron(task.du, task.dv, vth, bias, BIAS_EXP, fires=task.threshold is not None)
+    fires, law = task.threshold is not None, OF_RESET[task.neuron.reset]
+    neuron = Neuron(task.du, task.dv, vth, bias, BIAS_EXP, fires, law)
     leak_u, leak_v = (DECAY_ONE * float(leak.flat[0]) for leak in (task.neuron.leak_u, task.neuron.leak_v))
     moved += [float(np.abs(bias - exact_bias).max(initial=0)), abs(task.du + 1 - leak_u), abs(task.dv - leak_v)]
     population = Population(task.population.name, task.population.shape, task.population.role, neuron)

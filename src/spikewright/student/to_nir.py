@@ -14,6 +14,7 @@ import torch
 from torch import fx, nn
 
 from ..base.errors import check_type, refuse
+from ..base.types import Reset
 from ..base.version import __version__
 from ..chip.encoding import full_scale
 from ..chip.law import Law
@@ -23,16 +24,23 @@ from ..data.output_rule import CLASSES
 from ..energy.macs import COUNT, UNKNOWN, Macs
 from ..graph.interpreter import biases_on_membranes
 from ..graph.nodes import Shape
+from ..graph.wiring import RESET_KEY
 from .finite import weight_faults
 from .integers.neurons import IntegerLaw, bias_on_grid, weight_integers
 from .integers.walk import plan_of
 from .modules import DT_S, CannotExport, flatten, node_of
-from .neurons import is_neuron
+from .neurons import is_integrator, is_neuron, reset_of
 from .student import Student
 from .tracing import is_flatten, is_sum, trace
 
 GRAPH_FORMAT_VERSION = 1
 INPUT, OUTPUT, ENCODER = "input", "output", "encoder"
+RESET_NOTE = "reset_note"
+RESET_NOTES: dict[Reset, str] = {
+    "subtract": "v_threshold is subtracted from v in the step of a spike, after the comparison",
+    "subtract-late": "v_threshold is subtracted from v in the step after a spike, behind the decay and without one",
+}
+"""What NIR cannot say, in a sentence for other readers of a graph: its neurons set v to v_reset."""
 
 Value: TypeAlias = tuple[tuple[str, ...], Shape]
 """A value in the traced network: the names of the NIR nodes whose sum it is, and its shape without the batch."""
@@ -68,7 +76,21 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     refuse("student", builder.faults)
     nodes = {INPUT: nir.Input(np.array(shape)), **builder.nodes, OUTPUT: nir.Output(np.array([student.config.outputs]))}
     edges = builder.edges + [(name, OUTPUT) for name in outputs]
-    return nir.NIRGraph(nodes, edges, metadata=_metadata(student, facts or {}), type_check=False)
+    metadata = _metadata(student, facts or {}) | _noted_resets(builder)
+    return nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
+
+
+def _noted_resets(builder: _GraphBuilder) -> dict[str, Any]:
+    """The reset of a network's neurons, for its metadata; those of other layers are noted at their nodes."""
+    resets = builder.resets
+    of_graph = next((reset for name, reset in resets.items() if name != ENCODER), resets.get(ENCODER, "zero"))
+    for name in (name for name, reset in resets.items() if reset != of_graph):
+        builder.nodes[name].metadata[RESET_KEY] = resets[name]
+    said = [f"{RESET_KEY} {reset!r}: {RESET_NOTES[reset]}" for reset in RESET_NOTES if reset in resets.values()]
+    if not said:
+        return {RESET_KEY: of_graph}
+    where = "a node's own metadata come first; NIR's nodes cannot say it, so other readers compute other spikes"
+    return {RESET_KEY: of_graph, RESET_NOTE: "; ".join([*said, where])}
 
 
 def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
@@ -77,7 +99,6 @@ def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
         "format_version": GRAPH_FORMAT_VERSION,
         "source": f"spikewright {__version__}",
         "dt_s": DT_S,
-        "reset": "zero",
         "encoding": config.encoding,
         "readout": config.readout,
         "timesteps": config.timesteps,
@@ -144,6 +165,12 @@ class _GraphBuilder:
         self.edges: list[tuple[str, str]] = []
         self.faults: list[str] = []
         self._layers: dict[str, tuple[nn.Module, Shape]] = {}
+
+    @property
+    def resets(self) -> dict[str, Reset]:
+        """By neuron node that fires, what its spikes do to its membrane."""
+        firing = {n: layer for n, (layer, _) in self._layers.items() if is_neuron(layer) and not is_integrator(layer)}
+        return {name: reset_of(layer) for name, layer in firing.items()}
 
     def follow(self, network: fx.GraphModule, first: Value) -> tuple[str, ...]:
         """Add the nodes of a traced network with the input ``first``; returns the names whose sum is its output."""

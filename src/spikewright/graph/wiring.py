@@ -20,6 +20,9 @@ Edge: TypeAlias = tuple[str, str]
 RESET_KEY = "reset"
 """Key of the reset in the metadata of a graph, and of a neuron node whose reset is another one."""
 
+FORMAT_VERSION = "format_version"
+"""Attribute of a graph that was read from a file: the version of NIR that wrote it."""
+
 
 class _Connected:
     edges: Sequence[Edge]
@@ -44,6 +47,7 @@ class Wiring(_Connected):
         shapes: by name, shapes of a node's input and output, without the batch.
         assumed: assumptions that were made, as messages for the user.
         resets: by name of a neuron node that fires, what its spikes do to its membrane, as the metadata say.
+        format_version: of NIR, as the file says it; empty for a graph that was not read from a file.
     """
 
     nodes: dict[str, nir.NIRNode]
@@ -52,6 +56,7 @@ class Wiring(_Connected):
     shapes: dict[str, tuple[Shape, Shape]]
     assumed: tuple[str, ...]
     resets: dict[str, Reset] = field(default_factory=dict)
+    format_version: str = ""
 
     def constants(self, name: str, dt_s: float) -> NeuronConstants:
         """The constants of a neuron node at a timestep of ``dt_s`` seconds.
@@ -129,7 +134,8 @@ def survey(graph: nir.NIRGraph) -> Survey:
     shapes = {} if found.faults else _infer_shapes(found, order, delayed)
     if not found.faults:
         nodes = {name: found.nodes[name] for name in order}
-        found.wiring = Wiring(nodes, tuple(found.edges), delayed, shapes, tuple(found.assumed), resets)
+        version = str(vars(graph).get(FORMAT_VERSION, ""))
+        found.wiring = Wiring(nodes, tuple(found.edges), delayed, shapes, tuple(found.assumed), resets, version)
     return found
 
 

@@ -55,7 +55,7 @@ def test_the_producers_convention(neurons: list[nir.NIRNode], dt_s: float, why: 
 
 
 def test_a_time_constant_in_seconds_has_one_time_step_in_the_first_nir_and_several_since() -> None:
-    """Norse of the NIR paper wrote seconds and meant 1e-4 s; since then SpikingJelly, Norse and Nengo write the like."""
+    """Norse of the NIR paper wrote seconds and meant 1e-4 s; since then SpikingJelly, Norse, Nengo write the like."""
     step = resolve_dt(wired(lif(2.5e-3, 1), version="0.1.1"), {})
     assert (step.dt_s, step.assumed) == (1e-4, True) and "customary where r = 1 (norse)" in step.why
     for version in ("", "1.0.8"):

@@ -31,6 +31,7 @@ AGREE = 1e-3
 LONGEST = 150
 """Steps that a time constant has at most where the time step has to be guessed."""
 
+_FLOAT32 = 2e-7  # relative error of a quotient of two of its numbers
 _LEAKY = (nir.LIF, nir.LI)
 _FILTERED = (nir.CubaLIF, nir.CubaLI)
 _ANY = np.empty(0)
@@ -153,6 +154,15 @@ def _as_written(node: nir.NIRNode, dt_s: float) -> nir.NIRNode:  # noqa: ARG001
     return node
 
 
+def _of_whole_steps(node: nir.NIRNode, dt_s: float) -> nir.NIRNode:
+    """As written, with time constants that float32 has rounded as they were: potentials often equal the threshold."""
+    if not isinstance(node, nir.LIF):
+        return node
+    steps = _values(node.tau) / dt_s
+    short = np.vectorize(lambda value: float(f"{value:.6g}"))(steps)
+    return _changed(node, tau=dt_s * np.where(np.abs(short - steps) <= _FLOAT32 * steps, short, steps))
+
+
 def _exponential(node: nir.NIRNode, dt_s: float) -> nir.NIRNode:
     """``v = d v + (1 - d) r I`` with ``d = exp(-dt / tau)``."""
     if not isinstance(node, _LEAKY):
@@ -239,7 +249,7 @@ _TABLE = (
         "SpikingJelly",
         "tau in steps times dt, with r = 1 or r = tau/dt, and IF nodes have r = 1/dt, spikingjelly's convention",
         _of_spikingjelly,
-        _as_written,
+        _of_whole_steps,
         era="1.x",
         customary=(1e-4, 1e-3, 1e-2),
         fires_at_threshold=True,

@@ -34,7 +34,7 @@ class Candidate:
     @cached_property
     def nodes(self) -> dict[str, nir.NIRNode]:
         """The graph's neurons as the tool means them, for forward Euler steps of ``dt_s``."""
-        return {name: self.producer.read(self.wiring.nodes[name], self.dt_s) for name in self.wiring.neurons}
+        return {name: self.producer.read(node, self.dt_s) for name, node in timed(self.wiring).items()}
 
     @cached_property
     def constants(self) -> tuple[FloatArray, ...]:
@@ -66,6 +66,11 @@ class Candidate:
         return bool(leaks) and all(1 / LONGEST - _SAME <= leak.min() and leak.max() < 1 - AGREE for leak in leaks)
 
 
+def timed(wiring: Wiring) -> dict[str, nir.NIRNode]:
+    """The neurons whose parameters depend on a time step."""
+    return {name: wiring.nodes[name] for name in wiring.neurons if not isinstance(wiring.nodes[name], nir.Threshold)}
+
+
 def candidates(wiring: Wiring, dt_s: float | None = None, producer: str | None = None) -> list[Candidate]:
     """Every tool that can have written a graph, once for each time step that it can have had.
 
@@ -79,7 +84,7 @@ def candidates(wiring: Wiring, dt_s: float | None = None, producer: str | None =
 
 
 def _of(producer: Producer, wiring: Wiring, dt_s: float | None) -> Iterator[Candidate]:
-    implied = [producer.implied(wiring.nodes[name]) for name in wiring.neurons]
+    implied = [producer.implied(node) for node in timed(wiring).values()]
     if any(each is None for each in implied):
         return
     steps: FloatArray = np.concatenate([each for each in implied if each is not None])
@@ -118,7 +123,7 @@ def grouped(found: Sequence[Candidate]) -> list[list[Candidate]]:
 def disagreeing(wiring: Wiring) -> list[tuple[str, float]]:
     """The time steps that neurons imply whose gain per step is 1, where these differ, by neuron."""
     ours = PRODUCERS["spikewright"]
-    implied = {name: ours.implied(wiring.nodes[name]) for name in wiring.neurons}
+    implied = {name: ours.implied(node) for name, node in timed(wiring).items()}
     steps = [(name, float(each)) for name, found in implied.items() if found is not None for each in _distinct(found)]
     return steps if len({f"{step:.3g}" for _, step in steps}) > 1 else []
 

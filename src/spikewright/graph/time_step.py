@@ -14,7 +14,7 @@ import numpy as np
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.types import RESETS, Reset
 from .producers import PRODUCERS, Producer
-from .recognition import Candidate, candidates, disagreeing, grouped
+from .recognition import Candidate, candidates, disagreeing, grouped, timed
 from .wiring import RESET_KEY, Wiring
 
 
@@ -49,6 +49,8 @@ class Convention:
 
 
 NOTHING_SAID = Convention()
+_UNSAID = "reset to zero: NIR cannot say how its neurons were reset in training"
+UNSAID_RESET = f"{_UNSAID}; a network trained with reset by subtraction will spike differently"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,9 @@ def read_as(wiring: Wiring, metadata: Mapping[str, Any], said: Convention = NOTH
             known, or cannot have written this; the timestep is no positive number; a reset that the graph denies.
     """
     stated = _stated(metadata, said.dt_s)
-    if "dt_s" in metadata:
+    if not timed(wiring):
+        stated, found = stated or TimeStep(1.0, "counted in steps, since no neuron keeps anything", assumed=False), None
+    elif "dt_s" in metadata:
         found = None
         if said.producer is not None:
             why = "the graph's metadata say its time step, so that it is read as it stands; leave it out"
@@ -108,7 +112,9 @@ def read_as(wiring: Wiring, metadata: Mapping[str, Any], said: Convention = NOTH
         step, meant, producer = stated, wiring, None
     else:
         producer = found.producer
-        step = TimeStep(found.dt_s, producer.writes if stated is None else f"as given; {producer.writes}", stated is None)
+        step = TimeStep(
+            found.dt_s, producer.writes if stated is None else f"as given; {producer.writes}", stated is None
+        )
         meant = replace(wiring, nodes=wiring.nodes | found.nodes)
     return _with_reset(Reading(step, meant, producer, ()), metadata, said.reset)
 
@@ -149,11 +155,17 @@ def _named(wiring: Wiring, said: Convention) -> Candidate:
 
 
 def _recognised(wiring: Wiring, dt_s: float | None) -> Candidate | None:
-    """The one reading that the parameters allow; with a given timestep None where they say nothing."""
-    groups = grouped(candidates(wiring, dt_s))
+    """The one reading that the parameters allow; with a given timestep None where they say nothing.
+
+    Tools that mean the same by a time step may differ where a potential equals the threshold. In SpikingJelly that is
+    no exception, so that it is taken where it is one of them.
+    """
+    found = candidates(wiring, dt_s)
+    groups = grouped(found)
     if dt_s is not None:
         implied = [group[0] for group in groups if group[0].is_implied]
-        return implied[0] if len(implied) == 1 else None
+        likely = [each for each in found if each.producer.fires_at_threshold and dt_s in each.producer.customary]
+        return implied[0] if len(implied) == 1 else likely[0] if likely and not implied else None
     if len(groups) == 1:
         return groups[0][0]
     raise InputError(f"NIR graph: {_question(wiring, groups)}")
@@ -203,11 +215,10 @@ def _resetting(wiring: Wiring, reset: Reset) -> Wiring:
 
 
 def _reset_to_zero(producer: Producer | None) -> str:
-    said = "reset to zero: NIR cannot say how its neurons were reset in training"
     if producer is None or producer.certainty == "always":
-        return f"{said}; a network trained with reset by subtraction will spike differently"
-    remedy = f"unless told otherwise {producer.tool} trains with {arg('reset', producer.reset)}"
-    return f"{said}, and {remedy}: give that if yours was, or the network will spike differently"
+        return UNSAID_RESET
+    usual = f"neurons of {producer.tool} are reset by {producer.reset!r} unless one says otherwise"
+    return f"{_UNSAID}; {usual}, and such a network will spike differently: say its reset if this is one"
 
 
 def _lacking(producer: Producer | None) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ def _spread(node: Any, names: Sequence[str], shape: Shape) -> Iterator[str]:
             by_channel.add(values.shape)
         else:
             continue
-        setattr(node, name, np.ascontiguousarray(np.broadcast_to(values.reshape(bare), shape)))
+        setattr(node, name, np.array(np.broadcast_to(values.reshape(bare), shape)))
     for each in sorted(batched):
         yield f"has parameters of shape {each}: their first 1 is read as a batch and left out"
     for each in sorted(by_channel):

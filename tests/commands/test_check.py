@@ -49,7 +49,9 @@ def test_every_finding_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert out.splitlines() == [
         "assumed graph: input 'in' has shape (1, 1, 3, 3): its first 1 is read as a batch and left out",
         "assumed graph: output 'out' says shape (1, 8): (8,) is what arrives",
-        f"assumed graph: {RESET}",
+        "assumed graph: reset to zero: NIR cannot say how its neurons were reset in training; neurons of snnTorch are "
+        "reset by 'subtract-late' unless one says otherwise, and such a network will spike differently: say its reset "
+        "if this is one",
         "assumed graph: time step 0.0001 s: r = tau/dt, snnTorch's convention: the gain per step is 1",
         "note    lif: membrane decays by 0.3333 per step, threshold 1 to 8",
         "note    lif: thresholds vary; the chip holds one for a population: divided into the weights",

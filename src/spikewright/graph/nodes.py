@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import nir
 import numpy as np
@@ -25,7 +25,7 @@ from ..chip.neuron_models import law_with
 
 Shape: TypeAlias = tuple[int, ...]
 
-NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.I, nir.CubaLI)
+NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.I, nir.CubaLI, nir.Threshold)
 MOST_NEURONS = 2**24  # sixteen times what a whole Loihi 2 holds (128 cores of 8192)
 
 
@@ -103,6 +103,18 @@ def _(node: nir.CubaLIF | nir.CubaLI, dt_s: float, shape: Shape) -> NeuronConsta
     gain_u, gain_v = filled(node.w_in, shape) * leak_u, filled(node.r, shape) * leak_v
     drift = filled(node.v_leak, shape) * leak_v
     return NeuronConstants(leak_u, gain_u, leak_v, gain_v, drift, *_firing(node, shape))
+
+
+@constants_of.register
+def _(node: nir.Threshold, dt_s: float, shape: Shape) -> NeuronConstants:
+    """A membrane that keeps nothing, so that only what arrives in a step counts."""
+    ones, zeros = np.ones(shape), np.zeros(shape)
+    return NeuronConstants(ones, ones, ones, ones, zeros, filled(node.threshold, shape), zeros)
+
+
+def first_parameter(node: nir.NIRNode) -> Any:
+    """A parameter that every neuron node of this kind has one of for each of its neurons."""
+    return node.threshold if isinstance(node, nir.Threshold) else node.r
 
 
 def _firing(node: nir.NIRNode, shape: Shape) -> tuple[FloatArray | None, FloatArray]:

@@ -21,7 +21,7 @@ from ...chip.registers import TrainedGrid, trained_grid
 from ...data.output_rule import CLASSES, OutputRule
 from ...energy.macs import Macs
 from ...graph.nodes import NEURONS, NodeFault, Shape
-from ...graph.time_step import resolve_dt
+from ...graph.time_step import read_as
 from ...graph.wiring import Wiring, wire
 from ...lowering.lower import rules_of
 from ...profile.units import quantity
@@ -224,11 +224,13 @@ def _what_it_does(known: Known, name: str) -> str:
 
 
 def _neuron(known: Known, name: str) -> str:
-    dt_s = resolve_dt(known.wiring, known.metadata).dt_s
     try:
-        law = known.wiring.constants(name, dt_s)
+        reading = read_as(known.wiring, known.metadata)
+        law = reading.wiring.constants(name, reading.step.dt_s)
     except NodeFault as fault:
         return str(fault)
+    except InputError:  # of another tool, whose time step nobody has said yet; `check` asks for it
+        return "its time step is not in the graph"
     current = f"current keeps {_range(1 - law.leak_u)} of itself per step, " if (law.leak_u != 1).any() else ""
     fires = "never fires" if law.threshold is None else f"fires above {_range(law.threshold)}"
     if law.reset != "zero":

@@ -335,7 +335,6 @@ def test_what_no_chip_does_is_refused_in_the_fields_words(fault: str, said: str)
         (lambda: snn.Lapicque(R=1.0, C=2.0, time_step=0.5), "write it as snn.Leaky with beta = 1 - time_step / (R C)"),
         (lambda: snn.LeakyParallel(4, 4), "is a LeakyParallel, which has no step in time"),
         (lambda: snn.SLSTM(4, 4), "is a SLSTM, whose gates"),
-        (lambda: snn.RLeaky(beta=0.9, linear_features=4), "is recurrent (a RLeaky)"),
         (lambda: snn.Leaky(beta=0.9, graded_spikes_factor=0.5, **ZERO), "has a graded_spikes_factor that is not 1"),
     ],
 )

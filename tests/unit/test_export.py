@@ -264,11 +264,6 @@ REFUSED = {
         "student: module 'layers.0' is a MaxPool2d: the largest of several spikes is no weighted sum, and neither "
         "NIR nor the chip has it; use nn.AvgPool2d or a convolution with a stride",
     ),
-    "subtract": (
-        lambda: Own(nn.Flatten(), nn.Linear(128, 5), snn.Leaky(beta=0.5, init_hidden=True), *head(5)[1:]),
-        "student: module 'layers.2' cannot be exported: reset_mechanism is \"subtract\" (snnTorch's default), "
-        'which NIR, Lava and Loihi do not have; train with reset_mechanism="zero", reset_delay=False',
-    ),
     "unknown": (
         lambda: Own(nn.ReLU(), *head(128)),
         "student: module 'layers.0' is a ReLU; handled are Conv2d, Linear, BatchNorm1d/2d after one of them, "

@@ -61,9 +61,13 @@ class Candidate:
 
     @property
     def is_plausible(self) -> bool:
-        """Whether time constants are longer than a step, and none is absurdly long: for time steps that are guessed."""
-        leaks = [leak for index, leak in enumerate(self.constants) if index % 4 == 2 and np.any(leak > 0)]
-        return bool(leaks) and all(1 / LONGEST - _SAME <= leak.min() and leak.max() < 1 - AGREE for leak in leaks)
+        """Whether membranes remember for longer than a step and not absurdly long: of time steps that are guessed."""
+        nodes = timed(self.wiring).values()
+        taus = [
+            np.ravel(tau) for node in nodes if (tau := getattr(node, "tau_mem", getattr(node, "tau", None))) is not None
+        ]
+        steps = np.concatenate([*taus, []]) / self.dt_s
+        return steps.size > 0 and bool(np.all(steps > 1 + AGREE) and np.all(steps <= LONGEST * (1 + AGREE)))
 
 
 def timed(wiring: Wiring) -> dict[str, nir.NIRNode]:

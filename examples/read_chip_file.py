@@ -48,15 +48,21 @@ def decayed(state, register):
 
 
 def step(neuron, bias, state, arriving):
-    """One timestep of the neurons of a population with the law `lif`: the new state (u, v), and where they spike."""
+    """One timestep of the neurons of a population: the new state (u, v), and where they spike."""
+    law, threshold = neuron.get("law", "lif"), neuron["vth"] << 6
+    if law not in ("lif", "lif-subtract", "lif-subtract-late"):
+        raise SystemExit(f"this reader does not know the neuron model {law}")
     u = decayed(state[0], neuron["du"] + 1) + (arriving << 6)
     u = (u + 2**31) % 2**32 - 2**31  # sums have 32 bits
     u = u + np.where(u <= -(2**23), 2**24, 0) - np.where(u > 2**23, 2**24, 0)  # currents wrap in 24
     v = decayed(state[1], neuron["dv"]) + u + (bias << neuron["bias_exp"])
+    if law == "lif-subtract-late":
+        v = v - np.where(state[1] > threshold, threshold, 0)  # of the spikes of the step before
     v = (v + 2**31) % 2**32 - 2**31
     v = np.clip(v, 1 - 2**23, 2**23 - 1)  # potentials are clipped to 24
-    spikes = v > neuron["vth"] << 6
-    return (u, np.where(spikes, 0, v)), spikes
+    spikes = v > threshold
+    after = {"lif": 0, "lif-subtract": v - threshold, "lif-subtract-late": v}[law]
+    return (u, np.where(spikes, after, v)), spikes
 
 
 def run(network, biases, weights, drive):

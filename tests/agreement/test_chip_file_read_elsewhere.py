@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from spikewright.chip.chip_file import save_chip
+from spikewright.chip.network import Population
 from spikewright.simulation import integer
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "read_chip_file.py"
@@ -26,11 +28,20 @@ def reader() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("seed", range(3))
+def with_law(population: Population, law: str) -> Population:
+    neuron = population.neuron
+    subtracts = neuron is not None and neuron.fires and population.role not in ("relay", "bias")
+    return replace(population, neuron=replace(neuron, law=law)) if subtracts else population
+
+
+@pytest.mark.parametrize(
+    ("seed", "law"), [(0, "lif"), (1, "lif"), (2, "lif"), (0, "lif-subtract"), (0, "lif-subtract-late")]
+)
 def test_a_reader_without_us_computes_the_same(
-    kind: str, seed: int, drawn: Callable[..., tuple], reader: ModuleType, tmp_path: Path
+    kind: str, seed: int, law: str, drawn: Callable[..., tuple], reader: ModuleType, tmp_path: Path
 ) -> None:
     chip, drive = drawn(kind, seed)
+    chip = replace(chip, populations=tuple(with_law(population, law) for population in chip.populations))
     save_chip(chip, tmp_path / "chip.h5")
     ours = integer.run(chip, drive)
     network, biases, weights = reader.read(tmp_path / "chip.h5")

@@ -13,6 +13,7 @@ import onnx
 import pytest
 import torch
 from onnx import helper, numpy_helper
+from PIL import Image, PngImagePlugin
 
 from spikewright.base.errors import InputError
 from spikewright.data.dataset import Dataset
@@ -196,3 +197,20 @@ def test_values_of_recordings_beyond_32_bits_are_refused(tmp_path: Path, kind: s
                 layout="series",
                 **({"id_column": "id", "time_column": "time"} if kind == "csv" else {}),
             )
+
+
+def test_an_image_with_a_part_that_claims_more_than_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for label, number in ((label, number) for label in "ab" for number in range(4)):
+        (tmp_path / label).mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / label / f"{number}.png")
+
+    def load_end(_: object) -> None:  # reads as many bytes as the head of the part says
+        raise MemoryError
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load_end", load_end)
+    with pytest.raises(
+        InputError, match=r"0\.png: cannot be read as an image \(it claims more than the memory holds\)"
+    ):
+        Dataset.from_folder(tmp_path)

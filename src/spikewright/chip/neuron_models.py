@@ -8,7 +8,7 @@ import torch
 from ..base.errors import InputError, did_you_mean
 from ..base.types import IntArray, Reset
 from .law import FIXED_POINT, Law
-from .network import Neuron
+from .network import ChipNetwork, Neuron
 from .registers import DECAY_ONE, STATE_UNIT
 from .subtraction import LateSubtractingLaw, SubtractingLaw
 
@@ -26,6 +26,14 @@ def law_with(reset: Reset) -> type[Law]:
 def reset_of(law: str) -> Reset | None:
     """What a spike does in the neuron model of this name; None in one that is not ours."""
     return next((reset for reset, name in OF_RESET.items() if name == law), None)
+
+
+def resets_of(chip: ChipNetwork) -> dict[str, Reset]:
+    """By population that fires, what its spikes do; without relays and biases, and neuron models that are not ours."""
+    own = (p for p in chip.populations if p.role not in ("relay", "bias"))
+    laws = {p.name: p.neuron.law for p in own if p.neuron is not None and p.neuron.fires}
+    found = {name: reset_of(law) for name, law in laws.items()}
+    return {name: reset for name, reset in found.items() if reset is not None}
 
 
 def law_of(neuron: Neuron, bias: IntArray | None = None) -> Law:

@@ -142,7 +142,7 @@ def peaks_of(
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
     """By population that has weights, the largest current and potential of each sample, each ``(n,)``, in float units.
 
-    Potentials of neurons that fire are those below zero alone.
+    Potentials of neurons that are reset to zero are those below zero alone.
 
     Args:
         draft: after all passes.
@@ -208,6 +208,7 @@ class _Runner:
     ) -> tuple[Tensor, _Column]:
         """Spikes of a population, ``(T, n, *shape)``, and its peaks."""
         law, into, count = _law_of(neuron), self.draft.into(population.name), drive.shape[1]
+        subtracts = neuron.reset != "zero"
         loops = [c for c in into if c.source == population.name]
         arriving = torch.zeros(1, count, *population.shape)
         for connection in into:
@@ -228,7 +229,7 @@ class _Runner:
             if fired is not None:
                 spikes[t] = fired
             current = torch.maximum(current, state.u.abs())
-            potential = torch.maximum(potential, p.abs() if fired is None else -p)
+            potential = torch.maximum(potential, p.abs() if fired is None or subtracts else -p)
         return spikes, (current.flatten(1).amax(1), potential.flatten(1).amax(1))
 
     def _delivered(self, connection: DraftConnection, values: Tensor, target: DraftPopulation) -> Tensor:

@@ -45,8 +45,9 @@ TRAINED = "training on integers"
 CURRENT = "the range of the current"
 READOUT = "the range of the readout"
 CONVOLUTION = "the sum of a convolution"
-"""What limits a scale: the 24 bits of a current, the threshold that a readout must not reach, and the 24 bits in which
-Lava sums up a convolution."""
+POTENTIAL = "the range of the membrane potential"
+"""What limits a scale: the 24 bits of a current, the threshold that a readout must not reach, the 24 bits in which Lava
+sums up a convolution, and those of a potential from which thresholds are subtracted, where it was measured."""
 CALIBRATION = "calibration"
 """Key in the provenance of a chip network: the peaks that scales were chosen by, absent where none were measured."""
 MEASURED = "measured"
@@ -278,9 +279,10 @@ def _reaches(
 ) -> Iterator[_Reach]:
     """How far the states of a population go: in the worst case, or where that is less, to the measured peaks.
 
-    The membrane of neurons that fire is no limit: above the threshold it is reset, and so far below it a clip changes
-    less than the coarser weights would. A convolution's sum of one step must stay below 24 bits whatever was measured,
-    since Lava wraps it before the neurons see it.
+    The membrane of neurons that fire is no limit in the worst case: above the threshold it is reset, or thresholds are
+    subtracted from it step by step, and so far from it a clip changes less than the coarser weights would. Where it was
+    measured, a membrane from which thresholds are subtracted has room for its peaks. A convolution's sum of one step
+    must stay below 24 bits whatever was measured, since Lava wraps it before the neurons see it.
 
     Args:
         weights: in units of ``1 / scale``: of the draft at a scale of 1, or integers at their own.
@@ -290,6 +292,8 @@ def _reaches(
     reached = None if peaks is None else peaks.times(scale * STATE_UNIT)
     worst = _peak_current(task, weights)
     yield CURRENT, worst if reached is None else min(worst, reached.current), registers.state_limit
+    if task.neuron.reset != "zero" and reached is not None:
+        yield POTENTIAL, min(_peak_potential(task, worst, bias), reached.potential), registers.state_limit
     if task.threshold is None:
         potential = _peak_potential(task, worst, bias)
         potential = potential if reached is None else min(potential, reached.potential)

@@ -21,7 +21,7 @@ from ..chip.registers import BIAS_EXP, LAVA_WIDTHS, STATE_UNIT, Calibration
 from ..profile.profile import HardwareProfile
 from ..profile.resets import reset_faults
 from .draft import Draft, DraftNeuron
-from .quantize import CALIBRATION, CONVOLUTION, CURRENT, MEASURED, READOUT, TRAINED
+from .quantize import CALIBRATION, CONVOLUTION, CURRENT, MEASURED, POTENTIAL, READOUT, TRAINED
 
 Rule: TypeAlias = Callable[..., Iterator[str]]
 
@@ -40,6 +40,7 @@ _MEASURED = (
 _REMEDIES = {
     CURRENT: f"fewer input bits or a smaller fan-in would help{_MEASURED}",
     READOUT: f"fewer timesteps or a smaller fan-in would help{_MEASURED}",
+    POTENTIAL: "smaller weights beside the threshold would help",
     CONVOLUTION: "fewer input bits or a smaller kernel would help",
     "the threshold register": "a lower threshold would help",
     "the bias register": "a smaller bias or leak potential would help",
@@ -115,7 +116,9 @@ def reset_to_zero(draft: Draft) -> Iterator[str]:
 
 def resets(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
     """What a spike does to the membrane potential is something that the chip's neurons can do."""
-    yield from reset_faults({name: neuron.reset for name, neuron in _neurons(draft)}, profile)
+    own = [p for p in draft.populations if p.role not in ("relay", "bias")]
+    resets = {p.name: p.neuron.reset for p in own if p.neuron is not None and p.neuron.threshold is not None}
+    yield from reset_faults(resets, profile.limits)
 
 
 def one_decay_per_population(draft: Draft) -> Iterator[str]:
@@ -242,7 +245,8 @@ def _calibration_remarks(chip: ChipNetwork) -> Iterator[str]:
         neuron = chip.by_name[name].neuron
         share = peaks.potential * scales[name] * STATE_UNIT / LAVA_WIDTHS.state_limit
         if neuron is not None and neuron.fires and share >= 1:
-            yield f"{name}: membranes go {share:.1f} times as far below zero as their register, and are clipped there"
+            where = "below" if neuron.law == "lif" else "from"
+            yield f"{name}: membranes go {share:.1f} times as far {where} zero as their register, and are clipped there"
 
 
 def calibration_of(chip: ChipNetwork) -> Calibration | None:

@@ -199,8 +199,13 @@ class HardwareProfile(Shown, Table):
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of what the file says (not of its comments or layout)."""
-        return sha256_of_json(self.model_dump(mode="json", exclude_unset=True))
+        """Hash of what the file says (not of its comments or layout).
+
+        The resets are left out: they decide whether a network is refused and nothing that is computed, and profiles
+        had none before there was more than one.
+        """
+        later = {"limits": {"resets"}, "limit_sources": {"resets"}}
+        return sha256_of_json(self.model_dump(mode="json", exclude_unset=True, exclude=later))
 
     @property
     def keeps_states(self) -> bool:

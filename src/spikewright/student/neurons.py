@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +35,7 @@ def spiking(settings: NeuronSettings) -> nn.Module:
         "learn_beta": settings.learn_beta,
         "learn_threshold": settings.learn_threshold,
         "init_hidden": True,
-        "reset_mechanism": "zero" if settings.reset == "zero" else "subtract",
-        "reset_delay": settings.reset == "subtract-late",
+        **reset_arguments(settings.reset),
         "spike_grad": snn.surrogate.atan(),
     }
     neuron: nn.Module = (
@@ -58,6 +58,11 @@ def is_neuron(module: nn.Module) -> bool:
 def is_integrator(module: nn.Module) -> bool:
     """Whether ``module`` is a non-firing readout (reset mechanism "none")."""
     return is_neuron(module) and getattr(module, "_reset_mechanism", None) == "none"
+
+
+def reset_arguments(reset: Reset) -> dict[str, Any]:
+    """What makes a neuron layer of snnTorch reset like this."""
+    return {"reset_mechanism": "zero" if reset == "zero" else "subtract", "reset_delay": reset == "subtract-late"}
 
 
 def reset_of(module: nn.Module) -> Reset:

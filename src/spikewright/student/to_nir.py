@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -38,7 +39,7 @@ INPUT, OUTPUT, ENCODER = "input", "output", "encoder"
 RESET_NOTE = "reset_note"
 RESET_NOTES: dict[Reset, str] = {
     "subtract": "v_threshold is subtracted from v in the step of a spike, after the comparison",
-    "subtract-late": "v_threshold is subtracted from v in the step after a spike, behind the decay and without one",
+    "subtract-late": "v_threshold is subtracted from v in the step after a spike, and does not decay with it",
 }
 """What NIR cannot say, in a sentence for other readers of a graph: its neurons set v to v_reset."""
 
@@ -75,30 +76,32 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     outputs = builder.follow(trace(student.network), first)
     refuse("student", builder.faults)
     nodes = {INPUT: nir.Input(np.array(shape)), **builder.nodes, OUTPUT: nir.Output(np.array([student.config.outputs]))}
+    for name in (name for name, reset in builder.resets.items() if reset != _common(builder.resets)):
+        nodes[name].metadata[RESET_KEY] = builder.resets[name]
     edges = builder.edges + [(name, OUTPUT) for name in outputs]
-    metadata = _metadata(student, facts or {}) | _noted_resets(builder)
+    metadata = _metadata(student, facts or {}, builder.resets)
     return nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
 
 
-def _noted_resets(builder: _GraphBuilder) -> dict[str, Any]:
-    """The reset of a network's neurons, for its metadata; those of other layers are noted at their nodes."""
-    resets = builder.resets
-    of_graph = next((reset for name, reset in resets.items() if name != ENCODER), resets.get(ENCODER, "zero"))
-    for name in (name for name, reset in resets.items() if reset != of_graph):
-        builder.nodes[name].metadata[RESET_KEY] = resets[name]
+def _common(resets: Mapping[str, Reset]) -> Reset:
+    """The reset of a network's first layer, which stands for all; those of other layers are noted at their nodes."""
+    return next((reset for name, reset in resets.items() if name != ENCODER), resets.get(ENCODER, "zero"))
+
+
+def _note(resets: Mapping[str, Reset]) -> str | None:
+    """What other readers of the graph have to know; None where all neurons are reset to zero."""
     said = [f"{RESET_KEY} {reset!r}: {RESET_NOTES[reset]}" for reset in RESET_NOTES if reset in resets.values()]
-    if not said:
-        return {RESET_KEY: of_graph}
     where = "a node's own metadata come first; NIR's nodes cannot say it, so other readers compute other spikes"
-    return {RESET_KEY: of_graph, RESET_NOTE: "; ".join([*said, where])}
+    return "; ".join([*said, where]) if said else None
 
 
-def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
+def _metadata(student: Student, facts: dict[str, object], resets: Mapping[str, Reset]) -> dict[str, Any]:
     config = student.config
     metadata: dict[str, Any] = {
         "format_version": GRAPH_FORMAT_VERSION,
         "source": f"spikewright {__version__}",
         "dt_s": DT_S,
+        RESET_KEY: _common(resets),
         "encoding": config.encoding,
         "readout": config.readout,
         "timesteps": config.timesteps,
@@ -111,6 +114,8 @@ def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
         metadata[INPUT_RULE_KEY] = json.dumps(config.input_rule.as_json(), sort_keys=True)
     if config.output != CLASSES:
         metadata[OUTPUT_RULE_KEY] = json.dumps(config.output.as_json(), sort_keys=True)
+    if (note := _note(resets)) is not None:
+        metadata[RESET_NOTE] = note
     macs = Macs.of_facts(facts)
     if macs is not None and macs.unknown:
         metadata[UNKNOWN] = ", ".join(macs.unknown)  # a NIR file holds no lists of text

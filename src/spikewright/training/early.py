@@ -41,7 +41,7 @@ def _faults(settings: DistillSettings) -> Iterator[str]:
     try:
         profile = load_profile(limits.profile)
         reset = settings.student.reset
-        yield from reset_faults({arg("reset", reset): reset}, profile)
+        yield from reset_faults({f"{arg('reset', reset)} on {profile.name}": reset}, profile.limits)
         if limits.energy_budget:
             parse_budget(limits.energy_budget, profile)
     except SpikewrightError as error:

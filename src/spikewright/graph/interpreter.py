@@ -114,7 +114,7 @@ def biases_on_membranes(graph: nir.NIRGraph) -> nir.NIRGraph:
             if not is_linear(wiring.nodes[linear]):
                 continue
             todo += wiring.into(linear)
-            if isinstance(graph.nodes[linear], nir.Affine | nir.Conv2d):
+            if isinstance(graph.nodes[linear], nir.Affine | nir.Conv1d | nir.Conv2d):
                 nodes[linear] = copy(graph.nodes[linear])
                 nodes[linear].bias = np.zeros_like(graph.nodes[linear].bias)
     return nir.NIRGraph(nodes, list(graph.edges), metadata=graph.metadata, type_check=False)

@@ -294,7 +294,7 @@ def _input_shape(found: Survey, name: str, node: nir.Input) -> list[Shape]:
 
 
 def _note_assumptions(found: Survey, name: str, node: nir.NIRNode, shape: Shape) -> None:
-    if isinstance(node, nir.Conv2d) and node.input_shape is None:
+    if isinstance(node, nir.Conv1d | nir.Conv2d) and node.input_shape is None:
         found.assumed.append(f"convolution {name!r} has no input_shape: {shape[1:]} follows from what feeds it")
     if isinstance(node, NEURONS) and np.size(node.r) == 1 and shape not in ((1,), ()):
         found.assumed.append(f"neuron {name!r} has single parameters: they are taken for all {shape} of its neurons")

@@ -315,10 +315,10 @@ REFUSED = {
     "attention, and a norm of the sample": (
         lambda: Attending(),
         "student: 2 faults\n"
-        "  - module 'attention' is a MultiheadAttention: attention multiplies values of the sample by one another, and "
-        "a chip multiplies spikes by fixed weights alone; use convolutions, or linear layers with neurons after each\n"
         "  - module 'norm' is a LayerNorm, whose mean and variance are those of each sample; a chip has fixed weights "
-        "and sums spikes: use nn.BatchNorm, which becomes part of the weights",
+        "and sums spikes: use nn.BatchNorm, which becomes part of the weights\n"
+        "  - module 'attention' is a MultiheadAttention: attention multiplies values of the sample by one another, and "
+        "a chip multiplies spikes by fixed weights alone; use convolutions, or linear layers with neurons after each",
     ),
     "unfolded": (
         lambda: Own(nn.Flatten(), nn.Unflatten(1, (2, 64)), *head(128)),

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spikewright.base.errors import InputError
 from spikewright.chip.encoding import encode
 from spikewright.lowering.draft import Draft, DraftConnection
 from spikewright.lowering.lower import drafted, lower
@@ -19,11 +20,12 @@ from spikewright.simulation import integer
 from spikewright.simulation.backends import backend
 from spikewright.simulation.recording import compare
 from spikewright.student.config import StudentConfig
+from spikewright.student.integers.form import become_integer, settle
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, spiking
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
-from spikewright.student.verify import export
+from spikewright.student.verify import export, verify_export
 
 SHAPE = (2, 6, 6)
 SERIES = (2, 12, 1)
@@ -69,7 +71,7 @@ def concatenated(each: nn.ModuleDict, value: Tensor) -> Tensor:
 def of_images() -> dict[str, Callable[[], nn.Module]]:
     return {
         "transposed": lambda: images_network(
-            nn.Conv2d(4, 4, 3, 2), nn.ConvTranspose2d(4, 6, 3, 2, 1, 1, groups=2, dilation=1), outputs=96
+            nn.AvgPool2d(2), nn.ConvTranspose2d(4, 6, 3, 2, 1, 1, groups=2), outputs=216
         ),
         "transposed, stride 1": lambda: images_network(nn.ConvTranspose2d(4, 3, 3, padding=1), outputs=108),
         "upsampled": lambda: images_network(
@@ -94,7 +96,7 @@ def of_images() -> dict[str, Callable[[], nn.Module]]:
             nn.Conv2d(4, 4, 3), nn.AvgPool2d(2), nn.BatchNorm2d(4, affine=False), outputs=16
         ),
         "norm of a transposed": lambda: images_network(
-            nn.Conv2d(4, 4, 3, 2), nn.ConvTranspose2d(4, 4, 2, 2, groups=2), nn.BatchNorm2d(4), outputs=64
+            nn.AvgPool2d(3), nn.ConvTranspose2d(4, 4, 2, 2, groups=2), nn.BatchNorm2d(4), outputs=64
         ),
         "two convolutions": lambda: images_network(
             nn.Conv2d(4, 4, 3, padding=1), nn.Dropout(), nn.Conv2d(4, 4, 3, padding=1), outputs=144
@@ -178,6 +180,38 @@ def test_the_graph_computes_what_the_layers_do(shape: tuple[int, int, int], name
     assert set(nir.read(tmp_path / "s.nir", type_check=False).nodes), "nir's own reader takes it"
     fired = made(images(shape)).spikes.values()
     assert all(0.01 < float(spikes.mean()) < 0.99 for spikes in fired)
+
+
+REFUSED_ON_INTEGERS = {
+    "adaptive": "3: pools after the weights, over windows that differ; put it before them, where it pools spikes",
+    "norm first": "2: this normalisation stands before a convolution that pads with zeros, which its shift would have "
+    "to reach too; put it right behind a convolution or linear layer",
+    "two convolutions": "4: follows other weights without neurons between them; make them one layer",
+    "functional": "truediv: multiplies by 0.5 what weights give; multiply the weights instead",
+}
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+@pytest.mark.parametrize(("shape", "name"), CASES)
+def test_integers_are_the_chips(shape: tuple[int, int, int], name: str) -> None:
+    """A student that becomes one on integers, and takes a step there, is the chip network that it becomes."""
+    target = load_profile("loihi2-assumed")
+    if shape == SHAPE and name in REFUSED_ON_INTEGERS:
+        with pytest.raises(InputError) as caught:
+            become_integer(student(shape, name, "direct"), target, "loihi2-assumed")
+        assert str(caught.value) == f"training on integers: {REFUSED_ON_INTEGERS[name]}"
+        return
+    made = become_integer(student(shape, name, "direct"), target, "loihi2-assumed")
+    optimizer = torch.optim.SGD(made.parameters(), lr=0.02)
+    output = made(images(shape, 8))
+    (F.cross_entropy(output.logits, torch.arange(8) % 5) + sum(s.mean() for s in output.spikes.values())).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in made.network.parameters())
+    optimizer.step()
+    settle(made, target)
+    graph = to_nir(made.eval())
+    assert verify_export(made, graph, images(shape)).samples == 4
+    rounding = lower(graph, target).provenance["rounding"]
+    assert max(rounding[name] for name in made.grid.scales) < 1e-2
 
 
 def spikes_of(draft: Draft, drive: Tensor) -> dict[str, Tensor]:

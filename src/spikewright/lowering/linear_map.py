@@ -122,7 +122,7 @@ def _as_convolution(path: Sequence[nir.NIRNode], shape: Shape, lying: bool) -> L
                 return None
         else:
             kernel = _convolution_of(node, at, lying)
-            total = kernel if total is None or kernel is None else _fold(total, kernel)
+            total = kernel if total is None or kernel is None else folded(total, kernel)
             if total is None:
                 return None
         shape = after
@@ -164,7 +164,7 @@ def _over_one_axis(node: nir.Conv1d, shape: Shape, lying: bool) -> LinearMap:
     return LinearMap(weight, shape, frame(after, lying), geometry)
 
 
-def _fold(first: LinearMap, second: LinearMap) -> LinearMap | None:
+def folded(first: LinearMap, second: LinearMap) -> LinearMap | None:
     """Two convolutions in a row as one with a larger kernel and stride; None where zero padding makes that inexact.
 
     ``K[o, i, a*dA + b*dB*sA] = sum over m of B[o, m, b] * A[m, i, a]`` with stride ``sA*sB`` and padding

@@ -18,6 +18,7 @@ from ..chip.activity import Overflows
 from ..chip.encoding import full_scale
 from ..chip.law import State
 from ..chip.network import ChipNetwork, Population
+from ..lowering.linear_map import frame
 from ..simulation.backends import check_drive
 from ..simulation.recording import Recording, SpikeArray, Tally
 from .config import StudentConfig
@@ -109,7 +110,10 @@ def _layers(output: StudentOutput, chip: ChipNetwork) -> Iterator[tuple[str, obj
     mine = {name: tuple(trace.membrane.shape[2:]) for name, trace in output.traces.items()}
     theirs = {p.name: p.shape for p in chip.populations if p.neuron is not None and p.role not in ADDED}
     for name in sorted(mine.keys() | theirs.keys()):
-        yield f"layer {name!r}", mine.get(name, "is not there"), theirs.get(name, "is not there")
+        one, other = mine.get(name, "is not there"), theirs.get(name, "is not there")
+        if isinstance(one, tuple) and other in (frame(one), frame(one, lying=True)):
+            one = other  # values over one axis lie in a frame of two
+        yield f"layer {name!r}", one, other
 
 
 def _spikes(
@@ -124,7 +128,7 @@ def _spikes(
     if population.role == "bias":
         return np.ones(shape, np.uint8)
     fired = output.spikes.get(population.name, (output.resets or {}).get(population.name))
-    return np.zeros(shape, np.uint8) if fired is None else fired.numpy().astype(np.uint8)
+    return np.zeros(shape, np.uint8) if fired is None else fired.numpy().astype(np.uint8).reshape(shape)
 
 
 def _active(population: Population, student: Runs, output: StudentOutput, spikes: SpikeArray) -> IntArray:
@@ -135,8 +139,8 @@ def _active(population: Population, student: Runs, output: StudentOutput, spikes
         found: IntArray = output.active[population.name].round().to(torch.int64).numpy()
         return found
     assert population.neuron is not None
-    biased = torch.from_numpy(population.neuron.bias != 0)
     trace, law = output.traces[population.name], law_of(student.neuron(population.name))
+    biased = torch.from_numpy(population.neuron.bias != 0).reshape(trace.membrane.shape[2:])
     arrived = trace.current.expand(len(spikes), *trace.current.shape[1:])  # a bias is in it
     rest = torch.zeros_like(arrived[0])
     state, busy = State(rest, rest), []

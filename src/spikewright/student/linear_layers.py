@@ -229,6 +229,24 @@ def _(module: Reshape, shape: Shape) -> Nodes:
     return nodes or None
 
 
+def window_of(pool: nn.Module, spatial: Shape) -> int | None:
+    """How many values each average of a pooling layer divides by; None where windows differ."""
+    if isinstance(pool, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d):
+        plain = plain_pool(pool, spatial)
+        return None if plain is None else window_of(plain, spatial)
+    if not isinstance(pool, nn.AvgPool1d | nn.AvgPool2d) or getattr(pool, "divisor_override", None):
+        return None
+    return math.prod(_each(pool.kernel_size, len(spatial))) if _is_even(pool, spatial) else None
+
+
+def keeps_constants(module: nn.Module) -> bool:
+    """Whether each output is a mean of inputs, so that a constant goes through unchanged, borders included."""
+    if isinstance(module, nn.AvgPool1d | nn.AvgPool2d):
+        padded = any(_each(module.padding, 2)) and module.count_include_pad
+        return not padded and getattr(module, "divisor_override", None) is None
+    return isinstance(module, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d | nn.Upsample)
+
+
 def scaled_outputs(layer: nn.Module, weight: Tensor, gain: Tensor) -> Tensor:
     """The weights of a layer with each output channel multiplied by its gain."""
     if not isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d):

@@ -25,7 +25,7 @@ from ..graph.interpreter import biases_on_membranes
 from ..graph.nodes import Shape
 from .finite import weight_faults
 from .integers.neurons import IntegerLaw, bias_on_grid, weight_integers
-from .integers.walk import plan_of
+from .integers.plan import plan_of
 from .linear_layers import WEIGHTED, placed, scaled_outputs
 from .modules import DT_S, CannotExport, flatten, node_of
 from .neurons import is_neuron
@@ -114,14 +114,15 @@ def float_equivalent(student: Student) -> Student:
     twin = with_network(student, copy.deepcopy(student.network))
     traced = trace(twin.network)
     modules = dict(twin.network.named_modules())
-    plan = plan_of(traced, student.input_unit)
+    places = plan_of(traced, student.input_unit, student.config.input_shape).weights
     for node in traced.graph.nodes:
-        if node.name in plan:
-            place, module = plan[node.name], modules[str(node.target)]
-            assert isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None
+        if node.name in places:
+            place, module = places[node.name], modules[str(node.target)]
+            assert isinstance(module, WEIGHTED) and module.bias is not None
             scale = grid.scales[place.target]
             unit = scale * place.unit
-            module.weight.copy_(weight_integers(module.weight, unit, grid.registers) / unit)
+            weight = weight_integers(module.weight, unit, grid.registers, mixed=place.shared or None)
+            module.weight.copy_(weight / unit)
             module.bias.copy_(bias_on_grid(module.bias, scale, grid.registers))
     for name, scale in grid.scales.items():
         _set_neuron(modules[name], IntegerLaw.of(modules[name], scale, grid.registers).floats)
@@ -221,6 +222,8 @@ class _GraphBuilder:
             return self._add_flatten(name, module.start_dim, module.end_dim, sources, shape)
         if isinstance(module, Join):
             return self._join(name, module.axis, arriving)
+        if name in self.nodes and next(module.parameters(), None) is None and not is_neuron(module):
+            name = self._free(name)  # without weights or a state it may be used again
         if name in self.nodes:
             raise CannotExport(
                 "is used more than once; the chip needs neurons and weights for each use: make one per use"

@@ -142,8 +142,9 @@ def test_what_the_chip_cannot_hold_is_refused() -> None:
     with pytest.raises(InputError, match="one path is 2 layers shorter than another, and the chip cannot delay graded"):
         become_integer(student("membrane", "direct"), load_profile("loihi2-assumed"), "loihi2-assumed")
     large = student("spikes", threshold=3.0)
+    scale = become_integer(large, load_profile("loihi2-assumed"), "loihi2-assumed").grid.scales["three"]
     with torch.no_grad():
-        large.network.last_norm.weight.mul_(180 / large.network.last.weight.abs().max() * 0.05)
+        large.network.last_norm.weight.mul_(1.5 * scale)
     with pytest.raises(InputError, match="three: the weight of its shortcut would be less than one step of the chip's"):
         become_integer(large, load_profile("loihi2-assumed"), "loihi2-assumed")
     made = Student(StudentConfig("own", 4, SHAPE, 5, 6, "direct"), Direct()).eval()

@@ -301,7 +301,7 @@ REFUSED = {
         lambda: Own(nn.PixelShuffle(1), *head(128)),
         "student: module 'layers.0' is a PixelShuffle; handled are Conv1d/2d, ConvTranspose1d/2d, Linear, "
         "BatchNorm1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d, Upsample, padding, Flatten, Dropout, Identity, snn.Leaky, "
-        "snn.Synaptic",
+        "snn.Synaptic, snn.RLeaky, snn.RSynaptic",
     ),
     "batch norm without statistics": (
         lambda: Own(nn.BatchNorm2d(2, track_running_stats=False), *head(128)),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import singledispatch
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import nir
 import numpy as np
@@ -25,7 +25,7 @@ DT_S = 1e-4
 
 HANDLED = (
     "Conv1d/2d, ConvTranspose1d/2d, Linear, BatchNorm1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d, Upsample, padding, "
-    "Flatten, Dropout, Identity, snn.Leaky, snn.Synaptic"
+    "Flatten, Dropout, Identity, snn.Leaky, snn.Synaptic, snn.RLeaky, snn.RSynaptic"
 )
 
 Nodes: TypeAlias = nir.NIRNode | Sequence[nir.NIRNode] | None
@@ -89,8 +89,9 @@ def _(module: nn.Flatten, shape: Shape) -> Nodes:
     return flatten(shape, module.start_dim, module.end_dim)
 
 
-@node_of.register
-def _(module: snn.Leaky, shape: Shape) -> Nodes:
+@node_of.register(snn.Leaky)
+@node_of.register(snn.RLeaky)
+def _(module: snn.Leaky | snn.RLeaky, shape: Shape) -> Nodes:
     """``beta = 1 - dt / tau``; the gain ``r * dt / tau`` is 1, since snnTorch adds the current unscaled."""
     (beta,) = _decays(module, shape, "beta")
     firing = _firing(module, shape)
@@ -104,8 +105,9 @@ def _(module: snn.Leaky, shape: Shape) -> Nodes:
     return kind(tau=tau.astype(np.float32), r=(tau / DT_S).astype(np.float32), v_leak=v_leak, **firing)
 
 
-@node_of.register
-def _(module: snn.Synaptic, shape: Shape) -> Nodes:
+@node_of.register(snn.Synaptic)
+@node_of.register(snn.RSynaptic)
+def _(module: snn.Synaptic | snn.RSynaptic, shape: Shape) -> Nodes:
     """``alpha = 1 - dt / tau_syn`` and ``beta = 1 - dt / tau_mem``; both gains per timestep are 1."""
     decays = _decays(module, shape, "alpha", "beta")
     for name, decay in zip(("alpha", "beta"), decays, strict=True):
@@ -131,6 +133,22 @@ def flatten(shape: Shape, start_dim: int, end_dim: int) -> nir.NIRNode | None:
     if first == last:
         return None
     return nir.Flatten(input_type={"input": np.array(shape)}, start_dim=first - 1, end_dim=last - 1)
+
+
+def loop_of(module: Any, shape: Shape) -> Nodes:
+    """The NIR nodes of the weights from neurons of ``shape`` to themselves: all to all, convolutional, one to one.
+
+    Raises:
+        CannotExport: weights that do not fit the neurons.
+    """
+    loop = module.recurrent
+    if isinstance(loop, nn.Linear | nn.Conv2d):
+        return node_of(loop, shape)
+    weights = torch.as_tensor(loop.V).detach().cpu().numpy().astype(np.float32)
+    try:
+        return nir.Scale(scale=np.broadcast_to(weights, shape).copy())
+    except ValueError:
+        raise CannotExport(f"has a V of shape {weights.shape} for neurons of shape {shape}") from None
 
 
 def _decays(module: nn.Module, shape: Shape, *names: str) -> list[FloatArray]:

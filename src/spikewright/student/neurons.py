@@ -19,6 +19,7 @@ from ..base.errors import InputError
 from ..chip.law import Law
 from ..chip.registers import STATE_UNIT
 from .neuron_settings import NeuronSettings
+from .recurrence import is_recurrent, step_by_step
 from .surrogate import stepped, through_time
 
 
@@ -89,11 +90,12 @@ class NeuronTrace:
 
 def check_neuron(name: str, module: nn.Module) -> list[str]:
     """What keeps a neuron module from being trained and deployed here; empty when nothing does."""
-    if type(module) not in (snn.Leaky, snn.Synaptic):
-        return [f"{name}: {type(module).__name__} is not handled; may be snn.Leaky or snn.Synaptic"]
+    if type(module) not in (snn.Leaky, snn.Synaptic, snn.RLeaky, snn.RSynaptic):
+        may_be = "may be snn.Leaky, snn.Synaptic, snn.RLeaky or snn.RSynaptic"
+        return [f"{name}: {type(module).__name__} is not handled; {may_be}"]
     reset = module._reset_mechanism
     graded = bool((module.graded_spikes_factor != 1).any())
-    late = reset == "zero" and module.reset_delay and isinstance(module, snn.Synaptic)
+    late = reset == "zero" and module.reset_delay and not isinstance(module, snn.Leaky)
     faults = {
         'reset_mechanism is "subtract" (snnTorch\'s default), which NIR, Lava and Loihi do not have; '
         'train with reset_mechanism="zero", reset_delay=False': reset == "subtract",
@@ -114,7 +116,7 @@ def law_of(module: nn.Module) -> Law:
     return Law(
         keep_v=module.beta.clamp(0, 1),
         threshold=None if is_integrator(module) else module.threshold,
-        keep_u=module.alpha.clamp(0, 1) if isinstance(module, snn.Synaptic) else None,
+        keep_u=module.alpha.clamp(0, 1) if isinstance(module, snn.Synaptic | snn.RSynaptic) else None,
     )
 
 
@@ -130,6 +132,8 @@ def run_over_time(name: str, module: nn.Module, current: Tensor, timesteps: int)
     if faults := check_neuron(name, module):
         raise InputError(faults[0])
     law = law_of(module)
+    if is_recurrent(module):
+        return NeuronTrace(*step_by_step(law, module, current, timesteps))
     spikes, membrane = through_time(law, stepped(law, current, timesteps), current, module.spike_grad)
     return NeuronTrace(current, spikes, membrane)
 

@@ -27,9 +27,10 @@ from .finite import weight_faults
 from .integers.neurons import IntegerLaw, bias_on_grid, weight_integers
 from .integers.plan import plan_of
 from .linear_layers import WEIGHTED, placed, scaled_outputs
-from .modules import DT_S, CannotExport, flatten, node_of
+from .modules import DT_S, CannotExport, flatten, loop_of, node_of
 from .neurons import is_neuron
 from .operations import Join
+from .recurrence import is_recurrent
 from .refused import norms_per_step
 from .student import Student
 from .tracing import OPERATIONS, inputs_of, is_flatten, is_sum, trace
@@ -180,6 +181,11 @@ class _GraphBuilder:
         nodes = [made] if isinstance(made, nir.NIRNode) else list(made)
         self._add_chain(name, nodes, sources)
         self._layers[name] = module, shape
+        if is_recurrent(module):
+            loop = loop_of(module, shape)
+            back = self._free(f"{name}_loop")
+            self._add_chain(back, [loop] if isinstance(loop, nir.NIRNode) else list(loop or ()), (name,))
+            self.edges.append((back, name))
         return (name,), shape if is_neuron(module) else _output_shape(module, shape)
 
     def _add_chain(self, name: str, nodes: list[nir.NIRNode], sources: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ import snntorch as snn
 import torch
 from torch import nn
 
-from ...base.errors import refuse
+from ...base.errors import arg, refuse
 from ...chip.registers import Grid, Registers, TrainedGrid
 from ...graph.interpreter import biases_on_membranes
 from ...lowering.lower import drafted, fitting_scales, lower_draft
@@ -18,6 +18,7 @@ from ...lowering.rules import check_draft
 from ...profile.profile import HardwareProfile
 from ..finite import weight_faults
 from ..neurons import is_integrator, is_neuron
+from ..recurrence import is_recurrent
 from ..student import Student
 from ..to_nir import to_nir, with_network
 from ..tracing import trace
@@ -131,6 +132,8 @@ def _vector_faults(network: nn.Module) -> list[str]:
     for name, module in network.named_modules():
         if not is_neuron(module):
             continue
+        if is_recurrent(module):
+            faults.append(f"{name}: feeds itself, which is trained in floats alone: {arg('integer_from', 1)}")
         constants = {"beta": module.beta, "threshold": module.threshold}
         if isinstance(module, snn.Synaptic):
             constants["alpha"] = module.alpha

@@ -9,7 +9,7 @@ batch.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import TypeAlias
 
@@ -52,6 +52,16 @@ class NeuronConstants:
     drift: FloatArray
     threshold: FloatArray | None
     v_reset: FloatArray
+
+    def from_reset(self) -> NeuronConstants:
+        """The same neurons with potentials counted from ``v_reset``: ``v' = v - v_reset`` is 0 after a spike.
+
+        ``threshold' = threshold - v_reset`` and ``drift' = drift - leak_v v_reset``; what does not fire stays.
+        """
+        if self.threshold is None or not np.any(self.v_reset):
+            return self
+        threshold, drift = self.threshold - self.v_reset, self.drift - self.leak_v * self.v_reset
+        return replace(self, threshold=threshold, drift=drift, v_reset=np.zeros_like(self.v_reset))
 
     def law(self, like: Tensor) -> Law:
         """The law of these neurons in exact arithmetic, of the type and on the device of ``like``."""

@@ -182,6 +182,17 @@ def draft_from_nir(wiring: Wiring, dt_s: float, inputs: InputFormat, facts: Mapp
     return Draft(tuple(populations), tuple(connections), **vars(inputs), readout=readout, facts=dict(facts))
 
 
+def begins(wiring: Wiring) -> list[str]:
+    """What is assumed of neurons that a spike does not leave at zero: where their potentials begin."""
+    resets = {name: np.asarray(getattr(wiring.nodes[name], "v_reset", 0.0)) for name in wiring.neurons}
+    return [
+        f"node {name!r}: its potentials begin at v_reset ({reset.min():g} to {reset.max():g}), where a spike leaves "
+        "them, since NIR does not say where; on the chip they are counted from there"
+        for name, reset in resets.items()
+        if np.any(reset != 0)
+    ]
+
+
 def _is_lying(wiring: Wiring) -> bool:
     """Whether values over one axis lie in a row, as those of an input of a single row do; else they are a column."""
     shape = wiring.shapes[wiring.input][1]
@@ -193,7 +204,7 @@ def _framed(population: DraftPopulation, lying: bool) -> DraftPopulation:
     shape, neuron = frame(population.shape, lying), population.neuron
     if shape == population.shape or neuron is None:
         return population
-    arrays = {name: each.reshape(shape) for name, each in vars(neuron).items() if each is not None}
+    arrays = {name: each.reshape(shape) for name, each in vars(neuron).items() if isinstance(each, np.ndarray)}
     return replace(population, shape=shape, neuron=replace(neuron, **arrays))
 
 
@@ -224,8 +235,10 @@ def _population(
     """The population of a neuron node, and the gain by which its incoming weights are multiplied.
 
     Thresholds that vary in the population are divided out, since the chip has one threshold for all: multiplying a
-    neuron's weights, bias and threshold by the same number does not change its spikes.
+    neuron's weights, bias and threshold by the same number does not change its spikes. Potentials are counted from
+    their reset.
     """
+    law = law.from_reset()
     gain, threshold, drift = law.gain_u * law.gain_v, law.threshold, law.drift
     if is_encoder and threshold is not None:
         threshold, gain, drift = threshold / gain, np.ones_like(gain), drift / gain

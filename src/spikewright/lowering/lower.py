@@ -24,7 +24,7 @@ from ..graph.wiring import wire
 from ..profile.profile import HardwareProfile, load_profile
 from . import rules
 from .chip_rules import check_chip
-from .draft import Draft, draft_from_nir, input_format
+from .draft import Draft, begins, draft_from_nir, input_format
 from .passes import rewritten
 from .peaks import Measuring
 from .quantize import CALIBRATION, NO_ROOM, quantize, starved
@@ -230,6 +230,7 @@ def drafted(
         assumed.append(f"time step {step.dt_s:g} s: {step.why}")
     if "reset" not in graph.metadata:
         assumed.append("reset to zero: the file does not say how its neurons were reset in training")
+    assumed += begins(wiring)
     said = {key: value for key, value in graph.metadata.items() if key not in (INPUT_RULE_KEY, OUTPUT_RULE_KEY)}
     plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in said.items()}
     facts = plain | {"dt_s": step.dt_s, "assumed": [*wiring.assumed, *assumed]}

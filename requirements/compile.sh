@@ -19,3 +19,14 @@ pin requirements/core.txt pyproject.toml --extra data --extra events --extra saf
 # Tools that are installed beside the first of them, whose versions therefore bind.
 pin requirements/campaigns.txt --group campaigns --constraints requirements/lava-py310.txt \
     --python-version 3.10 --python-platform x86_64-unknown-linux-gnu
+# Other tools, whose trained networks are imported and whose files are read: each in an environment of its own, because their pins
+# contradict each other. sinabs asks for an nir before the one that we ask for; importing needs no more than that.
+pin requirements/tools/spikingjelly.txt pyproject.toml requirements/tools/spikingjelly.in --constraints requirements/core.txt \
+    --python-version 3.11 --python-platform x86_64-unknown-linux-gnu
+OTHERS=$(mktemp)
+grep -E '^[a-z0-9_.-]+==' requirements/lava-py310.txt | grep -v '^nir==' | tr -d '\\' > "$OTHERS"
+pin requirements/tools/sinabs.txt pyproject.toml requirements/tools/sinabs.in --overrides requirements/tools/sinabs-overrides.in \
+    --constraints "$OTHERS" --python-version 3.10 --python-platform x86_64-unknown-linux-gnu
+sed -i "1s|$OTHERS|requirements/lava-py310.txt|" requirements/tools/sinabs.txt
+pin requirements/tools/norse.txt pyproject.toml requirements/tools/norse.in --constraints requirements/lava-py310.txt \
+    --python-version 3.10 --python-platform x86_64-unknown-linux-gnu

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Make an environment from the pinned requirements: make-env.sh [default|newer|campaigns] [FOLDER]
+# Make an environment from the pinned requirements: make-env.sh [default|newer|campaigns|TOOL] [FOLDER]
 #   default    Python 3.10 with Lava in .venv; where there is no Python 3.10 to be had, a newer Python without Lava
 #   newer      Python 3.12 or later with the current torch and numpy 2, without Lava, in .venv-newer
 #   campaigns  adds the tools of the campaigns to the default environment
+#   TOOL       norse, sinabs or spikingjelly beside spikewright in .venv-TOOL, to import networks that were trained with it
 # PYTHON=/path/to/python takes that one instead of looking for one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +13,8 @@ case $KIND in
     default) VENV=${2:-.venv} ;;
     newer) VENV=${2:-.venv-newer} ;;
     campaigns) VENV=${2:-.venv} ;;
-    *) echo "error: make-env.sh makes 'default', 'newer' or 'campaigns', not '$KIND'" >&2; exit 2 ;;
+    norse | sinabs | spikingjelly) VENV=${2:-.venv-$KIND} ;;
+    *) echo "error: make-env.sh makes default, newer, campaigns, norse, sinabs or spikingjelly, not '$KIND'" >&2; exit 2 ;;
 esac
 
 say() { echo "[environment] $*" >&2; }
@@ -42,6 +44,10 @@ choose_python() {
         echo "$PYTHON"
     elif [ "$KIND" = newer ]; then
         find_python 3.13 || find_python 3.12 || fetch_python 3.13
+    elif [ "$KIND" = spikingjelly ]; then
+        find_python 3.11 || fetch_python 3.11
+    elif [ "$KIND" = norse ] || [ "$KIND" = sinabs ]; then
+        find_python 3.10 || fetch_python 3.10
     else
         find_python 3.10 || fetch_python 3.10 || find_python 3.13 || find_python 3.12 || find_python 3.11
     fi
@@ -70,7 +76,9 @@ if ! PYTHON=$(choose_python); then
 fi
 VERSION=$(version_of "$PYTHON") || { say "error: $PYTHON does not run, or lacks venv"; exit 2; }
 REQUIREMENTS=requirements/core.txt
-if [ "$KIND" = default ] && [ "$VERSION" = 3.10 ] && [ "$(uname -sm)" = "Linux x86_64" ]; then
+if [ -f "requirements/tools/$KIND.txt" ]; then
+    REQUIREMENTS=requirements/tools/$KIND.txt
+elif [ "$KIND" = default ] && [ "$VERSION" = 3.10 ] && [ "$(uname -sm)" = "Linux x86_64" ]; then
     REQUIREMENTS=requirements/lava-py310.txt
 elif [ "$VERSION" = 3.10 ]; then
     say "error: the pins for Python 3.10 are for Linux on x86-64; take a newer one: PYTHON=/path/to/python3.12 make env"

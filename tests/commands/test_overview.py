@@ -51,7 +51,7 @@ def test_an_unknown_verb_is_refused_with_a_suggestion(capsys: pytest.CaptureFixt
     assert capsys.readouterr() == (
         "",
         "error: there is no verb 'destill'; did you mean 'distill'? "
-        "may be: check, compare, data, distill, drift, lower, methods, profiles, report, run, simulate, sweep, "
+        "may be: check, compare, data, distill, drift, import, lower, methods, profiles, report, run, simulate, sweep, "
         "to-nir\n",
     )
 

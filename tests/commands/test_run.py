@@ -120,3 +120,18 @@ def test_an_onnx_teacher_serves(tmp_path, capsys):
     code, out, err = ran(capsys, tmp_path / "out", "--teacher", str(path), "--samples-lava", "0")
     assert code == 0, err
     assert json.loads(out)["accuracy"]["student"] > 0.2
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("reset", ["subtract", "subtract-late"])
+def test_reset_by_subtraction_to_lava(reset, tmp_path, capsys):
+    pytest.importorskip("lava")
+    code, out, _ = ran(capsys, tmp_path, "--reset", reset, "--samples-lava", "2", "--epochs", "2")
+    verdict = json.loads(out)
+    assert code == 0
+    assert verdict["mismatches"] == {"student_integer": 0, "integer_lava": 0, "integer_netx": None}
+    assert "lava-dl's neurons are reset to zero" in verdict["skipped"]["netx"]
+    assert verdict["spikes"] > 0
+    report = (tmp_path / "report.md").read_text()
+    assert "a spike takes the threshold off" in report
+    assert "| reset | by subtraction of the threshold, " in (tmp_path / "student.md").read_text()

@@ -18,6 +18,15 @@ def traces(root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def cases(root: Path) -> Path:
+    """Small files that were read wrongly or refused, each in the convention of a tool; they lie beside the checkout."""
+    folder = root.parent / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip("the case files are not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def lava_dl_truths() -> Path:
     """The folder of ground truths that lava-dl's wheel installs."""
     spec = importlib.util.find_spec("lava")

@@ -16,10 +16,11 @@ PRINTS = {
     "other_tools_nir.py": ("assumed: graph: reset to zero", "lif1: membrane decays by 0.2", "accuracy"),
     "own_architecture.py": ("on the chip's integers", "pointwise_neurons → readout"),
     "own_profile.py": ("MADE UP: this chip does not exist.", "within budget: ", "not counted"),
+    "read_chip_file.py": ("lif1 -> lif2: weights (8, 4, 3, 3)", "differences in spikes and scores on 10 samples: 0"),
     "sweep_small.py": ("| none |", "| 36nJ |", "| 34nJ |"),
 }
 """By script, parts of its standard output."""
-WRITES = {"digits_to_chip.py": "student.nir", "sweep_small.py": "sweep/pareto.svg"}
+WRITES = {"read_chip_file.py": "chip.h5", "digits_to_chip.py": "student.nir", "sweep_small.py": "sweep/pareto.svg"}
 
 
 def test_every_script_is_listed_on_the_page_and_here() -> None:

@@ -22,7 +22,9 @@ EXTRAS = {
 }
 
 
-FILES = [*EXTRAS, "campaigns.txt"]
+TOOLS = {"norse": "3.10", "sinabs": "3.10", "spikingjelly": "3.11"}
+"""Other tools, each in an environment of its own, by the Python that it wants."""
+FILES = [*EXTRAS, "campaigns.txt", *(f"tools/{tool}.txt" for tool in TOOLS)]
 
 
 def pins(file: Path) -> list[tuple[Requirement, int]]:
@@ -56,17 +58,27 @@ def test_pins_name_no_index_and_no_machine(name: str, root: Path) -> None:
     assert re.findall(r"https?:|file:|--(?:extra-)?index|--find-links|\B/(?:home|root|opt|tmp|Users)/", text) == []
 
 
-@pytest.mark.parametrize("name", EXTRAS)
-def test_pins_satisfy_the_project(name: str, root: Path) -> None:
-    version, extras = EXTRAS[name]
+def unmet(root: Path, name: str, version: str, extras: tuple[str, ...]) -> list[str]:
+    """What the project asks for and the pins of a file do not give."""
     here = environment(version)
     applying = [pin for pin, _ in pins(root / "requirements" / name) if not pin.marker or pin.marker.evaluate(here)]
     pinned = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in applying}
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     wanted = [r for r in map(Requirement, asked) if not r.marker or r.marker.evaluate(here)]
-    unmet = [str(r) for r in wanted if not r.specifier.contains(pinned.get(canonicalize_name(r.name), "0"))]
-    assert unmet == []
+    return [str(r) for r in wanted if not r.specifier.contains(pinned.get(canonicalize_name(r.name), "0"))]
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_pins_satisfy_the_project(name: str, root: Path) -> None:
+    assert unmet(root, name, *EXTRAS[name]) == []
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_pins_beside_another_tool_satisfy_the_project(tool: str, root: Path) -> None:
+    """But for the nir of sinabs, which is older than ours."""
+    assert unmet(root, f"tools/{tool}.txt", TOOLS[tool], ()) == (["nir>=1.0.8"] if tool == "sinabs" else [])
+    assert tool in {pin.name for pin, _ in pins(root / "requirements" / "tools" / f"{tool}.txt")}
 
 
 def test_lava_is_pinned_where_it_exists_and_nowhere_else(root: Path) -> None:
@@ -86,5 +98,5 @@ def test_the_tools_of_the_campaigns_change_no_other_version(root: Path) -> None:
 def test_an_unknown_environment_is_refused(root: Path) -> None:
     script = root / "requirements" / "make-env.sh"
     asked = subprocess.run([str(script), "older"], capture_output=True, text=True, timeout=60, check=False)
-    said = "error: make-env.sh makes 'default', 'newer' or 'campaigns', not 'older'\n"
+    said = "error: make-env.sh makes default, newer, campaigns, norse, sinabs or spikingjelly, not 'older'\n"
     assert (asked.returncode, asked.stderr) == (2, said)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
+from spikewright.chip import chip_file
 from spikewright.chip.chip_file import load_chip, save_chip
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 
@@ -167,3 +168,13 @@ def test_an_interrupted_write_leaves_the_old_file(chip: ChipNetwork, tmp_path: P
         save_chip(chip.with_provenance(bad=float("nan")), path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["chip.h5"]
+
+
+def test_the_page_of_the_file_names_every_field() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "chip-file.md").read_text()
+    records = (chip_file._NetworkRecord, chip_file._PopulationRecord, chip_file._NeuronRecord,
+               chip_file._ConnectionRecord, chip_file._ConvRecord)  # fmt: skip
+    fields = [*(name for record in records for name in record.model_fields), "format", "format_version", "provenance"]
+    assert [name for name in fields if f"`{name}`" not in page] == []
+    assert chip_file.FORMAT in page
+    assert f"version {chip_file.FORMAT_VERSION}" in page

@@ -240,9 +240,26 @@ def test_speck_shares_its_cores_out() -> None:
     )
 
 
+def test_resets_that_the_neurons_do_not_make() -> None:
+    network = line()
+    plain = network.by_name["a"].neuron
+    assert plain is not None
+
+    def resets_by(law: str) -> ChipNetwork:
+        return chip(network.input, replace(network.by_name["a"], neuron=replace(plain, law=law)), network.output)
+
+    check_chip(resets_by("lif-subtract"), load_profile("speck"))
+    assert "[resets] a: a spike takes the threshold off one step late, which this chip's neurons do not" in (
+        says(resets_by("lif-subtract-late"), load_profile("speck"))
+    )
+    silent = limited(resets=None)
+    check_chip(network, silent)
+    assert "train with reset=zero, or take" in says(resets_by("lif-subtract"), silent)
+
+
 def test_every_rule_is_broken_above() -> None:
     named = {sentence.split("]")[0][1:] for _, sentence in SPECK.values()}
-    named |= {"decays", "steps", "totals", "layer_memory"}
+    named |= {"decays", "resets", "steps", "totals", "layer_memory"}
     assert named == {rule.__name__ for rule in CHIP_RULES}
 
 

@@ -252,3 +252,11 @@ def test_static_energy_turns_what_it_lifts_above_one(total: float, static: float
     assert standing.visits == 0.5
     assert (standing.operation, standing.break_even, standing.ratios[0]) == (None, None, None)
     assert not standing.is_out_of_reach
+
+
+@pytest.mark.parametrize(("timed", "said"), [(True, "estimated beside the total"), (False, "run time is not modelled")])
+def test_static_power_is_in_the_total_of_no_profile(timed: bool, said: str) -> None:
+    profile = load_profile("loihi1-davies")
+    profile = profile if timed else profile.model_copy(update={"time": None})
+    found = {each.event: each for each in estimate(counted(), place(network(), profile), profile).not_modelled}
+    assert found["static_power"].why.startswith(said)

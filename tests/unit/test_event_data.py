@@ -19,6 +19,7 @@ from spikewright.data.options import DataOptions
 from spikewright.data.split import Split
 from spikewright.sources import recordings
 from spikewright.sources.recordings import EventRows, Framing, Recording, Spans
+from spikewright.sources.unlabelled import read_samples
 
 
 def recording(*events: tuple[int, int, int, int]) -> Recording:
@@ -397,3 +398,16 @@ def test_shd_files_in_a_plain_folder(tmp_path: Path, spike_trains: Any) -> None:
     spike_trains(tmp_path / "shd_train.h5", 24)
     spike_trains(tmp_path / "shd_test.h5", 6)
     assert len(load(str(tmp_path)).test) == 6
+
+
+def test_columns_of_events_are_no_samples_without_labels(tmp_path: Path) -> None:
+    """The array x of a file of events holds columns; the file's recordings are taken, or it is refused."""
+    rng = np.random.default_rng(0)
+    t, x, y, p = np.arange(40), rng.integers(0, 8, 40), rng.integers(0, 6, 40), rng.integers(0, 2, 40)
+    np.savez(tmp_path / "both.npz", t=t, x=x, y=y, p=p, lengths=[10] * 4, labels=[0, 1, 0, 1])
+    found: Any = read_samples(tmp_path / "both.npz", {})
+    assert recordings.recorded(found) is not None
+    assert found[:].sum((1, 2, 3, 4)).tolist() == [10] * 4, "events of each recording"
+    np.savez(tmp_path / "alone.npz", t=t, x=x, y=y, p=p)
+    with pytest.raises(InputError, match=r"alone\.npz: .*add arrays 'labels' and 'lengths'"):
+        read_samples(tmp_path / "alone.npz", {})

@@ -75,6 +75,11 @@ def test_every_architecture_and_encoding_survives(
     assert set(nir.read(tmp_path / "s.nir").nodes) == set(graph.nodes), "nir's own reader and type check accept it"
 
 
+def test_nodes_have_the_names_of_their_modules() -> None:
+    graph = to_nir(student(Own(nn.Conv2d(2, 4, 3), spiking(NeuronSettings()), *head(144))))
+    assert list(graph.nodes) == ["input", *(f"layers.{number}" for number in range(5)), "output"]
+
+
 def test_metadata_say_what_nir_cannot() -> None:
     graph = to_nir(student(encoding="rate", readout="count"), {"teacher_macs": 12, "seed": 3})
     said = {key: value for key, value in graph.metadata.items() if key not in ("source", "provenance", "input_shape")}
@@ -291,11 +296,6 @@ REFUSED = {
         lambda: Own(nn.MaxPool2d(2), *head(32)),
         "student: module 'layers.0' is a MaxPool2d: the largest of several spikes is no weighted sum, and neither "
         "NIR nor the chip has it; use nn.AvgPool2d or a convolution with a stride",
-    ),
-    "subtract": (
-        lambda: Own(nn.Flatten(), nn.Linear(128, 5), snn.Leaky(beta=0.5, init_hidden=True), *head(5)[1:]),
-        "student: module 'layers.2' cannot be exported: reset_mechanism is \"subtract\" (snnTorch's default), "
-        'which NIR, Lava and Loihi do not have; train with reset_mechanism="zero", reset_delay=False',
     ),
     "unknown": (
         lambda: Own(nn.PixelShuffle(1), *head(128)),

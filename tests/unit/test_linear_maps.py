@@ -71,6 +71,16 @@ def test_two_convolutions_in_a_row_are_one() -> None:
     assert made.target_shape == (1, 2, 2)
 
 
+def test_paddings_of_two_convolutions_add_up() -> None:
+    """A first kernel of 1 without padding reads zeros where the second pads; strides of 2 and 3 between them."""
+    first = nir.Conv2d(None, np.ones((1, 1, 1, 1)), (2, 3), 0, (1, 1), 1, np.zeros(1))
+    second = nir.Conv2d(None, np.ones((1, 1, 3, 5)), 1, (1, 2), (1, 1), 1, np.zeros(1))
+    made = compose([first, second], (1, 5, 7))
+    assert made.conv == ConvGeometry(stride=(2, 3), padding=(2, 6))
+    assert made.target_shape == (1, 3, 3)
+    assert made.weight.shape == (1, 1, 5, 13)
+
+
 @pytest.mark.parametrize(("kind", "value"), [(nir.SumPool2d, 1.0), (nir.AvgPool2d, 1 / 6)])
 def test_pooling_is_a_depthwise_convolution(kind: type, value: float) -> None:
     pool = kind(np.array([2, 3]), np.array([2, 3]), np.array([0, 0]))

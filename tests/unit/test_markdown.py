@@ -135,7 +135,7 @@ def test_a_model_card_shows_what_its_graph_says_and_does_nothing(text):
         "teacher_macs": 3, "teacher_macs_unknown": [text],
     }  # fmt: skip
     graph = sw.to_nir(Student(StudentConfig("mlp", 6, (1, 8, 8), 10, 4, "direct")).eval(), facts)
-    graph.metadata |= {"source": text, "reset": text, "encoding": text}
+    graph.metadata |= {"source": text, "encoding": text}
     card = sw.model_card(graph)
     page = Page(RENDERER.render(card)).checked()
     assert lines(page.text).count(lines(text)) >= 12

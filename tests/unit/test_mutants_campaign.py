@@ -99,6 +99,10 @@ def test_what_survives_without_a_proof_counts_against_us(
     assert tally.good()
     tally.write(tmp_path / "mutants.json")
     assert module.Tally.read(tmp_path / "mutants.json").summary() == tally.summary()
+    resumed = module.Tally.read(tmp_path / "mutants.json")
+    more = mutant(campaign, occurrence=300)
+    assert resumed.untried([more, *(each.mutant for each in tally.tried[5:])]) == [more]
+    assert [each.mutant for each in resumed.tried] == [each.mutant for each in tally.tried[5:]]
     assert [each.after for each in tally.forgotten_survivors()] == ["99"]
     for number in range(3):
         tally.add(module.Tried(mutant(campaign, occurrence=200 + number), "survived", 1.0))

@@ -10,7 +10,7 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.graph.time_step import resolve_dt
-from spikewright.graph.wiring import Wiring, wire
+from spikewright.graph.wiring import FORMAT_VERSION, Wiring, wire
 
 ONES = np.ones(2, np.float32)
 
@@ -29,10 +29,12 @@ def cuba(tau_mem: float, r: float, tau_syn: float, w_in: float) -> nir.CubaLIF:
     )
 
 
-def wired(*neurons: nir.NIRNode) -> Wiring:
+def wired(*neurons: nir.NIRNode, version: str = "") -> Wiring:
     names = ["input", *(f"n{i}" for i in range(len(neurons))), "output"]
     nodes = dict(zip(names, [nir.Input(np.array([2])), *neurons, nir.Output(np.array([2]))], strict=True))
-    return wire(nir.NIRGraph(nodes, list(pairwise(names)), metadata={}, type_check=False))
+    graph = nir.NIRGraph(nodes, list(pairwise(names)), metadata={}, type_check=False)
+    vars(graph)[FORMAT_VERSION] = version
+    return wire(graph)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,6 @@ def wired(*neurons: nir.NIRNode) -> Wiring:
         ([cuba(1e-3, 10, 2e-4, 2)], 1e-4, "snnTorch"),
         ([neuron_if(1)], 1.0, "sinabs"),
         ([neuron_if(1000)], 1e-3, "spikingjelly"),
-        ([lif(2.5e-3, 1)], 1e-4, "norse"),
         ([lif(2.5e-3, 1), neuron_if(1e4)], 1e-4, "spikingjelly"),
     ],
 )
@@ -51,6 +52,15 @@ def test_the_producers_convention(neurons: list[nir.NIRNode], dt_s: float, why: 
     step = resolve_dt(wired(*neurons), {})
     assert step.dt_s == pytest.approx(dt_s, rel=1e-5)
     assert step.assumed and why in step.why
+
+
+def test_a_time_constant_in_seconds_has_one_time_step_in_the_first_nir_and_several_since() -> None:
+    """Norse of the NIR paper wrote seconds and meant 1e-4 s; since then SpikingJelly, Norse, Nengo write the like."""
+    step = resolve_dt(wired(lif(2.5e-3, 1), version="0.1.1"), {})
+    assert (step.dt_s, step.assumed) == (1e-4, True) and "customary where r = 1 (norse)" in step.why
+    for version in ("", "1.0.8"):
+        with pytest.raises(InputError, match=r"consistent are .*dt_s=0\.0001 .*dt_s=0\.001 .*give dt_s=SECONDS or"):
+            resolve_dt(wired(lif(2.5e-3, 1), version=version), {})
 
 
 def test_the_user_beats_the_file_and_the_file_beats_conventions() -> None:

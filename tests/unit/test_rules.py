@@ -57,6 +57,12 @@ BROKEN = {
         "loihi1-davies",
         "input has 13 bits, a bias mantissa holds 12; train with input_bits=12",
     ),
+    "resets": (
+        draft(neuron(reset="subtract-late"), encoding="rate"),
+        "speck",
+        "n: a spike takes the threshold off one step late, which this chip's neurons do not do; train with reset=zero "
+        "or reset=subtract, or take a chip whose neurons can (`spikewright profiles NAME` says it under limits)",
+    ),
     "reset_to_zero": (
         draft(neuron(v_reset=np.array([0.0, -0.5]))),
         "loihi2",
@@ -109,6 +115,11 @@ def test_a_broken_rule_is_named(rule: str) -> None:
 def test_every_rule_has_a_case() -> None:
     names = {rule.__name__ for rules in (GRAPH_RULES, PROFILE_RULES, INTEGER_RULES) for rule in rules}
     assert names - set(BROKEN) == {"bias_exponent", "steady_encoder", "trained_integers_stay"}
+
+
+def test_a_potential_to_reset_to_has_no_meaning_beside_a_subtraction() -> None:
+    with pytest.raises(InputError, match=r"n: v_reset reaches 0\.5, and it is reset by subtraction; set v_reset to 0"):
+        lower_draft(draft(neuron(reset="subtract", v_reset=0.5 * ONES)), load_profile("loihi2"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from torch import nn
 from spikewright.base.errors import InputError
 from spikewright.student.config import StudentConfig
 from spikewright.student.neuron_settings import NeuronSettings
+from spikewright.student.neurons import is_integrator, is_neuron, reset_of
 from spikewright.student.student import Student, load_student, save_student
+from spikewright.training.settings import DistillSettings
 
 SHAPE = (1, 12, 12)
 
@@ -114,15 +116,33 @@ def test_a_foreign_file_is_refused(tmp_path):
         load_student(path)
 
 
-def test_subtract_reset_is_refused_with_the_reason():
-    network = nn.Sequential(nn.Flatten(), nn.Linear(144, 10), snn.Leaky(beta=0.9, init_hidden=True))
-    student = Student(StudentConfig("mine", 1, SHAPE, 10, 3, readout="count"), network)
-    with pytest.raises(InputError) as refusal:
-        student(torch.rand(1, *SHAPE))
-    assert str(refusal.value) == (
-        '2: reset_mechanism is "subtract" (snnTorch\'s default), which NIR, Lava and Loihi do not have; '
-        'train with reset_mechanism="zero", reset_delay=False'
+def test_snntorchs_default_reset_is_run_as_snntorch_runs_it():
+    leaky = snn.Leaky(beta=0.9, init_hidden=True)
+    student = Student(
+        StudentConfig("mine", 1, SHAPE, 10, 3, readout="count"), nn.Sequential(nn.Flatten(), nn.Linear(144, 10), leaky)
     )
+    with torch.no_grad():
+        student.network[1].weight.mul_(20)
+        trace = student(torch.rand(4, *SHAPE)).traces["2"]
+    assert (trace.current > 2).any(), "more than a threshold is left"
+    leaky.reset_mem()
+    assert torch.equal(trace.spikes, torch.stack([leaky(trace.current[0]) for _ in range(3)]))
+
+
+@pytest.mark.parametrize("reset", ["subtract", "subtract-late"])
+@pytest.mark.parametrize("kind", ["lif", "cubalif"])
+def test_the_reset_of_a_configuration_is_its_layers(kind, reset):
+    student = make("mlp", kind=kind, reset=reset)
+    assert {reset_of(layer) for layer in student.modules() if is_neuron(layer) and not is_integrator(layer)} == {reset}
+    assert StudentConfig.from_json(student.config.as_json()) == student.config
+    assert student.config.as_json()["neuron"]["reset"] == reset
+
+
+def test_a_reset_to_zero_leaves_no_trace_in_a_file():
+    assert "reset" not in make("mlp").config.as_json()["neuron"]
+    assert "reset" not in DistillSettings().flat()
+    with pytest.raises(InputError, match="reset is 'soft'; may be zero, subtract, subtract-late"):
+        make("mlp", reset="soft")
 
 
 def test_all_faults_of_a_configuration_at_once():

@@ -7,6 +7,7 @@ import json
 import struct
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 import torch
 
 from spikewright.base.errors import LONGEST_LINE, MOST_LINES, InputError, Message, arg, refuse, with_flags
+from spikewright.base.torch_file import load_torch
 from spikewright.bench.call import open_folder
 from spikewright.bench.compare.jobs import TrainingJob, TrainingRecord, read_files
 from spikewright.bench.compare.rows import Variant
@@ -395,3 +397,19 @@ def test_a_long_line_is_cut_without_losing_what_an_argument_is() -> None:
     assert "--energy" in with_flags(error, {})
     assert "\ue000" not in str(error) + with_flags(error, {})
     assert str(InputError(Message(f"{arg('seed', 3)}: is wrong").marked)) == "seed=3: is wrong"
+
+
+class Foreign:
+    """What a file of weights must not hold."""
+
+
+@pytest.mark.parametrize("reads", ["student", "weights"])
+def test_a_file_that_was_refused_does_not_spoil_the_next(reads: str, tmp_path: Path) -> None:
+    """torch checks the sparse tensors of a file last, and kept those of one that it could not read to the end."""
+    wrong = torch.sparse_coo_tensor(torch.tensor([[7]]), torch.ones(1), (2,), check_invariants=False)
+    torch.save({"a": wrong, "b": Foreign()}, tmp_path / "wrong.pt")
+    torch.save({"weight": torch.ones(2)}, tmp_path / "right.pt")
+    read = read_weights if reads == "weights" else partial(load_torch, what="a file of torch", remedy="")
+    with pytest.raises(InputError, match=r"wrong\.pt"):
+        read(tmp_path / "wrong.pt")
+    assert read(tmp_path / "right.pt")

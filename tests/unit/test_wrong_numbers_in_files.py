@@ -13,6 +13,7 @@ import onnx
 import pytest
 import torch
 from onnx import helper, numpy_helper
+from PIL import Image, PngImagePlugin
 
 from spikewright.base.errors import InputError
 from spikewright.data.dataset import Dataset
@@ -158,3 +159,58 @@ def test_a_name_in_hdf5_that_is_no_text_is_no_recording(tmp_path: Path) -> None:
         file.create_group(b"\xff\xfe")
     with pytest.raises(InputError, match=r"many\.h5"):
         Dataset.from_file(tmp_path / "many.h5")
+
+
+@pytest.mark.parametrize("kind", [0, 1, 3, 5, 18, 255])
+def test_a_matrix_of_a_class_that_matlab_does_not_have_is_refused(tmp_path: Path, kind: int) -> None:
+    """The class of an array stands in byte 144, behind the file's header and two tags."""
+    scipy = pytest.importorskip("scipy.io")
+    scipy.savemat(tmp_path / "a.mat", {"events": np.ones((2, 4))})
+    content = bytearray((tmp_path / "a.mat").read_bytes())
+    assert content[144] == 6, "double"
+    content[144] = kind
+    (tmp_path / "a.mat").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.mat: cannot be read as \.mat"):
+        Files((tmp_path / "a.mat",), ReadingOptions()).read(0)
+
+
+def _series(tmp_path: Path, kind: str) -> Path:
+    """Ten recordings of four steps in a file, one value of which is beyond 32 bits."""
+    values = np.random.default_rng(0).random((10, 4))
+    values[3, 2] = 1e300
+    path = tmp_path / f"series.{kind}"
+    if kind == "npz":
+        np.savez(path, x=values[..., None], y=np.arange(10) % 2, lengths=np.full(10, 4))
+    else:
+        rows = [f"{n},{t},{values[n, t]},{n % 2}" for n in range(10) for t in range(4)]
+        path.write_text("\n".join(["id,time,v,label", *rows]))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv"])
+def test_values_of_recordings_beyond_32_bits_are_refused(tmp_path: Path, kind: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match="holds infinity, first in sample 3"):
+            Dataset.from_file(
+                _series(tmp_path, kind),
+                layout="series",
+                **({"id_column": "id", "time_column": "time"} if kind == "csv" else {}),
+            )
+
+
+def test_an_image_with_a_part_that_claims_more_than_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for label, number in ((label, number) for label in "ab" for number in range(4)):
+        (tmp_path / label).mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / label / f"{number}.png")
+
+    def load_end(_: object) -> None:  # reads as many bytes as the head of the part says
+        raise MemoryError
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load_end", load_end)
+    with pytest.raises(
+        InputError, match=r"0\.png: cannot be read as an image \(it claims more than the memory holds\)"
+    ):
+        Dataset.from_folder(tmp_path)

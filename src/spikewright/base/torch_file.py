@@ -51,9 +51,18 @@ def load_torch(path: Path | str, what: str, remedy: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, about bytes in another format; the refusal below covers them
-            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            return unpacked(io.BytesIO(content))
     except Exception as error:  # torch.load raises whatever its unpickler meets in a foreign file
         raise InputError(f"{file}: is not {what} ({type(error).__name__}); {remedy}") from error
+
+
+def unpacked(content: Path | io.BytesIO) -> Any:
+    """What :func:`torch.load` makes of a file as data, on the CPU; it raises whatever torch meets in a foreign file."""
+    try:
+        return torch.load(content, map_location="cpu", weights_only=True)
+    finally:
+        # torch 2.3 keeps the sparse tensors of a file that it could not read, and refuses the next file by them.
+        getattr(torch._utils, "_sparse_tensors_to_validate", []).clear()
 
 
 def claimed_bytes(content: Path | io.BytesIO) -> int:

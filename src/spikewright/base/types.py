@@ -14,6 +14,9 @@ Encoding = Literal["direct", "current", "rate", "latency", "events"]
 """The encoding of a sample: graded values in each timestep, a constant current, spikes by rate or by time, events."""
 Readout = Literal["membrane", "count"]
 """The output of a network: the membrane potentials of its last layer, or the number of spikes of this layer."""
+Reset = Literal["zero", "subtract", "subtract-late"]
+"""What a spike does to the membrane potential: sets it to zero, takes the threshold off at once, or one step late."""
 
 ENCODINGS: tuple[Encoding, ...] = ("direct", "current", "rate", "latency", "events")
+RESETS: tuple[Reset, ...] = ("zero", "subtract", "subtract-late")
 READOUTS: tuple[Readout, ...] = ("membrane", "count")

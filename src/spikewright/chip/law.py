@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -95,7 +95,8 @@ class Law:
 
     All methods work on tensors of any floating-point type. Whole numbers of the chip stay exact in float64, and in
     float32 as long as inputs and states stay below 2^24. A neuron model that fires, resets or integrates in another
-    way is a subclass with its name in :data:`spikewright.chip.neuron_models.LAWS`.
+    way is a subclass with its name in :data:`spikewright.chip.neuron_models.LAWS`; those that reset by subtraction are
+    in :mod:`spikewright.chip.subtraction`.
 
     Attributes:
         keep_v: share of the membrane potential that a step leaves, 0..1.
@@ -119,6 +120,9 @@ class Law:
     v_reset: Constant = 0.0
     arithmetic: Arithmetic = EXACT
     biases: Tensor | None = None
+
+    reach: ClassVar[int] = 1
+    """The largest magnitude of a potential, as a multiple of what inputs and biases can gather without a reset."""
 
     def at(self, step: int) -> Law:
         """The law in one timestep, counted from 0."""
@@ -148,13 +152,20 @@ class Law:
 
     def potential(self, v: Tensor, u: Tensor, out: Tensor | None = None) -> Tensor:
         """``p(t)`` from ``v(t-1)`` and ``u(t)``; written to ``out`` where it is given."""
+        owed = self.owed(v)
         kept = decayed(v, self.keep_v, self.arithmetic.truncates_v)
         potential = torch.add(kept, u if self.gain_v is None else self.gain_v * u, out=out)
         if self.bias is not None:
             potential.add_(self.bias)
+        if owed is not None:
+            potential.sub_(owed)
         if self.arithmetic.wraps:
             potential = wrapped_to_32_bits(potential)
         return potential.clamp_(1 - STATE_LIMIT, STATE_LIMIT - 1) if self.arithmetic.saturates else potential
+
+    def owed(self, v: Tensor) -> Tensor | None:  # noqa: ARG002
+        """What a step takes off ``p(t)`` for the spikes of the step before, from ``v(t-1)``; None for nothing."""
+        return None
 
     def fires(self, potential: Tensor, out: Tensor | None = None) -> Tensor:
         """``s(t)`` from ``p(t)``: where the neurons spike, bool. Only for neurons that have a threshold."""
@@ -172,9 +183,22 @@ class Law:
         return self.reset_(potential.clone(), spikes)
 
     @staticmethod
-    def through_reset(spikes: Tensor) -> Tensor:
-        """``dv(t)/dp(t)`` with the spikes (0 and 1, floating) held fixed: a reset to a constant passes nothing on."""
+    def through_reset(spikes: Tensor) -> Tensor | None:
+        """``dv(t)/dp(t)`` with the spikes (0 and 1, floating) held fixed: a reset to a constant passes nothing on.
+
+        None where everything passes, as 1 would say.
+        """
         return 1.0 - spikes
+
+    @staticmethod
+    def left(potential: Tensor, spikes: Tensor, threshold: Tensor) -> Tensor:  # noqa: ARG004
+        """``v(t)`` of a reset to 0, from ``p(t)`` and spikes that are 0 and 1, floating."""
+        return potential * (1.0 - spikes)
+
+    @staticmethod
+    def taken_off(spikes: Tensor, keep_v: Tensor) -> Tensor | None:  # noqa: ARG004
+        """``-dp(t+1)/dthreshold`` with the spikes of step t held fixed: a reset to a constant takes nothing off."""
+        return None
 
     def busy(self, state: State, arriving: Tensor) -> Tensor:
         """Where a step has something to do, bool: an input, a bias, or a state left from the step before."""

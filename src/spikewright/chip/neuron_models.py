@@ -6,13 +6,34 @@ import numpy as np
 import torch
 
 from ..base.errors import InputError, did_you_mean
-from ..base.types import IntArray
+from ..base.types import IntArray, Reset
 from .law import FIXED_POINT, Law
-from .network import Neuron
+from .network import ChipNetwork, Neuron
 from .registers import DECAY_ONE, STATE_UNIT
+from .subtraction import LateSubtractingLaw, SubtractingLaw
 
-LAWS: dict[str, type[Law]] = {"lif": Law}
+LAWS: dict[str, type[Law]] = {"lif": Law, "lif-subtract": SubtractingLaw, "lif-subtract-late": LateSubtractingLaw}
 """Neuron models by the name that :attr:`spikewright.chip.network.Neuron.law` gives."""
+OF_RESET: dict[Reset, str] = {"zero": "lif", "subtract": "lif-subtract", "subtract-late": "lif-subtract-late"}
+"""The name of the neuron model for each reset."""
+
+
+def law_with(reset: Reset) -> type[Law]:
+    """The law of neurons that are reset in this way."""
+    return LAWS[OF_RESET[reset]]
+
+
+def reset_of(law: str) -> Reset | None:
+    """What a spike does in the neuron model of this name; None in one that is not ours."""
+    return next((reset for reset, name in OF_RESET.items() if name == law), None)
+
+
+def resets_of(chip: ChipNetwork) -> dict[str, Reset]:
+    """By population that fires, what its spikes do; without relays and biases, and neuron models that are not ours."""
+    own = (p for p in chip.populations if p.role not in ("relay", "bias"))
+    laws = {p.name: p.neuron.law for p in own if p.neuron is not None and p.neuron.fires}
+    found = {name: reset_of(law) for name, law in laws.items()}
+    return {name: reset for name, reset in found.items() if reset is not None}
 
 
 def law_of(neuron: Neuron, bias: IntArray | None = None) -> Law:

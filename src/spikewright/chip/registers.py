@@ -151,8 +151,8 @@ class Peaks(BaseModel):
 
     Attributes:
         current: largest magnitude of the synaptic current.
-        potential: largest magnitude of the membrane potential; of neurons that fire, below zero alone, since above
-            their threshold they are reset.
+        potential: largest magnitude of the membrane potential; of neurons that are reset to zero, below zero alone,
+            since above their threshold they are reset.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from keyword import iskeyword
 from typing import cast
 
 from ..base.errors import did_you_mean
@@ -18,6 +19,8 @@ from .streams import USAGE, guarded
 @dataclass(frozen=True)
 class Verb:
     """One word after ``spikewright``; the module of its name in ``commands`` has ``main(argv) -> int``.
+
+    A word of Python's own has a module with an underscore behind its name.
 
     Attributes:
         help: one line for the overview.
@@ -32,6 +35,7 @@ VERBS = {
     "run": Verb("All of it: teacher to student to NIR to chip to report"),
     "data": Verb("What data hold, and what each encoding makes of them"),
     "distill": Verb("Distil a teacher into a spiking student, within an energy budget", "train/distill.py"),
+    "import": Verb("Take in a trained spiking network of snnTorch and other tools, proven", "convert/import.py"),
     "to-nir": Verb("Write a student as a NIR graph that computes the same", "convert/to_nir.py"),
     "lower": Verb("Turn a NIR graph into an integer network for a chip", "deploy/lower.py"),
     "simulate": Verb("Run a chip network on data and count what happens", "deploy/simulate.py"),
@@ -47,7 +51,8 @@ VERBS = {
 
 def module_of(verb: str) -> str:
     """The name of a verb's module."""
-    return f"spikewright.commands.{verb.replace('-', '_')}"
+    name = verb.replace("-", "_")
+    return f"spikewright.commands.{name}_" if iskeyword(name) else f"spikewright.commands.{name}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

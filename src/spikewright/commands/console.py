@@ -44,6 +44,20 @@ DEFECT = 70
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
 """The flag of every command that can print its result as JSON."""
+TimeStep = Annotated[float | None, typer.Option("--dt", help="seconds per step, where the file does not say")]
+Producer = Annotated[
+    str | None,
+    typer.Option(
+        "--producer",
+        help="tool that wrote the file, where its parameters do not say: snntorch, lava, spikingjelly, sinabs, norse, "
+        "norse-paper, rockpool, spyx, nengo, spikewright",
+    ),
+]
+Reset = Annotated[
+    str | None,
+    typer.Option("--reset", help="of neurons that spike, where the file does not say: zero, subtract, subtract-late"),
+]
+"""The flags of every command that reads a graph of another tool."""
 
 _OF_THE_SYSTEM = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP,

@@ -20,10 +20,14 @@ def command(
         str, typer.Option("--profile", "-p", help="hardware profile, or a path to one")
     ] = "loihi2-assumed",
     out: Annotated[Path, typer.Option("--out", "-o", help="where the chip network goes")] = Path("chip.h5"),
-    timesteps: Annotated[int | None, typer.Option(help="steps per sample, where the file does not say")] = None,
+    timesteps: Annotated[
+        int | None, typer.Option("--timesteps", "-T", help="steps per sample, where the file does not say")
+    ] = None,
     encoding: Annotated[str | None, typer.Option(help="how samples enter, where the file does not say")] = None,
     input_bits: Annotated[int | None, typer.Option(help="width of graded input, where the file does not say")] = None,
-    dt_s: Annotated[float | None, typer.Option("--dt", help="seconds per step, where the file does not say")] = None,
+    dt_s: cli.TimeStep = None,
+    producer: cli.Producer = None,
+    reset: cli.Reset = None,
     weight_bits: Annotated[
         int | None,
         typer.Option(help="width of a weight with its sign, 2 up to the chip's; where the file does not say"),
@@ -77,8 +81,8 @@ def command(
         data = load(calibrate, data_dir, network.metadata.get("timesteps", timesteps), network=takes_of(network))
         cli.notes(data)
     chip = lower(
-        network, target, timesteps=timesteps, encoding=encoding, input_bits=input_bits, dt_s=dt_s,
-        weight_bits=weight_bits, population=population, calibrate=data,
+        network, target, timesteps=timesteps, encoding=encoding, input_bits=input_bits, dt_s=dt_s, producer=producer,
+        reset=reset, weight_bits=weight_bits, population=population, calibrate=data,
         calibrate_samples=calibrate_samples, quantile=quantile, margin=margin,
     ).with_provenance(parent_sha256=sha256_of(graph))  # fmt: skip
     assumed = chip.provenance["assumed"]

@@ -108,7 +108,8 @@ def _limits(profile: HardwareProfile) -> Iterator[tuple[str, str, str]]:
 def _not_given(profile: HardwareProfile) -> str:
     """Limits that are absent; a flag that is absent is one that is not set, and nothing to check."""
     fields = type(profile.limits).model_fields
-    missing = [limit for limit, value in profile.limits if value is None and fields[limit].annotation not in FLAGS]
+    unsaid = [limit for limit, value in profile.limits if value is None and fields[limit].annotation not in FLAGS]
+    missing = [limit for limit in unsaid if limit != "resets"]  # absent, they are to zero alone
     return f"not given, so not checked: {', '.join(missing)}"
 
 

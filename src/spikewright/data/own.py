@@ -14,7 +14,7 @@ from ..base.errors import Gathered, InputError, arg, refuse
 from ..base.types import IntArray
 from ..sources.found import Found, Layout, View
 from ..sources.recordings import recorded
-from ..sources.rows import Computed, Rows, Windows, chunks, picked
+from ..sources.rows import Computed, Rows, Windows, as_float32, chunks, picked
 from .event_frames import check_framing, framed
 from .fitting import fitted
 from .input_rule import InputRule, bytes_of
@@ -361,7 +361,7 @@ def _fitted_to(source: Rows, steps: int) -> Rows:
     """Recordings cut at the end, or padded with NaN, to ``steps``."""
 
     def fit(rows: npt.NDArray[Any], _: IntArray) -> npt.NDArray[Any]:
-        cut = np.asarray(rows[:, :steps], np.float32)
+        cut = as_float32(rows[:, :steps])
         return np.pad(cut, ((0, 0), (0, steps - cut.shape[1]), (0, 0)), constant_values=np.nan)
 
     return Computed(source, fit, (len(source), steps, *source.shape[2:]), np.dtype(np.float32))

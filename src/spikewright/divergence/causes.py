@@ -178,7 +178,7 @@ class DrivenLayer:
         delivered = max(largest(self._input(is_rounded, False)) for is_rounded in (False, True))
         current = delivered * STATE_UNIT * max(_gathered(law.keep_u, layer.timesteps) for law in laws)
         bias = max(largest(_tensor(law.bias)) for law in laws) + (0.0 if self.drive is None else largest(self.drive))
-        potential = (current + bias) * max(_gathered(law.keep_v, layer.timesteps) for law in laws)
+        potential = exact.reach * (current + bias) * max(_gathered(law.keep_v, layer.timesteps) for law in laws)
         lowest = min(float(_tensor(law.threshold).min()) for law in laws)
         acts: dict[Cause, bool] = {
             "weights": any(not torch.equal(w, layer.rounded.weights[c]) for c, w in layer.exact.weights.items()),

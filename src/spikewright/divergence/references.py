@@ -15,6 +15,9 @@ from ..base.errors import InputError, refuse
 from ..base.types import FloatArray, IntArray
 from ..chip.network import ChipNetwork, Population
 from ..chip.registers import STATE_UNIT
+from ..graph.producers import PRODUCERS
+from ..graph.time_step import Convention
+from ..graph.wiring import RESET_KEY
 from ..lowering.draft import Draft
 from ..lowering.lower import drafted, lower
 from ..lowering.passes import rewritten
@@ -109,11 +112,22 @@ def _changes(trained: ChipNetwork, chip: ChipNetwork) -> Iterator[str]:
         mine, theirs = population.neuron, chip.by_name[population.name].neuron
         if mine is None or theirs is None:
             continue
-        for register in ("du", "dv", "vth", "bias_exp", "fires"):
+        for register in ("du", "dv", "vth", "bias_exp", "fires", "law"):
             if (now := getattr(theirs, register)) != (was := getattr(mine, register)):
                 yield f"{population.name}: {register} is {now}; trained with {was}"
         if count := int(np.count_nonzero(mine.bias != theirs.bias)):
             yield f"{population.name}: {count} of {mine.bias.size} biases are not those trained"
+
+
+def _said_when_lowered(graph: nir.NIRGraph, chip: ChipNetwork) -> Convention:
+    """How the graph was read when the chip network was made from it."""
+    noted = {name: chip.provenance.get(name) for name in ("dt_s", "producer", RESET_KEY)}
+    dt_s, producer, reset = noted.values()
+    return Convention(
+        dt_s if isinstance(dt_s, float) else None,
+        producer if isinstance(producer, str) and producer in PRODUCERS else None,
+        reset if isinstance(reset, str) and RESET_KEY not in graph.metadata else None,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,11 +149,11 @@ class FloatLevel:
         Raises:
             InputError: the graph cannot be lowered, or the chip has other populations, shapes or connections.
         """
-        bits, dt_s = chip.provenance.get("input_bits"), chip.provenance.get("dt_s")
+        bits = chip.provenance.get("input_bits")
         given: dict[str, object] = {"timesteps": chip.timesteps, "encoding": chip.encoding}
         if isinstance(bits, int):
             given["input_bits"] = bits
-        draft = drafted(graph, profile, given, dt_s if isinstance(dt_s, float) else None)
+        draft = drafted(graph, profile, given, _said_when_lowered(graph, chip))
         check_draft(draft, profile)
         draft = rewritten(draft, profile)
         refuse(FOREIGN, list(strangers(draft, chip)))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..chip.law import State
-from .nodes import NEURONS, apply, constants_of, is_linear
+from .nodes import NEURONS, apply, is_linear
 from .wiring import Wiring, wire
 
 
@@ -47,7 +47,7 @@ def interpret(wiring: Wiring, drive: Tensor, dt_s: float, timesteps: int) -> Gra
             step; its type (float64 to compare) is what is computed in.
     """
     shapes = {name: wiring.shapes[name][0] for name in wiring.neurons}
-    laws = {name: constants_of(wiring.nodes[name], dt_s, shape).law(drive) for name, shape in shapes.items()}
+    laws = {name: wiring.constants(name, dt_s).law(drive) for name in shapes}
     rest = {name: torch.zeros(drive.shape[1], *shape).to(drive) for name, shape in shapes.items()}
     states = {name: State(u=zeros, v=zeros + laws[name].v_reset) for name, zeros in rest.items()}
     spikes: dict[str, list[Tensor]] = {name: [] for name, law in laws.items() if law.threshold is not None}

@@ -22,6 +22,7 @@ from ..base.artefacts import existing_file, write_bytes
 from ..base.errors import InputError, refuse
 from ..base.hdf5 import DAMAGED
 from .nodes import MOST_NEURONS, handled
+from .wiring import FORMAT_VERSION
 
 WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
 # More than the synapses of the largest published neuromorphic chip (Loihi 2: 120 million).
@@ -53,6 +54,8 @@ def read_graph(path: Path | str) -> nir.NIRGraph:
             faults: list[str] = []
             graph = _graph(file["node"], "", faults)
             refuse(str(source), faults)
+            if _is_here(file, "version", h5py.Dataset):
+                vars(graph)[FORMAT_VERSION] = _as_text(_value(file["version"]))
             return graph
     except OSError as error:
         how = "is truncated" if "truncated" in str(error) else "cannot be read as HDF5"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import singledispatch
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import nir
 import numpy as np
@@ -19,12 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..base.types import FloatArray
+from ..base.types import FloatArray, Reset
 from ..chip.law import Law
+from ..chip.neuron_models import law_with
 
 Shape: TypeAlias = tuple[int, ...]
 
-NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.I, nir.CubaLI)
+NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.I, nir.CubaLI, nir.Threshold)
 MOST_NEURONS = 2**24  # sixteen times what a whole Loihi 2 holds (128 cores of 8192)
 
 
@@ -37,12 +38,14 @@ class NeuronConstants:
     """Constants of one forward Euler step of a neuron node, all arrays float64 of the population's shape.
 
     ``u = (1 - leak_u) u + gain_u I``; ``p = (1 - leak_v) v + gain_v u + drift``; spike where ``p > threshold``, and
-    there ``v = v_reset``. :meth:`law` gives the step itself.
+    there ``v = v_reset``, or ``v = p - threshold`` (at once, or behind the decay of the next step).
+    :meth:`law` gives the step itself.
 
     Attributes:
         leak_u: share of the synaptic current lost per step, dt / tau_syn; 1 where there is no synaptic filter.
         leak_v: share of the membrane potential lost per step, dt / tau; 0 for an integrator without leak.
         threshold: None for a readout that does not fire.
+        reset: what a spike does, which NIR has no field for.
     """
 
     leak_u: FloatArray
@@ -52,20 +55,21 @@ class NeuronConstants:
     drift: FloatArray
     threshold: FloatArray | None
     v_reset: FloatArray
+    reset: Reset = "zero"
 
     def from_reset(self) -> NeuronConstants:
         """The same neurons with potentials counted from ``v_reset``: ``v' = v - v_reset`` is 0 after a spike.
 
         ``threshold' = threshold - v_reset`` and ``drift' = drift - leak_v v_reset``; what does not fire stays.
         """
-        if self.threshold is None or not np.any(self.v_reset):
+        if self.threshold is None or self.reset != "zero" or not np.any(self.v_reset):
             return self
         threshold, drift = self.threshold - self.v_reset, self.drift - self.leak_v * self.v_reset
         return replace(self, threshold=threshold, drift=drift, v_reset=np.zeros_like(self.v_reset))
 
     def law(self, like: Tensor) -> Law:
         """The law of these neurons in exact arithmetic, of the type and on the device of ``like``."""
-        return Law(
+        return law_with(self.reset)(
             keep_v=tensor(1 - self.leak_v, like),
             threshold=None if self.threshold is None else tensor(self.threshold, like),
             keep_u=tensor(1 - self.leak_u, like),
@@ -109,6 +113,18 @@ def _(node: nir.CubaLIF | nir.CubaLI, dt_s: float, shape: Shape) -> NeuronConsta
     gain_u, gain_v = filled(node.w_in, shape) * leak_u, filled(node.r, shape) * leak_v
     drift = filled(node.v_leak, shape) * leak_v
     return NeuronConstants(leak_u, gain_u, leak_v, gain_v, drift, *_firing(node, shape))
+
+
+@constants_of.register
+def _(node: nir.Threshold, dt_s: float, shape: Shape) -> NeuronConstants:
+    """A membrane that keeps nothing, so that only what arrives in a step counts."""
+    ones, zeros = np.ones(shape), np.zeros(shape)
+    return NeuronConstants(ones, ones, ones, ones, zeros, filled(node.threshold, shape), zeros)
+
+
+def first_parameter(node: nir.NIRNode) -> Any:
+    """A parameter that every neuron node of this kind has one of for each of its neurons."""
+    return node.threshold if isinstance(node, nir.Threshold) else node.r
 
 
 def _firing(node: nir.NIRNode, shape: Shape) -> tuple[FloatArray | None, FloatArray]:

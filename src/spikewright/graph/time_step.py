@@ -1,20 +1,21 @@
-"""The timestep of a NIR graph, which the format has no field for: given, in the metadata, or implied by parameters."""
+"""How a NIR graph is read: its timestep, its producer and its reset, which the format has no fields for.
+
+They are given, stand in the metadata, or follow from the parameters of all neurons (:mod:`.recognition`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-import nir
 import numpy as np
 
-from ..base.errors import InputError, arg
-from .wiring import Wiring
-
-# What snnTorch 1.0 writes and what the NIR paper's experiments use (export_nir.py; paper/nir_to_lava.py).
-CUSTOMARY_DT_S = 1e-4
-_AGREE = 1e-3  # published files hold time constants in float32 and worse
+from ..base.errors import InputError, arg, did_you_mean
+from ..base.types import RESETS, Reset
+from .producers import PRODUCERS, Producer
+from .recognition import Candidate, candidates, disagreeing, grouped, timed
+from .wiring import RESET_KEY, Wiring
 
 
 @dataclass(frozen=True)
@@ -32,35 +33,102 @@ class TimeStep:
     assumed: bool = True
 
 
-def resolve_dt(wiring: Wiring, metadata: Mapping[str, Any], dt_s: float | None = None) -> TimeStep:
-    """The timestep of a graph: the caller's, else that of the metadata, else what the producer's convention implies.
+@dataclass(frozen=True)
+class Convention:
+    """What the caller says of a graph of another tool.
 
-    Of a LIF, ``r * dt / tau = 1`` is solved for dt where the producer normalises the gain (snnTorch, rockpool);
-    ``r = 1`` is norse's convention and implies no dt. Of an IF, ``r = 1/dt`` is spikingjelly's convention and ours, and
-    ``r = 1`` that of sinabs, where time is counted in timesteps.
+    Attributes:
+        dt_s: seconds per timestep; None for what the graph says or implies.
+        producer: name of the tool that wrote the graph, of :data:`spikewright.graph.producers.PRODUCERS`.
+        reset: what a spike does to the membrane potential: zero, subtract or subtract-late.
+    """
+
+    dt_s: float | None = None
+    producer: str | None = None
+    reset: str | None = None
+
+
+NOTHING_SAID = Convention()
+_UNSAID = "reset to zero: NIR cannot say how its neurons were reset in training"
+UNSAID_RESET = f"{_UNSAID}; a network trained with reset by subtraction will spike differently"
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A graph as its producer means it.
+
+    Attributes:
+        step: the timestep.
+        wiring: the graph with neurons whose forward Euler step is that of the producer.
+        producer: the tool whose convention is taken; None where the graph is read as it stands.
+        assumed: what was assumed beside the timestep, as sentences.
+    """
+
+    step: TimeStep
+    wiring: Wiring
+    producer: Producer | None
+    assumed: tuple[str, ...]
+
+
+def resolve_dt(wiring: Wiring, metadata: Mapping[str, Any], dt_s: float | None = None) -> TimeStep:
+    """The timestep of a graph: the caller's, else that of the metadata, else what its producer's convention implies.
 
     Args:
         metadata: of the graph; ``dt_s`` is read.
         dt_s: seconds per timestep; takes precedence over the graph.
 
     Raises:
-        InputError: nodes imply different timesteps, or the given one is no positive number.
+        InputError: none or several follow from the parameters, or the given one is no positive number.
     """
+    return read_as(wiring, metadata, Convention(dt_s)).step
+
+
+def read_as(wiring: Wiring, metadata: Mapping[str, Any], said: Convention = NOTHING_SAID) -> Reading:
+    """Read a graph as the tool means it that wrote it.
+
+    A graph whose metadata give the timestep, as this project writes it, is read as it stands. Of others the producer is
+    recognised by relations between the parameters of all neurons; the caller may name it.
+
+    Args:
+        metadata: of the graph; ``dt_s`` and ``reset`` are read.
+        said: takes precedence over the graph.
+
+    Raises:
+        InputError: the parameters fit no producer or several with different meanings; the producer is none that is
+            known, or cannot have written this; the timestep is no positive number; a reset that the graph denies.
+    """
+    stated = _stated(metadata, said.dt_s)
+    if not timed(wiring):
+        stated, found = stated or TimeStep(1.0, "counted in steps, since no neuron keeps anything", assumed=False), None
+    elif "dt_s" in metadata:
+        found = None
+        if said.producer is not None:
+            why = "the graph's metadata say its time step, so that it is read as it stands; leave it out"
+            raise InputError(f"{arg('producer', said.producer)}: {why}")
+    else:
+        found = _named(wiring, said) if said.producer else _recognised(wiring, said.dt_s)
+    if found is None:
+        assert stated is not None
+        step, meant, producer = stated, wiring, None
+    else:
+        producer = found.producer
+        step = TimeStep(
+            found.dt_s, producer.writes if stated is None else f"as given; {producer.writes}", stated is None
+        )
+        meant = replace(wiring, nodes=wiring.nodes | found.nodes)
+    return _with_reset(Reading(step, meant, producer, ()), metadata, said.reset)
+
+
+def _stated(metadata: Mapping[str, Any], dt_s: float | None) -> TimeStep | None:
+    """The timestep that the caller gives, else that of the metadata; None if there is neither."""
     if dt_s is not None:
         return _positive(TimeStep(dt_s, "as given", assumed=False))
-    if "dt_s" in metadata:
-        said = metadata["dt_s"]
-        if not isinstance(said, int | float):
-            raise InputError(f"NIR graph: its metadata give the time step as {said!r}; must be a number of seconds")
-        return _positive(TimeStep(float(said), "as the file's metadata says", assumed=False))
-    steps = [(name, found) for name in wiring.neurons for found in _implied(wiring.nodes[name])]
-    if not steps:
-        return TimeStep(CUSTOMARY_DT_S, "customary where r = 1 (norse), since nothing in the file implies one")
-    first = steps[0][1]
-    if any(abs(found.dt_s - first.dt_s) > _AGREE * first.dt_s for _, found in steps):
-        listed = ", ".join(f"{name!r} {found.dt_s:g} s" for name, found in steps)
-        raise InputError(f"NIR graph: its neurons imply different time steps ({listed}); give {arg('dt_s', 'SECONDS')}")
-    return TimeStep(float(f"{first.dt_s:.6g}"), first.why)
+    if "dt_s" not in metadata:
+        return None
+    said = metadata["dt_s"]
+    if not isinstance(said, int | float):
+        raise InputError(f"NIR graph: its metadata give the time step as {said!r}; must be a number of seconds")
+    return _positive(TimeStep(float(said), "as the file's metadata says", assumed=False))
 
 
 def _positive(step: TimeStep) -> TimeStep:
@@ -69,31 +137,89 @@ def _positive(step: TimeStep) -> TimeStep:
     return step
 
 
-def _implied(node: nir.NIRNode) -> Iterator[TimeStep]:
-    """The timesteps that the parameters of a neuron node imply."""
-    if isinstance(node, nir.IF | nir.I):
-        r = _common_value(node.r)
-        if r is not None and abs(r - 1) < _AGREE:
-            yield TimeStep(1.0, "IF nodes have r = 1, sinabs' convention: time is counted in steps")
-        elif r is not None and r > 0:
-            yield TimeStep(1 / r, "IF nodes have r = 1/dt, spikingjelly's convention")
-    elif isinstance(node, nir.CubaLIF | nir.CubaLI):
-        yield from _normalized(node.tau_mem, node.r)
-        yield from _normalized(node.tau_syn, node.w_in)
-    else:
-        yield from _normalized(node.tau, node.r)
+def _named(wiring: Wiring, said: Convention) -> Candidate:
+    """The reading of a producer that the caller names."""
+    name = str(said.producer)
+    where = arg("producer", name)
+    if name not in PRODUCERS:
+        raise InputError(f"{where}: {did_you_mean(name, PRODUCERS)}")
+    found = candidates(wiring, said.dt_s, name)
+    producer = PRODUCERS[name]
+    if not found:
+        at = "" if said.dt_s is None else f" with a time step of {said.dt_s:g} s"
+        raise InputError(f"{where}: {producer.tool} does not write such neurons{at}; it writes {producer.writes}")
+    if len(found) > 1:
+        listed = ", ".join(arg("dt_s", f"{each.dt_s:g}") for each in found)
+        raise InputError(f"{where}: its time step does not follow from the parameters; consistent are {listed}")
+    return found[0]
 
 
-def _normalized(tau: object, gain: object) -> Iterator[TimeStep]:
-    """``dt = tau / gain`` of a node whose gain per timestep is 1; nothing if the gain is 1 per time constant."""
-    taus, gains = np.asarray(tau, np.float64), np.asarray(gain, np.float64)
-    if np.all(np.abs(gains - 1) < _AGREE) and np.all(np.abs(taus / CUSTOMARY_DT_S - 1) > _AGREE):
-        return
-    if not np.any(gains <= 0) and (dt := _common_value(taus / gains)) is not None:
-        yield TimeStep(dt, "r = tau/dt, snnTorch's convention: the gain per step is 1")
+def _recognised(wiring: Wiring, dt_s: float | None) -> Candidate | None:
+    """The one reading that the parameters allow; with a given timestep None where they say nothing.
+
+    Tools that mean the same by a time step may differ where a potential equals the threshold. In SpikingJelly that is
+    no exception, so that it is taken where it is one of them.
+    """
+    found = candidates(wiring, dt_s)
+    groups = grouped(found)
+    if dt_s is not None:
+        implied = [group[0] for group in groups if group[0].is_implied]
+        likely = [each for each in found if each.producer.fires_at_threshold and dt_s in each.producer.customary]
+        return implied[0] if len(implied) == 1 else likely[0] if likely and not implied else None
+    if len(groups) == 1:
+        return groups[0][0]
+    raise InputError(f"NIR graph: {_question(wiring, groups)}")
 
 
-def _common_value(values: object) -> float | None:
-    """The value of an array whose elements are equal; None if they differ."""
-    array = np.asarray(values, np.float64).reshape(-1)
-    return None if np.any(np.abs(array - array[0]) > _AGREE * abs(array[0])) else float(array[0])
+def _question(wiring: Wiring, groups: list[list[Candidate]]) -> str:
+    """What has to be answered where none or several readings fit, with the answers that are consistent."""
+    if groups:
+        listed = ", ".join(_answer(group) for group in groups)
+        which = f"consistent are {listed}"
+        return f"its time step does not follow from its parameters; {which}; give {_ANSWER}"
+    if steps := disagreeing(wiring):
+        listed = ", ".join(f"{name!r} {step:g} s" for name, step in steps)
+        return f"its neurons imply different time steps ({listed}); give {arg('dt_s', 'SECONDS')}"
+    return f"no tool that is known writes neurons with such time constants and gains; give {_ANSWER}"
+
+
+_ANSWER = f"{arg('dt_s', 'SECONDS')} or {arg('producer', 'NAME')}"
+
+
+def _answer(group: list[Candidate]) -> str:
+    tools = " or ".join(dict.fromkeys(each.producer.tool for each in group))
+    first = group[0]
+    return f"{arg('producer', first.producer.name)} {arg('dt_s', f'{first.dt_s:g}')} ({tools})"
+
+
+def _with_reset(reading: Reading, metadata: Mapping[str, Any], given: str | None) -> Reading:
+    """The reading with the reset that the caller, the graph or the producer says."""
+    if given is not None and given not in RESETS:
+        raise InputError(f"{arg('reset', given)}: {did_you_mean(given, RESETS)}")
+    wiring, producer = reading.wiring, reading.producer
+    if RESET_KEY in metadata:
+        if given is not None and given != metadata[RESET_KEY]:
+            raise InputError(f"{arg('reset', given)}: the graph's metadata say {metadata[RESET_KEY]!r}; leave it out")
+        return reading
+    if given is not None:
+        return replace(reading, wiring=_resetting(wiring, given), assumed=_lacking(producer))
+    if producer is not None and producer.certainty == "always" and producer.reset != "zero":
+        said = f"reset {producer.reset}: so neurons of {producer.tool} are reset"
+        return replace(reading, wiring=_resetting(wiring, producer.reset), assumed=(said, *_lacking(producer)))
+    return replace(reading, assumed=(_reset_to_zero(producer), *_lacking(producer)))
+
+
+def _resetting(wiring: Wiring, reset: Reset) -> Wiring:
+    firing = [name for name in wiring.neurons if hasattr(wiring.nodes[name], "v_threshold")]
+    return replace(wiring, resets=dict.fromkeys(firing, reset) if reset != "zero" else {})
+
+
+def _reset_to_zero(producer: Producer | None) -> str:
+    if producer is None or producer.certainty == "always":
+        return UNSAID_RESET
+    usual = f"neurons of {producer.tool} are reset by {producer.reset!r} unless one says otherwise"
+    return f"{_UNSAID}; {usual}, and such a network will spike differently: say its reset if this is one"
+
+
+def _lacking(producer: Producer | None) -> tuple[str, ...]:
+    return (f"{producer.tool}: {producer.lacks}",) if producer is not None and producer.lacks else ()

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import cast
 
 import nir
 import numpy as np
 
-from ..base.errors import refuse
-from .nodes import NEURONS, NodeFault, Shape, check_size, is_linear, output_shape
+from ..base.errors import did_you_mean, refuse
+from ..base.types import RESETS, Reset
+from .nodes import NEURONS, NeuronConstants, NodeFault, Shape, constants_of, is_linear, output_shape
+from .shapes import Edge, Shaping, with_shapes
 
-Edge: TypeAlias = tuple[str, str]
+RESET_KEY = "reset"
+"""Key of the reset in the metadata of a graph, and of a neuron node whose reset is another one."""
+
+FORMAT_VERSION = "format_version"
+"""Attribute of a graph that was read from a file: the version of NIR that wrote it."""
 
 
 class _Connected:
@@ -39,6 +45,8 @@ class Wiring(_Connected):
         delayed: edges that close a loop; their values arrive one timestep later.
         shapes: by name, shapes of a node's input and output, without the batch.
         assumed: assumptions that were made, as messages for the user.
+        resets: by name of a neuron node that fires, what its spikes do to its membrane, as the metadata say.
+        format_version: of NIR, as the file says it; empty for a graph that was not read from a file.
     """
 
     nodes: dict[str, nir.NIRNode]
@@ -46,6 +54,17 @@ class Wiring(_Connected):
     delayed: frozenset[Edge]
     shapes: dict[str, tuple[Shape, Shape]]
     assumed: tuple[str, ...]
+    resets: dict[str, Reset] = field(default_factory=dict)
+    format_version: str = ""
+
+    def constants(self, name: str, dt_s: float) -> NeuronConstants:
+        """The constants of a neuron node at a timestep of ``dt_s`` seconds.
+
+        Raises:
+            NodeFault: they are none that a neuron can have.
+        """
+        found = constants_of(self.nodes[name], dt_s, self.shapes[name][0])
+        return replace(found, reset=self.resets.get(name, "zero"))
 
     @cached_property
     def input(self) -> str:
@@ -101,19 +120,24 @@ def wire(graph: nir.NIRGraph) -> Wiring:
 
 
 def survey(graph: nir.NIRGraph) -> Survey:
-    """Resolve a graph as far as possible and collect every fault that prevents more."""
+    """Resolve a graph as far as possible and collect every fault of every node."""
     found = Survey(*_inlined(graph))
+    resets = dict(_resets(found, graph))
     _check_numbers(found)
     _check_edges(found)
     _remove_inner_ends(found)
+    _remove_idle(found)
     _find_ends(found)
-    if found.faults:
+    if not any(isinstance(node, nir.Input) for node in found.nodes.values()):
         return found
     order, delayed = _order(found)
-    shapes = {} if found.faults else _infer_shapes(found, order, delayed)
+    shaped = with_shapes(Shaping({name: found.nodes[name] for name in order}, tuple(found.edges), delayed))
+    found.faults[:] = dict.fromkeys([*found.faults, *shaped.faults])
+    found.assumed += shaped.assumed
     if not found.faults:
-        nodes = {name: found.nodes[name] for name in order}
-        found.wiring = Wiring(nodes, tuple(found.edges), delayed, shapes, tuple(found.assumed))
+        version = str(vars(graph).get(FORMAT_VERSION, ""))
+        assumed = tuple(found.assumed)
+        found.wiring = Wiring(shaped.nodes, tuple(found.edges), delayed, shaped.shapes, assumed, resets, version)
     return found
 
 
@@ -138,6 +162,29 @@ def _inlined(graph: nir.NIRGraph, prefix: str = "") -> tuple[dict[str, nir.NIRNo
     return nodes, edges
 
 
+def _resets(found: Survey, graph: nir.NIRGraph) -> Iterator[tuple[str, Reset]]:
+    """The resets of neuron nodes: a node's own, else the graph's, else to zero, which is NIR's."""
+    whole = _said(graph.metadata, "zero")
+    if whole not in RESETS:
+        found.faults.append(f"its metadata say that neurons are reset by {whole!r}; {_may_be(whole)}")
+        return
+    for name, node in found.nodes.items():
+        own = _said(node.metadata, whole) if hasattr(node, "v_threshold") else "zero"
+        if own not in RESETS:
+            found.faults.append(f"node {name!r}: its metadata say that it is reset by {own!r}; {_may_be(own)}")
+        elif own != "zero":
+            yield name, cast("Reset", own)
+
+
+def _said(metadata: Mapping[str, object], default: str) -> str:
+    value = metadata.get(RESET_KEY, default)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _may_be(reset: str) -> str:
+    return did_you_mean(reset, RESETS)
+
+
 def _check_numbers(found: Survey) -> None:
     for name, node in found.nodes.items():
         for field_name, value in vars(node).items():
@@ -158,6 +205,8 @@ def _check_edges(found: Survey) -> None:
             )
         if count > 1:
             found.faults.append(f"edge {edge[0]!r} -> {edge[1]!r} occurs {count} times; keep one")
+    # Each is a fault; without them what remains can be followed for others.
+    found.edges[:] = [edge for edge in dict.fromkeys(found.edges) if all(name in found.nodes for name in edge)]
 
 
 def _remove_inner_ends(found: Survey) -> None:
@@ -168,10 +217,29 @@ def _remove_inner_ends(found: Survey) -> None:
         if (isinstance(node, nir.Input) and found.into(name)) or (isinstance(node, nir.Output) and found.out_of(name))
     ]
     for name in inner:
-        kept = [edge for edge in found.edges if name not in edge]
-        through = [(source, target) for source in found.into(name) for target in found.out_of(name)]
-        found.edges[:] = kept + [edge for edge in through if edge not in kept]
-        del found.nodes[name]
+        _take_out(found, name)
+
+
+def _take_out(found: Survey, name: str) -> None:
+    """Remove a node that passes its input on, and join the edges."""
+    kept = [edge for edge in found.edges if name not in edge]
+    through = [(source, target) for source in found.into(name) for target in found.out_of(name)]
+    found.edges[:] = kept + [edge for edge in through if edge not in kept]
+    del found.nodes[name]
+
+
+def _remove_idle(found: Survey) -> None:
+    """Remove what does nothing: delays of zero, and second ends of a graph without an edge."""
+    for name, node in list(found.nodes.items()):
+        if isinstance(node, nir.Delay) and not np.any(np.asarray(node.delay, np.float64)):
+            found.assumed.append(f"Delay {name!r} is zero everywhere: it is left out")
+            _take_out(found, name)
+    for kind in (nir.Input, nir.Output):
+        ends = [name for name, node in found.nodes.items() if isinstance(node, kind)]
+        idle = [name for name in ends if not found.into(name) and not found.out_of(name)]
+        for name in idle if len(idle) < len(ends) else ():
+            found.assumed.append(f"{kind.__name__} {name!r} is connected to nothing: it is left out")
+            del found.nodes[name]
 
 
 def _find_ends(found: Survey) -> None:
@@ -239,68 +307,3 @@ def _order(found: Survey) -> tuple[list[str], frozenset[Edge]]:
     for name in found.nodes.keys() - seen:
         found.faults.append(f"node {name!r} cannot be reached from the input; remove it or connect it")
     return finished[::-1], frozenset(closing)
-
-
-def _infer_shapes(found: Survey, order: list[str], delayed: frozenset[Edge]) -> dict[str, tuple[Shape, Shape]]:
-    shapes: dict[str, tuple[Shape, Shape]] = {}
-    for name in order:
-        node = found.nodes[name]
-        arriving = [shapes[s][1] for s in found.into(name) if (s, name) not in delayed and s in shapes]
-        if isinstance(node, nir.Input):
-            arriving = _input_shape(found, name, node)
-        if not arriving:
-            return shapes  # what feeds it has a fault of its own
-        if len(set(arriving)) > 1:
-            listed = " and ".join(str(shape) for shape in dict.fromkeys(arriving))
-            found.faults.append(f"node {name!r}: its inputs have shapes {listed}; they must be equal")
-        try:
-            shapes[name] = (arriving[0], output_shape(node, arriving[0]))
-        except NodeFault as fault:
-            found.faults.append(f"node {name!r} {fault}")
-            return shapes
-        _note_assumptions(found, name, node, arriving[0])
-    for source, target in sorted(delayed):
-        if shapes[source][1] != shapes[target][0]:
-            found.faults.append(
-                f"edge {source!r} -> {target!r} connects an output of shape {shapes[source][1]} to an input of shape "
-                f"{shapes[target][0]}"
-            )
-    return shapes
-
-
-def _whole_numbers(sizes: object) -> Shape | None:
-    """A shape as a graph states it; None for texts, fractions, NaN and infinities."""
-    found = np.asarray(sizes).reshape(-1)
-    if found.dtype.kind not in "iuf" or not np.all(np.isfinite(found)) or np.any(found != np.trunc(found)):
-        return None
-    return tuple(int(size) for size in found)
-
-
-def _input_shape(found: Survey, name: str, node: nir.Input) -> list[Shape]:
-    """The shape of the input in a list, which is empty if the shape is a fault."""
-    shape = _whole_numbers(node.input_type["input"])
-    if shape is None:
-        found.faults.append(f"input {name!r} has a shape that is no list of whole numbers")
-        return []
-    try:
-        check_size(shape)
-    except NodeFault as fault:
-        found.faults.append(f"input {name!r} {fault}")
-        return []
-    if len(shape) == 4 and shape[0] == 1:
-        found.assumed.append(f"input {name!r} has shape {shape}: its first 1 is read as a batch and left out")
-        return [shape[1:]]
-    return [shape]
-
-
-def _note_assumptions(found: Survey, name: str, node: nir.NIRNode, shape: Shape) -> None:
-    if isinstance(node, nir.Conv1d | nir.Conv2d) and node.input_shape is None:
-        found.assumed.append(f"convolution {name!r} has no input_shape: {shape[1:]} follows from what feeds it")
-    if isinstance(node, NEURONS) and np.size(node.r) == 1 and shape not in ((1,), ()):
-        found.assumed.append(f"neuron {name!r} has single parameters: they are taken for all {shape} of its neurons")
-    if isinstance(node, nir.Output):
-        declared = _whole_numbers(node.output_type["output"])
-        if declared is None:
-            found.faults.append(f"output {name!r} has a shape that is no list of whole numbers")
-        elif declared not in (shape, (0,)):
-            found.assumed.append(f"output {name!r} says shape {declared}: {shape} is what arrives")

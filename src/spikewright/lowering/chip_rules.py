@@ -11,7 +11,9 @@ from math import prod
 
 from ..base.errors import AnswerIsNo, arg
 from ..chip.network import ChipNetwork, Connection, Population
+from ..chip.neuron_models import resets_of
 from ..chip.registers import DECAY_ONE
+from ..profile.resets import reset_faults
 from ..profile.schema import HardwareProfile, Layers, Limits, Whole
 from .rules import Rule, faults_by
 
@@ -50,6 +52,11 @@ def decays(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
         nearest = f"the nearest that this chip has is {_nearest_decay(decay, limits) / DECAY_ONE:g}"
         may_be = nearest if limits.decay_bits else _NO_LEAK
         yield f"the {what} of {', '.join(names)} decays by {decay / DECAY_ONE:.4g} per step; {may_be}"
+
+
+def resets(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
+    """What a spike does to the membrane potential is something that the chip's neurons can do."""
+    yield from reset_faults(resets_of(chip), limits)
 
 
 def steps(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
@@ -120,7 +127,7 @@ def layer_memory(chip: ChipNetwork, limits: Limits) -> Iterator[str]:
         yield f"{name!r} takes {words}; no free core has both: {_SMALLER}"
 
 
-CHIP_RULES: tuple[Rule, ...] = (decays, steps, totals, targets, layer_shapes, layer_memory)
+CHIP_RULES: tuple[Rule, ...] = (decays, resets, steps, totals, targets, layer_shapes, layer_memory)
 
 
 def _nearest_decay(decay: int, limits: Limits) -> int:

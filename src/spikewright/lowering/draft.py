@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from ..base.errors import InputError, arg, did_you_mean, refuse
-from ..base.types import ENCODINGS, Encoding, FloatArray, Readout
+from ..base.types import ENCODINGS, Encoding, FloatArray, Readout, Reset
 from ..chip.network import ConvGeometry, Role
 from ..graph.interpreter import at_rest
-from ..graph.nodes import NeuronConstants, NodeFault, Shape, constants_of, is_linear
+from ..graph.nodes import NeuronConstants, NodeFault, Shape, is_linear
 from ..graph.wiring import Wiring
 from ..profile.profile import HardwareProfile
 from .linear_map import LinearMap, compose, frame, identity
@@ -29,11 +29,13 @@ class DraftNeuron:
     """Constants of a population's neurons, each an array of the population's shape.
 
     In each timestep ``u = (1 - leak_u) * u + I + synaptic_bias``, ``v = (1 - leak_v) * v + u + bias``; a neuron spikes
-    where ``v > threshold``, and then ``v = v_reset``. The input gain is part of the weights.
+    where ``v > threshold``, and then ``v = v_reset``, or the threshold is taken off. The input gain is part of the
+    weights.
 
     Attributes:
         threshold: None for a readout that does not fire.
         synaptic_bias: a bias in front of the synaptic filter.
+        reset: what a spike does to the membrane potential.
     """
 
     leak_u: FloatArray
@@ -42,6 +44,12 @@ class DraftNeuron:
     v_reset: FloatArray
     bias: FloatArray
     synaptic_bias: FloatArray
+    reset: Reset = "zero"
+
+    @property
+    def arrays(self) -> dict[str, FloatArray]:
+        """Weights and constants by name, as far as there are any."""
+        return {name: each for name, each in vars(self).items() if isinstance(each, np.ndarray)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +171,7 @@ def draft_from_nir(wiring: Wiring, dt_s: float, inputs: InputFormat, facts: Mapp
     laws: dict[str, NeuronConstants] = {}
     for name in wiring.neurons:
         try:
-            laws[name] = constants_of(wiring.nodes[name], dt_s, wiring.shapes[name][0])
+            laws[name] = wiring.constants(name, dt_s)
         except NodeFault as fault:
             faults.append(f"node {name!r} {fault}")
     refuse("NIR graph", faults)
@@ -204,7 +212,9 @@ def _framed(population: DraftPopulation, lying: bool) -> DraftPopulation:
     shape, neuron = frame(population.shape, lying), population.neuron
     if shape == population.shape or neuron is None:
         return population
-    arrays = {name: each.reshape(shape) for name, each in vars(neuron).items() if isinstance(each, np.ndarray)}
+    arrays: dict[str, Any] = {
+        name: each.reshape(shape) for name, each in vars(neuron).items() if isinstance(each, np.ndarray)
+    }
     return replace(population, shape=shape, neuron=replace(neuron, **arrays))
 
 
@@ -246,7 +256,7 @@ def _population(
         gain, drift, threshold = gain / threshold, drift / threshold, np.ones_like(threshold)
     has_filter = bool(np.any(law.leak_u != 1))
     behind, before = (drift, gain * bias) if has_filter else (drift + gain * bias, np.zeros_like(gain))
-    neuron = DraftNeuron(law.leak_u, law.leak_v, threshold, law.v_reset, bias=behind, synaptic_bias=before)
+    neuron = DraftNeuron(law.leak_u, law.leak_v, threshold, law.v_reset, behind, before, law.reset)
     role: Role = "input" if is_encoder else "readout" if name == wiring.readout else "hidden"
     return DraftPopulation(name, wiring.shapes[name][1], role, neuron), gain
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import nir
 
-from ..base.errors import InputError, arg, check_type, refuse
+from ..base.errors import InputError, Message, arg, check_type, refuse
 from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY, ChipNetwork
 from ..chip.registers import Grid, Peaks, grid_for, trained_grid
 from ..data.dataset import Dataset
@@ -19,10 +19,11 @@ from ..data.input_rule import InputRule
 from ..data.load import load
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.split import Split
-from ..graph.time_step import resolve_dt
-from ..graph.wiring import wire
+from ..graph.time_step import NOTHING_SAID, Convention, Reading, read_as
+from ..graph.wiring import RESET_KEY, wire
 from ..profile.profile import HardwareProfile, load_profile
 from . import rules
+from .absurd import absurdities
 from .chip_rules import check_chip
 from .draft import Draft, begins, draft_from_nir, input_format
 from .passes import rewritten
@@ -39,6 +40,8 @@ def lower(
     encoding: str | None = None,
     input_bits: int | None = None,
     dt_s: float | None = None,
+    producer: str | None = None,
+    reset: str | None = None,
     weight_bits: int | None = None,
     calibrate: str | Path | Dataset | Split | Measuring | None = None,
     calibrate_samples: int | None = None,
@@ -60,7 +63,11 @@ def lower(
         timesteps: timesteps per sample; without metadata the profile's default.
         encoding: how samples enter the network; without metadata ``events``.
         input_bits: bits of graded input or of input currents; without metadata 8.
-        dt_s: seconds per timestep; without metadata the convention of the tool that wrote the graph.
+        dt_s: seconds per timestep; without metadata what the convention of the tool that wrote the graph implies.
+        producer: the tool that wrote the graph; without metadata it is recognised by the parameters of the neurons:
+            snntorch, lava, spikingjelly, sinabs, norse, norse-paper, rockpool, spyx, nengo, spikewright.
+        reset: what a spike does to the membrane potential, zero, subtract or subtract-late; without metadata what the
+            producer always does, or zero.
         weight_bits: bits of a weight, sign included; without metadata as many as the chip has.
         calibrate: data to measure currents and potentials on, of a data set (or its name) the training part, or how to
             measure them; None for the worst case.
@@ -79,7 +86,8 @@ def lower(
     if isinstance(calibrate, str | Path):
         calibrate = load(calibrate, timesteps=graph.metadata.get("timesteps", timesteps), network=takes_of(graph))
     measuring = _measuring(calibrate, graph, calibrate_samples, quantile, margin)
-    draft = drafted(graph, target, {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}, dt_s)
+    given = {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}
+    draft = drafted(graph, target, given, Convention(dt_s, producer, reset))
     trained = trained_grid(graph.metadata)
     grid, remarks = grid_for(trained, target, weight_bits)
     if measuring is not None and grid.scales:
@@ -209,32 +217,43 @@ def drafted(
     graph: nir.NIRGraph,
     profile: HardwareProfile,
     given: Mapping[str, object] | None = None,
-    dt_s: float | None = None,
+    said: Convention = NOTHING_SAID,
 ) -> Draft:
     """The draft network of a graph before any pass.
 
-    Its facts are the graph's metadata, the timestep in seconds (``dt_s``) and everything that was assumed
-    (``assumed``).
+    Its facts are the graph's metadata, the timestep in seconds (``dt_s``), the tool whose convention was taken
+    (``producer``) and everything that was assumed (``assumed``).
 
     Args:
         given: ``timesteps``, ``encoding`` and ``input_bits`` as in :func:`lower`; what is None or missing is not given.
-        dt_s: as in :func:`lower`.
+        said: ``dt_s``, ``producer`` and ``reset`` as in :func:`lower`.
 
     Raises:
-        InputError: everything in the graph that a chip network cannot express, in one message.
+        InputError: everything in the graph that a chip network cannot express, in one message; a network that can do
+            nothing at the timestep that was assumed.
     """
     wiring = wire(graph)
     inputs, assumed = input_format(graph.metadata, profile, given)
-    step = resolve_dt(wiring, graph.metadata, dt_s)
-    if step.assumed:
-        assumed.append(f"time step {step.dt_s:g} s: {step.why}")
-    if "reset" not in graph.metadata:
-        assumed.append("reset to zero: the file does not say how its neurons were reset in training")
-    assumed += begins(wiring)
-    said = {key: value for key, value in graph.metadata.items() if key not in (INPUT_RULE_KEY, OUTPUT_RULE_KEY)}
-    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in said.items()}
-    facts = plain | {"dt_s": step.dt_s, "assumed": [*wiring.assumed, *assumed]}
-    return draft_from_nir(wiring, step.dt_s, inputs, facts)
+    reading = read_as(wiring, graph.metadata, said)
+    if reading.step.assumed:
+        assumed.append(f"time step {reading.step.dt_s:g} s: {reading.step.why}")
+    assumed += begins(reading.wiring)
+    assumed += [str(Message(sentence)) for sentence in reading.assumed]
+    said_there = {key: value for key, value in graph.metadata.items() if key not in (INPUT_RULE_KEY, OUTPUT_RULE_KEY)}
+    plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in said_there.items()}
+    facts = plain | _facts_of(reading, said) | {"assumed": [*wiring.assumed, *assumed]}
+    draft = draft_from_nir(reading.wiring, reading.step.dt_s, inputs, facts)
+    if reading.step.assumed:
+        refuse("NIR graph", list(absurdities(draft, reading.step)))
+    return draft
+
+
+def _facts_of(reading: Reading, said: Convention) -> dict[str, object]:
+    """What a chip network notes of how its graph was read, so that it can be read so again."""
+    facts: dict[str, object] = {"dt_s": reading.step.dt_s}
+    if reading.producer is not None:
+        facts["producer"] = reading.producer.name
+    return facts if said.reset is None else facts | {RESET_KEY: said.reset}
 
 
 def fitting_scales(

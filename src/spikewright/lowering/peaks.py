@@ -22,6 +22,7 @@ from ..base.threads import student_threads
 from ..base.types import FloatArray
 from ..chip.encoding import encode, full_scale
 from ..chip.law import Law, State
+from ..chip.neuron_models import law_with
 from ..chip.registers import MARGIN, PEAK_SAMPLES, QUANTILE, Calibration, Peaks
 from ..data.dataset import Dataset
 from ..data.split import Split
@@ -141,7 +142,7 @@ def peaks_of(
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
     """By population that has weights, the largest current and potential of each sample, each ``(n,)``, in float units.
 
-    Potentials of neurons that fire are those below zero alone.
+    Potentials of neurons that are reset to zero are those below zero alone.
 
     Args:
         draft: after all passes.
@@ -207,6 +208,7 @@ class _Runner:
     ) -> tuple[Tensor, _Column]:
         """Spikes of a population, ``(T, n, *shape)``, and its peaks."""
         law, into, count = _law_of(neuron), self.draft.into(population.name), drive.shape[1]
+        subtracts = neuron.reset != "zero"
         loops = [c for c in into if c.source == population.name]
         arriving = torch.zeros(1, count, *population.shape)
         for connection in into:
@@ -215,7 +217,7 @@ class _Runner:
         if population.role == "input":  # driven by intensities, which act on the membrane
             most = full_scale(self.draft.encoding, self.draft.input_bits)
             bias, biases = (None, drive / most) if len(drive) > 1 else (drive[0] / most, None)
-            law = Law(law.keep_v, law.threshold, bias=bias, biases=biases)
+            law = type(law)(law.keep_v, law.threshold, bias=bias, biases=biases)
         spikes = torch.zeros(self.draft.timesteps, count, *population.shape)
         rest = torch.zeros(count, *population.shape)
         state, current, potential = State(rest, rest), rest, rest
@@ -227,7 +229,7 @@ class _Runner:
             if fired is not None:
                 spikes[t] = fired
             current = torch.maximum(current, state.u.abs())
-            potential = torch.maximum(potential, p.abs() if fired is None else -p)
+            potential = torch.maximum(potential, p.abs() if fired is None or subtracts else -p)
         return spikes, (current.flatten(1).amax(1), potential.flatten(1).amax(1))
 
     def _delivered(self, connection: DraftConnection, values: Tensor, target: DraftPopulation) -> Tensor:
@@ -249,7 +251,7 @@ class _Runner:
 
 
 def _law_of(neuron: DraftNeuron) -> Law:
-    return Law(
+    return law_with(neuron.reset)(
         keep_v=_tensor(1 - neuron.leak_v),
         threshold=None if neuron.threshold is None else _tensor(neuron.threshold),
         keep_u=_tensor(1 - neuron.leak_u) if np.any(neuron.leak_u != 1) else None,

@@ -21,6 +21,7 @@ from ..base.types import FloatArray, IntArray
 from ..chip.encoding import full_scale
 from ..chip.law import gathered
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
+from ..chip.neuron_models import OF_RESET
 from ..chip.registers import (
     BIAS_EXP,
     DECAY_ONE,
@@ -44,8 +45,9 @@ TRAINED = "training on integers"
 CURRENT = "the range of the current"
 READOUT = "the range of the readout"
 CONVOLUTION = "the sum of a convolution"
-"""What limits a scale: the 24 bits of a current, the threshold that a readout must not reach, and the 24 bits in which
-Lava sums up a convolution."""
+POTENTIAL = "the range of the membrane potential"
+"""What limits a scale: the 24 bits of a current, the threshold that a readout must not reach, the 24 bits in which Lava
+sums up a convolution, and those of a potential from which thresholds are subtracted, where it was measured."""
 CALIBRATION = "calibration"
 """Key in the provenance of a chip network: the peaks that scales were chosen by, absent where none were measured."""
 MEASURED = "measured"
@@ -208,13 +210,16 @@ def _encoder(task: _Task, most: int) -> _Quantized:
     """Neurons whose bias the host sets to the integer intensity, so that only the threshold has to be scaled.
 
     ``v > vth << 6`` must hold where ``potential > threshold * most``. Without a leak the potential is an integer, so
-    rounding the right side down is exact; with a leak it is rounded to the nearest integer.
+    rounding the right side down is exact; with a leak, or where the threshold is subtracted as well, it is rounded to
+    the nearest integer.
     """
     assert task.threshold is not None
     exact = task.threshold * most
-    vth = int(exact) if task.dv == 0 else round(exact)
-    error = 0.0 if task.dv == 0 or not exact else abs(vth - exact) / exact
-    made = Neuron(task.du, task.dv, vth, np.zeros(task.population.shape, np.int64), BIAS_EXP)
+    is_only_compared = task.dv == 0 and task.neuron.reset == "zero"
+    vth = int(exact) if is_only_compared else round(exact)
+    error = 0.0 if is_only_compared or not exact else abs(vth - exact) / exact
+    law, bias = OF_RESET[task.neuron.reset], np.zeros(task.population.shape, np.int64)
+    made = Neuron(task.du, task.dv, vth, bias, BIAS_EXP, law=law)
     population = Population(task.population.name, task.population.shape, task.population.role, made)
     return _Quantized(population, (), float(most), "the width of the input", error)
 
@@ -257,7 +262,8 @@ def _rounded(task: _Task, scale: float, limited_by: str) -> _Quantized:
         error = moved[-1] / (scale * task.threshold) if task.threshold else 0.0
     exact_bias = scale * task.neuron.bias * 2.0 ** (STATE_SHIFT - BIAS_EXP)
     bias = np.clip(np.rint(exact_bias), -_BEYOND, _BEYOND).astype(np.int64)
-    neuron = Neuron(task.du, task.dv, vth, bias, BIAS_EXP, fires=task.threshold is not None)
+    fires, law = task.threshold is not None, OF_RESET[task.neuron.reset]
+    neuron = Neuron(task.du, task.dv, vth, bias, BIAS_EXP, fires, law)
     leak_u, leak_v = (DECAY_ONE * float(leak.flat[0]) for leak in (task.neuron.leak_u, task.neuron.leak_v))
     moved += [float(np.abs(bias - exact_bias).max(initial=0)), abs(task.du + 1 - leak_u), abs(task.dv - leak_v)]
     population = Population(task.population.name, task.population.shape, task.population.role, neuron)
@@ -273,9 +279,10 @@ def _reaches(
 ) -> Iterator[_Reach]:
     """How far the states of a population go: in the worst case, or where that is less, to the measured peaks.
 
-    The membrane of neurons that fire is no limit: above the threshold it is reset, and so far below it a clip changes
-    less than the coarser weights would. A convolution's sum of one step must stay below 24 bits whatever was measured,
-    since Lava wraps it before the neurons see it.
+    The membrane of neurons that fire is no limit in the worst case: above the threshold it is reset, or thresholds are
+    subtracted from it step by step, and so far from it a clip changes less than the coarser weights would. Where it was
+    measured, a membrane from which thresholds are subtracted has room for its peaks. A convolution's sum of one step
+    must stay below 24 bits whatever was measured, since Lava wraps it before the neurons see it.
 
     Args:
         weights: in units of ``1 / scale``: of the draft at a scale of 1, or integers at their own.
@@ -285,6 +292,8 @@ def _reaches(
     reached = None if peaks is None else peaks.times(scale * STATE_UNIT)
     worst = _peak_current(task, weights)
     yield CURRENT, worst if reached is None else min(worst, reached.current), registers.state_limit
+    if task.neuron.reset != "zero" and reached is not None:
+        yield POTENTIAL, min(_peak_potential(task, worst, bias), reached.potential), registers.state_limit
     if task.threshold is None:
         potential = _peak_potential(task, worst, bias)
         potential = potential if reached is None else min(potential, reached.potential)

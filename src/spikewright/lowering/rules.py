@@ -19,8 +19,9 @@ from ..base.types import FloatArray
 from ..chip.network import ChipNetwork
 from ..chip.registers import BIAS_EXP, LAVA_WIDTHS, STATE_UNIT, Calibration
 from ..profile.profile import HardwareProfile
+from ..profile.resets import reset_faults
 from .draft import Draft, DraftNeuron
-from .quantize import CALIBRATION, CONVOLUTION, CURRENT, MEASURED, READOUT, TRAINED
+from .quantize import CALIBRATION, CONVOLUTION, CURRENT, MEASURED, POTENTIAL, READOUT, TRAINED
 from .split import MOST_PARTS, decays_of, varies
 
 Rule: TypeAlias = Callable[..., Iterator[str]]
@@ -40,6 +41,7 @@ _MEASURED = (
 _REMEDIES = {
     CURRENT: f"fewer input bits or a smaller fan-in would help{_MEASURED}",
     READOUT: f"fewer timesteps or a smaller fan-in would help{_MEASURED}",
+    POTENTIAL: "smaller weights beside the threshold would help",
     CONVOLUTION: "fewer input bits or a smaller kernel would help",
     "the threshold register": "a lower threshold would help",
     "the bias register": "a smaller bias or leak potential would help",
@@ -66,7 +68,7 @@ def numbers_in_range(draft: Draft) -> Iterator[str]:
     """Weights and constants are finite, and none so large that sums and products of them are not."""
     values = [(c.target, f"weights from {c.source}", c.weight) for c in draft.connections]
     for name, neuron in _neurons(draft):
-        values += [(name, what.replace("_", " "), each) for what, each in vars(neuron).items() if each is not None]
+        values += [(name, what.replace("_", " "), each) for what, each in neuron.arrays.items()]
     for name, what, numbers in values:
         if not np.all(np.abs(numbers) <= LARGEST):
             yield f"{name}: its {what} reach {_extreme(numbers):g}; may be up to {LARGEST:g}: rescale the network"
@@ -103,11 +105,21 @@ def bias_exponent(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
 
 
 def reset_to_zero(draft: Draft) -> Iterator[str]:
-    """Neurons reset to zero, as the chip does."""
+    """Neurons reset to zero or by subtraction, and to no other potential."""
     for name, neuron in _neurons(draft):
         if np.any(neuron.v_reset != 0):
             reset = _extreme(neuron.v_reset)
+            if neuron.reset != "zero":
+                yield f"{name}: v_reset reaches {reset:g}, and it is reset by subtraction; set v_reset to 0"
+                continue
             yield f"{name}: v_reset reaches {reset:g}; the chip resets to 0: shift v_leak and v_threshold by it"
+
+
+def resets(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
+    """What a spike does to the membrane potential is something that the chip's neurons can do."""
+    own = [p for p in draft.populations if p.role not in ("relay", "bias")]
+    resets = {p.name: p.neuron.reset for p in own if p.neuron is not None and p.neuron.threshold is not None}
+    yield from reset_faults(resets, profile.limits)
 
 
 def one_decay_per_population(draft: Draft) -> Iterator[str]:
@@ -218,7 +230,7 @@ GRAPH_RULES: tuple[Rule, ...] = (  # of a draft
     steady_encoder,
     no_circles,
 )
-PROFILE_RULES: tuple[Rule, ...] = (graded_input, input_width, bias_exponent)  # of a draft and a profile
+PROFILE_RULES: tuple[Rule, ...] = (graded_input, input_width, bias_exponent, resets)  # of a draft and a profile
 INTEGER_RULES: tuple[Rule, ...] = (weights_survive, threshold_survives, trained_integers_stay)  # of a chip and a draft
 
 
@@ -254,7 +266,8 @@ def _calibration_remarks(chip: ChipNetwork) -> Iterator[str]:
         neuron = chip.by_name[name].neuron
         share = peaks.potential * scales[name] * STATE_UNIT / LAVA_WIDTHS.state_limit
         if neuron is not None and neuron.fires and share >= 1:
-            yield f"{name}: membranes go {share:.1f} times as far below zero as their register, and are clipped there"
+            where = "below" if neuron.law == "lif" else "from"
+            yield f"{name}: membranes go {share:.1f} times as far {where} zero as their register, and are clipped there"
 
 
 def calibration_of(chip: ChipNetwork) -> Calibration | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def _parts(draft: Draft, population: DraftPopulation) -> list[Part]:
 def _population(whole: DraftPopulation, part: Part) -> DraftPopulation:
     shape, neuron = part.shape(whole.shape), whole.neuron
     assert neuron is not None
-    arrays = {
+    arrays: dict[str, Any] = {
         name: each.reshape(-1)[part.indices].reshape(shape)
         for name, each in vars(neuron).items()
         if isinstance(each, np.ndarray)

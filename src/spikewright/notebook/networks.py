@@ -48,7 +48,7 @@ def graph_view(graph: nir.NIRGraph) -> str:
         f"{said.encoding} input" if said.encoding else "",
         f"T = {said.timesteps}" if said.timesteps else "",
         f"{said.readout} readout" if said.readout else "",
-        f"reset to {said.reset}" if said.reset else "",
+        ("reset to zero" if said.reset == "zero" else f"reset {said.reset}") if said.reset else "",
         "trained on integers" if known.grid is not None else "",
         f"made by {said.source}" if said.source else "",
     ]

@@ -15,12 +15,14 @@ from ..base.shown import Shown
 from ..base.terminal import terminal
 from ..chip.activity import Trace
 from ..chip.agreement import Agreement
+from ..chip.neuron_models import resets_of
 from ..energy.ann import AnnCost, AnnCosts, standings
 from ..energy.macs import COUNT
 from ..energy.neurobench import NeuroBench
 from ..energy.provenance import Provenance
 from ..energy.report import EnergyReport
 from ..placing.placement import Use
+from ..profile.resets import reset_sentences
 from . import against, cores, numbers, quality
 from .cores import PlacedCores
 from .network import placement_json, placement_sentences
@@ -148,7 +150,8 @@ def _use_json(use: Use) -> dict[str, object]:
 def beside(report: Report) -> list[str]:
     """What stands beside the total, a line each."""
     overflows = (f"registers overflowed: {each}" for each in report.overflows)
-    return [*overflows, *numbers.beside(report.energy), report.neurobench.sentence()]
+    resets = reset_sentences(resets_of(report.placement.chip), report.energy.profile)
+    return [*overflows, *resets, *numbers.beside(report.energy), report.neurobench.sentence()]
 
 
 def teacher_line(report: Report) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from ..base.artefacts import sha256_of_json
 from ..base.shown import Shown
-from ..base.types import Encoding
+from ..base.types import Encoding, Reset
 from .costs import Citation, Durations, Energy, Source, StateReset, StaticPower, Table, Text
 
 CostUnit = Literal["J", "ops"]
@@ -110,6 +110,7 @@ class Limits(Table):
         state_bits: within which the current of a neuron stays; potentials are simulated with Loihi's 24 bits.
         graded_spike_bits: widest payload of a spike; 0 where spikes are binary.
         delay_max: longest synaptic delay in steps.
+        resets: what a spike of the chip's neurons can do to their membrane potential; absent, set it to zero alone.
         fan_in: most synapses of one neuron; ``fan_out`` most synapses that one spike visits.
         chips: most chips that work together; one where it is absent.
         neuron_configs_per_core: sets of decays, thresholds and bias exponents that a core holds for all its neurons.
@@ -139,10 +140,16 @@ class Limits(Table):
     state_bits: Annotated[int, Field(ge=8, le=24)]
     graded_spike_bits: Annotated[int, Field(ge=0, le=32)]
     delay_max: Annotated[int, Field(ge=0, le=63)] | None = None
+    resets: Annotated[list[Reset], Field(min_length=1)] | None = None
     mesh: Mesh | None = None
     synapse_format: SynapseFormat | None = None
     whole: Whole | None = None
     layers: Layers | None = None
+
+    @property
+    def known_resets(self) -> tuple[Reset, ...]:
+        """What a spike can do to a membrane potential; to zero alone where the profile does not say."""
+        return ("zero",) if self.resets is None else tuple(self.resets)
 
 
 class HardwareProfile(Shown, Table):
@@ -192,8 +199,13 @@ class HardwareProfile(Shown, Table):
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of what the file says (not of its comments or layout)."""
-        return sha256_of_json(self.model_dump(mode="json", exclude_unset=True))
+        """Hash of what the file says (not of its comments or layout).
+
+        The resets are left out: they decide whether a network is refused and nothing that is computed, and profiles
+        had none before there was more than one.
+        """
+        later = {"limits": {"resets"}, "limit_sources": {"resets"}}
+        return sha256_of_json(self.model_dump(mode="json", exclude_unset=True, exclude=later))
 
     @property
     def keeps_states(self) -> bool:

@@ -46,12 +46,13 @@ class Rules:
         biases = law.bias if law.biases is None else law.biases
         largest_bias = 0.0 if biases is None else largest(biases)
         largest_u = peak * STATE_UNIT * (1 if law.keep_u is None else timesteps)
+        largest_sum = law.reach * STATE_LIMIT + largest_u + largest_bias
         return Rules(
             law=law,
             timesteps=timesteps,
             may_wrap=largest_u >= STATE_LIMIT,
-            may_clip=timesteps * (largest_u + largest_bias) >= STATE_LIMIT,
-            may_overflow=STATE_LIMIT + largest_u + largest_bias >= INT32_LIMIT,
+            may_clip=law.reach * timesteps * (largest_u + largest_bias) >= STATE_LIMIT,
+            may_overflow=largest_sum >= INT32_LIMIT,
             fires=neuron.fires,
         )
 
@@ -151,9 +152,12 @@ def _update(rules: Rules, law: Law, u: Tensor, v: Tensor, a: Tensor) -> tuple[in
         _wrap_int32(u)
     if rules.may_wrap:
         wraps = _wrap_once(u)
+    owed = law.owed(v)
     v.mul_(law.keep_v).trunc_().add_(u)
     if law.bias is not None:
         v.add_(law.bias)
+    if owed is not None:
+        v.sub_(owed)
     if rules.may_overflow:
         _wrap_int32(v)
     if rules.may_clip and largest(v) >= STATE_LIMIT:

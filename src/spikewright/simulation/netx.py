@@ -12,14 +12,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..base.errors import refuse
+from ..base.errors import arg, refuse
 from ..base.hdf5 import new_hdf5
 from ..base.types import IntArray
 from ..chip.network import ChipNetwork, Connection, Neuron, Population, Schedule
 from ..chip.registers import BIAS_EXP
 from .lava.backend import model_faults
 from .lava.job import LavaSimulator
-from .lava.network import LavaNetwork, events, flat
+from .lava.network import SUBTRACTING, LavaNetwork, events, flat
 
 
 def write_netx(chip: ChipNetwork, path: Path | str) -> None:
@@ -53,6 +53,11 @@ def _chain_faults(chip: ChipNetwork) -> Iterator[str]:
 
 
 def _neuron_faults(chip: ChipNetwork) -> Iterator[str]:
+    laws = {p.name: p.neuron.law for p in chip.populations if p.neuron is not None}
+    for law in SUBTRACTING:
+        if names := [repr(name) for name, each in laws.items() if each == law]:
+            why = f"are of the neuron model {law!r}, and lava-dl's neurons are reset to zero; use {arg('on', 'lava')}"
+            yield f"populations {', '.join(names)} {why}"
     for population in chip.populations:
         name, neuron = population.name, population.neuron
         if neuron is None or neuron.bias_exp == BIAS_EXP:

@@ -101,7 +101,8 @@ def read_mat(path: Path, _options: ReadingOptions) -> Recording:
     scipy = needed("scipy.io", "events", str(path))
     try:
         found = scipy.loadmat(path)
-    except (*ARRAYS, TypeError, AttributeError, MemoryError, scipy.matlab.MatReadError) as error:  # of damaged headers
+    except (*ARRAYS, TypeError, AttributeError, NameError, MemoryError, scipy.matlab.MatReadError) as error:
+        # What scipy ends with where headers are damaged; a class of arrays that there is not, in a name without value.
         why = "it claims more than the memory holds" if isinstance(error, MemoryError) else error
         raise InputError(f"{path}: cannot be read as .mat ({why}); save it again with -v7") from error
     matrices = [each for name, each in found.items() if not name.startswith("__") and np.ndim(each) == 2]

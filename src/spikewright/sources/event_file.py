@@ -165,10 +165,20 @@ def read_event_npz(path: Path, options: ReadingOptions) -> Found | None:
     Raises:
         InputError: arrays that are missing or do not fit together, or recordings that are damaged; all at once.
     """
+    if not holds_events(path):
+        return None
     with npz_file(path) as file:
-        if not fields_in(dict.fromkeys(file.files)):
-            return None
         return _of_arrays(path, arrays_in(file), options)
+
+
+def holds_events(path: Path) -> bool:
+    """Whether an ``.npz`` file has arrays of times, columns, rows and polarities.
+
+    Raises:
+        InputError: a damaged file.
+    """
+    with npz_file(path) as file:
+        return bool(fields_in(dict.fromkeys(file.files)))
 
 
 def _of_arrays(path: Path, arrays: Mapping[str, Array], options: ReadingOptions) -> Found:

@@ -30,7 +30,9 @@ _TURNED = (5, 6, 7, 8)
 """Orientations that swap height and width."""
 _NEVER_TURNED = "PNG"
 """A format of no camera, whose tags may stand behind the pixels."""
-_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+_UNREADABLE = (
+    OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
 SHOWN = 3
 """Files that a message names where many have the same fault."""
 
@@ -72,7 +74,8 @@ class ImageFiles:
                 with Image.open(file, formats=_FORMATS) as image:
                     upright = _upright(image).convert("L" if self._colors == "grey" else "RGB")
         except _UNREADABLE as error:
-            raise InputError(f"{file}: cannot be read as an image ({error}); replace it, or leave it out") from error
+            why = "it claims more than the memory holds" if isinstance(error, MemoryError) else error
+            raise InputError(f"{file}: cannot be read as an image ({why}); replace it, or leave it out") from error
         pixels = np.asarray(_resized(upright, self._size))
         return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 

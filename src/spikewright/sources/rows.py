@@ -188,7 +188,7 @@ class Recordings:
         made = np.full((len(indices), *self.shape[1:]), np.nan, np.float32)
         for place, index in enumerate(indices):
             length = int(self.lengths[index])
-            made[place, :length] = self._steps[self._ends[index] - length : self._ends[index]]
+            made[place, :length] = as_float32(self._steps[self._ends[index] - length : self._ends[index]])
         return made
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..base.errors import InputError
 from .arrays import ALONE, samples_alone
+from .event_file import holds_events
 from .folders import list_without_classes
 from .options import ReadingOptions
 from .read import IN_FOLDERS, read
@@ -40,7 +41,7 @@ def read_samples(path: str | Path, reading: Mapping[str, Any]) -> object:
         return IN_FOLDERS[kind].read(listing, ReadingOptions(**known)).parts["train"][0]
     if ending in TABLES and "columns" in reading:
         return read_features(file, reading)
-    if ending in (".npy", ".npz"):
+    if ending == ".npy" or (ending == ".npz" and not holds_events(file)):
         found: Rows | None = samples_alone(file)
         if found is not None:
             return found

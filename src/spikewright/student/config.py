@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from ..base.errors import refuse
 from ..base.memory import available_bytes, in_gib
-from ..base.types import ENCODINGS, READOUTS, Encoding, Readout
+from ..base.types import ENCODINGS, READOUTS, RESETS, Encoding, Readout
 from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
@@ -92,9 +92,14 @@ class StudentConfig:
             values["output"] = OutputRule.from_json(values["output"])
         return cls(**values)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The configuration by name, rules as dictionaries; a reset to zero is left out, as it was in older files."""
+        return {**asdict(self), "neuron": self.neuron.facts}
+
     def as_json(self) -> dict[str, Any]:
         """The configuration as a JSON-able dictionary; rules that a named data set does not have are left out."""
-        values = {**asdict(self), "output": self.output.as_json()}
+        values = {**self.facts, "output": self.output.as_json()}
         if self.input_rule is not None:
             values["input_rule"] = self.input_rule.as_json()
         unset = {"input_rule": self.input_rule is None, "output": self.output == CLASSES}
@@ -116,6 +121,7 @@ class StudentConfig:
             ("encoding", self.encoding, ENCODINGS),
             ("readout", self.readout, READOUTS),
             ("neuron", self.neuron.kind, NEURON_KINDS),
+            ("reset", self.neuron.reset, RESETS),
         ):
             if choice not in known:
                 faults.append(f"{name} is {choice!r}; may be {', '.join(known)}")

@@ -11,10 +11,13 @@ from torch import Tensor
 from ..base.errors import InputError, Refusal, refuse
 from ..base.headers import Header, faults_of
 from ..chip.registers import TrainedGrid
+from ..importing.description import Description
 from .config import StudentConfig
 
 FORMAT = "spikewright-student"
 FORMAT_VERSION = 1
+IMPORTED = "imported"
+"""The architecture of a student whose file describes its network."""
 WHAT = "a student file"
 REMEDY = "make one with `spikewright distill`"
 
@@ -29,6 +32,7 @@ class StudentHeader(BaseModel):
 
     Attributes:
         integer: of a student with integer arithmetic.
+        network: of an imported student, layer by layer.
         provenance: how it was made.
     """
 
@@ -36,6 +40,7 @@ class StudentHeader(BaseModel):
 
     config: StudentConfig
     integer: TrainedGrid | None = None
+    network: Description | None = None
     provenance: dict[str, object]
 
 
@@ -63,6 +68,19 @@ def read_header(text: str, file: str) -> StudentHeader:
         raise
     except Refusal as error:  # of the values together, as the configuration says it
         raise InputError(f"{file}: its header is damaged: {error.message}") from error
+
+
+def network_faults(header: StudentHeader, weights: Mapping[str, Tensor] | Any) -> Iterator[str]:
+    """Why no network is made of the description in a header; there is one where the architecture is ``imported``."""
+    config, network = header.config, header.network
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        return
+    if (network is None) != (config.architecture != IMPORTED):
+        there = "has no network" if network is None else "has a network of its own"
+        yield f"architecture is {config.architecture!r}, and the file {there}"
+    elif network is not None and not list(size_faults(config, weights)):
+        faults = list(network.faults(weights))
+        yield from faults or network.shape_faults(config.input_shape, config.outputs)
 
 
 def size_faults(config: StudentConfig, weights: Mapping[str, Tensor] | Any) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
+
+from ..base.types import Reset
 
 NeuronKind = Literal["lif", "cubalif"]
 NEURON_KINDS: tuple[NeuronKind, ...] = ("lif", "cubalif")
@@ -22,6 +24,8 @@ class NeuronSettings:
         threshold: firing threshold; a spike needs ``membrane > threshold``.
         learn_beta: whether each layer learns its beta.
         learn_threshold: whether each layer learns its threshold.
+        reset: what a spike does to the membrane: ``zero`` sets it to 0; ``subtract`` takes the threshold off at once,
+            ``subtract-late`` in the next step, behind the decay, as snnTorch's ``reset_delay=True`` does.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # where a file is read into it
@@ -32,3 +36,10 @@ class NeuronSettings:
     threshold: float = 1.0
     learn_beta: bool = False
     learn_threshold: bool = False
+    reset: Reset = "zero"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The settings by name; the reset is left out while it is to zero, as before there was another."""
+        values = asdict(self)
+        return values if self.reset != "zero" else {name: each for name, each in values.items() if name != "reset"}

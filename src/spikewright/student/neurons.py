@@ -1,14 +1,17 @@
 """snnTorch neurons run over all timesteps of a layer at once, and the outputs of a student.
 
 The modules stay snnTorch's (`snn.Leaky`, `snn.Synaptic`): their parameters, their surrogate gradient. What differs is
-only the order of the work: a whole layer goes through all its steps before the next layer starts, so that the
-convolution before it sees one large batch instead of T small ones.
+the order of the work: a whole layer goes through all its steps before the next layer starts, so that the convolution
+before it sees one large batch instead of T small ones. And one rule differs: reset by subtraction with
+``reset_delay=False`` takes one threshold off for each spike, as SpikingJelly and sinabs do. snnTorch 1.0.0 itself asks
+for two thresholds in a step that begins above the threshold, which is so only after a potential of more than two.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +19,9 @@ import snntorch as snn
 from torch import Tensor, nn
 
 from ..base.errors import InputError
+from ..base.types import Reset
 from ..chip.law import Law
+from ..chip.neuron_models import law_with
 from ..chip.registers import STATE_UNIT
 from .neuron_settings import NeuronSettings
 from .recurrence import is_recurrent, step_by_step
@@ -24,15 +29,14 @@ from .surrogate import stepped, through_time
 
 
 def spiking(settings: NeuronSettings) -> nn.Module:
-    """A hidden neuron layer with the reset that NIR, Lava and Loihi have: to zero, in the step of the spike."""
+    """A hidden neuron layer; with reset to zero, that of NIR, Lava's LIF and Loihi, in the step of the spike."""
     common = {
         "beta": float(settings.beta),
         "threshold": float(settings.threshold),
         "learn_beta": settings.learn_beta,
         "learn_threshold": settings.learn_threshold,
         "init_hidden": True,
-        "reset_mechanism": "zero",
-        "reset_delay": False,
+        **reset_arguments(settings.reset),
         "spike_grad": snn.surrogate.atan(),
     }
     neuron: nn.Module = (
@@ -55,6 +59,18 @@ def is_neuron(module: nn.Module) -> bool:
 def is_integrator(module: nn.Module) -> bool:
     """Whether ``module`` is a non-firing readout (reset mechanism "none")."""
     return is_neuron(module) and getattr(module, "_reset_mechanism", None) == "none"
+
+
+def reset_arguments(reset: Reset) -> dict[str, Any]:
+    """What makes a neuron layer of snnTorch reset like this."""
+    return {"reset_mechanism": "zero" if reset == "zero" else "subtract", "reset_delay": reset == "subtract-late"}
+
+
+def reset_of(module: nn.Module) -> Reset:
+    """What a spike of a neuron layer does to its membrane; of an integrator, which has no spikes, ``zero``."""
+    if module._reset_mechanism != "subtract":
+        return "zero"
+    return "subtract-late" if module.reset_delay else "subtract"
 
 
 @dataclass(frozen=True)
@@ -97,8 +113,6 @@ def check_neuron(name: str, module: nn.Module) -> list[str]:
     graded = bool((module.graded_spikes_factor != 1).any())
     late = reset == "zero" and module.reset_delay and not isinstance(module, snn.Leaky)
     faults = {
-        'reset_mechanism is "subtract" (snnTorch\'s default), which NIR, Lava and Loihi do not have; '
-        'train with reset_mechanism="zero", reset_delay=False': reset == "subtract",
         "reset_delay is True, which resets one step late; set reset_delay=False": late,
         "init_hidden is False; set init_hidden=True so that the forward pass returns spikes": not module.init_hidden,
         "inhibition has no counterpart on the chip; set inhibition=False": module.inhibition,
@@ -111,9 +125,10 @@ def check_neuron(name: str, module: nn.Module) -> list[str]:
 def law_of(module: nn.Module) -> Law:
     """The law of a neuron layer in floats, with the gradients of the module's parameters.
 
-    ``syn = alpha * syn + I`` (cubalif), ``mem = beta * mem + I``, spike where ``mem > threshold``, then ``mem = 0``.
+    ``syn = alpha * syn + I`` (cubalif), ``mem = beta * mem + I``, spike where ``mem > threshold``; then ``mem = 0``, or
+    ``mem -= threshold`` at once or in the next step, behind the decay.
     """
-    return Law(
+    return law_with(reset_of(module))(
         keep_v=module.beta.clamp(0, 1),
         threshold=None if is_integrator(module) else module.threshold,
         keep_u=module.alpha.clamp(0, 1) if isinstance(module, snn.Synaptic | snn.RSynaptic) else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,30 +15,48 @@ from torch import Tensor, fx, nn
 from ..base.errors import InputError, arg, check_type, refuse
 from ..base.memory import available_bytes, in_gib
 from ..base.own_code import is_own
+from ..base.progress import Callback, Listeners
 from ..base.shown import Shown
 from ..base.torch_file import load_torch, save_torch, tensor_faults
-from ..base.types import Readout
+from ..base.types import Encoding, Readout
 from ..chip.answers import Answers
 from ..chip.encoding import encode, full_scale
 from ..chip.law import State
 from ..chip.registers import TrainedGrid
+from ..data.output_rule import CLASSES
+from ..importing.assembling import Asked
+from ..importing.description import ImportedNetwork
+from ..importing.examples import SPIKING, as_taken
 from ..simulation.backends import Run
-from .architectures import builder_of
+from .architectures import Shape, builder_of
 from .backend import run_student
 from .config import StudentConfig
 from .finite import weight_faults
-from .header import FORMAT, FORMAT_VERSION, REMEDY, WHAT, StudentHeader, read_header, size_faults
+from .header import (
+    FORMAT,
+    FORMAT_VERSION,
+    IMPORTED,
+    REMEDY,
+    WHAT,
+    StudentHeader,
+    network_faults,
+    read_header,
+    size_faults,
+)
 from .integers.folding import fold_norms
 from .integers.plan import plan_of
 from .integers.walk import IntegerWalk
 from .neuron_settings import NeuronSettings
 from .neurons import NeuronTrace, Reading, StudentOutput, is_integrator, is_neuron, output_of, run_over_time, spiking
+from .origin import Origin, imported
 from .tracing import trace, walk
 
 LARGE_WIDTH = 4096
 """From here on it is looked at before whether a network fits into memory."""
 WEIGHT_BYTES = 16
 """Of each weight in training: itself, its gradient and the two means of AdamW, in float32."""
+PROVEN = 32
+"""Random samples on which an imported student is compared with its network."""
 LAYERS_TOLD = 14
 """Layers that the text of a student names."""
 
@@ -57,7 +75,10 @@ class Student(Shown, nn.Module):
         encoder: neurons that turn the input current into spikes; None unless the encoding is "current".
         network: the layers and neurons.
         grid: register widths and scales of the integer arithmetic of the forward pass; None for floating point.
+        origin: the network that it was imported from, with the proof, where that was done in this process.
     """
+
+    origin: Origin | None = None
 
     def __init__(
         self, config: StudentConfig, network: nn.Module | None = None, grid: TrainedGrid | None = None
@@ -92,6 +113,63 @@ class Student(Shown, nn.Module):
             )
         if grid is not None:
             self.take_grid(grid)
+
+    @classmethod
+    def from_module(
+        cls,
+        module: nn.Module,
+        example: Tensor | None = None,
+        timesteps: int | None = None,
+        readout: Readout | None = None,
+        *,
+        encoding: Encoding | None = None,
+        classes: int | None = None,
+        input_shape: Shape | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Student:
+        """A trained spiking network of snnTorch, SpikingJelly, sinabs or Norse as a student with the same weights.
+
+        The network is run on ``example`` and recorded, and the student is proven to spike as it does, on that and on
+        random samples. What was assumed is told to the callbacks and stands in ``student.origin.remarks``.
+
+        Args:
+            module: the network; wrappers for training are taken off, and it is not changed.
+            example: a few samples as its forward pass takes them, ``(B, ...)``, or with the timesteps as a further axis
+                ``(T, B, ...)`` or ``(B, T, ...)``; None: random samples of ``input_shape`` in the form that fits.
+            timesteps: T, where the loop over time is not in its forward pass.
+            readout: how it answers; needed where the network leaves a choice.
+            encoding: what enters in each step; needed where that changes from step to step.
+            classes: fewer than the outputs of a population code.
+            input_shape: ``(C, H, W)`` of samples, where there is no example, or the network takes them in one row.
+            callbacks: receive what was assumed.
+
+        Raises:
+            InputError: everything that keeps the network from being imported, each with its remedy.
+            AnswerIsNo: the student does not compute what the network does.
+        """
+        origin = imported(module, example, Asked(timesteps, readout, encoding, input_shape))
+        made = origin.found.made
+        number = made.outputs // made.population if classes is None else classes
+        if number < 1 or made.outputs % number:
+            raise InputError(f"{arg('classes', classes)}: the network has {made.outputs} outputs, no multiple of that")
+        config = StudentConfig(
+            architecture=IMPORTED,
+            width=origin.found.width,
+            input_shape=made.input_shape,
+            classes=number,
+            timesteps=origin.found.timesteps,
+            encoding=made.encoding,
+            readout=made.readout,
+            output=replace(CLASSES, population=made.outputs // number),
+        )
+        student = cls(config, made.network).eval()
+        student.origin = origin
+        images = _random_samples(config)
+        origin.prove(as_taken(origin.found, images, student.drive(images)))
+        listeners = Listeners(callbacks)
+        for remark in origin.remarks:
+            listeners.say(remark, "assumed")
+        return student
 
     def __repr__(self) -> str:
         config, shape = self.config, " x ".join(map(str, self.config.input_shape))
@@ -239,6 +317,14 @@ class Student(Shown, nn.Module):
         return through
 
 
+def _random_samples(config: StudentConfig) -> Tensor:
+    """Samples of 0 to 1, or frames of events, ``(B, C, H, W)`` or ``(B, T, C, H, W)``."""
+    drawn = torch.Generator().manual_seed(1)
+    frames = (config.timesteps,) if config.encoding == "events" else ()
+    samples = torch.rand(config.at_once(PROVEN), *frames, *config.input_shape, generator=drawn)
+    return (samples < SPIKING).to(torch.uint8) if config.encoding == "events" else samples
+
+
 def readout_of(network: nn.Module) -> Readout:
     """How a network answers: by membrane potentials where its last neurons only integrate, by spikes where they fire.
 
@@ -284,13 +370,16 @@ def save_student(student: Student, path: Path | str, provenance: dict[str, objec
         InputError: ``student`` is none, or ``path`` cannot be written.
     """
     check_type("student", student, Student, "a Student, such as distill(...).student or load_student(path)")
+    network, origin = student.network, student.origin
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "config": student.config.as_json(),
         "integer": None if student.grid is None else student.grid.as_json(),
-        "provenance": provenance,
+        "provenance": provenance if origin is None else {"imported": origin.facts, **provenance},
     }
+    if isinstance(network, ImportedNetwork):
+        header["network"] = network.description.as_json()
     save_torch({"header": json.dumps(header), "weights": student.state_dict()}, path)
 
 
@@ -313,6 +402,8 @@ def load_student(path: Path | str, network: nn.Module | str | None = None) -> St
             f"{path}: its network was built by {config.architecture!r}, and code that a file names is not run; where "
             f"you trust it, name it yourself: {arg('network', 'file.py:function')}"
         )
+    if network is None and header.network is not None:
+        network = ImportedNetwork(header.network)
     student = Student(config, _built(network, config) if isinstance(network, str) else network, grid)
     there = student.state_dict()
     refuse(
@@ -342,6 +433,6 @@ def _read(path: Path | str) -> tuple[StudentHeader, dict[str, Tensor]]:
     if not isinstance(content, dict) or not isinstance(content.get("header"), str):
         raise InputError(f"{path}: is not {WHAT}; {REMEDY}")
     header, weights = read_header(content["header"], str(path)), content.get("weights")
-    refuse(str(path), [*tensor_faults(weights), *size_faults(header.config, weights)])
+    refuse(str(path), [*tensor_faults(weights), *size_faults(header.config, weights), *network_faults(header, weights)])
     assert isinstance(weights, dict)
     return header, weights

@@ -1,8 +1,8 @@
 """A neuron layer through all its timesteps: forward by the law of its neurons, backward by a surrogate gradient.
 
 What learning makes of the steps is the surrogate of snnTorch's module at each spike, the decays backwards in time, and
-nothing through the reset: one pass over a layer's ``(T, B, *shape)`` instead of a graph of small operations for each
-step.
+nothing through the spikes of a reset: one pass over a layer's ``(T, B, *shape)`` instead of a graph of small operations
+for each step.
 """
 
 from __future__ import annotations
@@ -68,8 +68,10 @@ def through_time(law: Law, steps: Steps, current: Tensor, spike_grad: SpikeGrad)
     """Spikes and membranes of ``steps`` that carry gradients to what caused them.
 
     With ``g_t`` the gradient at a membrane: ``g_t = dL/dmem_t + dL/ds_t * surrogate'(mem_t - threshold)
-    + keep_v * r_t * g_(t+1)``, where ``r_t`` is :meth:`Law.through_reset`, ``1 - s_t``; behind a synaptic filter
-    ``h_t = g_t + keep_u * h_(t+1)``, else ``h = g``; ``dL/da_t = gain_u * h_t``, ``dL/dbias = sum of g_t``.
+    + keep_v * r_t * g_(t+1)``, where ``r_t`` is :meth:`Law.through_reset`, ``1 - s_t`` of a reset to zero and 1 of one
+    by subtraction; behind a synaptic filter ``h_t = g_t + keep_u * h_(t+1)``, else ``h = g``;
+    ``dL/da_t = gain_u * h_t``, ``dL/dbias = sum of g_t``. The spikes of a reset are held fixed, as snnTorch holds those
+    of a late one. A threshold that is subtracted learns from that too: :meth:`Law.taken_off`.
 
     Args:
         law: what the steps stand for in float units; gradients reach its decays, its threshold and its bias. Its gain
@@ -90,7 +92,7 @@ class _ThroughTime(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.save_for_backward(*constants, steps.spikes, steps.membranes, steps.synaptics)
         ctx.spike_grad, ctx.gain, ctx.constant = spike_grad, law.gain_u, current.shape[0] == 1
-        ctx.through_reset = law.through_reset
+        ctx.law = type(law)
         ctx.set_materialize_grads(False)
         return (steps.membranes,) if steps.spikes is None else (steps.spikes, steps.membranes)
 
@@ -108,12 +110,16 @@ class _ThroughTime(torch.autograd.Function):
                 (slopes,) = torch.autograd.grad(ctx.spike_grad(distance), distance, at_spikes)
             arriving += slopes
             to_threshold = -slopes.sum_to_size(threshold.shape) if learn_threshold else None
-        if not (learn_current or learn_beta or learn_alpha or learn_bias):  # an encoder, fed by data
-            return None, None, None, None, None, None, to_threshold, None
-        alive = None if spikes is None else ctx.through_reset(spikes)
+        taken_off = ctx.law.taken_off(spikes, beta) if learn_threshold and spikes is not None else None
+        if taken_off is None and not (learn_current or learn_beta or learn_alpha or learn_bias):
+            return None, None, None, None, None, None, to_threshold, None  # an encoder, fed by data
+        alive = None if spikes is None else ctx.law.through_reset(spikes)
         to_current = _backwards(arriving, beta, alive)
+        if taken_off is not None:
+            through_reset = (arriving[1:] * taken_off[:-1]).sum_to_size(threshold.shape)
+            to_threshold = -through_reset if to_threshold is None else to_threshold - through_reset
         if learn_beta:
-            kept = membranes if alive is None else membranes * alive
+            kept = membranes if spikes is None else ctx.law.left(membranes, spikes, threshold)
             to_beta = (arriving[1:] * kept[:-1]).sum_to_size(beta.shape)
         if alpha is not None and synaptics is not None:
             to_current = _backwards(arriving.clone(), alpha)

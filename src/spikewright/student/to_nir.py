@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ import torch
 from torch import fx, nn
 
 from ..base.errors import InputError, check_type, refuse
+from ..base.types import Reset
 from ..base.version import __version__
 from ..chip.encoding import full_scale
 from ..chip.law import Law
@@ -23,12 +25,13 @@ from ..data.output_rule import CLASSES
 from ..energy.macs import COUNT, UNKNOWN, Macs
 from ..graph.interpreter import biases_on_membranes
 from ..graph.nodes import Shape
+from ..graph.wiring import RESET_KEY
 from .finite import weight_faults
 from .integers.neurons import IntegerLaw, bias_on_grid, weight_integers
 from .integers.plan import plan_of
 from .linear_layers import WEIGHTED, placed, scaled_outputs
 from .modules import DT_S, CannotExport, flatten, loop_of, node_of
-from .neurons import is_neuron
+from .neurons import is_integrator, is_neuron, reset_of
 from .operations import Join
 from .recurrence import is_recurrent
 from .refused import norms_per_step
@@ -37,6 +40,12 @@ from .tracing import OPERATIONS, inputs_of, is_flatten, is_sum, trace
 
 GRAPH_FORMAT_VERSION = 1
 INPUT, OUTPUT, ENCODER = "input", "output", "encoder"
+RESET_NOTE = "reset_note"
+RESET_NOTES: dict[Reset, str] = {
+    "subtract": "v_threshold is subtracted from v in the step of a spike, after the comparison",
+    "subtract-late": "v_threshold is subtracted from v in the step after a spike, and does not decay with it",
+}
+"""What NIR cannot say, in a sentence for other readers of a graph: its neurons set v to v_reset."""
 
 Value: TypeAlias = tuple[tuple[str, ...], Shape]
 """A value in the traced network: the names of the NIR nodes whose sum it is, and its shape without the batch."""
@@ -71,17 +80,32 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     outputs = builder.follow(trace(student.network), first)
     refuse("student", [*norms_per_step(student.network), *builder.faults])
     nodes = {INPUT: nir.Input(np.array(shape)), **builder.nodes, OUTPUT: nir.Output(np.array([student.config.outputs]))}
+    for name in (name for name, reset in builder.resets.items() if reset != _common(builder.resets)):
+        nodes[name].metadata[RESET_KEY] = builder.resets[name]
     edges = builder.edges + [(name, OUTPUT) for name in outputs]
-    return nir.NIRGraph(nodes, edges, metadata=_metadata(student, facts or {}), type_check=False)
+    metadata = _metadata(student, facts or {}, builder.resets)
+    return nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
 
 
-def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
+def _common(resets: Mapping[str, Reset]) -> Reset:
+    """The reset of a network's first layer, which stands for all; those of other layers are noted at their nodes."""
+    return next((reset for name, reset in resets.items() if name != ENCODER), resets.get(ENCODER, "zero"))
+
+
+def _note(resets: Mapping[str, Reset]) -> str | None:
+    """What other readers of the graph have to know; None where all neurons are reset to zero."""
+    said = [f"{RESET_KEY} {reset!r}: {RESET_NOTES[reset]}" for reset in RESET_NOTES if reset in resets.values()]
+    where = "a node's own metadata come first; NIR's nodes cannot say it, so other readers compute other spikes"
+    return "; ".join([*said, where]) if said else None
+
+
+def _metadata(student: Student, facts: dict[str, object], resets: Mapping[str, Reset]) -> dict[str, Any]:
     config = student.config
     metadata: dict[str, Any] = {
         "format_version": GRAPH_FORMAT_VERSION,
         "source": f"spikewright {__version__}",
         "dt_s": DT_S,
-        "reset": "zero",
+        RESET_KEY: _common(resets),
         "encoding": config.encoding,
         "readout": config.readout,
         "timesteps": config.timesteps,
@@ -94,6 +118,8 @@ def _metadata(student: Student, facts: dict[str, object]) -> dict[str, Any]:
         metadata[INPUT_RULE_KEY] = json.dumps(config.input_rule.as_json(), sort_keys=True)
     if config.output != CLASSES:
         metadata[OUTPUT_RULE_KEY] = json.dumps(config.output.as_json(), sort_keys=True)
+    if (note := _note(resets)) is not None:
+        metadata[RESET_NOTE] = note
     macs = Macs.of_facts(facts)
     if macs is not None and macs.unknown:
         metadata[UNKNOWN] = ", ".join(macs.unknown)  # a NIR file holds no lists of text
@@ -150,6 +176,12 @@ class _GraphBuilder:
         self.faults: list[str] = []
         self.taken: set[str] = set()
         self._layers: dict[str, tuple[nn.Module, Shape]] = {}
+
+    @property
+    def resets(self) -> dict[str, Reset]:
+        """By neuron node that fires, what its spikes do to its membrane."""
+        firing = {n: layer for n, (layer, _) in self._layers.items() if is_neuron(layer) and not is_integrator(layer)}
+        return {name: reset_of(layer) for name, layer in firing.items()}
 
     def follow(self, network: fx.GraphModule, first: Value) -> tuple[str, ...]:
         """Add the nodes of a traced network with the input ``first``; returns the names whose sum is its output."""
@@ -260,7 +292,9 @@ class _GraphBuilder:
         node = flatten(shape, start, end)
         if node is None:
             return sources, shape
-        name = self._add_node(self._free(name), node, sources)
+        while name in self.nodes or name in (INPUT, OUTPUT):
+            name += "_"
+        self._add_node(name, node, sources)
         return (name,), tuple(torch.flatten(torch.zeros(1, *shape), start, end).shape[1:])
 
     def _free(self, name: str) -> str:

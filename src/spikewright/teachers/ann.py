@@ -21,7 +21,7 @@ from ..base.artefacts import sha256_of_json
 from ..base.cache import cache_folder
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.progress import SILENT, Listeners
-from ..base.torch_file import save_torch
+from ..base.torch_file import save_torch, unpacked
 from ..data.dataset import Dataset
 from ..data.output_rule import OutputRule, ValueLoss
 from ..data.recipe import TeacherRecipe
@@ -308,7 +308,7 @@ def _restore(file: Path, key: str, network: nn.Module) -> float | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, about bytes in another format; the warning below covers them
-            cached = torch.load(file, map_location="cpu", weights_only=True)
+            cached = unpacked(file)
         if cached["format_version"] != FORMAT_VERSION or cached["key"] != key:
             raise ValueError("was made from something else")
         network.load_state_dict(cached["state"])

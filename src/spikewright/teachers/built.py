@@ -43,7 +43,11 @@ def is_built(spec: str) -> bool:
 
 
 def build_network(
-    spec: str, weights: Path | None = None, input_shape: Shape | None = None, classes: int | None = None
+    spec: str,
+    weights: Path | None = None,
+    input_shape: Shape | None = None,
+    classes: int | None = None,
+    role: str = "teacher",
 ) -> BuiltNetwork:
     """The network of a description; for the same files it is built once, as long as no other is asked for.
 
@@ -53,6 +57,7 @@ def build_network(
         input_shape: ``(C, H, W)`` of a sample in the network's channels and size, for a function that asks for it; None
             where it is not known.
         classes: of the data, likewise.
+        role: what the network is, for messages.
 
     Raises:
         InputError: no such file or function, a function that cannot be called so or returns no network, or weights that
@@ -60,7 +65,7 @@ def build_network(
     """
     files = [file for file in (file_of(spec) if is_own(spec) else None, weights) if file is not None and file.is_file()]
     versions = tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-    return _built(spec, weights, input_shape, classes, versions)
+    return _built(spec, weights, input_shape, classes, role, versions)
 
 
 @lru_cache(maxsize=1)
@@ -69,12 +74,13 @@ def _built(
     weights: Path | None,
     input_shape: Shape | None,
     classes: int | None,
+    role: str,
     versions: tuple[tuple[int, int], ...],
 ) -> BuiltNetwork:
     del versions  # of the files: others give another network
     if spec.startswith(TORCHVISION):
         return cast(BuiltNetwork, resolve_name(_OF_TORCHVISION)(spec, weights))
-    called = f"teacher {spec!r}"
+    called = f"{role} {spec!r}"
     network = _of_function(spec, called, {"input_shape": input_shape, "classes": classes})
     name = f"{file_of(spec).name}:{spec.rsplit(':', 1)[1]}"
     if weights is None:

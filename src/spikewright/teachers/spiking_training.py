@@ -57,7 +57,7 @@ class SpikingTraining:
                 "data": self.dataset.name,
                 "train_sha256": self.dataset.train.sha256,
                 "validation_sha256": self.dataset.validation.sha256,
-                "network": asdict(self.config),
+                "network": self.config.facts,
                 "architecture_sha256": sha256_of(file_of(spec)) if is_own(spec) else None,
                 "method": repr(self.method),
                 "teacher_sha256": None if self.teacher is None else self.teacher.sha256,

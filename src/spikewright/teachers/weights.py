@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..base.artefacts import existing_file
 from ..base.errors import InputError, arg, refuse
-from ..base.torch_file import claimed_bytes
+from ..base.torch_file import claimed_bytes, unpacked
 from ..student.finite import not_finite
 from .foreign import keras_or_tensorflow, pickled, program_of_torch
 
@@ -62,7 +61,7 @@ def read_weights(path: Path) -> StateDict:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, about bytes in another format; the refusal below covers them
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = unpacked(path)
     except Exception as error:  # torch.load raises whatever its unpickler meets in a foreign file
         raise InputError(f"{path}: {_why_unreadable(path)}") from error
     return _opened(path, content)

@@ -27,7 +27,7 @@ def identity(trainer: Trainer) -> dict[str, Any]:
     few = {"labelled_samples": train.labelled, "train_sha256": train.sha256} if train.unlabelled else {}
     return {
         **few,
-        "student": asdict(trainer.config),
+        "student": trainer.config.facts,
         "data": trainer.dataset.name,
         "train_samples": len(trainer.dataset.train),
         "method": repr(trainer.method),

@@ -9,6 +9,7 @@ from ..base.errors import InputError, SpikewrightError, arg, refuse
 from ..base.own_code import is_own
 from ..data.load import DATASETS, load
 from ..profile.profile import load_profile
+from ..profile.resets import reset_faults
 from ..profile.units import parse_budget
 from ..teachers.foreign import WEIGHT_FILES
 from .settings import DistillSettings
@@ -39,6 +40,8 @@ def _faults(settings: DistillSettings) -> Iterator[str]:
     limits = settings.limits
     try:
         profile = load_profile(limits.profile)
+        reset = settings.student.reset
+        yield from reset_faults({f"{arg('reset', reset)} on {profile.name}": reset}, profile.limits)
         if limits.energy_budget:
             parse_budget(limits.energy_budget, profile)
     except SpikewrightError as error:

@@ -17,7 +17,7 @@ from ..base.bounds import MOST_COUNT, MOST_SEED
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
-from ..base.types import Encoding, Readout
+from ..base.types import Encoding, Readout, Reset
 from ..chip.registers import MARGIN
 from ..data.few_labels import REST
 from ..data.load import DATA_HELP
@@ -200,6 +200,9 @@ class StudentSpec(Options):
     threshold: float = Field(1.0, gt=0, description="firing threshold")
     learn_beta: bool = Field(False, description="learn beta, one per layer")
     learn_threshold: bool = Field(False, description="learn the threshold, one per layer")
+    reset: Reset = Field(
+        "zero", description="zero; subtract: a spike takes the threshold off; subtract-late: one step late, as snnTorch"
+    )
     population: int = Field(1, ge=1, le=MOST_COUNT, description="outputs for each class, whose scores are added up")
 
     @field_validator(*OF_SIZE, mode="before")
@@ -215,7 +218,8 @@ class StudentSpec(Options):
     @property
     def neuron_settings(self) -> NeuronSettings:
         """The neuron model of the hidden layers and its constants."""
-        return NeuronSettings(self.neuron, self.beta, self.alpha, self.threshold, self.learn_beta, self.learn_threshold)
+        learnt = self.learn_beta, self.learn_threshold
+        return NeuronSettings(self.neuron, self.beta, self.alpha, self.threshold, *learnt, self.reset)
 
 
 class Training(Options):
@@ -385,7 +389,7 @@ def _flat_fields() -> dict[str, FlatField]:
 
 FLAT = _flat_fields()
 """By name of a flat value, its place in the settings."""
-LATER = (*(f"teacher_{name}" for name in OF_TEACHER), *OF_FEW_LABELS)
+LATER = (*(f"teacher_{name}" for name in OF_TEACHER), *OF_FEW_LABELS, "reset")
 """Flat values that files of the first versions do not have."""
 
 

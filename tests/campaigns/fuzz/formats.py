@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from spikewright.base.torch_file import unpacked
+
 from .byte_changes import changed_bytes
 from .value_changes import Obeyed, changed_tree, scalar
 
@@ -47,7 +49,7 @@ def of_torch(data: bytes, random: Random) -> bytes:
     """A file of ``torch.save``: its values, the way in which it is written, or the members of its archive."""
     if data.startswith(b"PK") and random.random() < 0.15:
         return of_zip(data, random)
-    content = _arrays(torch.load(io.BytesIO(data), weights_only=True))
+    content = _arrays(unpacked(io.BytesIO(data)))
     tree = changed_tree(content, random, _torch_scalar)
     buffer = io.BytesIO()
     torch.save(_tensors(tree, random), buffer, _use_new_zipfile_serialization=random.random() > 0.1)

@@ -63,6 +63,7 @@ def parsed() -> argparse.Namespace:
         "--tests-seconds", type=float, default=60, help="of tests for a mutant, the quickest first (60)"
     )
     parser.add_argument("--again", action="store_true", help="only those that survived the last time")
+    parser.add_argument("--go-on", action="store_true", help="keep what an earlier run of this sample has tried")
     parser.add_argument("--unchanged", action="store_true", help="change nothing: every one has to survive")
     parser.add_argument("--measured", action="store_true", help="keep the lines that an earlier run has measured")
     return parser.parse_args()
@@ -75,9 +76,12 @@ def main() -> int:
         measure(arguments.jobs)
     covering = Covering.read(FOLDER)
     result = FOLDER / "mutants.json"
-    tally = Tally.read(result) if arguments.again else Tally()
-    groups = arguments.group or list(PLACES)
-    mutants = tally.forgotten_survivors() if arguments.again else sample(arguments.count, arguments.seed, groups)
+    tally = Tally.read(result) if (arguments.again or arguments.go_on) and result.exists() else Tally()
+    if arguments.again:
+        mutants = tally.forgotten_survivors()
+    else:
+        drawn = sample(arguments.count, arguments.seed, arguments.group or list(PLACES))
+        mutants = tally.untried(drawn)
     preload()
     for number, tried in enumerate(trials(mutants, covering, arguments), 1):
         tally.add(tried)

@@ -68,6 +68,12 @@ class Tally:
         self.tried = [tried for tried in self.tried if tried not in again]
         return [tried.mutant for tried in again]
 
+    def untried(self, mutants: list[Mutant]) -> list[Mutant]:
+        """Those of ``mutants`` without an outcome; outcomes of other mutants are forgotten."""
+        self.tried = [tried for tried in self.tried if tried.mutant in mutants]
+        done = {tried.mutant for tried in self.tried}
+        return [mutant for mutant in mutants if mutant not in done]
+
     @staticmethod
     def _proof(tried: Tried, known: dict[tuple[str, str, str], str]) -> str | None:
         if tried.killed:

@@ -20,8 +20,8 @@ from ...chip.agreement import LEVELS
 from ...chip.registers import TrainedGrid, trained_grid
 from ...data.output_rule import CLASSES, OutputRule
 from ...energy.macs import Macs
-from ...graph.nodes import NEURONS, NodeFault, Shape, constants_of
-from ...graph.time_step import resolve_dt
+from ...graph.nodes import NEURONS, NodeFault, Shape
+from ...graph.time_step import read_as
 from ...graph.wiring import Wiring, wire
 from ...lowering.lower import rules_of
 from ...profile.units import quantity
@@ -137,11 +137,28 @@ def network_rows(known: Known) -> Rows:
         ("readout", READOUTS.get(str(said.readout))),
         ("classes" if known.outputs.is_classes else "values", _named(known.outputs.names)),
         ("outputs", _outputs(known)),
-        ("reset", _if_known("to {}, in the step of the spike", said.reset) or None),
+        ("reset", _reset(known)),
         ("neurons", f"{neurons:,}"),
         ("parameters", f"{parameters:,} weights and biases of layers"),
         ("integers", None if known.grid is None else _integers(known.grid)),
     )
+
+
+RESETS = {
+    "zero": "to zero, in the step of the spike",
+    "subtract": "by subtraction of the threshold, in the step of the spike",
+    "subtract-late": "by subtraction of the threshold, one step after the spike",
+}
+"""What a spike does to the membrane potential."""
+
+
+def _reset(known: Known) -> str | None:
+    """Of every neuron that fires; None where the metadata do not say it."""
+    if known.graph.reset is None:
+        return None
+    firing = [name for name in known.wiring.neurons if hasattr(known.wiring.nodes[name], "v_threshold")]
+    resets = {known.wiring.resets.get(name, "zero") for name in firing} or {"zero"}
+    return "; or ".join(words for reset, words in RESETS.items() if reset in resets)
 
 
 def _named(names: Sequence[str]) -> str | None:
@@ -207,13 +224,17 @@ def _what_it_does(known: Known, name: str) -> str:
 
 
 def _neuron(known: Known, name: str) -> str:
-    dt_s = resolve_dt(known.wiring, known.metadata).dt_s
     try:
-        law = constants_of(known.wiring.nodes[name], dt_s, known.wiring.shapes[name][0])
+        reading = read_as(known.wiring, known.metadata)
+        law = reading.wiring.constants(name, reading.step.dt_s)
     except NodeFault as fault:
         return str(fault)
+    except InputError:  # of another tool, whose time step nobody has said yet; `check` asks for it
+        return "its time step is not in the graph"
     current = f"current keeps {_range(1 - law.leak_u)} of itself per step, " if (law.leak_u != 1).any() else ""
     fires = "never fires" if law.threshold is None else f"fires above {_range(law.threshold)}"
+    if law.reset != "zero":
+        fires += ", which is then taken off" + (" one step late" if law.reset == "subtract-late" else "")
     return f"{current}membrane keeps {_range(1 - law.leak_v)} per step, {fires}"
 
 

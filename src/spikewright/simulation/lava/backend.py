@@ -10,7 +10,7 @@ from ...base.types import IntArray
 from ...chip.network import ChipNetwork, Connection
 from ...chip.registers import is_mixed
 from .job import LavaSimulator
-from .network import weight_bits
+from .network import SUBTRACTING, weight_bits
 
 
 def lava_faults(chip: ChipNetwork) -> Iterator[str]:
@@ -25,10 +25,10 @@ def lava_faults(chip: ChipNetwork) -> Iterator[str]:
 
 
 def model_faults(chip: ChipNetwork) -> Iterator[str]:
-    """Populations of another neuron model than Lava's LIF."""
+    """Populations of another neuron model than Lava's LIF and our process that subtracts."""
     for population in chip.populations:
         neuron = population.neuron
-        if neuron is not None and neuron.law != "lif":
+        if neuron is not None and neuron.law != "lif" and neuron.law not in SUBTRACTING:
             yield f"population {population.name!r}: Lava's LIF does not compute the neuron model {neuron.law!r}"
 
 

@@ -1,4 +1,4 @@
-"""The chip network as real Lava processes: LIFReset, Dense, Conv and a ring buffer, in their fixed-point models.
+"""The chip network as Lava processes: LIFReset (or ours that subtracts), Dense, Conv and a ring buffer, fixed-point.
 
 The child that runs Lava imports this module; it loads no torch, which takes longer than a small simulation.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,11 @@ import numpy as np
 from ...base.types import IntArray
 from ...chip.network import ChipNetwork, Connection, Population, Schedule
 from ...chip.registers import is_mixed
+
+SUBTRACTING = {"lif-subtract": False, "lif-subtract-late": True}
+"""Neuron models that Lava's LIF does not have and ours does; whether the threshold is taken off a step late."""
+PROCESS = f"{__package__}.processes.subtracting:SubtractingLIF"
+"""Ours, which needs Lava to be imported at all, as this module does not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +63,12 @@ def _neurons(chip: ChipNetwork, population: Population) -> Any:
     assert neuron is not None
     settings = {name: getattr(neuron, name) for name in ("du", "dv", "vth", "bias_exp")}
     settings |= {"shape": population.shape[::-1], "bias_mant": lava_order(neuron.bias).astype(np.int32)}
-    if chip.is_recurrent:
-        return LIF(**settings)
     # Lava counts steps from 1.
-    return LIFReset(reset_interval=chip.timesteps, reset_offset=chip.depth[population.name] + 1, **settings)
+    reset = {"reset_interval": chip.timesteps, "reset_offset": chip.depth[population.name] + 1}
+    if neuron.law in SUBTRACTING:
+        late = SUBTRACTING[neuron.law]
+        return resolve_name(PROCESS)(late=late, **({} if chip.is_recurrent else reset), **settings)
+    return LIF(**settings) if chip.is_recurrent else LIFReset(**reset, **settings)
 
 
 def _connect(chip: ChipNetwork, connection: Connection, neurons: dict[str, Any], ports: dict[str, Any]) -> Any:

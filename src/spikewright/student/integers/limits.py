@@ -41,7 +41,7 @@ class Limits:
     def _at(law: Law, most: float, timesteps: int) -> Limits:
         """Limits for inputs of at most this magnitude; the cut of decay products only makes states smaller."""
         current = STATE_UNIT * most * gathered(float(law.keep_u or 0.0), timesteps)
-        potential = (current + _BIAS) * gathered(float(law.keep_v), timesteps)
+        potential = law.reach * (current + _BIAS) * gathered(float(law.keep_v), timesteps)
         return Limits(current >= STATE_LIMIT, potential >= LAVA_WIDTHS.unreached)
 
     def law(self, chip: Law, ceiling: int | None) -> Law:

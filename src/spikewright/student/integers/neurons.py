@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from ...chip.law import Arithmetic, Constant, Law, State
+from ...chip.neuron_models import law_with
 from ...chip.registers import BIAS_EXP, DECAY_ONE, STATE_UNIT, Registers
-from ..neurons import is_integrator
+from ..neurons import is_integrator, reset_of
 from ..surrogate import SpikeGrad, Steps, stepped, through_time
 from .limits import Limits
 
@@ -104,9 +105,10 @@ class IntegerLaw:
         if not is_integrator(module):
             vth = min(max(1, round(scale * float(module.threshold.detach()))), registers.vth_max)
             threshold = _straight_through(module.threshold, vth / scale)
+        kind, mantissa = law_with(reset_of(module)), None if bias is None else torch.round(bias.detach() * scale)
         return IntegerLaw(
-            chip=_on_chip(keep_v, keep_u, vth, None if bias is None else torch.round(bias.detach() * scale)),
-            floats=Law(_straight_through(beta, keep_v / DECAY_ONE), threshold, alpha, gain_u=1.0 / scale, bias=bias),
+            chip=_on_chip(keep_v, keep_u, vth, mantissa, kind),
+            floats=kind(_straight_through(beta, keep_v / DECAY_ONE), threshold, alpha, gain_u=1.0 / scale, bias=bias),
             ceiling=registers.unreached if vth is None else None,
         )
 
@@ -129,8 +131,8 @@ class IntegerLaw:
         )
 
 
-def _on_chip(keep_v: int, keep_u: int, vth: int | None, mantissa: Tensor | None) -> Law:
-    return Law(
+def _on_chip(keep_v: int, keep_u: int, vth: int | None, mantissa: Tensor | None, kind: type[Law] = Law) -> Law:
+    return kind(
         keep_v=keep_v / DECAY_ONE,
         threshold=None if vth is None else vth * STATE_UNIT,
         keep_u=keep_u / DECAY_ONE or None,

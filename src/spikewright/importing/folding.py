@@ -1,0 +1,318 @@
+"""From the recording of T steps the graph of one: which call of a step is which of the next, and what enters."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from .layer import Layer, Shape, Use, handler_of
+from .neuron import CannotImport, Neuron
+from .recording import Call, Recording, Value, values_in
+from .refusals import refusal_of
+
+Entering = Literal["same", "steps", "coded"]
+_UNCHANGED = ("clone", "detach", "contiguous", "to", "float")
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What was fed to a network.
+
+    Attributes:
+        tensor: ``(B, ...)``, or with the timesteps as a further axis.
+        shape: of one sample in one timestep, as the network takes it.
+        batch: B.
+        time_axis: of the timesteps, None for samples without.
+        merged: T, where samples and timesteps are one axis, ``(B * T, ...)``; 0 elsewhere.
+    """
+
+    tensor: Tensor
+    shape: Shape
+    batch: int
+    time_axis: int | None = None
+    merged: int = 0
+
+    def step(self, number: int) -> Tensor:
+        """What enters in one step, ``(B, ...)``."""
+        if self.merged:
+            return self.tensor.reshape(self.batch, self.merged, *self.tensor.shape[1:])[:, number]
+        return self.tensor if self.time_axis is None else self.tensor.select(self.time_axis, number)
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A value of a single step.
+
+    Attributes:
+        call: that makes it; None for what enters.
+        sources: numbers of the nodes that it is made of.
+        shape: of one sample.
+        use: of a layer.
+        constant: whether it is the same for every sample.
+    """
+
+    call: Call | None
+    sources: tuple[int, ...]
+    shape: Shape
+    use: Use | None = None
+    constant: bool = False
+
+
+@dataclass(eq=False)
+class Folding:
+    """The graph of a single step, and what enters it.
+
+    Attributes:
+        recording: of all steps.
+        neurons: by name of layer.
+        sample: what was fed.
+        steps: T.
+        nodes: of a single step.
+        entering: how the input enters, by kind.
+        entries: what enters in each step, ``(B, ...)``.
+        codes: operations between the input and what enters.
+    """
+
+    recording: Recording
+    neurons: dict[str, Neuron]
+    sample: Sample
+    steps: int
+    nodes: list[Node] = field(default_factory=list)
+    entering: dict[Entering, Shape] = field(default_factory=dict)
+    entries: dict[int, Tensor] = field(default_factory=dict)
+    codes: tuple[str, ...] = ()
+    _numbers: dict[Any, int] = field(default_factory=dict)
+    _known: dict[tuple[int, int, bool], int] = field(default_factory=dict)
+    _moving: dict[int, bool] = field(default_factory=dict)
+
+    def number(self, value: Value, step: int, timed: bool = False) -> int:
+        """The number of the node that ``value`` is in ``step``; equal nodes have equal numbers.
+
+        Args:
+            timed: whether ``value`` holds all timesteps.
+
+        Raises:
+            CannotImport: it is none of a single step.
+        """
+        place = id(value), step, timed
+        if place not in self._known:
+            self._known[place] = self._number(value, step, timed)
+        return self._known[place]
+
+    def _number(self, value: Value, step: int, timed: bool) -> int:
+        if self._enters(value):
+            return self._entry(value, step, timed)
+        call = value.maker
+        if call is None or not self.moves(value):
+            return self._at(("constant", _content(value)), Node(None, (), (), constant=True))
+        if (neuron := self.neurons.get(call.what)) is not None and call.module is not None:
+            if not neuron.over_time and call.index != step:
+                raise CannotImport(
+                    f"takes {neuron.result(value.index)} of {call.what!r} of step {call.index} in step {step}, so the "
+                    "network is recurrent; students are feed-forward: take the output of the same step"
+                )
+            shape = self.shape_of(value, timed or bool(neuron.over_time))
+            return self._at(("neuron", call.what, value.index), Node(call, (value.index,), shape))
+        if timed and call.what == "stack" and len(call.sources) == self.steps:
+            return self.number(call.sources[step], step)
+        if not timed and self._selects(call, value, step):
+            return self.number(call.sources[0], step, timed=True)
+        return self._layer(call, value, step, timed)
+
+    def _layer(self, call: Call, value: Value, step: int, timed: bool) -> int:
+        moving = [source for source in call.sources if self.moves(source)]
+        sources = tuple(self.number(source, step, timed) for source in moving)
+        key = ("layer", call.what, value.index, sources, _frame(call, self))
+        if key in self._numbers:
+            return self._numbers[key]
+        shapes = tuple(self.shape_of(source, timed) for source in moving)
+        use = Use(call.module, call.args, call.kwargs, shapes, self.shape_of(value, timed))
+        return self._at(key, Node(call, sources, use.shape, use))
+
+    def _at(self, key: Any, node: Node) -> int:
+        if key not in self._numbers:
+            self._numbers[key] = len(self.nodes)
+            self.nodes.append(node)
+        return self._numbers[key]
+
+    def moves(self, value: Value) -> bool:
+        """Whether a value depends on the input or on a neuron."""
+        if id(value) not in self._moving:
+            call = value.maker
+            own = value.is_input or (call is not None and call.module is not None and call.what in self.neurons)
+            self._moving[id(value)] = own or (call is not None and any(self.moves(each) for each in call.sources))
+        return self._moving[id(value)]
+
+    def _enters(self, value: Value) -> bool:
+        """Whether a value is the input, or is made of it by operations without weights."""
+        if value.is_input:
+            return True
+        call = value.maker
+        if call is None or call.module is not None or not self.moves(value):
+            return False
+        moving = [source for source in call.sources if self.moves(source)]
+        if any(source.name and not source.is_input for source in call.sources):
+            return False  # a parameter
+        return all(self._enters(source) for source in moving)
+
+    def _entry(self, value: Value, step: int, timed: bool) -> int:
+        sample, found = self.sample, value.tensor
+        steps = range(self.steps) if timed else (step,)
+        parts = {number: part_of(found, number, sample, self.steps) if timed else found for number in steps}
+        kind: Entering = "coded"
+        if all(_same(part, sample.step(number)) for number, part in parts.items()):
+            kind = "same" if sample.time_axis is None else "steps"
+        for number, part in parts.items():
+            self.entries[number] = part.detach().clone()
+        shape = tuple(parts[step].shape[1:])
+        self.entering[kind] = shape
+        if kind == "coded":
+            self.codes = tuple(dict.fromkeys((*self.codes, *_operations(value))))
+        return self._at(("entry", kind, shape), Node(None, (), shape))
+
+    def shape_of(self, value: Value, timed: bool) -> Shape:
+        """The shape of one sample in one step."""
+        shape, batch, steps = tuple(value.tensor.shape), self.sample.batch, self.steps
+        if timed:
+            if self.sample.merged and shape[:1] == (steps * batch,):
+                return shape[1:]
+            if shape[:2] in ((steps, batch), (batch, steps), (1, batch)):
+                return shape[2:]
+            if shape[:1] in ((steps * batch,), (batch,)):
+                return shape[1:]
+        elif shape[:1] == (batch,):
+            return shape[1:]
+        elif shape[:2] == (1, batch):
+            return shape[2:]
+        raise CannotImport(
+            f"makes values of shape {shape}, of which no axis is that of the {batch} samples; keep samples apart"
+        )
+
+    def _selects(self, call: Call, value: Value, step: int) -> bool:
+        """Whether a call takes what belongs to this step out of all timesteps."""
+        if call.what not in ("__getitem__", "select", "unbind") or not call.sources:
+            return False
+        source = call.sources[0].tensor
+        for axis in (0, 1):
+            if (
+                source.dim() > axis + 1
+                and source.shape[axis] == self.steps
+                and source.shape[1 - axis] == self.sample.batch
+            ):
+                return _same(value.tensor, source.select(axis, step))
+        return False
+
+    def check_states(self, name: str) -> Iterator[str]:
+        """What is wrong with the states that are handed to a layer of neurons."""
+        calls, neuron = self.recording.of_layer(name), self.neurons[name]
+        for call in calls if neuron.states and not neuron.over_time else ():
+            arguments = arguments_of(call)
+            for place in neuron.states:
+                given = list(values_in(arguments[place])) if place < len(arguments) else []
+                if fault := _state_fault(call, given):
+                    yield f"{name}: {fault}"
+                    return
+
+
+def arguments_of(call: Call) -> list[Any]:
+    """The arguments of a layer's call by position."""
+    assert call.module is not None
+    try:
+        bound = inspect.signature(call.module.forward).bind(*call.args, **call.kwargs)
+    except (TypeError, ValueError):
+        return list(call.args)
+    return list(bound.arguments.values())
+
+
+def _state_fault(call: Call, given: list[Value]) -> str:
+    """What is wrong with the states ``given`` to a call; empty where nothing is."""
+    for value in given:
+        while value.maker is not None and value.maker.what in _UNCHANGED and value.maker.module is None:
+            value = value.maker.sources[0]
+        before = value.maker
+        at_rest = not bool(value.tensor.count_nonzero())
+        if call.index == 0:
+            if not at_rest or (before is not None and before.module is not None):
+                return "starts from a state that is not zero; the chip starts at rest: start from zeros"
+        elif before is None or before.module is None or not _is_same(before, call):
+            if at_rest:
+                return f"starts from zero again in step {call.index}; hand it the state that it returned"
+            what = "another layer" if before is not None and before.module is not None else "the code around it"
+            return (
+                f"gets a state from {what} in step {call.index}, and not its own of the step before; hand the state "
+                "that the layer returned to the same layer, unchanged"
+            )
+        elif before.index != call.index - 1:
+            return f"gets its state of step {before.index} in step {call.index}; hand it that of the step before"
+    return ""
+
+
+def _is_same(one: Call, other: Call) -> bool:
+    return one.module is other.module and one.what == other.what
+
+
+def _content(value: Value) -> Any:
+    if value.name:
+        return value.name
+    numbers = value.tensor.detach().cpu()
+    return tuple(numbers.shape), hashlib.sha256(numbers.float().numpy().tobytes()).hexdigest()
+
+
+def _frame(call: Call, folding: Folding) -> str:
+    """The arguments of a call without its values that move."""
+
+    def told(tree: Any) -> str:
+        if isinstance(tree, Value):
+            return "*" if folding.moves(tree) else repr(_content(tree))
+        if isinstance(tree, dict):
+            return f"{{{', '.join(f'{name}: {told(each)}' for name, each in sorted(tree.items()))}}}"
+        if isinstance(tree, list | tuple):
+            return f"({', '.join(map(told, tree))})"
+        return repr(tree)
+
+    return told((call.args, call.kwargs))
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.numel() == other.numel() and bool(torch.equal(one.reshape(-1).float(), other.reshape(-1).float()))
+
+
+def part_of(values: Tensor, step: int, sample: Sample, steps: int) -> Tensor:
+    """One step of values that hold all of them, in whatever order of time and samples."""
+    if sample.merged and values.shape[:1] == (steps * sample.batch,):
+        return values.reshape(sample.batch, steps, *values.shape[1:])[:, step]
+    if values.shape[:2] == (steps, sample.batch):
+        return values[step]
+    if values.shape[:2] == (sample.batch, steps):
+        return values[:, step]
+    if values.shape[:1] == (steps * sample.batch,):
+        first = sample.time_axis == 0
+        shape = (steps, sample.batch) if first else (sample.batch, steps)
+        return values.reshape(*shape, *values.shape[1:]).select(0 if first else 1, step)
+    return values[0] if values.shape[:2] == (1, sample.batch) else values
+
+
+def _operations(value: Value) -> Iterator[str]:
+    if value.maker is not None:
+        for source in value.maker.sources:
+            yield from _operations(source)
+        yield value.maker.what
+
+
+def layer_of(node: Node) -> Layer:
+    """What the layer or operation of a node is in a student.
+
+    Raises:
+        CannotImport: it has no counterpart.
+    """
+    assert node.use is not None and node.call is not None
+    handler = handler_of(node.use.module, node.call.what)
+    if handler is None:
+        raise CannotImport(refusal_of(node.use.module, node.call.what))
+    return handler(node.use)

@@ -1,0 +1,47 @@
+"""Layers and operations that no chip here has, each with the reason and what to use instead."""
+
+from __future__ import annotations
+
+from torch import nn
+
+_ATTENTION = "is attention, which multiplies values with one another; the chip adds and weighs: use convolutions"
+_NORM = (
+    "is a {kind}, which divides by the spread of each sample while it runs; the chip cannot: use a batch norm, whose "
+    "statistics are fixed after training, behind a convolution or dense layer"
+)
+_GATES = "is a {kind}, whose gates multiply values with one another; use spiking neurons, such as snn.Synaptic"
+_MAX = (
+    "is a {kind}: the largest of several spikes is no weighted sum, and neither NIR nor the chip has it; use "
+    "nn.AvgPool2d or a convolution with a stride"
+)
+_ACTIVATION = "is a {kind}; neurons are the only non-linearity on the chip: put a layer of spiking neurons in its place"
+_CODE = "is TorchScript, which is compiled code; give the module that it was made of"
+
+REFUSED: dict[str, str] = {
+    **dict.fromkeys(("LayerNorm", "GroupNorm", "RMSNorm", "layer_norm", "group_norm", "rms_norm"), _NORM),
+    **dict.fromkeys(("InstanceNorm1d", "InstanceNorm2d", "instance_norm", "LocalResponseNorm"), _NORM),
+    **dict.fromkeys(("MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer", "Transformer"), _ATTENTION),
+    **dict.fromkeys(("scaled_dot_product_attention", "matmul", "__matmul__", "bmm", "einsum"), _ATTENTION),
+    **dict.fromkeys(("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"), _GATES),
+    **dict.fromkeys(("MaxPool1d", "MaxPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "max_pool1d"), _MAX),
+    **dict.fromkeys(("max_pool2d", "adaptive_max_pool2d", "max", "amax"), _MAX),
+    **dict.fromkeys(("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Tanh"), _ACTIVATION),
+    **dict.fromkeys(("Softmax", "LogSoftmax", "Hardtanh", "relu", "relu_", "leaky_relu", "elu", "gelu"), _ACTIVATION),
+    **dict.fromkeys(("silu", "sigmoid", "tanh", "softmax", "log_softmax", "clamp", "abs", "exp", "sqrt"), _ACTIVATION),
+    "Embedding": "is an Embedding, which looks values up; feed the network with numbers",
+    "ScriptModule": _CODE,
+}
+
+
+def refusal_of(module: nn.Module | None, operation: str) -> str:
+    """Why a layer or operation cannot be imported, as a predicate without its name."""
+    names = [operation] if module is None else [kind.__name__ for kind in type(module).__mro__]
+    kind = names[0]
+    for name in names:
+        if name in REFUSED:
+            return REFUSED[name].format(kind=kind)
+    what = f"is a {kind}" if module is not None else f"computes {kind}"
+    return (
+        f"{what}, which is not handled; handled are Linear, Conv1d, Conv2d, BatchNorm, AvgPool, AdaptiveAvgPool, "
+        "Flatten, Dropout, sums, products with a number, and neurons"
+    )

@@ -1,0 +1,156 @@
+"""Where an imported student comes from, and the proof that it computes the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..base.errors import InputError, Refusal, arg, refuse
+from ..base.threads import student_threads
+from ..importing import tools
+from ..importing.assembling import Asked
+from ..importing.description import NeuronPart
+from ..importing.examples import examples
+from ..importing.folding import Folding, part_of
+from ..importing.network import Found, found_in
+from ..importing.neuron import rest
+from ..importing.prepared import OwnCodeRaises, of_the_user, prepared
+from .finite import not_finite
+from .neurons import check_neuron
+from .proof import Proof, compared
+from .tracing import trace, walk
+
+ASSUMED = tools.TOOLS
+"""The tables of neurons are filled when this module is imported."""
+
+
+@dataclass(eq=False)
+class Origin:
+    """The network that a student was imported from.
+
+    Attributes:
+        name: of its class.
+        found: what was found in it.
+        proof: over all samples so far; None before the first.
+    """
+
+    name: str
+    found: Found
+    proof: Proof | None = None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was assumed or changed."""
+        return tuple(dict.fromkeys(self.found.made.remarks))
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For the provenance of a student file."""
+        proof = None if self.proof is None else vars(self.proof)
+        return {"network": self.name, "remarks": list(self.remarks), "proof": proof, "layers": self.found.made.layers}
+
+    def prove(self, samples: Tensor) -> Proof:
+        """Compare network and student on samples as the network takes them.
+
+        Raises:
+            AnswerIsNo: the first layer, step and neuron that differ.
+        """
+        fold = of_the_user(self.name, lambda: self.found.again(samples))
+        with torch.no_grad(), student_threads():
+            made = _compared(self.found, fold)
+        self.proof = made if self.proof is None else self.proof + made
+        return made
+
+
+def imported(module: nn.Module, example: Tensor | None, asked: Asked) -> Origin:
+    """Find the network in a module and prove it on the example.
+
+    Args:
+        example: samples as the network takes them; None: those of ``asked.input_shape`` in every form, until one fits.
+
+    Raises:
+        InputError: everything that keeps the network from being imported.
+        AnswerIsNo: the student does not compute what the network does.
+    """
+    network = prepared(module)
+    called = type(network).__name__
+    refuse(called, [f"{fault}; train it again" for fault in not_finite(network.state_dict())])
+    if example is None:
+        found = _in_some_form(network, asked, called)
+    elif not isinstance(example, Tensor) or example.dim() < 2:
+        raise InputError(f"{arg('example')}: must be a tensor of samples, which lie along the first axis")
+    else:
+        found = found_in(network, example.detach().cpu().float(), asked, called)
+    faults = [
+        fault.replace(part.name, found.made.layers[part.name], 1)
+        for part in found.made.network.description.parts
+        if isinstance(part, NeuronPart)
+        for fault in check_neuron(part.name, found.made.network.get_submodule(part.name))
+    ]
+    refuse(called, faults)
+    origin = Origin(called, found)
+    origin.prove(found.folding.sample.tensor)
+    return origin
+
+
+def _in_some_form(network: nn.Module, asked: Asked, called: str) -> Found:
+    """The network found with samples in the first form in which it runs and can be imported."""
+    if asked.input_shape is None:
+        raise InputError(f"{arg('example')}: is missing; give a few samples, or {arg('input_shape', '1,28,28')}")
+    raised: InputError | None = None
+    refused: list[Refusal] = []
+    for example, axis in examples(asked):
+        rest(network)
+        try:
+            found = found_in(network, example, asked, called)
+        except OwnCodeRaises as error:
+            raised = raised or error
+        except Refusal as error:
+            refused.append(error)
+        else:
+            if found.folding.sample.time_axis == axis or found.outside:
+                return found
+            refused.append(
+                Refusal(
+                    called,
+                    [
+                        "goes through its input along the first axes as through timesteps; say how many there are: "
+                        f"{arg('timesteps', 25)}"
+                    ],
+                )
+            )
+    if refused:
+        raise min(refused, key=lambda each: len(each.faults))
+    assert raised is not None
+    if asked.timesteps is None:
+        told = f"where its input has an axis of timesteps, say how many there are: {arg('timesteps', 25)}"
+        raise InputError(f"{raised.message}; {told}") from raised
+    raise raised
+
+
+def _compared(found: Found, fold: Folding) -> Proof:
+    steps, shape = found.timesteps, found.made.input_shape
+    drive = torch.stack([fold.entries[step].reshape(-1, *shape) for step in range(steps)])
+    traces = walk(trace(found.made.network), drive, steps)
+    theirs = {name: values for name in traces if (values := _theirs(found, fold, name)) is not None}
+    thresholds = {name: torch.as_tensor(found.made.network.get_submodule(name).threshold) for name in traces}
+    caveats = {name: fold.neurons[layer].caveat for name, layer in found.made.layers.items() if layer in fold.neurons}
+    return compared(theirs, traces, thresholds, found.made.layers, caveats)
+
+
+def _theirs(found: Found, fold: Folding, name: str) -> Tensor | None:
+    """What the network's own neurons computed, ``(T, B, *shape)``; None of an integrator that was added."""
+    layer = found.made.layers[name]
+    if layer not in fold.neurons:
+        return None
+    neuron = fold.neurons[layer]
+    wanted = "spikes" if neuron.fires else "membrane"
+    calls = fold.recording.of_layer(layer)
+    if wanted not in neuron.results or neuron.results.index(wanted) >= len(calls[0].results):
+        return None
+    values = [call.results[neuron.results.index(wanted)].tensor for call in calls]
+    if not neuron.over_time:
+        return torch.stack(values)
+    return torch.stack([part_of(values[0], step, fold.sample, fold.steps) for step in range(fold.steps)])

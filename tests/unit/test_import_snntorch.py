@@ -1,0 +1,344 @@
+"""Networks in the forms that snnTorch's tutorials teach become students that spike as they do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import snntorch as snn
+import torch
+import torch.nn.functional as F
+from snntorch import spikegen, utils
+from torch import Tensor, nn
+
+import spikewright as sw
+from spikewright.base.errors import InputError
+
+STEPS, BATCH = 6, 4
+ZERO: dict[str, Any] = {"reset_mechanism": "zero"}
+LOUD = 4.0
+"""Weights are multiplied by it, so that untrained networks spike."""
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+class Dense(nn.Module):
+    """Two dense layers, as in tutorial 5."""
+
+    def __init__(self, entering: int = 20, leaving: int = 3, **settings: Any) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(entering, 30)
+        self.lif1 = snn.Leaky(beta=0.9, **settings)
+        self.fc2 = nn.Linear(30, leaving)
+        self.lif2 = snn.Leaky(beta=0.8, **settings)
+
+
+class Fixed(Dense):
+    """The loop has a fixed length, states are handed round, spikes and potentials are stacked."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mem1, mem2 = self.lif1.init_leaky(), self.lif2.init_leaky()
+        spikes, potentials = [], []
+        for _ in range(STEPS):
+            spk1, mem1 = self.lif1(self.fc1(x), mem1)
+            spk2, mem2 = self.lif2(self.fc2(F.dropout(spk1, 0.5, self.training)), mem2)
+            spikes.append(spk2)
+            potentials.append(mem2)
+        return torch.stack(spikes, dim=0), torch.stack(potentials, dim=0)
+
+
+class OverInput(Dense):
+    """The loop goes over the first axis of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem1, mem2 = self.lif1.reset_mem(), self.lif2.reset_mem()
+        counted = 0
+        for step in range(x.size(0)):
+            spk1, mem1 = self.lif1(self.fc1(x[step].view(x.size(1), -1)), mem1)
+            spk2, mem2 = self.lif2(self.fc2(spk1), mem2)
+            counted = counted + spk2
+        return counted
+
+
+class BatchFirst(Dense):
+    """The steps are the second axis, the weights are applied to all of them before the loop, a buffer is filled."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem1, mem2 = self.lif1.reset_mem(), self.lif2.reset_mem()
+        current = self.fc1(x)
+        out = torch.zeros(x.shape[1], x.shape[0], 3)
+        for step in range(x.shape[1]):
+            spk1, mem1 = self.lif1(current[:, step], mem1)
+            out[step], mem2 = self.lif2(self.fc2(spk1), mem2)
+        return out.sum(0)
+
+
+class Coded(Dense):
+    """Spikes are made inside."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        utils.reset(self)
+        mem1, mem2 = self.lif1.reset_mem(), self.lif2.reset_mem()
+        spikes = []
+        for spk in spikegen.rate(x.flatten(1), num_steps=STEPS):
+            spk1, mem1 = self.lif1(self.fc1(spk), mem1)
+            spk2, mem2 = self.lif2(self.fc2(spk1), mem2)
+            spikes.append(spk2)
+        return torch.stack(spikes)
+
+
+class OneStep(Dense):
+    """The loop is outside, and the states go in and out."""
+
+    def forward(self, x: Tensor, mem1: Tensor | None = None, mem2: Tensor | None = None) -> tuple[Tensor, ...]:
+        spk1, mem1 = self.lif1(self.fc1(x), mem1)
+        spk2, mem2 = self.lif2(self.fc2(spk1), mem2)
+        return spk2, mem1, mem2
+
+
+class LayerByLayer(Dense):
+    """Each layer runs through all steps before the next begins."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for number, (fc, lif) in enumerate(((self.fc1, self.lif1), (self.fc2, self.lif2))):
+            mem, spikes = lif.reset_mem(), []
+            for step in range(STEPS):
+                spk, mem = lif(fc(x if number == 0 else x[step]), mem)
+                spikes.append(spk)
+            x = torch.stack(spikes)
+        return x
+
+
+class Convolutions(nn.Module):
+    """Tutorial 6: hidden states, ``utils.reset``, functional pooling and a view."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.lif1 = nn.Conv2d(1, 4, 3), snn.Leaky(beta=0.9, init_hidden=True, **ZERO)
+        self.conv2, self.lif2 = nn.Conv2d(4, 6, 3, padding=1), snn.Leaky(beta=0.9, init_hidden=True, **ZERO)
+        self.fc, self.lif3 = nn.Linear(54, 5), snn.Leaky(beta=0.9, init_hidden=True, output=True, **ZERO)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        spk1 = self.lif1(F.avg_pool2d(self.conv1(x), 2))
+        spk2 = self.lif2(self.conv2(spk1))
+        return self.lif3(self.fc(spk2.view(x.size(0), -1)))
+
+
+class Listed(nn.Module):
+    """ModuleLists, a layer of weights that is shared, and a sum of two paths."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(n, 16) for n in (12, 16))
+        self.neurons = nn.ModuleList(snn.Synaptic(alpha=0.5, beta=0.8, reset_delay=False, **ZERO) for _ in range(3))
+        self.head, self.readout = nn.Linear(16, 4), snn.Leaky(beta=0.9, reset_mechanism="none")
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        states = [each.reset_mem() for each in self.neurons]
+        mem = self.readout.reset_mem()
+        for _ in range(STEPS):
+            first, *states[0] = self.neurons[0](self.layers[0](x), *states[0])
+            second, *states[1] = self.neurons[1](self.layers[1](first), *states[1])
+            third, *states[2] = self.neurons[2](self.layers[1](second) + self.layers[1](first), *states[2])
+            spk, mem = self.readout(self.head(third), mem)
+        return spk, mem
+
+
+class Sequence(nn.Module):
+    """Convolutions over one axis, constants of each channel and each neuron."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv1d(2, 6, 3, padding=1), nn.BatchNorm1d(6)
+        self.lif1 = snn.Leaky(beta=torch.rand(6, 1), threshold=torch.rand(6, 1) + 0.3, learn_beta=True, **ZERO)
+        self.fc = nn.Linear(6 * 4, 3)
+        self.lif2 = snn.Leaky(beta=torch.rand(3), learn_threshold=True, **ZERO)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem1, mem2 = self.lif1.reset_mem(), self.lif2.reset_mem()
+        total = torch.zeros(1)
+        for _ in range(STEPS):
+            spk, mem1 = self.lif1(self.norm(self.conv(x)), mem1)
+            spk, mem2 = self.lif2(self.fc(F.avg_pool1d(spk, 2).flatten(1)), mem2)
+            total = total + spk
+        return total
+
+
+class NoReadout(Dense):
+    """The last layer has no neurons; its values are averaged over time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem1, currents = self.lif1.reset_mem(), []
+        for _ in range(STEPS):
+            spk1, mem1 = self.lif1(self.fc1(x), mem1)
+            currents.append(self.fc2(spk1))
+        return torch.stack(currents).mean(0)
+
+
+def loud(network: nn.Module) -> nn.Module:
+    """The network with larger weights, and running statistics as after a training."""
+    with torch.no_grad():
+        for each in network.modules():
+            if isinstance(each, nn.Linear | nn.Conv1d | nn.Conv2d):
+                each.weight *= LOUD
+            if isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d):
+                each.running_mean.uniform_(-0.5, 0.5)
+                each.running_var.uniform_(0.3, 2.0)
+    return network
+
+
+def frames(*shape: int) -> Tensor:
+    return (torch.rand(*shape) < 0.4).float()
+
+
+NETWORKS = {
+    "fixed": (lambda: Fixed(**ZERO), (BATCH, 20), {}, "count", "direct", 3),
+    "over input": (lambda: OverInput(**ZERO), (STEPS, BATCH, 1, 4, 5), {"encoding": "rate"}, "count", "rate", 3),
+    "batch first": (lambda: BatchFirst(**ZERO), (BATCH, STEPS, 20), {"encoding": "events"}, "count", "events", 3),
+    "coded": (lambda: Coded(**ZERO), (BATCH, 1, 4, 5), {}, "count", "rate", 3),
+    "one step": (lambda: OneStep(**ZERO), (BATCH, 20), {"timesteps": STEPS}, "count", "direct", 3),
+    "layer by layer": (lambda: LayerByLayer(**ZERO), (BATCH, 20), {}, "count", "direct", 3),
+    "convolutions": (Convolutions, (BATCH, 1, 8, 8), {"timesteps": STEPS}, "count", "direct", 5),
+    "listed": (Listed, (BATCH, 12), {}, "membrane", "direct", 4),
+    "sequence": (Sequence, (BATCH, 2, 8), {}, "count", "direct", 3),
+    "no readout": (lambda: NoReadout(**ZERO), (BATCH, 20), {}, "membrane", "direct", 3),
+    "population": (lambda: Fixed(leaving=6, **ZERO), (BATCH, 20), {"classes": 3}, "count", "direct", 6),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_of_snntorch_becomes_a_student(name: str, tmp_path: Path) -> None:
+    build, shape, asked, readout, encoding, outputs = NETWORKS[name]
+    changing = encoding in ("rate", "events") and name != "coded"
+    student = sw.Student.from_module(loud(build()), frames(*shape) if changing else torch.rand(shape), **asked)
+
+    origin, config = student.origin, student.config
+    assert origin is not None and origin.proof is not None
+    proof = origin.proof
+    assert proof.fired > 100 and proof.ties == 0 and proof.samples == BATCH + 32, proof
+    assert (config.timesteps, config.readout, config.encoding) == (STEPS, readout, encoding)
+    assert config.outputs == outputs and config.architecture == "imported"
+    sw.save_student(student, tmp_path / "student.pt", {})
+    loaded = sw.load_student(tmp_path / "student.pt")
+    samples = torch.rand(3, *config.input_shape) if encoding != "events" else frames(3, STEPS, *config.input_shape)
+    assert torch.equal(loaded(samples).scores, student(samples).scores)
+    sw.to_nir(loaded)
+
+
+def test_the_readout_that_was_trained_as_a_mean_gives_the_same_answers() -> None:
+    network, x = loud(NoReadout(**ZERO)), torch.rand(BATCH, 20)
+    student = sw.Student.from_module(network, x)
+    drive = x.reshape(1, BATCH, 20, 1, 1)
+    assert torch.allclose(student.run(drive).scores / STEPS, network(x), atol=1e-5)
+
+
+def test_the_networks_own_counts_are_the_students() -> None:
+    network, x = loud(Fixed(**ZERO)), torch.rand(BATCH, 20)
+    student = sw.Student.from_module(network.train(), x)
+    assert network.training
+    assert torch.equal(student.run(x.reshape(1, BATCH, 20, 1, 1)).scores, network.eval()(x)[0].sum(0))
+
+
+def test_random_samples_of_a_shape_are_enough() -> None:
+    student = sw.Student.from_module(loud(Fixed(**ZERO)), input_shape=(1, 4, 5))
+    assert student.config.input_shape == (1, 4, 5)
+    student = sw.Student.from_module(loud(OverInput(**ZERO)), input_shape=(1, 4, 5), timesteps=9, encoding="rate")
+    assert (student.config.timesteps, student.config.input_shape) == (9, (1, 4, 5))
+
+
+def faults_of(network: nn.Module, example: Tensor, **asked: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        sw.Student.from_module(network, example, **asked)
+    return str(caught.value)
+
+
+def test_what_is_ambiguous_is_asked_for() -> None:
+    said = faults_of(OverInput(**ZERO), frames(STEPS, BATCH, 20))
+    assert "takes an input for each step; say what these are: encoding=direct" in said
+    assert "say for how many steps it is run: timesteps" in faults_of(Convolutions(), torch.rand(BATCH, 1, 8, 8))
+    said = faults_of(Fixed(**ZERO), torch.rand(BATCH, 20), timesteps=9)
+    assert f"runs {STEPS} steps, and timesteps=9 are asked for" in said
+    said = faults_of(Fixed(**ZERO), torch.rand(BATCH, 20), readout="membrane")
+    assert "the last neurons (lif2) fire" in said
+    assert "3 outputs, no multiple" in faults_of(Fixed(**ZERO), torch.rand(BATCH, 20), classes=2)
+
+
+class Changing(Dense):
+    """Something is not as it should be."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(**ZERO)
+        self.fault = fault
+        self.norms = nn.ModuleList(nn.BatchNorm1d(30) for _ in range(STEPS))
+        self.layer_norm, self.pool = nn.LayerNorm(30), nn.MaxPool1d(2)
+        self.register_buffer("noise", torch.rand(30))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem1 = torch.ones(x.size(0), 30) if self.fault == "start" else self.lif1.reset_mem()
+        mem2, spikes, before = self.lif2.reset_mem(), [], torch.zeros(x.size(0), 30)
+        for step in range(STEPS):
+            current = self.fc1(x)
+            if self.fault == "norms":
+                current = self.norms[step](current)
+            if self.fault == "layer norm":
+                current = self.layer_norm(current)
+            if self.fault == "noise":
+                current = current + self.noise
+            if self.fault == "gate":
+                current = current * current
+            if self.fault == "last step" and step == STEPS - 1:
+                current = F.relu(current)
+            if self.fault == "decayed" and step:
+                mem1 = mem1 * 0.5
+            if self.fault == "forgotten":
+                mem1 = torch.zeros(x.size(0), 30)
+            spk1, mem1 = self.lif1(current, mem1)
+            if self.fault == "three faults":
+                spk1 = torch.sigmoid(self.pool(spk1.repeat(1, 2)))
+            taken = {"recurrent": before, "potentials": mem1}.get(self.fault, spk1)
+            before = spk1
+            spk2, mem2 = self.lif2(self.fc2(taken), mem2)
+            spikes.append(mem2 if self.fault == "answers" else spk2)
+        return spikes[-1] if self.fault == "one step" else torch.stack(spikes)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("norms", "a batch norm for each step (BatchNormTT)"),
+        ("layer norm", "layer_norm: is a LayerNorm, which divides by the spread of each sample"),
+        ("noise", "adds what is no value of another layer"),
+        ("gate", "multiplies values with one another"),
+        ("last step", f"lif1: is fed by 'fc1' in step 0 and otherwise, by 'relu', in step {STEPS - 1}"),
+        ("decayed", "lif1: gets a state from the code around it in step 1"),
+        ("forgotten", "lif1: starts from zero again in step 1"),
+        ("start", "lif1: starts from a state that is not zero"),
+        ("recurrent", "lif2: takes spikes of 'lif1' of step 0 in step 1, so the network is recurrent"),
+        ("potentials", "lif1: hands its membrane on to another layer"),
+        ("answers", "returns the membranes of neurons that fire (lif2)"),
+        ("one step", f"returns the spikes of lif2 in 1 of {STEPS} steps"),
+        ("three faults", "3 faults"),
+    ],
+)
+def test_what_no_chip_does_is_refused_in_the_fields_words(fault: str, said: str) -> None:
+    assert said in faults_of(Changing(fault), torch.rand(BATCH, 20))
+
+
+@pytest.mark.parametrize(
+    ("neuron", "said"),
+    [
+        (lambda: snn.Alpha(alpha=0.9, beta=0.8), "is an Alpha neuron"),
+        (lambda: snn.Lapicque(R=1.0, C=2.0, time_step=0.5), "write it as snn.Leaky with beta = 1 - time_step / (R C)"),
+        (lambda: snn.LeakyParallel(4, 4), "is a LeakyParallel, which has no step in time"),
+        (lambda: snn.SLSTM(4, 4), "is a SLSTM, whose gates"),
+        (lambda: snn.RLeaky(beta=0.9, linear_features=4), "is recurrent (a RLeaky)"),
+        (lambda: snn.Leaky(beta=0.9, graded_spikes_factor=0.5, **ZERO), "has a graded_spikes_factor that is not 1"),
+    ],
+)
+def test_neurons_without_a_counterpart_are_refused_with_a_remedy(neuron: Any, said: str) -> None:
+    network = nn.Sequential(nn.Linear(4, 4), neuron())
+    assert said in faults_of(network, torch.rand(2, 4), timesteps=3)

@@ -294,8 +294,9 @@ class Reused(nn.Module):
 REFUSED = {
     "maxpool": (
         lambda: Own(nn.MaxPool2d(2), *head(32)),
-        "student: module 'layers.0' is a MaxPool2d: the largest of several spikes is no weighted sum, and neither "
-        "NIR nor the chip has it; use nn.AvgPool2d or a convolution with a stride",
+        "student: module 'layers.0' is a MaxPool2d: the largest of several currents is no weighted sum, and neither "
+        "NIR nor the chip has it; put it behind the neurons, where any of several spikes makes one, or use "
+        "nn.AvgPool2d or a convolution with a stride",
     ),
     "unknown": (
         lambda: Own(nn.PixelShuffle(1), *head(128)),

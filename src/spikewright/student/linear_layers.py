@@ -14,8 +14,9 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..graph.nodes import Shape, pair
-from .modules import CannotExport, Nodes, float32, has_node, node_of
+from ..graph.nodes import Shape, output_shape, pair
+from .modules import DT_S, CannotExport, Nodes, float32, has_node, node_of
+from .neurons import ANY_SPIKE
 from .operations import Reshape, Times
 from .spatial_maps import convolution, depthwise, embedded, map_of_channel, scaling
 
@@ -191,6 +192,26 @@ def gain_and_shift(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tenso
     gain = gain if weight is None else gain * weight
     shift = -norm.running_mean.double() * gain
     return gain, shift if bias is None else shift + bias
+
+
+def any_spike(module: Any, shape: Shape) -> tuple[list[nir.NIRNode], Shape]:
+    """The nodes of max pooling over spikes, and the shape that they give: sums, and neurons that fire above 0.5.
+
+    The largest of several spikes is 1 where any of them is: neurons without a memory, in the timestep of the spikes.
+    """
+    spatial = _spatial(module, shape, len(shape) - 1)
+    adaptive = isinstance(module, nn.AdaptiveMaxPool1d | nn.AdaptiveMaxPool2d)
+    plain = len(spatial) == 2 and not adaptive and not module.ceil_mode and set(pair(module.dilation)) == {1}
+    if plain:
+        given = (module.kernel_size, module.stride, module.padding)
+        sums: list[nir.NIRNode] = [nir.SumPool2d(*(np.array(pair(each)) for each in given))]
+        target = output_shape(sums[0], shape)
+    else:
+        matrix, channel = map_of_channel(module, spatial)
+        sums, target = depthwise(matrix, shape[0], spatial, channel), (shape[0], *channel)
+    ones = np.ones(target, np.float32)
+    kept = {"tau": np.float32(DT_S) * ones, "v_threshold": np.float32(ANY_SPIKE) * ones}
+    return [*sums, nir.LIF(r=ones, v_leak=0 * ones, **kept)], target
 
 
 @node_of.register

@@ -73,6 +73,12 @@ def reset_of(module: nn.Module) -> Reset:
     return "subtract-late" if module.reset_delay else "subtract"
 
 
+MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)
+"""Pooling that, of spikes, is neurons without a memory: one that hears a spike spikes."""
+ANY_SPIKE = 0.5
+"""The threshold of these neurons, whose weights are 1."""
+
+
 @dataclass(frozen=True)
 class NeuronTrace:
     """One layer over one batch, each tensor ``(T, B, *shape)``.
@@ -126,8 +132,10 @@ def law_of(module: nn.Module) -> Law:
     """The law of a neuron layer in floats, with the gradients of the module's parameters.
 
     ``syn = alpha * syn + I`` (cubalif), ``mem = beta * mem + I``, spike where ``mem > threshold``; then ``mem = 0``, or
-    ``mem -= threshold`` at once or in the next step, behind the decay.
+    ``mem -= threshold`` at once or in the next step, behind the decay. Of max pooling, those that it is of spikes.
     """
+    if isinstance(module, MAX_POOLS):
+        return Law(keep_v=0.0, threshold=ANY_SPIKE)
     return law_with(reset_of(module))(
         keep_v=module.beta.clamp(0, 1),
         threshold=None if is_integrator(module) else module.threshold,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from torch import nn
 
 _MAX = (
-    ": the largest of several spikes is no weighted sum, and neither NIR nor the chip has it; use nn.AvgPool2d or a "
-    "convolution with a stride"
+    ": the largest of several currents is no weighted sum, and neither NIR nor the chip has it; put it behind the "
+    "neurons, where any of several spikes makes one, or use nn.AvgPool2d or a convolution with a stride"
 )
 _OF_THE_SAMPLE = (
     ", whose mean and variance are those of each sample; a chip has fixed weights and sums spikes: use nn.BatchNorm, "

@@ -29,14 +29,14 @@ from ..graph.wiring import RESET_KEY
 from .finite import weight_faults
 from .integers.neurons import IntegerLaw, bias_on_grid, weight_integers
 from .integers.plan import plan_of
-from .linear_layers import WEIGHTED, placed, scaled_outputs
+from .linear_layers import WEIGHTED, any_spike, placed, scaled_outputs
 from .modules import DT_S, CannotExport, flatten, loop_of, node_of
 from .neurons import is_integrator, is_neuron, reset_of
 from .operations import Join
 from .recurrence import is_recurrent
 from .refused import norms_per_step
 from .student import Student
-from .tracing import OPERATIONS, inputs_of, is_flatten, is_sum, trace
+from .tracing import OPERATIONS, inputs_of, is_flatten, is_sum, pools_spikes, trace
 
 GRAPH_FORMAT_VERSION = 1
 INPUT, OUTPUT, ENCODER = "input", "output", "encoder"
@@ -175,13 +175,15 @@ class _GraphBuilder:
         self.edges: list[tuple[str, str]] = []
         self.faults: list[str] = []
         self.taken: set[str] = set()
+        self._pools: list[str] = []
         self._layers: dict[str, tuple[nn.Module, Shape]] = {}
 
     @property
     def resets(self) -> dict[str, Reset]:
         """By neuron node that fires, what its spikes do to its membrane."""
         firing = {n: layer for n, (layer, _) in self._layers.items() if is_neuron(layer) and not is_integrator(layer)}
-        return {name: reset_of(layer) for name, layer in firing.items()}
+        pools: dict[str, Reset] = dict.fromkeys(self._pools, "zero")
+        return {name: reset_of(layer) for name, layer in firing.items()} | pools
 
     def follow(self, network: fx.GraphModule, first: Value) -> tuple[str, ...]:
         """Add the nodes of a traced network with the input ``first``; returns the names whose sum is its output."""
@@ -260,7 +262,17 @@ class _GraphBuilder:
             return self._add_flatten(name, module.start_dim, module.end_dim, sources, shape)
         if isinstance(module, Join):
             return self._join(name, module.axis, arriving)
-        if name in self.nodes and next(module.parameters(), None) is None and not is_neuron(module):
+        if pools_spikes(node) and name not in self.nodes:
+            nodes, shape = any_spike(module, shape)
+            self._add_chain(name, nodes, sources)
+            self._pools.append(name)
+            return (name,), shape
+        if (
+            name in self.nodes
+            and next(module.parameters(), None) is None
+            and not is_neuron(module)
+            and not (pools_spikes(node))
+        ):
             name = self._free(name)  # without weights or a state it may be used again
         if name in self.nodes:
             raise CannotExport(

@@ -17,7 +17,7 @@ from ..modules import CannotExport
 from ..neurons import is_neuron
 from ..operations import Join, Reshape, Times
 from ..spatial_maps import map_of_channel
-from ..tracing import flat_time, follow, is_flatten, is_sum, stateless
+from ..tracing import flat_time, follow, is_flatten, is_sum, pools_spikes, stateless
 from .folding import UNCHANGED
 
 POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
@@ -114,6 +114,8 @@ class _Planner:
             return _Wire(_shape(node, module, arriving), 0.0, frozenset([(node.name, 1.0)]))
         if isinstance(module, POOLS):
             return self._pooled(node, module, first)
+        if pools_spikes(node):
+            return _Wire(_shape(node, module, arriving), 1.0)
         if isinstance(module, Times):
             return self._times(node, module, first)
         if is_sum(node) or isinstance(module, Join):

@@ -16,7 +16,7 @@ from ...graph.nodes import pair
 from ..linear_layers import WEIGHTED, plain_pool, turned_round, window_of
 from ..neurons import NeuronTrace
 from ..operations import Join, Times
-from ..tracing import flat_time, follow, is_sum, stateless
+from ..tracing import flat_time, follow, is_sum, pools_spikes, stateless
 from .folding import UNCHANGED
 from .neurons import IntegerLaw, Stepped, bias_on_grid, step_integers, weight_integers
 from .plan import POOLS, Plan, port
@@ -105,12 +105,21 @@ class IntegerWalk:
         if isinstance(module, (*UNCHANGED, Times)):  # a factor is in the unit
             return values[0]
         function = stateless(node, module)
+        if pools_spikes(node):
+            return self._any_spike(str(node.target), flat_time(function, values[0].integers))
         if is_sum(node) or isinstance(module, Join):
             values = [self._by_shortcut(port(node.name, index), value) for index, value in enumerate(values)]
         integers, most = flat_time(function, *(value.integers for value in values)), sum(v.most for v in values)
         if all(value.bias is None for value in values):
             return _Value(integers, most)
         return _Value(integers, most, function(*(value.whole_bias()[None] for value in values))[0])
+
+    def _any_spike(self, name: str, spikes: Tensor) -> _Value:
+        """Max pooling of spikes: neurons without a memory, which have something to do where they spike."""
+        self.traces[name] = NeuronTrace(spikes, spikes, spikes)
+        self.active[name] = spikes.detach().flatten(2).sum(2)
+        self.overflows[name] = torch.zeros(*spikes.shape[:2], 2, dtype=torch.int64, device=spikes.device)
+        return _Value(spikes, 1.0)
 
     def _pooled(self, node: fx.Node, module: nn.Module, value: _Value) -> _Value:
         """Sums, which stay whole numbers; the bias of weights before it goes through means unchanged."""

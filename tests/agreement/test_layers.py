@@ -120,7 +120,7 @@ def of_images() -> dict[str, Callable[[], nn.Module]]:
             nn.MaxPool2d(3, 2, 1), nn.Dropout(), nn.MaxPool2d(2, 1), nn.Conv2d(4, 4, 1), outputs=16
         ),
         "the largest, uneven": lambda: images_network(
-            nn.MaxPool2d((1, 4), ceil_mode=True), nn.Conv2d(4, 4, 2), outputs=20
+            nn.MaxPool2d((1, 4), ceil_mode=True), nn.Conv2d(4, 4, 1), outputs=48
         ),
         "mean": lambda: Followed(
             lambda each, x: each["readout"](each["head"](each["first"](each["stem"](x)).mean((2, 3)))),

@@ -64,13 +64,12 @@ def test_what_blocks_the_lowering_sets_the_exit_code(tmp_path: Path, capsys: pyt
     path = saved(tmp_path / "g.nir", lif(8, tau=varying, r=varying / 1e-4, v_reset=0.5), {"reset": "zero"})
     assert main(["check", str(path), "--json"]) == 1
     out, err = capsys.readouterr()
-    assert err == f"error: {path}: 2 findings keep it from being lowered\n"
+    assert err == f"error: {path}: 1 finding keeps it from being lowered\n"
     blocking = [finding for finding in json.loads(out)["findings"] if finding["level"] == "blocks"]
     assert {finding["where"] for finding in blocking} == {"graph"}
     assert [finding["what"] for finding in blocking] == [
-        "[reset_to_zero] lif: v_reset reaches 0.5; the chip resets to 0: shift v_leak and v_threshold by it",
         "[one_decay_per_population] lif: its membrane time constants vary (decay 0.3333 to 0.5 per step); the chip "
-        "has one for a population: split it by time constant",
+        "has one readout population, with one decay: give its neurons one",
     ]
 
 

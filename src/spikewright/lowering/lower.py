@@ -26,7 +26,7 @@ from ..profile.profile import HardwareProfile, load_profile
 from . import rules
 from .absurd import absurdities
 from .chip_rules import check_chip
-from .draft import Draft, draft_from_nir, input_format
+from .draft import Draft, begins, draft_from_nir, input_format
 from .passes import rewritten
 from .peaks import Measuring
 from .quantize import CALIBRATION, NO_ROOM, quantize, starved
@@ -249,6 +249,7 @@ def drafted(
     reading = read_as(wiring, graph.metadata, said)
     if reading.step.assumed:
         assumed.append(f"time step {reading.step.dt_s:g} s: {reading.step.why}")
+    assumed += begins(reading.wiring)
     assumed += [str(Message(sentence)) for sentence in reading.assumed]
     said_there = {key: value for key, value in graph.metadata.items() if key not in (INPUT_RULE_KEY, OUTPUT_RULE_KEY)}
     plain = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in said_there.items()}

@@ -26,6 +26,8 @@ from ..chip.neuron_models import law_with
 Shape: TypeAlias = tuple[int, ...]
 
 NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.I, nir.CubaLI, nir.Threshold)
+SHORTEST_S = 1e-30
+"""Time constants below are no times, and a time step is no finite multiple of them."""
 MOST_NEURONS = 2**24  # sixteen times what a whole Loihi 2 holds (128 cores of 8192)
 
 
@@ -137,6 +139,8 @@ def _leak(tau: object, dt_s: float, shape: Shape) -> FloatArray:
     constants = filled(tau, shape)
     if constants.min() <= 0:
         raise NodeFault(f"has a time constant of {constants.min():g} s; must be above 0")
+    if constants.min() < SHORTEST_S:
+        raise NodeFault(f"has a time constant of {constants.min():g} s; must be at least {SHORTEST_S:g}")
     return dt_s / constants
 
 
@@ -293,7 +297,8 @@ def output_shape(node: nir.NIRNode, shape: Shape) -> Shape:
         return shape
     try:
         if isinstance(node, NEURONS):
-            constants_of(node, 1.0, shape)
+            with np.errstate(all="ignore"):  # the shapes alone are asked for
+                constants_of(node, 1.0, shape)
             return shape
         # On the meta device shapes are worked out and nothing is allocated, whatever a file asks for.
         given = _shape(apply(node, torch.empty(1, *shape, device="meta")))

@@ -228,6 +228,9 @@ def test_settings_refuse_a_chip_that_cannot(capsys: pytest.CaptureFixture[str]) 
         "do; train with --reset zero, or take a chip whose neurons can (`spikewright profiles NAME` says it under "
         "limits)\n"
     )
+    also = ["--data", "digits", "--reset", "subtract", "--also-within", "loihi1-davies=1uJ", "--energy-budget", "1uJ"]
+    assert main(["distill", *also]) == 2
+    assert "--reset subtract on loihi1-davies: a spike takes the threshold off" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("on_integers", [False, True])

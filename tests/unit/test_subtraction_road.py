@@ -233,6 +233,22 @@ def test_settings_refuse_a_chip_that_cannot(capsys: pytest.CaptureFixture[str]) 
     assert "--reset subtract on loihi1-davies: a spike takes the threshold off" in capsys.readouterr().err
 
 
+def test_a_converted_layer_is_snntorchs_layer_of_that_reset() -> None:
+    torch.manual_seed(0)
+    rules = {"beta": 0.9, "init_hidden": True}
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), snn.RLeaky(**rules, linear_features=8), nn.Linear(8, 5))
+    network.append(integrator())
+    made = Student(StudentConfig("mine", 4, SHAPE, 5, 4), network).eval()
+    converted = with_reset(made, "zero").network[2]
+    anew = snn.RLeaky(**rules, linear_features=8, reset_mechanism="zero", reset_delay=False)
+    anew.recurrent.load_state_dict(network[2].recurrent.state_dict())
+    current = 3 * torch.rand(6, 4, 8)
+    for layer in (converted, anew):
+        layer.reset_mem()
+    assert torch.equal(*(torch.stack([layer(now) for now in current]) for layer in (converted, anew)))
+    assert reset_of(made.network[2]) == "subtract-late", "the network that was given stays as it is"
+
+
 @pytest.mark.parametrize("on_integers", [False, True])
 @pytest.mark.parametrize(("encoding", "kind"), [("direct", "lif"), ("current", "cubalif")])
 def test_the_same_weights_with_a_reset_to_zero(encoding: str, kind: str, on_integers: bool, tmp_path: Path) -> None:

@@ -312,3 +312,20 @@ def test_an_imported_network_is_converted_with_its_description(tmp_path: Path) -
     assert torch.equal(again(images()).logits, converted(images()).logits)
     assert {p.neuron.law for p in lower(to_nir(made), "loihi2").populations[1:]} == {"lif-subtract-late"}
     assert {p.neuron.law for p in lower(to_nir(again), "loihi2").populations[1:]} == {"lif"}
+
+
+@torch.no_grad()
+def test_a_layer_that_feeds_itself_subtracts_as_snntorchs_does(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layer = snn.RLeaky(beta=0.9, init_hidden=True, linear_features=12)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), layer, nn.Linear(12, 5), integrator())
+    network[1].weight.mul_(4)
+    made = Student(StudentConfig("mine", 4, SHAPE, 5, 6), network).eval()
+    found = made(images()).spikes["2"]
+    current = network[1](made.drive(images())[0].flatten(1))
+    layer.reset_mem()
+    assert torch.equal(found, torch.stack([layer(current) for _ in range(6)]))
+    assert 0 < found.mean() < 1
+    layer.reset_mem()
+    export(made, tmp_path / "s.nir", images())
+    assert lower(read_graph(tmp_path / "s.nir"), "loihi2").by_name["2"].neuron.law == "lif-subtract-late"

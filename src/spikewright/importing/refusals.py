@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import nn
 
 _ATTENTION = "is attention, which multiplies values with one another; the chip adds and weighs: use convolutions"
@@ -17,6 +19,8 @@ _MAX = (
 _ACTIVATION = "is a {kind}; neurons are the only non-linearity on the chip: put a layer of spiking neurons in its place"
 _CODE = "is TorchScript, which is compiled code; give the module that it was made of"
 
+_PARALLEL = "is a {kind}, which runs through time by itself and has no reset; use snn.Leaky and train it again"
+
 REFUSED: dict[str, str] = {
     **dict.fromkeys(("LayerNorm", "GroupNorm", "RMSNorm", "layer_norm", "group_norm", "rms_norm"), _NORM),
     **dict.fromkeys(("InstanceNorm1d", "InstanceNorm2d", "instance_norm", "LocalResponseNorm"), _NORM),
@@ -31,6 +35,18 @@ REFUSED: dict[str, str] = {
     "Embedding": "is an Embedding, which looks values up; feed the network with numbers",
     "ScriptModule": _CODE,
 }
+
+
+NO_TENSOR = ("LSTM", "GRU", "RNN", "LSTMCell", "MultiheadAttention", "LeakyParallel", "LeakyKernel")
+"""Layers that return several values or run through time themselves, so that no network of single steps holds them."""
+
+
+def in_no_step(network: nn.Module) -> Iterator[str]:
+    """Layers of which a network for a single timestep cannot be made, each with the reason."""
+    for name, module in network.named_modules():
+        kind = type(module).__name__
+        if kind in NO_TENSOR:
+            yield f"{name or 'network'}: {REFUSED.get(kind, _PARALLEL).format(kind=kind)}"
 
 
 def refusal_of(module: nn.Module | None, operation: str) -> str:

@@ -239,48 +239,46 @@ def test_a_torch_module(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.fixture
-def convolutions_of_one_axis() -> Iterator[None]:
-    """NIR's Conv1d, which is not handled, made known from outside; taken back afterwards."""
+def delays() -> Iterator[None]:
+    """NIR's Delay, which is not handled, made known from outside as weights; taken back afterwards."""
 
-    @nodes.apply.register(nir.Conv1d)
-    def _(node: nir.Conv1d, value: Tensor) -> Tensor:
-        return F.conv1d(value, nodes.tensor(node.weight, value), nodes.tensor(node.bias, value))
+    @nodes.apply.register(nir.Delay)
+    def _(node: nir.Delay, value: Tensor) -> Tensor:
+        return F.conv1d(value, nodes.tensor(node.delay, value))
 
     yield
-    nodes.apply.register(nir.Conv1d, nodes.apply.dispatch(object))
+    nodes.apply.register(nir.Delay, nodes.apply.dispatch(object))
 
 
 @pytest.fixture
-def with_conv1d(tmp_path: Path) -> Path:
+def with_delay(tmp_path: Path) -> Path:
     kernel = np.array([[[0.5, -0.25, 1.0]]], np.float32)
-    node = nir.Conv1d(8, kernel, 1, 0, 1, 1, np.zeros(1, np.float32))
+    node = nir.Delay(kernel)
     merge = nir.Flatten({"input": np.array([1, 1, 8])}, 0, 1)
-    write_graph(chain(merge=merge, conv=node), tmp_path / "conv1d.nir")
-    return tmp_path / "conv1d.nir"
+    write_graph(chain(merge=merge, conv=node), tmp_path / "delay.nir")
+    return tmp_path / "delay.nir"
 
 
-def test_without_it_the_node_is_refused(with_conv1d: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", str(with_conv1d)]) == 1
-    assert "is a Conv1d; handled are Input, LIF," in capsys.readouterr().out
+def test_without_it_the_node_is_refused(with_delay: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(with_delay)]) == 1
+    assert "is a Delay; handled are Input, LIF," in capsys.readouterr().out
 
 
-def test_a_nir_node(
-    convolutions_of_one_axis: None, eights: str, with_conv1d: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    chip, activity = with_conv1d.with_name("chip.h5"), with_conv1d.with_name("activity.json")
-    did("check", with_conv1d)
-    did("lower", with_conv1d, "-o", chip)
+def test_a_nir_node(delays: None, eights: str, with_delay: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chip, activity = with_delay.with_name("chip.h5"), with_delay.with_name("activity.json")
+    did("check", with_delay)
+    did("lower", with_delay, "-o", chip)
     (first, _) = load_chip(chip).connections
     assert first.weight.shape == (6, 8)
     ratio = first.weight[0] / first.weight[0, 2]
     np.testing.assert_allclose(ratio[:4], [0.5, -0.25, 1, 0], atol=0.02)
     did("simulate", chip, "--data", eights, "-o", activity)
-    did("drift", with_conv1d, chip, "--data", eights, "--samples", "10")
-    assert "Conv1d" in nodes.handled()
+    did("drift", with_delay, chip, "--data", eights, "--samples", "10")
+    assert "Delay" in nodes.handled()
 
 
 def test_a_nir_node_is_forgotten_again() -> None:
-    assert "Conv1d" not in nodes.handled()
+    assert "Delay" not in nodes.handled()
 
 
 # A pass

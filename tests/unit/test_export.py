@@ -34,10 +34,10 @@ def student(network: nn.Module | None = None, *, architecture: str = "mlp", **se
     config = StudentConfig(architecture, 4, SHAPE, 5, 4, neuron=neuron, **settings)
     made = Student(config, network)
     for module in made.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.track_running_stats:
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.02, 0.2)
-            if module.affine:
+            if module.bias is not None:
                 module.weight.data.uniform_(0.5, 1.5)
                 module.bias.data.normal_(0, 0.2)
     return made.eval()
@@ -73,6 +73,11 @@ def test_every_architecture_and_encoding_survives(
     spiking_nodes = {n for n, node in graph.nodes.items() if isinstance(node, nir.LIF | nir.CubaLIF | nir.IF)}
     assert spiking_nodes == set(made(images()).spikes)
     assert set(nir.read(tmp_path / "s.nir").nodes) == set(graph.nodes), "nir's own reader and type check accept it"
+
+
+def test_nodes_have_the_names_of_their_modules() -> None:
+    graph = to_nir(student(Own(nn.Conv2d(2, 4, 3), spiking(NeuronSettings()), *head(144))))
+    assert list(graph.nodes) == ["input", *(f"layers.{number}" for number in range(5)), "output"]
 
 
 def test_metadata_say_what_nir_cannot() -> None:
@@ -246,6 +251,34 @@ def test_a_membrane_at_its_threshold_is_a_tie_and_no_failure() -> None:
     assert (checked.samples, checked.ties) == (3, 1)
 
 
+class Stepwise(nn.Module):
+    """snnTorch's batch norm through time, in a forward pass of a single step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flat, self.fc = nn.Flatten(), nn.Linear(128, 6)
+        self.norms = snn.BatchNormTT1d(6, 3)
+        self.lif, self.head, self.readout = spiking(NeuronSettings()), nn.Linear(6, 5), integrator()
+
+    def forward(self, value: Tensor) -> Tensor:
+        result: Tensor = self.readout(self.head(self.lif(self.norms[0](self.fc(self.flat(value))))))
+        return result
+
+
+class Attending(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention, self.norm = nn.MultiheadAttention(8, 2), nn.LayerNorm(4)
+        self.flat, self.fc, self.readout = nn.Flatten(), nn.Linear(128, 4), integrator()
+        self.head, self.lif = nn.Linear(4, 5), spiking(NeuronSettings())
+
+    def forward(self, value: Tensor) -> Tensor:
+        flat = self.norm(self.fc(self.flat(value)))
+        mixed = self.attention(value, value, value)
+        result: Tensor = self.readout(self.head(self.lif(flat + mixed[0])))
+        return result
+
+
 class Reused(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -261,23 +294,37 @@ class Reused(nn.Module):
 REFUSED = {
     "maxpool": (
         lambda: Own(nn.MaxPool2d(2), *head(32)),
-        "student: module 'layers.0' is a MaxPool2d: the largest of several spikes is no weighted sum, and neither "
-        "NIR nor the chip has it; use nn.AvgPool2d or a convolution with a stride",
+        "student: module 'layers.0' is a MaxPool2d: the largest of several currents is no weighted sum, and neither "
+        "NIR nor the chip has it; put it behind the neurons, where any of several spikes makes one, or use "
+        "nn.AvgPool2d or a convolution with a stride",
     ),
     "unknown": (
-        lambda: Own(nn.ReLU(), *head(128)),
-        "student: module 'layers.0' is a ReLU; handled are Conv2d, Linear, BatchNorm1d/2d after one of them, "
-        "AvgPool2d, Flatten, Dropout, Identity, snn.Leaky, snn.Synaptic",
+        lambda: Own(nn.PixelShuffle(1), *head(128)),
+        "student: module 'layers.0' is a PixelShuffle; handled are Conv1d/2d, ConvTranspose1d/2d, Linear, "
+        "BatchNorm1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d, Upsample, padding, Flatten, Dropout, Identity, snn.Leaky, "
+        "snn.Synaptic, snn.RLeaky, snn.RSynaptic",
     ),
-    "batch norm first": (
-        lambda: Own(nn.BatchNorm2d(2), *head(128)),
-        "student: module 'layers.0' is a BatchNorm2d that does not follow a Conv2d or Linear of its own, so it cannot "
-        "be folded away; put it right behind one",
+    "batch norm without statistics": (
+        lambda: Own(nn.BatchNorm2d(2, track_running_stats=False), *head(128)),
+        "student: module 'layers.0' keeps no running statistics; train it with track_running_stats=True",
     ),
-    "pool": (
-        lambda: Own(nn.AvgPool2d(3, ceil_mode=True), *head(18)),
-        "student: module 'layers.0' is an AvgPool2d with ceil_mode, divisor_override or count_include_pad=False, which "
-        "NIR has no fields for; leave them at their defaults",
+    "a norm for each step": (
+        lambda: Stepwise(),
+        "student: module 'norms' is a BatchNormTT, with statistics and gains of its own for each timestep; a chip has "
+        "one set of weights for all timesteps: use one nn.BatchNorm, which becomes part of the weights",
+    ),
+    "attention, and a norm of the sample": (
+        lambda: Attending(),
+        "student: 2 faults\n"
+        "  - module 'norm' is a LayerNorm, whose mean and variance are those of each sample; a chip has fixed weights "
+        "and sums spikes: use nn.BatchNorm, which becomes part of the weights\n"
+        "  - module 'attention' is a MultiheadAttention: attention multiplies values of the sample by one another, and "
+        "a chip multiplies spikes by fixed weights alone; use convolutions, or linear layers with neurons after each",
+    ),
+    "unfolded": (
+        lambda: Own(nn.Flatten(), nn.Unflatten(1, (2, 64)), *head(128)),
+        "student: module 'layers.1' splits an axis of its input, which no NIR node does; leave values in the shape in "
+        "which they come, and flatten them where a Linear begins",
     ),
     "alpha": (
         lambda: Own(nn.Flatten(), nn.Linear(128, 5), snn.Synaptic(alpha=1.0, beta=0.5, **FIRES), *head(5)[1:]),
@@ -289,17 +336,13 @@ REFUSED = {
         "  - module 'fc' is used more than once; the chip needs neurons and weights for each use: make one per use\n"
         "  - module 'lif' is used more than once; the chip needs neurons and weights for each use: make one per use",
     ),
-    "even kernel, padded the same": (
-        lambda: Own(nn.Conv2d(2, 2, 2, padding="same"), *head(128)),
-        "student: module 'layers.0' is padded 'same' with a kernel of (2, 2), which pads one side more than the "
-        "other; use odd sizes",
-    ),
     "several": (
-        lambda: Own(nn.Conv2d(2, 2, 3, padding_mode="reflect"), nn.Flatten(), nn.ReLU(), *head(72)[1:]),
+        lambda: Own(nn.LayerNorm([2, 8, 8]), nn.Flatten(), nn.ReLU(), *head(128)[1:]),
         "student: 2 faults\n"
-        "  - module 'layers.0' pads with 'reflect'; NIR and the chip pad with zeros: padding_mode='zeros'\n"
-        "  - module 'layers.2' is a ReLU; handled are Conv2d, Linear, BatchNorm1d/2d after one of them, AvgPool2d, "
-        "Flatten, Dropout, Identity, snn.Leaky, snn.Synaptic",
+        "  - module 'layers.0' is a LayerNorm, whose mean and variance are those of each sample; a chip has fixed "
+        "weights and sums spikes: use nn.BatchNorm, which becomes part of the weights\n"
+        "  - module 'layers.2' is a ReLU: it is the nonlinearity of an artificial network, and a chip has spiking "
+        "neurons in its place: snn.Leaky",
     ),
 }
 

@@ -111,8 +111,8 @@ FAULTY = {
     "unhandled": (
         {**ends(2, 2), "delay": nir.Delay(np.ones(2)), "lif": lif(2)},
         [("input", "delay"), ("delay", "lif"), ("lif", "output")],
-        "node 'delay' is a Delay; handled are Input, LIF, IF, CubaLIF, LI, I, CubaLI, Threshold, Conv2d, Linear, "
-        "Affine, Scale, AvgPool2d, SumPool2d, Flatten, Output",
+        "node 'delay' is a Delay; handled are Input, LIF, IF, CubaLIF, LI, I, CubaLI, Threshold, Conv2d, Conv1d, "
+        "Linear, Affine, Scale, AvgPool2d, SumPool2d, Flatten, Output",
     ),
     "unreachable": (
         {**ends(2, 2), "lif": lif(2), "island": lif(2)},

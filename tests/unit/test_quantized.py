@@ -12,9 +12,9 @@ from spikewright.chip.law import decayed
 from spikewright.chip.registers import Registers, is_mixed, weight_scale
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
+from spikewright.student.integers.folding import fold_norms
 from spikewright.student.integers.form import become_integer, settle
 from spikewright.student.integers.neurons import bias_on_grid, weight_integers
-from spikewright.student.integers.walk import fold_norms
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, spiking
 from spikewright.student.student import Student
@@ -108,12 +108,14 @@ def own(network: nn.Module) -> Student:
 
 def test_what_cannot_be_trained_on_integers_is_said_at_once() -> None:
     network = nn.Sequential(
-        nn.Conv2d(1, 2, 3, padding=1), nn.AvgPool2d(2), spiking(NeuronSettings()),
-        nn.Flatten(), nn.Linear(32, 8), nn.Linear(8, 3), integrator(),
+        nn.Conv2d(1, 2, 3, padding=1), nn.AvgPool2d(2, padding=1), spiking(NeuronSettings()),
+        nn.Conv2d(2, 2, 1), nn.Flatten(), nn.Linear(50, 3), integrator(),
     )  # fmt: skip
     with pytest.raises(InputError) as caught:
         become_integer(own(network), load_profile("loihi2"), "loihi2")
-    assert "1: pools after the weights; put it before them, where it pools spikes" in str(caught.value)
+    assert "1: pools after the weights, over windows that differ; put it before them, where it pools spikes" in str(
+        caught.value
+    )
     assert "5: follows other weights without neurons between them; make them one layer" in str(caught.value)
 
 

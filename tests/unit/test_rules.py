@@ -40,6 +40,12 @@ def draft(
 
 VARYING = np.array([0.2, 0.5])
 
+
+def looping(made: Draft) -> Draft:
+    """The draft with a population that feeds itself."""
+    return replace(made, connections=(*made.connections, DraftConnection("n", "n", np.eye(2))))
+
+
 BROKEN = {
     "graded_input": (
         draft(encoding="direct"),
@@ -63,10 +69,10 @@ BROKEN = {
         "n: v_reset reaches -0.5; the chip resets to 0: shift v_leak and v_threshold by it",
     ),
     "one_decay_per_population": (
-        draft(neuron(leak_v=VARYING)),
+        looping(draft(neuron(leak_v=VARYING))),
         "loihi2",
-        "n: its membrane time constants vary (decay 0.2 to 0.5 per step); the chip has one for a population: split "
-        "it by time constant",
+        "n: its membrane time constants vary (decay 0.2 to 0.5 per step); its neurons feed each other, so that it "
+        "stays one population, which has one decay: give them one",
     ),
     "decays_in_range": (
         draft(neuron(leak_v=25 * ONES)),
@@ -146,7 +152,8 @@ def test_an_encoder_has_nothing_but_its_threshold_and_leak() -> None:
 
 def test_all_broken_rules_are_said_at_once() -> None:
     with pytest.raises(InputError) as caught:
-        lower_draft(draft(neuron(leak_v=VARYING, v_reset=ONES), encoding="direct"), load_profile("loihi1-davies"))
+        broken = looping(draft(neuron(leak_v=VARYING, v_reset=ONES), encoding="direct"))
+        lower_draft(broken, load_profile("loihi1-davies"))
     assert str(caught.value).startswith("profile 'loihi1-davies': 3 faults\n  - [graded_input] ")
 
 

@@ -50,12 +50,19 @@ def test_thresholds_are_one_number_of_0_or_more() -> None:
 def test_decays_are_one_number_between_0_and_1() -> None:
     rule = rules.one_decay_per_population
     assert said(rule, draft(neuron(leak_v=[0.5, 0.5 + 4e-7], leak_u=[0.25, 0.25]))) == []
+    loops = "its neurons feed each other, so that it stays one population, which has one decay: give them one"
     assert said(rule, draft(neuron(leak_v=[0.5, 0.6]), neuron(leak_u=[0.5, 0.25]))) == [
-        "n0: its membrane time constants vary (decay 0.5 to 0.6 per step); the chip has one for a population: split it "
-        "by time constant",
-        "n1: its synaptic time constants vary (decay 0.25 to 0.5 per step); the chip has one for a population: split "
-        "it by time constant",
+        f"n0: its membrane time constants vary (decay 0.5 to 0.6 per step); {loops}"
+    ], "n1 is split"
+    made = draft(neuron(), encoder=neuron(leak_u=[0.5, 0.25]))
+    assert said(rule, made) == [
+        "input: its synaptic time constants vary (decay 0.25 to 0.5 per step); the chip has one input population, with "
+        "one decay: give its neurons one"
     ]
+    many = replace(neuron(), **{name: np.linspace(0.1, 0.9, 65) for name in ("leak_u", "leak_v")})
+    wide = replace(draft(neuron()), populations=(DraftPopulation("n", (65,), "hidden", many),), connections=())
+    says = "they make 65 populations, and a layer is split into at most 64: let neurons share them"
+    assert [each.split("; ")[1] for each in said(rule, wide)] == [says, says]
     rule, why = rules.decays_in_range, "the time step is too long for its time constants, give a shorter one"
     fine = neuron(leak_v=[0.0, 1 + 9e-7]), neuron(leak_u=[0.5 / 4096, 1.0]), neuron(leak_v=[1e-9, 1e-9])
     assert said(rule, draft(*fine)) == []

@@ -9,7 +9,7 @@ batch.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any, TypeAlias
 
@@ -56,6 +56,16 @@ class NeuronConstants:
     threshold: FloatArray | None
     v_reset: FloatArray
     reset: Reset = "zero"
+
+    def from_reset(self) -> NeuronConstants:
+        """The same neurons with potentials counted from ``v_reset``: ``v' = v - v_reset`` is 0 after a spike.
+
+        ``threshold' = threshold - v_reset`` and ``drift' = drift - leak_v v_reset``; what does not fire stays.
+        """
+        if self.threshold is None or self.reset != "zero" or not np.any(self.v_reset):
+            return self
+        threshold, drift = self.threshold - self.v_reset, self.drift - self.leak_v * self.v_reset
+        return replace(self, threshold=threshold, drift=drift, v_reset=np.zeros_like(self.v_reset))
 
     def law(self, like: Tensor) -> Law:
         """The law of these neurons in exact arithmetic, of the type and on the device of ``like``."""
@@ -163,6 +173,23 @@ def _(node: nir.Conv2d, value: Tensor) -> Tensor:
     return F.conv2d(value, weight, bias, stride, padding, dilation, int(node.groups))
 
 
+@apply.register
+def _(node: nir.Conv1d, value: Tensor) -> Tensor:
+    weight = tensor(node.weight, value)
+    if weight.ndim != 3:
+        raise NodeFault(f"has weights {tuple(weight.shape)}; those of a Conv1d have 3 axes")
+    channels = weight.shape[1] * int(node.groups)
+    if value.ndim != 3 or value.shape[1] != channels:
+        raise NodeFault(
+            f"is a convolution of {channels} channels over one axis; what arrives has shape {_shape(value)}"
+        )
+    bias = tensor(node.bias, value)
+    if tuple(bias.shape) != (len(weight),):
+        raise NodeFault(f"has a bias of shape {tuple(bias.shape)} for {len(weight)} output channels")
+    padding, (stride, dilation) = conv1d_padding(node), (pair(each)[0] for each in (node.stride, node.dilation))
+    return F.conv1d(value, weight, bias, stride, padding, dilation, int(node.groups))
+
+
 @apply.register(nir.Affine)
 @apply.register(nir.Linear)
 def _(node: nir.Linear | nir.Affine, value: Tensor) -> Tensor:
@@ -237,10 +264,23 @@ def conv_padding(node: nir.Conv2d) -> tuple[int, int]:
         return pair(node.padding)
     if node.padding == "valid":
         return 0, 0
-    reach = [d * (k - 1) for d, k in zip(pair(node.dilation), node.weight.shape[2:], strict=True)]
+    first, second = _same(pair(node.dilation), node.weight.shape[2:])
+    return first, second
+
+
+def conv1d_padding(node: nir.Conv1d) -> int:
+    """Zeros on each side of the input of a convolution over one axis, with ``same`` and ``valid`` worked out."""
+    if not isinstance(node.padding, str):
+        return pair(node.padding)[0]
+    return 0 if node.padding == "valid" else _same(pair(node.dilation)[:1], node.weight.shape[2:])[0]
+
+
+def _same(dilation: Shape, kernel: Shape) -> Shape:
+    """The zeros on each side, per axis, with which a convolution keeps the size of its input."""
+    reach = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     if any(r % 2 for r in reach):
-        raise NodeFault(f"is padded 'same' with an even kernel {node.weight.shape[2:]}, which pads one side more")
-    return reach[0] // 2, reach[1] // 2
+        raise NodeFault(f"is padded 'same' with an even kernel {kernel}, which pads one side more")
+    return tuple(r // 2 for r in reach)
 
 
 def output_shape(node: nir.NIRNode, shape: Shape) -> Shape:

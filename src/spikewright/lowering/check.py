@@ -176,6 +176,8 @@ def _written_out(wiring: Wiring, name: str) -> nir.NIRNode:
         return nir.Output(np.array(leaving), metadata=node.metadata)
     if isinstance(node, nir.Conv2d):
         return replace(node, input_shape=arriving[1:])
+    if isinstance(node, nir.Conv1d):
+        return replace(node, input_shape=arriving[1])
     if isinstance(node, nir.Flatten):
         return nir.Flatten({"input": np.array(arriving)}, node.start_dim, node.end_dim, metadata=node.metadata)
     if isinstance(node, nir.SumPool2d | nir.AvgPool2d):

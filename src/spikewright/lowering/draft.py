@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import nir
@@ -17,7 +17,7 @@ from ..graph.interpreter import at_rest
 from ..graph.nodes import NeuronConstants, NodeFault, Shape, is_linear
 from ..graph.wiring import Wiring
 from ..profile.profile import HardwareProfile
-from .linear_map import LinearMap, compose, identity
+from .linear_map import LinearMap, compose, frame, identity
 
 CUSTOMARY_INPUT_BITS = 8
 """Bits of graded input where nothing else is known: those of a pixel."""
@@ -177,16 +177,45 @@ def draft_from_nir(wiring: Wiring, dt_s: float, inputs: InputFormat, facts: Mapp
     refuse("NIR graph", faults)
     encoder = wiring.out_of(wiring.input)[0] if inputs.encoding == "current" else None
     rest = at_rest(wiring, torch.zeros(1, 1, dtype=torch.float64))
-    populations = [] if encoder else [DraftPopulation(wiring.input, wiring.shapes[wiring.input][1], "input", None)]
+    lying, entering = _is_lying(wiring), wiring.shapes[wiring.input][1]
+    populations = [] if encoder else [DraftPopulation(wiring.input, frame(entering, lying), "input", None)]
     connections: list[DraftConnection] = []
     for name, law in laws.items():
         bias = sum((rest[s][0].numpy() for s in wiring.into(name)), start=np.zeros(wiring.shapes[name][0]))
         population, gain = _population(wiring, name, law, bias, is_encoder=name == encoder)
-        populations.append(population)
+        populations.append(_framed(population, lying))
         if name != encoder:
-            connections += _connections(wiring, name, gain)
+            connections += _connections(wiring, name, gain, lying)
     readout: Readout = "count" if laws[wiring.readout].threshold is not None else "membrane"
     return Draft(tuple(populations), tuple(connections), **vars(inputs), readout=readout, facts=dict(facts))
+
+
+def begins(wiring: Wiring) -> list[str]:
+    """What is assumed of neurons that a spike does not leave at zero: where their potentials begin."""
+    resets = {name: np.asarray(getattr(wiring.nodes[name], "v_reset", 0.0)) for name in wiring.neurons}
+    return [
+        f"node {name!r}: its potentials begin at v_reset ({reset.min():g} to {reset.max():g}), where a spike leaves "
+        "them, since NIR does not say where; on the chip they are counted from there"
+        for name, reset in resets.items()
+        if np.any(reset != 0)
+    ]
+
+
+def _is_lying(wiring: Wiring) -> bool:
+    """Whether values over one axis lie in a row, as those of an input of a single row do; else they are a column."""
+    shape = wiring.shapes[wiring.input][1]
+    return len(shape) == 3 and shape[1] == 1 and shape[2] > 1
+
+
+def _framed(population: DraftPopulation, lying: bool) -> DraftPopulation:
+    """A population in the frame that it has on a chip."""
+    shape, neuron = frame(population.shape, lying), population.neuron
+    if shape == population.shape or neuron is None:
+        return population
+    arrays: dict[str, Any] = {
+        name: each.reshape(shape) for name, each in vars(neuron).items() if isinstance(each, np.ndarray)
+    }
+    return replace(population, shape=shape, neuron=replace(neuron, **arrays))
 
 
 def _end_faults(wiring: Wiring, encoding: Encoding) -> list[str]:
@@ -216,8 +245,10 @@ def _population(
     """The population of a neuron node, and the gain by which its incoming weights are multiplied.
 
     Thresholds that vary in the population are divided out, since the chip has one threshold for all: multiplying a
-    neuron's weights, bias and threshold by the same number does not change its spikes.
+    neuron's weights, bias and threshold by the same number does not change its spikes. Potentials are counted from
+    their reset.
     """
+    law = law.from_reset()
     gain, threshold, drift = law.gain_u * law.gain_v, law.threshold, law.drift
     if is_encoder and threshold is not None:
         threshold, gain, drift = threshold / gain, np.ones_like(gain), drift / gain
@@ -230,12 +261,13 @@ def _population(
     return DraftPopulation(name, wiring.shapes[name][1], role, neuron), gain
 
 
-def _connections(wiring: Wiring, target: str, gain: FloatArray) -> list[DraftConnection]:
+def _connections(wiring: Wiring, target: str, gain: FloatArray, lying: bool) -> list[DraftConnection]:
     maps: dict[str, LinearMap] = {}
     for source, path in _paths(wiring, target):
         shape = wiring.shapes[source][1]
-        linear = compose([wiring.nodes[name] for name in path], shape) if path else identity(shape)
+        linear = compose([wiring.nodes[name] for name in path], shape, lying) if path else identity(frame(shape, lying))
         maps[source] = maps[source].plus(linear) if source in maps else linear
+    gain = gain.reshape(frame(gain.shape, lying))
     scaled = ((source, linear.scaled(gain)) for source, linear in maps.items())
     return [DraftConnection(source, target, linear.weight, linear.conv) for source, linear in scaled]
 

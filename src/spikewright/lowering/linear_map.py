@@ -20,7 +20,7 @@ from torch import Tensor
 from ..base.errors import InputError
 from ..base.types import FloatArray
 from ..chip.network import ConvGeometry
-from ..graph.nodes import Shape, apply, conv_padding, output_shape, pair
+from ..graph.nodes import Shape, apply, conv1d_padding, conv_padding, output_shape, pair
 
 # Larger than any single chip holds (Loihi: 128 cores of 128 KiB at 8 bits a synapse make 2^24).
 MOST_DENSE_WEIGHTS = 2**25
@@ -71,25 +71,38 @@ class LinearMap:
         return replace(self, weight=_matrix(push, self.source_shape, self.target_shape), conv=None)
 
 
-def compose(path: Sequence[nir.NIRNode], source_shape: Shape) -> LinearMap:
+def frame(shape: Shape, lying: bool = False) -> Shape:
+    """The shape that a population has on a chip: values over one axis, ``(channels, length)``, get a second of one.
+
+    Args:
+        lying: whether the one axis is a row, ``(channels, 1, length)``, and no column, ``(channels, length, 1)``.
+    """
+    return shape if len(shape) != 2 else (shape[0], 1, shape[1]) if lying else (*shape, 1)
+
+
+def compose(path: Sequence[nir.NIRNode], source_shape: Shape, lying: bool = False) -> LinearMap:
     """One map for linear nodes in a row; biases are left out.
+
+    Args:
+        lying: as in :func:`frame`, in which the shapes of the map are.
 
     Raises:
         InputError: it takes a matrix larger than :data:`MOST_DENSE_WEIGHTS`.
     """
-    if (kernel := _as_convolution(path, source_shape)) is not None:
+    if (kernel := _as_convolution(path, source_shape, lying)) is not None:
         return kernel
     target_shape = reduce(lambda shape, node: output_shape(node, shape), path, source_shape)
+    ends = frame(source_shape, lying), frame(target_shape, lying)
     weighted = [node for node in path if not isinstance(node, nir.Flatten)]  # flattening keeps the order of values
     if len(weighted) == 1 and isinstance(weighted[0], nir.Linear | nir.Affine):
-        return LinearMap(np.asarray(weighted[0].weight, np.float64), source_shape, target_shape)
+        return LinearMap(np.asarray(weighted[0].weight, np.float64), *ends)
     if not weighted:
-        return LinearMap(np.eye(prod(source_shape)), source_shape, target_shape)
+        return LinearMap(np.eye(prod(source_shape)), *ends)
 
     def push(value: Tensor) -> Tensor:
         return reduce(lambda passed, node: apply(node, passed), path, value)
 
-    return LinearMap(_matrix(push, source_shape, target_shape), source_shape, target_shape)
+    return LinearMap(_matrix(push, source_shape, target_shape), *ends)
 
 
 def identity(shape: Shape) -> LinearMap:
@@ -99,21 +112,31 @@ def identity(shape: Shape) -> LinearMap:
     return LinearMap(np.eye(prod(shape)), shape, shape)
 
 
-def _as_convolution(path: Sequence[nir.NIRNode], shape: Shape) -> LinearMap | None:
+def _as_convolution(path: Sequence[nir.NIRNode], shape: Shape, lying: bool) -> LinearMap | None:
+    """A path as one convolution in frames; None where it is not one."""
     total: LinearMap | None = None
-    for node in path if len(shape) == 3 else ():
-        kernel = _convolution_of(node, shape if total is None else total.target_shape)
-        total = kernel if total is None or kernel is None else _fold(total, kernel)
-        if total is None:
-            return None
+    for node in path if len(shape) in (2, 3) else ():
+        at, after = (frame(shape, lying) if total is None else total.target_shape), output_shape(node, shape)
+        if isinstance(node, nir.Flatten):
+            if frame(after, lying) != at:
+                return None
+        else:
+            kernel = _convolution_of(node, at, lying)
+            total = kernel if total is None or kernel is None else folded(total, kernel)
+            if total is None:
+                return None
+        shape = after
     return total
 
 
-def _convolution_of(node: nir.NIRNode, shape: Shape) -> LinearMap | None:
+def _convolution_of(node: nir.NIRNode, shape: Shape, lying: bool = False) -> LinearMap | None:
     """A node as a convolution of values of ``shape``; None where it is not one."""
     if isinstance(node, nir.Scale):
-        scale = np.broadcast_to(np.asarray(node.scale, np.float64), shape)
+        scale = np.asarray(node.scale, np.float64)
+        scale = scale.reshape(shape) if scale.size > 1 else np.full(shape, scale.reshape(-1)[0])
         return identity(shape).scaled(scale) if np.all(scale == scale[:, :1, :1]) else None
+    if isinstance(node, nir.Conv1d):
+        return _over_one_axis(node, shape, lying)
     if isinstance(node, nir.Conv2d):
         geometry = ConvGeometry(pair(node.stride), conv_padding(node), pair(node.dilation), int(node.groups))
         return LinearMap(np.asarray(node.weight, np.float64), shape, output_shape(node, shape), geometry)
@@ -125,7 +148,23 @@ def _convolution_of(node: nir.NIRNode, shape: Shape) -> LinearMap | None:
     return None
 
 
-def _fold(first: LinearMap, second: LinearMap) -> LinearMap | None:
+def _over_one_axis(node: nir.Conv1d, shape: Shape, lying: bool) -> LinearMap:
+    """A convolution over one axis as one over the two of its frame."""
+    axis = 3 if lying else 2
+
+    def both(value: object, other: int) -> tuple[int, int]:
+        along = pair(value)[0]
+        return (other, along) if lying else (along, other)
+
+    weight = np.expand_dims(np.asarray(node.weight, np.float64), 5 - axis)
+    geometry = ConvGeometry(
+        both(node.stride, 1), both(conv1d_padding(node), 0), both(node.dilation, 1), int(node.groups)
+    )
+    after = output_shape(node, (shape[0], shape[axis - 1]))
+    return LinearMap(weight, shape, frame(after, lying), geometry)
+
+
+def folded(first: LinearMap, second: LinearMap) -> LinearMap | None:
     """Two convolutions in a row as one with a larger kernel and stride; None where zero padding makes that inexact.
 
     ``K[o, i, a*dA + b*dB*sA] = sum over m of B[o, m, b] * A[m, i, a]`` with stride ``sA*sB`` and padding

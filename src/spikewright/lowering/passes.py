@@ -16,6 +16,7 @@ from ..graph.nodes import Shape
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from .linear_map import identity
+from .split import split_constants
 
 Pass: TypeAlias = Callable[[Draft, HardwareProfile], Draft]
 
@@ -87,7 +88,7 @@ def balance(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
     return replace(draft, populations=_in_order(draft, relays, depth), connections=tuple(connections))
 
 
-PASSES: tuple[Pass, ...] = (scale_input, bias_axons, balance)
+PASSES: tuple[Pass, ...] = (split_constants, scale_input, bias_axons, balance)
 
 
 def rewritten(draft: Draft, profile: HardwareProfile) -> Draft:

@@ -22,6 +22,7 @@ from ..profile.profile import HardwareProfile
 from ..profile.resets import reset_faults
 from .draft import Draft, DraftNeuron
 from .quantize import CALIBRATION, CONVOLUTION, CURRENT, MEASURED, POTENTIAL, READOUT, TRAINED
+from .split import MOST_PARTS, decays_of, varies
 
 Rule: TypeAlias = Callable[..., Iterator[str]]
 
@@ -122,11 +123,31 @@ def resets(draft: Draft, profile: HardwareProfile) -> Iterator[str]:
 
 
 def one_decay_per_population(draft: Draft) -> Iterator[str]:
-    """The neurons of a population have the same time constants, since they share decay registers."""
-    for name, what, leak in _decays(draft):
-        if np.ptp(leak) > _SAME * leak.max():
+    """Neurons of a population that cannot be split have the same time constants, since they share decay registers.
+
+    Hidden layers are split into populations of one decay each (:mod:`.split`), up to :data:`.split.MOST_PARTS` of them.
+    """
+    loops = {c.source for c in draft.connections if c.source == c.target}
+    for population in draft.populations:
+        neuron, name = population.neuron, population.name
+        if neuron is None:
+            continue
+        count = len(np.unique(decays_of(neuron), axis=0))
+        splits = population.role == "hidden" and name not in loops and count <= MOST_PARTS
+        for what, leak in () if splits else ((SYNAPTIC, neuron.leak_u), ("membrane", neuron.leak_v)):
+            if not varies(leak):
+                continue
             vary = f"its {what} time constants vary (decay {leak.min():.4g} to {leak.max():.4g} per step)"
-            yield f"{name}: {vary}; the chip has one for a population: split it by time constant"
+            yield f"{name}: {vary}; {_why_whole(population.role, name in loops, count)}"
+
+
+def _why_whole(role: str, loops: bool, count: int) -> str:
+    """Why a population with several decays cannot be split."""
+    if loops:
+        return "its neurons feed each other, so that it stays one population, which has one decay: give them one"
+    if role != "hidden":
+        return f"the chip has one {role} population, with one decay: give its neurons one"
+    return f"they make {count} populations, and a layer is split into at most {MOST_PARTS}: let neurons share them"
 
 
 def decays_in_range(draft: Draft) -> Iterator[str]:

@@ -18,6 +18,8 @@ from ..chip.activity import Overflows
 from ..chip.encoding import full_scale
 from ..chip.law import State
 from ..chip.network import ChipNetwork, Population
+from ..lowering.linear_map import frame
+from ..lowering.split import wholes_of
 from ..simulation.backends import check_drive
 from ..simulation.recording import Recording, SpikeArray, Tally
 from .config import StudentConfig
@@ -69,7 +71,8 @@ def run_student(
     for population in chip.populations:
         spikes[population.name] = fired = _spikes(chip, population, output, spikes, drive)
         if population.neuron is not None:
-            active[population.name] = _active(population, student, output, fired)
+            name, neurons = wholes_of(chip).get(population.name, (population.name, None))
+            active[population.name] = _active(population, student, output, fired, name, neurons)
     tallies = {name: Tally(int(counts.sum()), _overflows(name, output)) for name, counts in active.items()}
     recording = Recording(spikes=spikes, scores=output.read_scores, tallies=tallies, active=active)
     if progress is not None:
@@ -106,10 +109,18 @@ def _settings(config: StudentConfig, chip: ChipNetwork) -> Iterator[tuple[str, o
 
 
 def _layers(output: StudentOutput, chip: ChipNetwork) -> Iterator[tuple[str, object, object]]:
-    mine = {name: tuple(trace.membrane.shape[2:]) for name, trace in output.traces.items()}
-    theirs = {p.name: p.shape for p in chip.populations if p.neuron is not None and p.role not in ADDED}
+    mine: dict[str, object] = {name: tuple(trace.membrane.shape[2:]) for name, trace in output.traces.items()}
+    theirs: dict[str, object] = {
+        p.name: p.shape for p in chip.populations if p.neuron is not None and p.role not in ADDED
+    }
+    for part, (whole, _) in wholes_of(chip).items():  # a layer of which every part is there is there
+        if theirs.pop(part, None) is not None:
+            theirs[whole] = mine.get(whole)
     for name in sorted(mine.keys() | theirs.keys()):
-        yield f"layer {name!r}", mine.get(name, "is not there"), theirs.get(name, "is not there")
+        one, other = mine.get(name, "is not there"), theirs.get(name, "is not there")
+        if isinstance(one, tuple) and other in (frame(one), frame(one, lying=True)):
+            one = other  # values over one axis lie in a frame of two
+        yield f"layer {name!r}", one, other
 
 
 def _spikes(
@@ -123,20 +134,36 @@ def _spikes(
         return before[chip.into(population.name)[0].source]
     if population.role == "bias":
         return np.ones(shape, np.uint8)
-    fired = output.spikes.get(population.name, (output.resets or {}).get(population.name))
-    return np.zeros(shape, np.uint8) if fired is None else fired.numpy().astype(np.uint8)
+    name, neurons = wholes_of(chip).get(population.name, (population.name, slice(None)))
+    fired = output.spikes.get(name, (output.resets or {}).get(name))
+    if fired is None:
+        return np.zeros(shape, np.uint8)
+    return fired.numpy().astype(np.uint8).reshape(*shape[:2], -1)[..., neurons].reshape(shape)
 
 
-def _active(population: Population, student: Runs, output: StudentOutput, spikes: SpikeArray) -> IntArray:
-    """Active updates of one population, ``(timesteps, samples)``."""
+def _active(
+    population: Population,
+    student: Runs,
+    output: StudentOutput,
+    spikes: SpikeArray,
+    name: str,
+    neurons: IntArray | None,
+) -> IntArray:
+    """Active updates of one population, ``(timesteps, samples)``.
+
+    Args:
+        name: of its layer.
+        neurons: of a part of its layer, the indices there; None for all.
+    """
     if population.role in ADDED:  # a relay has where its source spiked, and resets in that step; a bias always
         return np.count_nonzero(spikes.reshape(*spikes.shape[:2], -1), axis=2).astype(np.int64)
     if output.active is not None:
-        found: IntArray = output.active[population.name].round().to(torch.int64).numpy()
+        found: IntArray = output.active[name].round().to(torch.int64).numpy()
         return found
     assert population.neuron is not None
-    biased = torch.from_numpy(population.neuron.bias != 0)
-    trace, law = output.traces[population.name], law_of(student.neuron(population.name))
+    trace, law = output.traces[name], law_of(student.neuron(name))
+    own = torch.arange(population.size) if neurons is None else torch.from_numpy(neurons)
+    biased = torch.from_numpy(population.neuron.bias != 0).reshape(-1)
     arrived = trace.current.expand(len(spikes), *trace.current.shape[1:])  # a bias is in it
     rest = torch.zeros_like(arrived[0])
     state, busy = State(rest, rest), []
@@ -146,5 +173,5 @@ def _active(population: Population, student: Runs, output: StudentOutput, spikes
         if trace.spikes is not None:
             v = law.reset(v, trace.spikes[step] != 0)
         state = State(law.current(state.u, arrived[step]), v)
-    counts: IntArray = (torch.stack(busy) | biased).flatten(2).sum(2).numpy()
+    counts: IntArray = (torch.stack(busy).flatten(2)[..., own] | biased).sum(2).numpy()
     return counts

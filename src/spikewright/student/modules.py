@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import singledispatch
+from typing import Any, TypeAlias
 
 import nir
 import numpy as np
@@ -14,15 +16,20 @@ import torch
 from torch import Tensor, nn
 
 from ..base.types import FloatArray
-from ..graph.nodes import Shape, pair
+from ..graph.nodes import Shape
 from .neurons import check_neuron, is_integrator
+from .refused import REASONS
 
 # snnTorch 1.0's exporter hard-codes this timestep, and so do the graphs of the NIR paper.
 DT_S = 1e-4
 
 HANDLED = (
-    "Conv2d, Linear, BatchNorm1d/2d after one of them, AvgPool2d, Flatten, Dropout, Identity, snn.Leaky, snn.Synaptic"
+    "Conv1d/2d, ConvTranspose1d/2d, Linear, BatchNorm1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d, Upsample, padding, "
+    "Flatten, Dropout, Identity, snn.Leaky, snn.Synaptic, snn.RLeaky, snn.RSynaptic"
 )
+
+Nodes: TypeAlias = nir.NIRNode | Sequence[nir.NIRNode] | None
+"""What a module becomes: one node, several in a row, or None where its input is passed on unchanged."""
 
 
 class CannotExport(Exception):
@@ -30,8 +37,8 @@ class CannotExport(Exception):
 
 
 @singledispatch
-def node_of(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
-    """The NIR node that computes what ``module`` does at inference; None where its input is passed on unchanged.
+def node_of(module: nn.Module, shape: Shape) -> Nodes:
+    """The NIR nodes that compute what ``module`` does at inference.
 
     Args:
         module: a layer or a neuron.
@@ -40,7 +47,18 @@ def node_of(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
     Raises:
         CannotExport: NIR or the chip has nothing that computes the same.
     """
-    raise CannotExport(f"is a {type(module).__name__}; handled are {HANDLED}")
+    raise CannotExport(why_not(module))
+
+
+def why_not(module: nn.Module) -> str:
+    """Why a kind of module has no counterpart on a chip, as a predicate without the module's name."""
+    kind = type(module).__name__
+    return f"is {article(kind)} {kind}{REASONS[kind]}" if kind in REASONS else f"is a {kind}; handled are {HANDLED}"
+
+
+def article(noun: str) -> str:
+    """``a`` or ``an``."""
+    return "an" if noun[:1] in "AEIOU" else "a"
 
 
 def has_node(module: nn.Module) -> bool:
@@ -52,82 +70,28 @@ def has_node(module: nn.Module) -> bool:
 @node_of.register(nn.Dropout)
 @node_of.register(nn.Dropout1d)
 @node_of.register(nn.Dropout2d)
-def _(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
+def _(module: nn.Module, shape: Shape) -> Nodes:
     return None
 
 
 @node_of.register
-def _(module: nn.Linear, shape: Shape) -> nir.NIRNode | None:
+def _(module: nn.Linear, shape: Shape) -> Nodes:
     if len(shape) != 1:
         raise CannotExport(f"is a Linear fed with shape {shape}; put nn.Flatten before it")
     bias: Tensor | None = getattr(module, "bias", None)
     if bias is None:
-        return nir.Linear(weight=_float32(module.weight))
-    return nir.Affine(weight=_float32(module.weight), bias=_float32(bias))
+        return nir.Linear(weight=float32(module.weight))
+    return nir.Affine(weight=float32(module.weight), bias=float32(bias))
 
 
 @node_of.register
-def _(module: nn.Conv2d, shape: Shape) -> nir.NIRNode | None:
-    if module.padding_mode != "zeros":
-        raise CannotExport(f"pads with {module.padding_mode!r}; NIR and the chip pad with zeros: padding_mode='zeros'")
-    uneven = any(d * (k - 1) % 2 for d, k in zip(module.dilation, module.kernel_size, strict=True))
-    if module.padding == "same" and uneven:
-        raise CannotExport(
-            f"is padded 'same' with a kernel of {module.kernel_size}, which pads one side more than the other; use "
-            "odd sizes"
-        )
-    node = nir.Conv2d(
-        input_shape=(shape[1], shape[2]),
-        weight=_float32(module.weight),
-        stride=pair(module.stride),
-        padding=module.padding if isinstance(module.padding, str) else pair(module.padding),
-        dilation=pair(module.dilation),
-        groups=module.groups,
-        bias=np.zeros(module.out_channels, np.float32) if module.bias is None else _float32(module.bias),
-    )
-    node.input_type = {"input": np.array(shape)}  # nir 1.0.8 forgets the groups here
-    return node
-
-
-@node_of.register
-def _(module: nn.AvgPool2d, shape: Shape) -> nir.NIRNode | None:
-    padding = pair(module.padding)
-    if module.ceil_mode or module.divisor_override or (any(padding) and not module.count_include_pad):
-        raise CannotExport(
-            "is an AvgPool2d with ceil_mode, divisor_override or count_include_pad=False, which NIR has no fields for; "
-            "leave them at their defaults"
-        )
-    kernel = np.array(pair(module.kernel_size))
-    stride = kernel if module.stride is None else np.array(pair(module.stride))
-    return nir.AvgPool2d(kernel_size=kernel, stride=stride, padding=np.array(padding))
-
-
-@node_of.register(nn.MaxPool1d)
-@node_of.register(nn.MaxPool2d)
-@node_of.register(nn.AdaptiveMaxPool2d)
-def _(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
-    raise CannotExport(
-        f"is a {type(module).__name__}: the largest of several spikes is no weighted sum, and neither NIR nor the chip "
-        "has it; use nn.AvgPool2d or a convolution with a stride"
-    )
-
-
-@node_of.register
-def _(module: nn.Flatten, shape: Shape) -> nir.NIRNode | None:
+def _(module: nn.Flatten, shape: Shape) -> Nodes:
     return flatten(shape, module.start_dim, module.end_dim)
 
 
-@node_of.register(nn.BatchNorm1d)
-@node_of.register(nn.BatchNorm2d)
-def _(module: nn.Module, shape: Shape) -> nir.NIRNode | None:
-    raise CannotExport(
-        f"is a {type(module).__name__} that does not follow a Conv2d or Linear of its own, so it cannot be folded "
-        "away; put it right behind one"
-    )
-
-
-@node_of.register
-def _(module: snn.Leaky, shape: Shape) -> nir.NIRNode | None:
+@node_of.register(snn.Leaky)
+@node_of.register(snn.RLeaky)
+def _(module: snn.Leaky | snn.RLeaky, shape: Shape) -> Nodes:
     """``beta = 1 - dt / tau``; the gain ``r * dt / tau`` is 1, since snnTorch adds the current unscaled."""
     (beta,) = _decays(module, shape, "beta")
     firing = _firing(module, shape)
@@ -141,8 +105,9 @@ def _(module: snn.Leaky, shape: Shape) -> nir.NIRNode | None:
     return kind(tau=tau.astype(np.float32), r=(tau / DT_S).astype(np.float32), v_leak=v_leak, **firing)
 
 
-@node_of.register
-def _(module: snn.Synaptic, shape: Shape) -> nir.NIRNode | None:
+@node_of.register(snn.Synaptic)
+@node_of.register(snn.RSynaptic)
+def _(module: snn.Synaptic | snn.RSynaptic, shape: Shape) -> Nodes:
     """``alpha = 1 - dt / tau_syn`` and ``beta = 1 - dt / tau_mem``; both gains per timestep are 1."""
     decays = _decays(module, shape, "alpha", "beta")
     for name, decay in zip(("alpha", "beta"), decays, strict=True):
@@ -168,6 +133,22 @@ def flatten(shape: Shape, start_dim: int, end_dim: int) -> nir.NIRNode | None:
     if first == last:
         return None
     return nir.Flatten(input_type={"input": np.array(shape)}, start_dim=first - 1, end_dim=last - 1)
+
+
+def loop_of(module: Any, shape: Shape) -> Nodes:
+    """The NIR nodes of the weights from neurons of ``shape`` to themselves: all to all, convolutional, one to one.
+
+    Raises:
+        CannotExport: weights that do not fit the neurons.
+    """
+    loop = module.recurrent
+    if isinstance(loop, nn.Linear | nn.Conv2d):
+        return node_of(loop, shape)
+    weights = torch.as_tensor(loop.V).detach().cpu().numpy().astype(np.float32)
+    try:
+        return nir.Scale(scale=np.broadcast_to(weights, shape).copy())
+    except ValueError:
+        raise CannotExport(f"has a V of shape {weights.shape} for neurons of shape {shape}") from None
 
 
 def _decays(module: nn.Module, shape: Shape, *names: str) -> list[FloatArray]:
@@ -196,6 +177,6 @@ def _of_neurons(value: Tensor, name: str, shape: Shape) -> FloatArray:
         raise CannotExport(f"has a {name} of shape {values.shape} for neurons of shape {shape}") from None
 
 
-def _float32(value: Tensor) -> npt.NDArray[np.float32]:
+def float32(value: Tensor) -> npt.NDArray[np.float32]:
     """A copy of a parameter in the type that other tools read without trouble."""
     return np.array(value.detach().cpu().numpy(), np.float32)

@@ -24,6 +24,7 @@ from ..chip.law import Law
 from ..chip.neuron_models import law_with
 from ..chip.registers import STATE_UNIT
 from .neuron_settings import NeuronSettings
+from .recurrence import is_recurrent, step_by_step
 from .surrogate import stepped, through_time
 
 
@@ -72,6 +73,12 @@ def reset_of(module: nn.Module) -> Reset:
     return "subtract-late" if module.reset_delay else "subtract"
 
 
+MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)
+"""Pooling that, of spikes, is neurons without a memory: one that hears a spike spikes."""
+ANY_SPIKE = 0.5
+"""The threshold of these neurons, whose weights are 1."""
+
+
 @dataclass(frozen=True)
 class NeuronTrace:
     """One layer over one batch, each tensor ``(T, B, *shape)``.
@@ -105,11 +112,12 @@ class NeuronTrace:
 
 def check_neuron(name: str, module: nn.Module) -> list[str]:
     """What keeps a neuron module from being trained and deployed here; empty when nothing does."""
-    if type(module) not in (snn.Leaky, snn.Synaptic):
-        return [f"{name}: {type(module).__name__} is not handled; may be snn.Leaky or snn.Synaptic"]
+    if type(module) not in (snn.Leaky, snn.Synaptic, snn.RLeaky, snn.RSynaptic):
+        may_be = "may be snn.Leaky, snn.Synaptic, snn.RLeaky or snn.RSynaptic"
+        return [f"{name}: {type(module).__name__} is not handled; {may_be}"]
     reset = module._reset_mechanism
     graded = bool((module.graded_spikes_factor != 1).any())
-    late = reset == "zero" and module.reset_delay and isinstance(module, snn.Synaptic)
+    late = reset == "zero" and module.reset_delay and not isinstance(module, snn.Leaky)
     faults = {
         "reset_delay is True, which resets one step late; set reset_delay=False": late,
         "init_hidden is False; set init_hidden=True so that the forward pass returns spikes": not module.init_hidden,
@@ -124,12 +132,14 @@ def law_of(module: nn.Module) -> Law:
     """The law of a neuron layer in floats, with the gradients of the module's parameters.
 
     ``syn = alpha * syn + I`` (cubalif), ``mem = beta * mem + I``, spike where ``mem > threshold``; then ``mem = 0``, or
-    ``mem -= threshold`` at once or in the next step, behind the decay.
+    ``mem -= threshold`` at once or in the next step, behind the decay. Of max pooling, those that it is of spikes.
     """
+    if isinstance(module, MAX_POOLS):
+        return Law(keep_v=0.0, threshold=ANY_SPIKE)
     return law_with(reset_of(module))(
         keep_v=module.beta.clamp(0, 1),
         threshold=None if is_integrator(module) else module.threshold,
-        keep_u=module.alpha.clamp(0, 1) if isinstance(module, snn.Synaptic) else None,
+        keep_u=module.alpha.clamp(0, 1) if isinstance(module, snn.Synaptic | snn.RSynaptic) else None,
     )
 
 
@@ -145,6 +155,8 @@ def run_over_time(name: str, module: nn.Module, current: Tensor, timesteps: int)
     if faults := check_neuron(name, module):
         raise InputError(faults[0])
     law = law_of(module)
+    if is_recurrent(module):
+        return NeuronTrace(*step_by_step(law, module, current, timesteps))
     spikes, membrane = through_time(law, stepped(law, current, timesteps), current, module.spike_grad)
     return NeuronTrace(current, spikes, membrane)
 

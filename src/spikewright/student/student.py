@@ -44,7 +44,9 @@ from .header import (
     read_header,
     size_faults,
 )
-from .integers.walk import IntegerWalk, fold_norms, plan_of
+from .integers.folding import fold_norms
+from .integers.plan import plan_of
+from .integers.walk import IntegerWalk
 from .neuron_settings import NeuronSettings
 from .neurons import NeuronTrace, Reading, StudentOutput, is_integrator, is_neuron, output_of, run_over_time, spiking
 from .origin import Origin, imported
@@ -268,7 +270,7 @@ class Student(Shown, nn.Module):
         Raises:
             InputError: every place where the student's integers cannot be those of the chip.
         """
-        self._plan = plan_of(self._graph[0], self.input_unit)
+        self._plan = plan_of(self._graph[0], self.input_unit, self.config.input_shape)
         self.grid = grid
 
     def run(self, drive: Tensor, timesteps: int | None = None) -> StudentOutput:

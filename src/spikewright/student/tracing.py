@@ -10,10 +10,16 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..base.errors import InputError
-from .modules import has_node
-from .neurons import NeuronTrace, is_neuron, run_over_time
+from .linear_layers import has_node
+from .neurons import MAX_POOLS, NeuronTrace, is_integrator, is_neuron, run_over_time
+from .operations import operations_as_modules
 
 Value = TypeVar("Value")
+OPERATIONS = (
+    "modules, +, multiplication by a number, torch.cat, torch.flatten, view, reshape, squeeze, F.avg_pool1d/2d, "
+    "F.adaptive_avg_pool1d/2d, F.interpolate and F.dropout"
+)
+"""What a forward pass may do, in words."""
 
 
 class _NeuronTracer(fx.Tracer):
@@ -37,6 +43,7 @@ def trace(module: nn.Module) -> fx.GraphModule:
             "write it as layers, + and torch.flatten, without branching on data"
         ) from error
     traced: fx.GraphModule = fx.GraphModule(module, graph)
+    operations_as_modules(traced, module)
     return traced
 
 
@@ -68,7 +75,7 @@ def follow(
     values: dict[fx.Node, Value] = {}
     for node in graph.graph.nodes:
         module = modules[str(node.target)] if node.op == "call_module" else None
-        arriving = [values[source] for source in node.all_input_nodes]
+        arriving = [values[source] for source in inputs_of(node)]
         if node.op == "placeholder":
             values[node] = first
         elif node.op == "output":
@@ -96,7 +103,13 @@ def walk(graph: fx.GraphModule, inputs: Tensor, timesteps: int) -> dict[str, Neu
         spikes = traces[name].spikes
         return traces[name].membrane if spikes is None else spikes
 
-    result = follow(graph, inputs, neurons, lambda node, module, values: flat_time(stateless(node, module), *values))
+    def other(node: fx.Node, module: nn.Module | None, values: list[Tensor]) -> Tensor:
+        given = flat_time(stateless(node, module), *values)
+        if pools_spikes(node):
+            traces[str(node.target)] = NeuronTrace(given, given, given)
+        return given
+
+    result = follow(graph, inputs, neurons, other)
     if getattr(result, "target", None) not in traces:
         raise InputError(
             f"the network returns {result}; it must return the output of its last snn.Leaky or snn.Synaptic"
@@ -104,9 +117,36 @@ def walk(graph: fx.GraphModule, inputs: Tensor, timesteps: int) -> dict[str, Neu
     return traces
 
 
+def inputs_of(node: fx.Node) -> list[fx.Node]:
+    """The nodes whose values a node takes, in their order, one that it takes twice included."""
+    given = [each for each in node.args if isinstance(each, fx.Node)]
+    return given if len(set(given)) == len(node.all_input_nodes) else list(node.all_input_nodes)
+
+
+def pools_spikes(node: fx.Node) -> bool:
+    """Whether a node takes the largest of several spikes, each 0 or 1: they come straight from neurons that fire."""
+    network = node.graph.owning_module
+    if node.op != "call_module" or not isinstance(network.get_submodule(str(node.target)), MAX_POOLS):
+        return False
+    (source,) = inputs_of(node)
+    while source.op == "call_module":
+        module = network.get_submodule(str(source.target))
+        if is_neuron(module) or isinstance(module, MAX_POOLS):
+            return pools_spikes(source) if isinstance(module, MAX_POOLS) else not is_integrator(module)
+        if not isinstance(module, nn.Identity | nn.Dropout | nn.Dropout1d | nn.Dropout2d):
+            return False
+        (source,) = inputs_of(source)
+    return False
+
+
 def is_sum(node: fx.Node) -> bool:
     """Whether a node adds two values."""
-    return node.op == "call_function" and node.target in (operator.add, torch.add)
+    adds = (
+        node.target in (operator.add, operator.iadd, torch.add)
+        if node.op == "call_function"
+        else node.op == ("call_method") and node.target in ("add", "add_")
+    )
+    return adds and not node.kwargs
 
 
 def is_flatten(node: fx.Node) -> bool:
@@ -128,4 +168,4 @@ def stateless(node: fx.Node, module: nn.Module | None) -> Callable[..., Tensor]:
         extra: Any = node.args[1:]
         named: Any = node.kwargs
         return lambda value: torch.flatten(value, *extra, **named)
-    raise InputError(f"{node.name}: {node.op} {node.target} is not handled; may be a module, + or torch.flatten")
+    raise InputError(f"{node.name}: {node.op} {node.target} is not handled; may be {OPERATIONS}")

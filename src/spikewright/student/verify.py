@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import nir
 import numpy as np
@@ -138,9 +139,13 @@ def differences(
     theirs = integer.run(chip, codes, record_states=True)
     with student_threads():
         states, recorded = student.registers(images, seed, first_index)
-    spikes = {name: trains.numpy().astype(np.uint8) for name, trains in recorded.items()}
-    u = {name: state.u.numpy() for name, state in states.items()}
-    v = {name: state.v.numpy() for name, state in states.items()}
+
+    def framed(name: str, values: Tensor) -> Any:  # values over one axis have two on the chip
+        return values.numpy().reshape(*values.shape[:2], *chip.by_name[name].shape)
+
+    spikes = {name: framed(name, trains).astype(np.uint8) for name, trains in recorded.items()}
+    u = {name: framed(name, state.u) for name, state in states.items()}
+    v = {name: framed(name, state.v) for name, state in states.items()}
     ours = Recording(spikes=spikes, scores=theirs.scores, tallies={}, u=u, v=v)
     return compare(ours, replace(theirs, spikes={name: theirs.spikes[name] for name in spikes}))
 

@@ -7,6 +7,7 @@ numbers of the report. For a student with integer arithmetic the sum equals the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from ..chip.network import ChipNetwork, Population
 from ..energy import estimate as energy
 from ..energy.estimate import Floor, PopulationCost, linear_cost
 from ..lowering.lower import sketched
+from ..lowering.split import wholes_of
 from ..placing.placement import place
 from ..profile.schema import CostUnit, HardwareProfile
 from ..student.neurons import StudentOutput
@@ -79,8 +81,12 @@ class SpikeCost:
         elif population.neuron is not None:
             self._extra[population.name] = (cost.extra_per_active_update, float(updates))
         layer = _layer_behind(chip, population.name)
-        self._accumulate(self._per_spike, layer, per_spike)
-        self._accumulate(self._fan_out, layer, reach)
+        whole, neurons = wholes_of(chip).get(layer, (layer, None))
+        if neurons is not None:  # of a layer that was split
+            size = sum(len(each) for name, each in wholes_of(chip).values() if name == whole)
+            per_spike, reach = (_among(np.asarray(values), neurons, size) for values in (per_spike, reach))
+        self._accumulate(self._per_spike, whole, per_spike)
+        self._accumulate(self._fan_out, whole, reach)
 
     @classmethod
     def of(cls, student: Student, profile: HardwareProfile) -> SpikeCost:
@@ -101,8 +107,8 @@ class SpikeCost:
             counts = self._mean_counts(name, output)
             if counts is None:
                 continue
-            sent = (counts * self._fan_out[name].to(counts)).sum()
-            total = total + (counts * per_spike.to(counts)).sum()
+            sent = (counts * self._fan_out[name].to(counts).reshape(counts.shape)).sum()
+            total = total + (counts * per_spike.to(counts).reshape(counts.shape)).sum()
             operations = operations + sent
             spikes[name], by_layer[name] = float(counts.detach().sum()), float(sent.detach())
         return CostReading(total, operations, spikes, by_layer)
@@ -148,6 +154,13 @@ def _input_events(drive: Tensor, timesteps: int) -> Tensor:
     """Events per inference of each input line; a payload of zero is not sent."""
     repeats = timesteps if drive.shape[0] == 1 else 1
     return (drive != 0).to(torch.float32).sum(0).mean(0) * repeats
+
+
+def _among(values: npt.NDArray[Any], neurons: IntArray, size: int) -> npt.NDArray[Any]:
+    """The values of some neurons of a layer of ``size`` at their places, zeros at the others, ``(size,)``."""
+    whole = np.zeros(size, values.dtype)
+    whole[neurons] = values.reshape(-1)
+    return whole
 
 
 def _layer_behind(chip: ChipNetwork, name: str) -> str:

@@ -216,7 +216,7 @@ def _what_it_does(known: Known, name: str) -> str:
     node = known.wiring.nodes[name]
     if isinstance(node, NEURONS):
         return _neuron(known, name)
-    if isinstance(node, nir.Conv2d):
+    if isinstance(node, nir.Conv1d | nir.Conv2d):
         kernel, stride = " x ".join(map(str, np.shape(node.weight)[2:])), np.broadcast_to(np.asarray(node.stride), (2,))
         strides = " x ".join(map(str, dict.fromkeys(stride.tolist())))
         return f"kernel {kernel}, stride {strides}, {_size(node):,} parameters"

@@ -8,7 +8,7 @@ import snntorch as snn
 import torch
 from torch import nn
 
-from ...base.errors import refuse
+from ...base.errors import arg, refuse
 from ...chip.registers import Grid, Registers, TrainedGrid
 from ...graph.interpreter import biases_on_membranes
 from ...lowering.lower import drafted, fitting_scales, lower_draft
@@ -18,10 +18,12 @@ from ...lowering.rules import check_draft
 from ...profile.profile import HardwareProfile
 from ..finite import weight_faults
 from ..neurons import is_integrator, is_neuron
+from ..recurrence import is_recurrent
 from ..student import Student
 from ..to_nir import to_nir, with_network
 from ..tracing import trace
-from .walk import fold_norms, plan_of
+from .folding import fold_norms
+from .plan import Plan, agreed, plan_of
 
 LEFT = 0.75
 """Power of the margin that must be left: peaks of other samples were up to 1.33 times those of 256 training samples
@@ -58,7 +60,8 @@ def become_integer(
     _move_biases(folded)
     registers = Registers.of(profile.limits, weight_bits)
     graph = biases_on_membranes(to_nir(folded.eval()))
-    names = [name for name, module in network.named_modules() if is_neuron(module)]
+    reached = {str(node.target) for node in folded.graph.nodes}
+    names = [name for name, module in network.named_modules() if is_neuron(module) and name in reached]
     draft = drafted(graph, profile)
     calibration = None
     if measuring is not None:
@@ -67,6 +70,7 @@ def become_integer(
     grid = Grid(weight_bits, peaks={} if calibration is None else calibration.bounds())
     scales = lower_draft(draft, profile, grid).provenance["scales"]
     assert isinstance(scales, dict)
+    scales = agreed(scales, plan_for(folded), registers.grid(mixed=True)[0])
     folded.take_grid(
         TrainedGrid(
             profile=spec,
@@ -91,12 +95,13 @@ def settle(student: Student, profile: HardwareProfile, measuring: Measuring | No
         measuring: training data, for a student with measured peaks; None leaves these as they are.
     """
     assert student.grid is not None
-    before = student.grid.scales
+    before, plan = student.grid.scales, plan_for(student)
     if measuring is not None and student.grid.calibration is not None:
         _measure_again(student, profile, measuring)
     while True:
         fitting = fitting_scales(to_nir(student), profile)
         scales = {name: fitting[name] for name in student.grid.scales}
+        scales = agreed(scales, plan, student.grid.registers.grid(mixed=True)[0])
         if scales == student.grid.scales:
             return scales != before
         student.take_grid(student.grid.model_copy(update={"scales": scales}))
@@ -109,7 +114,17 @@ def _measure_again(student: Student, profile: HardwareProfile, measuring: Measur
     found = measuring.of_populations(rewritten(drafted(graph, profile), profile), list(grid.calibration.peaks))
     least, whole = (fitting_scales(graph, profile, found.bounds(m)) for m in (found.margin**LEFT, found.margin))
     scales = {name: whole[name] if least[name] < scale else scale for name, scale in grid.scales.items()}
+    scales = agreed(scales, plan_for(student), grid.registers.grid(mixed=True)[0])
     student.take_grid(grid.model_copy(update={"scales": scales, "calibration": found}))
+
+
+def plan_for(student: Student) -> Plan:
+    """The places of a student's layers among integers.
+
+    Raises:
+        InputError: every place where the integers of the chip could not be the student's, at once.
+    """
+    return plan_of(trace(student.network), student.input_unit, student.config.input_shape)
 
 
 def _vector_faults(network: nn.Module) -> list[str]:
@@ -117,6 +132,8 @@ def _vector_faults(network: nn.Module) -> list[str]:
     for name, module in network.named_modules():
         if not is_neuron(module):
             continue
+        if is_recurrent(module):
+            faults.append(f"{name}: feeds itself, which is trained in floats alone: {arg('integer_from', 1)}")
         constants = {"beta": module.beta, "threshold": module.threshold}
         if isinstance(module, snn.Synaptic):
             constants["alpha"] = module.alpha
@@ -130,16 +147,25 @@ def _vector_faults(network: nn.Module) -> list[str]:
 
 @torch.no_grad()
 def _move_biases(student: Student) -> None:
-    """Scale biases behind synaptic filters to what reaches the membrane on average over T steps.
+    """Scale biases before synaptic filters to what reaches the membrane on average over T steps.
 
     A constant 1 gives ``1 + alpha + ... + alpha^t`` at step t; the mean over T steps is the gain.
     """
-    traced = trace(student.network)
-    modules = dict(student.network.named_modules())
-    plan = plan_of(traced, student.input_unit)
+    traced, steps = trace(student.network), student.config.timesteps
+    modules = dict(traced.named_modules())
+    plan = plan_for(student)
+    shared = {name: group for group in plan.together for name in group}
+    faults = []
     for node in traced.graph.nodes:
-        target = modules[plan[node.name].target] if node.name in plan else None
-        if isinstance(target, snn.Synaptic):
-            alpha, steps = float(target.alpha.clamp(0, 1)), student.config.timesteps
+        if node.name not in plan.weights:
+            continue
+        target = plan.weights[node.name].target
+        reached = [modules[name] for name in shared.get(target, [target])]
+        alphas = {float(each.alpha.clamp(0, 1)) if isinstance(each, snn.Synaptic) else 0.0 for each in reached}
+        if len(alphas) > 1:
+            faults.append(f"{node.target}: feeds neurons with different alpha; give each weights of its own")
+        alpha = max(alphas)
+        if alpha:
             gain = sum((steps - t) * alpha**t for t in range(steps)) / steps
             modules[str(node.target)].bias.mul_(gain)
+    refuse("training on integers", faults)

@@ -25,12 +25,16 @@ INTEGERS = Arithmetic(truncates_u=True, truncates_v=True, saturates=True)
 Potentials are clipped to Lava's 24 bits whatever the chip has, as the simulators do."""
 
 
-def weight_integers(weight: Tensor, scale: float, registers: Registers) -> Tensor:
+def weight_integers(weight: Tensor, scale: float, registers: Registers, mixed: bool | None = None) -> Tensor:
     """``clip(round(scale * w / step) * step)``, and ``scale`` as its derivative.
 
     A clipped weight still learns in the direction that brings it back.
+
+    Args:
+        mixed: whether weights of both signs come together on the chip; None: whether these are.
     """
-    mixed = bool((weight > 0).any()) and bool((weight < 0).any())
+    if mixed is None:
+        mixed = bool((weight > 0).any()) and bool((weight < 0).any())
     step, top = registers.grid(mixed)
     rounded: Tensor = _OnGrid.apply(weight, scale, step, top)  # type: ignore[no-untyped-call]
     return rounded

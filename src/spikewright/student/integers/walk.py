@@ -2,141 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from ...base.errors import InputError, refuse
 from ...chip.law import FLOAT32_LIMIT, State, exact_kernels, largest
 from ...chip.registers import TrainedGrid
+from ...graph.nodes import pair
+from ..linear_layers import WEIGHTED, plain_pool, turned_round, window_of
 from ..neurons import NeuronTrace
-from ..tracing import flat_time, follow, is_sum, stateless, trace
+from ..operations import Join, Times
+from ..tracing import flat_time, follow, is_sum, pools_spikes, stateless
+from .folding import UNCHANGED
 from .neurons import IntegerLaw, Stepped, bias_on_grid, step_integers, weight_integers
-
-UNCHANGED = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
-"""Modules that change nothing on integers: the chip drops nothing out."""
-
-
-def fold_norms(network: nn.Module) -> None:
-    """Replace each batch norm by what it computes with its running statistics, in place.
-
-    ``w <- w * gamma / sqrt(var + eps)``, ``b <- (b - mean) * gamma / sqrt(var + eps) + beta``. Every convolution and
-    dense layer has a bias afterwards; a norm's place is taken by ``nn.Identity``.
-
-    Raises:
-        InputError: a norm that does not follow a convolution or dense layer of its own.
-    """
-    traced = trace(network)
-    modules = dict(network.named_modules())
-    for module in modules.values():
-        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is None:
-            module.bias = nn.Parameter(module.weight.new_zeros(module.weight.shape[0]))
-    for node in list(traced.graph.nodes):
-        norm = modules[node.target] if node.op == "call_module" else None
-        if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
-            continue
-        before = node.args[0]
-        weighted = modules.get(str(before.target)) if before.op == "call_module" else None
-        if not isinstance(weighted, nn.Conv2d | nn.Linear) or len(before.users) != 1:
-            raise InputError(
-                f"{node.target}: this normalisation does not follow a Conv2d or Linear of its own, so it cannot be "
-                "folded away; put it right behind one"
-            )
-        _fold(weighted, norm)
-        parent, _, child = node.target.rpartition(".")
-        setattr(network.get_submodule(parent), child, nn.Identity())
-
-
-@torch.no_grad()
-def _fold(weighted: nn.Conv2d | nn.Linear, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
-    assert norm.running_mean is not None and norm.running_var is not None and weighted.bias is not None
-    gain = torch.rsqrt(norm.running_var + norm.eps)
-    if norm.weight is not None:
-        gain = gain * norm.weight
-    weighted.weight.mul_(gain.reshape(-1, *[1] * (weighted.weight.ndim - 1)))
-    weighted.bias.sub_(norm.running_mean).mul_(gain)
-    if norm.bias is not None:
-        weighted.bias.add_(norm.bias)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The place of a convolution or dense layer among the integers of a network.
-
-    Attributes:
-        unit: what an integer 1 of its input is worth: 1 for a spike, less for graded input and behind an average.
-        target: the neuron layer that it feeds.
-    """
-
-    unit: float
-    target: str
-
-
-@dataclass(frozen=True)
-class _Wire:
-    """A value between two layers: its unit, or the layers whose weighted sum it is."""
-
-    unit: float
-    weights: frozenset[fx.Node] = frozenset()
-
-
-def plan_of(traced: fx.GraphModule, input_unit: float) -> dict[str, Weights]:
-    """The places of all convolutions and dense layers, by the names of their nodes.
-
-    Args:
-        input_unit: what an integer 1 of the input is worth.
-
-    Raises:
-        InputError: every place where the integers of the chip could not be the student's, at once.
-    """
-    faults: list[str] = []
-    units: dict[fx.Node, float] = {}
-    targets: dict[fx.Node, set[str]] = {}
-
-    def neurons(name: str, _: nn.Module, wire: _Wire) -> _Wire:
-        if not wire.weights:
-            faults.append(f"{name}: is fed without weights; put a Conv2d or Linear before it")
-        for node in wire.weights:
-            targets[node].add(name)
-        return _Wire(1.0)
-
-    def other(node: fx.Node, module: nn.Module | None, arriving: list[_Wire]) -> _Wire:
-        first = arriving[0]
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            units[node], targets[node] = first.unit, set()
-            if first.weights:
-                faults.append(f"{node.target}: follows other weights without neurons between them; make them one layer")
-            return _Wire(0.0, frozenset([node]))
-        return _passed(node, module, arriving, faults)
-
-    follow(traced, _Wire(input_unit), neurons, other)
-    wide = [(node, len(reached)) for node, reached in targets.items() if len(reached) != 1]
-    feeding = [f"{node.target}: feeds {count} neuron layers; each must have weights of its own" for node, count in wide]
-    refuse("training on integers", feeding + faults)
-    return {node.name: Weights(units[node], *reached) for node, reached in targets.items()}
-
-
-def _passed(node: fx.Node, module: nn.Module | None, arriving: list[_Wire], faults: list[str]) -> _Wire:
-    """What a node without weights makes of the values that arrive at it."""
-    first = arriving[0]
-    if isinstance(module, nn.AvgPool2d):
-        if first.weights:
-            faults.append(f"{node.target}: pools after the weights; put it before them, where it pools spikes")
-        return _Wire(first.unit / _area(module), first.weights)
-    if module is not None and not isinstance(module, (*UNCHANGED, nn.Flatten)):
-        faults.append(f"{node.target}: is a {type(module).__name__}; may be Conv2d, Linear, AvgPool2d or Flatten")
-    if is_sum(node) and len({(wire.unit, bool(wire.weights)) for wire in arriving}) > 1:
-        faults.append(f"{node.name}: adds values of different units; give both ways the same pooling and weights")
-    return _Wire(first.unit, first.weights.union(*(wire.weights for wire in arriving)))
-
-
-def _area(pool: nn.AvgPool2d) -> int:
-    size = pool.kernel_size
-    return size**2 if isinstance(size, int) else math.prod(size)
+from .plan import POOLS, Plan, port
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +33,11 @@ class _Value:
     most: float
     bias: Tensor | None = None
 
+    def whole_bias(self) -> Tensor:
+        """The bias of each neuron, zeros where there is none."""
+        shape = self.integers.shape[2:]
+        return self.integers.new_zeros(shape) if self.bias is None else self.bias.expand(shape)
+
 
 class IntegerWalk:
     """One pass through a traced network, every neuron layer over all its timesteps.
@@ -162,7 +50,7 @@ class IntegerWalk:
         states: by neuron layer, its registers after every step; empty unless recorded.
     """
 
-    def __init__(self, plan: Mapping[str, Weights], grid: TrainedGrid, timesteps: int, record: bool = False) -> None:
+    def __init__(self, plan: Plan, grid: TrainedGrid, timesteps: int, record: bool = False) -> None:
         self._plan, self._grid, self._timesteps, self._record = plan, grid, timesteps, record
         self.traces: dict[str, NeuronTrace] = {}
         self.active: dict[str, Tensor] = {}
@@ -186,7 +74,7 @@ class IntegerWalk:
 
     def _neurons(self, name: str, module: nn.Module, value: _Value) -> _Value:
         scale = self._grid.scales[name]
-        assert value.bias is not None
+        value = self._by_shortcut(port(name), value)
         law = IntegerLaw.of(module, scale, self._grid.registers, value.bias)
         arriving, spike_grad = value.integers, module.spike_grad
         stepped = step_integers(law, arriving, self._timesteps, spike_grad, self._record, value.most)
@@ -201,35 +89,88 @@ class IntegerWalk:
         if stepped.states is not None:
             self.states[name] = stepped.states
 
+    def _by_shortcut(self, at: str, value: _Value) -> _Value:
+        """A value that goes to neurons without weights, multiplied by the whole number that stands for 1."""
+        if at not in self._plan.shortcuts:
+            return value
+        place = self._plan.shortcuts[at]
+        weight = round(self._grid.scales[place.target] * place.unit)
+        return _Value(value.integers * weight, value.most * weight)
+
     def _linear(self, node: fx.Node, module: nn.Module | None, values: list[_Value]) -> _Value:
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, WEIGHTED):
             return self._weighted(node.name, module, values[0])
-        if isinstance(module, nn.AvgPool2d):  # sums, which stay whole numbers
-            geometry = (module.kernel_size, module.stride, module.padding)
-            sums = flat_time(lambda x: F.avg_pool2d(x, *geometry, divisor_override=1), values[0].integers)
-            return _Value(sums, values[0].most * _area(module))
-        if isinstance(module, UNCHANGED):
+        if isinstance(module, POOLS):
+            return self._pooled(node, module, values[0])
+        if isinstance(module, (*UNCHANGED, Times)):  # a factor is in the unit
             return values[0]
         function = stateless(node, module)
+        if pools_spikes(node):
+            return self._any_spike(str(node.target), flat_time(function, values[0].integers))
+        if is_sum(node) or isinstance(module, Join):
+            values = [self._by_shortcut(port(node.name, index), value) for index, value in enumerate(values)]
         integers, most = flat_time(function, *(value.integers for value in values)), sum(v.most for v in values)
-        biases = [value.bias for value in values if value.bias is not None]
-        if not biases:
+        if all(value.bias is None for value in values):
             return _Value(integers, most)
-        shape = values[0].integers.shape[2:]
-        return _Value(integers, most, function(*(bias.expand(shape)[None] for bias in biases))[0])
+        return _Value(integers, most, function(*(value.whole_bias()[None] for value in values))[0])
 
-    def _weighted(self, name: str, module: nn.Conv2d | nn.Linear, value: _Value) -> _Value:
-        place = self._plan[name]
+    def _any_spike(self, name: str, spikes: Tensor) -> _Value:
+        """Max pooling of spikes: neurons without a memory, which have something to do where they spike."""
+        self.traces[name] = NeuronTrace(spikes, spikes, spikes)
+        self.active[name] = spikes.detach().flatten(2).sum(2)
+        self.overflows[name] = torch.zeros(*spikes.shape[:2], 2, dtype=torch.int64, device=spikes.device)
+        return _Value(spikes, 1.0)
+
+    def _pooled(self, node: fx.Node, module: nn.Module, value: _Value) -> _Value:
+        """Sums, which stay whole numbers; the bias of weights before it goes through means unchanged."""
+        divisor = self._plan.divisors[node.name]
+        sums = flat_time(lambda x: _sums(module, x, divisor), value.integers)
+        bias = None if value.bias is None else module(value.whole_bias()[None])[0]
+        return _Value(sums, value.most * divisor, bias)
+
+    def _weighted(self, name: str, module: Any, value: _Value) -> _Value:
+        place = self._plan.weights[name]
         scale = self._grid.scales[place.target]
-        weight = weight_integers(module.weight, scale * place.unit, self._grid.registers)
-        assert module.bias is not None
+        weight = weight_integers(module.weight, scale * place.unit, self._grid.registers, mixed=place.shared or None)
         bias = bias_on_grid(module.bias, scale, self._grid.registers)
         integers = value.integers
-        most = value.most * float(weight.detach().abs().flatten(1).sum(1).max())
+        by_output = weight if not _is_transposed(module) else turned_round(weight, module.groups)
+        most = value.most * float(by_output.detach().abs().flatten(1).sum(1).max())
         if most >= FLOAT32_LIMIT:
             integers, weight = integers.double(), weight.double()
-        if isinstance(module, nn.Linear):
-            return _Value(flat_time(lambda x: F.linear(x, weight), integers), most, bias)
-        m: nn.Conv2d = module
-        made = flat_time(lambda x: F.conv2d(x, weight, None, m.stride, m.padding, m.dilation, m.groups), integers)
-        return _Value(made, most, bias[:, None, None])
+        made = flat_time(_weighing(module, weight), integers)
+        return _Value(made, most, bias.reshape(-1, *[1] * (made.ndim - 3)))
+
+
+def _is_transposed(module: nn.Module) -> bool:
+    return isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d)
+
+
+def _weighing(module: Any, weight: Tensor) -> Callable[[Tensor], Tensor]:
+    """The function of a layer with other weights and without its bias."""
+    m = module
+    if isinstance(m, nn.Linear):
+        return lambda x: F.linear(x, weight)
+    if isinstance(m, nn.Conv1d | nn.Conv2d):
+        convolve: Any = F.conv1d if isinstance(m, nn.Conv1d) else F.conv2d
+        if m.padding_mode != "zeros":
+            sides: list[int] = m._reversed_padding_repeated_twice
+            return lambda x: convolve(F.pad(x, sides, m.padding_mode), weight, None, m.stride, 0, m.dilation, m.groups)
+        return lambda x: convolve(x, weight, None, m.stride, m.padding, m.dilation, m.groups)
+    transposed: Any = F.conv_transpose1d if isinstance(m, nn.ConvTranspose1d) else F.conv_transpose2d
+    return lambda x: transposed(x, weight, None, m.stride, m.padding, m.output_padding, m.groups, m.dilation)
+
+
+def _sums(module: nn.Module, value: Tensor, divisor: int) -> Tensor:
+    """Averages of whole numbers times what makes them whole numbers."""
+    spatial = tuple(value.shape[2:])
+    if window_of(module, spatial) is None:
+        exact = module(value.double()) * divisor
+        return (exact + (torch.round(exact) - exact).detach()).to(value)
+    pool: Any = (
+        plain_pool(module, spatial) if isinstance(module, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d) else module
+    )
+    if len(spatial) == 2:
+        return F.avg_pool2d(value, pool.kernel_size, pool.stride, pool.padding, divisor_override=1)
+    (kernel, _), (stride, _), (padding, _) = (pair(each) for each in (pool.kernel_size, pool.stride, pool.padding))
+    return F.avg_pool2d(value[..., None], (kernel, 1), (stride, 1), (padding, 0), divisor_override=1)[..., 0]

@@ -1,0 +1,318 @@
+"""The places of layers among the integers of a network: which scale each has, and what an integer 1 is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import torch
+from torch import Tensor, fx, nn
+
+from ...base.errors import InputError, refuse
+from ...graph.nodes import Shape
+from ..linear_layers import WEIGHTED, keeps_constants, window_of
+from ..modules import CannotExport
+from ..neurons import is_neuron
+from ..operations import Join, Reshape, Times
+from ..spatial_maps import map_of_channel
+from ..tracing import flat_time, follow, is_flatten, is_sum, pools_spikes, stateless
+from .folding import UNCHANGED
+
+POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
+_MOST_DIVISOR = 2**12  # of an average, and the finest unit of a shortcut
+MAY_BE = "may be convolutions, Linear, average pooling, nearest Upsample, padding, concatenation or Flatten"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The place of a layer with weights among the integers of a network.
+
+    Attributes:
+        unit: what an integer 1 of its input is worth: 1 for a spike, less for graded input and where values are
+            averaged before or behind it.
+        target: the neuron layer that it feeds, whose scale is its own; of several the first, which all have one scale.
+        shared: whether its weights meet others of one source on the chip, so that they keep to the grid of mixed signs.
+    """
+
+    unit: float
+    target: str
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The places of all layers of a network.
+
+    Attributes:
+        weights: of layers with weights, by the names of their nodes.
+        shortcuts: of values that reach neurons without weights, which are weights of exactly 1, by :func:`port`.
+        divisors: of pooling, by what its averages are multiplied to be whole numbers, by the names of their nodes.
+        together: sets of neuron layers that share a scale, since they are fed by the same weights.
+        multiples: by neuron layer with a shortcut, what its scale is a multiple of, in steps of the grid of weights.
+    """
+
+    weights: dict[str, Weights] = field(default_factory=dict)
+    shortcuts: dict[str, Weights] = field(default_factory=dict)
+    divisors: dict[str, int] = field(default_factory=dict)
+    together: tuple[frozenset[str], ...] = ()
+    multiples: dict[str, Fraction] = field(default_factory=dict)
+
+
+def port(node: str, index: int = 0) -> str:
+    """The name of one input of a node."""
+    return f"{node}:{index}"
+
+
+@dataclass(frozen=True)
+class _Wire:
+    """A value between two layers, of a shape without the batch.
+
+    Attributes:
+        unit: what an integer 1 is worth; of currents without meaning.
+        weights: the layers and shortcuts whose sum it is, each with what averages it was divided by since; empty for
+            spikes, which no weights have multiplied yet.
+    """
+
+    shape: Shape
+    unit: float
+    weights: frozenset[tuple[str, float]] = frozenset()
+
+
+class _Planner:
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self.units: dict[str, float] = {}
+        self.factors: dict[str, set[float]] = {}
+        self.targets: dict[str, list[str]] = {}
+        self.called: dict[str, str] = {}
+        self.shortcuts: set[str] = set()
+        self.divisors: dict[str, int] = {}
+        self.followed: set[str] = set()
+
+    def neurons(self, name: str, _: nn.Module, wire: _Wire) -> _Wire:
+        """What neurons give; a value without weights reaches them by a shortcut."""
+        if not wire.weights:
+            wire = self._shortcut(port(name), name, wire)
+        for layer, factor in wire.weights:
+            self.factors[layer].add(factor)
+            if name not in self.targets[layer]:
+                self.targets[layer].append(name)
+        return _Wire(wire.shape, 1.0)
+
+    def other(self, node: fx.Node, module: nn.Module | None, arriving: list[_Wire]) -> _Wire:
+        """What any other node gives."""
+        first = arriving[0]
+        if isinstance(module, WEIGHTED):
+            self._new(node.name, str(node.target), first.unit)
+            if first.weights:
+                self.followed |= {layer for layer, _ in first.weights}
+                self.faults.append(
+                    f"{node.target}: follows other weights without neurons between them; make them one layer"
+                )
+            return _Wire(_shape(node, module, arriving), 0.0, frozenset([(node.name, 1.0)]))
+        if isinstance(module, POOLS):
+            return self._pooled(node, module, first)
+        if pools_spikes(node):
+            return _Wire(_shape(node, module, arriving), 1.0)
+        if isinstance(module, Times):
+            return self._times(node, module, first)
+        if is_sum(node) or isinstance(module, Join):
+            return self._together(node, module, arriving)
+        self._check(node, module, first)
+        return _Wire(_shape(node, module, arriving), first.unit, first.weights)
+
+    def _new(self, key: str, called: str, unit: float) -> None:
+        self.units[key], self.factors[key], self.targets[key], self.called[key] = unit, set(), [], called
+
+    def _shortcut(self, key: str, called: str, wire: _Wire) -> _Wire:
+        self._new(key, called, wire.unit)
+        self.shortcuts.add(key)
+        return _Wire(wire.shape, 0.0, frozenset([(key, 1.0)]))
+
+    def _check(self, node: fx.Node, module: nn.Module | None, wire: _Wire) -> None:
+        """Whether a module only moves values: each output is one input, or zero."""
+        if module is None or isinstance(module, (*UNCHANGED, nn.Flatten, Reshape)):
+            return
+        try:
+            matrix, _ = map_of_channel(module, wire.shape[1:])
+        except (CannotExport, InputError, RuntimeError, TypeError, ValueError):
+            self.faults.append(f"{node.target}: is a {type(module).__name__}; {MAY_BE}")
+            return
+        if not bool(((matrix == 0) | (matrix == 1)).all()) or bool((matrix.sum(1) > 1).any()):
+            self.faults.append(
+                f"{node.target}: is a {type(module).__name__} that mixes values; {MAY_BE}, or train with floats alone"
+            )
+
+    def _pooled(self, node: fx.Node, module: nn.Module, wire: _Wire) -> _Wire:
+        shape = _shape(node, module, [wire])
+        window = window_of(module, wire.shape[1:])
+        divisor = self._uneven(node, module, wire.shape[1:]) if window is None else window
+        self.divisors[node.name] = divisor
+        if not wire.weights:
+            return _Wire(shape, wire.unit / divisor)
+        if window is None or not keeps_constants(module):
+            self.faults.append(
+                f"{node.target}: pools after the weights, over windows that differ; put it before them, where it pools "
+                "spikes"
+            )
+        return _Wire(shape, 0.0, frozenset((layer, factor / divisor) for layer, factor in wire.weights))
+
+    def _uneven(self, node: fx.Node, module: nn.Module, spatial: Shape) -> int:
+        """What makes whole numbers of averages over windows of several sizes."""
+        try:
+            matrix, _ = map_of_channel(module, spatial)
+        except CannotExport as fault:
+            self.faults.append(f"{node.target}: {fault}")
+            return 1
+        parts = {Fraction(value).limit_denominator(_MOST_DIVISOR) for value in set(matrix[matrix != 0].tolist())}
+        divisor = math.lcm(*(part.denominator for part in parts))
+        if divisor > _MOST_DIVISOR:
+            self.faults.append(f"{node.target}: averages over windows of too many sizes; let it divide what it pools")
+        return divisor
+
+    def _times(self, node: fx.Node, module: Times, wire: _Wire) -> _Wire:
+        if wire.weights or module.factor <= 0:
+            self.faults.append(
+                f"{node.target}: multiplies by {module.factor:g} what weights give; multiply the weights instead"
+            )
+        return _Wire(wire.shape, wire.unit * module.factor, wire.weights)
+
+    def _together(self, node: fx.Node, module: nn.Module | None, arriving: list[_Wire]) -> _Wire:
+        """A sum, or values side by side: spikes that meet currents go there by a shortcut."""
+        shape = _shape(node, module, arriving)
+        if any(wire.weights for wire in arriving):
+            arriving = [
+                wire if wire.weights else self._shortcut(port(node.name, index), node.name, wire)
+                for index, wire in enumerate(arriving)
+            ]
+            return _Wire(shape, 0.0, frozenset().union(*(wire.weights for wire in arriving)))
+        if len({wire.unit for wire in arriving}) > 1:
+            self.faults.append(
+                f"{node.name}: adds values of different units; give both ways the same pooling and weights"
+            )
+        return _Wire(shape, arriving[0].unit)
+
+    def plan(self) -> Plan:
+        """The plan.
+
+        Raises:
+            InputError: every place where the integers of the chip could not be the student's, at once.
+        """
+        idle = [key for key, reached in self.targets.items() if not reached and key not in self.followed]
+        faults = [f"{self.called[key]}: feeds no neuron layer" for key in idle]
+        faults += [
+            f"{self.called[key]}: reaches neurons by ways that average it differently; give each weights of its own"
+            for key, factors in self.factors.items()
+            if len(factors) > 1
+        ]
+        skipped = {key: reached for key, reached in self.targets.items() if key in self.shortcuts}
+        units = {key: Fraction(self.units[key]).limit_denominator(_MOST_DIVISOR) for key in skipped}
+        faults += [
+            f"{self.called[key]}: a shortcut brings it values of which an integer 1 is worth {self.units[key]:.3g}, "
+            "which no weight of the chip holds exactly; give the shortcut a convolution of 1 x 1"
+            for key, unit in units.items()
+            if not unit or abs(float(unit) - self.units[key]) > 1e-9 or unit.denominator > 64 * unit.numerator
+        ]
+        refuse("training on integers", faults + self.faults)
+        multiples: dict[str, Fraction] = {}
+        for key, reached in skipped.items():
+            (factor,) = self.factors[key]
+            each = 1 / (units[key] * Fraction(factor).limit_denominator(_MOST_DIVISOR))
+            for name in reached:
+                multiples[name] = _common(multiples.get(name, each), each)
+        places = {
+            key: Weights(
+                self.units[key] * next(iter(self.factors[key])), reached[0], any(name in multiples for name in reached)
+            )
+            for key, reached in self.targets.items()
+        }
+        return Plan(
+            weights={key: place for key, place in places.items() if key not in self.shortcuts},
+            shortcuts={key: place for key, place in places.items() if key in self.shortcuts},
+            divisors=self.divisors,
+            together=_groups(list(self.targets.values())),
+            multiples=multiples,
+        )
+
+
+def plan_of(traced: fx.GraphModule, input_unit: float, input_shape: Shape) -> Plan:
+    """The places of all layers of a traced network.
+
+    Args:
+        input_unit: what an integer 1 of the input is worth.
+        input_shape: without the batch.
+
+    Raises:
+        InputError: every place where the integers of the chip could not be the student's, at once.
+    """
+    planner = _Planner()
+    follow(traced, _Wire(input_shape, input_unit), planner.neurons, planner.other)
+    return planner.plan()
+
+
+@torch.no_grad()
+def _shape(node: fx.Node, module: nn.Module | None, arriving: Sequence[_Wire]) -> Shape:
+    """The shape of what a node gives."""
+    parameter = next(module.parameters(), torch.zeros(0)) if module is not None else torch.zeros(0)
+    values = [torch.zeros(1, 1, *wire.shape).to(parameter) for wire in arriving]
+    if module is None and not (is_sum(node) or is_flatten(node)):
+        stateless(node, module)  # refuses it
+    assert module is None or not is_neuron(module)
+    try:
+        found: Tensor = flat_time(stateless(node, module), *values)
+    except RuntimeError as error:
+        raise InputError(f"{node.target}: {str(error).splitlines()[0]}") from error
+    return tuple(found.shape[2:])
+
+
+def _common(one: Fraction, other: Fraction) -> Fraction:
+    """The smallest number that is a whole multiple of both."""
+    return Fraction(math.lcm(one.numerator, other.numerator), math.gcd(one.denominator, other.denominator))
+
+
+def _groups(sets: list[list[str]]) -> tuple[frozenset[str], ...]:
+    """Sets of more than one neuron layer, those merged that have layers in common."""
+    groups: list[set[str]] = []
+    for names in sets:
+        touching = [group for group in groups if group & set(names)]
+        groups = [group for group in groups if group not in touching] + [set(names).union(*touching)]
+    return tuple(frozenset(group) for group in groups if len(group) > 1)
+
+
+def agreed(scales: dict[str, float], plan: Plan, step: int) -> dict[str, float]:
+    """The largest scales up to the given ones with which shared weights and shortcuts are whole numbers of the chip.
+
+    Args:
+        step: between the integers that weights of both signs may take.
+
+    Raises:
+        InputError: a shortcut that would be less than one step.
+    """
+    found = dict(scales)
+    for group in plan.together:
+        found |= dict.fromkeys(group, min(scales[name] for name in group))
+    faults = []
+    for names in _all_groups(plan):
+        whole = [step * plan.multiples[name] for name in names if name in plan.multiples]
+        if not whole:
+            continue
+        unit = whole[0]
+        for other in whole[1:]:
+            unit = _common(unit, other)
+        scale = math.floor(Fraction(min(found[name] for name in names)) / unit * (1 + Fraction(1, 10**9))) * unit
+        if scale == 0:
+            faults.append(
+                f"{', '.join(sorted(names))}: the weight of its shortcut would be less than one step of the chip's "
+                "weights, since the other weights are larger; give the shortcut a convolution of 1 x 1, or more bits"
+            )
+        found |= dict.fromkeys(names, float(scale))
+    refuse("training on integers", faults)
+    return found
+
+
+def _all_groups(plan: Plan) -> list[frozenset[str]]:
+    """The layers with shortcuts, together with those that share their scales."""
+    shared = {name for group in plan.together for name in group}
+    return [*plan.together, *(frozenset([name]) for name in plan.multiples if name not in shared)]

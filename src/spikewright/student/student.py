@@ -91,7 +91,8 @@ class Student(Shown, nn.Module):
             grid: of a student with integer arithmetic; batch norms are folded into the layers before them.
 
         Raises:
-            InputError: the network cannot be traced, has layers that no chip does, or its last neuron does not fit the readout.
+            InputError: the network cannot be traced, has layers that no chip does, or its last neuron does not fit the
+                readout.
         """
         super().__init__()
         self.config = config

@@ -10,7 +10,8 @@ from torch import nn
 
 from ..base.errors import check_type, refuse
 from ..base.types import Reset
-from ..importing.description import Description, ImportedNetwork, NeuronPart
+from ..importing.description import Description, ImportedNetwork
+from ..importing.parts import NeuronPart
 from .neurons import check_neuron, is_integrator, is_neuron, reset_arguments, reset_of
 from .student import Student
 

@@ -12,10 +12,11 @@ _NORM = (
     "statistics are fixed after training, behind a convolution or dense layer"
 )
 _GATES = "is a {kind}, whose gates multiply values with one another; use spiking neurons, such as snn.Synaptic"
-_MAX = (
-    "is a {kind}: the largest of several spikes is no weighted sum, and neither NIR nor the chip has it; use "
-    "nn.AvgPool2d or a convolution with a stride"
+MAX_OF_CURRENTS = (
+    "is a max pool of currents, and the largest of several currents is no weighted sum; put it behind the neurons, "
+    "where any of several spikes makes one, or use nn.AvgPool2d or a convolution with a stride"
 )
+_MAX = "is a {kind}, which is not handled; use nn.MaxPool2d behind neurons, nn.AvgPool2d or a convolution with a stride"
 _ACTIVATION = "is a {kind}; neurons are the only non-linearity on the chip: put a layer of spiking neurons in its place"
 _CODE = "is TorchScript, which is compiled code; give the module that it was made of"
 
@@ -27,8 +28,8 @@ REFUSED: dict[str, str] = {
     **dict.fromkeys(("MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer", "Transformer"), _ATTENTION),
     **dict.fromkeys(("scaled_dot_product_attention", "matmul", "__matmul__", "bmm", "einsum"), _ATTENTION),
     **dict.fromkeys(("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"), _GATES),
-    **dict.fromkeys(("MaxPool1d", "MaxPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "max_pool1d"), _MAX),
-    **dict.fromkeys(("max_pool2d", "adaptive_max_pool2d", "max", "amax"), _MAX),
+    **dict.fromkeys(("MaxPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "FractionalMaxPool2d"), _MAX),
+    **dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d", "max", "amax"), _MAX),
     **dict.fromkeys(("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Tanh"), _ACTIVATION),
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardtanh", "relu", "relu_", "leaky_relu", "elu", "gelu"), _ACTIVATION),
     **dict.fromkeys(("silu", "sigmoid", "tanh", "softmax", "log_softmax", "clamp", "abs", "exp", "sqrt"), _ACTIVATION),

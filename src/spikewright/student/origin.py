@@ -135,7 +135,7 @@ def _compared(found: Found, fold: Folding) -> Proof:
     drive = torch.stack([fold.entries[step].reshape(-1, *shape) for step in range(steps)])
     traces = walk(trace(found.made.network), drive, steps)
     theirs = {name: values for name in traces if (values := _theirs(found, fold, name)) is not None}
-    thresholds = {name: torch.as_tensor(found.made.network.get_submodule(name).threshold) for name in traces}
+    thresholds = {name: torch.as_tensor(found.made.network.get_submodule(name).threshold) for name in theirs}
     caveats = {name: fold.neurons[layer].caveat for name, layer in found.made.layers.items() if layer in fold.neurons}
     return compared(theirs, traces, thresholds, found.made.layers, caveats)
 

@@ -181,3 +181,12 @@ def test_a_student_of_ones_own_is_refused_layers_without_a_step(layer: Callable[
     with pytest.raises(InputError) as caught:
         sw.Student(StudentConfig("own.py:net", 4, (12, 1, 1), 3, 3), nn.Sequential(nn.Flatten(), layer(), readout))
     assert said in str(caught.value)
+
+
+def test_a_proof_on_many_samples_is_made_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = imported(network()).origin
+    monkeypatch.setattr("spikewright.importing.network.MOST_VALUES", 2000)
+    parted = imported(network()).origin
+    assert whole is not None and parted is not None
+    assert len(list(parted.found.in_parts(torch.rand(32, 12)))) > 4
+    assert whole.proof == parted.proof

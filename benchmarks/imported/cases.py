@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +19,8 @@ class Case:
         says: what is special about it.
         module: untrained; its parameters are made from the seed that is set before.
         logits: how its author runs it on a batch: from samples (B, *shape), or frames (B, T, *shape), to (B, classes).
-        timesteps: T.
-        readout: ``count`` or ``membrane``: which of its outputs are the answer.
+        takes: from samples to what its forward pass is called with.
+        asked: what `Student.from_module` has to be told beside the network and an example.
         data: ``digits`` (images of 8 x 8) or ``rows`` (their rows, each for two steps).
         epochs: of training.
         rate: of learning.
@@ -29,8 +30,8 @@ class Case:
     says: str
     module: nn.Module
     logits: Callable[[nn.Module, Tensor], Tensor]
-    timesteps: int
-    readout: str = "count"
+    takes: Callable[[Tensor], Tensor] = lambda samples: samples
+    asked: dict[str, Any] = field(default_factory=dict)
     data: str = "digits"
     epochs: int = 15
     rate: float = 2e-3

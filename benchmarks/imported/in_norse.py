@@ -48,6 +48,6 @@ def _outside(module: nn.Module, x: Tensor) -> Tensor:
 def cases() -> list[Case]:
     """All of them, untrained."""
     return [
-        Case("boxes", "LIFBoxCell, states handed round", Boxes(), lambda m, x: m(x).sum(0), STEPS),
-        Case("sequential", "SequentialState, loop outside", sequential(), _outside, STEPS),
+        Case("boxes", "LIFBoxCell, states handed round", Boxes(), lambda m, x: m(x).sum(0)),
+        Case("sequential", "SequentialState, loop outside", sequential(), _outside, asked={"timesteps": STEPS}),
     ]

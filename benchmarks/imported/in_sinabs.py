@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sinabs
 import sinabs.layers as sl
-import torch
 from sinabs.activation import MembraneSubtract, SingleSpike
 from torch import Tensor, nn
 
@@ -31,23 +30,30 @@ def leaky() -> nn.Sequential:
     )  # fmt: skip
 
 
+def _in_the_batch(x: Tensor) -> Tensor:
+    return x.repeat_interleave(STEPS, 0)
+
+
+def _second(x: Tensor) -> Tensor:
+    return x.unsqueeze(1).repeat(1, STEPS, 1, 1, 1)
+
+
 def _squeezed(module: nn.Module, x: Tensor) -> Tensor:
     sinabs.reset_states(module)
     for each in module.modules():
         if isinstance(each, sl.IAFSqueeze):
             each.batch_size = len(x)
-    return module(x.repeat_interleave(STEPS, 0)).reshape(len(x), STEPS, 10).sum(1)
+    return module(_in_the_batch(x)).reshape(len(x), STEPS, 10).sum(1)
 
 
 def _leaky(module: nn.Module, x: Tensor) -> Tensor:
     sinabs.reset_states(module)
-    return module(x.unsqueeze(1).repeat(1, STEPS, 1, 1, 1)).sum(1)
+    return module(_second(x)).sum(1)
 
 
 def cases() -> list[Case]:
     """All of them, untrained."""
-    torch.manual_seed(0)
     return [
-        Case("squeezed", "IAFSqueeze, one spike a step", squeezed(1), _squeezed, STEPS),
-        Case("leaky", "LIF, time as an axis", leaky(), _leaky, STEPS),
+        Case("squeezed", "IAFSqueeze, one spike a step", squeezed(1), _squeezed, _in_the_batch),
+        Case("leaky", "LIF, time as an axis", leaky(), _leaky, _second),
     ]

@@ -221,8 +221,16 @@ def _counts(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _rows(module: nn.Module, x: Tensor) -> Tensor:
-    out = module(x.movedim(1, 0))
+    out = module(_time_first(x))
     return (out[0] if isinstance(out, tuple) else out).sum(0)
+
+
+def _as_it_is(module: nn.Module, x: Tensor) -> Tensor:
+    return module(x)
+
+
+def _time_first(x: Tensor) -> Tensor:
+    return x.movedim(1, 0)
 
 
 def _loop_outside(module: nn.Module, x: Tensor) -> Tensor:
@@ -232,17 +240,18 @@ def _loop_outside(module: nn.Module, x: Tensor) -> Tensor:
 
 def cases() -> list[Case]:
     """All of them, untrained."""
+    rows = {"takes": _time_first, "asked": {"encoding": "direct"}, "data": "rows", "epochs": 25, "rate": 5e-3}
     return [
-        Case("tutorial 3", "reset by subtraction a step late, loop inside", Tutorial3(), _counts, STEPS),
-        Case("tutorial 4", "synaptic currents, membrane readout", Tutorial4(), lambda m, x: m(x), STEPS, "membrane"),
-        Case("tutorial 5", "a row at each step, x.size(0)", Tutorial5(), _rows, 16, data="rows", epochs=25, rate=5e-3),
-        Case("tutorial 6", "Sequential, hidden states kept, loop outside", tutorial_6(), _loop_outside, STEPS,
-             rate=5e-3),
-        Case("latency", "spikegen inside", Latency(), lambda m, x: m(x), STEPS),
-        Case("layers", "ModuleLists, a learnt decay for each neuron", Layers(), lambda m, x: m(x).sum(0), STEPS),
-        Case("residual", "identity shortcuts, batch norms", Residual(), lambda m, x: m(x), 4),
-        Case("branches", "Conv1d, concatenation", Branches(), _rows, 16, data="rows", epochs=25, rate=5e-3),
-        Case("recurrent", "RLeaky, all to all", Recurrent(), _rows, 16, data="rows", epochs=25, rate=5e-3),
+        Case("tutorial 3", "reset by subtraction a step late, loop inside", Tutorial3(), _counts),
+        Case("tutorial 4", "synaptic currents, membrane readout", Tutorial4(), _as_it_is),
+        Case("tutorial 5", "a row at each step, x.size(0)", Tutorial5(), _rows, **rows),
+        Case("tutorial 6", "Sequential, hidden states kept, loop outside", tutorial_6(), _loop_outside, rate=5e-3,
+             asked={"timesteps": STEPS}),
+        Case("latency", "spikegen inside", Latency(), _as_it_is),
+        Case("layers", "ModuleLists, a learnt decay for each neuron", Layers(), lambda m, x: m(x).sum(0)),
+        Case("residual", "identity shortcuts, batch norms", Residual(), _as_it_is),
+        Case("branches", "Conv1d, concatenation", Branches(), _rows, **rows),
+        Case("recurrent", "RLeaky, all to all", Recurrent(), _rows, **rows),
         Case("population", "subtraction at once, five outputs a class", AtOnce(),
-             lambda m, x: m(x)[0].sum(0).reshape(len(x), 10, 5).sum(2), STEPS),
+             lambda m, x: m(x)[0].sum(0).reshape(len(x), 10, 5).sum(2), asked={"classes": 10}),
     ]  # fmt: skip

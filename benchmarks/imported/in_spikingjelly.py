@@ -61,9 +61,13 @@ class Parametric(nn.Module):
         return sum(self.second(self.fc(self.first(self.conv(x)).flatten(1))) for _ in range(STEPS))
 
 
+def _repeated(x: Tensor) -> Tensor:
+    return x.unsqueeze(0).repeat(STEPS, 1, 1, 1, 1)
+
+
 def _many(module: nn.Module, x: Tensor) -> Tensor:
     functional.reset_net(module)
-    return module(x.unsqueeze(0).repeat(STEPS, 1, 1, 1, 1)).sum(0)
+    return module(_repeated(x)).sum(0)
 
 
 def _one(module: nn.Module, x: Tensor) -> Tensor:
@@ -79,7 +83,7 @@ def _inside(module: nn.Module, x: Tensor) -> Tensor:
 def cases() -> list[Case]:
     """All of them, untrained."""
     return [
-        Case("many steps", "multi-step mode, hard reset, decayed input", many_steps(), _many, STEPS),
-        Case("one step", "IF, soft reset, loop outside", OneStep(), _one, 8),
-        Case("parametric", "PLIF, loop inside", Parametric(), _inside, STEPS),
+        Case("many steps", "multi-step mode, hard reset, decayed input", many_steps(), _many, _repeated),
+        Case("one step", "IF, soft reset, loop outside", OneStep(), _one, asked={"timesteps": 8}),
+        Case("parametric", "PLIF, loop inside", Parametric(), _inside),
     ]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .distillation import methods
     from .distillation.methods import parse
     from .divergence.drift import drift
+    from .graph.foreign import Interpretation, interpret
     from .lowering.lower import lower
     from .notebook import plot
     from .notebook.views import show
@@ -54,6 +55,7 @@ _HOMES = {
     "Distillation": "training.result",
     "HardwareProfile": "profile.profile",
     "InputError": "base.errors",
+    "Interpretation": "graph.foreign",
     "LoggingCallback": "training.callbacks",
     "ProgressBar": "commands.console",
     "Student": "student.student",
@@ -66,6 +68,7 @@ _HOMES = {
     "compare": "bench.compare.compare",
     "distill": "training.distill",
     "drift": "divergence.drift",
+    "interpret": "graph.foreign",
     "load": "data.load",
     "load_profile": "profile.profile",
     "load_student": "student.student",
@@ -95,6 +98,7 @@ __all__ = [
     "Distillation",
     "HardwareProfile",
     "InputError",
+    "Interpretation",
     "LoggingCallback",
     "ProgressBar",
     "Student",
@@ -108,6 +112,7 @@ __all__ = [
     "compare",
     "distill",
     "drift",
+    "interpret",
     "load",
     "load_profile",
     "load_student",

@@ -40,13 +40,14 @@ class Looped(nn.Module):
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("settings", [{"reset_mechanism": "zero"}])
+@pytest.mark.parametrize("settings", [{"reset_mechanism": "zero"}, {}])
 def test_lava_computes_what_the_import_does(lava: None, settings: dict[str, Any]) -> None:
     torch.manual_seed(0)
     network = Looped(**settings)
     with torch.no_grad():
         for layer in (network.conv, network.fc):
-            layer.weight *= 12
+            layer.weight *= 4
+        network.fc.bias += 0.5
     samples = torch.rand(3, 1, 8, 8)
     student = Student.from_module(network, samples)
     chip = lower(to_nir(student), load_profile("loihi2-assumed"))

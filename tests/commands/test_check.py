@@ -6,6 +6,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+import h5py
 import nir
 import numpy as np
 import pytest
@@ -129,3 +130,72 @@ def test_a_finding_speaks_of_flags_on_the_command_line(
     out = capsys.readouterr().out
     assert "give --dt SECONDS" in out
     assert not any(mark in out for mark in ("\ue000", "\ue001", "\\ue000", "\\ue001"))
+
+
+@pytest.mark.parametrize("profile", ["loihi2-assumed", "loihi1-davies", "akida", "speck"])
+@pytest.mark.parametrize("given", [(), ("--reset", "subtract"), ("--encoding", "direct"), ("-T", "3")])
+def test_with_a_profile_its_yes_is_that_of_lower(
+    profile: str, given: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, chip = saved(tmp_path / "g.nir", lif(8)), tmp_path / "chip.h5"
+    lowered = main(["lower", str(path), "-p", profile, "-o", str(chip), *given])
+    why = capsys.readouterr().err
+    checked = main(["check", str(path), "-p", profile, *given])
+    said = capsys.readouterr().out
+    assert (checked == 0) == (lowered == 0) == chip.exists(), f"{why}\n{said}"
+    assert ("note    graph: fits" in said) == (checked == 0)
+
+
+def test_a_chip_that_is_too_small_is_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = saved(tmp_path / "g.nir", lif(8, tau=0.5e-3, r=5))
+    assert main(["check", str(path), "-p", "akida", "-T", "4"]) == 1
+    blocking = [line for line in capsys.readouterr().out.splitlines() if line.startswith("blocks")]
+    assert len(blocking) == 1
+    assert "[steps] it runs 4 time steps; the chip takes 1" in blocking[0]
+
+
+def test_what_is_for_lowering_needs_a_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = saved(tmp_path / "g.nir", lif(8))
+    assert main(["check", str(path), "-T", "4", "--chips", "2"]) == 2
+    assert capsys.readouterr().err == (
+        "error: check: 2 faults\n  - --timesteps: is for lowering; give --profile too\n"
+        "  - --chips: is for lowering; give --profile too\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "node"])
+def test_json_is_printed_for_a_file_that_cannot_be_read(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "g.nir"
+    if kind == "text":
+        path.write_text("<html>404</html>", "utf-8")
+    if kind == "node":
+        saved(path, lif(8))
+        with h5py.File(path, "a") as file:
+            for name in ("lif", "conv"):
+                del file[f"node/nodes/{name}/type"]
+                file[f"node/nodes/{name}/type"] = "Izhikevich"
+    assert main(["check", str(path), "--json"]) == 2
+    out, err = capsys.readouterr()
+    findings = json.loads(out)["findings"]
+    assert {(each["level"], each["where"]) for each in findings} == {("blocks", "file")}
+    assert len(findings) == (2 if kind == "node" else 1)
+    assert all(each["what"].split(";")[0] in err for each in findings)
+
+
+def test_the_producer_is_asked_for_and_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = saved(tmp_path / "g.nir", lif(8, tau=2e-3, r=1, v_threshold=0.5))
+    assert main(["check", str(path)]) == 1
+    assert "--producer nengo --dt 0.001 (Nengo); give --dt SECONDS or --producer NAME" in capsys.readouterr().out
+    out = tmp_path / "plain.nir"
+    assert main(["check", str(path), "--producer", "nengo", "--repair", "-o", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "assumed graph: Nengo: its refractory time is not in the graph" in said
+    assert "note    lif: membrane decays by 0.3935 per step, threshold 0.5" in said  # 1 - exp(-1/2)
+    assert main(["check", str(out)]) == 0
+    again = capsys.readouterr().out
+    assert "note    lif: membrane decays by 0.3935 per step, threshold 0.5" in again
+    assert "note    graph: time step 0.001 s: as the file's metadata says" in again
+    assert main(["check", str(path), "--producer", "brian"]) == 1
+    assert "--producer brian: may be: lava, nengo, norse, norse-paper" in capsys.readouterr().out

@@ -96,7 +96,9 @@ def test_what_a_foreign_file_leaves_out_is_assumed_and_said(
         "assumed: timesteps 4: the default of profile loihi2",
         "assumed: encoding events: the file does not say how samples enter",
         "assumed: time step 0.0001 s: r = tau/dt, snnTorch's convention: the gain per step is 1",
-        "assumed: reset to zero: the file does not say how its neurons were reset in training",
+        "assumed: reset to zero: NIR cannot say how its neurons were reset in training; neurons of snnTorch are reset "
+        "by 'subtract-late' unless one says otherwise, and such a network will spike differently: say its reset if "
+        "this is one",
         str(out),
     ]
 
@@ -111,7 +113,8 @@ def test_flags_fill_in_what_a_foreign_file_leaves_out(
     assert (chip.timesteps, chip.encoding, chip.input.payload_bits) == (9, "direct", 2)
     assert chip.by_name["lif1"].neuron.dv == 1024
     assert capsys.readouterr().err.splitlines() == [
-        "assumed: reset to zero: the file does not say how its neurons were reset in training",
+        "assumed: reset to zero: NIR cannot say how its neurons were reset in training; a network trained with reset "
+        "by subtraction will spike differently",
         str(out),
     ]
 

@@ -27,13 +27,14 @@ FUNCTIONS = (
         "load",
         "load_profile",
         "model_card",
+        "interpret",
     ),
     *("load_student", "parse", "save_student", "show"),
 )
 TYPES = (
     *("Activity", "AnswerIsNo", "Budget", "Callback", "ChipNetwork", "CsvCallback", "DataSettings", "Dataset"),
     *("Distillation", "HardwareProfile", "InputError", "LoggingCallback", "ProgressBar", "Student", "StudentConfig"),
-    *("StudentSpec", "Teacher", "TeacherSpec", "TensorBoardCallback", "Training"),
+    *("Interpretation", "StudentSpec", "Teacher", "TeacherSpec", "TensorBoardCallback", "Training"),
 )
 
 

@@ -13,7 +13,7 @@ from snntorch import spikegen, utils
 from torch import Tensor, nn
 
 import spikewright as sw
-from spikewright.base.errors import InputError
+from spikewright.base.errors import AnswerIsNo, InputError
 
 STEPS, BATCH = 6, 4
 ZERO: dict[str, Any] = {"reset_mechanism": "zero"}
@@ -197,6 +197,8 @@ def frames(*shape: int) -> Tensor:
 
 NETWORKS = {
     "fixed": (lambda: Fixed(**ZERO), (BATCH, 20), {}, "count", "direct", 3),
+    "subtracting": (lambda: Fixed(), (BATCH, 20), {}, "count", "direct", 3),
+    "subtracting, one step": (lambda: OneStep(), (BATCH, 20), {"timesteps": STEPS}, "count", "direct", 3),
     "over input": (lambda: OverInput(**ZERO), (STEPS, BATCH, 1, 4, 5), {"encoding": "rate"}, "count", "rate", 3),
     "batch first": (lambda: BatchFirst(**ZERO), (BATCH, STEPS, 20), {"encoding": "events"}, "count", "events", 3),
     "coded": (lambda: Coded(**ZERO), (BATCH, 1, 4, 5), {}, "count", "rate", 3),
@@ -208,6 +210,13 @@ NETWORKS = {
     "no readout": (lambda: NoReadout(**ZERO), (BATCH, 20), {}, "membrane", "direct", 3),
     "population": (lambda: Fixed(leaving=6, **ZERO), (BATCH, 20), {"classes": 3}, "count", "direct", 6),
 }
+
+
+def test_what_snntorch_computes_otherwise_than_the_chip_is_found_by_the_proof() -> None:
+    network = loud(Fixed(reset_delay=False))
+    with pytest.raises(AnswerIsNo, match="counts as reset once more in the next step") as caught:
+        sw.Student.from_module(network, torch.rand(BATCH, 20) * 8)
+    assert "whose membrane potential is" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -335,7 +344,6 @@ def test_what_no_chip_does_is_refused_in_the_fields_words(fault: str, said: str)
         (lambda: snn.Lapicque(R=1.0, C=2.0, time_step=0.5), "write it as snn.Leaky with beta = 1 - time_step / (R C)"),
         (lambda: snn.LeakyParallel(4, 4), "is a LeakyParallel, which has no step in time"),
         (lambda: snn.SLSTM(4, 4), "is a SLSTM, whose gates"),
-        (lambda: snn.RLeaky(beta=0.9, linear_features=4), "is recurrent (a RLeaky)"),
         (lambda: snn.Leaky(beta=0.9, graded_spikes_factor=0.5, **ZERO), "has a graded_spikes_factor that is not 1"),
     ],
 )

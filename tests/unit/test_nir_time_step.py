@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
-from spikewright.graph.time_step import resolve_dt
+from spikewright.graph.time_step import Convention, read_as, resolve_dt
 from spikewright.graph.wiring import FORMAT_VERSION, Wiring, wire
 
 ONES = np.ones(2, np.float32)
@@ -83,3 +83,63 @@ def test_contradicting_nodes_are_refused() -> None:
 def test_an_impossible_time_step_is_refused(value: object) -> None:
     with pytest.raises(InputError, match=r"must be a (positive )?number of seconds"):
         resolve_dt(wired(lif(1e-3, 10)), {"dt_s": value})
+
+
+@pytest.mark.parametrize(
+    ("neurons", "producer", "dt_s"),
+    [
+        ([lif(2e-4, 1)], "spikingjelly", 1e-4),  # its own defaults
+        ([lif(1e-3, 1)], "spikingjelly", 1e-4),
+        ([lif(10, 1)], "sinabs", 1.0),
+        ([lif(1e-5, 1)], "norse", 1e-6),
+        ([lif(2e-2, 20 * np.exp(-0.05))], "rockpool", 1e-3),
+        ([lif(2e-2, 20)], "snntorch", 1e-3),
+        ([lif(1e-4, 1), lif(1e-3, 10)], "snntorch", 1e-4),  # one without memory
+        ([lif(5, 0.8)], "spyx", 1.0),
+        ([neuron_if(1234.5)], "spikingjelly", 1 / 1234.5),
+        ([lif(5, 0.8), neuron_if(1)], "spyx", 1.0),
+        ([cuba(2e-2, 20 * np.exp(-0.05), 1e-2, 1)], "rockpool", 1e-3),
+        ([cuba(1e-3, 10, 2e-4, 2), neuron_if(1e4)], "spikewright", 1e-4),
+    ],
+)
+def test_one_producer_fits(neurons: list[nir.NIRNode], producer: str, dt_s: float) -> None:
+    reading = read_as(wired(*neurons), {})
+    assert reading.producer is not None and reading.producer.name == producer
+    assert reading.step.dt_s == pytest.approx(dt_s, rel=1e-5)
+    assert read_as(wired(*neurons), {}, Convention(producer=producer)).step.dt_s == pytest.approx(dt_s, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("neurons", "says"),
+    [
+        (
+            [lif(10, 1), neuron_if(1)],
+            r"producer=sinabs dt_s=1 \(sinabs\), producer=spikingjelly dt_s=1 \(SpikingJelly\)",
+        ),
+        ([lif(2e-2, 1)], r"producer=spikingjelly dt_s=0.0001 \(SpikingJelly\), .* producer=nengo dt_s=0.001 \(Nengo\)"),
+        ([lif(2e-2, 17.123)], r"producer=snntorch dt_s=0.00116802 .*, producer=rockpool dt_s=0.0011"),
+        ([lif(2e-2, -3)], "no tool that is known writes neurons with such time constants and gains"),
+        ([cuba(5, 0.8, 5, 1)], r"consistent are producer=rockpool dt_s=3\.\d+ \(Rockpool\)"),  # what one always solves
+    ],
+)
+def test_several_or_none_fit(neurons: list[nir.NIRNode], says: str) -> None:
+    with pytest.raises(InputError, match=f"{says}.*give dt_s=SECONDS or producer=NAME"):
+        resolve_dt(wired(*neurons), {})
+
+
+def test_a_time_step_that_is_given_selects_among_the_producers() -> None:
+    rockpool = wired(lif(2e-2, 20 * np.exp(-0.05)))
+    given = read_as(rockpool, {}, Convention(1e-3))
+    assert given.producer is not None and given.producer.name == "rockpool"
+    assert not given.step.assumed and given.step.why.startswith("as given; r = tau exp")
+    assert read_as(rockpool, {}, Convention(5e-4)).producer is None, "as it stands"
+    assert read_as(rockpool, {"dt_s": 1e-3}).producer is None, "what says its time step is read as it stands"
+    with pytest.raises(InputError, match="producer=rockpool: the graph's metadata say its time step"):
+        read_as(rockpool, {"dt_s": 1e-3}, Convention(producer="rockpool"))
+
+
+def test_whole_thresholds_stay_where_a_neuron_fires_at_them() -> None:
+    reading = read_as(wired(nir.IF(r=ONES * 1000, v_threshold=np.array([1, 2]))), {})
+    below = reading.wiring.constants("n0", reading.step.dt_s).threshold
+    assert below is not None
+    np.testing.assert_array_equal(below, np.nextafter(np.array([1, 2], np.float32), np.float32(0)))

@@ -264,3 +264,32 @@ def test_a_network_of_ones_own_gets_another_reset_too() -> None:
     assert [reset_of(layer) for layer in (made.network[2], converted.network[2])] == ["subtract-late", "zero"]
     with pytest.raises(InputError, match="reset is 'soft'"):
         with_reset(made, "soft")
+
+
+def test_an_imported_network_is_converted_with_its_description(tmp_path: Path) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.lif1 = nn.Linear(64, 16), snn.Leaky(beta=0.9)
+            self.second, self.lif2 = nn.Linear(16, 5), snn.Leaky(beta=0.9)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            one, two, spikes, membranes = self.lif1.init_leaky(), self.lif2.init_leaky(), [], []
+            for _ in range(5):
+                fired, one = self.lif1(self.first(x.flatten(1)), one)
+                fired, two = self.lif2(self.second(fired), two)
+                spikes.append(fired)
+                membranes.append(two)
+            return torch.stack(spikes), torch.stack(membranes)
+
+    torch.manual_seed(0)
+    made = Student.from_module(Net(), torch.rand(4, *SHAPE), input_shape=SHAPE, readout="count")
+    converted = with_reset(made, "zero").eval()
+    save_student(converted, tmp_path / "s.pt", {})
+    again = load_student(tmp_path / "s.pt")
+    neurons = [layer for layer in again.network.modules() if isinstance(layer, snn.SpikingNeuron)]
+    assert {reset_of(layer) for layer in neurons} == {"zero"}
+    assert {layer.reset_mechanism for layer in neurons} == {"zero"}
+    assert torch.equal(again(images()).logits, converted(images()).logits)
+    assert {p.neuron.law for p in lower(to_nir(made), "loihi2").populations[1:]} == {"lif-subtract-late"}
+    assert {p.neuron.law for p in lower(to_nir(again), "loihi2").populations[1:]} == {"lif"}

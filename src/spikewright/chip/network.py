@@ -199,7 +199,8 @@ class ChipNetwork(Shown):
     @property
     def takes(self) -> ForNetwork:
         """What data for the network must be like."""
-        return ForNetwork(self.input_rule, self.meaning, self.classes)
+        frames = (self.timesteps, *self.input.shape) if self.encoding == "events" else None
+        return ForNetwork(self.input_rule, self.meaning, self.classes, frames)
 
     @property
     def changes_each_step(self) -> bool:

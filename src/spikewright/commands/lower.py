@@ -78,7 +78,8 @@ def command(
         raise InputError("--data-dir: is the folder of data to measure on; give --calibrate too")
     data = None
     if calibrate is not None:
-        data = load(calibrate, data_dir, network.metadata.get("timesteps", timesteps), network=takes_of(network))
+        takes = takes_of(network, timesteps, encoding)
+        data = load(calibrate, data_dir, network.metadata.get("timesteps", timesteps), network=takes)
         cli.notes(data)
     chip = lower(
         network, target, timesteps=timesteps, encoding=encoding, input_bits=input_bits, dt_s=dt_s, producer=producer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from ..base.errors import Gathered, InputError, refuse
 from ..sources.found import PARTS, Found, Layout
-from ..sources.rows import Rows, as_float32
+from ..sources.rows import Computed, Rows, as_float32
 from .fitting import bounds_of
 from .input_rule import InputRule
 from .labels import label_array
@@ -35,16 +36,37 @@ class ForNetwork:
             made by another tool.
         output: what its outputs mean.
         classes: of its outputs, or values of a regression.
+        frames: where a network without a rule takes events, the shape of its samples, ``(timesteps, *input shape)``;
+            None where it is not known, or where it takes others.
     """
 
     rule: InputRule | None
     output: OutputRule
     classes: int
+    frames: tuple[int, ...] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the classes, their numbers where they have none."""
         return self.output.names or tuple(map(str, range(self.classes)))
+
+
+def as_frames(found: Found, network: ForNetwork) -> Found:
+    """Samples of the shape that a network of another tool takes are its frames, whatever else they could be."""
+    shaped: dict[str, Any] = {part: x for part, (x, _) in found.parts.items() if hasattr(x, "shape")}
+    frames = network.frames
+    if network.rule is not None or frames is None or found.layout is not None or len(shaped) < len(found.parts):
+        return found
+    if any(tuple(x.shape[1:]) not in (frames, (prod(frames),)) for x in shaped.values()):
+        return found
+    shape = frames if len(frames) == 4 else (frames[0], 1, 1, prod(frames[1:]))
+    reshaped = {part: (_reshaped(x, shape), found.parts[part][1]) for part, x in shaped.items()}
+    return replace(found, parts=reshaped, layout="events")
+
+
+def _reshaped(x: Any, shape: tuple[int, ...]) -> Rows:
+    whole = (len(x), *shape)
+    return Computed(x, lambda rows, _: np.asarray(rows).reshape(len(rows), *shape), whole, np.dtype(x.dtype))
 
 
 def raw_for(found: Found, options: DataOptions, network: ForNetwork) -> RawData:

@@ -17,7 +17,7 @@ from ..sources.read import read, state_of
 from ..sources.recordings import OPTIONS
 from .camera import load_filmed
 from .dataset import Dataset
-from .for_network import ForNetwork, raw_for
+from .for_network import ForNetwork, as_frames, raw_for
 from .options import DataOptions
 from .own import raw_of
 from .own_function import given_by
@@ -131,7 +131,7 @@ def _found(name: str, options: DataOptions, network: ForNetwork | None) -> RawDa
     found = given_by(name, options) if is_own(name) else read(name, options, DATASETS, reading)
     if isinstance(found, Dataset):
         return found
-    return raw_of(found, options) if network is None else raw_for(found, options, network)
+    return raw_of(found, options) if network is None else raw_for(as_frames(found, network), options, network)
 
 
 def _benchmark(source: DataSource, data_dir: Path | None, options: DataOptions, network: ForNetwork | None) -> Dataset:

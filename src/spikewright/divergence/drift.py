@@ -18,6 +18,7 @@ from ..chip.network import ChipNetwork
 from ..chip.registers import TrainedGrid, trained_grid
 from ..data.dataset import Dataset
 from ..data.split import Split
+from ..graph.nir_io import read_graph
 from ..profile.profile import HardwareProfile, load_profile, named_profile
 from ..simulation import integer
 from ..simulation.simulate import Labelled, Labels, chosen_samples, data_for, drive_of, fitting
@@ -37,7 +38,7 @@ SAMPLES = 200
 
 
 def drift(
-    graph: nir.NIRGraph | Student,
+    graph: nir.NIRGraph | Student | str | Path,
     chip: ChipNetwork,
     data: str | Path | Dataset | Split | Labelled = "digits",
     samples: int | None = None,
@@ -53,7 +54,7 @@ def drift(
     One that was trained on integers must be on the chip what it was in training; see ``is_wrong`` of the report.
 
     Args:
-        graph: that ``chip`` was made from, or the student of which that graph is.
+        graph: that ``chip`` was made from, the path of its file, or the student of which that graph is.
         chip: lowered from it.
         data: as :func:`spikewright.simulate` takes it.
         samples: how many, from the first; None: 200, or all of fewer.
@@ -67,6 +68,8 @@ def drift(
         InputError: the chip network was not made from this graph, no such data or part, samples that do not fit the
             network's input, or labels that mean something else than its outputs.
     """
+    if isinstance(graph, str | Path):
+        graph = read_graph(graph)
     check_type("graph", graph, nir.NIRGraph | Student, "a NIR graph, such as to_nir(student), or a Student")
     check_type("chip", chip, ChipNetwork, "a ChipNetwork, such as lower(graph)")
     whole = data_for(chip, data, data_dir)

@@ -28,7 +28,7 @@ CUSTOMARY_DT_S = 1e-4
 """What snnTorch 1.0 writes and what the NIR paper's experiments use (export_nir.py; paper/nir_to_lava.py)."""
 AGREE = 1e-3
 """Relative difference of equal time steps; published files hold time constants in float32 and worse."""
-LONGEST = 150
+LONG, LONGEST = 99, 1000
 """Steps that a time constant has at most where the time step has to be guessed."""
 
 _FLOAT32 = 2e-7  # relative error of a quotient of two of its numbers
@@ -47,7 +47,8 @@ class Producer:
         writes: how it writes time and gain, as a clause.
         implied: the test of consistency, node by node.
         equation: what it means by a node.
-        customary: time steps that it has where no node implies one, the most customary first.
+        customary: time steps that it has where no node implies one, the most customary first, and for each how many
+            steps a time constant has at most.
         only: the one time step that its files have, where there is one.
         reset: what a spike does in it.
         certainty: whether it always resets so, or unless it is told otherwise, which its files do not say.
@@ -61,7 +62,7 @@ class Producer:
     writes: str
     implied: Implied
     equation: Equation
-    customary: tuple[float, ...] = ()
+    customary: tuple[tuple[float, int], ...] = ()
     only: float | None = None
     reset: Reset = "zero"
     certainty: Certainty = "always"
@@ -74,8 +75,7 @@ class Producer:
         meant: Any = self.equation(node, dt_s)
         if self.fires_at_threshold and hasattr(node, "v_threshold"):
             meant = copy(meant)
-            below = np.nextafter(np.asarray(node.v_threshold, np.float32), np.float32(-np.inf))
-            meant.v_threshold = below.astype(np.asarray(node.v_threshold).dtype)
+            meant.v_threshold = np.nextafter(np.asarray(node.v_threshold, np.float32), np.float32(-np.inf))
         found: nir.NIRNode = meant
         return found
 
@@ -251,7 +251,7 @@ _TABLE = (
         _of_spikingjelly,
         _of_whole_steps,
         era="1.x",
-        customary=(1e-4, 1e-3, 1e-2),
+        customary=((1e-4, LONGEST), (1e-3, LONGEST), (1e-2, LONG)),
         fires_at_threshold=True,
     ),
     Producer(
@@ -260,7 +260,7 @@ _TABLE = (
         "customary where r = 1 (norse) in files of NIR 0.x: tau in seconds",
         _of_unit_gain,
         _as_written,
-        customary=(CUSTOMARY_DT_S,),
+        customary=((CUSTOMARY_DT_S, LONGEST),),
         era="0.x",
     ),
     Producer(
@@ -270,7 +270,7 @@ _TABLE = (
         _of_unit_gain,
         _of_norse,
         era="1.x",
-        customary=(1e-6, 1e-3),
+        customary=((1e-6, LONG), (1e-3, LONGEST)),
     ),
     Producer(
         "rockpool",
@@ -298,7 +298,7 @@ _TABLE = (
         _of_unit_gain,
         _exponential,
         era="1.x",
-        customary=(1e-3,),
+        customary=((1e-3, LONGEST),),
         lacks="its refractory time is not in the graph",
     ),
     Producer(

@@ -10,8 +10,8 @@ import nir
 import numpy as np
 
 from ..base.types import FloatArray
-from .nodes import NodeFault, constants_of
-from .producers import AGREE, LONGEST, PRODUCERS, Producer
+from .nodes import NodeFault, Shape, constants_of
+from .producers import AGREE, PRODUCERS, Producer
 from .wiring import Wiring
 
 _ROUND = 1e-5  # relative distance from a number of two digits that float32 explains
@@ -40,9 +40,9 @@ class Candidate:
     def constants(self) -> tuple[FloatArray, ...]:
         """Decays and gains of all neurons, by which two readings are compared; empty where they are impossible."""
         found: list[FloatArray] = []
-        for name, node in self.nodes.items():
+        for node in self.nodes.values():
             try:
-                made = constants_of(node, self.dt_s, self.wiring.shapes[name][0])
+                made = constants_of(node, self.dt_s, _stored(node))
             except NodeFault:
                 return ()
             found += [made.leak_u, made.gain_u, made.leak_v, made.gain_v]
@@ -60,10 +60,34 @@ class Candidate:
         return bool(leaks) and all(leak.max() <= 1 + AGREE for leak in leaks)
 
     @property
-    def is_plausible(self) -> bool:
-        """Whether time constants are longer than a step, and none is absurdly long: for time steps that are guessed."""
-        leaks = [leak for index, leak in enumerate(self.constants) if index % 4 == 2 and np.any(leak > 0)]
-        return bool(leaks) and all(1 / LONGEST - _SAME <= leak.min() and leak.max() < 1 - AGREE for leak in leaks)
+    def is_sure(self) -> bool:
+        """Whether the time step is more than the solution that one neuron always has.
+
+        A round one is, one that neurons with several time constants agree on, and one by which the gain per step is 1.
+        """
+        if not self.is_implied or _is_round(self.dt_s):
+            return True
+        several = {f"{tau:.4g}" for node in timed(self.wiring).values() for tau in np.unique(_tau(node))[:2]}
+        gains = zip(self.constants[1::4], self.constants[3::4], strict=True)
+        return len(several) > 1 or all(np.allclose(current * membrane, 1, rtol=AGREE) for current, membrane in gains)
+
+    def is_plausible(self, longest: int) -> bool:
+        """Whether membranes remember for longer than a step, and for ``longest`` steps at most."""
+        taus = [_tau(node) for node in timed(self.wiring).values()]
+        steps = np.concatenate([*taus, []]) / self.dt_s
+        remembers = steps.size > 0 and bool(np.all(steps > 1 + AGREE) and np.all(steps <= longest * (1 + AGREE)))
+        return remembers and self.is_possible
+
+
+def _tau(node: nir.NIRNode) -> FloatArray:
+    """The time constants of membranes, of integrators none."""
+    return np.ravel(np.asarray(getattr(node, "tau_mem", getattr(node, "tau", [])), np.float64))
+
+
+def _stored(node: nir.NIRNode) -> Shape:
+    """The shape of a neuron node's parameters as they are stored: one value may stand for many neurons."""
+    own = (np.shape(value) for name, value in vars(node).items() if isinstance(value, np.ndarray | np.generic | float))
+    return np.broadcast_shapes((1,), *own)
 
 
 def timed(wiring: Wiring) -> dict[str, nir.NIRNode]:
@@ -97,9 +121,14 @@ def _of(producer: Producer, wiring: Wiring, dt_s: float | None) -> Iterator[Cand
         if found.is_possible:
             yield found
         return
-    for step in producer.customary if dt_s is None else (dt_s,):
+    if dt_s is not None:
+        found = Candidate(producer, dt_s, False, wiring)
+        if found.is_possible:
+            yield found
+        return
+    for step, longest in producer.customary:
         found = Candidate(producer, step, False, wiring)
-        if found.is_plausible if dt_s is None else found.is_possible:
+        if found.is_plausible(longest):
             yield found
 
 

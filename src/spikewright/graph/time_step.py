@@ -164,9 +164,9 @@ def _recognised(wiring: Wiring, dt_s: float | None) -> Candidate | None:
     groups = grouped(found)
     if dt_s is not None:
         implied = [group[0] for group in groups if group[0].is_implied]
-        likely = [each for each in found if each.producer.fires_at_threshold and dt_s in each.producer.customary]
+        likely = [each for each in found if each.producer.fires_at_threshold and dt_s in dict(each.producer.customary)]
         return implied[0] if len(implied) == 1 else likely[0] if likely and not implied else None
-    if len(groups) == 1:
+    if len(groups) == 1 and groups[0][0].is_sure:
         return groups[0][0]
     raise InputError(f"NIR graph: {_question(wiring, groups)}")
 

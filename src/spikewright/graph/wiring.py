@@ -123,12 +123,12 @@ def survey(graph: nir.NIRGraph) -> Survey:
     """Resolve a graph as far as possible and collect every fault of every node."""
     found = Survey(*_inlined(graph))
     resets = dict(_resets(found, graph))
-    _check_numbers(found)
+    wrong_numbers = _check_numbers(found)
     _check_edges(found)
     _remove_inner_ends(found)
     _remove_idle(found)
     _find_ends(found)
-    if not any(isinstance(node, nir.Input) for node in found.nodes.values()):
+    if wrong_numbers or not any(isinstance(node, nir.Input) for node in found.nodes.values()):
         return found
     order, delayed = _order(found)
     shaped = with_shapes(Shaping({name: found.nodes[name] for name in order}, tuple(found.edges), delayed))
@@ -185,7 +185,9 @@ def _may_be(reset: str) -> str:
     return did_you_mean(reset, RESETS)
 
 
-def _check_numbers(found: Survey) -> None:
+def _check_numbers(found: Survey) -> bool:
+    """Note parameters that are no finite numbers; returns whether there are any, with which nothing can be computed."""
+    before = len(found.faults)
     for name, node in found.nodes.items():
         for field_name, value in vars(node).items():
             if not isinstance(value, np.ndarray | np.generic | float | str) or field_name == "padding":
@@ -195,6 +197,7 @@ def _check_numbers(found: Survey) -> None:
                 found.faults.append(f"node {name!r} has a {field_name!r} of {numbers.dtype}; must be real numbers")
             elif not np.all(np.isfinite(numbers)):
                 found.faults.append(f"node {name!r} has a {field_name!r} that is not finite everywhere")
+    return len(found.faults) > before
 
 
 def _check_edges(found: Survey) -> None:

@@ -65,6 +65,7 @@ def assembled(fold: Folding, asked: Asked, called: str) -> Assembled:
         InputError: all that keeps the network from being imported, each with its remedy.
     """
     shape = asked.input_shape or _student_shape(fold.sample.shape)
+    fold.row = shape[1] == 1 and shape[2] > 1
     builder = Builder(fold, shape)
     choice = _choice(builder, fold, asked)
     encoding, remarks = _encoding(fold, asked, builder)

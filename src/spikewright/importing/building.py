@@ -10,15 +10,26 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from .description import INPUT, TAKEN, AnyPart, ConvPart, FlattenPart, LinearPart, NeuronPart, NormPart
+from .description import TAKEN
 from .ends import Choice
 from .folding import Folding, Node, layer_of
 from .layer import Layer, Shape, canonical
 from .neuron import CannotImport, Neuron, check_constants
+from .parts import (
+    INPUT,
+    AnyPart,
+    ConvPart,
+    FlattenPart,
+    LinearPart,
+    Loop,
+    NeuronPart,
+    NormPart,
+    TransposedPart,
+)
 
 Made = tuple[str, float]
 """The name of a part, and the number by which its result is to be multiplied."""
-_WEIGHTED = (LinearPart, ConvPart)
+_WEIGHTED = (LinearPart, ConvPart, TransposedPart)
 
 
 @dataclass(eq=False)
@@ -61,7 +72,7 @@ class Builder:
         name, gain = self._feeding(layer, neuron)
         self.faults += [*folding.check_states(layer), *check_constants(neuron, layer)]
         own = self._name(layer)
-        shape = canonical(self._entering_shape(layer, neuron))
+        shape = canonical(self._entering_shape(layer, neuron), self.folding.row)
         with torch.no_grad():
             try:
                 part, weights, gain = self._neuron_part(own, neuron, (name,), gain * neuron.gain, shape)
@@ -138,7 +149,7 @@ class Builder:
         return self._layer(layer, call.what, sources)
 
     def _input(self, shape: Shape) -> Made:
-        if canonical(shape) == self.input_shape:
+        if canonical(shape, self.folding.row) == self.input_shape:
             return INPUT, 1.0
         if shape != (prod(self.input_shape),):
             raise CannotImport(f"is fed with shape {shape}, and the network's input has shape {self.input_shape}")
@@ -202,7 +213,11 @@ class Builder:
             alpha=tuple(values["alpha"].shape) if "alpha" in values else None,
             threshold=tuple(values["threshold"].shape),
             learnt=neuron.learnt,
+            loop=None if neuron.loop is None else _loop(neuron.loop),
         )
+        if neuron.loop is not None:
+            values |= {f"recurrent.{key}": value.float() for key, value in neuron.loop.state_dict().items()}
+            values |= {"V": values["recurrent.V"]} if "recurrent.V" in values else {}
         return part, values, left
 
     def _entering_shape(self, layer: str, neuron: Neuron) -> Shape:
@@ -250,12 +265,21 @@ class Builder:
         yield from (part for name, part in self.parts.items() if name in needed)
 
 
+def _loop(module: nn.Module) -> Loop:
+    """The weights of a layer of neurons to itself."""
+    if isinstance(module, nn.Linear):
+        return Loop(kind="dense", channels=module.in_features)
+    if isinstance(module, nn.Conv2d):
+        return Loop(kind="conv2d", channels=module.in_channels, kernel=(module.kernel_size[0], module.kernel_size[1]))
+    return Loop(kind="one_to_one", shape=tuple(torch.as_tensor(module.V).shape))
+
+
 def _of_shape(value: Tensor, shape: Shape) -> Tensor:
     """A constant without axes of samples, in a student's shape."""
     while value.dim() > len(shape) and value.shape[0] == 1:
         value = value[0]
-    if value.dim() == 2 and len(shape) == 3 and shape[-1] == 1 and value.shape != shape[1:]:
-        value = value.unsqueeze(-1)
+    if value.dim() == 2 and len(shape) == 3 and 1 in shape[1:] and value.shape != shape[1:]:
+        value = value.unsqueeze(-1 if shape[-1] == 1 else 1)
     if value.numel() > 1 and bool((value == value.flatten()[0]).all()) and value.dim() <= 1:
         return value.flatten()[0]
     return value

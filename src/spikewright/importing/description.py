@@ -3,193 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import prod
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any
 
-import snntorch as snn
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-INPUT = "input"
-"""The name of what enters a network in each timestep."""
+from .parts import INPUT, AnyPart, ConcatPart, ConvPart, NeuronPart, Part, SumPart, TransposedPart
+
 TAKEN = (INPUT, "description", "network", "encoder", "output")
 """Names that no layer has: of the ends of a graph, and of what holds the layers."""
 MOST_VALUES = 2**31
 """Values of one layer, of one sample in one timestep."""
-
-Size = Annotated[int, Field(ge=1, le=2**31)]
-Count = Annotated[int, Field(ge=0, le=2**31)]
-Pair = tuple[Size, Size]
-Padding = tuple[Count, Count]
-Dimensions = Annotated[tuple[Size, ...], Field(max_length=4)]
-
-
-class Part(BaseModel):
-    """One layer of a network.
-
-    Attributes:
-        name: of the layer in its network, without a dot.
-        inputs: the names of the layers that it is fed by, or :data:`INPUT`.
-    """
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    name: Annotated[str, Field(pattern=r"^\w+$", max_length=200)]
-    inputs: Annotated[tuple[str, ...], Field(min_length=1)]
-
-    @property
-    def values(self) -> int:
-        """How many numbers the layer's weights are."""
-        return 0
-
-    def module(self) -> nn.Module | None:
-        """The layer with weights that are yet to be loaded; None for an operation."""
-        raise NotImplementedError
-
-
-class LinearPart(Part):
-    """A dense layer."""
-
-    kind: Literal["linear"] = "linear"
-    entering: Size
-    leaving: Size
-    bias: bool
-
-    @property
-    def values(self) -> int:
-        """How many numbers the layer's weights are."""
-        return self.entering * self.leaving
-
-    def module(self) -> nn.Module:
-        """A :class:`torch.nn.Linear`."""
-        return nn.Linear(self.entering, self.leaving, self.bias)
-
-
-class ConvPart(Part):
-    """A convolution of images."""
-
-    kind: Literal["conv2d"] = "conv2d"
-    entering: Size
-    leaving: Size
-    kernel: Pair
-    stride: Pair
-    padding: Padding
-    dilation: Pair
-    groups: Size
-    bias: bool
-
-    @property
-    def values(self) -> int:
-        """How many numbers the layer's weights are."""
-        return self.leaving * (self.entering // self.groups) * prod(self.kernel)
-
-    def module(self) -> nn.Module:
-        """A :class:`torch.nn.Conv2d`."""
-        return nn.Conv2d(
-            self.entering, self.leaving, self.kernel, self.stride, self.padding, self.dilation, self.groups, self.bias
-        )
-
-
-class NormPart(Part):
-    """A batch norm with its running statistics, over vectors (1) or images (2)."""
-
-    kind: Literal["batch_norm"] = "batch_norm"
-    dimensions: Literal[1, 2]
-    channels: Size
-    eps: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    affine: bool
-
-    @property
-    def values(self) -> int:
-        """How many numbers the layer's weights are."""
-        return self.channels
-
-    def module(self) -> nn.Module:
-        """A :class:`torch.nn.BatchNorm1d` or ``BatchNorm2d``."""
-        kind = nn.BatchNorm1d if self.dimensions == 1 else nn.BatchNorm2d
-        return kind(self.channels, eps=self.eps, affine=self.affine)
-
-
-class PoolPart(Part):
-    """An average over windows."""
-
-    kind: Literal["avg_pool2d"] = "avg_pool2d"
-    kernel: Pair
-    stride: Pair
-    padding: Padding
-
-    def module(self) -> nn.Module:
-        """A :class:`torch.nn.AvgPool2d`."""
-        return nn.AvgPool2d(self.kernel, self.stride, self.padding)
-
-
-class FlattenPart(Part):
-    """A sample as a vector."""
-
-    kind: Literal["flatten"] = "flatten"
-
-    def module(self) -> nn.Module:
-        """A :class:`torch.nn.Flatten`."""
-        return nn.Flatten()
-
-
-class SumPart(Part):
-    """The sum of what arrives."""
-
-    kind: Literal["sum"] = "sum"
-
-    def module(self) -> None:
-        """None: a sum is an operation."""
-        return
-
-
-class NeuronPart(Part):
-    """A layer of neurons; its constants lie among the weights.
-
-    Attributes:
-        reset: ``none`` is a readout that integrates.
-        delay: whether a spike resets in the step after it.
-        beta, alpha, threshold: shapes of the constants; ``alpha`` is None for neurons without a synaptic current.
-        learnt: which of the constants are parameters.
-    """
-
-    kind: Literal["neuron"] = "neuron"
-    reset: Literal["zero", "subtract", "none"]
-    delay: bool
-    beta: Dimensions
-    alpha: Dimensions | None
-    threshold: Dimensions
-    learnt: tuple[Literal["beta", "alpha", "threshold"], ...]
-
-    @property
-    def values(self) -> int:
-        """How many numbers the layer's constants are."""
-        return sum(prod(shape) for shape in (self.beta, self.alpha or (), self.threshold))
-
-    def module(self) -> nn.Module:
-        """A :class:`snntorch.Leaky`, or ``Synaptic`` where there is a synaptic current."""
-        common: dict[str, Any] = {
-            "beta": torch.zeros(self.beta),
-            "threshold": torch.ones(self.threshold),
-            "learn_beta": "beta" in self.learnt,
-            "learn_threshold": "threshold" in self.learnt,
-            "init_hidden": True,
-            "reset_mechanism": self.reset,
-            "reset_delay": self.delay,
-            "spike_grad": snn.surrogate.atan(),
-        }
-        if self.alpha is None:
-            made: nn.Module = snn.Leaky(**common)
-        else:
-            made = snn.Synaptic(alpha=torch.zeros(self.alpha), learn_alpha="alpha" in self.learnt, **common)
-        return made
-
-
-AnyPart = Annotated[
-    Union[LinearPart, ConvPart, NormPart, PoolPart, FlattenPart, SumPart, NeuronPart],  # noqa: UP007 (pydantic)
-    Field(discriminator="kind"),
-]
 
 
 class Description(BaseModel):
@@ -215,9 +40,11 @@ class Description(BaseModel):
                         for name in part.inputs if name not in known)  # fmt: skip
             if part.name in known or part.name in TAKEN or hasattr(nn.Module(), part.name):
                 yield f"network: the name {part.name!r} is taken; give each layer a name of its own"
-            if len(part.inputs) != 1 and not isinstance(part, SumPart):
+            if len(part.inputs) != 1 and not isinstance(part, JOINS):
                 yield f"network: {part.name!r} is fed by {len(part.inputs)} layers; a {part.kind} takes one"
-            if isinstance(part, ConvPart) and (part.entering % part.groups or part.leaving % part.groups):
+            if isinstance(part, ConvPart | TransposedPart) and (
+                part.entering % part.groups or part.leaving % part.groups
+            ):
                 yield f"network: {part.name!r} has {part.groups} groups, which do not divide its channels"
             known.add(part.name)
         if not isinstance(self.parts[-1], NeuronPart):
@@ -252,15 +79,19 @@ class Description(BaseModel):
 
 
 def _through(part: Part, arriving: list[Tensor]) -> Tensor:
+    if isinstance(part, ConcatPart):
+        return _joined(part, arriving)
     if isinstance(part, SumPart):
         if len({value.shape for value in arriving}) > 1:
             raise ValueError("a sum takes values of one shape")
-        return _added(arriving)
+        return _joined(part, arriving)
     if isinstance(part, NeuronPart):
         shape = arriving[0].shape[1:]
         for each in (part.beta, part.alpha or (), part.threshold):
             if len(each) > len(shape) or any(a not in (1, b) for a, b in zip(each[::-1], shape[::-1], strict=False)):
                 raise ValueError(f"a constant of shape {each}")
+        if part.loop is not None and part.loop.kind != "one_to_one" and shape[:1] != (part.loop.channels,):
+            raise ValueError(f"a loop of {part.loop.channels} channels")
         return arriving[0]
     module = part.module()
     assert module is not None
@@ -268,11 +99,17 @@ def _through(part: Part, arriving: list[Tensor]) -> Tensor:
     return made
 
 
-def _added(values: list[Tensor]) -> Tensor:
+def _joined(part: Part, values: list[Tensor]) -> Tensor:
+    if isinstance(part, ConcatPart):
+        return torch.cat(values, 1)
     total = values[0]
     for value in values[1:]:
         total = total + value
     return total
+
+
+JOINS = (SumPart, ConcatPart)
+"""Parts that take several inputs."""
 
 
 class ImportedNetwork(nn.Module):
@@ -297,5 +134,5 @@ class ImportedNetwork(nn.Module):
         for part in self.description.parts:
             arriving = [made[name] for name in part.inputs]
             module = self._modules.get(part.name)
-            made[part.name] = _added(arriving) if isinstance(part, SumPart) or module is None else module(arriving[0])
+            made[part.name] = _joined(part, arriving) if module is None else module(arriving[0])
         return made[self.description.parts[-1].name]

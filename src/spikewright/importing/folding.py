@@ -76,6 +76,7 @@ class Folding:
         nodes: of a single step.
         entering: how the input enters, by kind.
         entries: what enters in each step, ``(B, ...)``.
+        row: whether sequences ``(C, L)`` lie along the width of a student's images, and not along their height.
         codes: operations between the input and what enters.
     """
 
@@ -87,6 +88,7 @@ class Folding:
     entering: dict[Entering, Shape] = field(default_factory=dict)
     entries: dict[int, Tensor] = field(default_factory=dict)
     codes: tuple[str, ...] = ()
+    row: bool = False
     _numbers: dict[Any, int] = field(default_factory=dict)
     _known: dict[tuple[int, int, bool], int] = field(default_factory=dict)
     _moving: dict[int, bool] = field(default_factory=dict)
@@ -132,7 +134,7 @@ class Folding:
         if key in self._numbers:
             return self._numbers[key]
         shapes = tuple(self.shape_of(source, timed) for source in moving)
-        use = Use(call.module, call.args, call.kwargs, shapes, self.shape_of(value, timed))
+        use = Use(call.module, call.args, call.kwargs, shapes, self.shape_of(value, timed), self.row)
         return self._at(key, Node(call, sources, use.shape, use))
 
     def _at(self, key: Any, node: Node) -> int:

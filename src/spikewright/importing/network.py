@@ -57,6 +57,7 @@ class Found:
         sample = replace(before, tensor=tensor, batch=batch)
         recording = record(self.module, sample, self.timesteps, self.outside)
         fold = Folding(recording, self.folding.neurons, sample, self.timesteps)
+        fold.row = self.folding.row
         builder = Builder(fold, self.made.input_shape)
         for layer in dict.fromkeys(self.made.layers.values()):
             if layer in fold.neurons:

@@ -26,6 +26,7 @@ class Neuron:
         results: what a call of the layer returns, in order.
         states: by place among the arguments of a call, the place among the results of the step before.
         over_time: whether one call goes through all steps, time first ("T"), batch first ("B") or both in one ("TB").
+        loop: weights from the layer to itself, by which it hears its spikes of the step before.
         caveat: where the tool computes something else than the chip, said when the proof finds it.
     """
 
@@ -40,6 +41,7 @@ class Neuron:
     states: dict[int, int] = field(default_factory=dict)
     over_time: Literal["", "T", "B", "TB"] = ""
     caveat: str = ""
+    loop: nn.Module | None = None
 
     def result(self, index: int) -> str:
         """What a call of the layer returns at a place."""

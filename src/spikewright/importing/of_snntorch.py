@@ -26,11 +26,15 @@ RESETS["snntorch"] = _at_rest
 HIDDEN["snntorch"] = lambda module: [getattr(module, name) for name in ("syn", "mem") if hasattr(module, name)]
 
 
-@translates("snntorch", "Leaky", "Synaptic")
+@translates("snntorch", "Leaky", "Synaptic", "RLeaky", "RSynaptic")
 def _(module: nn.Module) -> Neuron:
-    """``Leaky``, and ``Synaptic`` with its synaptic current; a delayed reset to zero of Leaky spikes as one at once."""
+    """``Leaky``, ``Synaptic`` with its synaptic current, and both with weights to themselves.
+
+    A delayed reset to zero of Leaky spikes as one at once.
+    """
     layer: Any = module
-    synaptic = isinstance(module, snn.Synaptic)
+    synaptic = isinstance(module, snn.Synaptic | snn.RSynaptic)
+    loop: nn.Module | None = getattr(layer, "recurrent", None)
     reset = layer.reset_mechanism
     delay = bool(layer.reset_delay) and reset == "subtract"
     if faults := [fault for fault, there in _unlike(layer).items() if there]:
@@ -46,13 +50,14 @@ def _(module: nn.Module) -> Neuron:
         caveat=_LEFT_OVER if reset == "subtract" and not delay else "",
         learnt=tuple(learnt),  # type: ignore[arg-type]
         results=results,
-        states={1: 1, 2: 2} if synaptic else {1: 1},
+        states={place + (loop is not None): place for place in range(loop is None, len(results))},
+        loop=loop,
     )
 
 
 def _unlike(layer: Any) -> dict[str, bool]:
     """What a layer may be set to that no chip does, and whether it is."""
-    late = isinstance(layer, snn.Synaptic) and layer.reset_mechanism == "zero" and bool(layer.reset_delay)
+    late = not isinstance(layer, snn.Leaky) and layer.reset_mechanism == "zero" and bool(layer.reset_delay)
     graded = bool((torch.as_tensor(layer.graded_spikes_factor) != 1).any())
     return {
         _ONE_STEP_LATE: late,
@@ -77,9 +82,6 @@ translates("snntorch", "Lapicque")(
         "is a Lapicque neuron, which weighs its input by R, C and the time step; write it as snn.Leaky with "
         "beta = 1 - time_step / (R C), and multiply the weights before it by time_step / C"
     )
-)
-translates("snntorch", "RLeaky", "RSynaptic")(
-    refused("is recurrent (a {kind}), and students are feed-forward; use snn.Leaky or snn.Synaptic")
 )
 translates("snntorch", "SLSTM", "SConv2dLSTM")(
     refused(f"is a {{kind}}, whose gates multiply values with one another, which no chip here does; {_INSTEAD}")

@@ -1,7 +1,8 @@
-"""The tools whose neurons are known: importing this module fills the table. None of them is imported for it."""
+"""The tools whose neurons are known, and the layers: importing this module fills the tables. None of them is "
+"imported for it."""
 
 from __future__ import annotations
 
-from . import of_norse, of_sinabs, of_snntorch, of_spikingjelly
+from . import handlers, of_norse, of_sinabs, of_snntorch, of_spikingjelly
 
-TOOLS = (of_snntorch, of_spikingjelly, of_sinabs, of_norse)
+TOOLS = (handlers, of_snntorch, of_spikingjelly, of_sinabs, of_norse)

@@ -19,6 +19,7 @@ from ..data.input_rule import InputRule
 from ..data.load import load
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.split import Split
+from ..graph.nir_io import read_graph
 from ..graph.time_step import NOTHING_SAID, Convention, Reading, read_as
 from ..graph.wiring import RESET_KEY, wire
 from ..profile.profile import HardwareProfile, load_profile
@@ -33,7 +34,7 @@ from .rules import check_draft
 
 
 def lower(
-    graph: nir.NIRGraph,
+    graph: nir.NIRGraph | str | Path,
     profile: HardwareProfile | str | Path = "loihi2-assumed",
     *,
     timesteps: int | None = None,
@@ -59,6 +60,7 @@ def lower(
     leaves room for ``margin`` times the largest current and membrane potential on data.
 
     Args:
+        graph: or the path of its file, which is also read where nir's own reader refuses it.
         profile: a profile, its name, or a path to its file.
         timesteps: timesteps per sample; without metadata the profile's default.
         encoding: how samples enter the network; without metadata ``events``.
@@ -80,11 +82,14 @@ def lower(
         InputError: the graph, a design rule that it breaks, or data that do not fit it; all faults in one message.
         AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
-    check_type("graph", graph, nir.NIRGraph, "a NIR graph, such as to_nir(student) or nir.read(path)")
+    if isinstance(graph, str | Path):
+        graph = read_graph(graph)
+    check_type("graph", graph, nir.NIRGraph, "a NIR graph, such as to_nir(student), or the path of its file")
     target = load_profile(profile)
     input_rule, meaning = rules_of(graph.metadata)
     if isinstance(calibrate, str | Path):
-        calibrate = load(calibrate, timesteps=graph.metadata.get("timesteps", timesteps), network=takes_of(graph))
+        takes = takes_of(graph, timesteps, encoding)
+        calibrate = load(calibrate, timesteps=graph.metadata.get("timesteps", timesteps), network=takes)
     measuring = _measuring(calibrate, graph, calibrate_samples, quantile, margin)
     given = {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}
     draft = drafted(graph, target, given, Convention(dt_s, producer, reset))
@@ -128,15 +133,22 @@ def _measuring(
     return data
 
 
-def takes_of(graph: nir.NIRGraph) -> ForNetwork:
+def takes_of(graph: nir.NIRGraph, timesteps: int | None = None, encoding: str | None = None) -> ForNetwork:
     """What data for the network of a graph must be like.
+
+    Args:
+        timesteps: as in :func:`lower`, and so is ``encoding``; they say what samples of events look like.
 
     Raises:
         InputError: the graph, or an entry of its metadata, is damaged.
     """
     rule, meaning = rules_of(graph.metadata)
     wiring = wire(graph)
-    return ForNetwork(rule, meaning, prod(wiring.shapes[wiring.output][0]) // meaning.population)
+    steps, takes = graph.metadata.get("timesteps", timesteps), graph.metadata.get("encoding", encoding)
+    frames = (
+        (int(steps), *wiring.shapes[wiring.input][1]) if isinstance(steps, int) and takes in (None, "events") else None
+    )
+    return ForNetwork(rule, meaning, prod(wiring.shapes[wiring.output][0]) // meaning.population, frames)
 
 
 def rules_of(metadata: Mapping[str, Any]) -> tuple[InputRule | None, OutputRule]:

@@ -11,11 +11,11 @@ from ..base.errors import InputError, Refusal, arg, refuse
 from ..base.threads import student_threads
 from ..importing import tools
 from ..importing.assembling import Asked
-from ..importing.description import NeuronPart
 from ..importing.examples import examples
 from ..importing.folding import Folding, part_of
 from ..importing.network import Found, found_in
 from ..importing.neuron import rest
+from ..importing.parts import NeuronPart
 from ..importing.prepared import OwnCodeRaises, of_the_user, prepared
 from .finite import not_finite
 from .neurons import check_neuron
@@ -122,7 +122,7 @@ def _in_some_form(network: nn.Module, asked: Asked, called: str) -> Found:
                 )
             )
     if refused:
-        raise min(refused, key=lambda each: len(each.faults))
+        raise min(reversed(refused), key=lambda each: len(each.faults))
     assert raised is not None
     if asked.timesteps is None:
         told = f"where its input has an axis of timesteps, say how many there are: {arg('timesteps', 25)}"

@@ -10,6 +10,8 @@ from torch import nn
 
 from ..base.errors import check_type, refuse
 from ..base.types import Reset
+from ..importing.description import Description, ImportedNetwork
+from ..importing.parts import NeuronPart
 from .neurons import check_neuron, is_integrator, is_neuron, reset_arguments, reset_of
 from .student import Student
 
@@ -35,11 +37,25 @@ def with_reset(student: Student, reset: Reset) -> Student:
         if not is_integrator(module) and reset_of(module) != reset:
             parent, _, child = name.rpartition(".")
             setattr(network.get_submodule(parent), child, _again(module, reset))
+    if isinstance(network, ImportedNetwork):
+        network.description = _described(network.description, reset)
     twin = Student(config, network)
     twin.encoder = copy.deepcopy(student.encoder)
     if student.grid is not None:
         twin.take_grid(student.grid)
     return twin.train(student.training)
+
+
+def _described(description: Description, reset: Reset) -> Description:
+    """What the file of an imported network says of its neurons."""
+    rule = reset_arguments(reset)
+    changes = {"reset": rule["reset_mechanism"], "delay": rule["reset_delay"]}
+    return Description(
+        parts=tuple(
+            part.model_copy(update=changes) if isinstance(part, NeuronPart) and part.reset != "none" else part
+            for part in description.parts
+        )
+    )
 
 
 def _again(module: nn.Module, reset: Reset) -> nn.Module:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import snntorch as snn
+from torch import nn
 
 from spikewright.commands.cli import main
 from spikewright.student.config import StudentConfig
@@ -70,10 +72,14 @@ class Seeds:
         return self._digits, self._series, self._values
 
     def students(self) -> list[bytes]:
-        """student.pt: trained on integers, on floats, and never."""
-        plain = self._folder / "plain.pt"
+        """student.pt: trained on integers, on floats, never, and imported from another tool."""
+        plain, imported = self._folder / "plain.pt", self._folder / "imported.pt"
         save_student(Student(StudentConfig("mlp", 2, (1, 2, 2), 3, 2)), plain, {})
-        return [*((out / "student.pt").read_bytes() for out in self.roads), plain.read_bytes()]
+        neurons = [snn.Leaky(beta=0.5, init_hidden=True, reset_mechanism="zero") for _ in range(2)]
+        network = nn.Sequential(nn.Conv2d(1, 2, 2), neurons[0], nn.Flatten(), nn.Linear(2, 3), neurons[1])
+        save_student(Student.from_module(network, input_shape=(1, 2, 2), timesteps=2), imported, {})
+        own = [plain.read_bytes(), imported.read_bytes()]
+        return [*((out / "student.pt").read_bytes() for out in self.roads), *own]
 
     def graphs(self) -> list[bytes]:
         """NIR graphs: our own, and those of other tools."""

@@ -195,7 +195,7 @@ def begins(wiring: Wiring) -> list[str]:
     resets = {name: np.asarray(getattr(wiring.nodes[name], "v_reset", 0.0)) for name in wiring.neurons}
     return [
         f"node {name!r}: its potentials are counted from v_reset ({reset.min():g} to {reset.max():g}), so that the "
-        "chip's begin there, and not at 0 as those of a graph that is interpreted; a spike, or the leak, ends the difference"
+        "chip's begin there, and not at 0 as those of a graph that is interpreted; a spike or the leak ends that"
         for name, reset in resets.items()
         if np.any(reset != 0)
     ]

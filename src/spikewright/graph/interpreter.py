@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..chip.law import State
-from .nodes import NEURONS, apply, is_linear
+from .nodes import FILTERED, NEURONS, apply, is_linear
 from .wiring import Wiring, wire
 
 
@@ -100,7 +100,7 @@ def biases_on_membranes(graph: nir.NIRGraph) -> nir.NIRGraph:
     every timestep, so ``v_leak = b * r``, with ``r = tau_mem / dt`` as this project writes it.
     """
     wiring = wire(graph)
-    filtered = [name for name in wiring.neurons if isinstance(wiring.nodes[name], nir.CubaLIF | nir.CubaLI)]
+    filtered = [name for name in wiring.neurons if isinstance(wiring.nodes[name], FILTERED)]
     if not filtered:
         return graph
     rest = at_rest(wiring, torch.zeros(1, 1, dtype=torch.float64))

@@ -206,7 +206,8 @@ SENTENCES = {
     "two outputs": (
         lambda nodes: nodes.update(second=nir.Output(np.array([3]))),
         [("m", "second")],
-        "has 2 Output nodes (output, second); one is handled",
+        "has 2 Output nodes (output, second); one is handled: join the layers that they read into one, whose scores "
+        "are side by side",
     ),
     "an Affine before the output": (
         lambda nodes: nodes.update(fc=nir.Linear(np.eye(3))),

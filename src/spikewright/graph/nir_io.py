@@ -21,7 +21,7 @@ import numpy as np
 from ..base.artefacts import existing_file, write_bytes
 from ..base.errors import InputError, refuse
 from ..base.hdf5 import DAMAGED
-from .nodes import MOST_NEURONS, handled
+from .nodes import MOST_NEURONS, NEURONS, handled
 from .wiring import FORMAT_VERSION
 
 WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
@@ -34,8 +34,8 @@ _LEGACY = {"v_reset": None, "w_in": 1.0, "input_shape": None, "input_type": None
 _KINDS: dict[str, type[nir.NIRNode]] = {
     kind.__name__: kind
     for kind in (
-        nir.Affine, nir.AvgPool2d, nir.Conv1d, nir.Conv2d, nir.CubaLI, nir.CubaLIF, nir.Delay, nir.Flatten, nir.I,
-        nir.IF, nir.LI, nir.LIF, nir.Linear, nir.Scale, nir.SumPool2d, nir.Threshold,
+        nir.Affine, nir.AvgPool2d, nir.Conv1d, nir.Conv2d, nir.Delay, nir.Flatten, nir.Linear, nir.Scale, nir.SumPool2d,
+        *NEURONS,
     )
 }  # fmt: skip
 

@@ -49,7 +49,8 @@ def varies(values: FloatArray) -> bool:
 def decays_of(neuron: DraftNeuron) -> IntArray:
     """The registers of both decays of each neuron, ``(neurons, 2)``: what differs in them cannot share a population."""
     leaks = np.stack([neuron.leak_u.reshape(-1), neuron.leak_v.reshape(-1)], axis=1)
-    return np.rint(DECAY_ONE * leaks).astype(np.int64)
+    # Those outside 0..1 are refused by a rule of their own, and may be too large for an integer.
+    return np.rint(DECAY_ONE * leaks.clip(-1, 2)).astype(np.int64)
 
 
 def split_constants(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001

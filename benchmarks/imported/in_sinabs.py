@@ -12,9 +12,9 @@ from .cases import Case
 STEPS = 8
 
 
-def squeezed(batch: int) -> nn.Sequential:
+def squeezed() -> nn.Sequential:
     """A convnet of IAFSqueeze neurons, one spike a step at most, as for DynapCNN."""
-    common = {"batch_size": batch, "spike_fn": SingleSpike, "reset_fn": MembraneSubtract(), "min_v_mem": None}
+    common = {"num_timesteps": STEPS, "spike_fn": SingleSpike, "reset_fn": MembraneSubtract(), "min_v_mem": None}
     return nn.Sequential(
         nn.Conv2d(1, 8, 3, padding=1, bias=False), sl.IAFSqueeze(**common), nn.AvgPool2d(2),
         nn.Conv2d(8, 16, 3, padding=1, bias=False), sl.IAFSqueeze(**common), nn.AvgPool2d(2),
@@ -40,9 +40,6 @@ def _second(x: Tensor) -> Tensor:
 
 def _squeezed(module: nn.Module, x: Tensor) -> Tensor:
     sinabs.reset_states(module)
-    for each in module.modules():
-        if isinstance(each, sl.IAFSqueeze):
-            each.batch_size = len(x)
     return module(_in_the_batch(x)).reshape(len(x), STEPS, 10).sum(1)
 
 
@@ -54,6 +51,13 @@ def _leaky(module: nn.Module, x: Tensor) -> Tensor:
 def cases() -> list[Case]:
     """All of them, untrained."""
     return [
-        Case("squeezed", "IAFSqueeze, one spike a step", squeezed(1), _squeezed, _in_the_batch),
-        Case("leaky", "LIF, time as an axis", leaky(), _leaky, _second),
+        Case(
+            "squeezed",
+            "IAFSqueeze, one spike a step",
+            squeezed(),
+            _squeezed,
+            _in_the_batch,
+            asked={"timesteps": STEPS, "encoding": "direct"},
+        ),
+        Case("leaky", "LIF, time as an axis", leaky(), _leaky, _second, asked={"encoding": "direct"}),
     ]

@@ -192,7 +192,13 @@ class Recurrent(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.fc1 = nn.Linear(8, 48)
-        self.lif1 = snn.RLeaky(beta=0.8, linear_features=48, spike_grad=GRADIENT, reset_mechanism="zero")
+        self.lif1 = snn.RLeaky(
+            beta=0.8,
+            linear_features=48,
+            spike_grad=GRADIENT,
+            reset_mechanism="zero",
+            reset_delay=False,
+        )
         self.fc2 = nn.Linear(48, 10)
         self.lif2 = snn.Leaky(beta=0.9, spike_grad=GRADIENT, reset_mechanism="zero")
 

@@ -83,7 +83,14 @@ def _inside(module: nn.Module, x: Tensor) -> Tensor:
 def cases() -> list[Case]:
     """All of them, untrained."""
     return [
-        Case("many steps", "multi-step mode, hard reset, decayed input", many_steps(), _many, _repeated),
+        Case(
+            "many steps",
+            "multi-step mode, hard reset, decayed input",
+            many_steps(),
+            _many,
+            _repeated,
+            asked={"encoding": "direct"},
+        ),
         Case("one step", "IF, soft reset, loop outside", OneStep(), _one, asked={"timesteps": 8}),
         Case("parametric", "PLIF, loop inside", Parametric(), _inside),
     ]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..chip.law import State
-from .nodes import NEURONS, apply, is_linear
+from .nodes import FILTERED, NEURONS, apply, is_linear
 from .wiring import Wiring, wire
 
 
@@ -40,7 +40,7 @@ class GraphTrace:
 def interpret(wiring: Wiring, drive: Tensor, dt_s: float, timesteps: int) -> GraphTrace:
     """Run a graph from rest; delayed edges bring what their source gave one step before.
 
-    At rest the potential of a neuron is its ``v_reset``, as after a spike; NIR leaves it open.
+    At rest all potentials and currents are zero, whatever ``v_reset`` is; NIR leaves it open.
 
     Args:
         drive: what the input node gives, ``(T, B, *input shape)`` or ``(1, B, *input shape)`` for the same at every
@@ -49,7 +49,7 @@ def interpret(wiring: Wiring, drive: Tensor, dt_s: float, timesteps: int) -> Gra
     shapes = {name: wiring.shapes[name][0] for name in wiring.neurons}
     laws = {name: wiring.constants(name, dt_s).law(drive) for name in shapes}
     rest = {name: torch.zeros(drive.shape[1], *shape).to(drive) for name, shape in shapes.items()}
-    states = {name: State(u=zeros, v=zeros + laws[name].v_reset) for name, zeros in rest.items()}
+    states = {name: State(u=zeros, v=zeros) for name, zeros in rest.items()}
     spikes: dict[str, list[Tensor]] = {name: [] for name, law in laws.items() if law.threshold is not None}
     membranes: dict[str, list[Tensor]] = {name: [] for name in wiring.neurons}
     last = {name: value.expand(drive.shape[1], *value.shape[1:]) for name, value in at_rest(wiring, drive).items()}
@@ -100,7 +100,7 @@ def biases_on_membranes(graph: nir.NIRGraph) -> nir.NIRGraph:
     every timestep, so ``v_leak = b * r``, with ``r = tau_mem / dt`` as this project writes it.
     """
     wiring = wire(graph)
-    filtered = [name for name in wiring.neurons if isinstance(wiring.nodes[name], nir.CubaLIF | nir.CubaLI)]
+    filtered = [name for name in wiring.neurons if isinstance(wiring.nodes[name], FILTERED)]
     if not filtered:
         return graph
     rest = at_rest(wiring, torch.zeros(1, 1, dtype=torch.float64))

@@ -25,7 +25,11 @@ from ..chip.neuron_models import law_with
 
 Shape: TypeAlias = tuple[int, ...]
 
-NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.I, nir.CubaLI, nir.Threshold)
+_NAMES = ("LIF", "IF", "CubaLIF", "LI", "I", "CubaLI", "Threshold")
+NEURONS: tuple[type[nir.NIRNode], ...] = tuple(getattr(nir, name) for name in _NAMES if hasattr(nir, name))
+"""Neurons; nir 1.0.4, beside which sinabs has to be imported, has no CubaLI."""
+FILTERED = tuple(kind for kind in NEURONS if kind.__name__.startswith("Cuba"))
+"""Those with a synaptic current that decays."""
 MOST_NEURONS = 2**24  # sixteen times what a whole Loihi 2 holds (128 cores of 8192)
 
 
@@ -106,13 +110,15 @@ def _(node: nir.IF | nir.I, dt_s: float, shape: Shape) -> NeuronConstants:
     return NeuronConstants(ones, ones, zeros, filled(node.r, shape) * dt_s, zeros, *_firing(node, shape))
 
 
-@constants_of.register(nir.CubaLIF)
-@constants_of.register(nir.CubaLI)
-def _(node: nir.CubaLIF | nir.CubaLI, dt_s: float, shape: Shape) -> NeuronConstants:
+def _of_filtered(node: nir.CubaLIF | nir.CubaLI, dt_s: float, shape: Shape) -> NeuronConstants:
     leak_u, leak_v = _leak(node.tau_syn, dt_s, shape), _leak(node.tau_mem, dt_s, shape)
     gain_u, gain_v = filled(node.w_in, shape) * leak_u, filled(node.r, shape) * leak_v
     drift = filled(node.v_leak, shape) * leak_v
     return NeuronConstants(leak_u, gain_u, leak_v, gain_v, drift, *_firing(node, shape))
+
+
+for _kind in FILTERED:
+    constants_of.register(_kind, _of_filtered)
 
 
 @constants_of.register

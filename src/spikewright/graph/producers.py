@@ -15,6 +15,7 @@ import nir
 import numpy as np
 
 from ..base.types import FloatArray, Reset
+from .nodes import FILTERED
 
 Implied: TypeAlias = Callable[[nir.NIRNode], FloatArray | None]
 """The time steps that a neuron node implies, in seconds; empty where it goes with any; None where no such tool writes
@@ -33,7 +34,6 @@ LONG, LONGEST = 99, 1000
 
 _FLOAT32 = 2e-7  # relative error of a quotient of two of its numbers
 _LEAKY = (nir.LIF, nir.LI)
-_FILTERED = (nir.CubaLIF, nir.CubaLI)
 _ANY = np.empty(0)
 
 
@@ -84,7 +84,7 @@ def _of_gain_one(node: nir.NIRNode) -> FloatArray | None:
     """``dt = tau / r`` of membranes whose gain per step is 1."""
     if isinstance(node, _LEAKY):
         return _ratio(node.tau, node.r)
-    if isinstance(node, _FILTERED):
+    if isinstance(node, FILTERED):
         membrane, synapse = _ratio(node.tau_mem, node.r), _ratio(node.tau_syn, node.w_in)
         return None if membrane is None or synapse is None else np.concatenate([membrane, synapse])
     return None
@@ -121,7 +121,7 @@ def _of_sinabs(node: nir.NIRNode) -> FloatArray | None:
 
 def _of_unit_gain(node: nir.NIRNode) -> FloatArray | None:
     """Nodes with r = 1 go with any time step: gain and decay are of the equation in time."""
-    if isinstance(node, _FILTERED):
+    if isinstance(node, FILTERED):
         return _ANY if _is_one(node.r) and _is_one(node.w_in) else None
     return _ANY if isinstance(node, (*_LEAKY, nir.IF)) and _is_one(node.r) else None
 
@@ -129,7 +129,7 @@ def _of_unit_gain(node: nir.NIRNode) -> FloatArray | None:
 def _of_rockpool(node: nir.NIRNode) -> FloatArray | None:
     if isinstance(node, _LEAKY):
         return _solved(node.tau, node.r)
-    return _solved(node.tau_mem, node.r) if isinstance(node, _FILTERED) and _is_one(node.w_in) else None
+    return _solved(node.tau_mem, node.r) if isinstance(node, FILTERED) and _is_one(node.w_in) else None
 
 
 def _solved(tau: object, gain: object) -> FloatArray | None:
@@ -189,7 +189,7 @@ def _of_whole_input(node: nir.NIRNode, dt_s: float) -> nir.NIRNode:
 
 def _of_norse(node: nir.NIRNode, dt_s: float) -> nir.NIRNode:
     """``u = e u + I`` in front of the membrane, whose gain the files lack; integrators add what arrives."""
-    if isinstance(node, _FILTERED):
+    if isinstance(node, FILTERED):
         return _changed(node, w_in=_values(node.tau_syn) / dt_s)
     return _changed(node, r=_values(node.r) / dt_s) if isinstance(node, nir.IF) else node
 

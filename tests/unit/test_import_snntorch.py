@@ -283,6 +283,17 @@ def test_random_samples_of_a_shape_are_enough() -> None:
     assert (student.config.timesteps, student.config.input_shape) == (9, (1, 4, 5))
 
 
+def test_series_of_vectors_enter_step_by_step_where_the_example_says_so() -> None:
+    network, x = loud(OverInput(**ZERO)), torch.rand(STEPS, BATCH, 1, 4, 5)
+    series = sw.Student.from_module(network, x, encoding="direct")
+    assert series.config.changes_each_step
+    assert series.config.input_shape == (20, 1, 1)
+    assert series.origin is not None and series.origin.proof is not None and series.origin.proof.samples == BATCH + 32
+    same = sw.Student.from_module(network, x[:1].expand(x.shape), encoding="direct")
+    assert (same.config.changes_each_step, same.config.input_shape) == (False, (1, 4, 5))
+    assert same.origin is not None and "the student gets the same values in each" in " ".join(same.origin.remarks)
+
+
 def faults_of(network: nn.Module, example: Tensor, **asked: Any) -> str:
     with pytest.raises(InputError) as caught:
         sw.Student.from_module(network, example, **asked)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
+import torch
 from torch import Tensor
 
 from ..base.errors import arg, refuse
@@ -45,6 +47,7 @@ class Assembled:
         input_shape: ``(C, H, W)``.
         encoding, readout, outputs: of the configuration.
         population: outputs for each class, where the network says so.
+        series: whether samples are series of vectors, one for each step.
         remarks: what was assumed or changed.
     """
 
@@ -55,6 +58,7 @@ class Assembled:
     readout: Readout
     outputs: int
     population: int
+    series: bool
     remarks: tuple[str, ...] = ()
 
 
@@ -79,6 +83,11 @@ def assembled(fold: Folding, asked: Asked, called: str) -> Assembled:
     outputs = int(choice.value.tensor.shape[-1])
     faults = list(description.shape_faults(shape, outputs))
     refuse(called, [fault.removeprefix("network: ") for fault in faults])
+    series = _is_series(fold, encoding)
+    if series:
+        shape = (prod(shape), 1, 1)
+    elif encoding in ("direct", "current") and "steps" in fold.entering:
+        remarks.append("it takes an input for each step, and the student gets the same values in each")
     return Assembled(
         _loaded(description, builder.weights),
         {part.name: builder.layers[part.name] for part in description.parts},
@@ -87,8 +96,18 @@ def assembled(fold: Folding, asked: Asked, called: str) -> Assembled:
         choice.readout,
         outputs,
         choice.population,
+        series,
         (*choice.remarks, *remarks),
     )
+
+
+def _is_series(fold: Folding, encoding: Encoding) -> bool:
+    """Whether vectors of intensities enter that are not the same in each step of the example."""
+    if encoding not in ("direct", "current") or set(fold.entering) != {"steps"}:
+        return False
+    first = fold.sample.step(0)
+    differ = any(not torch.equal(fold.sample.step(step), first) for step in range(1, fold.steps))
+    return differ and all(len(shape) == 1 for shape in fold.entering.values())
 
 
 def _choice(builder: Builder, fold: Folding, asked: Asked) -> Choice | None:

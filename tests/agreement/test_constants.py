@@ -119,15 +119,16 @@ def test_potentials_are_counted_from_their_reset() -> None:
     graph = nir.NIRGraph(nodes, list(pairwise(names)), metadata=metadata, type_check=False)
     drive = np.ones((5, 1, 2))
     found = interpret(wire(graph), torch.from_numpy(drive), 1e-4, 5)
-    # From -0.5: -0.25 + 1 + 0.125 = 0.875 fires. From 0: 1.125 fires. Each step is the same.
-    np.testing.assert_allclose(found.membranes["lif"][:, 0], [[0.875, 1.125]] * 5, atol=1e-6)
+    # From 0: 1 + 0.125 fires. From -0.5: -0.25 + 1 + 0.125 = 0.875 fires.
+    np.testing.assert_allclose(found.membranes["lif"][:, 0], [[1.125, 1.125]] + [[0.875, 1.125]] * 4, atol=1e-6)
     drive[1:] = 0.25
     found = interpret(wire(graph), torch.from_numpy(drive), 1e-4, 5)
-    np.testing.assert_allclose(found.membranes["lif"][:, 0, 0], [0.875, 0.125, 0.4375, 0.59375, 0.671875], atol=1e-6)
+    np.testing.assert_allclose(found.membranes["lif"][:, 0, 0], [1.125, 0.125, 0.4375, 0.59375, 0.671875], atol=1e-6)
     chip = lower(graph, "loihi2-assumed")
-    assert any("'lif': its potentials begin at v_reset (-0.5 to 0)" in each for each in chip.provenance["assumed"])
+    said = "'lif': its potentials are counted from v_reset (-0.5 to 0), so that the chip's begin there"
+    assert any(said in each for each in chip.provenance["assumed"])
     events = np.zeros((5, 3, 2), np.int64)
-    events[0] = 1
+    events[0] = 1  # at which all fire, wherever they begin
     events[2, 1], events[3, 2] = 1, 1
     theirs = interpret(wire(graph), torch.from_numpy(events.astype(float)), 1e-4, 5)
     ours = integer.run(chip, events)

@@ -23,7 +23,8 @@ from spikewright.student.verify import export
 
 SHAPE = (2, 5, 5)
 FIRES = {"init_hidden": True, "reset_mechanism": "zero", "reset_delay": False, "threshold": 0.5}
-KINDS = ["all to all", "one to one", "convolutional", "synaptic"]
+LATE = FIRES | {"reset_mechanism": "subtract", "reset_delay": True}
+KINDS = ["all to all", "one to one", "convolutional", "synaptic", "subtracting late"]
 
 
 def network(kind: str) -> nn.Module:
@@ -34,6 +35,8 @@ def network(kind: str) -> nn.Module:
         return nn.Sequential(*layers, integrator())
     if kind == "one to one":
         loop = snn.RLeaky(beta=0.75, all_to_all=False, V=torch.linspace(-0.5, 0.5, 9), **FIRES)
+    elif kind == "subtracting late":
+        loop = snn.RLeaky(beta=0.75, linear_features=9, **LATE)
     elif kind == "synaptic":
         loop = snn.RSynaptic(alpha=0.5, beta=0.75, linear_features=9, **FIRES)
     else:

@@ -137,7 +137,7 @@ FAULTY = {
     "two inputs": (
         {**ends(2, 2), "in": nir.Input(np.array([2])), "lif": lif(2)},
         [("input", "lif"), ("in", "lif"), ("lif", "output")],
-        "has 2 Input nodes (in, input); one is handled",
+        "has 2 Input nodes (in, input); one is handled: let one give all values side by side",
     ),
     "input of no size": (
         {**ends(0, 2), "lif": lif(2)},

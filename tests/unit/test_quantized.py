@@ -111,12 +111,14 @@ def test_what_cannot_be_trained_on_integers_is_said_at_once() -> None:
         nn.Conv2d(1, 2, 3, padding=1), nn.AvgPool2d(2, padding=1), spiking(NeuronSettings()),
         nn.Conv2d(2, 2, 1), nn.Flatten(), nn.Linear(50, 3), integrator(),
     )  # fmt: skip
+    network[2].threshold = torch.ones(2, 1, 1)
     with pytest.raises(InputError) as caught:
         become_integer(own(network), load_profile("loihi2"), "loihi2")
     assert "1: pools after the weights, over windows that differ; put it before them, where it pools spikes" in str(
         caught.value
     )
     assert "5: follows other weights without neurons between them; make them one layer" in str(caught.value)
+    assert "2: has 2 values of threshold; the chip holds one for a layer" in str(caught.value)
 
 
 def test_per_neuron_constants_are_refused() -> None:

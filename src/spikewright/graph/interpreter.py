@@ -40,7 +40,7 @@ class GraphTrace:
 def interpret(wiring: Wiring, drive: Tensor, dt_s: float, timesteps: int) -> GraphTrace:
     """Run a graph from rest; delayed edges bring what their source gave one step before.
 
-    At rest the potential of a neuron is its ``v_reset``, as after a spike; NIR leaves it open.
+    At rest all potentials and currents are zero, whatever ``v_reset`` is; NIR leaves it open.
 
     Args:
         drive: what the input node gives, ``(T, B, *input shape)`` or ``(1, B, *input shape)`` for the same at every
@@ -49,7 +49,7 @@ def interpret(wiring: Wiring, drive: Tensor, dt_s: float, timesteps: int) -> Gra
     shapes = {name: wiring.shapes[name][0] for name in wiring.neurons}
     laws = {name: wiring.constants(name, dt_s).law(drive) for name in shapes}
     rest = {name: torch.zeros(drive.shape[1], *shape).to(drive) for name, shape in shapes.items()}
-    states = {name: State(u=zeros, v=zeros + laws[name].v_reset) for name, zeros in rest.items()}
+    states = {name: State(u=zeros, v=zeros) for name, zeros in rest.items()}
     spikes: dict[str, list[Tensor]] = {name: [] for name, law in laws.items() if law.threshold is not None}
     membranes: dict[str, list[Tensor]] = {name: [] for name in wiring.neurons}
     last = {name: value.expand(drive.shape[1], *value.shape[1:]) for name, value in at_rest(wiring, drive).items()}

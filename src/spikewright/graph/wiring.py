@@ -245,12 +245,21 @@ def _remove_idle(found: Survey) -> None:
             del found.nodes[name]
 
 
+_JOINED = {
+    "Input": "let one give all values side by side",
+    "Output": "join the layers that they read into one, whose scores are side by side",
+}
+"""What to do with several nodes of a kind of which there is one."""
+
+
 def _find_ends(found: Survey) -> None:
     inputs = [name for name, node in found.nodes.items() if isinstance(node, nir.Input)]
     outputs = [name for name, node in found.nodes.items() if isinstance(node, nir.Output)]
     for what, names in (("Input", inputs), ("Output", outputs)):
         if len(names) > 1:
-            found.faults.append(f"has {len(names)} {what} nodes ({', '.join(sorted(names))}); one is handled")
+            found.faults.append(
+                f"has {len(names)} {what} nodes ({', '.join(sorted(names))}); one is handled: {_JOINED[what]}"
+            )
     if not inputs:
         _add_input(found)
     if not outputs:

@@ -8,7 +8,7 @@ import snntorch as snn
 import torch
 from torch import nn
 
-from ...base.errors import arg, refuse
+from ...base.errors import Refusal, arg, refuse
 from ...chip.registers import Grid, Registers, TrainedGrid
 from ...graph.interpreter import biases_on_membranes
 from ...lowering.lower import drafted, fitting_scales, lower_draft
@@ -53,10 +53,8 @@ def become_integer(
             infinite; every one at once.
     """
     refuse("training on integers", list(weight_faults(student)))
-    network = copy.deepcopy(student.network)
-    fold_norms(network)
-    folded = with_network(student, network)
-    refuse("training on integers", _vector_faults(network))
+    folded = _folded(student)
+    network = folded.network
     _move_biases(folded)
     registers = Registers.of(profile.limits, weight_bits)
     graph = biases_on_membranes(to_nir(folded.eval()))
@@ -82,6 +80,24 @@ def become_integer(
     )
     settle(folded, profile)
     return folded.train(student.training)
+
+
+def _folded(student: Student) -> Student:
+    """A copy of a student with one layer of weights between its layers of neurons.
+
+    Raises:
+        InputError: every layer that the integers of a chip cannot hold, at once.
+    """
+    network = copy.deepcopy(student.network)
+    faults, folded = _vector_faults(network), student
+    try:
+        fold_norms(network)
+        folded = with_network(student, network)
+        plan_for(folded)
+    except Refusal as found:
+        faults = [*found.faults, *faults]
+    refuse("training on integers", faults)
+    return folded
 
 
 def settle(student: Student, profile: HardwareProfile, measuring: Measuring | None = None) -> bool:

@@ -137,13 +137,11 @@ class _Planner:
             return
         try:
             matrix, _ = map_of_channel(module, wire.shape[1:])
+            moves = bool(((matrix == 0) | (matrix == 1)).all()) and bool((matrix.sum(1) <= 1).all())
         except (CannotExport, InputError, RuntimeError, TypeError, ValueError):
+            moves = False
+        if not moves:
             self.faults.append(f"{node.target}: is a {type(module).__name__}; {MAY_BE}")
-            return
-        if not bool(((matrix == 0) | (matrix == 1)).all()) or bool((matrix.sum(1) > 1).any()):
-            self.faults.append(
-                f"{node.target}: is a {type(module).__name__} that mixes values; {MAY_BE}, or train with floats alone"
-            )
 
     def _pooled(self, node: fx.Node, module: nn.Module, wire: _Wire) -> _Wire:
         shape = _shape(node, module, [wire])

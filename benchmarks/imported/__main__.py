@@ -85,9 +85,11 @@ def _deployed(folder: Path, facts: dict[str, Any], profile: str, on_lava: int) -
     case = Case("", "", torch.nn.Identity(), lambda m, _: m, data=facts["data"])
     samples, labels = samples_of(case, data.test)
     student = sw.load_student(folder / "student.pt")
+    if student.config.changes_each_step:
+        samples = samples.reshape(*samples.shape[:2], *student.config.input_shape)
     with torch.no_grad():
         own = student(samples).logits.numpy()
-    scale = student.config.output.population if student.config.readout == "count" else 1 / student.config.timesteps
+    scale = student.config.output.population if student.config.readout == "count" else student.config.timesteps
     other = int((~np.isclose(own * scale, answers, rtol=1e-4, atol=1e-4)).any(1).sum())
     try:
         chip = sw.lower(sw.to_nir(student), profile=profile)

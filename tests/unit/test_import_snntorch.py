@@ -191,6 +191,21 @@ class Branches(nn.Module):
         return total
 
 
+class Convolved(Dense):
+    """An image at each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem1, spikes = self.lif1.reset_mem(), []
+        for image in x:
+            spk1, mem1 = self.lif1(self.fc1(self.conv(image).flatten(1)), mem1)
+            spikes.append(spk1)
+        return torch.stack(spikes)
+
+
 class NoReadout(Dense):
     """The last layer has no neurons; its values are averaged over time."""
 
@@ -291,6 +306,8 @@ def test_series_of_vectors_enter_step_by_step_where_the_example_says_so() -> Non
     assert series.origin is not None and series.origin.proof is not None and series.origin.proof.samples == BATCH + 32
     same = sw.Student.from_module(network, x[:1].expand(x.shape), encoding="direct")
     assert (same.config.changes_each_step, same.config.input_shape) == (False, (1, 4, 5))
+    said = faults_of(Convolved(), torch.rand(STEPS, BATCH, 1, 4, 5), encoding="direct")
+    assert "takes images or sequences of values that change from step to step" in said
     assert same.origin is not None and "the student gets the same values in each" in " ".join(same.origin.remarks)
 
 

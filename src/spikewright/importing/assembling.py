@@ -83,10 +83,10 @@ def assembled(fold: Folding, asked: Asked, called: str) -> Assembled:
     outputs = int(choice.value.tensor.shape[-1])
     faults = list(description.shape_faults(shape, outputs))
     refuse(called, [fault.removeprefix("network: ") for fault in faults])
-    series = _is_series(fold, encoding)
+    series = encoding in GRADED and set(fold.entering) == {"steps"} and _changes(fold)
     if series:
         shape = (prod(shape), 1, 1)
-    elif encoding in ("direct", "current") and "steps" in fold.entering:
+    elif encoding in GRADED and "steps" in fold.entering:
         remarks.append("it takes an input for each step, and the student gets the same values in each")
     return Assembled(
         _loaded(description, builder.weights),
@@ -101,13 +101,14 @@ def assembled(fold: Folding, asked: Asked, called: str) -> Assembled:
     )
 
 
-def _is_series(fold: Folding, encoding: Encoding) -> bool:
-    """Whether vectors of intensities enter that are not the same in each step of the example."""
-    if encoding not in ("direct", "current") or set(fold.entering) != {"steps"}:
-        return False
+GRADED = ("direct", "current")
+"""Encodings by which values enter, and not spikes."""
+
+
+def _changes(fold: Folding) -> bool:
+    """Whether the example is not the same in each step."""
     first = fold.sample.step(0)
-    differ = any(not torch.equal(fold.sample.step(step), first) for step in range(1, fold.steps))
-    return differ and all(len(shape) == 1 for shape in fold.entering.values())
+    return any(not torch.equal(fold.sample.step(step), first) for step in range(1, fold.steps))
 
 
 def _choice(builder: Builder, fold: Folding, asked: Asked) -> Choice | None:
@@ -148,6 +149,12 @@ def _encoding(fold: Folding, asked: Asked, builder: Builder) -> tuple[Encoding, 
             builder.faults.append(
                 f"takes an input for each step; say what these are: {arg('encoding', 'direct')}, the same values each "
                 "time; rate or latency, spikes made of values of 0 to 1; or events, frames of spikes"
+            )
+        elif asked.encoding in GRADED and _changes(fold) and any(len(each) != 1 for each in fold.entering.values()):
+            builder.faults.append(
+                "takes images or sequences of values that change from step to step, which no encoding here makes: the "
+                "values of a step are a vector (flatten them before the first layer), or the same in each step of the "
+                f"example, or spikes ({arg('encoding', 'events')})"
             )
         return asked.encoding or "direct", []
     coding = [name for name in fold.codes if name.removeprefix("spikegen.") in CODED]

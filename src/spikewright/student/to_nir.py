@@ -23,7 +23,6 @@ from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY
 from ..chip.registers import GRID_KEY
 from ..data.output_rule import CLASSES
 from ..energy.macs import COUNT, UNKNOWN, Macs
-from ..graph import check_nir
 from ..graph.interpreter import biases_on_membranes
 from ..graph.nodes import Shape
 from ..graph.wiring import RESET_KEY
@@ -67,7 +66,11 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     Raises:
         InputError: every module that has no counterpart in NIR, with the reason; weights that are NaN or infinite.
     """
-    check_nir()
+    if not hasattr(nir, "CubaLI"):
+        raise InputError(
+            "nir: is older than 1.0.8 and writes other graphs; import networks here, and export the student's file "
+            "where nir is 1.0.8 or later"
+        )
     check_type("student", student, Student, "a Student, such as distill(...).student or load_student(path)")
     refuse("student", list(weight_faults(student)))
     if student.grid is not None:

@@ -138,6 +138,17 @@ def test_a_time_step_that_is_given_selects_among_the_producers() -> None:
         read_as(rockpool, {"dt_s": 1e-3}, Convention(producer="rockpool"))
 
 
+@pytest.mark.parametrize(("tau", "r"), [(1e-20, 1e300), (1e300, 1e-300), (1e300, 1.0), (1e-3, 1e-320), (1e-29, 1.0)])
+def test_parameters_beyond_all_measure_are_those_of_no_tool(tau: float, r: float) -> None:
+    ones = np.ones(2)
+    neuron = nir.LIF(ones * tau, ones * r, ones * 0, ones, ones * 0)
+    try:
+        found = read_as(wired(neuron), {})
+    except InputError:
+        return
+    assert 0 < found.step.dt_s < np.inf
+
+
 def test_whole_thresholds_stay_where_a_neuron_fires_at_them() -> None:
     reading = read_as(wired(nir.IF(r=ONES * 1000, v_threshold=np.array([1, 2]))), {})
     below = reading.wiring.constants("n0", reading.step.dt_s).threshold

@@ -30,6 +30,8 @@ NEURONS: tuple[type[nir.NIRNode], ...] = tuple(getattr(nir, name) for name in _N
 """Neurons; nir 1.0.4, beside which sinabs has to be imported, has no CubaLI."""
 FILTERED = tuple(kind for kind in NEURONS if kind.__name__.startswith("Cuba"))
 """Those with a synaptic current that decays."""
+SHORTEST_S = 1e-30
+"""Time constants below are no times, and a time step is no finite multiple of them."""
 MOST_NEURONS = 2**24  # sixteen times what a whole Loihi 2 holds (128 cores of 8192)
 
 
@@ -143,6 +145,8 @@ def _leak(tau: object, dt_s: float, shape: Shape) -> FloatArray:
     constants = filled(tau, shape)
     if constants.min() <= 0:
         raise NodeFault(f"has a time constant of {constants.min():g} s; must be above 0")
+    if constants.min() < SHORTEST_S:
+        raise NodeFault(f"has a time constant of {constants.min():g} s; must be at least {SHORTEST_S:g}")
     return dt_s / constants
 
 
@@ -299,7 +303,8 @@ def output_shape(node: nir.NIRNode, shape: Shape) -> Shape:
         return shape
     try:
         if isinstance(node, NEURONS):
-            constants_of(node, 1.0, shape)
+            with np.errstate(all="ignore"):  # the shapes alone are asked for
+                constants_of(node, 1.0, shape)
             return shape
         # On the meta device shapes are worked out and nothing is allocated, whatever a file asks for.
         given = _shape(apply(node, torch.empty(1, *shape, device="meta")))

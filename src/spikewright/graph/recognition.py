@@ -34,7 +34,8 @@ class Candidate:
     @cached_property
     def nodes(self) -> dict[str, nir.NIRNode]:
         """The graph's neurons as the tool means them, for forward Euler steps of ``dt_s``."""
-        return {name: self.producer.read(node, self.dt_s) for name, node in timed(self.wiring).items()}
+        with np.errstate(all="ignore"):  # what is not finite is not possible
+            return {name: self.producer.read(node, self.dt_s) for name, node in timed(self.wiring).items()}
 
     @cached_property
     def constants(self) -> tuple[FloatArray, ...]:
@@ -42,11 +43,12 @@ class Candidate:
         found: list[FloatArray] = []
         for node in self.nodes.values():
             try:
-                made = constants_of(node, self.dt_s, _stored(node))
+                with np.errstate(all="ignore"):
+                    made = constants_of(node, self.dt_s, _stored(node))
             except NodeFault:
                 return ()
             found += [made.leak_u, made.gain_u, made.leak_v, made.gain_v]
-        return tuple(found)
+        return tuple(found) if all(np.all(np.isfinite(each)) for each in found) else ()
 
     def is_like(self, other: Candidate) -> bool:
         """Whether both mean the same network, but for what happens at the threshold and behind it."""
@@ -108,10 +110,13 @@ def candidates(wiring: Wiring, dt_s: float | None = None, producer: str | None =
 
 
 def _of(producer: Producer, wiring: Wiring, dt_s: float | None) -> Iterator[Candidate]:
-    implied = [producer.implied(node) for node in timed(wiring).values()]
+    with np.errstate(all="ignore"):
+        implied = [producer.implied(node) for node in timed(wiring).values()]
     if any(each is None for each in implied):
         return
     steps: FloatArray = np.concatenate([each for each in implied if each is not None])
+    if not np.all(np.isfinite(steps)) or np.any(steps <= 0):
+        return
     if steps.size:
         first = float(steps[0])
         stated = [each for each in (producer.only, dt_s) if each is not None]
@@ -152,14 +157,17 @@ def grouped(found: Sequence[Candidate]) -> list[list[Candidate]]:
 def disagreeing(wiring: Wiring) -> list[tuple[str, float]]:
     """The time steps that neurons imply whose gain per step is 1, where these differ, by neuron."""
     ours = PRODUCERS["spikewright"]
-    implied = {name: ours.implied(node) for name, node in timed(wiring).items()}
+    with np.errstate(all="ignore"):
+        implied = {name: ours.implied(node) for name, node in timed(wiring).items()}
     steps = [(name, float(each)) for name, found in implied.items() if found is not None for each in _distinct(found)]
     return steps if len({f"{step:.3g}" for _, step in steps}) > 1 else []
 
 
 def _distinct(steps: FloatArray) -> FloatArray:
     """The steps of one node: one if they are equal, none if they vary within a population."""
-    return steps[:1] if np.all(np.abs(steps - steps[0]) <= AGREE * steps[0]) else steps[:0]
+    return (
+        steps[:1] if np.all(np.isfinite(steps)) and np.all(np.abs(steps - steps[0]) <= AGREE * steps[0]) else steps[:0]
+    )
 
 
 def _rounded(step: float) -> float:

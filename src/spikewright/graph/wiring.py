@@ -63,7 +63,10 @@ class Wiring(_Connected):
         Raises:
             NodeFault: they are none that a neuron can have.
         """
-        found = constants_of(self.nodes[name], dt_s, self.shapes[name][0])
+        with np.errstate(all="ignore"):
+            found = constants_of(self.nodes[name], dt_s, self.shapes[name][0])
+        if any(isinstance(each, np.ndarray) and not np.all(np.isfinite(each)) for each in vars(found).values()):
+            raise NodeFault(f"has decays or gains that are not finite at a time step of {dt_s:g} s")
         return replace(found, reset=self.resets.get(name, "zero"))
 
     @cached_property

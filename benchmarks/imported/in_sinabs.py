@@ -52,7 +52,12 @@ def cases() -> list[Case]:
     """All of them, untrained."""
     return [
         Case(
-            "squeezed", "IAFSqueeze, one spike a step", squeezed(), _squeezed, _in_the_batch, asked={"timesteps": STEPS}
+            "squeezed",
+            "IAFSqueeze, one spike a step",
+            squeezed(),
+            _squeezed,
+            _in_the_batch,
+            asked={"timesteps": STEPS, "encoding": "direct"},
         ),
         Case("leaky", "LIF, time as an axis", leaky(), _leaky, _second, asked={"encoding": "direct"}),
     ]

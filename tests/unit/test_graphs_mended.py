@@ -152,6 +152,8 @@ SCARS = [
 def test_a_scarred_graph_computes_what_the_plain_one_does(make: Any, scars: list[Any]) -> None:
     nodes = make()
     expected = potentials(graph_of(make()))
+    if transposed in scars:  # by whose weights a batch that nothing else tells is told
+        scars = [scar for scar in scars if scar is not batch_left_over]
     for scar in scars:
         scar(nodes)
     scarred = graph_of(nodes)

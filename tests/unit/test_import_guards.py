@@ -15,6 +15,7 @@ from torch.nn.utils import parametrizations, prune
 
 import spikewright as sw
 from spikewright.base.errors import AnswerIsNo, InputError
+from spikewright.student.config import StudentConfig
 
 STEPS = 5
 ZERO: dict[str, Any] = {"reset_mechanism": "zero", "init_hidden": True}
@@ -165,3 +166,27 @@ def test_neurons_that_compute_something_else_are_found_by_the_proof() -> None:
     made[1] = Odd(beta=0.9, **ZERO)
     with pytest.raises(AnswerIsNo, match=r"the network does: 1, step \d, neuron \d+ of sample \d: [01] spikes in the"):
         imported(made)
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (lambda: snn.LeakyParallel(12, 12), "1: is a LeakyParallel, which runs through time by itself"),
+        (lambda: nn.LSTM(12, 12), "1: is a LSTM, whose gates multiply values"),
+        (lambda: nn.MultiheadAttention(12, 2), "1: is attention, which multiplies values with one another"),
+    ],
+)
+def test_a_student_of_ones_own_is_refused_layers_without_a_step(layer: Callable[[], nn.Module], said: str) -> None:
+    readout = snn.Leaky(beta=0.9, init_hidden=True, reset_mechanism="none")
+    with pytest.raises(InputError) as caught:
+        sw.Student(StudentConfig("own.py:net", 4, (12, 1, 1), 3, 3), nn.Sequential(nn.Flatten(), layer(), readout))
+    assert said in str(caught.value)
+
+
+def test_a_proof_on_many_samples_is_made_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = imported(network()).origin
+    monkeypatch.setattr("spikewright.importing.network.MOST_VALUES", 2000)
+    parted = imported(network()).origin
+    assert whole is not None and parted is not None
+    assert len(list(parted.found.in_parts(torch.rand(32, 12)))) > 4
+    assert whole.proof == parted.proof

@@ -168,6 +168,29 @@ class Sequence(nn.Module):
         return total
 
 
+class Branches(nn.Module):
+    """Two branches that are concatenated, max pooling of spikes, and neurons that hear themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Conv2d(1, 3, 3, padding=1), nn.Conv2d(1, 2, 5, padding=2)
+        self.lif1, self.lif2 = snn.Leaky(beta=0.8), snn.Leaky(beta=0.6)
+        self.fc = nn.Linear(5 * 4, 6)
+        self.lif3 = snn.RLeaky(beta=0.7, linear_features=6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem1, mem2 = self.lif1.reset_mem(), self.lif2.reset_mem()
+        spk3, mem3 = self.lif3.reset_mem()
+        total = torch.zeros(1)
+        for _ in range(STEPS):
+            spk1, mem1 = self.lif1(self.one(x), mem1)
+            spk2, mem2 = self.lif2(self.other(x), mem2)
+            both = torch.cat((F.max_pool2d(spk1, 2), F.avg_pool2d(spk2, 2)), dim=1)
+            spk3, mem3 = self.lif3(self.fc(both.flatten(1)), spk3, mem3)
+            total = total + spk3
+        return total
+
+
 class NoReadout(Dense):
     """The last layer has no neurons; its values are averaged over time."""
 
@@ -207,6 +230,7 @@ NETWORKS = {
     "convolutions": (Convolutions, (BATCH, 1, 8, 8), {"timesteps": STEPS}, "count", "direct", 5),
     "listed": (Listed, (BATCH, 12), {}, "membrane", "direct", 4),
     "sequence": (Sequence, (BATCH, 2, 8), {}, "count", "direct", 3),
+    "branches": (Branches, (BATCH, 1, 4, 4), {}, "count", "direct", 6),
     "no readout": (lambda: NoReadout(**ZERO), (BATCH, 20), {}, "membrane", "direct", 3),
     "population": (lambda: Fixed(leaving=6, **ZERO), (BATCH, 20), {"classes": 3}, "count", "direct", 6),
 }
@@ -291,14 +315,14 @@ class Changing(Dense):
         mem2, spikes, before = self.lif2.reset_mem(), [], torch.zeros(x.size(0), 30)
         for step in range(STEPS):
             current = self.fc1(x)
-            if self.fault == "norms":
-                current = self.norms[step](current)
-            if self.fault == "layer norm":
-                current = self.layer_norm(current)
-            if self.fault == "noise":
-                current = current + self.noise
-            if self.fault == "gate":
-                current = current * current
+            changed = {
+                "norms": self.norms[step],
+                "layer norm": self.layer_norm,
+                "pool": lambda c: self.pool(torch.stack((c, c), 2).flatten(1)),
+                "noise": lambda c: c + self.noise,
+                "gate": lambda c: c * c,
+            }
+            current = changed[self.fault](current) if self.fault in changed else current
             if self.fault == "last step" and step == STEPS - 1:
                 current = F.relu(current)
             if self.fault == "decayed" and step:
@@ -306,7 +330,7 @@ class Changing(Dense):
             if self.fault == "forgotten":
                 mem1 = torch.zeros(x.size(0), 30)
             spk1, mem1 = self.lif1(current, mem1)
-            if self.fault == "three faults":
+            if self.fault == "two faults":
                 spk1 = torch.sigmoid(self.pool(spk1.repeat(1, 2)))
             taken = {"recurrent": before, "potentials": mem1}.get(self.fault, spk1)
             before = spk1
@@ -330,7 +354,8 @@ class Changing(Dense):
         ("potentials", "lif1: hands its membrane on to another layer"),
         ("answers", "returns the membranes of neurons that fire (lif2)"),
         ("one step", f"returns the spikes of lif2 in 1 of {STEPS} steps"),
-        ("three faults", "3 faults"),
+        ("two faults", "2 faults"),
+        ("pool", "pool: is a max pool of currents, and the largest of several currents is no weighted sum"),
     ],
 )
 def test_what_no_chip_does_is_refused_in_the_fields_words(fault: str, said: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.graph.nir_io import read_graph, write_graph
+from spikewright.graph.wiring import FORMAT_VERSION
 
 
 def chain(*nodes: nir.NIRNode, metadata: dict[str, object] | None = None) -> nir.NIRGraph:
@@ -158,3 +159,14 @@ def test_an_interrupted_write_leaves_the_old_file(graph: nir.NIRGraph, tmp_path:
         write_graph(graph, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["g.nir"]
+
+
+@pytest.mark.parametrize("version", [None, 3, b"\xff", "0.1.1"])
+def test_the_version_of_a_file_is_noted_where_it_says_one(tmp_path: Path, version: object) -> None:
+    path = tmp_path / "g.nir"
+    write_graph(nir.NIRGraph({"input": nir.Input(np.array([2]))}, [], metadata={}, type_check=False), path)
+    with h5py.File(path, "a") as file:
+        del file["version"]
+        if version is not None:
+            file["version"] = version
+    assert vars(read_graph(path))[FORMAT_VERSION] == (version if isinstance(version, str) else "")

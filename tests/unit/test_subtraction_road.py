@@ -228,6 +228,25 @@ def test_settings_refuse_a_chip_that_cannot(capsys: pytest.CaptureFixture[str]) 
         "do; train with --reset zero, or take a chip whose neurons can (`spikewright profiles NAME` says it under "
         "limits)\n"
     )
+    also = ["--data", "digits", "--reset", "subtract", "--also-within", "loihi1-davies=1uJ", "--energy-budget", "1uJ"]
+    assert main(["distill", *also]) == 2
+    assert "--reset subtract on loihi1-davies: a spike takes the threshold off" in capsys.readouterr().err
+
+
+def test_a_converted_layer_is_snntorchs_layer_of_that_reset() -> None:
+    torch.manual_seed(0)
+    rules = {"beta": 0.9, "init_hidden": True}
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), snn.RLeaky(**rules, linear_features=8), nn.Linear(8, 5))
+    network.append(integrator())
+    made = Student(StudentConfig("mine", 4, SHAPE, 5, 4), network).eval()
+    converted = with_reset(made, "zero").network[2]
+    anew = snn.RLeaky(**rules, linear_features=8, reset_mechanism="zero", reset_delay=False)
+    anew.recurrent.load_state_dict(network[2].recurrent.state_dict())
+    current = 3 * torch.rand(6, 4, 8)
+    for layer in (converted, anew):
+        layer.reset_mem()
+    assert torch.equal(*(torch.stack([layer(now) for now in current]) for layer in (converted, anew)))
+    assert reset_of(made.network[2]) == "subtract-late", "the network that was given stays as it is"
 
 
 @pytest.mark.parametrize("on_integers", [False, True])
@@ -293,3 +312,20 @@ def test_an_imported_network_is_converted_with_its_description(tmp_path: Path) -
     assert torch.equal(again(images()).logits, converted(images()).logits)
     assert {p.neuron.law for p in lower(to_nir(made), "loihi2").populations[1:]} == {"lif-subtract-late"}
     assert {p.neuron.law for p in lower(to_nir(again), "loihi2").populations[1:]} == {"lif"}
+
+
+@torch.no_grad()
+def test_a_layer_that_feeds_itself_subtracts_as_snntorchs_does(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layer = snn.RLeaky(beta=0.9, init_hidden=True, linear_features=12)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), layer, nn.Linear(12, 5), integrator())
+    network[1].weight.mul_(4)
+    made = Student(StudentConfig("mine", 4, SHAPE, 5, 6), network).eval()
+    found = made(images()).spikes["2"]
+    current = network[1](made.drive(images())[0].flatten(1))
+    layer.reset_mem()
+    assert torch.equal(found, torch.stack([layer(current) for _ in range(6)]))
+    assert 0 < found.mean() < 1
+    layer.reset_mem()
+    export(made, tmp_path / "s.nir", images())
+    assert lower(read_graph(tmp_path / "s.nir"), "loihi2").by_name["2"].neuron.law == "lif-subtract-late"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import warnings
 from argparse import Namespace
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations, prune
 
 from spikewright.base.errors import InputError
 from spikewright.teachers.weights import load_weights, read_weights
@@ -272,3 +274,45 @@ def test_a_checkpoint_that_lightning_wrote(tmp_path: Path) -> None:
     remarks = load_weights(found, read_weights(tmp_path / "m.ckpt"), "net")
     assert remarks[-1] == "m.ckpt: the prefix 'model.' taken off its names"
     assert torch.equal(found.state_dict()["fc.weight"], STATE["fc.weight"])
+
+
+def _plain() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(12, 2))
+
+
+def _pruned(network: nn.Sequential) -> None:
+    for layer in (network[0], network[2]):
+        prune.l1_unstructured(layer, "weight", amount=0.4)
+
+
+def _weight_normed(network: nn.Sequential) -> None:
+    for layer in (network[0], network[2]):
+        parametrizations.weight_norm(layer)
+
+
+def _spectral_normed(network: nn.Sequential) -> None:
+    parametrizations.spectral_norm(network[0])
+    parametrizations.spectral_norm(network[2])
+
+
+def _normed_by_hooks(network: nn.Sequential) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nn.utils.weight_norm(network[0])
+    nn.utils.spectral_norm(network[2])
+
+
+@pytest.mark.parametrize("change", [_pruned, _weight_normed, _spectral_normed, _normed_by_hooks])
+def test_weights_in_parts_are_put_together(change: Callable[[nn.Sequential], None], tmp_path: Path) -> None:
+    trained, network, x = _plain(), _plain(), torch.rand(4, 1, 4, 4)
+    change(trained)
+    with torch.no_grad():
+        trained(x)  # spectral norm looks for its vectors in training
+        expected = trained.eval()(x)
+    path = tmp_path / "w.pt"
+    torch.save(trained.state_dict(), path)
+    remarks = load_weights(network, read_weights(path), "net")
+    assert "w.pt: weights that were pruned or normed are put together" in remarks
+    with torch.no_grad():
+        assert torch.allclose(network(x), expected, atol=1e-6)

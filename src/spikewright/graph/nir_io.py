@@ -54,8 +54,7 @@ def read_graph(path: Path | str) -> nir.NIRGraph:
             faults: list[str] = []
             graph = _graph(file["node"], "", faults)
             refuse(str(source), faults)
-            if _is_here(file, "version", h5py.Dataset):
-                vars(graph)[FORMAT_VERSION] = _as_text(_value(file["version"]))
+            vars(graph)[FORMAT_VERSION] = _version(file)
             return graph
     except OSError as error:
         how = "is truncated" if "truncated" in str(error) else "cannot be read as HDF5"
@@ -101,6 +100,14 @@ def _graph(group: h5py.Group, prefix: str, faults: list[str]) -> nir.NIRGraph:
         except _Unreadable as fault:
             faults.append(f"node {prefix + name!r} {fault}")
     return nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
+
+
+def _version(file: h5py.File) -> str:
+    """The version of NIR that wrote a file; empty where none is said."""
+    try:
+        return _as_text(_value(_member(file, "version", h5py.Dataset)))
+    except _Unreadable:
+        return ""
 
 
 def _edges(dataset: h5py.Dataset) -> Iterator[tuple[str, str]]:

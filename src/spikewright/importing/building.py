@@ -22,10 +22,12 @@ from .parts import (
     FlattenPart,
     LinearPart,
     Loop,
+    MaxPoolPart,
     NeuronPart,
     NormPart,
     TransposedPart,
 )
+from .refusals import MAX_OF_CURRENTS
 
 Made = tuple[str, float]
 """The name of a part, and the number by which its result is to be multiplied."""
@@ -163,6 +165,8 @@ class Builder:
         if gains:
             sources = [(self._weighed(name, each), 1.0) for name, each in sources]
             gain = 1.0
+        if layer.kind is MaxPoolPart and not (gain == 1.0 and self._spikes(sources[0][0])):
+            self.faults.append(f"{what}: {MAX_OF_CURRENTS}")
         name, weights = self._name(what if what[0] != "_" else layer.kind.__name__[:-4].lower()), dict(layer.weights)
         if gain != 1.0 and layer.kind in _WEIGHTED:
             weights["weight"], gain = weights["weight"] * gain, 1.0
@@ -174,6 +178,13 @@ class Builder:
         inputs = tuple(source for source, _ in sources)
         self._add(layer.part(name, inputs), weights, what)
         return name, gain
+
+    def _spikes(self, name: str) -> bool:
+        """Whether a part gives 0 or 1: neurons that fire, and what only moves or picks their spikes."""
+        part = self.parts.get(name)
+        if isinstance(part, NeuronPart):
+            return part.reset != "none"
+        return isinstance(part, MaxPoolPart) and all(map(self._spikes, part.inputs))
 
     def _weighed(self, name: str, gain: float) -> str:
         """A part with ``gain`` in its weights."""

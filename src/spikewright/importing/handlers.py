@@ -14,6 +14,7 @@ from .parts import (
     ConvPart,
     FlattenPart,
     LinearPart,
+    MaxPoolPart,
     NormPart,
     PoolPart,
     SumPart,
@@ -128,6 +129,23 @@ def _(use: Use) -> Layer:
             "for; leave them at their defaults"
         )
     return Layer(PoolPart, {"kernel": kernels, "stride": strides, "padding": pads})
+
+
+@handles("MaxPool1d", "MaxPool2d", "max_pool1d", "max_pool2d")
+def _(use: Use) -> Layer:
+    """Of spikes alone; whether these are, the graph says."""
+    m = use.module
+    names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+    defaults = (None, None, 0, 1, False)
+    if m is not None:
+        kernel, stride, padding, dilation, ceil = (getattr(m, name) for name in names)
+    else:
+        kernel, stride, padding, dilation, ceil = (use.value(n + 1, names[n], defaults[n]) for n in range(5))
+    if ceil or set(use.sizes(dilation, False, 1)) != {1}:
+        raise CannotImport("is a max pool with ceil_mode or dilation; leave them at their defaults")
+    flat, stride = len(use.shapes[0]) == 2, kernel if stride in (None, ()) else stride
+    kernels, strides, pads = (use.sizes(each, flat, rest) for each, rest in ((kernel, 1), (stride, 1), (padding, 0)))
+    return Layer(MaxPoolPart, {"kernel": kernels, "stride": strides, "padding": pads})
 
 
 @handles(*(f"AdaptiveAvgPool{n}d" for n in (1, 2)), *(f"adaptive_avg_pool{n}d" for n in (1, 2)))

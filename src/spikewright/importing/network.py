@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,9 @@ from .of_sinabs import steps_of_merged
 from .prepared import is_leaf, of_the_user
 from .recording import Recorder, Recording
 
+MOST_VALUES = 2**26
+"""Numbers of one recording: 256 MiB."""
+
 
 @dataclass(eq=False)
 class Found:
@@ -28,12 +32,14 @@ class Found:
         folding: of the recording.
         made: what became of it.
         outside: whether the loop over time is not the network's own.
+        sample_values: numbers that a recording holds for each sample.
     """
 
     module: nn.Module
     folding: Folding
     made: Assembled
     outside: bool
+    sample_values: int
 
     @property
     def timesteps(self) -> int:
@@ -47,6 +53,13 @@ class Found:
             module.weight for module in self.made.network.children() if isinstance(module, nn.Linear | nn.Conv2d)
         )
         return int(next(weights, torch.zeros(1)).shape[0])
+
+    def in_parts(self, tensor: Tensor) -> Iterator[Tensor]:
+        """Samples as the network takes them, as many at once as a recording of :data:`MOST_VALUES` holds."""
+        sample = self.folding.sample
+        axis = 1 if sample.time_axis == 0 else 0
+        length = max(1, MOST_VALUES // self.sample_values) * max(sample.merged, 1)
+        yield from torch.split(tensor, length, axis)
 
     def again(self, tensor: Tensor) -> Folding:
         """The same network recorded on other samples, with the same axes."""
@@ -228,4 +241,6 @@ def _finished(module: nn.Module, fold: Folding, asked: Asked, called: str, outsi
             "change the number in the network"
         )
         raise Refusal(called, [fault])
-    return Found(module, fold, made, outside)
+    values = sum(value.tensor.numel() for call in fold.recording.calls for value in call.results)
+    light = Folding(Recording([], [], []), fold.neurons, fold.sample, fold.steps, row=fold.row)
+    return Found(module, light, made, outside, max(1, values // fold.sample.batch))

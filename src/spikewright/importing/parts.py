@@ -118,6 +118,19 @@ class PoolPart(Part):
         return nn.AvgPool2d(self.kernel, self.stride, self.padding)
 
 
+class MaxPoolPart(Part):
+    """The largest of the spikes in each window: whether there is any."""
+
+    kind: Literal["max_pool2d"] = "max_pool2d"
+    kernel: Pair
+    stride: Pair
+    padding: Padding
+
+    def module(self) -> nn.Module:
+        """A :class:`torch.nn.MaxPool2d`."""
+        return nn.MaxPool2d(self.kernel, self.stride, self.padding)
+
+
 class FlattenPart(Part):
     """A sample as a vector."""
 
@@ -264,6 +277,7 @@ AnyPart = Annotated[
     | UpsamplePart
     | NormPart
     | PoolPart
+    | MaxPoolPart
     | FlattenPart
     | SumPart
     | ConcatPart

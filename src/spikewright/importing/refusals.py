@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import nn
 
 _ATTENTION = "is attention, which multiplies values with one another; the chip adds and weighs: use convolutions"
@@ -10,12 +12,15 @@ _NORM = (
     "statistics are fixed after training, behind a convolution or dense layer"
 )
 _GATES = "is a {kind}, whose gates multiply values with one another; use spiking neurons, such as snn.Synaptic"
-_MAX = (
-    "is a {kind}: the largest of several spikes is no weighted sum, and neither NIR nor the chip has it; use "
-    "nn.AvgPool2d or a convolution with a stride"
+MAX_OF_CURRENTS = (
+    "is a max pool of currents, and the largest of several currents is no weighted sum; put it behind the neurons, "
+    "where any of several spikes makes one, or use nn.AvgPool2d or a convolution with a stride"
 )
+_MAX = "is a {kind}, which is not handled; use nn.MaxPool2d behind neurons, nn.AvgPool2d or a convolution with a stride"
 _ACTIVATION = "is a {kind}; neurons are the only non-linearity on the chip: put a layer of spiking neurons in its place"
 _CODE = "is TorchScript, which is compiled code; give the module that it was made of"
+
+_PARALLEL = "is a {kind}, which runs through time by itself and has no reset; use snn.Leaky and train it again"
 
 REFUSED: dict[str, str] = {
     **dict.fromkeys(("LayerNorm", "GroupNorm", "RMSNorm", "layer_norm", "group_norm", "rms_norm"), _NORM),
@@ -23,14 +28,26 @@ REFUSED: dict[str, str] = {
     **dict.fromkeys(("MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer", "Transformer"), _ATTENTION),
     **dict.fromkeys(("scaled_dot_product_attention", "matmul", "__matmul__", "bmm", "einsum"), _ATTENTION),
     **dict.fromkeys(("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"), _GATES),
-    **dict.fromkeys(("MaxPool1d", "MaxPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "max_pool1d"), _MAX),
-    **dict.fromkeys(("max_pool2d", "adaptive_max_pool2d", "max", "amax"), _MAX),
+    **dict.fromkeys(("MaxPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "FractionalMaxPool2d"), _MAX),
+    **dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d", "max", "amax"), _MAX),
     **dict.fromkeys(("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Tanh"), _ACTIVATION),
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardtanh", "relu", "relu_", "leaky_relu", "elu", "gelu"), _ACTIVATION),
     **dict.fromkeys(("silu", "sigmoid", "tanh", "softmax", "log_softmax", "clamp", "abs", "exp", "sqrt"), _ACTIVATION),
     "Embedding": "is an Embedding, which looks values up; feed the network with numbers",
     "ScriptModule": _CODE,
 }
+
+
+NO_TENSOR = ("LSTM", "GRU", "RNN", "LSTMCell", "MultiheadAttention", "LeakyParallel", "LeakyKernel")
+"""Layers that return several values or run through time themselves, so that no network of single steps holds them."""
+
+
+def in_no_step(network: nn.Module) -> Iterator[str]:
+    """Layers of which a network for a single timestep cannot be made, each with the reason."""
+    for name, module in network.named_modules():
+        kind = type(module).__name__
+        if kind in NO_TENSOR:
+            yield f"{name or 'network'}: {REFUSED.get(kind, _PARALLEL).format(kind=kind)}"
 
 
 def refusal_of(module: nn.Module | None, operation: str) -> str:

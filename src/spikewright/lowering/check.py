@@ -18,7 +18,7 @@ from ..graph.wiring import RESET_KEY, Wiring, survey, wire
 from ..profile.profile import HardwareProfile, load_profile
 from . import rules
 from .absurd import absurdities
-from .draft import draft_from_nir, input_format
+from .draft import begins, draft_from_nir, input_format
 from .lower import lower
 
 Level: TypeAlias = Literal["blocks", "assumed", "note"]
@@ -77,7 +77,8 @@ def check(
     except InputError as error:
         findings += _conventions_alone(graph)
         return findings + [Finding("blocks", "graph", fault) for fault in _faults_of(error)]
-    findings += [Finding("assumed", "graph", sentence) for sentence in reading.assumed]
+    sentences = [*begins(reading.wiring), *reading.assumed]
+    findings += [Finding("assumed", "graph", sentence) for sentence in sentences]
     step = reading.step
     findings.append(Finding("assumed" if step.assumed else "note", "graph", f"time step {step.dt_s:g} s: {step.why}"))
     for name in found.wiring.neurons:

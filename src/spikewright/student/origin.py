@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -57,9 +58,11 @@ class Origin:
         Raises:
             AnswerIsNo: the first layer, step and neuron that differ.
         """
-        fold = of_the_user(self.name, lambda: self.found.again(samples))
-        with torch.no_grad(), student_threads():
-            made = _compared(self.found, fold)
+        made = Proof(0, 0, 0, 0)
+        for part in self.found.in_parts(samples):
+            fold = of_the_user(self.name, partial(self.found.again, part))
+            with torch.no_grad(), student_threads():
+                made += _compared(self.found, fold)
         self.proof = made if self.proof is None else self.proof + made
         return made
 
@@ -135,7 +138,7 @@ def _compared(found: Found, fold: Folding) -> Proof:
     drive = torch.stack([fold.entries[step].reshape(-1, *shape) for step in range(steps)])
     traces = walk(trace(found.made.network), drive, steps)
     theirs = {name: values for name in traces if (values := _theirs(found, fold, name)) is not None}
-    thresholds = {name: torch.as_tensor(found.made.network.get_submodule(name).threshold) for name in traces}
+    thresholds = {name: torch.as_tensor(found.made.network.get_submodule(name).threshold) for name in theirs}
     caveats = {name: fold.neurons[layer].caveat for name, layer in found.made.layers.items() if layer in fold.neurons}
     return compared(theirs, traces, thresholds, found.made.layers, caveats)
 

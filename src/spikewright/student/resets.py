@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-
-import snntorch as snn
-from torch import nn
+from typing import Any
 
 from ..base.errors import check_type, refuse
 from ..base.types import Reset
 from ..importing.description import Description, ImportedNetwork
 from ..importing.parts import NeuronPart
-from .neurons import check_neuron, is_integrator, is_neuron, reset_arguments, reset_of
+from .neurons import check_neuron, is_integrator, is_neuron, reset_arguments
 from .student import Student
 
 
@@ -33,10 +31,9 @@ def with_reset(student: Student, reset: Reset) -> Student:
     network = copy.deepcopy(student.network)
     neurons = {name: module for name, module in network.named_modules() if is_neuron(module)}
     refuse("student", [fault for name, module in neurons.items() for fault in check_neuron(name, module)])
-    for name, module in neurons.items():
-        if not is_integrator(module) and reset_of(module) != reset:
-            parent, _, child = name.rpartition(".")
-            setattr(network.get_submodule(parent), child, _again(module, reset))
+    for module in neurons.values():
+        if not is_integrator(module):
+            _set(module, reset)
     if isinstance(network, ImportedNetwork):
         network.description = _described(network.description, reset)
     twin = Student(config, network)
@@ -58,19 +55,8 @@ def _described(description: Description, reset: Reset) -> Description:
     )
 
 
-def _again(module: nn.Module, reset: Reset) -> nn.Module:
-    """A neuron layer with the constants of ``module``: snnTorch binds the rule of a reset when a layer is made."""
-    given = {
-        "beta": module.beta.detach().clone(),
-        "threshold": module.threshold.detach().clone(),
-        "learn_beta": isinstance(module.beta, nn.Parameter),
-        "learn_threshold": isinstance(module.threshold, nn.Parameter),
-        "spike_grad": module.spike_grad,
-        "init_hidden": module.init_hidden,
-        "output": module.output,
-    }
-    if isinstance(module, snn.Synaptic):
-        learn_alpha = isinstance(module.alpha, nn.Parameter)
-        given |= {"alpha": module.alpha.detach().clone(), "learn_alpha": learn_alpha}
-    made: nn.Module = type(module)(**given, **reset_arguments(reset)).to(module.beta)
-    return made.train(module.training)
+def _set(module: Any, reset: Reset) -> None:
+    """Give a neuron layer of snnTorch another reset, in place; it binds the rule when it is made."""
+    rule = reset_arguments(reset)
+    module.reset_mechanism, module.reset_delay = rule["reset_mechanism"], rule["reset_delay"]
+    module.state_function = module._base_sub if module.reset_mechanism == "subtract" else module._base_zero

@@ -27,6 +27,7 @@ from ..data.output_rule import CLASSES
 from ..importing.assembling import Asked
 from ..importing.description import ImportedNetwork
 from ..importing.examples import SPIKING, as_taken
+from ..importing.refusals import in_no_step
 from ..simulation.backends import Run
 from .architectures import Shape, builder_of
 from .backend import run_student
@@ -90,7 +91,8 @@ class Student(Shown, nn.Module):
             grid: of a student with integer arithmetic; batch norms are folded into the layers before them.
 
         Raises:
-            InputError: the network cannot be traced, or its last neuron does not fit the readout.
+            InputError: the network cannot be traced, has layers that no chip does, or its last neuron does not fit the
+                readout.
         """
         super().__init__()
         self.config = config
@@ -100,6 +102,7 @@ class Student(Shown, nn.Module):
         self.encoder = spiking(encoder) if config.encoding == "current" else None
         if network is None:
             network = _built(config.architecture, config)
+        refuse("student", list(in_no_step(network)))
         if grid is not None:
             fold_norms(network)
         self.network = network

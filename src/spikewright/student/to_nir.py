@@ -21,6 +21,7 @@ from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY
 from ..chip.registers import GRID_KEY
 from ..data.output_rule import CLASSES
 from ..energy.macs import COUNT, UNKNOWN, Macs
+from ..graph import check_nir
 from ..graph.interpreter import biases_on_membranes
 from ..graph.wiring import RESET_KEY
 from .finite import weight_faults
@@ -57,6 +58,7 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     Raises:
         InputError: every module that has no counterpart in NIR, with the reason; weights that are NaN or infinite.
     """
+    check_nir()
     check_type("student", student, Student, "a Student, such as distill(...).student or load_student(path)")
     refuse("student", list(weight_faults(student)))
     if student.grid is not None:

@@ -15,6 +15,7 @@ from ..base.errors import InputError, arg, refuse
 from ..base.torch_file import claimed_bytes, unpacked
 from ..student.finite import not_finite
 from .foreign import keras_or_tensorflow, pickled, program_of_torch
+from .reparametrized import put_together
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which checkpoints of Lightning and of common training scripts hold the state dict."""
@@ -129,7 +130,7 @@ def load_weights(network: nn.Module, state: StateDict, called: str) -> tuple[str
             infinite.
     """
     expected = network.state_dict()
-    whole = list(_renamings(state, expected))
+    whole = [each for found in _renamings(state, expected) for each in (found, *_whole_weights(found))]
     fitting = [each for each in whole if not _misfits(each.values, expected)][:1]
     fitting = fitting or [each for each in _parts(whole, expected) if not _misfits(each.values, expected)]
     if not fitting:
@@ -157,6 +158,13 @@ def load_weights(network: nn.Module, state: StateDict, called: str) -> tuple[str
         raise InputError(f"{state.path}: does not fit {called} ({str(error).splitlines()[0]})") from error
     refuse(f"{state.path}, as {called}", list(not_finite(fitting[0].values)))
     return fitting[0].remarks
+
+
+def _whole_weights(state: StateDict) -> Iterator[StateDict]:
+    """The same weights with those in parts, as pruning and norms leave them, put together."""
+    values = put_together(state.values)
+    if values.keys() != state.values.keys():
+        yield _renamed(state, values, "weights that were pruned or normed are put together")
 
 
 def _renamings(state: StateDict, expected: Mapping[str, Any]) -> Iterator[StateDict]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..base.errors import InputError, SpikewrightError, arg, refuse
 from ..base.own_code import is_own
 from ..data.load import DATASETS, load
-from ..profile.profile import load_profile
+from ..profile.profile import HardwareProfile, load_profile
 from ..profile.resets import reset_faults
 from ..profile.units import parse_budget
 from ..teachers.foreign import WEIGHT_FILES
@@ -40,8 +40,7 @@ def _faults(settings: DistillSettings) -> Iterator[str]:
     limits = settings.limits
     try:
         profile = load_profile(limits.profile)
-        reset = settings.student.reset
-        yield from reset_faults({f"{arg('reset', reset)} on {profile.name}": reset}, profile.limits)
+        yield from _reset_faults(settings, profile)
         if limits.energy_budget:
             parse_budget(limits.energy_budget, profile)
     except SpikewrightError as error:
@@ -50,10 +49,17 @@ def _faults(settings: DistillSettings) -> Iterator[str]:
         name, equals, amount = text.rpartition("=")
         if equals:
             try:
-                parse_budget(amount, load_profile(name), f"{arg('also_within', name)}:")
+                other = load_profile(name)
+                yield from _reset_faults(settings, other)
+                parse_budget(amount, other, f"{arg('also_within', name)}:")
             except SpikewrightError as error:
                 yield error.message
     yield from _missing(settings)
+
+
+def _reset_faults(settings: DistillSettings, profile: HardwareProfile) -> Iterator[str]:
+    reset = settings.student.reset
+    yield from reset_faults({f"{arg('reset', reset)} on {profile.name}": reset}, profile.limits)
 
 
 def _missing(settings: DistillSettings) -> Iterator[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..base.errors import check_type, refuse
+from ..base.errors import InputError, check_type, refuse
 from ..base.types import Reset
 from ..base.version import __version__
 from ..chip.encoding import full_scale

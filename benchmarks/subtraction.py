@@ -4,7 +4,7 @@ The network is written as snnTorch's tutorials write it: two layers of `Leaky(be
 are counted. It is trained by its own forward pass in floats, imported, rounded, and trained on for two epochs of which
 the second is on integers. Prints the accuracy of each on the test part:
 
-    python benchmarks/subtraction.py digits fashion-mnist
+    python benchmarks/subtraction.py digits --seeds 3
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ EPOCHS = {"digits": 40}
 BATCH = 128
 HEAD = (
     "data",
+    "seed",
     "its own",
     "imported",
     "rounded",
@@ -89,7 +90,7 @@ def row(name: str, seed: int) -> tuple[str, ...]:
     activity = sw.simulate(sw.lower(sw.to_nir(made), profile="loihi2-assumed"), data)
     found.append(activity.accuracy)
     differing = sum(int((a != b).sum()) for a, b in zip(*_rasters(made, data), strict=True))
-    return name, *(f"{value:.2%}" for value in found), str(differing)
+    return name, str(seed), *(f"{value:.2%}" for value in found), str(differing)
 
 
 def _rasters(student: sw.Student, data: sw.Dataset) -> tuple[list[Tensor], list[Tensor]]:
@@ -107,12 +108,13 @@ def main() -> None:
     """Print the table as Markdown."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", nargs="+")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="networks of each, from seed 0 on")
     given = parser.parse_args()
     print(f"| {' | '.join(HEAD)} |")
     print(f"|{' --- |' * len(HEAD)}")
     for name in given.data:
-        print(f"| {' | '.join(row(name, given.seed))} |", flush=True)
+        for seed in range(given.seeds):
+            print(f"| {' | '.join(row(name, seed))} |", flush=True)
 
 
 if __name__ == "__main__":

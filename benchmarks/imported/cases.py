@@ -21,7 +21,8 @@ class Case:
         logits: how its author runs it on a batch: from samples (B, *shape), or frames (B, T, *shape), to (B, classes).
         takes: from samples to what its forward pass is called with.
         asked: what `Student.from_module` has to be told beside the network and an example.
-        data: ``digits`` (images of 8 x 8) or ``rows`` (their rows, each for two steps).
+        data: ``digits`` (images of 8 x 8), ``rows`` (their rows, each for two steps) or
+            ``spikes`` (of the rows).
         epochs: of training.
         rate: of learning.
     """

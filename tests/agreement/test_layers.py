@@ -117,7 +117,7 @@ def of_images() -> dict[str, Callable[[], nn.Module]]:
             shaped, stem=nn.Linear(72, 20), first=lif(), head=nn.Linear(20, 5), readout=integrator()
         ),
         "the largest of spikes": lambda: images_network(
-            nn.MaxPool2d(3, 2, 1), nn.Dropout(), nn.MaxPool2d(2, 1), nn.Conv2d(4, 4, 1), outputs=16
+            nn.MaxPool2d(2, 2, 1), nn.Dropout(), nn.MaxPool2d((1, 2), 1), nn.Conv2d(4, 4, 1), outputs=48
         ),
         "the largest, uneven": lambda: images_network(
             nn.MaxPool2d((1, 4), ceil_mode=True), nn.Conv2d(4, 4, 1), outputs=48

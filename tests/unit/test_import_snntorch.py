@@ -191,6 +191,21 @@ class Branches(nn.Module):
         return total
 
 
+class Convolved(Dense):
+    """An image at each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem1, spikes = self.lif1.reset_mem(), []
+        for image in x:
+            spk1, mem1 = self.lif1(self.fc1(self.conv(image).flatten(1)), mem1)
+            spikes.append(spk1)
+        return torch.stack(spikes)
+
+
 class NoReadout(Dense):
     """The last layer has no neurons; its values are averaged over time."""
 
@@ -281,6 +296,19 @@ def test_random_samples_of_a_shape_are_enough() -> None:
     assert student.config.input_shape == (1, 4, 5)
     student = sw.Student.from_module(loud(OverInput(**ZERO)), input_shape=(1, 4, 5), timesteps=9, encoding="rate")
     assert (student.config.timesteps, student.config.input_shape) == (9, (1, 4, 5))
+
+
+def test_series_of_vectors_enter_step_by_step_where_the_example_says_so() -> None:
+    network, x = loud(OverInput(**ZERO)), torch.rand(STEPS, BATCH, 1, 4, 5)
+    series = sw.Student.from_module(network, x, encoding="direct")
+    assert series.config.changes_each_step
+    assert series.config.input_shape == (20, 1, 1)
+    assert series.origin is not None and series.origin.proof is not None and series.origin.proof.samples == BATCH + 32
+    same = sw.Student.from_module(network, x[:1].expand(x.shape), encoding="direct")
+    assert (same.config.changes_each_step, same.config.input_shape) == (False, (1, 4, 5))
+    said = faults_of(Convolved(), torch.rand(STEPS, BATCH, 1, 4, 5), encoding="direct")
+    assert "takes images or sequences of values that change from step to step" in said
+    assert same.origin is not None and "the student gets the same values in each" in " ".join(same.origin.remarks)
 
 
 def faults_of(network: nn.Module, example: Tensor, **asked: Any) -> str:

@@ -170,24 +170,37 @@ def test_drifts_float_network_is_the_student(reset: Reset) -> None:
     assert {name: layers[name].reference for name in own} == {name: int(each.sum()) for name, each in own.items()}
 
 
+def one_neuron(reset: Reset, timesteps: int) -> nir.NIRGraph:
+    """A weight of 8 and a threshold of 1, without a leak."""
+    nodes = {
+        "input": nir.Input(np.array([1])),
+        "fc": nir.Linear(np.array([[8.0]])),
+        "n": nir.IF(r=np.array([1000.0]), v_threshold=np.array([1.0])),
+        "output": nir.Output(np.array([1])),
+    }
+    edges = [("input", "fc"), ("fc", "n"), ("n", "output")]
+    metadata = {"dt_s": 1e-3, "reset": reset, "encoding": "events", "readout": "count", "timesteps": timesteps}
+    return nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
+
+
+@pytest.mark.parametrize("reset", SUBTRACT)
+def test_a_membrane_has_room_for_a_threshold_in_each_step(reset: Reset) -> None:
+    """In 8000 steps for 8001 thresholds: ``64 x 8001 x 16 < 2^23``; in 4 the weight is the limit, as with zero."""
+
+    def scaled(reset: Reset, timesteps: int) -> tuple[float, str]:
+        facts = lower(one_neuron(reset, timesteps), "loihi2").provenance
+        return facts["scales"]["n"], facts["scale_limited_by"]["n"]
+
+    assert scaled(reset, 4) == scaled("zero", 4) == scaled("zero", 8000) == (31, "weights from input")
+    assert scaled(reset, 8000) == (16, "the range of the membrane potential")
+
+
 def test_measured_peaks_leave_room_for_what_is_subtracted() -> None:
     """One input that stays: 8 in each step, of which a threshold of 1 is taken off: 8, 15, 22 and 29 at once."""
-
-    def graph(reset: Reset) -> nir.NIRGraph:
-        nodes = {
-            "input": nir.Input(np.array([1])),
-            "fc": nir.Linear(np.array([[8.0]])),
-            "n": nir.IF(r=np.array([1000.0]), v_threshold=np.array([1.0])),
-            "output": nir.Output(np.array([1])),
-        }
-        edges = [("input", "fc"), ("fc", "n"), ("n", "output")]
-        metadata = {"dt_s": 1e-3, "reset": reset, "encoding": "events", "readout": "count", "timesteps": 4}
-        return nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
-
     measuring = Measuring(np.ones((1, 4, 1), np.float32), margin=1.0)
     potentials = {}
     for reset in ("zero", *SUBTRACT):
-        chip = lower(graph(reset), "loihi2", calibrate=measuring)
+        chip = lower(one_neuron(reset, 4), "loihi2", calibrate=measuring)
         potentials[reset] = chip.provenance["calibration"]["peaks"]["n"]["potential"]
     assert potentials == {"zero": 0, "subtract": 29, "subtract-late": 29}
 

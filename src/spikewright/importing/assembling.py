@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
+import torch
 from torch import Tensor
 
 from ..base.errors import arg, refuse
@@ -45,6 +47,7 @@ class Assembled:
         input_shape: ``(C, H, W)``.
         encoding, readout, outputs: of the configuration.
         population: outputs for each class, where the network says so.
+        series: whether samples are series of vectors, one for each step.
         remarks: what was assumed or changed.
     """
 
@@ -55,6 +58,7 @@ class Assembled:
     readout: Readout
     outputs: int
     population: int
+    series: bool
     remarks: tuple[str, ...] = ()
 
 
@@ -79,6 +83,11 @@ def assembled(fold: Folding, asked: Asked, called: str) -> Assembled:
     outputs = int(choice.value.tensor.shape[-1])
     faults = list(description.shape_faults(shape, outputs))
     refuse(called, [fault.removeprefix("network: ") for fault in faults])
+    series = encoding in GRADED and set(fold.entering) == {"steps"} and _changes(fold)
+    if series:
+        shape = (prod(shape), 1, 1)
+    elif encoding in GRADED and "steps" in fold.entering:
+        remarks.append("it takes an input for each step, and the student gets the same values in each")
     return Assembled(
         _loaded(description, builder.weights),
         {part.name: builder.layers[part.name] for part in description.parts},
@@ -87,8 +96,19 @@ def assembled(fold: Folding, asked: Asked, called: str) -> Assembled:
         choice.readout,
         outputs,
         choice.population,
+        series,
         (*choice.remarks, *remarks),
     )
+
+
+GRADED = ("direct", "current")
+"""Encodings by which values enter, and not spikes."""
+
+
+def _changes(fold: Folding) -> bool:
+    """Whether the example is not the same in each step."""
+    first = fold.sample.step(0)
+    return any(not torch.equal(fold.sample.step(step), first) for step in range(1, fold.steps))
 
 
 def _choice(builder: Builder, fold: Folding, asked: Asked) -> Choice | None:
@@ -129,6 +149,12 @@ def _encoding(fold: Folding, asked: Asked, builder: Builder) -> tuple[Encoding, 
             builder.faults.append(
                 f"takes an input for each step; say what these are: {arg('encoding', 'direct')}, the same values each "
                 "time; rate or latency, spikes made of values of 0 to 1; or events, frames of spikes"
+            )
+        elif asked.encoding in GRADED and _changes(fold) and any(len(each) != 1 for each in fold.entering.values()):
+            builder.faults.append(
+                "takes images or sequences of values that change from step to step, which no encoding here makes: the "
+                "values of a step are a vector (flatten them before the first layer), or the same in each step of the "
+                f"example, or spikes ({arg('encoding', 'events')})"
             )
         return asked.encoding or "direct", []
     coding = [name for name in fold.codes if name.removeprefix("spikegen.") in CODED]

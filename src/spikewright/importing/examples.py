@@ -34,6 +34,8 @@ def examples(asked: Asked) -> Iterator[tuple[Tensor, int | None]]:
         return
     steps = asked.timesteps
     frames = (torch.rand(steps, SAMPLES, *asked.input_shape, generator=drawn) < SPIKING).float()
+    if asked.encoding in ("direct", "current"):
+        frames = samples.expand(steps, *samples.shape).contiguous()
     for shape in _shapes(asked.input_shape):
         yield frames.reshape(steps, SAMPLES, *shape), 0
         yield frames.reshape(steps, SAMPLES, *shape).transpose(0, 1).contiguous(), 1

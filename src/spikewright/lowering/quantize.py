@@ -47,7 +47,7 @@ READOUT = "the range of the readout"
 CONVOLUTION = "the sum of a convolution"
 POTENTIAL = "the range of the membrane potential"
 """What limits a scale: the 24 bits of a current, the threshold that a readout must not reach, the 24 bits in which Lava
-sums up a convolution, and those of a potential from which thresholds are subtracted, where it was measured."""
+sums up a convolution, and those of a potential from which thresholds are subtracted."""
 CALIBRATION = "calibration"
 """Key in the provenance of a chip network: the peaks that scales were chosen by, absent where none were measured."""
 MEASURED = "measured"
@@ -279,9 +279,9 @@ def _reaches(
 ) -> Iterator[_Reach]:
     """How far the states of a population go: in the worst case, or where that is less, to the measured peaks.
 
-    The membrane of neurons that fire is no limit in the worst case: above the threshold it is reset, or thresholds are
-    subtracted from it step by step, and so far from it a clip changes less than the coarser weights would. Where it was
-    measured, a membrane from which thresholds are subtracted has room for its peaks. A convolution's sum of one step
+    The membrane of neurons that fire is no limit: above the threshold it is reset, and so far below it a clip changes
+    less than the coarser weights would. One from which thresholds are subtracted has room for one of them in each step,
+    and one more: above that it fires in every step to the end, whatever is clipped. A convolution's sum of one step
     must stay below 24 bits whatever was measured, since Lava wraps it before the neurons see it.
 
     Args:
@@ -292,8 +292,10 @@ def _reaches(
     reached = None if peaks is None else peaks.times(scale * STATE_UNIT)
     worst = _peak_current(task, weights)
     yield CURRENT, worst if reached is None else min(worst, reached.current), registers.state_limit
-    if task.neuron.reset != "zero" and reached is not None:
-        yield POTENTIAL, min(_peak_potential(task, worst, bias), reached.potential), registers.state_limit
+    if task.threshold is not None and task.neuron.reset != "zero":
+        kept = (task.timesteps + 1) * task.threshold * scale * STATE_UNIT
+        potential = min(kept, _peak_potential(task, worst, bias))
+        yield POTENTIAL, potential if reached is None else min(potential, reached.potential), registers.state_limit
     if task.threshold is None:
         potential = _peak_potential(task, worst, bias)
         potential = potential if reached is None else min(potential, reached.potential)

@@ -41,7 +41,7 @@ _MEASURED = (
 _REMEDIES = {
     CURRENT: f"fewer input bits or a smaller fan-in would help{_MEASURED}",
     READOUT: f"fewer timesteps or a smaller fan-in would help{_MEASURED}",
-    POTENTIAL: "smaller weights beside the threshold would help",
+    POTENTIAL: "fewer timesteps or a lower threshold would help",
     CONVOLUTION: "fewer input bits or a smaller kernel would help",
     "the threshold register": "a lower threshold would help",
     "the bias register": "a smaller bias or leak potential would help",

@@ -23,8 +23,9 @@ from ..chip.answers import Answers
 from ..chip.encoding import encode, full_scale
 from ..chip.law import State
 from ..chip.registers import TrainedGrid
+from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES
-from ..importing.assembling import Asked
+from ..importing.assembling import Asked, Assembled
 from ..importing.description import ImportedNetwork
 from ..importing.examples import SPIKING, as_taken
 from ..importing.refusals import in_no_step
@@ -164,6 +165,7 @@ class Student(Shown, nn.Module):
             encoding=made.encoding,
             readout=made.readout,
             output=replace(CLASSES, population=made.outputs // number),
+            input_rule=_series_of(made, origin.found.timesteps) if made.series else None,
         )
         student = cls(config, made.network).eval()
         student.origin = origin
@@ -320,10 +322,16 @@ class Student(Shown, nn.Module):
         return through
 
 
+def _series_of(made: Assembled, timesteps: int) -> InputRule:
+    """The rule of series that a network takes step by step, as they are."""
+    channels = made.input_shape[0]
+    return InputRule("series", (timesteps, channels), view="steps", timesteps=timesteps)
+
+
 def _random_samples(config: StudentConfig) -> Tensor:
     """Samples of 0 to 1, or frames of events, ``(B, C, H, W)`` or ``(B, T, C, H, W)``."""
     drawn = torch.Generator().manual_seed(1)
-    frames = (config.timesteps,) if config.encoding == "events" else ()
+    frames = (config.timesteps,) if config.encoding == "events" or config.changes_each_step else ()
     samples = torch.rand(config.at_once(PROVEN), *frames, *config.input_shape, generator=drawn)
     return (samples < SPIKING).to(torch.uint8) if config.encoding == "events" else samples
 

@@ -28,7 +28,7 @@ from spikewright.base.errors import SpikewrightError
 from .cases import Case, accuracy, train
 
 TOOLS = ("snntorch", "spikingjelly", "sinabs", "norse")
-SHOWN = 6
+SHOWN = 8
 """Samples of the example that a network is recorded on."""
 
 

@@ -176,7 +176,8 @@ def _encoding(fold: Folding, asked: Asked, builder: Builder) -> tuple[Encoding, 
     if kinds == {"coded"} and coding:
         code = CODED[coding[-1].removeprefix("spikegen.")]
         return code, [
-            f"its spikes are made by {coding[-1]}; a student's are made by encoding {code!r}, by its own rule"
+            f"its spikes are made by {coding[-1]}; a student's are made by encoding {code!r}, by its own rule and "
+            "without its other arguments: measure the accuracy again"
         ]
     told = ", ".join(name for name in fold.codes) or "nothing"
     builder.faults.append(

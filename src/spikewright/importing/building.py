@@ -177,7 +177,7 @@ class Builder:
             layer = replace(layer, settings={**layer.settings, "affine": True})
         inputs = tuple(source for source, _ in sources)
         self._add(layer.part(name, inputs), weights, what)
-        return name, gain
+        return name, gain * layer.gain
 
     def _spikes(self, name: str) -> bool:
         """Whether a part gives 0 or 1: neurons that fire, and what only moves or picks their spikes."""

@@ -107,7 +107,19 @@ def _(use: Use) -> Layer:
     return Layer(NormPart, settings, values)
 
 
-@handles("AvgPool1d", "AvgPool2d", "avg_pool1d", "avg_pool2d", "SumPool2d")
+@handles("SumPool2d")
+def _(use: Use) -> Layer:
+    """Of sinabs: a mean times the size of its window."""
+    m = use.module
+    assert m is not None
+    kernels = use.sizes(m.kernel_size, False, 1)
+    if m.ceil_mode:
+        raise CannotImport("is a sum pool with ceil_mode; leave it at its default")
+    settings = {"kernel": kernels, "stride": use.sizes(m.stride or m.kernel_size, False, 1), "padding": (0, 0)}
+    return Layer(PoolPart, settings, gain=float(prod(kernels)))
+
+
+@handles("AvgPool1d", "AvgPool2d", "avg_pool1d", "avg_pool2d")
 def _(use: Use) -> Layer:
     m = use.module
     if m is not None:

@@ -26,7 +26,7 @@ class Layer:
         kind: of part; None where values pass unchanged.
         settings: the fields of the part.
         weights: by the name that they have in the layer's module.
-        gain: by which the result is to be multiplied, of a layer that only does that.
+        gain: by which the result is to be multiplied.
     """
 
     kind: type[Any] | None

@@ -12,7 +12,7 @@ from ..base.errors import InputError, Refusal, arg, refuse
 from ..base.threads import student_threads
 from ..importing import tools
 from ..importing.answer import misread
-from ..importing.assembling import Asked
+from ..importing.assembling import GRADED, Asked
 from ..importing.examples import examples
 from ..importing.folding import Folding, part_of
 from ..importing.network import Found, found_in
@@ -28,7 +28,7 @@ ASSUMED = tools.TOOLS
 """The tables of neurons are filled when this module is imported."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Origin:
     """The network that a student was imported from.
 
@@ -41,6 +41,9 @@ class Origin:
     name: str
     found: Found
     proof: Proof | None = None
+
+    def __repr__(self) -> str:
+        return "\n".join([f"Origin({self.name}, {self.proof})", *(f"  {remark}" for remark in self.remarks)])
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -105,10 +108,27 @@ def imported(module: nn.Module, example: Tensor | None, asked: Asked) -> Origin:
         if isinstance(part, NeuronPart)
         for fault in check_neuron(part.name, found.made.network.get_submodule(part.name))
     ]
-    refuse(called, faults)
+    refuse(called, faults + _range_faults(found))
     origin = Origin(called, found)
     origin.prove(found.folding.sample.tensor)
     return origin
+
+
+def _range_faults(found: Found) -> list[str]:
+    """Whether an example holds what no student is fed with."""
+    values, encoding = found.folding.sample.tensor, found.made.encoding
+    low, high = float(values.min()), float(values.max())
+    if encoding in GRADED and not 0 <= low <= high <= 1:
+        return [
+            f"{arg('example')}: reaches {low:.3g}..{high:.3g}, and values enter a student from 0 to 1: scale the data "
+            "to that, put the scaling that the network was trained with into its first layer, and give such an example"
+        ]
+    if found.folding.sample.time_axis is not None and encoding not in GRADED and bool((values * (1 - values)).any()):
+        return [
+            f"{arg('example')}: holds other values than 0 and 1 in its frames, and {arg('encoding', encoding)} sends a "
+            "spike or none: train on frames in which several events of a place and step are one"
+        ]
+    return []
 
 
 def _in_some_form(network: nn.Module, asked: Asked, called: str) -> Found:
@@ -148,6 +168,11 @@ def _in_some_form(network: nn.Module, asked: Asked, called: str) -> Found:
 
 def _compared(found: Found, fold: Folding) -> Proof:
     steps, shape = found.timesteps, found.made.input_shape
+    if missing := set(range(steps)) - fold.entries.keys():
+        raise InputError(
+            f"the network runs {steps} steps on one sample and {steps - len(missing)} on another; a chip runs every "
+            "sample for as many: give it a loop of a fixed length"
+        )
     drive = torch.stack([fold.entries[step].reshape(-1, *shape) for step in range(steps)])
     traces = walk(trace(found.made.network), drive, steps)
     theirs = {name: values for name in traces if (values := _theirs(found, fold, name)) is not None}

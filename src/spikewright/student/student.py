@@ -145,7 +145,8 @@ class Student(Shown, nn.Module):
             readout: how it answers; needed where the network leaves a choice.
             encoding: what enters in each step; needed where that changes from step to step.
             classes: fewer than the outputs of a population code.
-            input_shape: ``(C, H, W)`` of samples, where there is no example, or the network takes them in one row.
+            input_shape: ``(C, H, W)``, ``(C, L)`` or ``(F,)`` of samples, where there is no example, or the network
+                takes them in one row.
             input_bits: to which values of 0 to 1 are rounded on the chip, 1 to 12 (direct and current encodings); None:
                 6 for direct. Fewer leave the weights behind them more levels.
             callbacks: receive what was assumed.
@@ -154,7 +155,10 @@ class Student(Shown, nn.Module):
             InputError: everything that keeps the network from being imported, each with its remedy.
             AnswerIsNo: the student does not compute what the network does.
         """
-        origin = imported(module, example, Asked(timesteps, readout, encoding, input_shape, classes))
+        if input_shape is not None and not (1 <= len(input_shape) <= 3 and min(input_shape) >= 1):
+            raise InputError(f"{arg('input_shape', input_shape)}: must be (C, H, W), (C, L) or (F,), each at least 1")
+        whole = None if input_shape is None else (*input_shape, 1, 1)[:3]
+        origin = imported(module, example, Asked(timesteps, readout, encoding, whole, classes))
         made = origin.found.made
         number = made.outputs // made.population if classes is None else classes
         if number < 1 or made.outputs % number:
@@ -171,6 +175,9 @@ class Student(Shown, nn.Module):
             output=replace(CLASSES, population=made.outputs // number),
             input_rule=_series_of(made, origin.found.timesteps) if made.series else None,
         )
+        if config.encoding in ("direct", "current"):
+            bits = f"the input is rounded to {config.input_bits} bits, as on the chip"
+            made.remarks = (*made.remarks, f"{bits}, in the student and in what it is compared with")
         student = cls(config, made.network).eval()
         student.origin = origin
         images = _random_samples(config)

@@ -84,7 +84,9 @@ def _built(
     network = _of_function(spec, called, {"input_shape": input_shape, "classes": classes})
     name = f"{file_of(spec).name}:{spec.rsplit(':', 1)[1]}"
     if weights is None:
-        return BuiltNetwork(network, name, (f"{spec} returns a trained network, as no file of weights is given",))
+        return BuiltNetwork(
+            network, name, (f"{spec}: the network is taken as trained, as no file of weights is given",)
+        )
     remarks = load_weights(network, read_weights(weights), spec)
     return BuiltNetwork(network, f"{name} with {weights.name}", remarks)
 

@@ -249,10 +249,12 @@ def _size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile,
         config = student_config(settings.student, dataset, encoding, width=1, timesteps=timesteps)
     size, wanted = f"{config.input_shape}, {config.classes}", f"{dataset.shape}, {dataset.classes}"
     if size != wanted:
+        called = arg("student" if given.start is None else "init")
         raise InputError(
-            f"{arg('student')}: takes samples of shape and classes {size}, and {dataset.name} has {wanted}; give a "
+            f"{called}: takes samples of shape and classes {size}, and {dataset.name} has {wanted}; give a "
             "student for these data"
         )
     output = replace(dataset.output, population=config.output.population)
     config = replace(config, input_rule=dataset.input_rule, output=output)
-    return size_of(config, dataset, profile, seed, given.network)
+    encoder = None if given.start is None else given.start.begins.encoder
+    return size_of(config, dataset, profile, seed, given.network, encoder)

@@ -40,8 +40,8 @@ def with_start(settings: DistillSettings) -> DistillSettings:
     if settings.student.init is None or given.start is not None:
         return settings
     before, sha256 = _read(settings, given)
-    name = str(arg("init")) if given.init is not None else str(settings.student.init)
-    refuse(name, [*_contradictions(settings, before)])
+    name = INIT if given.init is not None else str(settings.student.init)
+    refuse(str(arg("init")) if given.init is not None else name, [*_contradictions(settings, before)])
     begins = _as_asked(settings.student, before)
     start = Start(name, sha256, before, begins, tuple(_remarks(settings)))
     groups = {group.name: getattr(settings, group.name) for group in fields(DistillSettings)}
@@ -84,8 +84,8 @@ def _contradictions(settings: DistillSettings, before: Student) -> Iterator[str]
         yield f"{arg('encoding', encoding)}: it takes {was!r} input, which no other encoding makes; leave it out"
     if settings.training.integer_from >= 1 and before.grid is not None:
         yield (
-            f"{arg('integer_from', settings.training.integer_from)}: it computes with integers, into which its norms "
-            f"are folded, and is trained on to integers alone; leave {arg('integer_from')} out"
+            f"{arg('integer_from', f'{settings.training.integer_from:g}')}: it computes with integers, into which its "
+            f"norms are folded, and goes on with integers alone; leave {arg('integer_from')} out"
         )
 
 

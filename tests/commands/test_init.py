@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
+import nir
+import numpy as np
 import pytest
 import torch
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.commands.cli import main
+from spikewright.graph.nir_io import write_graph
 from spikewright.student.config import StudentConfig
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student, load_student, save_student, student_provenance
@@ -82,3 +86,38 @@ def test_what_is_no_student_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "bad.pt").write_bytes(b"no student")
     assert main(["distill", "--data", "digits", "--init", str(tmp_path / "bad.pt")]) == 2
     assert "is not a student file" in capsys.readouterr().err
+
+
+def test_a_graph_of_another_tool_is_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    drawn = np.random.default_rng(0)
+    nodes = {
+        "input": nir.Input(np.array([1, 8, 8])),
+        "flat": nir.Flatten({"input": np.array([1, 8, 8])}, 0, -1),
+        "fc1": nir.Affine(drawn.normal(0, 0.3, (20, 64)), np.zeros(20)),
+        "lif": nir.LIF(*(np.full(20, value) for value in (2e-4, 2.0, 0.0, 0.5, 0.0))),
+        "fc2": nir.Linear(drawn.normal(0, 0.3, (10, 20))),
+        "out": nir.LI(*(np.full(10, value) for value in (1e-3, 10.0, 0.0))),
+        "output": nir.Output(np.array([10])),
+    }
+    edges = list(pairwise(nodes))
+    said = {"dt_s": 1e-4, "reset": "subtract"}
+    write_graph(nir.NIRGraph(nodes, edges, metadata=said, type_check=False), "g.nir")
+    words = ["distill", *DATA, "--init", "g.nir", "--epochs", "2", "--rounds", "0", "-o", "made.pt"]
+    assert main(words) == 2
+    assert "over how many steps it runs" in (told := capsys.readouterr().err) and "--timesteps" in told
+    assert main([*words, "-T", "4"]) == 0
+    assert "begins with g.nir" in capsys.readouterr().err
+    write_graph(nir.NIRGraph(nodes, edges, type_check=False), "other.nir")
+    assert main([*words[:-1], "other.pt", "--init", "other.nir", "-T", "4"]) == 0
+    told = capsys.readouterr().err
+    assert "assumed: time step 0.0001 s" in told and "assumed: reset to zero" in told
+    made = load_student("made.pt")
+    assert (made.config.architecture, made.config.timesteps, resets_in(made)) == ("imported", 4, {"subtract"})
+    assert student_provenance("made.pt")["init_sha256"] == sha256_of("g.nir")
+    nodes["lif"].r[3] = 7.0
+    write_graph(nir.NIRGraph(nodes, edges, type_check=False), "open.nir")
+    assert main(["distill", *DATA, "--init", "open.nir", "-T", "4"]) == 2
+    assert "sw.Student.from_nir(" in capsys.readouterr().err

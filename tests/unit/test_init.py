@@ -31,7 +31,7 @@ class Heard(Callback):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def on_message(self, text: str, kind: Kind) -> None:  # noqa: ARG002
+    def on_message(self, text: str, kind: Kind) -> None:
         self.lines.append(str(text))
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from pathlib import Path
 
 from ..base.artefacts import sha256_of
-from ..base.errors import SpikewrightError, arg, refuse, renamed
+from ..base.errors import InputError, SpikewrightError, arg, refuse, renamed
+from ..base.progress import Callback, Kind
+from ..graph.nir_io import read_graph
 from ..student.config import StudentConfig
 from ..student.header import IMPORTED
 from ..student.resets import with_reset
@@ -21,6 +24,9 @@ from .start import Start, resets_in
 RATE = 1e-3
 """Peak of the learning rate: a third of a new student's, since the weights are good already."""
 EPOCHS = 5
+GRAPH = ".nir"
+IN_PYTHON = ("producer", "dt_s")
+"""How a graph is read, as far as no flag of a training says it."""
 TAKEN = ("timesteps", "encoding", "input_bits", "reset")
 """Settings of the student that may differ from the network that it begins with."""
 OF_NEURONS = ("neuron", "beta", "alpha", "threshold", "learn_beta", "learn_threshold")
@@ -39,11 +45,12 @@ def with_start(settings: DistillSettings) -> DistillSettings:
     given = objects_of(settings)
     if settings.student.init is None or given.start is not None:
         return settings
-    before, sha256 = _read(settings, given)
+    heard = _Heard()
+    before, sha256 = _read(settings, given, heard)
     name = INIT if given.init is not None else str(settings.student.init)
     refuse(str(arg("init")) if given.init is not None else name, [*_contradictions(settings, before)])
     begins = _as_asked(settings.student, before)
-    start = Start(name, sha256, before, begins, tuple(_remarks(settings)))
+    start = Start(name, sha256, before, begins, (*heard.said, *_remarks(settings)))
     groups = {group.name: getattr(settings, group.name) for group in fields(DistillSettings)}
     groups["student"] = _spec(settings.student, begins)
     asked = settings.training.model_dump(exclude_unset=True, exclude_none=True)
@@ -55,16 +62,45 @@ def with_start(settings: DistillSettings) -> DistillSettings:
     return ObjectSettings(**groups, objects=objects)
 
 
-def _read(settings: DistillSettings, given: Objects) -> tuple[Student, str]:
+class _Heard(Callback):
+    """Keeps what was assumed of a graph until there is somebody to tell."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def on_message(self, text: str, kind: Kind) -> None:
+        del kind
+        self.said.append(text)
+
+
+def _read(settings: DistillSettings, given: Objects, heard: _Heard) -> tuple[Student, str]:
     """The network as it was, and its hash."""
     if given.init is not None:
         return given.init, weights_sha256(given.init)
     path = settings.student.init
     assert path is not None
+    if path.suffix.lower() == GRAPH:
+        return _of_graph(path, settings.student, heard), sha256_of(path)
     try:
         return load_student(path, network_of(settings)), sha256_of(path)
     except SpikewrightError as error:
         raise renamed(error, {"network": "architecture"}) from error
+
+
+def _of_graph(path: Path, spec: StudentSpec, heard: _Heard) -> Student:
+    """The network of a graph; T, encoding and the width of the input are as asked for where the graph says nothing."""
+    graph = read_graph(path)
+    names = ("timesteps", "encoding", "input_bits")
+    unsaid = {name: getattr(spec, name) for name in names if name not in graph.metadata}
+    try:
+        return Student.from_nir(graph, callbacks=[heard], **unsaid)
+    except InputError as error:
+        if not any(str(arg(name)) in error.message or str(arg(name))[:-1] in error.message for name in IN_PYTHON):
+            raise InputError(f"{path}: {error.message}") from error
+        said = f"sw.save_student(sw.Student.from_nir({path.name!r}, producer=..., dt_s=...), 'student.pt', {{}})"
+        raise InputError(
+            f"{path}: {error.message}; say it in Python, {said}, and begin with the student that this writes"
+        ) from error
 
 
 def _contradictions(settings: DistillSettings, before: Student) -> Iterator[str]:

@@ -28,13 +28,15 @@ from spikewright.base.errors import SpikewrightError
 from .cases import Case, accuracy, train
 
 TOOLS = ("snntorch", "spikingjelly", "sinabs", "norse")
-SHOWN = 6
+SHOWN = 8
 """Samples of the example that a network is recorded on."""
 
 
 def samples_of(case: Case, part: sw.Split) -> tuple[Tensor, Tensor]:
-    """The digits of a part as the network takes them: images, their rows, each for two steps, or these as spikes."""
+    """The digits of a part as the network takes them; see :attr:`Case.data`."""
     images, labels = torch.from_numpy(np.asarray(part.samples[:])).float(), torch.from_numpy(np.asarray(part.labels))
+    if case.data == "frames":
+        return (images[:, None] > torch.arange(8).reshape(1, 8, 1, 1, 1) / 8).float(), labels
     if case.data != "digits":
         images = images.movedim(2, 1).reshape(len(images), 8, 1, 1, 8).repeat_interleave(2, 1)
     return (images > 0.5).float() if case.data == "spikes" else images, labels

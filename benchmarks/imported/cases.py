@@ -22,7 +22,7 @@ class Case:
         takes: from samples to what its forward pass is called with.
         asked: what `Student.from_module` has to be told beside the network and an example.
         data: ``digits`` (images of 8 x 8), ``rows`` (their rows, each for two steps) or
-            ``spikes`` (of the rows).
+            ``spikes`` (of the rows), or ``frames`` (of events: where an image is brighter than each of 8 levels).
         epochs: of training.
         rate: of learning.
     """

@@ -29,6 +29,20 @@ class Boxes(nn.Module):
         return torch.stack(out)
 
 
+class Currents(nn.Module):
+    """Cells with synaptic currents, which arrive a step late in Norse."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        parameters = norse.LIFParameters(
+            tau_mem_inv=torch.tensor(200.0), tau_syn_inv=torch.tensor(500.0), v_th=torch.tensor(0.4)
+        )
+        self.fc1, self.fc2 = nn.Linear(64, 80), nn.Linear(80, 10)
+        self.lif1, self.lif2 = norse.LIFCell(parameters), norse.LIFCell(parameters)
+
+    forward = Boxes.forward
+
+
 def sequential() -> nn.Module:
     """A SequentialState of a convolution and a dense layer, the loop outside."""
     return norse.SequentialState(
@@ -49,5 +63,6 @@ def cases() -> list[Case]:
     """All of them, untrained."""
     return [
         Case("boxes", "LIFBoxCell, states handed round", Boxes(), lambda m, x: m(x).sum(0)),
+        Case("currents", "LIFCell, synaptic currents", Currents(), lambda m, x: m(x).sum(0)),
         Case("sequential", "SequentialState, loop outside", sequential(), _outside, asked={"timesteps": STEPS}),
     ]

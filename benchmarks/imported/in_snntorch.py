@@ -74,6 +74,15 @@ def tutorial_6() -> nn.Sequential:
     )
 
 
+def tutorial_7() -> nn.Sequential:
+    """A convnet on frames of events, as of N-MNIST, hidden states kept, the loop over frames outside."""
+    settings = {"beta": 0.7, "spike_grad": GRADIENT, "init_hidden": True}
+    return nn.Sequential(
+        nn.Conv2d(1, 12, 3), nn.BatchNorm2d(12), nn.AvgPool2d(2), snn.Leaky(**settings),
+        nn.Flatten(), nn.Linear(108, 10), snn.Leaky(output=True, **settings),
+    )  # fmt: skip
+
+
 class Tutorial4(nn.Module):
     """Second-order neurons, with a synaptic current that decays; the answer is the membrane potential."""
 
@@ -114,7 +123,7 @@ class Latency(nn.Module):
 
 
 class Layers(nn.Module):
-    """Layers in ModuleLists, the states in lists, learnt thresholds and a learnt decay for each neuron."""
+    """Layers in ModuleLists, the states in lists, learnt thresholds, a learnt decay for each hidden neuron."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,8 +131,8 @@ class Layers(nn.Module):
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.neurons = nn.ModuleList(
             snn.Leaky(
-                beta=torch.full((size,), 0.7), learn_beta=True, learn_threshold=True, spike_grad=GRADIENT,
-                reset_mechanism="zero",
+                beta=torch.full((size,), 0.7) if size > 10 else 0.7, learn_beta=True, learn_threshold=True,
+                spike_grad=GRADIENT, reset_mechanism="zero",
             )
             for size in sizes[1:]
         )  # fmt: skip
@@ -212,14 +221,12 @@ class Recurrent(nn.Module):
         return torch.stack(out)
 
 
-class AtOnce(Tutorial3):
-    """The threshold taken off in the step of the spike; the answer in a population of five outputs for each class."""
+class Population(Tutorial3):
+    """The answer in a population of five outputs for each class."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.lif1 = snn.Leaky(beta=0.8, reset_delay=False)
         self.fc2 = nn.Linear(60, 50)
-        self.lif2 = snn.Leaky(beta=0.8, reset_delay=False)
 
 
 def _counts(module: nn.Module, x: Tensor) -> Tensor:
@@ -229,6 +236,15 @@ def _counts(module: nn.Module, x: Tensor) -> Tensor:
 def _rows(module: nn.Module, x: Tensor) -> Tensor:
     out = module(_time_first(x))
     return (out[0] if isinstance(out, tuple) else out).sum(0)
+
+
+def _frames(module: nn.Module, x: Tensor) -> Tensor:
+    utils.reset(module)
+    return torch.stack([module(frame)[0] for frame in _time_first(x)]).sum(0)
+
+
+def _first_frame(x: Tensor) -> Tensor:
+    return x[:, 0]
 
 
 def _as_it_is(module: nn.Module, x: Tensor) -> Tensor:
@@ -258,7 +274,10 @@ def cases() -> list[Case]:
         Case("residual", "identity shortcuts, batch norms", Residual(), _as_it_is),
         Case("branches", "Conv1d, concatenation", Branches(), _rows,
              **rows | {"data": "spikes", "asked": {"encoding": "events"}}),
-        Case("recurrent", "RLeaky, all to all", Recurrent(), _rows, **rows),
-        Case("population", "subtraction at once, five outputs a class", AtOnce(),
+        Case("recurrent", "RLeaky, all to all", Recurrent(), _rows,
+             **rows | {"asked": {"encoding": "direct", "input_bits": 4}}),
+        Case("tutorial 7", "frames of events, loop outside, batch norm", tutorial_7(), _frames, _first_frame,
+             {"timesteps": 8, "encoding": "events"}, "frames"),
+        Case("population", "five outputs for each class", Population(),
              lambda m, x: m(x)[0].sum(0).reshape(len(x), 10, 5).sum(2), asked={"classes": 10}),
     ]  # fmt: skip

@@ -30,6 +30,25 @@ def many_steps() -> nn.Sequential:
     return network
 
 
+class Residual(nn.Module):
+    """A SEW block: spikes of a branch are added to spikes that go around it; multi-step mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(layer.Conv2d(1, 12, 3, padding=1, bias=False), layer.BatchNorm2d(12), _lif())
+        self.branch = nn.Sequential(layer.Conv2d(12, 12, 3, padding=1, bias=False), layer.BatchNorm2d(12), _lif())
+        self.head = nn.Sequential(layer.AvgPool2d(2), layer.Flatten(), layer.Linear(192, 10), _lif())
+        functional.set_step_mode(self, "m")
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes = self.stem(x)
+        return self.head(self.branch(spikes) + spikes)
+
+
+def _lif() -> nn.Module:
+    return neuron.LIFNode(tau=2.0, surrogate_function=surrogate.ATan())
+
+
 class OneStep(nn.Module):
     """An MLP in single-step mode, the loop outside, soft reset without leak."""
 
@@ -91,6 +110,7 @@ def cases() -> list[Case]:
             _repeated,
             asked={"encoding": "direct"},
         ),
+        Case("residual", "SEW block, multi-step mode", Residual(), _many, _repeated, asked={"encoding": "direct"}),
         Case("one step", "IF, soft reset, loop outside", OneStep(), _one, asked={"timesteps": 8}),
         Case("parametric", "PLIF, loop inside", Parametric(), _inside),
     ]

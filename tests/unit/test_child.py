@@ -247,3 +247,11 @@ def test_a_python_that_does_not_start_is_said(traces, monkeypatch: pytest.Monkey
     with pytest.raises(SpikewrightError, match="could not be started to work in: no Python today"), Child("", PREFIX):
         raise AssertionError("started")
     assert not traces.left()
+
+
+def test_a_keeper_that_is_killed_as_it_starts_is_said(traces, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_module, "_START", "import os; os.kill(os.getpid(), 9)")
+    said = "could not be started to work in: it was ended by SIGKILL; the system does that when memory runs out"
+    with pytest.raises(SpikewrightError, match=said), Child("", PREFIX):
+        raise AssertionError("started")
+    assert not traces.left()

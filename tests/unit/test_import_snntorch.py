@@ -317,6 +317,17 @@ def faults_of(network: nn.Module, example: Tensor, **asked: Any) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize("batch", [1, STEPS - 1, STEPS, STEPS + 1])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_as_many_samples_as_timesteps_are_told_from_them(batch: int, batch_first: bool) -> None:
+    network = loud((BatchFirst if batch_first else OverInput)(**ZERO))
+    x = frames(batch, STEPS, 20) if batch_first else frames(STEPS, batch, 20)
+    student = sw.Student.from_module(network, x, encoding="events")
+    assert student.config.timesteps == STEPS
+    frame_by_frame = x.movedim(1, 0) if batch_first else x
+    assert torch.equal(student.run(frame_by_frame[..., None, None]).scores, network(x))
+
+
 def test_what_is_ambiguous_is_asked_for() -> None:
     said = faults_of(OverInput(**ZERO), frames(STEPS, BATCH, 20))
     assert "takes an input for each step; say what these are: encoding=direct" in said

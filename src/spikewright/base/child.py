@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -98,6 +99,8 @@ class Child:
         stderr = self._keeper.stderr
         words = stderr.read() if self._broken and stderr else b""
         last = words.decode(errors="replace").strip().rpartition("\n")[2]
+        if not last and self._broken and (code := self._keeper.wait()):
+            last = f"it {ending(code)}"
         raise SpikewrightError(f"{sys.executable} could not be started to work in: {last or 'it says nothing'}")
 
     def _answers(self, seconds: float) -> Iterator[dict[str, str | int]]:
@@ -140,3 +143,12 @@ class Child:
         keeping.wait()
         keeping.stdout.close()
         keeping.stderr.close()
+
+
+def ending(code: int) -> str:
+    """In words, how a process ended that did not end well; a negative code is a signal's."""
+    if code > 0:
+        return f"failed (exit code {code})"
+    name = signal.Signals(-code).name
+    short = "; the system does that when memory runs out: fewer samples at once take less"
+    return f"was ended by {name}{short if name == 'SIGKILL' else ''}"

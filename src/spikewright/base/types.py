@@ -18,5 +18,8 @@ Reset = Literal["zero", "subtract", "subtract-late"]
 """What a spike does to the membrane potential: sets it to zero, takes the threshold off at once, or one step late."""
 
 ENCODINGS: tuple[Encoding, ...] = ("direct", "current", "rate", "latency", "events")
+INPUT_BITS: dict[Encoding, int] = {"direct": 6, "current": 8}
+"""Width of graded input where none is asked for. A graded payload multiplies the weights and not the bias of the first
+layer, whose 13 bits then bound the scale of both: two bits less of input are two bits more of weights."""
 RESETS: tuple[Reset, ...] = ("zero", "subtract", "subtract-late")
 READOUTS: tuple[Readout, ...] = ("membrane", "count")

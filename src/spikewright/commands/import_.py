@@ -34,6 +34,9 @@ def command(
         str | None, typer.Option(help="direct, rate, latency or events, where the input changes from step to step")
     ] = None,
     classes: Annotated[int | None, typer.Option(min=1, help="of a population code, fewer than its outputs")] = None,
+    input_bits: Annotated[
+        int | None, typer.Option(min=1, max=12, help="width of graded input on the chip; left out, 6 (current: 8)")
+    ] = None,
     data: Annotated[str, typer.Option(help="data set on which network and student are compared, too")] = "",
     data_dir: Annotated[Path | None, typer.Option(help="folder that holds the data set's files")] = None,
     samples: Annotated[int, typer.Option(min=1, help="validation samples that are compared")] = 256,
@@ -67,6 +70,7 @@ def command(
         encoding=encoding,  # type: ignore[arg-type]
         classes=classes,
         input_shape=shape,
+        input_bits=input_bits,
         callbacks=cli.listeners().callbacks,
     )
     quality = _on_data(student, data, data_dir, samples) if data else None

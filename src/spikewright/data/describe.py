@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..base.errors import Message
-from ..base.types import Encoding, IntArray
+from ..base.types import INPUT_BITS, Encoding, IntArray
 from ..sources.found import Layout, View
 from ..sources.rows import CHUNK_BYTES, Array, Rows
 from .fitting import DELTA, delta_levels
@@ -23,8 +23,6 @@ from .split import Split
 
 TIMESTEPS = 4
 """T of samples that are the same at every step, where none is asked for: the default profile's."""
-INPUT_BITS = 6
-"""Width of direct input where none is asked for, as in training."""
 PARTS = ("train", "validation", "test")
 
 
@@ -162,7 +160,7 @@ class Description:
 
 
 def describe(
-    data: Described, timesteps: int | None = None, input_bits: int = INPUT_BITS, samples: int | None = None
+    data: Described, timesteps: int | None = None, input_bits: int = INPUT_BITS["direct"], samples: int | None = None
 ) -> Description:
     """What a data set holds, and what each encoding makes of it.
 

@@ -155,6 +155,11 @@ def found_in(module: nn.Module, example: Tensor, asked: Asked, called: str) -> F
         if not _runs_over(recording, neurons, sample, steps):
             continue
         fold = Folding(recording, neurons, sample, steps)
+        if sample.batch == steps:
+            counted = _of_another_count(module, fold, called)
+            if counted is None:
+                continue
+            fold = counted
         try:
             return _finished(module, fold, asked, called, outside=False)
         except Refusal as error:
@@ -176,6 +181,36 @@ def _runs_over(recording: Recording, neurons: dict[str, Neuron], sample: Sample,
             if tuple(call.sources[0].tensor.shape[: len(wanted)]) != wanted:
                 return False
     return True
+
+
+def _of_another_count(module: nn.Module, fold: Folding, called: str) -> Folding | None:
+    """The same of one sample less, or of one twice where there is no other, since axes are told apart by lengths.
+
+    Returns:
+        None where the layers of neurons are not run as often as before, on as much less or more: what was counted are
+        no samples.
+    """
+    before = fold.sample
+    axis, each, count = 1 if before.time_axis == 0 else 0, max(before.merged, 1), max(before.batch - 1, 1)
+    if before.batch == 1:
+        sample = replace(before, tensor=torch.cat((before.tensor, before.tensor), axis), batch=2)
+    else:
+        sample = replace(before, tensor=before.tensor.narrow(axis, 0, count * each), batch=count)
+    rest(module)
+    try:
+        recording = of_the_user(called, lambda: record(module, sample, 1, False))
+    except InputError:  # of another length of an axis that is not the samples'
+        return None
+    for name in fold.neurons:
+        one, other = fold.recording.of_layer(name), recording.of_layer(name)
+        if len(one) != len(other):
+            return None
+        sizes = [call.sources[0].tensor.numel() for call in (*one[:1], *other[:1])]
+        if sizes and sizes[0] * sample.batch != sizes[1] * before.batch:
+            return None
+    if not _runs_over(recording, fold.neurons, sample, fold.steps):
+        return None
+    return Folding(recording, fold.neurons, sample, fold.steps)
 
 
 def _looped(module: nn.Module, first: Sample, asked: Asked, neurons: dict[str, Neuron], called: str) -> Found:

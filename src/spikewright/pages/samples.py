@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..base.errors import InputError, arg
-from ..base.types import Encoding, FloatArray
+from ..base.types import INPUT_BITS, Encoding, FloatArray
 from ..chip.encoding import encode, full_scale
 from ..chip.law import Law, State
 from ..data.dataset import Dataset
-from ..data.describe import INPUT_BITS, InputRate, describe, views_of, with_delta
+from ..data.describe import InputRate, describe, views_of, with_delta
 from ..data.fitting import DELTA
 from ..data.input_rule import InputRule
 from ..data.own import when_asked
@@ -52,7 +52,7 @@ class Encoded:
 
 @in_style
 def encodings_figure(
-    data: Dataset, sample: int = 0, timesteps: int | None = None, input_bits: int = INPUT_BITS
+    data: Dataset, sample: int = 0, timesteps: int | None = None, input_bits: int = INPUT_BITS["direct"]
 ) -> Figure:
     """A sample of the training part as found, and below it what each encoding that suits makes of it.
 

@@ -19,7 +19,7 @@ from ..base.own_code import is_own
 from ..base.progress import Callback, Listeners
 from ..base.shown import Shown
 from ..base.torch_file import load_torch, save_torch, tensor_faults
-from ..base.types import Encoding, Readout
+from ..base.types import INPUT_BITS, Encoding, Readout
 from ..chip.answers import Answers
 from ..chip.encoding import encode, full_scale
 from ..chip.law import State
@@ -134,6 +134,7 @@ class Student(Shown, nn.Module):
         encoding: Encoding | None = None,
         classes: int | None = None,
         input_shape: Shape | None = None,
+        input_bits: int | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Student:
         """A trained spiking network of snnTorch, SpikingJelly, sinabs or Norse as a student with the same weights.
@@ -150,6 +151,8 @@ class Student(Shown, nn.Module):
             encoding: what enters in each step; needed where that changes from step to step.
             classes: fewer than the outputs of a population code.
             input_shape: ``(C, H, W)`` of samples, where there is no example, or the network takes them in one row.
+            input_bits: to which values of 0 to 1 are rounded on the chip, 1 to 12 (direct and current encodings); None:
+                6 for direct. Fewer leave the weights behind them more levels.
             callbacks: receive what was assumed.
 
         Raises:
@@ -169,6 +172,7 @@ class Student(Shown, nn.Module):
             timesteps=origin.found.timesteps,
             encoding=made.encoding,
             readout=made.readout,
+            input_bits=input_bits or INPUT_BITS.get(made.encoding, 8),
             output=replace(CLASSES, population=made.outputs // number),
             input_rule=_series_of(made, origin.found.timesteps) if made.series else None,
         )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..base.errors import AnswerIsNo, BelowFloor, InputError, arg
 from ..base.own_code import is_own
-from ..base.types import Encoding
+from ..base.types import INPUT_BITS, Encoding
 from ..data.dataset import Dataset
 from ..energy.estimate import Floor
 from ..profile.schema import HardwareProfile
@@ -29,9 +29,6 @@ CONV_WIDTHS = (24, 16, 12, 8, 6, 4)
 SAMPLES = 500
 TRIAL = 128
 """Samples on which the spikes of an untrained student are counted; its batch norms keep the rates near later ones."""
-INPUT_BITS: dict[Encoding, int] = {"direct": 6}
-"""Width of graded input where it is not 8. A graded payload multiplies the weights and not the bias of the first layer,
-whose 13 bits then bound the scale of both: two bits less of input are two bits more of weights."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ runs in, and hangs when one of its processes fails. So it never runs in ours: a 
 from __future__ import annotations
 
 import importlib.util
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...base.child import Child
+from ...base.child import Child, ending
 from ...base.errors import InputError, SpikewrightError, arg, refuse
 from ...base.progress import Advance
 from ...base.types import IntArray
@@ -122,16 +121,7 @@ def watch(child: Child, kind: Kind, progress: Advance | None, time_limit_s: floa
                     f"longer limit may help a large network{_tail(words)}"
                 )
     if code:
-        raise SpikewrightError(f"{arg('on', kind)}: Lava's process {_ending(code)}{_tail(words)}")
-
-
-def _ending(code: int) -> str:
-    """In words, how a process ended that did not end well; a negative code is a signal's."""
-    if code > 0:
-        return f"failed (exit code {code})"
-    name = signal.Signals(-code).name
-    short = "; the system does that when memory runs out: fewer samples at once take less"
-    return f"was ended by {name}{short if name == 'SIGKILL' else ''}"
+        raise SpikewrightError(f"{arg('on', kind)}: Lava's process {ending(code)}{_tail(words)}")
 
 
 def _tail(words: Path) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..base.errors import InputError, arg, did_you_mean
-from ..base.types import ENCODINGS
+from ..base.types import ENCODINGS, INPUT_BITS
 from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
@@ -144,7 +144,7 @@ def _config(
         timesteps=timesteps,
         encoding=encoding,
         readout="membrane" if made.is_integrator else "count",
-        input_bits=asked.input_bits or int(said.get("input_bits", 8)),
+        input_bits=asked.input_bits or int(said.get("input_bits", INPUT_BITS.get(encoding, 8))),
         input_rule=None if rule is None else InputRule.from_json(json.loads(rule)),
         output=replace(output, population=made.outputs // classes),
     )

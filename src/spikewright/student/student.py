@@ -207,7 +207,8 @@ class Student(Shown, nn.Module):
         Args:
             graph: or the path of its file.
             timesteps: T; None for what the graph's metadata say.
-            encoding, input_bits: of the input; None for what the metadata say, or direct and 8.
+            encoding, input_bits: of the input; None for what the metadata say, or direct and 6
+                (of other encodings 8).
             classes: fewer than the outputs of a population code.
             dt_s, producer, reset: how the graph is read, as in :func:`spikewright.lower`.
             callbacks: receive what was assumed.

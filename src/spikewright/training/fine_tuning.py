@@ -9,6 +9,7 @@ from pathlib import Path
 from ..base.artefacts import sha256_of
 from ..base.errors import InputError, SpikewrightError, arg, refuse, renamed
 from ..base.progress import Callback, Kind
+from ..base.types import INPUT_BITS
 from ..graph.nir_io import read_graph
 from ..student.config import StudentConfig
 from ..student.header import IMPORTED
@@ -139,6 +140,8 @@ def _config(spec: StudentSpec, config: StudentConfig) -> StudentConfig:
     """The configuration with T, encoding and the width of the input as they are asked for."""
     asked = {name: getattr(spec, name) for name in ("timesteps", "encoding", "input_bits")}
     changes = {name: value for name, value in asked.items() if value not in (None, "delta")}
+    if changes.get("encoding", config.encoding) != config.encoding and spec.input_bits is None:
+        changes["input_bits"] = INPUT_BITS.get(changes["encoding"], 8)
     return replace(config, **changes)
 
 

@@ -27,6 +27,7 @@ from ..student.config import StudentConfig
 from ..student.student import Student, save_student
 from ..teachers.torch_teacher import Teacher
 from .again import begun_with, finished
+from .ann_weights import AnnWeights
 from .checkpoint import resume as take_up
 from .checkpoint import save
 from .deployment import Certificate, Deployment, certify
@@ -179,12 +180,15 @@ def _distil(
         chain = teaching_of(settings, trainer.method, dataset).train(whole, student_plan(trainer), listeners)
         trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)
         start, seed = objects_of(settings).start, settings.training.seed
+        ann = objects_of(settings).ann
+        facts_of_ann = {} if ann is None else _begun_with(ann, trainer, listeners)
         begun = None if start is None else baseline_of(start, trainer.student, dataset, seed, listeners)
         _run(trainer, checkpoint, resume, listeners)
     facts = _provenance(settings, trainer, profile.sha256)
     if start is not None and begun is not None:
         say_outcome(start, begun, quality_of_student(trainer.student, dataset.validation, seed), listeners)
         facts |= {"init": start.name, "init_sha256": start.sha256, **begun.facts}
+    facts |= facts_of_ann
     certificate, deployed = _certificate(trainer, profile, listeners)
     facts["certificate"] = certificate.as_json()
     return Distillation(trainer.student, certificate, tuple(trainer.history), facts | facts_of(chain), deployed)
@@ -280,6 +284,15 @@ def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listener
     if found.measured or any(found.overflows.values()):
         listeners.say(found.about_overflows(), "warning" if found.overflowed else "info")
     return found, deployed
+
+
+def _begun_with(ann: AnnWeights, trainer: Trainer, listeners: Listeners) -> dict[str, object]:
+    """Say how good a student is with the weights of an ANN, before its first step; JSON-able facts about it."""
+    for remark in trainer.remarks:
+        listeners.say(remark, "assumed")
+    quality = quality_of_student(trainer.student, trainer.dataset.validation, trainer.settings.seed)
+    listeners.say(f"begins with {ann.name}: validation {quality}")
+    return {"init": ann.name, "init_sha256": ann.sha256, "init_unchanged_quality": quality.facts}
 
 
 def _provenance(settings: DistillSettings, trainer: Trainer, profile_sha256: str) -> dict[str, object]:

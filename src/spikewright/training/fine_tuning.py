@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..base.artefacts import sha256_of
 from ..base.errors import InputError, SpikewrightError, arg, refuse, renamed
+from ..base.own_code import is_own
 from ..base.progress import Callback, Kind
 from ..base.types import INPUT_BITS
 from ..graph.nir_io import read_graph
@@ -17,6 +18,7 @@ from ..student.resets import with_reset
 from ..student.student import Student, load_student
 from ..teachers.hashes import weights_sha256
 from ..teachers.spiking_teacher import SpikingTeacher
+from .ann_weights import AnnWeights, is_state_dict, read_ann
 from .early import INIT
 from .objects import Objects, ObjectSettings, loss_terms, network_of, objects_of, spec_of
 from .settings import DistillSettings, StudentSpec, TeacherSpec, Training
@@ -25,7 +27,7 @@ from .start import Start, resets_in
 RATE = 1e-3
 """Peak of the learning rate: a third of a new student's, since the weights are good already."""
 EPOCHS = 5
-GRAPH = ".nir"
+GRAPH, OF_ANN = ".nir", (".onnx", ".safetensors")
 IN_PYTHON = ("producer", "dt_s")
 """How a graph is read, as far as no flag of a training says it."""
 TAKEN = ("timesteps", "encoding", "input_bits", "reset")
@@ -44,8 +46,10 @@ def with_start(settings: DistillSettings) -> DistillSettings:
         InputError: no such file, or settings that contradict the network, all of them at once.
     """
     given = objects_of(settings)
-    if settings.student.init is None or given.start is not None:
+    if settings.student.init is None or given.start is not None or given.ann is not None:
         return settings
+    if given.init is None and _is_ann(settings.student.init):
+        return _with_ann(settings, given, read_ann(settings.student.init))
     heard = _Heard()
     before, sha256 = _read(settings, given, heard)
     name = INIT if given.init is not None else str(settings.student.init)
@@ -61,6 +65,28 @@ def with_start(settings: DistillSettings) -> DistillSettings:
         groups["teacher"] = TeacherSpec(**settings.teacher.model_dump(exclude_unset=True) | {"name": INIT})
         objects = replace(objects, teacher=SpikingTeacher(before, INIT, sha256))
     return ObjectSettings(**groups, objects=objects)
+
+
+def _is_ann(path: Path) -> bool:
+    """Whether a file holds weights of an ANN: an ONNX model, or a state dict, and no student."""
+    if path.suffix.lower() in OF_ANN:
+        return True
+    return path.suffix.lower() != GRAPH and is_state_dict(path)
+
+
+def _with_ann(settings: DistillSettings, given: Objects, ann: AnnWeights) -> DistillSettings:
+    """The settings of a student that begins with weights of an ANN: the first layer's width, a smaller rate."""
+    if settings.teacher.name == INIT:
+        raise InputError(
+            f"{arg('teacher', INIT)}: {ann.name} holds weights and no network; give a teacher, or leave it out"
+        )
+    groups = {group.name: getattr(settings, group.name) for group in fields(DistillSettings)}
+    spec = settings.student
+    if spec.width is None and not is_own(spec.architecture or ""):
+        groups["student"] = StudentSpec(**spec.model_dump(exclude_unset=True) | {"width": ann.width})
+    asked = settings.training.model_dump(exclude_unset=True)
+    groups["training"] = Training(**{"learning_rate": RATE} | asked)
+    return ObjectSettings(**groups, objects=replace(given, ann=ann))
 
 
 class _Heard(Callback):

@@ -23,6 +23,7 @@ from ..teachers.hashes import weights_sha256
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import SPIKING
 from ..teachers.torch_teacher import Teacher
+from .ann_weights import AnnWeights
 from .given import check_given
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
 from .start import Start
@@ -45,6 +46,7 @@ class Objects:
         network: of the student, torch layers and snnTorch neurons, of which a copy is trained.
         init: a student with which the training begins.
         start: the same once it is held against the settings, or what was read from a file.
+        ann: weights of an ANN with which the training begins.
     """
 
     dataset: Dataset | None = None
@@ -54,6 +56,7 @@ class Objects:
     network: nn.Module | None = None
     init: Student | None = None
     start: Start | None = None
+    ann: AnnWeights | None = None
     method: LossTerms | None = None
     regularizers: tuple[LossTerms, ...] | None = None
 
@@ -65,7 +68,7 @@ STANDS_FOR = {
     "method": ("method",),
     "regularize": ("regularizers",),
     "architecture": ("config", "network"),
-    "init": ("init", "start"),
+    "init": ("init", "start", "ann"),
 }
 """By name of a flat value, the objects that may stand in its place."""
 
@@ -147,6 +150,8 @@ def object_hashes(settings: DistillSettings) -> dict[str, str]:
         hashes["unlabelled_sha256"] = samples_sha256(given.unlabelled)
     if given.teacher is not None:
         hashes["teacher_sha256"] = given.teacher.sha256
+    if given.ann is not None:
+        hashes["init_sha256"] = given.ann.sha256
     if given.start is not None:
         hashes["init_sha256"] = given.start.sha256
     elif given.network is not None:

@@ -207,8 +207,9 @@ class StudentSpec(Options):
     population: int = Field(1, ge=1, le=MOST_COUNT, description="outputs for each class, whose scores are added up")
     init: Path | None = Field(
         None,
-        description="what the training begins with, a student.pt or the graph.nir of any tool: its network, weights, T "
-        "and neurons; T, encoding, input-bits and reset may be others",
+        description="what the training begins with: a student.pt or the graph.nir of any tool, its network, weights, T "
+        "and neurons (T, encoding, input-bits and reset may be others); or weights of an ANN with the layers of the "
+        "student, .pt, .safetensors or .onnx",
     )
 
     @field_validator(*OF_SIZE, mode="before")

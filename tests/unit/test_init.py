@@ -159,3 +159,11 @@ def test_early_refusals(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a preset names only"):
         settings_from(str(preset), {})
     assert preset_names()
+
+
+def test_sweeps_and_comparisons_begin_with_new_weights(tmp_path: Path) -> None:
+    spec = sw.StudentSpec(init=tmp_path / "s.pt")
+    with pytest.raises(InputError, match="is for distill and run"):
+        sw.sweep(digits(), student=spec, budgets=["1uJ"], out=tmp_path / "sweep")
+    with pytest.raises(InputError, match="is for distill and run"):
+        sw.compare(digits(), student=spec, budgets=["1uJ"], out=tmp_path / "compare")

@@ -39,6 +39,18 @@ def check_early(settings: DistillSettings) -> None:
             own.for_student(student.encoding, student.architecture, student.timesteps)
 
 
+def no_init(settings: DistillSettings, verb: str) -> None:
+    """Refuse a network to begin with, where students of several kinds are trained, each from new weights.
+
+    Raises:
+        InputError: there is one.
+    """
+    if (init := settings.student.init) is not None:
+        raise InputError(
+            f"{arg('init', init)}: is for distill and run; those of a {verb} begin with new weights, leave it out"
+        )
+
+
 def _faults(settings: DistillSettings) -> Iterator[str]:
     limits = settings.limits
     try:

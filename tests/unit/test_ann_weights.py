@@ -16,6 +16,7 @@ from spikewright.student.accuracy import accuracy_of
 from spikewright.student.student import student_provenance
 from spikewright.training.ann_weights import EPS, LayerWeights, begin_with, read_ann
 from spikewright.training.fine_tuning import RATE, with_start
+from spikewright.training.objects import objects_of
 from spikewright.training.settings import DistillSettings
 
 
@@ -129,6 +130,8 @@ def test_distill_begins_with_an_ann(ann: nn.Sequential, tmp_path: Path, monkeypa
     torch.save(ann.state_dict(), "a.pt")
     settings = with_start(DistillSettings.of(init=Path("a.pt")))
     assert settings.student.width == 32 and settings.training.learning_rate == RATE
+    ann_read = objects_of(settings).ann
+    assert ann_read is not None and "smaller rate" in ann_read.remarks[-1]
     words = ["--data", "digits", "--train-samples", "120", "--architecture", "mlp", "--method", "none"]
     words = ["distill", *words, "--init", "a.pt", "--epochs", "1", "--rounds", "0", "-o", "s.pt"]
     assert main(words) == 0

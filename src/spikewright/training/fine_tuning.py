@@ -86,6 +86,9 @@ def _with_ann(settings: DistillSettings, given: Objects, ann: AnnWeights) -> Dis
         groups["student"] = StudentSpec(**spec.model_dump(exclude_unset=True) | {"width": ann.width})
     asked = settings.training.model_dump(exclude_unset=True)
     groups["training"] = Training(**{"learning_rate": RATE} | asked)
+    if "learning_rate" not in asked:
+        rate = arg("learning_rate", f"{RATE:g}")
+        ann = replace(ann, remarks=(*ann.remarks, f"a smaller rate, since the weights are trained: {rate}"))
     return ObjectSettings(**groups, objects=replace(given, ann=ann))
 
 

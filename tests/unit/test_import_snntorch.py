@@ -414,3 +414,52 @@ def test_what_no_chip_does_is_refused_in_the_fields_words(fault: str, said: str)
 def test_neurons_without_a_counterpart_are_refused_with_a_remedy(neuron: Any, said: str) -> None:
     network = nn.Sequential(nn.Linear(4, 4), neuron())
     assert said in faults_of(network, torch.rand(2, 4), timesteps=3)
+
+
+REVERSED = [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "same"),
+    [
+        (lambda spikes: spikes, True),
+        (lambda spikes: spikes.sum(0), True),
+        (lambda spikes: spikes.mean(0).log_softmax(1), True),
+        (lambda spikes: spikes.sum(0).argmax(1), True),
+        (lambda spikes: spikes.transpose(0, 1), True),
+        (lambda spikes: spikes.sum(0)[:, REVERSED], False),
+        (lambda spikes: spikes.sum(0)[:, :2], False),
+        (lambda spikes: spikes.sum(0) * torch.tensor([1.0, 2.0, 3.0]), False),
+        (lambda spikes: spikes.max(0)[0], False),
+        (lambda spikes: spikes[-1], False),
+    ],
+)
+def test_what_is_computed_behind_the_last_neurons_is_refused_or_left_out_on_demand(answer: Any, same: bool) -> None:
+    class Answering(Fixed):
+        def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+            return answer(super().forward(x)[0])
+
+    network, x = loud(Answering(**ZERO)), torch.rand(BATCH, 20)
+    if same:
+        assert sw.Student.from_module(network, x).origin.remarks == ("lif2: spikes are counted over all steps",)
+        return
+    with pytest.raises(InputError, match="computes something of the results of lif2 before it returns them"):
+        sw.Student.from_module(network, x)
+    left = sw.Student.from_module(network, x, readout="count").origin.remarks[-1]
+    assert left == "lif2: what the network computes behind it is left out; its count is read"
+
+
+@pytest.mark.parametrize("side_by_side", [True, False])
+def test_a_population_code_lies_side_by_side(side_by_side: bool) -> None:
+    class Answering(Fixed):
+        def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+            counts = super().forward(x)[0].sum(0)
+            return counts.reshape(-1, 3, 4).sum(2) if side_by_side else counts.reshape(-1, 4, 3).sum(1)
+
+    network, x = loud(Answering(leaving=12, **ZERO)), torch.rand(BATCH, 20)
+    if side_by_side:
+        student = sw.Student.from_module(network, x, classes=3)
+        assert (student.config.classes, student.config.outputs) == (3, 12)
+        return
+    with pytest.raises(InputError, match="computes something of the results of lif2"):
+        sw.Student.from_module(network, x, classes=3)

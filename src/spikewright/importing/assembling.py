@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..base.errors import arg, refuse
 from ..base.types import Encoding, Readout
+from .answer import Answer
 from .building import Builder
 from .description import Description, ImportedNetwork
 from .ends import Choice, choose, ends_of
@@ -29,12 +30,14 @@ class Asked:
     Attributes:
         timesteps: T; None where the network's own loop says it.
         input_shape: ``(C, H, W)`` of a student's input; None for the shape that the network takes.
+        classes: fewer than the outputs of a population code.
     """
 
     timesteps: int | None = None
     readout: Readout | None = None
     encoding: Encoding | None = None
     input_shape: Shape | None = None
+    classes: int | None = None
 
 
 @dataclass(eq=False)
@@ -48,6 +51,7 @@ class Assembled:
         encoding, readout, outputs: of the configuration.
         population: outputs for each class, where the network says so.
         series: whether samples are series of vectors, one for each step.
+        answer: what is read of the network's own results.
         remarks: what was assumed or changed.
     """
 
@@ -59,6 +63,7 @@ class Assembled:
     outputs: int
     population: int
     series: bool
+    answer: Answer
     remarks: tuple[str, ...] = ()
 
 
@@ -97,8 +102,18 @@ def assembled(fold: Folding, asked: Asked, called: str) -> Assembled:
         outputs,
         choice.population,
         series,
+        _answer(fold, choice, asked),
         (*choice.remarks, *remarks),
     )
+
+
+def _answer(fold: Folding, choice: Choice, asked: Asked) -> Answer:
+    places = tuple(dict.fromkeys(end.place for end in ends_of(fold) if end.layer == choice.layer))
+    outputs = int(choice.value.tensor.shape[-1])
+    population = choice.population if asked.classes is None else outputs // max(asked.classes, 1)
+    gathered = choice.readout == "count" or choice.decay == 1
+    whole = population if population and outputs % population == 0 else 1
+    return Answer(choice.layer, choice.value.index, places, whole, gathered, asked.readout is not None)
 
 
 GRADED = ("direct", "current")

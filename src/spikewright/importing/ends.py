@@ -68,7 +68,7 @@ class End:
 def ends_of(folding: Folding) -> list[End]:
     """Where all outputs come from; an output that mixes several layers has several ends."""
     found: list[End] = []
-    for place, values in _leaves(folding.recording.outputs):
+    for place, values in leaves(folding.recording.outputs):
         gathered: dict[tuple[str, str], list[tuple[Value, int]]] = {}
         operations: dict[str, None] = {}
         for value in _behind(values, folding, operations):
@@ -83,7 +83,7 @@ def ends_of(folding: Folding) -> list[End]:
     return found
 
 
-def _leaves(outputs: list[Any]) -> Iterator[tuple[str, list[Value]]]:
+def leaves(outputs: list[Any]) -> Iterator[tuple[str, list[Value]]]:
     """Each output by its place, over all passes."""
     by_place: dict[str, list[Value]] = {}
     for output in outputs:

@@ -16,13 +16,13 @@ from pydantic import ValidationError
 
 from ..base.errors import InputError, Message, arg, refuse
 from ..base.types import FloatArray
-from ..chip.network import ChipNetwork
+from ..chip.network import ChipNetwork, Connection
 from ..chip.registers import BIAS_EXP, LAVA_WIDTHS, STATE_UNIT, Calibration
 from ..profile.profile import HardwareProfile
 from ..profile.resets import reset_faults
 from .draft import Draft, DraftNeuron
 from .quantize import CALIBRATION, CONVOLUTION, CURRENT, MEASURED, POTENTIAL, READOUT, TRAINED
-from .split import MOST_PARTS, decays_of, varies
+from .split import MOST_PARTS, PARTS, decays_of, varies
 
 Rule: TypeAlias = Callable[..., Iterator[str]]
 
@@ -193,11 +193,21 @@ def no_circles(draft: Draft) -> Iterator[str]:
 
 
 def weights_survive(chip: ChipNetwork, draft: Draft) -> Iterator[str]:
-    """Rounding leaves every connection some weight that is not zero."""
-    lost = {f"{c.source}->{c.target}" for c in draft.connections if np.any(c.weight)}
+    """Rounding leaves every connection some weight that is not zero; of populations that were split, all together."""
+    there = {f"{c.source}->{c.target}" for c in draft.connections if np.any(c.weight)}
+    wholes = {
+        part: whole
+        for whole, parts in (_noted(chip, PARTS) if PARTS in chip.provenance else {}).items()
+        for part in parts
+    }
+
+    def ends(connection: Connection) -> tuple[str, str]:
+        return wholes.get(connection.source, connection.source), wholes.get(connection.target, connection.target)
+
+    kept = {ends(connection) for connection in chip.connections if np.any(connection.weight)}
     limited = _noted(chip, "scale_limited_by")
     for connection in chip.connections:
-        if connection.name in lost and not np.any(connection.weight):
+        if connection.name in there and ends(connection) not in kept:
             why = f"{_limit(limited[connection.target])}; or train it for this chip, {arg('profile', chip.profile)}"
             yield f"{connection.name}: all weights round to zero; {why}"
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..base.errors import InputError, Refusal, arg, refuse
 from ..base.threads import student_threads
 from ..importing import tools
+from ..importing.answer import misread
 from ..importing.assembling import Asked
 from ..importing.examples import examples
 from ..importing.folding import Folding, part_of
@@ -57,14 +58,26 @@ class Origin:
 
         Raises:
             AnswerIsNo: the first layer, step and neuron that differ.
+            InputError: the network computes something behind its last neurons.
         """
         made = Proof(0, 0, 0, 0)
         for part in self.found.in_parts(samples):
             fold = of_the_user(self.name, partial(self.found.again, part))
+            self._hold_the_answer(fold)
             with torch.no_grad(), student_threads():
                 made += _compared(self.found, fold)
         self.proof = made if self.proof is None else self.proof + made
         return made
+
+    def _hold_the_answer(self, fold: Folding) -> None:
+        """Refuse a network whose outputs are not what the chip reads, unless its user has chosen what to read."""
+        made = self.found.made
+        if (fault := misread(fold, made.answer)) is None:
+            return
+        if not made.answer.was_asked_for:
+            raise Refusal(self.name, [fault])
+        left = f"{made.answer.layer}: what the network computes behind it is left out; its {made.readout} is read"
+        made.remarks = (*made.remarks, left)
 
 
 def imported(module: nn.Module, example: Tensor | None, asked: Asked) -> Origin:

@@ -159,7 +159,7 @@ class Student(Shown, nn.Module):
             InputError: everything that keeps the network from being imported, each with its remedy.
             AnswerIsNo: the student does not compute what the network does.
         """
-        origin = imported(module, example, Asked(timesteps, readout, encoding, input_shape))
+        origin = imported(module, example, Asked(timesteps, readout, encoding, input_shape, classes))
         made = origin.found.made
         number = made.outputs // made.population if classes is None else classes
         if number < 1 or made.outputs % number:

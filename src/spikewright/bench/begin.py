@@ -17,6 +17,7 @@ from ..graph.nir_io import read_graph
 from ..pages.paths import Paths, card_path
 from ..student.student import Student
 from ..training.distill import distill_alone
+from ..training.fine_tuning import with_start
 from ..training.settings import DistillSettings
 
 
@@ -49,7 +50,7 @@ def begin(
         SpikewrightError: the settings, the data or the folder cannot be used.
         Interrupted: by Ctrl-C or another request to end; says that ``resume`` goes on.
     """
-    listeners = Listeners(callbacks)
+    settings, listeners = with_start(settings), Listeners(callbacks)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -14,6 +14,7 @@ from ..pages.card.card import write_card
 from ..pages.pricing import report_on
 from ..pages.render import Document, write_report
 from ..pages.verdict import Verdict
+from ..student.student import Student
 from ..training import objects
 from ..training.given import count_faults, path_faults
 from ..training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms, dataset_of
@@ -33,6 +34,7 @@ def run(
     regularize: GivenTerms | Sequence[GivenTerms] = (),
     training: Training | None = None,
     unlabelled: object = None,
+    init: Student | str | Path | None = None,
     out: Path | str = "build/run",
     samples_lava: int = 20,
     resume: bool = False,
@@ -40,8 +42,8 @@ def run(
 ) -> Verdict:
     """Distil a student, deploy it, compare all levels from the teacher to Lava, and report; all files lie in ``out``.
 
-    ``data``, ``teacher``, ``student``, ``method``, ``within``, ``regularize``, ``training`` and ``unlabelled`` are as
-    :func:`spikewright.distill` takes them.
+    ``data``, ``teacher``, ``student``, ``method``, ``within``, ``regularize``, ``training``, ``unlabelled`` and
+    ``init`` are as :func:`spikewright.distill` takes them.
 
     Args:
         out: folder for every artefact; it is made where it is missing.
@@ -60,7 +62,7 @@ def run(
         AnswerIsNo: the network does not fit the profile.
     """
     refuse("run", [*path_faults("out", out), *count_faults("samples_lava", samples_lava, 0)])
-    settings = objects.settings_of(data, teacher, student, method, within, regularize, training, unlabelled)
+    settings = objects.settings_of(data, teacher, student, method, within, regularize, training, unlabelled, init)
     return run_with(settings, Path(out), samples_lava, resume, callbacks=callbacks)
 
 

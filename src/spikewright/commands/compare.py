@@ -14,7 +14,7 @@ from . import console as cli
 from .options import takes_settings
 
 
-@takes_settings("energy_budget", "method", "regularize", "label_fraction")
+@takes_settings("energy_budget", "method", "regularize", "label_fraction", "init")
 def command(
     settings: DistillSettings,
     methods: Annotated[

@@ -14,7 +14,7 @@ from . import console as cli
 from .options import takes_settings
 
 
-@takes_settings("energy_budget")
+@takes_settings("energy_budget", "init")
 def command(
     settings: DistillSettings,
     budgets: Annotated[str | None, typer.Option("--budgets", help="with units and commas: 8uJ,4uJ,2uJ")] = None,

@@ -90,11 +90,12 @@ def interpret(
         np.concatenate([trace.scores(wiring.readout).flatten(1).numpy() for trace in traces]),
         reading.step.dt_s,
         None if reading.producer is None else reading.producer.name,
-        tuple(_said(reading)),
+        tuple(assumptions(reading)),
     )
 
 
-def _said(reading: Reading) -> Iterator[str]:
+def assumptions(reading: Reading) -> Iterator[str]:
+    """What was assumed of a graph, as sentences."""
     yield from reading.wiring.assumed
     if reading.step.assumed:
         yield f"time step {reading.step.dt_s:g} s: {reading.step.why}"

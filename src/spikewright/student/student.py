@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import nir
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
@@ -25,6 +26,9 @@ from ..chip.law import State
 from ..chip.registers import TrainedGrid
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES
+from ..graph.foreign import assumptions
+from ..graph.nir_io import read_graph
+from ..graph.time_step import Convention
 from ..importing.assembling import Asked, Assembled
 from ..importing.description import ImportedNetwork
 from ..importing.examples import SPIKING, as_taken
@@ -34,6 +38,7 @@ from .architectures import Shape, builder_of
 from .backend import run_student
 from .config import StudentConfig
 from .finite import weight_faults
+from .graph_start import AskedOfGraph, read_for_student
 from .header import (
     FORMAT,
     FORMAT_VERSION,
@@ -187,6 +192,56 @@ class Student(Shown, nn.Module):
             listeners.say(remark, "assumed")
         return student
 
+    @classmethod
+    def from_nir(
+        cls,
+        graph: nir.NIRGraph | Path | str,
+        timesteps: int | None = None,
+        *,
+        encoding: Encoding | None = None,
+        input_bits: int | None = None,
+        classes: int | None = None,
+        dt_s: float | None = None,
+        producer: str | None = None,
+        reset: str | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Student:
+        """The network of a NIR graph of any tool as a student with its weights and constants, to be trained on.
+
+        The student runs on random samples beside the reference interpreter of the graph, and their spikes are compared.
+        A student on integers comes back in floats, with the weights that its graph has.
+
+        Args:
+            graph: or the path of its file.
+            timesteps: T; None for what the graph's metadata say.
+            encoding, input_bits: of the input; None for what the metadata say, or direct and 6
+                (of other encodings 8).
+            classes: fewer than the outputs of a population code.
+            dt_s, producer, reset: how the graph is read, as in :func:`spikewright.lower`.
+            callbacks: receive what was assumed.
+
+        Raises:
+            InputError: a graph with faults, or every node that has no counterpart in a student.
+            AnswerIsNo: the student does not compute what the graph does.
+        """
+        if isinstance(graph, str | Path):
+            graph = read_graph(graph)
+        check_type("graph", graph, nir.NIRGraph, "a NIR graph, such as nir.read(path), or the path of its file")
+        asked = AskedOfGraph(timesteps, encoding, input_bits, classes, Convention(dt_s, producer, reset))
+        found = read_for_student(graph, asked)
+        listeners = Listeners(callbacks)
+        for remark in assumptions(found.reading):
+            listeners.say(remark, "assumed")
+        student = cls(found.config, found.made.network).eval()
+        if student.encoder is not None and found.threshold is not None:
+            student.encoder.threshold.data.fill_(found.threshold)
+        with torch.no_grad():
+            drive = student.drive(_random_samples(found.config))
+            traces = student._traces(drive, found.config.timesteps)
+            coded = traces["encoder"].spikes if "encoder" in traces else None
+            found.prove(drive if coded is None else coded, traces)
+        return student
+
     def __repr__(self) -> str:
         config, shape = self.config, " x ".join(map(str, self.config.input_shape))
         numbers = "floats" if self.grid is None else f"integers of {self.grid.profile}"
@@ -296,14 +351,18 @@ class Student(Shown, nn.Module):
             reading = Reading(self.config.output.population, scale)
             made = output_of(drive, through.traces, steps, through.active, reading)
             return replace(made, overflows=through.overflows, resets=through.resets)
+        traces = self._traces(drive, steps)
+        return output_of(drive, traces, steps, reading=Reading(self.config.output.population))
+
+    def _traces(self, drive: Tensor, timesteps: int) -> dict[str, NeuronTrace]:
+        """What each layer of neurons does in floats."""
         traces: dict[str, NeuronTrace] = {}
         entering: Tensor | None = drive
         if self.encoder is not None:
-            traces["encoder"] = run_over_time("encoder", self.encoder, drive, steps)
+            traces["encoder"] = run_over_time("encoder", self.encoder, drive, timesteps)
             entering = traces["encoder"].spikes
         assert entering is not None
-        traces |= walk(self._graph[0], entering, steps)
-        return output_of(drive, traces, steps, reading=Reading(self.config.output.population))
+        return traces | walk(self._graph[0], entering, timesteps)
 
     def registers(
         self, images: Tensor, seed: int = 0, first_index: int = 0

@@ -78,6 +78,10 @@ def _others(facts: Mapping[str, Any], settings: DistillSettings, listeners: List
         "profile_sha256": load_profile(settings.limits.profile).sha256,
         "train_split_sha256": learnt_part(settings, whole).train.sha256,
     }
+    if (start := objects_of(settings).start) is not None:
+        now["init_sha256"] = start.sha256
+    if (ann := objects_of(settings).ann) is not None:
+        now["init_sha256"] = ann.sha256
     method, _ = loss_terms(settings)
     if method.needs_teacher() and _is_own_teacher(settings):
         now["teacher_sha256"] = teaching_of(settings, method, whole).trained_teacher(whole, listeners).sha256

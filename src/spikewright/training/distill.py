@@ -22,19 +22,23 @@ from ..data.dataset import Dataset
 from ..distillation.base import LossTerms
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import parse_budget, quantity
+from ..student.accuracy import quality_of_student
 from ..student.config import StudentConfig
-from ..student.student import save_student
+from ..student.student import Student, save_student
 from ..teachers.torch_teacher import Teacher
 from .again import begun_with, finished
+from .ann_weights import AnnWeights
 from .checkpoint import resume as take_up
 from .checkpoint import save
 from .deployment import Certificate, Deployment, certify
+from .fine_tuning import with_start
 from .growth import grown
-from .objects import dataset_of, network_of, settings_of, teaching_of
+from .objects import dataset_of, network_of, objects_of, settings_of, teaching_of
 from .prepare import FEWEST_STEPS, check_settings, prepared, student_plan
 from .result import Attempts, Distillation
 from .samples import counts_of, learnt_part
 from .settings import Budget, DataSettings, DistillSettings, StudentSpec, TeacherSpec, Training
+from .start import baseline_of, say_outcome
 from .teaching import facts_of
 from .times import save_times, times_path
 from .trainer import Trainer
@@ -58,6 +62,7 @@ def distill(
     regularize: LossTerms | str | Sequence[LossTerms | str] = (),
     training: Training | None = None,
     unlabelled: object = None,
+    init: Student | str | Path | None = None,
     callbacks: Sequence[Callback] = (),
     **old: Any,
 ) -> Distillation:
@@ -76,6 +81,9 @@ def distill(
         unlabelled: samples that the student learns from without labels: an array, a tensor, a list of recordings, a
             data set (its training part's samples), the path of a file; or a number of those of the training part whose
             labels are not used, ``"rest"`` for all of these.
+        init: a student, or its file, with whose network, weights, T and neurons the training begins; of ``student`` a
+            specification may ask for another T, encoding, width of the input and reset. Where nothing else is given,
+            the student learns from the network as it was, at a smaller rate, for a few epochs.
         callbacks: receive messages, progress and the record of each epoch.
         old: the deprecated arguments ``profile`` and ``energy_budget`` (now in ``within``), ``epochs`` and ``seed``
             (now in ``training``). A call with one of them returns the student alone, as it did before.
@@ -95,7 +103,7 @@ def distill(
             DeprecationWarning,
             stacklevel=2,
         )
-    settings = settings_of(data, teacher, student, method, within, regularize, training, unlabelled).changed(old)
+    settings = settings_of(data, teacher, student, method, within, regularize, training, unlabelled, init).changed(old)
     result = distill_with(settings, listeners=Listeners(callbacks))
     return cast(Distillation, result.student) if old else result
 
@@ -113,7 +121,7 @@ def distill_with(
     Raises:
         InputError: an unknown name, an impossible value, or a budget below the network's floor.
     """
-    attempts = Attempts(checkpoint)
+    settings, attempts = with_start(settings), Attempts(checkpoint)
     if resume and not attempts.can_resume:
         raise InputError(
             f"{arg('resume')}: there is no checkpoint {checkpoint}; leave out {arg('resume')} to start anew"
@@ -171,8 +179,16 @@ def _distil(
     with student_threads():
         chain = teaching_of(settings, trainer.method, dataset).train(whole, student_plan(trainer), listeners)
         trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)
+        start, seed = objects_of(settings).start, settings.training.seed
+        ann = objects_of(settings).ann
+        facts_of_ann = {} if ann is None else _begun_with(ann, trainer, listeners)
+        begun = None if start is None else baseline_of(start, trainer.student, dataset, seed, listeners)
         _run(trainer, checkpoint, resume, listeners)
     facts = _provenance(settings, trainer, profile.sha256)
+    if start is not None and begun is not None:
+        say_outcome(start, begun, quality_of_student(trainer.student, dataset.validation, seed), listeners)
+        facts |= {"init": start.name, "init_sha256": start.sha256, **begun.facts}
+    facts |= facts_of_ann
     certificate, deployed = _certificate(trainer, profile, listeners)
     facts["certificate"] = certificate.as_json()
     return Distillation(trainer.student, certificate, tuple(trainer.history), facts | facts_of(chain), deployed)
@@ -209,6 +225,7 @@ def distill_alone(
         written: called when a new student is written and its training still counts as under way.
     """
     times_path(out)
+    settings = with_start(settings)
     checkpoint = writable(out.with_name(out.name + ".checkpoint"))
     attempts = Attempts(checkpoint)
     with goes_on(lambda: _how_to_go_on(attempts, checkpoint), "resume"):
@@ -267,6 +284,15 @@ def _certificate(trainer: Trainer, profile: HardwareProfile, listeners: Listener
     if found.measured or any(found.overflows.values()):
         listeners.say(found.about_overflows(), "warning" if found.overflowed else "info")
     return found, deployed
+
+
+def _begun_with(ann: AnnWeights, trainer: Trainer, listeners: Listeners) -> dict[str, object]:
+    """Say how good a student is with the weights of an ANN, before its first step; JSON-able facts about it."""
+    for remark in trainer.remarks:
+        listeners.say(remark, "assumed")
+    quality = quality_of_student(trainer.student, trainer.dataset.validation, trainer.settings.seed)
+    listeners.say(f"begins with {ann.name}: validation {quality}")
+    return {"init": ann.name, "init_sha256": ann.sha256, "init_unchanged_quality": quality.facts}
 
 
 def _provenance(settings: DistillSettings, trainer: Trainer, profile_sha256: str) -> dict[str, object]:

@@ -14,6 +14,8 @@ from ..profile.units import parse_budget
 from ..teachers.foreign import WEIGHT_FILES
 from .settings import DistillSettings
 
+INIT = "init"
+"""The name of the teacher that is the network with which the training begins."""
 PEAKS = ("scale_margin", "scale_quantile")
 """Settings that measured peaks have, and the worst case has not."""
 
@@ -33,7 +35,20 @@ def check_early(settings: DistillSettings) -> None:
     if settings.data.name not in DATASETS:
         student = settings.student
         own = load(settings.data.name, settings.data.data_dir, student.timesteps, settings.data)
-        own.for_student(student.encoding, student.architecture, student.timesteps)
+        if student.init is None:  # otherwise the network says how they are prepared
+            own.for_student(student.encoding, student.architecture, student.timesteps)
+
+
+def no_init(settings: DistillSettings, verb: str) -> None:
+    """Refuse a network to begin with, where students of several kinds are trained, each from new weights.
+
+    Raises:
+        InputError: there is one.
+    """
+    if (init := settings.student.init) is not None:
+        raise InputError(
+            f"{arg('init', init)}: is for distill and run; those of a {verb} begin with new weights, leave it out"
+        )
 
 
 def _faults(settings: DistillSettings) -> Iterator[str]:
@@ -71,6 +86,8 @@ def _missing(settings: DistillSettings) -> Iterator[str]:
     if settings.data.has_unlabelled_path and ".py:" not in str(more) and not Path(str(more)).exists():
         yield f"{arg('unlabelled', more)}: there is no such file or folder; may be a number, rest, or a path"
     teacher = (settings.teacher.name or "").rpartition("taught_by=")[2]
+    if (init := settings.student.init) is not None and not init.is_file():
+        yield f"{arg('init', init)}: there is no such file; give a student, as `spikewright distill` or `import` writes"
     for argument, text in (("teacher", teacher), ("architecture", settings.student.architecture or "")):
         file = text.rpartition(":")[0] if is_own(text) else text
         if file.endswith((".py", ".onnx", *WEIGHT_FILES)) and not Path(file).is_file():
@@ -82,6 +99,11 @@ def _missing(settings: DistillSettings) -> Iterator[str]:
 def contradictions(settings: DistillSettings) -> Iterator[str]:
     """Faults of settings that have no effect together with others."""
     limits, training = settings.limits, settings.training
+    if settings.teacher.name == INIT and settings.student.init is None:
+        yield (
+            f"{arg('teacher', INIT)}: is the network with which the training begins, and it begins anew; give "
+            f"{arg('init', 'student.pt')}, or another teacher"
+        )
     if limits.reserve and not limits.is_limited:
         yield (
             f"{arg('reserve', f'{limits.reserve:g}')}: is the share of a limit to leave unused, and there is no limit; "

@@ -12,6 +12,7 @@ from ..base.bounds import MOST_COUNT, MOST_SEED, MOST_STUDENTS
 from ..base.errors import InputError, arg, refuse
 from ..distillation.base import LossTerms
 from ..student.config import StudentConfig
+from ..student.student import Student
 from ..teachers.torch_teacher import Teacher
 from .settings import Budget, StudentSpec, TeacherSpec, Training
 
@@ -24,6 +25,7 @@ KINDS: dict[str, tuple[tuple[type, ...], str]] = {
         (nn.Module, StudentConfig, StudentSpec, str),
         "a module, a StudentConfig, a StudentSpec or an architecture's name",
     ),
+    "init": ((Student, str, Path), "a Student, or the path of its file"),
     "within": ((Budget, str), 'an energy per inference, such as "2uJ", or Budget(...)'),
     "regularize": ((LossTerms, str, list, tuple), "a regularizer, its text, or several of them"),
     "methods": ((LossTerms, str, list, tuple), "a method, its text, or several of them"),

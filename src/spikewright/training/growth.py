@@ -58,6 +58,6 @@ def grown(
 def _may_grow(settings: DistillSettings, dataset: Dataset) -> bool:
     """Whether the size of the student was left to the budget."""
     given = objects_of(settings)
-    is_given = given.config is not None or given.network is not None
+    is_given = given.config is not None or given.network is not None or given.ann is not None
     fixed = settings.student.width is not None and (dataset.timesteps or settings.student.timesteps) is not None
     return settings.training.grow and not is_given and not fixed and settings.training.shorten is None

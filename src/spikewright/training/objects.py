@@ -23,8 +23,10 @@ from ..teachers.hashes import weights_sha256
 from ..teachers.outputs import seen_by_teacher
 from ..teachers.spiking_teacher import SPIKING
 from ..teachers.torch_teacher import Teacher
+from .ann_weights import AnnWeights
 from .given import check_given
 from .settings import Budget, DataSettings, DistillSettings, MethodSpec, StudentSpec, TeacherSpec, Training
+from .start import Start
 from .teaching import Teaching
 
 GivenData: TypeAlias = Dataset | DataSettings | str | Path
@@ -42,6 +44,9 @@ class Objects:
         unlabelled: samples without labels, as :func:`spikewright.data.unlabelled.unlabelled_split` takes them.
         config: of a student whose size is given.
         network: of the student, torch layers and snnTorch neurons, of which a copy is trained.
+        init: a student with which the training begins.
+        start: the same once it is held against the settings, or what was read from a file.
+        ann: weights of an ANN with which the training begins.
     """
 
     dataset: Dataset | None = None
@@ -49,6 +54,9 @@ class Objects:
     teacher: Teacher | None = None
     config: StudentConfig | None = None
     network: nn.Module | None = None
+    init: Student | None = None
+    start: Start | None = None
+    ann: AnnWeights | None = None
     method: LossTerms | None = None
     regularizers: tuple[LossTerms, ...] | None = None
 
@@ -60,6 +68,7 @@ STANDS_FOR = {
     "method": ("method",),
     "regularize": ("regularizers",),
     "architecture": ("config", "network"),
+    "init": ("init", "start", "ann"),
 }
 """By name of a flat value, the objects that may stand in its place."""
 
@@ -93,7 +102,9 @@ def dataset_of(settings: DistillSettings, timesteps: int | None = None) -> Datas
     given = objects_of(settings).dataset
     if given is None:
         given = load(settings.data.name, settings.data.data_dir, timesteps, settings.data)
-    student = settings.student
+    student, start = settings.student, objects_of(settings).start
+    if start is not None and start.before.config.input_rule is not None:
+        return given.by(start.before.config.takes)
     return given.for_student(student.encoding, student.architecture, timesteps)
 
 
@@ -139,7 +150,11 @@ def object_hashes(settings: DistillSettings) -> dict[str, str]:
         hashes["unlabelled_sha256"] = samples_sha256(given.unlabelled)
     if given.teacher is not None:
         hashes["teacher_sha256"] = given.teacher.sha256
-    if given.network is not None:
+    if given.ann is not None:
+        hashes["init_sha256"] = given.ann.sha256
+    if given.start is not None:
+        hashes["init_sha256"] = given.start.sha256
+    elif given.network is not None:
         hashes["network_sha256"] = weights_sha256(given.network)
     return hashes
 
@@ -166,14 +181,17 @@ def settings_of(
     regularize: GivenTerms | Sequence[GivenTerms] = (),
     training: Training | None = None,
     unlabelled: object = None,
+    init: Student | str | Path | None = None,
 ) -> DistillSettings:
     """Settings from the arguments of :func:`spikewright.distill`.
 
     Raises:
         InputError: values that are not allowed.
     """
-    check_given(teacher=teacher, student=student, within=within, regularize=regularize, training=training)
+    check_given(teacher=teacher, student=student, within=within, regularize=regularize, training=training, init=init)
     spec, config, network = _student(student)
+    if init is not None:
+        spec = _beginning_with(spec, init, config is not None or network is not None)
     values = [regularize] if isinstance(regularize, LossTerms | str) else list(regularize)
     settings = ObjectSettings(
         data=_data(data, unlabelled),
@@ -187,6 +205,7 @@ def settings_of(
             teacher=teacher if isinstance(teacher, Teacher) else None,
             config=config,
             network=network,
+            init=init if isinstance(init, Student) else None,
         ),
     )
     settings = with_method(settings, method, values)
@@ -239,13 +258,22 @@ def _student(student: GivenStudent | None) -> tuple[StudentSpec, StudentConfig |
     if isinstance(student, str):
         return StudentSpec(architecture=student), None, None
     if isinstance(student, StudentConfig):
-        return _spec_of(student), student, None
+        return spec_of(student), student, None
     if isinstance(student, Student):
-        return _spec_of(student.config), student.config, student.network
+        return spec_of(student.config), student.config, student.network
     return StudentSpec(architecture=type(student).__name__, readout=readout_of(student)), None, student
 
 
-def _spec_of(config: StudentConfig) -> StudentSpec:
+def _beginning_with(spec: StudentSpec, init: Student | str | Path, has_student: bool) -> StudentSpec:
+    """The specification with what the training begins with; of an object it holds the type's name alone."""
+    if has_student or spec.init is not None:
+        where = "student" if has_student else "StudentSpec"
+        raise InputError(f"{arg('init')}: is given beside a network in {arg(where)}; give one of them")
+    named = Path(type(init).__name__) if isinstance(init, Student) else Path(init)
+    return StudentSpec(**spec.model_dump(exclude_unset=True) | {"init": named})
+
+
+def spec_of(config: StudentConfig) -> StudentSpec:
     same = ("architecture", "width", "timesteps", "encoding", "readout", "input_bits")
     neuron = asdict(config.neuron)
     own = {"neuron": neuron.pop("kind"), "population": config.output.population}

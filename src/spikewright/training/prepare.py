@@ -26,6 +26,7 @@ from ..student.to_nir import to_nir
 from ..student.train_settings import Chip, TrainSettings, device_of
 from ..teachers.spiking_teacher import StudentPlan
 from ..teachers.training_loop import steps_per_epoch
+from .ann_weights import begin_with
 from .early import contradictions
 from .limits import limits_of
 from .objects import loss_terms, objects_of, teaching_of
@@ -53,6 +54,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
     train = train_settings(settings.training, dataset.recipe, len(dataset.train))
     refuse(f"data {dataset.name}", list(misfits(settings, dataset)))
     size = _size(settings, dataset, profile, budget)
+    remarks = () if (ann := objects_of(settings).ann) is None else begin_with(ann, size.student, dataset)
     refuse("student", list(weight_faults(size.student)))
     steps = steps_per_epoch(dataset.train, train) * train.epochs
     on_chip = settings.training.integer_from < 1
@@ -76,6 +78,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         measuring=measuring_of(settings.training, dataset),
         device=device_of(settings.training.device),
         floor=size.floor,
+        remarks=remarks,
     )
     teaching.check(dataset, trainer.student, student_plan(trainer))
     if trainer.chip is not None:  # refuses what the integers of the chip cannot hold; the student stays as it is
@@ -249,10 +252,12 @@ def _size(settings: DistillSettings, dataset: Dataset, profile: HardwareProfile,
         config = student_config(settings.student, dataset, encoding, width=1, timesteps=timesteps)
     size, wanted = f"{config.input_shape}, {config.classes}", f"{dataset.shape}, {dataset.classes}"
     if size != wanted:
+        called = arg("student" if given.start is None else "init")
         raise InputError(
-            f"{arg('student')}: takes samples of shape and classes {size}, and {dataset.name} has {wanted}; give a "
+            f"{called}: takes samples of shape and classes {size}, and {dataset.name} has {wanted}; give a "
             "student for these data"
         )
     output = replace(dataset.output, population=config.output.population)
     config = replace(config, input_rule=dataset.input_rule, output=output)
-    return size_of(config, dataset, profile, seed, given.network)
+    encoder = None if given.start is None else given.start.begins.encoder
+    return size_of(config, dataset, profile, seed, given.network, encoder)

@@ -35,7 +35,7 @@ else:
 
 NAMING_FILES = ("data", "unlabelled", "architecture", "teacher", "profile", "also_within")
 """Settings that may name a file; in a preset they must not."""
-FILES = ("data_dir", "teacher_weights")
+FILES = ("data_dir", "teacher_weights", "init")
 """Settings that name nothing but files or folders; a preset must not have them."""
 _ENDS = ("py", "toml", "onnx", "pt", "pth", "ckpt", "safetensors", *(end[1:] for end in READERS))
 _FILE = re.compile(rf"[/\\]|\.({'|'.join(_ENDS)})\b", re.IGNORECASE)
@@ -130,8 +130,9 @@ class TeacherSpec(Options):
     name: str | None = Field(
         None,
         description="mlp, convnet, vgg, temporal, an .onnx file, file.py:function, torchvision:NAME, snn, "
-        "snn:width=32, or a student.pt; left out, the data set's (convnet for images, temporal for series, mlp for "
-        "vectors), or snn for a method that learns from spikes",
+        "snn:width=32, a student.pt, or init, the network of --init as it was; left out, init where there is one, else "
+        "the data set's (convnet for images, temporal for series, mlp for vectors), or snn for a method that learns "
+        "from spikes",
     )
     weights: Path | None = Field(None, description="state dict of a torch network: .pt, .pth, .ckpt or .safetensors")
     layout: str | None = Field(None, description="how the teacher takes samples: images, series, channels or vectors")
@@ -204,6 +205,12 @@ class StudentSpec(Options):
         "zero", description="zero; subtract: a spike takes the threshold off; subtract-late: one step late, as snnTorch"
     )
     population: int = Field(1, ge=1, le=MOST_COUNT, description="outputs for each class, whose scores are added up")
+    init: Path | None = Field(
+        None,
+        description="what the training begins with: a student.pt or the graph.nir of any tool, its network, weights, T "
+        "and neurons (T, encoding, input-bits and reset may be others); or weights of an ANN with the layers of the "
+        "student, .pt, .safetensors or .onnx",
+    )
 
     @field_validator(*OF_SIZE, mode="before")
     @classmethod
@@ -389,7 +396,7 @@ def _flat_fields() -> dict[str, FlatField]:
 
 FLAT = _flat_fields()
 """By name of a flat value, its place in the settings."""
-LATER = (*(f"teacher_{name}" for name in OF_TEACHER), *OF_FEW_LABELS, "reset")
+LATER = (*(f"teacher_{name}" for name in OF_TEACHER), *OF_FEW_LABELS, "reset", "init")
 """Flat values that files of the first versions do not have."""
 
 

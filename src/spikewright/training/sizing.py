@@ -156,19 +156,27 @@ def smallest_size(student: StudentSpec, dataset: Dataset, profile: HardwareProfi
 
 
 def size_of(
-    config: StudentConfig, dataset: Dataset, profile: HardwareProfile, seed: int, network: nn.Module | None = None
+    config: StudentConfig,
+    dataset: Dataset,
+    profile: HardwareProfile,
+    seed: int,
+    network: nn.Module | None = None,
+    encoder: nn.Module | None = None,
 ) -> Size:
     """A student before training, with its cost model and its floor.
 
     Args:
         seed: of the initial weights.
         network: in place of the architecture that ``config`` names; it is copied.
+        encoder: trained neurons of the input; they are copied, and None leaves them new.
 
     Raises:
         InputError: a network of the user's own that does not take the samples, or has other outputs than the data need.
     """
     torch.manual_seed(seed)
     student = Student(config, copy.deepcopy(network))
+    if encoder is not None and student.encoder is not None:
+        student.encoder = copy.deepcopy(encoder)
     if network is not None or is_own(config.architecture):
         called = arg("student") if network is not None else arg("architecture", config.architecture)
         require_outputs(student, dataset, called)

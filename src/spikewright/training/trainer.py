@@ -43,6 +43,7 @@ class Trainer(TrainingLoop):
         floor: energy floor of the student: the cost of an inference without hidden spikes.
         chip: whose integers the forward pass uses after the warm-up; None trains in floating point.
         measuring: training data that scales leave room for; None for room for every input.
+        remarks: what was assumed of the weights with which the student begins, as sentences.
     """
 
     regularizers: tuple[LossTerms, ...]
@@ -51,6 +52,7 @@ class Trainer(TrainingLoop):
     floor: Floor
     chip: Chip | None = None
     measuring: Measuring | None = None
+    remarks: tuple[str, ...] = ()
     history: list[EpochRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from ...profile.profile import HardwareProfile, load_profile
 from ...profile.units import parse_budget
 from ...training import objects
 from ...training.again import OF_MACHINE
+from ...training.early import no_init
 from ...training.given import check_given, seeds_faults
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
 from ...training.prepare import prepared, student_plan, train_settings, unmet
@@ -148,6 +149,7 @@ def _plan_of(
 ) -> tuple[ComparisonResult, Dataset]:
     """A comparison without results, and its data set; arguments are as :func:`compare_with` takes them."""
     profile = load_profile(settings.limits.profile)
+    no_init(settings, "comparison")
     named = settings.method.model_fields_set  # by a preset
     further = [Variant(settings.method.name, settings.method.regularize)] if named else []
     read_rows(methods, regularize, further)  # refuses them before data are loaded

@@ -15,6 +15,7 @@ from ...profile.schema import CostUnit
 from ...profile.units import spelled
 from ...training import objects
 from ...training.again import OF_MACHINE
+from ...training.early import no_init
 from ...training.given import count_faults, seeds_faults
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
 from ...training.samples import learnt_part
@@ -52,6 +53,7 @@ def sweep_with(
 
     Their ``energy_budget`` must be None, and their seed is the first one.
     """
+    no_init(settings, "sweep")
     folder, listeners = Path(out), Listeners(callbacks)
     profile = load_profile(settings.limits.profile)
     texts = _checked(settings, budgets, points, seeds, profile)

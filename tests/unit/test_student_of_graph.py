@@ -1,0 +1,148 @@
+"""NIR graphs of any tool as students: equal spikes, and what has no counterpart is refused."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import spikewright as sw
+from spikewright.base.errors import AnswerIsNo, InputError
+from spikewright.graph.nir_io import write_graph
+from spikewright.student.graph_start import FromGraph
+from spikewright.student.neuron_settings import NeuronSettings
+
+RNG = np.random.default_rng(1)
+
+
+def weights(*shape: int) -> Any:
+    return RNG.normal(0, 0.6, shape).astype(np.float32)
+
+
+def graph(nodes: dict[str, Any], edges: list[tuple[str, str]] | None = None, **metadata: Any) -> nir.NIRGraph:
+    names = list(nodes)
+    wired = edges or list(pairwise(names))
+    return nir.NIRGraph(nodes, wired, metadata={"dt_s": 1e-3, "reset": "zero", **metadata}, type_check=False)
+
+
+def lif(
+    *shape: int, tau: float = 5e-3, r: float = 3.0, leak: float = 0.0, threshold: float = 0.4, reset: float = 0.0
+) -> nir.LIF:
+    def of(value: float) -> Any:
+        return np.full(shape, value, np.float32)
+
+    return nir.LIF(tau=of(tau), r=of(r), v_leak=of(leak), v_threshold=of(threshold), v_reset=of(reset))
+
+
+def ends(first: tuple[int, ...], last: tuple[int, ...]) -> tuple[nir.Input, nir.Output]:
+    return nir.Input(np.array(first)), nir.Output(np.array(last))
+
+
+@pytest.mark.parametrize("encoding", ["direct", "current", "rate", "latency"])
+@pytest.mark.parametrize("kind", ["lif", "cubalif"])
+@pytest.mark.parametrize("reset", ["zero", "subtract", "subtract-late"])
+def test_our_own_graphs_come_back(encoding: str, kind: str, reset: str) -> None:
+    torch.manual_seed(2)
+    neuron = NeuronSettings(kind, 0.7, 0.6, 0.3, reset=reset)  # type: ignore[arg-type]
+    config = sw.StudentConfig("skipnet", 3, (1, 8, 8), 5, 4, encoding, neuron=neuron)  # type: ignore[arg-type]
+    student = sw.Student(config).eval()
+    again = sw.Student.from_nir(sw.to_nir(student))
+    images = torch.rand(6, 1, 8, 8)
+    with torch.no_grad():
+        one, other = student(images), again(images)
+    assert torch.allclose(one.logits, other.logits, atol=1e-4)
+    assert again.config.architecture == "imported" and again.config.encoding == encoding
+    assert again.config.timesteps == 4 and again.config.readout == "membrane"
+
+
+def test_gains_leaks_and_time_constants_of_each_channel(tmp_path: Path) -> None:
+    first, last = ends((2, 7, 7), (3,))
+    neurons = lif(4, 4, 4, leak=0.05)
+    neurons.tau = np.broadcast_to(np.array([3e-3, 4e-3, 5e-3, 9e-3])[:, None, None], (4, 4, 4)).astype(np.float32)
+    made = graph(
+        {
+            "input": first,
+            "c.1": nir.Conv2d((7, 7), weights(4, 2, 3, 3), (2, 2), (1, 1), (1, 1), 1, weights(4)),
+            "lif.1": neurons,
+            "pool": nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+            "scale": nir.Scale(np.full((4, 2, 2), 0.5, np.float32)),
+            "flat": nir.Flatten({"input": np.array([4, 2, 2])}, 0, -1),
+            "fc": nir.Affine(weights(3, 16), weights(3)),
+            "out": nir.LI(tau=np.full(3, 4e-3), r=np.full(3, 2.0), v_leak=np.full(3, 0.1)),
+            "output": last,
+        }
+    )
+    write_graph(made, tmp_path / "g.nir")
+    student = sw.Student.from_nir(tmp_path / "g.nir", 6)
+    images = torch.rand(5, 2, 7, 7)
+    drive = student.drive(images)
+    found = sw.interpret(made, drive[0].double().numpy(), timesteps=6)
+    with torch.no_grad():
+        assert torch.allclose(student(images).scores, torch.from_numpy(found.scores).float(), atol=1e-4)
+    sw.save_student(student, tmp_path / "s.pt", {})
+    assert sw.load_student(tmp_path / "s.pt").config == student.config
+
+
+def test_vectors_sums_and_a_dense_loop() -> None:
+    first, last = ends((6,), (3,))
+    nodes = {
+        "input": first,
+        "a": nir.Linear(weights(5, 6)),
+        "b": nir.Affine(weights(5, 6), weights(5)),
+        "lif": lif(5, r=5.0),
+        "loop": nir.Affine(weights(5, 5), weights(5)),
+        "fc": nir.Linear(weights(3, 5)),
+        "out": nir.IF(r=np.full(3, 1e3), v_threshold=np.full(3, 0.5), v_reset=np.zeros(3)),
+        "output": last,
+    }
+    edges = [("input", "a"), ("input", "b"), ("a", "lif"), ("b", "lif"), ("lif", "loop"), ("loop", "lif")]
+    made = graph(nodes, [*edges, ("lif", "fc"), ("fc", "out"), ("out", "output")])
+    student = sw.Student.from_nir(made, timesteps=5)
+    assert student.config.input_shape == (6, 1, 1) and student.config.readout == "count"
+    images = torch.rand(4, 6, 1, 1)
+    found = sw.interpret(made, student.drive(images)[0].double().flatten(1).numpy(), timesteps=5)
+    with torch.no_grad():
+        assert torch.equal(student(images).scores, torch.from_numpy(found.scores).float())
+
+
+def refusal(made: nir.NIRGraph, **asked: Any) -> str:
+    with pytest.raises(InputError) as raised:
+        sw.Student.from_nir(made, **asked)
+    return str(raised.value)
+
+
+def test_what_has_no_counterpart_is_refused_at_once() -> None:
+    first, last = ends((4,), (2,))
+    middle = nir.LI(tau=np.full(4, 5e-3), r=np.ones(4), v_leak=np.zeros(4))
+    shifted = lif(2, reset=0.2)
+    nodes = {"input": first, "li": middle, "fc": nir.Linear(weights(2, 4)), "out": shifted, "output": last}
+    told = refusal(graph(nodes), timesteps=3)
+    assert "li: does not fire" in told and "out: resets to a v_reset other than 0" in told
+    plain = {"input": first, "fc": nir.Linear(weights(2, 4)), "output": last}
+    assert "a student answers by one layer of neurons" in refusal(graph(plain), timesteps=3)
+    good = graph({"input": first, "fc": nir.Linear(weights(2, 4)), "out": lif(2), "output": last})
+    assert "over how many steps" in refusal(good)
+    assert "no multiple" in refusal(good, timesteps=2, classes=3)
+    assert "may be" in refusal(good, timesteps=2, encoding="morse")
+
+
+def test_a_student_that_computes_something_else_is_no_student(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, last = ends((4,), (2,))
+    good = graph({"input": first, "fc": nir.Linear(np.ones((2, 4))), "out": lif(2), "output": last})
+    original = FromGraph.prove
+
+    def spoilt(self: FromGraph, drive: Any, traces: Any) -> Any:
+        for module in self.made.network.modules():
+            if isinstance(module, nn.Linear):
+                module.weight.data.mul_(2)
+        return original(self, drive * 0.5, traces)
+
+    monkeypatch.setattr(FromGraph, "prove", spoilt)
+    with pytest.raises(AnswerIsNo, match="does not compute what the network does"):
+        sw.Student.from_nir(good, 4)

@@ -316,10 +316,10 @@ REFUSED = {
     "attention, and a norm of the sample": (
         lambda: Attending(),
         "student: 2 faults\n"
-        "  - module 'norm' is a LayerNorm, whose mean and variance are those of each sample; a chip has fixed weights "
-        "and sums spikes: use nn.BatchNorm, which becomes part of the weights\n"
-        "  - module 'attention' is a MultiheadAttention: attention multiplies values of the sample by one another, and "
-        "a chip multiplies spikes by fixed weights alone; use convolutions, or linear layers with neurons after each",
+        "  - norm: is a LayerNorm, which divides by the spread of each sample while it runs; the chip cannot: use a "
+        "batch norm, whose statistics are fixed after training, behind a convolution or dense layer\n"
+        "  - attention: is attention, which multiplies values with one another; the chip adds and weighs: use "
+        "convolutions",
     ),
     "unfolded": (
         lambda: Own(nn.Flatten(), nn.Unflatten(1, (2, 64)), *head(128)),

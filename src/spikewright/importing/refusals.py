@@ -43,11 +43,13 @@ NO_TENSOR = ("LSTM", "GRU", "RNN", "LSTMCell", "MultiheadAttention", "LeakyParal
 
 
 def in_no_step(network: nn.Module) -> Iterator[str]:
-    """Layers of which a network for a single timestep cannot be made, each with the reason."""
-    for name, module in network.named_modules():
-        kind = type(module).__name__
-        if kind in NO_TENSOR:
-            yield f"{name or 'network'}: {REFUSED.get(kind, _PARALLEL).format(kind=kind)}"
+    """Why no network for a single timestep can be made: layers that none holds, and the others that no chip has."""
+    kinds = {name or "network": type(module).__name__ for name, module in network.named_modules()}
+    if set(NO_TENSOR).isdisjoint(kinds.values()):
+        return
+    for name, kind in kinds.items():
+        if kind in NO_TENSOR or kind in REFUSED:
+            yield f"{name}: {REFUSED.get(kind, _PARALLEL).format(kind=kind)}"
 
 
 def refusal_of(module: nn.Module | None, operation: str) -> str:

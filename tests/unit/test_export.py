@@ -316,10 +316,10 @@ REFUSED = {
     "attention, and a norm of the sample": (
         lambda: Attending(),
         "student: 2 faults\n"
-        "  - norm: is a LayerNorm, which divides by the spread of each sample while it runs; the chip cannot: use a "
-        "batch norm, whose statistics are fixed after training, behind a convolution or dense layer\n"
         "  - attention: is attention, which multiplies values with one another; the chip adds and weighs: use "
-        "convolutions",
+        "convolutions\n"
+        "  - norm: is a LayerNorm, which divides by the spread of each sample while it runs; the chip cannot: use a "
+        "batch norm, whose statistics are fixed after training, behind a convolution or dense layer",
     ),
     "unfolded": (
         lambda: Own(nn.Flatten(), nn.Unflatten(1, (2, 64)), *head(128)),

@@ -20,6 +20,8 @@ PAGES = sorted(
     for pattern in ("*.md", "docs/**/*.md", ".github/*.md", *(f"{folder}/*.md" for folder in FOLDERS))
     for path in ROOT.glob(pattern)
 )
+NEEDS = {"docs/from-spikingjelly.md": "spikingjelly", "docs/from-sinabs.md": "sinabs"}
+"""Tools of others that a page is about; it runs where they are installed."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
@@ -80,6 +82,8 @@ def test_a_link_leads_somewhere(page: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
 def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if page in NEEDS:
+        pytest.importorskip(NEEDS[page])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("spikewright.data.load.DATASETS", dict(DATASETS))
     names: dict[str, object] = {}

@@ -36,6 +36,8 @@ ALONE = {
     "lowering.quantize._Task",
     "placing.cores.CoreAssignment",
     "placing.partition.Partition",
+    "training.ann_weights.AnnWeights",
+    "training.start.Start",
     "placing.placement.Placement",
     "simulation.kernel.Rules",
     "simulation.lava.network.LavaNetwork",

@@ -146,3 +146,20 @@ def test_a_student_that_computes_something_else_is_no_student(monkeypatch: pytes
     monkeypatch.setattr(FromGraph, "prove", spoilt)
     with pytest.raises(AnswerIsNo, match="does not compute what the network does"):
         sw.Student.from_nir(good, 4)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("classes", "ten", "metadata say classes = 'ten'; must be a whole number"),
+        ("timesteps", 2.5, r"metadata say timesteps = 2\.5; must be a whole number"),
+        ("input_bits", [8], r"metadata say input_bits = \[8\]; must be a whole number"),
+        ("input_rule", "{", "InputRule: cannot be read"),
+        ("output_rule", "[]", "OutputRule: cannot be read"),
+    ],
+)
+def test_metadata_that_are_damaged_are_refused(key: str, value: object, said: str) -> None:
+    graph = sw.to_nir(sw.Student(sw.StudentConfig("mlp", 4, (1, 3, 3), 2, 3)).eval())
+    graph.metadata[key] = value
+    with pytest.raises(InputError, match=said):
+        sw.Student.from_nir(graph)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,13 +13,11 @@ from torch import Tensor
 
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.types import ENCODINGS, INPUT_BITS
-from ..chip.network import INPUT_RULE_KEY, OUTPUT_RULE_KEY
-from ..data.input_rule import InputRule
-from ..data.output_rule import CLASSES, OutputRule
 from ..graph.interpreter import interpret
 from ..graph.time_step import NOTHING_SAID, Convention, Reading, read_as
 from ..graph.wiring import Wiring, wire
 from ..importing.of_nir import CLOSE, GraphNetwork, network_of_graph
+from ..lowering.lower import rules_of
 from .config import StudentConfig
 from .header import IMPORTED
 from .neurons import NeuronTrace
@@ -92,8 +89,8 @@ def read_for_student(graph: nir.NIRGraph, asked: AskedOfGraph) -> FromGraph:
     encoding = asked.encoding or said.get("encoding", "direct")
     if encoding not in ENCODINGS:
         raise InputError(f"{arg('encoding', encoding)}: {did_you_mean(str(encoding), ENCODINGS)}")
-    timesteps = asked.timesteps or said.get("timesteps")
-    if timesteps is None:
+    timesteps = asked.timesteps or _number(said, "timesteps", 0)
+    if not timesteps:
         raise InputError(f"{arg('timesteps')}: is needed, since the graph does not say over how many steps it runs")
     has_encoder = said.get("encoding") == "current" and ENCODER in reading.wiring.neurons
     if has_encoder and encoding != "current":
@@ -102,7 +99,7 @@ def read_for_student(graph: nir.NIRGraph, asked: AskedOfGraph) -> FromGraph:
     if has_encoder:
         reading, threshold = _without_encoder(reading)
     made = network_of_graph(reading)
-    config = _config(made, said, asked, encoding, int(timesteps))
+    config = _config(made, said, asked, encoding, timesteps)
     return FromGraph(config, made, reading, threshold)
 
 
@@ -127,12 +124,23 @@ def _without_encoder(reading: Reading) -> tuple[Reading, float]:
     return replace(reading, wiring=bare), float(threshold.reshape(-1)[0])
 
 
+def _number(said: Mapping[str, Any], key: str, otherwise: int) -> int:
+    """A whole number in the metadata of a graph.
+
+    Raises:
+        InputError: it is something else.
+    """
+    value = said.get(key, otherwise)
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise InputError(f"graph: its metadata say {key} = {value!r}; must be a whole number")
+    return int(value)
+
+
 def _config(
     made: GraphNetwork, said: Mapping[str, Any], asked: AskedOfGraph, encoding: Any, timesteps: int
 ) -> StudentConfig:
-    rule, meaning = said.get(INPUT_RULE_KEY), said.get(OUTPUT_RULE_KEY)
-    output = CLASSES if meaning is None else OutputRule.from_json(json.loads(meaning))
-    classes = asked.classes or int(said.get("classes", made.outputs // output.population))
+    rule, output = rules_of(said)
+    classes = asked.classes or _number(said, "classes", made.outputs // output.population)
     if classes < 1 or made.outputs % classes:
         raise InputError(f"{arg('classes', classes)}: the graph has {made.outputs} outputs, no multiple of that")
     weights = [each for each in made.network.children() if hasattr(each, "weight")]
@@ -144,7 +152,7 @@ def _config(
         timesteps=timesteps,
         encoding=encoding,
         readout="membrane" if made.is_integrator else "count",
-        input_bits=asked.input_bits or int(said.get("input_bits", INPUT_BITS.get(encoding, 8))),
-        input_rule=None if rule is None else InputRule.from_json(json.loads(rule)),
+        input_bits=asked.input_bits or _number(said, "input_bits", INPUT_BITS.get(encoding, 8)),
+        input_rule=rule,
         output=replace(output, population=made.outputs // classes),
     )

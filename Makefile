@@ -54,7 +54,7 @@ ci: lint types docs test fuzz-minute demo
 test-newer: .venv-newer/.ready
 	$(PYTEST_ENV) .venv-newer/bin/python -m pytest $(PYTEST_ARGS)
 
-# make lava-runs   1,000 Lava simulations in a row, a fifth of them ended; counts what is left behind (40 minutes)
+# make lava-runs   1,000 Lava simulations in a row, a fifth of them ended; counts what is left behind, over an hour
 lava-runs: .venv/.ready
 	$(CAMPAIGN).lava_runs
 

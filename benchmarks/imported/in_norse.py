@@ -60,7 +60,7 @@ def _outside(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def cases() -> list[Case]:
-    """All of them, untrained."""
+    """All networks of this module, untrained."""
     return [
         Case("boxes", "LIFBoxCell, states handed round", Boxes(), lambda m, x: m(x).sum(0)),
         Case("currents", "LIFCell, synaptic currents", Currents(), lambda m, x: m(x).sum(0)),

@@ -49,7 +49,7 @@ def _leaky(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def cases() -> list[Case]:
-    """All of them, untrained."""
+    """All networks of this module, untrained."""
     return [
         Case(
             "squeezed",

@@ -261,7 +261,7 @@ def _loop_outside(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def cases() -> list[Case]:
-    """All of them, untrained."""
+    """All networks of this module, untrained."""
     rows = {"takes": _time_first, "asked": {"encoding": "direct"}, "data": "rows", "epochs": 25, "rate": 5e-3}
     return [
         Case("tutorial 3", "reset by subtraction a step late, loop inside", Tutorial3(), _counts),

@@ -100,7 +100,7 @@ def _inside(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def cases() -> list[Case]:
-    """All of them, untrained."""
+    """All networks of this module, untrained."""
     return [
         Case(
             "many steps",

@@ -391,7 +391,7 @@ class Changing(Dense):
         ("decayed", "lif1: gets a state from the code around it in step 1"),
         ("forgotten", "lif1: starts from zero again in step 1"),
         ("start", "lif1: starts from a state that is not zero"),
-        ("recurrent", "lif2: takes spikes of 'lif1' of step 0 in step 1, so the network is recurrent"),
+        ("recurrent", "lif2: takes spikes of 'lif1' of step 0 in step 1, and a layer of a student hears"),
         ("potentials", "lif1: hands its membrane on to another layer"),
         ("answers", "returns the membranes of neurons that fire (lif2)"),
         ("one step", f"returns the spikes of lif2 in 1 of {STEPS} steps"),

@@ -161,7 +161,7 @@ class Peaks(BaseModel):
     potential: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
     def times(self, margin: float) -> Peaks:
-        """Both multiplied by ``margin``."""
+        """Both peaks, multiplied by ``margin``."""
         return Peaks(current=self.current * margin, potential=self.potential * margin)
 
     def rounded_up(self) -> Peaks:

@@ -77,12 +77,12 @@ class LateSubtractingLaw(Law):
 
     @staticmethod
     def through_reset(spikes: Tensor) -> Tensor | None:  # noqa: ARG004
-        """``dv(t)/dp(t)``: everything passes on."""
+        """``dv(t)/dp(t)``: everything passes on, since the reset takes off a constant."""
         return None
 
     @staticmethod
     def left(potential: Tensor, spikes: Tensor, threshold: Tensor) -> Tensor:  # noqa: ARG004
-        """``v(t)`` from ``p(t)``."""
+        """``v(t)`` from ``p(t)``, which the reset of the next step changes."""
         return potential
 
     @staticmethod

@@ -62,7 +62,7 @@ class Builder:
 
     @property
     def found_faults(self) -> list[str]:
-        """The faults, each once."""
+        """The faults in the order in which they were found, each once."""
         return list(dict.fromkeys(self.faults))
 
     def neurons(self, layer: str) -> Made:

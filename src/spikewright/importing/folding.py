@@ -116,8 +116,10 @@ class Folding:
         if (neuron := self.neurons.get(call.what)) is not None and call.module is not None:
             if not neuron.over_time and call.index != step:
                 raise CannotImport(
-                    f"takes {neuron.result(value.index)} of {call.what!r} of step {call.index} in step {step}, so the "
-                    "network is recurrent; students are feed-forward: take the output of the same step"
+                    f"takes {neuron.result(value.index)} of {call.what!r} of step {call.index} in step {step}, and a "
+                    "layer of a student hears the others in the same step: take the output of the same step (a layer "
+                    "that hears itself is snn.RLeaky or snn.RSynaptic), and compute nothing over steps but sums and "
+                    "means at the end"
                 )
             shape = self.shape_of(value, timed or bool(neuron.over_time))
             return self._at(("neuron", call.what, value.index), Node(call, (value.index,), shape))

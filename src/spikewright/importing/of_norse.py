@@ -71,5 +71,5 @@ translates(PACKAGE, "SNNCell", "SNN", "LIF", "LI", "LILinearCell", "IAFCell")(
     refused("is a {kind}, which is not handled; use LIFBoxCell or LIFCell, and LIBoxCell or LICell as a readout")
 )
 translates(PACKAGE, "SNNRecurrent", "SNNRecurrentCell", "LSNNCell", "LSNNRecurrentCell")(
-    refused("is recurrent (a {kind}), and students are feed-forward; use LIFBoxCell or LIFCell")
+    refused("is recurrent (a {kind}), which is not handled for Norse; use LIFBoxCell or LIFCell")
 )

@@ -88,7 +88,7 @@ def _reset(layer: Any) -> Any:
 
 
 translates(PACKAGE, "LIFRecurrent", "IAFRecurrent", "ExpLeakRecurrent", "ALIFRecurrent")(
-    refused("is recurrent (a {kind}), and students are feed-forward; use the layer of that name without Recurrent")
+    refused("is recurrent (a {kind}), which is not handled for sinabs; use the layer of that name without Recurrent")
 )
 translates(PACKAGE, "ALIF", "StatefulLayer")(
     refused("is a {kind}, whose threshold adapts, which no chip here does; use LIF and train it again")

@@ -2,8 +2,8 @@
 
     python examples/own_architecture.py
 
-The module is written as for a single timestep; spikewright unrolls it. Layers may be convolutions, dense layers,
-average pooling, batch norm and dropout, in any wiring without loops. On the command line the same network is
+The module is written as for a single timestep; spikewright unrolls it. docs/layers.md lists the layers that it may
+have; the only loops are those of a layer with itself (``snn.RLeaky``). On the command line the same network is
 ``spikewright distill --architecture examples/own_architecture.py:build``.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -112,13 +112,17 @@ class InputFormat:
 
 
 def input_format(
-    metadata: Mapping[str, Any], profile: HardwareProfile | None = None, given: Mapping[str, object] | None = None
+    metadata: Mapping[str, Any],
+    profile: HardwareProfile | None = None,
+    given: Mapping[str, object] | None = None,
+    also: Sequence[Encoding] = (),
 ) -> tuple[InputFormat, list[str]]:
     """The input format in a graph's metadata, where these are silent the given one, else a default.
 
     Args:
         profile: for the default number of timesteps; without a profile it is 1.
         given: by field of the format, what was requested; None or missing for what the metadata say.
+        also: the other encodings that the graph and the chip allow (:func:`encodings_of`), named where one is assumed.
 
     Returns:
         the format, and a sentence for each default that was assumed.
@@ -133,7 +137,7 @@ def input_format(
     chosen: dict[str, Any] = {}
     for name, default, reason in (
         ("timesteps", steps, why),
-        ("encoding", "events", "the file does not say how samples enter"),
+        ("encoding", "events", f"the file does not say how samples enter{_ways(also)}"),
         ("input_bits", CUSTOMARY_INPUT_BITS, ""),
     ):
         known = [value for value in (metadata.get(name), (given or {}).get(name)) if value is not None]
@@ -188,6 +192,29 @@ def draft_from_nir(wiring: Wiring, dt_s: float, inputs: InputFormat, facts: Mapp
             connections += _connections(wiring, name, gain, lying)
     readout: Readout = "count" if laws[wiring.readout].threshold is not None else "membrane"
     return Draft(tuple(populations), tuple(connections), **vars(inputs), readout=readout, facts=dict(facts))
+
+
+WAYS: dict[Encoding, str] = {
+    "direct": "the same values in each step",
+    "current": "values that drive the first neurons as a current",
+    "rate": "spikes drawn from values",
+    "latency": "one spike a value, the larger the earlier",
+}
+
+
+def encodings_of(wiring: Wiring, profile: HardwareProfile) -> list[Encoding]:
+    """The encodings beside ``events`` that the first nodes of a graph and the inputs of a chip allow."""
+    first = wiring.out_of(wiring.input)
+    drives = len(first) == 1 and first[0] in wiring.neurons  # a current needs neurons that it drives without weights
+    graded = profile.limits.graded_spike_bits > 0
+    return [way for way in WAYS if (way != "direct" or graded) and (way != "current" or drives)]
+
+
+def _ways(also: Sequence[Encoding]) -> str:
+    if not also:
+        return ""
+    listed = ", ".join(f"{name} ({WAYS[name]})" for name in also)
+    return f"; the graph also allows {listed}: say the encoding where samples are values and not spikes"
 
 
 def begins(wiring: Wiring) -> list[str]:

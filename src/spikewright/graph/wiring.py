@@ -13,7 +13,8 @@ import numpy as np
 
 from ..base.errors import did_you_mean, refuse
 from ..base.types import RESETS, Reset
-from .nodes import NEURONS, NeuronConstants, NodeFault, Shape, constants_of, is_linear, output_shape
+from .fields import NodeFault
+from .nodes import NEURONS, NeuronConstants, Shape, constants_of, is_linear, output_shape
 from .shapes import Edge, Shaping, with_shapes
 
 RESET_KEY = "reset"

@@ -13,8 +13,9 @@ import torch
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.types import ENCODINGS, Encoding, FloatArray, Readout, Reset
 from ..chip.network import ConvGeometry, Role
+from ..graph.fields import NodeFault
 from ..graph.interpreter import at_rest
-from ..graph.nodes import NeuronConstants, NodeFault, Shape, is_linear
+from ..graph.nodes import NeuronConstants, Shape, is_linear
 from ..graph.wiring import Wiring
 from ..profile.profile import HardwareProfile
 from .linear_map import LinearMap, compose, frame, identity

@@ -14,7 +14,8 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..graph.nodes import Shape, output_shape, pair
+from ..graph.fields import pair
+from ..graph.nodes import Shape, output_shape
 from .modules import DT_S, CannotExport, Nodes, float32, has_node, node_of
 from .neurons import ANY_SPIKE
 from .operations import Reshape, Times

@@ -178,5 +178,13 @@ def _of_neurons(value: Tensor, name: str, shape: Shape) -> FloatArray:
 
 
 def float32(value: Tensor) -> npt.NDArray[np.float32]:
-    """A copy of a parameter in the type that other tools read without trouble."""
-    return np.array(value.detach().cpu().numpy(), np.float32)
+    """A copy of a parameter in the type that other tools read without trouble.
+
+    Raises:
+        CannotExport: values that the type does not hold, such as weights that a normalization with next to no
+            variance was folded into.
+    """
+    found = value.detach().cpu().to(torch.float32, copy=True)
+    if not bool(torch.isfinite(found).all()):
+        raise CannotExport("has values, with its normalization, beyond the range of 32-bit floating point")
+    return np.asarray(found.numpy())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import nir
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ def graph(node: nir.NIRNode, values: int) -> nir.NIRGraph:
         "output": nir.Output(np.array([2])),
     }
     names = list(nodes)
-    return nir.NIRGraph(nodes, list(zip(names, names[1:], strict=False)))
+    return nir.NIRGraph(nodes, list(itertools.pairwise(names)))
 
 
 def flatten() -> nir.NIRNode:

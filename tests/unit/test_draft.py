@@ -228,7 +228,7 @@ def test_a_current_drives_the_encoder_and_its_gain_moves_to_the_threshold() -> N
             {"i": nir.I(ones(2)), "n": lif((2,))},
             [("input", "i"), ("i", "n"), ("n", "output")],
             "events",
-            "node 'i' is a I that does not feed the output; between layers only spikes travel",
+            "node 'i' is an I that does not feed the output; between layers only spikes travel",
         ),
         (
             {"n": lif((2,)), "m": lif((2,))},

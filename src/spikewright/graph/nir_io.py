@@ -19,7 +19,7 @@ import nir
 import numpy as np
 
 from ..base.artefacts import existing_file, write_bytes
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, a_kind, refuse
 from ..base.hdf5 import DAMAGED
 from .nodes import MOST_NEURONS, NEURONS, handled
 from .wiring import FORMAT_VERSION
@@ -150,7 +150,7 @@ def _node(parent: h5py.Group, name: str, prefix: str, faults: list[str]) -> nir.
         LookupError,
         ArithmeticError,
     ) as error:
-        raise _Unreadable(f"is a {kind} with parameters that do not fit each other: {error}") from error
+        raise _Unreadable(f"is {a_kind(kind)} with parameters that do not fit each other: {error}") from error
 
 
 def _field(group: h5py.Group, name: str) -> Any:

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..base.errors import a_kind
 from ..base.types import FloatArray, Reset
 from ..chip.law import Law
 from ..chip.neuron_models import law_with
@@ -90,7 +91,7 @@ def constants_of(node: nir.NIRNode, dt_s: float, shape: Shape) -> NeuronConstant
     Raises:
         NodeFault: the node is no neuron that is handled.
     """
-    raise NodeFault(f"is a {type(node).__name__}; handled are {handled()}")
+    raise NodeFault(f"is {a_kind(type(node).__name__)}; handled are {handled()}")
 
 
 @constants_of.register(nir.LIF)
@@ -164,7 +165,7 @@ def apply(node: nir.NIRNode, value: Tensor) -> Tensor:
     Raises:
         NodeFault: the node is no linear map that is handled, or the value does not fit it.
     """
-    raise NodeFault(f"is a {type(node).__name__}; handled are {handled()}")
+    raise NodeFault(f"is {a_kind(type(node).__name__)}; handled are {handled()}")
 
 
 @apply.register

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.errors import refuse
+from ..base.errors import a_kind, refuse
 from ..base.types import FloatArray
 from ..graph.fields import NodeFault, conv1d_padding, conv_padding, one_number, pair
 from ..graph.nodes import NEURONS, NeuronConstants, Shape, filled
 from ..graph.time_step import Reading
-from .description import TAKEN, Description, ImportedNetwork
+from .description import Description, ImportedNetwork, is_taken
 from .parts import INPUT, AnyPart, ConvPart, FlattenPart, LinearPart, Loop, NeuronPart, PoolPart, SumPart
 
 WEIGHTED = (nir.Linear, nir.Affine, nir.Conv2d, nir.Conv1d)
@@ -147,8 +147,8 @@ class _Builder:
         self, name: str, settings: dict[str, Any], inputs: tuple[str, ...], weights: dict[str, Any] | None = None
     ) -> str:
         plain = re.sub(r"\W", "_", name)[:150]
-        taken = {*TAKEN, *(part.name for part in self.parts)}
-        while plain in taken or hasattr(torch.nn.Module(), plain):
+        taken = {part.name for part in self.parts}
+        while plain in taken or is_taken(plain):
             plain += "_"
         fields = {key: value for key, value in settings.items() if key != "kind"}
         self.parts.append(settings["kind"](name=plain, inputs=inputs, **fields))
@@ -302,7 +302,7 @@ def _layer(node: nir.NIRNode, shape: Shape) -> tuple[dict[str, Any], dict[str, A
         if start not in (0, -len(shape)) or end not in (-1, len(shape) - 1):
             raise _Unfit("flattens some of the axes of its values; a student flattens all or none")
         return {"kind": FlattenPart}, {}
-    raise _Unfit(f"is a {type(node).__name__}, which a student does not have")
+    raise _Unfit(f"is {a_kind(type(node).__name__)}, which a student does not have")
 
 
 def _convolution(

@@ -10,7 +10,7 @@ import nir
 import numpy as np
 import torch
 
-from ..base.errors import InputError, arg, did_you_mean, refuse
+from ..base.errors import InputError, a_kind, arg, did_you_mean, refuse
 from ..base.types import ENCODINGS, Encoding, FloatArray, Readout, Reset
 from ..chip.network import ConvGeometry, Role
 from ..graph.fields import NodeFault
@@ -260,8 +260,8 @@ def _end_faults(wiring: Wiring, encoding: Encoding) -> list[str]:
         fed = f"{', '.join(map(repr, first))} instead of one neuron node that the current drives"
         faults.append(f"encoding is 'current', but input {wiring.input!r} feeds {fed}")
     return faults + [
-        f"node {name!r} is a {type(wiring.nodes[name]).__name__} that does not feed the output; between layers only "
-        "spikes travel"
+        f"node {name!r} is {a_kind(type(wiring.nodes[name]).__name__)} that does not feed the output; between "
+        "layers only spikes travel"
         for name in wiring.neurons
         if isinstance(wiring.nodes[name], nir.LI | nir.I | nir.CubaLI) and name not in last
     ]

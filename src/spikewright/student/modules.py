@@ -15,6 +15,7 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
+from ..base.errors import a_kind
 from ..base.types import FloatArray
 from ..graph.nodes import Shape
 from .neurons import check_neuron, is_integrator
@@ -53,12 +54,7 @@ def node_of(module: nn.Module, shape: Shape) -> Nodes:
 def why_not(module: nn.Module) -> str:
     """Why a kind of module has no counterpart on a chip, as a predicate without the module's name."""
     kind = type(module).__name__
-    return f"is {article(kind)} {kind}{REASONS[kind]}" if kind in REASONS else f"is a {kind}; handled are {HANDLED}"
-
-
-def article(noun: str) -> str:
-    """``a`` or ``an``."""
-    return "an" if noun[:1] in "AEIOU" else "a"
+    return f"is {a_kind(kind)}{REASONS[kind]}" if kind in REASONS else f"is {a_kind(kind)}; handled are {HANDLED}"
 
 
 def has_node(module: nn.Module) -> bool:

@@ -72,6 +72,10 @@ SERIES = np.random.default_rng(0).random((30, 5, 2))
 ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "samples are one number": ({"x": 1.0, "y": Y}, "holds one number; give samples"),
     "groups are one number": ({"x": X, "y": Y, "groups": 3}, "groups has shape (); must hold one entry"),
+    "groups are records": (
+        {"x": X, "y": Y, "groups": np.zeros(30, [("t", "i8"), ("x", "f4")])},
+        "groups holds values of type [('t', '<i8'), ('x', '<f4')]; must be numbers or texts",
+    ),
     "lengths are records": ({"x": SERIES, "y": Y, "lengths": np.zeros(30, [("a", "i4")])}, "its array lengths must"),
     "recordings are complex": ({"x": SERIES * 1j, "y": Y, "lengths": Y + 1}, "x holds values of type complex128"),
     "beyond 32 bits": ({"x": X * 1e300, "y": Y}, "holds numbers beyond 3.4e+38, the largest of 32 bits, first"),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -183,7 +184,7 @@ class ChipNetwork(Shown):
         """By which scores are divided to be logits: spike counts by 1, membrane potentials by their scale and T.
 
         Raises:
-            InputError: the network does not note the scale of its readout.
+            InputError: the network does not note the scale of its readout, or one that nothing can be divided by.
         """
         if self.readout == "count":
             return 1.0
@@ -193,6 +194,11 @@ class ChipNetwork(Shown):
             raise InputError(
                 f"chip network: its provenance does not note the scale of {self.output.name!r}, by which potentials "
                 "become values; lower it again"
+            )
+        if not (isfinite(scale) and scale > 0):
+            raise InputError(
+                f"chip network: its provenance notes a scale of {scale:g} for {self.output.name!r}; must be above 0: "
+                "lower it again"
             )
         return STATE_UNIT * float(scale) * self.timesteps
 

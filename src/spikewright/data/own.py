@@ -144,6 +144,9 @@ def _faults(
     if groups is not None and len(form := np.asarray(groups).shape) != 1:
         yield f"{arg('groups')} has shape {form}; must hold one entry for each sample, (n,)"
         return
+    if groups is not None and (kind := np.asarray(groups).dtype).kind not in "iufbUSO":
+        yield f"{arg('groups')} holds values of type {kind}; must be numbers or texts"
+        return
     if groups is not None and len(groups) != len(samples["train"]):
         yield f"{arg('groups')} has {len(groups)} entries for {len(samples['train'])} samples; each sample needs one"
     if groups is not None and len(set(np.asarray(groups).astype(str).tolist())) < (3 if len(samples) == 1 else 2):

@@ -22,6 +22,7 @@ from .torch_teacher import LOGITS
 
 LARGEST = 2**31 - 1  # bytes that protobuf can hold in one message
 AGAIN = "export the model again"
+_EXTERNAL = ("basepath", "checksum", "length", "location", "offset")
 MOST_BATCH = 65_536
 """Images at once, of a model that fixes their number."""
 
@@ -97,7 +98,10 @@ def _external_faults(path: Path, tensor: onnx.TensorProto) -> Iterator[str]:
     location = entries.get("location", "")
     numbers = [entries.get("offset", "0"), entries.get("length", "0")]
     file = path.parent / location
-    if not location or "\0" in location or not all(number.isascii() and number.isdigit() for number in numbers):
+    if unknown := entries.keys() - set(_EXTERNAL):
+        said, may_be = ", ".join(sorted(unknown)), ", ".join(_EXTERNAL)
+        yield f"tensor {tensor.name!r} says {said} of its external data; may be {may_be}"
+    elif not location or "\0" in location or not all(number.isascii() and number.isdigit() for number in numbers):
         yield f"tensor {tensor.name!r} does not state properly where its external data are; {AGAIN}"
     elif not file.resolve().is_relative_to(path.parent.resolve()):
         yield (

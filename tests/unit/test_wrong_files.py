@@ -132,6 +132,11 @@ def test_an_array_of_events_that_says_more_than_is_stored(tmp_path: Path) -> Non
 # Tables and series
 
 
+def test_a_table_of_empty_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n\r\n\n")
+    assert "a.csv: holds empty lines alone; its first line must be the names of the columns" in data(tmp_path / "a.csv")
+
+
 def test_a_line_with_a_zero_byte(tmp_path: Path) -> None:
     file = tmp_path / "a.arff"
     file.write_text("@relation x\n@attribute a numeric\n@attribute c {a,b}\n@data\n1,a\n2\x00,b\n")

@@ -29,6 +29,10 @@ INPUT_RULE_KEY, OUTPUT_RULE_KEY = "input_rule", "output_rule"
 Role = Literal["input", "hidden", "readout", "relay", "bias"]
 
 
+SMALLEST_SCALE = 1e-30
+"""The least integer units per float unit of a readout, with which values and their squares stay finite."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Neuron(Brief):
     """Registers of one population of neurons; :class:`spikewright.chip.law.Law` says what they do.
@@ -195,10 +199,10 @@ class ChipNetwork(Shown):
                 f"chip network: its provenance does not note the scale of {self.output.name!r}, by which potentials "
                 "become values; lower it again"
             )
-        if not (isfinite(scale) and scale > 0):
+        if not (isfinite(scale) and scale >= SMALLEST_SCALE):
             raise InputError(
-                f"chip network: its provenance notes a scale of {scale:g} for {self.output.name!r}; must be above 0: "
-                "lower it again"
+                f"chip network: its provenance notes a scale of {scale:g} for {self.output.name!r}; must be "
+                f"{SMALLEST_SCALE:g} or more: lower it again"
             )
         return STATE_UNIT * float(scale) * self.timesteps
 

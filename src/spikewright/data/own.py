@@ -21,6 +21,7 @@ from .input_rule import InputRule, bytes_of
 from .labels import label_array, read_labels
 from .layout import as_rows, canonical, layout_of, lengths_of
 from .options import DataOptions
+from .output_rule import LARGEST
 from .raw import RawData, RawPart
 from .split import Split, as_numbers, three_parts, train_and_validation
 
@@ -34,7 +35,6 @@ KEPT = 3
 VIEW_OF_ARCHITECTURE: dict[str, View] = {"temporal": "channels", "mlp": "steps"}
 """How a named architecture takes series; any other takes them as an image."""
 
-LARGEST = float(np.finfo(np.float32).max)
 """The largest number that networks compute with."""
 
 

@@ -268,19 +268,56 @@ def _layout(where: str, shape: list[int | None], wanted: Shape, asked: Layout | 
 
 
 def _chosen_output(where: str, graph: onnx.GraphProto, asked: str | None) -> str:
-    names = [str(value.name) for value in graph.output]
+    outputs = {str(value.name): value for value in graph.output}
+    names = list(outputs)
     if asked is not None:
         if asked not in names:
             raise InputError(f"{where}: has no output {asked!r}; {did_you_mean(asked, names)}")
-        return asked
+        return _of_logits(where, outputs, asked)
     if len(names) == 1:
-        return names[0]
+        return _of_logits(where, outputs, names[0])
     if LOGITS in names:
-        return LOGITS
+        return _of_logits(where, outputs, LOGITS)
+    others = "; ".join(f"{name!r} {kind}" for name, value in outputs.items() if (kind := _no_logits(value)))
     raise InputError(
-        f"{where}: has {len(names)} outputs ({', '.join(names)}) and none is called 'logits'; "
-        f"say which one it is, as in {where}:{names[0] if names else 'NAME'}"
+        f"{where}: has {len(names)} outputs ({', '.join(names)}) and none is called 'logits'"
+        f"{f' ({others})' if others else ''}; {_say_which(where, outputs)}"
     )
+
+
+def _of_logits(where: str, outputs: dict[str, onnx.ValueInfoProto], name: str) -> str:
+    """``name``, where that output may hold logits.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if (kind := _no_logits(outputs[name])) is None:
+        return name
+    raise InputError(
+        f"{where}: its output {name!r} {kind}, and logits are floating-point numbers; {_say_which(where, outputs)}"
+    )
+
+
+def _say_which(where: str, outputs: dict[str, onnx.ValueInfoProto]) -> str:
+    """What to do to get an output with logits."""
+    fitting = [name for name, value in outputs.items() if _no_logits(value) is None]
+    if fitting:
+        return f"say which one it is, as in {where}:{fitting[0]}"
+    if any(value.type.HasField("sequence_type") for value in outputs.values()):
+        return "export the model with its scores as one array (skl2onnx: options={'zipmap': False})"
+    return "export the model with its logits as an output"
+
+
+def _no_logits(value: onnx.ValueInfoProto) -> str | None:
+    """What an output holds in place of floating-point numbers; None where it may be logits."""
+    if value.type.HasField("sequence_type") or value.type.HasField("map_type"):
+        return "holds a dictionary for each sample"
+    kind = value.type.tensor_type.elem_type
+    if kind in FLOATS or kind == TensorProto.UNDEFINED:
+        return None
+    known = TensorProto.DataType.values()
+    told = TensorProto.DataType.Name(kind) if kind in known else "values of no known type"
+    return f"holds labels or other {told}"
 
 
 def _behind_softmax(graph: onnx.GraphProto, output: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ import onnxruntime
 import pytest
 from onnx.reference import ReferenceEvaluator
 
+import spikewright as sw
+from spikewright.base.errors import InputError
 from spikewright.base.types import IntArray
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.exchange.onnx_network import ANSWER, INPUT, SCORES, SPIKES, network_model
+from spikewright.data.output_rule import OutputRule
+from spikewright.exchange.onnx_network import ANSWER, INPUT, SCORES, SPIKES, VALUES, network_model
 from spikewright.simulation import integer
 
 LAWS = [(0, "lif"), (1, "lif"), (2, "lif"), (0, "lif-subtract"), (0, "lif-subtract-late")]
@@ -109,3 +113,63 @@ def test_a_convolution_wraps_in_24_bits_before_anything_else() -> None:
     compare(convolved, drive, found)
     assert found[SCORES][0, 0] == 0
     assert ran(network_model(one_neuron(weight, (1, 1, 1))), drive)[SCORES][0, 0] == 1
+
+
+def test_outputs_of_a_class_are_added_and_of_equal_ones_the_first_is_the_answer(drawn: Callable[..., tuple]) -> None:
+    chip, drive = drawn("convolutions", 0)
+    chip = replace(chip, meaning=OutputRule(population=2))
+    compare(chip, drive, ran(network_model(chip), drive))
+    silent = np.zeros_like(drive)
+    assert chip.classes == 2
+    quiet = replace(chip, readout="count")
+    found = ran(network_model(quiet), silent)
+    compare(quiet, silent, found)
+    assert not found[SCORES].any()
+    assert not found[ANSWER].any()
+
+
+def test_values_of_a_regression_are_in_the_unit_of_the_labels(drawn: Callable[..., tuple]) -> None:
+    chip, drive = drawn("dense", 1)
+    rule = OutputRule("regression", center=(1.0, -2.0, 0.0, 4.0, 0.5), spread=(0.5, 3.0, 1.0, 2.0, 1.0))
+    chip = replace(chip, readout="membrane", meaning=rule, provenance={"scales": {"readout": 2.5}})
+    found = ran(network_model(chip), drive)
+    scores = integer.run(chip, drive).scores
+    assert np.array_equal(found[SCORES], scores)
+    by_hand = np.array(rule.center) + np.array(rule.spread) * scores / (64 * 2.5 * chip.timesteps)
+    np.testing.assert_allclose(found[VALUES], by_hand, rtol=1e-12)
+    assert ANSWER not in found
+
+
+def test_equal_networks_give_equal_bytes_and_the_facts_travel(drawn: Callable[..., tuple], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        sw.write_onnx(drawn("skip_with_relay", 0)[0], tmp_path / f"{name}.onnx")
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+    model = onnx.load(tmp_path / "a.onnx")
+    facts = {entry.key: entry.value for entry in model.metadata_props}
+    assert (facts["timesteps"], facts["input_low"], facts["input_high"]) == ("5", "0", "1")
+    assert {node.domain for node in model.graph.node} == {""}
+    assert not {"Loop", "Scan", "If"} & {node.op_type for node in model.graph.node}
+    assert [(each.domain, each.version) for each in model.opset_import] == [("", 17)]
+
+
+def test_what_a_model_cannot_hold_is_refused_with_every_reason(drawn: Callable[..., tuple], tmp_path: Path) -> None:
+    chip, _ = drawn("dense", 0)
+    strange = tuple(with_law(population, "izhikevich") for population in chip.populations)
+    with pytest.raises(InputError) as caught:
+        sw.write_onnx(replace(chip, populations=strange, timesteps=100_000), tmp_path / "t.onnx")
+    message = str(caught.value)
+    assert "population 'a': the neuron model 'izhikevich' has no operators here" in message
+    assert "100000 timesteps of 4 populations take up to 16,000,009 nodes" in message
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_from_a_file_are_names_and_nothing_else(drawn: Callable[..., tuple]) -> None:
+    """A population may be called like another value of the model, or by half of a character."""
+    chip, drive = drawn("dense", 0)
+    new = {"input": "input", "a": "scores", "b": "\ud800", "readout": "spikes/input"}
+    populations = tuple(replace(each, name=new[each.name]) for each in chip.populations)
+    connections = tuple(replace(each, source=new[each.source], target=new[each.target]) for each in chip.connections)
+    chip = replace(chip, populations=populations, connections=connections)
+    found = ran(network_model(chip), drive)
+    assert set(found) == {SCORES, ANSWER, "spikes/scores", "spikes/\\ud800", "spikes/spikes/input"}
+    assert np.array_equal(found[SCORES], integer.run(chip, drive).scores)

@@ -59,6 +59,15 @@ Reset = Annotated[
     typer.Option("--reset", help="of neurons that spike, where the file does not say: zero, subtract, subtract-late"),
 ]
 """The flags of every command that reads a graph of another tool."""
+KeepTeacher = Annotated[
+    Path | None,
+    typer.Option(
+        "--keep-teacher",
+        help="also write the teacher that is trained here, as an ONNX model",
+        rich_help_panel="Teacher",
+    ),
+]
+"""The flag of commands that train a teacher."""
 
 _OF_THE_SYSTEM = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP,

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -20,12 +19,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from ..base.errors import InputError, refuse
+from ..base.errors import refuse
 from ..chip.law import INT32_LIMIT, STATE_LIMIT
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
 from ..chip.neuron_models import LAWS, reset_of
-from ..chip.registers import DECAY_ONE, LAVA_WIDTHS, STATE_UNIT
-from .onnx_graph import GraphWriter, legible, save
+from ..chip.registers import DECAY_ONE, STATE_UNIT
+from .onnx_graph import Axes, GraphWriter, legible, save
+from .onnx_reach import Reach, most_delivered, range_of
 
 INPUT, SCORES, ANSWER, VALUES, SPIKES = "input", "scores", "answer", "values", "spikes/"
 """Names of the model's input, and of its outputs; behind the last one comes the name of a population."""
@@ -45,8 +45,8 @@ def write_network(chip: ChipNetwork, path: Path | str) -> None:
 def network_model(chip: ChipNetwork) -> onnx.ModelProto:
     """The network as an ONNX model.
 
-    Its input is ``input``, int64 ``(batch, steps, *input shape)``, with 1 step where every timestep gets the same, or T:
-    events and graded values of an input population, or the bias mantissas that the host sets. Its outputs are
+    Its input is ``input``, int64 ``(batch, steps, *input shape)``, with 1 step where every timestep gets the same, or
+    T: events and graded values of an input population, or the bias mantissas that the host sets. Its outputs are
     ``scores``, int64 ``(batch, outputs)``; ``answer``, int64 ``(batch,)``, or of a regression ``values``, float64
     ``(batch, outputs)``; and ``spikes/NAME``, uint8 ``(batch, T, *shape)``, of each population that has neurons.
 
@@ -84,39 +84,9 @@ def _size_faults(chip: ChipNetwork) -> Iterator[str]:
     nodes = fixed + chip.timesteps * (40 * len(chip.populations) + loops)
     if nodes > MOST_NODES:
         yield (
-            f"{chip.timesteps} timesteps of {len(chip.populations)} populations take up to {nodes:,} nodes, and a model "
-            f"of more than {MOST_NODES:,} is not written; lower the network for fewer timesteps"
+            f"{chip.timesteps} timesteps of {len(chip.populations)} populations take up to {nodes:,} nodes, and a "
+            f"model of more than {MOST_NODES:,} is not written; lower the network for fewer timesteps"
         )
-
-
-@dataclass(frozen=True)
-class _Reach:
-    """Which of a population's limits its input can touch at all."""
-
-    wraps: bool
-    clips: bool
-    overflows: bool
-
-    @staticmethod
-    def of(chip: ChipNetwork, population: Population, neuron: Neuron) -> _Reach:
-        arriving = sum(_most(chip, c) for c in chip.into(population.name))
-        mantissa = int(np.abs(neuron.bias).max(initial=0))
-        bias = (LAVA_WIDTHS.bias_max + 1 if population.role == "input" else mantissa) << neuron.bias_exp
-        current = arriving * STATE_UNIT * (chip.timesteps if neuron.du < DECAY_ONE - 1 else 1)
-        reach = LAWS[neuron.law].reach
-        return _Reach(
-            wraps=current >= STATE_LIMIT,
-            clips=reach * chip.timesteps * (current + bias) >= STATE_LIMIT,
-            overflows=reach * STATE_LIMIT + current + bias >= INT32_LIMIT,
-        )
-
-
-def _most(chip: ChipNetwork, connection: Connection) -> int:
-    """The largest magnitude that a connection delivers in one step, partial sums included."""
-    source = chip.by_name[connection.source]
-    payload = 2 ** max(1, source.payload_bits) - 1 if source.neuron is None else 1
-    rows = np.abs(connection.weight.astype(np.int64)).reshape(len(connection.weight), -1).sum(axis=1)
-    return int(rows.max(initial=0)) * payload
 
 
 class _Writer:
@@ -140,7 +110,7 @@ class _Writer:
         every = spikes[0] if len(spikes) == 1 else graph.add("Concat", *spikes, axis=1)
         self.sent[name] = every
         shown = graph.add("Cast", every, to=onnx.TensorProto.UINT8)
-        axes = ("batch", chip.timesteps, *population.shape)
+        axes: Axes = ("batch", chip.timesteps, *population.shape)
         graph.output(shown, f"{SPIKES}{legible(name)}", np.uint8, axes)
 
     def _arriving(self, population: Population) -> list[str | None]:
@@ -182,7 +152,7 @@ class _Writer:
         """The spikes of each step, int64 of 0 and 1, ``(batch, 1, *shape)``."""
         graph, chip = self.graph, self.chip
         loops = [c for c in chip.into(population.name) if c.source == c.target]
-        reach, biases, spikes = _Reach.of(chip, population, neuron), self._biases(population, neuron), list[str]()
+        reach, biases, spikes = Reach.of(chip, population, neuron), self._biases(population, neuron), list[str]()
         u: str | None = None
         v: str | None = None
         for step in range(chip.timesteps):
@@ -212,7 +182,7 @@ class _Writer:
         shape = graph.add("Concat", batch, graph.whole(*[1] * (1 + len(population.shape))), axis=0)
         return graph.add("Expand", value, shape)
 
-    def _current(self, neuron: Neuron, u: str | None, arriving: str | None, reach: _Reach) -> str | None:
+    def _current(self, neuron: Neuron, u: str | None, arriving: str | None, reach: Reach) -> str | None:
         """``wrap(trunc(u (4095 - du) / 4096) + 64 a)``."""
         graph = self.graph
         kept = self._decayed(u, DECAY_ONE - (neuron.du + 1))
@@ -248,7 +218,7 @@ class _Writer:
         fired = graph.add("Cast", graph.add("Greater", v, threshold), to=onnx.TensorProto.INT64)
         return graph.add("Mul", fired, threshold)
 
-    def _limited(self, potential: str, owed: str | None, reach: _Reach) -> str:
+    def _limited(self, potential: str, owed: str | None, reach: Reach) -> str:
         graph = self.graph
         if owed is not None:
             potential = graph.add("Sub", potential, owed)
@@ -304,7 +274,7 @@ class _Writer:
             matrix = self._weights(connection, grouped[..., row, column], f", place {row}, {column}")
             parts.append(graph.add("MatMul", matrix, seen))
         made = graph.add("Reshape", self._sum(parts), graph.whole(0, 0, *target.shape))
-        return self._modulo(made, STATE_LIMIT) if _most(self.chip, connection) >= STATE_LIMIT else made
+        return self._modulo(made, STATE_LIMIT) if most_delivered(self.chip, connection) >= STATE_LIMIT else made
 
     def _weights(self, connection: Connection, weight: np.ndarray, place: str = "") -> str:  # type: ignore[type-arg]
         """Weights as int64; stored as int16, which holds all of them."""
@@ -336,25 +306,17 @@ class _Writer:
         graph.output(values, VALUES, np.float64, ("batch", chip.outputs))
 
 
-def _range(chip: ChipNetwork) -> tuple[int, int]:
-    """What the model's input may hold."""
-    population = chip.input
-    if population.neuron is not None:
-        return -LAVA_WIDTHS.bias_max - 1, LAVA_WIDTHS.bias_max
-    return 0, 2 ** max(1, population.payload_bits) - 1
-
-
 def _about(chip: ChipNetwork) -> str:
-    low, high = _range(chip)
+    low, high = range_of(chip)
     what = "bias mantissas of the input neurons" if chip.input.neuron is not None else "events, or graded values"
     return (
-        f"A spiking network of {chip.timesteps} timesteps on integers. {INPUT}: {what}, {low}..{high}, with 1 step where "
-        f"every timestep gets the same, or {chip.timesteps}. {SCORES}: {chip.readout} of the readout."
+        f"A spiking network of {chip.timesteps} timesteps on integers. {INPUT}: {what}, {low}..{high}, with 1 step "
+        f"where every timestep gets the same, or {chip.timesteps}. {SCORES}: {chip.readout} of the readout."
     )
 
 
 def _facts(chip: ChipNetwork) -> dict[str, str]:
-    low, high = _range(chip)
+    low, high = range_of(chip)
     facts: dict[str, object] = {
         "format": "spikewright unrolled chip network",
         "format_version": 1,

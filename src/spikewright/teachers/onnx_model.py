@@ -16,12 +16,14 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, external_data_helper, inliner
 
 from ..base.artefacts import existing_file, sha256_of
-from ..base.errors import InputError, arg, did_you_mean, refuse
-from .samples import Layout, Shape, series_shape
-from .torch_teacher import LOGITS
+from ..base.errors import InputError, arg, refuse
+from .onnx_outputs import FLOATS, chosen_output
+from .samples import VALUES, Layout, Shape, Values, series_shape
 
 LARGEST = 2**31 - 1  # bytes that protobuf can hold in one message
 AGAIN = "export the model again"
+VALUES_KEY = "spikewright.values"
+"""Key of the metadata by which a model that was written here says how it takes samples."""
 MOST_BATCH = 65_536
 """Images at once, of a model that fixes their number."""
 
@@ -65,6 +67,17 @@ def read_onnx(path: Path) -> OnnxFile:
     except (onnx.checker.ValidationError, ValueError) as error:
         raise InputError(f"{path}: is not a valid ONNX model ({first_line(error)}); {AGAIN}") from error
     return OnnxFile(path, inlined, _digest(path, files))
+
+
+def values_said(path: Path) -> Values | None:
+    """How a model that was written here says that it takes samples; None for any other.
+
+    Raises:
+        InputError: no such file, or not an ONNX model.
+    """
+    existing_file(path, "an ONNX model")
+    said = {entry.key: entry.value for entry in _parsed(path).metadata_props}.get(VALUES_KEY)
+    return next((known for known in VALUES if known == said), None)
 
 
 def first_line(error: BaseException) -> str:
@@ -134,11 +147,6 @@ def _digest(path: Path, files: list[Path]) -> str:
 Axes = Literal["channels first", "channels last", "flat", "series", "channels"]
 Array = npt.NDArray[Any]
 
-FLOATS: dict[int, type[np.floating[Any]]] = {
-    TensorProto.FLOAT: np.float32,
-    TensorProto.DOUBLE: np.float64,
-    TensorProto.FLOAT16: np.float16,
-}
 LAYOUT_OF: dict[Axes, Layout] = {
     "channels first": "images",
     "channels last": "images",
@@ -206,7 +214,7 @@ def signature_of(
     shape: list[int | None] = [dimension.dim_value or None for dimension in tensor.shape.dim]
     if shape and shape[0] is not None and not 1 <= shape[0] <= MOST_BATCH:
         raise InputError(f"{where}: takes {shape[0]} images at once; may be 1 to {MOST_BATCH}, or any number")
-    output = _chosen_output(where, graph, logits)
+    output = chosen_output(where, graph, logits)
     return Signature(
         input_name=name,
         dtype=FLOATS[tensor.elem_type],
@@ -265,59 +273,6 @@ def _layout(where: str, shape: list[int | None], wanted: Shape, asked: Layout | 
         f"{where}: its input has shape {found} (batch first), the data set's images are {channels} x {height} x "
         f"{width} (channels, height, width; {others}); use a model for such images"
     )
-
-
-def _chosen_output(where: str, graph: onnx.GraphProto, asked: str | None) -> str:
-    outputs = {str(value.name): value for value in graph.output}
-    names = list(outputs)
-    if asked is not None:
-        if asked not in names:
-            raise InputError(f"{where}: has no output {asked!r}; {did_you_mean(asked, names)}")
-        return _of_logits(where, outputs, asked)
-    if len(names) == 1:
-        return _of_logits(where, outputs, names[0])
-    if LOGITS in names:
-        return _of_logits(where, outputs, LOGITS)
-    others = "; ".join(f"{name!r} {kind}" for name, value in outputs.items() if (kind := _no_logits(value)))
-    raise InputError(
-        f"{where}: has {len(names)} outputs ({', '.join(names)}) and none is called 'logits'"
-        f"{f' ({others})' if others else ''}; {_say_which(where, outputs)}"
-    )
-
-
-def _of_logits(where: str, outputs: dict[str, onnx.ValueInfoProto], name: str) -> str:
-    """``name``, where that output may hold logits.
-
-    Raises:
-        InputError: it holds something else.
-    """
-    if (kind := _no_logits(outputs[name])) is None:
-        return name
-    raise InputError(
-        f"{where}: its output {name!r} {kind}, and logits are floating-point numbers; {_say_which(where, outputs)}"
-    )
-
-
-def _say_which(where: str, outputs: dict[str, onnx.ValueInfoProto]) -> str:
-    """What to do to get an output with logits."""
-    fitting = [name for name, value in outputs.items() if _no_logits(value) is None]
-    if fitting:
-        return f"say which one it is, as in {where}:{fitting[0]}"
-    if any(value.type.HasField("sequence_type") for value in outputs.values()):
-        return "export the model with its scores as one array (skl2onnx: options={'zipmap': False})"
-    return "export the model with its logits as an output"
-
-
-def _no_logits(value: onnx.ValueInfoProto) -> str | None:
-    """What an output holds in place of floating-point numbers; None where it may be logits."""
-    if value.type.HasField("sequence_type") or value.type.HasField("map_type"):
-        return "holds a dictionary for each sample"
-    kind = value.type.tensor_type.elem_type
-    if kind in FLOATS or kind == TensorProto.UNDEFINED:
-        return None
-    known = TensorProto.DataType.values()
-    told = TensorProto.DataType.Name(kind) if kind in known else "values of no known type"
-    return f"holds labels or other {told}"
 
 
 def _behind_softmax(graph: onnx.GraphProto, output: str) -> str:

@@ -22,7 +22,8 @@ from ..energy.macs import Macs
 from .features import unknown_feature
 from .hashes import with_format
 from .onnx_macs import count_macs, wanted_values
-from .onnx_model import AGAIN, FLOATS, LAYOUT_OF, Array, first_line, read_onnx, signature_of
+from .onnx_model import AGAIN, LAYOUT_OF, Array, first_line, read_onnx, signature_of
+from .onnx_outputs import FLOATS
 from .onnx_refusals import RUNTIME_ERRORS, why_not_run
 from .samples import SampleFormat, Shape, by
 from .torch_teacher import LOGITS, Teacher

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .student.config import StudentConfig
     from .student.student import Student, load_student, save_student
     from .student.to_nir import to_nir
+    from .teachers.onnx_writer import write_onnx
     from .teachers.torch_teacher import Teacher
     from .training.callbacks import CsvCallback, LoggingCallback, TensorBoardCallback
     from .training.distill import distill
@@ -82,6 +83,7 @@ _HOMES = {
     "simulate": "simulation.simulate",
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
+    "write_onnx": "teachers.onnx_writer",
 }
 _MODULES = {"methods": "distillation.methods", "plot": "notebook.plot", "transforms": "augmentation.transforms"}
 VIEWS.live_in(f"{__name__}.notebook.views")
@@ -129,6 +131,7 @@ __all__ = [
     "sweep",
     "to_nir",
     "transforms",
+    "write_onnx",
 ]
 
 

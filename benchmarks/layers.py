@@ -322,7 +322,8 @@ def _equal(checked: Verification) -> str:
 
 def simulated(line: Line, name: str, chip: ChipNetwork, inputs: Tensor) -> str:
     """The neuron-steps that were compared, none of which differs; or what differs."""
-    drive = encode(chip.encoding, inputs[:2].numpy(), chip.timesteps, INPUT_BITS)
+    samples = inputs[:2].reshape(2, *chip.input.shape).numpy()
+    drive = encode(chip.encoding, samples, chip.timesteps, INPUT_BITS)
     ours = integer.run(chip, drive, record_states=True)
     silent = [
         p.name

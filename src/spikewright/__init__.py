@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .distillation import methods
     from .distillation.methods import parse
     from .divergence.drift import drift
+    from .exchange.netx_reader import read_netx
     from .graph.foreign import Interpretation, interpret
     from .lowering.lower import lower
     from .notebook import plot
@@ -76,6 +77,7 @@ _HOMES = {
     "lower": "lowering.lower",
     "model_card": "pages.card.card",
     "parse": "distillation.methods",
+    "read_netx": "exchange.netx_reader",
     "report": "pages.pricing",
     "run": "bench.run",
     "save_student": "student.student",
@@ -123,6 +125,7 @@ __all__ = [
     "model_card",
     "parse",
     "plot",
+    "read_netx",
     "report",
     "run",
     "save_student",

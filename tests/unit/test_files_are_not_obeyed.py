@@ -285,7 +285,7 @@ def in_sqlite(data: bytes, folder: Path) -> Iterator[bytes]:
 
 TRAPS: Mapping[str, Traps] = {
     **dict.fromkeys(("student", "checkpoint", "weights", "cached-teacher"), in_torch),
-    **dict.fromkeys(("nir", "event-h5", "many-h5", "heidelberg"), in_hdf5),
+    **dict.fromkeys(("nir", "netx", "event-h5", "many-h5", "heidelberg"), in_hdf5),
     "chip": in_chip,
     **dict.fromkeys(
         ("activity", "agreement", "times", "record", "failed", "teachers", "settings", "begun", "holder"), in_json

@@ -13,10 +13,10 @@ import numpy as np
 
 from ..base.errors import refuse
 from ..base.hdf5 import new_hdf5
-from ..base.types import IntArray
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
 from ..chip.registers import BIAS_EXP
 from .lava_values import SUBTRACTING, model_faults
+from .netx_weights import loaded_weight
 
 
 def write_netx(chip: ChipNetwork, path: Path | str) -> None:
@@ -77,34 +77,6 @@ def _weight_faults(chip: ChipNetwork) -> Iterator[str]:
         if changed := np.flatnonzero(loaded != weight).tolist():
             first = f"from {weight.flat[changed[0]]} to {loaded.flat[changed[0]]}"
             yield f"{name}: lava-dl would change {len(changed)} of its weights, the first {first}"
-
-
-def loaded_weight(weight: IntArray) -> IntArray:
-    """What lava-dl's loader and Lava's Dense process make of dense weights that are not all 0.
-
-    The loader scales weights up to fill the synapse, ``w << k`` with weight exponent ``-k``, and counts the bits that
-    are left; Dense clips and floors to those bits, and shifts the sum back by k. Where nothing is lost on the way, the
-    sum is a multiple of ``2^k`` and nothing is lost on the way back. The two do not always agree about the sign and the
-    bits: weights that are all -2 are loaded as 0.
-    """
-    low, high = int(weight.min()), int(weight.max())
-    if low < 0 <= high:
-        weight = np.clip(weight, -256, 254)
-        low, high = int(weight.min()), int(weight.max())
-        scale, mixed = min(127 / high if high else np.inf, -128 / low), True
-    else:
-        scale, mixed = (255 / high if high > 0 else -256 / low), False
-    shift = int(np.floor(np.log2(scale))) + mixed
-    scaled = weight.astype(np.int64) << shift
-    spare = next((n for n in range(8, 0, -1) if not np.any(weight % 2**n)), 0) - mixed
-    # Dense decides about the sign for itself, and calls a matrix with no weight above 0 inhibitory.
-    really_mixed = bool(scaled.min() < 0 < scaled.max())
-    sign = -1 if scaled.max() <= 0 else 1
-    floor = shift + spare + really_mixed
-    if floor < 0:
-        return np.zeros_like(scaled)  # NumPy shifts by a negative count to 0
-    kept = sign * ((np.clip(sign * scaled, -256 if really_mixed else 0, 255) >> floor) << floor)
-    return kept >> shift
 
 
 Block = dict[str, object]

@@ -28,7 +28,7 @@ WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
 # More than the synapses of the largest published neuromorphic chip (Loihi 2: 120 million).
 MOST_VALUES = 2**28
 # DEFLATE never packs tighter than 1032 to 1 (RFC 1951): an array that claims more than that holds nothing real.
-_TIGHTEST_PACKING = 1100
+TIGHTEST_PACKING = 1100
 _DEEPEST = 30  # levels of HDF5 groups; a group may be linked into itself
 _LEGACY = {"v_reset": None, "w_in": 1.0, "input_shape": None, "input_type": None, "start_dim": 1, "end_dim": -1}
 _KINDS: dict[str, type[nir.NIRNode]] = {
@@ -50,7 +50,7 @@ def read_graph(path: Path | str) -> nir.NIRGraph:
     try:
         with h5py.File(source, "r") as file:
             if not _is_here(file, "node", h5py.Group):
-                raise InputError(f"{source}: is an HDF5 file without a NIR graph; expected {WHAT}")
+                raise InputError(f"{source}: {_instead(file)}; expected {WHAT}")
             faults: list[str] = []
             graph = _graph(file["node"], "", faults)
             refuse(str(source), faults)
@@ -77,6 +77,13 @@ def graph_bytes(graph: nir.NIRGraph) -> bytes:
     buffer = io.BytesIO()
     nir.write(buffer, graph)
     return buffer.getvalue()
+
+
+def _instead(file: h5py.File) -> str:
+    """What an HDF5 file without a NIR graph is."""
+    if _is_here(file, "layer", h5py.Group):
+        return "is a network of lava-dl's; read it with read_netx, or give it to `spikewright lower`"
+    return "is an HDF5 file without a NIR graph"
 
 
 class _Unreadable(Exception):
@@ -186,8 +193,8 @@ def _value(dataset: h5py.Dataset) -> Any:
     is_text = h5py.check_string_dtype(dataset.dtype) is not None
     if dataset.dtype.kind not in "iufb" and not is_text:
         raise _Unreadable(f"has a {name!r} of type {dataset.dtype}; expected numbers or text")
-    stored = max(dataset.id.get_storage_size(), 1)
-    if dataset.size > MOST_VALUES or dataset.nbytes > stored * _TIGHTEST_PACKING:
+    stored = max(min(dataset.id.get_storage_size(), dataset.file.id.get_filesize()), 1)
+    if dataset.size > MOST_VALUES or dataset.nbytes > stored * TIGHTEST_PACKING:
         raise _Unreadable(f"has a {name!r} that claims {dataset.size} values and stores {stored} bytes")
     value = dataset[()]
     if isinstance(value, np.ndarray) and not value.dtype.isnative:

@@ -17,7 +17,7 @@ from .reader import Row, same
 V2_EVENT = [("address", ">u4"), ("t", ">u4")]
 BIN = [("x", "u1"), ("y", "u1"), ("high", "u1"), ("middle", "u1"), ("low", "u1")]
 SHARES: Mapping[str, float] = {
-    **dict.fromkeys(("student", "nir", "chip", "many-h5"), 0.1),
+    **dict.fromkeys(("student", "nir", "chip", "netx", "many-h5"), 0.1),
     **dict.fromkeys(("activity", "weights", "cached-teacher", "event-folder", "many-npz", "heidelberg"), 0.3),
     **dict.fromkeys(("profile", "parquet", "mat", "event-h5"), 0.5),
     **dict.fromkeys(("machine", "preset", "onnx", "event-npy", "cifar"), 2.0),
@@ -32,6 +32,7 @@ READERS: dict[str, Row] = {
     "checkpoint": Row(networks.checkpoint_of_training),
     "nir": Row(networks.graph),
     "chip": Row(networks.chip),
+    "netx": Row(networks.netx),
     "activity": Row(networks.activity),
     "agreement": Row(networks.agreement),
     "times": Row(networks.times),
@@ -116,6 +117,7 @@ WHERE: Mapping[str, tuple[str, ...]] = {
     "data/dvs_gesture.py": ("gestures", "gesture-list"),
     "data/mnist_like.py": ("idx", "idx-gz"),
     "data/speech_commands.py": ("speech-commands",),
+    "exchange/netx_layers.py": ("netx",),
     "graph/nir_io.py": ("nir",),
     "profile/profile.py": ("profile", "machine"),
     "sources/aedat.py": ("aedat2", "aedat3", "aedat4"),

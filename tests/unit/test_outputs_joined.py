@@ -128,4 +128,7 @@ def test_two_outputs_of_the_same_neurons_are_one() -> None:
     graph = of(li(3), li(2))
     graph.nodes["again"] = nir.Output(np.array([3]))
     graph.edges.append(("one", "again"))
-    assert "outputs 'again', 'left', 'right' are joined: scores 0 to 2 are those of 'one', 3 to 4" in wire(graph).assumed[0]
+    assert (
+        "outputs 'again', 'left', 'right' are joined: scores 0 to 2 are those of 'one', 3 to 4"
+        in wire(graph).assumed[0]
+    )

@@ -79,6 +79,10 @@ ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "lengths are records": ({"x": SERIES, "y": Y, "lengths": np.zeros(30, [("a", "i4")])}, "its array lengths must"),
     "recordings are complex": ({"x": SERIES * 1j, "y": Y, "lengths": Y + 1}, "x holds values of type complex128"),
     "beyond 32 bits": ({"x": X * 1e300, "y": Y}, "holds numbers beyond 3.4e+38, the largest of 32 bits, first"),
+    "a NaN that signals": (
+        {"x": np.full(120, 0x7FA00000, np.uint32).view(np.float32).reshape(30, 4), "y": Y},
+        "holds NaN, first in sample",
+    ),
     "infinite": ({"x": np.full((30, 4), np.inf), "y": Y}, "holds infinity, first in sample"),
 }
 

@@ -192,7 +192,9 @@ def _kind_of(sample: npt.NDArray[Any]) -> str:
     """What is wrong with the numbers of a sample, in words."""
     if np.isinf(sample).any():
         return "infinity"
-    return "NaN" if not (np.abs(sample) > LARGEST).any() else f"numbers beyond {LARGEST:.2g}, the largest of 32 bits"
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        is_large = bool((np.abs(sample) > LARGEST).any())
+    return f"numbers beyond {LARGEST:.2g}, the largest of 32 bits" if is_large else "NaN"
 
 
 def _no_counts(part: str, frames: Rows) -> Iterator[str]:

@@ -29,7 +29,7 @@ FUNCTIONS = (
         "model_card",
         "interpret",
     ),
-    *("load_student", "parse", "save_student", "show"),
+    *("draw", "load_student", "parse", "save_student", "show", "write_onnx"),
 )
 TYPES = (
     *("Activity", "AnswerIsNo", "Budget", "Callback", "ChipNetwork", "CsvCallback", "DataSettings", "Dataset"),

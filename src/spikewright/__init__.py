@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .notebook import plot
     from .notebook.views import show
     from .pages.card.card import model_card
+    from .pages.drawing.draw import draw
     from .pages.pricing import report
     from .profile.profile import HardwareProfile, load_profile
     from .simulation.simulate import simulate
@@ -69,6 +70,7 @@ _HOMES = {
     "Training": "training.settings",
     "compare": "bench.compare.compare",
     "distill": "training.distill",
+    "draw": "pages.drawing.draw",
     "drift": "divergence.drift",
     "interpret": "graph.foreign",
     "load": "data.load",
@@ -115,6 +117,7 @@ __all__ = [
     "__version__",
     "compare",
     "distill",
+    "draw",
     "drift",
     "interpret",
     "load",

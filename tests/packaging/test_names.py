@@ -30,7 +30,7 @@ FUNCTIONS = (
         "interpret",
         "read_netx",
     ),
-    *("load_student", "parse", "save_student", "show"),
+    *("draw", "load_student", "parse", "save_student", "show", "write_onnx"),
 )
 TYPES = (
     *("Activity", "AnswerIsNo", "Budget", "Callback", "ChipNetwork", "CsvCallback", "DataSettings", "Dataset"),

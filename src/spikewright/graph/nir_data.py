@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import nir
 import numpy as np
 
 from ..base.artefacts import writable, write_bytes
-from ..base.errors import refuse
+from ..base.errors import InputError, refuse
 from ..base.types import FloatArray
 
 SPIKES, VOLTAGES, VALUES = "spikes", "voltages", "values"
@@ -30,7 +31,12 @@ def graph_data(
         drive: by name of an input node what it gave, ``(samples, timesteps, *shape)``.
         spikes, voltages: by name of a neuron node, of the same shape.
         dt_s: seconds per timestep.
+
+    Raises:
+        InputError: the nir that is installed has no such form.
     """
+    if not hasattr(nir, "NIRGraphData"):
+        raise InputError(f"NIR data: nir {version('nir')} has no form for them; install nir 1.0.8 or later")
     nodes: dict[str, dict[str, nir.TimeGriddedData]] = {}
     for name, values in drive.items():
         is_binary = bool(np.isin(values, (0, 1)).all())

@@ -60,8 +60,8 @@ def show(shown: object) -> View:
     """The view of an object, for a notebook's cell, or to be saved as a page.
 
     Args:
-        shown: a data set, a student, a NIR graph, a chip network, counts, a report, a certificate, or a result of
-            distilling, sweeping or comparing.
+        shown: a data set, a student, a NIR graph, a chip network, a drawing, counts, a report, a certificate, or a
+            result of distilling, sweeping or comparing.
 
     Raises:
         InputError: there is no view for such an object.

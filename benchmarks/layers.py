@@ -344,7 +344,7 @@ def refused(line: Line, step: str, work: Callable[[], object]) -> Any:
     try:
         return work()
     except SpikewrightError as error:
-        line.refusals.append((step, str(error)))
+        line.refusals.append((step, "; ".join(str(error).split("\n  - "))))
         return None
 
 

@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from .notebook import plot
     from .notebook.views import show
     from .pages.card.card import model_card
+    from .pages.drawing.draw import draw
     from .pages.pricing import report
     from .profile.profile import HardwareProfile, load_profile
     from .simulation.simulate import simulate
     from .student.config import StudentConfig
     from .student.student import Student, load_student, save_student
     from .student.to_nir import to_nir
+    from .teachers.onnx_writer import write_onnx
     from .teachers.torch_teacher import Teacher
     from .training.callbacks import CsvCallback, LoggingCallback, TensorBoardCallback
     from .training.distill import distill
@@ -70,6 +72,7 @@ _HOMES = {
     "Training": "training.settings",
     "compare": "bench.compare.compare",
     "distill": "training.distill",
+    "draw": "pages.drawing.draw",
     "drift": "divergence.drift",
     "interpret": "graph.foreign",
     "load": "data.load",
@@ -88,6 +91,7 @@ _HOMES = {
     "to_nir": "student.to_nir",
     "write_lava": "exchange.lava_script",
     "write_netx": "exchange.netx",
+    "write_onnx": "teachers.onnx_writer",
 }
 _MODULES = {"methods": "distillation.methods", "plot": "notebook.plot", "transforms": "augmentation.transforms"}
 VIEWS.live_in(f"{__name__}.notebook.views")
@@ -117,6 +121,7 @@ __all__ = [
     "__version__",
     "compare",
     "distill",
+    "draw",
     "drift",
     "interpret",
     "load",
@@ -138,6 +143,7 @@ __all__ = [
     "transforms",
     "write_lava",
     "write_netx",
+    "write_onnx",
 ]
 
 

@@ -32,7 +32,7 @@ FUNCTIONS = (
         "write_lava",
         "write_netx",
     ),
-    *("load_student", "parse", "save_student", "show"),
+    *("draw", "load_student", "parse", "save_student", "show", "write_onnx"),
 )
 TYPES = (
     *("Activity", "AnswerIsNo", "Budget", "Callback", "ChipNetwork", "CsvCallback", "DataSettings", "Dataset"),

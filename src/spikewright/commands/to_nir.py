@@ -32,6 +32,10 @@ def command(
     profile: Annotated[
         str | None, typer.Option(help="that the student was trained for; needed for a file of your own")
     ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="also write input, spikes and potentials on these samples here, as nir.read_data reads them"),
+    ] = None,
     json_output: cli.Json = False,
 ) -> None:
     """Write a student as a NIR graph that computes the same, and a model card beside it.
@@ -42,13 +46,14 @@ def command(
     Example: spikewright to-nir student.pt -o student.nir
     """
     from ..base.artefacts import existing_file, sha256_of
+    from ..graph.foreign import interpret
     from ..pages.card.card import write_card
     from ..pages.paths import card_path
     from ..profile.profile import load_profile
     from ..student.student import load_student, student_provenance
     from ..student.verify import export
 
-    cli.hold(out)
+    cli.hold(*(file for file in (out, reference) if file is not None))
     if card:
         card_path(out)  # refuses what it would write over
     source = existing_file(student, "a student written by `spikewright distill`")
@@ -62,12 +67,21 @@ def command(
         f"{out}: computes what {source} does: {checked.spikes} spikes and silences and the readout equal on "
         f"{checked.samples} samples{ties}"
     )
+    if reference is not None:
+        drive = (
+            loaded.drive(images.double())
+            .transpose(0, 1)
+            .expand(-1, loaded.config.timesteps, *loaded.config.input_shape)
+        )
+        interpret(out, drive.numpy()).save(reference)
+        cli.say(f"{reference}: what the graph does on these samples, in float64")
     beside = str(write_card(out)) if card else None
     if beside is not None:
         cli.say(f"{beside}: its model card")
     if json_output:
         counts = {"samples": checked.samples, "spikes": checked.spikes, "ties": checked.ties}
-        cli.emit({"nir": str(out), "card": beside, **counts})
+        files = {"nir": str(out), "card": beside} | ({} if reference is None else {"reference": str(reference)})
+        cli.emit({**files, **counts})
     else:
         cli.out(str(out))
 

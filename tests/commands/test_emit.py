@@ -84,8 +84,8 @@ def test_a_network_that_a_format_cannot_hold_is_refused_before_anything_is_writt
 
 
 def test_formats_and_places_that_are_none(lowered: Say) -> None:
-    assert "--emit onx: there is no such format; did you mean" in lowered("--emit", "onx", code=2).replace("'", "") or (
-        "there is no such format; may be" in lowered("--emit", "onx", code=2)
+    assert "--emit onx: there is no such format; did you mean 'onnx'? may be: lava, netx, onnx" in lowered(
+        "--emit", "onx", code=2
     )
     assert main(["lower", "student.nir", "-o", "chip.net", "--emit", "netx"]) == 2
     Path("chip_lava").write_text("a file")
@@ -109,6 +109,12 @@ def test_the_onnx_model_beside_a_network_gives_its_scores(lowered: Say) -> None:
     before = Path("chip.onnx").read_bytes()
     lowered("--emit", "onnx")
     assert Path("chip.onnx").read_bytes() == before
+
+
+def test_an_onnx_model_is_the_one_that_python_writes(lowered: Say) -> None:
+    lowered("--emit", "onnx")
+    sw.write_onnx(load_chip("chip.h5"), "again.onnx")
+    assert Path("again.onnx").read_bytes() == Path("chip.onnx").read_bytes()
 
 
 def test_what_stands_in_a_network_is_text_in_the_script(graph: Path, tmp_path: Path) -> None:

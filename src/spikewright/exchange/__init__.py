@@ -1,1 +1,1 @@
-"""Networks in the formats of other tools, written and read: lava-dl's netx, scripts of Lava, ONNX models."""
+"""Networks in the formats of other tools, written and read: lava-dl's netx, scripts of Lava, ONNX."""

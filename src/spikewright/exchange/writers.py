@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import cast
+from typing import TypeAlias
 
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..chip.network import ChipNetwork
-from .lava_script import script_faults, write_lava
-from .netx import netx_faults, write_netx
+
+Write: TypeAlias = Callable[[ChipNetwork, Path], None]
+Faults: TypeAlias = Callable[[ChipNetwork], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -19,31 +20,45 @@ class Writer:
     """One line of the table.
 
     Attributes:
-        write: writes a network to a path.
-        faults: why the format cannot hold a network, in sentences; nothing where it can.
+        writer: writes a network to a path: the function, or its place, ``package.module:function``, which is imported
+            when it is needed.
+        refusals: why the format cannot hold a network, in sentences; nothing where it can. A function or its place.
         ending: what stands behind the stem of the chip network's file in the name of what is written.
         words: what is written, in a few words.
         is_folder: whether that is a folder.
     """
 
-    write: Callable[[ChipNetwork, Path], None]
-    faults: Callable[[ChipNetwork], Sequence[str]]
+    writer: Write | str
+    refusals: Faults | str
     ending: str
     words: str
     is_folder: bool = False
 
+    def write(self, chip: ChipNetwork, path: Path) -> None:
+        """Write a network that the format can hold to ``path``."""
+        write: Write = resolve_name(self.writer) if isinstance(self.writer, str) else self.writer
+        write(chip, path)
 
-def _of_onnx(name: str) -> Callable[..., object]:
-    """A function of the module that writes ONNX, imported when it is needed: onnx and torch take long to load."""
-    return cast(Callable[..., object], resolve_name(f"{__package__}.onnx_network:{name}"))
+    def faults(self, chip: ChipNetwork) -> Sequence[str]:
+        """Why the format cannot hold ``chip``; nothing where it can."""
+        faults: Faults = resolve_name(self.refusals) if isinstance(self.refusals, str) else self.refusals
+        return faults(chip)
 
+
+_HERE = __package__
 
 WRITERS: dict[str, Writer] = {
-    "netx": Writer(write_netx, netx_faults, ".net", "a file for lava-dl"),
-    "lava": Writer(write_lava, script_faults, "_lava", "a folder with a script for Lava", is_folder=True),
+    "netx": Writer(f"{_HERE}.netx:write_netx", f"{_HERE}.netx:netx_faults", ".net", "a file for lava-dl"),
+    "lava": Writer(
+        f"{_HERE}.lava_script:write_lava",
+        f"{_HERE}.lava_script:script_faults",
+        "_lava",
+        "a folder with a script for Lava",
+        is_folder=True,
+    ),
     "onnx": Writer(
-        lambda chip, path: cast(None, _of_onnx("write_network")(chip, path)),
-        lambda chip: cast("list[str]", _of_onnx("onnx_faults")(chip)),
+        f"{_HERE}.onnx_network:write_network",
+        f"{_HERE}.onnx_network:onnx_faults",
         ".onnx",
         "an ONNX model of all timesteps on integers",
     ),

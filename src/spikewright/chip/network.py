@@ -367,5 +367,6 @@ def _order_faults(chip: ChipNetwork, names: list[str]) -> Iterator[str]:
         return
     place = {name: i for i, name in enumerate(names)}
     for connection in chip.connections:
-        if place.get(connection.source, 0) > place.get(connection.target, 0):
+        known = connection.source in place and connection.target in place
+        if known and place[connection.source] > place[connection.target]:
             yield f"connection {connection.name}: points backwards in the order of populations"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .distillation import methods
     from .distillation.methods import parse
     from .divergence.drift import drift
+    from .exchange.lava_script import write_lava
+    from .exchange.netx import write_netx
     from .exchange.netx_reader import read_netx
     from .graph.foreign import Interpretation, interpret
     from .lowering.lower import lower
@@ -87,6 +89,8 @@ _HOMES = {
     "simulate": "simulation.simulate",
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
+    "write_lava": "exchange.lava_script",
+    "write_netx": "exchange.netx",
     "write_onnx": "teachers.onnx_writer",
 }
 _MODULES = {"methods": "distillation.methods", "plot": "notebook.plot", "transforms": "augmentation.transforms"}
@@ -137,6 +141,8 @@ __all__ = [
     "sweep",
     "to_nir",
     "transforms",
+    "write_lava",
+    "write_netx",
     "write_onnx",
 ]
 

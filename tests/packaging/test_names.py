@@ -29,6 +29,8 @@ FUNCTIONS = (
         "model_card",
         "interpret",
         "read_netx",
+        "write_lava",
+        "write_netx",
     ),
     *("draw", "load_student", "parse", "save_student", "show", "write_onnx"),
 )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .distillation.methods import parse
     from .divergence.drift import drift
     from .graph.foreign import Interpretation, interpret
+    from .graph.translation import translate
     from .lowering.lower import lower
     from .notebook import plot
     from .notebook.views import show
@@ -82,6 +83,7 @@ _HOMES = {
     "simulate": "simulation.simulate",
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
+    "translate": "graph.translation",
 }
 _MODULES = {"methods": "distillation.methods", "plot": "notebook.plot", "transforms": "augmentation.transforms"}
 VIEWS.live_in(f"{__name__}.notebook.views")
@@ -129,6 +131,7 @@ __all__ = [
     "sweep",
     "to_nir",
     "transforms",
+    "translate",
 ]
 
 

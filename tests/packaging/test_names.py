@@ -28,6 +28,7 @@ FUNCTIONS = (
         "load_profile",
         "model_card",
         "interpret",
+        "translate",
     ),
     *("load_student", "parse", "save_student", "show"),
 )

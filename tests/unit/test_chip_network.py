@@ -116,6 +116,9 @@ def test_weights_lead_from_population_to_population() -> None:
     assert faults(*PLAIN, connections=(dense("in", "off", 3, 2),)) == [
         "connection in->off: no population is named 'off'"
     ]
+    assert faults(*PLAIN, connections=(dense("out", "off", 2, 2),)) == [
+        "connection out->off: no population is named 'off'"
+    ]
     kernel = np.ones((6, 2, 3, 2), np.int64)
     conv = Connection("in", "out", kernel, conv=ConvGeometry(stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=2))
     source, target = Population("in", (4, 8, 9), "input", None), population("out", 6, 4, 7, role="readout")

@@ -117,3 +117,17 @@ def test_paths_side_by_side_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
         InputError, match=r"^node 'n': more than 3 paths of linear nodes lead to it; merge some of them$"
     ):
         parallel(4)
+
+
+def test_a_scale_of_each_place_is_no_convolution() -> None:
+    """One value for each channel is a part of the kernel behind it; one that differs inside a channel is a matrix."""
+    conv = nir.Conv2d((2, 2), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
+    by_channel = np.array([2.0, 3.0]).reshape(2, 1, 1) * np.ones((2, 2, 2))
+    kernel = compose([nir.Scale(by_channel), conv], (2, 2, 2))
+    assert (kernel.conv is None, kernel.weight.reshape(-1).tolist()) == (False, [2.0, 3.0])
+    by_place = by_channel.copy()
+    by_place[0, 0, 1] = 5.0
+    matrix = compose([nir.Scale(by_place), conv], (2, 2, 2))
+    assert matrix.conv is None
+    expected = np.concatenate([np.diag([2.0, 5.0, 2.0, 2.0]), 3 * np.eye(4)], 1)
+    np.testing.assert_array_equal(matrix.weight, expected)

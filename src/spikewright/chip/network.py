@@ -366,13 +366,10 @@ def _order_faults(chip: ChipNetwork, names: list[str]) -> Iterator[str]:
         yield f"populations feed each other in a circle ({' -> '.join(error.args[1])}); only a population on itself may"
         return
     place = {name: i for i, name in enumerate(names)}
-    backwards = [c.name for c in chip.connections if place.get(c.source, 0) > place.get(c.target, 0)]
+    known = [c for c in chip.connections if c.source in place and c.target in place]
+    backwards = [c.name for c in known if place[c.source] > place[c.target]]
     yield from (f"connection {name}: points backwards in the order of populations" for name in backwards)
-    if (
-        not backwards
-        and len(place) == len(names)
-        and all({c.source, c.target} <= place.keys() for c in chip.connections)
-    ):
+    if not backwards and len(place) == len(names) and len(known) == len(chip.connections):
         yield from _balance_faults(chip)
 
 

@@ -39,7 +39,7 @@ def delivered(connection, weight, spikes, shape):
             seen = padded[group * inputs : (group + 1) * inputs]
             seen = seen[:, first[0] :: down, first[1] :: right][:, :rows, :columns]
             total[channels] += np.tensordot(weight[channels, :, row, column], seen, 1)
-    return total
+    return (total + 2**23) % 2**24 - 2**23  # sums of a convolution have 24 bits
 
 
 def decayed(state, register):

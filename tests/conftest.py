@@ -53,6 +53,19 @@ def root() -> Path:
     return Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session")
+def lava_dl_truths() -> Path:
+    """The folder of ground truths that lava-dl's wheel installs."""
+    spec = importlib.util.find_spec("lava")
+    if spec is None or spec.submodule_search_locations is None:
+        pytest.skip("lava-dl, which carries these ground truths, is not installed")
+    for place in spec.submodule_search_locations:
+        folder = Path(place).parent / "tests" / "lava" / "lib" / "dl" / "netx"
+        if folder.is_dir():
+            return folder
+    pytest.skip("this lava-dl was installed without its ground truths")
+
+
 @pytest.fixture
 def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], AbstractContextManager[None]]:
     """``with killed("train_on", 6): ...`` ends what trains within it at the sixth call of that method of `Trainer`."""

@@ -26,18 +26,21 @@ if TYPE_CHECKING:
     from .distillation import methods
     from .distillation.methods import parse
     from .divergence.drift import drift
+    from .exchange.netx_reader import read_netx
     from .graph.foreign import Interpretation, interpret
     from .graph.translation import translate
     from .lowering.lower import lower
     from .notebook import plot
     from .notebook.views import show
     from .pages.card.card import model_card
+    from .pages.drawing.draw import draw
     from .pages.pricing import report
     from .profile.profile import HardwareProfile, load_profile
     from .simulation.simulate import simulate
     from .student.config import StudentConfig
     from .student.student import Student, load_student, save_student
     from .student.to_nir import to_nir
+    from .teachers.onnx_writer import write_onnx
     from .teachers.torch_teacher import Teacher
     from .training.callbacks import CsvCallback, LoggingCallback, TensorBoardCallback
     from .training.distill import distill
@@ -68,6 +71,7 @@ _HOMES = {
     "Training": "training.settings",
     "compare": "bench.compare.compare",
     "distill": "training.distill",
+    "draw": "pages.drawing.draw",
     "drift": "divergence.drift",
     "interpret": "graph.foreign",
     "load": "data.load",
@@ -76,6 +80,7 @@ _HOMES = {
     "lower": "lowering.lower",
     "model_card": "pages.card.card",
     "parse": "distillation.methods",
+    "read_netx": "exchange.netx_reader",
     "report": "pages.pricing",
     "run": "bench.run",
     "save_student": "student.student",
@@ -84,6 +89,7 @@ _HOMES = {
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
     "translate": "graph.translation",
+    "write_onnx": "teachers.onnx_writer",
 }
 _MODULES = {"methods": "distillation.methods", "plot": "notebook.plot", "transforms": "augmentation.transforms"}
 VIEWS.live_in(f"{__name__}.notebook.views")
@@ -113,6 +119,7 @@ __all__ = [
     "__version__",
     "compare",
     "distill",
+    "draw",
     "drift",
     "interpret",
     "load",
@@ -123,6 +130,7 @@ __all__ = [
     "model_card",
     "parse",
     "plot",
+    "read_netx",
     "report",
     "run",
     "save_student",
@@ -132,6 +140,7 @@ __all__ = [
     "to_nir",
     "transforms",
     "translate",
+    "write_onnx",
 ]
 
 

@@ -21,11 +21,11 @@ from spikewright.chip.network import ChipNetwork
 from spikewright.commands.simulate import main
 from spikewright.data.load import load
 from spikewright.energy.estimate import estimate
+from spikewright.exchange.netx import netx_faults
 from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.simulation.backends import BACKENDS
-from spikewright.simulation.netx import netx_faults
 from spikewright.simulation.simulate import simulate
 from spikewright.student.config import StudentConfig
 from spikewright.student.integers.form import become_integer, settle

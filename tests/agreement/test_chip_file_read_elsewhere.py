@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from spikewright.chip.chip_file import save_chip
-from spikewright.chip.network import Population
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.simulation import integer
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "read_chip_file.py"
@@ -52,3 +52,17 @@ def test_a_reader_without_us_computes_the_same(
             if name in ours.tallies or name == chip.input.name:
                 assert np.array_equal(np.stack(spikes[name]), expected[:, sample]), name
         assert np.array_equal(reader.scores(network, spikes, potentials), ours.scores[sample])
+
+
+def test_a_convolution_wraps_in_24_bits_before_anything_else(reader: ModuleType, tmp_path: Path) -> None:
+    """16 (2^20 - 1) = 2^24 - 16 becomes -16, and is no spike."""
+    neuron = Neuron(du=4095, dv=0, vth=131071, bias=np.zeros((1, 1, 1), np.int64))
+    populations = (Population("input", (1, 1, 1), "input", None, 20), Population("n", (1, 1, 1), "readout", neuron))
+    connection = Connection("input", "n", np.full((1, 1, 1, 1), 16), conv=ConvGeometry())
+    chip = ChipNetwork(populations, (connection,), 1, "direct", "count", "none", "")
+    save_chip(chip, tmp_path / "chip.h5")
+    network, biases, weights = reader.read(tmp_path / "chip.h5")
+    most = np.full((1, 1, 1), 2**20 - 1)
+    spikes, potentials = reader.run(network, biases, weights, [most])
+    assert integer.run(chip, most[None, None]).scores[0, 0] == 0
+    assert reader.scores(network, spikes, potentials)[0] == 0

@@ -172,7 +172,7 @@ def test_lava_runs_what_was_trained(lava: None, encoding: str, readout: str, kin
 
 
 def simulators(chip: ChipNetwork) -> tuple[Run, ...]:
-    from spikewright.simulation.netx import netx_faults
+    from spikewright.exchange.netx import netx_faults
 
     left_out = {"integer"} if not netx_faults(chip) else {"integer", "netx"}
     return tuple(backend(name) for name, each in BACKENDS.items() if each.exact and name not in left_out)

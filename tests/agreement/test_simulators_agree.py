@@ -12,9 +12,9 @@ from _pytest.mark.structures import ParameterSet
 from spikewright.base.errors import InputError
 from spikewright.base.types import IntArray
 from spikewright.chip.network import ChipNetwork
+from spikewright.exchange.netx import netx_faults
 from spikewright.simulation import integer
 from spikewright.simulation.backends import BACKENDS, backend
-from spikewright.simulation.netx import netx_faults
 from spikewright.simulation.recording import Recording, activity_of, compare
 
 Draw = Callable[[str, int], tuple[ChipNetwork, IntArray]]

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spikewright.base.errors import InputError, arg
+from spikewright.base.errors import InputError
 from spikewright.base.types import IntArray
 from spikewright.chip.chip_file import load_chip, save_chip
 from spikewright.chip.law import STATE_LIMIT
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
+from spikewright.exchange.lava_values import lava_faults
+from spikewright.exchange.netx import netx_faults
 from spikewright.simulation import integer
 from spikewright.simulation.backends import backend
-from spikewright.simulation.lava.backend import lava_faults
-from spikewright.simulation.netx import netx_faults
 from spikewright.simulation.recording import Recording, compare
 
 LAWS = ("lif-subtract", "lif-subtract-late")
@@ -74,7 +74,7 @@ class Stepped:
     def __init__(self, neuron: Neuron) -> None:
         from lava.proc.lif.models import PyLifModelBitAcc
 
-        from spikewright.simulation.lava.network import SUBTRACTING
+        from spikewright.exchange.lava_values import SUBTRACTING
         from spikewright.simulation.lava.processes.subtracting import PySubtractingLIF
 
         late = SUBTRACTING.get(neuron.law)
@@ -220,7 +220,7 @@ def test_a_chip_file_holds_the_law_and_netx_refuses_it(drawn: Draw, law: str, tm
     again = load_chip(f"{tmp_path}/chip.h5")
     assert [p.neuron and p.neuron.law for p in again.populations] == [None, law, law, law, "lif"]
     assert list(lava_faults(again)) == []
-    why = f"are of the neuron model '{law}', and lava-dl's neurons are reset to zero; use {arg('on', 'lava')}"
+    why = f"are of the neuron model '{law}', and lava-dl's neurons are reset to zero; use 'lava' for 'netx'"
     names = "'strided and padded', 'dilated and grouped', 'dense from three axes'"
     assert f"populations {names} {why}" in netx_faults(again)
 

@@ -94,7 +94,9 @@ def test_what_a_foreign_file_leaves_out_is_assumed_and_said(
     assert main(["lower", str(foreign), "-p", "loihi2", "-o", str(out)]) == 0
     assert capsys.readouterr().err.splitlines() == [
         "assumed: timesteps 4: the default of profile loihi2",
-        "assumed: encoding events: the file does not say how samples enter",
+        "assumed: encoding events: the file does not say how samples enter; the graph also allows direct (the same "
+        "values in each step), rate (spikes drawn from values), latency (one spike a value, the larger the earlier): "
+        "say the encoding where samples are values and not spikes",
         "assumed: time step 0.0001 s: r = tau/dt, snnTorch's convention: the gain per step is 1",
         "assumed: reset to zero: NIR cannot say how its neurons were reset in training; neurons of snnTorch are reset "
         "by 'subtract-late' unless one says otherwise, and such a network will spike differently: say its reset if "
@@ -209,3 +211,21 @@ def test_what_cannot_be_measured(
     assert main(["lower", str(long), "-o", "chip.h5", *words]) == 2
     assert f"error: {said}" in capsys.readouterr().err
     assert not (long.parent / "chip.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shape", "hint"),
+    [
+        ([], (6, 4), "values without an axis of timesteps need another encoding than events, such as --encoding rate"),
+        (["--encoding", "rate"], (6, 9, 2, 2), "frames of events, one for each timestep, need --encoding events"),
+        ([], (6, 5), "give data such as it was trained on"),
+    ],
+)
+def test_data_of_another_shape_name_the_encoding_that_they_need(
+    encoding: list[str], shape: tuple[int, ...], hint: str, foreign: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    data = tmp_path / "mine.npz"
+    np.savez(data, x=np.ones(shape, np.float32), y=np.arange(6) % 2)
+    assert main(["lower", str(foreign), "-T", "9", *encoding, "--calibrate", str(data)]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(hint)

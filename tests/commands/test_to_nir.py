@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import nir
+import numpy as np
 import pytest
 import torch
 
 from spikewright.base.artefacts import sha256_of
 from spikewright.commands.cli import main
+from spikewright.data.load import load
 from spikewright.graph.nir_io import read_graph
 from spikewright.student.config import StudentConfig
+from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student, load_student, save_student
 
 
@@ -45,6 +49,32 @@ def test_samples_of_a_data_set(saved: Path, capsys: pytest.CaptureFixture[str]) 
     assert (said["nir"], said["card"]) == (str(out), str(out.with_suffix(".md")))
     assert said["samples"] + said["ties"] == 8
     assert said["spikes"] == 48 * said["samples"]
+
+
+def test_reference_spikes_are_written_beside_the_graph(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lively = StudentConfig("mlp", 6, (1, 8, 8), 10, 4, neuron=NeuronSettings(threshold=0.1))
+    save_student(Student(lively).eval(), saved, {})
+    out, reference = saved.with_suffix(".nir"), saved.with_name("reference.nir")
+    words = ["to-nir", str(saved), "-o", str(out), "--samples", "8", "--data", "digits", "--reference", str(reference)]
+    assert main([*words, "--json"]) == 0
+    said, progress = capsys.readouterr()
+    assert json.loads(said)["reference"] == str(reference)
+    assert f"{reference}: what the graph does on these samples, in float64\n" in progress
+    student, images = load_student(saved), torch.from_numpy(load("digits").validation.samples[:8])
+    exact = student.double()
+    with torch.no_grad():
+        expected = exact(images.double())
+    data = nir.read_data(reference)
+    drive = data.nodes["input"].observables["values"].data
+    np.testing.assert_array_equal(
+        drive, np.repeat(np.rint(images.double().numpy().reshape(8, 1, 64) * 255) / 255, 4, axis=1)
+    )
+    hidden = {name: node for name, node in data.nodes.items() if name in expected.spikes}
+    assert hidden
+    for name, node in hidden.items():
+        found = node.observables["spikes"].data
+        np.testing.assert_array_equal(found, expected.spikes[name].numpy().transpose(1, 0, 2))
+        assert found.any()
 
 
 def test_samples_of_the_wrong_shape(saved: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

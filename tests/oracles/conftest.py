@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -24,16 +23,3 @@ def cases(root: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("the case files are not beside this checkout")
     return folder
-
-
-@pytest.fixture(scope="session")
-def lava_dl_truths() -> Path:
-    """The folder of ground truths that lava-dl's wheel installs."""
-    spec = importlib.util.find_spec("lava")
-    if spec is None or spec.submodule_search_locations is None:
-        pytest.skip("lava-dl, which carries these ground truths, is not installed")
-    for place in spec.submodule_search_locations:
-        folder = Path(place).parent / "tests" / "lava" / "lib" / "dl" / "netx"
-        if folder.is_dir():
-            return folder
-    pytest.skip("this lava-dl was installed without its ground truths")

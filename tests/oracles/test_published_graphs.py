@@ -10,13 +10,13 @@ import torch
 
 from spikewright.base.types import IntArray
 from spikewright.chip.network import ChipNetwork
+from spikewright.exchange.lava_values import lava_faults
 from spikewright.graph.interpreter import GraphTrace, interpret
 from spikewright.graph.nir_io import read_graph, write_graph
 from spikewright.graph.wiring import wire
 from spikewright.lowering.check import check, repair
 from spikewright.lowering.lower import lower
 from spikewright.simulation import integer
-from spikewright.simulation.lava.backend import lava_faults
 
 BRAILLE = "braille_noDelay_bias_zero.nir"
 SUBTRACT = "braille_noDelay_noBias_subtract.nir"

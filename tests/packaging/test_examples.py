@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PRINTS = {
+    "draw_network.py": ("network.svg",),
     "digits_to_chip.py": ("within budget: ", "accuracy on the chip's integers: "),
     "other_tools_nir.py": ("assumed: graph: reset to zero", "lif1: membrane decays by 0.2", "accuracy"),
     "own_architecture.py": ("on the chip's integers", "pointwise_neurons → readout"),
@@ -20,7 +21,12 @@ PRINTS = {
     "sweep_small.py": ("| none |", "| 36nJ |", "| 34nJ |"),
 }
 """By script, parts of its standard output."""
-WRITES = {"read_chip_file.py": "chip.h5", "digits_to_chip.py": "student.nir", "sweep_small.py": "sweep/pareto.svg"}
+WRITES = {
+    "draw_network.py": "network.svg",
+    "read_chip_file.py": "chip.h5",
+    "digits_to_chip.py": "student.nir",
+    "sweep_small.py": "sweep/pareto.svg",
+}
 
 
 def test_every_script_is_listed_on_the_page_and_here() -> None:

@@ -29,8 +29,9 @@ FUNCTIONS = (
         "model_card",
         "interpret",
         "translate",
+        "read_netx",
     ),
-    *("load_student", "parse", "save_student", "show"),
+    *("draw", "load_student", "parse", "save_student", "show", "write_onnx"),
 )
 TYPES = (
     *("Activity", "AnswerIsNo", "Budget", "Callback", "ChipNetwork", "CsvCallback", "DataSettings", "Dataset"),

@@ -155,6 +155,18 @@ def test_refuses_too_many_classes_and_too_few(root: Path, tmp_path: Path) -> Non
     ]
 
 
+def test_refuses_classes_of_which_no_table_fits_into_memory(root: Path, tmp_path: Path) -> None:
+    value = json.loads((root / "tests" / "golden" / "activity" / "version_2.json").read_text())
+    value["by_sample"]["classes"][1], value["by_sample"]["predicted"][2] = 2**62, 2**14
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    with pytest.raises(InputError) as refusal:
+        load_activity(tmp_path / "a.json")
+    assert str(refusal.value).splitlines()[1:] == [
+        "  - by_sample: predicted holds class 16384; must be below 16,384",
+        "  - by_sample: classes holds class 4611686018427387904; must be below 16,384",
+    ]
+
+
 def test_refuses_counts_of_other_steps_populations_and_samples(root: Path, tmp_path: Path) -> None:
     value = json.loads((root / "tests" / "golden" / "activity" / "version_2.json").read_text())
     value["by_step"]["spikes"]["in"].append(1)

@@ -12,8 +12,11 @@ from typing import Annotated
 import pytest
 import typer
 
-from spikewright.base.errors import AnswerIsNo, InputError
+from spikewright.base.errors import AnswerIsNo, InputError, arg
+from spikewright.commands import cli
 from spikewright.commands import console as command
+
+MISTYPED = "there is no option --nam; did you mean '--name'? may be: --debug, --help, --json, --name"
 
 
 def greet(name: Annotated[str, typer.Option(help="whom")] = "you", times: int = 1) -> None:
@@ -107,6 +110,67 @@ def test_wrong_flags_are_one_line(words: list[str], message: str, capsys: pytest
     assert command.run(greet, words, "greet") == 2
     out, err = capsys.readouterr()
     assert (out, err) == ("", f"error: {message} (spikewright greet --help lists what there is)\n")
+
+
+def failing(name: str = "you", as_json: command.Json = False) -> None:
+    """Fail, for some names behind the result."""
+    if name == "late":
+        command.emit({"greeting": name})
+    if name == "defect":
+        raise KeyError("lost")
+    kind = AnswerIsNo if name == "late" else InputError
+    raise kind(f"{arg('name', name)}: as_json is {as_json}")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["--json"], {"error": "--name you: as_json is True", "exit_code": 2}),
+        (["--name", "late", "--json"], {"greeting": "late"}),
+        (
+            ["--nam", "x", "--json"],
+            {"error": f"{MISTYPED} (spikewright fail --help lists what there is)", "exit_code": 2},
+        ),
+    ],
+)
+def test_a_failure_is_json_too_where_no_result_is(
+    words: list[str], found: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = command.run(failing, words, "fail")
+    out, err = capsys.readouterr()
+    assert json.loads(out) == found
+    assert code == found.get("exit_code", 1)
+    assert err.startswith(f"error: {found.get('error', '--name late')}")
+    assert command.run(failing, [word for word in words if word != "--json"], "fail") == code
+    assert capsys.readouterr().out == ('{\n  "greeting": "late"\n}\n' if "late" in words else "")
+
+
+def test_a_defect_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.run(failing, ["--name", "defect", "--json"], "fail") == 70
+    found = json.loads(capsys.readouterr().out)
+    assert found["exit_code"] == 70
+    assert found["error"].startswith("spikewright fail hit a defect of its own, KeyError at test_command.py:")
+
+
+@pytest.mark.parametrize("verb", ["lower", "to-nir", "simulate", "drift", "report"])
+def test_every_verb_says_in_json_that_a_file_cannot_be_read(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("broken").write_text("<html>404</html>", "utf-8")
+    files = ["broken", "broken"] if verb in ("drift", "report") else ["broken"]
+    assert cli.main([verb, *files, "--json"]) == 2
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert found["exit_code"] == 2
+    assert "broken" in found["error"]
+    assert err.endswith(f"error: {found['error']}\n")
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["broken"]
+
+
+def test_a_verb_without_the_flag_prints_no_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.run(greet, ["--json"], "greet") == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_a_number_that_json_does_not_have_is_a_failure() -> None:

@@ -15,8 +15,9 @@ from spikewright.chip.network import ConvGeometry
 from spikewright.graph.nodes import apply
 from spikewright.graph.wiring import wire
 from spikewright.lowering import linear_map
-from spikewright.lowering.draft import Draft, InputFormat, draft_from_nir, input_format
+from spikewright.lowering.draft import Draft, InputFormat, draft_from_nir, encodings_of, input_format
 from spikewright.lowering.linear_map import LinearMap, compose
+from spikewright.profile.profile import load_profile
 
 DT = 1e-4
 
@@ -227,7 +228,7 @@ def test_a_current_drives_the_encoder_and_its_gain_moves_to_the_threshold() -> N
             {"i": nir.I(ones(2)), "n": lif((2,))},
             [("input", "i"), ("i", "n"), ("n", "output")],
             "events",
-            "node 'i' is a I that does not feed the output; between layers only spikes travel",
+            "node 'i' is an I that does not feed the output; between layers only spikes travel",
         ),
         (
             {"n": lif((2,)), "m": lif((2,))},
@@ -248,3 +249,19 @@ def test_ends_that_a_chip_cannot_have_are_refused(
 def test_numbers_that_nir_reads_back_as_arrays_are_numbers() -> None:
     inputs, assumed = input_format({"timesteps": np.int64(4), "encoding": "events", "input_bits": np.array(8)})
     assert (inputs.timesteps, inputs.input_bits, assumed) == (4, 8, [])
+
+
+def test_the_first_nodes_and_the_chip_decide_which_encodings_are_named() -> None:
+    ones = np.ones(2)
+    neuron = nir.IF(r=ones / DT, v_threshold=ones)
+    weighted = wire(nir.NIRGraph.from_list(nir.Linear(np.eye(2)), neuron))
+    driven = wire(nir.NIRGraph.from_list(neuron, nir.Linear(np.eye(2)), nir.IF(r=ones / DT, v_threshold=ones)))
+    graded, binary = load_profile("loihi2-assumed"), load_profile("loihi1-davies")
+    assert encodings_of(weighted, graded) == ["direct", "rate", "latency"]
+    assert encodings_of(weighted, binary) == ["rate", "latency"]
+    assert encodings_of(driven, binary) == ["current", "rate", "latency"]
+    _, assumed = input_format({}, binary, also=["rate"])
+    assert assumed[1] == (
+        "encoding events: the file does not say how samples enter; the graph also allows rate (spikes drawn from "
+        "values): say the encoding where samples are values and not spikes"
+    )

@@ -14,6 +14,7 @@ from spikewright.base.errors import InputError
 from spikewright.chip.activity import Activity, PopulationActivity
 from spikewright.chip.fan_out import fan_out
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
+from spikewright.data.quality import Quality
 from spikewright.energy.estimate import estimate, floor, linear_cost
 from spikewright.pages import numbers
 from spikewright.placing.blocks import ranges
@@ -302,6 +303,10 @@ def test_floor_keeps_biased_compartments_active_and_bias_axons_firing():
         (
             {"populations": {"in": PopulationActivity(spread(1, 10), 0, 0)}},
             "activity: counts populations in; the network has in, hidden, out",
+        ),
+        (
+            {"stated": Quality(2, np.diag([1, 0, 0, 0, 0, 1]))},
+            "activity: counts answers of class 5; the network has classes 0 to 4",
         ),
         (
             {"synaptic_ops": {"in->hidden": 1}},

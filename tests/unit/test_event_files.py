@@ -255,6 +255,12 @@ WRITTEN: list[tuple[str, str, Callable[[bytes], bytes], str]] = [
         lambda data: data.replace(struct.pack("<ii", 8, 4), struct.pack("<ii", -8, 4)),
         "has a packet of 4 events of -8 bytes; it is damaged: get the file again",
     ),
+    (
+        "aedat3",
+        ".aedat",
+        lambda data: data.replace(struct.pack("<hhi", 1, 1, 8), struct.pack("<hhi", 1, 1, 7)),
+        "has changes of brightness of 7 bytes; they have 8",
+    ),
 ]
 
 

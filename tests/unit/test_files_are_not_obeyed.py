@@ -285,7 +285,7 @@ def in_sqlite(data: bytes, folder: Path) -> Iterator[bytes]:
 
 TRAPS: Mapping[str, Traps] = {
     **dict.fromkeys(("student", "checkpoint", "weights", "cached-teacher"), in_torch),
-    **dict.fromkeys(("nir", "event-h5", "many-h5", "heidelberg"), in_hdf5),
+    **dict.fromkeys(("nir", "netx", "event-h5", "many-h5", "heidelberg"), in_hdf5),
     "chip": in_chip,
     **dict.fromkeys(
         ("activity", "agreement", "times", "record", "failed", "teachers", "settings", "begun", "holder"), in_json
@@ -336,7 +336,7 @@ def test_what_a_file_says_is_not_obeyed(
 
 
 CALLS = {
-    "File", "load_model", "loadmat", "model_validate_json", "read_json", "read_record", "load_torch", "ZipFile",
+    "File", "load_model", "model_validate_json", "read_json", "read_record", "load_torch", "ZipFile",
     "read_bytes", "read_text", "open", "open_memmap", "fromfile", "memmap", "loadtxt", "genfromtxt", "load_file",
     "ParquetFile", "Decoder", "create_study", "np.load", "torch.load", "json.loads", "tomllib.loads", "soundfile.read",
 }  # fmt: skip

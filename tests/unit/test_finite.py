@@ -159,6 +159,17 @@ def test_a_norm_that_divides_by_nothing_is_named(variance, eps):
         assert str(caught.value) == f"{door}: {said}"
 
 
+def test_a_norm_whose_gain_leaves_the_range_of_floats_is_named():
+    student = made()
+    student.network.norm1.weight.data[1], student.network.norm1.running_var[1] = 1e38, 0.0
+    with pytest.raises(InputError) as caught:
+        to_nir(student)
+    said = "module 'norm1' has values, with its normalization, beyond the range of 32-bit floating point"
+    assert str(caught.value) == f"student: {said}"
+    with pytest.raises(InputError):
+        become_integer(student, PROFILE, PROFILE.name)
+
+
 def arrays(count=40):
     random = np.random.default_rng(0)
     return random.random((count, 4, 4)).astype(np.float32), np.arange(count) % 3

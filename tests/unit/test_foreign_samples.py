@@ -45,6 +45,46 @@ def by_hand(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.stack(found, axis=1)
 
 
+def test_what_a_graph_did_is_saved_as_nir_has_it(tmp_path: Path) -> None:
+    x, _ = events()
+    found = sw.interpret(graph(), x)
+    found.save(tmp_path / "reference.nir")
+    data = nir.read_data(tmp_path / "reference.nir")
+    flat = graph()
+    flat.nodes["input"] = nir.Input(np.array([INPUTS]))  # nir's own check compares shapes of one axis alone
+    data.check_nodes(flat)
+    assert {name: set(node.observables) for name, node in data.nodes.items()} == {
+        "input": {"spikes"},
+        "n": {"spikes", "voltages"},
+    }
+    spikes, voltages = (data.nodes["n"].observables[name] for name in ("spikes", "voltages"))
+    expected = by_hand(x, graph().nodes["fc"].weight)
+    assert spikes.data.dtype == bool
+    assert (spikes.dt, spikes.t_max) == (1e-4, T * 1e-4)
+    np.testing.assert_array_equal(spikes.data, expected)
+    np.testing.assert_array_equal(data.nodes["input"].observables["spikes"].data, x.astype(bool))
+    np.testing.assert_array_equal(voltages.data > 1, expected)
+    found.save(tmp_path / "again.nir")
+    assert (tmp_path / "again.nir").read_bytes() == (tmp_path / "reference.nir").read_bytes()
+
+
+def test_graded_input_is_saved_as_values_for_every_step(tmp_path: Path) -> None:
+    x = np.linspace(0, 1, 2 * INPUTS).reshape(2, INPUTS)
+    sw.interpret(graph(), x, timesteps=T).save(tmp_path / "reference.nir")
+    saved = nir.read_data(tmp_path / "reference.nir").nodes["input"].observables["values"]
+    np.testing.assert_array_equal(saved.data, np.repeat(x[:, None], T, axis=1))
+
+
+def test_a_name_that_a_file_cannot_hold_is_refused(tmp_path: Path) -> None:
+    x, _ = events()
+    made = graph()
+    nodes = {{"n": "a/b"}.get(name, name): node for name, node in made.nodes.items()}
+    slashed = nir.NIRGraph(nodes, list(pairwise(nodes)), metadata={}, type_check=False)
+    with pytest.raises(sw.InputError, match="node 'a/b': HDF5 has no such name"):
+        sw.interpret(slashed, x).save(tmp_path / "reference.nir")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_graph_is_interpreted_on_arrays(tmp_path: Path) -> None:
     x, _ = events()
     made = graph()

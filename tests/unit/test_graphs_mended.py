@@ -205,9 +205,9 @@ def test_a_threshold_is_a_neuron_that_keeps_nothing() -> None:
 SENTENCES = {
     "two outputs": (
         lambda nodes: nodes.update(second=nir.Output(np.array([3]))),
-        [("m", "second")],
-        "has 2 Output nodes (output, second); one is handled: join the layers that they read into one, whose scores "
-        "are side by side",
+        [("n", "second")],
+        "has 2 Output nodes (output, second); 'n' feeds further nodes, and each must read neurons that feed nothing "
+        "else",
     ),
     "an Affine before the output": (
         lambda nodes: nodes.update(fc=nir.Linear(np.eye(3))),

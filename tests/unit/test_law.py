@@ -22,14 +22,14 @@ from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
 from spikewright.chip.neuron_models import LAWS, law_of
 from spikewright.chip.registers import Registers
 from spikewright.divergence.drift import drift_on
+from spikewright.exchange.lava_values import lava_faults
+from spikewright.exchange.netx import netx_faults
 from spikewright.graph.interpreter import interpret
 from spikewright.graph.wiring import wire
 from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
 from spikewright.simulation import integer
 from spikewright.simulation.kernel import Rules, integrate
-from spikewright.simulation.lava.backend import lava_faults
-from spikewright.simulation.netx import netx_faults
 from spikewright.student.integers.neurons import IntegerLaw, step_integers
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, run_over_time, spiking

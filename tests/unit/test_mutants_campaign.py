@@ -28,9 +28,10 @@ import sys, time
 from pathlib import Path
 from campaigns.mutants.trial import Trial
 path = Path("thing/half.py")
-for text, limit in (("2", 60), ("3", 60), ("__import__('time').sleep(60)", 3)):
+forever = "sum(1 for _ in iter(int, 1))"
+for text, limit in (("2", 60), ("3", 60), ("__import__('time').sleep(60)", 3), (forever, 60)):
     code = compile(f"def half(x):\\n    return x / {text}\\n", str(path), "exec")
-    trial = Trial(path, code, [["test_half.py"]], limit, Path("log"))
+    trial = Trial(path, code, [["test_half.py"]], limit, Path("log"), {"test_half.py::test_it": -1.9})
     while not trial.ended():
         time.sleep(0.02)
     print(trial.outcome)
@@ -65,7 +66,7 @@ def test_the_tests_see_the_changed_code_and_only_it_kills(campaign: Campaign, ro
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{root / 'tests'}"}
     words = [sys.executable, "-c", TRIALS.replace("thing/half.py", str(tmp_path / "thing" / "half.py"))]
     ran = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert ran.stdout.split("\n")[:4] == ["survived", "killed", "time limit", "no test"], ran.stderr
+    assert ran.stdout.split("\n")[:5] == ["survived", "killed", "time limit", "time limit", "no test"], ran.stderr
 
 
 def test_lines_lead_to_their_tests_those_that_run_little_else_first(campaign: Campaign) -> None:

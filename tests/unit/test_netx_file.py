@@ -18,7 +18,7 @@ from hypothesis.extra.numpy import arrays
 from spikewright.base.errors import InputError
 from spikewright.base.types import IntArray
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.simulation.netx import loaded_weight, netx_faults, write_netx
+from spikewright.exchange.netx import loaded_weight, netx_faults, write_netx
 
 
 def neuron(*shape: int, bias: int = 0) -> Neuron:

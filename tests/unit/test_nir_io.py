@@ -146,8 +146,20 @@ def test_a_graph_linked_into_itself_is_refused(graph: nir.NIRGraph, tmp_path: Pa
     write_graph(graph, path)
     with h5py.File(path, "a") as file:
         file["node/nodes/inner"] = file["node"]
-        file["node/metadata/again"] = file["node/metadata"]
-    assert "is nested deeper than 10 graphs, or in itself" in _fault(path)
+    assert "graph 'inner' is linked in several places of the file, or in itself" in _fault(path)
+
+
+def test_graphs_inside_graphs_are_read_up_to_a_depth(graph: nir.NIRGraph, tmp_path: Path) -> None:
+    path = tmp_path / "g.nir"
+    write_graph(graph, path)
+    with h5py.File(path, "a") as file:
+        place = "node/nodes"
+        for _ in range(16):
+            file.copy(file["node"] if place == "node/nodes" else file["plain"], f"{place}/inner")
+            if "plain" not in file:
+                file.copy(file[f"{place}/inner"], "plain")
+            place += "/inner/nodes"
+    assert "is nested deeper than 15 graphs" in _fault(path)
 
 
 def test_an_interrupted_write_leaves_the_old_file(graph: nir.NIRGraph, tmp_path: Path) -> None:
@@ -170,3 +182,17 @@ def test_the_version_of_a_file_is_noted_where_it_says_one(tmp_path: Path, versio
         if version is not None:
             file["version"] = version
     assert vars(read_graph(path))[FORMAT_VERSION] == (version if isinstance(version, str) else "")
+
+
+@pytest.mark.parametrize("where", ["metadata", "nodes"])
+def test_a_group_that_is_linked_into_itself_twice(where: str, graph: nir.NIRGraph, tmp_path: Path) -> None:
+    """Each level would have twice as many groups as the one above it."""
+    write_graph(graph, path := tmp_path / "g.nir")
+    with h5py.File(path, "r+") as file:
+        if where == "metadata":
+            group = file["node"]["metadata"]
+            group["one"] = group["two"] = group
+        else:
+            inner = file["node"]["nodes"]
+            inner["one"] = inner["two"] = file["node"]
+    assert "is linked in several places of the file, or in itself; each node needs a group of its own" in _fault(path)

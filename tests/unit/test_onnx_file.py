@@ -160,6 +160,15 @@ def test_external_data_without_a_proper_place(model: onnx.ModelProto, tmp_path: 
     )
 
 
+def test_external_data_with_words_that_onnx_does_not_have(model: onnx.ModelProto, tmp_path: Path) -> None:
+    (tmp_path / "w.bin").write_bytes(WEIGHT.tobytes())
+    path = tmp_path / "t.onnx"
+    external(model, path, location="w.bin", images="3")
+    assert refusal(path) == (
+        f"{path}: tensor 'w' says images of its external data; may be basepath, checksum, length, location, offset"
+    )
+
+
 def test_external_data_in_a_branch_are_looked_at_too(model: onnx.ModelProto, tmp_path: Path) -> None:
     hidden = TensorProto(name="deep", data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
     hidden.external_data.add(key="location", value="../deep.bin")

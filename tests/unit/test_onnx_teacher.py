@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from spikewright.data.output_rule import OutputRule
 from spikewright.data.split import Split
 from spikewright.energy.macs import Macs
 from spikewright.teachers.ann import build
+from spikewright.teachers.onnx_refusals import why_not_run
 from spikewright.teachers.onnx_teacher import OnnxTeacher
 from spikewright.teachers.samples import SampleFormat
 from spikewright.teachers.teacher import teacher_from
@@ -227,6 +229,90 @@ def test_several_outputs_without_a_name_are_refused(saved: Saved) -> None:
     )
     assert refusal(path, logits="dubble") == (
         f"{path}: has no output 'dubble'; did you mean 'double'? may be: double, flat"
+    )
+
+
+def with_outputs(path: Path, *, scores: str) -> Path:
+    """The model with the outputs that skl2onnx gives a classifier: the label first, then the scores."""
+    model = onnx.load(path)
+    model.graph.ClearField("output")
+    model.graph.node.append(helper.make_node("ArgMax", ["logits"], ["label"], axis=1, keepdims=0))
+    outputs = [helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"])]
+    if scores == "array":
+        model.graph.node.append(helper.make_node("Identity", ["logits"], ["probabilities"]))
+        outputs.append(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 10]))
+    if scores == "dictionaries":
+        zipped = helper.make_node("ZipMap", ["logits"], ["probabilities"], domain="ai.onnx.ml")
+        zipped.attribute.append(helper.make_attribute("classlabels_int64s", list(range(10))))
+        model.graph.node.append(zipped)
+        model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+        row = helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+        value = helper.make_value_info("probabilities", helper.make_sequence_type_proto(row))
+        outputs.append(value)
+    model.graph.output.extend(outputs)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_the_scores_of_scikit_learn_are_proposed_and_not_its_label(saved: Saved) -> None:
+    path = with_outputs(saved(), scores="array")
+    assert refusal(path) == (
+        f"{path}: has 2 outputs (label, probabilities) and none is called 'logits' ('label' holds labels or other "
+        f"INT64); say which one it is, as in {path}:probabilities"
+    )
+    assert refusal(path, logits="label") == (
+        f"{path}: its output 'label' holds labels or other INT64, and logits are floating-point numbers; say which one "
+        f"it is, as in {path}:probabilities"
+    )
+    torch.testing.assert_close(OnnxTeacher(path, SHAPE, 10, "probabilities").logits(IMAGES), expected())
+
+
+@pytest.mark.parametrize("asked", [None, "probabilities"])
+def test_scores_in_dictionaries_are_refused_with_what_to_do(saved: Saved, asked: str | None) -> None:
+    path = with_outputs(saved(), scores="dictionaries")
+    message = refusal(path, logits=asked)
+    assert "'probabilities' holds a dictionary for each sample" in message
+    assert message.endswith("export the model with its scores as one array (skl2onnx: options={'zipmap': False})")
+
+
+def test_a_model_of_labels_alone_is_refused(saved: Saved) -> None:
+    path = with_outputs(saved(), scores="none")
+    assert refusal(path) == (
+        f"{path}: its output 'label' holds labels or other INT64, and logits are floating-point numbers; export the "
+        "model with its logits as an output"
+    )
+
+
+def test_operators_and_files_that_are_too_new_get_one_sentence(saved: Saved) -> None:
+    path = saved()
+    model = onnx.load(path)
+    newest = onnx.defs.onnx_opset_version() + 1
+    model.opset_import[0].version = newest
+    path.write_bytes(model.SerializeToString())
+    message = refusal(path)
+    sentence = (
+        rf"{re.escape(str(path))}: its operators are those of opset {newest}, and the onnxruntime that is installed "
+        r"runs opsets up to (\d+); export the model for opset \1 \(torch.onnx.export: opset_version=\1\), or install "
+        "a newer onnxruntime"
+    )
+    assert re.fullmatch(sentence, message)
+    model.opset_import[0].version = 13
+    model.ir_version = onnx.IR_VERSION + 1
+    path.write_bytes(model.SerializeToString())
+    assert "Your model ir_version" in refusal(path)  # what the onnx that is installed does not know either
+
+
+def test_the_words_of_onnxruntime_without_its_places() -> None:
+    place = "[ONNXRuntimeError] : 1 : FAIL : /src/onnxruntime/core/graph/model.cc:181 onnxruntime::Model::Model(a, b) "
+    assert why_not_run(RuntimeError(f"{place}Unsupported model IR version: 12, max supported IR version: 11")) == (
+        "its file is of ONNX IR version 12, and the onnxruntime that is installed reads versions up to 11; write the "
+        "model with an older onnx, or install a newer onnxruntime"
+    )
+    assert why_not_run(RuntimeError(f"{place}Something else. ")) == (
+        "onnxruntime cannot run it (Something else); export it for other operators"
+    )
+    assert why_not_run(RuntimeError("[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : No Flatten(21)")) == (
+        "onnxruntime cannot run it (No Flatten(21)); export it for other operators"
     )
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
+from spikewright.exchange.lava_values import lava_faults
 from spikewright.lowering.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from spikewright.lowering.passes import balance, bias_axons, scale_input
 from spikewright.lowering.quantize import quantize
 from spikewright.profile.profile import HardwareProfile, load_profile
-from spikewright.simulation.lava.backend import lava_faults
 
 
 @pytest.fixture

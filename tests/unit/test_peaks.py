@@ -294,3 +294,19 @@ def test_metadata_hold_the_calibration_and_are_as_before_without_one() -> None:
     anew, said = grid_for(grid, PROFILE, 6)
     assert (anew.scales, anew.peaks) == ({}, {"n": Peaks(current=2, potential=4)}), "with its margin"
     assert said == ["weights are rounded anew: the graph was trained on the integers of p with 8-bit weights"]
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"), [("threshold_bits", 10**9), ("state_bits", 25), ("bias_mantissa_bits", 0), ("weight_bits", 9)]
+)
+def test_registers_that_no_chip_has_are_refused(name: str, bits: int) -> None:
+    widths = {
+        "threshold_bits": 17,
+        "bias_mantissa_bits": 13,
+        "state_bits": 24,
+        "weight_bits": 8,
+        "mixed_weights_even": True,
+    }
+    facts = {"profile": "loihi2", "profile_sha256": "", "registers": widths | {name: bits}, "scales": {"lif": 2.0}}
+    with pytest.raises(InputError, match=rf"registers\.{name}"):
+        trained_grid({GRID_KEY: json.dumps(facts)})

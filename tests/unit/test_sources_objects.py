@@ -112,7 +112,7 @@ class Noisy(Items):
         (Items([(X[0].astype(np.uint8), 0), (X[0], 1)]), {}, "train: sample 1 is of type float32, those before uint8"),
         (Items([]), {}, "train: holds no samples"),
         (Items(pairs()), {"bands": 3}, "train: bands has no effect on these samples; leave it out"),
-        (3, {}, "train: is a int; may be (x, y), a dictionary of arrays such as x and y, a Dataset, or a map-style "
+        (3, {}, "train: is an int; may be (x, y), a dictionary of arrays such as x and y, a Dataset, or a map-style "
          "data set of torch or Hugging Face"),
     ],
 )  # fmt: skip

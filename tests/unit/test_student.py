@@ -177,3 +177,18 @@ def test_a_student_as_simulator_records_no_states():
     student = Student(StudentConfig("mlp", 4, (1, 4, 4), 3, 2))
     with pytest.raises(InputError, match=r"record_states=True: a student records no registers; ask Student\.registers"):
         student.as_backend(None, None, record_states=True)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shape", "wanted"),
+    [
+        ("direct", (2, 4, 1), "samples, 1, 4, 4"),
+        ("direct", (16,), "samples, 1, 4, 4"),
+        ("events", (2, 3, 1, 4, 5), "samples, 3, 1, 4, 4"),
+    ],
+)
+def test_samples_of_another_shape_are_refused(encoding, shape, wanted):
+    student = Student(StudentConfig("mlp", 4, (1, 4, 4), 2, 3, encoding))
+    with pytest.raises(InputError) as caught:
+        student(torch.zeros(shape))
+    assert str(caught.value) == f"student: the samples have shape {shape}; must be ({wanted})"

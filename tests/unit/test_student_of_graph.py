@@ -17,6 +17,7 @@ from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.graph.nir_io import write_graph
 from spikewright.student.graph_start import FromGraph
 from spikewright.student.neuron_settings import NeuronSettings
+from spikewright.student.neurons import integrator
 
 RNG = np.random.default_rng(1)
 
@@ -163,3 +164,27 @@ def test_metadata_that_are_damaged_are_refused(key: str, value: object, said: st
     graph.metadata[key] = value
     with pytest.raises(InputError, match=said):
         sw.Student.from_nir(graph)
+
+
+def test_nodes_named_by_python_keywords(tmp_path: Path) -> None:
+    """``NIRGraph.from_list`` names an IF node ``if``."""
+    ones = np.ones(3)
+    fires = nir.IF(r=ones / 1e-3, v_threshold=0.4 * ones)
+    listed = nir.NIRGraph.from_list(
+        nir.Linear(weights(3, 4)), fires, nir.Linear(weights(2, 3)), nir.I(r=1e3 * np.ones(2))
+    )
+    listed.metadata |= {"dt_s": 1e-3, "reset": "zero"}
+    assert "if" in listed.nodes
+    student = sw.Student.from_nir(listed, 4, encoding="rate")
+    assert "if_" in student(torch.rand(2, 4, 1, 1)).spikes
+    sw.save_student(student, tmp_path / "s.pt", {})
+    assert "if_" in sw.load_student(tmp_path / "s.pt")(torch.rand(2, 4, 1, 1)).spikes
+
+
+def test_layers_named_by_python_keywords_are_refused() -> None:
+    body = nn.Sequential()
+    for name, module in (("lambda", nn.Linear(4, 3)), ("lif", integrator())):
+        body.add_module(name, module)
+    with pytest.raises(InputError) as caught:
+        sw.Student(sw.StudentConfig("own", 3, (4, 1, 1), 3, 4, "rate"), nn.Sequential(nn.Flatten(), body))
+    assert str(caught.value) == "Sequential: layer '1.lambda' is named by a Python keyword; give it another name"

@@ -387,3 +387,18 @@ def test_a_budget_is_kept_by_a_student_of_values():
     assert found.certificate.met
     assert "huber" in found.history[0].loss
     assert 0.1 < found.provenance["limits"]["budget"]["guess"] < 1
+
+
+@pytest.mark.parametrize(
+    ("center", "spread", "fault"),
+    [
+        (1e39, 1.0, "center is (1e+39,); must be numbers of up to 3.40282e+38, the largest of 32 bits"),
+        (float("nan"), 1.0, "center is (nan,); must be numbers of up to 3.40282e+38, the largest of 32 bits"),
+        (0.0, 0.0, "spread is (0.0,); must be above 0, from 1e-30 to 3.40282e+38"),
+        (0.0, float("inf"), "spread is (inf,); must be above 0, from 1e-30 to 3.40282e+38"),
+    ],
+)
+def test_values_that_no_training_can_have_given(center: float, spread: float, fault: str) -> None:
+    with pytest.raises(InputError) as caught:
+        OutputRule("regression", center=(center,), spread=(spread,))
+    assert str(caught.value) == f"outputs: {fault}"

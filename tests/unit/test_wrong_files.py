@@ -72,9 +72,17 @@ SERIES = np.random.default_rng(0).random((30, 5, 2))
 ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "samples are one number": ({"x": 1.0, "y": Y}, "holds one number; give samples"),
     "groups are one number": ({"x": X, "y": Y, "groups": 3}, "groups has shape (); must hold one entry"),
+    "groups are records": (
+        {"x": X, "y": Y, "groups": np.zeros(30, [("t", "i8"), ("x", "f4")])},
+        "groups holds values of type [('t', '<i8'), ('x', '<f4')]; must be numbers or texts",
+    ),
     "lengths are records": ({"x": SERIES, "y": Y, "lengths": np.zeros(30, [("a", "i4")])}, "its array lengths must"),
     "recordings are complex": ({"x": SERIES * 1j, "y": Y, "lengths": Y + 1}, "x holds values of type complex128"),
     "beyond 32 bits": ({"x": X * 1e300, "y": Y}, "holds numbers beyond 3.4e+38, the largest of 32 bits, first"),
+    "a NaN that signals": (
+        {"x": np.full(120, 0x7FA00000, np.uint32).view(np.float32).reshape(30, 4), "y": Y},
+        "holds NaN, first in sample",
+    ),
     "infinite": ({"x": np.full((30, 4), np.inf), "y": Y}, "holds infinity, first in sample"),
 }
 
@@ -126,6 +134,11 @@ def test_an_array_of_events_that_says_more_than_is_stored(tmp_path: Path) -> Non
 
 
 # Tables and series
+
+
+def test_a_table_of_empty_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n\r\n\n")
+    assert "a.csv: holds empty lines alone; its first line must be the names of the columns" in data(tmp_path / "a.csv")
 
 
 def test_a_line_with_a_zero_byte(tmp_path: Path) -> None:

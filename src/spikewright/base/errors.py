@@ -183,6 +183,11 @@ class Gathered:
         refuse(self.where, list(dict.fromkeys(self.faults)))
 
 
+def a_kind(noun: str) -> str:
+    """A noun, such as the name of a class, behind ``a`` or ``an``."""
+    return f"{'an' if noun[:1] in 'AEIOUaeio' else 'a'} {noun}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown word: the nearest known word, if there is one, and all known words."""
     words = sorted(known)

@@ -14,8 +14,8 @@ import h5py
 
 from .artefacts import writable, write_bytes
 
-DAMAGED = (OSError, RuntimeError, LookupError, UnicodeDecodeError)
-"""What h5py raises on a file that is none of HDF5, or whose inside is damaged."""
+DAMAGED = (OSError, RuntimeError, LookupError, ValueError)
+"""What h5py raises on a file that is none of HDF5, or whose inside is damaged: texts, and types of numbers, too."""
 
 
 @contextmanager

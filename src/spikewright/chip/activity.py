@@ -226,6 +226,14 @@ class Activity(Shown):
         return self.stated is None and (self.answers is None or self.answers.recordings is None)
 
     @property
+    def largest_class(self) -> int | None:
+        """The largest class among labels and answers; None where none is known."""
+        each, stated = self.by_sample, None if self.stated is None else self.stated.confusion
+        known = [] if each is None else [one for one in (each.classes, each.predicted) if one is not None and one.size]
+        largest = [int(one.max()) for one in known] + ([] if stated is None else [len(stated) - 1])
+        return max(largest, default=None)
+
+    @property
     def accuracy(self) -> float | None:
         """Share of right answers, of classes; None without labels.
 

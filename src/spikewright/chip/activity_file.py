@@ -31,6 +31,8 @@ FORMAT = "spikewright activity"
 FORMAT_VERSION = 4
 """1 had no counts of single steps and samples, 2 no raster, 3 neither overflows nor quality."""
 
+MOST_CLASSES = 2**14
+"""Of which a table of all pairs of classes takes 2 GiB."""
 WHAT = "an activity file, as written by `spikewright simulate`"
 
 
@@ -201,6 +203,8 @@ def _count_faults(record: _ActivityRecord) -> Iterator[str]:
         for name, classes in (("predicted", record.by_sample.predicted), ("classes", record.by_sample.classes)):
             if classes is not None and len(classes) != kept:
                 yield f"by_sample: {name} has {len(classes)} entries; there are {kept} samples"
+            if classes is not None and (largest := int(np.max(classes, initial=0))) >= MOST_CLASSES:
+                yield f"by_sample: {name} holds class {largest}; must be below {MOST_CLASSES:,}"
     if record.quality is not None:
         yield from _quality_faults(record.quality, record)
 

@@ -12,6 +12,10 @@ import numpy.typing as npt
 from ..base.errors import InputError
 from ..base.types import Encoding, IntArray
 
+INPUT_TRANSFORM = "input_transform"
+"""Key of a weight w and a bias b in the provenance of a network of lava-dl's: an intensity x becomes the current
+``w x + b``, rounded."""
+
 
 def full_scale(encoding: Encoding, input_bits: int) -> int:
     """The integer that an intensity of 1 becomes."""
@@ -27,6 +31,7 @@ def encode(
     first_index: int = 0,
     *,
     by_step: bool = False,
+    transform: tuple[float, float] | None = None,
 ) -> IntArray:
     """Integers that drive the input population.
 
@@ -38,6 +43,7 @@ def encode(
         input_bits: width of a graded payload or of a current (direct and current only).
         seed: of the rate code; the same seed and index give the same spikes.
         first_index: index of ``samples[0]`` in its data set, so that batching does not change the code.
+        transform: weight and bias by which an intensity becomes a current, in place of its full scale.
 
     Returns:
         int64; ``(1, batch, *input shape)`` for direct and current of samples that are the same at every step, else
@@ -57,6 +63,8 @@ def encode(
         return np.moveaxis(np.rint(samples), 0, 1).astype(np.int64)
     unit = np.clip(samples.astype(np.float64), 0.0, 1.0)
     steps = np.moveaxis(unit, 1, 0) if by_step else unit[None]
+    if encoding == "current" and transform is not None:
+        return np.rint(steps * transform[0] + transform[1]).astype(np.int64)
     if encoding in ("direct", "current"):
         return np.rint(steps * full_scale(encoding, input_bits)).astype(np.int64)
     if encoding == "rate":

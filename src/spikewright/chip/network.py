@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,10 @@ from .registers import BIAS_EXP, BIAS_EXP_MAX, DECAY_ONE, LAVA_WIDTHS, STATE_UNI
 INPUT_RULE_KEY, OUTPUT_RULE_KEY = "input_rule", "output_rule"
 """Keys of the rules in the metadata of a graph, as JSON."""
 Role = Literal["input", "hidden", "readout", "relay", "bias"]
+
+
+SMALLEST_SCALE = 1e-30
+"""The least integer units per float unit of a readout, with which values and their squares stay finite."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -183,7 +188,7 @@ class ChipNetwork(Shown):
         """By which scores are divided to be logits: spike counts by 1, membrane potentials by their scale and T.
 
         Raises:
-            InputError: the network does not note the scale of its readout.
+            InputError: the network does not note the scale of its readout, or one that nothing can be divided by.
         """
         if self.readout == "count":
             return 1.0
@@ -193,6 +198,11 @@ class ChipNetwork(Shown):
             raise InputError(
                 f"chip network: its provenance does not note the scale of {self.output.name!r}, by which potentials "
                 "become values; lower it again"
+            )
+        if not (isfinite(scale) and scale >= SMALLEST_SCALE):
+            raise InputError(
+                f"chip network: its provenance notes a scale of {scale:g} for {self.output.name!r}; must be "
+                f"{SMALLEST_SCALE:g} or more: lower it again"
             )
         return STATE_UNIT * float(scale) * self.timesteps
 

@@ -50,9 +50,9 @@ class StateWidths:
         state_bits: of the synaptic current and the membrane potential, sign included.
     """
 
-    threshold_bits: int
-    bias_mantissa_bits: int
-    state_bits: int
+    threshold_bits: Annotated[int, Field(ge=1, le=17)]  # the bounds hold where a file is read into it
+    bias_mantissa_bits: Annotated[int, Field(ge=1, le=13)]
+    state_bits: Annotated[int, Field(ge=8, le=24)]
 
     @property
     def vth_max(self) -> int:
@@ -89,7 +89,7 @@ class Registers(StateWidths):
         always_signed: weights of one sign lose that bit too.
     """
 
-    weight_bits: int
+    weight_bits: Annotated[int, Field(ge=2, le=8)]
     mixed_weights_even: bool
     always_signed: bool = False
 

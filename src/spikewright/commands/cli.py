@@ -46,6 +46,7 @@ VERBS = {
     "methods": Verb("List the distillation methods, or show one with its equation and options"),
     "drift": Verb("Where float network and integers part ways on data, and why"),
     "check": Verb("Every finding in a NIR file"),
+    "draw": Verb("A picture of a network, with shapes, constants and how busy it is"),
 }
 
 

@@ -1,6 +1,7 @@
 """How every command behaves: flags, exit codes, progress, and where its words go.
 
-stdout carries the result and nothing else; stderr carries progress and remarks. Exit codes: 0 done, 1 ran and the
+stdout carries the result and nothing else; stderr carries progress and remarks. Under ``--json`` stdout is one JSON
+object in any case: the result, or the error where there is none. Exit codes: 0 done, 1 ran and the
 answer is no, 2 wrong input or flags, 70 a defect of ours (sysexits' EX_SOFTWARE), and as a shell says it 128 and the
 number of a signal: 130 interrupted, 143 and 129 asked to end (SIGTERM, SIGHUP), 141 nobody reads stdout any more.
 """
@@ -58,6 +59,15 @@ Reset = Annotated[
     typer.Option("--reset", help="of neurons that spike, where the file does not say: zero, subtract, subtract-late"),
 ]
 """The flags of every command that reads a graph of another tool."""
+KeepTeacher = Annotated[
+    Path | None,
+    typer.Option(
+        "--keep-teacher",
+        help="also write the teacher that is trained here, as an ONNX model",
+        rich_help_panel="Teacher",
+    ),
+]
+"""The flag of commands that train a teacher."""
 
 _OF_THE_SYSTEM = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP,
@@ -66,7 +76,9 @@ _OF_THE_SYSTEM = {
 """What a file system or a limit of the system says of a path that somebody gave; no defect of ours."""
 
 _HELD: ContextVar[ExitStack] = ContextVar("held")
-_DEBUG = "--debug"
+_EMITTED: ContextVar[list[object]] = ContextVar("emitted")
+"""What the command that runs has printed as JSON."""
+_DEBUG, _JSON = "--debug", "--json"
 _EPILOG = "With --debug an error shows its traceback. Exit codes: 0 done, 1 the answer is no, 2 wrong input or flags."
 
 
@@ -83,7 +95,8 @@ def run(function: Callable[..., object], argv: Sequence[str] | None, name: str) 
 
 
 def _run(command: typer.core.TyperCommand, words: Sequence[str], name: str) -> int:
-    debug = _DEBUG in words
+    debug, emitted = _DEBUG in words, list[object]()
+    _EMITTED.set(emitted)
     try:
         # Not command.main(): it answers a closed stdout and an interrupt itself, with exit codes of its own.
         with (
@@ -101,7 +114,9 @@ def _run(command: typer.core.TyperCommand, words: Sequence[str], name: str) -> i
     except Exception as error:
         if streams.is_of_output(error):
             raise
-        return _fail(error, name, debug, command)
+        told, code = _fail(error, name, debug, command)
+        if _JSON in words and not emitted and any(_JSON in each.opts for each in command.params):
+            emit({"error": told, "exit_code": code})
     return code if isinstance(code, int) else DONE
 
 
@@ -150,6 +165,7 @@ def typer_command(function: Callable[..., object]) -> typer.core.TyperCommand:
 def emit(value: object) -> None:
     """Print one JSON object on stdout: the result of a command under ``--json``."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    _EMITTED.get([]).append(value)
 
 
 def say(text: str) -> None:
@@ -218,29 +234,32 @@ def print_result(*parts: RenderableType, width: int, crop: bool = True) -> None:
     terminal(width=None if sys.stdout.isatty() else width).print(*parts, sep="\n", crop=crop)
 
 
-def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCommand) -> int:
+def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCommand) -> tuple[str, int]:
+    """Say what failed on stderr; returns the words and the exit code."""
     if debug:
         traceback.print_exception(error)
+    words, code = _told(error, name, command)
+    say(f"error: {words}")
+    return words, code
+
+
+def _told(error: Exception, name: str, command: typer.core.TyperCommand) -> tuple[str, int]:
     if isinstance(error, SpikewrightError):
-        say(f"error: {with_flags(error, _flags_of(command))}")
-        return error.exit_code
+        return with_flags(error, _flags_of(command)), error.exit_code
     if isinstance(error, typer.TyperException):
-        say(f"error: {_usage_message(error)} (spikewright {name} --help lists what there is)")
-        return USAGE
+        return f"{_usage_message(error)} (spikewright {name} --help lists what there is)", USAGE
     if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
         of = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-        say(f"error: {of}the system refuses it ({error.strerror}); choose another path, or change what it allows")
-        return USAGE
+        return f"{of}the system refuses it ({error.strerror}); choose another path, or change what it allows", USAGE
     if _is_of_memory(error):
-        say(f"error: spikewright {name} needs more memory than it may have; free some, or give it smaller work")
-        return USAGE
+        return f"spikewright {name} needs more memory than it may have; free some, or give it smaller work", USAGE
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
-    say(
-        f"error: spikewright {name} hit a defect of its own, {where}: {error}; "
-        f"please report it with the traceback that {_DEBUG} shows"
+    return (
+        f"spikewright {name} hit a defect of its own, {where}: {error}; "
+        f"please report it with the traceback that {_DEBUG} shows",
+        DEFECT,
     )
-    return DEFECT
 
 
 def _is_of_memory(error: Exception) -> bool:

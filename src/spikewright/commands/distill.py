@@ -17,6 +17,7 @@ def command(
     settings: DistillSettings,
     out: Annotated[Path, typer.Option("--out", "-o", help="where the student goes")] = Path("student.pt"),
     resume: Annotated[bool, typer.Option("--resume", help="go on with a training that was stopped")] = False,
+    keep_teacher: cli.KeepTeacher = None,
     json_output: cli.Json = False,
 ) -> None:
     """Train a spiking student from an ANN teacher, inside an energy budget.
@@ -24,8 +25,15 @@ def command(
     Example: spikewright distill --data fashion-mnist --energy-budget 3uJ -o student.pt
     """
     from ..training.distill import distill_to
+    from ..training.kept_teacher import check_keep
+    from ..training.kept_teacher import keep_teacher as keep
 
+    if keep_teacher is not None:
+        check_keep(settings, keep_teacher)
+        cli.hold(keep_teacher)
     result = distill_to(settings, out, resume, cli.listeners())
+    if keep_teacher is not None:
+        keep(settings, keep_teacher, result.teacher, cli.listeners())
     if json_output:
         cli.emit({"student": str(out), **result.provenance})
     else:

@@ -1,21 +1,27 @@
-"""`spikewright lower`: a NIR graph becomes an integer chip network for one hardware profile."""
+"""`spikewright lower`: a NIR graph, or a network of lava-dl's, becomes an integer chip network for one profile."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..base.errors import InputError, with_flags
+from ..base.errors import InputError, arg, refuse, with_flags
 from ..chip.registers import MARGIN, PEAK_SAMPLES, QUANTILE
 from ..data.load import DATA_HELP
 from ..profile.profile import load_profile
 from . import console as cli
 
+if TYPE_CHECKING:
+    from ..chip.network import ChipNetwork
+    from ..profile.profile import HardwareProfile
+
 
 def command(
-    graph: Annotated[Path, typer.Argument(help="NIR file, from `spikewright to-nir` or any exporter")],
+    graph: Annotated[
+        Path, typer.Argument(help="NIR file, from `spikewright to-nir` or any exporter, or a .net file of lava-dl")
+    ],
     profile: Annotated[
         str, typer.Option("--profile", "-p", help="hardware profile, or a path to one")
     ] = "loihi2-assumed",
@@ -49,12 +55,16 @@ def command(
     population: Annotated[
         int | None, typer.Option(help="outputs for each class, added up, where the file does not say")
     ] = None,
+    input_range: Annotated[
+        str | None,
+        typer.Option(help="of the samples that a .net file was trained on, such as -1,1; default: 0,1"),
+    ] = None,
     chips: Annotated[
         int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
     ] = None,
     json_output: cli.Json = False,
 ) -> None:
-    """Turn a NIR graph into an integer network for a chip, and say how it fits.
+    """Turn a NIR graph, or a network that lava-dl exported, into an integer network for a chip, and say how it fits.
 
     Exit code 1: the network does not fit the chip.
 
@@ -63,35 +73,23 @@ def command(
 
     Example: spikewright lower student.nir --profile loihi2-assumed -o chip.h5
     """
-    from ..base.artefacts import sha256_of
     from ..chip.chip_file import save_chip
-    from ..data.load import load
-    from ..graph.nir_io import read_graph
-    from ..lowering.lower import lower, takes_of
-    from ..lowering.rules import remarks
+    from ..exchange.netx_layers import is_netx
     from ..pages.network import fit_of, placement_json, summary, table
     from ..placing.placement import place
 
     cli.hold(out)
-    target, network = load_profile(profile), read_graph(graph)
-    if data_dir is not None and calibrate is None:
-        raise InputError("--data-dir: is the folder of data to measure on; give --calibrate too")
-    data = None
-    if calibrate is not None:
-        takes = takes_of(network, timesteps, encoding)
-        data = load(calibrate, data_dir, network.metadata.get("timesteps", timesteps), network=takes)
-        cli.notes(data)
-    chip = lower(
-        network, target, timesteps=timesteps, encoding=encoding, input_bits=input_bits, dt_s=dt_s, producer=producer,
-        reset=reset, weight_bits=weight_bits, population=population, calibrate=data,
-        calibrate_samples=calibrate_samples, quantile=quantile, margin=margin,
-    ).with_provenance(parent_sha256=sha256_of(graph))  # fmt: skip
-    assumed = chip.provenance["assumed"]
-    assert isinstance(assumed, list)
-    for sentence in assumed:
-        cli.say(f"assumed: {sentence}")
-    for remark in remarks(chip):
-        cli.say(f"note: {with_flags(remark, {})}")
+    target = load_profile(profile)
+    given = {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits, "population": population}
+    of_nir = {"dt_s": dt_s, "producer": producer, "reset": reset, "weight_bits": weight_bits}
+    measuring = {"calibrate_samples": calibrate_samples, "quantile": quantile, "margin": margin}
+    if is_netx(graph):
+        others = {"calibrate": calibrate, "data_dir": data_dir, **of_nir, **measuring}
+        chip = _of_lava_dl(graph, target, given, others, input_range)
+    elif input_range is not None:
+        raise InputError(f"{arg('input_range')}: is for .net files of lava-dl")
+    else:
+        chip = _of_nir(graph, target, given | of_nir, calibrate, data_dir, measuring)
     placement = place(chip, target, chips=chips)
     save_chip(chip, out)
     if json_output:
@@ -99,6 +97,72 @@ def command(
     else:
         cli.out(table(chip, placement))
         cli.say(str(out))
+
+
+def _of_nir(
+    file: Path,
+    target: HardwareProfile,
+    given: dict[str, Any],
+    calibrate: str | None,
+    data_dir: Path | None,
+    measuring: dict[str, Any],
+) -> ChipNetwork:
+    """The chip network of a NIR graph; what is remarkable of it is said."""
+    from ..base.artefacts import sha256_of
+    from ..data.load import load
+    from ..graph.nir_io import read_graph
+    from ..lowering.lower import lower, takes_of
+    from ..lowering.rules import remarks
+
+    network = read_graph(file)
+    if data_dir is not None and calibrate is None:
+        raise InputError("--data-dir: is the folder of data to measure on; give --calibrate too")
+    data, timesteps = None, given["timesteps"]
+    if calibrate is not None:
+        takes = takes_of(network, timesteps, given["encoding"])
+        data = load(calibrate, data_dir, network.metadata.get("timesteps", timesteps), network=takes)
+        cli.notes(data)
+    chip = lower(network, target, calibrate=data, **given, **measuring)
+    chip = chip.with_provenance(parent_sha256=sha256_of(file))
+    _say_assumed(chip)
+    for remark in remarks(chip):
+        cli.say(f"note: {with_flags(remark, {})}")
+    return chip
+
+
+def _of_lava_dl(
+    file: Path, target: HardwareProfile, given: dict[str, Any], others: dict[str, Any], input_range: str | None
+) -> ChipNetwork:
+    """The chip network of a file of lava-dl's.
+
+    Args:
+        others: flags of NIR files, which have to be None.
+    """
+    from ..exchange.netx_reader import read_netx
+
+    idle = [name for name, value in others.items() if value is not None]
+    refuse(str(file), [f"{arg(name)}: is for NIR files, and this is a network of lava-dl's" for name in idle])
+    chip = read_netx(file, target, input_range=_range(input_range), **given)
+    _say_assumed(chip)
+    return chip
+
+
+def _range(text: str | None) -> tuple[float, float] | None:
+    """Two numbers with a comma between them."""
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise InputError(f"{arg('input_range', text)}: may be two numbers, such as -1,1") from None
+    return low, high
+
+
+def _say_assumed(chip: ChipNetwork) -> None:
+    assumed = chip.provenance["assumed"]
+    assert isinstance(assumed, list)
+    for sentence in assumed:
+        cli.say(f"assumed: {sentence}")
 
 
 main = cli.main_of(command, "lower")

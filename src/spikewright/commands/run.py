@@ -22,6 +22,7 @@ def command(
         int, typer.Option("--samples-lava", min=0, help="test samples that also go through Lava and netx; 0: none")
     ] = 20,
     resume: Annotated[bool, typer.Option("--resume", help="go on with a run that was stopped")] = False,
+    keep_teacher: cli.KeepTeacher = None,
     json_output: cli.Json = False,
 ) -> None:
     """Do all five steps: distil, export to NIR, lower, simulate (integers, Lava, netx), report.
@@ -32,9 +33,18 @@ def command(
     """
     from ..bench.begin import begin
 
+    if keep_teacher is not None:
+        from ..training.kept_teacher import check_keep
+
+        check_keep(settings, keep_teacher)
+        cli.hold(keep_teacher)
     with begin(settings, out, resume, callbacks=[cli.ProgressBar()]) as begun:
         from ..bench.run import finish  # loads what draws the report, for which a refusal should not wait
 
+        if keep_teacher is not None:
+            from ..training.kept_teacher import keep_teacher as keep
+
+            keep(begun.settings, keep_teacher, None, begun.listeners)
         verdict = finish(begun, samples_lava)
         if json_output:
             cli.emit(verdict.as_json())

@@ -42,6 +42,10 @@ def command(
     profile: Annotated[
         str | None, typer.Option(help="that the student was trained for; needed for a file of your own")
     ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="also write input, spikes and potentials on these samples here, as nir.read_data reads them"),
+    ] = None,
     dt_s: cli.TimeStep = None,
     producer: cli.Producer = None,
     reset: cli.Reset = None,
@@ -58,7 +62,9 @@ def command(
 
     source = existing_file(student, "a student written by `spikewright distill`")
     graph_alone = {"dt_s": dt_s, "producer": producer, "reset": reset}
-    student_alone = {"data": data or None, "data_dir": data_dir, "network": network, "profile": profile}
+    student_alone = {
+        "data": data or None, "data_dir": data_dir, "network": network, "profile": profile, "reference": reference,
+    }  # fmt: skip
     if reader is not None and card:
         raise InputError("--card: describes our own graphs; leave it out where there is --for")
     if _is_hdf5(source):
@@ -73,7 +79,11 @@ def command(
         refuse("to-nir", idle)
         loaded = _load(source, network)
         images = _samples(loaded, samples, data, data_dir)
+        cli.hold(*(file for file in (out, reference) if file is not None))
         found = _student(source, loaded, out, images, profile, reader, card is not False and reader is None)
+        if reference is not None:
+            _keep(loaded, images, out, reference)
+            found["reference"] = str(reference)
     if json_output:
         cli.emit({"nir": str(out)} | found)
     else:
@@ -102,7 +112,6 @@ def _student(
     from ..student.student import student_provenance
     from ..student.verify import export, export_for
 
-    cli.hold(out)
     if card:
         card_path(out)  # refuses what it would write over
     target = None if profile is None else load_profile(profile)
@@ -122,6 +131,18 @@ def _student(
     counts = {"samples": checked.samples, "spikes": checked.spikes, "ties": checked.ties}
     told = {} if same is None or reader is None else _said(reader, remarks, same)
     return {"card": beside, **counts, **told}
+
+
+def _keep(loaded: Student, images: Tensor, graph: Path, reference: Path) -> None:
+    """Write what a graph does on samples."""
+    from ..graph.foreign import interpret
+    from ..graph.nir_io import read_graph
+
+    config = loaded.config
+    drive = loaded.drive(images.double()).transpose(0, 1).expand(-1, config.timesteps, *config.input_shape)
+    shape = read_graph(graph).nodes["input"].input_type["input"]  # flat for some tools
+    interpret(graph, drive.reshape(*drive.shape[:2], *map(int, shape)).numpy()).save(reference)
+    cli.say(f"{reference}: what the graph does on these samples, in float64")
 
 
 def _graph(source: Path, out: Path, reader: str | None, samples: int, said: dict[str, Any]) -> dict[str, Any]:

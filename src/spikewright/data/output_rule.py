@@ -18,6 +18,9 @@ ValueLoss = Literal["mse", "huber"]
 """The loss of a regression: squared error, or Huber's with a corner at 1, of values in standard deviations."""
 OutputUnit = Literal["unit", "deviations"]
 """What outputs of a teacher of values are: in the labels' own unit, or standard deviations from the training mean."""
+LARGEST = float(np.finfo(np.float32).max)
+SMALLEST = 1e-30
+"""The least deviation of the values in training, by which a regression divides them."""
 NO_LABEL = -100
 """The label of a training sample without one; torch's cross-entropy leaves it out."""
 
@@ -56,6 +59,10 @@ class OutputRule:
                 yield f"population is {self.population}; a population code is for classes"
             if not self.center or len(self.center) != len(self.spread):
                 yield "center and spread must hold one number for each value"
+            if not all(abs(each) <= LARGEST for each in self.center):
+                yield f"center is {self.center}; must be numbers of up to {LARGEST:g}, the largest of 32 bits"
+            if not all(SMALLEST <= each <= LARGEST for each in self.spread):
+                yield f"spread is {self.spread}; must be above 0, from {SMALLEST:g} to {LARGEST:g}"
 
     @classmethod
     def from_json(cls, facts: object) -> OutputRule:

@@ -21,6 +21,7 @@ from .input_rule import InputRule, bytes_of
 from .labels import label_array, read_labels
 from .layout import as_rows, canonical, layout_of, lengths_of
 from .options import DataOptions
+from .output_rule import LARGEST
 from .raw import RawData, RawPart
 from .split import Split, as_numbers, three_parts, train_and_validation
 
@@ -34,7 +35,6 @@ KEPT = 3
 VIEW_OF_ARCHITECTURE: dict[str, View] = {"temporal": "channels", "mlp": "steps"}
 """How a named architecture takes series; any other takes them as an image."""
 
-LARGEST = float(np.finfo(np.float32).max)
 """The largest number that networks compute with."""
 
 
@@ -144,6 +144,9 @@ def _faults(
     if groups is not None and len(form := np.asarray(groups).shape) != 1:
         yield f"{arg('groups')} has shape {form}; must hold one entry for each sample, (n,)"
         return
+    if groups is not None and (kind := np.asarray(groups).dtype).kind not in "iufbUSO":
+        yield f"{arg('groups')} holds values of type {kind}; must be numbers or texts"
+        return
     if groups is not None and len(groups) != len(samples["train"]):
         yield f"{arg('groups')} has {len(groups)} entries for {len(samples['train'])} samples; each sample needs one"
     if groups is not None and len(set(np.asarray(groups).astype(str).tolist())) < (3 if len(samples) == 1 else 2):
@@ -189,7 +192,9 @@ def _kind_of(sample: npt.NDArray[Any]) -> str:
     """What is wrong with the numbers of a sample, in words."""
     if np.isinf(sample).any():
         return "infinity"
-    return "NaN" if not (np.abs(sample) > LARGEST).any() else f"numbers beyond {LARGEST:.2g}, the largest of 32 bits"
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        is_large = bool((np.abs(sample) > LARGEST).any())
+    return f"numbers beyond {LARGEST:.2g}, the largest of 32 bits" if is_large else "NaN"
 
 
 def _no_counts(part: str, frames: Rows) -> Iterator[str]:

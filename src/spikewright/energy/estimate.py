@@ -261,6 +261,8 @@ def _mismatches(activity: Activity, chip: ChipNetwork) -> Iterator[str]:
         yield "counts no samples; simulate at least one"
     if activity.timesteps != chip.timesteps:
         yield f"has {activity.timesteps} timesteps; the network has {chip.timesteps}"
+    if (largest := activity.largest_class) is not None and chip.meaning.is_classes and largest >= chip.classes:
+        yield f"counts answers of class {largest}; the network has classes 0 to {chip.classes - 1}"
     names = {p.name: p for p in chip.populations}
     if activity.populations.keys() != names.keys():
         yield f"counts populations {', '.join(activity.populations)}; the network has {', '.join(names)}"

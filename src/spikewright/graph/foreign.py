@@ -18,6 +18,7 @@ from ..data.load import load
 from ..data.output_rule import CLASSES
 from .interpreter import GraphTrace
 from .interpreter import interpret as run
+from .nir_data import graph_data, write_graph_data
 from .nir_io import read_graph
 from .time_step import Convention, Reading, read_as
 from .wiring import Wiring, wire
@@ -37,6 +38,7 @@ class Interpretation:
         dt_s: seconds per timestep.
         producer: the tool whose convention was taken; None where the graph was read as it stands.
         assumed: what was assumed, as sentences.
+        drive: by name of the input node, what it gave, ``(samples, timesteps, *shape)``.
     """
 
     spikes: dict[str, FloatArray]
@@ -45,6 +47,18 @@ class Interpretation:
     dt_s: float
     producer: str | None
     assumed: tuple[str, ...]
+    drive: dict[str, FloatArray]
+
+    def save(self, path: Path | str) -> None:
+        """Write spikes, membrane potentials and the input in nir's form of data (``nir.read_data``), atomically.
+
+        Observables of a node are ``spikes`` and ``voltages``, those before a reset; of the input ``spikes``, or
+        ``values`` where it is graded. Each is of shape ``(samples, timesteps, neurons)``.
+
+        Raises:
+            InputError: the folder does not exist, or a node's name cannot stand in a file.
+        """
+        write_graph_data(graph_data(self.drive, self.spikes, self.membranes, self.dt_s), path)
 
     def __repr__(self) -> str:
         steps = {name: values.shape[:2] for name, values in self.membranes.items()}
@@ -91,6 +105,7 @@ def interpret(
         reading.step.dt_s,
         None if reading.producer is None else reading.producer.name,
         tuple(assumptions(reading)),
+        {wiring.input: np.broadcast_to(drive, (len(drive), steps, *drive.shape[2:]))},
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import nir
 import numpy as np
 
+from .fields import NodeFault, one_number
 from .nodes import NEURONS, Shape
 
 _WEIGHTED = (nir.Linear, nir.Affine)
@@ -94,7 +95,10 @@ def _ones_in_front(shape: Shape, rank: int) -> int:
 
 def _flatten(node: Any, shape: Shape, after: Sequence[nir.NIRNode]) -> Iterator[str]:
     """Axes that were counted with the batch in front of them."""
-    start, end = int(node.start_dim), int(node.end_dim)
+    try:
+        start, end = one_number(node.start_dim, "start_dim"), one_number(node.end_dim, "end_dim")
+    except NodeFault:
+        return  # it is named where the shape of its output is worked out
     declared = np.asarray((node.input_type or {}).get("input"))
     axes = declared.reshape(-1).tolist() if declared.dtype.kind in "iuf" else []
     counts_batch = len(axes) == len(shape) + 1 and (axes[0] in (0, 1) or axes[1:] == list(shape))

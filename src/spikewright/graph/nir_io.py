@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import nir
 import numpy as np
 
 from ..base.artefacts import existing_file, write_bytes
-from ..base.errors import InputError, refuse
+from ..base.errors import InputError, a_kind, refuse
 from ..base.hdf5 import DAMAGED
 from .nodes import MOST_NEURONS, NEURONS, handled
 from .wiring import FORMAT_VERSION
@@ -28,8 +28,8 @@ WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
 # More than the synapses of the largest published neuromorphic chip (Loihi 2: 120 million).
 MOST_VALUES = 2**28
 # DEFLATE never packs tighter than 1032 to 1 (RFC 1951): an array that claims more than that holds nothing real.
-_TIGHTEST_PACKING = 1100
-_DEEPEST = 30  # levels of HDF5 groups; a group may be linked into itself
+TIGHTEST_PACKING = 1100
+_DEEPEST = 30  # levels of HDF5 groups
 _LEGACY = {"v_reset": None, "w_in": 1.0, "input_shape": None, "input_type": None, "start_dim": 1, "end_dim": -1}
 _KINDS: dict[str, type[nir.NIRNode]] = {
     kind.__name__: kind
@@ -50,10 +50,10 @@ def read_graph(path: Path | str) -> nir.NIRGraph:
     try:
         with h5py.File(source, "r") as file:
             if not _is_here(file, "node", h5py.Group):
-                raise InputError(f"{source}: is an HDF5 file without a NIR graph; expected {WHAT}")
-            faults: list[str] = []
-            graph = _graph(file["node"], "", faults)
-            refuse(str(source), faults)
+                raise InputError(f"{source}: {_instead(file)}; expected {WHAT}")
+            found = _Found()
+            graph = _graph(file["node"], "", found)
+            refuse(str(source), found.faults)
             vars(graph)[FORMAT_VERSION] = _version(file)
             return graph
     except OSError as error:
@@ -79,26 +79,51 @@ def graph_bytes(graph: nir.NIRGraph) -> bytes:
     return buffer.getvalue()
 
 
+def _instead(file: h5py.File) -> str:
+    """What an HDF5 file without a NIR graph is."""
+    if _is_here(file, "layer", h5py.Group):
+        return "is a network of lava-dl's; read it with read_netx, or give it to `spikewright lower`"
+    return "is an HDF5 file without a NIR graph"
+
+
 class _Unreadable(Exception):
     """What is wrong with one node of a file, without the node's name."""
 
 
-def _graph(group: h5py.Group, prefix: str, faults: list[str]) -> nir.NIRGraph:
+@dataclass
+class _Found:
+    """What was found in a file so far."""
+
+    faults: list[str] = field(default_factory=list)
+    groups: set[int] = field(default_factory=set)
+
+    def enter(self, group: h5py.Group) -> None:
+        """Note that a group is read; one that is linked in several places could be read without an end."""
+        place = int(h5py.h5o.get_info(group.id).addr)
+        if place in self.groups:
+            raise _Unreadable(
+                "is linked in several places of the file, or in itself; each node needs a group of its own"
+            )
+        self.groups.add(place)
+
+
+def _graph(group: h5py.Group, prefix: str, found: _Found) -> nir.NIRGraph:
     nodes: dict[str, nir.NIRNode] = {}
     try:
         if group.name.count("/") > _DEEPEST:
-            raise _Unreadable(f"is nested deeper than {_DEEPEST // 3} graphs, or in itself")
+            raise _Unreadable(f"is nested deeper than {_DEEPEST // 2} graphs")
+        found.enter(group)
         members = _member(group, "nodes", h5py.Group)
         edges = list(_edges(_member(group, "edges", h5py.Dataset)))
-        names, metadata = [_as_text(name) for name in members], _metadata(group)
+        names, metadata = [_as_text(name) for name in members], _metadata(group, found)
     except _Unreadable as fault:
-        faults.append(f"graph {prefix.rstrip('.') or 'at the top'!r} {fault}")
+        found.faults.append(f"graph {prefix.rstrip('.') or 'at the top'!r} {fault}")
         return nir.NIRGraph({}, [], metadata={}, type_check=False)
     for name in names:
         try:
-            nodes[name] = _node(members, name, f"{prefix}{name}.", faults)
+            nodes[name] = _node(members, name, f"{prefix}{name}.", found)
         except _Unreadable as fault:
-            faults.append(f"node {prefix + name!r} {fault}")
+            found.faults.append(f"node {prefix + name!r} {fault}")
     return nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
 
 
@@ -120,14 +145,15 @@ def _edges(dataset: h5py.Dataset) -> Iterator[tuple[str, str]]:
         yield _as_text(source), _as_text(target)
 
 
-def _node(parent: h5py.Group, name: str, prefix: str, faults: list[str]) -> nir.NIRNode:
+def _node(parent: h5py.Group, name: str, prefix: str, found: _Found) -> nir.NIRNode:
     group = _member(parent, name, h5py.Group)
     kind = _as_text(_value(_member(group, "type", h5py.Dataset)))
     if kind == "NIRGraph":
-        return _graph(group, prefix, faults)
+        return _graph(group, prefix, found)
+    found.enter(group)
     if kind in ("Input", "Output"):
         shape = np.asarray(_value(_member(group, "shape", h5py.Dataset)))
-        metadata = _metadata(group)
+        metadata = _metadata(group, found)
         return nir.Input(shape, metadata=metadata) if kind == "Input" else nir.Output(shape, metadata=metadata)
     if kind not in _KINDS:
         raise _Unreadable(f"is of unknown type {kind!r}; handled are {handled()}")
@@ -135,7 +161,7 @@ def _node(parent: h5py.Group, name: str, prefix: str, faults: list[str]) -> nir.
     values = {field: _field(group, field) for field in wanted}
     if kind == "Flatten":
         values["input_type"] = {"input": _field(group, "input_type")}
-    metadata = _metadata(group)
+    metadata = _metadata(group, found)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -150,7 +176,7 @@ def _node(parent: h5py.Group, name: str, prefix: str, faults: list[str]) -> nir.
         LookupError,
         ArithmeticError,
     ) as error:
-        raise _Unreadable(f"is a {kind} with parameters that do not fit each other: {error}") from error
+        raise _Unreadable(f"is {a_kind(kind)} with parameters that do not fit each other: {error}") from error
 
 
 def _field(group: h5py.Group, name: str) -> Any:
@@ -186,8 +212,8 @@ def _value(dataset: h5py.Dataset) -> Any:
     is_text = h5py.check_string_dtype(dataset.dtype) is not None
     if dataset.dtype.kind not in "iufb" and not is_text:
         raise _Unreadable(f"has a {name!r} of type {dataset.dtype}; expected numbers or text")
-    stored = max(dataset.id.get_storage_size(), 1)
-    if dataset.size > MOST_VALUES or dataset.nbytes > stored * _TIGHTEST_PACKING:
+    stored = max(min(dataset.id.get_storage_size(), dataset.file.id.get_filesize()), 1)
+    if dataset.size > MOST_VALUES or dataset.nbytes > stored * TIGHTEST_PACKING:
         raise _Unreadable(f"has a {name!r} that claims {dataset.size} values and stores {stored} bytes")
     value = dataset[()]
     if isinstance(value, np.ndarray) and not value.dtype.isnative:
@@ -197,19 +223,20 @@ def _value(dataset: h5py.Dataset) -> Any:
     return value
 
 
-def _metadata(group: h5py.Group) -> dict[str, Any]:
-    return _plain(group["metadata"]) if _is_here(group, "metadata", h5py.Group) else {}
+def _metadata(group: h5py.Group, found: _Found) -> dict[str, Any]:
+    return _plain(group["metadata"], found) if _is_here(group, "metadata", h5py.Group) else {}
 
 
-def _plain(group: h5py.Group) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _plain(group: h5py.Group, found: _Found) -> dict[str, Any]:
+    found.enter(group)
+    plain: dict[str, Any] = {}
     for name in map(_as_text, group):
         member = group.get(name) if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
         if isinstance(member, h5py.Group) and member.name.count("/") <= _DEEPEST:
-            found[name] = _plain(member)
+            plain[name] = _plain(member, found)
         elif isinstance(member, h5py.Dataset):
-            found[name] = _said(_value(member))
-    return found
+            plain[name] = _said(_value(member))
+    return plain
 
 
 def _said(value: Any) -> Any:

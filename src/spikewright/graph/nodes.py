@@ -19,9 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..base.errors import a_kind
 from ..base.types import FloatArray, Reset
 from ..chip.law import Law
 from ..chip.neuron_models import law_with
+from .fields import NodeFault, conv1d_padding, conv_padding, one_number, pair
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -33,10 +35,6 @@ FILTERED = tuple(kind for kind in NEURONS if kind.__name__.startswith("Cuba"))
 SHORTEST_S = 1e-30
 """Time constants below are no times, and a time step is no finite multiple of them."""
 MOST_NEURONS = 2**24  # sixteen times what a whole Loihi 2 holds (128 cores of 8192)
-
-
-class NodeFault(Exception):
-    """What is wrong with a node, without its name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +91,7 @@ def constants_of(node: nir.NIRNode, dt_s: float, shape: Shape) -> NeuronConstant
     Raises:
         NodeFault: the node is no neuron that is handled.
     """
-    raise NodeFault(f"is a {type(node).__name__}; handled are {handled()}")
+    raise NodeFault(f"is {a_kind(type(node).__name__)}; handled are {handled()}")
 
 
 @constants_of.register(nir.LIF)
@@ -167,20 +165,20 @@ def apply(node: nir.NIRNode, value: Tensor) -> Tensor:
     Raises:
         NodeFault: the node is no linear map that is handled, or the value does not fit it.
     """
-    raise NodeFault(f"is a {type(node).__name__}; handled are {handled()}")
+    raise NodeFault(f"is {a_kind(type(node).__name__)}; handled are {handled()}")
 
 
 @apply.register
 def _(node: nir.Conv2d, value: Tensor) -> Tensor:
     weight = tensor(node.weight, value)
-    channels = weight.shape[1] * int(node.groups)
+    channels = weight.shape[1] * one_number(node.groups, "groups")
     if value.ndim != 4 or value.shape[1] != channels:
         raise NodeFault(f"is a convolution of {channels} channels; what arrives has shape {_shape(value)}")
     padding = conv_padding(node)
-    bias, stride, dilation = tensor(node.bias, value), pair(node.stride), pair(node.dilation)
+    bias, stride, dilation = tensor(node.bias, value), pair(node.stride, "stride"), pair(node.dilation, "dilation")
     if tuple(bias.shape) != (len(weight),):  # which torch does not look at on the meta device
         raise NodeFault(f"has a bias of shape {tuple(bias.shape)} for {len(weight)} output channels")
-    return F.conv2d(value, weight, bias, stride, padding, dilation, int(node.groups))
+    return F.conv2d(value, weight, bias, stride, padding, dilation, one_number(node.groups, "groups"))
 
 
 @apply.register
@@ -188,7 +186,7 @@ def _(node: nir.Conv1d, value: Tensor) -> Tensor:
     weight = tensor(node.weight, value)
     if weight.ndim != 3:
         raise NodeFault(f"has weights {tuple(weight.shape)}; those of a Conv1d have 3 axes")
-    channels = weight.shape[1] * int(node.groups)
+    channels = weight.shape[1] * one_number(node.groups, "groups")
     if value.ndim != 3 or value.shape[1] != channels:
         raise NodeFault(
             f"is a convolution of {channels} channels over one axis; what arrives has shape {_shape(value)}"
@@ -196,8 +194,9 @@ def _(node: nir.Conv1d, value: Tensor) -> Tensor:
     bias = tensor(node.bias, value)
     if tuple(bias.shape) != (len(weight),):
         raise NodeFault(f"has a bias of shape {tuple(bias.shape)} for {len(weight)} output channels")
-    padding, (stride, dilation) = conv1d_padding(node), (pair(each)[0] for each in (node.stride, node.dilation))
-    return F.conv1d(value, weight, bias, stride, padding, dilation, int(node.groups))
+    padding = conv1d_padding(node)
+    stride, dilation = (pair(getattr(node, name), name)[0] for name in ("stride", "dilation"))
+    return F.conv1d(value, weight, bias, stride, padding, dilation, one_number(node.groups, "groups"))
 
 
 @apply.register(nir.Affine)
@@ -228,16 +227,18 @@ def _(node: nir.Scale, value: Tensor) -> Tensor:
 def _(node: nir.AvgPool2d | nir.SumPool2d, value: Tensor) -> Tensor:
     if value.ndim != 4:
         raise NodeFault(f"pools (channels, height, width); what arrives has shape {_shape(value)}")
-    size = pair(node.kernel_size)
+    size = pair(node.kernel_size, "kernel_size")
     divisor = math.prod(size) if isinstance(node, nir.AvgPool2d) else 1
-    return F.avg_pool2d(value, size, pair(node.stride), pair(node.padding), divisor_override=divisor)
+    return F.avg_pool2d(
+        value, size, pair(node.stride, "stride"), pair(node.padding, "padding"), divisor_override=divisor
+    )
 
 
 @apply.register
 def _(node: nir.Flatten, value: Tensor) -> Tensor:
-    if (first := int(node.start_dim)) < 0:
+    if (first := one_number(node.start_dim, "start_dim")) < 0:
         first += value.ndim - 1
-    last = int(node.end_dim)
+    last = one_number(node.end_dim, "end_dim")
     return torch.flatten(value, first + 1, last if last < 0 else last + 1)
 
 
@@ -258,39 +259,6 @@ def tensor(array: object, like: Tensor) -> Tensor:
     if values.dtype.kind == "u":  # torch has none of these
         values = values.astype(np.float64)
     return torch.as_tensor(values).to(like)
-
-
-def pair(value: object) -> tuple[int, int]:
-    """``(vertical, horizontal)`` of a field that may be one number for both."""
-    numbers = [int(number) for number in np.asarray(value).reshape(-1)]
-    if len(numbers) not in (1, 2):
-        raise NodeFault(f"has a pair of {len(numbers)} numbers: {numbers}")
-    return numbers[0], numbers[-1]
-
-
-def conv_padding(node: nir.Conv2d) -> tuple[int, int]:
-    """Zeros on each side of a convolution's input, per axis, with ``same`` and ``valid`` worked out."""
-    if not isinstance(node.padding, str):
-        return pair(node.padding)
-    if node.padding == "valid":
-        return 0, 0
-    first, second = _same(pair(node.dilation), node.weight.shape[2:])
-    return first, second
-
-
-def conv1d_padding(node: nir.Conv1d) -> int:
-    """Zeros on each side of the input of a convolution over one axis, with ``same`` and ``valid`` worked out."""
-    if not isinstance(node.padding, str):
-        return pair(node.padding)[0]
-    return 0 if node.padding == "valid" else _same(pair(node.dilation)[:1], node.weight.shape[2:])[0]
-
-
-def _same(dilation: Shape, kernel: Shape) -> Shape:
-    """The zeros on each side, per axis, with which a convolution keeps the size of its input."""
-    reach = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-    if any(r % 2 for r in reach):
-        raise NodeFault(f"is padded 'same' with an even kernel {kernel}, which pads one side more")
-    return tuple(r // 2 for r in reach)
 
 
 def output_shape(node: nir.NIRNode, shape: Shape) -> Shape:

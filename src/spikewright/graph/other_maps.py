@@ -11,7 +11,8 @@ from typing import Any
 import nir
 import numpy as np
 
-from .nodes import NEURONS, NodeFault, Shape, is_linear, pair
+from .fields import NodeFault, pair
+from .nodes import NEURONS, Shape, is_linear
 from .readers import Reader
 from .wiring import Wiring
 

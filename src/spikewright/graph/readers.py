@@ -14,7 +14,8 @@ import nir
 import numpy as np
 
 from ..base.types import FloatArray, Reset
-from .nodes import NeuronConstants, NodeFault
+from .fields import NodeFault
+from .nodes import NeuronConstants
 from .producers import NEVER, PRODUCERS
 
 WRITTEN_FOR, STEP_S = "written_for", "step_s"

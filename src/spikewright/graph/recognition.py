@@ -10,7 +10,8 @@ import nir
 import numpy as np
 
 from ..base.types import FloatArray
-from .nodes import NodeFault, Shape, constants_of
+from .fields import NodeFault
+from .nodes import Shape, constants_of
 from .producers import AGREE, PRODUCERS, Producer
 from .wiring import Wiring
 

@@ -9,8 +9,9 @@ from typing import TypeAlias
 import nir
 import numpy as np
 
+from .fields import NodeFault, whole_numbers
 from .mending import mended
-from .nodes import NEURONS, NodeFault, Shape, check_size, first_parameter, output_shape
+from .nodes import NEURONS, Shape, check_size, first_parameter, output_shape
 
 Edge: TypeAlias = tuple[str, str]
 
@@ -39,7 +40,7 @@ class Shaping:
 def with_shapes(graph: Shaping) -> Shaping:
     """The graph with inferred shapes: a leading 1 of its input is a batch where it fits only without."""
     name, node = next((name, node) for name, node in graph.nodes.items() if isinstance(node, nir.Input))
-    shape = _whole_numbers(node.input_type["input"])
+    shape = whole_numbers(node.input_type["input"])
     if shape is None:
         return replace(graph, faults=[f"input {name!r} has a shape that is no list of whole numbers"])
     try:
@@ -111,21 +112,13 @@ def _shape_of_its_own(node: nir.NIRNode) -> Shape | None:
     return None
 
 
-def _whole_numbers(sizes: object) -> Shape | None:
-    """A shape as a graph states it; None for texts, fractions, NaN and infinities."""
-    found = np.asarray(sizes).reshape(-1)
-    if found.dtype.kind not in "iuf" or not np.all(np.isfinite(found)) or np.any(found != np.trunc(found)):
-        return None
-    return tuple(int(size) for size in found)
-
-
 def _note_assumptions(found: Shaping, name: str, node: nir.NIRNode, shape: Shape) -> None:
     if isinstance(node, nir.Conv1d | nir.Conv2d) and node.input_shape is None:
         found.assumed.append(f"convolution {name!r} has no input_shape: {shape[1:]} follows from what feeds it")
     if isinstance(node, NEURONS) and np.size(first_parameter(node)) == 1 and shape not in ((1,), ()):
         found.assumed.append(f"neuron {name!r} has single parameters: they are taken for all {shape} of its neurons")
     if isinstance(node, nir.Output):
-        declared = _whole_numbers(node.output_type["output"])
+        declared = whole_numbers(node.output_type["output"])
         if declared is None:
             found.faults.append(f"output {name!r} has a shape that is no list of whole numbers")
         elif declared not in (shape, (0,)):

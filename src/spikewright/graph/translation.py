@@ -15,8 +15,8 @@ from ..base.errors import InputError, arg, check_type, did_you_mean, refuse
 from ..base.types import Reset
 from ..base.version import __version__
 from ..chip.registers import GRID_KEY
+from .fields import NodeFault
 from .nir_io import read_graph
-from .nodes import NodeFault
 from .other_maps import OtherMaps
 from .readers import READERS, STEP_S, WRITTEN_FOR, Reader, never_firing
 from .time_step import Convention, Reading, read_as

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import cast
@@ -13,7 +13,10 @@ import numpy as np
 
 from ..base.errors import did_you_mean, refuse
 from ..base.types import RESETS, Reset
-from .nodes import NEURONS, NeuronConstants, NodeFault, Shape, constants_of, is_linear, output_shape
+from .ends import find_ends, join_outputs, remove_idle, remove_inner_ends
+from .fields import NodeFault
+from .flat import Connected, Flat
+from .nodes import NEURONS, NeuronConstants, Shape, constants_of
 from .shapes import Edge, Shaping, with_shapes
 
 RESET_KEY = "reset"
@@ -23,20 +26,8 @@ FORMAT_VERSION = "format_version"
 """Attribute of a graph that was read from a file: the version of NIR that wrote it."""
 
 
-class _Connected:
-    edges: Sequence[Edge]
-
-    def into(self, name: str) -> tuple[str, ...]:
-        """Names of the nodes that feed ``name``."""
-        return tuple(source for source, target in self.edges if target == name)
-
-    def out_of(self, name: str) -> tuple[str, ...]:
-        """Names of the nodes that ``name`` feeds."""
-        return tuple(target for source, target in self.edges if source == name)
-
-
 @dataclass(frozen=True, eq=False)
-class Wiring(_Connected):
+class Wiring(Connected):
     """A flat graph with one input node, one output node, and shapes for every node.
 
     Attributes:
@@ -92,21 +83,13 @@ class Wiring(_Connected):
 
 
 @dataclass
-class Survey(_Connected):
+class Survey(Flat):
     """A graph that is being resolved, with every fault found so far.
 
     Attributes:
-        nodes: of the flat graph, by dotted name.
-        edges: of the flat graph.
-        faults: messages that name the node or edge.
-        assumed: as in :class:`Wiring`.
         wiring: the resolved graph; None if there are faults.
     """
 
-    nodes: dict[str, nir.NIRNode]
-    edges: list[Edge]
-    faults: list[str] = field(default_factory=list)
-    assumed: list[str] = field(default_factory=list)
     wiring: Wiring | None = None
 
 
@@ -128,20 +111,30 @@ def survey(graph: nir.NIRGraph) -> Survey:
     resets = dict(_resets(found, graph))
     wrong_numbers = _check_numbers(found)
     _check_edges(found)
-    _remove_inner_ends(found)
-    _remove_idle(found)
-    _find_ends(found)
+    remove_inner_ends(found)
+    remove_idle(found)
+    find_ends(found)
     if wrong_numbers or not any(isinstance(node, nir.Input) for node in found.nodes.values()):
         return found
+    shaped = _shaped(found)
+    if not found.faults and sum(isinstance(node, nir.Output) for node in shaped.nodes.values()) > 1:
+        found.nodes = dict(shaped.nodes)
+        resets |= join_outputs(found, shaped.shapes, resets)
+        shaped = shaped if found.faults else _shaped(found)
+    if not found.faults:
+        version = str(vars(graph).get(FORMAT_VERSION, ""))
+        assumed = tuple(found.assumed)
+        found.wiring = Wiring(shaped.nodes, tuple(found.edges), shaped.delayed, shaped.shapes, assumed, resets, version)
+    return found
+
+
+def _shaped(found: Survey) -> Shaping:
+    """The nodes in order, with the shapes that follow; faults and assumptions are added to those found."""
     order, delayed = _order(found)
     shaped = with_shapes(Shaping({name: found.nodes[name] for name in order}, tuple(found.edges), delayed))
     found.faults[:] = dict.fromkeys([*found.faults, *shaped.faults])
     found.assumed += shaped.assumed
-    if not found.faults:
-        version = str(vars(graph).get(FORMAT_VERSION, ""))
-        assumed = tuple(found.assumed)
-        found.wiring = Wiring(shaped.nodes, tuple(found.edges), delayed, shaped.shapes, assumed, resets, version)
-    return found
+    return shaped
 
 
 def _inlined(graph: nir.NIRGraph, prefix: str = "") -> tuple[dict[str, nir.NIRNode], list[Edge]]:
@@ -213,87 +206,6 @@ def _check_edges(found: Survey) -> None:
             found.faults.append(f"edge {edge[0]!r} -> {edge[1]!r} occurs {count} times; keep one")
     # Each is a fault; without them what remains can be followed for others.
     found.edges[:] = [edge for edge in dict.fromkeys(found.edges) if all(name in found.nodes for name in edge)]
-
-
-def _remove_inner_ends(found: Survey) -> None:
-    """Remove the Input and Output nodes of inlined sub-graphs, which pass their input on."""
-    inner = [
-        name
-        for name, node in found.nodes.items()
-        if (isinstance(node, nir.Input) and found.into(name)) or (isinstance(node, nir.Output) and found.out_of(name))
-    ]
-    for name in inner:
-        _take_out(found, name)
-
-
-def _take_out(found: Survey, name: str) -> None:
-    """Remove a node that passes its input on, and join the edges."""
-    kept = [edge for edge in found.edges if name not in edge]
-    through = [(source, target) for source in found.into(name) for target in found.out_of(name)]
-    found.edges[:] = kept + [edge for edge in through if edge not in kept]
-    del found.nodes[name]
-
-
-def _remove_idle(found: Survey) -> None:
-    """Remove what does nothing: delays of zero, and second ends of a graph without an edge."""
-    for name, node in list(found.nodes.items()):
-        if isinstance(node, nir.Delay) and not np.any(np.asarray(node.delay, np.float64)):
-            found.assumed.append(f"Delay {name!r} is zero everywhere: it is left out")
-            _take_out(found, name)
-    for kind in (nir.Input, nir.Output):
-        ends = [name for name, node in found.nodes.items() if isinstance(node, kind)]
-        idle = [name for name in ends if not found.into(name) and not found.out_of(name)]
-        for name in idle if len(idle) < len(ends) else ():
-            found.assumed.append(f"{kind.__name__} {name!r} is connected to nothing: it is left out")
-            del found.nodes[name]
-
-
-_JOINED = {
-    "Input": "let one give all values side by side",
-    "Output": "join the layers that they read into one, whose scores are side by side",
-}
-"""What to do with several nodes of a kind of which there is one."""
-
-
-def _find_ends(found: Survey) -> None:
-    inputs = [name for name, node in found.nodes.items() if isinstance(node, nir.Input)]
-    outputs = [name for name, node in found.nodes.items() if isinstance(node, nir.Output)]
-    for what, names in (("Input", inputs), ("Output", outputs)):
-        if len(names) > 1:
-            found.faults.append(
-                f"has {len(names)} {what} nodes ({', '.join(sorted(names))}); one is handled: {_JOINED[what]}"
-            )
-    if not inputs:
-        _add_input(found)
-    if not outputs:
-        _add_output(found)
-    for name, node in found.nodes.items():
-        if not (isinstance(node, (nir.Input, nir.Output, *NEURONS)) or is_linear(node)):
-            try:
-                output_shape(node, ())
-            except NodeFault as fault:
-                found.faults.append(f"node {name!r} {fault}")
-
-
-def _add_input(found: Survey) -> None:
-    roots = [name for name in found.nodes if not found.into(name)]
-    shape = found.nodes[roots[0]].input_type.get("input") if len(roots) == 1 else None
-    if shape is None:
-        found.faults.append("has no Input node, and its shape cannot be inferred; add one")
-        return
-    found.nodes["input"] = nir.Input(np.asarray(shape))
-    found.edges.append(("input", roots[0]))
-    found.assumed.append(f"no Input node: one was put before {roots[0]!r}")
-
-
-def _add_output(found: Survey) -> None:
-    leaves = [name for name in found.nodes if not found.out_of(name)]
-    if len(leaves) != 1:
-        found.faults.append(f"has no Output node and {len(leaves)} nodes that feed nothing; add one Output")
-        return
-    found.nodes["output"] = nir.Output(np.array([0]))
-    found.edges.append((leaves[0], "output"))
-    found.assumed.append(f"no Output node: one was put after {leaves[0]!r}")
 
 
 def _order(found: Survey) -> tuple[list[str], frozenset[Edge]]:

@@ -10,7 +10,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from .description import TAKEN
+from .description import is_taken
 from .ends import Choice
 from .folding import Folding, Node, layer_of
 from .layer import Layer, Shape, canonical
@@ -240,7 +240,7 @@ class Builder:
 
     def _name(self, what: str) -> str:
         base = re.sub(r"\W", "_", what)
-        if hasattr(nn.Module(), base) or base in TAKEN:
+        if is_taken(base):
             base = f"{base}_layer"
         name, count = base, 1
         while name in self.parts:

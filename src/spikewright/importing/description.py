@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from keyword import iskeyword
 from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from ..base.errors import a_kind
 from .parts import INPUT, AnyPart, ConcatPart, ConvPart, NeuronPart, Part, SumPart, TransposedPart
 
 TAKEN = (INPUT, "description", "network", "encoder", "output")
 """Names that no layer has: of the ends of a graph, and of what holds the layers."""
 MOST_VALUES = 2**31
 """Values of one layer, of one sample in one timestep."""
+
+
+def is_taken(name: str) -> bool:
+    """Whether no layer may have a name: of an end of the graph, an attribute of a module, or a Python keyword."""
+    return name in TAKEN or hasattr(nn.Module(), name) or iskeyword(name)
 
 
 class Description(BaseModel):
@@ -38,7 +45,7 @@ class Description(BaseModel):
         for part in self.parts:
             yield from (f"network: {part.name!r} is fed by {name!r}, which is no layer before it"
                         for name in part.inputs if name not in known)  # fmt: skip
-            if part.name in known or part.name in TAKEN or hasattr(nn.Module(), part.name):
+            if part.name in known or is_taken(part.name):
                 yield f"network: the name {part.name!r} is taken; give each layer a name of its own"
             if len(part.inputs) != 1 and not isinstance(part, JOINS):
                 yield f"network: {part.name!r} is fed by {len(part.inputs)} layers; a {part.kind} takes one"
@@ -48,7 +55,7 @@ class Description(BaseModel):
                 yield f"network: {part.name!r} has {part.groups} groups, which do not divide its channels"
             known.add(part.name)
         if not isinstance(self.parts[-1], NeuronPart):
-            yield f"network: its last layer is a {self.parts[-1].kind}; must be neurons"
+            yield f"network: its last layer is {a_kind(self.parts[-1].kind)}; must be neurons"
         needed, there = sum(part.values for part in self.parts), sum(value.numel() for value in weights.values())
         if needed > there:
             yield f"network: its layers have {needed:,} weights or more, and the file holds {there:,} in all"

@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ..base.errors import a_kind
+
 Reset = Literal["zero", "subtract", "none"]
 Result = Literal["spikes", "current", "membrane"]
 
@@ -114,7 +116,8 @@ def refused(reason: str) -> Translator:
     """A translator that refuses, with the reason and the remedy."""
 
     def function(module: nn.Module) -> Neuron:
-        raise CannotImport(reason.format(kind=type(module).__name__))
+        kind = type(module).__name__
+        raise CannotImport(reason.format(kind=kind, a_kind=a_kind(kind)))
 
     return function
 

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.errors import refuse
+from ..base.errors import a_kind, refuse
 from ..base.types import FloatArray
-from ..graph.nodes import NEURONS, NeuronConstants, NodeFault, Shape, conv1d_padding, conv_padding, filled, pair
+from ..graph.fields import NodeFault, conv1d_padding, conv_padding, one_number, pair
+from ..graph.nodes import NEURONS, NeuronConstants, Shape, filled
 from ..graph.time_step import Reading
-from .description import TAKEN, Description, ImportedNetwork
+from .description import Description, ImportedNetwork, is_taken
 from .parts import INPUT, AnyPart, ConvPart, FlattenPart, LinearPart, Loop, NeuronPart, PoolPart, SumPart
 
 WEIGHTED = (nir.Linear, nir.Affine, nir.Conv2d, nir.Conv1d)
@@ -146,8 +147,8 @@ class _Builder:
         self, name: str, settings: dict[str, Any], inputs: tuple[str, ...], weights: dict[str, Any] | None = None
     ) -> str:
         plain = re.sub(r"\W", "_", name)[:150]
-        taken = {*TAKEN, *(part.name for part in self.parts)}
-        while plain in taken or hasattr(torch.nn.Module(), plain):
+        taken = {part.name for part in self.parts}
+        while plain in taken or is_taken(plain):
             plain += "_"
         fields = {key: value for key, value in settings.items() if key != "kind"}
         self.parts.append(settings["kind"](name=plain, inputs=inputs, **fields))
@@ -276,29 +277,32 @@ def _layer(node: nir.NIRNode, shape: Shape) -> tuple[dict[str, Any], dict[str, A
             return {**sizes, "bias": False}, {"weight": weight}
         return {**sizes, "bias": True}, {"weight": weight, "bias": filled(node.bias, (len(weight),))}
     if isinstance(node, nir.Conv2d):
-        sides = pair(node.stride), conv_padding(node), pair(node.dilation)
-        return _convolution(np.asarray(node.weight, np.float64), int(node.groups), *sides, node.bias)
+        sides = pair(node.stride, "stride"), conv_padding(node), pair(node.dilation, "dilation")
+        return _convolution(np.asarray(node.weight, np.float64), one_number(node.groups, "groups"), *sides, node.bias)
     if isinstance(node, nir.Conv1d):
-        stride, dilation = ((pair(each)[0], 1) for each in (node.stride, node.dilation))
+        stride, dilation = ((pair(getattr(node, name), name)[0], 1) for name in ("stride", "dilation"))
         weight = np.asarray(node.weight, np.float64)[..., None]
-        return _convolution(weight, int(node.groups), stride, (conv1d_padding(node), 0), dilation, node.bias)
+        return _convolution(
+            weight, one_number(node.groups, "groups"), stride, (conv1d_padding(node), 0), dilation, node.bias
+        )
     if isinstance(node, nir.AvgPool2d):
         windows: dict[str, Any] = {
-            "kernel": pair(node.kernel_size),
-            "stride": pair(node.stride),
-            "padding": pair(node.padding),
+            "kernel": pair(node.kernel_size, "kernel_size"),
+            "stride": pair(node.stride, "stride"),
+            "padding": pair(node.padding, "padding"),
         }
         return {"kind": PoolPart, **windows}, {}
     if isinstance(node, nir.SumPool2d):
-        ones = np.ones((shape[0], 1, *pair(node.kernel_size)))
-        return _convolution(ones, shape[0], pair(node.stride), pair(node.padding), (1, 1), None)
+        ones = np.ones((shape[0], 1, *pair(node.kernel_size, "kernel_size")))
+        return _convolution(ones, shape[0], pair(node.stride, "stride"), pair(node.padding, "padding"), (1, 1), None)
     if isinstance(node, nir.Scale):
         return _scale(node, shape)
     if isinstance(node, nir.Flatten):
-        if int(node.start_dim) not in (0, -len(shape)) or int(node.end_dim) not in (-1, len(shape) - 1):
+        start, end = one_number(node.start_dim, "start_dim"), one_number(node.end_dim, "end_dim")
+        if start not in (0, -len(shape)) or end not in (-1, len(shape) - 1):
             raise _Unfit("flattens some of the axes of its values; a student flattens all or none")
         return {"kind": FlattenPart}, {}
-    raise _Unfit(f"is a {type(node).__name__}, which a student does not have")
+    raise _Unfit(f"is {a_kind(type(node).__name__)}, which a student does not have")
 
 
 def _convolution(

@@ -68,7 +68,7 @@ def _(module: nn.Module) -> Neuron:
 
 
 translates(PACKAGE, "SNNCell", "SNN", "LIF", "LI", "LILinearCell", "IAFCell")(
-    refused("is a {kind}, which is not handled; use LIFBoxCell or LIFCell, and LIBoxCell or LICell as a readout")
+    refused("is {a_kind}, which is not handled; use LIFBoxCell or LIFCell, and LIBoxCell or LICell as a readout")
 )
 translates(PACKAGE, "SNNRecurrent", "SNNRecurrentCell", "LSNNCell", "LSNNRecurrentCell")(
     refused("is recurrent (a {kind}), which is not handled for Norse; use LIFBoxCell or LIFCell")

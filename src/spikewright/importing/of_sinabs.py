@@ -91,5 +91,5 @@ translates(PACKAGE, "LIFRecurrent", "IAFRecurrent", "ExpLeakRecurrent", "ALIFRec
     refused("is recurrent (a {kind}), which is not handled for sinabs; use the layer of that name without Recurrent")
 )
 translates(PACKAGE, "ALIF", "StatefulLayer")(
-    refused("is a {kind}, whose threshold adapts, which no chip here does; use LIF and train it again")
+    refused("is {a_kind}, whose threshold adapts, which no chip here does; use LIF and train it again")
 )

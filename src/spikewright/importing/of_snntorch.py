@@ -84,8 +84,8 @@ translates("snntorch", "Lapicque")(
     )
 )
 translates("snntorch", "SLSTM", "SConv2dLSTM")(
-    refused(f"is a {{kind}}, whose gates multiply values with one another, which no chip here does; {_INSTEAD}")
+    refused(f"is {{a_kind}}, whose gates multiply values with one another, which no chip here does; {_INSTEAD}")
 )
 translates("snntorch", "LeakyParallel", "LeakyKernel", "StateLeaky", "LinearLeaky", "DeltaLeaky", "AssociativeLeaky")(
-    refused(f"is a {{kind}}, which has no step in time as a chip has it; {_INSTEAD}")
+    refused(f"is {{a_kind}}, which has no step in time as a chip has it; {_INSTEAD}")
 )

@@ -65,11 +65,11 @@ def _(module: nn.Module) -> Neuron:
 
 
 translates(PACKAGE, "QIFNode", "EIFNode", "IzhikevichNode", "LIAFNode", "KLIFNode", "AdaptBaseNode", "DSRIFNode")(
-    refused("is a {kind}, whose membrane does not follow a linear equation; use LIFNode or IFNode and train it again")
+    refused("is {a_kind}, whose membrane does not follow a linear equation; use LIFNode or IFNode and train it again")
 )
 translates(PACKAGE, "BaseNode", "PSN", "MaskedPSN", "SlidingPSN", "GatedLIFNode", "DSRLIFNode", "OTTTLIFNode")(
-    refused("is a {kind}, which is not handled; use IFNode, LIFNode or ParametricLIFNode and train it again")
+    refused("is {a_kind}, which is not handled; use IFNode, LIFNode or ParametricLIFNode and train it again")
 )
 translates(PACKAGE, "SynapseFilter", "LinearRecurrentContainer", "ElementWiseRecurrentContainer")(
-    refused("is a {kind}, whose state is not of neurons that the chip has; use LIFNode")
+    refused("is {a_kind}, whose state is not of neurons that the chip has; use LIFNode")
 )

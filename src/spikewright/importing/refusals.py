@@ -6,21 +6,23 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from ..base.errors import a_kind
+
 _ATTENTION = "is attention, which multiplies values with one another; the chip adds and weighs: use convolutions"
 _NORM = (
-    "is a {kind}, which divides by the spread of each sample while it runs; the chip cannot: use a batch norm, whose "
+    "is {a_kind}, which divides by the spread of each sample while it runs; the chip cannot: use a batch norm, whose "
     "statistics are fixed after training, behind a convolution or dense layer"
 )
-_GATES = "is a {kind}, whose gates multiply values with one another; use spiking neurons, such as snn.Synaptic"
+_GATES = "is {a_kind}, whose gates multiply values with one another; use spiking neurons, such as snn.Synaptic"
 MAX_OF_CURRENTS = (
     "is a max pool of currents, and the largest of several currents is no weighted sum; put it behind the neurons, "
     "where any of several spikes makes one, or use nn.AvgPool2d or a convolution with a stride"
 )
-_MAX = "is a {kind}, which is not handled; use nn.MaxPool2d behind neurons, nn.AvgPool2d or a convolution with a stride"
-_ACTIVATION = "is a {kind}; neurons are the only non-linearity on the chip: put a layer of spiking neurons in its place"
+_MAX = "is {a_kind}, which is not handled; use nn.MaxPool2d behind neurons, nn.AvgPool2d or a convolution with a stride"
+_ACTIVATION = "is {a_kind}; neurons are the only non-linearity on the chip: put a layer of spiking neurons in its place"
 _CODE = "is TorchScript, which is compiled code; give the module that it was made of"
 
-_PARALLEL = "is a {kind}, which runs through time by itself and has no reset; use snn.Leaky and train it again"
+_PARALLEL = "is {a_kind}, which runs through time by itself and has no reset; use snn.Leaky and train it again"
 
 REFUSED: dict[str, str] = {
     **dict.fromkeys(("LayerNorm", "GroupNorm", "RMSNorm", "layer_norm", "group_norm", "rms_norm"), _NORM),
@@ -49,7 +51,7 @@ def in_no_step(network: nn.Module) -> Iterator[str]:
         return
     for name, kind in kinds.items():
         if kind in NO_TENSOR or kind in REFUSED:
-            yield f"{name}: {REFUSED.get(kind, _PARALLEL).format(kind=kind)}"
+            yield f"{name}: {REFUSED.get(kind, _PARALLEL).format(kind=kind, a_kind=a_kind(kind))}"
 
 
 def refusal_of(module: nn.Module | None, operation: str) -> str:
@@ -58,8 +60,8 @@ def refusal_of(module: nn.Module | None, operation: str) -> str:
     kind = names[0]
     for name in names:
         if name in REFUSED:
-            return REFUSED[name].format(kind=kind)
-    what = f"is a {kind}" if module is not None else f"computes {kind}"
+            return REFUSED[name].format(kind=kind, a_kind=a_kind(kind))
+    what = f"is {a_kind(kind)}" if module is not None else f"computes {kind}"
     return (
         f"{what}, which is not handled; handled are Linear, Conv1d, Conv2d, BatchNorm, AvgPool, AdaptiveAvgPool, "
         "Flatten, Dropout, sums, products with a number, and neurons"

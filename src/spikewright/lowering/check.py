@@ -12,7 +12,8 @@ import numpy as np
 
 from ..base.errors import AnswerIsNo, InputError, Message, Refusal, SpikewrightError
 from ..base.version import __version__
-from ..graph.nodes import NEURONS, NodeFault, pair
+from ..graph.fields import NodeFault, pair
+from ..graph.nodes import NEURONS
 from ..graph.time_step import UNSAID_RESET, Convention, Reading, TimeStep, read_as
 from ..graph.wiring import RESET_KEY, Wiring, survey, wire
 from ..profile.profile import HardwareProfile, load_profile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,11 +10,12 @@ import nir
 import numpy as np
 import torch
 
-from ..base.errors import InputError, arg, did_you_mean, refuse
+from ..base.errors import InputError, a_kind, arg, did_you_mean, refuse
 from ..base.types import ENCODINGS, Encoding, FloatArray, Readout, Reset
 from ..chip.network import ConvGeometry, Role
+from ..graph.fields import NodeFault
 from ..graph.interpreter import at_rest
-from ..graph.nodes import NeuronConstants, NodeFault, Shape, is_linear
+from ..graph.nodes import NeuronConstants, Shape, is_linear
 from ..graph.wiring import Wiring
 from ..profile.profile import HardwareProfile
 from .linear_map import LinearMap, compose, frame, identity
@@ -112,13 +113,17 @@ class InputFormat:
 
 
 def input_format(
-    metadata: Mapping[str, Any], profile: HardwareProfile | None = None, given: Mapping[str, object] | None = None
+    metadata: Mapping[str, Any],
+    profile: HardwareProfile | None = None,
+    given: Mapping[str, object] | None = None,
+    also: Sequence[Encoding] = (),
 ) -> tuple[InputFormat, list[str]]:
     """The input format in a graph's metadata, where these are silent the given one, else a default.
 
     Args:
         profile: for the default number of timesteps; without a profile it is 1.
         given: by field of the format, what was requested; None or missing for what the metadata say.
+        also: the other encodings that the graph and the chip allow (:func:`encodings_of`), named where one is assumed.
 
     Returns:
         the format, and a sentence for each default that was assumed.
@@ -133,7 +138,7 @@ def input_format(
     chosen: dict[str, Any] = {}
     for name, default, reason in (
         ("timesteps", steps, why),
-        ("encoding", "events", "the file does not say how samples enter"),
+        ("encoding", "events", f"the file does not say how samples enter{_ways(also)}"),
         ("input_bits", CUSTOMARY_INPUT_BITS, ""),
     ):
         known = [value for value in (metadata.get(name), (given or {}).get(name)) if value is not None]
@@ -190,6 +195,29 @@ def draft_from_nir(wiring: Wiring, dt_s: float, inputs: InputFormat, facts: Mapp
     return Draft(tuple(populations), tuple(connections), **vars(inputs), readout=readout, facts=dict(facts))
 
 
+WAYS: dict[Encoding, str] = {
+    "direct": "the same values in each step",
+    "current": "values that drive the first neurons as a current",
+    "rate": "spikes drawn from values",
+    "latency": "one spike a value, the larger the earlier",
+}
+
+
+def encodings_of(wiring: Wiring, profile: HardwareProfile) -> list[Encoding]:
+    """The encodings beside ``events`` that the first nodes of a graph and the inputs of a chip allow."""
+    first = wiring.out_of(wiring.input)
+    drives = len(first) == 1 and first[0] in wiring.neurons  # a current needs neurons that it drives without weights
+    graded = profile.limits.graded_spike_bits > 0
+    return [way for way in WAYS if (way != "direct" or graded) and (way != "current" or drives)]
+
+
+def _ways(also: Sequence[Encoding]) -> str:
+    if not also:
+        return ""
+    listed = ", ".join(f"{name} ({WAYS[name]})" for name in also)
+    return f"; the graph also allows {listed}: say the encoding where samples are values and not spikes"
+
+
 def begins(wiring: Wiring) -> list[str]:
     """What is assumed of neurons that a spike does not leave at zero: where their potentials begin."""
     resets = {name: np.asarray(getattr(wiring.nodes[name], "v_reset", 0.0)) for name in wiring.neurons}
@@ -232,8 +260,8 @@ def _end_faults(wiring: Wiring, encoding: Encoding) -> list[str]:
         fed = f"{', '.join(map(repr, first))} instead of one neuron node that the current drives"
         faults.append(f"encoding is 'current', but input {wiring.input!r} feeds {fed}")
     return faults + [
-        f"node {name!r} is a {type(wiring.nodes[name]).__name__} that does not feed the output; between layers only "
-        "spikes travel"
+        f"node {name!r} is {a_kind(type(wiring.nodes[name]).__name__)} that does not feed the output; between "
+        "layers only spikes travel"
         for name in wiring.neurons
         if isinstance(wiring.nodes[name], nir.LI | nir.I | nir.CubaLI) and name not in last
     ]

@@ -20,7 +20,8 @@ from torch import Tensor
 from ..base.errors import InputError
 from ..base.types import FloatArray
 from ..chip.network import ConvGeometry
-from ..graph.nodes import Shape, apply, conv1d_padding, conv_padding, output_shape, pair
+from ..graph.fields import conv1d_padding, conv_padding, one_number, pair
+from ..graph.nodes import Shape, apply, output_shape
 
 # Larger than any single chip holds (Loihi: 128 cores of 128 KiB at 8 bits a synapse make 2^24).
 MOST_DENSE_WEIGHTS = 2**25
@@ -138,12 +139,17 @@ def _convolution_of(node: nir.NIRNode, shape: Shape, lying: bool = False) -> Lin
     if isinstance(node, nir.Conv1d):
         return _over_one_axis(node, shape, lying)
     if isinstance(node, nir.Conv2d):
-        geometry = ConvGeometry(pair(node.stride), conv_padding(node), pair(node.dilation), int(node.groups))
+        geometry = ConvGeometry(
+            pair(node.stride, "stride"),
+            conv_padding(node),
+            pair(node.dilation, "dilation"),
+            one_number(node.groups, "groups"),
+        )
         return LinearMap(np.asarray(node.weight, np.float64), shape, output_shape(node, shape), geometry)
     if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
-        size = pair(node.kernel_size)
+        size = pair(node.kernel_size, "kernel_size")
         weight = np.full((shape[0], 1, *size), 1.0 if isinstance(node, nir.SumPool2d) else 1.0 / prod(size))
-        geometry = ConvGeometry(pair(node.stride), pair(node.padding), groups=shape[0])
+        geometry = ConvGeometry(pair(node.stride, "stride"), pair(node.padding, "padding"), groups=shape[0])
         return LinearMap(weight, shape, output_shape(node, shape), geometry)
     return None
 
@@ -158,7 +164,7 @@ def _over_one_axis(node: nir.Conv1d, shape: Shape, lying: bool) -> LinearMap:
 
     weight = np.expand_dims(np.asarray(node.weight, np.float64), 5 - axis)
     geometry = ConvGeometry(
-        both(node.stride, 1), both(conv1d_padding(node), 0), both(node.dilation, 1), int(node.groups)
+        both(node.stride, 1), both(conv1d_padding(node), 0), both(node.dilation, 1), one_number(node.groups, "groups")
     )
     after = output_shape(node, (shape[0], shape[axis - 1]))
     return LinearMap(weight, shape, frame(after, lying), geometry)

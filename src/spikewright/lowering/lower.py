@@ -26,7 +26,7 @@ from ..profile.profile import HardwareProfile, load_profile
 from . import rules
 from .absurd import absurdities
 from .chip_rules import check_chip
-from .draft import Draft, begins, draft_from_nir, input_format
+from .draft import Draft, begins, draft_from_nir, encodings_of, input_format
 from .passes import rewritten
 from .peaks import Measuring
 from .quantize import CALIBRATION, NO_ROOM, quantize, starved
@@ -245,7 +245,7 @@ def drafted(
             nothing at the timestep that was assumed.
     """
     wiring = wire(graph)
-    inputs, assumed = input_format(graph.metadata, profile, given)
+    inputs, assumed = input_format(graph.metadata, profile, given, encodings_of(wiring, profile))
     reading = read_as(wiring, graph.metadata, said)
     if reading.step.assumed:
         assumed.append(f"time step {reading.step.dt_s:g} s: {reading.step.why}")

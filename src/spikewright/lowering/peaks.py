@@ -179,8 +179,20 @@ def _check(draft: Draft, samples: Rows, has_steps: bool) -> None:
     if not len(samples) or not (given == wanted or is_flat):
         raise InputError(
             f"{arg('calibrate')}: the network's input takes samples of shape {wanted}, and these are {len(samples)} of "
-            f"shape {given}; give data such as it was trained on"
+            f"shape {given}; {_hint(draft, given, has_steps)}"
         )
+
+
+def _hint(draft: Draft, given: tuple[int, ...], has_steps: bool) -> str:
+    """What to do about samples of another shape; the encoding is a choice where the graph does not say one."""
+    size, free = prod(draft.populations[0].shape), "encoding" not in draft.facts
+    if free and draft.encoding == "events" and prod(given) == size:
+        return (
+            f"values without an axis of timesteps need another encoding than events, such as {arg('encoding', 'rate')}"
+        )
+    if free and not has_steps and prod(given) == draft.timesteps * size:
+        return f"frames of events, one for each timestep, need {arg('encoding', 'events')}"
+    return "give data such as it was trained on"
 
 
 class _Runner:

@@ -69,3 +69,9 @@ def pictures(shown: Iterable[Picture], wide: bool = False) -> str:
     ]
     kind = "plots wide" if wide else "plots"
     return f'<div class="{kind}">{"".join(figures)}</div>' if figures else ""
+
+
+def drawing(shown: Picture) -> str:
+    """A picture at its own size, which has a ground of its own."""
+    style = "width:auto;max-width:100%;height:auto;padding:0;background:none"
+    return f'<img src="{shown.uri}" alt="{escape(shown.alt)}" style="{style}">'

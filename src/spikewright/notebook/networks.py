@@ -9,6 +9,7 @@ from ..base.errors import InputError
 from ..base.shown import VIEWS
 from ..chip.network import ChipNetwork, Connection, Population
 from ..pages.card.sections import Known, layer_rows
+from ..pages.drawing.draw import Drawing
 from ..pages.numbers import Rows
 from ..profile.profile import HardwareProfile
 from ..student.student import Student, leaves
@@ -80,6 +81,12 @@ def chip_view(chip: ChipNetwork) -> str:
     assumed = chip.provenance.get("assumed")
     notes = [f"assumed: {each}" for each in assumed] if isinstance(assumed, list) else []
     return html.view(f"Chip network for {chip.profile}", html.text(facts, *notes), html.table(rows))
+
+
+@VIEWS.of(Drawing)
+def drawing_view(drawn: Drawing) -> str:
+    """The picture of a network, and what it could not show."""
+    return html.view(drawn.title, html.text(*drawn.remarks, faint=True), html.drawing(drawn.picture))
 
 
 @VIEWS.of(HardwareProfile)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..base.errors import InputError, arg
+from ..base.errors import InputError, a_kind, arg
 from ..base.types import IntArray
 from ..bench.compare.plot import compare_plot
 from ..bench.compare.result import ComparisonResult
@@ -185,7 +185,7 @@ def _energy(report: Report | EnergyReport) -> EnergyReport:
 
 def _must_be(name: str, given: object, kinds: type | tuple[type, ...], what: str) -> None:
     if not isinstance(given, kinds):
-        raise InputError(f"{arg(name)}: is a {type(given).__name__}; may be {what}")
+        raise InputError(f"{arg(name)}: is {a_kind(type(given).__name__)}; may be {what}")
 
 
 def spikes_of(activity: Activity) -> list[Spikes]:

@@ -13,7 +13,7 @@ from typing import Any
 import nir
 
 from ..base.artefacts import write_text
-from ..base.errors import InputError, arg
+from ..base.errors import InputError, a_kind, arg
 from ..base.shown import VIEWS
 from . import data, measured, networks
 
@@ -60,14 +60,16 @@ def show(shown: object) -> View:
     """The view of an object, for a notebook's cell, or to be saved as a page.
 
     Args:
-        shown: a data set, a student, a NIR graph, a chip network, counts, a report, a certificate, or a result of
-            distilling, sweeping or comparing.
+        shown: a data set, a student, a NIR graph, a chip network, a drawing, counts, a report, a certificate, or a
+            result of distilling, sweeping or comparing.
 
     Raises:
         InputError: there is no view for such an object.
     """
     if not VIEWS.has(shown):
-        raise InputError(f"{arg('shown')}: is a {type(shown).__name__}, of which there is no view; print it instead")
+        raise InputError(
+            f"{arg('shown')}: is {a_kind(type(shown).__name__)}, of which there is no view; print it instead"
+        )
     return View(shown)
 
 

@@ -1,86 +1,15 @@
-"""The chip network through lava-dl: written in its network exchange format (HDF5), loaded by it, run on Lava.
-
-The format holds chains of layers without recurrence.
-"""
+"""The simulator ``netx``: a chip network written in lava-dl's format, loaded by lava-dl, run on Lava."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
-
-from ..base.errors import arg, refuse
-from ..base.hdf5 import new_hdf5
 from ..base.types import IntArray
-from ..chip.network import ChipNetwork, Connection, Neuron, Population, Schedule
-from ..chip.registers import BIAS_EXP
-from .lava.backend import model_faults
+from ..chip.network import ChipNetwork, Schedule
+from ..exchange.netx import netx_faults, write_netx
 from .lava.job import LavaSimulator
-from .lava.network import SUBTRACTING, LavaNetwork, events, flat
-
-
-def write_netx(chip: ChipNetwork, path: Path | str) -> None:
-    """Write ``chip`` to ``path``, atomically.
-
-    Raises:
-        InputError: the format cannot hold the network; says every reason.
-    """
-    refuse("netx", netx_faults(chip))
-    with new_hdf5(path) as file:
-        layers = file.create_group("layer")
-        for index, block in enumerate(_blocks(chip)):
-            _write(layers.create_group(str(index)), block)
-
-
-def netx_faults(chip: ChipNetwork) -> list[str]:
-    """Why the format cannot hold ``chip``, or its loader would change it; empty where neither is so."""
-    return [*model_faults(chip), *_chain_faults(chip), *_neuron_faults(chip), *_weight_faults(chip)]
-
-
-def _chain_faults(chip: ChipNetwork) -> Iterator[str]:
-    for population in chip.populations:
-        name, into, out_of = population.name, chip.into(population.name), chip.out_of(population.name)
-        if any(c.source == name for c in into):
-            yield f"population {name!r} feeds itself; a recurrent network cannot be emptied between samples"
-        elif len(into) > 1 or len(out_of) > 1:
-            counts = f"{len(into)} incoming and {len(out_of)} outgoing connections"
-            yield f"population {name!r} has {counts}; the format holds chains only"
-        elif population.role == "bias":
-            yield f"population {name!r} is a bias population, which the format has no place for"
-
-
-def _neuron_faults(chip: ChipNetwork) -> Iterator[str]:
-    laws = {p.name: p.neuron.law for p in chip.populations if p.neuron is not None}
-    for law in SUBTRACTING:
-        if names := [repr(name) for name, each in laws.items() if each == law]:
-            why = f"are of the neuron model {law!r}, and lava-dl's neurons are reset to zero; use {arg('on', 'lava')}"
-            yield f"populations {', '.join(names)} {why}"
-    for population in chip.populations:
-        name, neuron = population.name, population.neuron
-        if neuron is None or neuron.bias_exp == BIAS_EXP:
-            continue
-        if population.role == "input" or neuron.bias.any():
-            yield f"population {name!r} has the bias exponent {neuron.bias_exp}; the format's is always {BIAS_EXP}"
-
-
-def _weight_faults(chip: ChipNetwork) -> Iterator[str]:
-    for connection in chip.connections:
-        name, weight = f"connection {connection.name}", connection.weight
-        if connection.conv is not None:
-            continue
-        if len(chip.by_name[connection.target].shape) != 1:
-            yield f"{name} is dense and leads to a population of three axes"
-        if not weight.any():
-            yield f"{name} has no weight but 0, which lava-dl cannot scale"
-            continue
-        loaded = loaded_weight(weight)
-        if changed := np.flatnonzero(loaded != weight).tolist():
-            first = f"from {weight.flat[changed[0]]} to {loaded.flat[changed[0]]}"
-            yield f"{name}: lava-dl would change {len(changed)} of its weights, the first {first}"
-
+from .lava.network import LavaNetwork, events, flat
 
 run = LavaSimulator("netx", netx_faults)
 
@@ -105,80 +34,3 @@ def build(chip: ChipNetwork, drive: IntArray, schedule: Schedule, folder: Path) 
         (flat(port) if len(network.inp.shape) == 1 else port).connect(network.inp)
     blocks: dict[str, Any] = dict(zip(named, network.layers, strict=True))
     return LavaNetwork({name: b.neuron for name, b in blocks.items()}, {name: b.out for name, b in blocks.items()})
-
-
-def loaded_weight(weight: IntArray) -> IntArray:
-    """What lava-dl's loader and Lava's Dense process make of dense weights that are not all 0.
-
-    The loader scales weights up to fill the synapse, ``w << k`` with weight exponent ``-k``, and counts the bits that
-    are left; Dense clips and floors to those bits, and shifts the sum back by k. Where nothing is lost on the way, the
-    sum is a multiple of ``2^k`` and nothing is lost on the way back. The two do not always agree about the sign and the
-    bits: weights that are all -2 are loaded as 0.
-    """
-    low, high = int(weight.min()), int(weight.max())
-    if low < 0 <= high:
-        weight = np.clip(weight, -256, 254)
-        low, high = int(weight.min()), int(weight.max())
-        scale, mixed = min(127 / high if high else np.inf, -128 / low), True
-    else:
-        scale, mixed = (255 / high if high > 0 else -256 / low), False
-    shift = int(np.floor(np.log2(scale))) + mixed
-    scaled = weight.astype(np.int64) << shift
-    spare = next((n for n in range(8, 0, -1) if not np.any(weight % 2**n)), 0) - mixed
-    # Dense decides about the sign for itself, and calls a matrix with no weight above 0 inhibitory.
-    really_mixed = bool(scaled.min() < 0 < scaled.max())
-    sign = -1 if scaled.max() <= 0 else 1
-    floor = shift + spare + really_mixed
-    if floor < 0:
-        return np.zeros_like(scaled)  # NumPy shifts by a negative count to 0
-    kept = sign * ((np.clip(sign * scaled, -256 if really_mixed else 0, 255) >> floor) << floor)
-    return kept >> shift
-
-
-Block = dict[str, object]
-
-
-def _blocks(chip: ChipNetwork) -> Iterator[Block]:
-    """One mapping per layer: dataset names to values, a nested mapping for a group."""
-    first = chip.input
-    yield {"type": "input", "shape": list(first.shape)} | ({"neuron": _neurons(first.neuron)} if first.neuron else {})
-    name = first.name
-    while following := chip.out_of(name):
-        (connection,) = following
-        source, target = chip.by_name[connection.source], chip.by_name[connection.target]
-        if connection.conv is None and len(source.shape) > 1:
-            yield {"type": "flatten", "shape": [source.size]}
-        yield _block(connection, source, target)
-        name = target.name
-
-
-def _block(connection: Connection, source: Population, target: Population) -> Block:
-    neuron, geometry, weight = target.neuron, connection.conv, connection.weight
-    assert neuron is not None
-    block: Block = {"shape": list(target.shape), "neuron": _neurons(neuron), "weight": weight.astype(np.int32)}
-    if neuron.bias.any():
-        bias = neuron.bias.astype(np.int32)
-        if bias.ndim > 1:  # one number per channel where it is the same all over each, else (column, row, channel)
-            per_channel = bias[:, 0, 0]
-            bias = per_channel if np.all(bias == per_channel[:, None, None]) else bias.T
-        block["bias"] = bias
-    if geometry is None:
-        return block | {"type": "dense", "inFeatures": source.size, "outFeatures": target.size}
-    pairs = {name: list(getattr(geometry, name)) for name in ("stride", "padding", "dilation")}
-    channels = {"inChannels": source.shape[0], "outChannels": target.shape[0]}
-    return block | channels | pairs | {"type": "conv", "kernelSize": list(weight.shape[2:]), "groups": geometry.groups}
-
-
-def _neurons(neuron: Neuron) -> Block:
-    registers = {"iDecay": neuron.du + 1, "vDecay": neuron.dv, "vThMant": neuron.vth}
-    return registers | {"type": "LOIHI", "refDelay": 1, "gradedSpike": False}
-
-
-def _write(group: h5py.Group, block: Block) -> None:
-    for name, value in block.items():
-        if isinstance(value, dict):
-            _write(group.create_group(name), value)
-        elif isinstance(value, str):
-            group.create_dataset(name, data=np.array([value.encode("ascii")], dtype="S10"))
-        else:
-            group.create_dataset(name, data=value)

@@ -133,6 +133,8 @@ def _packets(path: Path, body: bytes) -> Iterator[tuple[IntArray, IntArray]]:
             held = (len(body) - place) // size
             raise InputError(f"{path}: ends inside a packet, after {held} of its {number} events; {AGAIN}")
         if packet["kind"] & 0xFFFF == POLARITY_PACKET:
+            if size != V3_EVENT.itemsize:
+                raise InputError(f"{path}: has changes of brightness of {size} bytes; they have {V3_EVENT.itemsize}")
             events = np.frombuffer(body, V3_EVENT, number, place)
             if int(packet["valid"]) != number:
                 events = events[events["address"] & 1 == 1]

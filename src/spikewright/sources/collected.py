@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..base.errors import InputError
+from ..base.errors import InputError, a_kind
 from .array_file import Spool
 from .rows import Recordings, Rows
 
@@ -36,7 +36,9 @@ class Collected:
         """
         made: npt.NDArray[Any] = np.asarray(sample)
         if made.dtype.kind not in "uifb":
-            raise InputError(f"{self._where}: sample {len(self)} is a {type(sample).__name__}, no array of numbers")
+            raise InputError(
+                f"{self._where}: sample {len(self)} is {a_kind(type(sample).__name__)}, no array of numbers"
+            )
         if self._spool is None:
             self._shape = made.shape[1:] if made.ndim == 2 else made.shape
             self._dtype = made.dtype if made.dtype.kind != "f" else np.dtype(np.float32)

@@ -35,7 +35,9 @@ class CsvTable:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             self._separator = self._first_separator(file.readline())
         rows = self._rows()
-        self._names = [name.strip() for name in next(rows)]
+        if (names := next(rows, None)) is None:
+            raise InputError(f"{path}: holds empty lines alone; its first line must be the names of the columns")
+        self._names = [name.strip() for name in names]
         self.columns: Sequence[str] = [name for name in self._names if name]
         nameless = [number for number, name in enumerate(self._names, 1) if not name]
         self.notes = tuple(f"column {number} has no name and is left out" for number in nameless)

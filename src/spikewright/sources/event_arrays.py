@@ -16,7 +16,7 @@ from ..base.damaged import ARRAYS
 from ..base.errors import InputError, arg, refuse
 from ..base.hdf5 import DAMAGED
 from .arrays import array_in, header_of, unpacked_size
-from .needs import needed
+from .matlab_file import matrices
 from .options import EventColumns, ReadingOptions
 from .recordings import MOST_PLACE, MOST_US, Recording
 
@@ -98,15 +98,7 @@ def read_mat(path: Path, _options: ReadingOptions) -> Recording:
     Raises:
         InputError: no such matrix, or a damaged file.
     """
-    scipy = needed("scipy.io", "events", str(path))
-    try:
-        found = scipy.loadmat(path)
-    except (*ARRAYS, TypeError, AttributeError, NameError, MemoryError, scipy.matlab.MatReadError) as error:
-        # What scipy ends with where headers are damaged; a class of arrays that there is not, in a name without value.
-        why = "it claims more than the memory holds" if isinstance(error, MemoryError) else error
-        raise InputError(f"{path}: cannot be read as .mat ({why}); save it again with -v7") from error
-    matrices = [each for name, each in found.items() if not name.startswith("__") and np.ndim(each) == 2]
-    for matrix in matrices:
+    for _, matrix in matrices(path):
         if (columns := MAT_COLUMNS.get(matrix.shape[1])) is not None:
             t, x, y, p = (matrix[:, column] for column in columns)
             return from_fields(path, {"t": t, "x": x, "y": y, "p": p}, ReadingOptions(time_unit="us"))

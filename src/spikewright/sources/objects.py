@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL.Image import Image
 
-from ..base.errors import InputError, arg, did_you_mean, refuse
+from ..base.errors import InputError, a_kind, arg, did_you_mean, refuse
 from .arrays import found_in
 from .collected import Collected
 from .found import Found
@@ -58,7 +58,7 @@ def found_in_object(given: object, name: str, where: str, options: ReadingOption
         return found_in(where, name, {str(key): np.asarray(value) for key, value in given.items()})
     if _is_data_set(given):
         return found_in_data_sets({"train": given}, name, where, options)
-    raise InputError(f"{where}: is a {type(given).__name__}; may be {WAYS}")
+    raise InputError(f"{where}: is {a_kind(type(given).__name__)}; may be {WAYS}")
 
 
 def found_in_data_sets(parts: Mapping[str, Any], name: str, where: str, options: ReadingOptions) -> Found:
@@ -122,7 +122,7 @@ class TorchItems:
     def __getitem__(self, index: int) -> Item:
         item = self._given[index]
         if not isinstance(item, tuple | list) or len(item) != 2:
-            what = f"{len(item)} values" if isinstance(item, tuple | list) else f"a {type(item).__name__}"
+            what = f"{len(item)} values" if isinstance(item, tuple | list) else f"{a_kind(type(item).__name__)}"
             raise InputError(f"{self._where}: item {index} holds {what}; give a data set of pairs (sample, label)")
         return item[0], item[1], None
 
@@ -172,7 +172,7 @@ def _read(given: Any, where: str, options: ReadingOptions) -> _Read:
         InputError: as :func:`found_in_data_sets`.
     """
     if not _is_data_set(given):
-        raise InputError(f"{where}: is a {type(given).__name__}; may be {WAYS}")
+        raise InputError(f"{where}: is {a_kind(type(given).__name__)}; may be {WAYS}")
     if is_iterable_only(given):
         raise InputError(
             f"{where}: gives its samples only one after the other; give a map-style data set, which has a length and "

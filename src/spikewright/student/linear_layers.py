@@ -14,7 +14,9 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..graph.nodes import Shape, output_shape, pair
+from ..base.errors import a_kind
+from ..graph.fields import pair
+from ..graph.nodes import Shape, output_shape
 from .modules import DT_S, CannotExport, Nodes, float32, has_node, node_of
 from .neurons import ANY_SPIKE
 from .operations import Reshape, Times
@@ -296,5 +298,5 @@ def _spatial(module: nn.Module, shape: Shape, axes: int) -> Shape:
     """
     if len(shape) != axes + 1:
         what = "(channels, length)" if axes == 1 else "(channels, height, width)"
-        raise CannotExport(f"is a {type(module).__name__}, which takes {what}; what arrives has shape {shape}")
+        raise CannotExport(f"is {a_kind(type(module).__name__)}, which takes {what}; what arrives has shape {shape}")
     return shape[1:]

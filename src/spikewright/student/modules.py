@@ -15,6 +15,7 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
+from ..base.errors import a_kind
 from ..base.types import FloatArray
 from ..graph.nodes import Shape
 from .neurons import check_neuron, is_integrator
@@ -53,12 +54,7 @@ def node_of(module: nn.Module, shape: Shape) -> Nodes:
 def why_not(module: nn.Module) -> str:
     """Why a kind of module has no counterpart on a chip, as a predicate without the module's name."""
     kind = type(module).__name__
-    return f"is {article(kind)} {kind}{REASONS[kind]}" if kind in REASONS else f"is a {kind}; handled are {HANDLED}"
-
-
-def article(noun: str) -> str:
-    """``a`` or ``an``."""
-    return "an" if noun[:1] in "AEIOU" else "a"
+    return f"is {a_kind(kind)}{REASONS[kind]}" if kind in REASONS else f"is {a_kind(kind)}; handled are {HANDLED}"
 
 
 def has_node(module: nn.Module) -> bool:
@@ -178,5 +174,13 @@ def _of_neurons(value: Tensor, name: str, shape: Shape) -> FloatArray:
 
 
 def float32(value: Tensor) -> npt.NDArray[np.float32]:
-    """A copy of a parameter in the type that other tools read without trouble."""
-    return np.array(value.detach().cpu().numpy(), np.float32)
+    """A copy of a parameter in the type that other tools read without trouble.
+
+    Raises:
+        CannotExport: values that the type does not hold, such as weights that a normalization with next to no
+            variance was folded into.
+    """
+    found = value.detach().cpu().to(torch.float32, copy=True)
+    if not bool(torch.isfinite(found).all()):
+        raise CannotExport("has values, with its normalization, beyond the range of 32-bit floating point")
+    return np.asarray(found.numpy())

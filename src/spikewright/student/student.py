@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from math import prod
 from pathlib import Path
 
 import nir
@@ -286,8 +287,17 @@ class Student(Shown, nn.Module):
         return {name: tuple(spikes.shape[2:]) for name, spikes in output.spikes.items() if name != "encoder"}
 
     def drive(self, images: Tensor, seed: int = 0, first_index: int = 0, timesteps: int | None = None) -> Tensor:
-        """The input drive of samples, ``(1 or T, B, *input shape)``: the chip's input codes, scaled to [0, 1]."""
+        """The input drive of samples, ``(1 or T, B, *input shape)``: the chip's input codes, scaled to [0, 1].
+
+        Raises:
+            InputError: samples of another shape than the input's.
+        """
         config = self.config
+        frames = config.encoding == "events" or config.changes_each_step
+        if prod(images.shape[2 if frames else 1 :]) != prod(config.input_shape) or images.ndim < 2:
+            axes = ("samples", *((timesteps or config.timesteps,) if frames else ()), *config.input_shape)
+            wanted = ", ".join(map(str, axes))
+            raise InputError(f"student: the samples have shape {tuple(images.shape)}; must be ({wanted})")
         samples = images.detach().cpu().numpy()
         steps = timesteps or config.timesteps
         codes = encode(

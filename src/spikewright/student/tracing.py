@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from keyword import iskeyword
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, fx, nn
 
-from ..base.errors import InputError
+from ..base.errors import InputError, refuse
 from .linear_layers import has_node
 from .neurons import MAX_POOLS, NeuronTrace, is_integrator, is_neuron, run_over_time
 from .operations import operations_as_modules
@@ -33,8 +34,13 @@ def trace(module: nn.Module) -> fx.GraphModule:
     """The graph of ``module``, whose nodes are torch's layers and snnTorch's neurons.
 
     Raises:
-        InputError: the forward pass branches on data, or does something else that cannot be traced symbolically.
+        InputError: the forward pass branches on data, or does something else that cannot be traced symbolically; a
+            layer is named by a Python keyword.
     """
+    words = [name for name, _ in module.named_modules() if any(map(iskeyword, name.split(".")))]
+    refuse(
+        type(module).__name__, [f"layer {name!r} is named by a Python keyword; give it another name" for name in words]
+    )
     try:
         graph = _NeuronTracer().trace(module)
     except (fx.proxy.TraceError, TypeError, NotImplementedError) as error:

@@ -207,16 +207,19 @@ def train_teacher(
     name = f"{architecture} on {dataset.name}"
     accuracy = _restore(file, key, network)
     if accuracy is not None:
-        teacher = TorchTeacher(network, dataset.shape, name, accuracy)
-        teacher.in_deviations = True
-        return teacher
+        return _of_data(TorchTeacher(network, dataset.shape, name, accuracy), dataset)
     network = fit(dataset, architecture, recipe, seed, listeners, label_loss)
-    teacher = TorchTeacher(network, dataset.shape, name)
-    teacher.in_deviations = True
+    teacher = _of_data(TorchTeacher(network, dataset.shape, name), dataset)
     teacher.validation_accuracy = teacher.quality(dataset.validation, dataset.output).main
     facts = {"format_version": FORMAT_VERSION, "key": key}
     weights = {"state": teacher.state_dict(), "validation_accuracy": teacher.validation_accuracy}
     save_torch(facts | weights, file)
+    return teacher
+
+
+def _of_data(teacher: TorchTeacher, dataset: Dataset) -> TorchTeacher:
+    """A teacher that was trained on a data set, with what its samples and outputs are."""
+    teacher.in_deviations, teacher.meaning, teacher.prepared_by = True, dataset.output, dataset.input_rule
     return teacher
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ..base.errors import InputError, arg, did_you_mean, renamed
@@ -11,6 +11,7 @@ from ..data.dataset import Dataset
 from .ann import ARCHITECTURES
 from .built import TORCHVISION, build_network, is_built
 from .foreign import ONNX_OF_TORCH, WEIGHT_FILES, keras_or_tensorflow, program_of_torch
+from .onnx_model import values_said
 from .onnx_teacher import OnnxTeacher
 from .samples import SampleFormat
 from .spiking_teacher import LABELS, SPIKING, is_like_student, spiking_spec
@@ -107,9 +108,8 @@ def teacher_of_files(text: str, dataset: Dataset, files: TeacherFiles) -> Teache
             raise InputError(f"teacher {text}: {'; '.join(faults)}")
         file, output = _onnx(text)
         if file is not None:
-            model = OnnxTeacher(
-                file, dataset.shape, dataset.classes, output, files.taken.for_data(dataset), dataset.output
-            )
+            taken = replace(files.taken, values=files.taken.values or values_said(file)).for_data(dataset)
+            model = OnnxTeacher(file, dataset.shape, dataset.classes, output, taken, dataset.output)
             if files.given or model.taken.rule is not None:
                 model.remarks = (model.taken.remark(model.name, dataset.shape),)
             return model

@@ -16,12 +16,15 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, external_data_helper, inliner
 
 from ..base.artefacts import existing_file, sha256_of
-from ..base.errors import InputError, arg, did_you_mean, refuse
-from .samples import Layout, Shape, series_shape
-from .torch_teacher import LOGITS
+from ..base.errors import InputError, arg, refuse
+from .onnx_outputs import FLOATS, chosen_output
+from .samples import VALUES, Layout, Shape, Values, series_shape
 
 LARGEST = 2**31 - 1  # bytes that protobuf can hold in one message
 AGAIN = "export the model again"
+_EXTERNAL = ("basepath", "checksum", "length", "location", "offset")
+VALUES_KEY = "spikewright.values"
+"""Key of the metadata by which a model that was written here says how it takes samples."""
 MOST_BATCH = 65_536
 """Images at once, of a model that fixes their number."""
 
@@ -67,6 +70,17 @@ def read_onnx(path: Path) -> OnnxFile:
     return OnnxFile(path, inlined, _digest(path, files))
 
 
+def values_said(path: Path) -> Values | None:
+    """How a model that was written here says that it takes samples; None for any other.
+
+    Raises:
+        InputError: no such file, or not an ONNX model.
+    """
+    existing_file(path, "an ONNX model")
+    said = {entry.key: entry.value for entry in _parsed(path).metadata_props}.get(VALUES_KEY)
+    return next((known for known in VALUES if known == said), None)
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, without its full stop."""
     lines = str(error).strip().splitlines()
@@ -97,7 +111,10 @@ def _external_faults(path: Path, tensor: onnx.TensorProto) -> Iterator[str]:
     location = entries.get("location", "")
     numbers = [entries.get("offset", "0"), entries.get("length", "0")]
     file = path.parent / location
-    if not location or "\0" in location or not all(number.isascii() and number.isdigit() for number in numbers):
+    if unknown := entries.keys() - set(_EXTERNAL):
+        said, may_be = ", ".join(sorted(unknown)), ", ".join(_EXTERNAL)
+        yield f"tensor {tensor.name!r} says {said} of its external data; may be {may_be}"
+    elif not location or "\0" in location or not all(number.isascii() and number.isdigit() for number in numbers):
         yield f"tensor {tensor.name!r} does not state properly where its external data are; {AGAIN}"
     elif not file.resolve().is_relative_to(path.parent.resolve()):
         yield (
@@ -134,11 +151,6 @@ def _digest(path: Path, files: list[Path]) -> str:
 Axes = Literal["channels first", "channels last", "flat", "series", "channels"]
 Array = npt.NDArray[Any]
 
-FLOATS: dict[int, type[np.floating[Any]]] = {
-    TensorProto.FLOAT: np.float32,
-    TensorProto.DOUBLE: np.float64,
-    TensorProto.FLOAT16: np.float16,
-}
 LAYOUT_OF: dict[Axes, Layout] = {
     "channels first": "images",
     "channels last": "images",
@@ -206,7 +218,7 @@ def signature_of(
     shape: list[int | None] = [dimension.dim_value or None for dimension in tensor.shape.dim]
     if shape and shape[0] is not None and not 1 <= shape[0] <= MOST_BATCH:
         raise InputError(f"{where}: takes {shape[0]} images at once; may be 1 to {MOST_BATCH}, or any number")
-    output = _chosen_output(where, graph, logits)
+    output = chosen_output(where, graph, logits)
     return Signature(
         input_name=name,
         dtype=FLOATS[tensor.elem_type],
@@ -264,22 +276,6 @@ def _layout(where: str, shape: list[int | None], wanted: Shape, asked: Layout | 
     raise InputError(
         f"{where}: its input has shape {found} (batch first), the data set's images are {channels} x {height} x "
         f"{width} (channels, height, width; {others}); use a model for such images"
-    )
-
-
-def _chosen_output(where: str, graph: onnx.GraphProto, asked: str | None) -> str:
-    names = [str(value.name) for value in graph.output]
-    if asked is not None:
-        if asked not in names:
-            raise InputError(f"{where}: has no output {asked!r}; {did_you_mean(asked, names)}")
-        return asked
-    if len(names) == 1:
-        return names[0]
-    if LOGITS in names:
-        return LOGITS
-    raise InputError(
-        f"{where}: has {len(names)} outputs ({', '.join(names)}) and none is called 'logits'; "
-        f"say which one it is, as in {where}:{names[0] if names else 'NAME'}"
     )
 
 

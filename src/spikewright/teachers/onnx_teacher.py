@@ -12,7 +12,6 @@ import onnx
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, shape_inference
-from onnxruntime.capi import onnxruntime_pybind11_state as ort
 from torch import Tensor
 
 from ..augmentation.augment import still
@@ -23,14 +22,11 @@ from ..energy.macs import Macs
 from .features import unknown_feature
 from .hashes import with_format
 from .onnx_macs import count_macs, wanted_values
-from .onnx_model import AGAIN, FLOATS, LAYOUT_OF, Array, first_line, read_onnx, signature_of
+from .onnx_model import AGAIN, LAYOUT_OF, Array, first_line, read_onnx, signature_of
+from .onnx_outputs import FLOATS
+from .onnx_refusals import RUNTIME_ERRORS, why_not_run
 from .samples import SampleFormat, Shape, by
 from .torch_teacher import LOGITS, Teacher
-
-RUNTIME_ERRORS = (
-    *(ort.EPFail, ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented),
-    ort.RuntimeException,
-)
 
 
 class OnnxTeacher(Teacher):
@@ -221,9 +217,7 @@ class OnnxTeacher(Teacher):
         return self._sessions[extra]
 
     def _refused(self, error: Exception) -> InputError:
-        return InputError(
-            f"{self.path}: onnxruntime cannot run it ({first_line(error)}); export it for other operators"
-        )
+        return InputError(f"{self.path}: {why_not_run(error)}")
 
     def _started(self, model: onnx.ModelProto) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()

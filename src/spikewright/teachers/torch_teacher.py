@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..augmentation.augment import still
 from ..base.errors import InputError, arg, refuse
 from ..data.dataset import Dataset
+from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.quality import Quality, quality_of
 from ..data.split import Split
@@ -46,6 +47,8 @@ class Teacher(ABC):
         output: what the network's own outputs mean; values of a regression become logits by it.
         in_deviations: of a regression, whether its outputs are standard deviations from the training mean, as those of
             networks that are trained here; else they are values in their own unit.
+        meaning: what the labels of its data mean, once it has seen data.
+        prepared_by: the rule by which its data were prepared; None for data that have a name, and before there are any.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Teacher(ABC):
     remarks: tuple[str, ...] = ()
     output: OutputRule = CLASSES
     in_deviations: bool = False
+    meaning: OutputRule = CLASSES
+    prepared_by: InputRule | None = None
 
     @property
     @abstractmethod
@@ -230,6 +235,11 @@ class TorchTeacher(Teacher):
         self.sha256 = with_format(weights_sha256(self._network), self.taken)
 
     @property
+    def network(self) -> nn.Module:
+        """The network itself, which is not to be changed."""
+        return self._network
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.shapes)
 
@@ -265,6 +275,7 @@ class TorchTeacher(Teacher):
         fitted = fitted.on_shape(dataset.shape, dataset.output)
         super(TorchTeacher, fitted).for_data(dataset)
         fitted.output = CLASSES if self.in_deviations else dataset.output
+        fitted.meaning, fitted.prepared_by = dataset.output, dataset.input_rule
         if fitted.taken.rule is not None:
             fitted.remarks = (*self.remarks, fitted.taken.remark(self.name, dataset.shape))
         return fitted

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import InputError, arg, refuse
+from ..base.errors import InputError, a_kind, arg, refuse
 from ..data.output_rule import CLASSES, OutputRule
 from .samples import LAYOUTS, SampleFormat, Shape, by
 
@@ -70,7 +70,7 @@ def _run(network: nn.Module, taken: SampleFormat, shape: Shape) -> object:
 def _no_logits(answer: object) -> Iterator[str]:
     """Why the output for :data:`SEVERAL` samples is no logits."""
     if not isinstance(answer, Tensor):
-        yield f"its output is a {type(answer).__name__}; give a network that returns its logits alone"
+        yield f"its output is {a_kind(type(answer).__name__)}; give a network that returns its logits alone"
     elif answer.ndim != 2 or len(answer) != SEVERAL:
         yield f"its output for {SEVERAL} samples has shape {tuple(answer.shape)}; it must be ({SEVERAL}, classes)"
     elif not bool(torch.isfinite(answer).all()):

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..base.artefacts import existing_file
-from ..base.errors import InputError, arg, refuse
+from ..base.errors import InputError, a_kind, arg, refuse
 from ..base.torch_file import claimed_bytes, unpacked
 from ..student.finite import not_finite
 from .foreign import keras_or_tensorflow, pickled, program_of_torch
@@ -105,7 +105,7 @@ def _opened(path: Path, content: object) -> StateDict:
             f"{path}: is a student, which is a network with its weights; give {arg('teacher', path)} alone"
         )
     if not isinstance(found, Mapping) or not any(isinstance(value, Tensor) for value in found.values()):
-        held = f"the keys {_few(map(str, found))}" if isinstance(found, Mapping) else f"a {type(found).__name__}"
+        held = f"the keys {_few(map(str, found))}" if isinstance(found, Mapping) else f"{a_kind(type(found).__name__)}"
         raise InputError(
             f"{path}: holds {held} and no state dict, not under {', '.join(WRAPPERS)} either; write one by "
             "torch.save(network.state_dict(), 'w.pt')"

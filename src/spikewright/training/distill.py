@@ -191,7 +191,9 @@ def _distil(
     facts |= facts_of_ann
     certificate, deployed = _certificate(trainer, profile, listeners)
     facts["certificate"] = certificate.as_json()
-    return Distillation(trainer.student, certificate, tuple(trainer.history), facts | facts_of(chain), deployed)
+    taught_by = chain[0].teacher if chain else None
+    history, facts = tuple(trainer.history), facts | facts_of(chain)
+    return Distillation(trainer.student, certificate, history, facts, deployed, taught_by)
 
 
 def distill_to(

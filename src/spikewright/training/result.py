@@ -16,6 +16,7 @@ from ..base.headers import read_json
 from ..base.shown import Shown
 from ..chip.answers import Answers
 from ..student.student import Student, load_student, save_student, student_provenance
+from ..teachers.torch_teacher import Teacher
 from .deployment import Certificate, Deployment
 from .records import EpochRecord
 from .settings import DistillSettings
@@ -33,6 +34,8 @@ class Distillation(Shown):
             measured values.
         deployed: what the certificate rests on: graph, chip network, counts and scores on validation data; None for a
             student that was read from a file.
+        teacher: that the student learnt from, or its first assistant did; None without one, and for a student that was
+            read from a file.
     """
 
     student: Student
@@ -40,6 +43,7 @@ class Distillation(Shown):
     history: tuple[EpochRecord, ...]
     provenance: dict[str, object]
     deployed: Deployment | None = None
+    teacher: Teacher | None = None
 
     @property
     def answers(self) -> Answers | None:

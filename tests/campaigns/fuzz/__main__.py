@@ -56,7 +56,8 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _options(words)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     OUT.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(filename=OUT / "fuzz.log", filemode="w", level=logging.INFO, format="%(message)s")
+    log = OUT / ("again.log" if options.again else "fuzz.log")  # reading one input leaves a running campaign its log
+    logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format="%(message)s")
     with rooms() as room:
         os.environ["SPIKEWRIGHT_CACHE"] = str(room.cache)
         readers = dict(_readers(options.only, room))

@@ -15,6 +15,7 @@ from spikewright.chip.network import ChipNetwork
 from spikewright.data.split import Split
 from spikewright.energy.pricing import price
 from spikewright.energy.provenance import provenance_of
+from spikewright.exchange.netx_reader import read_netx
 from spikewright.graph.nir_io import read_graph
 from spikewright.lowering.check import check
 from spikewright.lowering.lower import lower
@@ -78,6 +79,11 @@ def _lower(graph: Any, _: int) -> None:
     check(graph)
     model_card(graph)
     lower(graph, "loihi2-assumed")
+
+
+def netx(made: Seeds) -> Reader:
+    """Networks of lava-dl's, which are simulated."""
+    return Reader(".net", "theirs.net", made.nets(), of_hdf5, read_netx, _simulate)
 
 
 def chip(made: Seeds) -> Reader:

@@ -84,7 +84,6 @@ def in_folders(kind: str, file: str, valid: bytes | Sequence[bytes], change: for
 
 def recording(suffix: str, change: formats.Change, file: str | None = None) -> Row:
     """A recording of events in a file of its own, read as the folder reader reads it."""
-    end = Path(file).suffix if file else suffix
 
     def make(made: Seeds) -> Reader:
         def read(path: Path) -> Any:
@@ -93,4 +92,4 @@ def recording(suffix: str, change: formats.Change, file: str | None = None) -> R
         valid = data_seeds.event_arrays(made.folder)[suffix]
         return Reader("events", file or f"000{suffix}", valid, change, read)
 
-    return Row(make, ("aedat",) if suffix == ".aedat4" else ("scipy",) if end == ".mat" else ())
+    return Row(make, ("aedat",) if suffix == ".aedat4" else ())

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import lava_dl_files
 import numpy as np
 import snntorch as snn
 from torch import nn
@@ -92,6 +93,11 @@ class Seeds:
     def chips(self) -> list[bytes]:
         """chip.h5."""
         return [(out / "chip.h5").read_bytes() for out in reversed(self.roads)]
+
+    def nets(self) -> list[bytes]:
+        """Networks as lava-dl's export writes them."""
+        made = (lava_dl_files.mlp(self._random), lava_dl_files.convolutions(self._random))
+        return [lava_dl_files.write(self._folder / "theirs.net", layers).read_bytes() for layers in made]
 
     def activities(self) -> list[bytes]:
         """Activities of the chips, in the same order, whatever version of the format."""

@@ -44,7 +44,8 @@ def trials(mutants: list[Mutant], covering: Covering, arguments: argparse.Namesp
             path = ROOT / mutant.module
             code = None if arguments.unchanged else compiled(source_of(mutant), path)
             stages = covering.tests_of(mutant, arguments.tests_seconds)
-            running[mutant] = Trial(path, code, stages, 5 * arguments.tests_seconds, logs / str(len(waiting)))
+            limit, log = 5 * arguments.tests_seconds, logs / str(len(waiting))
+            running[mutant] = Trial(path, code, stages, limit, log, covering.seconds)
         for mutant, trial in list(running.items()):
             if trial.ended():
                 assert trial.outcome is not None

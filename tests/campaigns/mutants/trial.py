@@ -10,14 +10,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 import pytest
 
 KILLED, SURVIVED, TIME_LIMIT, NO_TEST = "killed", "survived", "time limit", "no test"
+LEAST = 20.0
+"""Seconds of processor time for the fixtures of a session."""
 OPTIONS = ("-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
@@ -54,17 +56,41 @@ def preload() -> None:
     assert "spikewright" not in sys.modules, "each trial has to import spikewright anew"
 
 
-class Trial:
-    """Tests, stage after stage until one fails, with a module changed (``code``; None changes nothing), for a time."""
+class Clock:
+    """Ends the process where a test takes far more processor time than it does on the unchanged code."""
 
-    def __init__(self, path: Path, code: CodeType | None, stages: Sequence[list[str]], limit: float, log: Path) -> None:
+    def __init__(self, seconds: Mapping[str, float]) -> None:
+        self._seconds = seconds
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Start the time of a test anew, with what the fixtures of its session may take."""
+        signal.setitimer(signal.ITIMER_PROF, LEAST + 10 * self._seconds.get(item.nodeid, 1.0))
+
+
+class Trial:
+    """Tests, stage after stage until one fails, with a module changed (``code``; None changes nothing), for a time.
+
+    Args:
+        limit: seconds for all stages.
+        seconds: that each test takes on the unchanged code; each has ten times as much processor time and some more.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        code: CodeType | None,
+        stages: Sequence[list[str]],
+        limit: float,
+        log: Path,
+        seconds: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         self._until, self._begin = time.monotonic() + limit, time.monotonic()
         self.seconds = 0.0
         self.outcome: str | None = None if stages else NO_TEST
         sys.stdout.flush()
         self._process = os.fork() if stages else 0
         if stages and self._process == 0:
-            _run(path, code, stages, log)
+            _run(path, code, stages, log, Clock(seconds))
 
     def ended(self) -> bool:
         """Whether it has; then ``outcome`` says how: one of the four words above."""
@@ -89,10 +115,12 @@ class Trial:
 def _outcome(code: int) -> str:
     if code == pytest.ExitCode.OK:
         return SURVIVED
+    if code == -signal.SIGPROF:
+        return TIME_LIMIT
     return NO_TEST if code == pytest.ExitCode.NO_TESTS_COLLECTED else KILLED
 
 
-def _run(path: Path, code: CodeType | None, stages: Sequence[list[str]], log: Path) -> None:
+def _run(path: Path, code: CodeType | None, stages: Sequence[list[str]], log: Path, clock: Clock) -> None:
     """Run the tests in this, a forked, process, and end it."""
     ended = 70
     try:
@@ -103,7 +131,7 @@ def _run(path: Path, code: CodeType | None, stages: Sequence[list[str]], log: Pa
         if code is not None:
             sys.meta_path.insert(0, Finder(path, code))
         for tests in stages:
-            ended = int(pytest.main([*OPTIONS, *tests]))
+            ended = int(pytest.main([*OPTIONS, *tests], plugins=[clock]))
             if ended:
                 break
     finally:

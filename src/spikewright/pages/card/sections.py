@@ -20,7 +20,8 @@ from ...chip.agreement import LEVELS
 from ...chip.registers import TrainedGrid, trained_grid
 from ...data.output_rule import CLASSES, OutputRule
 from ...energy.macs import Macs
-from ...graph.nodes import NEURONS, NodeFault, Shape
+from ...graph.fields import NodeFault
+from ...graph.nodes import NEURONS, Shape
 from ...graph.time_step import read_as
 from ...graph.wiring import Wiring, wire
 from ...lowering.lower import rules_of

@@ -17,9 +17,10 @@ import numpy as np
 
 from ...base.types import IntArray
 from ...chip.network import ChipNetwork, Schedule
+from ...exchange.lava_values import lava_order
 from .files import PROGRESS, read, recorded
 from .nameless import KILLED, share_without_names
-from .network import LavaNetwork, events, lava_order
+from .network import LavaNetwork, events
 from .processes.recorders import SpikeRecorder, StateRecorder, VariableSetter
 
 BUILDERS = {"lava": f"{__package__}.network:build", "netx": "spikewright.simulation.netx:build"}

@@ -14,10 +14,8 @@ import numpy as np
 
 from ...base.types import IntArray
 from ...chip.network import ChipNetwork, Connection, Population, Schedule
-from ...chip.registers import is_mixed
+from ...exchange.lava_values import SUBTRACTING, lava_kernel, lava_order, weight_bits
 
-SUBTRACTING = {"lif-subtract": False, "lif-subtract-late": True}
-"""Neuron models that Lava's LIF does not have and ours does; whether the threshold is taken off a step late."""
 PROCESS = f"{__package__}.processes.subtracting:SubtractingLIF"
 """Ours, which needs Lava to be imported at all, as this module does not."""
 
@@ -89,10 +87,8 @@ def _connect(chip: ChipNetwork, connection: Connection, neurons: dict[str, Any],
     from lava.proc.conv.process import Conv  # takes a second to load
 
     geometry = connection.conv
-    # (out, in, rows, columns), a cross-correlation, as Lava's convolution (out, columns, rows, in)
-    kernel = np.ascontiguousarray(connection.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1))
     conv = Conv(
-        weight=kernel.astype(np.int32),
+        weight=lava_kernel(connection.weight).astype(np.int32),
         input_shape=source.shape[::-1],
         stride=geometry.stride[::-1],
         padding=geometry.padding[::-1],
@@ -103,11 +99,6 @@ def _connect(chip: ChipNetwork, connection: Connection, neurons: dict[str, Any],
     ports[source.name].connect(conv.s_in)
     conv.a_out.connect(a_in)
     return conv.a_buf
-
-
-def lava_order(values: IntArray) -> IntArray:
-    """Values of a population, (channel, row, column), in Lava's order (column, row, channel); a flat shape stays."""
-    return np.ascontiguousarray(values.T)
 
 
 def events(chip: ChipNetwork, drive: IntArray, schedule: Schedule) -> IntArray:
@@ -125,8 +116,3 @@ def flat(port: Any) -> Any:
 def unflattened(port: Any, shape: tuple[int, ...]) -> Any:
     """A vector's port in (channel, row, column) order as Lava's (column, row, channel)."""
     return port if len(shape) == 1 else port.reshape(shape).transpose([2, 1, 0])
-
-
-def weight_bits(connection: Connection) -> int:
-    """The width to tell Lava: 8 as on the chip; 9 only for a network whose weights of mixed sign were given 9."""
-    return 9 if is_mixed(connection.weight) and connection.weight_bits > 8 else 8

@@ -10,7 +10,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, fx, nn
 
-from ...base.errors import InputError, refuse
+from ...base.errors import InputError, a_kind, refuse
 from ...graph.nodes import Shape
 from ..linear_layers import WEIGHTED, keeps_constants, window_of
 from ..modules import CannotExport
@@ -141,7 +141,7 @@ class _Planner:
         except (CannotExport, InputError, RuntimeError, TypeError, ValueError):
             moves = False
         if not moves:
-            self.faults.append(f"{node.target}: is a {type(module).__name__}; {MAY_BE}")
+            self.faults.append(f"{node.target}: is {a_kind(type(module).__name__)}; {MAY_BE}")
 
     def _pooled(self, node: fx.Node, module: nn.Module, wire: _Wire) -> _Wire:
         shape = _shape(node, module, [wire])

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from ...chip.law import FLOAT32_LIMIT, State, exact_kernels, largest
 from ...chip.registers import TrainedGrid
-from ...graph.nodes import pair
+from ...graph.fields import pair
 from ..linear_layers import WEIGHTED, plain_pool, turned_round, window_of
 from ..neurons import NeuronTrace
 from ..operations import Join, Times

@@ -1,0 +1,1 @@
+"""Networks in the formats of other tools, written and read: lava-dl's netx, and scripts of Lava."""

@@ -1,0 +1,133 @@
+"""The layers of torch that a teacher's ONNX model can be made of, each with its operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from ..exchange.onnx_graph import GraphWriter
+
+FloatArray: TypeAlias = npt.NDArray[np.float32]
+Layer: TypeAlias = Callable[[GraphWriter, nn.Module, str], str]
+"""Adds a layer to a graph, behind the value that enters it; returns the name of its output."""
+
+
+def layers_of(network: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """The layers of nested sequences in their order, and each sequence behind its last layer, with their names."""
+    if type(network) is not nn.Sequential:
+        yield name, network
+        return
+    for child, module in network.named_children():
+        yield from layers_of(module, f"{name}.{child}" if name else child)
+    if name:
+        yield name, network
+
+
+def layer_faults(network: nn.Module) -> Iterator[str]:
+    """Why a network cannot be written, a sentence for each of its modules."""
+    if type(network) is not nn.Sequential:
+        yield f"is a {type(network).__name__}, whose forward function is code; a sequence of layers can be written"
+        return
+    for name, module in layers_of(network):
+        if type(module) not in LAYERS:
+            yield f"{name}: {type(module).__name__} has no operator here; may be: {', '.join(sorted(NAMES))}"
+        elif isinstance(module, nn.Conv2d) and (module.padding_mode != "zeros" or isinstance(module.padding, str)):
+            yield f"{name}: its padding is {module.padding_mode} {module.padding}; numbers of zeros can be written"
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.running_mean is None:
+            yield f"{name}: has no running mean, so an answer depends on the other samples; train it with one"
+        elif isinstance(module, nn.MaxPool2d) and module.return_indices:
+            yield f"{name}: gives indices, too; make it without return_indices"
+    for name, value in network.state_dict().items():
+        if value.is_floating_point() and str(value.dtype) != "torch.float32":
+            yield f"{name}: is {str(value.dtype).removeprefix('torch.')}; make it float32"
+
+
+def _array(value: Tensor | None, otherwise: FloatArray | None = None) -> FloatArray:
+    """The numbers of a tensor, or where there is none, others."""
+    if value is None:
+        assert otherwise is not None
+        return otherwise
+    return np.ascontiguousarray(value.detach().cpu().numpy())
+
+
+def _pair(value: object) -> list[int]:
+    if isinstance(value, tuple):
+        return [int(each) for each in value]
+    return [int(value)] * 2  # type: ignore[call-overload]
+
+
+def _convolution(graph: GraphWriter, module: nn.Module, value: str) -> str:
+    assert isinstance(module, nn.Conv2d)
+    weights = [graph.constant(_array(module.weight), f"{graph.prefix}.weight")]
+    if module.bias is not None:
+        weights.append(graph.constant(_array(module.bias), f"{graph.prefix}.bias"))
+    return graph.add(
+        "Conv", value, *weights, name=graph.prefix, kernel_shape=list(module.kernel_size), strides=list(module.stride),
+        pads=[*_pair(module.padding)] * 2, dilations=list(module.dilation), group=module.groups,
+    )  # fmt: skip
+
+
+def _pooling(graph: GraphWriter, module: nn.Module, value: str) -> str:
+    assert isinstance(module, nn.MaxPool2d)
+    return graph.add(
+        "MaxPool", value, name=graph.prefix, kernel_shape=_pair(module.kernel_size), strides=_pair(module.stride),
+        pads=_pair(module.padding) * 2, dilations=_pair(module.dilation), ceil_mode=int(module.ceil_mode),
+    )  # fmt: skip
+
+
+def _normalization(graph: GraphWriter, module: nn.Module, value: str) -> str:
+    assert isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+    size = module.num_features
+    parts = {
+        "weight": _array(module.weight, np.ones(size, np.float32)),
+        "bias": _array(module.bias, np.zeros(size, np.float32)),
+        "running_mean": _array(module.running_mean),
+        "running_var": _array(module.running_var),
+    }
+    constants = [graph.constant(part, f"{graph.prefix}.{name}") for name, part in parts.items()]
+    return graph.add("BatchNormalization", value, *constants, name=graph.prefix, epsilon=module.eps)
+
+
+def _linear(graph: GraphWriter, module: nn.Module, value: str) -> str:
+    """``x W^T + b``."""
+    assert isinstance(module, nn.Linear)
+    found = module.state_dict()
+    weight = graph.constant(_array(found["weight"]).T, f"{graph.prefix}.weight transposed")
+    if "bias" not in found:
+        return graph.add("MatMul", value, weight, name=graph.prefix)
+    bias = graph.constant(_array(found["bias"]), f"{graph.prefix}.bias")
+    return graph.add("Add", graph.add("MatMul", value, weight), bias, name=graph.prefix)
+
+
+def _flattening(graph: GraphWriter, module: nn.Module, value: str) -> str:
+    assert isinstance(module, nn.Flatten)
+    return graph.add("Flatten", value, name=graph.prefix, axis=1)
+
+
+def _rectification(graph: GraphWriter, module: nn.Module, value: str) -> str:  # noqa: ARG001
+    return graph.add("Relu", value, name=graph.prefix)
+
+
+def _nothing(graph: GraphWriter, module: nn.Module, value: str) -> str:  # noqa: ARG001
+    """What a module does to a trained network's values where that is nothing."""
+    return graph.add("Identity", value, name=graph.prefix)
+
+
+LAYERS: Mapping[type[nn.Module], Layer] = {
+    nn.Conv2d: _convolution,
+    nn.MaxPool2d: _pooling,
+    nn.BatchNorm1d: _normalization,
+    nn.BatchNorm2d: _normalization,
+    nn.Linear: _linear,
+    nn.Flatten: _flattening,
+    nn.ReLU: _rectification,
+    nn.Dropout: _nothing,
+    nn.Identity: _nothing,
+    nn.Sequential: _nothing,
+}
+"""By class, the function that adds a layer; subclasses are other layers, with a forward function of their own."""
+NAMES = tuple(kind.__name__ for kind in LAYERS)

@@ -82,7 +82,7 @@ def command(
         cli.hold(*(file for file in (out, reference) if file is not None))
         found = _student(source, loaded, out, images, profile, reader, card is not False and reader is None)
         if reference is not None:
-            _write_reference(loaded, images, reference)
+            _write_reference(loaded, images, out, reference)
             found["reference"] = str(reference)
     if json_output:
         cli.emit({"nir": str(out)} | found)
@@ -133,14 +133,15 @@ def _student(
     return {"card": beside, **counts, **told}
 
 
-def _write_reference(student: Student, images: Tensor, reference: Path) -> None:
-    """Write what the graph of a student does on samples."""
+def _write_reference(loaded: Student, images: Tensor, graph: Path, reference: Path) -> None:
+    """Write what a graph does on samples."""
     from ..graph.foreign import interpret
-    from ..student.to_nir import to_nir
+    from ..graph.nir_io import read_graph
 
-    config = student.config
-    drive = student.drive(images.double()).transpose(0, 1).expand(-1, config.timesteps, *config.input_shape)
-    interpret(to_nir(student), drive.numpy()).save(reference)
+    config = loaded.config
+    drive = loaded.drive(images.double()).transpose(0, 1).expand(-1, config.timesteps, *config.input_shape)
+    shape = read_graph(graph).nodes["input"].input_type["input"]  # flat for some tools
+    interpret(graph, drive.reshape(*drive.shape[:2], *map(int, shape)).numpy()).save(reference)
     cli.say(f"{reference}: what the graph does on these samples, in float64")
 
 

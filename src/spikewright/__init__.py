@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .distillation import methods
     from .distillation.methods import parse
     from .divergence.drift import drift
+    from .exchange.lava_script import write_lava
+    from .exchange.netx import write_netx
     from .exchange.netx_reader import read_netx
     from .graph.foreign import Interpretation, interpret
     from .graph.translation import translate
@@ -88,8 +90,10 @@ _HOMES = {
     "simulate": "simulation.simulate",
     "sweep": "bench.sweep.sweep",
     "to_nir": "student.to_nir",
-    "translate": "graph.translation",
+    "write_lava": "exchange.lava_script",
+    "write_netx": "exchange.netx",
     "write_onnx": "teachers.onnx_writer",
+    "translate": "graph.translation",
 }
 _MODULES = {"methods": "distillation.methods", "plot": "notebook.plot", "transforms": "augmentation.transforms"}
 VIEWS.live_in(f"{__name__}.notebook.views")
@@ -140,6 +144,8 @@ __all__ = [
     "to_nir",
     "transforms",
     "translate",
+    "write_lava",
+    "write_netx",
     "write_onnx",
 ]
 

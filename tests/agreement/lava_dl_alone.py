@@ -27,7 +27,7 @@ def main() -> None:
     if not currents:
         port = source.RingBuffer(data=np.ascontiguousarray(np.moveaxis(drive, 0, -1))).s_out
         in_a_row = len(network.inp.shape) == 1 < len(port.shape)
-        (port.transpose([2, 1, 0]).flatten() if in_a_row else port).connect(network.inp)
+        (port.transpose([2, 1, 0]).flatten() if in_a_row else port.reshape(network.inp.shape)).connect(network.inp)
     sinks = []
     for layer in network.layers:
         sinks.append(sink.RingBuffer(shape=layer.out.shape, buffer=steps))

@@ -1,15 +1,19 @@
-"""Files of lava-dl's, read by us, against lava-dl loading the same file alone: the same spikes and potentials."""
+"""lava-dl alone against us, on its own files that we read and on those that we write: equal spikes and potentials."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
+import h5py
 import lava_dl_files
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +21,11 @@ import pytest
 
 import spikewright as sw
 from spikewright.base.types import IntArray
-from spikewright.chip.network import ChipNetwork, Schedule
+from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population, Schedule
+from spikewright.exchange.netx import write_netx
 from spikewright.simulation import integer
-from spikewright.simulation.recording import Recording
+from spikewright.simulation.backends import backend
+from spikewright.simulation.recording import Recording, compare
 
 ALONE = Path(__file__).with_name("lava_dl_alone.py")
 SAMPLES = 3
@@ -124,3 +130,74 @@ def test_pilotnet_is_read_as_the_benchmark_reads_it(
     for mine, other in zip(ours.connections, theirs.connections, strict=True):
         assert mine.conv == other.conv
         assert np.array_equal(mine.weight, other.weight)
+
+
+def said_in(path: Path) -> dict[str, int]:
+    """The settings in the call by which a file of ours says that it has to be loaded."""
+    with h5py.File(path) as file:
+        return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", file.attrs["loading"])}
+
+
+def mlp(seed: int = 5) -> tuple[ChipNetwork, IntArray]:
+    """Three dense layers with biases."""
+    random = np.random.default_rng(seed)
+    sizes = (10, 14, 12, 4)
+    populations = [Population("in", (10,), "input", None)]
+    for index, size in enumerate(sizes[1:]):
+        neuron = Neuron(4095, 400, 60, random.integers(-9, 20, size))
+        populations.append(Population(f"p{index}", (size,), "hidden" if index < 2 else "readout", neuron))
+    names = [p.name for p in populations]
+    weights = [2 * random.integers(-25, 28, shape) for shape in zip(sizes[1:], sizes[:-1], strict=True)]
+    connections = [Connection(*ends, w) for ends, w in zip(pairwise(names), weights, strict=True)]
+    chip = ChipNetwork(tuple(populations), tuple(connections), 6, "rate", "count", "none", "")
+    return chip, random.integers(0, 2, (6, 4, 10))
+
+
+def kernels() -> tuple[ChipNetwork, IntArray]:
+    """The same, where lava-dl's loader would change weights: all -2, and none above 0."""
+    chip, drive = mlp()
+    first, second, third = chip.connections
+    changed = replace(second, weight=np.full_like(second.weight, -2)), replace(third, weight=-1 * (third.weight > 8))
+    lively = [
+        replace(p, neuron=p.neuron and replace(p.neuron, bias=np.abs(p.neuron.bias) + 20)) for p in chip.populations
+    ]
+    return replace(chip, populations=tuple(lively), connections=(first, *changed)), drive
+
+
+WRITTEN = ("convolutions", "current_input", "graded_frames")
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("kind", ["mlp", "kernels", *(pytest.param(kind, marks=pytest.mark.slow) for kind in WRITTEN)])
+def test_what_we_write_is_what_lava_dl_computes_alone(
+    lava_dl: None, drawn: Callable[[str, int], tuple[ChipNetwork, IntArray]], kind: str, tmp_path: Path
+) -> None:
+    """Loaded as the file says, by its own loader."""
+    chip, drive = {"mlp": mlp, "kernels": kernels}[kind]() if kind in ("mlp", "kernels") else drawn(kind, 7)
+    write_netx(chip, tmp_path / "a.net")
+    ours = integer.run(chip, drive, record_states=True)
+    assert any(0 < ours.spikes[p.name].mean() < 1 for p in chip.populations if p.role == "hidden")
+    truth = alone(tmp_path / "a.net", chip, drive, tmp_path, **said_in(tmp_path / "a.net"))
+    assert_same(chip, ours, truth, drive.shape[1])
+
+
+@pytest.mark.lava
+def test_without_a_reset_or_with_an_early_one_spikes_are_others(lava_dl: None, tmp_path: Path) -> None:
+    """Why files say how they have to be loaded: a sample begins with what is left, or a bias acts a step early."""
+    chip, drive = mlp()
+    write_netx(chip, tmp_path / "a.net")
+    ours = integer.run(chip, drive).spikes["p0"].astype(int)
+    told = said_in(tmp_path / "a.net")
+    places = Schedule.of(chip, drive.shape[1]).places(1)
+    for settings in ({}, {**told, "reset_offset": 0}):
+        theirs = alone(tmp_path / "a.net", chip, drive, tmp_path, **settings)["spikes0"][places]
+        assert np.any(theirs != ours)
+
+
+@pytest.mark.lava
+def test_the_simulator_netx_runs_layers_that_are_written_as_convolutions(lava_dl: None) -> None:
+    chip, drive = kernels()
+    ours, theirs = (backend(on)(chip, drive, record_states=True) for on in ("integer", "netx"))
+    assert [str(each) for each in compare(ours, theirs)] == []
+    assert np.array_equal(ours.scores, theirs.scores)
+    assert all(np.array_equal(ours.v[name], theirs.v[name]) for name in ours.v)

@@ -28,8 +28,10 @@ FUNCTIONS = (
         "load_profile",
         "model_card",
         "interpret",
-        "translate",
         "read_netx",
+        "write_lava",
+        "write_netx",
+        "translate",
     ),
     *("draw", "load_student", "parse", "save_student", "show", "write_onnx"),
 )

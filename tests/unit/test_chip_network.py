@@ -116,6 +116,9 @@ def test_weights_lead_from_population_to_population() -> None:
     assert faults(*PLAIN, connections=(dense("in", "off", 3, 2),)) == [
         "connection in->off: no population is named 'off'"
     ]
+    assert faults(*PLAIN, connections=(dense("out", "off", 2, 2),)) == [
+        "connection out->off: no population is named 'off'"
+    ]
     kernel = np.ones((6, 2, 3, 2), np.int64)
     conv = Connection("in", "out", kernel, conv=ConvGeometry(stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=2))
     source, target = Population("in", (4, 8, 9), "input", None), population("out", 6, 4, 7, role="readout")
@@ -165,25 +168,46 @@ def test_populations_feed_only_themselves_and_later_ones() -> None:
     )
 
 
+def test_paths_that_meet_are_equally_long() -> None:
+    """Lava runs others differently: a spike takes one step over each connection."""
+    long = dense("in", "a", 1, 2), dense("a", "out", 3, 1)
+    why = (
+        "and a spike arrives after one: paths that meet have to be equally long; lower the graph again, which puts "
+        "relays between"
+    )
+    order = INPUT, population("a", 1), PLAIN[1]
+    assert faults(*order, connections=(*long, dense("in", "out", 3, 2))) == [
+        f"connection in->out: spans 2 steps of the chip, {why}"
+    ]
+    always = population("always", 1, role="bias")
+    both = dense("always", "a", 1, 1), dense("always", "out", 3, 1)
+    assert faults(always, *order, connections=(*long, *both)) == [
+        f"connection always->out: spans 2 steps of the chip, {why}"
+    ]
+    assert faults(always, *order, connections=long) == ["bias population 'always' feeds nothing"]
+    network(*order, connections=(*long, dense("a", "a", 1, 1)))
+
+
 def branched(recurrent: bool = False) -> ChipNetwork:
-    """in -> a -> b -> out, in -> out, and a bias that feeds b and out."""
+    """in -> a -> b -> out, in -> c -> b, and a bias that feeds b."""
     own = (dense("a", "a", 1, 1),) if recurrent else ()
     return network(
-        INPUT, population("bias", 1, role="bias"), population("a", 1), population("b", 1), PLAIN[1],
+        INPUT, population("bias", 1, role="bias"), population("a", 1), population("c", 1),
+        population("b", 1), PLAIN[1],
         connections=(
-            dense("in", "a", 1, 2), dense("a", "b", 1, 1), dense("b", "out", 3, 1), dense("in", "out", 3, 2),
-            dense("bias", "b", 1, 1), dense("bias", "out", 3, 1), *own,
+            dense("in", "a", 1, 2), dense("a", "b", 1, 1), dense("b", "out", 3, 1), dense("in", "c", 1, 2),
+            dense("c", "b", 1, 1), dense("bias", "b", 1, 1), *own,
         ),
         timesteps=5,
     )  # fmt: skip
 
 
 def test_depth_counts_the_longest_way_from_the_input() -> None:
-    assert branched().depth == {"in": 0, "bias": 1, "a": 1, "b": 2, "out": 3}
+    assert branched().depth == {"in": 0, "bias": 1, "a": 1, "c": 1, "b": 2, "out": 3}
     assert branched(recurrent=True).depth == branched().depth
-    assert [c.name for c in branched().into("out")] == ["b->out", "in->out", "bias->out"]
-    assert [c.name for c in branched().out_of("in")] == ["in->a", "in->out"]
-    assert list(branched().by_name) == ["in", "bias", "a", "b", "out"]
+    assert [c.name for c in branched().into("b")] == ["a->b", "c->b", "bias->b"]
+    assert [c.name for c in branched().out_of("in")] == ["in->a", "in->c"]
+    assert list(branched().by_name) == ["in", "bias", "a", "c", "b", "out"]
 
 
 def test_samples_follow_each_other_or_wait_until_a_recurrent_network_is_empty() -> None:
@@ -198,7 +222,7 @@ def test_samples_follow_each_other_or_wait_until_a_recurrent_network_is_empty() 
 def test_what_a_network_says_of_itself() -> None:
     chip = branched()
     assert repr(chip) == (
-        "ChipNetwork(loihi2: events input (2,), T = 5, 6 neurons in 5 populations, 6 connections, count readout of 3)"
+        "ChipNetwork(loihi2: events input (2,), T = 5, 7 neurons in 6 populations, 6 connections, count readout of 3)"
     )
     assert (chip.input.name, chip.output.name, chip.outputs, chip.classes) == ("in", "out", 3, 3)
     assert not chip.changes_each_step

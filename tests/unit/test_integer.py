@@ -29,6 +29,7 @@ def chip() -> ChipNetwork:
         Population("input", (2, 6, 5), "input", None, 8),
         Population("a", (4, 3, 3), "hidden", neuron((4, 3, 3), random, vth=4000)),
         Population("b", (7,), "hidden", neuron((7,), random, du=2000)),
+        Population("past", (36,), "relay", Neuron(4095, 4096, 1, np.zeros(36, dtype=np.int64))),
         Population("readout", (4,), "readout", neuron((4,), random, 0, vth=131071, du=1000)),
     )
 
@@ -40,7 +41,8 @@ def chip() -> ChipNetwork:
         Connection("a", "b", weights(7, 36)),
         Connection("always", "b", weights(7, 1)),
         Connection("b", "b", weights(7, 7)),
-        Connection("a", "readout", weights(4, 36)),
+        Connection("a", "past", 2 * np.eye(36, dtype=np.int64)),
+        Connection("past", "readout", weights(4, 36)),
         Connection("b", "readout", weights(4, 7)),
     )
     return ChipNetwork(populations, connections, 6, "direct", "membrane", "none", "")
@@ -146,6 +148,31 @@ def test_a_sum_beyond_float32_is_exact() -> None:
     a = 255 * size  # more than 2**24, and odd: float32 cannot hold it
     recording = integer.run(chip, drive, record_states=True)
     assert recording.u["readout"].item() == a * 64 - 2**24  # the current wraps once, whatever is left
+
+
+def by_payloads(value: int, bits: int) -> tuple[ChipNetwork, IntArray]:
+    """Four taps of 255 each hear the same payload."""
+    populations = (
+        Population("in", (1, 2, 2), "input", None, bits),
+        Population("out", (1, 1, 1), "readout", Neuron(4095, 0, 131071, np.zeros((1, 1, 1), np.int64))),
+    )
+    connection = Connection("in", "out", np.full((1, 1, 2, 2), 255), conv=ConvGeometry())
+    chip = ChipNetwork(populations, (connection,), 1, "direct", "membrane", "none", "")
+    return chip, np.full((1, 1, 1, 2, 2), value)
+
+
+def test_sums_of_a_convolution_wrap_at_24_bits_and_are_refused_beyond_32() -> None:
+    most = (2**31 - 1) // 1020
+    chip, drive = by_payloads(most, 22)
+    wrapped = (most * 1020 + 2**23) % 2**24 - 2**23
+    assert -1020 < wrapped < 0
+    assert integer.run(chip, drive, record_states=True).u["out"].item() == wrapped * 64
+    with pytest.raises(InputError) as refusal:
+        integer.run(*by_payloads(most + 1, 22))
+    assert str(refusal.value) == (
+        f"connection in->out: a sum of its convolution reaches {(most + 1) * 1020}; Lava's has 32 bits for it, and "
+        "what it makes of more depends on the processor: lower the payloads of the input"
+    )
 
 
 def test_counts_as_scores(chip: ChipNetwork, drive: IntArray) -> None:

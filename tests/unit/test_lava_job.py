@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from spikewright.base.child import Child
 from spikewright.base.errors import InputError, SpikewrightError
-from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.simulation import netx as on_netx
 from spikewright.simulation.lava import backend as on_lava
 from spikewright.simulation.lava import job as lava_job
@@ -98,20 +99,18 @@ def test_refuses_networks_that_lava_would_compute_differently(
     chip: ChipNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lava_job, "require_lava", lambda kind: None)
-    odd = Connection("in", "out", np.array([[1, -2, 3], [2, 2, 2]]))
-    skip = Population("mid", (2,), "hidden", Neuron(4095, 0, 1, np.zeros(2, dtype=np.int64)))
-    unbalanced = ChipNetwork(
-        (chip.populations[0], skip, chip.populations[1]),
-        (Connection("in", "mid", np.full((2, 3), 2)), Connection("mid", "out", np.full((2, 2), 2)), odd),
-        2, "rate", "membrane", "none", "",
-    )  # fmt: skip
+    odd = Connection("in", "out", np.array([[1, -2, 129], [2, 2, 2]]))
+    wide = Connection("in", "out", np.full((2, 1, 1, 1), 2), conv=ConvGeometry(stride=(128, 1)))
     with pytest.raises(InputError) as refusal:
-        on_lava.run(unbalanced, np.zeros((1, 1, 3), dtype=np.int64))
+        on_lava.run(replace(chip, connections=(odd,)), np.zeros((1, 1, 3), dtype=np.int64))
     assert str(refusal.value) == (
-        "on=lava: 2 faults\n"
-        "  - connection in->out spans 2 steps and Lava's take one; lower the network again, which adds relays\n"
-        "  - connection in->out: Lava would change its weights; dense weights of mixed sign must be even"
+        "on=lava: connection in->out: Lava would change its weights; those of mixed sign must be even, or within "
+        "-128..127"
     )
+    image = Population("in", (1, 200, 1), "input", None)
+    out = Population("out", (2, 2, 1), "readout", Neuron(4095, 0, 1, np.zeros((2, 2, 1), dtype=np.int64)))
+    with pytest.raises(InputError, match="Lava holds sizes of kernels, strides, paddings, dilations and groups up to"):
+        on_lava.run(replace(chip, populations=(image, out), connections=(wide,)), np.zeros((1, 1, 1, 200, 1), np.int64))
 
 
 @pytest.mark.lava

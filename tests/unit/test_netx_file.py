@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from hypothesis.extra.numpy import arrays
 from spikewright.base.errors import InputError
 from spikewright.base.types import IntArray
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.exchange.netx import loaded_weight, netx_faults, write_netx
+from spikewright.exchange.netx import netx_faults, write_netx
+from spikewright.exchange.netx_reader import read_netx
+from spikewright.exchange.netx_weights import loaded_weight, sums_exactly
 
 
 def neuron(*shape: int, bias: int = 0) -> Neuron:
@@ -130,19 +133,23 @@ def test_says_every_reason(chip: ChipNetwork, tmp_path: Path) -> None:
     with pytest.raises(InputError) as refusal:
         write_netx(network, tmp_path / "a.net")
     assert str(refusal.value) == (
-        "netx: 5 faults\n"
+        "netx: 3 faults\n"
         "  - population 'always' is a bias population, which the format has no place for\n"
         "  - population 'b' feeds itself; a recurrent network cannot be emptied between samples\n"
-        "  - population 'b' has the bias exponent 2; the format's is always 6\n"
-        "  - connection a->b: lava-dl would change 144 of its weights, the first from -2 to 0\n"
-        "  - connection b->b has no weight but 0, which lava-dl cannot scale"
+        "  - population 'b' has the bias exponent 2; the format's is always 6"
     )
     assert not (tmp_path / "a.net").exists()
 
 
-def test_skip_connections_are_no_chain(chip: ChipNetwork) -> None:
-    skip = replace(chip, connections=(*chip.connections, Connection("in", "out", even(3, 84))))
-    assert netx_faults(skip) == [
+def test_branches_are_no_chain(chip: ChipNetwork) -> None:
+    beside = Population("b", (4, 3, 4), "hidden", neuron(4, 3, 4))
+    first, last = chip.connections
+    branched = replace(
+        chip,
+        populations=(*chip.populations[:2], beside, chip.populations[2]),
+        connections=(first, replace(first, target="b"), last, replace(last, source="b")),
+    )
+    assert netx_faults(branched) == [
         "population 'in' has 0 incoming and 2 outgoing connections; the format holds chains only",
         "population 'out' has 2 incoming and 0 outgoing connections; the format holds chains only",
     ]
@@ -161,22 +168,93 @@ def test_bias_exponents_matter_where_there_is_a_bias(chip: ChipNetwork) -> None:
     assert netx_faults(network) == [f"population 'in' {said}", f"population 'out' {said}"]
 
 
-def test_dense_weights_of_zero_and_into_three_axes(chip: ChipNetwork) -> None:
-    zero = Connection("a", "out", np.zeros((3, 48), np.int64))
+def test_dense_into_three_axes(chip: ChipNetwork) -> None:
     dense = Connection("in", "a", np.full((48, 84), 3))
-    network = replace(chip, connections=(dense, zero))
-    assert netx_faults(network) == [
-        "connection in->a is dense and leads to a population of three axes",
-        "connection a->out has no weight but 0, which lava-dl cannot scale",
-    ]
-    some = np.zeros((3, 48), np.int64)
-    some[1, 2] = 4
-    assert netx_faults(replace(chip, connections=(chip.connections[0], Connection("a", "out", some)))) == []
-    wide = np.full((4, 2, 3, 2), -3)
-    kernel = replace(chip.connections[0], weight=wide)
+    network = replace(chip, connections=(dense, chip.connections[1]))
+    assert netx_faults(network) == ["connection in->a is dense and leads to a population of three axes"]
+
+
+def layers_of(path: Path) -> list[tuple[str, list[int]]]:
+    with h5py.File(path) as file:
+        layers = [file[f"layer/{i}"] for i in range(len(file["layer"]))]
+        return [(layer["type"][0].decode(), layer["shape"][()].tolist()) for layer in layers]
+
+
+def test_weights_that_the_loader_would_change_are_written_as_convolutions(chip: ChipNetwork, tmp_path: Path) -> None:
+    """Over the whole source; whatever lies before them in a row, too, since a convolution takes three axes."""
     changed = Connection("a", "out", np.full((3, 48), -2))
-    (fault,) = netx_faults(replace(chip, connections=(kernel, changed)))
-    assert fault == "connection a->out: lava-dl would change 144 of its weights, the first from -2 to 0", "kernels stay"
+    write_netx(replace(chip, connections=(chip.connections[0], changed)), tmp_path / "a.net")
+    assert layers_of(tmp_path / "a.net") == [("input", [2, 6, 7]), ("conv", [4, 3, 4]), ("conv", [3, 1, 1])]
+    with h5py.File(tmp_path / "a.net") as file:
+        assert file["layer/2/weight"].shape == (3, 4, 3, 4)
+        assert (file["layer/2/inChannels"][()], file["layer/2/groups"][()]) == (4, 1)
+
+
+def row(weights: Sequence[IntArray], payload_bits: int = 0) -> ChipNetwork:
+    """A chain of dense layers with these weights."""
+    names = ["in", *(f"p{i}" for i in range(len(weights)))]
+    populations = [Population("in", weights[0].shape[1:], "input", None, payload_bits)]
+    for name, weight in zip(names[1:], weights, strict=True):
+        populations.append(Population(name, weight.shape[:1], "hidden", neuron(len(weight))))
+    populations[-1] = replace(populations[-1], role="readout")
+    connections = [Connection(a, b, w) for a, b, w in zip(names[:-1], names[1:], weights, strict=True)]
+    return ChipNetwork(tuple(populations), tuple(connections), 4, "direct", "count", "none", "")
+
+
+def test_a_row_up_to_the_last_weights_that_are_changed(tmp_path: Path) -> None:
+    zero = np.zeros((3, 5), np.int64)
+    write_netx(row([even(5, 4), zero, even(2, 3)]), tmp_path / "a.net")
+    assert layers_of(tmp_path / "a.net") == [
+        ("input", [4, 1, 1]), ("conv", [5, 1, 1]), ("conv", [3, 1, 1]), ("flatten", [3]), ("dense", [2]),
+    ]  # fmt: skip
+
+
+def test_sums_that_a_convolution_would_wrap_are_refused() -> None:
+    assert netx_faults(row([np.full((3, 200), -2)], payload_bits=14)) == []
+    (fault,) = netx_faults(row([np.full((3, 300), -2)], payload_bits=14))
+    assert fault == (
+        "connection in->p0: lava-dl would change weights of it or behind it; written as convolutions, whose weights it "
+        "keeps, their sums, of up to 9829800, would leave 24 bits"
+    )
+
+
+def test_the_file_says_how_it_has_to_be_loaded(chip: ChipNetwork, tmp_path: Path) -> None:
+    write_netx(chip, tmp_path / "a.net")
+    driven = Population("in", (2, 6, 7), "input", neuron(2, 6, 7))
+    by_currents = replace(
+        chip, populations=(driven, *chip.populations[1:]), encoding="current", provenance={"input_bits": 6}
+    )
+    write_netx(by_currents, tmp_path / "b.net")
+    call = "lava.lib.dl.netx.hdf5.Network(PATH, reset_interval=4, reset_offset={}, input_message_bits={})"
+    with h5py.File(tmp_path / "a.net") as events, h5py.File(tmp_path / "b.net") as currents:
+        assert events.attrs["loading"] == call.format(1, 8)
+        assert currents.attrs["loading"] == call.format(0, 0)
+        assert events["simulation/tSample"][()] == 4
+        assert [currents[f"layer/0/{name}"][()] for name in ("weight", "bias")] == [63, 0]
+    fractional = by_currents.with_provenance(input_transform=[2.5, 3])
+    assert netx_faults(fractional) == [
+        "its samples become currents by the weight 2.5 and the bias 3; the format has whole ones"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["events", "currents", "kernels"])
+def test_what_is_written_is_read_and_written_again_the_same(chip: ChipNetwork, kind: str, tmp_path: Path) -> None:
+    network = replace(chip, encoding="events", populations=(replace(chip.input, payload_bits=0), *chip.populations[1:]))
+    if kind == "currents":
+        driven = Population("in", (2, 6, 7), "input", neuron(2, 6, 7))
+        network = replace(network, encoding="current", populations=(driven, *chip.populations[1:]))
+        network = network.with_provenance(input_bits=7)
+    if kind == "kernels":
+        network = replace(network, connections=(chip.connections[0], Connection("a", "out", np.full((3, 48), -2))))
+    first, second = tmp_path / "a.net", tmp_path / "b.net"
+    write_netx(network, first)
+    read = read_netx(first)
+    write_netx(read, second)
+    assert second.read_bytes() == first.read_bytes()
+    if kind != "kernels":
+        assert [(p.shape, p.role) for p in read.populations] == [(p.shape, p.role) for p in network.populations]
+        assert all(np.array_equal(a.weight, b.weight)
+                   for a, b in zip(network.connections, read.connections, strict=True))  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -196,6 +274,17 @@ def test_dense_weights_of_zero_and_into_three_axes(chip: ChipNetwork) -> None:
 )
 def test_what_lava_dl_makes_of_weights(weight: list[int], loaded: list[int]) -> None:
     assert loaded_weight(np.array([weight])).tolist() == [loaded]
+
+
+@pytest.mark.parametrize(
+    ("weight", "exactly"),
+    [([-1, 0], False), ([-1, -128, 0], False), ([-2, -4, 0], True), ([-2, -2], True), ([-1, 2], True)],
+)
+def test_sums_that_lava_dl_rounds(weight: list[int], exactly: bool) -> None:
+    """Of -1 and 0 each weight is kept as half of a unit, and -1/2 rounds down to -1; but two of them are -1, too."""
+    assert sums_exactly(np.array([weight])) == exactly
+    if weight == [-1, 0]:
+        assert loaded_weight(np.array([weight])).tolist() == [weight]
 
 
 @given(weight=arrays(np.int64, (2, 3), elements=st.integers(-128, 127)).map(lambda w: 2 * w))

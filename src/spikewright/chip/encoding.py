@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from ..base.errors import InputError
 from ..base.types import Encoding, IntArray
+from .network import ChipNetwork
+from .registers import LAVA_WIDTHS
 
 INPUT_TRANSFORM = "input_transform"
 """Key of a weight w and a bias b in the provenance of a network of lava-dl's: an intensity x becomes the current
@@ -76,3 +78,22 @@ def encode(
     first = np.rint((1.0 - unit) * (timesteps - 1)).astype(np.int64)  # latency: the brighter, the earlier
     times = np.arange(timesteps).reshape(-1, *([1] * unit.ndim))
     return ((times == first[None]) & (unit[None] > 0)).astype(np.int64)
+
+
+def input_transform(chip: ChipNetwork) -> tuple[float, float] | None:
+    """Weight and bias by which an intensity becomes an input current, of a network of lava-dl's; None for its bits.
+
+    Raises:
+        InputError: the network's provenance is damaged there.
+    """
+    said = chip.provenance.get(INPUT_TRANSFORM)
+    if said is None:
+        return None
+    numbers = [each for each in said if isinstance(each, int | float)] if isinstance(said, list) else []
+    most = LAVA_WIDTHS.bias_max
+    if len(numbers) != 2 or not max(abs(numbers[1]), abs(sum(numbers))) <= most:
+        raise InputError(
+            f"chip network: {INPUT_TRANSFORM!r} in its provenance is {str(said)[:40]}; must be a weight and a bias "
+            f"that give currents of -{most}..{most}"
+        )
+    return numbers[0], numbers[1]

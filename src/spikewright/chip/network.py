@@ -366,6 +366,22 @@ def _order_faults(chip: ChipNetwork, names: list[str]) -> Iterator[str]:
         yield f"populations feed each other in a circle ({' -> '.join(error.args[1])}); only a population on itself may"
         return
     place = {name: i for i, name in enumerate(names)}
+    known = [c for c in chip.connections if c.source in place and c.target in place]
+    backwards = [c.name for c in known if place[c.source] > place[c.target]]
+    yield from (f"connection {name}: points backwards in the order of populations" for name in backwards)
+    if not backwards and len(place) == len(names) and len(known) == len(chip.connections):
+        yield from _balance_faults(chip)
+
+
+def _balance_faults(chip: ChipNetwork) -> Iterator[str]:
+    """A spike takes one step over each connection, so that all paths that meet have to be equally long."""
+    if idle := [p.name for p in chip.populations if p.role == "bias" and not chip.out_of(p.name)]:
+        yield f"bias population {idle[0]!r} feeds nothing"
+        return
     for connection in chip.connections:
-        if place.get(connection.source, 0) > place.get(connection.target, 0):
-            yield f"connection {connection.name}: points backwards in the order of populations"
+        steps = chip.depth[connection.target] - chip.depth[connection.source]
+        if connection.source != connection.target and steps != 1:
+            yield (
+                f"connection {connection.name}: spans {steps} steps of the chip, and a spike arrives after one: paths "
+                "that meet have to be equally long; lower the graph again, which puts relays between"
+            )

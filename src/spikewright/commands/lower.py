@@ -10,6 +10,7 @@ import typer
 from ..base.errors import InputError, arg, refuse, with_flags
 from ..chip.registers import MARGIN, PEAK_SAMPLES, QUANTILE
 from ..data.load import DATA_HELP
+from ..exchange.writers import WRITERS, check_formats, described, places
 from ..profile.profile import load_profile
 from . import console as cli
 
@@ -59,6 +60,10 @@ def command(
         str | None,
         typer.Option(help="of the samples that a .net file was trained on, such as -1,1; default: 0,1"),
     ] = None,
+    emit: Annotated[
+        list[str] | None,
+        typer.Option(help=f"also write it, beside CHIP.h5, as (may be given several times) {described()}"),
+    ] = None,
     chips: Annotated[
         int | None, typer.Option(min=1, help="most chips to spread it over; default: what the profile says, or one")
     ] = None,
@@ -78,7 +83,8 @@ def command(
     from ..pages.network import fit_of, placement_json, summary, table
     from ..placing.placement import place
 
-    cli.hold(out)
+    written = places(emit or (), out)
+    cli.hold(out, *(path for name, path in written.items() if not WRITERS[name].is_folder))
     target = load_profile(profile)
     given = {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits, "population": population}
     of_nir = {"dt_s": dt_s, "producer": producer, "reset": reset, "weight_bits": weight_bits}
@@ -90,13 +96,20 @@ def command(
         raise InputError(f"{arg('input_range')}: is for .net files of lava-dl")
     else:
         chip = _of_nir(graph, target, given | of_nir, calibrate, data_dir, measuring)
+    check_formats(chip, list(written))
     placement = place(chip, target, chips=chips)
     save_chip(chip, out)
+    for name, path in written.items():
+        WRITERS[name].write(chip, path)
     if json_output:
-        cli.emit({"chip": str(out), **summary(chip), "fit": fit_of(placement), "placement": placement_json(placement)})
+        facts = {"chip": str(out), **summary(chip), "fit": fit_of(placement), "placement": placement_json(placement)}
+        if written:
+            facts["emitted"] = {name: str(path) for name, path in written.items()}
+        cli.emit(facts)
     else:
         cli.out(table(chip, placement))
-        cli.say(str(out))
+        for path in (out, *written.values()):
+            cli.say(str(path))
 
 
 def _of_nir(

@@ -82,7 +82,7 @@ def command(
         cli.hold(*(file for file in (out, reference) if file is not None))
         found = _student(source, loaded, out, images, profile, reader, card is not False and reader is None)
         if reference is not None:
-            _keep(loaded, images, out, reference)
+            _write_reference(loaded, images, out, reference)
             found["reference"] = str(reference)
     if json_output:
         cli.emit({"nir": str(out)} | found)
@@ -133,7 +133,7 @@ def _student(
     return {"card": beside, **counts, **told}
 
 
-def _keep(loaded: Student, images: Tensor, graph: Path, reference: Path) -> None:
+def _write_reference(loaded: Student, images: Tensor, graph: Path, reference: Path) -> None:
     """Write what a graph does on samples."""
     from ..graph.foreign import interpret
     from ..graph.nir_io import read_graph

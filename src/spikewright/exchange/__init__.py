@@ -1,1 +1,1 @@
-"""Networks in the formats of other tools, written and read: lava-dl's netx, and scripts of Lava."""
+"""Networks in the formats of other tools, written and read: lava-dl's netx, scripts of Lava, ONNX."""

@@ -10,22 +10,25 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..base.types import IntArray
-from ..chip.network import ChipNetwork, Connection
+from ..chip.network import ChipNetwork, Connection, ConvGeometry
 from ..chip.registers import is_mixed
 
 SUBTRACTING = {"lif-subtract": False, "lif-subtract-late": True}
 """Neuron models that Lava's LIF does not have and ours does; whether the threshold is taken off a step late."""
+
+_MOST_SIZE = 127
+"""Lava's convolution keeps its geometry in 8 bits."""
 
 
 def lava_faults(chip: ChipNetwork) -> Iterator[str]:
     """Why Lava's processes would not compute ``chip``; nothing where they do."""
     yield from model_faults(chip)
     for connection in chip.connections:
-        name, apart = f"connection {connection.name}", chip.depth[connection.target] - chip.depth[connection.source]
-        if apart != 1 and connection.source != connection.target:
-            yield f"{name} spans {apart} steps and Lava's take one; lower the network again, which adds relays"
-        if connection.conv is None and not np.array_equal(dense_weight(connection), connection.weight):
-            yield f"{name}: Lava would change its weights; dense weights of mixed sign must be even"
+        name = f"connection {connection.name}"
+        if connection.conv is None and dense_values(connection) is None:
+            yield f"{name}: Lava would change its weights; those of mixed sign must be even, or within -128..127"
+        if connection.conv is not None and max(connection.weight.shape[2:] + _sizes(connection.conv)) > _MOST_SIZE:
+            yield f"{name}: Lava holds sizes of kernels, strides, paddings, dilations and groups up to {_MOST_SIZE}"
 
 
 def model_faults(chip: ChipNetwork) -> Iterator[str]:
@@ -34,6 +37,24 @@ def model_faults(chip: ChipNetwork) -> Iterator[str]:
         neuron = population.neuron
         if neuron is not None and neuron.law != "lif" and neuron.law not in SUBTRACTING:
             yield f"population {population.name!r}: Lava's LIF does not compute the neuron model {neuron.law!r}"
+
+
+def sum_faults(chip: ChipNetwork) -> Iterator[str]:
+    """Convolutions whose sums may leave 32 bits: what Lava makes of them depends on the processor."""
+    for connection in chip.connections:
+        bits = chip.by_name[connection.source].payload_bits
+        most = most_of(connection, bits)
+        if connection.conv is not None and most >= 2**31:
+            yield (
+                f"connection {connection.name}: sums of its convolution may reach {most} with payloads of {bits} bits, "
+                "and what Lava makes of more than 32 bits depends on the processor; lower the payloads of the input"
+            )
+
+
+def most_of(connection: Connection, payload_bits: int) -> int:
+    """The largest magnitude that a connection can deliver to a neuron."""
+    per_target = np.abs(connection.weight.astype(np.int64)).reshape(len(connection.weight), -1).sum(axis=1)
+    return int(per_target.max(initial=0)) * (2**payload_bits - 1 or 1)
 
 
 def dense_weight(connection: Connection) -> IntArray:
@@ -45,6 +66,23 @@ def dense_weight(connection: Connection) -> IntArray:
     sign = -1 if weight.max() <= 0 and weight.min() < 0 else 1
     shift = 8 - weight_bits(connection) + mixed
     return sign * ((np.clip(sign * weight, -256 if mixed else 0, 255) >> shift) << shift)
+
+
+def dense_values(connection: Connection) -> tuple[IntArray, int, int] | None:
+    """Weights, their width and the exponent by which Lava's Dense computes with these weights; None where none do.
+
+    Odd weights of mixed sign are given as twice as much, and what arrives is halved (the exponent -1).
+    """
+    weight = connection.weight.astype(np.int64)
+    if np.array_equal(dense_weight(connection), weight):
+        return weight, weight_bits(connection), 0
+    if weight.min() >= -128 and weight.max() <= 127:
+        return 2 * weight, 8, -1
+    return None
+
+
+def _sizes(geometry: ConvGeometry) -> tuple[int, ...]:
+    return (*geometry.stride, *geometry.padding, *geometry.dilation, geometry.groups)
 
 
 def weight_bits(connection: Connection) -> int:

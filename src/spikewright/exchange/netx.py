@@ -1,11 +1,14 @@
 """A chip network in lava-dl's network exchange format (netx, HDF5), as ``lava.lib.dl.netx.hdf5.Network`` reads it.
 
-The format holds chains of layers without recurrence.
+The format holds chains of layers without recurrence. lava-dl's loader changes some dense weights on the way (see
+:mod:`.netx_weights`), and those of convolutions never: a dense connection whose weights it would change is written as a
+convolution over its whole source.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -13,14 +16,17 @@ import numpy as np
 
 from ..base.errors import refuse
 from ..base.hdf5 import new_hdf5
-from ..chip.network import ChipNetwork, Connection, Neuron, Population
-from ..chip.registers import BIAS_EXP
-from .lava_values import SUBTRACTING, model_faults
-from .netx_weights import loaded_weight
+from ..chip.encoding import input_transform
+from ..chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
+from ..chip.registers import BIAS_EXP, LAVA_WIDTHS
+from .lava_values import SUBTRACTING, model_faults, most_of, sum_faults
+from .netx_weights import loaded_weight, sums_exactly
 
 
 def write_netx(chip: ChipNetwork, path: Path | str) -> None:
-    """Write ``chip`` to ``path``, atomically.
+    """Write ``chip`` to ``path``, a ``.net`` file of lava-dl, atomically; the same network gives the same bytes.
+
+    How the file has to be loaded so that each layer begins every sample at rest is in its attribute ``loading``.
 
     Raises:
         InputError: the format cannot hold the network; says every reason.
@@ -30,11 +36,28 @@ def write_netx(chip: ChipNetwork, path: Path | str) -> None:
         layers = file.create_group("layer")
         for index, block in enumerate(_blocks(chip)):
             _write(layers.create_group(str(index)), block)
+        file["simulation/Ts"], file["simulation/tSample"] = 1, chip.timesteps
+        file.attrs["loading"] = loading(chip)
+
+
+def loading(chip: ChipNetwork) -> str:
+    """The call by which lava-dl loads the network's file.
+
+    lava-dl resets its first layer with neurons in steps ``reset_offset + 1``, ``reset_offset + 1 + T`` and so on, and
+    every further one a step later. The input's events of a sample reach the first layer a step late, so that it has to
+    begin a step late, unless it is the input itself. Without a reset a sample begins with what the one before left.
+    """
+    settings = {
+        "reset_interval": chip.timesteps,
+        "reset_offset": 1 if chip.input.neuron is None else 0,
+        "input_message_bits": chip.input.payload_bits,
+    }
+    return f"lava.lib.dl.netx.hdf5.Network(PATH, {', '.join(f'{name}={value}' for name, value in settings.items())})"
 
 
 def netx_faults(chip: ChipNetwork) -> list[str]:
     """Why the format cannot hold ``chip``, or its loader would change it; empty where neither is so."""
-    return [*model_faults(chip), *_chain_faults(chip), *_neuron_faults(chip), *_weight_faults(chip)]
+    return [*model_faults(chip), *_chain_faults(chip), *_neuron_faults(chip), *_weight_faults(chip), *sum_faults(chip)]
 
 
 def _chain_faults(chip: ChipNetwork) -> Iterator[str]:
@@ -64,19 +87,53 @@ def _neuron_faults(chip: ChipNetwork) -> Iterator[str]:
 
 
 def _weight_faults(chip: ChipNetwork) -> Iterator[str]:
+    kernels = _as_kernels(chip)
     for connection in chip.connections:
-        name, weight = f"connection {connection.name}", connection.weight
+        name, source = f"connection {connection.name}", chip.by_name[connection.source]
         if connection.conv is not None:
             continue
         if len(chip.by_name[connection.target].shape) != 1:
             yield f"{name} is dense and leads to a population of three axes"
-        if not weight.any():
-            yield f"{name} has no weight but 0, which lava-dl cannot scale"
+        most = most_of(connection, source.payload_bits)
+        if connection.name in kernels and most >= LAVA_WIDTHS.state_limit:
+            yield (
+                f"{name}: lava-dl would change weights of it or behind it; written as convolutions, whose weights it "
+                f"keeps, their sums, of up to {most}, would leave 24 bits"
+            )
+    weight, bias = _transform(chip) or (0.0, 0.0)
+    if not (float(weight).is_integer() and float(bias).is_integer()):
+        yield f"its samples become currents by the weight {weight:g} and the bias {bias:g}; the format has whole ones"
+
+
+def _as_kernels(chip: ChipNetwork) -> frozenset[str]:
+    """Dense connections of a chain that are written as convolutions: what lava-dl would change, and what leads there.
+
+    A convolution's source has three axes in the file, so that a dense layer before it is written as one, too.
+    """
+    chosen, needed = set(), False
+    for connection in reversed(chip.connections):
+        if connection.conv is not None:
+            needed = False
             continue
-        loaded = loaded_weight(weight)
-        if changed := np.flatnonzero(loaded != weight).tolist():
-            first = f"from {weight.flat[changed[0]]} to {loaded.flat[changed[0]]}"
-            yield f"{name}: lava-dl would change {len(changed)} of its weights, the first {first}"
+        needed = needed or not connection.weight.any() or not _is_kept(connection)
+        if needed:
+            chosen.add(connection.name)
+        needed = needed and len(chip.by_name[connection.source].shape) == 1
+    return frozenset(chosen)
+
+
+def _is_kept(connection: Connection) -> bool:
+    """Whether lava-dl computes with these weights, and with sums of them."""
+    weight = connection.weight
+    return np.array_equal(loaded_weight(weight), weight) and sums_exactly(weight)
+
+
+def _transform(chip: ChipNetwork) -> tuple[float, float] | None:
+    """Weight and bias by which samples in [0, 1] become currents; None where the network does not say."""
+    if chip.encoding != "current":
+        return None
+    bits = chip.provenance.get("input_bits")
+    return input_transform(chip) or ((2.0**bits - 1, 0.0) if isinstance(bits, int) and 1 <= bits <= 12 else None)
 
 
 Block = dict[str, object]
@@ -84,15 +141,31 @@ Block = dict[str, object]
 
 def _blocks(chip: ChipNetwork) -> Iterator[Block]:
     """One mapping per layer: dataset names to values, a nested mapping for a group."""
-    first = chip.input
-    yield {"type": "input", "shape": list(first.shape)} | ({"neuron": _neurons(first.neuron)} if first.neuron else {})
+    kernels, first = _as_kernels(chip), chip.input
+    three_axes = {p.name: p.shape for p in chip.populations if len(p.shape) == 3}
+    for connection in chip.connections:
+        if connection.name in kernels:
+            for name in (connection.source, connection.target):
+                three_axes.setdefault(name, (chip.by_name[name].size, 1, 1))
+    block: Block = {"type": "input", "shape": list(three_axes.get(first.name, first.shape))}
+    if first.neuron is not None:
+        block["neuron"] = _neurons(first.neuron)
+        if (transform := _transform(chip)) is not None:
+            block |= {"weight": int(transform[0]), "bias": int(transform[1])}
+    yield block
     name = first.name
     while following := chip.out_of(name):
         (connection,) = following
         source, target = chip.by_name[connection.source], chip.by_name[connection.target]
-        if connection.conv is None and len(source.shape) > 1:
-            yield {"type": "flatten", "shape": [source.size]}
-        yield _block(connection, source, target)
+        if connection.name in kernels:
+            shape = three_axes[source.name]
+            kernel = connection.weight.reshape(target.size, *shape)
+            wide = replace(target, shape=three_axes[target.name])
+            yield _block(Connection(source.name, target.name, kernel, conv=ConvGeometry()), source, wide)
+        else:
+            if connection.conv is None and source.name in three_axes:
+                yield {"type": "flatten", "shape": [source.size]}
+            yield _block(connection, source, target)
         name = target.name
 
 
@@ -109,7 +182,7 @@ def _block(connection: Connection, source: Population, target: Population) -> Bl
     if geometry is None:
         return block | {"type": "dense", "inFeatures": source.size, "outFeatures": target.size}
     pairs = {name: list(getattr(geometry, name)) for name in ("stride", "padding", "dilation")}
-    channels = {"inChannels": source.shape[0], "outChannels": target.shape[0]}
+    channels = {"inChannels": weight.shape[1] * geometry.groups, "outChannels": target.shape[0]}
     return block | channels | pairs | {"type": "conv", "kernelSize": list(weight.shape[2:]), "groups": geometry.groups}
 
 

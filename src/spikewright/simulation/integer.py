@@ -27,7 +27,7 @@ from torch.nn import functional
 from ..base.errors import InputError
 from ..base.progress import Advance
 from ..base.types import IntArray
-from ..chip.law import STATE_LIMIT, exact_kernels, largest, modulo
+from ..chip.law import INT32_LIMIT, STATE_LIMIT, exact_kernels, largest, modulo
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
 from .backends import check_drive
 from .kernel import Buffers, KernelTrace, Rules, integrate
@@ -224,6 +224,9 @@ def delivered(
         values: of the source, ``(steps, samples, *source shape)``.
         target_shape: of the population that the connection leads to.
         wraps: whether the sums of a convolution may leave 24 bits, into which Lava wraps them.
+
+    Raises:
+        InputError: a sum of a convolution leaves 32 bits.
     """
     steps, samples = values.shape[:2]
     if (geometry := connection.conv) is None:
@@ -232,7 +235,12 @@ def delivered(
         made = functional.conv2d(
             values.flatten(0, 1), weight, None, geometry.stride, geometry.padding, geometry.dilation, geometry.groups
         )
-        if wraps and largest(made) >= STATE_LIMIT:
+        if wraps and (most := largest(made)) >= STATE_LIMIT:
+            if most >= INT32_LIMIT:
+                raise InputError(
+                    f"connection {connection.name}: a sum of its convolution reaches {most:.0f}; Lava's has 32 bits "
+                    "for it, and what it makes of more depends on the processor: lower the payloads of the input"
+                )
             made = modulo(made, STATE_LIMIT)
     return made.reshape(steps, samples, *target_shape)
 

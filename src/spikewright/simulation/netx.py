@@ -31,6 +31,6 @@ def build(chip: ChipNetwork, drive: IntArray, schedule: Schedule, folder: Path) 
     )
     if chip.input.neuron is None:
         port = RingBuffer(data=events(chip, drive, schedule)).s_out
-        (flat(port) if len(network.inp.shape) == 1 else port).connect(network.inp)
+        (flat(port) if len(network.inp.shape) == 1 else port.reshape(network.inp.shape)).connect(network.inp)
     blocks: dict[str, Any] = dict(zip(named, network.layers, strict=True))
     return LavaNetwork({name: b.neuron for name, b in blocks.items()}, {name: b.out for name, b in blocks.items()})

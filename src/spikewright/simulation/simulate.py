@@ -18,9 +18,8 @@ from ..base.progress import Advance
 from ..base.types import IntArray
 from ..base.version import __version__
 from ..chip.activity import Activity, overflow_sentences
-from ..chip.encoding import INPUT_TRANSFORM, encode
+from ..chip.encoding import encode, input_transform
 from ..chip.network import ChipNetwork
-from ..chip.registers import LAVA_WIDTHS
 from ..data.dataset import Dataset
 from ..data.labels import label_faults
 from ..data.load import load
@@ -198,25 +197,6 @@ def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int 
         chip.encoding, images, chip.timesteps, bits, seed, first_index,
         by_step=chip.changes_each_step, transform=input_transform(chip),
     )  # fmt: skip
-
-
-def input_transform(chip: ChipNetwork) -> tuple[float, float] | None:
-    """Weight and bias by which an intensity becomes an input current, of a network of lava-dl's; None for its bits.
-
-    Raises:
-        InputError: the network's provenance is damaged there.
-    """
-    said = chip.provenance.get(INPUT_TRANSFORM)
-    if said is None:
-        return None
-    numbers = [each for each in said if isinstance(each, int | float)] if isinstance(said, list) else []
-    most = LAVA_WIDTHS.bias_max
-    if len(numbers) != 2 or not max(abs(numbers[1]), abs(sum(numbers))) <= most:
-        raise InputError(
-            f"chip network: {INPUT_TRANSFORM!r} in its provenance is {str(said)[:40]}; must be a weight and a bias "
-            f"that give currents of -{most}..{most}"
-        )
-    return numbers[0], numbers[1]
 
 
 def remarks(chip: ChipNetwork, activity: Activity) -> Iterator[str]:

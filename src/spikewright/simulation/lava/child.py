@@ -81,6 +81,7 @@ def _record(chip: ChipNetwork, schedule: Schedule, network: LavaNetwork, folder:
 
 def _drive(biases: Any, stream: IntArray, folder: Path) -> None:
     """Set the biases of the input's neurons for each chip step, ``stream`` of shape ``(*lava shape, chip steps)``."""
+    stream = stream.reshape(*biases.shape, -1)  # lava-dl's layers in a row may have two more axes
     path = folder / "biases.npy"
     np.save(path, np.moveaxis(stream, -1, 0))
     biases.init = stream[..., 0]

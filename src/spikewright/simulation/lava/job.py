@@ -147,7 +147,7 @@ def _collected(chip: ChipNetwork, drive: IntArray, folder: Path, record_states: 
         places = schedule.places(chip.depth[population.name])
         for what, arrays in kept.items():
             rows = np.load(recorded(folder, what, index), mmap_mode="r")[places]
-            arrays[population.name] = _chip_order(rows, leading=2)
+            arrays[population.name] = _chip_order(rows, leading=2).reshape(*rows.shape[:2], *population.shape)
     if chip.readout == "count":
         scores: IntArray = spikes[output.name].sum(axis=0, dtype=np.int64)
     else:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...base.types import IntArray
 from ...chip.network import ChipNetwork, Connection, Population, Schedule
-from ...exchange.lava_values import SUBTRACTING, lava_kernel, lava_order, weight_bits
+from ...exchange.lava_values import SUBTRACTING, dense_values, lava_kernel, lava_order
 
 PROCESS = f"{__package__}.processes.subtracting:SubtractingLIF"
 """Ours, which needs Lava to be imported at all, as this module does not."""
@@ -76,9 +76,12 @@ def _connect(chip: ChipNetwork, connection: Connection, neurons: dict[str, Any],
     source, target = chip.by_name[connection.source], chip.by_name[connection.target]
     a_in = neurons[target.name].a_in
     if connection.conv is None:
+        values = dense_values(connection)
+        assert values is not None
         dense = Dense(
-            weights=connection.weight.astype(np.int32),
-            num_weight_bits=weight_bits(connection),
+            weights=values[0].astype(np.int32),
+            num_weight_bits=values[1],
+            weight_exp=values[2],
             num_message_bits=source.payload_bits,
         )
         flat(ports[source.name]).connect(dense.s_in)

@@ -250,3 +250,13 @@ def test_a_given_scale_stays_while_its_weights_fit_and_shrinks_where_they_do_not
     assert weights([40.0, -40.0]) == (2.5, [100, -100]), "both signs, in steps of 2"
     assert weights([102.0, 40.0]) == (2.5, [255, 100])
     assert weights([200.0, 100.0]) == (pytest.approx(1 / 1.1), [182, 91]), "below 255 / 200, with a whole threshold"
+
+
+def test_a_given_scale_shrinks_where_a_sum_would_be_the_first_that_wraps() -> None:
+    """1,024 weights of 128 add up to 2^17, which is 2^23 in a register of 24 bits; one less is 64 below."""
+
+    def largest(inputs: int) -> int:
+        chip = quantize(lone([[1.0] * inputs], neuron((1,), threshold=1.1)), LOIHI2, Grid(scales={"n": 128.0}))
+        return int(chip.connections[0].weight.max())
+
+    assert (largest(1023), largest(1024)) == (128, 127)

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -199,10 +198,10 @@ class ChipNetwork(Shown):
                 f"chip network: its provenance does not note the scale of {self.output.name!r}, by which potentials "
                 "become values; lower it again"
             )
-        if not (isfinite(scale) and scale >= SMALLEST_SCALE):
+        if not SMALLEST_SCALE <= scale <= 1 / SMALLEST_SCALE:
             raise InputError(
-                f"chip network: its provenance notes a scale of {scale:g} for {self.output.name!r}; must be "
-                f"{SMALLEST_SCALE:g} or more: lower it again"
+                f"chip network: its provenance notes a scale of {self.output.name!r} that is not between "
+                f"{SMALLEST_SCALE:g} and {1 / SMALLEST_SCALE:g}; lower it again"
             )
         return STATE_UNIT * float(scale) * self.timesteps
 

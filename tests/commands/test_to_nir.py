@@ -172,6 +172,36 @@ def test_a_student_for_another_tool(saved: Path, capsys: pytest.CaptureFixture[s
     assert main(["lower", str(out), "-p", "loihi2-assumed", "-o", str(out.with_suffix(".h5"))]) == 0
 
 
+def test_reference_spikes_of_a_file_for_another_tool(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rockpool takes flat samples; the spikes are those of the student's own graph."""
+    lively = StudentConfig("mlp", 6, (1, 8, 8), 10, 4, neuron=NeuronSettings(threshold=0.1))
+    save_student(Student(lively).eval(), saved, {})
+    files = {}
+    for reader in ([], ["--for", "rockpool"]):
+        out, reference = saved.with_name(f"{len(reader)}.nir"), saved.with_name(f"{len(reader)}-reference.nir")
+        words = [
+            "to-nir",
+            str(saved),
+            "-o",
+            str(out),
+            "--samples",
+            "8",
+            "--data",
+            "digits",
+            "--reference",
+            str(reference),
+        ]
+        assert main([*words, *reader]) == 0
+        files[len(reader)] = nir.read_data(reference).nodes
+    capsys.readouterr()
+    fired = [name for name, node in files[0].items() if "spikes" in node.observables]
+    assert fired
+    for name in fired:
+        plain, other = (files[each][name].observables["spikes"].data for each in (0, 2))
+        np.testing.assert_array_equal(plain, other)
+        assert plain.any()
+
+
 def test_a_graph_for_another_tool(saved: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     graph, out = tmp_path / "graph.nir", tmp_path / "of-sinabs.nir"
     assert main(["to-nir", str(saved), "-o", str(graph), "--samples", "5", "--no-card"]) == 0

@@ -14,7 +14,9 @@ from spikewright.base.artefacts import sha256_of
 from spikewright.commands.cli import main
 from spikewright.data.load import load
 from spikewright.graph.nir_io import read_graph
+from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
+from spikewright.student.integers.form import become_integer
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import Student, load_student, save_student
 
@@ -242,3 +244,16 @@ def test_what_is_for_graphs_is_refused_for_students(saved: Path, capsys: pytest.
     assert main(["to-nir", str(saved), "--reset", "zero", "--dt", "1e-3"]) == 2
     said = capsys.readouterr().err
     assert "--dt: is for graphs of other tools" in said and "--reset: is for graphs of other tools" in said
+
+
+def test_a_student_on_integers_for_another_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its grid stays behind, and that is said."""
+    made = Student(StudentConfig("mlp", 3, (1, 2, 2), 2, 3, "rate")).eval()
+    profile = load_profile("loihi2-assumed")
+    save_student(become_integer(made, profile, profile.name), tmp_path / "i.pt", {})
+    words = ["to-nir", str(tmp_path / "i.pt"), "-o", str(tmp_path / "i.nir"), "--for", "spikingjelly", "--json"]
+    assert main(words) == 0
+    assert any(
+        "the scales of the integers are not in the file, so that lowering it rounds anew" in remark
+        for remark in json.loads(capsys.readouterr().out)["remarks"]
+    )

@@ -74,6 +74,13 @@ def export(
         return verify_export(student, read_graph(temporary), images, profile)
 
 
+IN_FLOATS = (
+    "the student computes on integers: other tools compute its weights and constants in floats, which may fire other "
+    "spikes, and the scales of the integers are not in the file, so that lowering it rounds anew"
+)
+"""What is said of a student on integers that is written for another tool."""
+
+
 def export_for(
     student: Student,
     path: Path | str,
@@ -100,7 +107,8 @@ def export_for(
     with torch.no_grad():
         drive = student(images).drive
     written, same = write_for(graph, reader, path, drive, student.config.timesteps)
-    return checked, same, written.remarks
+    remarks = written.remarks if student.grid is None else (*written.remarks, IN_FLOATS)
+    return checked, same, remarks
 
 
 def verify_export(

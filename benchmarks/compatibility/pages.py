@@ -41,6 +41,8 @@ READ = """\
 Each tool exported its own network with its own function. *Equal*: every spike of every layer in every step, with
 nothing said but the path. *Equal, told X*: with that argument; before it is what happens without, where each assumption
 is said, or *asked*. Where a network was refused, the exporter has lost what connects its layers, or never had it.
+sinabs' exporter leaves the input shape of a convolution out, without which nir 1.0.4 does not write it: the script
+fills it in.
 """
 WRITTEN = """\
 

@@ -8,7 +8,7 @@ PYTEST_ENV := OMP_NUM_THREADS=1
 CAMPAIGN := OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m campaigns
 PYTEST_ARGS ?= --numprocesses auto --maxprocesses 4
 
-.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants kills lava-runs fuzz fuzz-minute clean
+.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants kills lava-runs fuzz fuzz-nightly fuzz-minute clean
 
 help:
 	@grep -E '^# make ' Makefile | cut -c 3-
@@ -87,6 +87,10 @@ kills: .venv/.ready
 # make fuzz        a million wrong files for every reader, about an hour; log and counts in build/campaigns/fuzz
 fuzz: .venv/.ready
 	$(CAMPAIGN).fuzz --seed 1
+
+# make fuzz-nightly ten minutes of it, other inputs every day
+fuzz-nightly: .venv/.ready
+	$(CAMPAIGN).fuzz --seed $$(date -u +%Y%m%d) --seconds 600
 
 # make fuzz-minute 6,000 of the same, about a minute
 fuzz-minute: .venv/.ready

@@ -20,13 +20,19 @@ pin requirements/core.txt pyproject.toml --extra data --extra events --extra saf
 pin requirements/campaigns.txt --group campaigns --constraints requirements/lava-py310.txt \
     --python-version 3.10 --python-platform x86_64-unknown-linux-gnu
 # Other tools, whose trained networks are imported and whose files are read: each in an environment of its own, because their pins
-# contradict each other. sinabs asks for an nir before the one that we ask for; importing needs no more than that.
-pin requirements/tools/spikingjelly.txt pyproject.toml requirements/tools/spikingjelly.in --constraints requirements/core.txt \
-    --python-version 3.11 --python-platform x86_64-unknown-linux-gnu
+# contradict each other. sinabs and Rockpool ask for an nir before the one that we ask for; importing needs no more than that.
+for TOOL in spikingjelly spyx; do
+    pin requirements/tools/$TOOL.txt pyproject.toml requirements/tools/$TOOL.in --constraints requirements/core.txt \
+        --python-version 3.11 --python-platform x86_64-unknown-linux-gnu
+done
 OTHERS=$(mktemp)
 grep -E '^[a-z0-9_.-]+==' requirements/lava-py310.txt | grep -v '^nir==' | tr -d '\\' > "$OTHERS"
-pin requirements/tools/sinabs.txt pyproject.toml requirements/tools/sinabs.in --overrides requirements/tools/sinabs-overrides.in \
-    --constraints "$OTHERS" --python-version 3.10 --python-platform x86_64-unknown-linux-gnu
-sed -i "1s|$OTHERS|requirements/lava-py310.txt|" requirements/tools/sinabs.txt
-pin requirements/tools/norse.txt pyproject.toml requirements/tools/norse.in --constraints requirements/lava-py310.txt \
-    --python-version 3.10 --python-platform x86_64-unknown-linux-gnu
+for TOOL in sinabs rockpool; do
+    pin requirements/tools/$TOOL.txt pyproject.toml requirements/tools/$TOOL.in --overrides requirements/tools/$TOOL-overrides.in \
+        --constraints "$OTHERS" --python-version 3.10 --python-platform x86_64-unknown-linux-gnu
+    sed -i "1s|$OTHERS|requirements/lava-py310.txt|" requirements/tools/$TOOL.txt
+done
+for TOOL in norse snntorch; do
+    pin requirements/tools/$TOOL.txt pyproject.toml requirements/tools/$TOOL.in --constraints requirements/lava-py310.txt \
+        --python-version 3.10 --python-platform x86_64-unknown-linux-gnu
+done

@@ -3,7 +3,8 @@
 #   default    Python 3.10 with Lava in .venv; where there is no Python 3.10 to be had, a newer Python without Lava
 #   newer      Python 3.12 or later with the current torch and numpy 2, without Lava, in .venv-newer
 #   campaigns  adds the tools of the campaigns to the default environment
-#   TOOL       norse, sinabs or spikingjelly beside spikewright in .venv-TOOL, to import networks that were trained with it
+#   TOOL       snntorch, norse, sinabs, spikingjelly, rockpool or spyx beside spikewright in .venv-TOOL, to import networks
+#              that were trained with it and to exchange NIR files with it
 # PYTHON=/path/to/python takes that one instead of looking for one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,8 +14,12 @@ case $KIND in
     default) VENV=${2:-.venv} ;;
     newer) VENV=${2:-.venv-newer} ;;
     campaigns) VENV=${2:-.venv} ;;
-    norse | sinabs | spikingjelly) VENV=${2:-.venv-$KIND} ;;
-    *) echo "error: make-env.sh makes default, newer, campaigns, norse, sinabs or spikingjelly, not '$KIND'" >&2; exit 2 ;;
+    snntorch | norse | sinabs | spikingjelly | rockpool | spyx) VENV=${2:-.venv-$KIND} ;;
+    *)
+        echo "error: make-env.sh makes default, newer, campaigns, snntorch, norse, sinabs, spikingjelly, rockpool or spyx," \
+            "not '$KIND'" >&2
+        exit 2
+        ;;
 esac
 
 say() { echo "[environment] $*" >&2; }
@@ -44,9 +49,9 @@ choose_python() {
         echo "$PYTHON"
     elif [ "$KIND" = newer ]; then
         find_python 3.13 || find_python 3.12 || fetch_python 3.13
-    elif [ "$KIND" = spikingjelly ]; then
+    elif [ "$KIND" = spikingjelly ] || [ "$KIND" = spyx ]; then
         find_python 3.11 || fetch_python 3.11
-    elif [ "$KIND" = norse ] || [ "$KIND" = sinabs ]; then
+    elif [ "$KIND" = snntorch ] || [ "$KIND" = norse ] || [ "$KIND" = sinabs ] || [ "$KIND" = rockpool ]; then
         find_python 3.10 || fetch_python 3.10
     else
         find_python 3.10 || fetch_python 3.10 || find_python 3.13 || find_python 3.12 || find_python 3.11

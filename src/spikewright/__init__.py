@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .exchange.netx import write_netx
     from .exchange.netx_reader import read_netx
     from .graph.foreign import Interpretation, interpret
+    from .graph.translation import translate
     from .lowering.lower import lower
     from .notebook import plot
     from .notebook.views import show
@@ -92,6 +93,7 @@ _HOMES = {
     "write_lava": "exchange.lava_script",
     "write_netx": "exchange.netx",
     "write_onnx": "teachers.onnx_writer",
+    "translate": "graph.translation",
 }
 _MODULES = {"methods": "distillation.methods", "plot": "notebook.plot", "transforms": "augmentation.transforms"}
 VIEWS.live_in(f"{__name__}.notebook.views")
@@ -141,6 +143,7 @@ __all__ = [
     "sweep",
     "to_nir",
     "transforms",
+    "translate",
     "write_lava",
     "write_netx",
     "write_onnx",

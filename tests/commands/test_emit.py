@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -18,6 +19,7 @@ from spikewright.commands.cli import main
 from spikewright.exchange.lava_script import script
 from spikewright.exchange.writers import WRITERS, Writer, described
 from spikewright.graph.nir_io import write_graph
+from spikewright.simulation import integer
 from spikewright.student.config import StudentConfig
 from spikewright.student.student import Student
 
@@ -95,6 +97,18 @@ def test_the_help_lists_every_format() -> None:
         "netx: a file for lava-dl, CHIP.net; lava: a folder with a script for Lava, CHIP_lava; onnx: an ONNX model of "
         "all timesteps on integers, CHIP.onnx"
     )
+
+
+def test_the_onnx_model_beside_a_network_gives_its_scores(lowered: Say) -> None:
+    said = lowered("--emit", "onnx")
+    assert said.split()[-2:] == ["chip.h5", "chip.onnx"]
+    chip, session = load_chip("chip.h5"), onnxruntime.InferenceSession("chip.onnx", providers=["CPUExecutionProvider"])
+    drive = np.random.default_rng(0).integers(0, 2, (chip.timesteps, 6, *chip.input.shape))
+    (scores,) = session.run(["scores"], {"input": np.moveaxis(drive, 0, 1)})
+    np.testing.assert_array_equal(scores, integer.run(chip, drive).scores)
+    before = Path("chip.onnx").read_bytes()
+    lowered("--emit", "onnx")
+    assert Path("chip.onnx").read_bytes() == before
 
 
 def test_an_onnx_model_is_the_one_that_python_writes(lowered: Say) -> None:

@@ -149,3 +149,96 @@ def test_a_card_is_written_over_and_nothing_else_is(saved: Path, capsys: pytest.
     assert capsys.readouterr().err == (
         f"error: {card}: a graph that ends in .md leaves no name for its card; call it .nir, or --no-card\n"
     )
+
+
+def test_a_student_for_another_tool(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = saved.with_suffix(".nir")
+    assert main(["to-nir", str(saved), "-o", str(out), "--samples", "5", "--for", "rockpool"]) == 0
+    said, progress = capsys.readouterr()
+    assert said == f"{out}\n"
+    assert progress.splitlines() == [
+        f"{out}: computes what {saved} does: 240 spikes and silences and the readout equal on 5 samples",
+        "note: 'flatten' is left out: give Rockpool flat samples",
+        "note: 'readout' is a readout: it never fires, and what it answers is its membrane potential",
+        "note: Rockpool resets by 'subtract', and this network by 'zero': it computes other spikes",
+        "note: Rockpool: its neurons fire several times in a step where a potential is several thresholds high, unless "
+        "max_spikes_per_dt is 1",
+    ]
+    graph = read_graph(out)
+    assert (graph.metadata["written_for"], graph.metadata["step_s"]) == ("rockpool", 1e-3)
+    assert graph.metadata["parent_sha256"] == sha256_of(saved)
+    assert "dt_s" not in graph.metadata
+    assert not out.with_suffix(".md").exists()
+    assert main(["lower", str(out), "-p", "loihi2-assumed", "-o", str(out.with_suffix(".h5"))]) == 0
+
+
+def test_reference_spikes_of_a_file_for_another_tool(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rockpool takes flat samples; the spikes are those of the student's own graph."""
+    lively = StudentConfig("mlp", 6, (1, 8, 8), 10, 4, neuron=NeuronSettings(threshold=0.1))
+    save_student(Student(lively).eval(), saved, {})
+    files = {}
+    for reader in ([], ["--for", "rockpool"]):
+        out, reference = saved.with_name(f"{len(reader)}.nir"), saved.with_name(f"{len(reader)}-reference.nir")
+        words = [
+            "to-nir",
+            str(saved),
+            "-o",
+            str(out),
+            "--samples",
+            "8",
+            "--data",
+            "digits",
+            "--reference",
+            str(reference),
+        ]
+        assert main([*words, *reader]) == 0
+        files[len(reader)] = nir.read_data(reference).nodes
+    capsys.readouterr()
+    fired = [name for name, node in files[0].items() if "spikes" in node.observables]
+    assert fired
+    for name in fired:
+        plain, other = (files[each][name].observables["spikes"].data for each in (0, 2))
+        np.testing.assert_array_equal(plain, other)
+        assert plain.any()
+
+
+def test_a_graph_for_another_tool(saved: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    graph, out = tmp_path / "graph.nir", tmp_path / "of-sinabs.nir"
+    assert main(["to-nir", str(saved), "-o", str(graph), "--samples", "5", "--no-card"]) == 0
+    capsys.readouterr()
+    assert main(["to-nir", str(graph), "--for", "sinabs", "-o", str(out), "--samples", "3", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["nir"], said["for"], said["samples"], said["ties"]) == (str(out), "sinabs", 3, 0)
+    assert said["spikes"] == 3 * 8 * 6
+    assert len(said["remarks"]) == 2
+    assert main(["to-nir", str(out), "--for", "norse", "-o", str(tmp_path / "of-norse.nir"), "--samples", "3"]) == 0
+    assert read_graph(tmp_path / "of-norse.nir").metadata["written_for"] == "norse"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ([], "is a NIR graph already; give --for TOOL to write it as another tool reads it"),
+        (["--for", "norse", "-o", "graph.nir"], "--out graph.nir: is the graph itself; choose another path"),
+        (["--for", "norse", "--data", "digits", "--network", "a.py:f"], "--data: is for students\n  - --network: is"),
+        (["--for", "norse", "--card"], "--card: describes our own graphs; leave it out where there is --for"),
+        (["--for", "nors", "-o", "x.nir"], "--for nors: did you mean 'norse'"),
+        (["--for", "norse", "-o", "x.nir", "--dt", "1e-3", "--producer", "norse"], "say its time step, so that"),
+        (["--for", "norse", "-o", "x.nir", "--samples", "99999999"], "--samples 99999999: take"),
+    ],
+)  # fmt: skip
+def test_a_graph_for_another_tool_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str],
+    says: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert main(["to-nir", str(saved), "-o", "graph.nir", "--samples", "2", "--no-card"]) == 0
+    capsys.readouterr()
+    assert main(["to-nir", "graph.nir", *given]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_what_is_for_graphs_is_refused_for_students(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["to-nir", str(saved), "--reset", "zero", "--dt", "1e-3"]) == 2
+    said = capsys.readouterr().err
+    assert "--dt: is for graphs of other tools" in said and "--reset: is for graphs of other tools" in said

@@ -31,6 +31,7 @@ FUNCTIONS = (
         "read_netx",
         "write_lava",
         "write_netx",
+        "translate",
     ),
     *("draw", "load_student", "parse", "save_student", "show", "write_onnx"),
 )

@@ -98,5 +98,8 @@ def test_the_tools_of_the_campaigns_change_no_other_version(root: Path) -> None:
 def test_an_unknown_environment_is_refused(root: Path) -> None:
     script = root / "requirements" / "make-env.sh"
     asked = subprocess.run([str(script), "older"], capture_output=True, text=True, timeout=60, check=False)
-    said = "error: make-env.sh makes default, newer, campaigns, norse, sinabs or spikingjelly, not 'older'\n"
+    said = (
+        "error: make-env.sh makes default, newer, campaigns, snntorch, norse, sinabs, spikingjelly, rockpool or spyx, "
+        "not 'older'\n"
+    )
     assert (asked.returncode, asked.stderr) == (2, said)

@@ -66,16 +66,16 @@ def snntorch(size: int, beta: FloatArray, reset: str) -> Layer:
     return Layer(lif(size, tau, tau / 1e-4), step)
 
 
-def sinabs(size: int, tau: FloatArray, reset: str) -> Layer:
+def sinabs(size: int, tau: FloatArray, reset: str, norm_input: bool = True) -> Layer:
     keep = np.exp(-1 / tau)
 
     def step(s: dict[str, FloatArray], x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        v = keep * s.get("v", 0 * x) + (1 - keep) * x
-        fired = (v > THRESHOLD).astype(float)
+        v = keep * s.get("v", 0 * x) + (1 - keep if norm_input else 1) * x
+        fired = (v >= THRESHOLD).astype(float)
         s["v"] = v - fired * THRESHOLD if reset == "subtract" else v * (1 - fired)
         return v, fired
 
-    return Layer(lif(size, tau, 1), step, typical=float(tau.max()))
+    return Layer(lif(size, tau, 1), step, typical=float(tau.max()) if norm_input else 1)
 
 
 def iaf(size: int, reset: str) -> Layer:
@@ -111,25 +111,25 @@ def norse_box(size: int, rate: float, dt: float = 1e-3) -> Layer:
 
 
 def norse_cell(size: int, rate: float, rate_syn: float, dt: float = 1e-3) -> Layer:
-    """It adds what arrives to a current that acts in the next step."""
+    """It adds what arrives to a current, which acts at once and decays after it."""
 
     def step(s: dict[str, FloatArray], x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        v, current = s.get("v", 0 * x), s.get("i", 0 * x)
+        v, current = s.get("v", 0 * x), s.get("i", 0 * x) + x
         v = v + dt * rate * (current - v)
         fired = (v > THRESHOLD).astype(float)
-        s["v"], s["i"] = v * (1 - fired), current - dt * rate_syn * current + x
+        s["v"], s["i"] = v * (1 - fired), current - dt * rate_syn * current
         return v, fired
 
     ones = full(size, 1)
     node = nir.CubaLIF(ones * dt / rate_syn, ones * dt / rate, ones, ones * 0, ones * THRESHOLD, ones * 0, ones)
-    return Layer(node, step, late=1, typical=rate_syn / rate)
+    return Layer(node, step, typical=rate_syn / rate)
 
 
 def rockpool(size: int, tau: FloatArray, dt: float) -> Layer:
     keep = np.exp(-dt / tau)
 
     def step(s: dict[str, FloatArray], x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        v = keep * (s.get("v", 0 * x) + x)
+        v = keep * s.get("v", 0 * x) + x
         assume(v.max() < 2 * THRESHOLD)  # else it fires twice
         fired = (v >= THRESHOLD).astype(float)
         s["v"] = v - fired * THRESHOLD
@@ -265,6 +265,17 @@ def test_sinabs(tmp_path_factory: pytest.TempPathFactory, taus: list[float], res
     reading = assert_the_same(Written(layers, seed), tmp_path_factory, Convention(reset=reset))
     assert reading.producer is not None and reading.producer.name == "sinabs"
     assert reading.step.dt_s == 1
+
+
+@given(both(2.5, 40), st.sampled_from(["zero", "subtract"]), SEEDS)
+@FEW
+def test_sinabs_without_norm_input_when_it_is_named(
+    tmp_path_factory: pytest.TempPathFactory, taus: list[float], reset: str, seed: int
+) -> None:
+    pairs = zip(SIZES[1:], taus, strict=True)
+    layers = [sinabs(n, per_neuron(n, tau, seed), reset, norm_input=False) for n, tau in pairs]
+    written = Written(layers, seed)
+    assert_the_same(written, tmp_path_factory, Convention(producer="sinabs-unnormed", reset=reset))
 
 
 @given(st.sampled_from(["zero", "subtract"]), SEEDS)

@@ -11,6 +11,7 @@ from spikewright.distillation.base import BatchOutputs, NetworkShapes
 from spikewright.distillation.features import to_unit
 from spikewright.distillation.kdsnn import Blur
 from spikewright.distillation.methods import METHODS, parse_spec
+from spikewright.distillation.regularizers import ActivationRegularization, SpikeCountPenalty
 from spikewright.student.student import StudentOutput
 
 # (T=2, B=2, C=2, 2, 2)
@@ -508,3 +509,11 @@ def test_without_its_modules_a_method_says_so():
     object.__setattr__(batch_of, "auxiliary", None)
     with pytest.raises(ValueError, match=r"needs the modules that its auxiliary\(\) makes"):
         method.terms(batch_of)
+
+
+@pytest.mark.parametrize("penalty", [ActivationRegularization(), SpikeCountPenalty()], ids=lambda each: each.title)
+def test_layers_that_are_not_trained_cost_nothing(penalty):
+    _, batch = shown("samd", spikes={"lif1": torch.ones(2, 2, 2, 2, 2)})
+    assert [float(value) for value in penalty.terms(batch).values()] == [0.0]
+    _, batch = shown("samd", spikes={"lif1": torch.ones(2, 2, 2, 2, 2, requires_grad=True)})
+    assert [float(value) > 0 for value in penalty.terms(batch).values()] == [True]

@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 import spikewright
+from spikewright.base.shown import Brief
 
 PACKAGES = ("chip", "distillation", "energy", "lowering", "placing", "profile", "simulation", "training")
 CHANGES = {"training.trainer.Trainer"}
@@ -97,6 +98,11 @@ def test_dataclasses_with_arrays_are_equal_to_themselves_alone(made: type) -> No
     alone = made.__eq__ is object.__eq__
     assert alone == (holds_arrays(made) or label(made) in ALONE), "== of arrays is an array"
     assert alone == (made.__hash__ is object.__hash__)
+
+
+@pytest.mark.parametrize("made", [made for made in RECORDS if issubclass(made, Brief)], ids=label)
+def test_brief_dataclasses_are_told_briefly(made: type) -> None:
+    assert "__repr__" not in vars(made), "the dataclass writes one of its own, with whole arrays"
 
 
 @pytest.mark.parametrize("made", MODELS, ids=label)

@@ -67,3 +67,10 @@ def test_whole_numbers_may_be_written_as_floats_or_arrays() -> None:
     assert whole_numbers("same") is None
     with pytest.raises(NodeFault, match="has stride a; must be one or two whole numbers"):
         pair("a", "stride")
+
+
+def test_weights_of_a_convolution_have_an_axis_for_each_of_space() -> None:
+    whole = graph(conv(), 32)
+    whole.nodes["node"].weight = np.ones((2, 2, 1, 1, 1))
+    found = [finding.what for finding in check(whole) if finding.level == "blocks"]
+    assert any("'node' has weights (2, 2, 1, 1, 1); those of a Conv2d have 4 axes" in what for what in found), found

@@ -256,6 +256,7 @@ def test_all_faults_of_all_nodes_are_found_at_once() -> None:
     ("tau", "r", "weight", "says"),
     [
         (10.0, 1e5, 1.0, "no membrane decays by more than 1e-05 per step"),
+        (1.0001e-4, 1.0001, 1.0, "every membrane loses all but 0.0001 of itself per step, so 0.0001 s"),
         (1e-3, 10.0, 0.01, "no neuron of 'n' can fire: with all its inputs at their largest"),
     ],
 )

@@ -7,6 +7,8 @@ from dataclasses import replace
 import nir
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 
 from spikewright.base.errors import InputError
 from spikewright.chip.network import ConvGeometry
@@ -117,3 +119,35 @@ def test_paths_side_by_side_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
         InputError, match=r"^node 'n': more than 3 paths of linear nodes lead to it; merge some of them$"
     ):
         parallel(4)
+
+
+def test_a_scale_of_each_place_is_no_convolution() -> None:
+    """One value for each channel is a part of the kernel behind it; one that differs inside a channel is a matrix."""
+    conv = nir.Conv2d((2, 2), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
+    by_channel = np.array([2.0, 3.0]).reshape(2, 1, 1) * np.ones((2, 2, 2))
+    kernel = compose([nir.Scale(by_channel), conv], (2, 2, 2))
+    assert (kernel.conv is None, kernel.weight.reshape(-1).tolist()) == (False, [2.0, 3.0])
+    by_place = by_channel.copy()
+    by_place[0, 0, 1] = 5.0
+    matrix = compose([nir.Scale(by_place), conv], (2, 2, 2))
+    assert matrix.conv is None
+    expected = np.concatenate([np.diag([2.0, 5.0, 2.0, 2.0]), 3 * np.eye(4)], 1)
+    np.testing.assert_array_equal(matrix.weight, expected)
+
+
+@pytest.mark.parametrize(("first", "second", "groups"), [(4, 2, 2), (2, 4, 2), (4, 4, 4), (1, 4, 1), (4, 1, 1)])
+def test_two_grouped_convolutions_keep_the_groups_that_both_can_have(first: int, second: int, groups: int) -> None:
+    random = np.random.default_rng(7)
+    kernels = [random.normal(size=(4, 4 // count, 2, 2)) for count in (first, second)]
+    nodes = [
+        nir.Conv2d(None, kernel, 1, 0, 1, count, np.zeros(4))
+        for kernel, count in zip(kernels, (first, second), strict=True)
+    ]
+    made = compose(nodes, (4, 5, 5))
+    assert made.conv is not None and made.conv.groups == groups
+    assert made.weight.shape == (4, 4 // groups, 3, 3)
+    value = torch.from_numpy(random.normal(size=(2, 4, 5, 5)))
+    expected = F.conv2d(
+        F.conv2d(value, torch.from_numpy(kernels[0]), groups=first), torch.from_numpy(kernels[1]), groups=second
+    )
+    torch.testing.assert_close(F.conv2d(value, torch.from_numpy(made.weight), groups=groups), expected)

@@ -99,7 +99,7 @@ def test_an_impossible_time_step_is_refused(value: object) -> None:
         ([neuron_if(1234.5)], "spikingjelly", 1 / 1234.5),
         ([lif(5, 0.8), neuron_if(1)], "spyx", 1.0),
         ([cuba(2e-2, 20 * np.exp(-0.05), 1e-2, 1)], "rockpool", 1e-3),
-        ([cuba(1e-3, 10, 2e-4, 2), neuron_if(1e4)], "spikewright", 1e-4),
+        ([cuba(1e-3, 10, 2e-4, 2), neuron_if(1e4)], "spikingjelly", 1e-4),
     ],
 )
 def test_one_producer_fits(neurons: list[nir.NIRNode], producer: str, dt_s: float) -> None:

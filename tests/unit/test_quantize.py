@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -219,10 +221,21 @@ def two_sources(a: list[float], b: list[float], payload: int = 1) -> Draft:
 
 def test_the_weights_that_fill_their_grid_most_limit_the_scale() -> None:
     """Mixed weights go up to 254, others up to 255: 0.999 / 254 is more than 1 / 255."""
-    chip = rounded(two_sources([1.0, 0.5], [0.999, -0.5]))
+
+    def side_by_side(a: list[float], b: list[float]) -> Draft:
+        """Both sources a step behind the input, so that their paths are equally long."""
+        draft = two_sources(a, b)
+        first = DraftPopulation("input", (2,), "input", None)
+        hidden = replace(draft.populations[0], role="hidden", neuron=neuron((2,)))
+        wired = (DraftConnection("input", "a", np.eye(2)), DraftConnection("input", "b", np.eye(2)))
+        return replace(
+            draft, populations=(first, hidden, *draft.populations[1:]), connections=(*wired, *draft.connections[1:])
+        )
+
+    chip = rounded(side_by_side([1.0, 0.5], [0.999, -0.5]))
     assert chip.provenance["scale_limited_by"]["n"] == "weights from b"
     assert chip.provenance["scales"]["n"] == pytest.approx(254 / 0.999, rel=0.01)
-    assert rounded(two_sources([1.0, 0.5], [0.99, -0.5])).provenance["scale_limited_by"]["n"] == "weights from a"
+    assert rounded(side_by_side([1.0, 0.5], [0.99, -0.5])).provenance["scale_limited_by"]["n"] == "weights from a"
 
 
 def test_a_population_is_starved_by_the_levels_of_its_finest_connection() -> None:
@@ -250,3 +263,13 @@ def test_a_given_scale_stays_while_its_weights_fit_and_shrinks_where_they_do_not
     assert weights([40.0, -40.0]) == (2.5, [100, -100]), "both signs, in steps of 2"
     assert weights([102.0, 40.0]) == (2.5, [255, 100])
     assert weights([200.0, 100.0]) == (pytest.approx(1 / 1.1), [182, 91]), "below 255 / 200, with a whole threshold"
+
+
+def test_a_given_scale_shrinks_where_a_sum_would_be_the_first_that_wraps() -> None:
+    """1,024 weights of 128 add up to 2^17, which is 2^23 in a register of 24 bits; one less is 64 below."""
+
+    def largest(inputs: int) -> int:
+        chip = quantize(lone([[1.0] * inputs], neuron((1,), threshold=1.1)), LOIHI2, Grid(scales={"n": 128.0}))
+        return int(chip.connections[0].weight.max())
+
+    assert (largest(1023), largest(1024)) == (128, 127)

@@ -197,6 +197,15 @@ def test_the_earliest_difference_is_named(recording: Recording) -> None:
     assert compare(recording, recording) == []
 
 
+def test_the_place_of_a_difference_in_a_population_of_three_axes() -> None:
+    """Three steps, four samples and 2 x 5 neurons: no two sizes are equal."""
+    spikes = np.zeros((3, 4, 2, 5), np.uint8)
+    other = spikes.copy()
+    other[2, 1, 1, 3] = other[1, 3, 0, 0] = 1
+    (found,) = compare(Recording({"a": spikes}, np.zeros((4, 2)), {}), Recording({"a": other}, np.zeros((4, 2)), {}))
+    assert found == Mismatch("a", "spikes", 2, (1, 2, 8))
+
+
 def test_states_are_compared_where_both_have_them(recording: Recording) -> None:
     v = {"a": np.zeros((2, 2, 2), dtype=np.int32)}
     assert compare(replace(recording, v=v), recording) == []

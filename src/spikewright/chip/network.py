@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -199,10 +198,10 @@ class ChipNetwork(Shown):
                 f"chip network: its provenance does not note the scale of {self.output.name!r}, by which potentials "
                 "become values; lower it again"
             )
-        if not (isfinite(scale) and scale >= SMALLEST_SCALE):
+        if not SMALLEST_SCALE <= scale <= 1 / SMALLEST_SCALE:
             raise InputError(
-                f"chip network: its provenance notes a scale of {scale:g} for {self.output.name!r}; must be "
-                f"{SMALLEST_SCALE:g} or more: lower it again"
+                f"chip network: its provenance notes a scale of {self.output.name!r} that is not between "
+                f"{SMALLEST_SCALE:g} and {1 / SMALLEST_SCALE:g}; lower it again"
             )
         return STATE_UNIT * float(scale) * self.timesteps
 
@@ -366,13 +365,10 @@ def _order_faults(chip: ChipNetwork, names: list[str]) -> Iterator[str]:
         yield f"populations feed each other in a circle ({' -> '.join(error.args[1])}); only a population on itself may"
         return
     place = {name: i for i, name in enumerate(names)}
-    backwards = [c.name for c in chip.connections if place.get(c.source, 0) > place.get(c.target, 0)]
+    known = [c for c in chip.connections if c.source in place and c.target in place]
+    backwards = [c.name for c in known if place[c.source] > place[c.target]]
     yield from (f"connection {name}: points backwards in the order of populations" for name in backwards)
-    if (
-        not backwards
-        and len(place) == len(names)
-        and all({c.source, c.target} <= place.keys() for c in chip.connections)
-    ):
+    if not backwards and len(place) == len(names) and len(known) == len(chip.connections):
         yield from _balance_faults(chip)
 
 

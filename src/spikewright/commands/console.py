@@ -51,7 +51,7 @@ Producer = Annotated[
     typer.Option(
         "--producer",
         help="tool that wrote the file, where its parameters do not say: snntorch, lava, spikingjelly, sinabs, norse, "
-        "norse-paper, rockpool, spyx, nengo, spikewright",
+        "norse-paper, rockpool, spyx, nengo, spikewright, sinabs-unnormed",
     ),
 ]
 Reset = Annotated[

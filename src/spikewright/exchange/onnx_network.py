@@ -329,8 +329,7 @@ def _facts(chip: ChipNetwork) -> dict[str, str]:
         "profile_sha256": chip.profile_sha256,
         "meaning": chip.meaning.as_json(),
     }
-    if (bits := chip.provenance.get("input_bits")) is not None:
-        facts["input_bits"] = bits
+    facts |= {key: chip.provenance[key] for key in ("input_bits", "input_transform") if key in chip.provenance}
     if chip.input_rule is not None:
         facts["input_rule"] = chip.input_rule.as_json()
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}

@@ -171,6 +171,8 @@ def apply(node: nir.NIRNode, value: Tensor) -> Tensor:
 @apply.register
 def _(node: nir.Conv2d, value: Tensor) -> Tensor:
     weight = tensor(node.weight, value)
+    if weight.ndim != 4:
+        raise NodeFault(f"has weights {tuple(weight.shape)}; those of a Conv2d have 4 axes")
     channels = weight.shape[1] * one_number(node.groups, "groups")
     if value.ndim != 4 or value.shape[1] != channels:
         raise NodeFault(f"is a convolution of {channels} channels; what arrives has shape {_shape(value)}")

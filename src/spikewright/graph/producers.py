@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import nir
@@ -23,12 +23,16 @@ it."""
 Equation: TypeAlias = Callable[[nir.NIRNode, float], nir.NIRNode]
 """The node whose forward Euler step at that time step is the tool's own step."""
 
+Part: TypeAlias = Literal["all", "filtered", "loops", "flattened"]
+"""Of a graph: all, neurons with a synaptic current, connections that close a loop, images that are flattened."""
 Certainty: TypeAlias = Literal["always", "default"]
 
 CUSTOMARY_DT_S = 1e-4
 """What snnTorch 1.0 writes and what the NIR paper's experiments use (export_nir.py; paper/nir_to_lava.py)."""
 AGREE = 1e-3
 """Relative difference of equal time steps; published files hold time constants in float32 and worse."""
+NEVER = 1e30
+"""A threshold of neurons that never fire: tools that know no LI and no I take these for readouts."""
 LONG, LONGEST = 99, 1000
 """Steps that a time constant has at most where the time step has to be guessed."""
 
@@ -54,7 +58,8 @@ class Producer:
         certainty: whether it always resets so, or unless it is told otherwise, which its files do not say.
         fires_at_threshold: whether it fires where the potential equals the threshold, too.
         era: versions of NIR that its files have; "1.x" stands for later ones, too, and for what is in no file.
-        lacks: what of it a graph cannot hold, as a sentence.
+        lacks: what of it a graph cannot hold, as sentences by the part of a graph that they are about.
+        is_asked_for: whether it is taken only where one names it, because its files look like those of another entry.
     """
 
     name: str
@@ -68,16 +73,29 @@ class Producer:
     certainty: Certainty = "always"
     fires_at_threshold: bool = False
     era: Literal["0.x", "1.x"] | None = None
-    lacks: str = ""
+    lacks: Mapping[Part, str] = field(default_factory=dict)
+    is_asked_for: bool = False
 
     def read(self, node: nir.NIRNode, dt_s: float) -> nir.NIRNode:
         """The node whose forward Euler step at ``dt_s`` seconds is the step of this tool."""
         meant: Any = self.equation(node, dt_s)
-        if self.fires_at_threshold and hasattr(node, "v_threshold"):
+        if hasattr(node, "v_threshold") and np.min(node.v_threshold) >= NEVER:
+            meant = _readout(meant)
+        elif self.fires_at_threshold and hasattr(node, "v_threshold"):
             meant = copy(meant)
             meant.v_threshold = np.nextafter(np.asarray(node.v_threshold, np.float32), np.float32(-np.inf))
         found: nir.NIRNode = meant
         return found
+
+
+def _readout(node: Any) -> nir.NIRNode:
+    """Neurons that never fire as what they are."""
+    if isinstance(node, nir.IF):
+        return nir.I(r=node.r)
+    if isinstance(node, nir.LIF):
+        return nir.LI(tau=node.tau, r=node.r, v_leak=node.v_leak)
+    given = {name: getattr(node, name) for name in ("tau_mem", "tau_syn", "r", "v_leak", "w_in")}
+    return nir.CubaLI(**given) if hasattr(nir, "CubaLI") else node
 
 
 def _of_gain_one(node: nir.NIRNode) -> FloatArray | None:
@@ -110,6 +128,8 @@ def _of_integrator(node: nir.NIRNode) -> FloatArray | None:
 def _of_spikingjelly(node: nir.NIRNode) -> FloatArray | None:
     if isinstance(node, nir.LIF):
         return _ANY if _is_one(node.r) else _ratio(node.tau, node.r)
+    if isinstance(node, nir.CubaLIF):
+        return _of_gain_one(node)
     return _of_integrator(node) if isinstance(node, nir.IF) else None
 
 
@@ -170,11 +190,22 @@ def _exponential(node: nir.NIRNode, dt_s: float) -> nir.NIRNode:
     return _changed(node, tau=dt_s / _lost(node.tau, dt_s))
 
 
+def _exponential_unnormed(node: nir.NIRNode, dt_s: float) -> nir.NIRNode:
+    """``v = d v + I``: what r says is not the gain."""
+    if not isinstance(node, _LEAKY):
+        return _exponential(node, dt_s)
+    lost = _lost(node.tau, dt_s)
+    return _changed(node, tau=dt_s / lost, r=1 / lost)
+
+
 def _of_decayed_input(node: nir.NIRNode, dt_s: float) -> nir.NIRNode:
-    """``v = d (v + I)``; with a synaptic filter ``u = e (u + I)``, ``v = d v + u``; d and e are ``exp(-dt / tau)``."""
+    """``v = d v + I``; with a synaptic filter ``u = e (u + I)``, ``v = d v + u``; d and e are ``exp(-dt / tau)``.
+
+    An LI is the filter alone.
+    """
     if isinstance(node, _LEAKY):
         lost = _lost(node.tau, dt_s)
-        return _changed(node, tau=dt_s / lost, r=(1 - lost) / lost)
+        return _changed(node, tau=dt_s / lost, r=(1 / lost if isinstance(node, nir.LIF) else (1 - lost) / lost))
     membrane, synapse = _lost(node.tau_mem, dt_s), _lost(node.tau_syn, dt_s)
     parts = {"tau_syn": dt_s / synapse, "w_in": (1 - synapse) / synapse}
     return _changed(node, tau_mem=dt_s / membrane, r=1 / membrane, **parts)
@@ -215,6 +246,11 @@ def _is_one(parameter: object) -> bool:
 
 _SEVERAL = "its neurons may fire several times in a step, and those of a graph fire once"
 
+_UNNORMED = (
+    "its files do not say whether norm_input was set; it is read as set, its default, and sinabs-unnormed is the other"
+)
+_LOST_INPUT = "where these reset to zero, what arrives in the step after a spike is lost, and a graph does not say it"
+
 _TABLE = (
     Producer(
         "snntorch",
@@ -224,6 +260,7 @@ _TABLE = (
         _as_written,
         reset="subtract-late",
         certainty="default",
+        lacks={"filtered": f"Synaptic neurons: {_LOST_INPUT}", "loops": f"recurrent neurons: {_LOST_INPUT}"},
     ),
     Producer(
         "lava",
@@ -242,7 +279,21 @@ _TABLE = (
         only=1.0,
         reset="subtract",
         certainty="default",
-        lacks=_SEVERAL,
+        fires_at_threshold=True,
+        lacks={"all": f"{_SEVERAL}; {_UNNORMED}"},
+    ),
+    Producer(
+        "sinabs-unnormed",
+        "sinabs without norm_input",
+        "tau in steps and r = 1, sinabs' convention; what arrives is added as it is",
+        _of_sinabs,
+        _exponential_unnormed,
+        only=1.0,
+        reset="subtract",
+        certainty="default",
+        fires_at_threshold=True,
+        lacks={"all": _SEVERAL},
+        is_asked_for=True,
     ),
     Producer(
         "spikingjelly",
@@ -275,12 +326,12 @@ _TABLE = (
     Producer(
         "rockpool",
         "Rockpool",
-        "r = tau exp(-dt/tau)/dt, Rockpool's convention: a membrane keeps exp(-dt/tau), and so does what arrives",
+        "r = tau exp(-dt/tau)/dt, Rockpool's convention: a membrane keeps exp(-dt/tau)",
         _of_rockpool,
         _of_decayed_input,
         reset="subtract",
         fires_at_threshold=True,
-        lacks=_SEVERAL,
+        lacks={"all": _SEVERAL, "filtered": "the recurrent weights of LIFTorch are not in its files"},
     ),
     Producer(
         "spyx",
@@ -290,6 +341,11 @@ _TABLE = (
         _of_whole_input,
         only=1.0,
         reset="subtract-late",
+        lacks={
+            "all": "its spikes come one step later in every layer",
+            "loops": "its files lead what arrives through the recurrent weights, which its neurons do not",
+            "flattened": "it flattens images with their channels last, and its files say channels first",
+        },
     ),
     Producer(
         "nengo",
@@ -299,7 +355,7 @@ _TABLE = (
         _exponential,
         era="1.x",
         customary=((1e-3, LONGEST),),
-        lacks="its refractory time is not in the graph",
+        lacks={"all": "its refractory time is not in the graph"},
     ),
     Producer(
         "spikewright",

@@ -106,7 +106,8 @@ def candidates(wiring: Wiring, dt_s: float | None = None, producer: str | None =
         producer: the tool's name, where it is known.
     """
     era = "0.x" if wiring.format_version.startswith("0.") else "1.x"
-    known = [PRODUCERS[producer]] if producer else [p for p in PRODUCERS.values() if p.era in (None, era)]
+    likely = [each for each in PRODUCERS.values() if each.era in (None, era) and not each.is_asked_for]
+    known = [PRODUCERS[producer]] if producer else likely
     return [found for each in known for found in _of(each, wiring, dt_s)]
 
 
@@ -127,14 +128,20 @@ def _of(producer: Producer, wiring: Wiring, dt_s: float | None) -> Iterator[Cand
         if found.is_possible:
             yield found
         return
-    if dt_s is not None:
-        found = Candidate(producer, dt_s, False, wiring)
+    yield from _customary(producer, wiring, dt_s)
+
+
+def _customary(producer: Producer, wiring: Wiring, dt_s: float | None) -> Iterator[Candidate]:
+    """The readings of parameters that go with any time step."""
+    known = producer.only if dt_s is None else dt_s
+    if known is None:
+        for step, longest in producer.customary:
+            found = Candidate(producer, step, False, wiring)
+            if found.is_plausible(longest):
+                yield found
+    elif producer.only in (None, known):
+        found = Candidate(producer, known, producer.only is not None, wiring)
         if found.is_possible:
-            yield found
-        return
-    for step, longest in producer.customary:
-        found = Candidate(producer, step, False, wiring)
-        if found.is_plausible(longest):
             yield found
 
 

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import nir
 import numpy as np
 
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.types import RESETS, Reset
-from .producers import PRODUCERS, Producer
+from .nodes import FILTERED
+from .producers import PRODUCERS, Part, Producer
+from .readers import READERS, STEP_S, WRITTEN_FOR
 from .recognition import Candidate, candidates, disagreeing, grouped, timed
 from .wiring import RESET_KEY, Wiring
 
@@ -105,6 +108,9 @@ def read_as(wiring: Wiring, metadata: Mapping[str, Any], said: Convention = NOTH
         if said.producer is not None:
             why = "the graph's metadata say its time step, so that it is read as it stands; leave it out"
             raise InputError(f"{arg('producer', said.producer)}: {why}")
+    elif WRITTEN_FOR in metadata:
+        found = _written_for(wiring, metadata, said)
+        stated = TimeStep(found.dt_s, f"as the file says, which was written for {metadata[WRITTEN_FOR]}", assumed=False)
     else:
         found = _named(wiring, said) if said.producer else _recognised(wiring, said.dt_s)
     if found is None:
@@ -135,6 +141,24 @@ def _positive(step: TimeStep) -> TimeStep:
     if not (step.dt_s > 0 and np.isfinite(step.dt_s)):
         raise InputError(f"time step {step.dt_s:g} s ({step.why}): must be a positive number of seconds")
     return step
+
+
+def _written_for(wiring: Wiring, metadata: Mapping[str, Any], said: Convention) -> Candidate:
+    """The reading of a graph that was written here for another tool, as its metadata say."""
+    name, step = metadata[WRITTEN_FOR], metadata.get(STEP_S)
+    if name not in READERS:
+        raise InputError(f"NIR graph: its metadata say that it was written for {name!r}: {did_you_mean(name, READERS)}")
+    if not isinstance(step, int | float):
+        raise InputError(f"NIR graph: its metadata give the time step as {step!r}; must be a number of seconds")
+    producer = READERS[name].producer
+    if said.producer not in (None, name, producer):
+        raise InputError(f"{arg('producer', said.producer)}: the graph's metadata say {producer!r}; leave it out")
+    if said.dt_s not in (None, step):
+        raise InputError(f"{arg('dt_s', said.dt_s)}: the graph's metadata say {step:g}; leave it out")
+    found = Candidate(PRODUCERS[producer], _positive(TimeStep(float(step), "as the file says")).dt_s, True, wiring)
+    if not found.is_possible:
+        raise InputError("NIR graph: its neurons lose more than themselves in the time step that its metadata give")
+    return found
 
 
 def _named(wiring: Wiring, said: Convention) -> Candidate:
@@ -202,11 +226,11 @@ def _with_reset(reading: Reading, metadata: Mapping[str, Any], given: str | None
             raise InputError(f"{arg('reset', given)}: the graph's metadata say {metadata[RESET_KEY]!r}; leave it out")
         return reading
     if given is not None:
-        return replace(reading, wiring=_resetting(wiring, given), assumed=_lacking(producer))
+        return replace(reading, wiring=_resetting(wiring, given), assumed=_lacking(producer, wiring))
     if producer is not None and producer.certainty == "always" and producer.reset != "zero":
         said = f"reset {producer.reset}: so neurons of {producer.tool} are reset"
-        return replace(reading, wiring=_resetting(wiring, producer.reset), assumed=(said, *_lacking(producer)))
-    return replace(reading, assumed=(_reset_to_zero(producer), *_lacking(producer)))
+        return replace(reading, wiring=_resetting(wiring, producer.reset), assumed=(said, *_lacking(producer, wiring)))
+    return replace(reading, assumed=(_reset_to_zero(producer), *_lacking(producer, wiring)))
 
 
 def _resetting(wiring: Wiring, reset: Reset) -> Wiring:
@@ -221,5 +245,15 @@ def _reset_to_zero(producer: Producer | None) -> str:
     return f"{_UNSAID}; {usual}, and such a network will spike differently: say its reset if this is one"
 
 
-def _lacking(producer: Producer | None) -> tuple[str, ...]:
-    return (f"{producer.tool}: {producer.lacks}",) if producer is not None and producer.lacks else ()
+def _lacking(producer: Producer | None, wiring: Wiring) -> tuple[str, ...]:
+    """What the tool computes that no graph of its kind holds."""
+    if producer is None:
+        return ()
+    flattened = (name for name, node in wiring.nodes.items() if isinstance(node, nir.Flatten))
+    there: dict[Part, bool] = {
+        "all": True,
+        "filtered": any(isinstance(wiring.nodes[name], FILTERED) for name in wiring.neurons),
+        "loops": bool(wiring.delayed),
+        "flattened": any(len(wiring.shapes[name][0]) > 1 for name in flattened),
+    }
+    return tuple(f"{producer.tool}: {sentence}" for part, sentence in producer.lacks.items() if there[part])

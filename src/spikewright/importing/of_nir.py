@@ -88,7 +88,8 @@ class _Builder:
     def build(self) -> None:
         """Take every node; the faults of those that have no counterpart are in :attr:`faults`."""
         wiring = self._wiring
-        for name, node in wiring.nodes.items():
+        for name in self._order():
+            node = wiring.nodes[name]
             if isinstance(node, nir.Output) or name in self._loops.values():
                 continue
             try:
@@ -107,6 +108,18 @@ class _Builder:
             self.faults.append(
                 f"{wiring.output}: is fed by {', '.join(ends)}; a student answers by one layer of neurons"
             )
+
+    def _order(self) -> list[str]:
+        """The nodes in the order in which the graph's edges reach them, where that is one; our exporter writes it so.
+
+        A student that is made of a graph of ours has its layers in the order of the student that it was, then.
+        """
+        edges = self._wiring.edges
+        reached = list(dict.fromkeys([self._wiring.input, *(target for _, target in edges)]))
+        places = {name: place for place, name in enumerate(reached)}
+        forward = [edge for edge in edges if edge not in self._wiring.delayed]
+        is_order = all(places[source] < places[target] for source, target in forward)
+        return reached if is_order and len(reached) == len(self._wiring.nodes) else list(self._wiring.nodes)
 
     def _loop(self, name: str) -> str | None:
         """The dense weights from a layer of neurons to itself; None where there are none."""

@@ -22,6 +22,7 @@ from ..chip.registers import GRID_KEY
 from ..data.output_rule import CLASSES
 from ..energy.macs import COUNT, UNKNOWN, Macs
 from ..graph.interpreter import biases_on_membranes
+from ..graph.translation import reader_of, translate
 from ..graph.wiring import RESET_KEY
 from .finite import weight_faults
 from .graph_builder import ENCODER, INPUT, OUTPUT, GraphBuilder, Value
@@ -42,7 +43,7 @@ RESET_NOTES: dict[Reset, str] = {
 """What NIR cannot say, in a sentence for other readers of a graph: its neurons set v to v_reset."""
 
 
-def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRGraph:
+def to_nir(student: Student, facts: dict[str, object] | None = None, *, reader: str | None = None) -> nir.NIRGraph:
     """The NIR graph that computes what ``student`` computes at inference.
 
     Batch norms are folded in with their running statistics, dropout is left out; neuron parameters are arrays of the
@@ -53,6 +54,8 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
     Args:
         facts: JSON-able, kept in the metadata as ``provenance``, and beside it ``parent_sha256`` and the teacher's
             multiply-accumulates.
+        reader: the tool that is to read it, as in :func:`spikewright.translate`; None for the form above, which says
+            everything about the student.
 
     Raises:
         InputError: every module that has no counterpart in NIR, with the reason; weights that are NaN or infinite.
@@ -63,6 +66,9 @@ def to_nir(student: Student, facts: dict[str, object] | None = None) -> nir.NIRG
             "where nir is 1.0.8 or later"
         )
     check_type("student", student, Student, "a Student, such as distill(...).student or load_student(path)")
+    if reader is not None:
+        reader_of(reader)
+        return translate(to_nir(student, facts), reader)
     refuse("student", list(weight_faults(student)))
     if student.grid is not None:
         graph = biases_on_membranes(to_nir(float_equivalent(student), facts))

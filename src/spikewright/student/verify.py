@@ -20,7 +20,9 @@ from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
 from ..graph.interpreter import interpret
 from ..graph.nir_io import graph_bytes, read_graph
+from ..graph.same_spikes import SameSpikes, write_for
 from ..graph.time_step import resolve_dt
+from ..graph.translation import reader_of
 from ..graph.wiring import wire
 from ..lowering.lower import lower
 from ..profile.profile import HardwareProfile, named_profile
@@ -70,6 +72,35 @@ def export(
     with atomic_write(path) as temporary:
         temporary.write_bytes(graph_bytes(graph))
         return verify_export(student, read_graph(temporary), images, profile)
+
+
+def export_for(
+    student: Student,
+    path: Path | str,
+    images: Tensor,
+    reader: str,
+    facts: dict[str, object] | None = None,
+    profile: HardwareProfile | None = None,
+) -> tuple[Verification, SameSpikes, tuple[str, ...]]:
+    """Write ``student`` for another tool: verified as in :func:`export`, and compared with that graph spike by spike.
+
+    Args:
+        reader: as in :func:`spikewright.translate`.
+
+    Returns:
+        How student and graph, and how graph and file were compared; what the tool computes differently, as sentences.
+
+    Raises:
+        InputError: as :func:`export`, and everything that the tool cannot take.
+        AnswerIsNo: the file computes other spikes; none is left behind.
+    """
+    reader_of(reader)
+    graph = to_nir(student, facts)
+    checked = verify_export(student, graph, images, profile)
+    with torch.no_grad():
+        drive = student(images).drive
+    written, same = write_for(graph, reader, path, drive, student.config.timesteps)
+    return checked, same, written.remarks
 
 
 def verify_export(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from spikewright.base.errors import SpikewrightError
 from spikewright.chip.activity_file import load_activity
 from spikewright.chip.agreement import load_agreement
 from spikewright.chip.chip_file import load_chip
@@ -16,7 +18,9 @@ from spikewright.data.split import Split
 from spikewright.energy.pricing import price
 from spikewright.energy.provenance import provenance_of
 from spikewright.exchange.netx_reader import read_netx
-from spikewright.graph.nir_io import read_graph
+from spikewright.graph.nir_io import graph_bytes, read_graph
+from spikewright.graph.readers import READERS
+from spikewright.graph.translation import translate
 from spikewright.lowering.check import check
 from spikewright.lowering.lower import lower
 from spikewright.pages import render
@@ -71,14 +75,16 @@ def checkpoint_of_training(made: Seeds) -> Reader:
 
 
 def graph(made: Seeds) -> Reader:
-    """NIR graphs, which are checked, described and lowered."""
+    """NIR graphs, which are checked, described, lowered, and written for another tool."""
     return Reader(".nir", "graph.nir", made.graphs(), of_hdf5, read_graph, _lower)
 
 
-def _lower(graph: Any, _: int) -> None:
+def _lower(graph: Any, seed: int) -> None:
     check(graph)
     model_card(graph)
-    lower(graph, "loihi2-assumed")
+    with suppress(SpikewrightError):
+        lower(graph, "loihi2-assumed")
+    graph_bytes(translate(graph, tuple(READERS)[seed % len(READERS)]))
 
 
 def netx(made: Seeds) -> Reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import zipfile
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ import snntorch as snn
 from torch import nn
 
 from spikewright.commands.cli import main
+from spikewright.graph.nir_io import graph_bytes, read_graph
+from spikewright.graph.readers import READERS
+from spikewright.graph.translation import translate
 from spikewright.student.config import StudentConfig
 from spikewright.student.student import Student, save_student
 from spikewright.training import distill
@@ -88,7 +92,9 @@ class Seeds:
         self.students()
         _run("to-nir", plain, "-o", plain.with_suffix(".nir"), "--no-card", "--samples", "2")
         own = [plain.with_suffix(".nir"), *(out / "student.nir" for out in reversed(self.roads))]
-        return [file.read_bytes() for file in own] + self.lying(".nir")
+        graph = read_graph(own[0])
+        written = [graph_bytes(translate(graph, reader)) for reader in READERS]
+        return [file.read_bytes() for file in own] + written + _exports() + self.lying(".nir")
 
     def chips(self) -> list[bytes]:
         """chip.h5."""
@@ -156,6 +162,15 @@ class Seeds:
         made.set_user_attr("teacher x", {"sha256": "x"})
         made._storage.remove_session()
         return file.read_bytes()
+
+
+def _exports() -> list[bytes]:
+    """A live export of every other tool."""
+    found = []
+    for path in sorted((ROOT / "tests" / "oracles" / "compatibility").glob("*.zip")):
+        with zipfile.ZipFile(path) as archive:
+            found.append(archive.read(next(name for name in archive.namelist() if name.endswith(".nir"))))
+    return found
 
 
 def _run(*words: object) -> None:

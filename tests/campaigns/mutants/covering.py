@@ -13,6 +13,8 @@ from campaigns.mutants.mutant import Mutant
 from campaigns.mutants.places import ROOT
 
 FIRST_FILES, FIRST_TESTS = 3, 15
+DECLARED = ["tests/unit/test_frozen.py", "tests/golden/test_options.py"]
+"""Tests of what is declared when a module is imported: whether classes can change, defaults and bounds of options."""
 
 
 @dataclass
@@ -50,12 +52,13 @@ class Covering:
 
         Returns:
             Tests to run first, which are quick and run little else, from few files; then the others, where the fourth
-            and later cases of a parametrized test come last.
+            and later cases of a parametrized test come last. Where no test runs the line, because it runs when its
+            module is imported, :data:`DECLARED` come between.
         """
         lines = self.tests[mutant.module]
         found: set[str] = set().union(*(lines.get(line, ()) for line in range(mutant.line, mutant.end_line + 1)))
-        if not found:
-            found = set().union(*lines.values())
+        between = [] if found else DECLARED
+        found = found or set().union(*lines.values())
         ordered = sorted(found, key=lambda name: ((self.seconds[name] + 0.1) * self.reach[name], name))
         first, files = [], set()
         for name in ordered:
@@ -71,7 +74,7 @@ class Covering:
             spent += self.seconds[name]
             if spent <= limit:
                 chosen.append(name)
-        return [stage for stage in (first, chosen) if stage]
+        return [stage for stage in (first, between, chosen) if stage]
 
 
 def _file(test: str) -> str:

@@ -182,11 +182,13 @@ SPECK = {
         chip(
             Population("in", (4,), "input", None),
             population("a", (4,)),
+            population("b", (4,)),
             population("out", (2,), "readout"),
             connections=(
                 Connection("in", "a", np.ones((4, 4), np.int64)),
-                Connection("in", "out", np.ones((2, 4), np.int64)),
+                Connection("in", "b", np.ones((4, 4), np.int64)),
                 Connection("a", "out", np.ones((2, 4), np.int64)),
+                Connection("b", "out", np.ones((2, 4), np.int64)),
             ),
         ),
         "[layer_shapes] 'out' has 2 connections into it; a core computes one",

@@ -221,8 +221,10 @@ def test_shared_configurations_and_fan_out_are_limits_where_a_profile_gives_them
     assert used["neuron configurations", "h1"] == used["synapse formats", "h1"] == 1
     with pytest.raises(AnswerIsNo, match="needs 30 synapses that one spike visits and has 29; fewer targets for"):
         place(chip, with_limits(fan_out=29, cores=None))
-    skip = Connection("in", "out", zeros(30, 10), 4)
-    two_widths = replace(chip, connections=(*chip.connections, skip))
+    beside = Population("h2", (20,), "hidden", neuron((20,)))
+    narrow = Connection("in", "h2", zeros(20, 10)), Connection("h2", "out", zeros(30, 20), 4)
+    populations = (*chip.populations[:2], beside, chip.populations[2])
+    two_widths = replace(chip, populations=populations, connections=(*chip.connections, *narrow))
     with pytest.raises(AnswerIsNo, match=r"needs 2 synapse formats and has 1; it would fit with weights of 4 bits$"):
         place(two_widths, with_limits(synapse_formats_per_core=1))
     configs = {"cores": 1, "neurons_per_core": 50, "neuron_configs_per_core": 1}

@@ -354,6 +354,7 @@ OURS: Mapping[str, str] = {
     "bench/workers.py": "an empty file that is locked",
     "chip/registers.py": "a text in the metadata of a graph or a student's file",
     "commands/streams.py": "standard streams",
+    "commands/to_nir.py": "eight bytes, by which a graph is told from a student",
     "commands/simulate.py": "a text in the provenance of a chip network",
     "data/digits.py": "a file of an installed package",
     "energy/provenance.py": "texts in the provenance of a chip network",

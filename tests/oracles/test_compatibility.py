@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import spikewright as sw
+from spikewright.simulation import integer
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).with_name("compatibility")
@@ -55,6 +56,23 @@ def test_an_export_is_read_to_the_spikes_of_its_tool(
     for layer, ours, steps in zip(nets.layers(record["kind"]), read.spikes.values(), late, strict=True):
         assert 0 < spikes[layer].mean() < 1
         np.testing.assert_array_equal(ours[0][: nets.STEPS - steps], spikes[layer][steps:])
+
+
+@pytest.mark.parametrize(("tool", "name"), [each for each in EXPORTS if each[1].endswith(".nir")])
+def test_an_export_becomes_a_student_and_a_chip_network(
+    tool: str, name: str, tmp_path: Path, scripts: tuple[ModuleType, ModuleType]
+) -> None:
+    """A student is compared with the graph when it is made; on the chip its neurons still fire."""
+    nets, pages = scripts
+    (record,) = (each for each in RECORDS[tool]["theirs"] if each.get("file") == name.removesuffix(".nir"))
+    with ZipFile(HERE / f"{tool}.zip") as archive:
+        archive.extract(name, tmp_path)
+    told = {} if pages.is_equal(record["untold"]) else {"producer": tool} | record["told"]
+    student = sw.Student.from_nir(tmp_path / name, nets.STEPS, encoding="events", **told)
+    assert student.config.outputs == np.prod(nets.sizes(record["kind"])[nets.layers(record["kind"])[-1]])
+    chip = sw.lower(tmp_path / name, "loihi2-assumed", timesteps=nets.STEPS, encoding="events", **told)
+    ran = integer.run(chip, nets.drive(record["kind"])[:, None].astype(np.int64))
+    assert all(ran.spikes[population.name].any() for population in chip.populations)
 
 
 def test_there_are_exports_of_every_tool() -> None:

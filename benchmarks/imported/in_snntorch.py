@@ -127,7 +127,7 @@ class Layers(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        sizes = (64, 48, 48, 10)
+        sizes = (64, 24, 10)
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.neurons = nn.ModuleList(
             snn.Leaky(

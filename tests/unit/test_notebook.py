@@ -390,7 +390,7 @@ def test_a_quality_shows_the_names_of_its_classes() -> None:
         (lambda _: sw.plot.confusion(np.zeros((2, 3))), r"quality: has shape \(2, 3\); a confusion matrix is"),
         (lambda _: sw.plot.confusion(np.eye(2), names=["one"]), "names: 1 names for 2 classes"),
         (lambda o: sw.plot.budget(o["chip"]), "report: is a ChipNetwork; may be what `sw.report` returns"),
-        (lambda o: sw.plot.fit(o["energy"]), "report: is a EnergyReport; may be what `sw.report` returns"),
+        (lambda o: sw.plot.fit(o["energy"]), "report: is an EnergyReport; may be what `sw.report` returns"),
         (
             lambda o: sw.plot.rates(o["student"]),
             "counted: is a Student; may be what `sw.simulate` or `sw.report` returns",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import warnings
 from pathlib import Path
@@ -162,7 +163,7 @@ def test_a_name_in_hdf5_that_is_no_text_is_no_recording(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [0, 1, 3, 5, 18, 255])
-def test_a_matrix_of_a_class_that_matlab_does_not_have_is_refused(tmp_path: Path, kind: int) -> None:
+def test_a_matrix_of_another_class_is_refused(tmp_path: Path, kind: int) -> None:
     """The class of an array stands in byte 144, behind the file's header and two tags."""
     scipy = pytest.importorskip("scipy.io")
     scipy.savemat(tmp_path / "a.mat", {"events": np.ones((2, 4))})
@@ -170,7 +171,8 @@ def test_a_matrix_of_a_class_that_matlab_does_not_have_is_refused(tmp_path: Path
     assert content[144] == 6, "double"
     content[144] = kind
     (tmp_path / "a.mat").write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.mat: cannot be read as \.mat"):
+    says = f"cannot be read as .mat (an array of class {kind}, which there is not)" if kind in (0, 255) else "holds no"
+    with pytest.raises(InputError, match=rf"a\.mat: {re.escape(says)}"):
         Files((tmp_path / "a.mat",), ReadingOptions()).read(0)
 
 

@@ -23,8 +23,10 @@ HEAD = 128
 MATRIX, COMPRESSED = 14, 15
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 """By type of an element, that of its numbers."""
+KNOWN = range(1, 19)
+"""Classes of arrays that there are."""
 NUMERIC = range(6, 16)
-"""Classes of arrays that hold real or complex numbers; below are cells, structures, objects, texts, sparse ones."""
+"""Those that hold real or complex numbers; others are cells, structures, objects, texts, sparse ones and functions."""
 COMPLEX = 0x0800
 LARGEST = 2**34
 """Bytes that a compressed array is unpacked to at most."""
@@ -117,6 +119,8 @@ def _flags(parts: Iterator[tuple[int, bytes]], order: str) -> _Flags:
     if kind != 6 or len(body) != 8:
         raise _Damaged("an array without flags")
     word = int(np.frombuffer(body, f"{order}u4", 1)[0])
+    if word & 0xFF not in KNOWN:
+        raise _Damaged(f"an array of class {word & 0xFF}, which there is not")
     return _Flags(word & 0xFF, bool(word & COMPLEX))
 
 

@@ -118,10 +118,9 @@ def assert_the_same(graph: nir.NIRGraph, reader: str, folder: Path, seed: int = 
         assert len(found.spikes) == len(wanted.spikes)
         for name, spikes in wanted.spikes.items():
             np.testing.assert_array_equal(found.spikes[name.replace(".", "_")], spikes)
-        for name in wanted.membranes.keys() - wanted.spikes.keys():  # in a unit of the tool's own
-            pair = wanted.membranes[name], found.membranes[name.replace(".", "_")]
-            first_unit, second_unit = (np.abs(each).max() for each in pair)
-            np.testing.assert_allclose(pair[1] / second_unit, pair[0] / first_unit, atol=2e-5)
+        for name in wanted.membranes.keys() - wanted.spikes.keys():
+            pair = found.membranes[name.replace(".", "_")], wanted.membranes[name]
+            np.testing.assert_allclose(*pair, rtol=0, atol=1e-5 * np.abs(pair[1]).max())
     return read_graph(path)
 
 
@@ -303,3 +302,40 @@ def test_a_graph_of_one_tool_is_written_for_another(tmp_path: Path) -> None:
     assert all(0 < spikes.mean() < 1 for spikes in wanted.spikes.values())
     for name, spikes in wanted.spikes.items():
         np.testing.assert_array_equal(found.spikes[name.replace(".", "_")], spikes)
+
+
+def test_potentials_of_a_readout_are_those_of_the_graph() -> None:
+    """Rockpool's current that lasts for 1/24 of a step keeps 2**-24 of what arrives: its weights make up for it."""
+    graph = mlp(neurons(6, 0.8), neurons(5, 0.7, threshold=None))
+    written = translate(graph, "rockpool")
+    np.testing.assert_allclose(written.nodes["fc_1"].weight, graph.nodes["fc.1"].weight * 2.0**24, rtol=1e-5)
+    assert "what arrives at 'n.1' is scaled by 1.67772e+07, so that its potentials in Rockpool are" in str(
+        written.remarks
+    )
+    drive = events(graph)
+    np.testing.assert_allclose(sw.interpret(written, drive).scores, sw.interpret(graph, drive).scores, rtol=1e-5)
+
+
+def test_a_gain_of_each_neuron_is_put_into_the_weights() -> None:
+    """By hand: a membrane without memory whose gain is r dt / tau = 3 and 0.5, of an input of 1."""
+    nodes = {
+        "input": nir.Input(np.array([2])),
+        "n": nir.LI(tau=full(2, DT_S), r=np.array([3, 0.5]), v_leak=full(2, 0)),
+        "output": nir.Output(np.array([2])),
+    }
+    for reader in ("norse", "rockpool", "snntorch", "spikingjelly", "sinabs"):
+        written = translate(graph_of(nodes), reader)
+        assert isinstance(written.nodes["n_scaled"], nir.Affine if reader == "sinabs" else nir.Linear)
+        np.testing.assert_allclose(sw.interpret(written, np.ones((1, 2, 2))).scores, [[3, 0.5]], rtol=1e-6)
+    kept = translate(graph_of(nodes), "nir-1.0.4")
+    np.testing.assert_allclose(sw.interpret(kept, np.ones((1, 2, 2))).scores, [[3, 0.5]], rtol=1e-6)
+
+
+def test_other_potentials_of_a_readout_are_found() -> None:
+    graph = mlp(neurons(6, 0.8), neurons(5, 0.7, threshold=None))
+    drive = torch.from_numpy(np.swapaxes(events(graph), 0, 1).copy())
+    written = translate(graph, "rockpool")
+    same_spikes(graph, written, drive, STEPS)
+    written.nodes["fc_1"].weight = written.nodes["fc_1"].weight * np.float32(1.5)
+    with pytest.raises(AnswerIsNo, match=r"other potentials: node 'n.1' differs by 0.5 of its largest potential"):
+        same_spikes(graph, written, drive, STEPS)

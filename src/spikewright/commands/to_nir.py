@@ -161,7 +161,10 @@ def _graph(source: Path, out: Path, reader: str | None, samples: int, said: dict
     graph = read_graph(source)
     drive, timesteps = drive_like(graph, samples, torch.Generator().manual_seed(0))
     written, same = write_for(graph, reader, out, drive, timesteps, Convention(**said))
-    cli.say(f"{out}: computes what {source} does: {same.spikes} spikes and silences equal on {same.samples} samples")
+    cli.say(
+        f"{out}: computes what {source} does: {same.spikes} spikes and silences and the readout equal on "
+        f"{same.samples} samples"
+    )
     return {"samples": same.samples, "spikes": same.spikes, "ties": same.ties} | _said(reader, written.remarks, same)
 
 

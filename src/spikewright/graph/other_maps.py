@@ -11,6 +11,7 @@ from typing import Any
 import nir
 import numpy as np
 
+from ..base.types import FloatArray
 from .fields import NodeFault, pair
 from .nodes import NEURONS, Shape, is_linear
 from .readers import Reader
@@ -111,6 +112,38 @@ class OtherMaps:
                 else:
                     todo.append(target)
 
+    def scale_before(self, name: str, factor: FloatArray) -> None:
+        """Scale what arrives at neurons: the weights in front of them, or a map that is put there.
+
+        Args:
+            name: of the neurons.
+            factor: by which, of their shape.
+
+        Raises:
+            NodeFault: there are no weights, and no map of that shape.
+        """
+        for source in [source for source, target in self.edges if target == name]:
+            node = self.nodes[source]
+            alone = sum(edge[0] == source for edge in self.edges) == 1
+            rows = _of_rows(node, factor) if alone and isinstance(node, _WEIGHTED) else None
+            if rows is not None:
+                node.weight = _scaled(node.weight, rows)
+                if hasattr(node, "bias"):
+                    node.bias = _scaled(node.bias, rows)
+            elif factor.ndim == 1:
+                self._put_before(name, source, np.diag(factor).astype(np.float32))
+            else:
+                raise NodeFault(f"gets {float(factor.flat[0]):g} times as much in {self._reader.tool}, and no weights")
+
+    def _put_before(self, name: str, source: str, weight: Any) -> None:
+        """Put a matrix into an edge."""
+        free = next(made for made in (f"{name}_scaled" + "_" * n for n in count()) if made not in self.nodes)
+        self.edges[self.edges.index((source, name))] = (source, free)
+        self.edges.append((free, name))
+        self.nodes[free] = nir.Linear(weight=weight)
+        if nir.Linear not in self._reader.maps:
+            self.nodes[free] = nir.Affine(weight=weight, bias=np.zeros(len(weight), np.float32))
+
     def _map(self, name: str, node: Any) -> None:
         """A map in a form that the tool takes."""
         takes, shape = self._reader.maps, self._wiring.shapes[name][0]
@@ -150,6 +183,17 @@ class OtherMaps:
         self.edges = [edge for edge in self.edges if name not in edge]
         self.edges += [(self._wiring.input, target) for target in targets]
         del self.nodes[name]
+
+
+def _of_rows(node: Any, factor: FloatArray) -> FloatArray | None:
+    """A factor of each output as one of each row of a map; None where rows have several."""
+    rows = factor.reshape(len(node.weight), -1)
+    return rows[:, 0] if np.all(rows == rows[:, :1]) else None
+
+
+def _scaled(values: Any, rows: FloatArray) -> Any:
+    values = np.asarray(values)
+    return (values * rows.reshape(-1, *[1] * (values.ndim - 1))).astype(np.float32)
 
 
 def _without_groups(node: Any) -> Any:

@@ -24,6 +24,8 @@ from .wiring import Wiring, wire
 _STEPS, _RATE = 32, 0.3
 TIE = 1e-5
 """Relative distance of a potential from its threshold within which the rounding of constants to float32 decides."""
+READOUT_TOLERANCE = 1e-5
+"""How far potentials of neurons that do not fire may be apart by that rounding, relative to the largest of them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def same_spikes(
         said: how ``graph`` is read.
 
     Raises:
-        AnswerIsNo: spikes differ where no potential meets its threshold.
+        AnswerIsNo: spikes differ where no potential meets its threshold, or potentials of neurons that do not fire do.
     """
     ours, theirs = read_as(wire(graph), graph.metadata, said), read_as(wire(written), written.metadata)
     drive = drive.double()
@@ -67,6 +69,8 @@ def same_spikes(
     whole = torch.ones(drive.shape[1], dtype=torch.bool)
     for sample in range(drive.shape[1]):
         whole[sample] = not _meets_its_threshold(ours, wanted, wrong, sample)
+    for name in wanted.membranes.keys() - wanted.spikes.keys():
+        _compare_potentials(name, wanted.membranes[name][:, whole], found.membranes[names[name]][:, whole])
     compared = sum(int(each[:, whole].numel()) for each in wrong.values())
     untold = interpret(_untold(theirs, str(written.metadata[WRITTEN_FOR])), flat, theirs.step.dt_s, timesteps)
     others = sum(int((spikes != untold.spikes[names[n]])[:, whole].sum()) for n, spikes in wanted.spikes.items())
@@ -117,6 +121,18 @@ def _untold(reading: Reading, reader: str) -> Wiring:
         return wiring
     firing = [name for name in wiring.neurons if hasattr(wiring.nodes[name], "v_threshold")]
     return replace(wiring, resets=dict.fromkeys(firing, untold))
+
+
+def _compare_potentials(name: str, wanted: Tensor, found: Tensor) -> None:
+    """Refuse potentials that differ by more than the rounding of float32."""
+    if not wanted.numel():
+        return
+    worst = float((wanted - found).abs().max()) / max(float(wanted.abs().max()), torch.finfo(wanted.dtype).tiny)
+    if not worst <= READOUT_TOLERANCE:  # which NaN is not either
+        raise AnswerIsNo(
+            f"the graph that was written computes other potentials: node {name!r} differs by {worst:.2g} of its "
+            f"largest potential; up to {READOUT_TOLERANCE:g} is the rounding of float32"
+        )
 
 
 def _meets_its_threshold(reading: Reading, trace: GraphTrace, wrong: Mapping[str, Tensor], sample: int) -> bool:

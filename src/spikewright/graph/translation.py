@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nir
+import numpy as np
 
 from ..base.errors import InputError, arg, check_type, did_you_mean, refuse
 from ..base.types import Reset
@@ -17,13 +18,17 @@ from ..base.version import __version__
 from ..chip.registers import GRID_KEY
 from .fields import NodeFault
 from .nir_io import read_graph
+from .nodes import NeuronConstants, constants_of
 from .other_maps import OtherMaps
+from .producers import PRODUCERS
 from .readers import READERS, STEP_S, WRITTEN_FOR, Reader, never_firing
 from .time_step import Convention, Reading, read_as
 from .wiring import RESET_KEY, Wiring, wire
 
 _OF_THE_GRAPH = ("dt_s", "reset_note", "assumed", GRID_KEY, STEP_S, WRITTEN_FOR)
 """Metadata that do not hold for the graph that is written."""
+_ROUNDED = 1e-6
+"""Relative difference of gains that the rounding of constants to float32 makes."""
 
 
 class WrittenGraph(nir.NIRGraph):  # type: ignore[misc]
@@ -112,10 +117,31 @@ def _neurons(reading: Reading, reader: Reader, maps: OtherMaps, faults: list[str
             faults.append(f"{type(before).__name__} {name!r} {fault}")
             continue
         maps.nodes[name] = made = copy(made)
+        try:
+            yield from _in_its_unit(name, wider, made, reader, maps)
+        except NodeFault as fault:
+            faults.append(f"{type(before).__name__} {name!r} {fault}")
         own = wiring.resets.get(name, "zero")
         made.metadata = made.metadata | ({RESET_KEY: own} if name in _firing(wiring) and own != common else {})
         if constants.threshold is None and hasattr(made, "v_threshold"):
             yield f"{name!r} is a readout: it never fires, and what it answers is its membrane potential"
+
+
+def _in_its_unit(
+    name: str, wanted: NeuronConstants, made: nir.NIRNode, reader: Reader, maps: OtherMaps
+) -> Iterator[str]:
+    """Scale what arrives at neurons that do not fire, so that their potentials are those of the graph."""
+    if wanted.threshold is not None or reader.neuron is None or reader.dt_s is None:
+        return
+    meant = PRODUCERS[reader.producer].read(made, reader.dt_s)
+    theirs = constants_of(meant, reader.dt_s, wanted.leak_v.shape)
+    factor = wanted.gain_u * wanted.gain_v / (theirs.gain_u * theirs.gain_v)
+    if np.all(np.abs(factor - 1) < _ROUNDED):
+        return
+    maps.scale_before(name, factor)
+    low, high = (f"{each:g}" for each in (factor.min(), factor.max()))
+    by = low if low == high else f"{low} to {high}"
+    yield f"what arrives at {name!r} is scaled by {by}, so that its potentials in {reader.tool} are those of the graph"
 
 
 def _firing(wiring: Wiring) -> list[str]:

@@ -20,7 +20,7 @@ from ..chip.encoding import encode
 from ..chip.network import ChipNetwork
 from ..graph.interpreter import interpret
 from ..graph.nir_io import graph_bytes, read_graph
-from ..graph.same_spikes import SameSpikes, write_for
+from ..graph.same_spikes import READOUT_TOLERANCE, SameSpikes, write_for
 from ..graph.time_step import resolve_dt
 from ..graph.translation import reader_of
 from ..graph.wiring import wire
@@ -34,7 +34,6 @@ from .to_nir import to_nir
 
 TIE = 1e-5
 """Relative distance of a membrane potential from its threshold below which float32 may decide either way."""
-READOUT_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import nir
@@ -129,6 +130,24 @@ def test_two_outputs_of_the_same_neurons_are_one() -> None:
     graph.nodes["again"] = nir.Output(np.array([3]))
     graph.edges.append(("one", "again"))
     assert (
-        "outputs 'again', 'left', 'right' are joined: scores 0 to 2 are those of 'one', 3 to 4"
+        "outputs 'left', 'right', 'again' are joined: scores 0 to 2 are those of 'one', 3 to 4"
         in wire(graph).assumed[0]
     )
+
+
+def test_their_order_is_that_of_the_output_nodes(tmp_path: Path) -> None:
+    """Whatever the order of edges, of other nodes, and of the search from the input is."""
+    plain = of(li(3), li(2))
+    one_first, two_first = ("left", "right"), ("right", "left")
+    says = {one_first: "0 to 2 are those of 'one', 3 to 4", two_first: "0 to 1 are those of 'two', 2 to 4"}
+    scores = sw.interpret(plain, drive()).scores
+    for order, columns in ((one_first, [0, 1, 2, 3, 4]), (two_first, [3, 4, 0, 1, 2])):
+        for edges in (plain.edges, plain.edges[::-1]):
+            for rest in (list(plain.nodes), list(plain.nodes)[::-1]):
+                names = [*(name for name in rest if name not in order), *order]
+                graph = nir.NIRGraph({n: plain.nodes[n] for n in names}, edges, metadata=plain.metadata)
+                found = sw.interpret(graph, drive())
+                assert says[order] in found.assumed[0]
+                np.testing.assert_allclose(found.scores, scores[:, columns], rtol=1e-12, atol=1e-12)
+                nir.write(tmp_path / "g.nir", graph)
+                assert says[one_first] in sw.interpret(tmp_path / "g.nir", drive()).assumed[0]  # by name

@@ -94,7 +94,9 @@ def _add_output(found: Flat) -> None:
 def join_outputs(
     found: Flat, shapes: Mapping[str, tuple[Shape, Shape]], resets: Mapping[str, Reset]
 ) -> dict[str, Reset]:
-    """Make one readout of those that several outputs read, with their scores side by side in the order of the nodes.
+    """Make one readout of those that several outputs read, with their scores side by side.
+
+    Their order is that of the Output nodes in the graph, which nir's reader of files gives by name.
 
     Each becomes a slice of the new one: what feeds it passes through a matrix that puts its values into their places.
 

@@ -118,7 +118,7 @@ def survey(graph: nir.NIRGraph) -> Survey:
         return found
     shaped = _shaped(found)
     if not found.faults and sum(isinstance(node, nir.Output) for node in shaped.nodes.values()) > 1:
-        found.nodes = dict(shaped.nodes)
+        found.nodes = {name: shaped.nodes[name] for name in found.nodes}  # as they stand in the graph
         resets |= join_outputs(found, shaped.shapes, resets)
         shaped = shaped if found.faults else _shaped(found)
     if not found.faults:

@@ -161,6 +161,8 @@ def test_a_student_for_another_tool(saved: Path, capsys: pytest.CaptureFixture[s
     assert progress.splitlines() == [
         f"{out}: computes what {saved} does: 240 spikes and silences and the readout equal on 5 samples",
         "note: 'flatten' is left out: give Rockpool flat samples",
+        "note: what arrives at 'readout' is scaled by 1.67772e+07, so that its potentials in Rockpool are those of the "
+        "graph",
         "note: 'readout' is a readout: it never fires, and what it answers is its membrane potential",
         "note: Rockpool resets by 'subtract', and this network by 'zero': it computes other spikes",
         "note: Rockpool: its neurons fire several times in a step where a potential is several thresholds high, unless "
@@ -213,8 +215,27 @@ def test_a_graph_for_another_tool(saved: Path, capsys: pytest.CaptureFixture[str
     assert (said["nir"], said["for"], said["samples"], said["ties"]) == (str(out), "sinabs", 3, 0)
     assert said["spikes"] == 3 * 8 * 6
     assert len(said["remarks"]) == 2
+    assert said["assumed"] == []
     assert main(["to-nir", str(out), "--for", "norse", "-o", str(tmp_path / "of-norse.nir"), "--samples", "3"]) == 0
     assert read_graph(tmp_path / "of-norse.nir").metadata["written_for"] == "norse"
+
+
+def test_what_is_assumed_of_a_graph_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Two outputs, no metadata: r = tau / dt of snnTorch."""
+    ones = np.ones(3)
+    neurons = {n: nir.LIF(tau=4e-4 * ones, r=4 * ones, v_leak=0 * ones, v_threshold=ones) for n in ("a", "b")}
+    ends = {f"out_{n}": nir.Output(np.array([3])) for n in neurons}
+    fully = {f"to_{n}": nir.Linear(np.eye(3)) for n in neurons}
+    edges = [pair for n in neurons for pair in (("input", f"to_{n}"), (f"to_{n}", n), (n, f"out_{n}"))]
+    nir.write(tmp_path / "g.nir", nir.NIRGraph({"input": nir.Input(np.array([3])), **fully, **neurons, **ends}, edges))
+    words = ["to-nir", str(tmp_path / "g.nir"), "--for", "norse", "-o", str(tmp_path / "o.nir"), "--samples", "2"]
+    assert main(words) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("assumed: ")]
+    assert lines[0].startswith("assumed: outputs 'out_a', 'out_b' are joined: scores 0 to 2 are those of 'a'")
+    assert lines[1].startswith("assumed: time step 0.0001 s: r = tau/dt, snnTorch's convention")
+    assert lines[2].startswith("assumed: reset to zero: NIR cannot say") and "say its reset" in lines[2]
+    assert main([*words, "--json"]) == 0
+    assert [f"assumed: {each}" for each in json.loads(capsys.readouterr().out)["assumed"]] == lines
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,9 @@ def test_a_graph_is_interpreted_on_arrays(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.scores, expected.sum(1))
     assert (found.dt_s, found.producer) == (1e-4, "snntorch")
     assert found.assumed[0] == "input 'input' has shape (1, 16): its first 1 is read as a batch and left out"
-    assert repr(found) == (f"Interpretation of 10 samples, 6 timesteps of 0.0001 s; rates: n {expected.mean():.4g}")
+    first, *rest = repr(found).splitlines()
+    assert first == f"Interpretation of 10 samples, 6 timesteps of 0.0001 s; rates: n {expected.mean():.4g}"
+    assert rest == [f"  assumed: {sentence}" for sentence in found.assumed]
 
 
 def test_the_same_at_every_step_and_samples_of_a_file(tmp_path: Path) -> None:

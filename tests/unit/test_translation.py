@@ -298,6 +298,11 @@ def test_a_graph_of_one_tool_is_written_for_another(tmp_path: Path) -> None:
     drive = events(graph)
     wanted = sw.interpret(graph, drive, producer="sinabs", reset="subtract")
     nir.write(tmp_path / "g.nir", translate(graph, "norse", producer="sinabs", reset="subtract"))
+    said = translate(graph, "norse", producer="sinabs").assumed
+    assert said[0].startswith("time step 1 s: tau in steps and r = 1, sinabs' convention")
+    assert said[1].startswith("reset to zero: NIR cannot say how its neurons were reset in training")
+    assert said == sw.interpret(graph, drive, producer="sinabs").assumed
+    assert len(translate(graph, "norse", producer="sinabs", reset="subtract").assumed) == len(said) - 1
     found = sw.interpret(tmp_path / "g.nir", drive)
     assert all(0 < spikes.mean() < 1 for spikes in wanted.spikes.values())
     for name, spikes in wanted.spikes.items():

@@ -165,7 +165,10 @@ def _graph(source: Path, out: Path, reader: str | None, samples: int, said: dict
         f"{out}: computes what {source} does: {same.spikes} spikes and silences and the readout equal on "
         f"{same.samples} samples"
     )
-    return {"samples": same.samples, "spikes": same.spikes, "ties": same.ties} | _said(reader, written.remarks, same)
+    for sentence in written.assumed:
+        cli.say(f"assumed: {sentence}")
+    counts = {"samples": same.samples, "spikes": same.spikes, "ties": same.ties}
+    return counts | {"assumed": list(written.assumed)} | _said(reader, written.remarks, same)
 
 
 def _said(reader: str, remarks: tuple[str, ...], same: SameSpikes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import nir
 import numpy as np
 import torch
 
-from ..base.errors import InputError, Message, arg, check_type
+from ..base.errors import InputError, arg, check_type
 from ..base.types import FloatArray
 from ..data.for_network import ForNetwork
 from ..data.load import load
@@ -20,7 +20,7 @@ from .interpreter import GraphTrace
 from .interpreter import interpret as run
 from .nir_data import graph_data, write_graph_data
 from .nir_io import read_graph
-from .time_step import Convention, Reading, read_as
+from .time_step import Convention, Reading, assumptions, read_as
 from .wiring import Wiring, wire
 
 BATCH = 64
@@ -64,9 +64,8 @@ class Interpretation:
         steps = {name: values.shape[:2] for name, values in self.membranes.items()}
         rates = ", ".join(f"{name} {values.mean():.4g}" for name, values in self.spikes.items())
         samples, timesteps = next(iter(steps.values()))
-        return (
-            f"Interpretation of {samples} samples, {timesteps} timesteps of {self.dt_s:g} s; rates: {rates or 'none'}"
-        )
+        ran = f"Interpretation of {samples} samples, {timesteps} timesteps of {self.dt_s:g} s; rates: {rates or 'none'}"
+        return "\n".join([ran, *(f"  assumed: {sentence}" for sentence in self.assumed)])
 
 
 def interpret(
@@ -107,14 +106,6 @@ def interpret(
         tuple(assumptions(reading)),
         {wiring.input: np.broadcast_to(drive, (len(drive), steps, *drive.shape[2:]))},
     )
-
-
-def assumptions(reading: Reading) -> Iterator[str]:
-    """What was assumed of a graph, as sentences."""
-    yield from reading.wiring.assumed
-    if reading.step.assumed:
-        yield f"time step {reading.step.dt_s:g} s: {reading.step.why}"
-    yield from (str(Message(sentence)) for sentence in reading.assumed)
 
 
 def _run(reading: Reading, drive: FloatArray, timesteps: int) -> GraphTrace:

@@ -5,14 +5,14 @@ They are given, stand in the metadata, or follow from the parameters of all neur
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import nir
 import numpy as np
 
-from ..base.errors import InputError, arg, did_you_mean
+from ..base.errors import InputError, Message, arg, did_you_mean
 from ..base.types import RESETS, Reset
 from .nodes import FILTERED
 from .producers import PRODUCERS, Part, Producer
@@ -71,6 +71,14 @@ class Reading:
     wiring: Wiring
     producer: Producer | None
     assumed: tuple[str, ...]
+
+
+def assumptions(reading: Reading) -> Iterator[str]:
+    """What was assumed of a graph, as sentences."""
+    yield from reading.wiring.assumed
+    if reading.step.assumed:
+        yield f"time step {reading.step.dt_s:g} s: {reading.step.why}"
+    yield from (str(Message(sentence)) for sentence in reading.assumed)
 
 
 def resolve_dt(wiring: Wiring, metadata: Mapping[str, Any], dt_s: float | None = None) -> TimeStep:

@@ -22,7 +22,7 @@ from .nodes import NeuronConstants, constants_of
 from .other_maps import OtherMaps
 from .producers import PRODUCERS
 from .readers import READERS, STEP_S, WRITTEN_FOR, Reader, never_firing
-from .time_step import Convention, Reading, read_as
+from .time_step import Convention, Reading, assumptions, read_as
 from .wiring import RESET_KEY, Wiring, wire
 
 _OF_THE_GRAPH = ("dt_s", "reset_note", "assumed", GRID_KEY, STEP_S, WRITTEN_FOR)
@@ -35,10 +35,12 @@ class WrittenGraph(nir.NIRGraph):  # type: ignore[misc]
     """A graph in the convention of a tool; :func:`nir.write` leaves out what the nir of that tool does not know.
 
     Attributes:
+        assumed: what was assumed of the graph that it was made from, as sentences.
         remarks: what the tool computes differently, and what one has to tell it, as sentences.
         leaves_out: fields of nodes that are not written.
     """
 
+    assumed: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     leaves_out: tuple[str, ...] = ()
 
@@ -70,7 +72,8 @@ def translate(
         dt_s: of the graph as it is, as in :func:`spikewright.lower`, and so are ``producer`` and ``reset``.
 
     Returns:
-        The graph, whose ``remarks`` say what the tool computes differently, and what one has to tell it.
+        The graph, whose ``remarks`` say what the tool computes differently, and what one has to tell it; ``assumed``
+        is what was assumed of the graph that was given.
 
     Raises:
         InputError: no such tool; the graph has faults; everything in it that the tool cannot take.
@@ -88,6 +91,7 @@ def translate(
     nodes = {names[name]: node for name, node in maps.nodes.items()}
     edges = [(names[source], names[target]) for source, target in maps.edges]
     written = WrittenGraph(nodes, edges, metadata=_metadata(graph.metadata, reading, known), type_check=False)
+    written.assumed = tuple(assumptions(reading))
     written.remarks = (*maps.remarks, *readouts, *_of_resets(reading.wiring, known), *_of_maps(known, nodes))
     written.leaves_out = () if known.knows_v_reset else ("v_reset",)
     return written

@@ -27,9 +27,8 @@ from ..chip.law import State
 from ..chip.registers import TrainedGrid
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES
-from ..graph.foreign import assumptions
 from ..graph.nir_io import read_graph
-from ..graph.time_step import Convention
+from ..graph.time_step import Convention, assumptions
 from ..importing.assembling import Asked, Assembled
 from ..importing.description import ImportedNetwork
 from ..importing.examples import SPIKING, as_taken

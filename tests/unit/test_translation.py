@@ -188,14 +188,17 @@ def test_what_nir_1_0_4_does_not_know_is_left_out(tmp_path: Path) -> None:
 def test_remarks_say_what_a_tool_does_differently() -> None:
     graph = mlp(neurons(6, 0.8), neurons(5, 0.7, threshold=None), reset="subtract")
     said = {reader: translate(graph, reader).remarks for reader in READERS}
-    assert said["nir-1.0.4"] == ()
+    names = "names of nodes have no dots: 'fc.0' is 'fc_0', 'n.0' is 'n_0', 'fc.1' is 'fc_1', 'n.1' is 'n_1'"
+    assert said["nir-1.0.4"] == (names,)
     assert said["sinabs"] == (
         "sinabs: its neurons fire several times in a step where a potential is several thresholds high, unless "
         "spike_fn is SingleSpike",
+        names,
     )
     assert said["spikingjelly"] == (
         "'n.1' is a readout: it never fires, and what it answers is its membrane potential",
         "SpikingJelly resets by 'zero' unless told otherwise: for 'subtract', set v_reset of its neurons to None",
+        names,
     )
     assert said["snntorch"][1] == "snnTorch resets by 'zero', and this network by 'subtract': it computes other spikes"
     assert translate(image(pool(nir.AvgPool2d)), "norse").remarks[-1] == (
@@ -344,3 +347,13 @@ def test_other_potentials_of_a_readout_are_found() -> None:
     written.nodes["fc_1"].weight = written.nodes["fc_1"].weight * np.float32(1.5)
     with pytest.raises(AnswerIsNo, match=r"other potentials: node 'n.1' differs by 0.5 of its largest potential"):
         same_spikes(graph, written, drive, STEPS)
+
+
+def test_a_remark_lists_the_first_nodes_of_other_names() -> None:
+    graph = mlp(neurons(6, 0.8), neurons(5, 0.7), loop=True)
+    graph.nodes = {(f"a.{n}" if n == "loop" else n): node for n, node in graph.nodes.items()}
+    graph.edges = [tuple(f"a.{n}" if n == "loop" else n for n in edge) for edge in graph.edges]
+    assert translate(graph, "nir-1.0.4").remarks == (
+        "names of nodes have no dots: 'fc.0' is 'fc_0', 'n.0' is 'n_0', 'a.loop' is 'a_loop', 'fc.1' is 'fc_1' and 1 more",
+    )
+    assert translate(image(pool(nir.AvgPool2d)), "nir-1.0.4").remarks == ()  # none has a dot

@@ -27,6 +27,8 @@ from .wiring import RESET_KEY, Wiring, wire
 
 _OF_THE_GRAPH = ("dt_s", "reset_note", "assumed", GRID_KEY, STEP_S, WRITTEN_FOR)
 """Metadata that do not hold for the graph that is written."""
+_LISTED = 4
+"""Nodes that a remark lists at most."""
 _ROUNDED = 1e-6
 """Relative difference of gains that the rounding of constants to float32 makes."""
 
@@ -92,7 +94,8 @@ def translate(
     edges = [(names[source], names[target]) for source, target in maps.edges]
     written = WrittenGraph(nodes, edges, metadata=_metadata(graph.metadata, reading, known), type_check=False)
     written.assumed = tuple(assumptions(reading))
-    written.remarks = (*maps.remarks, *readouts, *_of_resets(reading.wiring, known), *_of_maps(known, nodes))
+    of_all = *_of_resets(reading.wiring, known), *_of_maps(known, nodes), *_of_names(names)
+    written.remarks = (*maps.remarks, *readouts, *of_all)
     written.leaves_out = () if known.knows_v_reset else ("v_reset",)
     return written
 
@@ -171,6 +174,14 @@ def _of_maps(reader: Reader, nodes: Mapping[str, nir.NIRNode]) -> Iterator[str]:
     yield from (f"{reader.tool}: {sentence}" for sentence in reader.says)
     if reader.flattens_batch and any(isinstance(node, nir.Flatten) for node in nodes.values()):
         yield f"{reader.tool} flattens the batch, too: give it samples without a batch"
+
+
+def _of_names(names: Mapping[str, str]) -> Iterator[str]:
+    """Which nodes have other names."""
+    other = [f"{old!r} is {new!r}" for old, new in names.items() if old != new]
+    if other:
+        more = f" and {len(other) - _LISTED} more" if len(other) > _LISTED else ""
+        yield f"names of nodes have no dots: {', '.join(other[:_LISTED])}{more}"
 
 
 def _metadata(metadata: Mapping[str, Any], reading: Reading, reader: Reader) -> dict[str, Any]:

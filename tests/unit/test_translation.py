@@ -245,6 +245,29 @@ def test_pooling_that_a_tool_computes_differently_is_refused() -> None:
         translate(graph, "sinabs")
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"dt_s": "1"}, "dt_s: is of type str; may be a number of seconds"),
+        ({"dt_s": [1e-3]}, "dt_s: is of type list; may be a number of seconds"),
+        ({"producer": 3}, "producer: is of type int; may be one of lava, nengo, norse"),
+        ({"reset": 0}, "reset: is of type int; may be one of subtract, subtract-late, zero"),
+    ],
+)
+def test_what_is_given_of_another_type(given: dict[str, object], says: str) -> None:
+    graph = mlp(neurons(6, 0.8), neurons(5, 0.7))
+    for call, second in ((sw.interpret, events(graph)), (sw.translate, "norse"), (sw.lower, "loihi2-assumed")):
+        with pytest.raises(InputError, match=says):
+            call(graph, second, **given)  # type: ignore[operator]
+    for reader in (None, 3):
+        with pytest.raises(InputError, match=f"reader: is of type {type(reader).__name__}; may be the name of a tool"):
+            sw.translate(graph, reader)  # type: ignore[arg-type]
+    for timesteps, reason in (("6", "is of type str; may be a whole number"), (0, "must be 1 or more")):
+        with pytest.raises(InputError, match=rf"timesteps.*: {reason}"):
+            sw.interpret(graph, events(graph)[:, 0], timesteps=timesteps)  # type: ignore[arg-type]
+    assert sw.interpret(graph, events(graph), dt_s=np.float32(DT_S), timesteps=np.int64(STEPS)).scores.any()
+
+
 def test_no_such_tool() -> None:
     with pytest.raises(InputError, match="reader=sinab: did you mean 'sinabs'"):
         translate(mlp(neurons(6, 0.8), neurons(5, 0.7)), "sinab")
@@ -354,6 +377,7 @@ def test_a_remark_lists_the_first_nodes_of_other_names() -> None:
     graph.nodes = {(f"a.{n}" if n == "loop" else n): node for n, node in graph.nodes.items()}
     graph.edges = [tuple(f"a.{n}" if n == "loop" else n for n in edge) for edge in graph.edges]
     assert translate(graph, "nir-1.0.4").remarks == (
-        "names of nodes have no dots: 'fc.0' is 'fc_0', 'n.0' is 'n_0', 'a.loop' is 'a_loop', 'fc.1' is 'fc_1' and 1 more",
+        "names of nodes have no dots: 'fc.0' is 'fc_0', 'n.0' is 'n_0', 'a.loop' is 'a_loop', 'fc.1' is 'fc_1' "
+        "and 1 more",
     )
     assert translate(image(pool(nir.AvgPool2d)), "nir-1.0.4").remarks == ()  # none has a dot

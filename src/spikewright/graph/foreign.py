@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from numbers import Integral
 from pathlib import Path
 
 import nir
@@ -92,6 +93,10 @@ def interpret(
     if isinstance(graph, str | Path):
         graph = read_graph(graph)
     check_type("graph", graph, nir.NIRGraph, "a NIR graph, such as nir.read(path), or the path of its file")
+    if timesteps is not None:
+        check_type("timesteps", timesteps, Integral, "a whole number of steps")
+        if timesteps < 1:
+            raise InputError(f"{arg('timesteps', timesteps)}: must be 1 or more")
     reading = read_as(wire(graph), graph.metadata, Convention(dt_s, producer, reset))
     drive = _drive(reading.wiring, samples, timesteps)
     steps = drive.shape[1] if timesteps is None else timesteps

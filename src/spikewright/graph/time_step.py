@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import nir
 import numpy as np
 
-from ..base.errors import InputError, Message, arg, did_you_mean
+from ..base.errors import InputError, Message, arg, check_type, did_you_mean
 from ..base.types import RESETS, Reset
 from .nodes import FILTERED
 from .producers import PRODUCERS, Part, Producer
@@ -108,6 +109,7 @@ def read_as(wiring: Wiring, metadata: Mapping[str, Any], said: Convention = NOTH
         InputError: the parameters fit no producer or several with different meanings; the producer is none that is
             known, or cannot have written this; the timestep is no positive number; a reset that the graph denies.
     """
+    _check(said)
     stated = _stated(metadata, said.dt_s)
     if not timed(wiring):
         stated, found = stated or TimeStep(1.0, "counted in steps, since no neuron keeps anything", assumed=False), None
@@ -131,6 +133,15 @@ def read_as(wiring: Wiring, metadata: Mapping[str, Any], said: Convention = NOTH
         )
         meant = replace(wiring, nodes=wiring.nodes | found.nodes)
     return _with_reset(Reading(step, meant, producer, ()), metadata, said.reset)
+
+
+def _check(said: Convention) -> None:
+    """Refuse what a caller gives that is of another type."""
+    if said.dt_s is not None:
+        check_type("dt_s", said.dt_s, Real, "a number of seconds")
+    for name, known in (("producer", PRODUCERS), ("reset", RESETS)):
+        if getattr(said, name) is not None:
+            check_type(name, getattr(said, name), str, f"one of {', '.join(sorted(known))}")
 
 
 def _stated(metadata: Mapping[str, Any], dt_s: float | None) -> TimeStep | None:

@@ -35,7 +35,7 @@ def command(
     from ..chip.activity_file import load_activity
     from ..pages.drawing.draw import draw
 
-    cli.hold(out)
+    cli.hold(out, reads=[network, activity])
     read = _network(network, module)
     counts = None if activity is None else load_activity(activity)
     if counts is not None and activity is not None:

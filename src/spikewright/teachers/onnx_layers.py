@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from ..exchange.onnx_graph import GraphWriter
 
@@ -17,14 +22,38 @@ Layer: TypeAlias = Callable[[GraphWriter, nn.Module, str], str]
 
 
 def layers_of(network: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """The layers of nested sequences in their order, and each sequence behind its last layer, with their names."""
+    """The layers of nested sequences in their order, and each sequence behind its last layer, with their names.
+
+    A module that is used several times comes several times, each time under the name of that place.
+    """
     if type(network) is not nn.Sequential:
         yield name, network
         return
-    for child, module in network.named_children():
+    for child, module in network._modules.items():  # named_children leaves out what was there before
+        assert module is not None
         yield from layers_of(module, f"{name}.{child}" if name else child)
     if name:
         yield name, network
+
+
+def uses_of(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The layers in their order, under names that no two of them share.
+
+    The last use of a module has its name in ``network.named_modules()``, as a method requests its output, and earlier
+    uses have a number behind it.
+    """
+    layers = list(layers_of(network))
+    left, used = Counter(module for _, module in layers), Counter[nn.Module]()
+    names: dict[nn.Module, str] = {}
+    for name, module in layers:
+        used[module] += 1
+        first = names.setdefault(module, name)
+        yield first if used[module] == left[module] else f"{first} (use {used[module]})", module
+
+
+def kind_of(module: nn.Module) -> type[nn.Module]:
+    """The class of a layer; where its weights are parametrized that of the layer itself."""
+    return type_before_parametrizations(module) if is_parametrized(module) else type(module)
 
 
 def layer_faults(network: nn.Module) -> Iterator[str]:
@@ -33,7 +62,7 @@ def layer_faults(network: nn.Module) -> Iterator[str]:
         yield f"is a {type(network).__name__}, whose forward function is code; a sequence of layers can be written"
         return
     for name, module in layers_of(network):
-        if type(module) not in LAYERS:
+        if kind_of(module) not in LAYERS:
             yield f"{name}: {type(module).__name__} has no operator here; may be: {', '.join(sorted(NAMES))}"
         elif isinstance(module, nn.Conv2d) and (module.padding_mode != "zeros" or isinstance(module.padding, str)):
             yield f"{name}: its padding is {module.padding_mode} {module.padding}; numbers of zeros can be written"
@@ -41,9 +70,24 @@ def layer_faults(network: nn.Module) -> Iterator[str]:
             yield f"{name}: has no running mean, so an answer depends on the other samples; train it with one"
         elif isinstance(module, nn.MaxPool2d) and module.return_indices:
             yield f"{name}: gives indices, too; make it without return_indices"
+    yield from _hook_faults(network)
     for name, value in network.state_dict().items():
         if value.is_floating_point() and str(value.dtype) != "torch.float32":
             yield f"{name}: is {str(value.dtype).removeprefix('torch.')}; make it float32"
+
+
+def _hook_faults(network: nn.Module) -> Iterator[str]:
+    """Modules that hooks act on, but those that only compute a layer's weight from its parts."""
+    for name, module in network.named_modules():
+        hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
+        if others := [hook for hook in hooks if not isinstance(hook, OF_WEIGHTS)]:
+            where = f"{name}: " if name else ""
+            said = ", ".join(sorted({getattr(hook, "__name__", type(hook).__name__) for hook in others}))
+            yield f"{where}has a forward hook ({said}), which is code and would be left out; remove it first"
+
+
+OF_WEIGHTS = (BasePruningMethod, SpectralNorm, WeightNorm)
+"""Hooks of torch that put a weight together before each forward pass."""
 
 
 def _array(value: Tensor | None, otherwise: FloatArray | None = None) -> FloatArray:
@@ -95,12 +139,11 @@ def _normalization(graph: GraphWriter, module: nn.Module, value: str) -> str:
 def _linear(graph: GraphWriter, module: nn.Module, value: str) -> str:
     """``x W^T + b``."""
     assert isinstance(module, nn.Linear)
-    found = module.state_dict()
-    weight = graph.constant(_array(found["weight"]).T, f"{graph.prefix}.weight transposed")
-    if "bias" not in found:
+    weight = graph.constant(_array(module.weight).T, f"{graph.prefix}.weight transposed")
+    biases = [graph.constant(_array(module.bias), f"{graph.prefix}.bias")] if module.bias is not None else []
+    if not biases:
         return graph.add("MatMul", value, weight, name=graph.prefix)
-    bias = graph.constant(_array(found["bias"]), f"{graph.prefix}.bias")
-    return graph.add("Add", graph.add("MatMul", value, weight), bias, name=graph.prefix)
+    return graph.add("Add", graph.add("MatMul", value, weight), *biases, name=graph.prefix)
 
 
 def _flattening(graph: GraphWriter, module: nn.Module, value: str) -> str:

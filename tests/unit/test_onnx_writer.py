@@ -261,3 +261,40 @@ def test_a_model_with_other_answers_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"answers differently in onnxruntime, by up to 1\.5 where .* so nothing is "):
         sw.write_onnx(Teacher.from_module(network, (1, 3, 4)), tmp_path / "t.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "flattening",
+    [
+        [nn.Flatten(2), nn.Flatten()],
+        [nn.Flatten(1, 2), nn.Linear(4, 2), nn.Flatten(-2)],
+        [nn.Flatten(1, 1), nn.Flatten(2, -1), nn.Flatten(start_dim=-2, end_dim=-1)],
+    ],
+    ids=["from axis 2", "to axis 2", "axis by axis"],
+)
+def test_every_flattening_of_samples_is_written(flattening: list[nn.Module], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    features = nn.Sequential(*flattening)(images((2, 3, 4))).shape[1]
+    network = nn.Sequential(*flattening, nn.Linear(features, 5))
+    found, own = written_and_own(network, (2, 3, 4), tmp_path)
+    np.testing.assert_allclose(found, own, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(7, 10), (8, 9), (11, 6)])
+@pytest.mark.parametrize("options", [(2, 2, 0, 1), (3, 2, 1, 1), (3, 4, 1, 1), (2, 3, 1, 2), (2, 3, 1, 3)])
+def test_a_pooling_that_rounds_up_is_written(
+    options: tuple[int, int, int, int], size: tuple[int, int], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    pooling = nn.MaxPool2d(*options, ceil_mode=True)
+    shape = (1, *size)
+    features = nn.Flatten()(pooling(images(shape))).shape[1]
+    found, own = written_and_own(nn.Sequential(pooling, nn.Flatten(), nn.Linear(features, 5)), shape, tmp_path)
+    np.testing.assert_allclose(found, own, rtol=1e-5, atol=1e-6)
+
+
+def test_layers_that_mix_the_samples_of_a_batch_are_refused(tmp_path: Path) -> None:
+    odd = nn.Sequential(nn.Flatten(2), nn.MaxPool2d((1, 2)), nn.Flatten(), nn.Linear(12, 4))
+    with pytest.raises(InputError, match=r"1: MaxPool2d gets 3 axes and takes .* before it; write it with torch\.onnx"):
+        sw.write_onnx(Teacher.from_module(odd, (2, 3, 4)), tmp_path / "t.onnx")
+    assert not list(tmp_path.iterdir())

@@ -17,8 +17,9 @@ from torch.nn.utils.weight_norm import WeightNorm
 from ..exchange.onnx_graph import GraphWriter
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
-Layer: TypeAlias = Callable[[GraphWriter, nn.Module, str], str]
-"""Adds a layer to a graph, behind the value that enters it; returns the name of its output."""
+Axes: TypeAlias = tuple[int, ...]
+Layer: TypeAlias = Callable[[GraphWriter, nn.Module, str, Axes], str]
+"""Adds a layer to a graph, behind the value that enters it, whose shape it gets; returns the name of its output."""
 
 
 def layers_of(network: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -76,6 +77,18 @@ def layer_faults(network: nn.Module) -> Iterator[str]:
             yield f"{name}: is {str(value.dtype).removeprefix('torch.')}; make it float32"
 
 
+def shape_fault(name: str, module: nn.Module, shape: Axes) -> str | None:
+    """Why a layer cannot be written behind a value of this shape, as a sentence."""
+    if isinstance(module, nn.Flatten) and _flattened(module, shape)[0] == 0:
+        return f"{name}: flattens the samples of a batch into one ({module}); give it start_dim=1"
+    if isinstance(module, nn.Conv2d | nn.MaxPool2d) and len(shape) != 4:
+        return (
+            f"{name}: {type(module).__name__} gets {len(shape)} axes and takes the samples of a batch for channels of "
+            "one sample; bring them to (batch, channels, height, width) before it"
+        )
+    return None
+
+
 def _hook_faults(network: nn.Module) -> Iterator[str]:
     """Modules that hooks act on, but those that only compute a layer's weight from its parts."""
     for name, module in network.named_modules():
@@ -104,7 +117,7 @@ def _pair(value: object) -> list[int]:
     return [int(value)] * 2  # type: ignore[call-overload]
 
 
-def _convolution(graph: GraphWriter, module: nn.Module, value: str) -> str:
+def _convolution(graph: GraphWriter, module: nn.Module, value: str, shape: Axes) -> str:  # noqa: ARG001
     assert isinstance(module, nn.Conv2d)
     weights = [graph.constant(_array(module.weight), f"{graph.prefix}.weight")]
     if module.bias is not None:
@@ -115,15 +128,37 @@ def _convolution(graph: GraphWriter, module: nn.Module, value: str) -> str:
     )  # fmt: skip
 
 
-def _pooling(graph: GraphWriter, module: nn.Module, value: str) -> str:
+def _pooling(graph: GraphWriter, module: nn.Module, value: str, shape: Axes) -> str:
+    """A pooling without ``ceil_mode``, which onnxruntime and torch understand differently: the padding says it."""
     assert isinstance(module, nn.MaxPool2d)
+    kernel, pads = _pair(module.kernel_size), [*_pair(module.padding), *_ends(module, shape)]
+    if any(pad >= size for pad, size in zip(pads, kernel * 2, strict=True)):  # more than onnxruntime takes
+        lowest = graph.constant(np.array(-np.inf, np.float32))
+        value, pads = graph.add("Pad", value, graph.whole(0, 0, *pads[:2], 0, 0, *pads[2:]), lowest), [0] * 4
     return graph.add(
-        "MaxPool", value, name=graph.prefix, kernel_shape=_pair(module.kernel_size), strides=_pair(module.stride),
-        pads=_pair(module.padding) * 2, dilations=_pair(module.dilation), ceil_mode=int(module.ceil_mode),
+        "MaxPool", value, name=graph.prefix, kernel_shape=kernel, strides=_pair(module.stride),
+        pads=pads, dilations=_pair(module.dilation), ceil_mode=0,
     )  # fmt: skip
 
 
-def _normalization(graph: GraphWriter, module: nn.Module, value: str) -> str:
+def _ends(module: nn.MaxPool2d, shape: Axes) -> list[int]:
+    """Padding below and to the right, with which a pooling has as many places as torch gives it.
+
+    With ``ceil_mode`` torch adds a place for what is left of an axis, if it begins within the axis or its padding
+    above.
+    """
+    found = []
+    settings = (module.kernel_size, module.stride, module.padding, module.dilation)
+    for size, kernel, stride, pad, apart in zip(shape[2:], *map(_pair, settings), strict=True):
+        reach = apart * (kernel - 1) + 1
+        places = -(-(size + 2 * pad - reach) // stride) + 1
+        places -= (places - 1) * stride >= size + pad
+        needed = (places - 1) * stride + reach - size - pad
+        found.append(max(pad, needed) if module.ceil_mode else pad)
+    return found
+
+
+def _normalization(graph: GraphWriter, module: nn.Module, value: str, shape: Axes) -> str:  # noqa: ARG001
     assert isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
     size = module.num_features
     parts = {
@@ -136,7 +171,7 @@ def _normalization(graph: GraphWriter, module: nn.Module, value: str) -> str:
     return graph.add("BatchNormalization", value, *constants, name=graph.prefix, epsilon=module.eps)
 
 
-def _linear(graph: GraphWriter, module: nn.Module, value: str) -> str:
+def _linear(graph: GraphWriter, module: nn.Module, value: str, shape: Axes) -> str:  # noqa: ARG001
     """``x W^T + b``."""
     assert isinstance(module, nn.Linear)
     weight = graph.constant(_array(module.weight).T, f"{graph.prefix}.weight transposed")
@@ -146,16 +181,26 @@ def _linear(graph: GraphWriter, module: nn.Module, value: str) -> str:
     return graph.add("Add", graph.add("MatMul", value, weight), *biases, name=graph.prefix)
 
 
-def _flattening(graph: GraphWriter, module: nn.Module, value: str) -> str:
+def _flattening(graph: GraphWriter, module: nn.Module, value: str, shape: Axes) -> str:
+    """Axes of the samples become one; the axis of the batch, which has no number, stays."""
     assert isinstance(module, nn.Flatten)
-    return graph.add("Flatten", value, name=graph.prefix, axis=1)
+    start, end = _flattened(module, shape)
+    if (start, end) == (1, len(shape) - 1):
+        return graph.add("Flatten", value, name=graph.prefix, axis=1)
+    axes = graph.whole(*[0] * start, -1, *shape[end + 1 :])  # in a Reshape 0 is as many as before, -1 all that are left
+    return graph.add("Reshape", value, axes, name=graph.prefix)
 
 
-def _rectification(graph: GraphWriter, module: nn.Module, value: str) -> str:  # noqa: ARG001
+def _flattened(module: nn.Flatten, shape: Axes) -> tuple[int, int]:
+    """The first and the last axis that become one."""
+    return module.start_dim % len(shape), module.end_dim % len(shape)
+
+
+def _rectification(graph: GraphWriter, module: nn.Module, value: str, shape: Axes) -> str:  # noqa: ARG001
     return graph.add("Relu", value, name=graph.prefix)
 
 
-def _nothing(graph: GraphWriter, module: nn.Module, value: str) -> str:  # noqa: ARG001
+def _nothing(graph: GraphWriter, module: nn.Module, value: str, shape: Axes) -> str:  # noqa: ARG001
     """What a module does to a trained network's values where that is nothing."""
     return graph.add("Identity", value, name=graph.prefix)
 

@@ -15,7 +15,7 @@ from ..base.errors import InputError, arg, refuse
 from ..chip.network import ChipNetwork
 from ..exchange.onnx_graph import GraphWriter, save
 from ..exchange.onnx_network import network_model
-from .onnx_layers import LAYERS, kind_of, layer_faults, uses_of
+from .onnx_layers import LAYERS, Axes, kind_of, layer_faults, layers_of, shape_fault, uses_of
 from .onnx_model import VALUES_KEY, Array
 from .onnx_proof import check_same
 from .onnx_teacher import OnnxTeacher
@@ -73,14 +73,33 @@ def teacher_model(teacher: Teacher) -> onnx.ModelProto:
     graph = GraphWriter()
     value = _prepared(teacher, graph, graph.input(_free(SAMPLES, network), np.float32, ("batch", *shape)))
     samples, answers = _own_answers(teacher, shape)
-    for name, module in uses_of(network):
+    shapes = _shapes(teacher, samples)
+    for (name, module), entering in zip(uses_of(network), shapes, strict=True):
         graph.prefix = name
-        value = LAYERS[kind_of(module)](graph, module, value)
+        value = LAYERS[kind_of(module)](graph, module, value, entering)
     graph.prefix = ""
     _write_answer(teacher, graph, value)
     model = graph.model("teacher", f"{teacher.name}: samples of {shape} as a student gets them.", _facts(teacher))
     check_same(f"teacher {teacher.name}", model, samples, answers, HOW)
     return model
+
+
+def _shapes(teacher: TorchTeacher, samples: Array) -> list[Axes]:
+    """Of every layer the shape of what enters it.
+
+    Raises:
+        InputError: layers that cannot be written for these shapes.
+    """
+    value, shapes, faults = samples_for(teacher.network, teacher.taken, torch.from_numpy(samples)), [], []
+    for name, module in layers_of(teacher.network):
+        shapes.append(tuple(value.shape))
+        if fault := shape_fault(name, module, shapes[-1]):
+            faults.append(fault)
+        if type(module) is not nn.Sequential:  # whose layers have run already
+            with torch.no_grad():
+                value = module(value)
+    refuse(f"teacher {teacher.name}", [f"{fault}{HOW if fault == faults[-1] else ''}" for fault in faults])
+    return shapes
 
 
 def _own_answers(teacher: TorchTeacher, shape: Shape) -> tuple[Array, Array]:

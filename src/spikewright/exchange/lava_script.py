@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..base.artefacts import write_bytes
-from ..base.errors import InputError, refuse
+from ..base.artefacts import as_path, write_bytes
+from ..base.errors import InputError, check_type, refuse
 from ..base.types import IntArray
 from ..base.version import __version__
 from ..chip.encoding import input_transform
@@ -31,8 +31,10 @@ def write_lava(chip: ChipNetwork, folder: Path | str) -> None:
         InputError: Lava's processes do not compute the network, all reasons in one message; or the folder cannot be
             written.
     """
+    check_type("chip", chip, ChipNetwork, "a ChipNetwork, such as lower(graph) or read_netx(path)")
+    target = as_path(folder)
     refuse("lava", script_faults(chip))
-    target = _made(Path(folder))
+    target = _made(target)
     write_bytes(target / ARRAYS, _arrays(chip))
     write_bytes(target / SCRIPT, script(chip).encode())
 

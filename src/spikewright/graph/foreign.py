@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -93,6 +94,12 @@ def interpret(
     if isinstance(graph, str | Path):
         graph = read_graph(graph)
     check_type("graph", graph, nir.NIRGraph, "a NIR graph, such as nir.read(path), or the path of its file")
+    if (
+        isinstance(timesteps, bool)
+        or not isinstance(timesteps, int | None)
+        or (timesteps is not None and timesteps < 1)
+    ):
+        raise InputError(f"{arg('timesteps')}: is {reprlib.repr(timesteps)}; must be a whole number of at least 1")
     reading = read_as(wire(graph), graph.metadata, Convention(dt_s, producer, reset))
     drive = _drive(reading.wiring, samples, timesteps)
     steps = drive.shape[1] if timesteps is None else timesteps

@@ -5,14 +5,16 @@ They are given, stand in the metadata, or follow from the parameters of all neur
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import nir
 import numpy as np
 
-from ..base.errors import InputError, arg, did_you_mean
+from ..base.errors import InputError, arg, check_type, did_you_mean
 from ..base.types import RESETS, Reset
 from .nodes import FILTERED
 from .producers import PRODUCERS, Part, Producer
@@ -100,6 +102,9 @@ def read_as(wiring: Wiring, metadata: Mapping[str, Any], said: Convention = NOTH
         InputError: the parameters fit no producer or several with different meanings; the producer is none that is
             known, or cannot have written this; the timestep is no positive number; a reset that the graph denies.
     """
+    _check_seconds(said.dt_s)
+    check_type("producer", said.producer, str | None, f"None or the name of a tool: {', '.join(PRODUCERS)}")
+    check_type("reset", said.reset, str | None, f"None or {', '.join(RESETS)}")
     stated = _stated(metadata, said.dt_s)
     if not timed(wiring):
         stated, found = stated or TimeStep(1.0, "counted in steps, since no neuron keeps anything", assumed=False), None
@@ -135,6 +140,11 @@ def _stated(metadata: Mapping[str, Any], dt_s: float | None) -> TimeStep | None:
     if not isinstance(said, int | float):
         raise InputError(f"NIR graph: its metadata give the time step as {said!r}; must be a number of seconds")
     return _positive(TimeStep(float(said), "as the file's metadata says", assumed=False))
+
+
+def _check_seconds(given: object) -> None:
+    if isinstance(given, bool) or not isinstance(given, Real | None):
+        raise InputError(f"{arg('dt_s')}: is {reprlib.repr(given)}; must be a positive number of seconds")
 
 
 def _positive(step: TimeStep) -> TimeStep:

@@ -94,6 +94,7 @@ def reader_of(name: str) -> Reader:
     Raises:
         InputError: there is none.
     """
+    check_type("reader", name, str, f"the name of a tool: {', '.join(READERS)}")
     if name not in READERS:
         raise InputError(f"{arg('reader', name)}: {did_you_mean(name, READERS)}")
     return READERS[name]

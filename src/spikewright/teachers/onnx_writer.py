@@ -11,6 +11,7 @@ import onnx
 import torch
 from torch import nn
 
+from ..base.artefacts import as_path
 from ..base.errors import InputError, arg, refuse
 from ..chip.network import ChipNetwork
 from ..exchange.onnx_graph import GraphWriter, save
@@ -44,6 +45,7 @@ def write_onnx(network: object, path: Path | str) -> None:
         InputError: a network that cannot be written, with every reason; the model of a teacher gives other answers in
             onnxruntime than the teacher itself; or the folder does not exist.
     """
+    path = as_path(path)
     if isinstance(network, ChipNetwork):
         save(network_model(network), path)
     elif isinstance(network, Teacher):

@@ -228,7 +228,8 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(words)
     rows = [row for row in ROWS if options.only is None or options.only in row.what]
-    print("\n".join(table(rows, [name for name in ("lava", "netx") if name not in options.without])))
+    for line in table(rows, [name for name in ("lava", "netx") if name not in options.without]):
+        print(line, flush=True)
 
 
 def table(rows: Sequence[Row], simulators: Sequence[str] = ("lava", "netx")) -> Iterator[str]:

@@ -85,3 +85,25 @@ def test_odd_weights_of_both_signs_are_halved_on_arrival(lava: None, drawn: Draw
     assert any(np.any(c.weight % 2) and c.weight.min() < 0 < c.weight.max() for c in odd)
     assert script_faults(network) == []
     assert_same(network, tmp_path, drive)
+
+
+@pytest.mark.lava
+def test_samples_that_the_network_does_not_take_are_refused(lava: None, drawn: Draw, tmp_path: Path) -> None:
+    chip = as_a_user_has_it(drawn("dense", 0)[0])
+    assert chip.encoding == "events"
+    write_lava(chip, tmp_path / "chip_lava")
+    shape = (chip.timesteps, *chip.input.shape)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for samples, says in (
+        (np.full((2, *shape), 3), "samples hold other values than 0 and 1"),
+        (np.full((2, *shape), np.nan), "samples hold other values than 0 and 1"),
+        (np.zeros((0, *shape)), f"samples have shape {(0, *shape)}; must be one or more of {shape}"),
+        (None, "samples.npy: cannot be read as an array"),
+    ):
+        if samples is None:
+            (tmp_path / "samples.npy").write_text("no array")
+        else:
+            np.save(tmp_path / "samples.npy", samples)
+        words = [sys.executable, "-W", "ignore", "chip_lava/run.py", "samples.npy"]
+        done = subprocess.run(words, cwd=tmp_path, env=kept, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 2 and says in done.stderr, done.stderr[-500:]

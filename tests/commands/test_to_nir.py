@@ -221,7 +221,7 @@ def test_a_graph_for_another_tool(saved: Path, capsys: pytest.CaptureFixture[str
     ("given", "says"),
     [
         ([], "is a NIR graph already; give --for TOOL to write it as another tool reads it"),
-        (["--for", "norse", "-o", "graph.nir"], "--out graph.nir: is the graph itself; choose another path"),
+        (["--for", "norse", "-o", "graph.nir"], "graph.nir: is read by this command, and would be written over"),
         (["--for", "norse", "--data", "digits", "--network", "a.py:f"], "--data: is for students\n  - --network: is"),
         (["--for", "norse", "--card"], "--card: describes our own graphs; leave it out where there is --for"),
         (["--for", "nors", "-o", "x.nir"], "--for nors: did you mean 'norse'"),

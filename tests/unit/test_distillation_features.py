@@ -517,3 +517,9 @@ def test_layers_that_are_not_trained_cost_nothing(penalty):
     assert [float(value) for value in penalty.terms(batch).values()] == [0.0]
     _, batch = shown("samd", spikes={"lif1": torch.ones(2, 2, 2, 2, 2, requires_grad=True)})
     assert [float(value) > 0 for value in penalty.terms(batch).values()] == [True]
+
+
+def test_maps_of_one_pixel_say_nothing_where_and_are_refused():
+    spikes, values = {"lif1": torch.ones(2, 2, 2, 1, 1)}, {"stage1": torch.ones(2, 2, 1, 1)}
+    with pytest.raises(InputError, match="are maps of a single pixel; choose larger maps"):
+        shown("samd:pairs=stage1:lif1", spikes=spikes, values=values)

@@ -324,3 +324,18 @@ def test_what_is_no_network_is_refused(
     assert main(["draw", *words]) == 2
     assert message in capsys.readouterr().err
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+
+
+def test_a_graph_that_was_mended_says_so() -> None:
+    ones = np.ones(2)
+    neuron = nir.IF(r=1e4 * ones, v_threshold=ones)
+    made = nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3))), neuron)
+    made.nodes["again"] = nir.Output(np.array([2]))
+    made.edges.append(("if", "again"))
+    (remark,) = sw.draw(made).remarks
+    assert remark.startswith("drawn as it is read: outputs ") and "are joined" in remark
+
+
+def test_an_activity_is_no_path() -> None:
+    with pytest.raises(InputError, match=r"activity: is of type str; may be what `sw\.simulate` returns"):
+        sw.draw(network(), "activity.json")  # type: ignore[arg-type]

@@ -100,6 +100,8 @@ def priced(chip, activity, name):
 def test_sanafe_total_is_the_printed_one():
     report = priced(published_network(), published_activity(), "loihi1-sanafe")
     assert report.total == pytest.approx(3.047228e-07, rel=1e-12)
+    assert list(report.by_event().values()) == sorted(report.by_event().values(), reverse=True)
+    assert len(report.by_event()) > 1
     assert {event.name: energy for event, energy in report.by_event().items()} == pytest.approx(
         {
             "synaptic_op": 1.430650e-07,

@@ -277,3 +277,13 @@ def test_a_network_that_can_do_nothing_is_refused_and_not_assumed(
     assert "so 0.0001 s is hardly its time step; give dt_s=SECONDS or producer=NAME" in str(caught.value)
     assert any(says in finding.what for finding in check(graph) if finding.level == "blocks")
     assert not [finding for finding in check(graph, 1e-4) if finding.level == "blocks"], "who gives it knows it"
+
+
+def test_of_several_membranes_the_one_that_keeps_most_is_told() -> None:
+    def of(tau: float, size: int) -> nir.LIF:
+        ones = np.ones(size)
+        return nir.LIF(tau * ones, tau / 1e-4 * ones, 0 * ones, ones, 0 * ones)
+
+    layers = [nir.Linear(np.ones((4, 3))), of(1.0001e-4, 4), nir.Linear(np.ones((2, 4))), of(1.00005e-4, 2)]
+    with pytest.raises(InputError, match=r"every membrane loses all but 0\.0001 of itself per step"):
+        lower(nir.NIRGraph.from_list(*layers), "loihi2")

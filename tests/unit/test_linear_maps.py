@@ -151,3 +151,13 @@ def test_two_grouped_convolutions_keep_the_groups_that_both_can_have(first: int,
         F.conv2d(value, torch.from_numpy(kernels[0]), groups=first), torch.from_numpy(kernels[1]), groups=second
     )
     torch.testing.assert_close(F.conv2d(value, torch.from_numpy(made.weight), groups=groups), expected)
+
+
+def test_flattening_an_axis_of_one_leaves_a_convolution() -> None:
+    """Values of a series with a row of one, as convolutions over one axis take them; what merges axes is a matrix."""
+    kernel = np.arange(1.0, 7.0).reshape(1, 2, 3)
+    conv = nir.Conv1d(None, kernel, 1, 0, 1, 1, np.zeros(1))
+    made = compose([nir.Flatten({"input": np.array([2, 5, 1])}, 1, 2), conv], (2, 5, 1))
+    assert made.conv is not None and made.weight.reshape(-1).tolist() == [1, 2, 3, 4, 5, 6]
+    merged = compose([nir.Flatten({"input": np.array([2, 5, 1])}, 0, -1), nir.Linear(np.ones((1, 10)))], (2, 5, 1))
+    assert merged.conv is None and merged.weight.tolist() == [[1.0] * 10]

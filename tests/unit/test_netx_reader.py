@@ -135,6 +135,7 @@ def test_everything_is_refused_by_name_at_once(tmp_path: Path) -> None:
     [
         (2, {"bias": np.zeros(3)}, "layer 2 (dense) has a bias of shape (3,)"),
         (2, {"weight": np.full((20, 12), 300)}, "has weights from 300 to 300; a synapse holds -256..255"),
+        (2, {"inFeatures": 11}, "has inFeatures 11, and its weights are (20, 12)"),
         (2, {"weight": np.zeros((19, 12))}, "has weights of shape (19, 12), which do not lead to 20 neurons"),
         (2, {"weight": None}, "layer 2 (dense) has no 'weight'"),
         (2, {"weight": np.full((20, 12), np.nan)}, "has a 'weight' that is not finite, or larger than"),
@@ -192,6 +193,7 @@ def test_layers_that_do_not_follow_each_other(tmp_path: Path) -> None:
         ("mlp", {"input_bits": 4}, "input_bits=4: is for encoding=direct, and may be 1..32"),
         ("mlp", {"input_range": (0, 1)}, "input_range: is for a network whose input has neurons"),
         ("mlp", {"timesteps": 0}, "timesteps=0: may be 1..2147483647"),
+        ("mlp", {"population": 0}, "population=0: the network has 4 outputs; leave it out"),
         ("mlp", {"population": 3}, "population=3: the network has 4 outputs; leave it out"),
         ("convolutions", {"encoding": "rate"}, "encoding=rate: the input has neurons, which currents drive"),
         ("convolutions", {"input_range": (1, 0)}, "input_range: is (1, 0); may be two numbers, the lower one first"),
@@ -209,7 +211,9 @@ def test_only_files_of_lava_dl_are_taken_for_one(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "empty.net", "w"):
         pass
     assert is_netx(path)
-    assert [is_netx(tmp_path / name) for name in ("text.net", "empty.net", "missing.net")] == [False] * 3
+    (tmp_path / "text.nir").write_text("layer")
+    names = ("text.net", "missing.net", "empty.net", "text.nir")
+    assert [is_netx(tmp_path / name) for name in names] == [True, True, False, False], "by its name where it is unread"
     with pytest.raises(sw.InputError, match=r"is an HDF5 file without layers; expected a network in lava-dl's"):
         sw.read_netx(tmp_path / "empty.net")
     with pytest.raises(sw.InputError, match="cannot be read as HDF5"):
@@ -235,3 +239,19 @@ def test_from_the_command_line(
     assert capsys.readouterr().err.count("is for NIR files, and this is a network of lava-dl's") == 3
     assert main(["lower", "theirs.net", "--input-range", "1"]) == 2
     assert "--input-range 1: may be two numbers, such as -1,1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("noted", "width", "steps"), [(8, 1, 8), (8, 2, 4), (8, 3, None), (8, 0, None)])
+def test_timesteps_of_a_file_are_counted_in_its_width(
+    noted: int, width: int, steps: int | None, tmp_path: Path
+) -> None:
+    path = file_of(layers("mlp"), tmp_path, noted)
+    with h5py.File(path, "a") as file:
+        if "Ts" in file["simulation"]:
+            del file["simulation/Ts"]
+        file["simulation/Ts"] = width
+    if steps is None:
+        with pytest.raises(sw.InputError, match=f"has samples of 8 and timesteps of {width}, which do not divide them"):
+            sw.read_netx(path)
+    else:
+        assert sw.read_netx(path).timesteps == steps

@@ -196,3 +196,11 @@ def test_a_group_that_is_linked_into_itself_twice(where: str, graph: nir.NIRGrap
             inner = file["node"]["nodes"]
             inner["one"] = inner["two"] = file["node"]
     assert "is linked in several places of the file, or in itself; each node needs a group of its own" in _fault(path)
+
+
+def test_metadata_are_no_place_for_large_arrays(graph: nir.NIRGraph, tmp_path: Path) -> None:
+    write_graph(graph, path := tmp_path / "g.nir")
+    with h5py.File(path, "r+") as file:
+        file["node"]["metadata"].create_dataset("wide", (70_000,), np.uint8, fillvalue=1)
+        file["node"]["metadata"]["wide"][:] = 1
+    assert "has 70,000 values of 'wide' in its metadata; may have 65,536" in _fault(path)

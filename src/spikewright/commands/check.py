@@ -51,7 +51,7 @@ def command(
     idle = [name for name, value in (options | {"chips": chips}).items() if value is not None and profile is None]
     refuse("check", [f"{arg(name)}: is for lowering; give {arg('profile')} too" for name in idle])
     if out is not None:
-        cli.hold(out)
+        cli.hold(out, reads=[graph])
     said = {"dt_s": dt_s, "producer": producer, "reset": reset}
     try:
         read = read_graph(graph)

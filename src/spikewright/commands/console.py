@@ -28,7 +28,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ..base.errors import SpikewrightError, did_you_mean, with_flags
+from ..base.errors import InputError, SpikewrightError, did_you_mean, with_flags
 from ..base.interrupt import Interrupted
 from ..base.progress import Callback, Kind, Listeners
 from ..base.terminal import terminal
@@ -39,6 +39,7 @@ from .streams import USAGE
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
+    from ..training.settings import DistillSettings
 
 DONE = 0
 DEFECT = 70
@@ -131,15 +132,42 @@ def _until_the_end() -> Iterator[None]:
             _HELD.reset(former)
 
 
-def hold(*outputs: Path) -> None:
-    """Be the only one who writes these files until the command ends.
+def hold(*outputs: Path | None, reads: Sequence[Path | str | None] = ()) -> None:
+    """Be the only one who writes these files until the command ends; None is none.
+
+    Args:
+        reads: files that the command reads, which are not written over.
 
     Raises:
-        InputError: one of them cannot be written, or somebody else writes it.
+        InputError: one of them is written twice, or is read; cannot be written; or somebody else writes it.
     """
     from ..base.lock import only_writer
 
-    _HELD.get().enter_context(only_writer(*outputs, listeners=listeners()))
+    written = [output for output in outputs if output is not None]
+    apart(written, reads)
+    _HELD.get().enter_context(only_writer(*written, listeners=listeners()))
+
+
+def apart(written: Sequence[Path], reads: Sequence[Path | str | None]) -> None:
+    """Refuse files that are written twice, or over what is read.
+
+    Raises:
+        InputError: the first of them.
+    """
+    places = [os.path.realpath(output) for output in written]
+    read = {os.path.realpath(each) for each in reads if each}
+    for number, (output, place) in enumerate(zip(written, places, strict=True)):
+        if place in places[:number]:
+            raise InputError(f"{output}: is the place of two outputs; give each a path of its own")
+        if place in read:
+            raise InputError(f"{output}: is read by this command, and would be written over; choose another path")
+
+
+def read_by(settings: DistillSettings) -> list[Path | str | None]:
+    """What a training reads, as far as it may be a file."""
+    student, teacher, data = settings.student, settings.teacher, settings.data
+    unlabelled = data.unlabelled if isinstance(data.unlabelled, str) else None
+    return [student.init, teacher.name, teacher.weights, data.name, unlabelled]
 
 
 def main_of(function: Callable[..., object], name: str) -> Callable[..., int]:

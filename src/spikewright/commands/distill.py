@@ -28,6 +28,7 @@ def command(
     from ..training.kept_teacher import check_keep
     from ..training.kept_teacher import keep_teacher as keep
 
+    cli.apart([out, *filter(None, [keep_teacher])], cli.read_by(settings))
     if keep_teacher is not None:
         check_keep(settings, keep_teacher)
         cli.hold(keep_teacher)

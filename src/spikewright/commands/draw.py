@@ -35,7 +35,9 @@ def command(
     from ..chip.activity_file import load_activity
     from ..pages.drawing.draw import draw
 
-    cli.hold(out)
+    if out.suffix.lower() != ".svg":
+        raise InputError(f"--out {out}: the picture is an SVG file; let its name end in .svg")
+    cli.hold(out, reads=[network, activity])
     read = _network(network, module)
     counts = None if activity is None else load_activity(activity)
     if counts is not None and activity is not None:
@@ -65,7 +67,8 @@ def _network(file: Path, module: str | None) -> object:
         return read_graph(file)
     if kind == ".h5":
         return load_chip(file)
-    raise InputError(f"{file}: what is drawn is told by its ending: student.pt, graph.nir or chip.h5")
+    hint = "; `spikewright lower` makes a chip.h5 of it" if kind == ".net" else ""
+    raise InputError(f"{file}: what is drawn is told by its ending: student.pt, graph.nir or chip.h5{hint}")
 
 
 def _check_counts(counts: Activity, activity: Path, network: Path) -> None:

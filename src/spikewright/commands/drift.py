@@ -45,7 +45,7 @@ def command(
 
     network, read = load_chip(chip), read_graph(graph)
     if out is not None:
-        cli.hold(out)
+        cli.hold(out, reads=[graph, chip, data])
     if network.provenance.get("parent_sha256") not in (None, sha256_of(graph)):
         cli.say(f"warning: {chip} was lowered from another file than {graph}: its SHA-256 is not the one noted")
     dataset = load(data, data_dir, network.timesteps, network=network.takes)

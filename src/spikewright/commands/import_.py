@@ -52,7 +52,7 @@ def command(
     from ..importing.examples import sized
     from ..student.student import Student, save_student
 
-    cli.hold(out)
+    cli.hold(out, reads=[weights, module.rpartition(":")[0], data])
     for name, value, known in (("readout", readout, READOUTS), ("encoding", encoding, ENCODINGS)):
         if value is not None and value not in known:
             raise InputError(f"{arg(name, value)}: {did_you_mean(value, known)}")

@@ -84,7 +84,8 @@ def command(
     from ..placing.placement import place
 
     written = places(emit or (), out)
-    cli.hold(out, *(path for name, path in written.items() if not WRITERS[name].is_folder))
+    files = (path for name, path in written.items() if not WRITERS[name].is_folder)
+    cli.hold(out, *files, reads=[graph, calibrate])
     target = load_profile(profile)
     given = {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits, "population": population}
     of_nir = {"dt_s": dt_s, "producer": producer, "reset": reset, "weight_bits": weight_bits}

@@ -71,7 +71,7 @@ def command(
     names = names_of(activity, also or [])
     counts, network = load_activity(activity), load_chip(chip)
     stem = _stem(out, activity)
-    cli.hold(stem.with_name(f"{stem.name}.json"))
+    cli.hold(stem.with_name(f"{stem.name}.json"), reads=[activity, chip])
     typed = _as_typed(activity, chip, also or [], profile or [], energy_budget, placer)
     provenance = replace(provenance_of(activity, chip, counts, network), command=typed)
     agreement = _agreement_beside(activity, provenance)

@@ -33,6 +33,7 @@ def command(
     """
     from ..bench.begin import begin
 
+    cli.apart([out / "student.pt", *filter(None, [keep_teacher])], cli.read_by(settings))
     if keep_teacher is not None:
         from ..training.kept_teacher import check_keep
 

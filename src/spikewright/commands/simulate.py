@@ -63,7 +63,7 @@ def command(
 
     network = load_chip(chip)
     chosen = _simulator(on, network, chip, module)
-    cli.hold(*(file for file in (out, scores, record) if file is not None))
+    cli.hold(out, scores, record, reads=[chip, data, on])
     dataset = load(data, data_dir, network.timesteps, network=network.takes)
     cli.notes(dataset)
     count = len(getattr(dataset, split)) if samples is None else samples

@@ -59,6 +59,7 @@ def command(
     Example: spikewright to-nir student.pt -o student.nir
     """
     from ..base.artefacts import existing_file
+    from ..pages.paths import card_path
 
     source = existing_file(student, "a student written by `spikewright distill`")
     graph_alone = {"dt_s": dt_s, "producer": producer, "reset": reset}
@@ -79,7 +80,8 @@ def command(
         refuse("to-nir", idle)
         loaded = _load(source, network)
         images = _samples(loaded, samples, data, data_dir)
-        cli.hold(*(file for file in (out, reference) if file is not None))
+        kept = card_path(out) if card is not False and reader is None else None
+        cli.hold(out, reference, kept, reads=[source, data or None])
         found = _student(source, loaded, out, images, profile, reader, card is not False and reader is None)
         if reference is not None:
             _write_reference(loaded, images, out, reference)
@@ -155,9 +157,7 @@ def _graph(source: Path, out: Path, reader: str | None, samples: int, said: dict
 
     if reader is None:
         raise InputError(f"{source}: is a NIR graph already; give --for TOOL to write it as another tool reads it")
-    if out.resolve() == source.resolve():
-        raise InputError(f"{arg('out', out)}: is the graph itself; choose another path")
-    cli.hold(out)
+    cli.hold(out, reads=[source])
     graph = read_graph(source)
     drive, timesteps = drive_like(graph, samples, torch.Generator().manual_seed(0))
     written, same = write_for(graph, reader, out, drive, timesteps, Convention(**said))

@@ -82,6 +82,8 @@ def script(chip: ChipNetwork) -> str:
     text = lava_text.HEAD + (lava_text.SUBTRACTING if subtracting else "") + lava_text.BODY
     values = {
         "SAMPLES": _samples(chip),
+        "ALLOWED": "np.isin(samples, (0, 1))" if chip.encoding == "events" else "(samples >= 0) & (samples <= 1)",
+        "VALUES": "0 and 1" if chip.encoding == "events" else "numbers from 0 to 1",
         "VERSION": __version__,
         "PORTS": "PyInPort, PyOutPort" if subtracting else "PyInPort",
         "LIF": _lif(chip, subtracting),

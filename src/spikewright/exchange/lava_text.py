@@ -211,10 +211,15 @@ def main():
     parser.add_argument("samples", help="array file: .npy, or .npz with an array x")
     parser.add_argument("--out", help="also write all spikes, by population, and the scores to this .npz file")
     options = parser.parse_args()
-    samples = np.load(options.samples, allow_pickle=False)
-    samples = samples["x"] if options.samples.endswith(".npz") else samples
-    if samples.shape[1:] != SAMPLE:
-        parser.error(f"samples have shape {samples.shape[1:]}; must be {SAMPLE} each, behind an axis of samples")
+    try:
+        samples = np.load(options.samples, allow_pickle=False)
+        samples = samples["x"] if options.samples.endswith(".npz") else samples
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        parser.error(f"{options.samples}: cannot be read as an array ({error})")
+    if samples.shape[1:] != SAMPLE or not len(samples):
+        parser.error(f"samples have shape {samples.shape}; must be one or more of {SAMPLE}, behind an axis of samples")
+    if samples.dtype.kind not in "fiub" or not np.all(<<ALLOWED>>):
+        parser.error("samples hold other values than <<VALUES>>")
     spikes, scores = run(samples)
     print("spikes", *(f"{name}: {int((raster != 0).sum())}" for name, raster in spikes.items()), sep="\\n  ")
     for number, row in enumerate(scores):

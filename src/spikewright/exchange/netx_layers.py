@@ -80,12 +80,12 @@ class _Fault(Exception):
 
 
 def is_netx(path: Path | str) -> bool:
-    """Whether a file is of lava-dl's format, and not a NIR graph or something else."""
+    """Whether a file is of lava-dl's format, and not a NIR graph; by its name where it cannot be read."""
     try:
         with h5py.File(path, "r") as file:
             return _member(file, "layer", h5py.Group) is not None and _member(file, "node", h5py.Group) is None
     except DAMAGED:
-        return False
+        return Path(path).suffix.lower() == ".net"
 
 
 def layers_of(path: Path | str) -> tuple[list[Layer], int | None]:
@@ -167,12 +167,24 @@ def _layer(index: int, kind: str, members: h5py.Group, faults: list[str]) -> Lay
         faults.append(f"delays spikes by up to {longest} steps, and connections of a chip network have no delays")
     if "delay" in numbers and int(numbers["delay"].min(initial=0)) < 0:
         faults.append("has negative delays")
+    if kind == "dense" and "weight" in numbers and numbers["weight"].ndim == 2:
+        faults += _contradictions(members, numbers["weight"].shape)
     if "shape" not in numbers:
         return None
     shape = tuple(int(size) for size in numbers["shape"].ravel()[:4])
     if len(shape) not in (1, 3) or min(shape) < 1 or prod(shape) > MOST_NEURONS:
         faults.append(f"has the shape {shape}; may be (neurons) or (channels, rows, columns) of up to {MOST_NEURONS:,}")
     return None if faults else Layer(index, kind, shape, numbers, registers)
+
+
+def _contradictions(members: h5py.Group, shape: tuple[int, ...]) -> Iterator[str]:
+    """Sizes of a dense layer that its weights are not of."""
+    for name, size in zip(("outFeatures", "inFeatures"), shape, strict=True):
+        try:
+            if name in members and (said := _one(members, name)) != size:
+                yield f"has {name} {said}, and its weights are {shape}"
+        except _Fault as fault:
+            yield str(fault)
 
 
 def _registers(members: h5py.Group, faults: list[str]) -> Mapping[str, int] | None:
@@ -269,7 +281,10 @@ def _steps(file: h5py.File, faults: list[str]) -> int | None:
     if simulation is None or "tSample" not in simulation:
         return None
     try:
-        return _one(simulation, "tSample")
+        steps, width = _one(simulation, "tSample"), _one(simulation, "Ts") if "Ts" in simulation else 1
+        if width < 1 or steps % width:
+            raise _Fault(f"has samples of {steps} and timesteps of {width}, which do not divide them")
+        return steps // width
     except _Fault as fault:
         faults.append(f"group 'simulation' {fault}")
         return None

@@ -150,7 +150,7 @@ def _timesteps(asked: int | None, noted: int | None, profile: HardwareProfile, a
 
 
 def _meaning(asked: int | None, noted: int | None, outputs: int) -> OutputRule:
-    each = asked or noted or 1
+    each = asked if asked is not None else noted or 1
     if each < 1 or outputs % each or (noted is not None and asked not in (None, noted)):
         by_file = "" if noted is None else f", and the file has {noted} for each class"
         raise InputError(f"{arg('population', each)}: the network has {outputs} outputs{by_file}; leave it out")

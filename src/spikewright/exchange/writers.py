@@ -83,7 +83,7 @@ def places(names: Sequence[str], chip_file: Path) -> dict[str, Path]:
     """Where each format goes, beside the chip network's own file.
 
     Raises:
-        InputError: there is no such format, or its place is that of the chip network.
+        InputError: there is no such format, or its place is taken: by the chip network, or a folder's by a file.
     """
     found = {}
     for name in names:
@@ -92,6 +92,8 @@ def places(names: Sequence[str], chip_file: Path) -> dict[str, Path]:
         found[name] = chip_file.with_name(chip_file.stem + WRITERS[name].ending)
         if found[name] == chip_file:
             raise InputError(f"{arg('emit', name)}: would be written to {chip_file}, where the chip network goes")
+        if WRITERS[name].is_folder and found[name].exists() and not found[name].is_dir():
+            raise InputError(f"{found[name]}: is there and is no folder, which {arg('emit', name)} makes; move it away")
     return found
 
 

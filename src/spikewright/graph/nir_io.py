@@ -29,6 +29,8 @@ WHAT = "a NIR graph, as written by `spikewright to-nir` or any NIR exporter"
 MOST_VALUES = 2**28
 # DEFLATE never packs tighter than 1032 to 1 (RFC 1951): an array that claims more than that holds nothing real.
 TIGHTEST_PACKING = 1100
+MOST_METADATA = 2**16
+"""Values of one entry of the metadata."""
 _DEEPEST = 30  # levels of HDF5 groups
 _LEGACY = {"v_reset": None, "w_in": 1.0, "input_shape": None, "input_type": None, "start_dim": 1, "end_dim": -1}
 _KINDS: dict[str, type[nir.NIRNode]] = {
@@ -235,6 +237,8 @@ def _plain(group: h5py.Group, found: _Found) -> dict[str, Any]:
         if isinstance(member, h5py.Group) and member.name.count("/") <= _DEEPEST:
             plain[name] = _plain(member, found)
         elif isinstance(member, h5py.Dataset):
+            if (member.size or 0) > MOST_METADATA:
+                raise _Unreadable(f"has {member.size:,} values of {name!r} in its metadata; may have {MOST_METADATA:,}")
             plain[name] = _said(_value(member))
     return plain
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...base.artefacts import write_text
+from ...base.errors import check_type
 from ...base.shown import Shown
 from ...chip.activity import Activity
 from ..pictures import Picture
@@ -21,7 +22,7 @@ class Drawing(Shown):
         title: of the picture.
         words: the picture in a sentence.
         svg: the picture, as SVG.
-        remarks: what could not be shown, as sentences.
+        remarks: what could not be shown, or is drawn otherwise than it stands in a file, as sentences.
     """
 
     title: str
@@ -63,5 +64,7 @@ def draw(network: object, activity: Activity | None = None) -> Drawing:
     Raises:
         InputError: another kind of object, an activity of another network, or more than a thousand nodes.
     """
+    if activity is not None:
+        check_type("activity", activity, Activity, "what `sw.simulate` returns")
     scheme = scheme_of(network, activity)
     return Drawing(shown(scheme.title), shown(scheme.words), svg_of(scheme), scheme.remarks)

@@ -58,7 +58,7 @@ class Scheme:
 
     Attributes:
         boxes: in an order in which arrows that are not late point forward where they can.
-        remarks: what could not be shown, as sentences.
+        remarks: what could not be shown, or is drawn otherwise than it stands in a file, as sentences.
 
     Raises:
         InputError: too many boxes for a picture.

@@ -148,7 +148,7 @@ def _of_graph(graph: nir.NIRGraph) -> Scheme:
         return Scheme(title, subtitle, boxes, arrows, (f"shapes are not shown: {fault.message}",))
     boxes = tuple(_node(wiring, name) for name in wiring.nodes)
     arrows = tuple(Arrow(*edge, is_late=edge in wiring.delayed) for edge in wiring.edges)
-    return Scheme(title, subtitle, boxes, arrows)
+    return Scheme(title, subtitle, boxes, arrows, tuple(f"drawn as it is read: {each}" for each in wiring.assumed))
 
 
 def _node(wiring: Wiring, name: str) -> Box:

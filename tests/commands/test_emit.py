@@ -131,3 +131,26 @@ def test_what_stands_in_a_network_is_text_in_the_script(graph: Path, tmp_path: P
     calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(script(odd))) if isinstance(node, ast.Call)}
     assert calls == {ast.unparse(node.func) for node in ast.walk(ast.parse(script(chip))) if isinstance(node, ast.Call)}
     assert "os.system" not in calls
+
+
+def test_a_script_that_was_changed_is_not_written_over(lowered: Say) -> None:
+    lowered("--emit", "lava")
+    lowered("--emit", "lava")  # the same once more
+    changed = Path("chip_lava/run.py")
+    changed.write_text(changed.read_text() + "# mine\n")
+    files = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    said = lowered("--emit", "lava", code=2)
+    assert "chip_lava/run.py: is there and is not what would be written; it may hold changes of yours; move or" in said
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == files
+    changed.unlink()
+    assert "chip_lava/network.npz: is there without a run.py" in lowered("--emit", "lava", code=2)
+
+
+@pytest.mark.parametrize("folder", ["", ".", "..", "/"])
+def test_a_script_has_a_folder_of_its_own(folder: str, graph: Path) -> None:
+    before = sorted(Path().iterdir())
+    with pytest.raises(sw.InputError, match=r"folder: is '[./]*'; name a folder of its own for the script, such as "):
+        sw.write_lava(sw.lower(graph), folder)
+    with pytest.raises(sw.InputError, match="name a folder of its own"):
+        sw.write_lava(sw.lower(graph), Path.cwd())
+    assert sorted(Path().iterdir()) == before

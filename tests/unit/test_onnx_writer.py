@@ -199,3 +199,102 @@ def test_a_teacher_that_cannot_be_kept_is_refused_before_any_training(
         assert main([verb, "--data", "digits", *words]) == 2
         assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.rglob("*") if not path.name.startswith(".")] == ["other.onnx"]
+
+
+def written_and_own(network: nn.Module, shape: tuple[int, int, int], folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of the model that is written, in onnxruntime, and of the network itself."""
+    sw.write_onnx(Teacher.from_module(network, shape), folder / "t.onnx")
+    session = onnxruntime.InferenceSession((folder / "t.onnx").read_bytes(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(["logits"], {"samples": images(shape).numpy()})
+    with torch.no_grad():
+        return found, network.eval()(images(shape)).numpy()
+
+
+def test_a_module_that_is_used_twice_is_written_twice(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    relu, block = nn.ReLU(), nn.Sequential(nn.Linear(16, 16), nn.ReLU())
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), relu, block, nn.Linear(16, 16), relu, block)
+    network.append(nn.Linear(16, 5))
+    found, own = written_and_own(network, (1, 3, 4), tmp_path)
+    np.testing.assert_allclose(found, own, rtol=1e-5, atol=1e-6)
+    kinds = [node.op_type for node in onnx.load(tmp_path / "t.onnx").graph.node]
+    assert (kinds.count("MatMul"), kinds.count("Relu")) == (5, 4)
+    teacher, again = Teacher.from_module(network, (1, 3, 4)), OnnxTeacher(tmp_path / "t.onnx", (1, 3, 4), 5)
+    ours, theirs = (each.features(images((1, 3, 4)), ["2", "3", "3.1"]) for each in (teacher, again))
+    for name, value in ours.items():
+        torch.testing.assert_close(theirs[name], value, **CLOSE)
+
+
+def test_the_weight_that_acts_is_written(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Flatten(),
+        nn.utils.parametrizations.spectral_norm(nn.Linear(12, 8)),
+        nn.utils.prune.l1_unstructured(nn.Linear(8, 6), "weight", 20),
+    )
+    with torch.no_grad():  # the weights that hooks make can be copied then
+        network(images((1, 3, 4)))
+    found, own = written_and_own(network, (1, 3, 4), tmp_path)
+    np.testing.assert_allclose(found, own, rtol=1e-5, atol=1e-6)
+
+
+def test_hooks_are_refused_with_their_modules(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 6), nn.ReLU(), nn.Linear(6, 4))
+
+    def doubled(module: nn.Module, taken: object, given: torch.Tensor) -> torch.Tensor:
+        return 2 * given
+
+    network[1].register_forward_hook(doubled)
+    network.register_forward_pre_hook(lambda module, taken: (3 * taken[0],))
+    with pytest.raises(InputError) as caught:
+        sw.write_onnx(Teacher.from_module(network, (1, 3, 4)), tmp_path / "t.onnx")
+    assert "1: has a forward hook (doubled), which is code and would be left out; remove it first" in str(caught.value)
+    assert "has a forward hook (<lambda>)" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_with_other_answers_is_not_written(tmp_path: Path) -> None:
+    """A forward function of one instance, which no class and no hook tells of."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 4, bias=False), nn.Identity())
+    nn.init.constant_(network[1].weight, 1.0)
+    network[2].forward = lambda x: x + 1.5
+    with pytest.raises(InputError, match=r"answers differently in onnxruntime, by up to 1\.5 where .* so nothing is "):
+        sw.write_onnx(Teacher.from_module(network, (1, 3, 4)), tmp_path / "t.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "flattening",
+    [
+        [nn.Flatten(2), nn.Flatten()],
+        [nn.Flatten(1, 2), nn.Linear(4, 2), nn.Flatten(-2)],
+        [nn.Flatten(1, 1), nn.Flatten(2, -1), nn.Flatten(start_dim=-2, end_dim=-1)],
+    ],
+    ids=["from axis 2", "to axis 2", "axis by axis"],
+)
+def test_every_flattening_of_samples_is_written(flattening: list[nn.Module], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    features = nn.Sequential(*flattening)(images((2, 3, 4))).shape[1]
+    network = nn.Sequential(*flattening, nn.Linear(features, 5))
+    found, own = written_and_own(network, (2, 3, 4), tmp_path)
+    np.testing.assert_allclose(found, own, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(7, 10), (8, 9), (11, 6)])
+@pytest.mark.parametrize("options", [(2, 2, 0, 1), (3, 2, 1, 1), (3, 4, 1, 1), (2, 3, 1, 2), (2, 3, 1, 3)])
+def test_a_pooling_that_rounds_up_is_written(
+    options: tuple[int, int, int, int], size: tuple[int, int], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    pooling = nn.MaxPool2d(*options, ceil_mode=True)
+    shape = (1, *size)
+    features = nn.Flatten()(pooling(images(shape))).shape[1]
+    found, own = written_and_own(nn.Sequential(pooling, nn.Flatten(), nn.Linear(features, 5)), shape, tmp_path)
+    np.testing.assert_allclose(found, own, rtol=1e-5, atol=1e-6)
+
+
+def test_layers_that_mix_the_samples_of_a_batch_are_refused(tmp_path: Path) -> None:
+    odd = nn.Sequential(nn.Flatten(2), nn.MaxPool2d((1, 2)), nn.Flatten(), nn.Linear(12, 4))
+    with pytest.raises(InputError, match=r"1: MaxPool2d gets 3 axes and takes .* before it; write it with torch\.onnx"):
+        sw.write_onnx(Teacher.from_module(odd, (2, 3, 4)), tmp_path / "t.onnx")
+    assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, arg, check_type
 
 _END = ".tmp"
 _LONGEST_NAME = 200  # bytes; file systems hold names of 255, and a temporary file's has 30 more than its target's
@@ -67,6 +67,22 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         _sync_folder(target.parent)
 
 
+def as_path(path: object) -> Path:
+    """What was given as the path of a file or folder, as a :class:`Path`.
+
+    Raises:
+        InputError: it is no path.
+    """
+    check_type("path", path, (str, os.PathLike), "a path, as a str or a pathlib.Path")
+    try:
+        found = Path(path)  # type: ignore[arg-type]
+    except TypeError as error:  # a PathLike of bytes
+        raise InputError(f"{arg('path')}: is {path!r}; may be a path of text") from error
+    if "\0" in str(found):
+        raise InputError(f"{arg('path')}: is {str(found)!r}, and no path holds a zero character; leave it out")
+    return found
+
+
 def writable(path: Path | str) -> Path:
     """``path`` as a :class:`Path`, checked to be writable as a file; a few bytes are written beside it for that.
 
@@ -81,7 +97,7 @@ def writable(path: Path | str) -> Path:
 
 def _target(path: Path | str) -> Path:
     """``path``, whose folder is there, and which is a regular file or nothing yet."""
-    target = Path(path)
+    target = as_path(path)
     with _saying_why(target):
         if not stat.S_ISDIR(_mode(target.parent)):
             raise InputError(f"{target}: the folder {target.parent} does not exist; create it or choose another path")
@@ -196,7 +212,7 @@ def existing_file(path: Path | str, what: str) -> Path:
     Raises:
         InputError: there is no such file, or it cannot be read; ``what`` was expected.
     """
-    file = Path(path)
+    file = as_path(path)
     try:
         mode = _mode(file)
         if stat.S_ISREG(mode):

@@ -97,7 +97,7 @@ def command(
         raise InputError(f"{arg('input_range')}: is for .net files of lava-dl")
     else:
         chip = _of_nir(graph, target, given | of_nir, calibrate, data_dir, measuring)
-    check_formats(chip, list(written))
+    check_formats(chip, written)
     placement = place(chip, target, chips=chips)
     save_chip(chip, out)
     for name, path in written.items():

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..base.artefacts import write_bytes
-from ..base.errors import InputError, refuse
+from ..base.artefacts import as_path, write_bytes
+from ..base.errors import InputError, arg, check_type, refuse
 from ..base.types import IntArray
 from ..base.version import __version__
 from ..chip.encoding import input_transform
@@ -28,21 +28,44 @@ def write_lava(chip: ChipNetwork, folder: Path | str) -> None:
     the integer simulator.
 
     Raises:
-        InputError: Lava's processes do not compute the network, all reasons in one message; or the folder cannot be
-            written.
+        InputError: Lava's processes do not compute the network, all reasons in one message; no chip network; or the
+            folder cannot be written, or as :func:`check_folder`.
     """
+    check_type("chip", chip, ChipNetwork, "a ChipNetwork, such as lower(graph) or read_netx(path)")
+    target = as_path(folder)
     refuse("lava", script_faults(chip))
-    target = _made(Path(folder))
+    check_folder(chip, target)
+    _made(target)
     write_bytes(target / ARRAYS, _arrays(chip))
     write_bytes(target / SCRIPT, script(chip).encode())
 
 
-def _made(folder: Path) -> Path:
+def check_folder(chip: ChipNetwork, folder: Path) -> None:
+    """Check that nothing of anybody's would be lost if ``chip`` was written into ``folder``.
+
+    Raises:
+        InputError: the folder is the current one or has no name; or it holds a script other than that of ``chip``,
+            which somebody may have changed, or weights without a script.
+    """
+    if folder.name in ("", "..") or folder.resolve() == Path.cwd():
+        raise InputError(
+            f"{arg('folder')}: is {str(folder)!r}; name a folder of its own for the script, such as chip_lava"
+        )
+    there, new = folder / SCRIPT, script(chip).encode()
+    if there.is_symlink() or (there.exists() and not (there.is_file() and there.read_bytes() == new)):
+        why = "is there and is not what would be written; it may hold changes of yours"
+    elif not there.exists() and (folder / ARRAYS).exists():
+        there, why = folder / ARRAYS, f"is there without a {SCRIPT}, and would be written over"
+    else:
+        return
+    raise InputError(f"{there}: {why}; move or delete the folder, or choose another name")
+
+
+def _made(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot be made as a folder ({error.strerror})") from error
-    return folder
 
 
 def script_faults(chip: ChipNetwork) -> list[str]:

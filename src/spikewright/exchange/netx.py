@@ -14,7 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ..base.errors import refuse
+from ..base.errors import check_type, refuse
 from ..base.hdf5 import new_hdf5
 from ..chip.encoding import input_transform
 from ..chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
@@ -29,8 +29,9 @@ def write_netx(chip: ChipNetwork, path: Path | str) -> None:
     How the file has to be loaded so that each layer begins every sample at rest is in its attribute ``loading``.
 
     Raises:
-        InputError: the format cannot hold the network; says every reason.
+        InputError: the format cannot hold the network, with every reason; no chip network, or no path.
     """
+    check_type("chip", chip, ChipNetwork, "a ChipNetwork, such as lower(graph) or read_netx(path)")
     refuse("netx", netx_faults(chip))
     with new_hdf5(path) as file:
         layers = file.create_group("layer")

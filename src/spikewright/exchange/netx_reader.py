@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..base.artefacts import sha256_of
 from ..base.bounds import MOST_COUNT
-from ..base.errors import Gathered, InputError, Message, arg, did_you_mean, refuse
+from ..base.errors import Gathered, InputError, Message, arg, check_type, did_you_mean, refuse
 from ..base.types import ENCODINGS, Encoding, Readout
 from ..chip.encoding import INPUT_TRANSFORM
 from ..chip.network import ChipNetwork, Connection
@@ -56,6 +57,7 @@ def read_netx(
         InputError: the file, or everything in it that a chip network cannot hold, in one message.
         AnswerIsNo: the network does not fit this chip; all reasons in one message.
     """
+    _check_given(timesteps=timesteps, input_bits=input_bits, population=population)
     target = load_profile(profile)
     layers, noted = layers_of(path)
     assumed: list[str] = []
@@ -82,6 +84,15 @@ def read_netx(
     return chip
 
 
+def _check_given(**counts: object) -> None:
+    """Refuse arguments that are no whole numbers."""
+    wrong = {
+        name: value for name, value in counts.items() if isinstance(value, bool) or not isinstance(value, int | None)
+    }
+    faults = [f"{arg(name)}: is {reprlib.repr(value)}; must be a whole number" for name, value in wrong.items()]
+    refuse("read_netx", faults)
+
+
 def _entered_by(
     first: Layer,
     encoding: str | None,
@@ -91,6 +102,7 @@ def _entered_by(
 ) -> tuple[Encoding, int]:
     """How samples enter, and the bits of graded input."""
     has_neurons = first.kind == "input" and first.registers is not None
+    check_type("encoding", encoding, str | None, f"None or a name: {', '.join(ENCODINGS)}")
     if encoding is not None and encoding not in ENCODINGS:
         raise InputError(f"{arg('encoding', encoding)}: there is no such encoding; {did_you_mean(encoding, ENCODINGS)}")
     if has_neurons and encoding not in (None, "current"):
@@ -113,7 +125,8 @@ def _entered_by(
 
 def _transform(first: Layer, of: tuple[float, float]) -> tuple[float, float]:
     """Weight and bias by which a sample in [0, 1] becomes a current, of those in the file for samples in ``of``."""
-    if len(of) != 2 or not (isfinite(of[0]) and isfinite(of[1]) and of[0] < of[1]):
+    are_two = isinstance(of, tuple | list) and len(of) == 2 and all(isinstance(each, int | float) for each in of)
+    if not (are_two and isfinite(of[0]) and isfinite(of[1]) and of[0] < of[1]):
         raise InputError(f"{arg('input_range')}: is {of}; may be two numbers, the lower one first")
     said = {"weight": INPUT_WEIGHT, "bias": INPUT_BIAS}
     for name in said:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -26,6 +26,7 @@ class Writer:
         ending: what stands behind the stem of the chip network's file in the name of what is written.
         words: what is written, in a few words.
         is_folder: whether that is a folder.
+        place_check: raises an InputError where something at the path would be lost; a function, its place, or None.
     """
 
     writer: Write | str
@@ -33,11 +34,18 @@ class Writer:
     ending: str
     words: str
     is_folder: bool = False
+    place_check: Write | str | None = None
 
     def write(self, chip: ChipNetwork, path: Path) -> None:
         """Write a network that the format can hold to ``path``."""
         write: Write = resolve_name(self.writer) if isinstance(self.writer, str) else self.writer
         write(chip, path)
+
+    def check_place(self, chip: ChipNetwork, path: Path) -> None:
+        """Refuse a path where something would be lost."""
+        check = resolve_name(self.place_check) if isinstance(self.place_check, str) else self.place_check
+        if check is not None:
+            check(chip, path)
 
     def faults(self, chip: ChipNetwork) -> Sequence[str]:
         """Why the format cannot hold ``chip``; nothing where it can."""
@@ -55,6 +63,7 @@ WRITERS: dict[str, Writer] = {
         "_lava",
         "a folder with a script for Lava",
         is_folder=True,
+        place_check=f"{_HERE}.lava_script:check_folder",
     ),
     "onnx": Writer(
         f"{_HERE}.onnx_network:write_network",
@@ -88,10 +97,15 @@ def places(names: Sequence[str], chip_file: Path) -> dict[str, Path]:
     return found
 
 
-def check_formats(chip: ChipNetwork, names: Sequence[str]) -> None:
-    """Refuse a network that one of these formats cannot hold.
+def check_formats(chip: ChipNetwork, written: Mapping[str, Path]) -> None:
+    """Refuse a network that one of these formats cannot hold, or a path where something would be lost.
+
+    Args:
+        written: by name of a format, where it goes.
 
     Raises:
         InputError: says every reason of every format.
     """
-    refuse("emit", [f"{arg('emit', name)}: {fault}" for name in names for fault in WRITERS[name].faults(chip)])
+    refuse("emit", [f"{arg('emit', name)}: {fault}" for name in written for fault in WRITERS[name].faults(chip)])
+    for name, path in written.items():
+        WRITERS[name].check_place(chip, path)

@@ -25,6 +25,7 @@ from .onnx_macs import count_macs, wanted_values
 from .onnx_model import AGAIN, LAYOUT_OF, Array, first_line, read_onnx, signature_of
 from .onnx_outputs import FLOATS
 from .onnx_refusals import RUNTIME_ERRORS, why_not_run
+from .onnx_session import new_session
 from .samples import SampleFormat, Shape, by
 from .torch_teacher import LOGITS, Teacher
 
@@ -220,11 +221,7 @@ class OnnxTeacher(Teacher):
         return InputError(f"{self.path}: {why_not_run(error)}")
 
     def _started(self, model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # what goes wrong is raised, not printed
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leaves the cores to torch in between
         try:
-            return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            return new_session(model)
         except RUNTIME_ERRORS as error:
             raise self._refused(error) from error

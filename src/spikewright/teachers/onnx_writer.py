@@ -8,17 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
 from torch import nn
 
+from ..base.artefacts import as_path
 from ..base.errors import InputError, arg, refuse
 from ..chip.network import ChipNetwork
 from ..exchange.onnx_graph import GraphWriter, save
 from ..exchange.onnx_network import network_model
-from .onnx_layers import LAYERS, layer_faults, layers_of
-from .onnx_model import VALUES_KEY
+from .onnx_layers import LAYERS, Axes, kind_of, layer_faults, layers_of, shape_fault, uses_of
+from .onnx_model import VALUES_KEY, Array
+from .onnx_proof import check_same
 from .onnx_teacher import OnnxTeacher
-from .samples import LAYOUTS
+from .samples import LAYOUTS, Shape
 from .torch_teacher import LOGITS, Teacher, TorchTeacher
+from .trial import samples_for
 
 SAMPLES, UNITS = "samples", "values"
 """Names of a teacher's input, and of its output where labels are values."""
@@ -38,8 +42,10 @@ def write_onnx(network: object, path: Path | str) -> None:
         path: of the file; a teacher is recognised by the ending ``.onnx``.
 
     Raises:
-        InputError: a network that cannot be written, with every reason; or the folder does not exist.
+        InputError: a network that cannot be written, with every reason; the model of a teacher gives other answers in
+            onnxruntime than the teacher itself; or the folder does not exist.
     """
+    path = as_path(path)
     if isinstance(network, ChipNetwork):
         save(network_model(network), path)
     elif isinstance(network, Teacher):
@@ -50,10 +56,10 @@ def write_onnx(network: object, path: Path | str) -> None:
 
 
 def teacher_model(teacher: Teacher) -> onnx.ModelProto:
-    """The ONNX model of a teacher.
+    """The ONNX model of a teacher, which onnxruntime has run: it gives the network's own answers.
 
     Raises:
-        InputError: a teacher that cannot be written, with every reason.
+        InputError: a teacher that cannot be written, with every reason; or the model gives other answers.
     """
     if isinstance(teacher, OnnxTeacher):
         raise InputError(f"teacher {teacher.name}: is an ONNX model already; copy {teacher.path}")
@@ -68,12 +74,45 @@ def teacher_model(teacher: Teacher) -> onnx.ModelProto:
     assert shape is not None
     graph = GraphWriter()
     value = _prepared(teacher, graph, graph.input(_free(SAMPLES, network), np.float32, ("batch", *shape)))
-    for name, module in layers_of(network):
+    samples, answers = _own_answers(teacher, shape)
+    shapes = _shapes(teacher, samples)
+    for (name, module), entering in zip(uses_of(network), shapes, strict=True):
         graph.prefix = name
-        value = LAYERS[type(module)](graph, module, value)
+        value = LAYERS[kind_of(module)](graph, module, value, entering)
     graph.prefix = ""
     _write_answer(teacher, graph, value)
-    return graph.model("teacher", f"{teacher.name}: samples of {shape} as a student gets them.", _facts(teacher))
+    model = graph.model("teacher", f"{teacher.name}: samples of {shape} as a student gets them.", _facts(teacher))
+    check_same(f"teacher {teacher.name}", model, samples, answers, HOW)
+    return model
+
+
+def _shapes(teacher: TorchTeacher, samples: Array) -> list[Axes]:
+    """Of every layer the shape of what enters it.
+
+    Raises:
+        InputError: layers that cannot be written for these shapes.
+    """
+    value, shapes, faults = samples_for(teacher.network, teacher.taken, torch.from_numpy(samples)), [], []
+    for name, module in layers_of(teacher.network):
+        shapes.append(tuple(value.shape))
+        if fault := shape_fault(name, module, shapes[-1]):
+            faults.append(fault)
+        if type(module) is not nn.Sequential:  # whose layers have run already
+            with torch.no_grad():
+                value = module(value)
+    refuse(f"teacher {teacher.name}", [f"{fault}{HOW if fault == faults[-1] else ''}" for fault in faults])
+    return shapes
+
+
+def _own_answers(teacher: TorchTeacher, shape: Shape) -> tuple[Array, Array]:
+    """Samples of noise in [0, 1], ``(4, *shape)``, and what the network answers, in the unit of the labels."""
+    noise = np.random.default_rng(0).random((4, *shape), np.float32)
+    network = teacher.network.to("cpu").eval()
+    with torch.no_grad():
+        answers: Array = network(samples_for(network, teacher.taken, torch.from_numpy(noise))).numpy()
+    if not teacher.in_deviations or teacher.meaning.is_classes:
+        return noise, answers
+    return noise, answers * np.array(teacher.meaning.spread) + np.array(teacher.meaning.center)
 
 
 HOW = "; write it with torch.onnx.export(network.eval(), ...), as docs/teachers.md says"

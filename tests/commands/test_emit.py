@@ -89,7 +89,9 @@ def test_formats_and_places_that_are_none(lowered: Say) -> None:
     )
     assert main(["lower", "student.nir", "-o", "chip.net", "--emit", "netx"]) == 2
     Path("chip_lava").write_text("a file")
-    assert "chip_lava: cannot be made as a folder" in lowered("--emit", "lava", code=2)
+    assert "chip_lava: is there and is no folder, which --emit lava makes; move it away" in lowered(
+        "--emit", "lava", code=2
+    )
 
 
 def test_the_help_lists_every_format() -> None:

@@ -94,7 +94,7 @@ fi
 
 say "$VENV: $PYTHON ($VERSION), $REQUIREMENTS"
 "$UV" venv --quiet --clear --python "$PYTHON" "$VENV"
-export VIRTUAL_ENV="$PWD/$VENV"
-"$UV" pip sync --quiet --require-hashes "$REQUIREMENTS"
-"$UV" pip install --quiet --no-deps --no-build-isolation --editable .
+# Named, and not by VIRTUAL_ENV: of a path that is none uv takes the .venv of this folder instead.
+"$UV" pip sync --quiet --require-hashes --python "$VENV/bin/python" "$REQUIREMENTS"
+"$UV" pip install --quiet --no-deps --no-build-isolation --python "$VENV/bin/python" --editable .
 touch "$VENV/.ready"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterator
 from math import isfinite
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,9 @@ def read_netx(
 def _check_given(**counts: object) -> None:
     """Refuse arguments that are no whole numbers."""
     wrong = {
-        name: value for name, value in counts.items() if isinstance(value, bool) or not isinstance(value, int | None)
+        name: value
+        for name, value in counts.items()
+        if isinstance(value, bool) or not isinstance(value, Integral | None)
     }
     faults = [f"{arg(name)}: is {reprlib.repr(value)}; must be a whole number" for name, value in wrong.items()]
     refuse("read_netx", faults)

@@ -77,11 +77,12 @@ def test_what_no_file_of_lava_dl_is_read_with(given: dict[str, Any], said: str, 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"dt_s": "1"}, "dt_s: is '1'; must be a positive number of seconds"),
-        ({"dt_s": True}, "dt_s: is True; must be a positive number of seconds"),
-        ({"timesteps": 2.0}, r"timesteps: is 2\.0; must be a whole number of at least 1"),
-        ({"producer": 3}, "producer: is of type int; may be None or the name of a tool: "),
-        ({"reset": ["zero"]}, "reset: is of type list; may be None or zero, "),
+        ({"dt_s": "1"}, "dt_s: is of type str; may be a number of seconds"),
+        ({"dt_s": True}, "dt_s: is of type bool; may be a number of seconds"),
+        ({"timesteps": 2.0}, "timesteps: is of type float; may be a whole number of steps"),
+        ({"timesteps": True}, "timesteps: is of type bool; may be a whole number of steps"),
+        ({"producer": 3}, "producer: is of type int; may be one of lava, nengo, norse"),
+        ({"reset": ["zero"]}, "reset: is of type list; may be one of subtract, subtract-late, zero"),
     ],
 )
 def test_what_no_graph_is_interpreted_with(given: dict[str, Any], said: str, student: Student) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from types import UnionType
 
 # Characters of a private use area, which no message holds otherwise, around the name of an argument.
@@ -139,12 +140,12 @@ class Refusal(InputError):
 
 
 def check_type(name: str, value: object, kind: type | UnionType | tuple[type, ...], words: str) -> None:
-    """Refuse the argument ``name`` if its value is of none of the types ``kind``, which ``words`` describe.
+    """Refuse the argument ``name`` if its value is of none of the types ``kind``, which ``words`` describe; True and False are no numbers.
 
     Raises:
         InputError: it is not.
     """
-    if not isinstance(value, kind):
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind in (Integral, Real)):
         raise InputError(f"{arg(name)}: is of type {type(value).__name__}; may be {words}")
 
 

@@ -140,7 +140,9 @@ class Refusal(InputError):
 
 
 def check_type(name: str, value: object, kind: type | UnionType | tuple[type, ...], words: str) -> None:
-    """Refuse the argument ``name`` if its value is of none of the types ``kind``, which ``words`` describe; True and False are no numbers.
+    """Refuse the argument ``name`` if its value is of none of the types ``kind``, which ``words`` describe.
+
+    True and False are no numbers where ``kind`` is ``Integral`` or ``Real``.
 
     Raises:
         InputError: it is not.

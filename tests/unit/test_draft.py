@@ -265,3 +265,10 @@ def test_the_first_nodes_and_the_chip_decide_which_encodings_are_named() -> None
         "encoding events: the file does not say how samples enter; the graph also allows rate (spikes drawn from "
         "values): say the encoding where samples are values and not spikes"
     )
+
+
+def test_what_contradicts_the_metadata_is_refused() -> None:
+    known = {"timesteps": 4, "encoding": "events"}
+    assert input_format(known, given={"timesteps": 4})[0] == InputFormat(4, "events", 8)
+    with pytest.raises(InputError, match=r"timesteps=9: the graph was made for 4; leave it out"):
+        input_format(known, given={"timesteps": 9})

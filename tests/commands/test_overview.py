@@ -51,8 +51,8 @@ def test_an_unknown_verb_is_refused_with_a_suggestion(capsys: pytest.CaptureFixt
     assert capsys.readouterr() == (
         "",
         "error: there is no verb 'destill'; did you mean 'distill'? "
-        "may be: check, compare, data, distill, drift, import, lower, methods, profiles, report, run, simulate, sweep, "
-        "to-nir\n",
+        "may be: check, compare, data, distill, draw, drift, import, lower, methods, profiles, report, run, simulate, "
+        "sweep, to-nir\n",
     )
 
 

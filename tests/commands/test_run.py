@@ -81,8 +81,8 @@ def test_relative_units_have_no_joules(tmp_path, capsys):
 
 def test_direct_input_on_a_chip_without_graded_spikes(tmp_path, capsys):
     code, out, err = ran(capsys, tmp_path, "--profile", "loihi1-davies", "--encoding", "direct")
-    assert (code, out) == (2, "")
     last = err.strip().splitlines()[-1]
+    assert (code, json.loads(out)) == (2, {"error": last.removeprefix("error: "), "exit_code": 2})
     assert "graded" in last
     assert "--encoding current" in last
 
@@ -100,7 +100,7 @@ def test_direct_input_on_a_chip_without_graded_spikes(tmp_path, capsys):
 )
 def test_refused_before_any_work(tmp_path, capsys, flags, message):
     code, out, err = ran(capsys, tmp_path, *flags)
-    assert (code, out) == (2, "")
+    assert (code, json.loads(out)) == (2, {"error": message.removeprefix("error: "), "exit_code": 2})
     assert err.strip().splitlines()[-1] == message
 
 

@@ -358,6 +358,7 @@ OURS: Mapping[str, str] = {
     "commands/simulate.py": "a text in the provenance of a chip network",
     "data/digits.py": "a file of an installed package",
     "energy/provenance.py": "texts in the provenance of a chip network",
+    "exchange/lava_script.py": "whether a script is the one that would be written",
     "pages/card/sections.py": "a text in the metadata of a graph",
     "pages/paths.py": "whether a model card is ours",
     "simulation/lava": "files that the parent process has written",

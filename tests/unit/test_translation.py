@@ -381,3 +381,12 @@ def test_a_remark_lists_the_first_nodes_of_other_names() -> None:
         "and 1 more",
     )
     assert translate(image(pool(nir.AvgPool2d)), "nir-1.0.4").remarks == ()  # none has a dot
+
+
+def test_constants_beyond_32_bits_are_refused() -> None:
+    ones = np.ones(2)
+    fires = nir.LIF(tau=2e-4 * ones, r=2e-45 * ones, v_leak=0 * ones, v_threshold=ones)
+    graph = nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3))), fires)
+    graph.metadata |= {"dt_s": 1e-4, "reset": "zero"}
+    with pytest.raises(InputError, match="LIF 'lif' has constants beyond the range of 32-bit floating point"):
+        translate(graph, "snntorch")

@@ -148,7 +148,16 @@ def _cuba(tau_syn: FloatArray, tau_mem: FloatArray, r: FloatArray, w_in: FloatAr
 
 
 def _32(values: FloatArray) -> _Array:
-    return np.asarray(values, np.float32)
+    """Constants as tools take them.
+
+    Raises:
+        NodeFault: larger ones than the type holds.
+    """
+    with np.errstate(over="ignore"):
+        found = np.asarray(values, np.float32)
+    if not np.all(np.isfinite(found)):
+        raise NodeFault("has constants beyond the range of 32-bit floating point")
+    return found
 
 
 def _of_gain_one(wanted: Wanted) -> nir.CubaLIF:

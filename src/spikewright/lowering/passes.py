@@ -15,7 +15,7 @@ from ..chip.network import Role
 from ..graph.nodes import Shape
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
-from .linear_map import identity
+from .linear_map import MOST_DENSE_WEIGHTS, identity
 from .split import split_constants
 
 Pass: TypeAlias = Callable[[Draft, HardwareProfile], Draft]
@@ -47,6 +47,11 @@ def bias_axons(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
         bias = neuron.synaptic_bias.reshape(-1, 1)
         largest = max((float(np.abs(c.weight).max()) for c in draft.into(population.name)), default=0.0)
         count = max(1, ceil(np.abs(bias).max() / largest)) if largest > 0 else 1
+        if count * bias.size > MOST_DENSE_WEIGHTS:
+            raise InputError(
+                f"{population.name!r}: its bias of {np.abs(bias).max():.3g} in front of a synaptic filter is so much "
+                f"larger than its weights, {largest:.3g} at most, that it needs {count:,} neurons that always fire"
+            )
         source = _added(draft, f"{population.name}.bias", (count,), "bias")
         weight = np.repeat(bias / count, count, axis=1)
         populations += [source, replace(population, neuron=replace(neuron, synaptic_bias=np.zeros(population.shape)))]

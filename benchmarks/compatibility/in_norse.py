@@ -65,7 +65,7 @@ class Net(nn.Module):
 
 
 def variants() -> Iterator[Variant]:
-    """How people use it."""
+    """Its neurons with the settings and resets that people use."""
     yield Variant("LIFBoxCell", {"cell": "box"})
     yield Variant("LIFCell", {"cell": "lif"})
 

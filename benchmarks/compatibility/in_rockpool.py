@@ -52,7 +52,7 @@ def network(kind: str, cell: str, several: bool) -> Any:
 
 
 def variants() -> Iterator[Variant]:
-    """How people use it."""
+    """Its neurons with the settings and resets that people use."""
     yield Variant("LIFTorch, one spike a step", {"cell": "filtered", "several": False})
     yield Variant("LIFTorch, several spikes a step, its default", {"cell": "filtered", "several": True})
     yield Variant("LIFNeuronTorch", {"cell": "neuron", "several": False})

@@ -63,7 +63,7 @@ class Net(nn.Module):
 
 
 def variants() -> Iterator[Variant]:
-    """How people use it."""
+    """Its neurons with the settings and resets that people use."""
     for neuron in ("lif", "iaf"):
         for reset in ("zero", "subtract"):
             name = "LIF" if neuron == "lif" else "IAF"

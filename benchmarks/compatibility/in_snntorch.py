@@ -63,7 +63,7 @@ class Net(nn.Module):
 
 
 def variants() -> Iterator[Variant]:
-    """How people use it."""
+    """Its neurons with the settings and resets that people use."""
     for cell in ("Leaky", "Synaptic"):
         yield Variant(f"{cell}, reset to zero", {"reset": "zero", "cell": cell}, {"reset": "zero"})
         made = {"reset": "subtract", "cell": cell}

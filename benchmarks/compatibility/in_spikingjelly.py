@@ -52,7 +52,7 @@ class Net(nn.Module):
 
 
 def variants() -> Iterator[Variant]:
-    """How people use it."""
+    """Its neurons with the settings and resets that people use."""
     for dt in (1e-4, 1e-3):
         for decay_input in (True, False):
             says = f"LIFNode, dt = {dt:g}, decay_input={decay_input}"

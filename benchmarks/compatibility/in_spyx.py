@@ -47,7 +47,7 @@ def network(kind: str, cell: str) -> Any:
 
 
 def variants() -> Iterator[Variant]:
-    """How people use it."""
+    """Its neurons with the settings and resets that people use."""
     yield Variant("LIF", {"cell": "lif"})
     yield Variant("IF", {"cell": "if"})
     yield Variant("CuBaLIF", {"cell": "cuba"})

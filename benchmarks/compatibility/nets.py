@@ -52,6 +52,6 @@ def sizes(kind: str) -> dict[str, tuple[int, ...]]:
 
 
 def drive(kind: str) -> Any:
-    """Events, ``(T, *input)``, float32."""
+    """Random events of 0 and 1 for a kind of network, ``(T, *input)``, float32."""
     shape = IMAGE if kind == "conv" else (INPUTS,)
     return (np.random.default_rng(7).random((STEPS, *shape)) < 0.4).astype(np.float32)

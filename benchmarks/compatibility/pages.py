@@ -54,7 +54,7 @@ importer. *Told*: with what the notes of the writing say one has to set in the t
 
 
 def page_of(records: Mapping[str, Any]) -> str:
-    """The whole page."""
+    """The whole page, docs/compatibility.md, of what was recorded."""
     notes: list[str] = []
     parts = [HEAD.format(steps=STEPS), *_versions(records), READ, *_theirs(records, notes)]
     parts += [WRITTEN, *_ours(records, notes), *_plain(records), "\n## Notes\n\n"]

@@ -124,3 +124,11 @@ def test_graded_input_cannot_wait(profile: HardwareProfile) -> None:
         "path from input 'input': one path is 1 layer shorter than another, and the chip cannot delay graded values; "
         "give both paths as many neuron layers, or take spikes as input (encoding=current)"
     )
+
+
+@pytest.mark.parametrize("weight", [1e-9, 1e-300, 5e-324])
+def test_a_bias_that_needs_more_neurons_than_any_chip_has_is_refused(weight: float, profile: HardwareProfile) -> None:
+    populations = [EVENTS, layer("a", synaptic_bias=2.5e30, leak_u=0.25), layer("b", role="readout")]
+    wired = (DraftConnection("input", "a", weight * np.eye(2)), *wire(("a", "b")))
+    with pytest.raises(InputError, match=r"'a': its bias of 2\.5e\+30 in front of a synaptic filter needs"):
+        bias_axons(draft(populations, wired), profile)

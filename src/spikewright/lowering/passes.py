@@ -46,12 +46,14 @@ def bias_axons(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: ARG001
             continue
         bias = neuron.synaptic_bias.reshape(-1, 1)
         largest = max((float(np.abs(c.weight).max()) for c in draft.into(population.name)), default=0.0)
-        count = max(1, ceil(np.abs(bias).max() / largest)) if largest > 0 else 1
-        if count * bias.size > MOST_DENSE_WEIGHTS:
+        strongest = float(np.abs(bias).max())
+        if largest > 0 and strongest * bias.size > MOST_DENSE_WEIGHTS * largest:
             raise InputError(
-                f"{population.name!r}: its bias of {np.abs(bias).max():.3g} in front of a synaptic filter is so much "
-                f"larger than its weights, {largest:.3g} at most, that it needs {count:,} neurons that always fire"
+                f"{population.name!r}: its bias of {strongest:.3g} in front of a synaptic filter needs more neurons "
+                f"that always fire than a chip has, since its weights reach {largest:.3g} alone; make the weights "
+                "larger or the bias smaller, or put the bias behind the filter"
             )
+        count = max(1, ceil(strongest / largest)) if largest > 0 else 1
         source = _added(draft, f"{population.name}.bias", (count,), "bias")
         weight = np.repeat(bias / count, count, axis=1)
         populations += [source, replace(population, neuron=replace(neuron, synaptic_bias=np.zeros(population.shape)))]

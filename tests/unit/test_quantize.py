@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikewright.base.errors import InputError
 from spikewright.chip.network import ChipNetwork, ConvGeometry
 from spikewright.chip.registers import Grid
 from spikewright.lowering.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
@@ -273,3 +274,19 @@ def test_a_given_scale_shrinks_where_a_sum_would_be_the_first_that_wraps() -> No
         return int(chip.connections[0].weight.max())
 
     assert (largest(1023), largest(1024)) == (128, 127)
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-200, 1e-29])
+@pytest.mark.parametrize("threshold", [None, 1e-320])
+def test_numbers_too_small_for_any_scale_are_refused_and_not_scaled_for_ever(
+    size: float, threshold: float | None
+) -> None:
+    # From the fuzzer: a time step of 5e-324 s makes weights and biases of a readout so small.
+    draft = lone([[size, size]], neuron((1,), threshold=threshold, bias=[size]))
+    with pytest.raises(InputError, match=r"population 'n': its numbers are too small for integers: .* allows a scale"):
+        rounded(draft)
+
+
+def test_the_smallest_numbers_that_are_scaled() -> None:
+    chip = rounded(lone([[1e-27, 1e-27]], neuron((1,), threshold=None, bias=[1e-27])))
+    assert chip.connections[0].weight.tolist() == [[255, 255]]

@@ -390,3 +390,14 @@ def test_constants_beyond_32_bits_are_refused() -> None:
     graph.metadata |= {"dt_s": 1e-4, "reset": "zero"}
     with pytest.raises(InputError, match="LIF 'lif' has constants beyond the range of 32-bit floating point"):
         translate(graph, "snntorch")
+
+
+@pytest.mark.parametrize("reader", [name for name, each in READERS.items() if each.neuron is not None])
+def test_thresholds_that_a_tiny_time_step_makes_infinite_are_refused(reader: str) -> None:
+    # From the fuzzer: a time step of 5e-324 s makes the gain of neurons so small that their threshold overflows.
+    ones = np.ones(2)
+    fires = nir.LIF(tau=2e-4 * ones, r=2 * ones, v_leak=0 * ones, v_threshold=ones)
+    graph = nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3))), fires)
+    graph.metadata |= {"dt_s": 5e-324, "reset": "zero"}
+    with pytest.raises(InputError, match="LIF 'lif' has constants beyond the range of 32-bit floating point"):
+        translate(graph, reader)

@@ -22,6 +22,7 @@ WRITTEN_FOR, STEP_S = "written_for", "step_s"
 """Keys of the reader and of its time step in the metadata of a graph that was written for it."""
 LONG = 2.0**30
 """Steps of a time constant by which nothing is lost in float32."""
+BEYOND = "has constants beyond the range of 32-bit floating point"
 _NO_FILTER = 24 * np.log(2)
 """Steps per time constant of a current that float32 does not see any more in the next step."""
 
@@ -109,17 +110,21 @@ class Reader:
     splits_loops: bool = False
     knows_v_reset: bool = True
 
+    @np.errstate(over="ignore", divide="ignore", invalid="ignore")
     def node(self, constants: NeuronConstants) -> nir.NIRNode:
         """The node by which the tool computes neurons.
 
         Raises:
-            NodeFault: it has none that does.
+            NodeFault: it has none that does, or constants that it cannot hold.
         """
         assert self.neuron is not None and self.dt_s is not None
         wanted = Wanted.of(constants, self.dt_s)
         made: Any = self.neuron(wanted)
         if wanted.threshold is not None and PRODUCERS[self.producer].fires_at_threshold:
             made.v_threshold = np.nextafter(made.v_threshold.astype(np.float32), np.float32(np.inf))
+        for each in fields(made):
+            if isinstance(values := getattr(made, each.name), np.ndarray):
+                _32(values)
         found: nir.NIRNode = made
         return found
 
@@ -156,7 +161,7 @@ def _32(values: FloatArray) -> _Array:
     with np.errstate(over="ignore"):
         found = np.asarray(values, np.float32)
     if not np.all(np.isfinite(found)):
-        raise NodeFault("has constants beyond the range of 32-bit floating point")
+        raise NodeFault(BEYOND)
     return found
 
 

@@ -21,7 +21,7 @@ from .nir_io import read_graph
 from .nodes import NeuronConstants, constants_of
 from .other_maps import OtherMaps
 from .producers import PRODUCERS
-from .readers import READERS, STEP_S, WRITTEN_FOR, Reader, never_firing
+from .readers import BEYOND, READERS, STEP_S, WRITTEN_FOR, Reader, never_firing
 from .time_step import Convention, Reading, assumptions, read_as
 from .wiring import RESET_KEY, Wiring, wire
 
@@ -143,7 +143,10 @@ def _in_its_unit(
         return
     meant = PRODUCERS[reader.producer].read(made, reader.dt_s)
     theirs = constants_of(meant, reader.dt_s, wanted.leak_v.shape)
-    factor = wanted.gain_u * wanted.gain_v / (theirs.gain_u * theirs.gain_v)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        factor = wanted.gain_u * wanted.gain_v / (theirs.gain_u * theirs.gain_v)
+    if not np.all(np.isfinite(factor)):
+        raise NodeFault(BEYOND)
     if np.all(np.abs(factor - 1) < _ROUNDED):
         return
     maps.scale_before(name, factor)

@@ -17,10 +17,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ..base.errors import InputError
 from ..base.types import FloatArray, IntArray
 from ..chip.encoding import full_scale
 from ..chip.law import gathered
-from ..chip.network import ChipNetwork, Connection, Neuron, Population
+from ..chip.network import SMALLEST_SCALE, ChipNetwork, Connection, Neuron, Population
 from ..chip.neuron_models import OF_RESET
 from ..chip.registers import (
     BIAS_EXP,
@@ -225,7 +226,11 @@ def _encoder(task: _Task, most: int) -> _Quantized:
 
 
 def _largest_scale(task: _Task) -> tuple[float, str]:
-    """The largest scale with which every register is wide enough, and what limits it."""
+    """The largest scale with which every register is wide enough, and what limits it.
+
+    Raises:
+        InputError: numbers so small that no scale makes integers of them.
+    """
     registers = task.registers
     bounds: list[tuple[float, str]] = []
     weights = [connection.weight for connection in task.incoming]
@@ -242,7 +247,13 @@ def _largest_scale(task: _Task) -> tuple[float, str]:
     largest_bias = float(np.abs(task.neuron.bias).max(initial=0.0))
     if largest_bias > 0:
         bounds.append((registers.bias_max * 2.0 ** (BIAS_EXP - STATE_SHIFT) / largest_bias, "the bias register"))
-    return min(bounds, default=(1.0, "nothing"))
+    scale, limit = min(bounds, default=(1.0, "nothing"))
+    if scale > 1 / SMALLEST_SCALE:
+        raise InputError(
+            f"population {task.population.name!r}: its numbers are too small for integers: {limit} allows a scale of "
+            f"{scale:g}; at most {1 / SMALLEST_SCALE:g} can be computed with. Is the graph's time step right?"
+        )
+    return scale, limit
 
 
 def _rounded(task: _Task, scale: float, limited_by: str) -> _Quantized:

@@ -401,3 +401,54 @@ def test_thresholds_that_a_tiny_time_step_makes_infinite_are_refused(reader: str
     graph.metadata |= {"dt_s": 5e-324, "reset": "zero"}
     with pytest.raises(InputError, match="LIF 'lif' has constants beyond the range of 32-bit floating point"):
         translate(graph, reader)
+
+
+def test_a_factor_that_no_weight_can_hold_is_refused() -> None:
+    # From the fuzzer: at a time step of 1e300 s a readout has to be scaled by that.
+    nodes = {"input": nir.Input(np.array([2])), "fc": nir.Linear(full((2, 2), 1)), "out": nir.I(r=full(2, 1))}
+    graph = graph_of({**nodes, "output": nir.Output(np.array([2]))}, dt_s=1e300)
+    with pytest.raises(InputError, match="I 'out' has constants beyond the range of 32-bit floating point"):
+        translate(graph, "snntorch")
+
+
+def test_neurons_without_a_time_step_that_suits_them_are_refused() -> None:
+    # From the fuzzer.
+    nodes = {"input": nir.Input(np.array([2])), "fc": nir.Linear(full((2, 2), 1))}
+    fires = nir.IF(r=np.full(2, 1e4), v_threshold=np.array([-1e300, 1e-300]), v_reset=np.zeros(2))
+    graph = graph_of(
+        {**nodes, "n": fires, "output": nir.Output(np.array([2]))}, written_for="spikingjelly", step_s=DT_S
+    )
+    del graph.metadata["dt_s"]
+    with pytest.raises(InputError, match="IF 'n' has decays or gains that are not finite"):
+        translate(graph, "snntorch")
+
+
+@pytest.mark.parametrize("name", [0.5, ["norse"], "nors"])
+def test_a_graph_for_a_tool_that_is_not_known_is_refused(name: object) -> None:
+    graph = mlp(neurons(6, 0.8), neurons(5, 0.7))
+    del graph.metadata["dt_s"]
+    graph.metadata |= {"written_for": name, "step_s": DT_S}
+    with pytest.raises(InputError, match=r"its metadata say that it was written for .*norse"):
+        read_as(wire(graph), graph.metadata)
+
+
+def test_metadata_that_nir_cannot_write_are_refused() -> None:
+    graph = mlp(neurons(6, 0.8), neurons(5, 0.7))
+    graph.metadata["more"] = {"metadata": {"metadata": 1}}
+    with pytest.raises(InputError, match="NIR graph: its metadata have an entry 'metadata', which NIR cannot write"):
+        graph_bytes(graph)
+    graph.metadata["more"] = {"metadata": {"is": 1}}
+    graph_bytes(graph)
+    graph.nodes["fc.0"].metadata = {"metadata": "text"}
+    with pytest.raises(InputError, match=r"NIR node 'fc.0': its metadata have an entry 'metadata'"):
+        graph_bytes(graph)
+
+
+def test_a_flatten_that_does_not_say_its_shape_is_written_with_it() -> None:
+    graph = image(pool(nir.AvgPool2d))
+    for node in graph.nodes.values():
+        if isinstance(node, nir.Flatten):
+            node.input_type = {"input": None}
+    written = translate(graph, "snntorch")
+    assert [node.input_type["input"].tolist() for node in written.nodes.values() if isinstance(node, nir.Flatten)] != []
+    graph_bytes(written)

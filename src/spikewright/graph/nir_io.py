@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -75,10 +75,25 @@ def write_graph(graph: nir.NIRGraph, path: Path | str) -> None:
 
 
 def graph_bytes(graph: nir.NIRGraph) -> bytes:
-    """The file of a NIR graph: made in memory, since HDF5 does not survive a disk that fills up."""
+    """The file of a NIR graph: made in memory, since HDF5 does not survive a disk that fills up.
+
+    Raises:
+        InputError: metadata that NIR cannot write.
+    """
+    for where, metadata in (("graph", graph.metadata), *((f"node {n!r}", m.metadata) for n, m in graph.nodes.items())):
+        if _is_unwritable(metadata):
+            raise InputError(f"NIR {where}: its metadata have an entry 'metadata', which NIR cannot write; rename it")
     buffer = io.BytesIO()
     nir.write(buffer, graph)
     return buffer.getvalue()
+
+
+def _is_unwritable(metadata: Mapping[str, Any]) -> bool:
+    """Whether an entry has the name by which NIR knows a group of metadata, and is none."""
+    own = metadata.get("metadata", {})
+    return not isinstance(own, dict) or any(
+        _is_unwritable(each) for each in metadata.values() if isinstance(each, dict)
+    )
 
 
 def _instead(file: h5py.File) -> str:

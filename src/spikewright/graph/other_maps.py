@@ -14,7 +14,7 @@ import numpy as np
 from ..base.types import FloatArray
 from .fields import NodeFault, pair
 from .nodes import NEURONS, Shape, is_linear
-from .readers import Reader
+from .readers import Reader, in_32_bits
 from .wiring import Wiring
 
 _WEIGHTED = (nir.Linear, nir.Affine, nir.Conv1d, nir.Conv2d)
@@ -33,6 +33,9 @@ class OtherMaps:
     def __init__(self, wiring: Wiring, reader: Reader) -> None:
         self._wiring, self._reader = wiring, reader
         self.nodes: dict[str, Any] = {name: copy(node) for name, node in wiring.nodes.items()}
+        for name, node in self.nodes.items():
+            if isinstance(node, nir.Flatten):
+                node.input_type = {"input": np.array(wiring.shapes[name][0])}  # which a file need not say
         self.edges = list(wiring.edges)
         self.gains: dict[str, float] = {}
         self.remarks: list[str] = []
@@ -104,7 +107,7 @@ class OtherMaps:
                 if any(source not in scaled for source in self._wiring.into(target)):
                     raise NodeFault(f"feeds {target!r} beside others, so that its values cannot be scaled there")
                 if isinstance(node, _WEIGHTED):
-                    node.weight = (np.asarray(node.weight) * factor).astype(np.float32)
+                    node.weight = in_32_bits(np.asarray(node.weight) * factor)
                 elif isinstance(node, NEURONS):
                     self.gains[target] = self.gains.get(target, 1.0) * factor
                 elif isinstance(node, nir.Output):
@@ -131,7 +134,7 @@ class OtherMaps:
                 if hasattr(node, "bias"):
                     node.bias = _scaled(node.bias, rows)
             elif factor.ndim == 1:
-                self._put_before(name, source, np.diag(factor).astype(np.float32))
+                self._put_before(name, source, in_32_bits(np.diag(factor)))
             else:
                 raise NodeFault(f"gets {float(factor.flat[0]):g} times as much in {self._reader.tool}, and no weights")
 
@@ -193,7 +196,7 @@ def _of_rows(node: Any, factor: FloatArray) -> FloatArray | None:
 
 def _scaled(values: Any, rows: FloatArray) -> Any:
     values = np.asarray(values)
-    return (values * rows.reshape(-1, *[1] * (values.ndim - 1))).astype(np.float32)
+    return in_32_bits(values * rows.reshape(-1, *[1] * (values.ndim - 1)))
 
 
 def _without_groups(node: Any) -> Any:

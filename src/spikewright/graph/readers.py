@@ -124,7 +124,7 @@ class Reader:
             made.v_threshold = np.nextafter(made.v_threshold.astype(np.float32), np.float32(np.inf))
         for each in fields(made):
             if isinstance(values := getattr(made, each.name), np.ndarray):
-                _32(values)
+                in_32_bits(values)
         found: nir.NIRNode = made
         return found
 
@@ -144,15 +144,17 @@ _Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 
 
 def _lif(tau: FloatArray, r: FloatArray, threshold: FloatArray) -> nir.LIF:
-    return nir.LIF(tau=_32(tau), r=_32(r), v_leak=_32(0 * tau), v_threshold=_32(threshold))
+    return nir.LIF(tau=in_32_bits(tau), r=in_32_bits(r), v_leak=in_32_bits(0 * tau), v_threshold=in_32_bits(threshold))
 
 
 def _cuba(tau_syn: FloatArray, tau_mem: FloatArray, r: FloatArray, w_in: FloatArray, fires_at: FloatArray) -> Any:
     constants = {"tau_syn": tau_syn, "tau_mem": tau_mem, "r": r, "w_in": w_in, "v_threshold": fires_at}
-    return nir.CubaLIF(v_leak=_32(0 * tau_mem), **{name: _32(values) for name, values in constants.items()})
+    return nir.CubaLIF(
+        v_leak=in_32_bits(0 * tau_mem), **{name: in_32_bits(values) for name, values in constants.items()}
+    )
 
 
-def _32(values: FloatArray) -> _Array:
+def in_32_bits(values: FloatArray) -> _Array:
     """Constants as tools take them.
 
     Raises:
@@ -198,13 +200,13 @@ def _for_sinabs(wanted: Wanted) -> nir.NIRNode:
     """Time in steps. Its importer adds what arrives as it is, whatever r says, and its IF clips the membrane."""
     if wanted.is_filtered:
         raise NodeFault("has a synaptic current, and sinabs' importer leaves CubaLIF out")
-    tau = _32(_decaying_steps(wanted.leak_v, 2**-7)).astype(np.float64)
+    tau = in_32_bits(_decaying_steps(wanted.leak_v, 2**-7)).astype(np.float64)
     if wanted.leak_v.ndim > 1:
         if not wanted.is_even:
             raise NodeFault("has neurons with different constants, which sinabs' importer cannot read behind a Conv2d")
         tau = tau.reshape(-1)[:1]
     if wanted.threshold is None:
-        return nir.LI(tau=_32(tau), r=_32(0 * tau + 1), v_leak=_32(0 * tau))
+        return nir.LI(tau=in_32_bits(tau), r=in_32_bits(0 * tau + 1), v_leak=in_32_bits(0 * tau))
     return _lif(tau, -1 / np.expm1(-1 / tau), wanted.threshold.reshape(-1)[: tau.size].reshape(tau.shape))
 
 
@@ -212,7 +214,7 @@ def _for_norse(wanted: Wanted) -> nir.NIRNode:
     """CubaLIF, because the gain of LIF is ignored; a current of one step is none."""
     ones = np.ones_like(wanted.leak_v)
     if not wanted.is_filtered and np.all(wanted.leak_v == 0) and wanted.reset == "zero":
-        return nir.IF(r=_32(ones), v_threshold=_32(wanted.fires_at))
+        return nir.IF(r=in_32_bits(ones), v_threshold=in_32_bits(wanted.fires_at))
     return _of_gain_one(wanted)
 
 
@@ -225,7 +227,7 @@ def _for_rockpool(wanted: Wanted) -> nir.NIRNode:
         raise NodeFault("has neurons along several axes; Rockpool's have one")
     tau = _decaying_steps(wanted.leak_v, 1e-2)
     filtered = _decaying_steps(wanted.leak_u, 1e-2)
-    synapse = _32(np.where(wanted.leak_u < 1, filtered, 1 / _NO_FILTER) * wanted.dt_s)
+    synapse = in_32_bits(np.where(wanted.leak_u < 1, filtered, 1 / _NO_FILTER) * wanted.dt_s)
     kept = np.exp(-np.float32(wanted.dt_s) / synapse).astype(np.float64)
     fires_at = wanted.fires_at if wanted.threshold is None else wanted.threshold * kept
     return _cuba(synapse.astype(np.float64), tau * wanted.dt_s, tau - 1, np.ones_like(tau), fires_at)

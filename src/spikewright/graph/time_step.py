@@ -165,8 +165,9 @@ def _positive(step: TimeStep) -> TimeStep:
 def _written_for(wiring: Wiring, metadata: Mapping[str, Any], said: Convention) -> Candidate:
     """The reading of a graph that was written here for another tool, as its metadata say."""
     name, step = metadata[WRITTEN_FOR], metadata.get(STEP_S)
-    if name not in READERS:
-        raise InputError(f"NIR graph: its metadata say that it was written for {name!r}: {did_you_mean(name, READERS)}")
+    if not isinstance(name, str) or name not in READERS:
+        near = did_you_mean(str(name), READERS)
+        raise InputError(f"NIR graph: its metadata say that it was written for {name!r}: {near}")
     if not isinstance(step, int | float):
         raise InputError(f"NIR graph: its metadata give the time step as {step!r}; must be a number of seconds")
     producer = READERS[name].producer

@@ -156,7 +156,7 @@ def _in_its_unit(
 
 
 def _firing(wiring: Wiring) -> list[str]:
-    return [name for name in wiring.neurons if wiring.constants(name, 1.0).threshold is not None]
+    return [name for name in wiring.neurons if hasattr(wiring.nodes[name], "v_threshold")]
 
 
 def _common(wiring: Wiring) -> Reset:

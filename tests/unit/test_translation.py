@@ -452,3 +452,14 @@ def test_a_flatten_that_does_not_say_its_shape_is_written_with_it() -> None:
     written = translate(graph, "snntorch")
     assert [node.input_type["input"].tolist() for node in written.nodes.values() if isinstance(node, nir.Flatten)] != []
     graph_bytes(written)
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+def test_a_number_of_groups_in_an_array_is_a_number(reader: str) -> None:
+    # From the fuzzer: numpy deprecates int() of an array with axes.
+    graph = image(pool(nir.AvgPool2d))
+    for node in graph.nodes.values():
+        if isinstance(node, nir.Conv2d):
+            node.groups = np.array([1])
+    if reader != "rockpool":
+        assert any(isinstance(node, nir.Conv2d) for node in translate(graph, reader).nodes.values())

@@ -12,7 +12,7 @@ import nir
 import numpy as np
 
 from ..base.types import FloatArray
-from .fields import NodeFault, pair
+from .fields import NodeFault, one_number, pair
 from .nodes import NEURONS, Shape, is_linear
 from .readers import Reader, in_32_bits
 from .wiring import Wiring
@@ -150,7 +150,11 @@ class OtherMaps:
     def _map(self, name: str, node: Any) -> None:
         """A map in a form that the tool takes."""
         takes, shape = self._reader.maps, self._wiring.shapes[name][0]
-        in_groups = isinstance(node, nir.Conv1d | nir.Conv2d) and int(node.groups) > 1 and not self._reader.groups
+        in_groups = (
+            isinstance(node, nir.Conv1d | nir.Conv2d)
+            and one_number(node.groups, "groups") > 1
+            and not self._reader.groups
+        )
         if isinstance(node, takes):
             if in_groups:
                 self.nodes[name] = _without_groups(node)
@@ -201,7 +205,7 @@ def _scaled(values: Any, rows: FloatArray) -> Any:
 
 def _without_groups(node: Any) -> Any:
     """A convolution in groups as one whose weights between groups are zero."""
-    groups, weight = int(node.groups), np.asarray(node.weight)
+    groups, weight = one_number(node.groups, "groups"), np.asarray(node.weight)
     outputs, inputs = len(weight) // groups, weight.shape[1]
     whole = np.zeros((len(weight), inputs * groups, *weight.shape[2:]), weight.dtype)
     for group in range(groups):

@@ -128,14 +128,14 @@ def _take(found: Found, line: dict[str, Any]) -> None:
 
 def _watched(child: int, now: mmap.mmap) -> tuple[str, str] | None:
     """Wait for a process; the kind and the words of how it failed, None where it ended well."""
-    since, number, spent = time.monotonic(), -1, 0.0
+    since, seen, spent = time.monotonic(), (-1, 0), 0.0
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return _how(status)
-        current = _NOW.unpack(now[: _NOW.size])[0]
-        if current != number:
-            number, since, spent = current, time.monotonic(), _processor_seconds(child)
+        current = _NOW.unpack(now[: _NOW.size])
+        if current != seen:
+            seen, since, spent = current, time.monotonic(), _processor_seconds(child)
         elif _processor_seconds(child) - spent > HANG_S or time.monotonic() - since > WALL_S:
             where = _stack_of(child, now)
             os.kill(child, signal.SIGKILL)
@@ -202,6 +202,7 @@ def _read_all(
                 _write(room.files / name, content)
         file = room.files / reader.file
         _write(file, made.data)
+        now[: _NOW.size] = _NOW.pack(number, 1)  # from here on it is read; making a large one takes a while, too
         forget_peak()
         outcome = judge.outcome(file, reader.read, lambda read, seed=made.seed: reader.step(read, seed))
         fault = None if outcome.fault is None else list(vars(outcome.fault).values())

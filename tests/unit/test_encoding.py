@@ -32,6 +32,9 @@ def test_codes_take_the_memory_that_they_need() -> None:
     frames = np.array([[[0.0, 1.0], [1.0, 0.0]]])
     for dtype in (np.float32, np.uint8, np.int64, bool):
         assert encode("events", frames.astype(dtype), 2, 1).dtype == np.uint8
+    still = frames.astype(np.uint8)
+    still.flags.writeable = False  # as of a file that is mapped into memory; torch warns of such arrays
+    assert encode("events", still, 2, 1).flags.writeable
     for value in (-1, 256, 2**40):
         beyond = encode("events", value * frames, 2, 1)
         assert (beyond.dtype, beyond.max() + beyond.min()) == (np.int64, value), "and the simulator refuses it"

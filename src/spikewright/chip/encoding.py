@@ -85,9 +85,9 @@ def encode(
 
 
 def _compact(frames: npt.NDArray[Any]) -> Drive:
-    """Whole numbers as uint8, and as int64 where some are beyond it."""
+    """Whole numbers as uint8, and as int64 where some are beyond it; an array that can be written to, as torch asks for."""
     if frames.dtype == np.uint8:
-        return frames
+        return frames if frames.flags.writeable else frames.copy()
     with np.errstate(invalid="ignore"):
         small = frames.astype(np.uint8)
     return small if np.array_equal(small, frames) else frames.astype(np.int64)

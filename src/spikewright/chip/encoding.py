@@ -85,7 +85,7 @@ def encode(
 
 
 def _compact(frames: npt.NDArray[Any]) -> Drive:
-    """Whole numbers as uint8, and as int64 where some are beyond it; an array that can be written to, as torch asks for."""
+    """Whole numbers as uint8, and as int64 where some are beyond it; in an array that can be written to, for torch."""
     if frames.dtype == np.uint8:
         return frames if frames.flags.writeable else frames.copy()
     with np.errstate(invalid="ignore"):

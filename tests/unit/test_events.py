@@ -14,6 +14,7 @@ from spikewright.base.types import Drive, IntArray
 from spikewright.chip.law import Law
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
 from spikewright.chip.neuron_models import LAWS
+from spikewright.kernels import jit
 from spikewright.simulation import integer
 from spikewright.simulation.dense import Dense
 from spikewright.simulation.events import EventDriven, fits, prepared
@@ -236,3 +237,21 @@ def test_threads_change_nothing(
 @pytest.fixture
 def set_threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return lambda count: monkeypatch.setattr("torch.get_num_threads", lambda: count)
+
+
+def test_where_nothing_can_be_cached_loops_are_compiled_in_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def njit(*, nogil: bool, cache: bool = False) -> Callable[[object], object]:
+        def decorate(function: object) -> object:
+            asked.append(cache)
+            if cache:
+                raise RuntimeError("cannot cache function: no locator available")
+            return function
+
+        assert nogil
+        return decorate
+
+    monkeypatch.setattr(jit, "njit", njit)
+    assert jit.compiled(max) is max
+    assert asked == [True, False]

@@ -181,7 +181,7 @@ def test_timesteps_below_one(nmnist: Path) -> None:
 def test_events_drive_step_by_step() -> None:
     samples = np.random.default_rng(0).integers(0, 2, (3, 5, 2, 4, 4)).astype(np.uint8)
     drive = encode("events", samples, 5, 8)
-    assert drive.dtype == np.int64
+    assert drive.dtype == np.uint8
     assert np.array_equal(drive, samples.swapaxes(0, 1))
 
 

@@ -167,6 +167,17 @@ def answers(labels: list[int] | None, recordings: list[int] | None = None) -> An
     return Answers(scores, labels=None if labels is None else np.array(labels), recordings=given)
 
 
+def test_the_largest_class_is_among_labels_answers_and_a_stated_table() -> None:
+    def knowing(classes: list[int], predicted: list[int]) -> Activity:
+        return replace(ONE, by_sample=Samples(counts(7, 8), np.array(classes), np.array(predicted)))
+
+    assert knowing([4, 1], [0, 2]).largest_class == 4
+    assert knowing([0, 1], [5, 2]).largest_class == 5
+    stated = replace(knowing([0, 1], [0, 1]), stated=Quality(2, np.eye(3, dtype=np.int64)))
+    assert stated.largest_class == 2, "of a table of three classes"
+    assert replace(ONE, by_sample=None).largest_class is None
+
+
 def test_recordings_of_one_are_none_of_the_other() -> None:
     one, other = answers([0, 0, 1], [3, 3, 4]), answers([1, 1, 1], [2, 2, 7])
     both = one + other

@@ -290,6 +290,14 @@ def test_a_kernel_that_is_not_square_is_written_out() -> None:
     assert wire(repair(graph_of(nodes))).shapes["a"] == ((1, 6, 6), (1, 4, 6))
 
 
+def test_a_convention_that_does_not_fit_is_a_finding_beside_the_others() -> None:
+    graph = graph_of(dense())
+    graph.metadata["source"] = "somebody"
+    found = check(graph, producer="nobody")
+    assert [each.level for each in found] == ["note", "assumed", "blocks"]
+    assert found[-1].what.startswith("producer=nobody: ")
+
+
 def test_a_gain_is_noted_where_it_is_not_1() -> None:
     def notes(r: float) -> list[str]:
         nodes = dense()

@@ -8,7 +8,6 @@ from torch import tensor
 
 from spikewright.distillation.base import BatchOutputs
 from spikewright.distillation.methods import METHODS, parse_spec
-from spikewright.distillation.soft_labels import head_of
 from spikewright.student.neurons import StudentOutput
 
 # (T=3, B=2, K=3). Sample 0 answers 0, 2, 0 and is a 0; sample 1 answers 0, 2, 2 and is a 1: never right.
@@ -147,12 +146,6 @@ def test_hta_kl(mass):
     assert found["cross_entropy"] == pytest.approx(0.4 * mean_ce(), rel=1e-5)
     by_step = mean(head_tail(TEACHER[b], STEPS[t][b], 2, mass) for t, b in CASES)
     assert terms_of(f"hta-kl:{options},time=steps")["distillation"] == pytest.approx(0.6 * 4 * by_step, rel=1e-5)
-
-
-def test_of_equally_likely_classes_the_first_are_the_head():
-    """torch's sort changes their order from 17 on, unless it is told not to."""
-    head = head_of(torch.full((1, 20), 0.05), mass=0.24)
-    assert head.tolist() == [[True] * 5 + [False] * 15], "0.05, 0.1, 0.15, 0.2 are less than 0.24"
 
 
 def test_the_weights_of_hta_kl_are_constants():

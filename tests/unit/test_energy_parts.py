@@ -123,6 +123,12 @@ def test_the_interval_of_the_mean_is_that_of_statistics() -> None:
     assert spread_of(energies, seed=1) != spread
 
 
+def test_a_mean_of_two_samples_may_be_that_of_either() -> None:
+    """Each is drawn twice in a quarter of the resamples, far more than the 2.5 % that lie beyond either end."""
+    spread = spread_of(np.array([1.0, 3.0]))
+    assert (spread.samples, spread.low, spread.high, spread.least, spread.most) == (2, 1.0, 3.0, 1.0, 3.0)
+
+
 def test_one_sample_has_no_spread() -> None:
     assert spread_of(np.array([1.0])) is None
     assert spread_of(None) is None

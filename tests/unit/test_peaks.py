@@ -125,6 +125,31 @@ def test_quantile_and_margin() -> None:
     assert (low.current, high.current) == (0.0, 1.0)
 
 
+def test_peaks_are_measured_with_the_threads_of_a_student(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One on a machine of few cores, so that sums of floats are those of a training there."""
+    seen: list[int] = []
+
+    class Watched:
+        shape = (1, 1, 1)
+
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, rows: slice) -> np.ndarray:
+            seen.append(torch.get_num_threads())
+            return np.ones((1, 1, 1), np.uint8)
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        peaks_of(draft([[1.0]], neuron((1,)), 1), Watched())
+        assert (seen, torch.get_num_threads()) == ([1], 3)
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(
     ("value", "up"), [(0.0, 0.0), (1.0, 1.0), (1.2341, 1.24), (123456.0, 124000.0), (0.0012301, 0.00124), (9.991, 10.0)]
 )

@@ -14,6 +14,7 @@ from spikewright.chip.activity import (
     Overflows,
     PopulationActivity,
     Samples,
+    Trace,
     overflow_sentences,
 )
 from spikewright.chip.agreement import Agreement
@@ -119,6 +120,12 @@ def test_an_activity_in_words() -> None:
     )
     assert "accuracy" not in repr(replace(ONE, samples=0, by_sample=None)), "none of no samples"
     assert "per inference 8.0 spikes and 14.0" in repr(replace(ONE, samples=0, by_sample=None))
+
+
+def test_counts_of_a_population_show_shapes_and_no_numbers() -> None:
+    shown = repr(PopulationActivity(np.array([3, 4]), 8, 5))
+    assert shown == "PopulationActivity(spikes=int64 (2,), updates=8, active_updates=5, overflows=None)"
+    assert repr(Trace(np.array([0, 2]), np.zeros((4, 2), bool))) == "Trace(compartments=int64 (2,), fired=bool (4, 2))"
 
 
 def test_overflows_in_words() -> None:

@@ -156,5 +156,7 @@ def test_what_was_not_counted_is_left_out() -> None:
     assert {name: as_json[name] for name in ("by_step", "spread", "by_class", "band", "time")} == {
         "by_step": [], "spread": None, "by_class": [], "band": None, "time": None,
     }  # fmt: skip
+    without_answers = replace(counted(chip).by_sample, predicted=None)
+    assert classes_of(np.ones(5), replace(counted(chip), by_sample=without_answers)) == ()
     unlabelled = activity_of(chip, run(chip, drive()), "integer")
     assert classes_of(samples_of(report.rows, unlabelled), unlabelled) == ()

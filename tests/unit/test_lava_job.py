@@ -119,6 +119,11 @@ def test_lava_dl_resets_its_first_layer_when_events_reach_it(tmp_path: Path, mon
     made = on_netx.build(chip, np.zeros((5, 1, 3, 1, 1), np.int64), Schedule.of(chip, 1), tmp_path)
     assert (given["reset_interval"], given["reset_offset"], given["input_message_bits"]) == (5, 1, 0)
     assert made.neurons.keys() == {"a", "out"}
+    fewer = replace(chip, populations=chip.populations[:1] + chip.populations[2:], connections=(
+        Connection("in", "out", np.full((2, 3), 2)),
+    ))  # fmt: skip
+    with pytest.raises(ValueError, match=r"zip\(\)"):
+        on_netx.build(fewer, np.zeros((5, 1, 3, 1, 1), np.int64), Schedule.of(fewer, 1), tmp_path)
 
 
 def test_refuses_networks_that_lava_would_compute_differently(

@@ -111,6 +111,16 @@ def test_classes_by_hand() -> None:
     assert sum(each.accuracy * each.samples for each in found.values()) == pytest.approx(activity.correct)
 
 
+def test_the_accuracy_of_a_class_is_that_of_the_samples_that_are_kept() -> None:
+    """Where more were counted, whose answers nobody knows, as well."""
+    kept = counted(network(conv=False))
+    more = replace(kept, samples=9, answers=None)
+    assert more.quality is None
+    found = {each.label: each.accuracy for each in classes_of(np.ones(5), more)}
+    predicted = kept.by_sample.predicted
+    assert found[1] == pytest.approx(np.mean(predicted[[1, 3, 4]] == 1))
+
+
 def test_the_interval_of_the_mean_is_that_of_statistics() -> None:
     energies = np.random.default_rng(0).gamma(4.0, 1e-7, 2000)
     spread = spread_of(energies)

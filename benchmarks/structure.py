@@ -37,7 +37,10 @@ LAZY = ("commands",)
 """Packages whose functions import what they need, so that ``--help`` loads nothing heavy."""
 LAW = "chip"
 """The package where the equations of neurons belong."""
-KERNELS: Mapping[str, str] = {"simulation/kernel.py": "tests/unit/test_law.py"}
+KERNELS: Mapping[str, str] = {
+    "simulation/kernel.py": "tests/unit/test_law.py",
+    "kernels/neurons.py": "tests/unit/test_events.py",
+}
 """Modules that step neurons themselves for speed, each with the test that holds it to the law."""
 DECAY = re.compile(r"(?:^|_)(?:keep|beta|alpha|decay|retain)(?:_|$)")
 STATE = re.compile(r"(?:^|_)(?:u|v|mem|membranes?|potentials?|currents?|synaptics?|states?|values?)$")

@@ -245,7 +245,7 @@ def spikes_of(draft: Draft, drive: Tensor) -> dict[str, Tensor]:
 
 
 def arriving(connection: DraftConnection, spikes: Tensor, shape: tuple[int, ...]) -> Tensor:
-    weight, conv = torch.from_numpy(connection.weight), connection.conv
+    weight, conv = torch.from_numpy(connection.weight.copy()), connection.conv
     if conv is None:
         return (spikes.flatten(1) @ weight.T).reshape(-1, *shape)
     return F.conv2d(spikes, weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)

@@ -104,7 +104,7 @@ def test_what_was_trained_is_what_the_chip_runs(form: str, encoding: str, kind: 
 
 def weights_of(chip: ChipNetwork, source: str, target: str) -> Tensor:
     (found,) = [c.weight for c in chip.connections if (c.source, c.target) == (source, target)]
-    return torch.from_numpy(found)
+    return torch.from_numpy(found.copy())
 
 
 def test_a_shortcut_is_a_weight_of_exactly_the_scale() -> None:

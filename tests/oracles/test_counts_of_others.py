@@ -63,7 +63,7 @@ def activity(chip: ChipNetwork, drive: IntArray) -> Activity:
 
 
 def linear_of(connection: Connection) -> nn.Module:
-    weight = torch.from_numpy(connection.weight).float()
+    weight = torch.from_numpy(connection.weight.copy()).float()
     layer: nn.Conv2d | nn.Linear
     if connection.conv is None:
         layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False)

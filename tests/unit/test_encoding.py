@@ -21,7 +21,23 @@ def test_an_intensity_of_one_is_the_largest_integer() -> None:
     ]
     for encoding in ("direct", "current"):
         codes = encode(encoding, LIGHT, 4, 3)
-        assert (codes.tolist(), codes.dtype) == ([[[0, 0, 4, 7, 7]]], np.int64)
+        assert codes.tolist() == [[[0, 0, 4, 7, 7]]]
+
+
+def test_codes_take_the_memory_that_they_need() -> None:
+    direct = [encode("direct", LIGHT, 4, bits).dtype for bits in (1, 8, 9)]
+    assert direct == [np.uint8, np.uint8, np.int64]
+    assert encode("direct", LIGHT, 4, 9).tolist() == [[[0, 0, 256, 511, 511]]]
+    assert [encode(code, LIGHT, 4, 8).dtype for code in ("current", "rate", "latency")] == [np.int64, *[np.uint8] * 2]
+    frames = np.array([[[0.0, 1.0], [1.0, 0.0]]])
+    for dtype in (np.float32, np.uint8, np.int64, bool):
+        assert encode("events", frames.astype(dtype), 2, 1).dtype == np.uint8
+    still = frames.astype(np.uint8)
+    still.flags.writeable = False  # as of a file that is mapped into memory; torch warns of such arrays
+    assert encode("events", still, 2, 1).flags.writeable
+    for value in (-1, 256, 2**40):
+        beyond = encode("events", value * frames, 2, 1)
+        assert (beyond.dtype, beyond.max() + beyond.min()) == (np.int64, value), "and the simulator refuses it"
 
 
 def test_frames_are_of_steps_first() -> None:

@@ -11,7 +11,7 @@ import torch
 from spikewright.base.errors import InputError
 from spikewright.base.types import IntArray
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
-from spikewright.simulation import integer
+from spikewright.simulation import dense, integer
 from spikewright.simulation.recording import Recording, compare
 
 
@@ -132,8 +132,9 @@ def test_float32_is_used_only_where_it_is_exact(
     chip: ChipNetwork, drive: IntArray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = integer.run(chip, drive, record_states=True)
-    monkeypatch.setattr(integer, "EXACT_FLOAT32", 0)
-    assert compare(whole, integer.run(chip, drive, record_states=True)) == []
+    monkeypatch.setattr(dense, "EXACT_FLOAT32", 0)
+    again = integer.simulated(dense.Dense(chip, drive, record_states=True), chip, drive.shape[1], None)
+    assert compare(whole, again) == []
 
 
 def test_a_sum_beyond_float32_is_exact() -> None:

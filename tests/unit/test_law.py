@@ -29,6 +29,7 @@ from spikewright.graph.wiring import wire
 from spikewright.lowering.lower import lower
 from spikewright.profile.profile import load_profile
 from spikewright.simulation import integer
+from spikewright.simulation.dense import Dense
 from spikewright.simulation.kernel import Rules, integrate
 from spikewright.student.integers.neurons import IntegerLaw, step_integers
 from spikewright.student.neuron_settings import NeuronSettings
@@ -185,7 +186,9 @@ def in_the_integer_student() -> float:
 
 
 def in_the_simulator() -> float:
-    return float(integer.run(chip_at(4), np.ones((4, 1, 1), np.int64)).spikes["n"].sum())
+    """The plain reference; the compiled loops are held to it in test_events.py."""
+    chip, drive = chip_at(4), np.ones((4, 1, 1), np.int64)
+    return float(integer.simulated(Dense(chip, drive), chip, 1, None).spikes["n"].sum())
 
 
 def in_drift() -> float:

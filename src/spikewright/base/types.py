@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+Drive = npt.NDArray[np.integer[Any]]
+"""The integers that drive the input of a network, ``(timesteps or 1, samples, *input shape)``."""
 
 Encoding = Literal["direct", "current", "rate", "latency", "events"]
 """The encoding of a sample: graded values in each timestep, a constant current, spikes by rate or by time, events."""

@@ -6,11 +6,13 @@ scale, so nothing is lost between training and deployment.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError
-from ..base.types import Encoding, IntArray
+from ..base.types import Drive, Encoding
 from .network import ChipNetwork
 from .registers import LAVA_WIDTHS
 
@@ -34,7 +36,7 @@ def encode(
     *,
     by_step: bool = False,
     transform: tuple[float, float] | None = None,
-) -> IntArray:
+) -> Drive:
     """Integers that drive the input population.
 
     Args:
@@ -48,8 +50,9 @@ def encode(
         transform: weight and bias by which an intensity becomes a current, in place of its full scale.
 
     Returns:
-        int64; ``(1, batch, *input shape)`` for direct and current of samples that are the same at every step, else
-        ``(timesteps, batch, *input shape)``, of 0 and 1 but for direct and current.
+        ``(1, batch, *input shape)`` for direct and current of samples that are the same at every step, else
+        ``(timesteps, batch, *input shape)``, of 0 and 1 but for direct and current; uint8, and int64 of currents and of
+        payloads beyond it.
 
     Raises:
         InputError: frames in another number than there are timesteps, frames of intensities in a latency code, or NaN.
@@ -62,22 +65,32 @@ def encode(
     if samples.dtype.kind == "f" and (missing := int(np.isnan(samples).sum())):
         raise InputError(f"{encoding}: {missing:,} of {samples.size:,} values of the samples are NaN; must be 0 to 1")
     if encoding == "events":
-        return np.moveaxis(np.rint(samples), 0, 1).astype(np.int64)
+        return np.moveaxis(_compact(np.rint(samples) if samples.dtype.kind == "f" else samples), 0, 1)
     unit = np.clip(samples.astype(np.float64), 0.0, 1.0)
     steps = np.moveaxis(unit, 1, 0) if by_step else unit[None]
     if encoding == "current" and transform is not None:
         return np.rint(steps * transform[0] + transform[1]).astype(np.int64)
     if encoding in ("direct", "current"):
-        return np.rint(steps * full_scale(encoding, input_bits)).astype(np.int64)
+        fits = encoding == "direct" and input_bits <= 8
+        return np.rint(steps * full_scale(encoding, input_bits)).astype(np.uint8 if fits else np.int64)
     if encoding == "rate":
         shape = (timesteps, *steps.shape[2:])
         draws = [np.random.default_rng((seed, first_index + i)).random(shape) for i in range(len(unit))]
-        return (np.stack(draws, axis=1) < steps).astype(np.int64)
+        return (np.stack(draws, axis=1) < steps).astype(np.uint8)
     if by_step:
         raise InputError("latency: frames change from step to step; use direct, current or rate")
     first = np.rint((1.0 - unit) * (timesteps - 1)).astype(np.int64)  # latency: the brighter, the earlier
     times = np.arange(timesteps).reshape(-1, *([1] * unit.ndim))
-    return ((times == first[None]) & (unit[None] > 0)).astype(np.int64)
+    return ((times == first[None]) & (unit[None] > 0)).astype(np.uint8)
+
+
+def _compact(frames: npt.NDArray[Any]) -> Drive:
+    """Whole numbers as uint8, and as int64 where some are beyond it; in an array that can be written to, for torch."""
+    if frames.dtype == np.uint8:
+        return frames if frames.flags.writeable else frames.copy()
+    with np.errstate(invalid="ignore"):
+        small = frames.astype(np.uint8)
+    return small if np.array_equal(small, frames) else frames.astype(np.int64)
 
 
 def input_transform(chip: ChipNetwork) -> tuple[float, float] | None:

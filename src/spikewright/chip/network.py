@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -30,6 +31,13 @@ Role = Literal["input", "hidden", "readout", "relay", "bias"]
 
 SMALLEST_SCALE = 1e-30
 """The least integer units per float unit of a readout, with which values and their squares stay finite."""
+
+
+def read_only(values: IntArray) -> IntArray:
+    """The same memory as an array that cannot be written to."""
+    seen = values.view()
+    seen.flags.writeable = False
+    return seen
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +62,9 @@ class Neuron(Brief):
     fires: bool = True
     law: str = "lif"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bias", read_only(self.bias))
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Population(Brief):
@@ -77,7 +88,7 @@ class Population(Brief):
     @property
     def size(self) -> int:
         """Number of neurons (or of input lines)."""
-        return int(np.prod(self.shape))
+        return prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,9 @@ class Connection(Brief):
     weight: IntArray
     weight_bits: int = 8
     conv: ConvGeometry | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", read_only(self.weight))
 
     @property
     def name(self) -> str:

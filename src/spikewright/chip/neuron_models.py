@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..base.errors import InputError, did_you_mean
-from ..base.types import IntArray, Reset
+from ..base.types import Drive, Reset
 from .law import FIXED_POINT, Law
 from .network import ChipNetwork, Neuron
 from .registers import DECAY_ONE, STATE_UNIT
@@ -36,7 +36,7 @@ def resets_of(chip: ChipNetwork) -> dict[str, Reset]:
     return {name: reset for name, reset in found.items() if reset is not None}
 
 
-def law_of(neuron: Neuron, bias: IntArray | None = None) -> Law:
+def law_of(neuron: Neuron, bias: Drive | None = None) -> Law:
     """The law of a population, in the chip's units.
 
     Args:
@@ -50,7 +50,7 @@ def law_of(neuron: Neuron, bias: IntArray | None = None) -> Law:
     """
     if neuron.law not in LAWS:
         raise InputError(f"neuron model {neuron.law!r}: there is none of this name; {did_you_mean(neuron.law, LAWS)}")
-    mantissas = neuron.bias[None] if bias is None else bias
+    mantissas: Drive = neuron.bias[None] if bias is None else bias
     if mantissas.ndim == neuron.bias.ndim + 2 and len(mantissas) == 1:
         (mantissas,) = mantissas
     values = torch.from_numpy(mantissas.astype(np.float64) * 2**neuron.bias_exp) if mantissas.any() else None

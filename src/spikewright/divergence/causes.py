@@ -21,7 +21,7 @@ from ..chip.network import ChipNetwork, Connection, Population
 from ..chip.neuron_models import law_of
 from ..chip.registers import STATE_UNIT
 from ..lowering.draft import DraftConnection, DraftNeuron
-from ..simulation.integer import delivered
+from ..simulation.dense import delivered
 
 Cause = Literal["weights", "bias", "threshold", "decay", "truncation", "wrap", "saturation"]
 

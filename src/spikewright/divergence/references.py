@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..base.errors import InputError, refuse
-from ..base.types import FloatArray, IntArray
+from ..base.types import Drive, FloatArray
 from ..chip.network import ChipNetwork, Population
 from ..chip.registers import STATE_UNIT
 from ..graph.producers import PRODUCERS
@@ -87,7 +87,7 @@ class TrainedLevel:
         assert isinstance(scales, dict)
         return TrainedLevel(trained, float(scales[trained.output.name]), tuple(_changes(trained, chip)))
 
-    def compare(self, drive: IntArray, chip: Recording, first_sample: int) -> Compared:
+    def compare(self, drive: Drive, chip: Recording, first_sample: int) -> Compared:
         """Both integer networks on the same samples: spikes, currents and membrane potentials."""
         mine = integer.run(self.trained, drive, record_states=True)
         found = []
@@ -180,7 +180,7 @@ class FloatLevel:
                         f"to {bits} bits explains; was the chip network lowered from this graph?"
                     )
 
-    def compare(self, drive: IntArray, chip: Recording, first_sample: int) -> Compared:
+    def compare(self, drive: Drive, chip: Recording, first_sample: int) -> Compared:
         """The float network on its own spikes, and every layer on the chip's."""
         source = self.chip.input.name
         events = torch.from_numpy(drive.astype(np.float64))

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from ..base.errors import InputError, did_you_mean
 from ..base.progress import Advance
-from ..base.types import IntArray
+from ..base.types import Drive
 from ..chip.network import ChipNetwork
 from ..chip.registers import LAVA_WIDTHS
 from .recording import Recording
@@ -23,7 +23,7 @@ class Run(Protocol):
     """
 
     def __call__(
-        self, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Advance | None = None
+        self, chip: ChipNetwork, drive: Drive, *, record_states: bool = False, progress: Advance | None = None
     ) -> Recording: ...
 
 
@@ -67,7 +67,7 @@ def described() -> str:
     return "; ".join(f"{name}: {each.words}{'' if each.exact else ' (not exact)'}" for name, each in BACKENDS.items())
 
 
-def check_drive(chip: ChipNetwork, drive: IntArray) -> None:
+def check_drive(chip: ChipNetwork, drive: Drive) -> None:
     """Raise an :class:`InputError` where ``chip`` cannot take ``drive``: its shape, or the range of its integers."""
     population, fault = chip.input, ""
     shape, (steps, samples) = population.shape, drive.shape[:2] if drive.ndim > 1 else (0, 0)

@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from ..base.types import IntArray
+from ..base.types import Drive
 from ..chip.activity import Overflows
 from ..chip.law import INT32_LIMIT, STATE_LIMIT, Law, State, largest
 from ..chip.network import Neuron
@@ -40,7 +40,7 @@ class Rules:
     fires: bool = True
 
     @staticmethod
-    def of(neuron: Neuron, bias: IntArray, timesteps: int, peak: float) -> Rules:
+    def of(neuron: Neuron, bias: Drive, timesteps: int, peak: float) -> Rules:
         """Rules of ``neuron`` with these bias mantissas, given the largest absolute synaptic input of a step."""
         law = law_of(neuron, bias)
         biases = law.bias if law.biases is None else law.biases

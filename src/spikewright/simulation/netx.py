@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..base.types import IntArray
+from ..base.types import Drive
 from ..chip.network import ChipNetwork, Schedule
 from ..exchange.netx import netx_faults, write_netx
 from .lava.job import LavaSimulator
@@ -14,7 +14,7 @@ from .lava.network import LavaNetwork, events, flat
 run = LavaSimulator("netx", netx_faults)
 
 
-def build(chip: ChipNetwork, drive: IntArray, schedule: Schedule, folder: Path) -> LavaNetwork:
+def build(chip: ChipNetwork, drive: Drive, schedule: Schedule, folder: Path) -> LavaNetwork:
     """Write the network's file, have lava-dl load it, and connect the input; called in the child."""
     from lava.lib.dl.netx import hdf5
     from lava.proc.io.source import RingBuffer

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..base.shown import Brief
-from ..base.types import IntArray
+from ..base.types import Drive, IntArray
 from ..chip.activity import (
     RASTER_COMPARTMENTS,
     SAMPLES_KEPT,
@@ -48,6 +49,19 @@ class Tally:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Counted(Brief):
+    """What a simulator counted while it ran; what can be counted in its spikes is the same.
+
+    Attributes:
+        spikes: by population, spikes or events of each neuron over all steps and samples, int64, its shape.
+        each: columns of shape ``(timesteps, samples)``.
+    """
+
+    spikes: dict[str, IntArray]
+    each: Counts
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Recording(Brief):
     """A run of some samples, aligned: step t is the same timestep in every population.
 
@@ -60,6 +74,7 @@ class Recording(Brief):
         v: membrane potentials after the reset, by population, same shape and type.
         active: active updates of each step and sample by population that has neurons, int64,
             ``(timesteps, samples)``; empty where only the tallies are known.
+        counted: by the simulator; None where it did not count.
     """
 
     spikes: dict[str, SpikeArray]
@@ -68,6 +83,7 @@ class Recording(Brief):
     u: dict[str, StateArray] = field(default_factory=dict)
     v: dict[str, StateArray] = field(default_factory=dict)
     active: dict[str, IntArray] = field(default_factory=dict)
+    counted: Counted | None = None
 
     @property
     def samples(self) -> int:
@@ -87,6 +103,12 @@ class Recording(Brief):
         in_floats = self.scores.dtype.kind == "f"  # of a student, whose potentials have no scale
         unit = 1.0 if chip.meaning.is_classes else chip.timesteps if in_floats else chip.score_unit
         return Answers(self.scores, float(unit), chip.meaning, labels, recordings)
+
+
+def events_of(chip: ChipNetwork, drive: Drive) -> SpikeArray:
+    """The events of an input without neurons at every step, ``(timesteps, samples, *shape)``, in the least memory."""
+    compact = drive.astype(np.min_scalar_type(int(drive.max(initial=0))))
+    return np.broadcast_to(compact, (chip.timesteps, *drive.shape[1:]))
 
 
 @dataclass(frozen=True)
@@ -153,31 +175,34 @@ def activity_of(
         chip_sha256: of the network's file.
         split: part of the data that the samples came from.
     """
-    populations, raster = {}, {}
+    populations, raster, counted = {}, {}, recording.counted
     for population in chip.populations:
         spikes = recording.spikes[population.name]
         tally = recording.tallies.get(population.name, Tally())
         populations[population.name] = PopulationActivity(
-            spikes=np.count_nonzero(spikes, axis=(0, 1)).astype(np.int64),
+            spikes=counted.spikes[population.name] if counted else _of_each_neuron(spikes),
             updates=0 if population.neuron is None else spikes.size,
             active_updates=tally.active_updates,
             overflows=None if population.neuron is None else tally.overflows,
         )
         if recording.samples:
-            first = spikes[:, 0].reshape(len(spikes), -1)
-            kept = np.unique(np.linspace(0, population.size - 1, RASTER_COMPARTMENTS).round().astype(np.int64))
+            first, kept = spikes[:, 0].reshape(len(spikes), -1), _kept(population.size)
             raster[population.name] = Trace(kept, first[:, kept] != 0)
     by_step, by_sample = None, None
     answers = recording.answers(chip, labels)
     if recording.active:
-        each = _each_step_and_sample(chip, recording)
+        each = counted.each if counted else _each_step_and_sample(chip, recording)
         by_step = each.changed(lambda column: column.sum(axis=1))
         first_ones = each.changed(lambda column: column[:, :SAMPLES_KEPT].sum(axis=0))
         classes = (answers.answers.astype(np.int64), labels) if chip.meaning.is_classes else (None, None)
         by_sample = Samples(first_ones, *(None if each is None else each[:SAMPLES_KEPT] for each in classes))
+    if counted:
+        operations = {c.name: int(counted.each.synaptic_ops[c.name].sum()) for c in chip.connections}
+    else:
+        operations = {c.name: int(np.sum(populations[c.source].spikes * fan_out(chip, c))) for c in chip.connections}
     return Activity(
         populations=populations,
-        synaptic_ops={c.name: int(np.sum(populations[c.source].spikes * fan_out(chip, c))) for c in chip.connections},
+        synaptic_ops=operations,
         samples=recording.samples,
         timesteps=chip.timesteps,
         backend=backend,
@@ -189,6 +214,16 @@ def activity_of(
         raster=raster if recording.samples else None,
         answers=answers,
     )
+
+
+@lru_cache(maxsize=256)
+def _kept(size: int) -> IntArray:
+    """Compartments of which a raster is kept, of a population of so many."""
+    return np.unique(np.linspace(0, size - 1, RASTER_COMPARTMENTS).round().astype(np.int64))
+
+
+def _of_each_neuron(spikes: SpikeArray) -> IntArray:
+    return np.count_nonzero(spikes, axis=(0, 1)).astype(np.int64)
 
 
 def _each_step_and_sample(chip: ChipNetwork, recording: Recording) -> Counts:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..base.errors import InputError, Message, arg, check_type, did_you_mean, refuse
 from ..base.hdf5 import new_hdf5
 from ..base.progress import Advance
-from ..base.types import IntArray
+from ..base.types import Drive, IntArray
 from ..base.version import __version__
 from ..chip.activity import Activity, overflow_sentences
 from ..chip.encoding import encode, input_transform
@@ -172,7 +172,7 @@ def raster_writer(
         yield append
 
 
-def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int = 0) -> IntArray:
+def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int = 0) -> Drive:
     """The integers that drive ``chip`` for these images.
 
     Args:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..base.errors import InputError, arg, refuse
 from ..base.progress import Advance
 from ..base.threads import student_threads
-from ..base.types import IntArray
+from ..base.types import Drive, IntArray
 from ..chip.activity import Overflows
 from ..chip.encoding import full_scale
 from ..chip.law import State
@@ -41,7 +41,7 @@ class Runs(Protocol):
 
 
 def run_student(
-    student: Runs, chip: ChipNetwork, drive: IntArray, *, record_states: bool = False, progress: Advance | None = None
+    student: Runs, chip: ChipNetwork, drive: Drive, *, record_states: bool = False, progress: Advance | None = None
 ) -> Recording:
     """Run the student on all samples of ``drive``, as a simulator does (:class:`~spikewright.simulation.backends.Run`).
 
@@ -124,7 +124,7 @@ def _layers(output: StudentOutput, chip: ChipNetwork) -> Iterator[tuple[str, obj
 
 
 def _spikes(
-    chip: ChipNetwork, population: Population, output: StudentOutput, before: dict[str, SpikeArray], drive: IntArray
+    chip: ChipNetwork, population: Population, output: StudentOutput, before: dict[str, SpikeArray], drive: Drive
 ) -> SpikeArray:
     """Spikes of one population, ``(timesteps, samples, *shape)``."""
     shape = (chip.timesteps, drive.shape[1], *population.shape)

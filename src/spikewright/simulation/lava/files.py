@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...base.types import IntArray
+from ...base.types import Drive
 from ...chip.chip_file import load_chip, save_chip
 from ...chip.network import ChipNetwork
 
@@ -17,17 +17,17 @@ PROGRESS = "spikewright-done "
 """What a line on the child's stdout begins with that says how many more samples are done."""
 
 
-def write(folder: Path, chip: ChipNetwork, drive: IntArray, kind: Kind, record_states: bool = False) -> None:
+def write(folder: Path, chip: ChipNetwork, drive: Drive, kind: Kind, record_states: bool = False) -> None:
     """Write what the child reads."""
     save_chip(chip, folder / "chip.h5")
     np.save(folder / "drive.npy", drive)
     (folder / "job.json").write_text(json.dumps({"kind": kind, "record_states": record_states}))
 
 
-def read(folder: Path) -> tuple[ChipNetwork, IntArray, Kind, bool]:
+def read(folder: Path) -> tuple[ChipNetwork, Drive, Kind, bool]:
     """What :func:`write` wrote: network, drive, kind, and whether states are recorded."""
     job = json.loads((folder / "job.json").read_text())
-    drive: IntArray = np.load(folder / "drive.npy", allow_pickle=False)
+    drive: Drive = np.load(folder / "drive.npy", allow_pickle=False)
     return load_chip(folder / "chip.h5"), drive, job["kind"], job["record_states"]
 
 

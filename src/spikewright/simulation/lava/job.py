@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ...base.child import Child, ending
 from ...base.errors import InputError, SpikewrightError, arg, refuse
 from ...base.progress import Advance
-from ...base.types import IntArray
+from ...base.types import Drive, IntArray
 from ...chip.network import ChipNetwork, Schedule
 from .. import integer
 from ..backends import check_drive
@@ -70,7 +70,7 @@ class LavaSimulator:
     def __call__(
         self,
         chip: ChipNetwork,
-        drive: IntArray,
+        drive: Drive,
         *,
         record_states: bool = False,
         progress: Advance | None = None,
@@ -134,7 +134,7 @@ def _tail(words: Path) -> str:
     return "".join(f"\n  {line}" for line in said[-TRACEBACK_LINES:])
 
 
-def _collected(chip: ChipNetwork, drive: IntArray, folder: Path, record_states: bool) -> Recording:
+def _collected(chip: ChipNetwork, drive: Drive, folder: Path, record_states: bool) -> Recording:
     """Align what the child's recorders wrote: every population's clock is set back by its depth."""
     schedule, output = Schedule.of(chip, drive.shape[1]), chip.output
     spikes: dict[str, SpikeArray] = {}
@@ -154,7 +154,8 @@ def _collected(chip: ChipNetwork, drive: IntArray, folder: Path, record_states: 
         last = np.load(recorded(folder, "last", chip.populations.index(output)))
         scores = _chip_order(last, leading=1).astype(np.int64)
     own = integer.run(chip, drive, heard=spikes)
-    return Recording(spikes, scores.reshape(len(scores), -1), own.tallies, **states, active=own.active)
+    u, v = states["u"], states["v"]
+    return Recording(spikes, scores.reshape(len(scores), -1), own.tallies, u, v, own.active)
 
 
 def _chip_order(values: npt.NDArray[Any], leading: int) -> npt.NDArray[Any]:

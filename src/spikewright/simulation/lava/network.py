@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.types import IntArray
+from ...base.types import Drive, IntArray
 from ...chip.network import ChipNetwork, Connection, Population, Schedule
 from ...exchange.lava_values import SUBTRACTING, dense_values, lava_kernel, lava_order
 
@@ -35,7 +35,7 @@ class LavaNetwork:
     in_flight: tuple[Any, ...] = ()
 
 
-def build(chip: ChipNetwork, drive: IntArray, schedule: Schedule, folder: Path) -> LavaNetwork:  # noqa: ARG001
+def build(chip: ChipNetwork, drive: Drive, schedule: Schedule, folder: Path) -> LavaNetwork:  # noqa: ARG001
     """Make and connect the processes; called in the child.
 
     Every population starts, and is reset between samples, at its own depth: a bias acts from a population's first step,
@@ -104,7 +104,7 @@ def _connect(chip: ChipNetwork, connection: Connection, neurons: dict[str, Any],
     return conv.a_buf
 
 
-def events(chip: ChipNetwork, drive: IntArray, schedule: Schedule) -> IntArray:
+def events(chip: ChipNetwork, drive: Drive, schedule: Schedule) -> IntArray:
     """What drives the input at every chip step, int32, ``(*lava shape, chip steps)``; 0 while the pipeline drains."""
     stream = np.zeros((schedule.chip_steps, *chip.input.shape), dtype=np.int32)
     stream[schedule.places(chip.depth[chip.input.name])] = drive

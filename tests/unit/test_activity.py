@@ -14,6 +14,7 @@ from spikewright.chip.activity import (
     Overflows,
     PopulationActivity,
     Samples,
+    Trace,
     overflow_sentences,
 )
 from spikewright.chip.agreement import Agreement
@@ -121,6 +122,12 @@ def test_an_activity_in_words() -> None:
     assert "per inference 8.0 spikes and 14.0" in repr(replace(ONE, samples=0, by_sample=None))
 
 
+def test_counts_of_a_population_show_shapes_and_no_numbers() -> None:
+    shown = repr(PopulationActivity(np.array([3, 4]), 8, 5))
+    assert shown == "PopulationActivity(spikes=int64 (2,), updates=8, active_updates=5, overflows=None)"
+    assert repr(Trace(np.array([0, 2]), np.zeros((4, 2), bool))) == "Trace(compartments=int64 (2,), fired=bool (4, 2))"
+
+
 def test_overflows_in_words() -> None:
     assert list(overflow_sentences(ONE)) == [
         "population 'out': a current left its 24 bits and wrapped around in 1 of 8 updates",
@@ -165,6 +172,17 @@ def answers(labels: list[int] | None, recordings: list[int] | None = None) -> An
     scores = np.array([[1, 0], [1, 0], [0, 1]])
     given = None if recordings is None else np.array(recordings)
     return Answers(scores, labels=None if labels is None else np.array(labels), recordings=given)
+
+
+def test_the_largest_class_is_among_labels_answers_and_a_stated_table() -> None:
+    def knowing(classes: list[int], predicted: list[int]) -> Activity:
+        return replace(ONE, by_sample=Samples(counts(7, 8), np.array(classes), np.array(predicted)))
+
+    assert knowing([4, 1], [0, 2]).largest_class == 4
+    assert knowing([0, 1], [5, 2]).largest_class == 5
+    stated = replace(knowing([0, 1], [0, 1]), stated=Quality(2, np.eye(3, dtype=np.int64)))
+    assert stated.largest_class == 2, "of a table of three classes"
+    assert replace(ONE, by_sample=None).largest_class is None
 
 
 def test_recordings_of_one_are_none_of_the_other() -> None:

@@ -232,6 +232,15 @@ def test_refuses_a_raster_of_other_compartments_and_steps(root: Path, tmp_path: 
     ]
 
 
+def test_a_raster_of_an_unknown_population_has_no_compartments(root: Path, tmp_path: Path) -> None:
+    value = json.loads((root / "tests" / "golden" / "activity" / "version_3.json").read_text())
+    value["raster"]["more"] = {"compartments": [0], "fired": [[], [], [], []]}
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    with pytest.raises(InputError) as refusal:
+        load_activity(tmp_path / "a.json")
+    assert "  - raster: compartments of more are not ascending numbers below 0" in str(refusal.value).splitlines()
+
+
 def test_refuses_text_and_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("spikes: many")
     with pytest.raises(InputError, match=r"a\.json: is not JSON \(Expecting value: line 1 column 1 \(char 0\)\)"):

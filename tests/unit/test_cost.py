@@ -18,6 +18,7 @@ from spikewright.student.neurons import NeuronSettings
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.training.cost import SpikeCost
+from spikewright.training.limits import EnergyLimit
 
 SHAPE = (1, 8, 8)
 
@@ -129,3 +130,32 @@ def test_bias_axons_fire_at_every_step_by_hand():
     updates, spikes = 3 * (2 + 3), 3 * 2
     assert float(reading.total) == pytest.approx((updates * 81 + spikes * (1.7 + 3 * 23.6)) * 1e-12)
     assert reading.spikes == {"in": 0.0}
+
+
+def test_the_floor_of_a_limit_counts_silent_neurons_as_active_in_floats_alone():
+    """Three neurons without a bias over three steps on Loihi: 81 pJ an active update, 52 an inactive one."""
+    neuron = Neuron(4095, 0, 5, np.zeros(3, np.int64))
+    populations = Population("in", (1,), "input", None), Population("out", (3,), "readout", neuron)
+    wired = (Connection("in", "out", np.ones((3, 1), np.int64)),)
+    chip, profile = ChipNetwork(populations, wired, 3, "events", "membrane", "loihi1-davies", ""), "loihi1-davies"
+    limit = EnergyLimit(1.0, load_profile(profile), SpikeCost(chip, load_profile(profile)))
+    in_floats, on_integers = (
+        limit.floor(SimpleNamespace(grid=grid), torch.zeros(3, 1, 1)) for grid in (None, "integers")
+    )
+    assert (in_floats, on_integers) == (pytest.approx(9 * 81e-12), pytest.approx(9 * 52e-12))
+
+
+def test_a_readout_that_overflowed_is_read_as_spikes_of_all_steps() -> None:
+    """Two samples over three steps: the first output in two steps of one, the third in one step of both."""
+    neuron = Neuron(4095, 0, 5, np.zeros(3, np.int64), fires=False)
+    populations = Population("in", (1,), "input", None), Population("out", (3,), "readout", neuron)
+    wired = (Connection("in", "out", np.ones((3, 1), np.int64)),)
+    chip = ChipNetwork(populations, wired, 3, "events", "membrane", "loihi1-davies", "")
+    resets = torch.zeros(3, 2, 3, dtype=torch.bool)
+    resets[0, 0, 0] = resets[2, 0, 0] = resets[1, :, 2] = True
+    output = SimpleNamespace(
+        scores=torch.zeros(2, 3, dtype=torch.float64), active=None, resets={"out": resets}, spikes={},
+        drive=torch.zeros(3, 2, 1),
+    )  # fmt: skip
+    cost = SpikeCost(chip, load_profile("loihi1-davies"))
+    assert cost.read(output).spikes == {"in": 0.0, "out": 2 / 2 + 2 / 2}

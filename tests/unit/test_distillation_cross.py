@@ -265,6 +265,15 @@ def test_the_teacher_speaks_first_and_falls_silent():
     assert cross_kd("steepness=1e6").teaching(1.0) == 0
 
 
+def test_a_batch_that_says_no_progress_is_one_of_the_beginning():
+    text = "steepness=1,alignment=0"
+    begins, _ = batch_of(text, progress=0.0)
+    unsaid = BatchOutputs(begins.labels, begins.student, begins.teacher_logits, source=begins.source)
+    assert cross_kd(text).terms(unsaid) == cross_kd(text).terms(begins)
+    later, _ = batch_of(text, progress=0.3)
+    assert cross_kd(text).terms(later) != cross_kd(text).terms(begins)
+
+
 def test_without_alignment_labels_weigh_fully():
     given, _ = batch_of("alignment=0")
     found = cross_kd("alignment=0,labels=steps").terms(given)

@@ -228,6 +228,15 @@ def test_the_range_that_features_are_clipped_to_is_a_constant():
     assert spikes.grad[0, 0].flatten().tolist() == pytest.approx([2 * 0.25 / 4 / 2, 0.0])
 
 
+def test_features_below_one_are_clipped_to_the_rates_too():
+    spikes = tensor([[0.5, 1.0]]).expand(2, 2, 2)[..., None, None]
+    values = {"stage1": tensor([[0.125, 0.5]]).expand(2, 2)[..., None, None]}
+    method, batch_of = shown("bkd:alpha=1,ratio=0,clip=true", spikes={"lif1": spikes}, values=values)
+    restoring(batch_of)
+    # The targets are 0.125 / 0.5 and 1, the rates 0.5 and 1.
+    assert method.terms(batch_of)["features"].item() == pytest.approx(0.25**2 / 2)
+
+
 def weights_by_hand():
     pairs = zip(LOGITS, TEACHER, LABELS, strict=True)
     return [1 - math.exp(-ce(z, y) / (ce(a, y) + 1e-7)) for z, a, y in pairs]

@@ -184,6 +184,13 @@ def test_strong2weak(options, pairs):
     assert found["cross_entropy"] == pytest.approx(mean_ce(), rel=1e-5)
 
 
+def test_steps_that_are_equally_sure_keep_their_order():
+    """The first teaches the last; torch's sort changes such an order from 17 steps on, unless it is told not to."""
+    steps = [[[0.0, 1.0]], *[[[1.0, 0.0]]] * 39]
+    found = terms_of("strong2weak:temperature=1", batch_of(steps, None, labels=[0]))
+    assert found["steps"] == pytest.approx(kl(softmax([0.0, 1.0]), softmax([1.0, 0.0])), rel=1e-5)
+
+
 @pytest.mark.parametrize("constant", [True, False])
 def test_the_teaching_step_learns_only_where_it_is_asked_to(constant):
     steps = tensor(STEPS, requires_grad=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
@@ -63,6 +64,15 @@ def test_files_that_are_there_are_not_refused(tmp_path: Path) -> None:
     net = tmp_path / "net.py"
     net.touch()
     assert faults(teacher=f"{net}:net", architecture=f"{net}:net", teacher_weights=net) == []
+
+
+def test_data_of_ones_own_are_tried_with_a_new_student(tmp_path: Path) -> None:
+    """A network to begin with says itself how they are prepared."""
+    path = tmp_path / "own.npz"
+    np.savez(path, x=np.linspace(0, 1, 60).reshape(20, 3), y=np.arange(20) % 2)
+    assert faults(data=str(path)) == []
+    (said,) = faults(data=str(path), encoding="delta")
+    assert said.endswith("encoding=delta is for series, and the samples are vectors")
 
 
 def test_the_spiking_network_between_is_asked_for_its_own_teacher(tmp_path: Path) -> None:

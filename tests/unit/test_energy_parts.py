@@ -111,6 +111,16 @@ def test_classes_by_hand() -> None:
     assert sum(each.accuracy * each.samples for each in found.values()) == pytest.approx(activity.correct)
 
 
+def test_the_accuracy_of_a_class_is_that_of_the_samples_that_are_kept() -> None:
+    """Where more were counted, whose answers nobody knows, as well."""
+    kept = counted(network(conv=False))
+    more = replace(kept, samples=9, answers=None)
+    assert more.quality is None
+    found = {each.label: each.accuracy for each in classes_of(np.ones(5), more)}
+    predicted = kept.by_sample.predicted
+    assert found[1] == pytest.approx(np.mean(predicted[[1, 3, 4]] == 1))
+
+
 def test_the_interval_of_the_mean_is_that_of_statistics() -> None:
     energies = np.random.default_rng(0).gamma(4.0, 1e-7, 2000)
     spread = spread_of(energies)
@@ -121,6 +131,12 @@ def test_the_interval_of_the_mean_is_that_of_statistics() -> None:
     assert np.mean(energies <= spread.median) == pytest.approx(0.5)
     assert spread_of(energies) == spread
     assert spread_of(energies, seed=1) != spread
+
+
+def test_a_mean_of_two_samples_may_be_that_of_either() -> None:
+    """Each is drawn twice in a quarter of the resamples, far more than the 2.5 % that lie beyond either end."""
+    spread = spread_of(np.array([1.0, 3.0]))
+    assert (spread.samples, spread.low, spread.high, spread.least, spread.most) == (2, 1.0, 3.0, 1.0, 3.0)
 
 
 def test_one_sample_has_no_spread() -> None:
@@ -150,5 +166,7 @@ def test_what_was_not_counted_is_left_out() -> None:
     assert {name: as_json[name] for name in ("by_step", "spread", "by_class", "band", "time")} == {
         "by_step": [], "spread": None, "by_class": [], "band": None, "time": None,
     }  # fmt: skip
+    without_answers = replace(counted(chip).by_sample, predicted=None)
+    assert classes_of(np.ones(5), replace(counted(chip), by_sample=without_answers)) == ()
     unlabelled = activity_of(chip, run(chip, drive()), "integer")
     assert classes_of(samples_of(report.rows, unlabelled), unlabelled) == ()

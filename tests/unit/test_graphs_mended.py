@@ -279,6 +279,35 @@ def test_a_network_that_can_do_nothing_is_refused_and_not_assumed(
     assert not [finding for finding in check(graph, 1e-4) if finding.level == "blocks"], "who gives it knows it"
 
 
+def test_a_kernel_that_is_not_square_is_written_out() -> None:
+    """nir's own check of shapes takes one side of a kernel for both."""
+    nodes = {
+        "input": nir.Input(np.array([1, 6, 6])),
+        "a": nir.Conv2d((6, 6), np.ones((1, 1, 3, 1)), 1, 0, 1, 1, np.zeros(1)),
+        "n": lif(1, 4, 6),
+        "output": nir.Output(np.array([1, 4, 6])),
+    }
+    assert wire(repair(graph_of(nodes))).shapes["a"] == ((1, 6, 6), (1, 4, 6))
+
+
+def test_a_convention_that_does_not_fit_is_a_finding_beside_the_others() -> None:
+    graph = graph_of(dense())
+    graph.metadata["source"] = "somebody"
+    found = check(graph, producer="nobody")
+    assert [each.level for each in found] == ["note", "assumed", "blocks"]
+    assert found[-1].what.startswith("producer=nobody: ")
+
+
+def test_a_gain_is_noted_where_it_is_not_1() -> None:
+    def notes(r: float) -> list[str]:
+        nodes = dense()
+        changed(nodes, "n", r=np.full(5, r, np.float32))
+        return [each.what for each in check(graph_of(nodes), DT) if each.where == "n" and "gain" in each.what]
+
+    assert notes(2.0) == [], "tau is two steps: a current of 1 adds 2 x 1 / 2"
+    assert notes(3.0) == ["gain per step 1.5; multiplied into the weights"]
+
+
 def test_of_several_membranes_the_one_that_keeps_most_is_told() -> None:
     def of(tau: float, size: int) -> nir.LIF:
         ones = np.ones(size)

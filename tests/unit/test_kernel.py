@@ -81,6 +81,13 @@ def test_equals_python_integers(neuron: Neuron, arriving: list[int]) -> None:
     )
 
 
+def test_states_are_kept_where_they_are_asked_for_alone() -> None:
+    a = torch.ones(4, 1, 1, dtype=torch.float64)
+    rules = Rules.of(plain(), np.zeros((1, 1), np.int64), 4, 1.0)
+    unasked, asked = integrate(rules, a), integrate(rules, a, record_states=True)
+    assert [len(trace.u) for trace in (unasked, asked)] == [len(trace.v) for trace in (unasked, asked)] == [0, 4]
+
+
 def plain(**changes: int) -> Neuron:
     registers = {"du": 4095, "dv": 0, "vth": 1, **changes}
     return Neuron(bias=np.zeros(1, dtype=np.int64), **registers)

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from spikewright.base.child import Child
 from spikewright.base.errors import InputError, SpikewrightError
-from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, Schedule
 from spikewright.simulation import netx as on_netx
 from spikewright.simulation.lava import backend as on_lava
 from spikewright.simulation.lava import job as lava_job
@@ -93,6 +94,36 @@ def test_without_lava_one_sentence_says_how_to_get_it(
         f"on={kind}: {package} is not installed (this is Python {version}); Lava exists for Python 3.10 only: "
         "install with `pip install 'spikewright[lava]'` there, or use on=integer, which computes the same"
     )
+
+
+def test_lava_dl_resets_its_first_layer_when_events_reach_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events take a step to the first layer, whose depth is 1; that of the second, 2, is lava-dl's own affair."""
+    given: dict[str, object] = {}
+
+    def network(**arguments: object) -> SimpleNamespace:
+        given.update(arguments)
+        layer = SimpleNamespace(neuron=None, out=None)
+        return SimpleNamespace(inp=SimpleNamespace(shape=(3, 1, 1)), layers=[layer, layer])
+
+    port = SimpleNamespace(reshape=lambda shape: SimpleNamespace(connect=lambda into: None))
+    source = SimpleNamespace(RingBuffer=lambda data: SimpleNamespace(s_out=port))
+    monkeypatch.setitem(sys.modules, "lava.lib.dl.netx", SimpleNamespace(hdf5=SimpleNamespace(Network=network)))
+    monkeypatch.setitem(sys.modules, "lava.proc.io.source", source)
+    hidden, out = (Neuron(4095, 0, 9, np.zeros(size, np.int64)) for size in (4, 2))
+    chip = ChipNetwork(
+        (Population("in", (3, 1, 1), "input", None), Population("a", (4,), "hidden", hidden),
+         Population("out", (2,), "readout", out)),
+        (Connection("in", "a", np.full((4, 3), 2)), Connection("a", "out", np.full((2, 4), 2))),
+        5, "events", "count", "none", "",
+    )  # fmt: skip
+    made = on_netx.build(chip, np.zeros((5, 1, 3, 1, 1), np.int64), Schedule.of(chip, 1), tmp_path)
+    assert (given["reset_interval"], given["reset_offset"], given["input_message_bits"]) == (5, 1, 0)
+    assert made.neurons.keys() == {"a", "out"}
+    fewer = replace(chip, populations=chip.populations[:1] + chip.populations[2:], connections=(
+        Connection("in", "out", np.full((2, 3), 2)),
+    ))  # fmt: skip
+    with pytest.raises(ValueError, match=r"zip\(\)"):
+        on_netx.build(fewer, np.zeros((5, 1, 3, 1, 1), np.int64), Schedule.of(fewer, 1), tmp_path)
 
 
 def test_refuses_networks_that_lava_would_compute_differently(

@@ -153,6 +153,15 @@ def test_two_grouped_convolutions_keep_the_groups_that_both_can_have(first: int,
     torch.testing.assert_close(F.conv2d(value, torch.from_numpy(made.weight), groups=groups), expected)
 
 
+def test_a_dilation_over_one_axis_leaves_the_other_at_1() -> None:
+    conv = nir.Conv1d(None, np.ones((1, 1, 2)), 2, 1, 3, 1, np.zeros(1))
+    standing = compose([conv], (1, 9)).conv
+    lying = compose([conv], (1, 9), lying=True).conv
+    assert standing is not None and lying is not None
+    assert (standing.stride, standing.padding, standing.dilation) == ((2, 1), (1, 0), (3, 1))
+    assert (lying.stride, lying.padding, lying.dilation) == ((1, 2), (0, 1), (1, 3))
+
+
 def test_flattening_an_axis_of_one_leaves_a_convolution() -> None:
     """Values of a series with a row of one, as convolutions over one axis take them; what merges axes is a matrix."""
     kernel = np.arange(1.0, 7.0).reshape(1, 2, 3)

@@ -108,6 +108,12 @@ def test_relays_of_maps_are_depthwise(profile: HardwareProfile) -> None:
     np.testing.assert_array_equal(relay.weight, np.ones((3, 1, 1, 1)))
 
 
+def test_a_bias_comes_before_the_population_that_it_feeds(profile: HardwareProfile) -> None:
+    populations = [EVENTS, layer("a"), layer("b", role="readout", synaptic_bias=0.5, leak_u=0.25)]
+    after = balance(bias_axons(draft(populations, wire(("input", "a"), ("a", "b"))), profile), profile)
+    assert [p.name for p in after.populations] == ["input", "a", "b.bias", "b"]
+
+
 def test_a_balanced_draft_stays_as_it_is(profile: HardwareProfile) -> None:
     before = draft([EVENTS, layer("a"), layer("b", role="readout")], wire(("input", "a"), ("a", "b")))
     after = balance(before, profile)

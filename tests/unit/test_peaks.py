@@ -118,9 +118,36 @@ def test_quantile_and_margin() -> None:
     net = draft([[1.0]], neuron((1,)), 1)
     measuring = Measuring(np.ones((10, 1, 1), np.uint8), quantile=0.5, margin=2.0)
     assert measuring.of_populations(net).bounds() == {"n": Peaks(current=2.0, potential=2.0)}
+    unasked = Measuring(np.ones((10, 1, 1), np.uint8)).of_populations(net)
+    assert unasked.bounds() == {"n": Peaks(current=1.5, potential=1.5)}, "half as much again"
     some = np.r_[np.ones(6), np.zeros(4)].astype(np.uint8).reshape(10, 1, 1)
     low, high = (Measuring(some, quantile=q, margin=1.0).of_populations(net).peaks["n"] for q in (0.3, 0.5))
     assert (low.current, high.current) == (0.0, 1.0)
+
+
+def test_peaks_are_measured_with_the_threads_of_a_student(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One on a machine of few cores, so that sums of floats are those of a training there."""
+    seen: list[int] = []
+
+    class Watched:
+        shape = (1, 1, 1)
+
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, rows: slice) -> np.ndarray:
+            seen.append(torch.get_num_threads())
+            return np.ones((1, 1, 1), np.uint8)
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        peaks_of(draft([[1.0]], neuron((1,)), 1), Watched())
+        assert (seen, torch.get_num_threads()) == ([1], 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(
@@ -294,6 +321,17 @@ def test_metadata_hold_the_calibration_and_are_as_before_without_one() -> None:
     anew, said = grid_for(grid, PROFILE, 6)
     assert (anew.scales, anew.peaks) == ({}, {"n": Peaks(current=2, potential=4)}), "with its margin"
     assert said == ["weights are rounded anew: the graph was trained on the integers of p with 8-bit weights"]
+
+
+def test_metadata_are_read_from_bytes_and_do_not_depend_on_the_order_of_fields() -> None:
+    """A file may hold text as bytes; scales of the same numbers are the same text."""
+    registers = Registers.of(PROFILE.limits)
+    one, other = (
+        TrainedGrid(profile="p", profile_sha256="x", registers=registers, scales=scales)
+        for scales in ({"a": 2.0, "b": 3.0}, {"b": 3.0, "a": 2.0})
+    )
+    assert one.as_metadata == other.as_metadata
+    assert trained_grid({GRID_KEY: one.as_metadata.encode()}) == one
 
 
 @pytest.mark.parametrize(

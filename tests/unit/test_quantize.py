@@ -68,6 +68,8 @@ def test_weights_of_one_sign_use_every_integer() -> None:
     assert chip.connections[0].weight.tolist() == [[255, 128], [51, 0]]
     negative = rounded(lone([[-0.5, -0.25]], neuron((1,), threshold=0.5)))
     assert negative.connections[0].weight.tolist() == [[-255, -128]]
+    partly = rounded(lone([[-0.5, 0.0]], neuron((1,), threshold=0.5)))
+    assert partly.connections[0].weight.tolist() == [[-255, 0]], "a zero has no sign"
 
 
 def test_a_large_threshold_limits_the_scale() -> None:
@@ -290,3 +292,22 @@ def test_numbers_too_small_for_any_scale_are_refused_and_not_scaled_for_ever(
 def test_the_smallest_numbers_that_are_scaled() -> None:
     chip = rounded(lone([[1e-27, 1e-27]], neuron((1,), threshold=None, bias=[1e-27])))
     assert chip.connections[0].weight.tolist() == [[255, 255]]
+
+
+def test_a_sum_of_the_largest_weights_of_one_sign_is_taken_whole() -> None:
+    # u grows to 64 x 29 x S x 4096 / 10, below 2^23, for S = 320 / 29; a whole threshold makes that 11034 / 1000.
+    chip = rounded(lone([[1.0] * 29], neuron((1,), leak_u=10 / 4096, threshold=1000.0)))
+    assert chip.provenance["scale_limited_by"] == {"n": "the range of the current"}
+    assert chip.by_name["n"].neuron.vth == 11034
+
+
+def test_a_synaptic_decay_is_the_nearest_that_the_register_holds() -> None:
+    made = rounded(lone([[1.0]], neuron((1,), leak_u=0.3, threshold=0.5))).by_name["n"].neuron
+    assert made.du == 1228, "0.3 x 4096 is 1228.8, and the chip adds one"
+
+
+def test_a_bias_fills_the_readout_as_its_inputs_do() -> None:
+    # In 100 steps 1 + 999 of each step add up to 100,000 S, below 131,071.
+    chip = rounded(lone([[1.0]], neuron((1,), leak_v=0.0, threshold=None, bias=999.0), timesteps=100))
+    assert chip.provenance["scale_limited_by"] == {"n": "the range of the readout"}
+    assert chip.provenance["scales"]["n"] == pytest.approx(1.31071)

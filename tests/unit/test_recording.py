@@ -43,6 +43,11 @@ def recording() -> Recording:
     )
 
 
+def test_a_recording_shows_shapes_and_no_numbers() -> None:
+    shown = repr(Recording({"a": np.zeros((4, 2, 3), np.int64)}, np.zeros((2, 3)), {"a": Tally(5)}))
+    assert shown.startswith("Recording(spikes={'a': int64 (4, 2, 3)}, scores=float64 (2, 3), tallies={'a': Tally(...)}")
+
+
 def test_counts(chip: ChipNetwork, recording: Recording) -> None:
     activity = activity_of(chip, recording, "lava", np.array([0, 0]), chip_sha256="c", split="test")
     assert {name: p.spikes.tolist() for name, p in activity.populations.items()} == {

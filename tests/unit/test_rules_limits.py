@@ -11,8 +11,10 @@ import pytest
 
 from spikewright.base.errors import InputError
 from spikewright.chip.network import ChipNetwork, Connection, Neuron, Population
+from spikewright.graph.time_step import TimeStep
 from spikewright.graph.wiring import wire
 from spikewright.lowering import rules
+from spikewright.lowering.absurd import absurdities
 from spikewright.lowering.check import check
 from spikewright.lowering.draft import Draft, DraftConnection, DraftNeuron, DraftPopulation, InputFormat, draft_from_nir
 from spikewright.lowering.rules import remarks
@@ -45,6 +47,8 @@ def test_thresholds_are_one_number_of_0_or_more() -> None:
     ]
     assert said(rule, draft(neuron(threshold=[0.0, 0.0]), neuron(threshold=[2.0, 2.0 + 1.9e-6]))) == []
     assert len(said(rule, draft(neuron(threshold=[2.0, 2.0 + 2.1e-6])))) == 1
+    of_the_larger = 1.0 + 1.0000005e-6  # the difference is less than 1e-6 x 1.000001, and more than 1e-6 x 1
+    assert said(rule, draft(neuron(threshold=[1.0, of_the_larger]))) == []
 
 
 def test_decays_are_one_number_between_0_and_1() -> None:
@@ -72,6 +76,27 @@ def test_decays_are_one_number_between_0_and_1() -> None:
         f"n2: its synaptic decay per step (dt / tau) is 2; may be 0..1: {why}",
         "n2: its synaptic decay per step is 1e-05; the chip needs at least 1/8192",
     ]
+
+
+def test_numbers_are_at_most_1e30() -> None:
+    far = draft(neuron(), neuron(bias=[0.5, 1e31]), neuron(leak_v=[np.nan, 0.5]), neuron(threshold=[-1e30, 1e30]))
+    weights = replace(far, connections=(DraftConnection("input", "n0", np.array([[1.0, -1.1e30], [0.0, 1.0]])),))
+    says = "may be up to 1e+30: rescale the network"
+    assert said(rules.numbers_in_range, weights) == [
+        f"n0: its weights from input reach -1.1e+30; {says}",
+        f"n1: its bias reach 1e+31; {says}",
+        f"n2: its leak v reach nan; {says}",
+    ]
+
+
+def test_what_is_told_of_a_network_that_can_do_nothing() -> None:
+    """Of several membranes the one that decays most; of several thresholds the one that is nearest."""
+    step = TimeStep(1e-4, "assumed")
+    slow = draft(neuron(leak_v=[1e-5, 2e-5]), neuron(leak_v=[4e-5, 3e-5]))
+    assert next(absurdities(slow, step)).startswith("no membrane decays by more than 4e-05 per step, so 0.0001 s is")
+    silent = replace(draft(neuron(threshold=[9.0, 6.0])), connections=(DraftConnection("input", "n0", np.eye(2)),))
+    (told,) = absurdities(silent, step)
+    assert "in every step a membrane reaches 2, and the threshold is 6, so" in told, "1 arrives, and half is kept"
 
 
 def test_resets_are_to_0() -> None:

@@ -97,6 +97,20 @@ def test_every_spike_is_recorded(tmp_path: Path) -> None:
         assert file["scores"].dtype == np.int64
 
 
+def test_scores_of_a_student_in_floats_are_recorded_as_such(tmp_path: Path) -> None:
+    class InFloats:
+        backend_name = "float"
+
+        def as_backend(self, chip: ChipNetwork, drive: np.ndarray, **_: object):
+            found = run(chip, drive)
+            return replace(found, scores=found.scores.astype(np.float32) + np.float32(0.25))
+
+    simulate(chip(), (IMAGES, LABELS), InFloats(), record=tmp_path / "spikes.h5")
+    with h5py.File(tmp_path / "spikes.h5") as file:
+        assert file["scores"].dtype == np.float32
+        assert np.array_equal(file["scores"][()], run(chip(), drive_of(chip(), IMAGES)).scores + 0.25)
+
+
 @pytest.mark.parametrize(("bits", "kind"), [(0, np.uint8), (1, np.uint8), (8, np.uint8), (9, np.uint16)])
 def test_payloads_are_recorded_in_the_narrowest_type(bits: int, kind: type, tmp_path: Path) -> None:
     network = replace(chip(bits=bits), encoding="rate" if bits == 0 else "direct")

@@ -15,6 +15,7 @@ import spikewright as sw
 from spikewright.base.errors import AnswerIsNo, InputError
 from spikewright.base.progress import Callback, Listeners
 from spikewright.data.load import load
+from spikewright.data.split import Split
 from spikewright.profile.profile import load_profile
 from spikewright.profile.units import parse_budget
 from spikewright.training import growth, sizing
@@ -66,6 +67,23 @@ def test_the_next_larger_sizes_are_a_timestep_more_and_the_next_width() -> None:
     assert sizing.larger(now, spec, digits, profile, budget) == [(8, 2), (12, 1)]
     assert sizing.larger(now, StudentSpec(timesteps=1), digits, profile, budget) == [(12, 1)]
     assert sizing.larger(now, spec, digits, profile, parse_budget("1nJ", profile)) == []
+
+
+def test_input_events_of_a_floor_are_those_of_the_first_500_samples() -> None:
+    digits, profile = load("digits"), load_profile("loihi2-assumed")
+    config = sizing.student_config(StudentSpec(architecture="mlp"), digits, "direct", 4, 1)
+
+    def inputs(*lit: int) -> float:
+        samples = np.zeros((501, *digits.shape), np.float32)
+        samples[list(lit)] = 1
+        train = Split(samples, np.zeros(501, np.int64))
+        size = sizing.size_of(config, replace(digits, train=train), profile, seed=0)
+        return size.floor.inputs
+
+    every = inputs(*range(501))
+    assert every > 0
+    assert inputs(499) == pytest.approx(every / 500)
+    assert inputs(500) == 0
 
 
 @dataclass

@@ -188,7 +188,7 @@ class Other(Law):
 def test_a_neuron_model_of_ones_own_takes_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LAWS, "other", Other)
     own, ours = lone(3, still(law="other")), lone(3, still())  # type: ignore[arg-type]
-    assert prepared(own).wiring is None
+    assert prepared(own).tables is None
     drive = np.full((1, 2, 1), 200, np.uint8)
     assert compare(integer.run(own, drive), integer.run(ours, drive)) == []
 

@@ -47,7 +47,7 @@ def deliver(connection, source, count, synapses, events, payloads, sums, at):
         connection: its row.
         source: row of the population that sends the events.
         count: of the events.
-        synapses: of :class:`~spikewright.kernels.tables.Synapses`.
+        synapses: a tuple as :class:`~spikewright.kernels.tables.Synapses`.
         events: lists of all populations.
         payloads: likewise.
         sums: int32, synaptic input of all neurons.

@@ -64,7 +64,7 @@ class Synapses(NamedTuple):
     tap_target: npt.NDArray[np.int32]
 
 
-class Wiring(NamedTuple):
+class Tables(NamedTuple):
     """A network as flat arrays.
 
     The neurons of a population with channels stand channels last, so that a tap of a convolution adds one block of

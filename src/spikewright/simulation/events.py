@@ -24,12 +24,11 @@ from ..chip.activity import Counts, Overflows
 from ..chip.law import INT32_LIMIT, STATE_LIMIT
 from ..chip.network import ChipNetwork
 from ..chip.neuron_models import LAWS
-from ..kernels import tables
-from ..kernels.tables import Recorded, Wiring
+from ..kernels.tables import Recorded, Tables
 from .recording import Counted, Recording, Tally, events_of
-from .wiring import RESETS, by_target, reach, wiring_of
+from .tables import RESETS, by_target, reach, tables_of
 
-LOOPS = f"{tables.__package__}.network:simulate"
+LOOPS = f"{Tables.__module__.rpartition('.')[0]}.network:simulate"
 """The compiled loops, which are imported when they are needed: numba takes a moment."""
 
 
@@ -38,11 +37,11 @@ class Prepared:
     """What is made of a network once.
 
     Attributes:
-        wiring: its tables; None where a neuron model is not in the compiled loops.
+        tables: of its populations and connections; None where a neuron model is not in the compiled loops.
         reach: by connection, in the network's order, :func:`reach`.
     """
 
-    wiring: Wiring | None
+    tables: Tables | None
     reach: tuple[int, ...]
 
 
@@ -53,7 +52,7 @@ def prepared(chip: ChipNetwork) -> Prepared:
     """What is made of ``chip``, at the first call; its arrays cannot be written to."""
     if chip not in _PREPARED:
         known = all(p.neuron is None or LAWS.get(p.neuron.law) in RESETS for p in chip.populations)
-        _PREPARED[chip] = Prepared(wiring_of(chip) if known else None, tuple(map(reach, chip.connections)))
+        _PREPARED[chip] = Prepared(tables_of(chip) if known else None, tuple(map(reach, chip.connections)))
     return _PREPARED[chip]
 
 
@@ -63,7 +62,7 @@ def fits(chip: ChipNetwork, payload: int) -> bool:
     Synaptic input has to fit int32, and sums of a convolution the 24 bits into which Lava wraps them.
     """
     known = prepared(chip)
-    if known.wiring is None:
+    if known.tables is None:
         return False
     into = dict.fromkeys(chip.by_name, 0)
     for connection, most in zip(chip.connections, known.reach, strict=True):
@@ -78,13 +77,14 @@ class EventDriven:
     """A network and what drives it, ready to be simulated; threads may share it."""
 
     def __init__(self, chip: ChipNetwork, drive: Drive, record_states: bool = False) -> None:
-        wiring = prepared(chip).wiring
-        assert wiring is not None
-        self._chip, self._wiring, self._simulate = chip, wiring, resolve_name(LOOPS)
+        tables = prepared(chip).tables
+        assert tables is not None
+        self._chip, self._tables, self._simulate = chip, tables, resolve_name(LOOPS)
         self._events = events_of(chip, drive)
         self._drive = np.ascontiguousarray(drive).reshape(*drive.shape[:2], -1)
         self._recorded = _recorded(chip, drive.shape[1], record_states)
-        self._by_neuron, self._lock = np.zeros(len(wiring.canonical), np.int64), Lock()
+        self._plain = (*tables[:-1], tuple(tables.synapses))
+        self._by_neuron, self._lock = np.zeros(len(tables.canonical), np.int64), Lock()
 
     @contextmanager
     def workers(self, count: int) -> Iterator[Callable[..., Iterable[Any]]]:
@@ -102,7 +102,7 @@ class EventDriven:
         """Simulate some samples; returns counts by population that has neurons."""
         counts_spikes = self._chip.readout == "count"
         where = self._chip.timesteps, chunk.start, chunk.stop, counts_spikes
-        overflows, by_neuron = self._simulate(self._wiring, self._drive, *where, self._recorded)
+        overflows, by_neuron = self._simulate(self._plain, self._drive, *where, tuple(self._recorded))
         with self._lock:
             self._by_neuron += by_neuron
         active = self._recorded.active[:, :, chunk].sum(axis=(1, 2))
@@ -134,11 +134,11 @@ class EventDriven:
 
     def _counted(self) -> Counted:
         chip, recorded = self._chip, self._recorded
-        spikes, rows = {}, self._wiring.populations
+        spikes, rows = {}, self._tables.populations
         for row, population in zip(rows, chip.populations, strict=True):
             here = slice(int(row["first"]), int(row["first"] + row["count"]))
             spikes[population.name] = np.empty(population.shape, np.int64)
-            spikes[population.name].ravel()[self._wiring.canonical[here]] = self._by_neuron[here]
+            spikes[population.name].ravel()[self._tables.canonical[here]] = self._by_neuron[here]
         names, connections = [*chip.by_name], [connection.name for connection in by_target(chip)]
         active = {name: recorded.active[names.index(name)] for name in names if chip.by_name[name].neuron is not None}
         visits = dict(zip(connections, recorded.visits, strict=True))

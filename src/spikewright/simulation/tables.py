@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,19 +18,19 @@ from ..chip.network import ChipNetwork, Connection, Population
 from ..chip.neuron_models import LAWS
 from ..chip.registers import DECAY_ONE, STATE_UNIT
 from ..chip.subtraction import LateSubtractingLaw, SubtractingLaw
-from ..kernels.tables import BLOCK, CONNECTION, POPULATION, SUBTRACT, SUBTRACT_LATE, ZERO, Synapses, Wiring
+from ..kernels.tables import BLOCK, CONNECTION, POPULATION, SUBTRACT, SUBTRACT_LATE, ZERO, Synapses, Tables
 
 RESETS: dict[type[Law], int] = {Law: ZERO, SubtractingLaw: SUBTRACT, LateSubtractingLaw: SUBTRACT_LATE}
 """What the compiled loops call the laws that they know."""
 
 
-def wiring_of(chip: ChipNetwork) -> Wiring:
+def tables_of(chip: ChipNetwork) -> Tables:
     """The tables of ``chip``, all of whose laws are in :data:`RESETS`."""
     orders = {population.name: _channels_last(population.shape) for population in chip.populations}
     into = [chip.into(population.name) for population in chip.populations]
     ordered = by_target(chip)
     synapses = [_Synapses.of(chip, connection, orders) for connection in ordered]
-    return Wiring(
+    return Tables(
         populations=_populations(chip, into),
         connections=_connections(chip, ordered, synapses),
         bias=_filled_up([_bias(population)[orders[population.name]] for population in chip.populations]),
@@ -59,7 +60,7 @@ def _fan_out(chip: ChipNetwork, connection: Connection, orders: Mapping[str, Int
 
 def _channels_last(shape: tuple[int, ...]) -> IntArray:
     """Indices of neurons in C order of ``shape``, channels running fastest."""
-    indices = np.arange(int(np.prod(shape)))
+    indices = np.arange(prod(shape))
     return np.moveaxis(indices.reshape(shape), 0, -1).ravel() if len(shape) == 3 else indices
 
 
@@ -131,7 +132,7 @@ def _connections(
 
 @dataclass(frozen=True, eq=False)
 class _Synapses:
-    """One connection's part of the arrays of :class:`Wiring`."""
+    """One connection's part of the arrays of :class:`Tables`."""
 
     block: int
     weights: npt.NDArray[Any]
@@ -155,7 +156,7 @@ def _dense(connection: Connection, sources: IntArray, targets: IntArray) -> _Syn
     count, nothing = len(sources), np.zeros(1, np.int64)
     return _Synapses(
         block=len(targets),
-        weights=connection.weight.T[np.ix_(sources, targets)],
+        weights=connection.weight.astype(np.int16).T[np.ix_(sources, targets)],
         place=np.zeros(count, np.int64),
         origin=np.arange(count) * len(targets),
         shift=np.zeros(count, np.int64),
@@ -171,7 +172,7 @@ def _convolution(connection: Connection, source: Population, target: Population)
     assert geometry is not None
     (channels, *size), (outputs, *reached) = source.shape, target.shape
     each, block = channels // geometry.groups, outputs // geometry.groups
-    kernel = connection.weight.reshape(geometry.groups, block, each, *connection.shape[2:])
+    kernel = connection.weight.astype(np.int16).reshape(geometry.groups, block, each, *connection.shape[2:])
     axes = [taps(size[axis], reached[axis], *connection.axis(axis)) != 0 for axis in (0, 1)]
     rows, columns, down, right = np.nonzero(axes[0][:, None, :, None] & axes[1][None, :, None, :])
     at = [

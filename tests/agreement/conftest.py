@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
 
@@ -18,6 +19,12 @@ from spikewright.student.student import Student
 
 Case = tuple[ChipNetwork, IntArray]
 SAMPLES = 3
+
+
+@pytest.fixture(autouse=True)
+def compiled_loops() -> None:
+    """What is compared here is what simulates larger data; small ones take it once it is loaded."""
+    importlib.import_module("spikewright.kernels.network")
 
 
 @pytest.fixture

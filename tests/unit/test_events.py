@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ from spikewright.chip.neuron_models import LAWS
 from spikewright.kernels import jit
 from spikewright.simulation import integer
 from spikewright.simulation.dense import Dense
-from spikewright.simulation.events import EventDriven, fits, prepared
+from spikewright.simulation.events import EventDriven, are_loaded, fits, prepared
+from spikewright.simulation.integer import Patience
 from spikewright.simulation.recording import Recording, activity_of, compare
 
 Case = tuple[ChipNetwork, Drive]
@@ -232,6 +235,31 @@ def test_threads_change_nothing(
     assert compare(whole, parts) == []
     assert whole.tallies == parts.tallies
     assert all(np.array_equal(each, parts.counted.spikes[name]) for name, each in whole.counted.spikes.items())
+
+
+def test_small_data_do_not_wait_for_the_loops_to_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    chip, taken = lone(3, still(), size=999, timesteps=10), list[type]()
+    for engine in (Dense, EventDriven):
+        made = partial(lambda each, *given: taken.append(each) or each(*given), engine)
+        monkeypatch.setattr(integer, engine.__name__, made)
+    monkeypatch.setattr(integer, "are_loaded", lambda: False)
+    monkeypatch.setattr(integer, "PATIENCE", Patience(loading_s=5.0, update_s=1e-4))
+    for samples in (2, 2, 1, 1):  # of 10 000 updates, a second each; five seconds are not yet longer than loading
+        integer.run(chip, np.ones((1, samples, 999), np.uint8))
+    monkeypatch.setattr(integer, "are_loaded", lambda: True)
+    integer.run(chip, np.ones((1, 1, 999), np.uint8))
+    assert taken == [Dense, Dense, Dense, EventDriven, EventDriven]
+
+
+def test_loops_are_loaded_when_they_are_taken() -> None:
+    by(EventDriven(*(case := Drawn(1).case())), case)
+    assert are_loaded()
+
+
+@pytest.fixture(autouse=True)
+def compiled_loops() -> None:
+    """Loaded, so that all of these simulations take them."""
+    importlib.import_module("spikewright.kernels.network")
 
 
 @pytest.fixture

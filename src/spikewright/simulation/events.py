@@ -6,6 +6,7 @@ networks they are exact.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,6 +31,11 @@ from .tables import RESETS, by_target, reach, tables_of
 
 LOOPS = f"{Tables.__module__.rpartition('.')[0]}.network:simulate"
 """The compiled loops, which are imported when they are needed: numba takes a moment."""
+
+
+def are_loaded() -> bool:
+    """Whether the compiled loops are in this process already."""
+    return LOOPS.partition(":")[0] in sys.modules
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 It has two ways to the same integers. Compiled loops driven by spikes (:mod:`.events`) take every network whose sums
 fit their registers; dense arithmetic in torch (:mod:`.dense`) takes the rest, and is the reference that tests hold the
-loops to.
+loops to. It also takes what is done before the loops would be loaded.
 """
 
 from __future__ import annotations
@@ -16,11 +16,34 @@ from ..base.types import Drive
 from ..chip.network import ChipNetwork
 from .backends import check_drive
 from .dense import NOTHING, Dense, Heard
-from .events import EventDriven, fits
+from .events import EventDriven, are_loaded, fits
 from .recording import Recording, Tally
 
 CHUNK_ELEMENTS = 2**21
 """Neuron updates worked on at once: bounds the memory and keeps the registers in the processor's cache."""
+
+
+class Patience:
+    """How long dense arithmetic is taken in a process before the compiled loops are loaded.
+
+    Attributes:
+        loading_s: about what numba and the loops take to load; to compile them, once on a machine, takes several times
+            that.
+        update_s: about what dense arithmetic takes for an update of a neuron, on one thread.
+        spent_s: what it has taken so far.
+    """
+
+    def __init__(self, loading_s: float = 1.0, update_s: float = 2e-8) -> None:
+        self.loading_s, self.update_s, self.spent_s = loading_s, update_s, 0.0
+
+    def ends_with(self, chip: ChipNetwork, samples: int) -> bool:
+        """Whether dense arithmetic for these samples, too, would take longer than to load the loops."""
+        size = sum(population.size for population in chip.populations)
+        self.spent_s += self.update_s * chip.timesteps * samples * size
+        return self.spent_s > self.loading_s
+
+
+PATIENCE = Patience()
 
 
 def run(
@@ -50,10 +73,10 @@ def run(
     """
     check_drive(chip, drive)
     engine: EventDriven | Dense
-    if heard or not fits(chip, int(drive.max())):
-        engine = Dense(chip, drive, heard, record_states)
-    else:
+    if not heard and fits(chip, int(drive.max())) and (are_loaded() or PATIENCE.ends_with(chip, drive.shape[1])):
         engine = EventDriven(chip, drive, record_states)
+    else:
+        engine = Dense(chip, drive, heard, record_states)
     return simulated(engine, chip, drive.shape[1], progress)
 
 

@@ -116,7 +116,7 @@ def simulate(
         batch = at_once(images, batch)  # one at least
         for start in range(0, len(images), batch):
             chosen = slice(start, start + batch)
-            drive = drive_of(chip, images[chosen], seed, first_index=start)
+            drive = codes_of(chip, images[chosen], seed, first_index=start)
             recording = run(chip, drive, progress=progress)
             if keep is not None:
                 keep(recording)
@@ -172,7 +172,7 @@ def raster_writer(
         yield append
 
 
-def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int = 0) -> Drive:
+def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int = 0) -> IntArray:
     """The integers that drive ``chip`` for these images.
 
     Args:
@@ -187,6 +187,11 @@ def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int 
     Raises:
         InputError: the network does not say how many bits its input has.
     """
+    return codes_of(chip, images, seed, first_index).astype(np.int64)
+
+
+def codes_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int = 0) -> Drive:
+    """As :func:`drive_of`, in a byte for each number where that suffices."""
     bits: object = 1
     if chip.encoding in ("direct", "current"):
         bits = chip.input.payload_bits or chip.provenance.get("input_bits")

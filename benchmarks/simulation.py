@@ -26,6 +26,7 @@ from spikewright.base.artefacts import atomic_write
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.simulation import integer
 from spikewright.simulation.dense import Dense
+from spikewright.simulation.simulate import BATCH
 
 T, REPEATS, DECAY = 8, 5, 400
 SHARES = (0.1, 0.01)
@@ -126,7 +127,7 @@ def firing(chip: ChipNetwork, drive: np.ndarray, share: float) -> ChipNetwork:
     return chip
 
 
-def timed(chip: ChipNetwork, samples: np.ndarray, on: str, batch: int = 256) -> float:
+def timed(chip: ChipNetwork, samples: np.ndarray, on: str, batch: int = BATCH) -> float:
     """Samples a second."""
     labels, began = np.zeros(len(samples), np.int64), time.perf_counter()
     sw.simulate(chip, (samples, labels), on, batch=batch)

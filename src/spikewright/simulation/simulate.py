@@ -51,7 +51,7 @@ SPLITS = ("test", "validation", "train")
 RASTER_FORMAT, RASTER_FORMAT_VERSION = "spikewright raster", 1
 VALUES = 2**28
 """Spikes of all neurons and steps that are recorded at once; long recordings are simulated in smaller batches."""
-BATCH = 256
+BATCH = 512
 """Samples simulated and recorded at once: bounds the memory, and spreads Lava's start over many samples."""
 
 

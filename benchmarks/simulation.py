@@ -3,8 +3,9 @@
     python benchmarks/simulation.py [--threads 2] [--samples 4096] [--lava-samples 32] [--out simulation.json]
 
 Everything is measured through `sw.simulate`, with all the counts that a report reads. Events are drawn at the share
-that a row says; thresholds are set so that hidden neurons fire at that share, too. The first call, in which numba
-compiles or loads what it compiled before, is timed apart. Without Lava (Python 3.11 and later) its columns are empty.
+that a row says; thresholds are set so that hidden neurons fire at that share, too. Before the table it says how long
+the compiled loops took to load, or to be compiled, with `NUMBA_CACHE_DIR` at an empty folder. Without Lava (Python 3.11
+and later) its columns are empty.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from spikewright.base.artefacts import atomic_write
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.simulation import integer
 from spikewright.simulation.dense import Dense
+from spikewright.simulation.events import EventDriven
 from spikewright.simulation.simulate import BATCH
 
 T, REPEATS, DECAY = 8, 5, 400
@@ -45,7 +47,6 @@ class Row:
         spread: between the slowest and the fastest repetition, as a share of the median.
         dense: the same by dense arithmetic in torch, without the counts of a report.
         one: samples a second, one at a time.
-        first_s: seconds of the first call in this process.
         lava: samples a second of Lava without its start; None where it is not installed.
     """
 
@@ -56,7 +57,6 @@ class Row:
     spread: float
     dense: float
     one: float
-    first_s: float
     lava: float | None
 
     @property
@@ -128,7 +128,7 @@ def firing(chip: ChipNetwork, drive: np.ndarray, share: float) -> ChipNetwork:
 
 
 def timed(chip: ChipNetwork, samples: np.ndarray, on: str, batch: int = BATCH) -> float:
-    """Samples a second."""
+    """Samples a second through `sw.simulate`, its counts included."""
     labels, began = np.zeros(len(samples), np.int64), time.perf_counter()
     sw.simulate(chip, (samples, labels), on, batch=batch)
     return len(samples) / (time.perf_counter() - began)
@@ -141,13 +141,12 @@ def of_lava(chip: ChipNetwork, frames: np.ndarray, samples: int) -> float:
 
 
 def row(name: str, chip: ChipNetwork, share: float, samples: int, lava_samples: int) -> Row:
-    """Measure one network."""
+    """One network at one share of events, by every simulator of the table."""
     drawn = np.random.default_rng(1).random((samples, T, *chip.input.shape)) < share
     frames = drawn.astype(np.uint8)
     drive = np.moveaxis(frames[:64], 0, 1)
-    chip, began = firing(chip, drive, share), time.perf_counter()
+    chip = firing(chip, drive, share)
     first = integer.run(chip, drive)
-    first_s = time.perf_counter() - began
     several = [timed(chip, frames, "integer") for _ in range(REPEATS)]
     plain, began = Dense(chip, np.moveaxis(frames[:256], 0, 1)), time.perf_counter()
     integer.simulated(plain, chip, min(256, samples), None)
@@ -157,7 +156,7 @@ def row(name: str, chip: ChipNetwork, share: float, samples: int, lava_samples: 
     middle = statistics.median(several)
     rates = {p.name: float(first.spikes[p.name].mean()) for p in chip.populations if p.role == "hidden"}
     spread = (max(several) - min(several)) / middle
-    return Row(name, share, rates, middle, spread, dense, alone, first_s, lava)
+    return Row(name, share, rates, middle, spread, dense, alone, lava)
 
 
 def main(
@@ -170,10 +169,9 @@ def main(
     torch.set_num_threads(threads)
     if importlib.util.find_spec("lava") is None:
         lava_samples = 0
-    began = time.perf_counter()
-    tiny = np.zeros((1, T, 784), np.uint8)
-    sw.simulate(dense_net(np.random.default_rng(0)), (tiny, np.zeros(1, np.int64)))
-    print(f"first call: {time.perf_counter() - began:.2f} s\n\n{HEAD}")
+    chip, tiny, began = dense_net(np.random.default_rng(0)), np.zeros((T, 1, 784), np.uint8), time.perf_counter()
+    integer.simulated(EventDriven(chip, tiny), chip, 1, None)
+    print(f"loading the loops: {time.perf_counter() - began:.1f} s\n\n{HEAD}")
     rows = []
     for name, make in (("convnet 16-32-10", convnet), ("784-256-10", dense_net)):
         for share in SHARES:

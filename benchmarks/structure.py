@@ -153,7 +153,7 @@ class Checkout:
 
     @cached_property
     def package_lines(self) -> dict[str, int]:
-        """Lines by package."""
+        """How many lines the modules of each package have together."""
         lines: dict[str, int] = {}
         for module in self.modules.values():
             if module.package is not None:

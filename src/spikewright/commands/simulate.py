@@ -37,7 +37,7 @@ def command(
     ] = "integer",
     split: Annotated[Part, typer.Option(help="part of the data set")] = "test",
     data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="samples simulated at once, or per start of Lava")] = 256,
+    batch: Annotated[int, typer.Option(min=1, help="samples simulated at once, or per start of Lava")] = 512,
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the rate code")] = 0,
     record: Annotated[Path | None, typer.Option(help="also write every spike to this HDF5 file")] = None,
     module: Annotated[

@@ -85,7 +85,7 @@ def arrive(one, is_first, is_same, populations, connections, counts, synapses, e
             flat_fixed[i] = 0
         for c in range(one.first_connection, one.first_connection + one.connections):
             source, count = populations[connections[c].source], counts[connections[c].source]
-            if is_same and not source.has_neurons:
+            if not source.has_neurons:
                 deliver(connections[c], source, count, synapses, events, payloads, flat_fixed, one.first)
     for i in range(first, last):
         flat_sums[i] = flat_fixed[i] if is_same else 0

@@ -17,7 +17,7 @@ from .recording import Recording
 class Run(Protocol):
     """What every simulator is: a function of a chip network and what drives it.
 
-    ``drive`` is int64 of shape ``(timesteps or 1, samples, *input shape)``; ``record_states`` asks for currents and
+    ``drive`` is integers of shape ``(timesteps or 1, samples, *input shape)``; ``record_states`` asks for currents and
     membrane potentials; ``progress`` is called with the number of samples done. It raises
     :class:`~spikewright.base.errors.InputError` for a network that it cannot hold.
     """

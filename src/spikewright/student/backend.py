@@ -47,7 +47,7 @@ def run_student(
 
     Args:
         chip: the network that it becomes; its weights are not used.
-        drive: int64, shape ``(timesteps or 1, samples, *input shape)``.
+        drive: integers, shape ``(timesteps or 1, samples, *input shape)``.
         record_states: must be False: a student's potentials are in other units.
         progress: called with the number of samples done.
 

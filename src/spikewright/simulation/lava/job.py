@@ -80,7 +80,7 @@ class LavaSimulator:
 
         Args:
             chip: the network; paths that meet must have been balanced.
-            drive: int64, shape ``(timesteps or 1, samples, *input shape)``.
+            drive: integers, shape ``(timesteps or 1, samples, *input shape)``.
             record_states: also keep currents and membrane potentials of all populations.
             progress: called with the number of samples done.
             time_limit_s: longest time that Lava may take to start, and then for any one sample.

@@ -15,6 +15,6 @@ def compiled(function: Callable[..., Any]) -> Any:
     compiled once on a machine; where neither can be written to, once in each process.
     """
     try:
-        return njit(nogil=True, cache=True)(function)
+        return njit(nogil=True, cache=True, error_model="numpy")(function)
     except RuntimeError:  # of numba: no place for a cache
-        return njit(nogil=True)(function)
+        return njit(nogil=True, error_model="numpy")(function)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .codes import SUBTRACT_LATE, ZERO
 from .jit import compiled
-from .tables import BLOCK, SUBTRACT_LATE, ZERO
+from .tables import BLOCK
 
 HALF = np.int32(2**23)
 LOW, HIGH = np.int32(1 - 2**23), np.int32(2**23 - 1)

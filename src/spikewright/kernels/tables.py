@@ -7,9 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-ZERO, SUBTRACT, SUBTRACT_LATE = range(3)
-"""What a spike does to the membrane potential: column ``reset`` of :data:`POPULATION`."""
-
 BLOCK = 64
 """Neurons that are updated together."""
 POPULATION = np.dtype(
@@ -26,7 +23,7 @@ POPULATION = np.dtype(
         ("may_wrap", np.bool_),  # whether a current could leave its 24 bits
         ("threshold", np.int32),
         ("bias_exp", np.int32),  # of an input population, whose bias mantissas the drive holds
-        ("reset", np.int32),
+        ("reset", np.int32),  # as in :mod:`.codes`
         ("fires", np.bool_),  # else a spike is a readout's that overflowed
         ("first_connection", np.int64),  # of those that lead here, which follow each other
         ("connections", np.int64),  # how many lead here

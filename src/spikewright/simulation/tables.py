@@ -18,7 +18,8 @@ from ..chip.network import ChipNetwork, Connection, Population
 from ..chip.neuron_models import LAWS
 from ..chip.registers import DECAY_ONE, STATE_UNIT
 from ..chip.subtraction import LateSubtractingLaw, SubtractingLaw
-from ..kernels.tables import BLOCK, CONNECTION, POPULATION, SUBTRACT, SUBTRACT_LATE, ZERO, Synapses, Tables
+from ..kernels.codes import SUBTRACT, SUBTRACT_LATE, ZERO
+from ..kernels.tables import BLOCK, CONNECTION, POPULATION, Synapses, Tables
 
 RESETS: dict[type[Law], int] = {Law: ZERO, SubtractingLaw: SUBTRACT, LateSubtractingLaw: SUBTRACT_LATE}
 """What the compiled loops call the laws that they know."""

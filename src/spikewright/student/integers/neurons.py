@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from ...chip.law import Arithmetic, Constant, Law, State
 from ...chip.neuron_models import law_with
 from ...chip.registers import BIAS_EXP, DECAY_ONE, STATE_UNIT, Registers
+from .. import compiled
 from ..neurons import is_integrator, reset_of
-from ..surrogate import SpikeGrad, Steps, stepped, through_time
-from .limits import Limits
+from ..plain_steps import SpikeGrad, Steps, step_plainly
+from ..surrogate import through_time
+from .limits import CLIPS, Limits
 
 INTEGERS = Arithmetic(truncates_u=True, truncates_v=True, saturates=True)
 """The chip's arithmetic short of the wrap, for currents that are sure to stay in their range; others take all of it.
@@ -191,7 +193,33 @@ def step_integers(
         most: a bound of the magnitude of ``arriving``, where one is known.
     """
     limits = Limits.of(law.chip, arriving, timesteps, most)
-    chip, floats = limits.law(law.chip, law.ceiling), law.floats
+    chip, given = limits.law(law.chip, law.ceiling), limits.exact(arriving.detach())
+    found: _Counted
+    may_reset = limits.clips and law.ceiling is not None
+    if record or limits.wraps or may_reset or not compiled.steps_on_integers(chip, given):
+        found = _by_law(law, chip, given, timesteps, limits, record)
+    else:
+        steps, counts = compiled.step_integers(chip, given, timesteps, _unit(law.floats.gain_u), limits.clips)
+        overflows = torch.zeros(*counts.shape[1:], 2, dtype=torch.int64)
+        overflows[..., CLIPS] = counts[1].to(torch.int64)
+        found = _Counted(steps, counts[0], overflows)
+    spikes, membrane = through_time(law.floats, found.steps, arriving, spike_grad)
+    return Stepped(spikes, membrane, found.active, found.overflows, found.resets, found.states)
+
+
+@dataclass(frozen=True, eq=False)
+class _Counted:
+    """Steps in float units, and the counts of :class:`Stepped`."""
+
+    steps: Steps
+    active: Tensor
+    overflows: Tensor
+    resets: Tensor | None = None
+    states: State | None = None
+
+
+def _by_law(law: IntegerLaw, chip: Law, arriving: Tensor, timesteps: int, limits: Limits, record: bool) -> _Counted:
+    """Step a layer in plain operations, whatever its registers do."""
     active = arriving.new_full((timesteps, arriving.shape[1]), float(arriving[0, 0].numel()), dtype=torch.float32)
     overflows = torch.zeros(*active.shape, 2, dtype=torch.int64, device=arriving.device)
     resets = None
@@ -207,19 +235,24 @@ def step_integers(
             us.append(after.u.to(torch.int32))
             vs.append(after.v.to(torch.int32))
 
-    steps = stepped(chip, limits.exact(arriving.detach()), timesteps, observe)
+    steps = step_plainly(chip, arriving, timesteps, observe)
     if law.ceiling is not None and steps.spikes is not None:
         resets = steps.spikes != 0
         steps.membranes.masked_fill_(resets, 0)
         steps = replace(steps, spikes=None)
-    spikes, membrane = through_time(floats, _in_floats(steps, floats.gain_u), arriving, spike_grad)
     states = State(torch.stack(us), torch.stack(vs)) if record else None
-    return Stepped(spikes, membrane, active, overflows, resets, states)
+    return _Counted(_in_floats(steps, law.floats.gain_u), active, overflows, resets, states)
+
+
+def _unit(gain: Constant | None) -> float:
+    """What 1 in a register is worth in float units."""
+    assert isinstance(gain, float)
+    return 1.0 / STATE_UNIT * gain
 
 
 def _in_floats(steps: Steps, gain: Constant | None) -> Steps:
     """Steps in chip units as float32 in float units; whole numbers of a register stay exact on the way."""
-    unit = 1.0 / STATE_UNIT * gain
+    unit = _unit(gain)
     return Steps(
         spikes=None if steps.spikes is None else steps.spikes.float(),
         membranes=steps.membranes.float().mul_(unit),

@@ -200,7 +200,7 @@ def test_what_the_loops_do_not_count_is_left_to_plain_operations(monkeypatch: py
     for threshold, largest, overflow, compiled_here in (
         (10.0, 100.0, [0, 0], True),
         (1.4e5, 120000.0, [0, 3], True),  # a potential is clipped
-        (10.0, 2.0**20, [3, 0], False),  # a current wraps
+        (10.0, 150000.0, [3, 3], False),  # a current wraps, to one that clips a potential
     ):
         called.clear()
         made = step_integers(law(threshold), torch.full((1, 2, 3), largest), 4, SURROGATES["atan"])

@@ -39,7 +39,9 @@ LAW = "chip"
 """The package where the equations of neurons belong."""
 KERNELS: Mapping[str, str] = {
     "simulation/kernel.py": "tests/unit/test_law.py",
+    "kernels/gradients.py": "tests/unit/test_compiled_steps.py",
     "kernels/neurons.py": "tests/unit/test_events.py",
+    "kernels/steps.py": "tests/unit/test_compiled_steps.py",
 }
 """Modules that step neurons themselves for speed, each with the test that holds it to the law."""
 DECAY = re.compile(r"(?:^|_)(?:keep|beta|alpha|decay|retain)(?:_|$)")

@@ -16,12 +16,15 @@ from types import ModuleType
 from typing import Any
 
 import h5py
+import hypothesis
 import numpy as np
 import pytest
 import torch
 
 REQUIRE_LAVA = os.environ.get("SPIKEWRIGHT_REQUIRE_LAVA") == "1"
 RAN_LAVA = ("lava", "ran")
+hypothesis.settings.register_profile("spikewright", deadline=None)  # the first example may load the compiled loops
+hypothesis.settings.load_profile("spikewright")
 
 
 def pytest_configure() -> None:

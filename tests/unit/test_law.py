@@ -31,6 +31,7 @@ from spikewright.profile.profile import load_profile
 from spikewright.simulation import integer
 from spikewright.simulation.dense import Dense
 from spikewright.simulation.kernel import Rules, integrate
+from spikewright.student import compiled
 from spikewright.student.integers.neurons import IntegerLaw, step_integers
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.neurons import integrator, run_over_time, spiking
@@ -197,9 +198,16 @@ def in_drift() -> float:
     return float(layer.raster.reference)
 
 
+@pytest.fixture
+def plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Students step in plain operations; the compiled loops are held to those in test_compiled_steps.py."""
+    monkeypatch.setattr(compiled, "RESETS", {})
+
+
 LEVELS = (in_floats, in_the_student, in_the_integer_student, in_the_simulator, in_drift)
 
 
+@pytest.mark.usefixtures("plainly")
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_comparison_is_written_once(level: Callable[[], float], monkeypatch: pytest.MonkeyPatch) -> None:
     assert level() == 2, "1, 2: the second step fires, and the fourth"
@@ -207,12 +215,14 @@ def test_the_comparison_is_written_once(level: Callable[[], float], monkeypatch:
     assert level() == 4
 
 
+@pytest.mark.usefixtures("plainly")
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_reset_is_written_once(level: Callable[[], float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Law, "reset_", lambda law, p, spikes: p.sub_(spikes * law.threshold))
     assert level() == 3, "1, 2, 2, 2: what is above the threshold stays"
 
 
+@pytest.mark.usefixtures("plainly")
 def test_the_gradient_through_a_reset_is_the_laws(monkeypatch: pytest.MonkeyPatch) -> None:
     module = spiking(NeuronSettings(beta=1.0, threshold=1.0))
 

@@ -15,6 +15,7 @@ from ..base.artefacts import writable
 from ..base.errors import InputError, arg, refuse
 from ..base.interrupt import goes_on
 from ..base.lock import only_writer
+from ..base.memory import freed_memory_kept
 from ..base.progress import SILENT, Callback, Listeners
 from ..base.threads import student_threads
 from ..base.version import __version__
@@ -176,7 +177,7 @@ def _distil(
         )
     if begins is not None:
         begins()
-    with student_threads():
+    with student_threads(), freed_memory_kept():
         chain = teaching_of(settings, trainer.method, dataset).train(whole, student_plan(trainer), listeners)
         trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)
         start, seed = objects_of(settings).start, settings.training.seed
